@@ -1,0 +1,179 @@
+package money
+
+import (
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	for s, want := range map[string]Micros{
+		"5": 5 * USD, "0.10": 100_000, "0": 0, "$0.25": 250_000, "0.000001": 1, "1.5": 1_500_000, "007": 7 * USD,
+		"1000000000": Max, "1000000000.000000": Max, "999999999.999999": Max - 1, "0.123456": 123_456,
+	} {
+		if got, err := Parse(s); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", s, got, err, want)
+		}
+	}
+	for _, s := range []string{
+		"", "$", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "1_000", " 5", "5 ", "0.0000001", "1.2.3", "$$5", "5$", "five", "٥",
+		"1000000000.000001", "9999999999", "10000000000", "0x10", "NaN", "Inf", "1.-5", "$-1",
+	} {
+		if got, err := Parse(s); err == nil || got != 0 {
+			t.Errorf("%q: %d", s, got)
+		}
+	}
+}
+
+func TestString(t *testing.T) {
+	for m, want := range map[Micros]string{
+		0: "0.00", USD: "1.00", -USD: "-1.00", 125: "0.000125", -125: "-0.000125", 100_000: "0.10", 1_230_000: "1.23",
+		1_234_000: "1.234", 10 * USD: "10.00", Max: "1000000000.00",
+		math.MaxInt64: "9223372036854.775807", math.MinInt64: "-9223372036854.775808",
+	} {
+		if got := m.String(); got != want {
+			t.Errorf("%d: %s, want %s", int64(m), got, want)
+		}
+	}
+}
+
+func TestAdd(t *testing.T) {
+	for _, tc := range []struct{ a, b, want Micros }{
+		{1, 2, 3},
+		{-1, 1, 0},
+		{math.MaxInt64, 1, math.MaxInt64},
+		{math.MaxInt64, math.MaxInt64, math.MaxInt64},
+		{math.MinInt64, -1, math.MinInt64},
+		{math.MinInt64, math.MinInt64, math.MinInt64},
+		{math.MinInt64, math.MaxInt64, -1},
+		{math.MaxInt64, -1, math.MaxInt64 - 1},
+	} {
+		if got := tc.a.Add(tc.b); got != tc.want {
+			t.Errorf("%d + %d = %d, want %d", int64(tc.a), int64(tc.b), int64(got), int64(tc.want))
+		}
+	}
+}
+
+func TestCost(t *testing.T) {
+	price := Price{Input: 1_250_000, Output: 10_000_000, CacheRead: 125_000, CacheWrite: 0}
+	partly := Price{Input: 1_000_000, Output: 2_000_000, CacheRead: Unknown, CacheWrite: Unknown}
+	for name, tc := range map[string]struct {
+		price  Price
+		tokens Tokens
+		want   Micros // -1: not known
+	}{
+		"nothing":                  {price, Tokens{}, 0},
+		"plain":                    {price, Tokens{Prompt: 1000, Completion: 100}, 2250},
+		"cached is part of it":     {price, Tokens{Prompt: 1000, CacheRead: 400}, 800},
+		"written is part of it":    {price, Tokens{Prompt: 1000, CacheWrite: 1000}, 0},
+		"rounded up":               {price, Tokens{Prompt: 1}, 2},
+		"rounded up once":          {Price{Input: 400_000, Output: 400_000}, Tokens{Prompt: 1, Completion: 1}, 1},
+		"exact is not rounded":     {price, Tokens{Prompt: 4}, 5},
+		"one token for nothing":    {Price{}, Tokens{Prompt: 5, Completion: 5}, 0},
+		"unknown and not used":     {partly, Tokens{Prompt: 10, Completion: 10}, 30},
+		"unknown and used":         {partly, Tokens{Prompt: 10, CacheRead: 1}, -1},
+		"no price":                 {NoPrice, Tokens{Prompt: 1}, -1},
+		"no price, nothing used":   {NoPrice, Tokens{}, 0},
+		"all cached, no input":     {Price{Input: Unknown, CacheRead: 1_000_000}, Tokens{Prompt: 3, CacheRead: 3}, 3},
+		"negative":                 {price, Tokens{Prompt: -1}, -1},
+		"negative completion":      {price, Tokens{Completion: -1}, -1},
+		"negative part":            {price, Tokens{Prompt: 5, CacheRead: -1}, -1},
+		"parts above the whole":    {price, Tokens{Prompt: 5, CacheRead: 3, CacheWrite: 3}, -1},
+		"parts that wrap around":   {price, Tokens{Prompt: 5, CacheRead: math.MaxInt64, CacheWrite: math.MaxInt64}, -1},
+		"more than can be counted": {Price{Input: math.MaxInt64}, Tokens{Prompt: math.MaxInt64}, math.MaxInt64},
+	} {
+		got, known := tc.price.Cost(tc.tokens)
+		if known != (tc.want >= 0) || known && got != tc.want || !known && got != 0 {
+			t.Errorf("%s: %d, %v; want %d", name, int64(got), known, int64(tc.want))
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"5", "0.10", "$0.25", "1000000000.000001", "-1", "1e3", "0.0000001", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		m, err := Parse(s)
+		if err != nil {
+			return
+		}
+		if m < 0 || m > Max {
+			t.Fatalf("%q is %d", s, int64(m))
+		}
+		exact, ok := new(big.Rat).SetString(strings.TrimPrefix(s, "$"))
+		if !ok || exact.Cmp(big.NewRat(int64(m), int64(USD))) != 0 {
+			t.Fatalf("%q was read as %d micros", s, int64(m))
+		}
+		if again, err := Parse(m.String()); err != nil || again != m {
+			t.Fatalf("%q: %s was read as %d, %v", s, m, int64(again), err)
+		}
+	})
+}
+
+func FuzzString(f *testing.F) {
+	for _, m := range []int64{0, 1, -1, int64(USD), math.MaxInt64, math.MinInt64} {
+		f.Add(m)
+	}
+	f.Fuzz(func(t *testing.T, m int64) {
+		s := Micros(m).String()
+		exact, ok := new(big.Rat).SetString(s)
+		if !ok || exact.Cmp(big.NewRat(m, int64(USD))) != 0 {
+			t.Fatalf("%d is written %s", m, s)
+		}
+		if m >= 0 && m <= int64(Max) {
+			if got, err := Parse(s); err != nil || int64(got) != m {
+				t.Fatalf("%s was read as %d, %v", s, int64(got), err)
+			}
+		}
+	})
+}
+
+func FuzzCost(f *testing.F) {
+	f.Add(int64(1_250_000), int64(10_000_000), int64(125_000), int64(0), int64(1000), int64(100), int64(10), int64(5))
+	f.Add(int64(-1), int64(math.MaxInt64), int64(-1), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), int64(0), int64(math.MaxInt64))
+	f.Add(int64(1), int64(1), int64(1), int64(1), int64(5), int64(0), int64(math.MaxInt64), int64(math.MaxInt64))
+	f.Fuzz(func(t *testing.T, input, output, read, written, prompt, completion, cacheRead, cacheWrite int64) {
+		p := Price{Input: Micros(input), Output: Micros(output), CacheRead: Micros(read), CacheWrite: Micros(written)}
+		got, known := p.Cost(Tokens{Prompt: prompt, Completion: completion, CacheRead: cacheRead, CacheWrite: cacheWrite})
+		want, wantKnown := bigCost(p, prompt, completion, cacheRead, cacheWrite)
+		if got != want || known != wantKnown {
+			t.Fatalf("%d, %v; want %d, %v", int64(got), known, int64(want), wantKnown)
+		}
+	})
+}
+
+// bigCost is Cost in arithmetic that can't overflow.
+func bigCost(p Price, prompt, completion, cacheRead, cacheWrite int64) (Micros, bool) {
+	plain := new(big.Int).Sub(big.NewInt(prompt), big.NewInt(cacheRead))
+	plain.Sub(plain, big.NewInt(cacheWrite))
+	sum := new(big.Int)
+	for _, c := range []struct {
+		tokens *big.Int
+		price  Micros
+	}{{plain, p.Input}, {big.NewInt(cacheRead), p.CacheRead}, {big.NewInt(cacheWrite), p.CacheWrite}, {big.NewInt(completion), p.Output}} {
+		if c.tokens.Sign() < 0 || prompt < 0 || c.tokens.Sign() > 0 && c.price < 0 {
+			return 0, false
+		}
+		if c.tokens.Sign() > 0 {
+			sum.Add(sum, new(big.Int).Mul(c.tokens, big.NewInt(int64(c.price))))
+		}
+	}
+	sum.Add(sum, big.NewInt(999_999))
+	sum.Quo(sum, big.NewInt(1_000_000))
+	if !sum.IsInt64() {
+		return math.MaxInt64, true
+	}
+	return Micros(sum.Int64()), true
+}
+
+func BenchmarkCost(b *testing.B) {
+	p := Price{Input: 1_250_000, Output: 10_000_000, CacheRead: 125_000}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, known := p.Cost(Tokens{Prompt: 12345, Completion: 678, CacheRead: 9000}); !known {
+			b.Fatal("not known")
+		}
+	}
+}
