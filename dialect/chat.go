@@ -1,0 +1,142 @@
+package dialect
+
+import (
+	"bytes"
+	"strconv"
+)
+
+var chatEndpoints = []*Endpoint{
+	{Path: "/v1/chat/completions", Protocol: ChatCompletions, api: chat},
+}
+
+// everyRequest are the members that all APIs have.
+const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID
+
+var chat = &api{
+	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberPromptCacheKey,
+	event:  (*Events).chunk,
+	marks:  chunkMarks,
+	mark:   (*Events).chunkMark,
+	close:  (*Events).chunkClose,
+	broken: (*Events).chunkBreak,
+}
+
+// chunk looks at an event of the chat and completions APIs.
+func (v *Events) chunk(name, data []byte) {
+	switch {
+	case bytes.HasPrefix(data, []byte("[DONE]")):
+		v.ended = true
+		return
+	case string(name) == "error":
+		v.fail(data)
+		return
+	case v.content && !says(data, `"finish_reason"`, 'n') && !says(data, `"usage"`, 'n') && !says(data, `"error"`, 'n') &&
+		!says(data, `"index"`, '0'):
+		return // one of many: nothing but more content
+	}
+	var c chunk
+	var groq []byte
+	ok := walk(data, func(key, value []byte) {
+		switch string(key) {
+		case "choices":
+			c.known = true
+			each(value, func(value []byte) { c.choice(v, value) })
+		case "usage":
+			if !empty(value) {
+				v.usage.replace(value)
+				v.stated = true
+			}
+		case "x_groq":
+			groq = value
+		case "error":
+			c.failed = !empty(value)
+		case "type":
+			c.other = c.other || string(value) != `"ping"`
+		case "id", "object", "created", "model", "provider", "system_fingerprint", "service_tier", "obfuscation",
+			"prompt_filter_results":
+			// These say something about the answer and are none.
+		default:
+			c.other = c.other || !empty(value)
+		}
+	})
+	if groq != nil && !v.stated {
+		v.usage.replace(member(groq, "usage"))
+	}
+	switch {
+	case c.failed:
+		v.fail(data)
+	case c.content, !c.known && c.other, !ok:
+		v.setContent()
+	}
+}
+
+// chunk is what has been seen of one event.
+type chunk struct {
+	known   bool // it has choices, be there none in them: then only they can be content
+	content bool
+	other   bool // it has members that are not known
+	failed  bool
+}
+
+func (c *chunk) choice(v *Events, b []byte) {
+	var index int64
+	var finished bool
+	walk(b, func(key, value []byte) {
+		switch string(key) {
+		case "index":
+			index = min(max(digits(value), 0), 63)
+		case "finish_reason":
+			finished = !empty(value)
+		case "text":
+			c.content = c.content || !empty(value)
+		case "delta", "message":
+			c.delta(value)
+		}
+	})
+	v.answers |= 1 << index
+	if finished {
+		v.finished |= 1 << index
+	}
+}
+
+// delta takes whatever a delta has for content, but for what only says who speaks: text, refusals, reasoning under its
+// several names, tool calls, audio.
+func (c *chunk) delta(b []byte) {
+	walk(b, func(key, value []byte) {
+		switch string(key) {
+		case "role", "name", "channel":
+		default:
+			c.content = c.content || !empty(value)
+		}
+	})
+}
+
+var chunkMarks = map[string]bool{
+	"usage": true, "x_groq.usage": true, "error": true, "choices.index": true, "choices.finish_reason": true,
+}
+
+func (v *Events) chunkMark(path string, raw []byte) {
+	switch {
+	case empty(raw):
+	case path == "usage":
+		v.usage.replace(raw)
+		v.stated = true
+	case path == "x_groq.usage" && !v.stated:
+		v.usage.replace(raw)
+	case path == "choices.index":
+		v.answers |= 1 << min(max(digits(raw), 0), 63)
+	case path == "choices.finish_reason":
+		v.finished |= v.answers | 1 // in so long an event, all that it speaks of
+	}
+}
+
+func (v *Events) chunkClose(o *oversized) {
+	if o.failure != nil || o.kind == "error" {
+		v.failAs(o.failure)
+	}
+}
+
+func (v *Events) chunkBreak() []byte {
+	return []byte(`data: {"error":{"message":` + strconv.Quote(breakMessage) +
+		`,"type":"upstream_error","param":null,"code":"upstream_error"}}` + "\n\n")
+}

@@ -1,0 +1,15 @@
+package dialect
+
+var completionsEndpoints = []*Endpoint{
+	{Path: "/v1/completions", Protocol: Completions, api: completions},
+}
+
+// completions streams as chat does, with text where chat has a delta.
+var completions = &api{
+	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberN,
+	event:  (*Events).chunk,
+	marks:  chunkMarks,
+	mark:   (*Events).chunkMark,
+	close:  (*Events).chunkClose,
+	broken: (*Events).chunkBreak,
+}

@@ -1,0 +1,116 @@
+// Package dialect owns the model APIs that clients speak: where a request says what, what of an answer stream is content
+// and what its last event, where usage stands, and what an error looks like.
+//
+// It reads bytes and never writes them again: a request is scanned at its top level, an answer is looked at event by
+// event, and both go on as they came.
+package dialect
+
+import (
+	"math"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Protocol names one of the APIs, as sellers and the ledger write it.
+type Protocol string
+
+// The protocols.
+const (
+	ChatCompletions Protocol = "chat_completions"
+	Responses       Protocol = "responses"
+	Messages        Protocol = "messages"
+	Completions     Protocol = "completions"
+	Embeddings      Protocol = "embeddings"
+)
+
+// Protocols lists all of them.
+var Protocols = []Protocol{ChatCompletions, Responses, Messages, Completions, Embeddings}
+
+// Shape says whose errors and lists a caller understands.
+type Shape uint8
+
+// The shapes.
+const (
+	OpenAI Shape = iota
+	Anthropic
+)
+
+// ModelsPath is where a client asks which models there are: all of them here, one below it.
+const ModelsPath = "/v1/models"
+
+// Endpoint is one path of an API.
+type Endpoint struct {
+	Path     string
+	Protocol Protocol
+	Shape    Shape
+
+	api        *api
+	promptOnly bool // the answer has no completion tokens
+}
+
+// api is what sets one protocol apart from another. Each has a file of its own.
+type api struct {
+	asks   uint32                                 // the members of a request that are read: 1<<memberModel and so on
+	event  func(v *Events, name, data []byte)     // looks at one whole event
+	marks  map[string]bool                        // paths of what is wanted from an event that is too long to be held
+	mark   func(v *Events, path string, b []byte) // takes such a value
+	close  func(v *Events, o *oversized)          // such an event has come to its end
+	broken func(v *Events) []byte                 // says that the stream broke
+}
+
+var endpoints = func() map[string]*Endpoint {
+	m := make(map[string]*Endpoint)
+	for _, list := range [][]*Endpoint{chatEndpoints, responsesEndpoints, messagesEndpoints, completionsEndpoints, embeddingsEndpoints} {
+		for _, e := range list {
+			m[e.Path] = e
+		}
+	}
+	return m
+}()
+
+// Lookup gives the endpoint at a path; nil when no API has it.
+func Lookup(path string) *Endpoint { return endpoints[path] }
+
+// DefaultOutput is how many completion tokens an answer is taken to have at most when the request sets no limit.
+const DefaultOutput = 8192
+
+// Ceiling is about the most that the request may use, which is what is held for it before it is sent.
+func (e *Endpoint) Ceiling(r *Request) money.Tokens {
+	t := money.Tokens{Prompt: r.PromptTokens}
+	if e.promptOnly {
+		return t
+	}
+	t.Completion = r.MaxOutput
+	if t.Completion == 0 {
+		t.Completion = DefaultOutput
+	}
+	if t.Completion > math.MaxInt64/max(r.N, 1) {
+		t.Completion = math.MaxInt64
+		return t
+	}
+	t.Completion *= max(r.N, 1)
+	return t
+}
+
+// Usage reads what an answer that is not a stream says it used. It is not known when the answer does not say it, or says
+// it in numbers that make no sense.
+func (e *Endpoint) Usage(body []byte) (money.Tokens, bool) {
+	u := noUsage
+	var groq []byte
+	walk(body, func(key, value []byte) {
+		switch string(key) {
+		case "usage":
+			if e.Protocol == Messages {
+				u.merge(value)
+			} else {
+				u.replace(value)
+			}
+		case "x_groq":
+			groq = value
+		}
+	})
+	if groq != nil && u == noUsage {
+		u.replace(member(groq, "usage"))
+	}
+	return u.tokens(e)
+}

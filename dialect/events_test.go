@@ -1,0 +1,316 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// TestOversized shows a last event of 5 MiB in pieces of many sizes: its end and its usage are found, in little memory.
+func TestOversized(t *testing.T) {
+	text := strings.Repeat(`all work and no play \"usage\":{} `, 5<<20/34)
+	for _, test := range []struct{ name, data string }{
+		{"usage last", `{"type":"response.completed","response":{"output":[{"content":[{"text":"` + text + `"}]}],"usage":{"input_tokens":7,"output_tokens":5}}}`},
+		{"usage first", `{"type":"response.completed","response":{"usage":{"input_tokens":7,"output_tokens":5},"output":[{"content":[{"text":"` + text + `"}]}]}}`},
+		{"type last", `{"response":{"usage":{"input_tokens":7,"output_tokens":5},"x":"` + text + `"},"type":"response.completed"}`},
+		{"in many values", `{"type":"response.completed","response":{"x":[` + strings.Repeat(`{"a":[1,2,{"usage":{"input_tokens":1}}]},`, 5<<20/42) +
+			`0],"usage":{"input_tokens":7,"output_tokens":5}}}`},
+	} {
+		for _, step := range []int{1, 7, 4096, 1 << 20} {
+			if step == 1 && testing.Short() {
+				continue
+			}
+			v := Lookup(responsesPath).Events()
+			const head = 1 << 20
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			v.Event(nil, []byte(test.data[:head]), false)
+			rest := []byte(test.data[head:])
+			runtime.ReadMemStats(&before)
+			for len(rest) > 1 {
+				n := min(step, len(rest)-1)
+				v.Tail(rest[:n])
+				rest = rest[n:]
+			}
+			if v.Ended() {
+				t.Fatalf("%s: ended before its last byte", test.name)
+			}
+			v.Tail(rest)
+			runtime.ReadMemStats(&after)
+			if got, ok := v.Usage(); !v.Ended() || !ok || got != (money.Tokens{Prompt: 7, Completion: 5}) {
+				t.Errorf("%s, %d at a time: ended %v, usage %+v %v", test.name, step, v.Ended(), got, ok)
+			}
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<16 {
+				t.Errorf("%s, %d at a time: %d bytes taken", test.name, step, grown)
+			}
+			v.Tail([]byte("more")) // of no event
+		}
+	}
+}
+
+// A stream goes on after an event that was too long.
+func TestAfterOversized(t *testing.T) {
+	v := Lookup(responsesPath).Events()
+	v.Event(nil, []byte(`{"type":"response.output_item.done","sequence_number":41,"item":{"x":"`), false)
+	v.Tail([]byte(`aaa`)) // never closed
+	v.Event([]byte("response.completed"), []byte(`{"type":"response.completed","response":{"usage":{"input_tokens":7,"output_tokens":5}}}`), true)
+	if _, ok := v.Usage(); !v.Ended() || !ok {
+		t.Error("the last event was not seen")
+	}
+	if !bytes.Contains(v.Break(), []byte(`"sequence_number":42`)) {
+		t.Errorf("%s", v.Break())
+	}
+}
+
+func TestSequence(t *testing.T) {
+	v := Lookup(responsesPath).Events()
+	for _, data := range []string{
+		`{"type":"response.created","sequence_number":0,"response":{}}`,
+		`{"type":"response.output_text.delta","delta":"a","sequence_number":1}`,
+		`{"type":"response.output_text.delta","delta":"b","sequence_number": 12}`, // at a glance, once there is content
+	} {
+		v.Event(nil, []byte(data), true)
+	}
+	if got := string(v.Break()); !strings.Contains(got, `"sequence_number":13,`) {
+		t.Error(got)
+	}
+	if got := string(Lookup(responsesPath).Events().Break()); !strings.Contains(got, `"sequence_number":0,`) {
+		t.Error(got)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		path, body string
+		want       money.Tokens
+		ok         bool
+	}{
+		{
+			chatPath, `{"choices":[{"usage":{"prompt_tokens":1}}],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}}`,
+			money.Tokens{Prompt: 9, Completion: 2, CacheRead: 4},
+			true,
+		},
+		{chatPath, `{"x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":2}}}`, money.Tokens{Prompt: 9, Completion: 2}, true},
+		{chatPath, `{"usage":null}`, money.Tokens{}, false},
+		{chatPath, `{"usage":{"prompt_tokens":9}}`, money.Tokens{}, false},
+		{chatPath, `{"usage":{"prompt_tokens":"9","completion_tokens":2}}`, money.Tokens{}, false},
+		{chatPath, `not JSON`, money.Tokens{}, false},
+		{
+			responsesPath, `{"usage":{"input_tokens":9,"output_tokens":2,"input_tokens_details":{"cached_tokens":3,"cache_write_tokens":5}}}`,
+			money.Tokens{Prompt: 9, Completion: 2, CacheRead: 3, CacheWrite: 5},
+			true,
+		},
+		{
+			messagesPath, `{"usage":{"input_tokens":9,"output_tokens":2,"cache_read_input_tokens":30,"cache_creation_input_tokens":50}}`,
+			money.Tokens{Prompt: 89, Completion: 2, CacheRead: 30, CacheWrite: 50},
+			true,
+		},
+		{"/v1/messages/count_tokens", `{"input_tokens":9}`, money.Tokens{}, false},
+		{"/v1/embeddings", `{"data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":9,"total_tokens":9}}`, money.Tokens{Prompt: 9}, true},
+	} {
+		if got, ok := Lookup(test.path).Usage([]byte(test.body)); got != test.want || ok != test.ok {
+			t.Errorf("%s: %+v %v", test.body, got, ok)
+		}
+	}
+}
+
+// TestRecordings reads the usage of real streams, where they are at hand.
+func TestRecordings(t *testing.T) {
+	const dir = "../../shared/fixtures"
+	manifest, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	if err != nil {
+		t.Skip("no recordings here")
+	}
+	var list []struct {
+		File     string           `json:"file"`
+		Kind     string           `json:"kind"`
+		Expected *json.RawMessage `json:"expected_usage"`
+	}
+	if err := json.Unmarshal(manifest, &list); err != nil {
+		t.Fatal(err)
+	}
+	paths := map[string]string{"chat": chatPath, "completions": "/v1/completions", "responses": responsesPath, "messages": messagesPath}
+	for _, r := range list {
+		if r.Kind != "sse" {
+			continue
+		}
+		t.Run(r.File, func(t *testing.T) {
+			stream, err := os.ReadFile(filepath.Join(dir, r.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := Lookup(paths[filepath.Dir(r.File)])
+			whole, pieces := e.Events(), e.Events()
+			for _, ev := range split(stream) {
+				whole.Event(ev.name, ev.data, true)
+				pieces.Event(ev.name, ev.data[:len(ev.data)/2], false)
+				pieces.Tail(ev.data[len(ev.data)/2:])
+			}
+			if !whole.Content() && !whole.Failed() {
+				t.Error("no content")
+			}
+			got, ok := whole.Usage()
+			if want, wantOK := expected(t, e, r.Expected); got != want || ok != wantOK {
+				t.Errorf("usage %+v %v, want %+v %v", got, ok, want, wantOK)
+			}
+			if again, _ := pieces.Usage(); again != got {
+				t.Errorf("usage in pieces %+v, want %+v", again, got)
+			}
+			if whole.Failure() == nil && !whole.Whole() && !strings.Contains(r.File, "palmyra") {
+				t.Error("not whole")
+			}
+			if pieces.Failed() != whole.Failed() || e.Protocol != ChatCompletions && e.Protocol != Completions && pieces.Ended() != whole.Ended() {
+				t.Errorf("in pieces: %s; whole: %s", state(pieces), state(whole))
+			}
+		})
+	}
+}
+
+// expected turns an API's own usage object into tokens by the long way.
+func expected(t *testing.T, e *Endpoint, raw *json.RawMessage) (money.Tokens, bool) {
+	if raw == nil {
+		return money.Tokens{}, false
+	}
+	var u struct {
+		PromptTokens        int64 `json:"prompt_tokens"`
+		CompletionTokens    int64 `json:"completion_tokens"`
+		InputTokens         int64 `json:"input_tokens"`
+		OutputTokens        int64 `json:"output_tokens"`
+		CacheRead           int64 `json:"cache_read_input_tokens"`
+		CacheWrite          int64 `json:"cache_creation_input_tokens"`
+		PromptTokensDetails struct {
+			Cached int64 `json:"cached_tokens"`
+			Write  int64 `json:"cache_write_tokens"`
+		} `json:"prompt_tokens_details"`
+		InputTokensDetails struct {
+			Cached int64 `json:"cached_tokens"`
+			Write  int64 `json:"cache_write_tokens"`
+		} `json:"input_tokens_details"`
+	}
+	if err := json.Unmarshal(*raw, &u); err != nil {
+		t.Fatal(err)
+	}
+	switch e.Protocol {
+	case Messages:
+		return money.Tokens{Prompt: u.InputTokens + u.CacheRead + u.CacheWrite, Completion: u.OutputTokens, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite}, true
+	case Responses:
+		d := u.InputTokensDetails
+		return money.Tokens{Prompt: u.InputTokens, Completion: u.OutputTokens, CacheRead: d.Cached, CacheWrite: d.Write}, true
+	default:
+		d := u.PromptTokensDetails
+		return money.Tokens{Prompt: u.PromptTokens, Completion: u.CompletionTokens, CacheRead: d.Cached, CacheWrite: d.Write}, true
+	}
+}
+
+func TestEventTakesNoMemory(t *testing.T) {
+	for path, data := range benchEvents {
+		v := Lookup(path).Events()
+		v.Event([]byte(data.name), []byte(data.data), true)
+		if !v.Content() {
+			t.Fatal(path, "is no content")
+		}
+		name, b := []byte(data.name), []byte(data.data)
+		if n := testing.AllocsPerRun(100, func() { v.Event(name, b, true) }); n != 0 {
+			t.Errorf("%s: %v allocations", path, n)
+		}
+	}
+}
+
+var benchEvents = map[string]struct{ name, data string }{
+	chatPath: {"", `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1771438841,"model":"gpt-5","service_tier":"default","system_fingerprint":"fp_c82faf3ca0",` +
+		`"choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"6PfkJQFAw"}`},
+	responsesPath: {"response.output_text.delta", `{"type":"response.output_text.delta","content_index":0,"delta":" word","item_id":"msg_1","logprobs":[],` +
+		`"output_index":0,"sequence_number":17,"obfuscation":"6PfkJQFAw"}`},
+	messagesPath: {"content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word"}}`},
+}
+
+func BenchmarkEvent(b *testing.B) {
+	for path, data := range benchEvents {
+		for _, when := range []string{"first", "later"} {
+			b.Run(strings.ReplaceAll(path[4:], "/", "-")+"/"+when, func(b *testing.B) {
+				v := Lookup(path).Events()
+				name, event := []byte(data.name), []byte(data.data)
+				b.ReportAllocs()
+				for b.Loop() {
+					v.content = when == "later"
+					v.Event(name, event, true)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkTail(b *testing.B) {
+	v := Lookup(responsesPath).Events()
+	v.Event([]byte("response.completed"), []byte(`{"type":"response.completed","response":{"output":["`), false)
+	piece := bytes.Repeat([]byte(`all work and no play, `), 1500)
+	b.SetBytes(int64(len(piece)))
+	b.ReportAllocs()
+	for b.Loop() {
+		v.Tail(piece)
+	}
+}
+
+// FuzzEvents shows a stream whole and in pieces: nothing panics, what has been reached stays so, and the pieces come to
+// the same end where the events are JSON.
+func FuzzEvents(f *testing.F) {
+	for i, path := range []string{chatPath, responsesPath, messagesPath} {
+		files, err := filepath.Glob("testdata/streams/*")
+		if err != nil || len(files) == 0 {
+			f.Fatal("no seeds", err)
+		}
+		for _, file := range files {
+			script, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			for part := range strings.SplitSeq(string(script), "----") {
+				if _, stream, ok := strings.Cut(part, "stream path="+path); ok {
+					f.Add(uint8(i), uint16(40), []byte(stream))
+				}
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, api uint8, cut uint16, stream []byte) {
+		e := Lookup([]string{chatPath, responsesPath, messagesPath}[api%3])
+		v := e.Events()
+		for _, ev := range split(stream) {
+			content, ended, failed := v.Content(), v.Ended(), v.Failed()
+			pieces := *v
+			v.Event(ev.name, ev.data, true)
+			if content && !v.Content() || ended && !v.Ended() || failed && !v.Failed() {
+				t.Fatalf("%q took something back", ev.data)
+			}
+			if u, ok := v.Usage(); ok && (u.Prompt < 0 || u.Completion < 0 || u.CacheRead+u.CacheWrite > u.Prompt) {
+				t.Fatalf("%q: %+v", ev.data, u)
+			}
+			at := min(int(cut), len(ev.data))
+			pieces.Event(ev.name, ev.data[:at], false)
+			pieces.Tail(ev.data[at:])
+			if data := bytes.TrimSpace(ev.data); e.Protocol != ChatCompletions && json.Valid(data) && data[0] == '{' && plainKeys(data) &&
+				(pieces.Ended() != v.Ended() || pieces.Failed() != v.Failed()) {
+				t.Fatalf("%q %q: whole %s, in pieces %s", ev.name, ev.data, state(v), state(&pieces))
+			}
+		}
+		if b := v.Break(); !bytes.HasSuffix(b, []byte("\n\n")) || len(split(b)) != 1 || !json.Valid(split(b)[0].data) {
+			t.Fatalf("%q", b)
+		}
+	})
+}
+
+// plainKeys tells whether an object names no member twice, which the two ways of reading may see differently.
+func plainKeys(b []byte) bool {
+	seen := make(map[string]bool)
+	ok := true
+	walk(bytes.TrimSpace(b), func(key, _ []byte) {
+		ok = ok && !seen[string(key)]
+		seen[string(key)] = true
+	})
+	return ok
+}

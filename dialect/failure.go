@@ -1,0 +1,78 @@
+package dialect
+
+import "bytes"
+
+// Failure is the error that a stream said of itself.
+type Failure struct {
+	Status int    // as an HTTP status, 400 to 599; 0 when none was said
+	Type   string // its type and code, where they are short plain words
+	Code   string
+
+	rank int // which member the status is from
+}
+
+// ClientFault tells whether the request is at fault and not the seller, so that another one would say the same: a 4xx
+// status or the type invalid_request_error. Excepted are the statuses that are about the seller, its load or our account
+// with it (401 to 404, 408, 425, 429), and credit that is spent.
+func (f *Failure) ClientFault() bool {
+	for _, word := range []string{f.Type, f.Code} {
+		switch word {
+		case "insufficient_quota", "insufficient_funds", "insufficient_balance":
+			return false
+		}
+	}
+	switch {
+	case f.Status >= 401 && f.Status <= 404, f.Status == 408, f.Status == 425, f.Status == 429:
+		return false
+	case f.Status >= 400 && f.Status < 500:
+		return true
+	}
+	return f.Type == "invalid_request_error" || f.Code == "invalid_request_error"
+}
+
+// read takes what an event, or an error object in it, says. Errors stand at the top level, under error, and under
+// response.error.
+func (f *Failure) read(b []byte, levels int) {
+	walk(b, func(key, value []byte) {
+		switch string(key) {
+		case "error", "response":
+			if levels > 0 {
+				f.read(value, levels-1)
+			}
+		case "status_code":
+			f.status(value, 3)
+		case "status":
+			f.status(value, 2)
+		case "code":
+			f.status(value, 1)
+			f.Code = word(value, f.Code)
+		case "type":
+			// At the top level it is the event's own.
+			if t := word(value, ""); t != "" && t != "error" && !bytes.HasPrefix(value, []byte(`"response.`)) {
+				f.Type = t
+			}
+		}
+	})
+}
+
+func (f *Failure) status(raw []byte, rank int) {
+	if n := digits(bytes.Trim(raw, `"`)); n >= 400 && n <= 599 && rank >= f.rank {
+		f.Status, f.rank = int(n), rank
+	}
+}
+
+// word gives a string of at most 64 letters, digits, dots, dashes and underscores that begins with a letter, else what
+// was there before: these words go into logs and metrics, and strangers write them.
+func word(raw []byte, before string) string {
+	if len(raw) < 3 || len(raw) > 66 || raw[0] != '"' || raw[1]|0x20 < 'a' || raw[1]|0x20 > 'z' {
+		return before
+	}
+	raw = raw[1 : len(raw)-1]
+	for _, c := range raw {
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' {
+			continue
+		}
+		return before
+	}
+	return string(raw)
+}

@@ -1,0 +1,104 @@
+package dialect
+
+import "strconv"
+
+var messagesEndpoints = []*Endpoint{
+	{Path: "/v1/messages", Protocol: Messages, Shape: Anthropic, api: messages},
+	{Path: "/v1/messages/count_tokens", Protocol: Messages, Shape: Anthropic, api: messages, promptOnly: true},
+}
+
+var messages = &api{
+	asks:   everyRequest | 1<<memberMaxTokens,
+	event:  (*Events).message,
+	marks:  map[string]bool{"type": true, "usage": true, "message.usage": true, "error": true},
+	mark:   (*Events).messageMark,
+	close:  (*Events).messageClose,
+	broken: (*Events).messageBreak,
+}
+
+// message looks at an event of the messages API.
+func (v *Events) message(name, data []byte) {
+	if v.content && string(name) == "content_block_delta" {
+		return // one of many: nothing but more content
+	}
+	kind := name
+	var payload bool
+	var message, block, delta, used []byte
+	ok := walk(data, func(key, value []byte) {
+		switch string(key) {
+		case "type":
+			kind = eventKind(name, value)
+		case "message":
+			message = value
+		case "content_block":
+			block = value
+		case "delta":
+			delta = value
+		case "usage":
+			used = value
+		case "index":
+		default:
+			payload = payload || !empty(value)
+		}
+	})
+	switch string(kind) {
+	case "message_start":
+		v.usage.merge(member(message, "usage"))
+	case "message_delta":
+		v.usage.merge(used)
+		if string(member(delta, "stop_reason")) == `"refusal"` {
+			v.setContent()
+		}
+	case "message_stop":
+		v.ended = true
+	case "error":
+		v.fail(data)
+	case "ping", "content_block_stop":
+	case "content_block_start":
+		if filled(block, true) {
+			v.setContent()
+		}
+	case "content_block_delta":
+		if filled(delta, false) {
+			v.setContent()
+		}
+	default:
+		if payload || !ok || !empty(message) || !empty(block) || !empty(delta) {
+			v.setContent()
+		}
+	}
+}
+
+// filled tells whether a block, or a delta of one, has anything in it. Text and thinking open empty; a block of another
+// kind, such as a tool's, has begun when it opens.
+func filled(b []byte, opens bool) (yes bool) {
+	opened := false // by its kind alone
+	walk(b, func(key, value []byte) {
+		if string(key) == "type" {
+			opened = opens && string(value) != `"text"` && string(value) != `"thinking"`
+			return
+		}
+		yes = yes || !empty(value)
+	})
+	return yes || opened
+}
+
+func (v *Events) messageMark(path string, raw []byte) {
+	if path == "usage" || path == "message.usage" {
+		v.usage.merge(raw)
+	}
+}
+
+func (v *Events) messageClose(o *oversized) {
+	switch o.kind {
+	case "message_stop":
+		v.ended = true
+	case "error":
+		v.failAs(o.failure)
+	}
+}
+
+func (v *Events) messageBreak() []byte {
+	return []byte("event: error\n" +
+		`data: {"type":"error","error":{"type":"api_error","message":` + strconv.Quote(breakMessage) + `}}` + "\n\n")
+}

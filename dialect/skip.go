@@ -1,0 +1,252 @@
+package dialect
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// maxDepth is how deep values may be nested. encoding/json draws the line at the same place.
+const maxDepth = 10_000
+
+// nest is how deep a walk is, and in what: a bit for each level, set where it is an object.
+type nest struct {
+	bits  []uint64
+	depth int
+}
+
+func (n *nest) push(object bool) {
+	word, bit := n.depth>>6, uint64(1)<<(n.depth&63)
+	if word == len(n.bits) {
+		n.bits = append(n.bits, 0)
+	}
+	if object {
+		n.bits[word] |= bit
+	} else {
+		n.bits[word] &^= bit
+	}
+	n.depth++
+}
+
+func (n *nest) object() bool { return n.bits[(n.depth-1)>>6]>>((n.depth-1)&63)&1 == 1 }
+
+// skip gives the end of the value that begins at b[i], or -1 at a fault.
+func skip(b []byte, i int, m *media) int {
+	if i >= len(b) {
+		return -1
+	}
+	if b[i] != '{' && b[i] != '[' {
+		return skipScalar(b, i, m)
+	}
+	var room [4]uint64
+	n := nest{bits: room[:]}
+	for {
+		// A value begins at b[i].
+		if i >= len(b) {
+			return -1
+		}
+		switch c := b[i]; c {
+		case '{', '[':
+			if n.depth == maxDepth {
+				return -1
+			}
+			n.push(c == '{')
+			if m != nil {
+				if m.list(); c == '{' {
+					m.open()
+				}
+			}
+			i = space(b, i+1)
+			if i < len(b) && b[i] == c+2 { // an empty one, closed below: '}' is '{'+2, ']' is '['+2
+				break
+			}
+			if c == '{' {
+				if i = enter(b, i, m); i < 0 {
+					return -1
+				}
+			}
+			continue
+		default:
+			if i = skipScalar(b, i, m); i < 0 {
+				return -1
+			}
+		}
+		// A value has ended before b[i]: the next one, or the end of what it is in.
+		for next := false; !next; {
+			if i = space(b, i); i >= len(b) {
+				return -1
+			}
+			object := n.object()
+			switch {
+			case b[i] == ',':
+				if i = space(b, i+1); object {
+					if i = enter(b, i, m); i < 0 {
+						return -1
+					}
+				}
+				next = true
+			case object && b[i] == '}', !object && b[i] == ']':
+				if m != nil && object {
+					m.close()
+				}
+				i++
+				if n.depth--; n.depth == 0 {
+					return i
+				}
+			default:
+				return -1
+			}
+		}
+	}
+}
+
+// enter goes over the key at b[i] to the value.
+func enter(b []byte, i int, m *media) int {
+	end := skipKey(b, i)
+	if m != nil && end > 0 {
+		m.key(b[i:end])
+	}
+	return end
+}
+
+// skipKey gives the beginning of the value whose key begins at b[i], or -1.
+func skipKey(b []byte, i int) int {
+	if i >= len(b) || b[i] != '"' {
+		return -1
+	}
+	if i = skipString(b, i); i < 0 {
+		return -1
+	}
+	if i = space(b, i); i >= len(b) || b[i] != ':' {
+		return -1
+	}
+	return space(b, i+1)
+}
+
+func skipScalar(b []byte, i int, m *media) int {
+	switch c := b[i]; {
+	case c == '"':
+		end := skipString(b, i)
+		if m != nil && end > 0 {
+			m.text(b[i:end])
+		}
+		return end
+	case c == '-' || c >= '0' && c <= '9':
+		return skipNumber(b, i)
+	case c == 't':
+		return skipWord(b, i, "true")
+	case c == 'f':
+		return skipWord(b, i, "false")
+	case c == 'n':
+		return skipWord(b, i, "null")
+	}
+	return -1
+}
+
+func skipWord(b []byte, i int, word string) int {
+	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
+		return -1
+	}
+	return i + len(word)
+}
+
+func skipNumber(b []byte, i int) int {
+	if b[i] == '-' {
+		i++
+	}
+	switch end := skipDigits(b, i); {
+	case end == i, b[i] == '0' && end > i+1:
+		return -1
+	default:
+		i = end
+	}
+	if i < len(b) && b[i] == '.' {
+		end := skipDigits(b, i+1)
+		if end == i+1 {
+			return -1
+		}
+		i = end
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		end := skipDigits(b, i)
+		if end == i {
+			return -1
+		}
+		i = end
+	}
+	return i
+}
+
+func skipDigits(b []byte, i int) int {
+	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+		i++
+	}
+	return i
+}
+
+// skipString gives the end of the string whose opening quote is b[i], or -1. It looks at eight bytes at a time for what
+// may not simply be passed: a quote, a backslash, a control character. (In such a word the lowest byte that is marked is
+// rightly so, the ones above it may be marked by a borrow.)
+func skipString(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i++
+	for {
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			quote, slash := x^('"'*ones), x^('\\'*ones)
+			marks := ((x-0x20*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+			if marks != 0 {
+				i += bits.TrailingZeros64(marks) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return -1
+		}
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			if i = skipEscape(b, i); i < 0 {
+				return -1
+			}
+		case c < 0x20:
+			return -1
+		default: // in the last seven bytes
+			i++
+		}
+	}
+}
+
+func skipEscape(b []byte, i int) int {
+	if i+1 >= len(b) {
+		return -1
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if i+6 > len(b) {
+			return -1
+		}
+		for _, c := range b[i+2 : i+6] {
+			if c|0x20 < 'a' || c|0x20 > 'f' {
+				if c < '0' || c > '9' {
+					return -1
+				}
+			}
+		}
+		return i + 6
+	}
+	return -1
+}
+
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
