@@ -1,0 +1,140 @@
+package member
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Directory finds members. It never changes, so any number of requests may read it at once.
+type Directory struct {
+	byKey  map[Digest]*Member
+	byName map[string]*Member
+}
+
+// NewDirectory builds the directory of these members. Two of the same name or with the same key are an error; no error
+// says anything of a key.
+func NewDirectory(members []Config) (*Directory, error) {
+	d := &Directory{byKey: make(map[Digest]*Member, len(members)), byName: make(map[string]*Member, len(members))}
+	for _, c := range members {
+		if err := CheckName(c.Name); err != nil {
+			return nil, err
+		}
+		if d.byName[c.Name] != nil {
+			return nil, fmt.Errorf("member %s: there are two of that name", c.Name)
+		}
+		for _, glob := range c.Models {
+			if err := CheckGlob(glob); err != nil {
+				return nil, fmt.Errorf("member %s models: %w", c.Name, err)
+			}
+		}
+		m := &Member{Name: c.Name, models: c.Models}
+		d.byName[c.Name] = m
+		if c.Key == "" {
+			continue
+		}
+		digest, err := KeyDigest(c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("member %s key: %w", c.Name, err)
+		}
+		if other := d.byKey[digest]; other != nil {
+			return nil, fmt.Errorf("member %s key: member %s has the same key", c.Name, other.Name)
+		}
+		d.byKey[digest] = m
+	}
+	return d, nil
+}
+
+// Empty says that no member is configured.
+func (d *Directory) Empty() bool { return len(d.byName) == 0 }
+
+// ByKey finds the member whose key a request shows, as "Authorization: Bearer <key>" or as "X-Api-Key: <key>". Some clients
+// send both, with what they happen to have in one of them: a key that is nobody's is overlooked beside one that is
+// somebody's. Keys of two different members are nobody's: it would be a guess who is to pay.
+func (d *Directory) ByKey(h http.Header) (*Member, bool) {
+	var found *Member
+	for _, value := range h["Authorization"] {
+		key, ok := bearer(value)
+		if !ok {
+			continue
+		}
+		if m := d.lookup(key); m != nil {
+			if found != nil && found != m {
+				return nil, false
+			}
+			found = m
+		}
+	}
+	for _, value := range h["X-Api-Key"] {
+		if m := d.lookup(strings.TrimSpace(value)); m != nil {
+			if found != nil && found != m {
+				return nil, false
+			}
+			found = m
+		}
+	}
+	return found, found != nil
+}
+
+// ByName finds the member that another module has authenticated under this name. One that is not configured is a member
+// all the same, who may use every model: that module has let it in. No member has a name that CheckName refuses.
+func (d *Directory) ByName(name string) (*Member, bool) {
+	if m := d.byName[name]; m != nil {
+		return m, true
+	}
+	if !validName(name) {
+		return nil, false
+	}
+	return &Member{Name: name}, true
+}
+
+// lookup hashes before it compares. How long the map takes then tells about the hash of what was sent, which nobody can
+// steer towards the hash of a key byte by byte, and nothing about the key.
+func (d *Directory) lookup(key string) *Member {
+	if key == "" {
+		return nil
+	}
+	var stack [128]byte // longer than most keys, so that they need no memory of their own
+	return d.byKey[sha256.Sum256(append(stack[:0], key...))]
+}
+
+// bearer gives the key in the value of an Authorization header.
+func bearer(value string) (string, bool) {
+	scheme, key, ok := strings.Cut(value, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return strings.TrimSpace(key), true
+}
+
+// Digest is the SHA-256 of a key. Keys themselves are not kept.
+type Digest [sha256.Size]byte
+
+const digestPrefix = "sha256:"
+
+var (
+	errDigest = errors.New("expected sha256: and the 64 hexadecimal digits of the key's SHA-256")
+	errKey    = errors.New("it is empty, or holds a space or control character, which no client could send")
+)
+
+// KeyDigest reads a key as the configuration has it: the key itself, or "sha256:" and the hexadecimal digits of its hash.
+// Its errors do not repeat the key.
+func KeyDigest(key string) (Digest, error) {
+	if digits, ok := strings.CutPrefix(key, digestPrefix); ok {
+		var digest Digest
+		if len(digits) != hex.EncodedLen(len(digest)) {
+			return digest, errDigest
+		}
+		if _, err := hex.Decode(digest[:], []byte(digits)); err != nil {
+			return digest, errDigest
+		}
+		return digest, nil
+	}
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return Digest{}, errKey
+	}
+	return sha256.Sum256([]byte(key)), nil
+}

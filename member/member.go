@@ -1,0 +1,62 @@
+// Package member owns who asks: the members of a team, the keys they show, and the models they may use.
+package member
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Config is one member as the configuration has it, with secrets resolved.
+type Config struct {
+	// Name is what the member is called in the ledger, the metrics and the access log: 1 to 64 printable characters
+	// without spaces.
+	Name string
+	// Key is the key itself, or "sha256:" and the 64 hexadecimal digits of its SHA-256. A member without a key is found
+	// by name alone.
+	Key string
+	// Models are globs of the models that the member may use, as the sellers call them; none means all.
+	Models []string
+}
+
+// Member is one who may ask.
+type Member struct {
+	// Name is unique in its Directory.
+	Name   string
+	models []string
+}
+
+// Anonymous is who asks where nobody is configured. It may use every model.
+var Anonymous = &Member{Name: "anonymous"}
+
+// Allows says whether the member may use a model, by the id under which it is served (after aliases).
+func (m *Member) Allows(servedModel string) bool {
+	for _, glob := range m.models {
+		if match(glob, servedModel) {
+			return true
+		}
+	}
+	return len(m.models) == 0
+}
+
+const maxName = 64
+
+// CheckName says what is wrong with a member's name.
+func CheckName(name string) error {
+	if !validName(name) {
+		return fmt.Errorf("%q is not a member's name: expected 1 to %d printable characters without spaces", name, maxName)
+	}
+	return nil
+}
+
+func validName(name string) bool {
+	if name == "" || len(name) > maxName*utf8.UTFMax || !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName {
+		return false
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) || r == ' ' {
+			return false
+		}
+	}
+	return true
+}

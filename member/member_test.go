@@ -1,0 +1,179 @@
+package member
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func directory(t testing.TB, members ...Config) *Directory {
+	t.Helper()
+	d, err := NewDirectory(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func hashed(key string) string {
+	digest := sha256.Sum256([]byte(key))
+	return "sha256:" + hex.EncodeToString(digest[:])
+}
+
+func TestByKey(t *testing.T) {
+	d := directory(t,
+		Config{Name: "alice", Key: "key-a"},
+		Config{Name: "bob", Key: strings.ToUpper(hashed("key-b")[7:])}, // a plain key that looks like a hash
+		Config{Name: "carol", Key: hashed("key-c")},
+		Config{Name: "dave"},
+	)
+	type header = http.Header
+	for _, test := range []struct {
+		name   string
+		header header
+		want   string
+	}{
+		{"nothing", header{}, ""},
+		{"bearer", header{"Authorization": {"Bearer key-a"}}, "alice"},
+		{"scheme in any case", header{"Authorization": {"bEARER key-a"}}, "alice"},
+		{"more blanks", header{"Authorization": {"Bearer   key-a "}}, "alice"},
+		{"other scheme", header{"Authorization": {"Basic key-a"}}, ""},
+		{"no scheme", header{"Authorization": {"key-a"}}, ""},
+		{"empty bearer", header{"Authorization": {"Bearer "}}, ""},
+		{"x-api-key", header{"X-Api-Key": {"key-a"}}, "alice"},
+		{"empty x-api-key", header{"X-Api-Key": {""}}, ""},
+		{"key in another case", header{"X-Api-Key": {"KEY-A"}}, ""},
+		{"hash of the key instead of the key", header{"X-Api-Key": {hashed("key-a")}}, ""},
+		{"configured as a hash", header{"X-Api-Key": {"key-c"}}, "carol"},
+		{"hash where that is configured", header{"X-Api-Key": {hashed("key-c")}}, ""},
+		{"looks like a hash without its prefix", header{"X-Api-Key": {strings.ToUpper(hashed("key-b")[7:])}}, "bob"},
+		{"both the same", header{"Authorization": {"Bearer key-a"}, "X-Api-Key": {"key-a"}}, "alice"},
+		{"both of one member, one unknown", header{"Authorization": {"Bearer key-a"}, "X-Api-Key": {"sk-other"}}, "alice"},
+		{"the other one unknown", header{"Authorization": {"Bearer sk-other"}, "X-Api-Key": {"key-a"}}, "alice"},
+		{"two members", header{"Authorization": {"Bearer key-a"}, "X-Api-Key": {"key-c"}}, ""},
+		{"two members in one header", header{"Authorization": {"Bearer key-a", "Bearer key-c"}}, ""},
+		{"two members in the other", header{"X-Api-Key": {"key-a", "key-c"}}, ""},
+		{"both unknown", header{"Authorization": {"Bearer x"}, "X-Api-Key": {"y"}}, ""},
+	} {
+		m, ok := d.ByKey(test.header)
+		if ok != (test.want != "") || ok && m.Name != test.want {
+			t.Errorf("%s: got %v %v, want %q", test.name, m, ok, test.want)
+		}
+	}
+}
+
+func TestByName(t *testing.T) {
+	d := directory(t, Config{Name: "alice", Models: []string{"gpt-5"}})
+	for _, test := range []struct {
+		name       string
+		found, any bool // any: may use a model that alice may not
+	}{
+		{"alice", true, false},
+		{"bob", true, true},
+		{"bob@example.com", true, true},
+		{"", false, false},
+		{"two words", false, false},
+		{"line\nbreak", false, false},
+		{"\xff", false, false},
+		{strings.Repeat("é", 64), true, true},
+		{strings.Repeat("é", 65), false, false},
+	} {
+		m, ok := d.ByName(test.name)
+		if ok != test.found || ok && (m.Name != test.name || m.Allows("other") != test.any) {
+			t.Errorf("%q: got %v %v", test.name, m, ok)
+		}
+	}
+	if d.Empty() || !directory(t).Empty() {
+		t.Error("Empty says the wrong thing")
+	}
+}
+
+func TestNewDirectoryRefuses(t *testing.T) {
+	for _, test := range []struct {
+		members []Config
+		want    string
+	}{
+		{[]Config{{Name: ""}}, `"" is not a member's name: expected 1 to 64 printable characters without spaces`},
+		{[]Config{{Name: "a"}, {Name: "a"}}, "member a: there are two of that name"},
+		{[]Config{{Name: "a", Key: "hunter"}, {Name: "b", Key: "hunter"}}, "member b key: member a has the same key"},
+		{[]Config{{Name: "a", Key: "hunter"}, {Name: "b", Key: hashed("hunter")}}, "member b key: member a has the same key"},
+		{[]Config{{Name: "a", Key: "sha256:hunter"}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Key: "sha256:" + strings.Repeat("g", 64)}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Key: "hunter two"}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
+		{[]Config{{Name: "a", Models: []string{"x", "\n"}}}, `member a models: "\n" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`},
+	} {
+		_, err := NewDirectory(test.members)
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%v\ngot:  %v\nwant: %s", test.members, err, test.want)
+		}
+	}
+}
+
+func TestAllows(t *testing.T) {
+	for _, test := range []struct {
+		globs []string
+		model string
+		want  bool
+	}{
+		{nil, "anything", true},
+		{[]string{"gpt-5"}, "gpt-5", true},
+		{[]string{"gpt-5"}, "gpt-5-mini", false},
+		{[]string{"gpt-5"}, "GPT-5", false},
+		{[]string{"*"}, "openai/gpt-5", true},
+		{[]string{"*"}, "", true},
+		{[]string{"openai/*"}, "openai/gpt-5/fast", true},
+		{[]string{"openai/*"}, "anthropic/opus", false},
+		{[]string{"*/gpt-5"}, "a/b/gpt-5", true},
+		{[]string{"*mini*"}, "gpt-5-mini", true},
+		{[]string{"a*b*c"}, "abcbc", true},
+		{[]string{"a*b*c"}, "abcb", false},
+		{[]string{"gpt-?"}, "gpt-5", true},
+		{[]string{"gpt-?"}, "gpt-", false},
+		{[]string{"gpt-?"}, "gpt-é", true},
+		{[]string{"opus[1m]"}, "opus[1m]", true},
+		{[]string{"opus[1m]"}, "opus1", false},
+		{[]string{"a", "b*"}, "bc", true},
+	} {
+		if got := (&Member{models: test.globs}).Allows(test.model); got != test.want {
+			t.Errorf("%q allows %q: %v, want %v", test.globs, test.model, got, test.want)
+		}
+	}
+	if !Anonymous.Allows("any/model") {
+		t.Error("anonymous may use every model")
+	}
+}
+
+// FuzzMatch compares with the same glob as a regular expression, which takes a path of its own to the answer.
+func FuzzMatch(f *testing.F) {
+	f.Add("openai/*", "openai/gpt-5")
+	f.Add("a*b?c*", "axxbyc")
+	f.Add("**?*", "é")
+	f.Add("*a*a*a*a*b", strings.Repeat("a", 200))
+	f.Add("[x]\\*", "[x]\\y")
+	f.Fuzz(func(t *testing.T, glob, id string) {
+		if CheckGlob(glob) != nil || id != strings.ToValidUTF8(id, "") || strings.ToValidUTF8(glob, "") != glob {
+			return
+		}
+		pattern := regexp.QuoteMeta(glob)
+		pattern = strings.ReplaceAll(pattern, `\*`, `.*`)
+		pattern = strings.ReplaceAll(pattern, `\?`, `.`)
+		want := regexp.MustCompile(`(?s)\A(?:` + pattern + `)\z`).MatchString(id)
+		if got := match(glob, id); got != want {
+			t.Errorf("match(%q, %q) = %v, want %v", glob, id, got, want)
+		}
+	})
+}
+
+func BenchmarkByKey(b *testing.B) {
+	d := directory(b, Config{Name: "alice", Key: "sk-team-0123456789abcdef0123456789abcdef"}, Config{Name: "bob", Key: "sk-other"})
+	h := http.Header{"Authorization": {"Bearer sk-team-0123456789abcdef0123456789abcdef"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := d.ByKey(h); !ok {
+			b.Fatal("not found")
+		}
+	}
+}
