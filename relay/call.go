@@ -1,0 +1,138 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"syscall"
+)
+
+// Call is one request to a seller.
+type Call struct {
+	URL       string
+	Header    http.Header
+	Body      *Body
+	Transport http.RoundTripper
+}
+
+// Stage is how far a call came.
+type Stage uint8
+
+const (
+	// StageDial: there was no connection (no address, refused, TLS). The seller has seen nothing of the request.
+	StageDial Stage = iota
+	// StageSent: there was one, and the seller may have seen the request.
+	StageSent
+)
+
+// CallError is a call without an answer. Its text has nothing in it that the seller sent.
+type CallError struct {
+	Stage   Stage
+	Timeout bool   // a time-out or a deadline ended it
+	Host    string // host and port of the URL
+	Err     error  // the cause; its text may be the seller's
+
+	cancelled error // why ctx was, in the words of whoever did it
+}
+
+func (e *CallError) Error() string {
+	if e.Stage == StageDial {
+		return fmt.Sprintf("no connection to seller at %s: %s", e.Host, e.cause())
+	}
+	return fmt.Sprintf("no answer from seller at %s: %s", e.Host, e.cause())
+}
+
+func (e *CallError) Unwrap() error { return e.Err }
+
+// Send posts c and gives the answer once its headers are there, whatever its status. The error is a *CallError. ctx must
+// live as long as the answer's body is read.
+//
+// The request carries an Idempotency-Key and can be read again, so that net/http sends it once more where a connection that
+// lay idle turns out to be closed: nobody has seen it then, and to take that for the seller's failure would be wrong. Where
+// the seller did see it, the key makes it one charge.
+func Send(ctx context.Context, c Call) (*http.Response, error) {
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) }, // again for each time it is sent
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, c.Body.Reader())
+	if err != nil {
+		return nil, &CallError{Host: "an address that can't be read", Err: err}
+	}
+	req.Header = c.Header
+	req.ContentLength = c.Body.Len()
+	req.GetBody = func() (io.ReadCloser, error) { return c.Body.Reader(), nil }
+	if c.Body.Len() == 0 {
+		req.Body = http.NoBody // a length of 0 with a body would mean that it is unknown
+	}
+	resp, err := c.Transport.RoundTrip(req)
+	if err == nil {
+		return resp, nil
+	}
+	e := &CallError{Host: req.URL.Host, Err: err}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		e.cancelled = context.Cause(ctx)
+	}
+	if connected.Load() {
+		e.Stage = StageSent
+	}
+	var timeout interface{ Timeout() bool }
+	e.Timeout = errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	return nil, e
+}
+
+// cause says why in words of our own: the text of a protocol error or of a bad certificate is what the seller sent.
+func (e *CallError) cause() string {
+	var (
+		refused   *AddressError
+		dns       *net.DNSError
+		errno     syscall.Errno
+		hostname  x509.HostnameError
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		cert      *tls.CertificateVerificationError
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+		malformed *url.Error
+	)
+	switch err := e.Err; {
+	case errors.As(err, &refused):
+		return refused.Error()
+	case e.Timeout:
+		return "it took too long"
+	case e.cancelled != nil:
+		return e.cancelled.Error()
+	case errors.As(err, &dns):
+		return "its name has no address"
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &hostname):
+		return "its certificate is for another name"
+	case errors.As(err, &authority):
+		return "its certificate is signed by an unknown authority"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "its certificate has expired or is not valid yet"
+	case errors.As(err, &cert):
+		return "its certificate is not valid"
+	case errors.As(err, &record):
+		return "it does not speak TLS"
+	case errors.As(err, &alert):
+		return "the TLS handshake failed"
+	case errors.As(err, &malformed):
+		return "the URL is malformed"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "the connection was closed"
+	case e.Stage == StageDial:
+		return "the connection failed"
+	}
+	return "what came is not good HTTP, or the connection failed"
+}

@@ -1,0 +1,220 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSendSendsWhatItWasGiven(t *testing.T) {
+	type request struct {
+		Method, URI, Body string
+		Length            int64
+		Header            http.Header
+	}
+	var last atomic.Pointer[request]
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		last.Store(&request{r.Method, r.RequestURI, string(body), r.ContentLength, r.Header})
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	carrier := NewCarrier(CarrierOptions{})
+	defer carrier.Close()
+	carrier.operator.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	old := newTransport(0, nil)
+	old.ForceAttemptHTTP2 = false
+	old.TLSClientConfig = carrier.operator.TLSClientConfig.Clone()
+	defer old.CloseIdleConnections()
+
+	for name, by := range map[string]http.RoundTripper{"HTTP/2": carrier.Operator(), "HTTP/1.1": old} {
+		for _, agent := range []string{"", "sdk/1"} {
+			t.Run(name+" "+agent, func(t *testing.T) {
+				client := http.Header{"Anthropic-Beta": {"a", "b"}}
+				want := http.Header{
+					"Content-Type": {"application/json"}, "Accept-Encoding": {"identity"}, "Anthropic-Beta": {"a", "b"},
+					"X-Request-Id": {"r"}, "Idempotency-Key": {"k"}, "Content-Length": {"9"},
+				}
+				if agent != "" {
+					client.Set("User-Agent", agent)
+					want.Set("User-Agent", agent)
+				}
+				resp, err := Send(t.Context(), Call{
+					URL: server.URL + "/v1/chat/completions?a=b%20c", Header: RequestHeader(client, "r", "k"),
+					Body: Splice([]byte(`{"x":0}`), Edit{5, 6, []byte("1.0")}), Transport: by,
+				})
+				if err != nil || resp.StatusCode != http.StatusTeapot || resp.Proto[:6] != name[:6] {
+					t.Fatal(resp, err)
+				}
+				_ = resp.Body.Close()
+				if got := *last.Load(); !reflect.DeepEqual(got, request{"POST", "/v1/chat/completions?a=b%20c", `{"x":1.0}`, 9, want}) {
+					t.Errorf("%+v", got)
+				}
+			})
+		}
+	}
+}
+
+// dialer is a transport whose connections are the given ones, one after the other.
+func dialer(serve ...func(net.Conn)) *http.Transport {
+	tr := newTransport(3*time.Second, nil)
+	var n atomic.Int32
+	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		i := int(n.Add(1)) - 1
+		if i >= len(serve) {
+			return nil, errors.New("nobody is there")
+		}
+		client, seller := net.Pipe()
+		go func() {
+			defer seller.Close()
+			serve[i](seller)
+		}()
+		return client, nil
+	}
+	return tr
+}
+
+// hear reads a request whole.
+func hear(c net.Conn) bool {
+	r, err := http.ReadRequest(bufio.NewReader(c))
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, r.Body)
+	return err == nil
+}
+
+func answer(c net.Conn, text string) {
+	if hear(c) {
+		_, _ = io.WriteString(c, text)
+	}
+}
+
+func TestSendFailures(t *testing.T) {
+	const secret = "stranger's words"
+	for _, c := range []struct {
+		name    string
+		url     string
+		serve   []func(net.Conn)
+		stage   Stage
+		timeout bool
+		took    time.Duration
+		text    string
+	}{
+		{"no connection", "http://seller", nil, StageDial, false, 0, "no connection to seller at seller: the connection failed"},
+		{
+			"no TLS handshake", "https://seller",
+			[]func(net.Conn){func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }},
+			StageDial, true, 3 * time.Second, "no connection to seller at seller: it took too long",
+		},
+		{
+			"not TLS", "https://seller",
+			[]func(net.Conn){func(c net.Conn) {
+				_, _ = c.Read(make([]byte, 4096))
+				_, _ = io.WriteString(c, "HTTP/1.1 400 "+secret+"\r\n\r\n")
+			}},
+			StageDial, false, 0, "it does not speak TLS",
+		},
+		{"hangs up", "http://seller", []func(net.Conn){func(c net.Conn) { hear(c) }}, StageSent, false, 0, "the connection was closed"},
+		{
+			"hangs up in its header", "http://seller",
+			[]func(net.Conn){func(c net.Conn) { answer(c, "HTTP/1.1 200 OK\r\nX: y\r\n") }},
+			StageSent, false, 0, "the connection was closed",
+		},
+		{
+			"says nothing", "http://seller",
+			[]func(net.Conn){func(c net.Conn) { hear(c); _, _ = io.Copy(io.Discard, c) }},
+			StageSent, true, 30 * time.Second, "no answer from seller at seller: it took too long",
+		},
+		{
+			"not HTTP", "http://seller",
+			[]func(net.Conn){func(c net.Conn) { answer(c, secret+"\r\n\r\n") }},
+			StageSent, false, 0, "not good HTTP",
+		},
+		{
+			"a bad header", "http://seller",
+			[]func(net.Conn){func(c net.Conn) { answer(c, "HTTP/1.1 200 OK\r\n"+secret+"\r\n\r\n") }},
+			StageSent, false, 0, "not good HTTP",
+		},
+		{"a URL that is none", "http://" + secret + "\x7f", nil, StageDial, false, 0, "malformed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				by := dialer(c.serve...)
+				defer by.CloseIdleConnections()
+				start := time.Now()
+				_, err := Send(ctx, Call{URL: c.url, Header: http.Header{}, Body: Splice([]byte("{}")), Transport: by})
+				var e *CallError
+				if !errors.As(err, &e) {
+					t.Fatalf("%T %v", err, err)
+				}
+				if took := time.Since(start); e.Stage != c.stage || e.Timeout != c.timeout || took != c.took {
+					t.Errorf("stage %d, timeout %v, after %v: %v", e.Stage, e.Timeout, took, e.Err)
+				}
+				if !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), secret) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestSendEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := errors.New("the client left")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(gone) })
+		by := dialer(func(c net.Conn) { hear(c); _, _ = io.Copy(io.Discard, c) })
+		_, err := Send(ctx, Call{URL: "http://seller", Header: http.Header{}, Body: Splice([]byte("{}")), Transport: by})
+		var e *CallError
+		if !errors.As(err, &e) || e.Timeout || e.Stage != StageSent || !errors.Is(err, gone) || !strings.HasSuffix(err.Error(), gone.Error()) {
+			t.Fatalf("%v", err)
+		}
+	})
+}
+
+// A connection that lay idle and turns out to be closed is not the seller's failure.
+func TestSendGetsOverAClosedConnection(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	for name, first := range map[string]func(net.Conn){
+		"at once":                  func(c net.Conn) { answer(c, ok) },
+		"when the next one comes":  func(c net.Conn) { answer(c, ok); _, _ = c.Read(make([]byte, 1)) },
+		"when all of it is there":  func(c net.Conn) { answer(c, ok); hear(c) },
+		"after a very long time":   func(c net.Conn) { answer(c, ok); time.Sleep(89 * time.Second) },
+		"after our own idle limit": func(c net.Conn) { answer(c, ok); _, _ = io.Copy(io.Discard, c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				by := dialer(first, func(c net.Conn) { answer(c, ok) })
+				defer by.CloseIdleConnections()
+				for range 2 {
+					resp, err := Send(t.Context(), Call{
+						URL: "http://seller", Header: RequestHeader(http.Header{}, "r", "k"), Body: Splice([]byte("{}")), Transport: by,
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+					if strings.HasPrefix(name, "after") {
+						time.Sleep(2 * time.Minute)
+					}
+				}
+			})
+		})
+	}
+}

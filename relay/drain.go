@@ -1,0 +1,43 @@
+package relay
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Drain reads on for the settlement, after Relay, for at most 30 s and 1 MiB, and then ends the seller's call. It returns
+// when the settlement is in, the body has ended, ctx is done or the process goes. Where the stream is not Unsettled it
+// returns at once.
+func (s *Stream) Drain(ctx context.Context) {
+	limit := time.NewTimer(drainTime)
+	defer limit.Stop()
+	for most := s.received + drainBytes; s.Unsettled() && s.received < most; {
+		r, sig := s.wait(0, ctx.Done(), limit.C)
+		if sig != came {
+			break
+		}
+		s.take(r)
+		if s.end == io.EOF {
+			s.judge()
+		}
+	}
+	if s.settled == nil {
+		s.halt()
+		return
+	}
+	s.letGo()
+}
+
+// letGo ends a call from which nothing more is wanted. One that is about to end by itself gets a moment to do so: its
+// connection is then kept for the next request.
+func (s *Stream) letGo() {
+	if s.end != nil {
+		s.halt()
+		return
+	}
+	s.release.Do(func() {
+		close(s.discard)
+		time.AfterFunc(tailTime, s.halt)
+	})
+}

@@ -1,0 +1,297 @@
+package relay
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const (
+	// holdTime is how long a stream is held back before it is committed as it is.
+	holdTime = 10 * time.Second
+	// tailTime is how long the client's answer stays open after the last event when nothing but a settlement comes.
+	tailTime = 250 * time.Millisecond
+	// drainTime and drainBytes bound what is read after the last event.
+	drainTime  = 30 * time.Second
+	drainBytes = 1 << 20
+	// stalledTime is what a client that does not read gets at the end of the process.
+	stalledTime = 500 * time.Millisecond
+)
+
+// StreamOptions say how a stream is read.
+type StreamOptions struct {
+	Watcher Watcher
+	// Idle is the longest silence between two reads. 0 is no limit.
+	Idle time.Duration
+	// Shutdown is closed when the process goes. nil: never.
+	Shutdown <-chan struct{}
+	// ClientGone is closed when the client has left. nil: never.
+	ClientGone <-chan struct{}
+	// KeepSettlement says whether a settlement counts (it does not where it was booked before). nil: each does.
+	KeepSettlement func(wire.Settlement) bool
+}
+
+// Stream brings the events of one seller's answer to the client: Begin waits for content, Relay sends, Drain reads on for
+// a settlement that comes late. They are called one after the other. Whoever leaves this path early calls Close.
+type Stream struct {
+	o       StreamOptions
+	body    io.ReadCloser
+	cancel  context.CancelFunc
+	reads   chan read
+	stopped chan struct{} // the seller's call is over
+	discard chan struct{} // nobody listens any more
+	stop    sync.Once
+	release sync.Once
+	timer   *time.Timer
+
+	filter   *filter
+	back     []byte  // held back by Begin
+	decided  Outcome // what came first: content (Committed) or a failure (SaidError)
+	end      error   // how the seller's body ended; nil: it has not
+	judged   bool    // the filter knows of the clean end
+	over     bool    // the last event has been sent
+	said     bool    // an error of the stream's own has been sent
+	overAt   time.Time
+	settled  *wire.Settlement
+	first    time.Time
+	received int64
+}
+
+// NewStream begins to read an answer's body. cancel ends the seller's call, whose context must not be that of the client's
+// request: the call may have to outlive it.
+func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *Stream {
+	s := &Stream{
+		o: o, body: body, cancel: cancel,
+		reads: make(chan read), stopped: make(chan struct{}), discard: make(chan struct{}),
+		timer: time.NewTimer(time.Hour),
+	}
+	s.filter = newFilter(s)
+	go s.readAll()
+	return s
+}
+
+// Settlement is the last good settlement that has come; nil if none has.
+func (s *Stream) Settlement() *wire.Settlement { return s.settled }
+
+// Bytes is how many bytes of the answer have come, settlements included.
+func (s *Stream) Bytes() int64 { return s.received }
+
+// FirstByte is when the first of them came; the zero time if none has.
+func (s *Stream) FirstByte() time.Time { return s.first }
+
+// Unsettled tells whether a settlement may still come: Drain is worth it.
+func (s *Stream) Unsettled() bool { return s.end == nil && s.settled == nil && !s.halted() }
+
+// Close ends the seller's call. It may be called at any time and more than once.
+func (s *Stream) Close() { s.halt() }
+
+// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB or 10 s. It
+// gives Committed; or Broken (cut, silent for too long, or ended without being whole), ClientGone or Shutdown, after which
+// the stream is closed; or SaidError, after which it is open: Relay would send it as it is.
+func (s *Stream) Begin() Outcome {
+	limit := time.NewTimer(holdTime)
+	defer limit.Stop()
+	for {
+		r, sig := s.wait(s.o.Idle, s.o.ClientGone, limit.C)
+		switch sig {
+		case silent:
+			return s.close(Broken)
+		case left:
+			return s.close(ClientGone)
+		case going:
+			return s.close(Shutdown)
+		case due:
+			return Committed
+		}
+		s.back = append(s.back, s.take(r)...)
+		if s.end != nil {
+			return s.beginEnded()
+		}
+		if s.decided != 0 {
+			return s.decided
+		}
+		if len(s.back) >= maxHold {
+			return Committed
+		}
+	}
+}
+
+// beginEnded is a body that ended before anything was sent.
+func (s *Stream) beginEnded() Outcome {
+	if s.end == io.EOF {
+		s.back = append(s.back, s.judge()...)
+	}
+	switch {
+	case s.decided == SaidError:
+		return SaidError
+	case s.decided == Committed, s.complete(), s.end == io.EOF && s.o.Watcher.Whole():
+		return Committed // content has come, even if its end came with it: what follows is a break after the commit
+	}
+	return s.close(Broken)
+}
+
+// Relay sends what Begin held back and all that follows: one write and one flush for each read. Headers and status must
+// have been written. It ends in
+//   - Whole or SaidError, when the seller's body has ended, when nothing but a settlement has come for 250 ms after the last
+//     event, or when the client left after it. Where the stream is Unsettled it is still open, for Drain or Close;
+//   - Broken or Shutdown: the error event has been sent, and the caller must abort the connection;
+//   - ClientGone.
+func (s *Stream) Relay(w http.ResponseWriter) Outcome {
+	c := client{w: w, rc: http.NewResponseController(w)}
+	defer c.unblock(s.o.Shutdown)()
+	out := s.back
+	s.back = nil
+	if !c.flush(out) { // also when there is nothing: the headers go out
+		return s.clientLeft()
+	}
+	s.sent()
+	tail := time.Now().Add(tailTime)
+	for s.end == nil {
+		quiet := s.o.Idle
+		if s.over {
+			quiet = time.Until(tail)
+			if quiet <= 0 {
+				return s.ended()
+			}
+		}
+		r, sig := s.wait(quiet, s.o.ClientGone, nil)
+		switch {
+		case sig == left:
+			return s.clientLeft()
+		case s.over && sig != came:
+			return s.ended()
+		case sig == silent:
+			return s.breakOff(c, Broken)
+		case sig == going:
+			return s.breakOff(c, Shutdown)
+		}
+		if out := s.take(r); len(out) > 0 {
+			if !c.flush(out) {
+				return s.clientLeft()
+			}
+			s.sent()
+			// A seller that never falls silent does not keep the client for longer than the settlement is waited for.
+			tail = time.Now().Add(tailTime)
+			if last := s.overAt.Add(drainTime); s.over && tail.After(last) {
+				tail = last
+			}
+		}
+	}
+	return s.finish(c)
+}
+
+// finish is a body that ended.
+func (s *Stream) finish(c client) Outcome {
+	if s.end != io.EOF {
+		if s.over {
+			return s.ended()
+		}
+		return s.breakOff(c, Broken)
+	}
+	out := s.judge() // the unfinished block may be the last event
+	if !s.over && !s.o.Watcher.Whole() && !s.o.Watcher.Failed() {
+		return s.breakOff(c, Broken)
+	}
+	if len(out) > 0 && !c.flush(out) {
+		return s.clientLeft()
+	}
+	return s.ended()
+}
+
+// breakOff ends the client's answer in the middle. What the filter still holds is dropped.
+func (s *Stream) breakOff(c client, o Outcome) Outcome {
+	s.halt()
+	if !s.o.Watcher.Failed() { // a client has use for one error only
+		c.flush(append([]byte(s.filter.Gap()), s.o.Watcher.Break()...))
+	}
+	return o
+}
+
+// clientLeft is a client that takes no more. After the last event it has what it wanted, and has not gone away.
+func (s *Stream) clientLeft() Outcome {
+	if s.over || s.said {
+		return s.ended()
+	}
+	select {
+	case <-s.o.Shutdown: // it may be the writing's deadline that ended it
+		return s.close(Shutdown)
+	default:
+		return s.close(ClientGone)
+	}
+}
+
+// ended is an answer that the client has had to its end.
+func (s *Stream) ended() Outcome {
+	if !s.Unsettled() {
+		s.letGo()
+	}
+	if s.o.Watcher.Failed() {
+		return SaidError
+	}
+	return Whole
+}
+
+// take filters what was read. What may go on is valid until the next call.
+func (s *Stream) take(r read) []byte {
+	if r.n > 0 && s.first.IsZero() {
+		s.first = time.Now()
+	}
+	s.received += int64(r.n)
+	out := s.filter.Write(r.buf[:r.n])
+	buffers.Put(r.buf)
+	s.end = r.err
+	return out
+}
+
+// judge tells the filter of the clean end, once.
+func (s *Stream) judge() []byte {
+	if s.judged {
+		return nil
+	}
+	s.judged = true
+	return s.filter.End()
+}
+
+// complete tells whether the last event has come with its whole block.
+func (s *Stream) complete() bool { return s.o.Watcher.Ended() && !s.filter.Flowing() }
+
+// sent notes what the client has now.
+func (s *Stream) sent() {
+	s.said = s.said || s.o.Watcher.Failed() && !s.filter.Flowing()
+	if !s.over && s.complete() {
+		s.over, s.overAt = true, time.Now()
+	}
+}
+
+func (s *Stream) close(o Outcome) Outcome {
+	s.halt()
+	return o
+}
+
+func (s *Stream) event(name, data []byte, whole bool) {
+	s.o.Watcher.Event(name, data, whole)
+	if s.decided != 0 {
+		return
+	}
+	// Event by event: in one read there may be content and then a failure, and a failure may count as the last event.
+	switch {
+	case s.o.Watcher.Failed():
+		s.decided = SaidError
+	case s.o.Watcher.Content():
+		s.decided = Committed
+	}
+}
+
+func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }
+
+func (s *Stream) settlement(data []byte) {
+	v, err := wire.ParseSettlement(data)
+	if err != nil || s.o.KeepSettlement != nil && !s.o.KeepSettlement(v) {
+		return // the block is dropped all the same
+	}
+	s.settled = &v
+}

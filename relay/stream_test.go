@@ -1,0 +1,288 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// watch knows an API in which the data of an event says what it is.
+type watch struct{ content, ended, finished, failed bool }
+
+func (w *watch) Event(_, data []byte, _ bool) {
+	kind, _, _ := strings.Cut(string(data), " ")
+	switch kind {
+	case "content":
+		w.content = true
+	case "finish":
+		w.content, w.finished = true, true
+	case "done":
+		w.content, w.ended = true, true
+	case "error":
+		w.failed = true
+	case "failed": // an error that is the last event too
+		w.content, w.ended, w.failed = true, true, true
+	}
+}
+
+func (w *watch) Tail([]byte)   {}
+func (w *watch) Content() bool { return w.content }
+func (w *watch) Ended() bool   { return w.ended }
+func (w *watch) Whole() bool   { return w.ended || w.finished }
+func (w *watch) Failed() bool  { return w.failed }
+func (w *watch) Break() []byte { return []byte("data: broken\n\n") }
+
+// page is a client's side: what was written and flushed, and when.
+type page struct {
+	start  time.Time
+	log    *strings.Builder
+	held   string // written, not flushed
+	long   string // writes that are too long to be shown, taken together
+	longs  int
+	gone   <-chan struct{}
+	stuck  bool // takes nothing, until the deadline for writing
+	expire chan struct{}
+}
+
+func (p *page) Header() http.Header { return http.Header{} }
+func (p *page) WriteHeader(int)     {}
+
+func (p *page) Write(b []byte) (int, error) {
+	if p.stuck {
+		<-p.expire
+		return 0, errors.New("deadline passed")
+	}
+	select {
+	case <-p.gone:
+		return 0, errors.New("connection reset")
+	default:
+	}
+	p.held += string(b)
+	return len(b), nil
+}
+
+func (p *page) FlushError() error {
+	if len(p.held) > 200 {
+		p.long += p.held
+		p.longs++
+	} else {
+		p.showLong()
+		fmt.Fprintf(p.log, "%v %q\n", time.Since(p.start), p.held)
+	}
+	p.held = ""
+	return nil
+}
+
+func (p *page) showLong() {
+	if p.longs > 0 {
+		fmt.Fprintf(p.log, "... %.20q, %d bytes in %d writes\n", p.long, len(p.long), p.longs)
+		p.long, p.longs = "", 0
+	}
+}
+
+func (p *page) SetWriteDeadline(at time.Time) error {
+	time.AfterFunc(time.Until(at), func() { close(p.expire) })
+	return nil
+}
+
+var errReset = errors.New("connection reset by peer")
+
+// TestStreamScripts runs the scripts in testdata/stream. A line is a wait in milliseconds and then what comes: bytes of the
+// seller (repeated with *n at the end of the line), or "eof", "reset", "gone" (the client), "deaf" (its connection takes no
+// more), "shutdown". The output has each write with its time.
+func TestStreamScripts(t *testing.T) {
+	datadriven.Walk(t, "testdata/stream", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			var log strings.Builder
+			synctest.Test(t, func(t *testing.T) { play(t, d, &log) })
+			return log.String()
+		})
+	})
+}
+
+func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
+	var (
+		start             = time.Now()
+		body, seller      = io.Pipe()
+		gone, deaf, going = make(chan struct{}), make(chan struct{}), make(chan struct{})
+		called, cancel    = context.WithCancel(context.Background())
+		idle              = 290 * time.Second
+		p                 = &page{start: start, log: log, gone: deaf, stuck: d.HasArg("stuck"), expire: make(chan struct{})}
+		played            = make(chan struct{})
+		say               = func(what string, v any) { fmt.Fprintf(log, "%v %s %v\n", time.Since(start), what, v) }
+		signals           = map[string]chan struct{}{"gone": gone, "deaf": deaf, "shutdown": going}
+		watcher           = &watch{}
+		ended             = map[string]error{"eof": io.EOF, "reset": errReset}
+		keep              func(wire.Settlement) bool
+	)
+	if d.HasArg("booked") {
+		keep = func(s wire.Settlement) bool { return s.SettlementID != "booked" }
+	}
+	go func() {
+		defer close(played)
+		for line := range strings.SplitSeq(d.Input, "\n") {
+			ms, what, _ := strings.Cut(line, " ")
+			n, err := strconv.Atoi(ms)
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+			time.Sleep(time.Duration(n) * time.Millisecond)
+			if c := signals[what]; c != nil {
+				close(c)
+				continue
+			}
+			if err := ended[what]; err != nil {
+				seller.CloseWithError(err)
+				continue
+			}
+			times := 1
+			if before, after, ok := strings.Cut(what, " *"); ok {
+				what = before
+				times, _ = strconv.Atoi(after)
+			}
+			text, err := strconv.Unquote(`"` + strings.ReplaceAll(what, `"`, `\"`) + `"`)
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+			_, _ = io.WriteString(seller, strings.Repeat(text, times)) // the stream may have been closed
+		}
+	}()
+	s := NewStream(body, cancel, StreamOptions{
+		Watcher: watcher, Idle: idle, Shutdown: going, ClientGone: gone, KeepSettlement: keep,
+	})
+	begun := s.Begin()
+	say("begin:", begun)
+	if begun == Committed || begun == SaidError && d.HasArg("show") {
+		relayed := s.Relay(p)
+		p.showLong()
+		say("relay:", relayed)
+		if s.Unsettled() {
+			s.Drain(t.Context())
+			say("drained:", s.received)
+		}
+	} else if begun != SaidError && called.Err() == nil {
+		t.Errorf("%v left the seller's call open", begun)
+	}
+	if v := s.Settlement(); v != nil {
+		say("settlement:", v.SettlementID)
+	}
+	if s.settled != nil && !s.halted() { // the end is waited for a moment, so that the connection can be kept
+		<-called.Done()
+		say("let go", "")
+	}
+	s.Close()
+	s.Close()
+	if called.Err() == nil {
+		t.Error("the seller's call is still open")
+	}
+	<-played
+}
+
+func TestStreamNotesTimesAndBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, seller := io.Pipe()
+		start := time.Now()
+		s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}})
+		if !s.FirstByte().IsZero() || s.Bytes() != 0 {
+			t.Error("something came before anything came")
+		}
+		go func() {
+			time.Sleep(70 * time.Millisecond)
+			_, _ = io.WriteString(seller, ": ping\n")
+			time.Sleep(time.Hour) // no Idle: silence is no failure
+			_, _ = io.WriteString(seller, "data: done\n\nevent: tokenbuddy.settlement\n")
+			_ = seller.Close()
+		}()
+		if got := s.Begin(); got != Committed {
+			t.Fatal(got)
+		}
+		s.Relay(&page{start: start, log: &strings.Builder{}})
+		if got := s.FirstByte().Sub(start); got != 70*time.Millisecond {
+			t.Errorf("first byte after %v", got)
+		}
+		if want := int64(len(": ping\ndata: done\n\nevent: tokenbuddy.settlement\n")); s.Bytes() != want {
+			t.Errorf("%d bytes, want %d", s.Bytes(), want)
+		}
+	})
+}
+
+func TestDrainEnds(t *testing.T) {
+	for name, end := range map[string]func(cancel, shutdown func(), s *Stream){
+		"with its context": func(cancel, _ func(), _ *Stream) { cancel() },
+		"at the shutdown":  func(_, shutdown func(), _ *Stream) { shutdown() },
+		"when closed":      func(_, _ func(), s *Stream) { s.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				going := make(chan struct{})
+				body, seller := io.Pipe()
+				s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}, Shutdown: going})
+				go func() { _, _ = io.WriteString(seller, "data: done\n\n") }()
+				s.Begin()
+				if got := s.Relay(&page{log: &strings.Builder{}}); got != Whole || !s.Unsettled() {
+					t.Fatalf("%v, unsettled %v", got, s.Unsettled())
+				}
+				start := time.Now()
+				time.AfterFunc(time.Second, func() { end(cancel, func() { close(going) }, s) })
+				s.Drain(ctx)
+				if got := time.Since(start); got != time.Second || s.Unsettled() {
+					t.Errorf("it took %v, unsettled %v", got, s.Unsettled())
+				}
+			})
+		})
+	}
+}
+
+// Many streams at once, to be run with the race detector: buffers are shared between them.
+func TestStreamsShareNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		done := make(chan string)
+		for i := range 50 {
+			go func() {
+				body, seller := io.Pipe()
+				event := fmt.Sprintf("data: content %d\n\n", i)
+				go func() {
+					for range 100 {
+						_, _ = io.WriteString(seller, event)
+						time.Sleep(time.Millisecond)
+					}
+					_, _ = io.WriteString(seller, "data: done\n\n")
+					_ = seller.Close()
+				}()
+				s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}})
+				w := &collect{}
+				if b, r := s.Begin(), s.Relay(w); b != Committed || r != Whole {
+					done <- fmt.Sprint(b, r)
+				} else if want := strings.Repeat(event, 100) + "data: done\n\n"; w.String() != want {
+					done <- fmt.Sprintf("stream %d got another's bytes", i)
+				} else {
+					done <- ""
+				}
+			}()
+		}
+		for range 50 {
+			if fault := <-done; fault != "" {
+				t.Error(fault)
+			}
+		}
+	})
+}
+
+type collect struct{ strings.Builder }
+
+func (c *collect) Header() http.Header { return http.Header{} }
+func (c *collect) WriteHeader(int)     {}
+func (c *collect) Flush()              {}
