@@ -1,0 +1,111 @@
+package routing
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Cache keeps a registry's last good document over a restart. It belongs to one registry: an ETag means nothing to another.
+type Cache interface {
+	// Load gives what was saved last; a nil document and no error when nothing was.
+	Load() (document []byte, etag string, err error)
+	// Save replaces what is there. After an error what was there before is still there.
+	Save(document []byte, etag string) error
+}
+
+// FileCache keeps the document in a file, behind one line of JSON with its ETag and checksum. Its directory is made when
+// it is missing. One process uses the file, in which there may be more than one cache with the same path.
+func FileCache(path string) Cache { return fileCache(path) }
+
+type fileCache string
+
+// saving lets one save at a time write: while a config is reloaded, two caches may have the same path.
+var saving sync.Mutex
+
+type cacheHead struct {
+	ETag   string `json:"etag"`
+	SHA256 string `json:"sha256"`
+}
+
+func (path fileCache) Load() ([]byte, string, error) {
+	data, err := os.ReadFile(string(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("registry cache: %w", err)
+	}
+	line, document, _ := bytes.Cut(data, []byte("\n"))
+	var head cacheHead
+	if json.Unmarshal(line, &head) != nil || head.SHA256 != checksum(document) || !validETag(head.ETag) {
+		return nil, "", fmt.Errorf("registry cache %s: the file is damaged; it is ignored, and replaced after the next fetch", string(path))
+	}
+	return document, head.ETag, nil
+}
+
+func (path fileCache) Save(document []byte, etag string) error {
+	head, err := json.Marshal(cacheHead{ETag: etag, SHA256: checksum(document)})
+	if err != nil {
+		return fmt.Errorf("registry cache: %w", err)
+	}
+	dir := filepath.Dir(string(path))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("registry cache: %w", err)
+	}
+	temp := string(path) + ".new"
+	saving.Lock()
+	defer saving.Unlock()
+	if err := writeSynced(temp, append(head, '\n'), document); err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("registry cache: %w", err)
+	}
+	if err := os.Rename(temp, string(path)); err != nil {
+		return fmt.Errorf("registry cache: %w", err)
+	}
+	if d, err := os.Open(dir); err == nil { // the rename itself; not every system can
+		_ = d.Sync()
+		_ = d.Close()
+	}
+	return nil
+}
+
+func writeSynced(path string, parts ...[]byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if _, err := f.Write(part); err != nil {
+			_ = f.Close()
+			return err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func checksum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// validETag bounds what a registry makes us keep and send back: printable ASCII, at most 1024 bytes.
+func validETag(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return len(s) <= 1024
+}

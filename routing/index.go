@@ -1,0 +1,217 @@
+package routing
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+)
+
+// Index is what requests look things up in: one config's view of the sellers. It never changes, and its lookups neither
+// allocate nor depend on how many sellers there are.
+type Index struct {
+	doc           *Document
+	defaultSeller string
+	pinned        []*Seller
+	pinnedRank    map[string]int32
+	served        map[string]string // every name a client may ask for -> the model id that is served
+	models        map[string]*offers
+	names         []string
+}
+
+// offers are the candidates of one model, a list for each protocol.
+type offers struct {
+	count      int
+	candidates []Candidate
+	protocols  []Candidates // in the order of dialect.Protocols
+}
+
+// newIndex builds an index in time proportional to the offers of all sellers.
+func newIndex(o *TableOptions, doc *Document) *Index {
+	x := &Index{
+		doc: doc, defaultSeller: o.DefaultSeller, pinned: o.Pinned,
+		pinnedRank: make(map[string]int32, len(o.Pinned)),
+		served:     make(map[string]string), models: make(map[string]*offers),
+	}
+	if x.defaultSeller == "" && doc != nil {
+		x.defaultSeller = doc.DefaultSeller
+	}
+	for i, s := range o.Pinned {
+		x.pinnedRank[s.ID] = int32(i)
+	}
+	// Once to count, so that each model's candidates are allocated in one piece, and once to fill in.
+	methods := newMethodMatch(o.Methods)
+	x.eachSeller(func(s *Seller, _ int32) {
+		if len(methods.shared(s)) == 0 {
+			return
+		}
+		for i := range s.Models {
+			m := x.models[s.Models[i].ID]
+			if m == nil {
+				m = new(offers)
+				x.models[s.Models[i].ID] = m
+			}
+			m.count++
+		}
+	})
+	x.eachSeller(func(s *Seller, rank int32) {
+		shared := methods.shared(s)
+		if len(shared) == 0 {
+			return
+		}
+		for i := range s.Models {
+			offered := &s.Models[i]
+			m := x.models[offered.ID]
+			if m.candidates == nil {
+				m.candidates = make([]Candidate, 0, m.count)
+			}
+			m.candidates = append(m.candidates, Candidate{
+				Seller: s, Model: offered.ID, Price: offered.Price, Methods: shared, rank: rank,
+			})
+			for _, alias := range offered.Aliases {
+				if _, taken := x.served[alias]; !taken {
+					x.served[alias] = offered.ID
+				}
+			}
+		}
+	})
+	for id, m := range x.models {
+		m.split(x)
+		x.served[id] = id // a real id is stronger than any seller's alias
+	}
+	x.addAliases(o.Aliases)
+	x.names = slices.Sorted(maps.Keys(x.served))
+	return x
+}
+
+// addAliases adds the config's aliases, which are stronger than everything else. They take one step: the target is a
+// model's id or a seller's alias, not another alias of the config.
+func (x *Index) addAliases(aliases map[string]string) {
+	targets := make(map[string]string, len(aliases))
+	for requested, target := range aliases {
+		targets[requested] = x.served[target] // "" when nobody serves it
+	}
+	for requested, id := range targets {
+		if id == "" {
+			delete(x.served, requested)
+		} else {
+			x.served[requested] = id
+		}
+	}
+}
+
+// eachSeller calls for every seller in order of rank: the pinned ones, then those of the registry without the ids that are
+// pinned.
+func (x *Index) eachSeller(visit func(s *Seller, rank int32)) {
+	for i, s := range x.pinned {
+		visit(s, int32(i))
+	}
+	if x.doc == nil {
+		return
+	}
+	for i, s := range x.doc.Sellers {
+		if _, pinned := x.pinnedRank[s.ID]; !pinned {
+			visit(s, int32(len(x.pinned)+i))
+		}
+	}
+}
+
+// split makes the lists for each protocol. Protocols that the same sellers speak share one.
+func (o *offers) split(x *Index) {
+	o.protocols = make([]Candidates, len(dialect.Protocols))
+next:
+	for i := range o.protocols {
+		for j := range i {
+			if o.alike(i, j) {
+				o.protocols[i] = o.protocols[j]
+				continue next
+			}
+		}
+		var list []*Candidate
+		for k := range o.candidates {
+			if c := &o.candidates[k]; c.Seller.Protocols.at(i) {
+				list = append(list, c)
+			}
+		}
+		o.protocols[i] = Candidates{list: slices.Clip(list), index: x}
+	}
+}
+
+// alike tells whether the same sellers speak both protocols.
+func (o *offers) alike(i, j int) bool {
+	for k := range o.candidates {
+		if s := o.candidates[k].Seller.Protocols; s.at(i) != s.at(j) {
+			return false
+		}
+	}
+	return true
+}
+
+// Resolve gives the id of the model that is served when a client asks for a name: what the config's alias says, else the
+// model of that id, else the model that the first seller with such an alias means. ok is false when nobody serves it.
+func (x *Index) Resolve(requested string) (served string, ok bool) {
+	served, ok = x.served[requested]
+	return served, ok
+}
+
+// Candidates gives those that can serve the model, named by its own id, over the protocol; nil when there is none.
+func (x *Index) Candidates(served string, p dialect.Protocol) *Candidates {
+	m, i := x.models[served], protocolIndex(p)
+	if m == nil || i < 0 || len(m.protocols[i].list) == 0 {
+		return nil
+	}
+	return &m.protocols[i]
+}
+
+// Models gives every name that a client may ask for, sorted: the ids of models and the aliases of them, each with at least
+// one candidate. Not to be changed.
+func (x *Index) Models() []string { return x.names }
+
+// DefaultSeller is the id of the config's default seller, else of the registry's; empty when neither names one.
+func (x *Index) DefaultSeller() string { return x.defaultSeller }
+
+// Seller gives the seller with the id, nil when there is none. It need not be a candidate for anything.
+func (x *Index) Seller(id string) *Seller {
+	if i, ok := x.pinnedRank[id]; ok {
+		return x.pinned[i]
+	}
+	return x.doc.Seller(id)
+}
+
+func (x *Index) rank(id string) (int32, bool) {
+	if i, ok := x.pinnedRank[id]; ok {
+		return i, true
+	}
+	if x.doc == nil {
+		return 0, false
+	}
+	i, ok := x.doc.position[id]
+	return int32(len(x.pinned)) + i, ok
+}
+
+// methodMatch finds the payment methods that a seller shares with us. Few lists are different among many sellers, and a
+// parsed document keeps each list once, so the answer is remembered by the list itself.
+type methodMatch struct {
+	ours  []string
+	known map[*string][]string // by the list's first item
+}
+
+func newMethodMatch(ours []string) methodMatch {
+	return methodMatch{ours: ours, known: make(map[*string][]string)}
+}
+
+func (m methodMatch) shared(s *Seller) []string {
+	if len(s.Methods) == 0 {
+		return nil
+	}
+	shared, ok := m.known[&s.Methods[0]]
+	if !ok {
+		for _, name := range m.ours {
+			if slices.Contains(s.Methods, name) {
+				shared = append(shared, name)
+			}
+		}
+		m.known[&s.Methods[0]] = shared
+	}
+	return shared
+}

@@ -1,0 +1,61 @@
+package routing
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// Manual is the policy that knows one seller and no other: when it can't serve a request, nobody does.
+type Manual struct {
+	// The id of the seller. Default: the default seller, as the config or else the registry names it.
+	Seller string `json:"seller,omitempty"`
+}
+
+// CaddyModule says what the module is.
+func (Manual) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: PolicyNamespace + ".manual", New: func() caddy.Module { return new(Manual) }}
+}
+
+// UnmarshalCaddyfile reads "manual [<seller_id>]".
+func (m *Manual) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the policy's name
+	if d.NextArg() {
+		m.Seller = d.Val()
+		if !ValidSellerID(m.Seller) {
+			return d.Errf("%q is not the id of a seller: %s", m.Seller, badID)
+		}
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return noBlock(d)
+}
+
+// Validate refuses what can't be a seller's id.
+func (m *Manual) Validate() error {
+	if m.Seller != "" && !ValidSellerID(m.Seller) {
+		return fmt.Errorf("selection manual: %q is not the id of a seller: %s", m.Seller, badID)
+	}
+	return nil
+}
+
+// Order appends the one seller, if it is a candidate.
+func (m *Manual) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	id := m.Seller
+	if id == "" {
+		id = q.DefaultSeller
+	}
+	if c := candidates.Find(id); c != nil && len(dst) < cap(dst) {
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+var (
+	_ Policy                = (*Manual)(nil)
+	_ caddy.Module          = Manual{}
+	_ caddy.Validator       = (*Manual)(nil)
+	_ caddyfile.Unmarshaler = (*Manual)(nil)
+)

@@ -1,0 +1,50 @@
+package routing
+
+import (
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+)
+
+// ProtocolSet is a set of protocols, a bit each, in the order of dialect.Protocols.
+type ProtocolSet uint8
+
+// AllProtocols holds every protocol that is known.
+var AllProtocols = Protocols(dialect.Protocols...)
+
+// Protocols makes a set. A protocol that is not known is left out.
+func Protocols(list ...dialect.Protocol) (s ProtocolSet) {
+	for _, p := range list {
+		if i := protocolIndex(p); i >= 0 {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
+// Has tells whether the protocol is in the set.
+func (s ProtocolSet) Has(p dialect.Protocol) bool {
+	i := protocolIndex(p)
+	return i >= 0 && s.at(i)
+}
+
+// at tells whether the protocol at a place in dialect.Protocols is in the set.
+func (s ProtocolSet) at(i int) bool { return s&(1<<i) != 0 }
+
+// List gives the set's protocols in the order of dialect.Protocols.
+func (s ProtocolSet) List() []dialect.Protocol {
+	var list []dialect.Protocol
+	for _, p := range dialect.Protocols {
+		if s.Has(p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func protocolIndex(p dialect.Protocol) int {
+	for i := range dialect.Protocols {
+		if dialect.Protocols[i] == p {
+			return i
+		}
+	}
+	return -1
+}

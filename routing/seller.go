@@ -1,0 +1,211 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Seller is one seller as the registry or the operator names it. It never changes once it is made, and is shared by all
+// that hold it.
+type Seller struct {
+	ID   string
+	Name string // for people; may be empty
+
+	// BaseURL has no slash at its end; the path of a request is put right behind it.
+	BaseURL string
+	// Origin is the scheme, host and port of BaseURL in lower case, without the port that the scheme implies. Tokens and
+	// what is known of a seller's health belong to ID and Origin together.
+	Origin string
+
+	// Pinned says that the operator named the seller, so that its URL is reached as written.
+	Pinned    bool
+	Protocols ProtocolSet
+	Methods   []string // payment methods it takes, in its order; shared, not to be changed
+	Models    []Model
+}
+
+// Model is what a seller offers under a model's id.
+type Model struct {
+	ID      string
+	Aliases []string
+	Price   *money.Price // never nil; shared, not to be changed
+}
+
+// NewModel makes a model. A price that nobody has named is money.Unknown.
+func NewModel(id string, price money.Price, aliases ...string) (Model, error) {
+	for _, name := range append([]string{id}, aliases...) {
+		if !validModelID(name) {
+			return Model{}, errors.New("a model's id or alias must be 1 to 256 bytes of text")
+		}
+	}
+	for _, p := range []money.Micros{price.Input, price.Output, price.CacheRead, price.CacheWrite} {
+		if p != money.Unknown && (p < 0 || p > money.Max) {
+			return Model{}, fmt.Errorf("model %s: a price is negative or above %s USD", id, money.Max)
+		}
+	}
+	return Model{ID: id, Aliases: aliases, Price: &price}, nil
+}
+
+// Pin is a seller named by the operator. Everything but ID and URL has the default that it has in a registry: all
+// protocols, the payment method "mock", no models.
+type Pin struct {
+	ID, URL   string
+	Protocols []dialect.Protocol
+	Methods   []string
+	Models    []Model
+}
+
+// NewPinned checks a seller named by the operator. Unlike in a registry's document, a protocol that is not known is an
+// error, since it can only be a slip.
+func NewPinned(p Pin) (*Seller, error) {
+	if !ValidSellerID(p.ID) {
+		return nil, fmt.Errorf("seller %q: %s", p.ID, badID)
+	}
+	base, origin, err := ParseURL(p.URL)
+	if err != nil {
+		return nil, fmt.Errorf("seller %s: %w", p.ID, err)
+	}
+	s := &Seller{
+		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true,
+		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models,
+	}
+	if len(p.Protocols) > 0 {
+		s.Protocols = Protocols(p.Protocols...)
+		for _, name := range p.Protocols {
+			if protocolIndex(name) < 0 {
+				return nil, fmt.Errorf("seller %s: there is no protocol %q; known are %v", p.ID, name, dialect.Protocols)
+			}
+		}
+	}
+	if len(p.Methods) > 0 {
+		s.Methods = slices.Clone(p.Methods)
+	}
+	for i, m := range p.Models {
+		if slices.ContainsFunc(p.Models[:i], func(other Model) bool { return other.ID == m.ID }) {
+			return nil, fmt.Errorf("seller %s: the model %s stands twice", p.ID, m.ID)
+		}
+	}
+	return s, nil
+}
+
+// mockOnly is what a seller takes that names no payment method.
+var mockOnly = []string{"mock"}
+
+const (
+	maxSellerID = 64
+	maxModelID  = 256
+	maxURL      = 2048
+	badID       = "the id is not 1 to 64 letters, digits, dots, dashes and underscores that begin with a letter or digit"
+)
+
+// ValidSellerID tells whether the id is 1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or a
+// digit.
+func ValidSellerID(id string) bool {
+	if id == "" || len(id) > maxSellerID || !alphanumeric(id[0]) {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; !alphanumeric(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func alphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// validModelID tells whether a model's id can be written in a list, a log line and an account's name.
+func validModelID(id string) bool {
+	return id != "" && len(id) <= maxModelID && printable(id)
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == 0x7f {
+			return false
+		} else if c >= utf8.RuneSelf {
+			return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+		}
+	}
+	return true
+}
+
+// The faults of a seller's URL. None quotes it: it may hold a secret.
+var (
+	errURL       = errors.New("the URL does not parse")
+	errURLScheme = errors.New("the URL is not http or https")
+	errURLUser   = errors.New("the URL carries user info")
+	errURLHost   = errors.New("the URL has no host that can be reached")
+	errURLExtra  = errors.New("the URL has a query or a fragment, which a base URL can't have")
+)
+
+// ParseURL checks the URL of a seller and gives it as base URL and origin in the forms that [Seller] describes.
+func ParseURL(raw string) (base, origin string, err error) {
+	if len(raw) > maxURL {
+		return "", "", errURL
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", "", errURL // the parser's own error quotes the URL
+	}
+	implied := ""
+	switch u.Scheme {
+	case "http":
+		implied = "80"
+	case "https":
+		implied = "443"
+	default:
+		return "", "", errURLScheme
+	}
+	if u.User != nil {
+		return "", "", errURLUser
+	}
+	if strings.ContainsAny(raw, "?#") {
+		return "", "", errURLExtra
+	}
+	host, ok := cleanHost(u.Hostname())
+	if !ok {
+		return "", "", errURLHost
+	}
+	origin = u.Scheme + "://" + host
+	if port := u.Port(); port != "" && port != implied {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return "", "", errURLHost
+		}
+		if port = strconv.FormatUint(n, 10); port != implied {
+			origin += ":" + port
+		}
+	}
+	base = origin + strings.TrimRight(u.EscapedPath(), "/")
+	return base, base[:len(origin)], nil // one string for both
+}
+
+// cleanHost gives a host name in lower case, or an IP address in its usual form.
+func cleanHost(host string) (string, bool) {
+	if strings.Contains(host, ":") {
+		ip, err := netip.ParseAddr(host)
+		if err != nil || ip.Zone() != "" {
+			return "", false
+		}
+		return "[" + ip.String() + "]", true
+	}
+	for i := range len(host) {
+		if c := host[i]; !alphanumeric(c) && c != '-' && c != '.' && c != '_' {
+			return "", false
+		}
+	}
+	return strings.ToLower(host), host != ""
+}
