@@ -1,0 +1,226 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Limits bound what may be spent on purchases. A negative limit is none; under a limit of zero nothing may be spent.
+type Limits struct {
+	Daily   money.Micros // of a UTC day, kept over a restart
+	Session money.Micros // since the process started
+}
+
+// The limits that a purchase can pass.
+const (
+	DailyLimit   = "daily_limit"
+	SessionLimit = "session_limit"
+)
+
+// LimitError refuses a purchase that would pass a limit.
+type LimitError struct {
+	Limit        string // DailyLimit or SessionLimit
+	LimitMicros  money.Micros
+	SpentMicros  money.Micros // before this purchase
+	AmountMicros money.Micros // of this purchase
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("ledger: a purchase of $%s would pass the %s of $%s, of which $%s is spent: raise it in the purchase "+
+		"subdirective, or wait", e.AmountMicros, e.Limit, e.LimitMicros, e.SpentMicros)
+}
+
+// Advance records one step of a purchase and books what it means for money, in one transaction, and waits until that is
+// durable: only then may the step be taken.
+//
+//   - Prepared counts the amount against the limits; a *LimitError says that it would pass one.
+//   - Paying moves it from the method's wallet to pending.
+//   - Granted moves it on to credit, and stores the token. Less credit than was paid: the rest is disputed. More: it comes
+//     from the adjustment account.
+//   - Failed and Expired give it back, to wallet and limits, when no money has left: before Paying, or with Unpaid.
+//     Otherwise they and Disputed move it to disputed, and it counts as spent.
+//
+// A step that can't follow the one before is refused.
+func (l *Ledger) Advance(ctx context.Context, p Purchase, limits Limits) error {
+	next := &purchase{Purchase: p}
+	weight, err := weigh([]string{p.ID, p.Seller, p.Origin, p.Method, p.Model},
+		p.Reference, p.Failure, p.OrderID, p.Currency)
+	if err != nil {
+		return err
+	}
+	if err := next.seal(l.seal); err != nil {
+		return err
+	}
+	weight += 2 * len(next.Sealed) // 2: it is written as base64
+	if p.Token != nil {
+		weight += 2 * len(p.Token.Secret)
+	}
+	return l.submit(weight, func(b *batch) error { return b.advance(next, limits) }, nil).Wait(ctx)
+}
+
+func (b *batch) advance(next *purchase, limits Limits) error {
+	before := b.purchases[next.ID]
+	if before == nil {
+		before = new(purchase)
+		if b.has(purchasePrefix + next.ID) {
+			return fmt.Errorf("ledger: purchase at %s: it has ended", next.Seller)
+		}
+	}
+	if err := next.check(before); err != nil {
+		return err
+	}
+	next.CountedMicros, next.CountedDay = before.CountedMicros, before.CountedDay
+	next.PendingMicros = before.PendingMicros
+	next.CreatedAt, next.UpdatedAt = before.CreatedAt, b.now
+	if before.State == "" {
+		next.CreatedAt = b.now
+	}
+	if next.State != before.State {
+		if err := b.step(next, limits); err != nil {
+			return err
+		}
+	}
+	next.Token = nil
+	b.purchases[next.ID] = next
+	b.put(purchasePrefix+next.ID, next)
+	if next.State.ended() {
+		delete(b.purchases, next.ID)
+		delete(b.counted, next.ID)
+	}
+	return nil
+}
+
+// check refuses what can't follow.
+func (p *purchase) check(before *purchase) error {
+	switch {
+	case p.ID == "" || p.Seller == "":
+		return fmt.Errorf("ledger: a purchase needs an id and a seller")
+	case !p.State.mayFollow(before.State):
+		return fmt.Errorf("ledger: purchase at %s: %q can't follow %q", p.Seller, p.State, before.State)
+	case before.State != "" && (p.Seller != before.Seller || p.Origin != before.Origin || p.Method != before.Method):
+		return fmt.Errorf("ledger: purchase at %s: seller, origin and method can't change", before.Seller)
+	case before.CountedMicros != 0 && p.AmountMicros != before.CountedMicros:
+		return fmt.Errorf("ledger: purchase at %s: its amount can't change once it is prepared", p.Seller)
+	case p.State == Prepared && (p.AmountMicros <= 0 || p.AmountMicros > money.Max):
+		return fmt.Errorf("ledger: purchase at %s: the amount is not above zero, or absurd", p.Seller)
+	case p.State == Granted && (p.Token == nil || p.Token.Secret == ""):
+		return fmt.Errorf("ledger: purchase at %s: granted without a token", p.Seller)
+	case p.State == Granted && (p.Token.CreditMicros <= 0 || p.Token.CreditMicros > money.Max):
+		return fmt.Errorf("ledger: purchase at %s: granted with a credit that is not above zero, or absurd", p.Seller)
+	}
+	return nil
+}
+
+// step checks, then books, what reaching a state means.
+func (b *batch) step(p *purchase, limits Limits) error {
+	switch p.State {
+	case Prepared:
+		return b.countSpending(p, limits)
+	case Paying:
+		if p.PendingMicros == 0 {
+			p.PendingMicros = p.AmountMicros
+			b.bookPurchase(p, KindPurchase, transfer(walletOf(p.Method), Posting{pendingOf(p.Seller), p.PendingMicros}))
+		}
+	case Granted:
+		return b.grant(p)
+	case Failed, Expired, Disputed:
+		switch {
+		case p.PendingMicros == 0:
+			b.uncountSpending(p)
+		case p.Unpaid && p.State != Disputed:
+			b.bookPurchase(p, KindPurchase, transfer(pendingOf(p.Seller), Posting{walletOf(p.Method), p.PendingMicros}))
+			b.uncountSpending(p)
+		default:
+			b.bookPurchase(p, KindDispute, transfer(pendingOf(p.Seller), Posting{disputedOf(p.Seller), p.PendingMicros}))
+		}
+		p.PendingMicros = 0
+	}
+	return nil
+}
+
+func (b *batch) bookPurchase(p *purchase, kind Kind, postings []Posting) {
+	b.book(&Entry{Kind: kind, Seller: p.Seller, PurchaseID: p.ID, State: p.State, Note: p.Failure, Postings: postings})
+}
+
+// grant turns what is pending into credit, and writes the token.
+func (b *batch) grant(p *purchase) error {
+	t := *p.Token
+	if t.ID == "" {
+		t.ID = p.ID
+	}
+	if len(t.ID) > maxName {
+		return errTooLarge
+	}
+	if b.tokens[t.ID] != nil {
+		return fmt.Errorf("ledger: purchase at %s: its token's id is taken", p.Seller)
+	}
+	paid := p.PendingMicros
+	t.Seller, t.Origin, t.Method, t.PurchaseID = p.Seller, p.Origin, p.Method, p.ID
+	t.PaidMicros, t.BalanceMicros, t.Used = paid, t.CreditMicros, 0
+	if t.BoughtAt.IsZero() {
+		t.BoughtAt = b.now
+	}
+	record := &token{Token: t, Sealed: b.ledger.seal.seal(tokenPrefix+t.ID, []byte(t.Secret))}
+	b.tokens[t.ID] = record
+	b.put(tokenPrefix+t.ID, record)
+	b.putBalance(record)
+
+	postings := []Posting{{pendingOf(p.Seller), -paid}, {creditOf(p.Seller), t.CreditMicros}}
+	switch rest := paid - t.CreditMicros; {
+	case rest > 0:
+		postings = append(postings, Posting{disputedOf(p.Seller), rest})
+	case rest < 0:
+		postings = append(postings, Posting{adjustmentOf(p.Seller), rest})
+	}
+	p.PendingMicros = 0
+	b.bookPurchase(p, KindPurchase, postings)
+	return nil
+}
+
+func (s *state) spentOn(day string) money.Micros {
+	if m := s.spent[day]; m != nil {
+		return *m
+	}
+	return 0
+}
+
+// countSpending counts the amount against the limits, or refuses it.
+func (b *batch) countSpending(p *purchase, limits Limits) error {
+	day, amount := dayOf(b.now), p.AmountMicros
+	for _, l := range []LimitError{
+		{DailyLimit, limits.Daily, b.spentOn(day), amount},
+		{SessionLimit, limits.Session, b.session, amount},
+	} {
+		if l.LimitMicros >= 0 && l.SpentMicros.Add(amount) > l.LimitMicros {
+			return &l
+		}
+	}
+	p.CountedMicros, p.CountedDay = amount, day
+	b.session += amount
+	b.counted[p.ID] = amount
+	b.addSpending(day, amount)
+	return nil
+}
+
+// uncountSpending gives back what the purchase has counted. What a process before this one has counted is not in the
+// session.
+func (b *batch) uncountSpending(p *purchase) {
+	if p.CountedMicros == 0 {
+		return
+	}
+	b.session -= b.counted[p.ID]
+	b.addSpending(p.CountedDay, -p.CountedMicros)
+	p.CountedMicros, p.CountedDay = 0, ""
+}
+
+func (b *batch) addSpending(day string, amount money.Micros) {
+	m := b.spent[day]
+	if m == nil {
+		m = new(money.Micros)
+		b.spent[day] = m
+	}
+	*m += amount
+	b.put(spentPrefix+day, m)
+}

@@ -1,0 +1,163 @@
+package ledger
+
+import (
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// Source is where the cost of an inference comes from.
+type Source string
+
+// The sources of a cost, the strongest first.
+const (
+	SourceSettlement Source = "settlement" // the seller's own word
+	SourceUsage      Source = "usage"      // the usage that a whole answer named, at the price
+	SourceEstimate   Source = "estimate"   // the usage seen so far, or what the bytes suggest, at the price
+)
+
+// The flags of an entry.
+const (
+	FlagOverbilled         = "overbilled"          // the settlement is well above the cost by usage: the rest is in dispute
+	FlagSettlementRefused  = "settlement_refused"  // a settlement that can't be true was left aside
+	FlagSettlementReplayed = "settlement_replayed" // a settlement that is booked already was left aside
+	FlagUsageImplausible   = "usage_implausible"   // the usage can't be true and was not used for money
+	FlagCapped             = "capped"              // the cost would have been more than the credit that was there
+	FlagTokenGone          = "token_gone"          // the token was no longer in the ledger: there was no credit to take from
+	FlagEstimated          = "estimated"           // the process died before the cost was known
+	FlagRecovered          = "recovered"           // booked at the next start
+)
+
+// PriceUnknown is what a request is taken to cost when neither a settlement nor a price is there.
+const PriceUnknown money.Micros = 50_000
+
+// Facts are all that the cost of an inference is decided by.
+type Facts struct {
+	RequestID   string       // a settlement that names another request is refused
+	ClientID    string       // the requestId that the client wrote into its body, if any: a settlement may name it instead
+	PromptBytes int64        // length of the request's body; zero when unknown
+	AnswerBytes int64        // bytes of the answer that came
+	Answered    bool         // the headers of a good answer came
+	Whole       bool         // the answer came to its end: its usage is final
+	Usage       money.Tokens // as the answer says, if UsageKnown
+	UsageKnown  bool
+	Settlement  *wire.Settlement
+	Replayed    bool         // the settlement's id has been booked before
+	Price       money.Price  // as pinned at admission
+	Credit      money.Micros // what the token still has: no cost goes beyond it
+}
+
+// Charge is what an inference costs, and why.
+type Charge struct {
+	Billed   money.Micros // what the seller took: Expense and Disputed
+	Expense  money.Micros // what is borne by who asked
+	Disputed money.Micros // what was taken beyond the cost by usage
+	Source   Source
+	Tokens   money.Tokens     // what the entry shows
+	Settled  *wire.Settlement // the settlement if it counts, else nil
+	Flags    []string
+}
+
+// Bill decides what an inference costs: by the settlement, else by usage and price, else by an estimate. It changes nothing.
+func Bill(f Facts) Charge {
+	var c Charge
+	usable := f.UsageKnown
+	if usable && !plausible(f.Usage, f.PromptBytes) {
+		usable = false
+		c.Flags = append(c.Flags, FlagUsageImplausible)
+	}
+	if f.Settlement != nil {
+		switch {
+		case f.Replayed:
+			c.Flags = append(c.Flags, FlagSettlementReplayed)
+		case !f.believable():
+			c.Flags = append(c.Flags, FlagSettlementRefused)
+		default:
+			c.Settled = f.Settlement
+		}
+	}
+	c.Tokens = shown(f, c.Settled)
+
+	if c.Settled != nil {
+		c.Source, c.Billed = SourceSettlement, *c.Settled.BilledMicros
+		c.Expense = c.Billed
+		if cost, known := f.Price.Cost(f.Usage); usable && f.Whole && known && overbilled(c.Billed, cost) {
+			c.Expense, c.Disputed = cost, c.Billed-cost
+			c.Flags = append(c.Flags, FlagOverbilled)
+		}
+		return c
+	}
+	c.Source, c.Billed = f.estimate(usable)
+	if c.Billed > f.Credit {
+		c.Billed = f.Credit
+		c.Flags = append(c.Flags, FlagCapped)
+	}
+	c.Expense = c.Billed
+	return c
+}
+
+// believable tells whether the settlement is one for this request that the credit could pay.
+func (f *Facts) believable() bool {
+	s := f.Settlement
+	return s.BilledMicros != nil && *s.BilledMicros >= 0 && *s.BilledMicros <= f.Credit &&
+		(s.RequestID == "" || s.RequestID == f.RequestID || s.RequestID == f.ClientID)
+}
+
+// estimate is the cost without a settlement.
+func (f *Facts) estimate(usable bool) (Source, money.Micros) {
+	if !f.Answered {
+		return SourceEstimate, 0
+	}
+	tokens := money.Tokens{Prompt: max(f.PromptBytes, 0) / 4, Completion: max(f.AnswerBytes, 0) / 3}
+	source := SourceEstimate
+	if usable {
+		tokens = f.Usage
+		if f.Whole {
+			source = SourceUsage
+		}
+	}
+	cost, known := f.Price.Cost(tokens)
+	if !known {
+		return SourceEstimate, PriceUnknown
+	}
+	return source, cost
+}
+
+// overbilled allows a seller one percent and a hundred micros of other arithmetic.
+func overbilled(billed, cost money.Micros) bool {
+	over := billed - cost
+	return over > 100 && over*100 > cost
+}
+
+// plausible tells whether the counts fit each other and the prompt: a token is at least a byte.
+func plausible(t money.Tokens, promptBytes int64) bool {
+	return min(t.Prompt, t.Completion, t.CacheRead, t.CacheWrite) >= 0 &&
+		t.CacheRead <= t.Prompt && t.CacheWrite <= t.Prompt-t.CacheRead &&
+		(promptBytes <= 0 || t.Prompt <= promptBytes)
+}
+
+// maxTokens is the most that an entry shows of a count, so that sums of what strangers say stay far from overflowing.
+const maxTokens = 1 << 40
+
+func shown(f Facts, settled *wire.Settlement) money.Tokens {
+	t := f.Usage
+	if !f.UsageKnown {
+		t = money.Tokens{}
+		if settled != nil {
+			t = money.Tokens{
+				Prompt: count(settled.PromptTokens), Completion: count(settled.CompletionTokens),
+				CacheRead: count(settled.CacheReadTokens),
+			}
+		}
+	}
+	clamp := func(n int64) int64 { return min(max(n, 0), maxTokens) }
+	return money.Tokens{
+		Prompt: clamp(t.Prompt), Completion: clamp(t.Completion), CacheRead: clamp(t.CacheRead), CacheWrite: clamp(t.CacheWrite),
+	}
+}
+
+func count(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}

@@ -1,0 +1,200 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// The bounds of a batch keep its transaction well inside Badger's limit (2.4 MB with these memtables), so that a
+// command is never cut in two: a weight is a generous guess at the bytes that a command writes.
+const (
+	queueLength = 8192
+	batchLength = 512
+	batchWeight = 1536 << 10
+	plainWeight = 2 << 10
+	heaviest    = 512 << 10
+)
+
+// command is one change of the books. apply checks everything before it changes anything: when it gives an error it has
+// had no effect, and the other commands of its batch succeed.
+type command struct {
+	apply  func(*batch) error
+	after  func() // called by the committer once the batch is durable
+	weight int
+	commit *Commit
+}
+
+// Commit is a command on its way to the disk.
+type Commit struct {
+	done chan struct{}
+	err  error
+}
+
+// Done is closed when the command is durable or has failed.
+func (c *Commit) Done() <-chan struct{} { return c.done }
+
+// Wait gives nil once the command is durable, else why it is not. When ctx ends first its error is given, and the
+// command may still become durable.
+func (c *Commit) Wait(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+	}
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Commit) finish(err error) {
+	c.err = err
+	close(c.done)
+}
+
+// submit queues a command. It blocks only while the queue is full.
+func (l *Ledger) submit(weight int, apply func(*batch) error, after func()) *Commit {
+	c := &Commit{done: make(chan struct{})}
+	if err := l.Err(); err != nil {
+		c.finish(err)
+		return c
+	}
+	if weight > heaviest {
+		c.finish(errTooLarge)
+		return c
+	}
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if l.closed {
+		c.finish(ErrClosed)
+		return c
+	}
+	l.queue <- &command{apply, after, weight, c}
+	return c
+}
+
+// errTooLarge refuses a record that has no business being that large.
+var errTooLarge = errors.New("ledger: the record is too large to be booked")
+
+// run is the committer.
+func (l *Ledger) run() {
+	defer close(l.drained)
+	commands := make([]*command, 0, batchLength)
+	for c := range l.queue {
+		commands = append(commands[:0], c)
+		weight := c.weight
+	drain:
+		for len(commands) < batchLength && weight < batchWeight {
+			select {
+			case c, ok := <-l.queue:
+				if !ok {
+					break drain
+				}
+				commands = append(commands, c)
+				weight += c.weight
+			default:
+				break drain
+			}
+		}
+		l.commit(commands)
+		clear(commands)
+	}
+}
+
+// commit applies the commands, makes them durable in one transaction, and tells who waits.
+func (l *Ledger) commit(commands []*command) {
+	err := l.Err()
+	if err == nil {
+		b := l.begin()
+		for _, c := range commands {
+			c.commit.err = c.apply(b)
+		}
+		if err = b.end(); err != nil {
+			l.fail(err)
+			err = l.Err()
+		}
+	}
+	for _, c := range commands {
+		if err != nil {
+			c.commit.finish(err)
+			continue
+		}
+		if c.after != nil && c.commit.err == nil {
+			c.after()
+		}
+		close(c.commit.done)
+	}
+}
+
+// batch is the transaction that the commands of one round write into.
+type batch struct {
+	*state
+	ledger *Ledger
+	txn    *badger.Txn
+	now    time.Time      // UTC, milliseconds, not before the newest entry
+	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
+	wrote  bool
+	err    error // the first failed write
+}
+
+func (l *Ledger) begin() *batch {
+	return &batch{
+		state: l.state, ledger: l, txn: l.db.NewTransaction(true),
+		now: l.state.clock(l.now()), dirty: make(map[string]any),
+	}
+}
+
+// end writes the changed records and commits. Without a write it costs nothing.
+func (b *batch) end() error {
+	defer b.txn.Discard()
+	for key, v := range b.dirty {
+		if v == nil {
+			b.note(b.txn.Delete([]byte(key)))
+			b.wrote = true
+			continue
+		}
+		raw, err := json.Marshal(v)
+		b.note(err)
+		b.set([]byte(key), raw)
+	}
+	if b.err != nil || !b.wrote {
+		return b.err
+	}
+	start := time.Now()
+	err := b.txn.Commit()
+	if b.ledger.observe != nil {
+		b.ledger.observe(time.Since(start))
+	}
+	return err
+}
+
+// put marks a record as changed: v is encoded when the batch ends, as it is then.
+func (b *batch) put(key string, v any) { b.dirty[key] = v }
+
+func (b *batch) delete(key string) { b.dirty[key] = nil }
+
+// set writes a record that is written once only.
+func (b *batch) set(key, value []byte) {
+	b.note(b.txn.Set(key, value))
+	b.wrote = true
+}
+
+func (b *batch) has(key string) bool {
+	_, err := b.txn.Get([]byte(key))
+	if err != nil && !errors.Is(err, badger.ErrKeyNotFound) {
+		b.note(err)
+	}
+	return err == nil
+}
+
+func (b *batch) note(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}

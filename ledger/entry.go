@@ -1,0 +1,153 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Kind is what an entry is about.
+type Kind string
+
+// The kinds of entries.
+const (
+	KindInference  Kind = "inference"  // a client's request that a seller was asked for
+	KindPurchase   Kind = "purchase"   // money on its way into credit
+	KindWaste      Kind = "waste"      // credit that was lost: a failed attempt, a token dropped or expired
+	KindDispute    Kind = "dispute"    // money that a seller has taken for nothing
+	KindAdjustment Kind = "adjustment" // a seller's word on a token's balance
+)
+
+// Entry is one transaction of the journal. Once written it never changes.
+type Entry struct {
+	ID     string    `json:"id"`   // sorts as the entries do
+	Time   time.Time `json:"time"` // never before that of the entry before
+	Kind   Kind      `json:"kind"`
+	Seller string    `json:"seller"`
+
+	*Served            // of an inference alone
+	Attempt *Attempted `json:"attempt,omitempty"` // of an attempt whose cost was waste
+
+	PurchaseID string        `json:"purchaseId,omitempty"`
+	State      PurchaseState `json:"state,omitempty"`
+	Note       string        `json:"note,omitempty"`
+
+	Postings     []Posting `json:"postings"`
+	PreviousHash string    `json:"previousHash"` // empty for the first entry
+	Hash         string    `json:"hash"`         // SHA-256 in hex over PreviousHash and this JSON with an empty hash
+}
+
+// Served is what an entry says of an inference.
+type Served struct {
+	RequestID         string       `json:"requestId"`
+	IdempotencyKey    string       `json:"idempotencyKey"`
+	Member            string       `json:"member"`
+	RequestedModel    string       `json:"requestedModel"`
+	Model             string       `json:"model"`
+	Protocol          string       `json:"protocol"`
+	Attempts          int          `json:"attempts"`
+	Status            Status       `json:"status"`
+	PromptTokens      int64        `json:"promptTokens"`
+	CompletionTokens  int64        `json:"completionTokens"`
+	CacheReadTokens   int64        `json:"cacheReadTokens"`
+	BilledMicros      money.Micros `json:"billedMicros"`  // what the seller took
+	ExpenseMicros     money.Micros `json:"expenseMicros"` // what the member bears
+	BilledSource      Source       `json:"billedSource"`
+	SettlementID      string       `json:"settlementId"`
+	Flags             []string     `json:"flags"`
+	TimeToFirstByteMs int64        `json:"timeToFirstByteMs"`
+	DurationMs        int64        `json:"durationMs"`
+	PromptHash        string       `json:"promptHash"`
+}
+
+// Attempted is what a waste entry says of the attempt that cost something and served nothing.
+type Attempted struct {
+	RequestID    string       `json:"requestId"`
+	Member       string       `json:"member"`
+	Model        string       `json:"model"`
+	Protocol     string       `json:"protocol"`
+	Attempts     int          `json:"attempts"`
+	BilledMicros money.Micros `json:"billedMicros"`
+	BilledSource Source       `json:"billedSource"`
+	SettlementID string       `json:"settlementId,omitempty"`
+	Flags        []string     `json:"flags,omitempty"`
+}
+
+// settlementID is the id of the settlement that the entry books, if any.
+func (e *Entry) settlementID() string {
+	switch {
+	case e.Served != nil:
+		return e.SettlementID
+	case e.Attempt != nil:
+		return e.Attempt.SettlementID
+	}
+	return ""
+}
+
+// member and model are those of the request that the entry is about, if any.
+func (e *Entry) member() string {
+	switch {
+	case e.Served != nil:
+		return e.Member
+	case e.Attempt != nil:
+		return e.Attempt.Member
+	}
+	return ""
+}
+
+func (e *Entry) model() string {
+	switch {
+	case e.Served != nil:
+		return e.Model
+	case e.Attempt != nil:
+		return e.Attempt.Model
+	}
+	return ""
+}
+
+// hashEnd is how the JSON of an entry ends before its hash is put in: the hash is its last member, so that it can be
+// checked on the bytes as they are stored.
+var hashEnd = []byte(`"hash":""}`)
+
+// encode gives the JSON of the entry, with its hash, which it sets. The previous hash must be set.
+func (e *Entry) encode() ([]byte, error) {
+	e.Hash = ""
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	e.Hash = chain(e.PreviousHash, raw)
+	raw = append(raw[:len(raw)-2], e.Hash...)
+	return append(raw, '"', '}'), nil
+}
+
+// decodeEntry reads a stored entry without checking its hash.
+func decodeEntry(raw []byte) (*Entry, error) {
+	e := new(Entry)
+	if err := json.Unmarshal(raw, e); err != nil {
+		return nil, errors.New("not the JSON of an entry")
+	}
+	return e, nil
+}
+
+// checkHash tells whether the stored bytes have the hash they say they have.
+func (e *Entry) checkHash(raw []byte) bool {
+	end := len(raw) - 2 - sha256.Size*2
+	if end < 0 || string(raw[end:]) != e.Hash+`"}` {
+		return false
+	}
+	plain := append(bytes.Clone(raw[:end]), '"', '}')
+	return bytes.HasSuffix(plain, hashEnd) && chain(e.PreviousHash, plain) == e.Hash
+}
+
+func chain(previous string, raw []byte) string {
+	h := sha256.New()
+	h.Write([]byte(previous))
+	h.Write(raw)
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,214 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// Status is how a client's request ended.
+type Status string
+
+// The ends of a request.
+const (
+	StatusOK          Status = "ok"
+	StatusInterrupted Status = "interrupted" // the answer broke after it had begun
+	StatusClientGone  Status = "client_gone" // the client left before the end
+	StatusFailed      Status = "failed"      // the client got an error
+)
+
+// Inference is what there is to know of a request when it is booked.
+type Inference struct {
+	Request
+	HoldID         string // the hold that this replaces; empty when none was placed
+	Seller, Origin string // who answered; empty when nobody did
+	TokenID        string // empty: a provider with an account of the operator's, or nobody
+	Attempts       int
+	Status         Status
+
+	Usage      money.Tokens // as read in the answer, if UsageKnown
+	UsageKnown bool
+	Settlement *wire.Settlement // nil: none came. From a provider with an account it is not believed
+	Price      money.Price      // as pinned at admission
+
+	AnswerBytes int64
+	Answered    bool // a good answer's headers came; without them and without a settlement it cost nothing
+	Exclusive   bool // no other request used the token meanwhile: the balance that the seller reports may be compared
+
+	TimeToFirstByte, Duration time.Duration
+	Flags                     []string // come before the ledger's own
+}
+
+// Booked is what became of an inference.
+type Booked struct {
+	Entry      *Entry       // nil when nothing was written
+	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
+}
+
+// Settling is an inference on its way to the disk.
+type Settling struct {
+	commit *Commit
+	booked Booked
+}
+
+// Done is closed when the booking is durable or has failed.
+func (s *Settling) Done() <-chan struct{} { return s.commit.Done() }
+
+// Wait gives what was booked once it is durable. When ctx ends first its error is given, and the booking goes on.
+func (s *Settling) Wait(ctx context.Context) (Booked, error) {
+	if err := s.commit.Wait(ctx); err != nil {
+		return Booked{}, err
+	}
+	return s.booked, nil
+}
+
+// Settle queues the entry of a client's request, which takes the place of its hold, and returns at once. It is refused
+// when the hold is not there (ErrUnknownHold: it was settled before), or the token is another seller's. What in points to
+// must not change any more.
+func (l *Ledger) Settle(in Inference) *Settling {
+	return l.bookInference(in, (*batch).settle)
+}
+
+// Waste queues the cost of an attempt that failed and is followed by another: credit becomes waste, and the hold stays
+// for the next attempt to replace. Nothing is written when it has cost nothing.
+func (l *Ledger) Waste(in Inference) *Settling {
+	return l.bookInference(in, (*batch).waste)
+}
+
+func (l *Ledger) bookInference(in Inference, book func(*batch, *Inference) Booked) *Settling {
+	weight, err := in.weigh(in.HoldID, in.Seller, in.Origin, in.TokenID)
+	if err != nil {
+		return &Settling{commit: failed(err)}
+	}
+	in.Flags = slices.Clone(in.Flags)
+	s := new(Settling)
+	s.commit = l.submit(weight, func(b *batch) error {
+		if in.HoldID != "" && b.holds[in.HoldID] == nil {
+			return ErrUnknownHold
+		}
+		if t := b.tokens[in.TokenID]; t != nil && in.Seller != t.Seller {
+			return errOtherSeller(t.Seller, in.Seller)
+		}
+		s.booked = book(b, &in)
+		return nil
+	}, nil)
+	return s
+}
+
+// settle books an inference: its entry, its rollup, the token's balance, and the end of its hold.
+func (b *batch) settle(in *Inference) Booked {
+	c := b.charge(in)
+	t := b.tokens[in.TokenID]
+	e := &Entry{
+		Kind: KindInference, Seller: in.Seller,
+		Served: &Served{
+			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, RequestedModel: in.RequestedModel,
+			Model: in.Model, Protocol: in.Protocol, PromptHash: in.PromptHash, Attempts: in.Attempts, Status: in.Status,
+			PromptTokens: c.Tokens.Prompt, CompletionTokens: c.Tokens.Completion, CacheReadTokens: c.Tokens.CacheRead,
+			BilledMicros: c.Billed, ExpenseMicros: c.Expense, BilledSource: c.Source, Flags: append([]string{}, c.Flags...),
+			TimeToFirstByteMs: in.TimeToFirstByte.Milliseconds(), DurationMs: in.Duration.Milliseconds(),
+		},
+		Postings: transfer(in.payer(), Posting{expenseOf(in.Member, in.Model), c.Expense}, Posting{disputedOf(in.Seller), c.Disputed}),
+	}
+	if c.Settled != nil {
+		e.SettlementID = c.Settled.SettlementID
+	}
+	b.book(e)
+	b.rollUp(e)
+	if t != nil && in.Answered {
+		t.Used++
+	}
+	delta := b.spend(in, c, t)
+	b.release(b.holds[in.HoldID])
+	return Booked{e, delta}
+}
+
+// waste books an attempt that failed; the hold stays.
+func (b *batch) waste(in *Inference) Booked {
+	c := b.charge(in)
+	if c.Billed == 0 {
+		return Booked{}
+	}
+	e := &Entry{
+		Kind: KindWaste, Seller: in.Seller, Note: "failed attempt",
+		Attempt: &Attempted{
+			RequestID: in.RequestID, Member: in.Member, Model: in.Model, Protocol: in.Protocol, Attempts: in.Attempts,
+			BilledMicros: c.Billed, BilledSource: c.Source, Flags: c.Flags,
+		},
+		Postings: transfer(in.payer(), Posting{wasteOf(in.Seller), c.Billed}),
+	}
+	if c.Settled != nil {
+		e.Attempt.SettlementID = c.Settled.SettlementID
+	}
+	b.book(e)
+	return Booked{e, b.spend(in, c, b.tokens[in.TokenID])}
+}
+
+// payer is the account that the cost comes from.
+func (in *Inference) payer() string {
+	if in.TokenID == "" {
+		return walletOf(accountMethod)
+	}
+	return creditOf(in.Seller)
+}
+
+// charge decides the cost, with what the books know of the settlement and the token.
+func (b *batch) charge(in *Inference) Charge {
+	f := Facts{
+		RequestID: in.RequestID, ClientID: in.ClientRequestID, PromptBytes: in.PromptBytes, AnswerBytes: in.AnswerBytes,
+		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown,
+		Settlement: in.Settlement, Price: in.Price,
+	}
+	var flags []string
+	switch t := b.tokens[in.TokenID]; {
+	case in.TokenID == "":
+		f.Settlement, f.Credit = nil, money.Max
+	case t == nil:
+		flags = append(flags, FlagTokenGone)
+	default:
+		f.Credit = t.BalanceMicros
+	}
+	if s := f.Settlement; s != nil && s.SettlementID != "" {
+		f.Replayed = b.has(settlementKey(in.Seller, in.Origin, s.SettlementID))
+	}
+	c := Bill(f)
+	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
+	return c
+}
+
+// spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where
+// it may: up to what was paid for the token, never beyond.
+func (b *batch) spend(in *Inference, c Charge, t *token) money.Micros {
+	if c.Settled != nil && c.Settled.SettlementID != "" {
+		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
+	}
+	if t == nil {
+		return 0
+	}
+	before := t.BalanceMicros
+	t.BalanceMicros -= c.Billed
+	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive {
+		reported := *c.Settled.BalanceMicros
+		if reported > t.BalanceMicros {
+			reported = max(t.BalanceMicros, min(reported, t.PaidMicros))
+		}
+		b.adjust(t, max(reported, 0))
+	}
+	b.putBalance(t)
+	return t.BalanceMicros - before
+}
+
+func (b *batch) adjust(t *token, balance money.Micros) {
+	if balance == t.BalanceMicros {
+		return
+	}
+	b.book(&Entry{
+		Kind: KindAdjustment, Seller: t.Seller, PurchaseID: t.PurchaseID, Note: "balance reported by the seller",
+		Postings: transfer(adjustmentOf(t.Seller), Posting{creditOf(t.Seller), balance - t.BalanceMicros}),
+	})
+	t.BalanceMicros = balance
+}

@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// The store's keys: a letter and a slash, then what the record is about. Names inside a key are escaped as in accounts.
+const (
+	entryPrefix      = "e/" // + sequence number, 8 bytes big-endian
+	accountPrefix    = "a/" // + account
+	rollupPrefix     = "r/" // + day/member:model:seller
+	holdPrefix       = "h/" // + id
+	tokenPrefix      = "t/" // + id: what was bought
+	balancePrefix    = "b/" // + id of a token: what is left of it
+	purchasePrefix   = "p/" // + id
+	settlementPrefix = "s/" // + seller:origin:settlement id
+	spentPrefix      = "d/" // + day
+
+	metaFormat = "m/format" // the format of the store
+	metaHead   = "m/head"   // the newest entry: sequence and hash
+	metaSeal   = "m/seal"   // a known text, sealed: tells a wrong key
+)
+
+// format is the version of what is in the store. One that is not known is not opened.
+const format = 1
+
+func entryKey(seq uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte(entryPrefix), seq)
+}
+
+// sequence reads what stands behind the prefix in the key of an entry.
+func sequence(rest []byte) (uint64, bool) {
+	if len(rest) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(rest), true
+}
+
+func rollupKey(day, member, model, seller string) string {
+	return rollupPrefix + day + "/" + names(member, model, seller)
+}
+
+func settlementKey(seller, origin, id string) string {
+	return settlementPrefix + names(seller, origin, id)
+}
+
+var (
+	escaper   = strings.NewReplacer("%", "%25", ":", "%3A")
+	unescaper = strings.NewReplacer("%25", "%", "%3A", ":")
+)
+
+// names joins names with colons, so that they can be told apart again.
+func names(parts ...string) string {
+	for i, p := range parts {
+		if strings.ContainsAny(p, "%:") {
+			parts[i] = escaper.Replace(p)
+		}
+	}
+	return strings.Join(parts, ":")
+}
+
+func splitNames(s string) []string {
+	parts := strings.Split(s, ":")
+	for i, p := range parts {
+		parts[i] = unescaper.Replace(p)
+	}
+	return parts
+}

@@ -1,0 +1,141 @@
+// Package ledger owns the books of one gateway: the journal of entries and its chain, accounts, holds, purchases, tokens
+// at rest, day rollups, their verification, and the one committer that writes them to Badger.
+//
+// Everything that changes the books is a command in one queue. The committer takes what is queued, checks and applies each
+// command to the state in memory, writes all of it in one synced transaction, and then tells who waits. The state in
+// memory is what the checks go by; what is on disk is the same, or, after a failed commit, unknown: then the ledger
+// stops for good and says so until the process starts again.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+)
+
+// ErrClosed is what commands get after Close.
+var ErrClosed = errors.New("ledger: closed")
+
+// Options say how a ledger is opened.
+type Options struct {
+	// Dir is the ledger's directory; it is made, for its owner alone, where it does not exist. One process uses it.
+	Dir string
+
+	// Key seals tokens and payments at rest: 32 bytes, from LoadKey or KeyFromSecret.
+	Key []byte
+
+	// Logger gets the few events of the ledger and of its store. None: nothing is logged.
+	Logger *zap.Logger
+
+	// Observe is told how long each commit took, by the committer: it must not block.
+	Observe func(commit time.Duration)
+
+	// InMemory keeps everything in memory and nothing on disk, for tests.
+	InMemory bool
+
+	// Now is the clock, time.Now when nil.
+	Now func() time.Time
+}
+
+// Ledger is an open ledger. Its methods may be called from many goroutines.
+type Ledger struct {
+	db      *badger.DB
+	log     *zap.Logger
+	now     func() time.Time
+	observe func(time.Duration)
+	seal    *sealer
+
+	gate    sync.RWMutex // guards closed, and sends on queue against its closing
+	closed  bool
+	queue   chan *command
+	drained chan struct{} // closed when the committer has ended
+	failure atomic.Pointer[error]
+
+	readers  sync.WaitGroup
+	reading  context.Context // ends at Close, and with it every reader
+	stopRead context.CancelFunc
+
+	state *state // the committer's own
+}
+
+// Open opens the ledger in o.Dir, or makes one. Holds that a dead process has left are booked as estimates before it
+// returns. It waits up to two seconds for a directory that is in use, as it is for a moment while a config is reloaded.
+func Open(o Options) (*Ledger, error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	seal, err := newSealer(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openStore(o)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{
+		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal,
+		queue: make(chan *command, queueLength), drained: make(chan struct{}),
+	}
+	l.reading, l.stopRead = context.WithCancel(context.Background())
+	if l.state, err = load(db, seal); err != nil {
+		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
+		return nil, errors.Join(err, db.Close())
+	}
+	left := l.state.leftHolds()
+	go l.run()
+	if err := l.recover(left); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Close takes no more commands, commits those that are queued, and closes the store. Entries and Verify that are still
+// running end with ErrClosed. A second Close does nothing.
+func (l *Ledger) Close() error {
+	l.gate.Lock()
+	if l.closed {
+		l.gate.Unlock()
+		return nil
+	}
+	l.closed = true
+	close(l.queue)
+	l.gate.Unlock()
+
+	<-l.drained
+	l.stopRead()
+	l.readers.Wait()
+	if err := l.db.Close(); err != nil {
+		return fmt.Errorf("ledger: close: %w", err)
+	}
+	return nil
+}
+
+// Err is nil while the ledger works. After a commit that failed it says what happened: what that commit has written is
+// unknown, so every command fails at once until the process starts again and reads what is there.
+func (l *Ledger) Err() error {
+	if err := l.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (l *Ledger) fail(err error) {
+	err = fmt.Errorf("ledger: a commit failed, and what it has written is unknown; nothing is bought or booked any more: "+
+		"see to the disk, then restart the process: %w", err)
+	if l.failure.CompareAndSwap(nil, &err) {
+		l.log.Error("ledger.commit.failed", zap.Error(err))
+	}
+}
+
+// NewID gives a new id that sorts by time (UUID version 7), for requests, holds, purchases and tokens.
+func NewID() string { return uuid.Must(uuid.NewV7()).String() }

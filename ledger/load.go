@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// errDamaged goes in front of what is wrong with a store that opens but does not hold together.
+var errDamaged = errors.New("the ledger is damaged; restore a backup of its directory, or move it away to begin with an " +
+	"empty ledger (the credit in it is lost then)")
+
+func damaged(format string, v ...any) error {
+	return fmt.Errorf("%w: %s", errDamaged, fmt.Sprintf(format, v...))
+}
+
+// load reads the state from the store, and begins an empty one. It checks what can be checked without reading every entry.
+func load(db *badger.DB, seal *sealer) (*state, error) {
+	s := newState()
+	err := db.Update(func(txn *badger.Txn) error {
+		if err := loadMeta(txn, seal); err != nil {
+			return err
+		}
+		if err := s.loadHead(txn); err != nil {
+			return err
+		}
+		return s.loadRecords(txn, seal)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, s.check()
+}
+
+// sealCheck is sealed in each store; a key that opens it is the right one.
+const sealCheck = "the key of this ledger"
+
+func loadMeta(txn *badger.Txn, seal *sealer) error {
+	var version int
+	found, err := getJSON(txn, metaFormat, &version)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		if first, err := firstKey(txn); err != nil || first != "" {
+			return errors.Join(err, damaged("the record of its format is missing"))
+		}
+		if err := txn.Set([]byte(metaFormat), fmt.Append(nil, format)); err != nil {
+			return err
+		}
+		return txn.Set([]byte(metaSeal), seal.seal(metaSeal, []byte(sealCheck)))
+	case version != format:
+		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, format)
+	}
+	raw, err := get(txn, metaSeal)
+	if err != nil {
+		return err
+	}
+	plain, err := seal.open(metaSeal, raw)
+	if err != nil || string(plain) != sealCheck {
+		return fmt.Errorf("%w: it was written with another one; give the ledger its old key (the key file, or the key "+
+			"subdirective), without it the tokens in it are lost", ErrWrongKey)
+	}
+	return nil
+}
+
+func (s *state) loadHead(txn *badger.Txn) error {
+	if _, err := getJSON(txn, metaHead, &s.head); err != nil {
+		return err
+	}
+	if _, err := get(txn, string(entryKey(s.head.Sequence+1))); err == nil {
+		return damaged("there are entries after the newest one, %d", s.head.Sequence)
+	}
+	if s.head.Sequence == 0 {
+		return nil
+	}
+	raw, err := get(txn, string(entryKey(s.head.Sequence)))
+	if err != nil {
+		return damaged("the newest entry, %d, is not there (%v)", s.head.Sequence, err)
+	}
+	e, err := decodeEntry(raw)
+	if err != nil || e.Hash != s.head.Hash || !e.checkHash(raw) {
+		return damaged("the newest entry, %d, is not what it was", s.head.Sequence)
+	}
+	s.last = e.Time.UTC()
+	return s.id.resume(e.ID)
+}
+
+func (s *state) loadRecords(txn *badger.Txn, seal *sealer) error {
+	return errors.Join(
+		each(txn, accountPrefix, func(name string, m *money.Micros) error {
+			s.accounts[name] = m
+			return nil
+		}),
+		each(txn, spentPrefix, func(day string, m *money.Micros) error {
+			s.spent[day] = m
+			return nil
+		}),
+		eachToken(txn, seal, func(t *token) { s.tokens[t.ID] = t }),
+		each(txn, holdPrefix, func(id string, h *Hold) error {
+			s.holds[id] = h
+			if t := s.tokens[h.TokenID]; t != nil {
+				t.holds++
+			}
+			return nil
+		}),
+		each(txn, purchasePrefix, func(id string, p *purchase) error {
+			if p.State.ended() {
+				return nil
+			}
+			s.purchases[id] = p
+			return p.unseal(seal)
+		}),
+	)
+}
+
+// check finds damage that shows in the sums.
+func (s *state) check() error {
+	var total money.Micros
+	credit := map[string]money.Micros{}
+	for _, t := range s.tokens {
+		credit[creditOf(t.Seller)] += t.BalanceMicros
+	}
+	for name, balance := range s.accounts {
+		total += *balance
+		if sum, ok := credit[name]; ok && sum != *balance {
+			return damaged("account %s is %s, its tokens sum to %s", name, *balance, sum)
+		}
+		delete(credit, name)
+	}
+	if total != 0 {
+		return damaged("the accounts sum to %s, not to zero", total)
+	}
+	for name, sum := range credit {
+		if sum != 0 {
+			return damaged("there are tokens worth %s, but no account %s", sum, name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// PurchaseState is how far a purchase has come.
+type PurchaseState string
+
+// The states of a purchase, in their order, then its ends.
+const (
+	Creating   PurchaseState = "creating"    // an order is asked for
+	Quoted     PurchaseState = "quoted"      // the seller has named an amount
+	Prepared   PurchaseState = "prepared"    // the payment is laid down and counted against the limits; no money has moved
+	Paying     PurchaseState = "paying"      // money may have left
+	NeedsHuman PurchaseState = "needs_human" // money may have left, and somebody has to look
+	Proven     PurchaseState = "proven"      // money has left, and there is a proof
+	Completing PurchaseState = "completing"  // the token is asked for
+	Granted    PurchaseState = "granted"     // the token is here: an end
+	Failed     PurchaseState = "failed"      // an end
+	Expired    PurchaseState = "expired"     // an end
+	Disputed   PurchaseState = "disputed"    // money has left for nothing: an end
+)
+
+// steps are the states that may follow each. A state that is no end may follow itself, to keep what was learnt.
+var steps = map[PurchaseState][]PurchaseState{
+	"":         {Creating},
+	Creating:   {Quoted, Failed, Expired},
+	Quoted:     {Prepared, Failed, Expired},
+	Prepared:   {Paying, Failed, Expired},
+	Paying:     {NeedsHuman, Proven, Failed, Expired, Disputed},
+	NeedsHuman: {Paying, Proven, Completing, Failed, Expired, Disputed},
+	Proven:     {NeedsHuman, Completing, Failed, Expired, Disputed},
+	Completing: {NeedsHuman, Granted, Failed, Expired, Disputed},
+}
+
+func (s PurchaseState) ended() bool {
+	return s == Granted || s == Failed || s == Expired || s == Disputed
+}
+
+func (s PurchaseState) mayFollow(before PurchaseState) bool {
+	return s == before && !s.ended() && s != "" || slices.Contains(steps[before], s)
+}
+
+// Purchase is one purchase of a token. Its steps are recorded with Advance.
+type Purchase struct {
+	ID           string          `json:"id"` // the idempotency key at the seller, too
+	State        PurchaseState   `json:"state"`
+	Seller       string          `json:"seller"`
+	Origin       string          `json:"origin"`
+	Model        string          `json:"model"`
+	Method       string          `json:"method"`
+	AskedMicros  money.Micros    `json:"askedMicros"`
+	AmountMicros money.Micros    `json:"amountMicros"` // as the seller's order says; fixed once it is prepared
+	Currency     string          `json:"currency"`
+	OrderID      string          `json:"orderId"`
+	Payment      json.RawMessage `json:"-"` // what the order wants to be paid with
+	Intent       json.RawMessage `json:"-"` // what the payment method has prepared
+	Proof        json.RawMessage `json:"-"`
+	Reference    string          `json:"reference"`
+	Failure      string          `json:"failure"` // why it ended without a token, in our words
+	Unpaid       bool            `json:"unpaid"`  // with Failed or Expired: it is certain that no money has left
+	CreatedAt    time.Time       `json:"createdAt"`
+	UpdatedAt    time.Time       `json:"updatedAt"`
+	Token        *Token          `json:"-"` // with Granted: the token; its seller, method and balance are filled in
+}
+
+// purchase is a purchase's record.
+type purchase struct {
+	Purchase
+	Sealed        []byte       `json:"sealed,omitempty"`        // payment, intent and proof
+	CountedMicros money.Micros `json:"countedMicros,omitempty"` // what of it counts against the limits
+	CountedDay    string       `json:"countedDay,omitempty"`    // and on which day
+	PendingMicros money.Micros `json:"pendingMicros,omitempty"` // what of it is in the pending account
+}
+
+// payment is the sealed part of a purchase.
+type payment struct {
+	Payment json.RawMessage `json:"payment,omitempty"`
+	Intent  json.RawMessage `json:"intent,omitempty"`
+	Proof   json.RawMessage `json:"proof,omitempty"`
+}
+
+func (p *purchase) seal(s *sealer) error {
+	plain, err := json.Marshal(payment{p.Payment, p.Intent, p.Proof})
+	if err != nil {
+		return fmt.Errorf("ledger: purchase at %s: payment, intent or proof is not JSON", p.Seller)
+	}
+	p.Sealed = s.seal(purchasePrefix+p.ID, plain)
+	return nil
+}
+
+func (p *purchase) unseal(s *sealer) error {
+	plain, err := s.open(purchasePrefix+p.ID, p.Sealed)
+	if err != nil {
+		return err
+	}
+	var secret payment
+	if err := json.Unmarshal(plain, &secret); err != nil {
+		return errSealed
+	}
+	p.Payment, p.Intent, p.Proof = secret.Payment, secret.Intent, secret.Proof
+	return nil
+}
+
+// OpenPurchases gives the purchases that have not ended, oldest first. There are none after the ledger has failed or closed.
+func (l *Ledger) OpenPurchases() []Purchase {
+	var open []Purchase
+	if err := l.look(context.Background(), func(s *state) {
+		for _, p := range s.purchases {
+			open = append(open, p.Purchase)
+		}
+	}); err != nil {
+		return nil
+	}
+	slices.SortFunc(open, func(a, b Purchase) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return open
+}
+
+// Spent gives what counts against the limits now: today (UTC), and since the process started.
+func (l *Ledger) Spent() (day, session money.Micros) {
+	// After a failure there is nothing to count against: nothing is bought any more.
+	_ = l.look(context.Background(), func(s *state) {
+		day, session = s.spentOn(dayOf(s.clock(l.now()))), s.session
+	})
+	return day, session
+}
+
+const dayFormat = time.DateOnly
+
+func dayOf(t time.Time) string { return t.UTC().Format(dayFormat) }

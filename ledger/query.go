@@ -1,0 +1,148 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"sort"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/google/uuid"
+)
+
+// Query chooses entries. What is zero does not choose.
+type Query struct {
+	From, To              time.Time // from inclusive, to exclusive
+	Member, Model, Seller string
+	Cursor                string // the id of the last entry seen: what follows it
+	Limit                 int    // at most so many
+}
+
+// Entries calls yield with each entry that q chooses, oldest first, and in memory that does not grow with their number. It
+// sees the books as they are when all that was queued before is durable. An error of yield ends it and is given back.
+func (l *Ledger) Entries(ctx context.Context, q Query, yield func(*Entry) error) error {
+	if q.Cursor != "" {
+		id, err := uuid.Parse(q.Cursor)
+		if err != nil {
+			return errors.New("ledger: the cursor is not the id of an entry")
+		}
+		q.Cursor = id.String()
+	}
+	return l.view(ctx, func(v *view) error {
+		first, err := v.first(q)
+		if err != nil {
+			return err
+		}
+		left := q.Limit
+		return unstop(v.entries(first, func(_ uint64, e *Entry, _ []byte) error {
+			if !q.To.IsZero() && !e.Time.Before(q.To) {
+				return errStop
+			}
+			if !q.chooses(e) {
+				return nil
+			}
+			if err := yield(e); err != nil {
+				return err
+			}
+			if left--; left == 0 {
+				return errStop
+			}
+			return nil
+		}))
+	})
+}
+
+func (q *Query) chooses(e *Entry) bool {
+	return (q.Member == "" || q.Member == e.member()) && (q.Model == "" || q.Model == e.model()) &&
+		(q.Seller == "" || q.Seller == e.Seller)
+}
+
+// view is the books at one moment.
+type view struct {
+	ctx    context.Context
+	ledger *Ledger
+	txn    *badger.Txn
+	head   head
+}
+
+// view calls f with the books as they are once all that was queued before is durable.
+func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
+	v := &view{ctx: ctx, ledger: l}
+	ready := l.submit(0, func(b *batch) error { return nil }, func() {
+		l.readers.Add(1)
+		v.head, v.txn = l.state.head, l.db.NewTransaction(false)
+	})
+	<-ready.Done() // it is as quick as a commit, and what it has begun must be ended
+	if ready.err != nil {
+		return ready.err
+	}
+	defer l.readers.Done()
+	defer v.txn.Discard()
+	if err := v.alive(); err != nil {
+		return err
+	}
+	return f(v)
+}
+
+// alive is nil until the caller or the ledger goes.
+func (v *view) alive() error {
+	if v.ledger.reading.Err() != nil {
+		return ErrClosed
+	}
+	return v.ctx.Err()
+}
+
+// errStop ends a scan that has seen enough.
+var errStop = errors.New("enough")
+
+func unstop(err error) error {
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+// entries calls f with each entry from a sequence number on. The raw bytes are good during the call only.
+func (v *view) entries(first uint64, f func(seq uint64, e *Entry, raw []byte) error) error {
+	return scan(v.txn, entryPrefix, string(entryKey(first)), func(rest, raw []byte) error {
+		if err := v.alive(); err != nil {
+			return err
+		}
+		seq, ok := sequence(rest)
+		if !ok {
+			return damaged("the key of an entry can't be read")
+		}
+		e, err := decodeEntry(raw)
+		if err != nil {
+			return &entryError{seq, "", err.Error()}
+		}
+		return f(seq, e, raw)
+	})
+}
+
+// entryError says what is wrong with one entry.
+type entryError struct {
+	seq     uint64
+	id      string
+	problem string
+}
+
+func (e *entryError) Error() string { return damaged("entry %d: %s", e.seq, e.problem).Error() }
+
+// first finds the first entry that q can choose, by its id and time: both only grow with the sequence number.
+func (v *view) first(q Query) (uint64, error) {
+	var fault error
+	n := sort.Search(int(v.head.Sequence), func(i int) bool {
+		raw, err := get(v.txn, string(entryKey(uint64(i)+1)))
+		var e *Entry
+		if err == nil {
+			e, err = decodeEntry(raw)
+		}
+		if err != nil {
+			fault = &entryError{uint64(i) + 1, "", "it can't be read"}
+			return true
+		}
+		return e.ID > q.Cursor && !e.Time.Before(q.From)
+	})
+	return uint64(n) + 1, fault
+}

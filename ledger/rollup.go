@@ -1,0 +1,136 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Rollup sums the inferences of a day, member, model and seller.
+type Rollup struct {
+	Requests         int64        `json:"requests"`
+	PromptTokens     int64        `json:"promptTokens"`
+	CompletionTokens int64        `json:"completionTokens"`
+	CacheReadTokens  int64        `json:"cacheReadTokens"`
+	BilledMicros     money.Micros `json:"billedMicros"`
+	ExpenseMicros    money.Micros `json:"expenseMicros"`
+}
+
+func (r *Rollup) add(o Rollup) {
+	r.Requests += o.Requests
+	r.PromptTokens += o.PromptTokens
+	r.CompletionTokens += o.CompletionTokens
+	r.CacheReadTokens += o.CacheReadTokens
+	r.BilledMicros += o.BilledMicros
+	r.ExpenseMicros += o.ExpenseMicros
+}
+
+// rollup is what the entry adds, and where: nowhere, if it is no inference.
+func (e *Entry) rollup() (key string, r Rollup) {
+	if e.Served == nil {
+		return "", r
+	}
+	return rollupKey(dayOf(e.Time), e.Member, e.Model, e.Seller), Rollup{
+		1, e.PromptTokens, e.CompletionTokens, e.CacheReadTokens, e.BilledMicros, e.ExpenseMicros,
+	}
+}
+
+// rollUp adds an inference to its day. Rollups of the current day stay in memory once they were touched.
+func (b *batch) rollUp(e *Entry) {
+	if day := dayOf(e.Time); day != b.day {
+		b.day = day
+		clear(b.rollups)
+	}
+	key, add := e.rollup()
+	r := b.rollups[key]
+	if r == nil {
+		r = new(Rollup)
+		_, err := getJSON(b.txn, key, r)
+		b.note(err)
+		b.rollups[key] = r
+	}
+	r.add(add)
+	b.put(key, r)
+}
+
+// Row is a line of a summary: what the inferences of one member, model, seller or day sum to.
+type Row struct {
+	Key string `json:"key"`
+	Rollup
+}
+
+// The keys that a summary may go by, as they stand in a rollup's key.
+var summaryKeys = []string{"member", "model", "seller"}
+
+// Summary sums inferences by "member", "model", "seller" or "day" (as 2006-01-02), sorted by key. It counts in whole UTC
+// days: every day that the time from (inclusive) to (exclusive) touches; a zero time is no bound.
+func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]Row, error) {
+	field := slices.Index(summaryKeys, by)
+	if field < 0 && by != "day" {
+		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller or day, not by %q", by)
+	}
+	rows := map[string]*Row{}
+	err := l.view(ctx, func(v *view) error {
+		return scanRollups(v, from, to, func(day string, parts []string, r Rollup) error {
+			key := day
+			if field >= 0 {
+				key = parts[field]
+			}
+			row := rows[key]
+			if row == nil {
+				row = &Row{Key: key}
+				rows[key] = row
+			}
+			row.add(r)
+			return v.alive()
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	sorted := make([]Row, 0, len(rows))
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		sorted = append(sorted, *rows[key])
+	}
+	return sorted, nil
+}
+
+func scanRollups(v *view, from, to time.Time, f func(day string, parts []string, r Rollup) error) error {
+	first, last := "", "9999-99-99"
+	if !from.IsZero() {
+		first = dayOf(from)
+	}
+	if !to.IsZero() {
+		last = dayOf(to.Add(-1))
+	}
+	err := eachFrom(v.txn, rollupPrefix, rollupPrefix+first, func(rest string, r *Rollup) error {
+		if len(rest) <= len(dayFormat) {
+			return damaged("the key of a rollup can't be read")
+		}
+		day, parts := rest[:len(dayFormat)], splitNames(rest[len(dayFormat)+1:])
+		if day > last {
+			return errStop
+		}
+		if len(parts) != len(summaryKeys) {
+			return damaged("the key of a rollup can't be read")
+		}
+		return f(day, parts, *r)
+	})
+	return unstop(err)
+}
+
+// Accounts gives every account and its balance, sorted by name.
+func (l *Ledger) Accounts() ([]Account, error) {
+	var accounts []Account
+	err := l.view(context.Background(), func(v *view) error {
+		return each(v.txn, accountPrefix, func(name string, m *money.Micros) error {
+			accounts = append(accounts, Account{name, *m})
+			return nil
+		})
+	})
+	return accounts, err
+}

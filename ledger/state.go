@@ -1,0 +1,31 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// state is what the committer goes by. Nobody else touches it.
+type state struct {
+	head      head
+	last      time.Time // of the newest entry
+	id        idClock
+	accounts  map[string]*money.Micros
+	tokens    map[string]*token
+	holds     map[string]*Hold
+	purchases map[string]*purchase // those that have not ended
+	spent     map[string]*money.Micros
+	session   money.Micros            // spent by this process
+	counted   map[string]money.Micros // what of it each open purchase is
+	day       string                  // of rollups
+	rollups   map[string]*Rollup      // of that day, as far as they were touched
+}
+
+func newState() *state {
+	return &state{
+		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, holds: map[string]*Hold{},
+		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{},
+		rollups: map[string]*Rollup{},
+	}
+}

@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// ErrUnknownToken refuses a command that names a token that the ledger does not have, or no longer.
+var ErrUnknownToken = errors.New("ledger: no such token")
+
+func errOtherSeller(owner, seller string) error {
+	return fmt.Errorf("ledger: the token of seller %s can't pay seller %q", owner, seller)
+}
+
+// Token is a credential that was bought, and what is left of its credit.
+type Token struct {
+	ID            string       `json:"id"`
+	Seller        string       `json:"seller"`
+	Origin        string       `json:"origin"`
+	Method        string       `json:"method"`
+	PurchaseID    string       `json:"purchaseId"`
+	Secret        string       `json:"-"` // the bearer
+	PaidMicros    money.Micros `json:"paidMicros"`
+	CreditMicros  money.Micros `json:"creditMicros"` // as granted
+	BalanceMicros money.Micros `json:"-"`
+	BoughtAt      time.Time    `json:"boughtAt"`
+	ExpiresAt     time.Time    `json:"expiresAt"` // zero: serves those that bought it and is not used again
+	Used          int64        `json:"-"`         // requests that it served
+}
+
+// token is a token's record, and beside it what changes with each request. One that was dropped lives on until the last
+// hold on it is gone.
+type token struct {
+	Token
+	Sealed  []byte `json:"sealed"`
+	dropped string // why
+	holds   int
+}
+
+// balance is the record of what changes of a token.
+type balance struct {
+	BalanceMicros money.Micros `json:"balanceMicros"`
+	Used          int64        `json:"used"`
+	Dropped       string       `json:"dropped,omitempty"`
+}
+
+func (b *batch) putBalance(t *token) {
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped})
+}
+
+// eachToken calls f with each token, whole.
+func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
+	return each(txn, tokenPrefix, func(id string, t *token) error {
+		var rest balance
+		found, err := getJSON(txn, balancePrefix+id, &rest)
+		if err != nil {
+			return err
+		}
+		if !found || t.ID != id || rest.BalanceMicros < 0 {
+			return damaged("token %s is of another id, has no balance, or one below zero", id)
+		}
+		if err := t.unseal(seal); err != nil {
+			return damaged("token %s: %s", id, err)
+		}
+		t.BalanceMicros, t.Used, t.dropped = rest.BalanceMicros, rest.Used, rest.Dropped
+		f(t)
+		return nil
+	})
+}
+
+func (t *token) unseal(s *sealer) error {
+	secret, err := s.open(tokenPrefix+t.ID, t.Sealed)
+	t.Secret = string(secret)
+	return err
+}
+
+// Tokens gives the tokens that may serve, oldest first. There are none after the ledger has failed or closed.
+func (l *Ledger) Tokens() []Token {
+	var live []Token
+	if err := l.look(context.Background(), func(s *state) {
+		for _, t := range s.tokens {
+			if t.dropped == "" {
+				live = append(live, t.Token)
+			}
+		}
+	}); err != nil {
+		return nil
+	}
+	slices.SortFunc(live, func(a, b Token) int {
+		return cmp.Or(a.BoughtAt.Compare(b.BoughtAt), cmp.Compare(a.ID, b.ID))
+	})
+	return live
+}
+
+// DropToken ends a token: it is live no longer, and what is left on it is booked as waste, with the reason (ours, not
+// a stranger's text) as a note. Requests that still have a hold on it are settled first: then that happens with the last
+// of them. It is refused when the token is not there or was dropped before (ErrUnknownToken).
+func (l *Ledger) DropToken(ctx context.Context, id, reason string) error {
+	if reason == "" {
+		reason = "dropped"
+	}
+	return l.submit(plainWeight+len(reason), func(b *batch) error {
+		t := b.tokens[id]
+		if t == nil || t.dropped != "" {
+			return ErrUnknownToken
+		}
+		t.dropped = reason
+		b.putBalance(t)
+		b.reap(t)
+		return nil
+	}, nil).Wait(ctx)
+}
+
+// reap removes a token that was dropped, once no request has a hold on it. An empty token that was not dropped stays:
+// requests that shared its purchase may still place their holds.
+func (b *batch) reap(t *token) {
+	if t.holds > 0 || t.dropped == "" {
+		return
+	}
+	if t.BalanceMicros > 0 {
+		b.book(&Entry{
+			Kind: KindWaste, Seller: t.Seller, PurchaseID: t.PurchaseID, Note: t.dropped,
+			Postings: transfer(creditOf(t.Seller), Posting{wasteOf(t.Seller), t.BalanceMicros}),
+		})
+		t.BalanceMicros = 0
+	}
+	delete(b.tokens, t.ID)
+	b.delete(tokenPrefix + t.ID)
+	b.delete(balancePrefix + t.ID)
+}
+
+// look gives f the state, once all that was queued before is durable.
+func (l *Ledger) look(ctx context.Context, f func(*state)) error {
+	return l.submit(0, func(b *batch) error {
+		f(b.state)
+		return nil
+	}, nil).Wait(ctx)
+}

@@ -1,0 +1,259 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Report is what Verify has found. When the books don't hold, Problem says what is wrong first, and Entry and Sequence
+// name the entry, if it is one.
+type Report struct {
+	OK       bool   `json:"ok"`
+	Entries  uint64 `json:"entries"` // read, all of them when OK
+	Head     string `json:"head"`    // hash of the newest
+	Problem  string `json:"problem,omitempty"`
+	Entry    string `json:"entry,omitempty"`
+	Sequence uint64 `json:"sequence,omitempty"`
+}
+
+// Verify reads every entry and record, and checks that the chain is whole, that ids only grow, that the postings of each
+// entry sum to zero, and that balances, day rollups, tokens, purchases, holds and booked settlements are what the entries
+// say. It works on the books of one moment, while others write on. An error says that it could not be carried through;
+// what does not hold is in the report.
+func (l *Ledger) Verify(ctx context.Context) (Report, error) {
+	var r Report
+	err := l.view(ctx, func(v *view) error {
+		c := &checker{view: v, accounts: map[string]money.Micros{}, day: map[string]Rollup{}}
+		err := c.run()
+		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous}
+		var entry *entryError
+		switch {
+		case errors.As(err, &entry):
+			r.OK, r.Problem, r.Entry, r.Sequence = false, entry.problem, entry.id, entry.seq
+		case errors.Is(err, errDamaged):
+			r.OK, r.Problem = false, err.Error()
+		default:
+			return err
+		}
+		return nil
+	})
+	return r, err
+}
+
+// checker goes once through the books.
+type checker struct {
+	*view
+	entriesRead uint64
+	previous    string // hash
+	last        *Entry
+	settled     uint64 // entries that book a settlement with an id
+
+	accounts map[string]money.Micros // by the entries so far
+	today    string                  // the day of the newest entry so far
+	day      map[string]Rollup       // by the entries of that day so far
+	rollups  uint64                  // of the days before it
+	live     map[string]bool         // ids of tokens
+}
+
+func (c *checker) run() error {
+	if err := c.entries(0, c.entry); err != nil {
+		return err
+	}
+	if err := c.endDay(); err != nil {
+		return err
+	}
+	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
+		return damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
+	}
+	for _, check := range []func() error{c.balances, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry checks one entry against the one before it, and adds it up.
+func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
+	bad := func(format string, v ...any) error { return &entryError{seq, e.ID, fmt.Sprintf(format, v...)} }
+	switch {
+	case seq != c.entriesRead+1:
+		return bad("entry %d is missing before it", c.entriesRead+1)
+	case e.PreviousHash != c.previous:
+		return bad("it does not follow the entry before it: its previous hash is another")
+	case !e.checkHash(raw):
+		return bad("it was changed: its hash is another")
+	case c.last != nil && e.ID <= c.last.ID:
+		return bad("its id does not come after that of the entry before it")
+	case c.last != nil && e.Time.Before(c.last.Time):
+		return bad("its time is before that of the entry before it")
+	}
+	if day := dayOf(e.Time); day != c.today {
+		if err := c.endDay(); err != nil {
+			return err
+		}
+		c.today = day
+	}
+	var sum money.Micros
+	for _, p := range e.Postings {
+		sum += p.AmountMicros
+		c.accounts[p.Account] += p.AmountMicros
+	}
+	if sum != 0 {
+		return bad("its postings sum to %s, not to zero", sum)
+	}
+	if key, add := e.rollup(); key != "" {
+		r := c.day[key]
+		r.add(add)
+		c.day[key] = r
+	}
+	if e.settlementID() != "" {
+		c.settled++
+	}
+	c.entriesRead, c.previous, c.last = seq, e.Hash, e
+	return nil
+}
+
+// endDay compares the rollups of a day that is over with what is stored.
+func (c *checker) endDay() error {
+	for key, want := range c.day {
+		var have Rollup
+		if _, err := getJSON(c.txn, key, &have); err != nil {
+			return err
+		}
+		if have != want {
+			return damaged("the rollup %s is not the sum of its entries", key[len(rollupPrefix):])
+		}
+	}
+	c.rollups += uint64(len(c.day))
+	clear(c.day)
+	return nil
+}
+
+func (c *checker) rollupCount() error {
+	var n uint64
+	err := each(c.txn, rollupPrefix, func(string, *Rollup) error { n++; return c.alive() })
+	if err == nil && n != c.rollups {
+		return damaged("there are %d rollups, the entries make %d", n, c.rollups)
+	}
+	return err
+}
+
+func (c *checker) balances() error {
+	seen := 0
+	err := each(c.txn, accountPrefix, func(name string, have *money.Micros) error {
+		want, ok := c.accounts[name]
+		if !ok || *have != want {
+			return damaged("account %s is %s, its entries sum to %s", name, *have, want)
+		}
+		seen++
+		return nil
+	})
+	if err == nil && seen != len(c.accounts) {
+		return damaged("there are %d accounts, the entries name %d", seen, len(c.accounts))
+	}
+	return err
+}
+
+// sums compares what records add up to, per account, with the accounts of that kind.
+func (c *checker) sums(what, kind string, have map[string]money.Micros) error {
+	for name, balance := range c.accounts {
+		if len(name) > len(kind) && name[:len(kind)] == kind && have[name] != balance {
+			return damaged("account %s is %s, its %s sum to %s", name, balance, what, have[name])
+		}
+	}
+	for name, sum := range have {
+		if c.accounts[name] != sum {
+			return damaged("account %s is %s, its %s sum to %s", name, c.accounts[name], what, sum)
+		}
+	}
+	return nil
+}
+
+func (c *checker) tokens() error {
+	c.live = map[string]bool{}
+	credit := map[string]money.Micros{}
+	err := eachToken(c.txn, c.ledger.seal, func(t *token) {
+		c.live[t.ID] = true
+		credit[creditOf(t.Seller)] += t.BalanceMicros
+	})
+	if err != nil {
+		return err
+	}
+	return c.sums("tokens", "credit:", credit)
+}
+
+func (c *checker) holds() error {
+	return each(c.txn, holdPrefix, func(id string, h *Hold) error {
+		if h.ID != id || h.RequestID == "" && h.Member == "" {
+			return damaged("hold %s has no owner", id)
+		}
+		if h.TokenID != "" && !c.live[h.TokenID] {
+			return damaged("hold %s is on a token that is not there", id)
+		}
+		return nil
+	})
+}
+
+// purchases checks what is pending and what counts as spent.
+func (c *checker) purchases() error {
+	pending, spent := map[string]money.Micros{}, map[string]money.Micros{}
+	err := each(c.txn, purchasePrefix, func(id string, p *purchase) error {
+		if p.ID != id || p.PendingMicros != 0 && p.State.ended() {
+			return damaged("purchase %s is of another id, or has ended with money pending", id)
+		}
+		if p.PendingMicros != 0 {
+			pending[pendingOf(p.Seller)] += p.PendingMicros
+		}
+		if p.CountedMicros != 0 {
+			spent[p.CountedDay] += p.CountedMicros
+		}
+		return c.alive()
+	})
+	if err != nil {
+		return err
+	}
+	err = each(c.txn, spentPrefix, func(day string, have *money.Micros) error {
+		if *have != spent[day] {
+			return damaged("%s counts as spent on %s, the purchases of that day sum to %s", *have, day, spent[day])
+		}
+		delete(spent, day)
+		return nil
+	})
+	if err == nil && len(spent) > 0 {
+		return damaged("there are purchases on days on which nothing counts as spent")
+	}
+	if err != nil {
+		return err
+	}
+	return c.sums("purchases", "pending:", pending)
+}
+
+// settlements checks that each booked settlement is one of an entry, and of one only.
+func (c *checker) settlements() error {
+	var n uint64
+	err := scan(c.txn, settlementPrefix, settlementPrefix, func(rest, value []byte) error {
+		n++
+		parts := splitNames(string(rest))
+		seq, err := strconv.ParseUint(string(value), 10, 64)
+		if err != nil || len(parts) != 3 {
+			return damaged("the record of settlement %q can't be read", rest)
+		}
+		raw, err := get(c.txn, string(entryKey(seq)))
+		if err != nil {
+			return damaged("settlement %q was booked by entry %d, which is not there", rest, seq)
+		}
+		if e, err := decodeEntry(raw); err != nil || e.Seller != parts[0] || e.settlementID() != parts[2] {
+			return &entryError{seq, "", fmt.Sprintf("it does not book settlement %q", rest)}
+		}
+		return c.alive()
+	})
+	if err == nil && n != c.settled {
+		return damaged("%d settlements are booked, the entries name %d: one was booked twice", n, c.settled)
+	}
+	return err
+}
