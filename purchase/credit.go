@@ -1,0 +1,91 @@
+package purchase
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Credit is a summary of what was bought and what is left. What was purchased and wasted counts from the start of the
+// process; what is left includes tokens from before.
+type Credit struct {
+	Purchases       int64         `json:"purchases"` // tokens bought
+	PurchasedMicros money.Micros  `json:"purchasedMicros"`
+	LeftMicros      money.Micros  `json:"leftMicros"`
+	WastedMicros    money.Micros  `json:"wastedMicros"`
+	SessionMicros   money.Micros  `json:"sessionMicros"` // counts against the session limit
+	DayMicros       money.Micros  `json:"dayMicros"`     // counts against the daily limit
+	SessionLimit    *money.Micros `json:"sessionLimitMicros,omitempty"`
+	DailyLimit      *money.Micros `json:"dailyLimitMicros,omitempty"`
+
+	Sellers []SellerCredit `json:"sellers"`
+}
+
+// SellerCredit is the part of one seller.
+type SellerCredit struct {
+	SellerID        string        `json:"sellerId"`
+	Origin          string        `json:"origin"`
+	Tokens          int           `json:"tokens"` // in use
+	Purchases       int64         `json:"purchases"`
+	PurchasedMicros money.Micros  `json:"purchasedMicros"`
+	LeftMicros      money.Micros  `json:"leftMicros"`
+	WastedMicros    money.Micros  `json:"wastedMicros"`
+	NoMoreMoney     bool          `json:"noMoreMoney,omitempty"` // its last two tokens served nothing
+	Open            *OpenPurchase `json:"open,omitempty"`
+}
+
+// OpenPurchase is a purchase that has not ended yet.
+type OpenPurchase struct {
+	PurchaseID   string       `json:"purchaseId"`
+	Method       string       `json:"method"`
+	AmountMicros money.Micros `json:"amountMicros"`
+	Doubt        string       `json:"doubt,omitempty"` // why it can't go on now
+	Link         string       `json:"link,omitempty"`  // where a human can help it on
+	Hint         string       `json:"hint,omitempty"`  // and how
+}
+
+// Credit gives the summary, sellers in order of their id. It asks the journal, so it is not for the request path.
+func (d *Desk) Credit() Credit {
+	c := Credit{Sellers: []SellerCredit{}}
+	c.DayMicros, c.SessionMicros = d.journal.Spent()
+	limits := d.limits()
+	if limits.Daily >= 0 {
+		c.DailyLimit = &limits.Daily
+	}
+	if limits.Session >= 0 {
+		c.SessionLimit = &limits.Session
+	}
+	for _, s := range *d.shelves.Load() {
+		part := s.credit()
+		c.Purchases += part.Purchases
+		c.PurchasedMicros += part.PurchasedMicros
+		c.LeftMicros += part.LeftMicros
+		c.WastedMicros += part.WastedMicros
+		c.Sellers = append(c.Sellers, part)
+	}
+	slices.SortFunc(c.Sellers, func(a, b SellerCredit) int {
+		return cmp.Or(cmp.Compare(a.SellerID, b.SellerID), cmp.Compare(a.Origin, b.Origin))
+	})
+	return c
+}
+
+func (s *shelf) credit() SellerCredit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tokens := *s.tokens.Load()
+	c := SellerCredit{
+		SellerID: s.seller.sellerID, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
+		PurchasedMicros: s.purchased, WastedMicros: s.wasted, NoMoreMoney: s.useless(),
+	}
+	for _, t := range slices.Concat(tokens, s.retired) {
+		c.LeftMicros += t.left()
+	}
+	if f := s.flight; f != nil {
+		c.Open = &OpenPurchase{PurchaseID: f.id, Method: f.method, AmountMicros: f.amount, Link: f.human.Link, Hint: f.human.Text}
+		if f.doubt != nil {
+			c.Open.Doubt = f.doubt.Error()
+		}
+	}
+	return c
+}

@@ -1,0 +1,300 @@
+// Package purchase owns buying: the payment methods, the two-step purchase and its recovery, the tokens in use, and that
+// the spending limits hold. It never touches a response to a client.
+//
+// A Desk has a shelf of tokens for each seller. A request leases a token from it, without a lock where one is there; else
+// it waits for the seller's one purchase, which is a machine that goes on whoever waits for it.
+package purchase
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Journal is what the desk needs of the ledger; *ledger.Ledger is one. What it says is durable when a call returns.
+type Journal interface {
+	Advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) error
+	OpenPurchases() []ledger.Purchase
+	Tokens() []ledger.Token
+	DropToken(ctx context.Context, id, reason string) error
+	Spent() (day, session money.Micros)
+}
+
+// Terms are what the operator allows.
+type Terms struct {
+	Amount       money.Micros  // of one purchase; up to four times it where the request may cost more
+	RebuyBelow   money.Micros  // a token with less on it serves only where no other can be bought
+	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
+	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
+	ExpiryMargin time.Duration // a token that expires sooner is not used again
+}
+
+// Want says what a request needs a token for.
+type Want struct {
+	SellerID  string
+	Origin    string // scheme://host[:port]: with the id, it is the seller
+	BaseURL   string // where the purchase protocol's paths begin
+	Model     string
+	Methods   []NamedMethod // those that the seller takes, in our order of preference
+	Transport http.RoundTripper
+	Hold      money.Micros // about the highest the request may cost
+}
+
+// Observer watches the desk. Each function may be nil; they must not block.
+type Observer struct {
+	// Purchase hears of each purchase that has ended, or was not begun for a limit. The outcome is "granted", "failed",
+	// "expired", "disputed" or "budget_exceeded"; the credit is what was granted.
+	Purchase func(sellerID, outcome string, credit money.Micros)
+	// Waste hears of credit that was lost with a token.
+	Waste func(sellerID string, micros money.Micros)
+}
+
+// DeskOptions say how a desk is set up.
+type DeskOptions struct {
+	// Logger gets the desk's events. None: nothing is logged.
+	Logger *zap.Logger
+	// Observer watches the desk, for metrics.
+	Observer Observer
+	// Resolve says how to reach the seller of a purchase that an earlier process has left open, and which methods it takes;
+	// false while that is not known. Without it such a purchase goes on when a request next wants a token of that seller.
+	Resolve func(p ledger.Purchase) (Want, bool)
+}
+
+// Desk is where tokens are bought and kept. Its methods may be called from many goroutines.
+type Desk struct {
+	journal  Journal
+	log      *zap.Logger
+	observer Observer
+	resolve  func(ledger.Purchase) (Want, bool)
+
+	terms   atomic.Pointer[Terms]
+	shelves atomic.Pointer[map[origin]*shelf] // the map never changes
+	woken   chan struct{}
+
+	ctx    context.Context // ends at Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	mu     sync.Mutex // protects closed, and shelves while one is added
+	closed bool
+}
+
+// NewDesk opens a desk with the tokens that the journal has. Nothing is bought before SetTerms, and nothing that an earlier
+// process has left is gone on with before Start.
+func NewDesk(j Journal, o DeskOptions) *Desk {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	d := &Desk{journal: j, log: o.Logger, observer: o.Observer, resolve: o.Resolve, woken: make(chan struct{}, 1)}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.terms.Store(new(Terms))
+	d.shelves.Store(new(map[origin]*shelf))
+	for _, t := range j.Tokens() {
+		s := d.shelf(origin{t.Seller, t.Origin})
+		s.mu.Lock()
+		s.put(newToken(t, s, 0), time.Time{})
+		s.mu.Unlock()
+	}
+	return d
+}
+
+// Start takes up the purchases that an earlier process has left open, and books the rest of tokens whose time is over, in
+// the background until ctx ends or Close.
+func (d *Desk) Start(ctx context.Context) {
+	context.AfterFunc(ctx, d.cancel)
+	for _, p := range d.journal.OpenPurchases() {
+		s := d.shelf(origin{p.Seller, p.Origin})
+		s.mu.Lock()
+		s.resume(p)
+		s.mu.Unlock()
+	}
+	d.background(d.sweepOften)
+}
+
+// Close ends what the desk does in the background, and waits for it. A purchase that was going on is durable as far as it
+// came, and is taken up at the next start.
+func (d *Desk) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.cancel()
+	d.work.Wait()
+}
+
+// background runs f until it returns; it tells whether the desk is still open.
+func (d *Desk) background(f func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.work.Go(f)
+	return true
+}
+
+// SetTerms puts the operator's terms in force for all that comes after.
+func (d *Desk) SetTerms(t Terms) { d.terms.Store(&t) }
+
+func (d *Desk) limits() ledger.Limits {
+	t := d.terms.Load()
+	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit}
+}
+
+// shelf gives the seller's shelf, and makes it where there is none.
+func (d *Desk) shelf(o origin) *shelf {
+	if s := (*d.shelves.Load())[o]; s != nil {
+		return s
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := *d.shelves.Load()
+	if s := all[o]; s != nil {
+		return s
+	}
+	more := make(map[origin]*shelf, len(all)+1)
+	maps.Copy(more, all)
+	s := newShelf(d, o)
+	more[o] = s
+	d.shelves.Store(&more)
+	return s
+}
+
+// Lease gives a token that is there, or buys one: one purchase at a seller serves all that wait for it, for 10 seconds at
+// most. Where nothing can be bought, a token that covers the hold serves even when little is on it. The error is a
+// *LimitError where a limit stands in the way, else a *PurchaseError.
+func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
+	return d.lease(ctx, w, nil)
+}
+
+// Rebuy gives another token after the seller has refused the one of old for want of credit, which it marks as Refused does.
+// It buys once for all that hold the refused token; one that was bought since old was leased serves without. old stays to be
+// returned by its owner.
+func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
+	d.Refused(old, nil)
+	return d.lease(ctx, w, old)
+}
+
+func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
+	w.Hold = max(0, w.Hold)
+	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
+	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
+		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
+			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()))
+		}
+		return l, nil
+	}
+	if e := d.log.Check(zap.DebugLevel, "token.cache.miss"); e != nil {
+		e.Write(zap.String("seller", w.SellerID), zap.String("model", w.Model))
+	}
+	l, err := s.buy(ctx, w, old)
+	if err != nil && ctx.Err() == nil {
+		if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), 0); l != nil {
+			return l, nil
+		}
+	}
+	return l, err
+}
+
+// Has tells whether a token is there that Lease would give without a purchase.
+func (d *Desk) Has(w Want) bool {
+	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
+	if s == nil {
+		return false
+	}
+	terms := d.terms.Load()
+	t, _ := s.choose(max(0, w.Hold), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	return t != nil
+}
+
+// Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests, up to
+// what the seller says is usable, and always under the hold that it refused. Only the first call for a lease counts.
+func (d *Desk) Refused(l *Lease, usable *money.Micros) {
+	if !l.refused.CompareAndSwap(false, true) {
+		return
+	}
+	limit := l.hold - 1
+	if usable != nil {
+		limit = min(limit, int64(*usable))
+	}
+	l.token.refuse(limit)
+}
+
+// Drop takes the lease's token out of use at once: the seller does not know it. What is left on it is booked as waste, with
+// the reason (ours, not a stranger's text), in the background, once every lease of it is back.
+func (d *Desk) Drop(l *Lease, reason string) {
+	t := l.token
+	t.refused.Store(true)
+	t.shelf.mu.Lock()
+	defer t.shelf.mu.Unlock()
+	t.shelf.retire(t, reason)
+}
+
+// Forgive lets a seller whose last tokens served nothing have money again. It tells whether the seller is known.
+func (d *Desk) Forgive(sellerID, originURL string) bool {
+	s := (*d.shelves.Load())[origin{sellerID, originURL}]
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = [2]*token{}
+	return true
+}
+
+// sweepEvery is how often tokens whose time is over are looked for, where no request has come upon them.
+const sweepEvery = time.Minute
+
+func (d *Desk) sweepOften() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-tick.C:
+		case <-d.woken:
+		}
+		deadline := time.Now().Add(d.terms.Load().ExpiryMargin)
+		for _, s := range *d.shelves.Load() {
+			for _, t := range s.spent(deadline) {
+				d.bookRest(s, t)
+			}
+		}
+	}
+}
+
+// bookRest books what is left on a token that has ended. Where that fails it is tried again at the next sweep.
+func (d *Desk) bookRest(s *shelf, t *token) {
+	left := t.left()
+	err := d.journal.DropToken(d.ctx, t.id, t.reason)
+	if errors.Is(err, ledger.ErrUnknownToken) {
+		return // it was spent, and the ledger is done with it
+	}
+	if err != nil {
+		s.mu.Lock()
+		t.state.Store(retired)
+		s.retired = append(s.retired, t)
+		s.mu.Unlock()
+		if d.ctx.Err() == nil {
+			d.log.Warn("token.drop.failed", zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id), zap.Error(err))
+		}
+		return
+	}
+	s.mu.Lock()
+	s.wasted += left
+	s.mu.Unlock()
+	d.log.Info("token.dropped", zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id),
+		zap.String("reason", t.reason), zap.Int64("wastedMicros", int64(left)))
+	if d.observer.Waste != nil && left > 0 {
+		d.observer.Waste(s.seller.sellerID, left)
+	}
+}

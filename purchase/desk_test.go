@@ -1,0 +1,578 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// together leases n times at once.
+func together(b *bench, n int, lease func() (*Lease, error)) []*Lease {
+	b.t.Helper()
+	leases := make([]*Lease, n)
+	var all sync.WaitGroup
+	for i := range leases {
+		all.Go(func() {
+			l, err := lease()
+			if err != nil {
+				b.t.Errorf("lease %d: %v", i, err)
+			}
+			leases[i] = l
+		})
+	}
+	all.Wait()
+	if b.t.Failed() {
+		b.t.FailNow()
+	}
+	return leases
+}
+
+func giveBack(leases []*Lease, delta money.Micros) {
+	for _, l := range leases {
+		l.Return(delta)
+	}
+}
+
+func TestOnePurchaseForAll(t *testing.T) {
+	set := func(b *bench) { b.seller.delay = time.Second }
+	trade(t, set, func(t *testing.T, b *bench) {
+		one := func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD)) }
+		first := together(b, 50, one) // holds of ten times the credit
+		b.wantCalls(1, 1)
+		for _, l := range first {
+			if !l.Bought() || l.TokenID() != first[0].TokenID() {
+				t.Fatal("not the token that was bought for it")
+			}
+		}
+		giveBack(first, -1000)
+		second := together(b, 4, one)
+		b.wantCalls(1, 1)
+		if second[0].Bought() {
+			t.Error("a token that was there counts as bought")
+		}
+		giveBack(second, 0)
+		if b.logged("token.cache.hit") != 4 || b.logged("token.cache.miss") != 50 || b.logged("purchase.token.succeeded") != 1 {
+			t.Error("hits and misses are not logged as they were")
+		}
+		if c := b.desk.Credit(); c.Purchases != 1 || c.PurchasedMicros != 5*money.USD || c.LeftMicros != 5*money.USD-50_000 ||
+			c.DayMicros != 5*money.USD || *c.DailyLimit != testTerms.DailyLimit || c.SessionLimit != nil || c.Sellers[0].Tokens != 1 {
+			t.Errorf("credit %+v", c)
+		}
+		if !slices.Equal(b.outcomes, []string{"granted"}) {
+			t.Errorf("observed %v", b.outcomes)
+		}
+	})
+}
+
+func TestCallersThatLeave(t *testing.T) {
+	set := func(b *bench) { b.seller.delay, b.seller.validFor = time.Second, 0 }
+	trade(t, set, func(t *testing.T, b *bench) {
+		ctx, leave := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() {
+			_, err := b.desk.Lease(ctx, b.want(1))
+			gone <- err
+		}()
+		synctest.Wait()
+		go func() {
+			time.Sleep(time.Second)
+			leave()
+		}()
+		rest := together(b, 3, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(1)) })
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that left got %v", err)
+		}
+		b.wantCalls(1, 1)
+		giveBack(rest, 0)
+		synctest.Wait()
+		// Had the one that left kept its lease, the token, which serves nobody else, would not be let go.
+		if got := b.journal.reasons(); !slices.Equal(got, []string{"no expiry"}) {
+			t.Errorf("dropped: %q", got)
+		}
+		if _, err := b.desk.Lease(ctx, b.want(1)); !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller that is gone: %v", err)
+		}
+		b.wantCalls(1, 1)
+	})
+}
+
+func TestTokenWithoutExpiry(t *testing.T) {
+	set := func(b *bench) { b.seller.validFor = 0 }
+	trade(t, set, func(t *testing.T, b *bench) {
+		one := b.lease(1)
+		if b.desk.Has(b.want(1)) {
+			t.Error("a token without expiry is there for others")
+		}
+		one.Return(-money.USD)
+		synctest.Wait()
+		if got := b.journal.reasons(); !slices.Equal(got, []string{"no expiry"}) || b.wasted != 4*money.USD {
+			t.Errorf("dropped %q, wasted %s", got, b.wasted)
+		}
+		b.lease(1).Return(-1)
+		b.wantCalls(2, 2)
+	})
+}
+
+func TestExpiryMargin(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-1)
+		time.Sleep(time.Hour - testTerms.ExpiryMargin - 2*time.Second)
+		held := b.lease(1)
+		b.wantCalls(1, 1)
+		time.Sleep(3 * time.Second)
+		if b.desk.Has(b.want(1)) {
+			t.Error("a token within the margin is there")
+		}
+		b.lease(1).Return(-1)
+		b.wantCalls(2, 2)
+		synctest.Wait()
+		if got := b.journal.reasons(); len(got) != 0 {
+			t.Errorf("dropped while in use: %q", got)
+		}
+		held.Return(-1)
+		synctest.Wait()
+		if got := b.journal.reasons(); !slices.Equal(got, []string{"expired"}) || b.wasted != 5*money.USD-2 {
+			t.Errorf("dropped %q, wasted %s", got, b.wasted)
+		}
+	})
+}
+
+func TestExpiredTokenNobodyAsksFor(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-1)
+		time.Sleep(time.Hour + sweepEvery)
+		if got := b.journal.reasons(); !slices.Equal(got, []string{"expired"}) {
+			t.Errorf("dropped %q", got)
+		}
+	})
+}
+
+func TestRebuyThreshold(t *testing.T) {
+	set := func(b *bench) { b.terms.DailyLimit = 10 * money.USD }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5*money.USD + testTerms.RebuyBelow)
+		b.lease(1).Return(-1) // on the threshold: it still serves
+		b.wantCalls(1, 1)
+		b.lease(1).Return(-5 * money.USD) // below: another is bought, and spent
+		b.wantCalls(2, 2)
+		synctest.Wait()
+		// Nothing can be bought any more: what is left on the first still serves.
+		l := b.lease(testTerms.RebuyBelow - 1)
+		l.Return(0)
+		b.wantCalls(2, 2)
+		limit := new(LimitError)
+		if err := b.refusedOver(testTerms.RebuyBelow); !errors.As(err, &limit) || limit.Limit != ledger.DailyLimit || limit.SpentMicros != 10*money.USD {
+			t.Errorf("over the limit: %v", err)
+		}
+		if b.logged("purchase.budget.exceeded") != 1 {
+			t.Error("the limit is not logged, or for each request")
+		}
+	})
+}
+
+func (b *bench) refusedOver(hold money.Micros) error {
+	b.t.Helper()
+	l, err := b.desk.Lease(b.t.Context(), b.want(hold))
+	if err == nil {
+		l.Return(0)
+		b.t.Error("leased over the limit")
+	}
+	return err
+}
+
+// The limit that counts is the one of the step that is written: it holds where the look beforehand saw nothing.
+func TestLimitWhenWritten(t *testing.T) {
+	set := func(b *bench) { b.terms.DailyLimit, b.journal.hideAll = 9*money.USD, true }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.lease(5 * money.USD).Return(-5 * money.USD)
+		limit := new(LimitError)
+		if err := b.refusedOver(1); !errors.As(err, &limit) {
+			t.Errorf("over the limit: %v", err)
+		}
+		b.wantCalls(2, 1)
+		if got := b.journal.states(); got != wholeWay+" creating quoted failed" {
+			t.Errorf("states %q", got)
+		}
+		if !slices.Equal(b.outcomes, []string{"granted", "budget_exceeded"}) {
+			t.Errorf("observed %v", b.outcomes)
+		}
+	})
+}
+
+func TestAmounts(t *testing.T) {
+	for _, c := range []struct{ hold, asked money.Micros }{
+		{1, 5 * money.USD}, {7 * money.USD, 7 * money.USD}, {100 * money.USD, 20 * money.USD},
+	} {
+		trade(t, nil, func(t *testing.T, b *bench) {
+			b.lease(c.hold).Return(0)
+			if got := b.journal.lastStep().AskedMicros; got != c.asked {
+				t.Errorf("asked for %s for a hold of %s, want %s", got, c.hold, c.asked)
+			}
+		})
+	}
+}
+
+func TestNothingToBuyWith(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		w := b.want(1)
+		w.Methods = nil
+		if _, err := b.desk.Lease(t.Context(), w); !errors.Is(err, ErrNoMethod) {
+			t.Errorf("without a method: %v", err)
+		}
+		b.desk.SetTerms(Terms{DailyLimit: -1, SessionLimit: -1})
+		failed := new(PurchaseError)
+		if err := b.refusedOver(1); !errors.As(err, &failed) || failed.SellerID != "acme" || failed.Hint == "" {
+			t.Errorf("an amount of zero: %v", err)
+		}
+		b.wantCalls(0, 0)
+	})
+}
+
+func TestRebuyOnceForMany(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		hold := money.USD / 5
+		leases := together(b, 20, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(hold)) })
+		late := leases[19]
+		b.seller.delay = time.Second
+		next := 0
+		var mu sync.Mutex
+		again := together(b, 19, func() (*Lease, error) {
+			mu.Lock()
+			l := leases[next]
+			next++
+			mu.Unlock()
+			return b.desk.Rebuy(t.Context(), b.want(hold), l)
+		})
+		b.wantCalls(2, 2)
+		if again[0].TokenID() == late.TokenID() {
+			t.Fatal("the refused token again")
+		}
+		// All of the new token is held; one that comes late has been refused the same token, and needs no third.
+		rest := together(b, 6, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(hold)) })
+		l, err := b.desk.Rebuy(t.Context(), b.want(hold), late)
+		if err != nil || l.TokenID() != again[0].TokenID() {
+			t.Fatalf("the late one: %v", err)
+		}
+		b.wantCalls(2, 2)
+		giveBack(append(append(rest, again...), leases...), 0)
+		l.Return(0)
+
+		// The refused token stays for smaller requests.
+		small := b.lease(hold - 1)
+		if small.TokenID() != late.TokenID() {
+			t.Error("a smaller request does not get the refused token")
+		}
+		small.Return(0)
+		b.wantCalls(2, 2)
+	})
+}
+
+func TestRefusedWithBalance(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		l := b.lease(2 * money.USD)
+		b.desk.Refused(l, new(money.USD))
+		b.desk.Refused(l, new(money.Micros(0))) // counts no more
+		l.Return(0)
+		if b.desk.Has(b.want(money.USD+1)) || !b.desk.Has(b.want(money.USD)) {
+			t.Error("what is usable is not what the seller says")
+		}
+		// The seller's balance comes into the books with the next request: four dollars less than we thought.
+		l = b.lease(money.USD / 2)
+		l.Return(-4*money.USD - money.USD/4)
+		if b.desk.Has(b.want(money.USD*3/4+1)) || !b.desk.Has(b.want(money.USD/2)) {
+			t.Errorf("usable %d", l.token.usable())
+		}
+		if c := b.desk.Credit(); c.LeftMicros != money.USD*3/4 {
+			t.Errorf("left %s", c.LeftMicros)
+		}
+	})
+}
+
+func TestDrop(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		one, two := b.lease(1), b.lease(1)
+		b.desk.Drop(one, "auth_invalid")
+		b.desk.Drop(two, "auth_invalid")
+		if b.desk.Has(b.want(1)) {
+			t.Error("a dropped token is there")
+		}
+		one.Return(-money.USD)
+		one.Return(-money.USD) // a second time: nothing
+		synctest.Wait()
+		if got := b.journal.reasons(); len(got) != 0 {
+			t.Errorf("dropped while in use: %q", got)
+		}
+		two.Return(-money.USD)
+		synctest.Wait()
+		if got := b.journal.reasons(); !slices.Equal(got, []string{"auth_invalid"}) || b.wasted != 3*money.USD {
+			t.Errorf("dropped %q, wasted %s", got, b.wasted)
+		}
+		if c := b.desk.Credit(); c.WastedMicros != 3*money.USD || c.LeftMicros != 0 {
+			t.Errorf("credit %+v", c)
+		}
+	})
+}
+
+// The rest of a token is booked, however long the ledger can't take it.
+func TestDropThatFails(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.journal.stuck = true
+		l := b.lease(1)
+		b.desk.Drop(l, "auth_invalid")
+		l.Return(-1)
+		synctest.Wait()
+		if b.wasted != 0 || b.logged("token.drop.failed") == 0 || b.desk.Credit().LeftMicros != 5*money.USD-1 {
+			t.Errorf("wasted %s, failed %d times, left %s", b.wasted, b.logged("token.drop.failed"), b.desk.Credit().LeftMicros)
+		}
+		b.journal.mu.Lock()
+		b.journal.stuck = false
+		b.journal.mu.Unlock()
+		time.Sleep(sweepEvery)
+		synctest.Wait()
+		if b.wasted != 5*money.USD-1 || b.desk.Credit().LeftMicros != 0 {
+			t.Errorf("wasted %s, failed %d times, left %s", b.wasted, b.logged("token.drop.failed"), b.desk.Credit().LeftMicros)
+		}
+	})
+}
+
+// A spent token goes without a trace of waste; one that the ledger has let go already is no error.
+func TestSpentToken(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		l := b.lease(1)
+		b.journal.mu.Lock()
+		delete(b.journal.tokens, l.TokenID())
+		b.journal.mu.Unlock()
+		l.Return(-5 * money.USD)
+		synctest.Wait()
+		if c := b.desk.Credit(); c.Sellers[0].Tokens != 0 || c.WastedMicros != 0 || b.logged("token.drop.failed") != 0 {
+			t.Errorf("credit %+v", c)
+		}
+	})
+}
+
+// Tokens that served for nothing have served.
+func TestServedForNothing(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		for range 3 {
+			l := b.lease(5 * money.USD)
+			l.Served()
+			l.Return(0)
+			time.Sleep(time.Hour)
+		}
+		b.wantCalls(3, 3)
+	})
+}
+
+func TestThreeAMinute(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		for range 3 {
+			b.lease(5 * money.USD).Return(-5 * money.USD)
+			time.Sleep(10 * time.Second)
+		}
+		b.refusedLease(1, ErrTooOften)
+		b.wantCalls(3, 3)
+		time.Sleep(30 * time.Second)
+		b.lease(5 * money.USD).Return(-5 * money.USD)
+		b.refusedLease(1, ErrTooOften)
+		other := b.want(1)
+		other.Origin = "https://elsewhere.example"
+		l, err := b.desk.Lease(t.Context(), other)
+		if err != nil {
+			t.Fatalf("another origin is another seller: %v", err)
+		}
+		l.Return(0)
+	})
+}
+
+func TestUselessTokens(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		useless := func() {
+			l := b.lease(5 * money.USD)
+			b.desk.Refused(l, new(money.Micros(0)))
+			l.Return(0)
+			time.Sleep(time.Minute)
+		}
+		useless()
+		b.lease(5 * money.USD).Return(-5 * money.USD) // a good one between
+		useless()
+		useless()
+		b.refusedLease(5*money.USD, ErrUseless)
+		time.Sleep(time.Hour)
+		b.refusedLease(5*money.USD, ErrUseless)
+		b.wantCalls(4, 4)
+		if !b.desk.Credit().Sellers[0].NoMoreMoney || b.desk.Forgive("acme", "https://other.example") {
+			t.Error("the wrong seller")
+		}
+		if !b.desk.Forgive("acme", "https://acme.example") {
+			t.Fatal("not forgiven")
+		}
+		b.lease(5 * money.USD).Return(0)
+	})
+}
+
+// A seller that takes the money and grants nothing is no better.
+func TestUselessGrants(t *testing.T) {
+	set := func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(200, "{}")) }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrDisputed)
+		b.refusedLease(1, ErrDisputed)
+		b.refusedLease(1, ErrUseless)
+		b.wantCalls(2, 2)
+	})
+}
+
+// Requests in flight on tokens that serve once do not make their seller useless.
+func TestTokensInUseAreNotUseless(t *testing.T) {
+	set := func(b *bench) { b.seller.validFor = 0 }
+	trade(t, set, func(t *testing.T, b *bench) {
+		leases := []*Lease{b.lease(1), b.lease(1), b.lease(1)}
+		b.wantCalls(3, 3)
+		giveBack(leases, -1)
+	})
+}
+
+func TestSmallestToken(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		small := b.lease(1)
+		small.Return(-4 * money.USD)
+		big := b.lease(2 * money.USD)
+		b.wantCalls(2, 2)
+		big.Return(0)
+		if l := b.lease(money.USD / 2); l.TokenID() != small.TokenID() {
+			t.Error("not the smallest token")
+		}
+		// What requests hold is not there for others.
+		if l := b.lease(money.USD); l.TokenID() != big.TokenID() {
+			t.Error("a hold does not count")
+		}
+	})
+}
+
+func TestExclusive(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		check := func(l *Lease, want bool, when string) {
+			t.Helper()
+			if l.Exclusive() != want {
+				t.Errorf("%s: exclusive is %t", when, !want)
+			}
+		}
+		one := b.lease(1)
+		check(one, true, "alone")
+		two := b.lease(1)
+		check(one, false, "while another is out")
+		check(two, false, "beside another")
+		two.Return(0)
+		check(one, false, "after another was out")
+		one.Return(0)
+		three := b.lease(1)
+		check(three, true, "alone again")
+		three.Return(0)
+	})
+	trade(t, nil, func(t *testing.T, b *bench) {
+		shared := together(b, 2, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(1)) })
+		if shared[0].Exclusive() || shared[1].Exclusive() {
+			t.Error("those that share a purchase are not alone")
+		}
+		giveBack(shared, 0)
+	})
+}
+
+func TestTokensOutliveTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := ledger.Open(ledger.Options{InMemory: true, Key: make([]byte, 32)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms}
+		b.seller.delay = 10 * time.Millisecond
+		b.open(l)
+		one := func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD)) }
+		first := together(b, 50, one)
+		giveBack(first, 0)
+		b.desk.Close()
+
+		b.open(l)
+		defer b.desk.Close()
+		second := together(b, 5, one)
+		b.wantCalls(1, 1)
+		if second[0].Bearer() != first[0].Bearer() || second[0].Bought() {
+			t.Error("not the token from before")
+		}
+		b.desk.Drop(second[0], "auth_invalid")
+		giveBack(second, 0)
+		time.Sleep(time.Second)
+		if left := l.Tokens(); len(left) != 0 {
+			t.Errorf("left: %d tokens", len(left))
+		}
+		accounts, err := l.Accounts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		balances := make(map[string]money.Micros)
+		for _, a := range accounts {
+			balances[a.Account] = a.BalanceMicros
+		}
+		if balances["waste:acme"] != 5*money.USD || balances["wallet:fake"] != -5*money.USD || balances["credit:acme"] != 0 {
+			t.Errorf("accounts %v", balances)
+		}
+		if day, _ := l.Spent(); day != 5*money.USD {
+			t.Errorf("spent %s", day)
+		}
+	})
+}
+
+// The real ledger books what each end of a purchase means.
+func TestEndsInTheLedger(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer           func(int, asked) *http.Response
+		disputed, credit money.Micros
+		spent            money.Micros
+	}{
+		"no order":  {at(wire.PurchaseCreatePath, always(400, "")), 0, 0, 0},
+		"no grant":  {at(wire.PurchaseCompletePath, always(200, `{"accessToken":"","creditMicros":1}`)), 5 * money.USD, 0, 5 * money.USD},
+		"half":      {at(wire.PurchaseCompletePath, always(200, `{"accessToken":"t","creditMicros":2500000,"expiresAt":"2100-01-01T00:00:00Z"}`)), 5 * money.USD / 2, 5 * money.USD / 2, 5 * money.USD},
+		"all of it": {nil, 0, 5 * money.USD, 5 * money.USD},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, err := ledger.Open(ledger.Options{InMemory: true, Key: make([]byte, 32)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms}
+				b.seller.answer = c.answer
+				b.open(l)
+				defer b.desk.Close()
+				if lease, err := b.desk.Lease(t.Context(), b.want(1)); err == nil {
+					lease.Return(0)
+				}
+				accounts, err := l.Accounts()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := make(map[string]money.Micros)
+				for _, a := range accounts {
+					got[a.Account] = a.BalanceMicros
+				}
+				day, _ := l.Spent()
+				if got["disputed:acme"] != c.disputed || got["credit:acme"] != c.credit || got["pending:acme"] != 0 || day != c.spent {
+					t.Errorf("accounts %v, spent %s", got, day)
+				}
+				if open := l.OpenPurchases(); len(open) != 0 {
+					t.Errorf("open purchases: %+v", open)
+				}
+			})
+		})
+	}
+}

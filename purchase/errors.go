@@ -1,0 +1,55 @@
+package purchase
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// LimitError says that a purchase would have passed a spending limit.
+type LimitError = ledger.LimitError
+
+// PurchaseError says why no token could be bought. It holds nothing that a seller has written.
+type PurchaseError struct {
+	SellerID string
+	Op       string // what was being done: "buy", "create order", "pay", …
+	Hint     string // what the user can do about it; may be empty
+	Err      error
+}
+
+// Error gives the operation, the seller, the cause and the hint.
+func (e *PurchaseError) Error() string {
+	var b strings.Builder
+	b.WriteString("purchase at seller " + e.SellerID + ": " + e.Op)
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *PurchaseError) Unwrap() error { return e.Err }
+
+// Why no token was bought, for errors.Is.
+var (
+	// ErrInDoubt: an earlier purchase at this seller may still be granted; nothing new is bought until that is known.
+	ErrInDoubt = errors.New("an earlier purchase is still in doubt")
+	// ErrTooSlow: the purchase goes on, but a request does not wait for it any longer.
+	ErrTooSlow = errors.New("the purchase takes too long")
+	// ErrTooOften: the seller had its purchases of this minute.
+	ErrTooOften = errors.New("too many purchases within a minute")
+	// ErrUseless: the last tokens of this seller served nothing.
+	ErrUseless = errors.New("the last two tokens of this seller served nothing")
+	// ErrNoMethod: there is no payment method that both sides have.
+	ErrNoMethod = errors.New("no payment method in common")
+	// ErrRefused: the seller refused, or what it answered is not an order or a grant that can be used.
+	ErrRefused = errors.New("refused")
+	// ErrDisputed: the money has left, and there is no token for it.
+	ErrDisputed = errors.New("paid for nothing: booked as disputed")
+	// ErrClosed: the desk is closed; the purchase goes on at the next start.
+	ErrClosed = errors.New("shutting down")
+)

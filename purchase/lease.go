@@ -1,0 +1,43 @@
+package purchase
+
+import (
+	"sync/atomic"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Lease is one request's use of a token. It must be returned, once what the request cost is booked.
+type Lease struct {
+	token  *token
+	hold   int64
+	after  uint64 // tokens bought at this seller before the lease began
+	ticket uint64 // its number among the token's leases
+	alone  bool   // no other lease was out when it began
+	bought bool
+
+	refused  atomic.Bool
+	returned atomic.Bool
+}
+
+// TokenID is the ledger's id of the token.
+func (l *Lease) TokenID() string { return l.token.id }
+
+// Bearer is the secret: the credential for the seller.
+func (l *Lease) Bearer() string { return l.token.bearer }
+
+// Bought tells whether the request waited for the token's purchase.
+func (l *Lease) Bought() bool { return l.bought }
+
+// Exclusive tells whether no other lease of the token has overlapped with this one until now. Ask before Return.
+func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l.ticket }
+
+// Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
+func (l *Lease) Served() { l.token.served.Store(true) }
+
+// Return ends the lease. delta is the change of the token's balance in the books, as ledger.Booked has it: what was spent
+// is negative. Only the first call counts.
+func (l *Lease) Return(delta money.Micros) {
+	if l.returned.CompareAndSwap(false, true) {
+		l.token.settle(l.hold, int64(delta))
+	}
+}

@@ -1,0 +1,142 @@
+package purchase
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// warm gives a desk with a few tokens of one seller, and what to ask it for.
+func warm(balances ...money.Micros) (*Desk, Want) {
+	j := newJournal()
+	for _, b := range balances {
+		id := ledger.NewID()
+		j.tokens[id] = ledger.Token{
+			ID: id, Seller: "acme", Origin: "https://acme.example", Secret: "t", CreditMicros: b, BalanceMicros: b,
+			ExpiresAt: time.Now().Add(24 * time.Hour),
+		}
+	}
+	d := NewDesk(j, DeskOptions{})
+	d.SetTerms(testTerms)
+	return d, Want{SellerID: "acme", Origin: "https://acme.example", Hold: 1000}
+}
+
+// Whatever many requests do at once, what is free never goes below zero, and in the end the books are right.
+func TestManyLeases(t *testing.T) {
+	d, w := warm(5*money.USD, 7*money.USD, 100_000_000*money.USD)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 2000 {
+				w := w
+				w.Hold = money.Micros(rand.Int64N(int64(3 * money.USD)))
+				l, err := d.Lease(t.Context(), w)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if l.token.free.Load() < 0 {
+					t.Error("more is held than is there")
+				}
+				l.Return(-1)
+			}
+		})
+	}
+	all.Wait()
+	var left money.Micros
+	for _, s := range *d.shelves.Load() {
+		for _, tok := range *s.tokens.Load() {
+			left += tok.left()
+			if tok.free.Load() != tok.balance.Load() || tok.use.Load()&outMask != 0 {
+				t.Errorf("free %d, balance %d", tok.free.Load(), tok.balance.Load())
+			}
+		}
+	}
+	if want := 12*money.USD + 100_000_000*money.USD - 16000; left != want {
+		t.Errorf("left %s, want %s", left, want)
+	}
+}
+
+func TestMock(t *testing.T) {
+	if id := (Mock{}).CaddyModule().ID; id != "http.tokenbuddy.payment.mock" {
+		t.Errorf("module %s", id)
+	}
+	for text, ok := range map[string]bool{
+		"mock": true, "mock {\n}": true, "mock now": false, "mock {\n\tfast\n}": false,
+	} {
+		err := new(Mock).UnmarshalCaddyfile(caddyfile.NewTestDispenser(text))
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, pay := range []func() (Outcome, error){
+		func() (Outcome, error) { return Mock{}.Pay(t.Context(), Quote{}, nil) },
+		func() (Outcome, error) { return Mock{}.Track(t.Context(), Quote{}, nil) },
+	} {
+		if o, err := pay(); err != nil || o.Kind != OutcomeProven || string(o.Proof) != "{}" {
+			t.Errorf("outcome %+v, %v", o, err)
+		}
+	}
+}
+
+// Whatever a seller answers, nothing comes of it that breaks the rules.
+func FuzzAnswers(f *testing.F) {
+	for _, s := range []string{
+		`{"orderId":"o_1","amountMicros":5000000,"currency":"USD","payment":{},"expiresAt":"2030-01-01T00:00:00Z"}`,
+		`{"accessToken":"t","expiresAt":"2030-01-01T00:00:00Z","creditMicros":5000000,"paymentReference":"r"}`,
+		`{"access_token":"t\u0000","credit_micros":-1}`, `{"accessToken":null,"creditMicros":1e3}`, `[]`, `null`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	const asked = 5 * money.USD
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if o, err := readOrder(body, asked); err == nil {
+			if o.AmountMicros <= 0 || o.AmountMicros > asked || o.Currency != "USD" || o.OrderID == "" || len(o.OrderID) > maxID {
+				t.Errorf("order %+v", o)
+			}
+			p := ledger.Purchase{Payment: sealOrder(o), AmountMicros: o.AmountMicros}
+			m := machine{p: p}
+			if q := m.quote(); !q.ExpiresAt.Equal(wire.Time(o.ExpiresAt)) {
+				t.Errorf("quote %+v of order %+v", q, o)
+			}
+		}
+		if g, reference, err := readGrant(body); err == nil {
+			if g.Secret == "" || !headerValue(g.Secret) || g.CreditMicros <= 0 || g.CreditMicros > money.Max || len(reference) > maxID {
+				t.Errorf("grant %+v", g)
+			}
+		}
+	})
+}
+
+func BenchmarkLease(b *testing.B) {
+	d, w := warm(100_000_000*money.USD, money.USD/2, 1_000_000*money.USD)
+	b.Run("one", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			l, err := d.Lease(b.Context(), w)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l.Return(0)
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				l, err := d.Lease(b.Context(), w)
+				if err != nil {
+					b.Fatal(err)
+				}
+				l.Return(0)
+			}
+		})
+	})
+}

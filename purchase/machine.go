@@ -1,0 +1,258 @@
+package purchase
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// giveUpAfter is how long a paid purchase is asked about before its money is called disputed.
+const giveUpAfter = 24 * time.Hour
+
+// Why a purchase is left where it is, to be gone on with later.
+var (
+	errPending = errors.New("the payment is not through yet")
+	errHuman   = errors.New("the payment waits for a human")
+	errJournal = errors.New("the ledger can't be written")
+)
+
+// machine takes one purchase through its states. The state says what may be done next, and is durable before it is done, so
+// that a machine made from the journal's record goes on where the one before it was.
+type machine struct {
+	journal Journal
+	limits  func() ledger.Limits
+	want    Want
+	method  Method
+	p       ledger.Purchase
+
+	human Outcome // what a human was asked to do
+	cause error   // why the purchase ended without a token
+}
+
+// final tells whether nothing is left to be done.
+func final(s ledger.PurchaseState) bool {
+	switch s {
+	case ledger.Granted, ledger.Failed, ledger.Expired, ledger.Disputed:
+		return true
+	}
+	return false
+}
+
+// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, an unknownFate,
+// errJournal or that of ctx, and run may be called again.
+func (m *machine) run(ctx context.Context) error {
+	for !final(m.p.State) {
+		if err := m.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machine) step(ctx context.Context) error {
+	switch m.p.State {
+	case "":
+		return m.advance(ctx, ledger.Creating)
+	case ledger.Creating:
+		return m.create(ctx)
+	case ledger.Quoted:
+		return m.prepare(ctx)
+	case ledger.Prepared:
+		return m.pay(ctx)
+	case ledger.Paying, ledger.NeedsHuman:
+		return m.track(ctx)
+	case ledger.Proven:
+		return m.advance(ctx, ledger.Completing)
+	case ledger.Completing:
+		return m.complete(ctx)
+	}
+	return fmt.Errorf("%w: purchase in unknown state", errJournal)
+}
+
+// advance makes the next state durable. When that fails the machine stays where it was.
+func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
+	next := m.p
+	next.State, next.UpdatedAt = to, time.Now().UTC()
+	if err := m.journal.Advance(ctx, next, m.limits()); err != nil {
+		if limit := new(LimitError); errors.As(err, &limit) {
+			return limit
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	m.p = next
+	return nil
+}
+
+// end makes a state durable that is the last one, for a reason in our own words.
+func (m *machine) end(ctx context.Context, to ledger.PurchaseState, unpaid bool, op, hint string, err error) error {
+	m.p.Unpaid, m.p.Failure = unpaid, op+": "+err.Error()
+	if e := m.advance(ctx, to); e != nil {
+		return e
+	}
+	if to == ledger.Disputed || to == ledger.Failed && !unpaid {
+		err = fmt.Errorf("%w: %w", ErrDisputed, err)
+	}
+	m.cause = &PurchaseError{SellerID: m.p.Seller, Op: op, Hint: hint, Err: err}
+	return nil
+}
+
+// create asks for an order. As nothing is paid for yet, it may fail.
+func (m *machine) create(ctx context.Context) error {
+	out, err := askOften(ctx, m.want, wire.PurchaseCreatePath, m.p.ID, wire.CreatePurchase{
+		PurchaseID: m.p.ID, ModelID: m.p.Model, PaymentMethod: m.p.Method, AmountMicros: m.p.AskedMicros,
+	})
+	var order wire.Order
+	if err == nil {
+		order, err = readOrder(out, m.p.AskedMicros)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return m.end(ctx, ledger.Failed, true, "create order", "nothing was paid", err)
+	}
+	m.p.OrderID, m.p.AmountMicros, m.p.Currency = order.OrderID, order.AmountMicros, order.Currency
+	m.p.Payment = sealOrder(order)
+	return m.advance(ctx, ledger.Quoted)
+}
+
+// prepare lets the method look at the quote. The limits are checked where the state after it is written.
+func (m *machine) prepare(ctx context.Context) error {
+	q := m.quote()
+	if err := m.method.Check(q, m.p.AskedMicros); err != nil {
+		return m.end(ctx, ledger.Failed, true, "check quote", "nothing was paid", err)
+	}
+	step, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	intent, err := m.method.Prepare(step, q)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return m.end(ctx, ledger.Failed, true, "prepare payment", "nothing was paid", err)
+	}
+	if len(intent) > 0 && !json.Valid(intent) {
+		return m.end(ctx, ledger.Failed, true, "prepare payment", "nothing was paid", refusal("the method's intent is not JSON"))
+	}
+	m.p.Intent = intent
+	err = m.advance(ctx, ledger.Prepared)
+	if limit := new(LimitError); errors.As(err, &limit) {
+		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", limit); err != nil {
+			return err
+		}
+		m.cause = limit
+		return nil
+	}
+	return err
+}
+
+// pay is the one place where money leaves: only from prepared, and only once paying is durable.
+func (m *machine) pay(ctx context.Context) error {
+	q := m.quote()
+	if !q.ExpiresAt.IsZero() && !time.Now().Before(q.ExpiresAt) {
+		return m.end(ctx, ledger.Expired, true, "pay", "nothing was paid", refusal("the order has expired"))
+	}
+	if err := m.advance(ctx, ledger.Paying); err != nil {
+		return err
+	}
+	step, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	o, err := m.method.Pay(step, q, m.p.Intent)
+	return m.outcome(ctx, o, err)
+}
+
+// track asks what became of a payment that was begun, perhaps by a process that is no more. It starts nothing.
+func (m *machine) track(ctx context.Context) error {
+	step, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	o, err := m.method.Track(step, m.quote(), m.p.Intent)
+	return m.outcome(ctx, o, err)
+}
+
+func (m *machine) outcome(ctx context.Context, o Outcome, err error) error {
+	if ctx.Err() != nil && (err != nil || o.Kind == OutcomePending) {
+		return ctx.Err()
+	}
+	if err != nil {
+		return errPending // the fate of the money is unknown, whatever the error says
+	}
+	switch o.Kind {
+	case OutcomeProven:
+		if !json.Valid(o.Proof) {
+			return m.end(ctx, ledger.Disputed, false, "pay", "", refusal("the method's proof is not JSON"))
+		}
+		m.p.Proof = o.Proof
+		return m.advance(ctx, ledger.Proven)
+	case OutcomeFailed:
+		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", refusal("the payment failed"))
+	case OutcomeNeedsHuman:
+		m.human = o
+		if m.p.State != ledger.NeedsHuman {
+			if err := m.advance(ctx, ledger.NeedsHuman); err != nil {
+				return err
+			}
+		}
+		return errHuman
+	}
+	return errPending
+}
+
+// complete shows the proof. Whatever the answer, the money has left: without a token it is disputed.
+func (m *machine) complete(ctx context.Context) error {
+	out, err := askOften(ctx, m.want, wire.PurchaseCompletePath, m.p.ID, wire.CompletePurchase{
+		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
+	})
+	if errors.Is(err, errUnknown) && time.Since(m.p.UpdatedAt) < giveUpAfter || ctx.Err() != nil && err != nil {
+		return err
+	}
+	var token ledger.Token
+	var reference string
+	if err == nil {
+		token, reference, err = readGrant(out)
+	}
+	if err != nil {
+		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", err)
+	}
+	token.ID, token.PurchaseID, token.BoughtAt = m.p.ID, m.p.ID, time.Now().UTC()
+	token.Seller, token.Origin, token.Method = m.p.Seller, m.p.Origin, m.p.Method
+	m.p.Token, m.p.Reference = &token, reference
+	return m.advance(ctx, ledger.Granted)
+}
+
+// sealedOrder is what the journal keeps of a seller's order for the payment method: also its expiry, for after a restart.
+type sealedOrder struct {
+	Payment   json.RawMessage `json:"payment,omitempty"`
+	ExpiresAt string          `json:"expiresAt,omitempty"`
+}
+
+func sealOrder(o wire.Order) json.RawMessage {
+	b, err := json.Marshal(sealedOrder{o.Payment, o.ExpiresAt})
+	if err != nil {
+		return nil // can't be: the payment was decoded from JSON
+	}
+	return b
+}
+
+// quote is the order as the method sees it, from the record alone.
+func (m *machine) quote() Quote {
+	var o sealedOrder
+	if len(m.p.Payment) > 0 && json.Unmarshal(m.p.Payment, &o) != nil {
+		o = sealedOrder{}
+	}
+	return Quote{
+		PurchaseID: m.p.ID, SellerID: m.p.Seller, Origin: m.p.Origin, OrderID: m.p.OrderID, Model: m.p.Model,
+		AmountMicros: m.p.AmountMicros, Payment: o.Payment, ExpiresAt: wire.Time(o.ExpiresAt),
+	}
+}
+
+// jitter is a random part of d.
+func jitter(d time.Duration) time.Duration { return rand.N(d + 1) }

@@ -1,0 +1,443 @@
+package purchase
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const wholeWay = "creating quoted prepared paying proven completing granted"
+
+// at answers the calls of one path with f, and the others as the seller does.
+func at(path string, f func(n int) *http.Response) func(int, asked) *http.Response {
+	return func(n int, a asked) *http.Response {
+		if !strings.HasSuffix(a.path, path) {
+			return own()
+		}
+		return f(n)
+	}
+}
+
+func always(status int, body string) func(int) *http.Response {
+	return func(int) *http.Response { return reply(status, body) }
+}
+
+func TestOrders(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		states string
+		tries  int
+	}{
+		"more than asked":   {200, `{"orderId":"o","amountMicros":5000001,"currency":"USD"}`, "creating failed", 1},
+		"nothing":           {200, `{"orderId":"o","amountMicros":0,"currency":"USD"}`, "creating failed", 1},
+		"negative":          {200, `{"orderId":"o","amountMicros":-1,"currency":"USD"}`, "creating failed", 1},
+		"fraction":          {200, `{"orderId":"o","amountMicros":1.5,"currency":"USD"}`, "creating failed", 1},
+		"not a number":      {200, `{"orderId":"o","amountMicros":"5","currency":"USD"}`, "creating failed", 1},
+		"too big for 64":    {200, `{"orderId":"o","amountMicros":92233720368547758080,"currency":"USD"}`, "creating failed", 1},
+		"euros":             {200, `{"orderId":"o","amountMicros":5,"currency":"EUR"}`, "creating failed", 1},
+		"no currency":       {200, `{"orderId":"o","amountMicros":5}`, "creating failed", 1},
+		"no id":             {200, `{"amountMicros":5,"currency":"USD"}`, "creating failed", 1},
+		"not JSON":          {200, secretText, "creating failed", 1},
+		"an array":          {200, `[]`, "creating failed", 1},
+		"null":              {200, `null`, "creating failed", 1},
+		"too large":         {200, `{"orderId":"o","amountMicros":5,"currency":"USD","payment":"` + strings.Repeat("x", maxAnswer) + `"}`, "creating failed", 1},
+		"400":               {400, secretText, "creating failed", 1},
+		"409":               {409, secretText, "creating failed", 1},
+		"500":               {500, secretText, "creating failed", 3},
+		"302":               {302, "", "creating failed", 3},
+		"429":               {429, "", "creating failed", 3},
+		"expired":           {200, `{"orderId":"o","amountMicros":5,"currency":"USD","expiresAt":"1999-01-01T00:00:00Z"}`, "creating quoted prepared expired", 1},
+		"expires when?":     {200, `{"orderId":"o","amountMicros":5000000,"currency":"USD","expiresAt":"soon"}`, wholeWay, 1},
+		"less than asked":   {200, `{"orderId":"o","amountMicros":1,"currency":"USD","payment":{"a":1}}`, wholeWay, 1},
+		"snake_case, 201":   {201, `{"order_id":"o","amount_micros":5000000,"currency":"USD"}`, wholeWay, 1},
+		"connection breaks": {0, "", "creating failed", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method := new(fakeMethod)
+			set := func(b *bench) {
+				b.method = method
+				b.seller.answer = at(wire.PurchaseCreatePath, func(int) *http.Response {
+					if c.status == 0 {
+						return nil
+					}
+					return reply(c.status, c.body)
+				})
+			}
+			trade(t, set, func(t *testing.T, b *bench) {
+				if c.states == wholeWay {
+					b.lease(1).Return(0)
+				} else if c.tries > 1 {
+					b.refusedLease(1, errUnknown)
+				} else {
+					b.refusedLease(1, ErrRefused)
+				}
+				if got := b.journal.states(); got != c.states {
+					t.Errorf("states %q, want %q", got, c.states)
+				}
+				create, _ := b.seller.count()
+				if create != c.tries {
+					t.Errorf("asked %d times, want %d", create, c.tries)
+				}
+				if c.states != wholeWay {
+					if p := b.journal.lastStep(); method.paid != 0 || !p.Unpaid || p.Failure == "" {
+						t.Errorf("paid %d times; recorded as %+v", method.paid, p)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestGrants(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		ok     bool
+	}{
+		"no token":       {200, `{"creditMicros":5}`, false},
+		"no credit":      {200, `{"accessToken":"t"}`, false},
+		"zero":           {200, `{"accessToken":"t","creditMicros":0}`, false},
+		"negative":       {200, `{"accessToken":"t","creditMicros":-5}`, false},
+		"absurd":         {200, `{"accessToken":"t","creditMicros":9000000000000000000}`, false},
+		"fraction":       {200, `{"accessToken":"t","creditMicros":0.5}`, false},
+		"line break":     {200, `{"accessToken":"t\r\nX-A: b","creditMicros":5}`, false},
+		"space":          {200, `{"accessToken":"t t","creditMicros":5}`, false},
+		"not ASCII":      {200, `{"accessToken":"tö","creditMicros":5}`, false},
+		"long":           {200, `{"accessToken":"` + strings.Repeat("t", maxToken+1) + `","creditMicros":5}`, false},
+		"not JSON":       {200, secretText, false},
+		"too large":      {200, strings.Repeat(" ", maxAnswer+1), false},
+		"400":            {400, secretText, false},
+		"409":            {409, secretText, false},
+		"longest":        {200, `{"accessToken":"` + strings.Repeat("t", maxToken) + `","creditMicros":5}`, true},
+		"odd expiry":     {200, `{"accessToken":"t","creditMicros":5,"expiresAt":17}`, true},
+		"odd reference":  {200, `{"accessToken":"t","creditMicros":5,"paymentReference":{}}`, true},
+		"snake_case":     {200, `{"access_token":"t","credit_micros":5,"expires_at":"2100-01-01T00:00:00Z"}`, true},
+		"more than paid": {200, `{"accessToken":"t","creditMicros":6000000}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(c.status, c.body)) }
+			trade(t, set, func(t *testing.T, b *bench) {
+				if c.ok {
+					l := b.lease(1)
+					if !l.Bought() || !strings.HasPrefix(l.Bearer(), "t") {
+						t.Errorf("lease %+v", l)
+					}
+					l.Return(0)
+				} else {
+					b.refusedLease(1, ErrDisputed)
+				}
+				b.wantCalls(1, 1)
+				want := wholeWay
+				if !c.ok {
+					want = strings.Replace(wholeWay, "granted", "disputed", 1)
+				}
+				if got := b.journal.states(); got != want {
+					t.Errorf("states %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// A complete whose fate is unknown is asked again, for as long as it takes, and nothing else is bought meanwhile.
+func TestCompleteInDoubt(t *testing.T) {
+	set := func(b *bench) {
+		b.seller.answer = at(wire.PurchaseCompletePath, func(n int) *http.Response {
+			switch {
+			case n == 1:
+				return nil
+			case n < 8:
+				return reply(503, "")
+			}
+			return own()
+		})
+	}
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrInDoubt)
+		b.wantCalls(1, 3)
+		started := time.Now()
+		b.refusedLease(1, ErrInDoubt)
+		if time.Since(started) > 0 {
+			t.Error("a request waited for a purchase in doubt")
+		}
+		if open := b.desk.Credit().Sellers[0].Open; open == nil || open.Doubt == "" {
+			t.Errorf("open purchase: %+v", open)
+		}
+		time.Sleep(time.Minute)
+		b.lease(1).Return(0)
+		b.wantCalls(1, 8)
+		for _, a := range b.seller.calls {
+			if a.key != b.seller.calls[0].key || a.body["purchaseId"] != a.key {
+				t.Errorf("another key: %+v", a)
+			}
+		}
+		if b.logged("purchase.in_doubt") != 1 || b.logged("purchase.token.succeeded") != 1 {
+			t.Error("not logged, or too often")
+		}
+	})
+}
+
+func TestCompleteIsGivenUp(t *testing.T) {
+	set := func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(500, "")) }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrInDoubt)
+		time.Sleep(giveUpAfter + time.Hour)
+		if p := b.journal.lastStep(); p.State != ledger.Disputed {
+			t.Errorf("after a day the purchase is %s", p.State)
+		}
+	})
+}
+
+// A seller that does not answer keeps a request for ten seconds, and a step for thirty.
+func TestHangingSeller(t *testing.T) {
+	set := func(b *bench) { b.seller.delay = time.Hour }
+	trade(t, set, func(t *testing.T, b *bench) {
+		started := time.Now()
+		b.refusedLease(1, ErrTooSlow)
+		if d := time.Since(started); d != patience {
+			t.Errorf("waited %s", d)
+		}
+		b.refusedLease(1, ErrTooSlow)
+		if d := time.Since(started); d != patience {
+			t.Errorf("waited again for a purchase that is known to be slow: %s", d)
+		}
+		time.Sleep(3*stepTime + time.Second)
+		b.wantCalls(3, 0)
+		if got := b.journal.states(); got != "creating failed" {
+			t.Errorf("states %q", got)
+		}
+	})
+}
+
+func TestPayments(t *testing.T) {
+	lost := errors.New("lost")
+	proof := json.RawMessage(`{"hash":"h"}`)
+	script := func(o ...any) func(int) (Outcome, error) {
+		return func(n int) (Outcome, error) {
+			switch v := o[min(n, len(o))-1].(type) {
+			case error:
+				return Outcome{}, v
+			default:
+				return v.(Outcome), nil
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		pay, track func(int) (Outcome, error)
+		err        error // of the first lease, nil: it gets its token
+		states     string
+		traced     int
+	}{
+		"at once":          {nil, nil, nil, wholeWay, 0},
+		"pending":          {script(Pending()), script(Pending(), Pending(), Proven(proof)), nil, wholeWay, 3},
+		"error, then paid": {script(lost), script(lost, Proven(proof)), nil, wholeWay, 2},
+		"never reached":    {script(lost), script(Failed(true)), ErrRefused, "creating quoted prepared paying failed", 1},
+		"failed, unpaid":   {script(Failed(true)), nil, ErrRefused, "creating quoted prepared paying failed", 0},
+		"failed, paid":     {script(Failed(false)), nil, ErrDisputed, "creating quoted prepared paying failed", 0},
+		"human": {
+			script(NeedsHuman("https://pay.example", "scan")), script(NeedsHuman("https://pay.example", "scan"), Proven(proof)), ErrInDoubt,
+			strings.Replace(wholeWay, "paying", "paying needs_human", 1), 2,
+		},
+		"proof is no JSON": {script(Proven(json.RawMessage("{"))), nil, ErrDisputed, "creating quoted prepared paying disputed", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &fakeMethod{pay: c.pay, track: c.track}
+			trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
+				if c.err != nil {
+					b.refusedLease(1, c.err)
+				} else {
+					b.lease(1).Return(0)
+				}
+				time.Sleep(time.Minute)
+				if got := b.journal.states(); got != c.states {
+					t.Errorf("states %q, want %q", got, c.states)
+				}
+				if m.paid != 1 || m.traced != c.traced {
+					t.Errorf("paid %d times and tracked %d times, want 1 and %d", m.paid, m.traced, c.traced)
+				}
+				for _, q := range m.quotes {
+					if q.PurchaseID == "" || q.OrderID != "o_1" || q.AmountMicros != 5*money.USD || string(q.Payment) != "{}" || q.ExpiresAt.IsZero() {
+						t.Errorf("quote %+v", q)
+					}
+				}
+				if name == "human" {
+					e := b.logs.FilterMessage("purchase.in_doubt").All()
+					if len(e) != 1 || e[0].ContextMap()["hint"] != "scan" {
+						t.Errorf("logged %v", e)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestMethodsThatRefuse(t *testing.T) {
+	no := errors.New("the wallet is locked")
+	for name, c := range map[string]struct {
+		method *fakeMethod
+		err    error
+	}{
+		"check":              {&fakeMethod{check: no}, no},
+		"prepare":            {&fakeMethod{prepare: no}, no},
+		"intent is not JSON": {&fakeMethod{intent: "{"}, ErrRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trade(t, func(b *bench) { b.method = c.method }, func(t *testing.T, b *bench) {
+				b.refusedLease(1, c.err)
+				if got := b.journal.states(); got != "creating quoted failed" || c.method.paid != 0 || !b.journal.lastStep().Unpaid {
+					t.Errorf("states %q, paid %d times", got, c.method.paid)
+				}
+				if b.logged("purchase.failed") != 1 {
+					t.Error("not logged")
+				}
+			})
+		})
+	}
+}
+
+// From every state that a dead process may have left, the purchase goes on with the same key, and is never paid twice.
+func TestCrashPoints(t *testing.T) {
+	var steps []ledger.Purchase
+	trade(t, func(b *bench) { b.method = new(fakeMethod) }, func(_ *testing.T, b *bench) {
+		b.lease(1).Return(0)
+		steps = b.journal.steps
+	})
+	for i, p := range steps[:len(steps)-1] {
+		t.Run(string(p.State), func(t *testing.T) {
+			m := new(fakeMethod)
+			set := func(b *bench) { b.method, b.journal.open = m, []ledger.Purchase{p} }
+			trade(t, set, func(t *testing.T, b *bench) {
+				l := b.lease(1)
+				defer l.Return(0)
+				if l.TokenID() != p.ID {
+					t.Errorf("another purchase was made: %s, not %s", l.TokenID(), p.ID)
+				}
+				before := strings.Fields(wholeWay)[:i+1]
+				if got := strings.Join(append(before, strings.Fields(b.journal.states())...), " "); got != wholeWay {
+					t.Errorf("went on as %q", b.journal.states())
+				}
+				create, pay, track := 0, 0, 0
+				switch p.State {
+				case ledger.Creating:
+					create, pay = 1, 1
+				case ledger.Quoted, ledger.Prepared:
+					pay = 1
+				case ledger.Paying:
+					track = 1
+				}
+				b.wantCalls(create, 1)
+				if m.paid != pay || m.traced != track {
+					t.Errorf("paid %d times and tracked %d times, want %d and %d", m.paid, m.traced, pay, track)
+				}
+				for _, a := range b.seller.calls {
+					if a.key != p.ID {
+						t.Errorf("key %s, want %s", a.key, p.ID)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A prepared order that has expired while nobody was there is not paid.
+func TestCrashThenExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms}
+		b.journal.fail = ledger.Paying
+		b.open(b.journal)
+		if _, err := b.desk.Lease(t.Context(), b.want(1)); err == nil {
+			t.Fatal("bought with a broken ledger")
+		}
+		b.desk.Close()
+		b.journal.open, b.journal.fail = []ledger.Purchase{b.journal.lastStep()}, ""
+		if s := b.journal.open[0].State; s != ledger.Prepared {
+			t.Fatalf("left as %s", s)
+		}
+		time.Sleep(2 * time.Minute)
+		b.open(b.journal)
+		defer b.desk.Close()
+		b.refusedLease(1, ErrRefused)
+		if p := b.journal.lastStep(); p.State != ledger.Expired || b.method.(*fakeMethod).paid != 0 {
+			t.Errorf("ended as %s", p.State)
+		}
+	})
+}
+
+// A purchase left open blocks new ones, also when nobody knows how to go on with it; the resolver can tell.
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms}
+		b.journal.open = []ledger.Purchase{{
+			ID: "p", State: ledger.Completing, Seller: "acme", Origin: "https://acme.example", Method: "gone", AmountMicros: 5,
+			Proof: json.RawMessage("{}"), UpdatedAt: time.Now(),
+		}}
+		b.open(b.journal)
+		b.refusedLease(1, ErrInDoubt)
+		b.wantCalls(0, 0)
+		b.desk.Close()
+
+		d := NewDesk(b.journal, DeskOptions{Resolve: func(p ledger.Purchase) (Want, bool) {
+			w := b.want(0)
+			w.Methods = []NamedMethod{{"gone", b.method}}
+			return w, p.ID == "p"
+		}})
+		d.SetTerms(testTerms)
+		d.Start(t.Context())
+		defer d.Close()
+		synctest.Wait()
+		b.wantCalls(0, 1)
+		if !d.Has(b.want(1)) {
+			t.Error("the purchase was not taken up by itself")
+		}
+	})
+}
+
+// Each step is on disk before it is taken: where the ledger fails, nothing after it happens.
+func TestLedgerFails(t *testing.T) {
+	calls := map[ledger.PurchaseState][2]int{
+		ledger.Creating: {0, 0}, ledger.Quoted: {1, 0}, ledger.Prepared: {1, 0}, ledger.Paying: {1, 0},
+		ledger.Proven: {1, 0}, ledger.Completing: {1, 0}, ledger.Granted: {1, 1},
+	}
+	for state, want := range calls {
+		t.Run(string(state), func(t *testing.T) {
+			m := new(fakeMethod)
+			set := func(b *bench) { b.method, b.journal.fail = m, state }
+			trade(t, set, func(t *testing.T, b *bench) {
+				b.refusedLease(1, errJournal)
+				b.wantCalls(want[0], want[1])
+				if paid := slices.Index(strings.Fields(wholeWay), string(state)) > 3; (m.paid == 1) != paid {
+					t.Errorf("paid %d times", m.paid)
+				}
+				if state != ledger.Creating {
+					b.refusedLease(1, ErrInDoubt)
+				}
+			})
+		})
+	}
+}
+
+// Closing the desk leaves the purchase as it is on disk.
+func TestCloseWhileBuying(t *testing.T) {
+	set := func(b *bench) { b.seller.delay = 5 * time.Second }
+	trade(t, set, func(t *testing.T, b *bench) {
+		go func() {
+			time.Sleep(time.Second)
+			b.desk.Close()
+		}()
+		b.refusedLease(1, ErrClosed)
+		if got := b.journal.states(); got != "creating" {
+			t.Errorf("states %q", got)
+		}
+		b.refusedLease(1, ErrClosed)
+	})
+}

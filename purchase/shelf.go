@@ -1,0 +1,152 @@
+package purchase
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// origin is a seller: its id and its origin together.
+type origin struct{ sellerID, origin string }
+
+// shelf holds the tokens of one seller, and what buying there needs to know.
+type shelf struct {
+	seller origin
+	desk   *Desk
+
+	tokens atomic.Pointer[[]*token] // live ones; the slice never changes
+	bought atomic.Uint64            // tokens bought in this process
+
+	mu        sync.Mutex
+	retired   []*token     // no longer live, and their rest not booked yet
+	flight    *flight      // the purchase that is going on, or in doubt
+	last      [2]*token    // the last two bought in this process, the newest first
+	started   [3]time.Time // the last purchases, the newest first
+	warned    time.Time    // when it was last logged that a limit stands in the way
+	purchases int64
+	purchased money.Micros
+	wasted    money.Micros
+}
+
+func newShelf(d *Desk, o origin) *shelf {
+	s := &shelf{seller: o, desk: d}
+	s.tokens.Store(new([]*token))
+	return s
+}
+
+// take leases the smallest token that covers the hold, lives on past the deadline, and has floor or more on it. There may
+// be none. No lock is taken.
+func (s *shelf) take(hold money.Micros, deadline time.Time, floor money.Micros) *Lease {
+	for {
+		best, stale := s.choose(hold, deadline, floor)
+		if stale {
+			s.wake()
+		}
+		if best == nil {
+			return nil
+		}
+		if best.reserve(int64(hold)) {
+			if l := best.lease(int64(hold)); l != nil {
+				return l
+			}
+		}
+	}
+}
+
+// choose gives the token that take should try, and tells whether there is one that has had its time.
+func (s *shelf) choose(hold money.Micros, deadline time.Time, floor money.Micros) (best *token, stale bool) {
+	var least int64
+	for _, t := range *s.tokens.Load() {
+		if !t.expires.After(deadline) {
+			stale = true
+			continue
+		}
+		free := t.free.Load()
+		if free < int64(hold) || t.usable() < int64(floor) || t.state.Load() != live {
+			continue
+		}
+		if best == nil || free < least {
+			best, least = t, free
+		}
+	}
+	return best, stale
+}
+
+// put adds a token to those that serve, unless it can't be used again: then it is for those that bought it. s.mu is held.
+func (s *shelf) put(t *token, deadline time.Time) {
+	if t.expires.After(deadline) {
+		tokens := append(slices.Clone(*s.tokens.Load()), t)
+		s.tokens.Store(&tokens)
+		return
+	}
+	reason := "expired"
+	if t.expires.IsZero() {
+		reason = "no expiry"
+	}
+	s.retire(t, reason)
+}
+
+// retire takes a token out of use for good. s.mu is held.
+func (s *shelf) retire(t *token, reason string) {
+	if t.state.Load() != live {
+		return
+	}
+	t.reason = reason
+	t.state.Store(retired)
+	tokens := slices.DeleteFunc(slices.Clone(*s.tokens.Load()), func(o *token) bool { return o == t })
+	s.tokens.Store(&tokens)
+	s.retired = append(s.retired, t)
+	s.wake()
+}
+
+// spent gives the tokens whose rest is to be booked, each once, after retiring those that have had their time.
+func (s *shelf) spent(deadline time.Time) []*token {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range *s.tokens.Load() {
+		switch {
+		case !t.expires.After(deadline):
+			s.retire(t, "expired")
+		case t.balance.Load() <= 0 && t.use.Load()&outMask == 0:
+			s.retire(t, "spent")
+		}
+	}
+	var done []*token
+	s.retired = slices.DeleteFunc(s.retired, func(t *token) bool {
+		if !t.end() {
+			return false
+		}
+		done = append(done, t)
+		return true
+	})
+	return done
+}
+
+// wake has the desk look for tokens whose time is over, soon and not here.
+func (s *shelf) wake() {
+	select {
+	case s.desk.woken <- struct{}{}:
+	default:
+	}
+}
+
+// countPurchase counts a purchase, or tells that the seller had those of this minute. s.mu is held.
+func (s *shelf) countPurchase(now time.Time) bool {
+	if oldest := s.started[len(s.started)-1]; !oldest.IsZero() && now.Sub(oldest) < time.Minute {
+		return false
+	}
+	copy(s.started[1:], s.started[:])
+	s.started[0] = now
+	return true
+}
+
+// useless tells whether the last two tokens served nothing. s.mu is held.
+func (s *shelf) useless() bool {
+	return s.last[0] != nil && s.last[1] != nil && s.last[0].useless() && s.last[1].useless()
+}
+
+// remember keeps a token that was just bought among the last two. s.mu is held.
+func (s *shelf) remember(t *token) { s.last[0], s.last[1] = t, s.last[0] }

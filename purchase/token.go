@@ -1,0 +1,147 @@
+package purchase
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// token is a bought credential and what is left on it. Requests reserve and give back without a lock.
+//
+// free = balance - blocked - the holds of the leases that are out.
+type token struct {
+	id      string
+	bearer  string
+	expires time.Time // zero: serves those that bought it, and is not used again
+	seq     uint64    // the how-manieth of its shelf in this process; 0: it was there at the start
+	shelf   *shelf
+
+	free    atomic.Int64
+	balance atomic.Int64 // as the ledger has it
+	blocked atomic.Int64 // the part of it that the seller would not let us spend
+
+	// use packs two counts, so that both change at once: the leases that were ever begun (upper half, it may wrap) and those
+	// that are out (lower half).
+	use atomic.Uint64
+
+	state   atomic.Uint32 // live, retired, ended
+	served  atomic.Bool   // some request was paid from it
+	refused atomic.Bool   // the seller refused it
+
+	mu     sync.Mutex // for blocked, where more than adding is to be done
+	reason string     // why it was retired; written once, before state says so
+}
+
+const (
+	live    uint32 = iota
+	retired        // takes no new lease; ended when those that are out are back
+	ended          // nobody uses it; its rest is waste, or there is none
+)
+
+const (
+	oneBegun = 1 << 32
+	outMask  = oneBegun - 1
+)
+
+func newToken(t ledger.Token, s *shelf, seq uint64) *token {
+	n := &token{id: t.ID, bearer: t.Secret, expires: t.ExpiresAt, seq: seq, shelf: s}
+	n.balance.Store(int64(t.BalanceMicros))
+	n.free.Store(int64(t.BalanceMicros))
+	n.served.Store(t.Used > 0)
+	return n
+}
+
+// usable is what the token may still be used for, holds not counted.
+func (t *token) usable() int64 { return t.balance.Load() - t.blocked.Load() }
+
+// reserve takes a hold from what is free, or tells that there is not enough.
+func (t *token) reserve(hold int64) bool {
+	for {
+		free := t.free.Load()
+		if free < hold {
+			return false
+		}
+		if t.free.CompareAndSwap(free, free-hold) {
+			return true
+		}
+	}
+}
+
+// lease begins a lease on a hold that was reserved. Where the token was retired meanwhile there is none, and the hold is
+// back.
+func (t *token) lease(hold int64) *Lease {
+	l := t.begin(hold)
+	if t.state.Load() != live {
+		l.Return(0)
+		return nil
+	}
+	return l
+}
+
+// share begins a lease whatever is free: for those that shared the token's purchase.
+func (t *token) share(hold int64) *Lease {
+	t.free.Add(-hold)
+	l := t.begin(hold)
+	l.bought = true
+	return l
+}
+
+func (t *token) begin(hold int64) *Lease {
+	after := t.shelf.bought.Load()
+	use := t.use.Add(oneBegun + 1)
+	return &Lease{token: t, hold: hold, after: after, ticket: use >> 32, alone: use&outMask == 1}
+}
+
+// settle ends a lease: the hold is free again, but for what was spent.
+func (t *token) settle(hold, delta int64) {
+	if delta < 0 {
+		t.served.Store(true)
+	}
+	if delta != 0 {
+		t.balance.Add(delta)
+	}
+	t.free.Add(hold + delta)
+	if delta < -hold && t.blocked.Load() > 0 {
+		t.unblock(-delta - hold)
+	}
+	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0) {
+		t.shelf.wake()
+	}
+}
+
+// unblock takes back what was blocked, once the books have come down to what the seller says: a request does not cost more
+// than its hold, so what is beyond that is the correction of a balance.
+func (t *token) unblock(correction int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := min(correction, t.blocked.Load())
+	t.blocked.Add(-n)
+	t.free.Add(n)
+}
+
+// refuse brings what is usable down to limit, if it is more.
+func (t *token) refuse(limit int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused.Store(true)
+	if over := t.usable() - limit; over > 0 {
+		t.blocked.Add(over)
+		t.free.Add(-over)
+	}
+}
+
+// end claims the token for whoever books its rest: true once, when it is retired and nobody uses it.
+func (t *token) end() bool {
+	return t.use.Load()&outMask == 0 && t.state.CompareAndSwap(retired, ended)
+}
+
+// useless tells whether the token's life has shown that it is worth nothing.
+func (t *token) useless() bool {
+	return !t.served.Load() && (t.refused.Load() || t.state.Load() == ended)
+}
+
+// left is what the books have on the token.
+func (t *token) left() money.Micros { return money.Micros(max(0, t.balance.Load())) }

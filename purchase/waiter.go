@@ -1,0 +1,100 @@
+package purchase
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// patience is how long a request waits for a purchase.
+const patience = 10 * time.Second
+
+// waiter is a request that waits for a purchase. It is told once.
+type waiter struct {
+	hold int64
+	told chan verdict
+}
+
+type verdict struct {
+	lease *Lease
+	err   error
+}
+
+// buy has the request wait for the seller's purchase, which is begun where none is going on.
+func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, s.fail("buy", "", err)
+	}
+	s.mu.Lock()
+	if l := s.arrived(w, old); l != nil {
+		s.mu.Unlock()
+		return l, nil
+	}
+	f, err := s.join(w, time.Now())
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	me := &waiter{hold: int64(w.Hold), told: make(chan verdict, 1)}
+	f.waiters = append(f.waiters, me)
+	s.mu.Unlock()
+
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case v := <-me.told:
+		return v.lease, v.err
+	case <-ctx.Done():
+		if l, _ := s.leave(f, me); l != nil {
+			l.Return(0)
+		}
+		return nil, s.fail("wait", "", ctx.Err())
+	case <-timer.C:
+		if l, err := s.leave(f, me); l != nil || err != nil {
+			return l, err
+		}
+		return nil, s.fail("wait", "it goes on, and its token serves later requests", ErrTooSlow)
+	}
+}
+
+// leave takes a waiter back, or gives what it was told at the same moment.
+func (s *shelf) leave(f *flight, me *waiter) (*Lease, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.waiters = slices.DeleteFunc(f.waiters, func(o *waiter) bool { return o == me })
+	select {
+	case v := <-me.told:
+		return v.lease, v.err
+	default:
+		return nil, nil
+	}
+}
+
+// arrived gives a token that came while the request was on its way to buy one. s.mu is held.
+func (s *shelf) arrived(w Want, old *Lease) *Lease {
+	terms := s.desk.terms.Load()
+	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
+		return l
+	}
+	if t := s.last[0]; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
+		return t.share(int64(w.Hold))
+	}
+	return nil
+}
+
+// join gives the seller's purchase, if it is worth waiting for, or begins one. s.mu is held.
+func (s *shelf) join(w Want, now time.Time) (*flight, error) {
+	f := s.flight
+	if f == nil {
+		return s.begin(w, now)
+	}
+	f.meet(w, now)
+	switch {
+	case f.doubt != nil:
+		return nil, s.fail("buy", "nothing is bought there until that is known", fmt.Errorf("%w: %w", ErrInDoubt, f.doubt))
+	case now.Sub(f.since) >= patience:
+		return nil, s.fail("buy", "it goes on, and its token serves later requests", ErrTooSlow)
+	}
+	return f, nil
+}
