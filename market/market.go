@@ -1,0 +1,208 @@
+// Package market holds what exists once per ledger directory and outlives a config: the ledger, the purchase desk and the
+// registries. It starts and stops them and has no logic of its own; configs and the requests of a config hold a reference.
+package market
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// pool keeps a market alive over a reload: the new config takes its reference before the old one gives up its own.
+var pool = caddy.NewUsagePool()
+
+// Options say which market is wanted and what to make it of where it is not open yet.
+type Options struct {
+	// Dir is the ledger's directory. Two configs that name the same directory share one market.
+	Dir string
+	// Key seals tokens at rest: 32 bytes.
+	Key []byte
+	// Logger is used for as long as the market lives, which may be longer than the config that opened it.
+	Logger *zap.Logger
+	// LedgerCommitted, where set, is told how long each commit of the ledger took.
+	LedgerCommitted func(time.Duration)
+	// Purchases watches the purchase desk.
+	Purchases purchase.Observer
+}
+
+// Market is what the sites of one ledger directory share.
+type Market struct {
+	Ledger *ledger.Ledger
+	Desk   *purchase.Desk
+
+	dir       string
+	keyDigest [sha256.Size]byte
+	logger    *zap.Logger
+	stopDesk  context.CancelFunc
+	carrier   *relay.Carrier // for registries, which outlive the configs that name them
+
+	mu         sync.Mutex // protects all following fields
+	terms      []*termsHolder
+	registries map[string]*sharedRegistry
+}
+
+// Open gives the market of a ledger directory, opening it where no config has it open yet. Each Open wants its Release.
+func Open(o Options) (*Market, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("ledger directory %s: %w", o.Dir, err)
+	}
+	v, _, err := pool.LoadOrNew(dir, func() (caddy.Destructor, error) { return open(dir, o) })
+	if err != nil {
+		return nil, err
+	}
+	m := v.(*Market)
+	digest := sha256.Sum256(o.Key)
+	if subtle.ConstantTimeCompare(digest[:], m.keyDigest[:]) != 1 {
+		m.Release()
+		return nil, fmt.Errorf("ledger %s is open with another key: sites that share a ledger need the same one", dir)
+	}
+	return m, nil
+}
+
+func open(dir string, o Options) (*Market, error) {
+	l, err := ledger.Open(ledger.Options{Dir: dir, Key: o.Key, Logger: o.Logger.Named("ledger"), Observe: o.LedgerCommitted})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m := &Market{
+		Ledger:     l,
+		Desk:       purchase.NewDesk(l, purchase.DeskOptions{Logger: o.Logger.Named("purchase"), Observer: o.Purchases}),
+		dir:        dir,
+		keyDigest:  sha256.Sum256(o.Key),
+		logger:     o.Logger,
+		stopDesk:   stop,
+		carrier:    relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second}),
+		registries: make(map[string]*sharedRegistry),
+	}
+	m.Desk.Start(ctx)
+	return m, nil
+}
+
+// Release gives up one reference; the last one closes the market.
+func (m *Market) Release() {
+	if _, err := pool.Delete(m.dir); err != nil {
+		m.logger.Error("ledger.close.failed", zap.Error(err))
+	}
+}
+
+// Destruct ends the desk and then closes the ledger that it writes to.
+func (m *Market) Destruct() error {
+	m.stopDesk()
+	m.Desk.Close()
+	m.carrier.Close()
+	return m.Ledger.Close()
+}
+
+// Dir is the absolute path of the ledger's directory.
+func (m *Market) Dir() string { return m.dir }
+
+// Each calls f with every open market, in no order. It is for looking in, not for the request path.
+func Each(f func(*Market)) {
+	pool.Range(func(_, v any) bool {
+		if m, ok := v.(*Market); ok {
+			f(m)
+		}
+		return true
+	})
+}
+
+// termsHolder is one running config's terms of purchase.
+type termsHolder struct{ terms purchase.Terms }
+
+// HoldTerms puts a config's terms of purchase in force until release is called. The newest config's count; where that one
+// goes (a reload that failed half-way), the one before it counts again.
+func (m *Market) HoldTerms(t purchase.Terms) (release func()) {
+	h := &termsHolder{t}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.terms = append(m.terms, h)
+	m.Desk.SetTerms(t)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.terms = slices.DeleteFunc(m.terms, func(o *termsHolder) bool { return o == h })
+		if n := len(m.terms); n > 0 {
+			m.Desk.SetTerms(m.terms[n-1].terms)
+		}
+	}
+}
+
+// sharedRegistry is a registry that runs for as long as some config uses it.
+type sharedRegistry struct {
+	*routing.Registry
+	users int
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// Registry gives the running registry for these options, shared by all configs that ask for the same. Its last good
+// document is kept in the ledger's directory.
+func (m *Market) Registry(o routing.RegistryOptions) (r *routing.Registry, release func(), err error) {
+	key := fmt.Sprintf("%s %s %s %d", o.URL, o.Refresh, o.Timeout, o.MaxSize)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	shared := m.registries[key]
+	if shared == nil {
+		url := sha256.Sum256([]byte(o.URL))
+		o.Cache = routing.FileCache(filepath.Join(m.dir, fmt.Sprintf("registry-%x.json", url[:8])))
+		o.Logger = m.logger.Named("registry")
+		o.Transport = m.carrier.Operator() // the registry's URL is the operator's word
+		registry, err := routing.NewRegistry(o)
+		if err != nil {
+			return nil, nil, err
+		}
+		shared = run(registry)
+		m.registries[key] = shared
+	}
+	shared.users++
+	return shared.Registry, func() {
+		m.mu.Lock()
+		shared.users--
+		last := shared.users == 0
+		if last {
+			delete(m.registries, key)
+		}
+		m.mu.Unlock()
+		if last {
+			shared.stop()
+			<-shared.ended
+		}
+	}, nil
+}
+
+func run(r *routing.Registry) *sharedRegistry {
+	ctx, stop := context.WithCancel(context.Background())
+	shared := &sharedRegistry{Registry: r, stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(shared.ended)
+		shared.Run(ctx)
+	}()
+	return shared
+}
+
+// Registries gives the status of every registry in use.
+func (m *Market) Registries() []routing.RegistryStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []routing.RegistryStatus
+	for _, key := range slices.Sorted(maps.Keys(m.registries)) {
+		all = append(all, m.registries[key].Status())
+	}
+	return all
+}
