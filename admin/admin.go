@@ -1,0 +1,82 @@
+// Package admin lets operators look in: the endpoints under /tokenbuddy/ on Caddy's admin address, and the metrics. Nothing
+// of it is served on a site, and none of it holds a bearer token, a key or a prompt.
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sort"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+)
+
+// API adds the routes to Caddy's admin endpoint. Caddy provisions it before the apps and never cleans it up, so it holds
+// nothing: each request looks at the markets that are open at that moment.
+type API struct{}
+
+// CaddyModule returns the Caddy module information.
+func (API) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.tokenbuddy", New: func() caddy.Module { return new(API) }}
+}
+
+// Routes lists what can be looked at.
+func (API) Routes() []caddy.AdminRoute {
+	var routes []caddy.AdminRoute
+	for path, look := range map[string]func(*market.Market, http.ResponseWriter, *http.Request) error{
+		"/tokenbuddy/status":          status,
+		"/tokenbuddy/ledger/entries":  entries,
+		"/tokenbuddy/ledger/summary":  summary,
+		"/tokenbuddy/ledger/accounts": accounts,
+		"/tokenbuddy/ledger/verify":   verify,
+	} {
+		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(look)})
+	}
+	return routes
+}
+
+// on answers a GET with what look finds in the market that the request is about.
+func on(look func(*market.Market, http.ResponseWriter, *http.Request) error) caddy.AdminHandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use GET")}
+		}
+		m, err := choose(r.URL.Query().Get("ledger"))
+		if err != nil {
+			return err
+		}
+		return look(m, w, r)
+	}
+}
+
+// choose finds the market of a ledger directory. The name may be left out where only one is open.
+func choose(dir string) (*market.Market, error) {
+	var found *market.Market
+	var open []string
+	market.Each(func(m *market.Market) {
+		open = append(open, m.Dir())
+		if dir == "" || dir == m.Dir() {
+			found = m
+		}
+	})
+	switch {
+	case len(open) == 0:
+		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no tokenbuddy gateway is running: is the directive in the config?")}
+	case found == nil, dir == "" && len(open) > 1:
+		sort.Strings(open)
+		return nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("say which ledger with ?ledger=, one of: %s", strings.Join(open, ", "))}
+	}
+	return found, nil
+}
+
+func answer(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(v)
+}
+
+var _ caddy.AdminRouter = API{}

@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+)
+
+// looker gathers, when it is scraped, what the open markets know anyway.
+type looker struct{}
+
+var (
+	creditMicros = prometheus.NewDesc("tokenbuddy_credit_micros",
+		"Credit left at a seller, in millionths of a US dollar.", []string{"seller"}, nil)
+	registrySellers = prometheus.NewDesc("tokenbuddy_registry_sellers",
+		"Sellers in the registry document in use.", nil, nil)
+	registryAge = prometheus.NewDesc("tokenbuddy_registry_age_seconds",
+		"Since the registry last confirmed the document in use.", nil, nil)
+)
+
+// Describe lists what looker may gather.
+func (looker) Describe(ch chan<- *prometheus.Desc) {
+	ch <- creditMicros
+	ch <- registrySellers
+	ch <- registryAge
+}
+
+// Collect looks at every open market. What two of them both know is added up; of the registries' ages the highest counts.
+func (looker) Collect(ch chan<- prometheus.Metric) {
+	credit := make(map[string]float64)
+	count, age, registries := 0, 0.0, 0
+	market.Each(func(m *market.Market) {
+		accounts, err := m.Ledger.Accounts()
+		if err != nil {
+			return // a ledger that has failed says so in the status and the log
+		}
+		for _, a := range accounts {
+			if seller, ok := strings.CutPrefix(a.Account, "credit:"); ok {
+				credit[sellers.bound(seller)] += float64(a.BalanceMicros)
+			}
+		}
+		for _, r := range m.Registries() {
+			registries++
+			count += r.Sellers
+			if r.AgeSeconds != nil {
+				age = max(age, float64(*r.AgeSeconds))
+			}
+		}
+	})
+	for seller, micros := range credit {
+		ch <- prometheus.MustNewConstMetric(creditMicros, prometheus.GaugeValue, micros, seller)
+	}
+	if registries > 0 {
+		ch <- prometheus.MustNewConstMetric(registrySellers, prometheus.GaugeValue, float64(count))
+		ch <- prometheus.MustNewConstMetric(registryAge, prometheus.GaugeValue, age)
+	}
+}

@@ -1,0 +1,151 @@
+package admin
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+// The collectors are the process's, not a config's: Caddy makes a new registry at each reload, and counters that began
+// again with it would lie.
+var (
+	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "requests_total", Help: "Requests of clients, by what became of them.",
+	}, []string{"protocol", "model", "seller", "outcome"})
+	attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "attempts_total", Help: "Attempts at sellers, by kind of outcome.",
+	}, []string{"seller", "kind"})
+	failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "failovers_total", Help: "Moves to another seller, by the kind of outcome that caused them.",
+	}, []string{"kind"})
+	timeToFirstByte = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "tokenbuddy", Name: "time_to_first_byte_seconds", Help: "From the request to the first byte of its answer.",
+		Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+	}, []string{"protocol"})
+	requestDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "tokenbuddy", Name: "request_duration_seconds", Help: "From the request to the end of its answer.",
+		Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
+	}, []string{"protocol"})
+	streamsOpen = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "tokenbuddy", Name: "streams_open", Help: "Event streams that are being passed through.",
+	})
+	purchases = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "purchases_total", Help: "Purchases of credit, by outcome.",
+	}, []string{"seller", "outcome"})
+	purchased = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "purchased_micros_total", Help: "Credit bought, in millionths of a US dollar.",
+	}, []string{"seller"})
+	billed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "billed_micros_total", Help: "What sellers took for requests, in millionths of a US dollar.",
+	}, []string{"member", "model", "seller"})
+	wasted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "wasted_micros_total", Help: "Credit lost to failed attempts and dropped tokens, in millionths of a US dollar.",
+	}, []string{"seller"})
+	ledgerCommit = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "tokenbuddy", Name: "ledger_commit_seconds", Help: "Durable commits of the ledger.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+	})
+)
+
+// RegisterMetrics puts the collectors into a config's registry.
+func RegisterMetrics(r *prometheus.Registry) error {
+	for _, c := range []prometheus.Collector{
+		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted, ledgerCommit, looker{},
+	} {
+		var already prometheus.AlreadyRegisteredError
+		if err := r.Register(c); err != nil && !errors.As(err, &already) {
+			return err
+		}
+	}
+	return nil
+}
+
+// labels keeps what clients and registries name from filling the memory: after so many distinct values the rest are one.
+type labels struct {
+	known sync.Map
+	mu    sync.Mutex // protects count
+	count int
+}
+
+const (
+	maxLabels  = 1000
+	otherLabel = "other"
+)
+
+var models, sellers labels
+
+func (l *labels) bound(value string) string {
+	if value == "" {
+		return ""
+	}
+	if _, ok := l.known.Load(value); ok {
+		return value
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.known.Load(value); ok {
+		return value
+	}
+	if l.count == maxLabels {
+		return otherLabel
+	}
+	l.count++
+	l.known.Store(value, struct{}{})
+	return value
+}
+
+// Request is what the metrics are told of a client's request.
+type Request struct {
+	Protocol, Model, Seller, Outcome string
+	TimeToFirstByte, Duration        time.Duration
+}
+
+// ObserveRequest counts a request that has ended. Model and Seller are empty where it never came to them.
+func ObserveRequest(r Request) {
+	requests.WithLabelValues(r.Protocol, models.bound(r.Model), sellers.bound(r.Seller), r.Outcome).Inc()
+	requestDuration.WithLabelValues(r.Protocol).Observe(r.Duration.Seconds())
+	if r.TimeToFirstByte > 0 {
+		timeToFirstByte.WithLabelValues(r.Protocol).Observe(r.TimeToFirstByte.Seconds())
+	}
+}
+
+// ObserveAttempt counts an attempt at a seller.
+func ObserveAttempt(seller, kind string) { attempts.WithLabelValues(sellers.bound(seller), kind).Inc() }
+
+// ObserveFailover counts a move to another seller.
+func ObserveFailover(kind string) { failovers.WithLabelValues(kind).Inc() }
+
+// ObserveStream counts a stream as open until the function it gives is called.
+func ObserveStream() (ended func()) {
+	streamsOpen.Inc()
+	return streamsOpen.Dec
+}
+
+// ObserveBilled counts what a seller took for a request.
+func ObserveBilled(member, model, seller string, micros money.Micros) {
+	billed.WithLabelValues(member, models.bound(model), sellers.bound(seller)).Add(float64(micros))
+}
+
+// Purchases counts what the purchase desk does.
+var Purchases = purchase.Observer{
+	Purchase: func(seller, outcome string, credit money.Micros) {
+		purchases.WithLabelValues(sellers.bound(seller), outcome).Inc()
+		if credit > 0 {
+			purchased.WithLabelValues(sellers.bound(seller)).Add(float64(credit))
+		}
+	},
+	Waste: ObserveWaste,
+}
+
+// ObserveWaste counts credit that was lost.
+func ObserveWaste(seller string, micros money.Micros) {
+	wasted.WithLabelValues(sellers.bound(seller)).Add(float64(micros))
+}
+
+// ObserveCommit times a durable commit of the ledger.
+func ObserveCommit(d time.Duration) { ledgerCommit.Observe(d.Seconds()) }

@@ -1,0 +1,49 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// Status is how the gateway stands, as `GET /tokenbuddy/status` gives it.
+type Status struct {
+	// Registry is absent where all sellers are pinned.
+	Registry *routing.RegistryStatus `json:"registry,omitempty"`
+	// Registries lists them all where sites of one ledger use more than one.
+	Registries []routing.RegistryStatus `json:"registries,omitempty"`
+	Credit     purchase.Credit          `json:"credit"`
+	Ledger     LedgerStatus             `json:"ledger"`
+}
+
+// LedgerStatus is how the ledger stands.
+type LedgerStatus struct {
+	Dir string `json:"dir"`
+	OK  bool   `json:"ok"`
+	// Error says why nothing can be booked, and so nothing is bought or sent.
+	Error string `json:"error,omitempty"`
+	// SpentTodayMicros and SpentSessionMicros are what purchases took since midnight UTC and since the process started.
+	SpentTodayMicros   money.Micros `json:"spentTodayMicros"`
+	SpentSessionMicros money.Micros `json:"spentSessionMicros"`
+}
+
+func status(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
+	day, session := m.Ledger.Spent()
+	s := Status{
+		Credit: m.Desk.Credit(),
+		Ledger: LedgerStatus{Dir: m.Dir(), OK: true, SpentTodayMicros: day, SpentSessionMicros: session},
+	}
+	if all := m.Registries(); len(all) > 0 {
+		s.Registry = &all[0]
+		if len(all) > 1 {
+			s.Registries = all
+		}
+	}
+	if err := m.Ledger.Err(); err != nil {
+		s.Ledger.OK, s.Ledger.Error = false, err.Error()
+	}
+	return answer(w, http.StatusOK, s)
+}
