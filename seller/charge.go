@@ -1,0 +1,126 @@
+package seller
+
+import (
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// charge is what one request cost. All requests with one idempotency key share one.
+type charge struct {
+	SettlementID string       `json:"settlementId"`
+	Key          digest       `json:"key"` // zero: the request has no idempotency key
+	TokenHash    digest       `json:"token"`
+	RequestID    string       `json:"requestId,omitempty"`
+	Path         string       `json:"path"`
+	Model        string       `json:"model"`
+	Time         time.Time    `json:"time"`
+	Billed       money.Micros `json:"billedMicros"`
+	Used         money.Tokens `json:"used"`
+	CacheRead    int64        `json:"cacheRead"`
+	Settled      bool         `json:"-"` // something has been billed; one that is kept is settled
+
+	token    *token
+	users    int  // requests that are being served on it
+	measured bool // CacheRead has been found out
+}
+
+// openCharge gives the charge of a request: the one that its idempotency key has already, or a new one. It is given back with
+// closeCharge.
+func (b *Books) openCharge(t *token, key digest, path, model, requestID string) *charge {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if key != (digest{}) {
+		c := b.open[key]
+		if c == nil {
+			c, _ = b.repeats.get(key)
+		}
+		if c != nil {
+			c.users++
+			b.open[key] = c
+			return c
+		}
+	}
+	c := &charge{
+		SettlementID: newID("s_"), Key: key, TokenHash: t.Hash, RequestID: requestID, Path: path, Model: model,
+		Time: time.Now().UTC(), token: t, users: 1,
+	}
+	if key != (digest{}) {
+		b.open[key] = c
+	}
+	return c
+}
+
+func (b *Books) closeCharge(c *charge) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.users--; c.users > 0 || c.Key == (digest{}) {
+		return
+	}
+	delete(b.open, c.Key)
+	if c.Settled {
+		b.repeats.put(c.Key, c)
+	}
+}
+
+// affords tells whether the charge's token is good for a request that costs at least least, and what is left on it. What
+// has been charged already is served again whatever is left.
+func (b *Books) affords(c *charge, least money.Micros) (balance money.Micros, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return c.token.Balance, c.Settled || c.token.Balance >= least
+}
+
+// settle bills what was used. A repeat is billed no more than its first answer, unless more of the answer was produced; and
+// nobody is billed more than is left on the token.
+func (b *Books) settle(c *charge, used money.Tokens, price money.Price, requestID string) wire.Settlement {
+	cost, _ := price.Cost(used) // every class of a seller's own model has a price
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !c.Settled || used.Completion > c.Used.Completion {
+		more := max(0, min(cost-c.Billed, c.token.Balance))
+		c.token.Balance -= more
+		c.Billed += more
+		c.Used = used
+		b.touch()
+	}
+	if !c.Settled {
+		c.Settled = true
+		b.record(c)
+	}
+	return wire.Settlement{
+		SettlementID: c.SettlementID, RequestID: requestID, BilledMicros: new(c.Billed), BalanceMicros: new(c.token.Balance),
+		PromptTokens: new(c.Used.Prompt), CompletionTokens: new(c.Used.Completion), CacheReadTokens: new(c.Used.CacheRead),
+	}
+}
+
+// record puts a charge into the ring of those that can be looked at. b.mu is held.
+func (b *Books) record(c *charge) {
+	if len(b.charges) < maxCharges {
+		b.charges = append(b.charges, c)
+		return
+	}
+	b.charges[b.oldest] = c
+	b.oldest = (b.oldest + 1) % maxCharges
+}
+
+// cached counts the prompt tokens that stood at the head of an earlier prompt under the same token, and remembers this
+// prompt. All requests of a charge have the same count, so that a repeat gets the same answer.
+func (b *Books) cached(c *charge, prompt []block) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.measured {
+		return c.CacheRead
+	}
+	c.measured = true
+	head, reading := hash(c.Model, string(c.TokenHash[:])), true
+	for _, part := range prompt {
+		head = hash(string(head[:]), part.raw)
+		if reading = reading && b.prefixes.has(head); reading {
+			c.CacheRead += part.tokens
+		}
+		b.prefixes.put(head, struct{}{})
+	}
+	return c.CacheRead
+}

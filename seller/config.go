@@ -1,0 +1,155 @@
+package seller
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// The words of settlement and settlement_at.
+const (
+	settleByEvent  = "event"
+	settleByHeader = "header"
+	settleByBoth   = "both"
+	settleByNone   = "none"
+
+	settleAtStart  = "start"
+	settleAtMiddle = "middle"
+	settleAtEnd    = "end"
+	settleLate     = "late"
+)
+
+// mock is the payment method that pays nothing, and the only one that this seller can check.
+const mock = "mock"
+
+const (
+	maxTTL   = 366 * 24 * time.Hour
+	maxPace  = 10 * time.Second
+	maxDelay = 5 * time.Minute
+)
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// check refuses a config that can't work. What stands in a Caddyfile is checked by the same functions while it is
+// parsed, so that the error names the line.
+func (s *Seller) check() error {
+	errs := []error{checkID(s.ID)}
+	if s.url != "" {
+		errs = append(errs, checkURL(s.url))
+	}
+	if len(s.Models) == 0 {
+		errs = append(errs, errors.New("models: an empty list; leave it out for the default model"))
+	}
+	for _, m := range s.Models {
+		errs = append(errs, m.check())
+	}
+	errs = append(errs,
+		checkDuration("token_ttl", time.Duration(s.TokenTTL), time.Second, maxTTL),
+		checkDuration("pace", time.Duration(*s.Pace), 0, maxPace),
+		checkDuration("settlement_delay", time.Duration(s.SettlementDelay), 0, maxDelay),
+		checkWord("settlement", s.Settlement, settleByEvent, settleByHeader, settleByBoth, settleByNone),
+		checkWord("settlement_at", s.SettlementAt, settleAtStart, settleAtMiddle, settleAtEnd, settleLate))
+	if s.MaxCreditMicros < 1 || s.MaxCreditMicros > money.Max {
+		errs = append(errs, fmt.Errorf("max_credit: expected more than 0 and at most %s dollars", money.Max))
+	}
+	if (s.SettlementDelay != 0) != (s.SettlementAt == settleLate) {
+		errs = append(errs, errors.New("settlement_delay: goes with settlement_at late, and only with it"))
+	}
+	if len(s.Payment) == 0 {
+		errs = append(errs, errors.New("payment: an empty list; leave it out for mock"))
+	}
+	for _, method := range s.Payment {
+		errs = append(errs, checkWord("payment", method, mock))
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Model) check() error {
+	for _, id := range append([]string{m.ID}, m.Aliases...) {
+		if err := checkModelID(id); err != nil {
+			return err
+		}
+	}
+	if (m.InputPrice == nil) != (m.OutputPrice == nil) {
+		return fmt.Errorf("model %s: expected an input and an output price, or neither", m.ID)
+	}
+	if m.InputPrice == nil && (m.CacheReadPrice != nil || m.CacheWritePrice != nil) {
+		return fmt.Errorf("model %s: a cache price without an input and an output price", m.ID)
+	}
+	for _, p := range []*money.Micros{m.InputPrice, m.OutputPrice, m.CacheReadPrice, m.CacheWritePrice} {
+		if p != nil && (*p < 0 || *p > money.Max) {
+			return fmt.Errorf("model %s: expected prices from 0 to %s dollars per million tokens", m.ID, money.Max)
+		}
+	}
+	return nil
+}
+
+// index gives the models by their ids and aliases.
+func index(models []Model) (map[string]*Model, error) {
+	byID := make(map[string]*Model)
+	for i := range models {
+		m := &models[i]
+		for _, id := range append([]string{m.ID}, m.Aliases...) {
+			if byID[id] != nil {
+				return nil, fmt.Errorf("model %q is named twice: expected an id or alias to stand for one model", id)
+			}
+			byID[id] = m
+		}
+	}
+	return byID, nil
+}
+
+// price gives the model's price for the calculation; a model without one costs nothing.
+func (m *Model) price() money.Price {
+	known := func(p *money.Micros) money.Micros {
+		if p == nil {
+			return 0
+		}
+		return *p
+	}
+	return money.Price{
+		Input: known(m.InputPrice), Output: known(m.OutputPrice),
+		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice),
+	}
+}
+
+func checkID(id string) error {
+	if !idPattern.MatchString(id) {
+		return fmt.Errorf("id %q: expected 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit", id)
+	}
+	return nil
+}
+
+func checkModelID(id string) error {
+	if id == "" || len(id) > 256 {
+		return fmt.Errorf("model %q: expected an id of 1 to 256 bytes", id)
+	}
+	return nil
+}
+
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("url: expected an http or https URL without user info, query or fragment, such as https://seller.example")
+	}
+	return nil
+}
+
+func checkDuration(word string, d, least, most time.Duration) error {
+	if d < least || d > most {
+		return fmt.Errorf("%s %s: expected a duration from %s to %s", word, d, least, most)
+	}
+	return nil
+}
+
+func checkWord(word, got string, expected ...string) error {
+	if !slices.Contains(expected, got) {
+		return fmt.Errorf("%s %q: expected one of %q", word, got, expected)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package seller
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// endpoint is a path of a model API.
+type endpoint struct {
+	form   form
+	silent bool                                   // the model says nothing: only the prompt is billed
+	free   bool                                   // nothing is billed
+	writes bool                                   // has a word for tokens written to the cache
+	read   func(body []byte) (*request, *refusal) // checks a request
+	whole  func(*answer) any                      // the answer in one piece
+	events func(*answer) iter.Seq[event]          // the answer as a stream; nil: this path has none
+}
+
+var endpoints = map[string]*endpoint{
+	"/v1/chat/completions":      {read: readChat, whole: chatWhole, events: chatEvents},
+	"/v1/completions":           {read: readCompletion, whole: completionWhole, events: completionEvents},
+	"/v1/responses":             {read: readResponse, whole: responseWhole, events: responseEvents},
+	"/v1/responses/compact":     {read: readResponse, whole: compactWhole, silent: true},
+	"/v1/messages":              {form: formAnthropic, writes: true, read: readMessage, whole: messageWhole, events: messageEvents},
+	"/v1/messages/count_tokens": {form: formAnthropic, silent: true, free: true, read: readCount, whole: countWhole},
+	"/v1/embeddings":            {silent: true, read: readEmbeddings, whole: embeddingsWhole},
+}
+
+// infer serves one inference request: who pays, what is asked, can it be paid, the answer, and what it cost.
+func (s *Seller) infer(w http.ResponseWriter, r *http.Request, e *endpoint) *refusal {
+	b, release := s.hold()
+	defer release()
+	t := b.bearer(r.Header)
+	if t == nil {
+		return unauthorized()
+	}
+	key := r.Header.Get(wire.HeaderIdempotencyKey)
+	if len(key) > maxKey {
+		return invalid("", "the Idempotency-Key header must be at most 256 bytes")
+	}
+	body, refused := readBody(w, r, maxBody)
+	if refused != nil {
+		return refused
+	}
+	req, refused := e.read(body)
+	if refused != nil {
+		return refused
+	}
+	m := s.models[req.Model]
+	if m == nil {
+		return modelNotFound()
+	}
+	requestID, same := requestIDs(r, body)
+	if key != "" {
+		same = hash("charge", string(t.Hash[:]), key, string(same[:]))
+	} else {
+		same = digest{}
+	}
+	c := b.openCharge(t, same, r.URL.Path, m.ID, requestID)
+	defer b.closeCharge(c)
+
+	a := &answer{request: req, model: m.ID, id: strings.TrimPrefix(c.SettlementID, "s_"), created: c.Time.Unix()}
+	a.usage.Prompt = promptTokens(req.prompt)
+	if m.CacheReadPrice != nil && !e.silent {
+		a.usage.CacheRead = b.cached(c, req.prompt)
+	}
+	if m.CacheWritePrice != nil && e.writes {
+		a.usage.CacheWrite = a.usage.Prompt - a.usage.CacheRead
+	}
+	req.prompt = nil
+	least := a.usage
+	if !e.silent {
+		least.Completion = 1
+		a.speak()
+	}
+	p := &payment{books: b, charge: c, price: m.price(), requestID: requestID}
+	if e.free {
+		p.price = money.Price{}
+	}
+	cost, _ := p.price.Cost(least)
+	if balance, ok := b.affords(c, cost); !ok {
+		return insufficientFunds(balance)
+	}
+	ctx, cancel, ok := deadline(r, req.Stream && e.events != nil)
+	defer cancel()
+	if !ok {
+		return pastDeadline()
+	}
+	if req.Stream && e.events != nil {
+		s.stream(ctx, w, a, e, p)
+		return nil
+	}
+	return s.answerWhole(ctx, w, a, e, p)
+}
+
+// payment bills an answer.
+type payment struct {
+	books     *Books
+	charge    *charge
+	price     money.Price
+	requestID string
+}
+
+func (p *payment) settle(used money.Tokens) wire.Settlement {
+	return p.books.settle(p.charge, used, p.price, p.requestID)
+}
+
+// answerWhole sends an answer in one piece, after the time its pieces take. One that can't be sent any more is not billed.
+func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answer, e *endpoint, p *payment) *refusal {
+	if gaps := len(a.pieces) - 1; gaps > 0 && !sleep(ctx, time.Duration(gaps)*time.Duration(*s.Pace)) {
+		return pastDeadline() // or the client has gone, and sees nothing
+	}
+	body, err := encode(e.whole(a))
+	if err != nil {
+		return &refusal{status: http.StatusInternalServerError, code: "server_error", message: "the answer could not be written"}
+	}
+	settlement := p.settle(a.usage)
+	if s.Settlement != settleByNone {
+		settlement.SetHeader(w.Header())
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+	return nil
+}
+
+// deadline bounds a request by the time that its header says is left. For a stream that is the time to the headers, which
+// go out at once. It is not ok when no time is left.
+func deadline(r *http.Request, stream bool) (context.Context, context.CancelFunc, bool) {
+	ms, err := strconv.ParseInt(r.Header.Get(wire.HeaderDeadline), 10, 64)
+	if err != nil || ms > 24*60*60*1000 {
+		return r.Context(), func() {}, true
+	}
+	if ms <= 0 {
+		return r.Context(), func() {}, false
+	}
+	if stream {
+		return r.Context(), func() {}, true
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(ms)*time.Millisecond)
+	return ctx, cancel, true
+}
+
+// sleep waits, and tells whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// encode writes JSON as the APIs do: without escapes for HTML, and without a line end.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}

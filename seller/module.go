@@ -1,0 +1,254 @@
+// Package seller is a reference seller: the other side of the protocol that the gateway buys by, as the Caddy handler
+// tokenbuddy_seller. It sells credit, takes inference requests against it, and says what each of them cost.
+//
+// Its model is a toy that answers with a short text of its own, so that the gateway can be tried without an account
+// anywhere. Everything else is meant to be right: purchases are idempotent, tokens are kept as hashes, and no request is
+// charged twice. It checks no payment but mock, which pays nothing: whoever can reach it can take credit from it.
+package seller
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+func init() {
+	caddy.RegisterModule(&Seller{})
+	caddy.RegisterModule(adminBooks{})
+	httpcaddyfile.RegisterHandlerDirective(directive, ParseCaddyfile)
+	httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
+}
+
+const directive = "tokenbuddy_seller"
+
+// Seller is the handler http.handlers.tokenbuddy_seller. It answers /healthz, /registry.json, the purchase paths and
+// the paths of the model APIs; every other request goes to the next handler.
+type Seller struct {
+	// ID is the seller's id in its registry entry: 1 to 64 letters, digits, ".", "_" or "-", beginning with a letter or
+	// a digit. Handlers with the same id and state share one set of books, also over a reload. Required.
+	ID string `json:"id"`
+
+	// Name is the seller's name in its registry entry. Default: the id. Placeholders are resolved when the config is
+	// loaded.
+	Name string `json:"name,omitempty"`
+
+	// URL is the base URL in the registry entry, such as "https://seller.example". Default: scheme and host of the
+	// request that asks for the registry. Placeholders are resolved when the config is loaded.
+	URL string `json:"url,omitempty"`
+
+	// Models are what the seller sells. Default: one model, "toy-1", at 0.50 dollars a million tokens in and 2 out.
+	Models []Model `json:"models,omitempty"`
+
+	// TokenTTL is how long a token serves from its purchase on. Default: 1h; at most a year.
+	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
+
+	// MaxCreditMicros is the largest order, in micros of a US dollar; who asks for more is offered this much.
+	// Default: 100,000,000 (100 dollars).
+	MaxCreditMicros money.Micros `json:"max_credit_micros,omitempty"`
+
+	// Pace is the time between two pieces of the model's answer. Default: 40ms; 0 answers at once; at most 10s.
+	Pace *caddy.Duration `json:"pace,omitempty"`
+
+	// Settlement says in which form an event stream says what it cost: "event", "header", "both", or "none". Answers
+	// that are no streams say it in their headers, unless it is "none". What is said in a header is billed before the
+	// stream begins. Default: "event".
+	Settlement string `json:"settlement,omitempty"`
+
+	// SettlementAt is where in a stream the settlement event stands: "start", "middle" (half-way through the content),
+	// "end" (right after the API's last event), or "late" (SettlementDelay after it). At the start and in the middle
+	// the whole answer is billed before it is all sent. Default: "end".
+	SettlementAt string `json:"settlement_at,omitempty"`
+
+	// SettlementDelay is how late a "late" settlement is; at most 5m.
+	SettlementDelay caddy.Duration `json:"settlement_delay,omitempty"`
+
+	// Payment lists the payment methods taken. Only "mock", which pays nothing, is known. Default: mock.
+	Payment []string `json:"payment,omitempty"`
+
+	// State is a file in which tokens, orders and what has been answered outlive a restart. Bearer tokens are in it
+	// only as hashes, or sealed with what the buyer alone knows. One process at a time may use it. Default: none,
+	// everything is forgotten at the end of the process. Placeholders are resolved when the config is loaded.
+	State string `json:"state,omitempty"`
+
+	name, url string
+	state     string // absolute
+	models    map[string]*Model
+	books     *Books
+	pooled    bool // a reference to books is held in the pool
+}
+
+// Model is one model of a seller.
+type Model struct {
+	// ID is the model's id. Required.
+	ID string `json:"id"`
+
+	// Aliases are other ids under which the model can be asked for.
+	Aliases []string `json:"aliases,omitempty"`
+
+	// InputPrice and OutputPrice are micros of a US dollar per million tokens. A model without them is listed without a
+	// price and costs nothing.
+	InputPrice  *money.Micros `json:"input_price_micros_per_1m,omitempty"`
+	OutputPrice *money.Micros `json:"output_price_micros_per_1m,omitempty"`
+
+	// CacheReadPrice is the price of prompt tokens that stood at the head of an earlier prompt under the same token.
+	// Without it nothing counts as cached.
+	CacheReadPrice *money.Micros `json:"cache_read_price_micros_per_1m,omitempty"`
+
+	// CacheWritePrice is the price of the other prompt tokens on the messages API. Without it none counts as written.
+	CacheWritePrice *money.Micros `json:"cache_write_price_micros_per_1m,omitempty"`
+}
+
+// CaddyModule gives the module's id and constructor.
+func (*Seller) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.tokenbuddy_seller", New: func() caddy.Module { return new(Seller) }}
+}
+
+// Provision fills in the defaults and finds or opens the books. It reads the state file but writes nothing.
+func (s *Seller) Provision(ctx caddy.Context) error {
+	if err := s.resolve(); err != nil {
+		return s.wrong(err)
+	}
+	s.setDefaults()
+	if err := s.check(); err != nil {
+		return s.wrong(err)
+	}
+	var err error
+	if s.models, err = index(s.Models); err != nil {
+		return s.wrong(err)
+	}
+	v, _, err := pool.LoadOrNew(s.poolKey(), func() (caddy.Destructor, error) { return openBooks(s.ID, s.state, ctx.Logger()) })
+	if err != nil {
+		return s.wrong(err)
+	}
+	s.books, s.pooled = v.(*Books), true
+	if s.books.seller != s.ID {
+		return s.wrong(fmt.Errorf("state %s is used by seller %s: give each seller a file of its own", s.state, s.books.seller))
+	}
+	return nil
+}
+
+// resolve replaces the placeholders of the config.
+func (s *Seller) resolve() error {
+	repl := caddy.NewReplacer()
+	for _, f := range []struct {
+		word     string
+		from, to *string
+	}{{"name", &s.Name, &s.name}, {"url", &s.URL, &s.url}, {"state", &s.State, &s.state}} {
+		if *f.from == "" {
+			continue
+		}
+		v, err := repl.ReplaceOrErr(*f.from, true, true)
+		if err != nil || v == "" {
+			return fmt.Errorf("%s: a placeholder in %q is unknown or empty", f.word, *f.from)
+		}
+		*f.to = v
+	}
+	if s.state == "" {
+		return nil
+	}
+	abs, err := filepath.Abs(s.state)
+	s.state = abs
+	return err
+}
+
+func (s *Seller) setDefaults() {
+	if s.name == "" {
+		s.name = s.ID
+	}
+	if s.Models == nil {
+		s.Models = []Model{{ID: "toy-1", InputPrice: new(money.USD / 2), OutputPrice: new(2 * money.USD)}}
+	}
+	if s.TokenTTL == 0 {
+		s.TokenTTL = caddy.Duration(time.Hour)
+	}
+	if s.MaxCreditMicros == 0 {
+		s.MaxCreditMicros = 100 * money.USD
+	}
+	if s.Pace == nil {
+		s.Pace = new(caddy.Duration(40 * time.Millisecond))
+	}
+	if s.Settlement == "" {
+		s.Settlement = settleByEvent
+	}
+	if s.SettlementAt == "" {
+		s.SettlementAt = settleAtEnd
+	}
+	if s.Payment == nil {
+		s.Payment = []string{mock}
+	}
+}
+
+func (s *Seller) wrong(err error) error {
+	return fmt.Errorf("%s %s: %w", directive, s.ID, err)
+}
+
+// Cleanup gives the books back. Requests that are still served hold them on their own.
+func (s *Seller) Cleanup() error {
+	if !s.pooled {
+		return nil
+	}
+	s.pooled = false
+	_, err := pool.Delete(s.poolKey())
+	return err
+}
+
+// pool keeps the books of all sellers in this process, so that what was sold before a reload is good after it.
+var pool = caddy.NewUsagePool()
+
+func (s *Seller) poolKey() string {
+	if s.state != "" {
+		return "file " + s.state
+	}
+	return "id " + s.ID
+}
+
+// hold gives the books for one request, which may outlive its config, and what gives them back.
+func (s *Seller) hold() (*Books, func()) {
+	v, _ := pool.LoadOrStore(s.poolKey(), s.books)
+	books := v.(*Books)
+	return books, func() {
+		if _, err := pool.Delete(s.poolKey()); err != nil {
+			books.warn(err)
+		}
+	}
+}
+
+// ServeHTTP serves the seller's own paths; its refusals are answers in the shape of the API that was called.
+func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	var refused *refusal
+	form := formOpenAI
+	get, post := r.Method == http.MethodGet || r.Method == http.MethodHead, r.Method == http.MethodPost
+	switch e := endpoints[r.URL.Path]; {
+	case get && r.URL.Path == wire.HealthPath:
+		w.WriteHeader(http.StatusOK)
+	case get && r.URL.Path == registryPath:
+		s.serveRegistry(w, r)
+	case post && r.URL.Path == wire.PurchaseCreatePath:
+		refused = s.sell(w, r, s.create)
+	case post && r.URL.Path == wire.PurchaseCompletePath:
+		refused = s.sell(w, r, s.complete)
+	case post && e != nil:
+		form = e.form
+		refused = s.infer(w, r, e)
+	default:
+		return next.ServeHTTP(w, r)
+	}
+	if refused != nil {
+		refused.write(w, form)
+	}
+	return nil
+}
+
+var (
+	_ caddy.Provisioner           = (*Seller)(nil)
+	_ caddy.CleanerUpper          = (*Seller)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Seller)(nil)
+)

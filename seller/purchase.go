@@ -1,0 +1,193 @@
+package seller
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const (
+	orderTTL        = 15 * time.Minute // to pay an order in
+	rememberFor     = 24 * time.Hour   // how long a purchase is remembered after its token is over
+	maxPurchaseBody = 64 << 10
+	maxKey          = 256 // bytes of an idempotency key or purchase id
+)
+
+// order is an offer that a buyer may complete, and after that what it became.
+type order struct {
+	Hash      digest       `json:"order"`    // of the order's id
+	Purchase  digest       `json:"purchase"` // of the buyer's purchase id
+	Model     string       `json:"model"`
+	Method    string       `json:"paymentMethod"`
+	Amount    money.Micros `json:"amountMicros"`
+	CreatedAt time.Time    `json:"createdAt"`
+	ExpiresAt time.Time    `json:"expiresAt"`
+	KeepUntil time.Time    `json:"keepUntil"`
+	Token     *digest      `json:"token,omitempty"` // the token it was completed with
+	Answers   []digest     `json:"answers"`         // what is remembered of it
+
+	purchaseID, orderID string // in memory only, to look at
+}
+
+// step is one of the two steps of a purchase, past the checks that need no books.
+type step struct {
+	name string // the path
+	key  string // the idempotency key
+	asks []byte // what is asked for, the same bytes for the same question
+	do   func(b *Books, now time.Time) (answer any, o *order, undo func(), refused *refusal)
+}
+
+// sell serves a step: the answer that is remembered under its key, or a new one, which is remembered. Steps are taken one
+// at a time, and an answer is on the disk before it goes out.
+func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Request, []byte) (*step, *refusal)) *refusal {
+	body, refused := readBody(w, r, maxPurchaseBody)
+	if refused != nil {
+		return refused
+	}
+	st, refused := read(r, body)
+	if refused != nil {
+		return refused
+	}
+	b, release := s.hold()
+	defer release()
+	b.buying.Lock()
+	defer b.buying.Unlock()
+	now := time.Now().UTC().Truncate(time.Second)
+
+	b.mu.Lock()
+	b.sweep(now)
+	answer, known := b.recall(st, now)
+	b.mu.Unlock()
+	if known && answer == nil {
+		return conflict("the idempotency key was used for something else; use a new one")
+	}
+	if !known {
+		made, o, undo, refused := st.do(b, now)
+		if refused != nil {
+			return refused
+		}
+		var err error
+		if answer, err = json.Marshal(made); err == nil {
+			b.mu.Lock()
+			b.remember(st, o, answer)
+			b.touch()
+			b.mu.Unlock()
+			err = b.save()
+		}
+		if err != nil {
+			b.mu.Lock()
+			b.forget(st, o)
+			undo()
+			b.mu.Unlock()
+			b.warn(err)
+			return unavailable("the purchase could not be written down; try again")
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(answer)
+	return nil
+}
+
+// create reads the first step: an order for credit.
+func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
+	var q wire.CreatePurchase
+	if err := wire.Decode(body, &q); err != nil {
+		return nil, invalid("", "the body is not a purchase: expected one object with purchaseId, modelId, paymentMethod and amountMicros")
+	}
+	st, refused := s.newStep(r, q.PurchaseID, q.PaymentMethod, q)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case s.models[q.ModelID] == nil:
+		return nil, modelNotFound()
+	case q.AmountMicros <= 0:
+		return nil, invalid("amountMicros", "amountMicros must be above zero")
+	}
+	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
+		o := &order{
+			Purchase: hash(q.PurchaseID), Model: q.ModelID, Method: q.PaymentMethod,
+			Amount: min(q.AmountMicros, s.MaxCreditMicros), CreatedAt: now, ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL),
+			purchaseID: q.PurchaseID, orderID: newID("o_"),
+		}
+		o.Hash = hash(o.orderID)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if len(b.orders) >= maxOrders {
+			return nil, nil, nil, unavailable("too many orders are open; try again later")
+		}
+		b.orders[o.Hash] = o
+		return wire.Order{
+			OrderID: o.orderID, AmountMicros: o.Amount, Currency: "USD",
+			Payment: json.RawMessage("{}"), ExpiresAt: o.ExpiresAt.Format(time.RFC3339),
+		}, o, func() { delete(b.orders, o.Hash) }, nil
+	}
+	return st, nil
+}
+
+// complete reads the second step: the order is paid, and credit is granted for it.
+func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
+	var q wire.CompletePurchase
+	if err := wire.Decode(body, &q); err != nil {
+		return nil, invalid("", "the body does not complete a purchase: expected one object with purchaseId, orderId, paymentMethod and proof")
+	}
+	// The mock method pays nothing, and its proof proves nothing; a list or a text is another method's.
+	if proof := bytes.TrimSpace(q.Proof); len(proof) > 0 && proof[0] != '{' && string(proof) != "null" {
+		return nil, invalid("proof", "proof must be an object")
+	}
+	st, refused := s.newStep(r, q.PurchaseID, q.PaymentMethod, q)
+	if refused != nil {
+		return nil, refused
+	}
+	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		o := b.orders[hash(q.OrderID)]
+		switch {
+		case o == nil:
+			return nil, nil, nil, &refusal{status: http.StatusNotFound, code: "order_not_found", message: "there is no such order; create it first"}
+		case o.Purchase != hash(q.PurchaseID) || o.Method != q.PaymentMethod:
+			return nil, nil, nil, conflict("the order belongs to another purchase")
+		case o.Token != nil:
+			return nil, nil, nil, conflict("the order has been completed under another idempotency key")
+		case !now.Before(o.ExpiresAt):
+			return nil, nil, nil, &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
+		}
+		before := o.KeepUntil
+		bearer, t := b.newToken(o.Amount, now.Add(time.Duration(s.TokenTTL)))
+		o.Token, o.KeepUntil = &t.Hash, t.ExpiresAt.Add(rememberFor)
+		o.purchaseID, o.orderID = q.PurchaseID, q.OrderID
+		b.logger.Debug("seller.credit.sold", zap.String("seller", b.seller), zap.String("token", t.ID), zap.Int64("credit_micros", int64(t.Credit)))
+		return wire.Grant{
+			AccessToken: bearer, ExpiresAt: t.ExpiresAt.Format(time.RFC3339), CreditMicros: t.Credit, PaymentReference: newID("mock_"),
+		}, o, func() { delete(b.tokens, t.Hash); o.Token, o.KeepUntil = nil, before }, nil
+	}
+	return st, nil
+}
+
+// newStep makes the step of a request, after the checks that both steps need.
+func (s *Seller) newStep(r *http.Request, purchaseID, method string, question any) (*step, *refusal) {
+	key := r.Header.Get(wire.HeaderIdempotencyKey)
+	if key == "" {
+		key = purchaseID
+	}
+	asks, err := json.Marshal(question)
+	switch {
+	case purchaseID == "" || len(purchaseID) > maxKey:
+		return nil, invalid("purchaseId", "purchaseId must be a text of 1 to 256 bytes")
+	case len(key) > maxKey:
+		return nil, invalid("", "the Idempotency-Key header must be at most 256 bytes")
+	case !slices.Contains(s.Payment, method):
+		return nil, invalid("paymentMethod", "this seller does not take this payment method; it takes mock")
+	case err != nil:
+		return nil, invalid("", "the body can't be read")
+	}
+	return &step{name: r.URL.Path, key: key, asks: asks}, nil
+}

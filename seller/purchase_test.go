@@ -1,0 +1,228 @@
+package seller
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+func TestPurchase(t *testing.T) {
+	s := newSeller(t, "max_credit 2")
+	o := createOrder(t, s, "p", 1_000_000)
+	if o.AmountMicros != 1_000_000 || o.Currency != "USD" || string(o.Payment) != "{}" || wire.Time(o.ExpiresAt).Before(time.Now()) {
+		t.Errorf("order: %+v", o)
+	}
+	if o := createOrder(t, s, "p-more", 3_000_000); o.AmountMicros != 2_000_000 {
+		t.Errorf("an order above max_credit: %+v", o)
+	}
+	g := buy(t, s, "p", 1_000_000)
+	if g.CreditMicros != 1_000_000 || !strings.HasPrefix(g.AccessToken, "tbs_") || len(g.AccessToken) != 47 || g.PaymentReference == "" {
+		t.Errorf("grant: %+v", g)
+	}
+	if left := time.Until(wire.Time(g.ExpiresAt)); left < 59*time.Minute || left > time.Hour {
+		t.Errorf("the token serves for %v", left)
+	}
+}
+
+func TestPurchaseRefusals(t *testing.T) {
+	s := newSeller(t, "")
+	create := func(method, model, amount string) string {
+		return `{"purchaseId":"q","modelId":"` + model + `","paymentMethod":"` + method + `","amountMicros":` + amount + `}`
+	}
+	o := createOrder(t, s, "p", 1000)
+	for _, c := range []struct {
+		name, path, body string
+		status           int
+	}{
+		{"not JSON", wire.PurchaseCreatePath, "{", 400},
+		{"not an object", wire.PurchaseCreatePath, "[]", 400},
+		{"a float", wire.PurchaseCreatePath, create("mock", "toy-1", "1.5"), 400},
+		{"zero", wire.PurchaseCreatePath, create("mock", "toy-1", "0"), 400},
+		{"negative", wire.PurchaseCreatePath, create("mock", "toy-1", "-5"), 400},
+		{"another method", wire.PurchaseCreatePath, create("card", "toy-1", "5"), 400},
+		{"unknown model", wire.PurchaseCreatePath, create("mock", "gpt-9", "5"), 404},
+		{"no purchase id", wire.PurchaseCreatePath, `{"modelId":"toy-1","paymentMethod":"mock","amountMicros":5}`, 400},
+		{"too large", wire.PurchaseCreatePath, create("mock", strings.Repeat("x", maxPurchaseBody), "5"), 413},
+		{"unknown order", wire.PurchaseCompletePath, completeBody("p", "o_nothing"), 404},
+		{"another's order", wire.PurchaseCompletePath, completeBody("q", o.OrderID), 409},
+		{"a proof that is none", wire.PurchaseCompletePath, `{"purchaseId":"p","orderId":"` + o.OrderID + `","paymentMethod":"mock","proof":[]}`, 400},
+	} {
+		if w := post(t, s, c.path, c.body); w.Code != c.status {
+			t.Errorf("%s: %d %s, want %d", c.name, w.Code, w.Body, c.status)
+		}
+	}
+	if g := buy(t, s, "p", 1000); g.AccessToken == "" {
+		t.Error("a refused step spoilt the purchase")
+	}
+}
+
+func TestPurchaseIsIdempotent(t *testing.T) {
+	s := newSeller(t, "")
+	create := `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"mock","amountMicros":5}`
+	first := post(t, s, wire.PurchaseCreatePath, create, "Idempotency-Key", "k").Body.String()
+	for _, same := range []string{create, `{ "amount_micros": 5, "purchase_id": "p", "model_id": "toy-1", "payment_method": "mock" }`} {
+		if again := post(t, s, wire.PurchaseCreatePath, same, "Idempotency-Key", "k"); again.Code != 200 || again.Body.String() != first {
+			t.Errorf("repeat: %d %s, want %s", again.Code, again.Body, first)
+		}
+	}
+	for _, other := range []string{strings.Replace(create, `"p"`, `"q"`, 1), strings.Replace(create, ":5", ":6", 1)} {
+		if w := post(t, s, wire.PurchaseCreatePath, other, "Idempotency-Key", "k"); w.Code != 409 {
+			t.Errorf("the key of another purchase: %d %s", w.Code, w.Body)
+		}
+	}
+	var o wire.Order
+	if err := wire.Decode([]byte(first), &o); err != nil {
+		t.Fatal(err)
+	}
+	if w := post(t, s, wire.PurchaseCompletePath, completeBody("p", "o_wrong"), "Idempotency-Key", "k"); w.Code != 404 {
+		t.Fatalf("unknown order: %d", w.Code) // and forgotten: the next try is a new one
+	}
+	complete := completeBody("p", o.OrderID)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	answers := make(map[string]int)
+	for range 50 {
+		wg.Go(func() {
+			w := post(t, s, wire.PurchaseCompletePath, complete, "Idempotency-Key", "k")
+			mu.Lock()
+			defer mu.Unlock()
+			answers[w.Body.String()]++
+		})
+	}
+	wg.Wait()
+	if len(answers) != 1 || len(s.books.Report().Tokens) != 1 {
+		t.Errorf("50 repeats got %d answers and %d tokens", len(answers), len(s.books.Report().Tokens))
+	}
+	if w := post(t, s, wire.PurchaseCompletePath, complete, "Idempotency-Key", "another"); w.Code != 409 {
+		t.Errorf("completed a second time under another key: %d", w.Code)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSeller(t, "token_ttl 10m")
+		o := createOrder(t, s, "late", 1000)
+		g := buy(t, s, "p", 1000)
+		status := func() int { return post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(g)).Code }
+		if got := wire.Time(g.ExpiresAt); !got.Equal(time.Now().Add(10 * time.Minute)) {
+			t.Errorf("expires %v", got)
+		}
+		time.Sleep(10*time.Minute - time.Nanosecond)
+		if got := status(); got != 200 {
+			t.Errorf("just before its end: %d", got)
+		}
+		time.Sleep(time.Nanosecond)
+		if got := status(); got != 401 {
+			t.Errorf("at its end: %d", got)
+		}
+		time.Sleep(5 * time.Minute)
+		if w := post(t, s, wire.PurchaseCompletePath, completeBody("late", o.OrderID)); w.Code != 410 {
+			t.Errorf("an expired order: %d %s", w.Code, w.Body)
+		}
+		time.Sleep(24 * time.Hour)
+		if again := buy(t, s, "p", 1000); again.AccessToken == g.AccessToken {
+			t.Error("a purchase is remembered for ever")
+		}
+		if r := s.books.Report(); len(r.Tokens) != 1 || len(r.Purchases) != 1 {
+			t.Errorf("left over: %+v", r)
+		}
+	})
+}
+
+func TestOrdersAreBounded(t *testing.T) {
+	s := newSeller(t, "")
+	for i := range maxOrders {
+		s.books.orders[digest{1, byte(i >> 8), byte(i)}] = &order{KeepUntil: time.Now().Add(time.Hour)}
+	}
+	w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"mock","amountMicros":5}`)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || len(s.books.answers) != 0 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestStateOutlivesARestart(t *testing.T) {
+	file := t.TempDir() + "/deep/books.json"
+	lines := "pace 0\nstate " + file
+	s := newSeller(t, lines[len("pace 0\n"):])
+	g := buy(t, s, "p", 1000)
+	open := createOrder(t, s, "q", 1000)
+	ask := func(s *Seller) wire.Settlement {
+		return settlementOf(t, post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(g), "Idempotency-Key", "k"))
+	}
+	before := ask(s)
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	after := newSeller(t, "state "+file)
+	if after.books == s.books {
+		t.Fatal("the books were never closed")
+	}
+	if got := ask(after); got.SettlementID != before.SettlementID || *got.BalanceMicros != *before.BalanceMicros {
+		t.Errorf("the repeat after a restart: %+v, want %+v", got, before)
+	}
+	if again := buy(t, after, "p", 1000); again != g {
+		t.Errorf("the purchase after a restart: %+v, want %+v", again, g)
+	}
+	if again := buy(t, after, "q", 1000); again.CreditMicros != open.AmountMicros {
+		t.Errorf("the open order after a restart: %+v", again)
+	}
+	if other, err := provision(t, "another", lines); err == nil {
+		t.Errorf("two sellers share %s: %+v", file, other)
+	}
+}
+
+func TestStateFaults(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"damaged": "{", "version": `{"version":9,"seller":"x"}`, "owner": `{"version":1,"seller":"somebody"}`,
+	} {
+		file := dir + "/" + name
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := provision(t, "x", "state "+file); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, _ := os.ReadFile(file); string(got) != content {
+			t.Errorf("%s: the file was changed", name)
+		}
+	}
+}
+
+func TestPurchaseThatCantBeWrittenIsUndone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newSeller(t, "state "+dir+"/other")
+	good := s.books.file
+	o := createOrder(t, s, "p", 1000)
+	s.books.file = dir + "/file/books.json" // whose directory is a file
+	if w := post(t, s, wire.PurchaseCompletePath, completeBody("p", o.OrderID), "Idempotency-Key", "p"); w.Code != 503 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	if r := s.books.Report(); len(r.Tokens) != 0 || r.Purchases[0].TokenID != "" {
+		t.Errorf("credit was granted: %+v", r)
+	}
+	s.books.file = good
+	if g := buy(t, s, "p", 1000); g.CreditMicros != 1000 {
+		t.Errorf("the next try: %+v", g)
+	}
+}
+
+func TestBooksOutliveAReload(t *testing.T) {
+	old := newSeller(t, "")
+	g := buy(t, old, "p", 1000)
+	reloaded := newSeller(t, "max_credit 5")
+	if err := old.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	if w := post(t, reloaded, "/v1/chat/completions", hello, "Authorization", bearer(g)); w.Code != 200 {
+		t.Errorf("a token from before the reload: %d %s", w.Code, w.Body)
+	}
+}

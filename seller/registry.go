@@ -1,0 +1,70 @@
+package seller
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+const registryPath = "/registry.json"
+
+type registryDocument struct {
+	Version       string          `json:"version"`
+	DefaultSeller string          `json:"defaultSeller"`
+	Sellers       []registryEntry `json:"sellers"`
+}
+
+type registryEntry struct {
+	ID             string   `json:"id"`
+	Name           string   `json:"name"`
+	URL            string   `json:"url"`
+	Protocols      []string `json:"protocols"`
+	PaymentMethods []string `json:"paymentMethods"`
+	Models         []any    `json:"models"` // a registryModel, or the id alone where there is no price
+}
+
+type registryModel struct {
+	ID         string        `json:"id"`
+	Aliases    []string      `json:"aliases,omitempty"`
+	Input      *money.Micros `json:"inputPriceMicrosPer1m,omitempty"`
+	Output     *money.Micros `json:"outputPriceMicrosPer1m,omitempty"`
+	CacheRead  *money.Micros `json:"cacheReadPriceMicrosPer1m,omitempty"`
+	CacheWrite *money.Micros `json:"cacheWritePriceMicrosPer1m,omitempty"`
+}
+
+// serveRegistry answers with a registry document that lists this seller alone.
+func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
+	entry := registryEntry{
+		ID: s.ID, Name: s.name, URL: s.url, PaymentMethods: s.Payment,
+		Protocols: []string{"chat_completions", "responses", "messages", "completions", "embeddings"},
+	}
+	if entry.URL == "" {
+		entry.URL = "http://" + r.Host
+		if r.TLS != nil {
+			entry.URL = "https://" + r.Host
+		}
+	}
+	for _, m := range s.Models {
+		if m.InputPrice == nil && len(m.Aliases) == 0 {
+			entry.Models = append(entry.Models, m.ID)
+			continue
+		}
+		entry.Models = append(entry.Models, registryModel{
+			ID: m.ID, Aliases: m.Aliases, Input: m.InputPrice, Output: m.OutputPrice, CacheRead: m.CacheReadPrice, CacheWrite: m.CacheWritePrice,
+		})
+	}
+	list, _ := json.Marshal(entry) // texts and integers always encode
+	sum := sha256.Sum256(list)
+	version := hex.EncodeToString(sum[:8])
+	body, _ := json.Marshal(registryDocument{Version: version, DefaultSeller: s.ID, Sellers: []registryEntry{entry}})
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", `"`+version+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
