@@ -1,0 +1,131 @@
+package tokenbuddy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+)
+
+// App gives the gateway a real start and stop. A handler alone has none: Provision also runs for `caddy validate` and for
+// configs that are then refused, and side effects (opening the ledger, fetching the registry, buying) must not. The
+// handlers of a config ask for it; it needs no configuration of its own.
+type App struct {
+	ctx      caddy.Context
+	logger   *zap.Logger
+	handlers []*Handler
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "tokenbuddy", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision listens for the end of the process: streams are told in time to end themselves.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.logger = ctx, ctx.Logger()
+	if err := admin.RegisterMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	events, err := ctx.App("events")
+	if err != nil {
+		return fmt.Errorf("getting the events app: %w", err)
+	}
+	return events.(*caddyevents.App).On("stopping", stopping{a})
+}
+
+// enlist adds a handler of this config. Handlers of one ledger directory must agree on what they share.
+func (a *App) enlist(h *Handler) error {
+	for _, other := range a.handlers {
+		if other.set.ledgerDir != h.set.ledgerDir {
+			continue
+		}
+		if other.set.terms != h.set.terms {
+			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not the limits: give their purchase blocks the same values", h.set.ledgerDir)
+		}
+		if other.set.ledgerKeySecret != h.set.ledgerKeySecret {
+			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not its key: give their ledger blocks the same key", h.set.ledgerDir)
+		}
+	}
+	a.handlers = append(a.handlers, h)
+	return nil
+}
+
+// Start opens what the handlers work with. Requests that came before it wait for it. What was opened before one failed is
+// given up by Cleanup, which Caddy calls for a config that it refuses.
+func (a *App) Start() error {
+	for _, h := range a.handlers {
+		if err := h.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop waits, when the process exits, until the requests in flight are booked, and closes what they work with. At a reload
+// there is nothing to do: the old servers may still take a request, and Cleanup comes after they were told to end.
+func (a *App) Stop() error {
+	if !caddy.Exiting() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), a.patience()+shutdownSlack)
+	defer cancel()
+	var errs []error
+	for _, h := range a.handlers {
+		errs = append(errs, h.stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	// defaultPatience is how long streams go on after a shutdown began, where no grace period is set. The unit file that
+	// comes with Caddy kills after 5 s.
+	defaultPatience = 3 * time.Second
+	// shutdownSlack is what is left to streams that were told to end, to say so and to be booked.
+	shutdownSlack = time.Second
+)
+
+// patience is how long streams may go on once the process is to exit: until one second before the grace period is over.
+func (a *App) patience() time.Duration {
+	app, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return defaultPatience
+	}
+	httpApp, ok := app.(*caddyhttp.App)
+	if !ok || httpApp.GracePeriod <= 0 {
+		return defaultPatience
+	}
+	return max(0, time.Duration(httpApp.ShutdownDelay)+time.Duration(httpApp.GracePeriod)-shutdownSlack)
+}
+
+// shutdown is done when all streams of the process are to end. A config's context would be wrong for this: it is done
+// after every reload.
+var shutdown, endStreams = context.WithCancel(context.Background())
+
+// countdown sees to it that the end of the process is scheduled once, however many configs hear of it.
+var countdown sync.Once
+
+// stopping hears Caddy's event of that name, which comes before any app is stopped, for a reload and for an exit alike.
+type stopping struct{ app *App }
+
+// Handle starts the countdown when the process is to exit.
+func (s stopping) Handle(context.Context, caddy.Event) error {
+	if caddy.Exiting() {
+		countdown.Do(func() { time.AfterFunc(s.app.patience(), endStreams) })
+	}
+	return nil
+}
+
+var (
+	_ caddy.App           = (*App)(nil)
+	_ caddy.Provisioner   = (*App)(nil)
+	_ caddyevents.Handler = stopping{}
+)

@@ -1,0 +1,280 @@
+package tokenbuddy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// attempt is one try at one seller, up to the moment when it is known whether its answer is fit for the client.
+type attempt struct {
+	*exchange
+	candidate *routing.Candidate
+	lease     *purchase.Lease
+	hold      *ledger.Commit
+
+	sent     bool // the seller was asked
+	timedOut bool
+	outcome  routing.Outcome
+
+	cancel   context.CancelCauseFunc // ends the seller's call
+	watching []func() bool           // what else may end it; to be stopped
+	response *http.Response
+	settled  *wire.Settlement // from the headers
+	stream   *relay.Stream    // of an answer that is one
+	events   *dialect.Events
+
+	answer     []byte // of an answer that is no stream: its body, or the first of it
+	more       bool   // there is more of it to come
+	restBytes  int64  // what came of that
+	readFailed bool   // and broke off
+}
+
+const (
+	// maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
+	maxWholeAnswer = 8 << 20
+	// holdWithoutPrice is held for, and in the end booked as, a request whose model has no price.
+	holdWithoutPrice = 50_000 * money.Micros(1)
+)
+
+// The reasons for which a seller's call is ended from this side.
+var (
+	errDeadline   = errors.New("no answer in time")
+	errClientGone = errors.New("the client went away")
+)
+
+// run gets a token, sends the request and reads the answer until its outcome is known. refused is the token that this
+// seller has just turned down, if any.
+func (a *attempt) run(refused *purchase.Lease) {
+	if a.outcome = a.obtainToken(refused); !a.outcome.Good() {
+		return
+	}
+	ctx := a.watch()
+	a.placeHold()
+	a.sent = true
+	a.attempts++
+	a.seller = a.candidate.Seller.ID
+	response, err := relay.Send(ctx, a.call())
+	if err != nil {
+		a.outcome = a.broken(ctx)
+		a.logger.Warn("proxy.upstream_fetch.failed", zap.String("requestId", a.id), zap.String("seller", a.seller), zap.Error(err))
+		return
+	}
+	a.response = response
+	a.readSettlement()
+	a.outcome = a.read(ctx)
+}
+
+// obtainToken leases a token for the seller; one is bought where none is there.
+func (a *attempt) obtainToken(refused *purchase.Lease) routing.Outcome {
+	seller := a.candidate.Seller
+	want := purchase.Want{
+		SellerID: seller.ID, Origin: seller.Origin, BaseURL: seller.BaseURL, Model: a.candidate.Model,
+		Methods: a.gw.namedMethods(a.candidate.Methods), Transport: a.gw.transport(seller), Hold: a.ceiling(),
+	}
+	var err error
+	if refused != nil {
+		a.lease, err = a.gw.market.Desk.Rebuy(a.r.Context(), want, refused)
+	} else {
+		a.lease, err = a.gw.market.Desk.Lease(a.r.Context(), want)
+	}
+	var limit *ledger.LimitError
+	switch {
+	case err == nil:
+		return routing.Outcome{}
+	case a.r.Context().Err() != nil:
+		return routing.Outcome{Kind: routing.ClientGone}
+	case errors.As(err, &limit):
+		return routing.Outcome{Kind: routing.BudgetExceeded}
+	default:
+		return routing.Outcome{Kind: routing.PurchaseFailed}
+	}
+}
+
+// ceiling is about the highest the request may cost at this seller.
+func (a *attempt) ceiling() money.Micros {
+	if cost, known := a.candidate.Price.Cost(a.endpoint.Ceiling(a.ask)); known {
+		return cost
+	}
+	return holdWithoutPrice
+}
+
+// placeHold writes down what the request may cost. It does not wait: that is done before the first byte of an answer is
+// sent, and by then it is nearly always long on disk.
+func (a *attempt) placeHold() {
+	previous := a.holdID
+	a.holdID = ledger.NewID()
+	a.hold = a.gw.market.Ledger.PlaceHold(ledger.Hold{
+		ID: a.holdID, Request: a.request(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
+		TokenID: a.lease.TokenID(), AmountMicros: a.ceiling(), Price: *a.candidate.Price,
+		Attempt: a.attempts + 1, Replaces: previous, PlacedAt: time.Now(),
+	})
+}
+
+// watch gives the context of the seller's call. It is not the client's: an answer that has been paid for may outlive the
+// client. Until the answer is there, the client's leaving and the deadline end it.
+func (a *attempt) watch() context.Context {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(a.r.Context()))
+	a.cancel = cancel
+	timer := time.AfterFunc(a.timeLeft(), func() { cancel(errDeadline) })
+	a.watching = []func() bool{timer.Stop, context.AfterFunc(a.r.Context(), func() { cancel(errClientGone) })}
+	return ctx
+}
+
+// unwatch leaves the seller's call to whoever reads on.
+func (a *attempt) unwatch() {
+	for _, stop := range a.watching {
+		stop()
+	}
+}
+
+// timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
+func (a *attempt) timeLeft() time.Duration {
+	if a.ask.Stream {
+		return a.gw.set.failover.deadline
+	}
+	return time.Until(a.begun.Add(a.gw.set.failover.unstreamed))
+}
+
+// call is the request as the seller gets it: the client's bytes, but for the model's id and the request's.
+func (a *attempt) call() relay.Call {
+	seller := a.candidate.Seller
+	header := relay.RequestHeader(a.r.Header, a.id, a.idempotent)
+	header.Set("Authorization", "Bearer "+a.lease.Bearer())
+	header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.timeLeft().Milliseconds()), 10))
+	url := seller.BaseURL + a.endpoint.Path
+	if a.r.URL.RawQuery != "" {
+		url += "?" + a.r.URL.RawQuery
+	}
+	return relay.Call{URL: url, Header: header, Body: a.splice(), Transport: a.gw.transport(seller)}
+}
+
+func (a *attempt) splice() *relay.Body {
+	var edits []relay.Edit
+	if !a.ask.HasRequestID {
+		text := `"requestId":` + jsonString(a.id) + `,`
+		edits = append(edits, relay.Edit{Start: a.ask.InsertAt, End: a.ask.InsertAt, Text: []byte(text)})
+	}
+	if a.candidate.Model != a.ask.Model {
+		edits = append(edits, relay.Edit{Start: a.ask.ModelStart, End: a.ask.ModelEnd, Text: []byte(jsonString(a.candidate.Model))})
+	}
+	return relay.Splice(a.body.bytes, edits...)
+}
+
+// read takes in as much of the answer as is needed to know its outcome: an error and a plain answer whole, a stream up to
+// its first content.
+func (a *attempt) read(ctx context.Context) routing.Outcome {
+	if relay.Compressed(a.response.Header) {
+		a.cancel(nil)
+		return routing.Outcome{Kind: routing.Deadline, Status: a.response.StatusCode} // a settlement could hide in it
+	}
+	if a.response.StatusCode <= 299 && isEventStream(a.response.Header) {
+		return a.begin()
+	}
+	var err error
+	a.answer, a.more, err = relay.ReadWhole(metered{a.response.Body, &a.answers}, maxWholeAnswer)
+	if errors.Is(err, errNoMemory) {
+		a.more, err = true, nil // it has been paid for, so it flows on as it comes
+	}
+	if err != nil {
+		return a.broken(ctx)
+	}
+	if !a.more {
+		_ = a.response.Body.Close()
+	}
+	return routing.Judge(a.response.StatusCode, a.answer)
+}
+
+// begin reads a stream until there is content to show.
+func (a *attempt) begin() routing.Outcome {
+	a.unwatch()
+	a.events = a.endpoint.Events()
+	a.stream = relay.NewStream(a.response.Body, func() { a.cancel(nil) }, relay.StreamOptions{
+		Watcher: a.events, Idle: a.gw.set.failover.idle, Shutdown: shutdown.Done(), ClientGone: a.r.Context().Done(),
+	})
+	switch a.stream.Begin() {
+	case relay.Committed:
+		return routing.Outcome{Status: a.response.StatusCode}
+	case relay.ClientGone:
+		return routing.Outcome{Kind: routing.ClientGone}
+	case relay.SaidError:
+		if a.events.Failure().ClientFault() {
+			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
+		}
+	}
+	return routing.Outcome{Kind: routing.Deadline, Status: a.response.StatusCode}
+}
+
+// broken is the outcome of a call that has ended without an answer.
+func (a *attempt) broken(ctx context.Context) routing.Outcome {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errClientGone) {
+		return routing.Outcome{Kind: routing.ClientGone}
+	}
+	a.timedOut = errors.Is(cause, errDeadline)
+	return routing.Outcome{Kind: routing.Deadline}
+}
+
+// charge ends an attempt that failed: what it cost is waste, and the token is dropped or kept for smaller requests.
+func (a *attempt) charge(d routing.Decision) {
+	if a.lease == nil {
+		return
+	}
+	a.unwatch()
+	a.cancel(nil)
+	switch {
+	case a.stream != nil:
+		a.stream.Close()
+	case a.response != nil:
+		_ = a.response.Body.Close()
+	}
+	desk := a.gw.market.Desk
+	if d.RefuseToken {
+		desk.Refused(a.lease, a.balance())
+	}
+	if d.DropToken {
+		desk.Drop(a.lease, "the seller does not know the token (401)")
+	}
+	a.settle(a.gw.market.Ledger.Waste(a.inference(ledger.StatusFailed)))
+}
+
+// report writes the attempt down where operators look.
+func (a *attempt) report(d routing.Decision) {
+	fields := []zap.Field{
+		zap.String("requestId", a.id), zap.String("seller", a.candidate.Seller.ID), zap.String("model", a.served),
+		zap.String("kind", string(a.outcome.Kind)), zap.Int("status", a.outcome.Status), zap.String("decision", d.Step.String()),
+	}
+	kind := string(a.outcome.Kind)
+	if a.outcome.Good() {
+		kind = "ok"
+	}
+	admin.ObserveAttempt(a.candidate.Seller.ID, kind)
+	switch {
+	case a.outcome.Good():
+		a.logger.Debug("proxy.upstream_fetch.succeeded", fields...)
+	case d.Step == routing.Next:
+		admin.ObserveFailover(kind)
+		a.logger.Info("route.failover.triggered", fields...)
+	default:
+		a.logger.Info("proxy.upstream_fetch.failed", fields...)
+	}
+}
+
+func isEventStream(h http.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+}

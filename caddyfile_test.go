@@ -1,0 +1,211 @@
+package tokenbuddy
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/gzip"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/zstd"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/cockroachdb/datadriven"
+)
+
+// adapt gives the JSON of a whole Caddyfile, indented.
+func adapt(t *testing.T, body string) (string, error) {
+	t.Helper()
+	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(body), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return "", err
+	}
+	for _, w := range warnings {
+		t.Errorf("warning: %s", w)
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, adapted, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String() + "\n", nil
+}
+
+// TestRefused shows the error for each mistake, with file and line.
+func TestRefused(t *testing.T) {
+	const block = ":8080\ntokenbuddy https://r.example {\n\tpayment mock\n"
+	datadriven.RunTest(t, "testdata/refused/errors", func(t *testing.T, d *datadriven.TestData) string {
+		body := d.Input + "\n"
+		switch d.Cmd {
+		case "block":
+			body = block + body + "}\n"
+		case "seller":
+			body = block + "seller acme https://a.example {\n" + body + "}\n}\n"
+		}
+		_, err := adapt(t, body)
+		if err == nil {
+			return "accepted"
+		}
+		if strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: a secret in the error: %v", d.Pos, err)
+		}
+		return strings.TrimPrefix(err.Error(), "parsing caddyfile tokens for 'tokenbuddy': ")
+	})
+}
+
+const adaptRule = "----------\n"
+
+// TestAdapt compares with what stands under the line of dashes; UPDATE_GOLDEN=1 writes that anew.
+func TestAdapt(t *testing.T) {
+	files, err := filepath.Glob("testdata/adapt/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no goldens", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			golden, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, want, ok := strings.Cut(string(golden), adaptRule)
+			if !ok {
+				t.Fatal("no line of dashes")
+			}
+			got, err := adapt(t, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if os.Getenv("UPDATE_GOLDEN") != "" {
+				if err := os.WriteFile(file, []byte(body+adaptRule+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			if formatted := string(caddyfile.Format([]byte(body))); formatted != body {
+				t.Errorf("caddy fmt would change it to:\n%s", formatted)
+			}
+			checkLoads(t, got)
+		})
+	}
+}
+
+// checkLoads: what the adapter writes is accepted as JSON, strictly, by the same rules, and says the same again.
+func checkLoads(t *testing.T, adapted string) {
+	t.Helper()
+	raw := handlerJSON(t, adapted)
+	var config Config
+	if err := caddy.StrictUnmarshalJSON(raw, &config); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.check(); err != nil {
+		t.Errorf("as JSON: %v", err)
+	}
+	again, err := json.Marshal(&config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := compact(t, again), compact(t, raw); got != want {
+		t.Errorf("as JSON it says\n%s\nwant\n%s", got, want)
+	}
+}
+
+// handlerJSON finds the handler's own configuration, wherever it is, without the member "handler".
+func handlerJSON(t *testing.T, adapted string) []byte {
+	t.Helper()
+	var whole any
+	if err := json.Unmarshal([]byte(adapted), &whole); err != nil {
+		t.Fatal(err)
+	}
+	var find func(v any) map[string]any
+	find = func(v any) map[string]any {
+		switch v := v.(type) {
+		case map[string]any:
+			if v["handler"] == "tokenbuddy" {
+				return v
+			}
+			for _, child := range v {
+				if m := find(child); m != nil {
+					return m
+				}
+			}
+		case []any:
+			for _, child := range v {
+				if m := find(child); m != nil {
+					return m
+				}
+			}
+		}
+		return nil
+	}
+	handler := find(whole)
+	if handler == nil {
+		t.Fatal("no handler in", adapted)
+	}
+	delete(handler, "handler")
+	raw, err := json.Marshal(handler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// compact gives JSON with the members of every object in order.
+func compact(t *testing.T, raw []byte) string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// FuzzUnmarshalCaddyfile: no input makes the reader panic, and what it accepts is a right configuration as JSON too.
+func FuzzUnmarshalCaddyfile(f *testing.F) {
+	files, err := filepath.Glob("testdata/adapt/*.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		golden, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		body, _, _ := strings.Cut(string(golden), adaptRule)
+		if i := strings.Index(body, "\ttokenbuddy"); i >= 0 {
+			f.Add(strings.TrimSuffix(body[i+1:], "}\n"))
+		}
+	}
+	f.Add("tokenbuddy { {\n} }")
+	f.Add("tokenbuddy https://r.example {\n\tpayment")
+	f.Add("tokenbuddy https://r.example {\n\tpayment mock {\n\tselection manual {\n")
+	f.Fuzz(func(t *testing.T, body string) {
+		tokens, err := caddyfile.Tokenize([]byte(body), "Caddyfile")
+		if err != nil || len(tokens) == 0 {
+			return
+		}
+		var h Handler
+		if h.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)) != nil {
+			return
+		}
+		raw, err := json.Marshal(&h.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again Config
+		if err := caddy.StrictUnmarshalJSON(raw, &again); err != nil {
+			t.Fatal(err)
+		}
+		if err := again.check(); err != nil {
+			t.Errorf("accepted as Caddyfile, but as JSON: %v", err)
+		}
+	})
+}

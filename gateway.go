@@ -1,0 +1,157 @@
+package tokenbuddy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/google/uuid"
+	"github.com/zeebo/blake3"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// gateway is what the requests of one running config work with. It lives until the config is gone and its last request has
+// ended; what outlives a config is in the market.
+type gateway struct {
+	*Handler
+	market   *market.Market
+	registry *routing.Registry // nil: the config has pinned sellers alone
+	table    *routing.Table
+	carrier  *relay.Carrier
+	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
+	promptKey [32]byte
+
+	references atomic.Int64
+	retired    sync.Once
+	closed     chan struct{}
+	release    []func() // what to give up at the end, last first
+}
+
+// openGateway opens the market and starts what the config asks for. The gateway comes with one reference.
+func openGateway(h *Handler) (*gateway, error) {
+	key, err := h.ledgerKey()
+	if err != nil {
+		return nil, err
+	}
+	m, err := market.Open(market.Options{
+		Dir: h.set.ledgerDir, Key: key, Logger: caddy.Log().Named("tokenbuddy"),
+		LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
+	})
+	if err != nil {
+		return nil, err
+	}
+	gw := &gateway{
+		Handler: h,
+		market:  m,
+		table:   routing.NewTable(h.tableOptions()),
+		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: h.set.failover.connect, Networks: h.set.networks}),
+		closed:  make(chan struct{}),
+	}
+	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
+	gw.references.Store(1)
+	gw.release = append(gw.release, m.Release, gw.carrier.Close, m.HoldTerms(h.set.terms))
+	if r := h.set.registry; r != nil {
+		registry, release, err := m.Registry(routing.RegistryOptions{
+			URL: r.url, Refresh: r.refresh, Timeout: r.timeout, MaxSize: r.maxSize,
+		})
+		if err != nil {
+			gw.leave()
+			return nil, err
+		}
+		gw.registry = registry
+		gw.release = append(gw.release, release, registry.Watch(gw.table.Update))
+	}
+	return gw, nil
+}
+
+// ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
+func (h *Handler) ledgerKey() ([]byte, error) {
+	if h.set.ledgerKeySecret != "" {
+		return ledger.KeyFromSecret(h.set.ledgerKeySecret), nil
+	}
+	return ledger.LoadKey(filepath.Join(caddy.AppDataDir(), "tokenbuddy.key"))
+}
+
+// enter takes a reference, unless the last one is gone.
+func (gw *gateway) enter() bool {
+	for {
+		n := gw.references.Load()
+		if n == 0 {
+			return false
+		}
+		if gw.references.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// leave gives back a reference. The last one closes the gateway.
+func (gw *gateway) leave() {
+	if gw.references.Add(-1) > 0 {
+		return
+	}
+	for i := len(gw.release) - 1; i >= 0; i-- {
+		gw.release[i]()
+	}
+	close(gw.closed)
+}
+
+// retire gives back the config's own reference, once.
+func (gw *gateway) retire() { gw.retired.Do(gw.leave) }
+
+// tableOptions is what the config says of sellers, models and payment.
+func (h *Handler) tableOptions() routing.TableOptions {
+	return routing.TableOptions{
+		Pinned: h.set.pinned, Aliases: h.set.aliases, Methods: h.set.methods, DefaultSeller: h.set.defaultSeller,
+	}
+}
+
+// namedMethods are the payment methods of these names, which the config has loaded.
+func (gw *gateway) namedMethods(names []string) []purchase.NamedMethod {
+	all := make([]purchase.NamedMethod, 0, len(names))
+	for _, name := range names {
+		all = append(all, gw.methods[name])
+	}
+	return all
+}
+
+// transport reaches a seller: as written where the operator named it, with care where a registry did.
+func (gw *gateway) transport(s *routing.Seller) http.RoundTripper {
+	if s.Pinned {
+		return gw.carrier.Operator()
+	}
+	return gw.carrier.Stranger()
+}
+
+// hashPrompt gives a keyed hash of a request's body, by which equal prompts can be told without anyone reading them.
+func (gw *gateway) hashPrompt(body []byte) string {
+	h, _ := blake3.NewKeyed(gw.promptKey[:]) // errs on a key of another length alone
+	_, _ = h.Write(body)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// idempotencyKey is what all attempts at a request carry: made of the member and the client's own key where there is one,
+// so that the client's retries are one charge and members can't meet each other's.
+func idempotencyKey(member, own string) string {
+	if own == "" {
+		return uuid.NewString()
+	}
+	sum := sha256.Sum256([]byte(member + "\x00" + own))
+	return hex.EncodeToString(sum[:])
+}
+
+func jsonString(s string) string {
+	b, _ := json.Marshal(s) // strings always encode
+	return string(b)
+}

@@ -1,0 +1,177 @@
+// Package tokenbuddy is a Caddy HTTP handler that turns a Caddy into a team's one gateway to many sellers of language model
+// tokens: it picks a seller for the model that is asked for, attaches a bearer token that was bought ahead, passes the
+// answer through byte for byte, and books what it cost.
+package tokenbuddy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// All that the module brings is registered here, so that there is one place to see what is in the box.
+func init() {
+	caddy.RegisterModule(new(App))
+	caddy.RegisterModule(new(Handler))
+	caddy.RegisterModule(admin.API{})
+	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(routing.DefaultFirst{})
+	caddy.RegisterModule(routing.Manual{})
+
+	httpcaddyfile.RegisterHandlerDirective("tokenbuddy", parseCaddyfile)
+	httpcaddyfile.RegisterDirectiveOrder("tokenbuddy", httpcaddyfile.Before, "reverse_proxy")
+}
+
+// Handler is the gateway: it answers the paths of the model APIs and gives all other requests to the next handler.
+type Handler struct {
+	Config
+
+	set     *settings
+	policy  routing.Policy
+	methods map[string]purchase.NamedMethod
+	logger  *zap.Logger
+
+	gateway  atomic.Pointer[gateway]
+	started  chan struct{} // closed when the first gateway is open
+	starting sync.Mutex    // held while a gateway is opened
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.tokenbuddy", New: func() caddy.Module { return new(Handler) }}
+}
+
+// Provision resolves the configuration and loads the guest modules. It opens, fetches and buys nothing.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	h.started = make(chan struct{})
+	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		repl = caddy.NewReplacer()
+	}
+	set, err := h.settings(repl)
+	if err != nil {
+		return err
+	}
+	h.set = set
+	if err := h.loadPolicy(ctx); err != nil {
+		return err
+	}
+	if err := h.loadMethods(ctx); err != nil {
+		return err
+	}
+	app, err := ctx.App("tokenbuddy")
+	if err != nil {
+		return fmt.Errorf("getting the tokenbuddy app: %w", err)
+	}
+	return app.(*App).enlist(h)
+}
+
+func (h *Handler) loadPolicy(ctx caddy.Context) error {
+	if h.SelectionRaw == nil {
+		h.policy = routing.DefaultFirst{}
+		return nil
+	}
+	mod, err := ctx.LoadModule(h, "SelectionRaw")
+	if err != nil {
+		return fmt.Errorf("loading the selection policy: %w", err)
+	}
+	h.policy = mod.(routing.Policy)
+	return nil
+}
+
+func (h *Handler) loadMethods(ctx caddy.Context) error {
+	mods, err := ctx.LoadModule(h, "PaymentsRaw")
+	if err != nil {
+		return fmt.Errorf("loading the payment methods: %w", err)
+	}
+	h.methods = make(map[string]purchase.NamedMethod)
+	for _, mod := range mods.([]any) {
+		name := mod.(caddy.Module).CaddyModule().ID.Name()
+		h.methods[name] = purchase.NamedMethod{Name: name, Method: mod.(purchase.Method)}
+		h.set.methods = append(h.set.methods, name)
+	}
+	return nil
+}
+
+// start opens the gateway. The app calls it once the config is sure to be meant.
+func (h *Handler) start() error {
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	gw, err := openGateway(h)
+	if err != nil {
+		return err
+	}
+	h.gateway.Store(gw)
+	close(h.started)
+	return nil
+}
+
+// enter gives a request the gateway, with a reference that it gives back with leave. It waits for the app's start. A
+// request may reach the handler of an old config after that was cleaned up (it was on its way when the reload came): it
+// opens the gateway again, just for itself.
+func (h *Handler) enter(ctx context.Context) (*gateway, error) {
+	if gw := h.gateway.Load(); gw != nil && gw.enter() {
+		return gw, nil
+	}
+	select {
+	case <-h.started:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	if gw := h.gateway.Load(); gw.enter() {
+		return gw, nil
+	}
+	if caddy.Exiting() {
+		return nil, fmt.Errorf("the gateway is shutting down")
+	}
+	gw, err := openGateway(h)
+	if err != nil {
+		return nil, err
+	}
+	h.gateway.Store(gw) // opened with one reference, which is now the request's
+	return gw, nil
+}
+
+// stop gives up the config's reference and waits until the last request has given up its own, or ctx is done.
+func (h *Handler) stop(ctx context.Context) error {
+	gw := h.gateway.Load()
+	if gw == nil {
+		return nil
+	}
+	gw.retire()
+	select {
+	case <-gw.closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("tokenbuddy: %d requests were still open at the end of the grace period; what they cost is booked at the next start", gw.references.Load())
+	}
+}
+
+// Cleanup gives up what the config held. Requests in flight outlive it.
+func (h *Handler) Cleanup() error {
+	if gw := h.gateway.Load(); gw != nil {
+		gw.retire()
+	}
+	return nil
+}
+
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ caddyfile.Unmarshaler       = (*Handler)(nil)
+)

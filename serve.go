@@ -1,0 +1,236 @@
+package tokenbuddy
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// ServeHTTP answers the paths of the model APIs; everything else goes to the next handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	x := &exchange{w: w, r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), logger: h.logger}
+	var story func() *dialect.Refusal
+	switch {
+	case x.endpoint == nil && !isModels(r):
+		return next.ServeHTTP(w, r)
+	case r.Header.Get(wire.HeaderDeadline) != "":
+		story = func() *dialect.Refusal { return dialect.Loop() } // only a gateway sends it: two of them point at each other
+	case x.endpoint == nil:
+		story = x.models
+	case x.endpoint != nil && r.Method == http.MethodPost:
+		story = x.infer
+	case x.endpoint != nil && x.endpoint.Protocol == dialect.Responses && isWebSocket(r):
+		story = func() *dialect.Refusal { return dialect.UpgradeRequired() }
+	default:
+		return next.ServeHTTP(w, r)
+	}
+	x.shape = x.callersShape()
+	x.id = requestID(r.Header.Get(wire.HeaderRequestID))
+	w.Header().Set(wire.HeaderRequestID, x.id)
+
+	gw, err := h.enter(r.Context())
+	if err != nil {
+		h.logger.Error("proxy.request.refused", zap.Error(err))
+		dialect.NoSeller(time.Second).Write(w, x.shape, x.id)
+		return nil
+	}
+	defer gw.leave()
+	x.gw = gw
+	defer x.tell()
+	if refusal := story(); refusal != nil {
+		x.refuse(refusal)
+	}
+	return nil
+}
+
+// exchange is one request of a client and what has come of it so far.
+type exchange struct {
+	gw       *gateway
+	w        http.ResponseWriter
+	r        *http.Request
+	endpoint *dialect.Endpoint // nil for GET /v1/models
+	shape    dialect.Shape
+	id       string
+	begun    time.Time
+	logger   *zap.Logger
+
+	member      *member.Member
+	body        *body
+	ask         *dialect.Request
+	served      string // the model's id after aliases
+	answers     int64  // bytes of answers in memory
+	promptHash  string
+	promptBytes int64
+	idempotent  string // the Idempotency-Key of every attempt
+
+	attempts  int
+	seller    string        // of the last attempt
+	holdID    string        // of the last attempt
+	firstByte time.Duration // until the first byte went to the client
+	ended     ledger.Status // how it was booked; empty: no seller was asked
+	billed    money.Micros  // what the seller took, once it is booked
+}
+
+// infer is the story of one inference: who asks, for what, may they, which sellers, and then the trade with them.
+func (x *exchange) infer() *dialect.Refusal {
+	if refusal := x.identify(); refusal != nil {
+		return refusal
+	}
+	if refusal := x.read(); refusal != nil {
+		return refusal
+	}
+	defer x.body.release()
+	defer func() { memory.give(x.answers) }()
+	candidates, refusal := x.route()
+	if refusal != nil {
+		return refusal
+	}
+	if x.gw.market.Ledger.Err() != nil {
+		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
+	}
+	return x.trade(candidates)
+}
+
+// identify finds the member: by key, or by what another Caddy module has authenticated. Where the config names no members
+// it is whoever asks from this machine, but not a page in a browser on it.
+func (x *exchange) identify() *dialect.Refusal {
+	set := x.gw.set
+	if !set.members.Empty() {
+		if m, ok := set.members.ByKey(x.r.Header); ok {
+			x.member = m
+			return nil
+		}
+	}
+	if set.memberFrom != "" {
+		if m, ok := set.members.ByName(x.replacer().ReplaceAll(set.memberFrom, "")); ok {
+			x.member = m
+			return nil
+		}
+	}
+	if set.members.Empty() && set.memberFrom == "" && x.fromLoopback() && x.r.Header.Get("Origin") == "" {
+		x.member = member.Anonymous
+		return nil
+	}
+	return dialect.InvalidKey()
+}
+
+// read takes in the request and finds in it what matters here.
+func (x *exchange) read() *dialect.Refusal {
+	b, refusal := readBody(x.r, x.gw.set.maxBody)
+	if refusal != nil {
+		return refusal
+	}
+	x.body = b
+	if x.ask, refusal = x.endpoint.Scan(b.bytes); refusal != nil {
+		b.release()
+		return refusal
+	}
+	x.promptBytes = int64(len(b.bytes))
+	x.promptHash = x.gw.hashPrompt(b.bytes)
+	x.idempotent = idempotencyKey(x.member.Name, x.r.Header.Get(wire.HeaderIdempotencyKey))
+	return nil
+}
+
+// route finds the sellers to try, in order.
+func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
+	index := x.gw.index(x.r.Context())
+	served, ok := index.Resolve(x.ask.Model)
+	if !ok {
+		if x.gw.registry != nil && x.gw.registry.Document() == nil {
+			return nil, dialect.NoSeller(5 * time.Second)
+		}
+		return nil, dialect.ModelNotFound(x.ask.Model)
+	}
+	x.served = served
+	if !x.member.Allows(served) {
+		return nil, dialect.ModelNotAllowed(x.ask.Model)
+	}
+	q := routing.Query{
+		Served: served, Protocol: x.endpoint.Protocol, DefaultSeller: index.DefaultSeller(),
+		Ceiling: x.endpoint.Ceiling(x.ask),
+	}
+	candidates := x.gw.policy.Order(&q, index.Candidates(served, x.endpoint.Protocol), make([]*routing.Candidate, 0, maxCandidates))
+	if len(candidates) == 0 {
+		return nil, dialect.ModelNotFound(x.ask.Model)
+	}
+	return candidates, nil
+}
+
+// maxCandidates bounds the sellers that are looked at for one request; it is far above any sensible max_attempts.
+const maxCandidates = 16
+
+// index is the model index of now. It waits only on a first start that has never had a registry document.
+func (gw *gateway) index(ctx context.Context) *routing.Index {
+	if gw.registry != nil && gw.registry.Document() == nil {
+		_ = gw.registry.Ready(ctx) // whatever became of it, the index says what there is
+	}
+	return gw.table.Index()
+}
+
+// refuse answers in the shape of the API that was called.
+func (x *exchange) refuse(refusal *dialect.Refusal) {
+	x.describe()
+	refusal.Write(x.w, x.shape, x.id)
+}
+
+// callersShape says how errors look to this client: the path says it, and for the list of models the header that only the
+// Anthropic SDKs send.
+func (x *exchange) callersShape() dialect.Shape {
+	if x.endpoint != nil {
+		return x.endpoint.Shape
+	}
+	if x.r.Header.Get("Anthropic-Version") != "" {
+		return dialect.Anthropic
+	}
+	return dialect.OpenAI
+}
+
+func (x *exchange) replacer() *caddy.Replacer {
+	return x.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+}
+
+// fromLoopback is true when both the connection and, where Caddy trusts a proxy before it, the client are on this machine.
+func (x *exchange) fromLoopback() bool {
+	client, _ := caddyhttp.GetVar(x.r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return isLoopback(x.r.RemoteAddr) && (client == "" || isLoopback(client))
+}
+
+func isLoopback(address string) bool {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func isWebSocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// requestID is the client's own id where it is fit to stand in a header and a log, else a new one.
+func requestID(own string) string {
+	if own == "" || len(own) > 128 {
+		return uuid.NewString()
+	}
+	for i := range len(own) {
+		if own[i] < ' ' || own[i] > '~' {
+			return uuid.NewString()
+		}
+	}
+	return own
+}

@@ -1,0 +1,50 @@
+package tokenbuddy
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+)
+
+// tell gives the metrics, the access log, and placeholders for whoever wants them, what became of the request.
+func (x *exchange) tell() {
+	if x.endpoint != nil {
+		admin.ObserveRequest(admin.Request{
+			Protocol: string(x.endpoint.Protocol), Model: x.served, Seller: x.seller, Outcome: x.outcome(),
+			TimeToFirstByte: x.firstByte, Duration: time.Since(x.begun),
+		})
+	}
+	fields := map[string]string{"model": x.served, "seller": x.seller}
+	if x.member != nil {
+		fields["member"] = x.member.Name
+	}
+	extra, _ := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	repl := x.replacer()
+	for name, value := range fields {
+		if value == "" {
+			continue
+		}
+		repl.Set("http.tokenbuddy."+name, value)
+		if extra != nil {
+			extra.Add(zap.String("tokenbuddy_"+name, value))
+		}
+	}
+	if x.attempts == 0 {
+		return
+	}
+	repl.Set("http.tokenbuddy.billed_micros", int64(x.billed))
+	if extra != nil {
+		extra.Add(zap.Int64("tokenbuddy_billed_micros", int64(x.billed)))
+	}
+}
+
+// outcome is how the request ended, as the metrics have it: as the ledger does, or refused where no seller was asked.
+func (x *exchange) outcome() string {
+	if x.ended == "" {
+		return "refused"
+	}
+	return string(x.ended)
+}
