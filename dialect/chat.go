@@ -14,6 +14,7 @@ const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID
 
 var chat = &api{
 	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberPromptCacheKey,
+	turns:  "messages",
 	event:  (*Events).chunk,
 	marks:  chunkMarks,
 	mark:   (*Events).chunkMark,

@@ -7,6 +7,7 @@ var completionsEndpoints = []*Endpoint{
 // completions streams as chat does, with text where chat has a delta.
 var completions = &api{
 	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberN,
+	turns:  "prompt",
 	event:  (*Events).chunk,
 	marks:  chunkMarks,
 	mark:   (*Events).chunkMark,

@@ -51,6 +51,8 @@ type Endpoint struct {
 // api is what sets one protocol apart from another. Each has a file of its own.
 type api struct {
 	asks   uint32                                 // the members of a request that are read: 1<<memberModel and so on
+	system string                                 // the member that has the system text; empty where the turns have it
+	turns  string                                 // the member that has the conversation
 	event  func(v *Events, name, data []byte)     // looks at one whole event
 	marks  map[string]bool                        // paths of what is wanted from an event that is too long to be held
 	mark   func(v *Events, path string, b []byte) // takes such a value

@@ -20,6 +20,8 @@ type Events struct {
 	stated    bool   // chat: usage stood at its own place, not only at Groq's
 	sequence  int64  // responses: the last sequence number; -1 before the first
 	oversized *oversized
+
+	responseID string // responses
 }
 
 // oversized is an event that is too long to be held, while it comes.

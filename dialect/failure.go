@@ -1,6 +1,9 @@
 package dialect
 
-import "bytes"
+import (
+	"bytes"
+	"net/http"
+)
 
 // Failure is the error that a stream said of itself.
 type Failure struct {
@@ -8,7 +11,8 @@ type Failure struct {
 	Type   string // its type and code, where they are short plain words
 	Code   string
 
-	rank int // which member the status is from
+	rank  int  // which member the status is from
+	model bool // the message begins by naming a model
 }
 
 // ClientFault tells whether the request is at fault and not the seller, so that another one would say the same: a 4xx
@@ -30,6 +34,24 @@ func (f *Failure) ClientFault() bool {
 	return f.Type == "invalid_request_error" || f.Code == "invalid_request_error"
 }
 
+// ModelNotFound tells whether the seller says that it does not have the model: in so many words, or as the messages API
+// puts it, not_found_error with a message that begins with "model:". That something else was not found, or that a sentence
+// in the message may mean a model, is not enough: the seller would be left out for what it has.
+func (f *Failure) ModelNotFound() bool {
+	const modelNotFound = "model_not_found"
+	return f.Code == modelNotFound || f.Type == modelNotFound || f.Type == "not_found_error" && f.model
+}
+
+// SaysModelNotFound is Failure.ModelNotFound for an answer that is not a stream: a 404 with its body.
+func SaysModelNotFound(status int, body []byte) bool {
+	if status != http.StatusNotFound {
+		return false
+	}
+	var f Failure
+	f.read(body, 1)
+	return f.ModelNotFound()
+}
+
 // read takes what an event, or an error object in it, says. Errors stand at the top level, under error, and under
 // response.error.
 func (f *Failure) read(b []byte, levels int) {
@@ -46,6 +68,8 @@ func (f *Failure) read(b []byte, levels int) {
 		case "code":
 			f.status(value, 1)
 			f.Code = word(value, f.Code)
+		case "message":
+			f.model = f.model || bytes.HasPrefix(value, []byte(`"model:`))
 		case "type":
 			// At the top level it is the event's own.
 			if t := word(value, ""); t != "" && t != "error" && !bytes.HasPrefix(value, []byte(`"response.`)) {

@@ -9,6 +9,8 @@ var messagesEndpoints = []*Endpoint{
 
 var messages = &api{
 	asks:   everyRequest | 1<<memberMaxTokens,
+	system: "system",
+	turns:  "messages",
 	event:  (*Events).message,
 	marks:  map[string]bool{"type": true, "usage": true, "message.usage": true, "error": true},
 	mark:   (*Events).messageMark,

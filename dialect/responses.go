@@ -5,15 +5,20 @@ import (
 	"strconv"
 )
 
+// ResponsesPath is the one on which clients also try a WebSocket.
+const ResponsesPath = "/v1/responses"
+
 var responsesEndpoints = []*Endpoint{
-	{Path: "/v1/responses", Protocol: Responses, api: responses},
+	{Path: ResponsesPath, Protocol: Responses, api: responses},
 	{Path: "/v1/responses/compact", Protocol: Responses, api: responses},
 }
 
 var responses = &api{
 	asks:   everyRequest | 1<<memberMaxOutputTokens | 1<<memberBackground | 1<<memberPromptCacheKey | 1<<memberPreviousResponseID,
+	system: "instructions",
+	turns:  "input",
 	event:  (*Events).response,
-	marks:  map[string]bool{"type": true, "sequence_number": true, "response.usage": true, "response.error": true, "error": true},
+	marks:  map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.error": true, "error": true},
 	mark:   (*Events).responseMark,
 	close:  (*Events).responseClose,
 	broken: (*Events).responseBreak,
@@ -50,6 +55,9 @@ func (v *Events) response(name, data []byte) {
 			payload = payload || !empty(value)
 		}
 	})
+	if response != nil && v.responseID == "" {
+		v.responseID = objectID(response)
+	}
 	if response != nil && bytes.Contains(response, []byte(`"usage"`)) {
 		v.usage.replace(member(response, "usage"))
 	}
@@ -118,6 +126,10 @@ func (v *Events) responseMark(path string, raw []byte) {
 	switch path {
 	case "sequence_number":
 		v.sequence = max(v.sequence, digits(raw))
+	case "response.id":
+		if v.responseID == "" {
+			v.responseID = identifier(raw)
+		}
 	case "response.usage":
 		v.usage.replace(raw)
 	}

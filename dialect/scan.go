@@ -15,12 +15,14 @@ type Request struct {
 	MaxOutput          int64 // the asked limit of completion tokens; 0 when there is none
 	N                  int64 // how many answers are asked for, at least 1
 	RequestID          string
-	HasRequestID       bool // the client has named one itself, readable or not: none may be added
-	PromptCacheKey     string
+	HasRequestID       bool   // the client has named one itself, readable or not: none may be added
+	PromptCacheKey     string // empty when there is none, or none that can be read
 	PreviousResponseID string
 
 	// PromptTokens is an estimate: a third of the body's bytes. Each piece of media in base64 counts 2,000 instead.
 	PromptTokens int64
+
+	system, turns span // the members that Opening reads
 }
 
 // maxModel is how long a model's name may be: it is kept with each entry of the ledger.
@@ -63,6 +65,7 @@ func (s *scanner) member(key, value span) {
 	which, exact := known(name)
 	if which == noMember {
 		s.checkName(name)
+		s.opening(name, value)
 		return
 	}
 	member := memberNames[which]
@@ -80,6 +83,17 @@ func (s *scanner) member(key, value span) {
 	}
 }
 
+// opening notes where that stands which tells a conversation from others.
+func (s *scanner) opening(name []byte, value span) {
+	switch a := s.endpoint.api; {
+	case len(name) == 0:
+	case string(name) == a.system:
+		s.request.system = value
+	case string(name) == a.turns:
+		s.request.turns = value
+	}
+}
+
 // take reads the value of a member that this API knows.
 func (s *scanner) take(which int, value span) {
 	r, raw := s.request, value.of(s.body)
@@ -93,18 +107,15 @@ func (s *scanner) take(which int, value span) {
 			s.refuse("background", "can't be true here: what runs after the answer can't be metered.")
 		}
 	case memberMaxTokens, memberMaxCompletionTokens, memberMaxOutputTokens:
-		r.MaxOutput = max(r.MaxOutput, s.integer(memberNames[which], raw, 0))
+		r.MaxOutput = max(r.MaxOutput, s.limit(memberNames[which], raw))
 	case memberN:
 		r.N = max(1, s.integer("n", raw, 1))
 	case memberPromptCacheKey:
-		r.PromptCacheKey = s.text("prompt_cache_key", raw)
+		r.PromptCacheKey = readable(raw)
 	case memberPreviousResponseID:
 		r.PreviousResponseID = s.text("previous_response_id", raw)
 	case memberRequestID:
-		r.HasRequestID = true
-		if raw[0] == '"' {
-			r.RequestID = s.text("requestId", raw)
-		}
+		r.HasRequestID, r.RequestID = true, readable(raw)
 	}
 }
 
@@ -136,12 +147,20 @@ func (s *scanner) flag(name string, raw []byte) bool {
 	return false
 }
 
+// limit reads an output limit. Some clients and servers write no limit as -1.
+func (s *scanner) limit(name string, raw []byte) int64 {
+	if string(raw) == "-1" {
+		return 0
+	}
+	return s.integer(name, raw, 0)
+}
+
 func (s *scanner) integer(name string, raw []byte, least int64) int64 {
 	if string(raw) == "null" {
 		return 0
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || n < least || raw[0] == '-' {
+	n, ok := whole(raw)
+	if !ok || n < least {
 		s.refuse(name, "must be a whole number of at least "+strconv.FormatInt(least, 10)+", or null.")
 		return 0
 	}
@@ -160,6 +179,16 @@ func (s *scanner) text(name string, raw []byte) string {
 	text, ok := unquote(raw[1 : len(raw)-1])
 	if !ok {
 		s.refuse(name, "is not valid Unicode.")
+	}
+	return string(text)
+}
+
+// readable decodes a string that decides neither what is served nor what it costs: one that can't be read, or another
+// value, is empty, and the seller's to judge.
+func readable(raw []byte) string {
+	text, ok := unquote(inner(raw))
+	if !ok {
+		return ""
 	}
 	return string(text)
 }

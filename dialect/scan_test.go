@@ -54,6 +54,12 @@ func TestScan(t *testing.T) {
 		{chatPath, `{"max_tokens":9,"max_completion_tokens":7,"model":"m"}`, Request{Model: "m", N: 1, MaxOutput: 9}},
 		{chatPath, `{"model":"m","max_output_tokens":"x","background":true,"previous_response_id":3}`, Request{Model: "m", N: 1}},
 		{chatPath, `{"model":"m","prompt_cache_key":"k\n","requestId":"r"}`, Request{Model: "m", N: 1, PromptCacheKey: "k\n", RequestID: "r", HasRequestID: true}},
+		{chatPath, `{"model":"m","prompt_cache_key":7,"requestId":"\ud800"}`, Request{Model: "m", N: 1, HasRequestID: true}},
+		{responsesPath, `{"model":"m","prompt_cache_key":"\udc00","previous_response_id":null}`, Request{Model: "m", N: 1}},
+		{chatPath, `{"model":"m","stream":false,"max_tokens":4096.0,"n":1.0}`, Request{Model: "m", N: 1, MaxOutput: 4096}},
+		{chatPath, `{"model":"m","max_tokens":-1,"max_completion_tokens":7}`, Request{Model: "m", N: 1, MaxOutput: 7}},
+		{messagesPath, `{"model":"m","max_tokens":-1}`, Request{Model: "m", N: 1}},
+		{responsesPath, `{"model":"m","max_output_tokens":1e3,"background":null}`, Request{Model: "m", N: 1, MaxOutput: 1000}},
 		{chatPath, `{"model":"m","request_id":null}`, Request{Model: "m", N: 1, HasRequestID: true}},
 		{chatPath, `{"model":"m","nested":{"model":"x","Model":1,"stream":"y"},"messages":[{"model":2}]}`, Request{Model: "m", N: 1}},
 		{chatPath, `{"model":"m","x":1,"x":2,"":0,"models":1,"mode":2}`, Request{Model: "m", N: 1}},
@@ -77,7 +83,7 @@ func TestScan(t *testing.T) {
 		if test.body[got.InsertAt-1] != '{' || strings.TrimSpace(test.body[:got.InsertAt]) != "{" {
 			t.Errorf("%s: insert at %d", test.body, got.InsertAt)
 		}
-		got.ModelStart, got.ModelEnd, got.InsertAt, got.PromptTokens = 0, 0, 0, 0
+		got.ModelStart, got.ModelEnd, got.InsertAt, got.PromptTokens, got.system, got.turns = 0, 0, 0, 0, span{}, span{}
 		if *got != test.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", test.body, *got, test.want)
 		}
@@ -137,19 +143,24 @@ func TestScanRefuses(t *testing.T) {
 		{chatPath, `{"model":"m","stream":true,"stream":false}`, "stream", "twice"},
 		{chatPath, `{"model":"m","stream":"true"}`, "stream", "true, false or null"},
 		{chatPath, `{"model":"m","stream":1}`, "stream", "true, false or null"},
-		{chatPath, `{"model":"m","max_tokens":-1}`, "max_tokens", "whole number"},
+		{chatPath, `{"model":"m","max_tokens":-2}`, "max_tokens", "whole number"},
 		{chatPath, `{"model":"m","max_tokens":1.5}`, "max_tokens", "whole number"},
-		{chatPath, `{"model":"m","max_tokens":1e3}`, "max_tokens", "whole number"},
+		{chatPath, `{"model":"m","max_tokens":1e-3}`, "max_tokens", "whole number"},
+		{chatPath, `{"model":"m","max_tokens":1e400}`, "max_tokens", "whole number"},
+		{chatPath, `{"model":"m","max_tokens":4096.00000000000000000001}`, "max_tokens", "whole number"},
+		{chatPath, `{"model":"m","max_tokens":true}`, "max_tokens", "whole number"},
 		{chatPath, `{"model":"m","max_tokens":"5"}`, "max_tokens", "whole number"},
 		{chatPath, `{"model":"m","max_tokens":9223372036854775808}`, "max_tokens", "whole number"},
 		{chatPath, `{"model":"m","max_tokens":1,"max_tokens":1}`, "max_tokens", "twice"},
 		{responsesPath, `{"model":"m","max_tokens":1,"max_tokens":1}`, "max_tokens", "twice"},
 		{responsesPath, `{"model":"m","max_output_tokens":{}}`, "max_output_tokens", "whole number"},
 		{chatPath, `{"model":"m","n":0}`, "n", "at least 1"},
+		{chatPath, `{"model":"m","n":0.0}`, "n", "at least 1"},
+		{chatPath, `{"model":"m","n":-1}`, "n", "at least 1"},
 		{chatPath, `{"model":"m","n":1,"N":2}`, "n", "twice"},
 		{chatPath, `{"model":"m","requestId":"a","request_id":"b"}`, "requestId", "twice"},
 		{chatPath, `{"model":"m","prompt_cache_key":"a","prompt_cache_key":"b"}`, "prompt_cache_key", "twice"},
-		{chatPath, `{"model":"m","prompt_cache_key":7}`, "prompt_cache_key", "string"},
+		{responsesPath, `{"model":"m","previous_response_id":7}`, "previous_response_id", "string"},
 		{responsesPath, `{"model":"m","background":true}`, "background", "metered"},
 		{responsesPath, `{"model":"m","background":"yes"}`, "background", "true, false or null"},
 		{responsesPath, `{"model":"m","background":false,"background":true}`, "background", "twice"},
@@ -176,7 +187,7 @@ func TestScanRefusesWithoutTheValue(t *testing.T) {
 		`{"model":["` + secret + `"]}`,
 		`{"model":"m","stream":"` + secret + `"}`,
 		`{"model":"m","max_tokens":"` + secret + `"}`,
-		`{"model":"m","prompt_cache_key":{"` + secret + `":1}}`,
+		`{"model":"m","` + secret + `":{"` + secret + `":1]}`,
 		`{"model":"m","messages":"` + secret + `}`,
 		`{"model":"m","` + secret + `\u0000":1}`,
 		`{"model":"` + secret + `\ud800"}`,

@@ -10,24 +10,33 @@ const maxDepth = 10_000
 
 // nest is how deep a walk is, and in what: a bit for each level, set where it is an object.
 type nest struct {
-	bits  []uint64
+	near  [4]uint64
+	far   []uint64 // the levels that near has no room for
 	depth int
 }
 
 func (n *nest) push(object bool) {
-	word, bit := n.depth>>6, uint64(1)<<(n.depth&63)
-	if word == len(n.bits) {
-		n.bits = append(n.bits, 0)
+	if n.depth == 64*(len(n.near)+len(n.far)) {
+		n.far = append(n.far, 0)
 	}
+	word, bit := n.word(n.depth), uint64(1)<<(n.depth&63)
 	if object {
-		n.bits[word] |= bit
+		*word |= bit
 	} else {
-		n.bits[word] &^= bit
+		*word &^= bit
 	}
 	n.depth++
 }
 
-func (n *nest) object() bool { return n.bits[(n.depth-1)>>6]>>((n.depth-1)&63)&1 == 1 }
+func (n *nest) object() bool { return *n.word(n.depth - 1)>>((n.depth-1)&63)&1 == 1 }
+
+// word has the bit of a level.
+func (n *nest) word(level int) *uint64 {
+	if i := level >> 6; i >= len(n.near) {
+		return &n.far[i-len(n.near)]
+	}
+	return &n.near[level>>6&3]
+}
 
 // skip gives the end of the value that begins at b[i], or -1 at a fault.
 func skip(b []byte, i int, m *media) int {
@@ -37,8 +46,7 @@ func skip(b []byte, i int, m *media) int {
 	if b[i] != '{' && b[i] != '[' {
 		return skipScalar(b, i, m)
 	}
-	var room [4]uint64
-	n := nest{bits: room[:]}
+	var n nest
 	for {
 		// A value begins at b[i].
 		if i >= len(b) {

@@ -16,33 +16,52 @@ func walk(b []byte, found func(key, value []byte)) bool {
 
 // walkSpans is walk by position. What media there is in the values is counted in m, when that is not nil.
 func walkSpans(b []byte, m *media, found func(key, value span)) bool {
-	i := space(b, 0)
+	end := members(b, space(b, 0), m, func(key, value span) bool {
+		found(key, value)
+		return true
+	})
+	return end >= 0 && space(b, end) == len(b)
+}
+
+// members hands out the members of the object at b[i] for as long as found wants more. It gives the object's end, or -1
+// at a fault, at what is no object, and where it was stopped.
+func members(b []byte, i int, m *media, found func(key, value span) bool) int {
+	return object(b, i, func(key span, i int) int {
+		end := skip(b, i, m)
+		if end >= 0 && !found(key, span{i, end}) {
+			return -1
+		}
+		return end
+	})
+}
+
+// object visits the values of the object at b[i] where they begin, as long as visit gives their ends. It gives the
+// object's end, or -1 as members does.
+func object(b []byte, i int, visit func(key span, i int) (end int)) int {
 	if i >= len(b) || b[i] != '{' {
-		return false
+		return -1
 	}
 	if i = space(b, i+1); i < len(b) && b[i] == '}' {
-		return space(b, i+1) == len(b)
+		return i + 1
 	}
 	for {
 		key := span{start: i + 1}
 		i = skipKey(b, i)
 		if i < 0 {
-			return false
+			return -1
 		}
 		key.end = key.start + lastQuote(b[key.start:i])
-		value := span{start: i, end: skip(b, i, m)}
-		if value.end < 0 {
-			return false
+		if i = visit(key, i); i < 0 {
+			return -1
 		}
-		found(key, value)
-		i = space(b, value.end)
+		i = space(b, i)
 		switch {
 		case i < len(b) && b[i] == ',':
 			i = space(b, i+1)
 		case i < len(b) && b[i] == '}':
-			return space(b, i+1) == len(b)
+			return i + 1
 		default:
-			return false
+			return -1
 		}
 	}
 }
@@ -58,16 +77,26 @@ func lastQuote(b []byte) int {
 
 // each hands out the elements of the array that b is, until a fault.
 func each(b []byte, found func(value []byte)) {
+	elements(b, func(i int) int {
+		end := skip(b, i, nil)
+		if end >= 0 {
+			found(b[i:end])
+		}
+		return end
+	})
+}
+
+// elements visits the elements of the array that b is where they begin, as long as visit gives their ends.
+func elements(b []byte, visit func(i int) (end int)) {
 	if len(b) < 2 || b[0] != '[' {
 		return
 	}
 	i := space(b, 1)
 	for i < len(b) && b[i] != ']' {
-		end := skip(b, i, nil)
+		end := visit(i)
 		if end < 0 {
 			return
 		}
-		found(b[i:end])
 		if i = space(b, end); i < len(b) && b[i] == ',' {
 			i = space(b, i+1)
 		}
