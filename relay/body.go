@@ -2,8 +2,10 @@ package relay
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 )
 
 // Edit puts Text in the place of the bytes from Start to End.
@@ -15,51 +17,80 @@ type Edit struct {
 // Body is a request's body as it goes to a seller. It holds the bytes it was made of, which must not change as long as
 // anything may read it: a transport may still do so when it has answered.
 type Body struct {
-	parts [][]byte
+	parts atomic.Pointer[[][]byte] // nil: released
 	size  int64
+	read  atomic.Bool // some reader has read it to its end
 }
+
+// Release lets go of the bytes, for which a stream's transport would else keep the memory as long as the stream lasts. It
+// does so only when the body has been sent whole, and says whether it did.
+func (b *Body) Release() bool {
+	if !b.read.Load() {
+		return false
+	}
+	b.parts.Store(nil)
+	return true
+}
+
+// errReleased is what a reader gets that comes after Release.
+var errReleased = errors.New("the request's body is gone: it was sent whole before")
 
 // Splice makes a body of body with the edits done, without copying it. Edits that overlap or lie outside of body are a
 // mistake of the caller's and panic.
 func Splice(body []byte, edits ...Edit) *Body {
 	edits = slices.Clone(edits)
 	slices.SortStableFunc(edits, func(a, b Edit) int { return cmp.Compare(a.Start, b.Start) })
-	b := &Body{}
+	b := new(Body)
+	var parts [][]byte
+	add := func(part []byte) {
+		if len(part) > 0 {
+			parts = append(parts, part)
+			b.size += int64(len(part))
+		}
+	}
 	at := 0
 	for _, e := range edits {
-		b.add(body[at:e.Start])
-		b.add(e.Text)
+		add(body[at:e.Start])
+		add(e.Text)
 		at = max(e.Start, e.End)
 	}
-	b.add(body[at:])
+	add(body[at:])
+	b.parts.Store(&parts)
 	return b
-}
-
-func (b *Body) add(part []byte) {
-	if len(part) > 0 {
-		b.parts = append(b.parts, part)
-		b.size += int64(len(part))
-	}
 }
 
 // Len is the length in bytes.
 func (b *Body) Len() int64 { return b.size }
 
 // Reader reads the body from its beginning. Each reader stands for itself, so that an attempt can be made again.
-func (b *Body) Reader() io.ReadCloser { return &bodyReader{parts: b.parts} }
+func (b *Body) Reader() io.ReadCloser { return &bodyReader{body: b} }
 
 type bodyReader struct {
-	parts [][]byte
-	at    int // in the first part
+	body *Body
+	part int
+	at   int // in the part
+	done bool
 }
 
 func (r *bodyReader) Read(p []byte) (n int, err error) {
-	for n < len(p) && len(r.parts) > 0 {
-		c := copy(p[n:], r.parts[0][r.at:])
+	if r.done {
+		return 0, io.EOF // also when the body was released since
+	}
+	held := r.body.parts.Load()
+	if held == nil {
+		return 0, errReleased
+	}
+	parts := *held
+	for n < len(p) && r.part < len(parts) {
+		c := copy(p[n:], parts[r.part][r.at:])
 		n += c
-		if r.at += c; r.at == len(r.parts[0]) {
-			r.parts, r.at = r.parts[1:], 0
+		if r.at += c; r.at == len(parts[r.part]) {
+			r.part, r.at = r.part+1, 0
 		}
+	}
+	if r.part == len(parts) {
+		r.done = true
+		r.body.read.Store(true)
 	}
 	if n == 0 && len(p) > 0 {
 		return 0, io.EOF

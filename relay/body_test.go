@@ -42,7 +42,7 @@ func TestSplice(t *testing.T) {
 func TestSpliceCopiesNothing(t *testing.T) {
 	body := bytes.Repeat([]byte("x"), 1<<20)
 	b := Splice(body, Edit{10, 20, []byte("y")})
-	if &b.parts[0][0] != &body[0] || &b.parts[2][0] != &body[20] {
+	if parts := *b.parts.Load(); &parts[0][0] != &body[0] || &parts[2][0] != &body[20] {
 		t.Fatal("the body was copied")
 	}
 }
@@ -103,4 +103,31 @@ func TestReadWhole(t *testing.T) {
 			t.Fatalf("%q, %v, %v, and then %q", b, more, err, rest)
 		}
 	})
+}
+
+// TestRelease shows that a body that was sent whole lets go of its bytes, and one that was not does not: a transport may
+// still be at it.
+func TestRelease(t *testing.T) {
+	b := Splice([]byte(`{"model":"m"}`), Edit{Start: 1, End: 1, Text: []byte(`"x":1,`)})
+	r := b.Reader()
+	if _, err := io.CopyN(io.Discard, r, 5); err != nil {
+		t.Fatal(err)
+	}
+	if b.Release() {
+		t.Fatal("released in the middle")
+	}
+	rest := make([]byte, 64)
+	n, err := r.Read(rest)
+	if err != nil || string(rest[:n]) != `1,"model":"m"}` {
+		t.Fatalf("the rest is %q, %v", rest[:n], err)
+	}
+	if !b.Release() || !b.Release() {
+		t.Fatal("not released after it was read whole")
+	}
+	if _, err := r.Read(rest); err != io.EOF {
+		t.Fatalf("who has read it whole gets %v at its end", err)
+	}
+	if _, err := io.ReadAll(b.Reader()); err == nil {
+		t.Fatal("a released body reads as empty")
+	}
 }

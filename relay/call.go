@@ -59,10 +59,10 @@ func (e *CallError) Unwrap() error { return e.Err }
 // lay idle turns out to be closed: nobody has seen it then, and to take that for the seller's failure would be wrong. Where
 // the seller did see it, the key makes it one charge.
 func Send(ctx context.Context, c Call) (*http.Response, error) {
-	var connected atomic.Bool
+	var connected, reused atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { connected.Store(false) }, // again for each time it is sent
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		GotConn: func(conn httptrace.GotConnInfo) { connected.Store(true); reused.Store(conn.Reused) },
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, c.Body.Reader())
 	if err != nil {
@@ -75,6 +75,13 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 		req.Body = http.NoBody // a length of 0 with a body would mean that it is unknown
 	}
 	resp, err := c.Transport.RoundTrip(req)
+	for try := 1; try < maxStale && err != nil && ctx.Err() == nil && connected.Load() && reused.Load() && writeFailed(err); try++ {
+		again := *req
+		if c.Body.Len() > 0 {
+			again.Body = c.Body.Reader()
+		}
+		resp, err = c.Transport.RoundTrip(&again)
+	}
 	if err == nil {
 		return resp, nil
 	}
@@ -88,6 +95,17 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	var timeout interface{ Timeout() bool }
 	e.Timeout = errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 	return nil, e
+}
+
+// maxStale is how many connections are tried that may have been closed while they lay idle.
+const maxStale = 3
+
+// writeFailed tells whether a request could not be written whole. So it shows that the seller has just closed a connection
+// that lay idle, when the headers go out before that is known. net/http sends a request again when it finds out by reading,
+// but not then.
+func writeFailed(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "write" || op.Op == "readfrom") && !op.Timeout()
 }
 
 // cause says why in words of our own: the text of a protocol error or of a bad certificate is what the seller sent.

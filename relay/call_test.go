@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,5 +217,51 @@ func TestSendGetsOverAClosedConnection(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// deafConn takes the headers of its second request and not the body, as a connection does whose other end has just closed it.
+type deafConn struct {
+	net.Conn
+	requests, writes atomic.Int64
+}
+
+func (c *deafConn) Write(p []byte) (int, error) {
+	if strings.HasPrefix(string(p), "POST ") {
+		c.requests.Add(1)
+		c.writes.Store(0)
+	}
+	if c.writes.Add(1) > 1 && c.requests.Load() > 1 {
+		return 0, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
+	}
+	return c.Conn.Write(p)
+}
+
+func TestSendGetsOverAConnectionClosedMeanwhile(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	dials := 0
+	transport := newTransport(0, nil)
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials++
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &deafConn{Conn: conn}, err
+	}
+	defer transport.CloseIdleConnections()
+	for want := 1; want <= 3; want++ { // each but the first finds the connection of the one before deaf
+		resp, err := Send(t.Context(), Call{
+			URL: server.URL, Header: RequestHeader(nil, "r", "k"), Body: Splice([]byte(`{"x":1}`)), Transport: transport,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if string(body) != `{"x":1}` || dials != want {
+			t.Errorf("got %q over %d connections, want %d", body, dials, want)
+		}
 	}
 }

@@ -21,10 +21,17 @@ func (c client) flush(b []byte) bool {
 	return c.rc.Flush() == nil
 }
 
+// unblockEvery is how often the deadline of a write is set again once the process goes.
+const unblockEvery = 100 * time.Millisecond
+
 // unblock sees to it that a write to a client that does not read ends soon after the process's shutdown has begun. What
 // it returns ends it.
+//
+// The deadline is set beside the goroutine that writes. Only the server's own writer allows that, those around it do not: so
+// it is set there, again and again, as a write that begins just then may be given another deadline by one of them.
 func (c client) unblock(shutdown <-chan struct{}) func() {
-	if shutdown == nil {
+	server, ok := innermost(c.w).(interface{ SetWriteDeadline(time.Time) error })
+	if shutdown == nil || !ok { // the server's own end comes a little later
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -32,13 +39,33 @@ func (c client) unblock(shutdown <-chan struct{}) func() {
 		defer close(ended)
 		select {
 		case <-shutdown:
-			// Not every writer has deadlines; the server's own end comes a little later.
-			_ = c.rc.SetWriteDeadline(time.Now().Add(stalledTime))
 		case <-done:
+			return
+		}
+		last := time.Now().Add(stalledTime)
+		tick := time.NewTicker(unblockEvery)
+		defer tick.Stop()
+		for server.SetWriteDeadline(last) == nil {
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
 		}
 	}()
 	return func() {
 		close(done)
 		<-ended
+	}
+}
+
+// innermost is the server's own writer, below all that middleware has put around it.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = outer.Unwrap()
 	}
 }

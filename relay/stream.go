@@ -55,6 +55,7 @@ type Stream struct {
 	judged   bool    // the filter knows of the clean end
 	over     bool    // the last event has been sent
 	said     bool    // an error of the stream's own has been sent
+	silent   bool    // for too long, before anything was sent
 	overAt   time.Time
 	settled  *wire.Settlement
 	first    time.Time
@@ -86,6 +87,9 @@ func (s *Stream) FirstByte() time.Time { return s.first }
 // Unsettled tells whether a settlement may still come: Drain is worth it.
 func (s *Stream) Unsettled() bool { return s.end == nil && s.settled == nil && !s.halted() }
 
+// Silent tells whether Begin gave up because nothing came for too long.
+func (s *Stream) Silent() bool { return s.silent }
+
 // Close ends the seller's call. It may be called at any time and more than once.
 func (s *Stream) Close() { s.halt() }
 
@@ -99,6 +103,7 @@ func (s *Stream) Begin() Outcome {
 		r, sig := s.wait(s.o.Idle, s.o.ClientGone, limit.C)
 		switch sig {
 		case silent:
+			s.silent = !s.halted()
 			return s.close(Broken)
 		case left:
 			return s.close(ClientGone)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,7 @@ type page struct {
 	longs  int
 	gone   <-chan struct{}
 	stuck  bool // takes nothing, until the deadline for writing
+	once   sync.Once
 	expire chan struct{}
 }
 
@@ -92,7 +94,7 @@ func (p *page) showLong() {
 }
 
 func (p *page) SetWriteDeadline(at time.Time) error {
-	time.AfterFunc(time.Until(at), func() { close(p.expire) })
+	time.AfterFunc(time.Until(at), func() { p.once.Do(func() { close(p.expire) }) })
 	return nil
 }
 
