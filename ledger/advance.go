@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -97,6 +98,8 @@ func (p *purchase) check(before *purchase) error {
 	switch {
 	case p.ID == "" || p.Seller == "":
 		return fmt.Errorf("ledger: a purchase needs an id and a seller")
+	case !utf8.ValidString(p.ID + p.Seller + p.Origin + p.Method):
+		return fmt.Errorf("ledger: purchase at %q: its names are not text", p.Seller)
 	case !p.State.mayFollow(before.State):
 		return fmt.Errorf("ledger: purchase at %s: %q can't follow %q", p.Seller, p.State, before.State)
 	case before.State != "" && (p.Seller != before.Seller || p.Origin != before.Origin || p.Method != before.Method):
@@ -109,6 +112,8 @@ func (p *purchase) check(before *purchase) error {
 		return fmt.Errorf("ledger: purchase at %s: granted without a token", p.Seller)
 	case p.State == Granted && (p.Token.CreditMicros <= 0 || p.Token.CreditMicros > money.Max):
 		return fmt.Errorf("ledger: purchase at %s: granted with a credit that is not above zero, or absurd", p.Seller)
+	case p.State == Granted && (p.Token.ExpiresAt.Year() < 0 || p.Token.ExpiresAt.Year() > 9999):
+		return fmt.Errorf("ledger: purchase at %s: granted with an expiry that can't be written", p.Seller)
 	}
 	return nil
 }
@@ -162,7 +167,10 @@ func (b *batch) grant(p *purchase) error {
 	if t.BoughtAt.IsZero() {
 		t.BoughtAt = b.now
 	}
-	record := &token{Token: t, Sealed: b.ledger.seal.seal(tokenPrefix+t.ID, []byte(t.Secret))}
+	record := &token{Token: t}
+	if err := record.seal(b.ledger.seal); err != nil {
+		return fmt.Errorf("ledger: purchase at %s: its token can't be written: %w", p.Seller, err)
+	}
 	b.tokens[t.ID] = record
 	b.put(tokenPrefix+t.ID, record)
 	b.putBalance(record)
@@ -188,7 +196,7 @@ func (s *state) spentOn(day string) money.Micros {
 
 // countSpending counts the amount against the limits, or refuses it.
 func (b *batch) countSpending(p *purchase, limits Limits) error {
-	day, amount := dayOf(b.now), p.AmountMicros
+	day, amount := b.today, p.AmountMicros
 	for _, l := range []LimitError{
 		{DailyLimit, limits.Daily, b.spentOn(day), amount},
 		{SessionLimit, limits.Session, b.session, amount},

@@ -138,15 +138,17 @@ type batch struct {
 	ledger *Ledger
 	txn    *badger.Txn
 	now    time.Time      // UTC, milliseconds, not before the newest entry
+	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
 	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
 	wrote  bool
 	err    error // the first failed write
 }
 
 func (l *Ledger) begin() *batch {
+	now := l.now()
 	return &batch{
 		state: l.state, ledger: l, txn: l.db.NewTransaction(true),
-		now: l.state.clock(l.now()), dirty: make(map[string]any),
+		now: l.state.clock(now), today: dayOf(now), dirty: make(map[string]any),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // ErrUnknownHold refuses a command that names a hold that was settled or released before, or never placed.
@@ -36,6 +37,7 @@ type Hold struct {
 	Attempt      int          `json:"attempt"`
 	Replaces     string       `json:"-"` // the hold of the attempt before, which goes in the same transaction if it is there
 	PlacedAt     time.Time    `json:"placedAt"`
+	Charged      bool         `json:"charged,omitempty"` // set by Waste: what the attempt has cost is booked
 }
 
 // PlaceHold queues a hold and returns at once. It is refused when its token is not there (ErrUnknownToken) or another
@@ -115,7 +117,12 @@ func weigh(names []string, texts ...string) (int, error) {
 	return plainWeight + 8*sum, nil // 8: names come more than once, and escapes make texts longer
 }
 
+// weigh weighs the request, after it has left out a client's id that is too long for any settlement to name: a client's
+// whim must not keep the request out of the books.
 func (r *Request) weigh(others ...string) (int, error) {
+	if len(r.ClientRequestID) > wire.MaxID {
+		r.ClientRequestID = ""
+	}
 	return weigh(append(others, r.Member, r.Model),
 		r.RequestID, r.ClientRequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.PromptHash)
 }

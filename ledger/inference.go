@@ -73,8 +73,8 @@ func (l *Ledger) Settle(in Inference) *Settling {
 	return l.bookInference(in, (*batch).settle)
 }
 
-// Waste queues the cost of an attempt that failed and is followed by another: credit becomes waste, and the hold stays
-// for the next attempt to replace. Nothing is written when it has cost nothing.
+// Waste queues the cost of an attempt that failed and is followed by another: credit becomes waste. The hold stays for the
+// next attempt to replace, and costs nothing more should the process die before. There is no entry when it has cost nothing.
 func (l *Ledger) Waste(in Inference) *Settling {
 	return l.bookInference(in, (*batch).waste)
 }
@@ -130,6 +130,10 @@ func (b *batch) settle(in *Inference) Booked {
 // waste books an attempt that failed; the hold stays.
 func (b *batch) waste(in *Inference) Booked {
 	c := b.charge(in)
+	if h := b.holds[in.HoldID]; h != nil {
+		h.Charged = true
+		b.put(holdPrefix+h.ID, h)
+	}
 	if c.Billed == 0 {
 		return Booked{}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"strings"
+	"unicode/utf8"
 )
 
 // The store's keys: a letter and a slash, then what the record is about. Names inside a key are escaped as in accounts.
@@ -50,9 +51,14 @@ var (
 	unescaper = strings.NewReplacer("%25", "%", "%3A", ":")
 )
 
-// names joins names with colons, so that they can be told apart again.
+// names joins names with colons, so that they can be told apart again. Bytes that are not UTF-8 are replaced as the JSON of
+// an entry replaces them: what a key says and what its entry says is the same.
 func names(parts ...string) string {
 	for i, p := range parts {
+		if !utf8.ValidString(p) {
+			p = string([]rune(p))
+			parts[i] = p
+		}
 		if strings.ContainsAny(p, "%:") {
 			parts[i] = escaper.Replace(p)
 		}

@@ -112,7 +112,7 @@ func (s *state) loadRecords(txn *badger.Txn, seal *sealer) error {
 				return nil
 			}
 			s.purchases[id] = p
-			return p.unseal(seal)
+			return p.sound(id, seal)
 		}),
 	)
 }

@@ -110,6 +110,23 @@ func (p *purchase) unseal(s *sealer) error {
 	return nil
 }
 
+// sound tells whether the record is one that its steps can have left.
+func (p *purchase) sound(id string, s *sealer) error {
+	left := p.State == Paying || p.State == NeedsHuman || p.State == Proven || p.State == Completing
+	switch {
+	case p.ID != id:
+		return damaged("purchase %s is of another id", id)
+	case left != (p.PendingMicros != 0):
+		return damaged("purchase %s is %s, and %s of it is pending", id, p.State, p.PendingMicros)
+	case p.PendingMicros != 0 && p.PendingMicros != p.AmountMicros, p.CountedMicros != 0 && p.CountedMicros != p.AmountMicros:
+		return damaged("purchase %s is for another amount than what is pending of it, or counts as spent", id)
+	}
+	if err := p.unseal(s); err != nil {
+		return damaged("purchase %s: %s", id, err)
+	}
+	return nil
+}
+
 // OpenPurchases gives the purchases that have not ended, oldest first. There are none after the ledger has failed or closed.
 func (l *Ledger) OpenPurchases() []Purchase {
 	var open []Purchase
@@ -130,7 +147,7 @@ func (l *Ledger) OpenPurchases() []Purchase {
 func (l *Ledger) Spent() (day, session money.Micros) {
 	// After a failure there is nothing to count against: nothing is bought any more.
 	_ = l.look(context.Background(), func(s *state) {
-		day, session = s.spentOn(dayOf(s.clock(l.now()))), s.session
+		day, session = s.spentOn(dayOf(l.now())), s.session
 	})
 	return day, session
 }

@@ -37,10 +37,14 @@ func (l *Ledger) recoverHolds(holds []*Hold) error {
 	var billed money.Micros
 	settlings := make([]*Settling, 0, len(holds))
 	for _, h := range holds {
-		settlings = append(settlings, l.Settle(Inference{
+		in := Inference{
 			Request: h.Request, HoldID: h.ID, Seller: h.Seller, Origin: h.Origin, TokenID: h.TokenID, Attempts: h.Attempt,
 			Status: StatusInterrupted, Price: h.Price, Answered: true, Flags: []string{FlagEstimated, FlagRecovered},
-		}))
+		}
+		if h.Charged { // the attempt had failed and was booked, and no other was made
+			in.Status, in.Answered, in.Flags = StatusFailed, false, []string{FlagRecovered}
+		}
+		settlings = append(settlings, l.Settle(in))
 	}
 	for _, s := range settlings {
 		<-s.Done()

@@ -15,8 +15,8 @@ var ErrWrongKey = errors.New("the key is wrong")
 // errSealed says that a sealed record was not made with this key for this place, or was changed.
 var errSealed = errors.New("the sealed part can't be opened: it was changed, or moved here from another record")
 
-// sealer encrypts what gives money away (XChaCha20-Poly1305). The key of its record is sealed in, so that a sealed value
-// that is moved to another record does not open.
+// sealer encrypts what gives money away (XChaCha20-Poly1305). What it belongs to (the key of its record, or more of
+// it) is sealed in, so that a sealed value that is moved to another record does not open.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key []byte) (*sealer, error) {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,10 +77,30 @@ func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
 	})
 }
 
+func (t *token) seal(s *sealer) error {
+	label, err := t.label()
+	if err != nil {
+		return err
+	}
+	t.Sealed = s.seal(label, []byte(t.Secret))
+	return nil
+}
+
 func (t *token) unseal(s *sealer) error {
-	secret, err := s.open(tokenPrefix+t.ID, t.Sealed)
+	label, err := t.label()
+	if err != nil {
+		return err
+	}
+	secret, err := s.open(label, t.Sealed)
 	t.Secret = string(secret)
 	return err
+}
+
+// label is what the secret is sealed to: all that its record says, so that nobody without the key can have it sent to
+// another seller, or make it worth more.
+func (t *token) label() (string, error) {
+	raw, err := json.Marshal(t.Token)
+	return tokenPrefix + string(raw), err
 }
 
 // Tokens gives the tokens that may serve, oldest first. There are none after the ledger has failed or closed.

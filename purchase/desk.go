@@ -32,7 +32,7 @@ type Journal interface {
 // Terms are what the operator allows.
 type Terms struct {
 	Amount       money.Micros  // of one purchase; up to four times it where the request may cost more
-	RebuyBelow   money.Micros  // a token with less on it serves only where no other can be bought
+	RebuyBelow   money.Micros  // a token with less than this, and than half its credit, serves only where no other can be bought
 	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
 	ExpiryMargin time.Duration // a token that expires sooner is not used again
@@ -184,8 +184,9 @@ func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 }
 
 func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
-	w.Hold = max(0, w.Hold)
+	w.Hold = inRange(w.Hold)
 	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
+	s.usedFor(w.Model)
 	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
 			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()))
@@ -204,6 +205,9 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	return l, err
 }
 
+// inRange keeps a hold between nothing and money.Max: a request may say that it costs more, and sums of such overflow.
+func inRange(hold money.Micros) money.Micros { return min(max(0, hold), money.Max) }
+
 // Has tells whether a token is there that Lease would give without a purchase.
 func (d *Desk) Has(w Want) bool {
 	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
@@ -211,7 +215,7 @@ func (d *Desk) Has(w Want) bool {
 		return false
 	}
 	terms := d.terms.Load()
-	t, _ := s.choose(max(0, w.Hold), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	t, _ := s.choose(inRange(w.Hold), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 	return t != nil
 }
 
@@ -236,18 +240,6 @@ func (d *Desk) Drop(l *Lease, reason string) {
 	t.shelf.mu.Lock()
 	defer t.shelf.mu.Unlock()
 	t.shelf.retire(t, reason)
-}
-
-// Forgive lets a seller whose last tokens served nothing have money again. It tells whether the seller is known.
-func (d *Desk) Forgive(sellerID, originURL string) bool {
-	s := (*d.shelves.Load())[origin{sellerID, originURL}]
-	if s == nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = [2]*token{}
-	return true
 }
 
 // sweepEvery is how often tokens whose time is over are looked for, where no request has come upon them.

@@ -3,6 +3,7 @@ package purchase
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -69,6 +70,21 @@ func TestOnePurchaseForAll(t *testing.T) {
 		}
 		if !slices.Equal(b.outcomes, []string{"granted"}) {
 			t.Errorf("observed %v", b.outcomes)
+		}
+	})
+}
+
+// Requests that say they may cost all the money there is take what is free, and never make it look like more.
+func TestAbsurdHolds(t *testing.T) {
+	set := func(b *bench) { b.seller.delay = time.Second }
+	trade(t, set, func(t *testing.T, b *bench) {
+		leases := together(b, 2, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(math.MaxInt64)) })
+		if free := leases[0].token.free.Load(); free > 0 || b.desk.Has(b.want(1)) {
+			t.Errorf("%d is free under two holds of everything", free)
+		}
+		giveBack(leases, 0)
+		if b.desk.Has(b.want(math.MaxInt64)) || !b.desk.Has(b.want(5*money.USD)) {
+			t.Error("what is free afterwards is not the balance")
 		}
 	})
 }
@@ -190,6 +206,24 @@ func (b *bench) refusedOver(hold money.Micros) error {
 }
 
 // The limit that counts is the one of the step that is written: it holds where the look beforehand saw nothing.
+// Tokens that are small from the start are used all the same: each would else be left for the next after one request.
+func TestSmallTokens(t *testing.T) {
+	for name, set := range map[string]func(*bench){
+		"small purchases":           func(b *bench) { b.terms.Amount, b.seller.credit = money.USD/20, money.USD/20 },
+		"as small as the threshold": func(b *bench) { b.terms.Amount, b.seller.credit = b.terms.RebuyBelow, b.terms.RebuyBelow },
+		"small grants":              func(b *bench) { b.seller.credit = money.USD / 20 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			trade(t, set, func(_ *testing.T, b *bench) {
+				for range 5 {
+					b.lease(1000).Return(-1000)
+				}
+				b.wantCalls(1, 1)
+			})
+		})
+	}
+}
+
 func TestLimitWhenWritten(t *testing.T) {
 	set := func(b *bench) { b.terms.DailyLimit, b.journal.hideAll = 9*money.USD, true }
 	trade(t, set, func(t *testing.T, b *bench) {
@@ -542,6 +576,8 @@ func TestEndsInTheLedger(t *testing.T) {
 		"no grant":  {at(wire.PurchaseCompletePath, always(200, `{"accessToken":"","creditMicros":1}`)), 5 * money.USD, 0, 5 * money.USD},
 		"half":      {at(wire.PurchaseCompletePath, always(200, `{"accessToken":"t","creditMicros":2500000,"expiresAt":"2100-01-01T00:00:00Z"}`)), 5 * money.USD / 2, 5 * money.USD / 2, 5 * money.USD},
 		"all of it": {nil, 0, 5 * money.USD, 5 * money.USD},
+		// In UTC its year has five digits.
+		"for ever": {at(wire.PurchaseCompletePath, always(200, `{"accessToken":"t","creditMicros":5000000,"expiresAt":"9999-12-31T23:59:59-01:00"}`)), 0, 5 * money.USD, 5 * money.USD},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -569,8 +605,8 @@ func TestEndsInTheLedger(t *testing.T) {
 				if got["disputed:acme"] != c.disputed || got["credit:acme"] != c.credit || got["pending:acme"] != 0 || day != c.spent {
 					t.Errorf("accounts %v, spent %s", got, day)
 				}
-				if open := l.OpenPurchases(); len(open) != 0 {
-					t.Errorf("open purchases: %+v", open)
+				if open := l.OpenPurchases(); len(open) != 0 || l.Err() != nil {
+					t.Errorf("open purchases: %+v, ledger: %v", open, l.Err())
 				}
 			})
 		})

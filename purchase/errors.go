@@ -38,6 +38,8 @@ func (e *PurchaseError) Unwrap() error { return e.Err }
 var (
 	// ErrInDoubt: an earlier purchase at this seller may still be granted; nothing new is bought until that is known.
 	ErrInDoubt = errors.New("an earlier purchase is still in doubt")
+	// ErrUnreached: no connection to the seller could be made.
+	ErrUnreached = errors.New("the seller can't be reached")
 	// ErrTooSlow: the purchase goes on, but a request does not wait for it any longer.
 	ErrTooSlow = errors.New("the purchase takes too long")
 	// ErrTooOften: the seller had its purchases of this minute.

@@ -40,6 +40,7 @@ type fakeSeller struct {
 	delay    time.Duration
 	validFor time.Duration
 	credit   money.Micros
+	fail     error                               // what every call ends with
 	answer   func(n int, a asked) *http.Response // n counts the calls of that path, from 1
 
 	mu     sync.Mutex
@@ -71,6 +72,9 @@ func (s *fakeSeller) RoundTrip(r *http.Request) (*http.Response, error) {
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
 		}
+	}
+	if s.fail != nil {
+		return nil, s.fail
 	}
 	if s.answer != nil {
 		switch out := s.answer(n, a); {

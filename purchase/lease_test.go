@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -91,6 +92,8 @@ func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{
 		`{"orderId":"o_1","amountMicros":5000000,"currency":"USD","payment":{},"expiresAt":"2030-01-01T00:00:00Z"}`,
 		`{"accessToken":"t","expiresAt":"2030-01-01T00:00:00Z","creditMicros":5000000,"paymentReference":"r"}`,
+		`{"accessToken":"t","creditMicros":1,"expiresAt":"9999-12-31T23:59:59-01:00"}`,
+		`{"accessToken":"t","creditMicros":1,"expiresAt":"0000-01-01T00:00:00+01:00"}`,
 		`{"access_token":"t\u0000","credit_micros":-1}`, `{"accessToken":null,"creditMicros":1e3}`, `[]`, `null`, ``,
 	} {
 		f.Add([]byte(s))
@@ -110,6 +113,9 @@ func FuzzAnswers(f *testing.F) {
 		if g, reference, err := readGrant(body); err == nil {
 			if g.Secret == "" || !headerValue(g.Secret) || g.CreditMicros <= 0 || g.CreditMicros > money.Max || len(reference) > maxID {
 				t.Errorf("grant %+v", g)
+			}
+			if _, err := json.Marshal(g); err != nil {
+				t.Errorf("a token that can't be written: %v", err)
 			}
 		}
 	})

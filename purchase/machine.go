@@ -105,11 +105,12 @@ func (m *machine) end(ctx context.Context, to ledger.PurchaseState, unpaid bool,
 	return nil
 }
 
-// create asks for an order. As nothing is paid for yet, it may fail.
+// create asks for an order. As nothing is paid for yet, it may fail, and does so at once where nobody is there: another seller
+// is quicker than a second try.
 func (m *machine) create(ctx context.Context) error {
 	out, err := askOften(ctx, m.want, wire.PurchaseCreatePath, m.p.ID, wire.CreatePurchase{
 		PurchaseID: m.p.ID, ModelID: m.p.Model, PaymentMethod: m.p.Method, AmountMicros: m.p.AskedMicros,
-	})
+	}, ErrUnreached)
 	var order wire.Order
 	if err == nil {
 		order, err = readOrder(out, m.p.AskedMicros)
@@ -210,7 +211,7 @@ func (m *machine) outcome(ctx context.Context, o Outcome, err error) error {
 func (m *machine) complete(ctx context.Context) error {
 	out, err := askOften(ctx, m.want, wire.PurchaseCompletePath, m.p.ID, wire.CompletePurchase{
 		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
-	})
+	}, nil)
 	if errors.Is(err, errUnknown) && time.Since(m.p.UpdatedAt) < giveUpAfter || ctx.Err() != nil && err != nil {
 		return err
 	}

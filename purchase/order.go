@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,6 +34,12 @@ type unknownFate string
 func (e unknownFate) Error() string   { return string(e) }
 func (unknownFate) Is(err error) bool { return err == errUnknown }
 
+// unreached is a call for which no connection could be made: the seller has seen nothing of it.
+type unreached string
+
+func (e unreached) Error() string   { return string(e) }
+func (unreached) Is(err error) bool { return err == errUnknown || err == ErrUnreached }
+
 // refusal is a seller's definite no, or an answer that can't be used.
 type refusal string
 
@@ -59,7 +66,10 @@ func call(ctx context.Context, w Want, path, key string, in any) ([]byte, error)
 	}
 	answer, err := w.Transport.RoundTrip(r)
 	if err != nil {
-		return nil, lost(ctx, step, "the seller can't be reached, or the connection was lost")
+		if dial := new(net.OpError); ctx.Err() == nil && errors.As(err, &dial) && dial.Op == "dial" {
+			return nil, unreached("the seller can't be reached")
+		}
+		return nil, lost(ctx, step, "the connection was lost")
 	}
 	defer answer.Body.Close()
 	out, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
@@ -90,11 +100,11 @@ func lost(ctx, step context.Context, otherwise string) error {
 	return unknownFate(otherwise)
 }
 
-// askOften asks until the seller's answer is definite, a few times, always with the same body and key.
-func askOften(ctx context.Context, w Want, path, key string, in any) ([]byte, error) {
+// askOften asks until the seller's answer is definite, or the error is final, a few times, always with the same body and key.
+func askOften(ctx context.Context, w Want, path, key string, in any, final error) ([]byte, error) {
 	for try := 1; ; try++ {
 		out, err := call(ctx, w, path, key, in)
-		if !errors.Is(err, errUnknown) || try == maxTries {
+		if !errors.Is(err, errUnknown) || final != nil && errors.Is(err, final) || try == maxTries {
 			return out, err
 		}
 		if err := pause(ctx, 100*time.Millisecond<<(2*try-2)); err != nil {
@@ -158,13 +168,25 @@ func readGrant(body []byte) (t ledger.Token, reference string, err error) {
 	}
 	var expires string
 	if json.Unmarshal(g.ExpiresAt, &expires) == nil {
-		t.ExpiresAt = wire.Time(expires)
+		t.ExpiresAt = inCalendar(wire.Time(expires))
 	}
 	if json.Unmarshal(g.PaymentReference, &reference) != nil || len(reference) > maxID {
 		reference = ""
 	}
 	t.Secret, t.CreditMicros, t.BalanceMicros = g.AccessToken, g.CreditMicros, g.CreditMicros
 	return t, reference, nil
+}
+
+// inCalendar gives a time that a record can hold. Near the ends of the calendar another zone's time is of no year that can be
+// written: what is after the end is at it, what is before the beginning is none.
+func inCalendar(t time.Time) time.Time {
+	switch year := t.Year(); {
+	case year > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	case year < 0:
+		return time.Time{}
+	}
+	return t
 }
 
 // headerValue tells whether a token may stand in a header as it is.

@@ -19,6 +19,7 @@ type shelf struct {
 
 	tokens atomic.Pointer[[]*token] // live ones; the slice never changes
 	bought atomic.Uint64            // tokens bought in this process
+	model  atomic.Pointer[string]   // that its tokens were first used for in this process
 
 	mu        sync.Mutex
 	retired   []*token     // no longer live, and their rest not booked yet
@@ -65,7 +66,7 @@ func (s *shelf) choose(hold money.Micros, deadline time.Time, floor money.Micros
 			continue
 		}
 		free := t.free.Load()
-		if free < int64(hold) || t.usable() < int64(floor) || t.state.Load() != live {
+		if free < int64(hold) || t.low(int64(floor)) || t.state.Load() != live {
 			continue
 		}
 		if best == nil || free < least {
@@ -146,6 +147,18 @@ func (s *shelf) countPurchase(now time.Time) bool {
 // useless tells whether the last two tokens served nothing. s.mu is held.
 func (s *shelf) useless() bool {
 	return s.last[0] != nil && s.last[1] != nil && s.last[0].useless() && s.last[1].useless()
+}
+
+// Forgive lets a seller whose last tokens served nothing have money again. It tells whether the seller is known.
+func (d *Desk) Forgive(sellerID, originURL string) bool {
+	s := (*d.shelves.Load())[origin{sellerID, originURL}]
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = [2]*token{}
+	return true
 }
 
 // remember keeps a token that was just bought among the last two. s.mu is held.

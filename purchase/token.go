@@ -15,6 +15,7 @@ import (
 type token struct {
 	id      string
 	bearer  string
+	credit  int64     // as granted
 	expires time.Time // zero: serves those that bought it, and is not used again
 	seq     uint64    // the how-manieth of its shelf in this process; 0: it was there at the start
 	shelf   *shelf
@@ -27,6 +28,7 @@ type token struct {
 	// that are out (lower half).
 	use atomic.Uint64
 
+	usedAt  atomic.Int64  // when a lease last began or ended, in nanoseconds of Unix time; 0: not in this process
 	state   atomic.Uint32 // live, retired, ended
 	served  atomic.Bool   // some request was paid from it
 	refused atomic.Bool   // the seller refused it
@@ -47,7 +49,7 @@ const (
 )
 
 func newToken(t ledger.Token, s *shelf, seq uint64) *token {
-	n := &token{id: t.ID, bearer: t.Secret, expires: t.ExpiresAt, seq: seq, shelf: s}
+	n := &token{id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), expires: t.ExpiresAt, seq: seq, shelf: s}
 	n.balance.Store(int64(t.BalanceMicros))
 	n.free.Store(int64(t.BalanceMicros))
 	n.served.Store(t.Used > 0)
@@ -56,6 +58,10 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 
 // usable is what the token may still be used for, holds not counted.
 func (t *token) usable() int64 { return t.balance.Load() - t.blocked.Load() }
+
+// low tells whether there is less than floor on the token. Where that is most of what was granted, half of it counts: else
+// each token would be left for the next one after a single request.
+func (t *token) low(floor int64) bool { return t.usable() < min(floor, t.credit/2) }
 
 // reserve takes a hold from what is free, or tells that there is not enough.
 func (t *token) reserve(hold int64) bool {
@@ -92,6 +98,7 @@ func (t *token) share(hold int64) *Lease {
 func (t *token) begin(hold int64) *Lease {
 	after := t.shelf.bought.Load()
 	use := t.use.Add(oneBegun + 1)
+	t.usedAt.Store(time.Now().UnixNano())
 	return &Lease{token: t, hold: hold, after: after, ticket: use >> 32, alone: use&outMask == 1}
 }
 
@@ -107,6 +114,7 @@ func (t *token) settle(hold, delta int64) {
 	if delta < -hold && t.blocked.Load() > 0 {
 		t.unblock(-delta - hold)
 	}
+	t.usedAt.Store(time.Now().UnixNano())
 	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0) {
 		t.shelf.wake()
 	}

@@ -1,0 +1,100 @@
+package ledger_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// Bytes that are no text can come in a seller's header. They must not make books that are right look damaged.
+func TestTextsThatAreNotUTF8(t *testing.T) {
+	l := open(t, ledger.Options{InMemory: true})
+	buy(t, l, "t1", "acme", 5_000)
+	in := inference(hold("h1", "acme", "t1"), 10)
+	in.HoldID, in.Member, in.Model = "", "a\xffb\xfe\xfe", "\xc3("
+	in.Settlement.SettlementID = "s\xff\xfe:1"
+	for _, flag := range []string{"", ledger.FlagSettlementReplayed} {
+		b, err := l.Settle(in).Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(b.Entry.Flags, " "); got != flag {
+			t.Errorf("flags %q, want %q", got, flag)
+		}
+	}
+	mustVerify(t, l)
+}
+
+// However long the requestId is that a client writes into its body, what the request costs is booked.
+func TestLongClientRequestID(t *testing.T) {
+	l := open(t, ledger.Options{InMemory: true})
+	buy(t, l, "t1", "acme", 5_000)
+	h := hold("h1", "acme", "t1")
+	h.ClientRequestID = strings.Repeat("x", 1<<20)
+	if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in := inference(h, 10)
+	in.ClientRequestID = h.ClientRequestID
+	if b, err := l.Settle(in).Wait(t.Context()); err != nil || b.TokenDelta != -10 {
+		t.Errorf("booked %+v, %v", b, err)
+	}
+	mustVerify(t, l)
+}
+
+// A clock that was years ahead for a while leaves entries that are ahead, and no daily limit that is spent for years.
+func TestDailyLimitAfterTheClockWasWrong(t *testing.T) {
+	now := moment("2031-03-01T12:00:00Z")
+	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
+	limits := ledger.Limits{Daily: 6_000, Session: -1}
+	prepare := func(id string) (err error) {
+		p := ledger.Purchase{ID: id, Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 5_000}
+		for _, p.State = range wayToGranted[:4] {
+			err = errors.Join(err, l.Advance(t.Context(), p, limits))
+		}
+		return err
+	}
+	if err := prepare("ahead"); err != nil {
+		t.Fatal(err)
+	}
+	now = moment("2026-03-01T12:00:00Z")
+	if day, _ := l.Spent(); day != 0 {
+		t.Errorf("%s counts as spent on a day without a purchase", day)
+	}
+	if err := prepare("today"); err != nil {
+		t.Error(err)
+	}
+	limit := new(ledger.LimitError)
+	if err := prepare("today too"); !errors.As(err, &limit) || limit.SpentMicros != 5_000 {
+		t.Errorf("a purchase above the limit: %v", err)
+	}
+	now = moment("2026-03-02T00:00:00Z")
+	if err := prepare("the day after"); err != nil {
+		t.Error(err)
+	}
+	mustVerify(t, l)
+}
+
+// A token that expires in a year that can't be written is refused, and stops nothing else.
+func TestExpiryThatCannotBeWritten(t *testing.T) {
+	l := open(t, ledger.Options{InMemory: true})
+	p := ledger.Purchase{
+		ID: "p", Seller: "acme", Method: "mock", AmountMicros: 5_000,
+		Token: &ledger.Token{Secret: "x", CreditMicros: 5_000, ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
+	var err error
+	for _, p.State = range wayToGranted {
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = l.Advance(t.Context(), p, noLimits)
+	}
+	if err == nil || l.Err() != nil {
+		t.Errorf("granted: %v; the ledger says %v", err, l.Err())
+	}
+	buy(t, l, "q", "acme", 5_000)
+	mustVerify(t, l)
+}

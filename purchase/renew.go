@@ -1,0 +1,93 @@
+package purchase
+
+import "time"
+
+// Aging is a seller whose tokens in use come to an end, and none is there to take over.
+type Aging struct {
+	SellerID string
+	Origin   string
+	Model    string // one that its tokens were used for in this process
+
+	used, ahead time.Duration
+}
+
+// Aging gives the sellers at which a token should be bought ahead: one was used within the last used, and expires within
+// ahead of its margin or has less than twice RebuyBelow on it. It looks at every seller that has had a token, so it is not
+// for the request path.
+func (d *Desk) Aging(used, ahead time.Duration) []Aging {
+	now := time.Now()
+	var all []Aging
+	for o, s := range *d.shelves.Load() {
+		a := Aging{SellerID: o.sellerID, Origin: o.origin, used: used, ahead: ahead}
+		if model := s.model.Load(); model != nil && s.ages(a, now) {
+			a.Model = *model
+			s.mu.Lock()
+			wanted := s.wantsAhead(a, now)
+			s.mu.Unlock()
+			if wanted {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+// Renew begins to buy a token ahead, unless that is not wanted any more. It does not wait: the purchase goes on by itself,
+// and requests that need one meanwhile share it. It may take two of a seller's purchases of a minute, as the third is for
+// requests. The error says, as that of Lease, why none was begun.
+func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
+	s := d.shelf(origin{a.SellerID, a.Origin})
+	now := time.Now()
+	w.Hold = 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ages(a, now) || !s.wantsAhead(a, now) {
+		return false, nil
+	}
+	_, err = s.begin(w, now)
+	return err == nil, err
+}
+
+// wantsAhead tells whether nothing stands in the way of buying ahead. s.mu is held.
+func (s *shelf) wantsAhead(a Aging, now time.Time) bool {
+	if s.flight != nil {
+		return false // its token will do
+	}
+	if last := s.last[0]; last != nil && !last.served.Load() {
+		return false // before the last one bought has served, another would be bought for nobody
+	}
+	second := s.started[1]
+	return second.IsZero() || now.Sub(second) >= time.Minute
+}
+
+// ages tells whether a token in use comes to its end, and no other is there to take over. No lock is taken.
+func (s *shelf) ages(a Aging, now time.Time) bool {
+	terms := s.desk.terms.Load()
+	deadline, aging := now.Add(terms.ExpiryMargin), false
+	for _, t := range *s.tokens.Load() {
+		if t.state.Load() != live || !t.expires.After(deadline) {
+			continue
+		}
+		low := t.usable() < 2*int64(terms.RebuyBelow)
+		switch inUse := t.usedSince(now.Add(-a.used)); {
+		case inUse && (low || !t.expires.After(deadline.Add(a.ahead))):
+			aging = true
+		case !low:
+			return false // it takes over
+		}
+	}
+	return aging
+}
+
+// usedSince tells whether a request has used the token since then, or does so now.
+func (t *token) usedSince(then time.Time) bool {
+	return t.use.Load()&outMask != 0 || t.usedAt.Load() >= then.UnixNano()
+}
+
+// usedFor remembers what a token of the seller was used for: the model to name when one is bought ahead.
+func (s *shelf) usedFor(model string) {
+	if s.model.Load() == nil {
+		kept := model // so that nothing is allocated otherwise
+		s.model.Store(&kept)
+	}
+}

@@ -1,0 +1,261 @@
+package purchase
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+const (
+	usedWithin  = 2 * time.Minute
+	aheadOfTime = 3 * time.Minute
+)
+
+// renew does what is done each interval; it gives how many purchases were begun.
+func (b *bench) renew() (begun int) {
+	b.t.Helper()
+	for _, a := range b.desk.Aging(usedWithin, aheadOfTime) {
+		if a.SellerID != "acme" || a.Origin != "https://acme.example" || a.Model != "m" {
+			b.t.Errorf("aging %+v", a)
+		}
+		ok, err := b.desk.Renew(a, b.want(0))
+		if err != nil {
+			b.t.Errorf("renew: %v", err)
+		}
+		if ok {
+			begun++
+		}
+	}
+	synctest.Wait()
+	return begun
+}
+
+// A token of an hour with a margin of a minute is renewed from its 56th minute on, while it still serves.
+func TestRenewedAheadOfExpiry(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		first := b.lease(1)
+		first.Return(-1)
+		for minute := range 56 {
+			if minute > 0 && b.renew() != 0 {
+				t.Fatalf("renewed in minute %d", minute)
+			}
+			time.Sleep(time.Minute - 1)
+			b.lease(1).Return(-1)
+			if b.renew() != 0 {
+				t.Fatalf("renewed at the end of minute %d", minute)
+			}
+			time.Sleep(time.Nanosecond)
+		}
+		if b.renew() != 1 || b.renew() != 0 {
+			t.Fatal("not renewed, or twice")
+		}
+		b.wantCalls(2, 2)
+		l := b.lease(1)
+		if l.Bought() {
+			t.Error("a request had to wait")
+		}
+		if old := l.TokenID() == first.TokenID(); !old {
+			t.Error("the old token, which is smaller, does not serve until its margin")
+		}
+		l.Return(-1)
+		time.Sleep(3 * time.Minute) // now the old one is at its margin
+		l = b.lease(1)
+		if l.TokenID() == first.TokenID() || l.Bought() {
+			t.Error("the new token did not take over")
+		}
+		l.Return(-1)
+		b.wantCalls(2, 2)
+	})
+}
+
+func TestNoneIsBoughtForNobody(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-1)
+		time.Sleep(56 * time.Minute)
+		if b.renew() != 0 {
+			t.Error("renewed though unused for an hour")
+		}
+		b.lease(1).Return(-1)
+		time.Sleep(usedWithin + 1)
+		if b.renew() != 0 {
+			t.Error("renewed though unused for two intervals")
+		}
+		b.wantCalls(1, 1)
+	})
+}
+
+func TestRenewedUnderALongRequest(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-1)
+		long := b.lease(1)
+		time.Sleep(57 * time.Minute)
+		if b.renew() != 1 {
+			t.Error("a request that goes on does not count as use")
+		}
+		long.Return(-1)
+	})
+}
+
+// A token with little on it may be in use for long; what was bought ahead of its end expires once for that, not each hour.
+func TestNoneAheadOfOneThatExpiredUnused(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5*money.USD + 2*testTerms.RebuyBelow - 1)
+		time.Sleep(time.Minute)
+		b.seller.validFor = 3 * time.Minute
+		if b.renew() != 1 {
+			t.Fatal("not renewed")
+		}
+		time.Sleep(5 * time.Minute)
+		b.lease(1).Return(-1)
+		if b.renew() != 0 {
+			t.Error("bought ahead again")
+		}
+		l := b.lease(money.USD)
+		if !l.Bought() {
+			t.Error("the seller gets no more money")
+		}
+		l.Return(-1)
+		b.wantCalls(3, 3)
+	})
+}
+
+// What was bought ahead has to serve before more is: a seller of short-lived tokens can't drain the wallet.
+func TestNoneAheadOfOneThatHasNotServed(t *testing.T) {
+	set := func(b *bench) { b.seller.validFor = 3 * time.Minute }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-1)
+		if b.renew() != 1 || b.renew() != 0 {
+			t.Fatal("a short-lived token in use is renewed once")
+		}
+		time.Sleep(time.Minute)
+		b.lease(1).Return(-1)
+		if b.renew() != 0 {
+			t.Error("renewed over one that is there")
+		}
+		time.Sleep(3 * time.Minute)
+		if b.renew() != 0 {
+			t.Error("renewed what has expired")
+		}
+		b.wantCalls(2, 2)
+		if b.lease(1).Return(-1); b.renew() != 1 {
+			t.Error("not renewed after the next that has served")
+		}
+		b.wantCalls(4, 4)
+	})
+}
+
+func TestRenewedAheadOfExhaustion(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5*money.USD + 2*testTerms.RebuyBelow)
+		if b.renew() != 0 {
+			t.Error("renewed with twice rebuy_below on it")
+		}
+		b.lease(1).Return(-1)
+		if b.renew() != 1 || b.renew() != 0 {
+			t.Error("below that it is renewed once")
+		}
+		l := b.lease(money.USD)
+		if l.Bought() {
+			t.Error("a request had to wait")
+		}
+		l.Return(-1)
+		time.Sleep(time.Minute)
+		b.lease(1).Return(-1)
+		if b.renew() != 0 {
+			t.Error("renewed although another has enough on it")
+		}
+		b.wantCalls(2, 2)
+	})
+}
+
+func TestRequestsShareARenewal(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5*money.USD + 1)
+		time.Sleep(time.Minute)
+		b.seller.delay = time.Second
+		a := b.desk.Aging(usedWithin, aheadOfTime)
+		if len(a) != 1 {
+			t.Fatalf("aging: %v", a)
+		}
+		if ok, err := b.desk.Renew(a[0], b.want(0)); !ok || err != nil {
+			t.Fatalf("renew: %v, %v", ok, err)
+		}
+		if ok, err := b.desk.Renew(a[0], b.want(0)); ok || err != nil {
+			t.Fatalf("while it goes on: %v, %v", ok, err)
+		}
+		for _, l := range together(b, 5, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD)) }) {
+			if !l.Bought() {
+				t.Error("it did not share the purchase")
+			}
+			l.Return(-1)
+		}
+		b.wantCalls(2, 2)
+	})
+}
+
+func TestRenewalStaysWithinTheLimits(t *testing.T) {
+	set := func(b *bench) { b.terms.DailyLimit = 8 * money.USD }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5*money.USD + testTerms.RebuyBelow)
+		a := b.desk.Aging(usedWithin, aheadOfTime)
+		if len(a) != 1 {
+			t.Fatalf("aging: %v", a)
+		}
+		ok, err := b.desk.Renew(a[0], b.want(0))
+		if limit := new(LimitError); ok || !errors.As(err, &limit) {
+			t.Errorf("over the daily limit: %v, %v", ok, err)
+		}
+		b.wantCalls(1, 1)
+		if !b.desk.Has(b.want(1)) {
+			t.Error("the old token does not serve any more")
+		}
+	})
+}
+
+// Of a seller's three purchases a minute one is left to requests.
+func TestRenewalLeavesAPurchaseToRequests(t *testing.T) {
+	set := func(b *bench) {
+		b.seller.answer = func(n int, _ asked) *http.Response {
+			if n == 1 {
+				return own()
+			}
+			return reply(400, "{}")
+		}
+	}
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5*money.USD + testTerms.RebuyBelow + 1)
+		if b.renew() != 1 || b.renew() != 0 {
+			t.Error("a renewal that failed is tried again within the minute")
+		}
+		b.wantCalls(2, 1)
+		b.refusedLease(money.USD, ErrRefused) // and not ErrTooOften
+		time.Sleep(time.Minute)
+		b.lease(1).Return(-1)
+		if b.renew() != 1 {
+			t.Error("it is not tried again after it")
+		}
+	})
+}
+
+// Tokens of an earlier process are renewed once they are used in this one.
+func TestRenewalAfterARestart(t *testing.T) {
+	set := func(b *bench) {
+		b.journal.tokens["old"] = ledger.Token{
+			ID: "old", Seller: "acme", Origin: "https://acme.example", Secret: "t", CreditMicros: money.USD,
+			BalanceMicros: money.USD, ExpiresAt: time.Now().Add(3 * time.Minute),
+		}
+	}
+	trade(t, set, func(t *testing.T, b *bench) {
+		if b.renew() != 0 {
+			t.Error("renewed before any use")
+		}
+		if b.lease(1).Return(-1); b.renew() != 1 {
+			t.Error("not renewed in use")
+		}
+	})
+}
