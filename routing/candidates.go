@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -18,10 +19,12 @@ type Candidate struct {
 }
 
 // Candidates are all that can serve a model over a protocol: the pinned sellers in the order of the config, then the
-// others in the registry's order. They never change. A nil *Candidates is an empty one.
+// others in the registry's order. They never change; which of them are kept ready for requests does. A nil *Candidates is
+// an empty one.
 type Candidates struct {
 	list  []*Candidate // by ascending rank
 	index *Index
+	kept  atomic.Pointer[[]Ready]
 }
 
 // Len says how many there are.
@@ -49,4 +52,35 @@ func (c *Candidates) Find(sellerID string) *Candidate {
 		return nil
 	}
 	return c.list[i]
+}
+
+// FindKey gives the candidate of a seller by its id and origin, nil when it is none.
+func (c *Candidates) FindKey(seller SellerKey) *Candidate { return c.find(seller).Candidate }
+
+// find gives the candidate with what is known of its seller. Most likely it is one of the ready ones.
+func (c *Candidates) find(seller SellerKey) (r Ready) {
+	if seller.ID == "" {
+		return r
+	}
+	for _, r := range c.Ready() {
+		if r.Seller.ID == seller.ID && r.Seller.Origin == seller.Origin {
+			return r
+		}
+	}
+	if found := c.Find(seller.ID); found != nil && found.Seller.Origin == seller.Origin {
+		return c.index.ready(found)
+	}
+	return r
+}
+
+// Ready gives the candidates that are kept ready for requests, at most MaxReady: all of them where there are no more. They
+// are in no order, and not to be changed.
+func (c *Candidates) Ready() []Ready {
+	if c == nil {
+		return nil
+	}
+	if kept := c.kept.Load(); kept != nil {
+		return *kept
+	}
+	return nil
 }

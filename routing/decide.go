@@ -2,51 +2,8 @@ package routing
 
 import (
 	"net/http"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+	"time"
 )
-
-// Kind is what an attempt that failed came to, by the name it has in the log, the metrics and the ledger.
-type Kind string
-
-// The kinds of outcomes. The zero Kind is a good answer.
-const (
-	InsufficientFunds Kind = "insufficient_funds"
-	AuthInvalid       Kind = "auth_invalid"
-	Hard4xx           Kind = "hard_4xx"
-	Soft5xx           Kind = "soft_5xx"
-	Deadline          Kind = "deadline"
-	PurchaseFailed    Kind = "purchase_failed"
-	BudgetExceeded    Kind = "budget_exceeded"
-	ClientGone        Kind = "client_gone"
-)
-
-// Outcome is what an attempt came to before any of its answer was shown to the client.
-type Outcome struct {
-	Kind   Kind // empty: a good answer
-	Status int  // the seller's, 0 when there was no answer
-}
-
-// Good tells whether the answer is fit for the client.
-func (o Outcome) Good() bool { return o.Kind == "" }
-
-// Judge reads the outcome from the status of a seller's answer and, where that is an error, its body.
-func Judge(status int, body []byte) Outcome {
-	o := Outcome{Status: status}
-	switch {
-	case status >= 200 && status <= 299:
-	case wire.InsufficientFunds(status, body):
-		o.Kind = InsufficientFunds
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		o.Kind = AuthInvalid
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests,
-		status >= 500, status < 400:
-		o.Kind = Soft5xx
-	default:
-		o.Kind = Hard4xx
-	}
-	return o
-}
 
 // Step is what to do after an attempt.
 type Step uint8
@@ -62,9 +19,15 @@ const (
 	GiveUp
 	// Leave does nothing more: there is nobody to answer.
 	Leave
+	// Retry asks the same seller again, after a pause.
+	Retry
+	// DeliverHeld gives the client the answer that was held back: an earlier seller's, which nobody has disproved.
+	DeliverHeld
 )
 
-func (s Step) String() string { return [...]string{"deliver", "next", "rebuy", "give_up", "leave"}[s] }
+func (s Step) String() string {
+	return [...]string{"deliver", "next", "rebuy", "give_up", "leave", "retry", "deliver_held"}[s]
+}
 
 // Decision is the step to take, and what becomes of the token that the attempt used.
 type Decision struct {
@@ -73,47 +36,159 @@ type Decision struct {
 	DropToken bool
 	// RefuseToken: the token stays for smaller requests.
 	RefuseToken bool
+	// Hold keeps the seller's answer back while another seller is shown the request.
+	Hold bool
+	// LeaveOut: the seller does not have the model on this path.
+	LeaveOut bool
+	// NoPurchase: only a seller whose token needs no purchase will do.
+	NoPurchase bool
+	// Backoff is the longest pause before a retry; the pause is drawn from 0 up to it, so that clients that failed together
+	// do not come back together.
+	Backoff time.Duration
+	// WaitOut is how long the seller asked to be left alone before the retry.
+	WaitOut time.Duration
 }
 
-// Position is where a request stands when an attempt has ended.
-type Position struct {
-	Attempts    int  // so far, over all sellers, this one included
-	MaxAttempts int  // allowed over all sellers
-	Untried     int  // candidates that come after this one
-	Rebought    bool // this seller's token was bought anew for this request
+// Pause is how long to wait before the step; random is from 0 to below 1.
+func (d Decision) Pause(random float64) time.Duration {
+	return d.WaitOut + time.Duration(random*float64(d.Backoff))
 }
+
+// Position is where a request stands when an attempt has ended. What it says of the seller is of the one just asked.
+type Position struct {
+	Attempts    int           // so far, over all sellers, this one included
+	MaxAttempts int           // allowed over all sellers
+	Untried     int           // candidates that come after this one and may be asked
+	TimeLeft    time.Duration // until the request has to be answered; 0: there is no such time
+
+	Rebought      bool // this seller's token was bought anew for this request
+	Retries       int  // of this request at this seller so far
+	MaxRetries    int  // allowed at one seller
+	FreshPurchase bool // a purchase at this seller is less than 5 minutes old and unspent
+	// RetryBudget: the seller's retries are within their budget. Set it, and when the decision is Retry ask State.MayRetry;
+	// where that says no, decide again without it.
+	RetryBudget bool
+
+	HardStreak int  // hard_4xx answers in a row from this seller, this one included (State.HardStreak after Permit.End)
+	Held       bool // the answer of an earlier seller is held back
+}
+
+const (
+	firstBackoff    = 50 * time.Millisecond
+	longestBackoff  = time.Second
+	longestWaitOut  = 10 * time.Second
+	trustedRefusals = 5 // hard_4xx in a row that are taken for the clients' fault
+)
 
 // Decide is the whole policy of failover: what to do after an outcome, row by row. It holds until the first byte of
 // content has been sent to the client; after that nothing is tried again.
 func Decide(p Position, o Outcome) Decision {
-	another := p.Attempts < p.MaxAttempts
-	next := Decision{Step: GiveUp}
-	if another && p.Untried > 0 {
-		next.Step = Next
-	}
 	switch o.Kind {
 	case "":
 		return Decision{Step: Deliver}
-	case ClientGone:
-		return Decision{Step: Leave}
-	case InsufficientFunds:
-		next.RefuseToken = true
-		if another && !p.Rebought {
-			return Decision{Step: Rebuy, RefuseToken: true}
+
+	case InsufficientFunds: // the token stays for smaller requests; once, another one is bought
+		d := p.next()
+		if p.mayRebuy() {
+			d.Step = Rebuy
 		}
+		d.RefuseToken = true
+		return d
+
 	case AuthInvalid:
+		d := p.next()
 		if o.Status == http.StatusForbidden {
-			return next // the token stays: this is also what a moderated prompt gets
+			return d // the token stays: this is also what a moderated prompt gets
 		}
-		next.DropToken = true
-		if another && p.Untried == 0 && !p.Rebought {
-			return Decision{Step: Rebuy, DropToken: true}
+		if p.Untried == 0 && p.mayRebuy() {
+			d.Step = Rebuy
 		}
+		d.DropToken = true
+		return d
+
 	case Hard4xx:
-		if o.Status == http.StatusNotFound {
-			return next // another seller may have the model
+		d := p.next()
+		switch {
+		case o.Status == http.StatusNotFound: // another seller may have the model
+			d.LeaveOut = o.ModelMissing
+			return d
+		case p.HardStreak > trustedRefusals && !p.Held && d.Step == Next: // is it really the request?
+			d.Hold = true
+			return d
 		}
 		return Decision{Step: Deliver} // the request is at fault
+
+	case Soft5xx:
+		if o.asksForRest() {
+			if p.Untried == 0 && o.RetryAfter <= longestWaitOut && p.mayWait(o.RetryAfter) {
+				return Decision{Step: Retry, WaitOut: o.RetryAfter}
+			}
+			return p.next()
+		}
+		if p.mayRetry() {
+			return Decision{Step: Retry, Backoff: p.backoff()}
+		}
+		return p.next()
+
+	case Deadline, PurchaseFailed:
+		return p.next()
+
+	case BudgetExceeded:
+		d := p.next()
+		d.NoPurchase = d.Step == Next
+		return d
+
+	case ClientGone:
+		return Decision{Step: Leave}
 	}
-	return next
+	return p.next()
+}
+
+// next goes on to the next candidate, while there are candidates and attempts.
+func (p Position) next() Decision {
+	switch {
+	case p.left() > 0 && p.Untried > 0:
+		return Decision{Step: Next}
+	case p.Held:
+		return Decision{Step: DeliverHeld}
+	}
+	return Decision{Step: GiveUp}
+}
+
+// left is how many more attempts there may be.
+func (p Position) left() int { return p.MaxAttempts - p.Attempts }
+
+// mayRebuy tells whether the same seller gets one more purchase and attempt: once. It has the conversation's prompt, and what
+// it lacks is only money.
+func (p Position) mayRebuy() bool { return !p.Rebought && p.left() > 0 }
+
+// mayRetry tells whether the same seller is asked again for nothing but another try. The others come first where the
+// attempts that are left do not suffice for all. Leaving a seller that was just paid would waste the money, so it gets one
+// more.
+func (p Position) mayRetry() bool {
+	allowed := p.MaxRetries
+	if p.FreshPurchase {
+		allowed++
+	}
+	return p.Retries < allowed && p.left() > p.Untried && p.mayWait(p.backoff())
+}
+
+// mayWait tells whether there is an attempt left, and enough time, after a wait for the seller.
+func (p Position) mayWait(wait time.Duration) bool {
+	return p.RetryBudget && p.left() > 0 && (p.TimeLeft == 0 || wait < p.TimeLeft)
+}
+
+// backoff is the longest pause before the next retry: 50 ms, doubling, at most 1 s.
+func (p Position) backoff() time.Duration {
+	pause := firstBackoff
+	for range p.Retries {
+		pause = min(2*pause, longestBackoff)
+	}
+	return pause
+}
+
+// asksForRest tells whether the seller has said when it wants to be asked again.
+func (o Outcome) asksForRest() bool {
+	return o.Kind == Soft5xx && o.RetryAfter > 0 &&
+		(o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable)
 }

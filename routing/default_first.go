@@ -15,37 +15,23 @@ func (DefaultFirst) CaddyModule() caddy.ModuleInfo {
 }
 
 // UnmarshalCaddyfile reads "default_first", which takes no arguments.
-func (*DefaultFirst) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the policy's name
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	return noBlock(d)
+func (*DefaultFirst) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return noArguments(d) }
+
+// Gather picks the first ones.
+func (DefaultFirst) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return Gather(q, candidates, dst, byRank)
 }
 
 // Order puts the default seller first.
 func (DefaultFirst) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	var first *Candidate
-	if q.DefaultSeller != "" {
-		first = candidates.Find(q.DefaultSeller)
-	}
-	if first != nil && len(dst) < cap(dst) {
-		dst = append(dst, first)
-	}
-	for i := 0; i < candidates.Len() && len(dst) < cap(dst); i++ {
-		if c := candidates.At(i); c != first {
-			dst = append(dst, c)
-		}
-	}
-	return dst
+	return Rank(q, candidates, dst, byRank)
 }
 
-// noBlock refuses a block where a policy has none.
-func noBlock(d *caddyfile.Dispenser) error {
-	for d.NextBlock(0) {
-		return d.Errf("unexpected %q: this policy takes no block", d.Val())
+func byRank(q *Query, r *Ready, _ bool) uint64 {
+	if r.Seller.ID == q.DefaultSeller {
+		return 0
 	}
-	return nil
+	return 1 + uint64(r.rank)
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 // Index is what requests look things up in: one config's view of the sellers. It never changes, and its lookups neither
 // allocate nor depend on how many sellers there are.
 type Index struct {
+	o             *TableOptions
 	doc           *Document
 	defaultSeller string
 	pinned        []*Seller
@@ -23,13 +24,13 @@ type Index struct {
 type offers struct {
 	count      int
 	candidates []Candidate
-	protocols  []Candidates // in the order of dialect.Protocols
+	protocols  []*Candidates // in the order of dialect.Protocols; the same where the same sellers speak them
 }
 
 // newIndex builds an index in time proportional to the offers of all sellers.
 func newIndex(o *TableOptions, doc *Document) *Index {
 	x := &Index{
-		doc: doc, defaultSeller: o.DefaultSeller, pinned: o.Pinned,
+		o: o, doc: doc, defaultSeller: o.DefaultSeller, pinned: o.Pinned,
 		pinnedRank: make(map[string]int32, len(o.Pinned)),
 		served:     make(map[string]string), models: make(map[string]*offers),
 	}
@@ -118,7 +119,7 @@ func (x *Index) eachSeller(visit func(s *Seller, rank int32)) {
 
 // split makes the lists for each protocol. Protocols that the same sellers speak share one.
 func (o *offers) split(x *Index) {
-	o.protocols = make([]Candidates, len(dialect.Protocols))
+	o.protocols = make([]*Candidates, len(dialect.Protocols))
 next:
 	for i := range o.protocols {
 		for j := range i {
@@ -133,7 +134,7 @@ next:
 				list = append(list, c)
 			}
 		}
-		o.protocols[i] = Candidates{list: slices.Clip(list), index: x}
+		o.protocols[i] = &Candidates{list: slices.Clip(list), index: x}
 	}
 }
 
@@ -160,7 +161,7 @@ func (x *Index) Candidates(served string, p dialect.Protocol) *Candidates {
 	if m == nil || i < 0 || len(m.protocols[i].list) == 0 {
 		return nil
 	}
-	return &m.protocols[i]
+	return m.protocols[i]
 }
 
 // Models gives every name that a client may ask for, sorted: the ids of models and the aliases of them, each with at least

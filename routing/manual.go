@@ -41,7 +41,12 @@ func (m *Manual) Validate() error {
 	return nil
 }
 
-// Order appends the one seller, if it is a candidate.
+// Gather picks the one seller, if it is a candidate.
+func (m *Manual) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return m.Order(q, candidates, dst)
+}
+
+// Order appends the one seller, if it is a candidate. It finds it also where it is not among those that are kept ready.
 func (m *Manual) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
 	id := m.Seller
 	if id == "" {

@@ -1,6 +1,13 @@
 package routing
 
 import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -9,20 +16,98 @@ import (
 type Query struct {
 	Served        string           // the model's id, after aliases
 	Protocol      dialect.Protocol // the API that the client speaks
-	DefaultSeller string           // empty: there is none
+	Path          string           // of the request
+	DefaultSeller string           // the id; empty: there is none
 	Ceiling       money.Tokens     // the most that the request may use
+
+	// Last is the seller that served the conversation last, and Cached how many tokens of the prompt it has likely cached.
+	Last   SellerKey
+	Cached int64
+	// Maker is the seller that made the response on which the request builds: it goes there and nowhere else.
+	Maker SellerKey
+
+	Funds Funds     // nil: every seller can be bought from, and there is no credit anywhere
+	Now   time.Time // zero: time.Now()
 }
 
-// Policy orders the candidates of a request. Policies are Caddy guest modules in the namespace
-// http.tokenbuddy.selection.
+// SellerKey names a seller: its id and its origin together. The zero value is none.
+type SellerKey struct{ ID, Origin string }
+
+// Key names the seller.
+func (s *Seller) Key() SellerKey { return SellerKey{s.ID, s.Origin} }
+
+// Funds says what can be paid at a seller. It is asked for every candidate at hand while a request waits: it must not
+// block, and should not allocate.
+type Funds interface {
+	// HasCredit tells whether credit is left at the candidate's seller that the request could use.
+	HasCredit(c *Candidate) bool
+	// CanBuy tells whether a token could be bought there now.
+	CanBuy(c *Candidate) bool
+}
+
+// Policy chooses among the candidates of a request. Policies are Caddy guest modules in the namespace
+// http.tokenbuddy.selection. Most need no more than a [Score], with which [Rank] and [Gather] do the rest.
 //
-// Order appends candidates to dst, the best first and none twice, and returns the longer slice. The room in dst
-// (cap(dst)-len(dst)) is how many are wanted; Order appends no more than that. There may be 100,000 candidates, and a
-// request is waiting: Order must not look at all of them, must not block, and should not allocate. It is called from
-// many goroutines at once. What it leaves out is not asked.
+// Both methods append candidates to dst, the best first and none twice, and return the longer slice. The room in dst
+// (cap(dst)-len(dst)) is how many are wanted; they append no more than that. Both are called from many goroutines at once.
 type Policy interface {
+	// Gather picks, in the background, the candidates that are kept ready for requests. It may look at all of them, of which
+	// there may be 100,000. The default seller and a few others to explore are added to its choice.
+	Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate
+	// Order puts the ready candidates ([Candidates.Ready]) in order for one request, which is waiting: Order must not look
+	// at all candidates, must not block, and should not allocate. What it leaves out is not asked.
 	Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate
 }
 
 // PolicyNamespace is where Caddy finds policies.
 const PolicyNamespace = "http.tokenbuddy.selection"
+
+// Policies are the modules of the built-in policies.
+var Policies = []caddy.Module{DefaultFirst{}, Manual{}, Cheapest{}, Fastest{}, Weighted{}}
+
+// NewPolicy makes a built-in policy by its name, with the arguments that it takes in a Caddyfile.
+func NewPolicy(name string, args ...string) (Policy, error) {
+	var known []string
+	for _, p := range Policies {
+		info := p.CaddyModule()
+		known = append(known, info.ID.Name())
+		if info.ID.Name() != name {
+			continue
+		}
+		tokens := []caddyfile.Token{{File: "selection", Line: 1, Text: name}}
+		for _, arg := range args {
+			tokens = append(tokens, caddyfile.Token{File: "selection", Line: 1, Text: arg})
+		}
+		policy := info.New()
+		if err := policy.(caddyfile.Unmarshaler).UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+			return nil, fmt.Errorf("selection policy %s: %w", name, err)
+		}
+		return policy.(Policy), nil
+	}
+	return nil, fmt.Errorf("there is no selection policy %q: expected one of %s", name, strings.Join(known, ", "))
+}
+
+// PolicyName is the name of a policy that is a Caddy module, as it stands in a config.
+func PolicyName(p Policy) string {
+	if m, ok := p.(caddy.Module); ok {
+		return m.CaddyModule().ID.Name()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+// noArguments reads a policy's name in a Caddyfile, where nothing may follow it.
+func noArguments(d *caddyfile.Dispenser) error {
+	d.Next() // the policy's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return noBlock(d)
+}
+
+// noBlock refuses a block where a policy has none.
+func noBlock(d *caddyfile.Dispenser) error {
+	for d.NextBlock(0) {
+		return d.Errf("unexpected %q: this policy takes no block", d.Val())
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package routing
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // TableOptions is what a config says about sellers and models.
@@ -16,19 +17,49 @@ type TableOptions struct {
 	Methods []string
 	// DefaultSeller is stronger than the registry's. Empty: the registry's.
 	DefaultSeller string
+
+	// Pool knows the health of the sellers. Tables may share it; whoever makes it tells them of changes with Touch. Nil: one
+	// of the table's own.
+	Pool *Pool
+	// Policy chooses among the candidates. Default: DefaultFirst.
+	Policy Policy
+	// Funds says where credit is and where more can be bought, for choosing which candidates are kept ready; nil as in a Query.
+	Funds Funds
+	// Exclusions are the sellers that are left out for a model and path. Tables may share them. Nil: none ever is.
+	Exclusions *Exclusions
+
+	standings standings // the pool
 }
 
-// Table is one config's view of the sellers: it keeps the index up to date with the registry.
+// Table is one config's view of the sellers: it keeps the index up to date with the registry, and the candidates that are
+// kept ready up to date with the sellers' health.
 type Table struct {
-	o     TableOptions
-	mu    sync.Mutex
-	index atomic.Pointer[Index]
+	o        TableOptions
+	override atomic.Pointer[Policy]
+	index    atomic.Pointer[Index]
+
+	mu   sync.Mutex // held while an index is built or candidates are gathered
+	turn int
+
+	touching sync.Mutex // protects all following fields
+	touched  map[string]bool
+	timer    *time.Timer
+	closed   bool
 }
 
 // NewTable makes a table that knows the pinned sellers and waits for a document. The options are not to be changed
 // afterwards.
 func NewTable(o TableOptions) *Table {
-	t := &Table{o: o}
+	if o.Policy == nil {
+		o.Policy = DefaultFirst{}
+	}
+	t := &Table{o: o, touched: make(map[string]bool)}
+	if o.Pool == nil {
+		t.o.Pool = NewPool(PoolOptions{Changed: func(s *State) { t.Touch(s.ID()) }})
+	}
+	if o.standings == nil {
+		t.o.standings = t.o.Pool
+	}
 	t.Update(nil)
 	return t
 }
@@ -38,8 +69,124 @@ func NewTable(o TableOptions) *Table {
 func (t *Table) Update(doc *Document) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.index.Store(newIndex(&t.o, doc))
+	x := newIndex(&t.o, doc)
+	t.turn++
+	x.gatherAll(t.Policy(), t.turn)
+	t.index.Store(x)
+}
+
+// State gives the state of a candidate's seller, which is about to be asked. From then on the policy sees how it does.
+func (t *Table) State(c *Candidate) *State {
+	if s := t.o.Pool.Known(c.Seller.ID, c.Seller.Origin); s != nil {
+		return s
+	}
+	s := t.o.Pool.State(c.Seller.ID, c.Seller.Origin)
+	t.Touch(c.Seller.ID)
+	return s
 }
 
 // Index gives the index as it is now. A request takes it once and keeps it to its end.
 func (t *Table) Index() *Index { return t.index.Load() }
+
+// Policy is the policy in force.
+func (t *Table) Policy() Policy {
+	if p := t.override.Load(); p != nil {
+		return *p
+	}
+	return t.o.Policy
+}
+
+// Override puts another policy in force until the next call; nil gives the config's back.
+func (t *Table) Override(p Policy) {
+	if p == nil {
+		t.override.Store(nil)
+	} else {
+		t.override.Store(&p)
+	}
+	t.Sweep()
+}
+
+// Order appends the candidates to be tried for a request to dst, the best first, as many as there is room for: those of the
+// policy in force, but first the seller that served the conversation last, while it is fit. A request that builds on a
+// response goes to that response's maker and nowhere else. Under [Manual] both count for nothing, since the operator has
+// named the one seller.
+func (t *Table) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	policy := t.Policy()
+	if _, manual := policy.(*Manual); manual {
+		return policy.Order(q, candidates, dst)
+	}
+	if q.Maker != (SellerKey{}) {
+		if c := candidates.FindKey(q.Maker); c != nil && len(dst) < cap(dst) {
+			dst = append(dst, c)
+		}
+		return dst
+	}
+	from := len(dst)
+	dst = policy.Order(q, candidates, dst)
+	return prefer(q, candidates, dst, from)
+}
+
+// Sweep chooses anew which candidates are kept ready, and moves on the sample of others among them. It is for the
+// background.
+func (t *Table) Sweep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.turn++
+	t.index.Load().gatherAll(t.Policy(), t.turn)
+}
+
+// Exclude leaves a candidate out for the path of a request for ten minutes, because its seller does not know the model.
+func (t *Table) Exclude(c *Candidate, path string) {
+	if t.o.Exclusions != nil {
+		t.o.Exclusions.Add(c.Seller.Key(), c.Model, path, time.Now())
+		t.Touch(c.Seller.ID)
+	}
+}
+
+// touchDelay is how long changes of sellers are collected before candidates are gathered.
+const touchDelay = 50 * time.Millisecond
+
+// Touch says that a seller's circuit or funds have changed: the candidates of its models are soon gathered anew, in the
+// background. It does not wait for that, and may be called on the way of a request.
+func (t *Table) Touch(sellerID string) {
+	t.touching.Lock()
+	defer t.touching.Unlock()
+	if t.closed {
+		return
+	}
+	t.touched[sellerID] = true
+	if t.timer == nil {
+		t.timer = time.AfterFunc(touchDelay, t.gatherTouched)
+	}
+}
+
+func (t *Table) gatherTouched() {
+	t.touching.Lock()
+	touched := t.touched
+	t.touched, t.timer = make(map[string]bool), nil
+	t.touching.Unlock()
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x, models := t.index.Load(), make(map[string]bool)
+	for id := range touched {
+		if s := x.Seller(id); s != nil {
+			for i := range s.Models {
+				models[s.Models[i].ID] = true
+			}
+		}
+	}
+	for served := range models {
+		x.gatherModel(served, t.Policy(), t.turn)
+	}
+}
+
+// Close ends what goes on in the background. The table can still be asked.
+func (t *Table) Close() {
+	t.touching.Lock()
+	defer t.touching.Unlock()
+	t.closed = true
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}

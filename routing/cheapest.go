@@ -1,0 +1,81 @@
+package routing
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Cheapest is the policy that prefers the seller at which the request is likely to cost the least. Sellers that name no
+// price for what the request uses come after those that do. One at which credit is left counts as a tenth cheaper.
+type Cheapest struct{}
+
+// CaddyModule says what the module is.
+func (Cheapest) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: PolicyNamespace + ".cheapest", New: func() caddy.Module { return new(Cheapest) }}
+}
+
+// UnmarshalCaddyfile reads "cheapest", which takes no arguments.
+func (*Cheapest) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return noArguments(d) }
+
+// Gather picks those that are cheapest for a usual request.
+func (Cheapest) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return Gather(q, candidates, dst, byCost)
+}
+
+// Order puts the cheapest first.
+func (Cheapest) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return Rank(q, candidates, dst, byCost)
+}
+
+func byCost(q *Query, r *Ready, credit bool) uint64 {
+	cost, known := likelyCost(q, r.Candidate, credit)
+	if !known {
+		return Worst
+	}
+	return uint64(cost)
+}
+
+// usualAnswer is how many completion tokens few answers pass, whatever limit was asked for. Limits are mostly set far
+// above what is used, and would make the price of the output count for too much.
+const usualAnswer = 1024
+
+// likelyCost is what the request will cost at a candidate if all goes as usual: a quarter of the prompt's bytes in tokens
+// (the ceiling counts a third), of which the seller that served the conversation last has some cached, and an answer of
+// usual length. Where that credit is left there, a tenth is taken off: to abandon it is waste.
+func likelyCost(q *Query, c *Candidate, credit bool) (cost money.Micros, known bool) {
+	use := money.Tokens{Prompt: q.Ceiling.Prompt - q.Ceiling.Prompt/4, Completion: min(q.Ceiling.Completion, usualAnswer)}
+	if q.Cached > 0 && c.Seller.Key() == q.Last {
+		use.CacheRead = min(q.Cached, use.Prompt)
+	}
+	cost, known = plainCost(c.Price, &use)
+	if !known {
+		cost, known = c.Price.Cost(use)
+	}
+	if !known && use.CacheRead > 0 { // cached tokens without a price of their own
+		use.CacheRead = 0
+		cost, known = c.Price.Cost(use)
+	}
+	if credit {
+		cost -= cost / 10
+	}
+	return cost, known
+}
+
+// plainCost is Price.Cost for what nearly all requests are like: nothing cached, and numbers that can't overflow. It is
+// asked for sixteen sellers in a row while a request waits.
+func plainCost(p *money.Price, use *money.Tokens) (cost money.Micros, known bool) {
+	const most = 1 << 40
+	if use.CacheRead != 0 || uint64(use.Prompt|use.Completion) >= most>>20 || uint64(p.Input|p.Output) >= most {
+		return 0, false
+	}
+	sum := uint64(use.Prompt)*uint64(p.Input) + uint64(use.Completion)*uint64(p.Output)
+	return money.Micros((sum + 999_999) / 1_000_000), true
+}
+
+var (
+	_ Policy                = Cheapest{}
+	_ caddy.Module          = Cheapest{}
+	_ caddyfile.Unmarshaler = (*Cheapest)(nil)
+)

@@ -1,0 +1,73 @@
+package routing
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// Kind is what an attempt that failed came to, by the name it has in the log, the metrics and the ledger.
+type Kind string
+
+// The kinds of outcomes. The zero Kind is a good answer.
+const (
+	InsufficientFunds Kind = "insufficient_funds"
+	AuthInvalid       Kind = "auth_invalid"
+	Hard4xx           Kind = "hard_4xx"
+	Soft5xx           Kind = "soft_5xx"
+	Deadline          Kind = "deadline"
+	PurchaseFailed    Kind = "purchase_failed"
+	BudgetExceeded    Kind = "budget_exceeded"
+	ClientGone        Kind = "client_gone"
+)
+
+// Outcome is what an attempt came to before any of its answer was shown to the client.
+type Outcome struct {
+	Kind   Kind // empty: a good answer
+	Status int  // the seller's, 0 when there was no answer
+
+	// RetryAfter is how long the seller asks to be left alone (see ParseRetryAfter); 0 when it does not.
+	RetryAfter time.Duration
+	// ModelMissing: the seller says that it does not have the model.
+	ModelMissing bool
+}
+
+// Good tells whether the answer is fit for the client.
+func (o Outcome) Good() bool { return o.Kind == "" }
+
+// Judge reads the outcome from the status of a seller's answer and, where that is an error, its body. RetryAfter is left to
+// be filled in from the headers.
+func Judge(status int, body []byte) Outcome {
+	o := Outcome{Status: status}
+	switch {
+	case status >= 200 && status <= 299:
+	case wire.InsufficientFunds(status, body):
+		o.Kind = InsufficientFunds
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		o.Kind = AuthInvalid
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests,
+		status >= 500, status < 400:
+		o.Kind = Soft5xx
+	default:
+		o.Kind = Hard4xx
+		o.ModelMissing = status == http.StatusNotFound && modelNotFound(body)
+	}
+	return o
+}
+
+// modelNotFound tells whether an error answer says that the model is not known.
+func modelNotFound(body []byte) bool {
+	if !json.Valid(body) { // gjson's own check recurses, and a deeply nested body would overflow the stack
+		return false
+	}
+	for _, path := range []string{"error.code", "error.type", "code", "type"} {
+		if gjson.GetBytes(body, path).String() == "model_not_found" {
+			return true
+		}
+	}
+	return false
+}

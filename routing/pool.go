@@ -1,0 +1,205 @@
+package routing
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Pool keeps the state of every seller that was dealt with, by id and origin. It is one for all sites of a ledger and
+// outlives registry documents and configs.
+type Pool struct {
+	logger    *zap.Logger
+	onChange  func(*State)
+	cooldown  atomic.Int64
+	sellers   sync.Map // SellerKey -> *State
+	size      atomic.Int64
+	epoch     time.Time      // what stamps count from; its monotonic part makes them immune to a clock that is set
+	random    func() float64 // from 0 to below 1, for jitter
+	wallClock func() time.Time
+}
+
+// PoolOptions say how a pool behaves.
+type PoolOptions struct {
+	// Cooldown is how long a circuit rests at first. Default: 30 s.
+	Cooldown time.Duration
+	// Logger may be nil.
+	Logger *zap.Logger
+	// Changed is called after a circuit has opened or closed, on the request's goroutine: it must be quick, and may ask the
+	// state anything. Calls for one seller may come in another order than their changes, so the state is to be asked. It may
+	// be nil.
+	Changed func(*State)
+}
+
+// DefaultCooldown is how long a circuit rests at first when nothing else is said.
+const DefaultCooldown = 30 * time.Second
+
+// NewPool makes an empty pool.
+func NewPool(o PoolOptions) *Pool {
+	p := &Pool{logger: o.Logger, onChange: o.Changed, epoch: time.Now(), random: rand.Float64, wallClock: time.Now}
+	if p.logger == nil {
+		p.logger = zap.NewNop()
+	}
+	p.SetCooldown(o.Cooldown)
+	return p
+}
+
+// SetCooldown sets how long circuits that open from now on rest at first; the default when it is not above zero.
+func (p *Pool) SetCooldown(d time.Duration) {
+	if d <= 0 {
+		d = DefaultCooldown
+	}
+	p.cooldown.Store(int64(d))
+}
+
+// Cooldown is how long a circuit rests at first.
+func (p *Pool) Cooldown() time.Duration { return time.Duration(p.cooldown.Load()) }
+
+// State gives the state of a seller; it is made at the first call for it. Ask for it when the seller is about to be dealt
+// with, and for Known otherwise.
+func (p *Pool) State(id, origin string) *State {
+	if s := p.Known(id, origin); s != nil {
+		return s
+	}
+	fresh := &State{id: id, origin: origin, pool: p}
+	fresh.used.Store(p.stamp(p.wallClock()))
+	s, there := p.sellers.LoadOrStore(SellerKey{id, origin}, fresh)
+	if !there {
+		p.size.Add(1)
+	}
+	return s.(*State)
+}
+
+// Known gives the state of a seller, nil when it was never dealt with. It neither locks nor allocates.
+func (p *Pool) Known(id, origin string) *State {
+	s, ok := p.sellers.Load(SellerKey{id, origin})
+	if !ok {
+		return nil
+	}
+	return s.(*State)
+}
+
+// Size is how many sellers have a state.
+func (p *Pool) Size() int { return int(p.size.Load()) }
+
+// idleFor is how long nothing has to be heard of a seller before it may be forgotten.
+const idleFor = time.Hour
+
+// Forget drops the states of sellers that have been idle for an hour and that named does not know any more, and says how
+// many they were. A state that somebody still holds goes on working, but is no longer the seller's.
+func (p *Pool) Forget(now time.Time, named func(id, origin string) bool) int {
+	dropped, at := 0, p.stamp(now)
+	p.each(func(s *State) {
+		idle := s.InFlight() == 0 && at-s.used.Load() >= int64(idleFor)
+		if idle && !named(s.id, s.origin) && p.sellers.CompareAndDelete(SellerKey{s.id, s.origin}, s) {
+			p.size.Add(-1)
+			dropped++
+		}
+	})
+	return dropped
+}
+
+func (p *Pool) each(visit func(*State)) {
+	p.sellers.Range(func(_, s any) bool {
+		visit(s.(*State))
+		return true
+	})
+}
+
+// Circuit is what a seller's circuit does, by the name it has on the status page.
+type Circuit string
+
+// The states of a circuit.
+const (
+	CircuitClosed   Circuit = "closed"
+	CircuitOpen     Circuit = "open"
+	CircuitHalfOpen Circuit = "half_open" // its trial is due or under way
+)
+
+// PoolEntry is a seller on the status page. Times are null when there was no such thing.
+type PoolEntry struct {
+	SellerID            string     `json:"sellerId"`
+	URL                 string     `json:"url"` // the origin
+	Circuit             Circuit    `json:"circuit"`
+	ConsecutiveFailures int        `json:"consecutiveFailures"`
+	LastSuccessAt       *time.Time `json:"lastSuccessAt"`
+	LastFailAt          *time.Time `json:"lastFailAt"`
+	HealthScore         int        `json:"healthScore"` // 0 to 1000
+	LatencyMs           int64      `json:"latencyMs"`   // to the first content, 0 when not known
+	ProbeLatencyMs      int64      `json:"probeLatencyMs"`
+	InFlight            int64      `json:"inFlight"`
+	DueAt               *time.Time `json:"dueAt"` // when a seller that is not fit may be asked again
+}
+
+// Entries gives all sellers that were dealt with, sorted by id and origin.
+func (p *Pool) Entries() []PoolEntry {
+	entries, now := make([]PoolEntry, 0, p.Size()), p.wallClock()
+	p.each(func(s *State) { entries = append(entries, s.entry(now)) })
+	slices.SortFunc(entries, func(a, b PoolEntry) int {
+		return cmp.Or(cmp.Compare(a.SellerID, b.SellerID), cmp.Compare(a.URL, b.URL))
+	})
+	return entries
+}
+
+func (s *State) entry(now time.Time) PoolEntry {
+	e := PoolEntry{
+		SellerID: s.id, URL: s.origin, Circuit: s.Circuit(now),
+		ConsecutiveFailures: history(s.history.Load()).inRow(),
+		LastSuccessAt:       s.pool.utc(s.lastSuccess.Load()),
+		LastFailAt:          s.pool.utc(s.lastFail.Load()),
+		HealthScore:         s.Score(),
+		LatencyMs:           s.Latency().Milliseconds(),
+		ProbeLatencyMs:      s.ProbeLatency().Milliseconds(),
+		InFlight:            s.InFlight(),
+	}
+	if due := s.Due(); due.After(now) || e.Circuit != CircuitClosed {
+		due = due.UTC()
+		e.DueAt = &due
+	}
+	return e
+}
+
+// stamp is a time as states keep it: nanoseconds from the pool's epoch, never 0.
+func (p *Pool) stamp(t time.Time) int64 {
+	if d := t.Sub(p.epoch); d != 0 {
+		return int64(d)
+	}
+	return 1
+}
+
+// time is the time of a stamp; the zero time for 0.
+func (p *Pool) time(stamp int64) time.Time {
+	if stamp == 0 {
+		return time.Time{}
+	}
+	return p.epoch.Add(time.Duration(stamp))
+}
+
+func (p *Pool) utc(stamp int64) *time.Time {
+	if stamp == 0 {
+		return nil
+	}
+	t := p.time(stamp).UTC()
+	return &t
+}
+
+// second is the number of a stamp's second, never below 0.
+func (p *Pool) second(stamp int64) int64 { return max(0, stamp/int64(time.Second)+1<<32) }
+
+// changed tells of a circuit that has opened, for a reason, or closed.
+func (p *Pool) changed(s *State, reason string) {
+	if reason == "" {
+		p.logger.Info("route.circuit.closed", zap.String("seller", s.id), zap.String("origin", s.origin))
+	} else {
+		p.logger.Warn("route.circuit.opened", zap.String("seller", s.id), zap.String("origin", s.origin),
+			zap.String("reason", reason), zap.Time("dueAt", s.Due()))
+	}
+	if p.onChange != nil {
+		p.onChange(s)
+	}
+}

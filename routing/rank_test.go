@@ -1,0 +1,395 @@
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// stall is a seller of the model "m" as a test wants it.
+type stall struct {
+	id      string
+	price   money.Price
+	open    time.Duration // its circuit is open for this long; 0: closed
+	latency time.Duration
+	score   int // 0: 1000
+	busy    int64
+	credit  bool
+	broke   bool // nothing can be bought there
+}
+
+func (s *stall) Fit(time.Time) bool     { return s.open == 0 }
+func (s *stall) Due() time.Time         { return noon.Add(s.open) }
+func (s *stall) Latency() time.Duration { return s.latency }
+func (s *stall) InFlight() int64        { return s.busy }
+
+func (s *stall) Score() int {
+	if s.score == 0 {
+		return 1000
+	}
+	return s.score
+}
+
+var noon = time.Date(2026, 6, 2, 12, 0, 0, 0, time.UTC)
+
+// fair is a market of stalls: the standings and the funds of a table.
+type fair map[string]*stall
+
+func (f fair) standing(s *Seller) Standing { return f[s.ID] }
+func (f fair) HasCredit(c *Candidate) bool { return f[c.Seller.ID].credit }
+func (f fair) CanBuy(c *Candidate) bool    { return !f[c.Seller.ID].broke }
+func (f fair) key(id string) SellerKey     { return SellerKey{id, "https://" + id + ".pinned"} }
+func (f fair) query(ceiling money.Tokens) *Query {
+	return &Query{Served: "m", Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: ceiling, Funds: f, Now: noon}
+}
+
+func newFair(t testing.TB, o TableOptions, stalls ...stall) (*Table, fair) {
+	t.Helper()
+	f := make(fair)
+	for i := range stalls {
+		s := pin(t, stalls[i].id, nil, "m", "rare-"+stalls[i].id)
+		s.Models[0].Price = &stalls[i].price
+		o.Pinned = append(o.Pinned, s)
+		f[stalls[i].id] = &stalls[i]
+	}
+	o.Methods, o.Funds, o.standings = []string{"mock"}, f, f
+	table := NewTable(o)
+	t.Cleanup(table.Close)
+	return table, f
+}
+
+func candidatesOf(table *Table) *Candidates { return table.Index().Candidates("m", dialect.Messages) }
+
+func names(list []*Candidate) string {
+	var all []string
+	for _, c := range list {
+		all = append(all, c.Seller.ID)
+	}
+	return strings.Join(all, " ")
+}
+
+// usd is a price of an input and an output, in dollars for a million tokens.
+func usd(input, output money.Micros) money.Price {
+	return money.Price{Input: input * money.USD, Output: output * money.USD, CacheRead: money.Unknown, CacheWrite: money.Unknown}
+}
+
+func TestOrder(t *testing.T) {
+	none := money.NoPrice
+	chat := money.Tokens{Prompt: 4_000, Completion: 8_192}
+	for _, tc := range []struct {
+		name   string
+		policy Policy
+		query  func(*Query)
+		stalls []stall
+		want   string
+	}{
+		{"default first: unfit ones come last, the soonest due first", DefaultFirst{}, func(q *Query) { q.DefaultSeller = "d" }, []stall{
+			{id: "a", open: time.Minute}, {id: "b"}, {id: "c", broke: true}, {id: "d", open: time.Second}, {id: "e"},
+		}, "b e d a c"},
+		{"default first: neither load nor credit nor price count", DefaultFirst{}, func(q *Query) { q.DefaultSeller = "b" }, []stall{
+			{id: "a", busy: 9, price: usd(9, 9)}, {id: "b", busy: 9, price: usd(9, 9)}, {id: "c", credit: true, price: usd(0, 0)},
+		}, "b a c"},
+		{"manual: the one, fit or not", &Manual{Seller: "b"}, nil, []stall{{id: "a"}, {id: "b", open: time.Minute, broke: true}}, "b"},
+
+		{"cheapest: by price, the unknown last", Cheapest{}, nil, []stall{
+			{id: "a", price: none}, {id: "b", price: usd(3, 3)}, {id: "c", price: usd(0, 0)}, {id: "d", price: usd(2, 2)},
+		}, "c d b a"},
+		{"cheapest: half a price is none", Cheapest{}, nil, []stall{
+			{id: "a", price: usd(0, 0)}, {id: "b", price: money.Price{Output: money.Unknown}}, {id: "c", price: usd(9, 9)},
+		}, "a c b"},
+		{
+			"cheapest: a long prompt makes the input count",
+			Cheapest{},
+			func(q *Query) { q.Ceiling = money.Tokens{Prompt: 90_000, Completion: 32_000} },
+			[]stall{{id: "a", price: usd(2, 10)}, {id: "b", price: usd(1, 40)}},
+			"b a",
+		},
+		{
+			"cheapest: a short prompt makes the output count",
+			Cheapest{},
+			func(q *Query) { q.Ceiling = money.Tokens{Prompt: 900, Completion: 32_000} },
+			[]stall{{id: "a", price: usd(1, 40)}, {id: "b", price: usd(2, 10)}},
+			"b a",
+		},
+		{
+			"cheapest: what was asked for, where it is short",
+			Cheapest{},
+			func(q *Query) { q.Ceiling = money.Tokens{Prompt: 900, Completion: 1} },
+			[]stall{{id: "a", price: usd(2, 10)}, {id: "b", price: usd(1, 40)}},
+			"b a",
+		},
+		{"cheapest: cached where it was served last", Cheapest{}, func(q *Query) {
+			q.Ceiling, q.Last, q.Cached = money.Tokens{Prompt: 40_000}, fair{}.key("b"), 30_000
+		}, []stall{{id: "a", price: usd(1, 1)}, {id: "b", price: money.Price{Input: 2 * money.USD, CacheRead: 0}}}, "b a"},
+		{"cheapest: cached without a price for it", Cheapest{}, func(q *Query) {
+			q.Ceiling, q.Last, q.Cached = money.Tokens{Prompt: 40_000}, fair{}.key("b"), 30_000
+		}, []stall{{id: "a", price: none}, {id: "b", price: usd(2, 2)}, {id: "c", price: usd(1, 1)}}, "c b a"},
+		{"cheapest: credit is worth a tenth", Cheapest{}, nil, []stall{
+			{id: "a", price: usd(100, 100)},
+			{id: "b", price: usd(105, 105), credit: true},
+			{id: "c", price: usd(90, 90)},
+			{id: "d", price: usd(120, 120), credit: true},
+		}, "c b a d"},
+		{"cheapest: equals by credit, then load, then order", Cheapest{}, nil, []stall{
+			{id: "a", busy: 2}, {id: "b", busy: 1}, {id: "c", busy: 1}, {id: "d", busy: 7, credit: true}, {id: "e"},
+		}, "d e b c a"},
+		{"cheapest: unfit ones come last", Cheapest{}, nil, []stall{
+			{id: "a", price: usd(0, 0), open: time.Hour},
+			{id: "b", price: usd(1, 1), broke: true},
+			{id: "c", price: none},
+			{id: "d", price: usd(9, 9)},
+			{id: "e", price: usd(2, 2), broke: true, credit: true},
+			{id: "f", open: time.Minute},
+		}, "e d c f a b"},
+
+		{"fastest: by latency", Fastest{}, nil, []stall{
+			{id: "a", latency: 2 * time.Second}, {id: "b", latency: time.Millisecond}, {id: "c", latency: 300 * time.Millisecond},
+		}, "b c a"},
+		{"fastest: equals by credit, then load, then order", Fastest{}, nil, []stall{
+			{id: "a", latency: 512_000_000},
+			{id: "b", latency: 510_000_000, busy: 3},
+			{id: "c", latency: 505_000_000},
+			{id: "d", latency: 530_000_000},
+			{id: "e", latency: 511_000_000, busy: 9, credit: true},
+		}, "e a c d b"},
+		{"fastest: unfit ones come last, also after the unknown", Fastest{}, nil, []stall{
+			{id: "a", latency: time.Microsecond, open: time.Hour},
+			{id: "b", latency: time.Microsecond, broke: true},
+			{id: "c"},
+			{id: "d", latency: time.Hour},
+			{id: "e", open: time.Minute},
+		}, "d c e a b"},
+
+		{"weight: health over price squared, the unknown last", Weighted{}, nil, []stall{
+			{id: "a", price: none, score: 900},
+			{id: "b", price: usd(2, 2), score: 900},
+			{id: "c", price: usd(1, 1), score: 200},
+			{id: "d", price: none},
+			{id: "e", price: usd(1, 1), score: 300},
+			{id: "f", price: usd(0, 0), score: 1},
+		}, "f e b c d a"},
+		{"weight: credit makes cheaper", Weighted{}, nil, []stall{
+			{id: "a", price: usd(100, 100)}, {id: "b", price: usd(105, 105), credit: true}, {id: "c", price: usd(120, 120), credit: true},
+		}, "b a c"},
+		{"weight: unfit ones come last", Weighted{}, nil, []stall{
+			{id: "a", price: usd(0, 0), open: time.Hour}, {id: "b", price: usd(0, 0), broke: true}, {id: "c", price: none, score: 1},
+		}, "c a b"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			table, f := newFair(t, TableOptions{Policy: tc.policy}, tc.stalls...)
+			q := f.query(chat)
+			if tc.query != nil {
+				tc.query(q)
+			}
+			policy := tc.policy
+			if _, random := policy.(Weighted); random {
+				policy = scored{byWeight}
+			} else if _, random := policy.(Fastest); random {
+				policy = scored{byLatency}
+			}
+			if got := names(policy.Order(q, candidatesOf(table), make([]*Candidate, 0, 16))); got != tc.want {
+				t.Errorf("ready: got %q, want %q", got, tc.want)
+			}
+			if got := names(tc.policy.Gather(q, candidatesOf(table), make([]*Candidate, 0, 16))); got != tc.want {
+				t.Errorf("all: got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// scored is a policy without chance.
+type scored struct{ score Score }
+
+func (s scored) Order(q *Query, c *Candidates, dst []*Candidate) []*Candidate {
+	return Rank(q, c, dst, s.score)
+}
+
+func (s scored) Gather(q *Query, c *Candidates, dst []*Candidate) []*Candidate {
+	return Gather(q, c, dst, s.score)
+}
+
+func TestExplore(t *testing.T) {
+	places := func(scores ...uint64) *ranking {
+		r := &ranking{n: len(scores)}
+		for i, s := range scores {
+			r.places[i].score = s
+		}
+		return r
+	}
+	const unfit = openCircuit << classShift
+	for _, tc := range []struct {
+		name   string
+		r      *ranking
+		dice   []uint32
+		want   int
+		rolled int
+	}{
+		{"nobody", places(), nil, 0, 0},
+		{"one", places(5), nil, 0, 0},
+		{"one that is unknown", places(Worst, unfit), nil, 0, 0},
+		{"nobody is fit", places(unfit, unfit), nil, 0, 0},
+		{"an unknown one, not now", places(5, Worst, Worst), []uint32{1}, 0, 1},
+		{"the first unknown one", places(5, 6, Worst, Worst, unfit), []uint32{0}, 2, 1},
+		{"all unknown", places(Worst, Worst), []uint32{0}, 0, 1},
+		{"all known, not now", places(5, 6, unfit), []uint32{7}, 0, 1},
+		{"all known, any of the fit", places(5, 6, unfit), []uint32{0, 1}, 1, 2},
+	} {
+		rolled := 0
+		got := explore(tc.r, func(n uint32) uint32 {
+			rolled++
+			if d := tc.dice[rolled-1]; d < n {
+				return d
+			}
+			t.Fatalf("%s: the dice has %d sides", tc.name, n)
+			return 0
+		})
+		if got != tc.want || rolled != tc.rolled {
+			t.Errorf("%s: %d after %d rolls, want %d", tc.name, got, rolled, tc.want)
+		}
+	}
+}
+
+func TestDraw(t *testing.T) {
+	price := func(weight float64) place { return place{score: scoreOf(weight)} }
+	noPrice := func(weight float64) place { return place{score: unpriced | scoreOf(weight)} }
+	unfit := place{score: openCircuit << classShift}
+	for _, tc := range []struct {
+		name   string
+		places []place
+		lot    float64
+		want   int
+	}{
+		{"nobody", nil, 0.5, 0},
+		{"nobody fit", []place{unfit, unfit}, 0.99, 0},
+		{"the first", []place{price(4), price(2), price(2), unfit}, 0.49, 0},
+		{"the second", []place{price(4), price(2), price(2), unfit}, 0.51, 1},
+		{"the third", []place{price(4), price(2), price(2), unfit}, 0.99, 2},
+		{"not one without a price", []place{price(1), noPrice(1000)}, 0.99, 0},
+		{"no one has a price", []place{noPrice(2), noPrice(2), unfit}, 0.51, 1},
+	} {
+		r := &ranking{n: len(tc.places)}
+		copy(r.places[:], tc.places)
+		if got := draw(r, tc.lot); got != tc.want {
+			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestPlainCost(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		number := rapid.OneOf(rapid.Int64Range(-1, 100), rapid.Int64Range(0, 1<<21), rapid.Int64Range(0, 1<<41))
+		p := &money.Price{Input: money.Micros(number.Draw(rt, "in")), Output: money.Micros(number.Draw(rt, "out"))}
+		use := money.Tokens{Prompt: max(0, number.Draw(rt, "prompt")), Completion: max(0, number.Draw(rt, "completion"))}
+		use.CacheRead = min(use.Prompt, rapid.Int64Range(0, 1).Draw(rt, "cached"))
+		got, ok := plainCost(p, &use)
+		if want, known := p.Cost(use); ok && (got != want || !known) {
+			rt.Fatalf("%d, want %d, %v", got, want, known)
+		}
+	})
+}
+
+// shares counts who comes first in many orders.
+func shares(table *Table, q *Query, n int) map[string]float64 {
+	count := make(map[string]float64)
+	dst := make([]*Candidate, 0, 1) // however few are wanted, the choice is among all
+	for range n {
+		dst = table.Order(q, candidatesOf(table), dst[:0])
+		count[dst[0].Seller.ID] += 1 / float64(n)
+	}
+	return count
+}
+
+func TestShares(t *testing.T) {
+	table, f := newFair(
+		t, TableOptions{Policy: Fastest{}},
+		stall{id: "a", latency: time.Second}, stall{id: "b"}, stall{id: "c"}, stall{id: "d", open: time.Minute},
+	)
+	got := shares(table, f.query(money.Tokens{}), 20_000)
+	if got["b"] < 0.22 || got["b"] > 0.28 || got["a"] < 0.72 || len(got) != 2 {
+		t.Errorf("the unknown one comes first in a quarter of all requests: %v", got)
+	}
+	f["b"].latency, f["c"].latency = time.Minute, time.Hour
+	got = shares(table, f.query(money.Tokens{}), 20_000)
+	if got["a"] < 0.98 || got["c"] == 0 || got["d"] > 0 {
+		t.Errorf("a slow one is tried again in one request of a hundred: %v", got)
+	}
+
+	table, f = newFair(
+		t, TableOptions{Policy: Weighted{}},
+		stall{id: "a", price: usd(10, 10)}, stall{id: "b", price: usd(20, 20)}, stall{id: "c", price: money.NoPrice},
+		stall{id: "d", price: usd(10, 10), score: 499}, stall{id: "e", price: usd(0, 0), open: time.Minute},
+	)
+	got = shares(table, f.query(money.Tokens{Prompt: 4000, Completion: 1000}), 50_000)
+	for id, want := range map[string]float64{"a": 4. / 7, "b": 1. / 7, "c": 0, "d": 2. / 7, "e": 0} {
+		if got[id] < want-0.02 || got[id] > want+0.02 {
+			t.Errorf("%s comes first in %.3f, want %.3f", id, got[id], want)
+		}
+	}
+}
+
+// Whatever the market: every policy gives each ready candidate once, the fit ones before the unfit.
+func TestOrderIsAPermutation(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.IntRange(1, 40).Draw(rt, "sellers")
+		amount := rapid.OneOf(rapid.Just(money.Unknown), rapid.Map(rapid.Int64Range(0, int64(money.Max)), func(i int64) money.Micros {
+			return money.Micros(i)
+		}))
+		stalls := make([]stall, n)
+		for i := range stalls {
+			stalls[i] = stall{
+				id:      fmt.Sprintf("s%d", i),
+				price:   money.Price{Input: amount.Draw(rt, "in"), Output: amount.Draw(rt, "out"), CacheRead: amount.Draw(rt, "cached")},
+				latency: time.Duration(rapid.SampledFrom([]int64{0, 1, 15, 1e6, 1e9, 1 << 62}).Draw(rt, "latency")),
+				open:    time.Duration(rapid.SampledFrom([]int64{0, 0, 1, 1e9, 1e18}).Draw(rt, "open")),
+				score:   rapid.IntRange(1, 1000).Draw(rt, "score"),
+				busy:    rapid.Int64Range(0, 1<<40).Draw(rt, "busy"),
+				credit:  rapid.Bool().Draw(rt, "credit"),
+				broke:   rapid.Bool().Draw(rt, "broke"),
+			}
+		}
+		policy := rapid.SampledFrom([]Policy{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}}).Draw(rt, "policy")
+		table, f := newFair(t, TableOptions{Policy: policy, DefaultSeller: "s7"}, stalls...)
+		q := f.query(money.Tokens{Prompt: rapid.Int64Range(0, 1<<40).Draw(rt, "prompt"), Completion: rapid.Int64Range(0, 1<<40).Draw(rt, "answer")})
+		q.DefaultSeller, q.Cached = "s7", rapid.Int64Range(0, 1<<40).Draw(rt, "cached")
+		q.Last = f.key(fmt.Sprintf("s%d", rapid.IntRange(0, n).Draw(rt, "last")))
+		room := rapid.IntRange(0, 20).Draw(rt, "room")
+
+		c := candidatesOf(table)
+		if len(c.Ready()) != min(n, MaxReady) {
+			rt.Fatalf("%d of %d are ready", len(c.Ready()), n)
+		}
+		got := policy.Order(q, c, make([]*Candidate, 0, room))
+		if len(got) != min(room, n, MaxReady) {
+			rt.Fatalf("%d of %d with room for %d", len(got), n, room)
+		}
+		isReady, seen, unfit := make(map[*Candidate]bool), make(map[*Candidate]bool), false
+		for _, r := range c.Ready() {
+			isReady[r.Candidate] = true
+		}
+		for _, candidate := range got {
+			s := f[candidate.Seller.ID]
+			bad := s.open > 0 || s.broke && !s.credit
+			if seen[candidate] || !isReady[candidate] || unfit && !bad {
+				rt.Fatalf("%s: %q", candidate.Seller.ID, names(got))
+			}
+			seen[candidate], unfit = true, bad
+		}
+
+		last := f[q.Last.ID]
+		got = table.Order(q, c, make([]*Candidate, 0, room))
+		if len(got) > 0 && last != nil && last.open == 0 && (!last.broke || last.credit) && got[0].Seller.ID != last.id {
+			rt.Fatalf("served last by %s: %q", last.id, names(got))
+		}
+		slices.SortFunc(got, func(a, b *Candidate) int { return strings.Compare(a.Seller.ID, b.Seller.ID) })
+		if len(slices.Compact(got)) != min(room, max(len(got), min(n, MaxReady))) {
+			rt.Fatalf("somebody is there twice or missing: %q", names(got))
+		}
+	})
+}

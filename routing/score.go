@@ -1,0 +1,60 @@
+package routing
+
+import "time"
+
+const (
+	// slowFailure is how long a failure takes that costs its client the most: half of what failing costs anyway.
+	slowFailure = 30 * time.Second
+
+	// Each overbilled answer adds overbillingStep, each honest one takes one off. The first step is forgiven: it may be a
+	// slip. Each further one costs overbillingCost, up to the most.
+	overbillingStep = 16
+	overbillingMost = 7 * overbillingStep
+	overbillingCost = 150
+)
+
+// Score is the seller's health from 0 to 1000: the share of its last 20 outcomes that were good, with the last probe as one
+// more, less when its failures are slow, when it overbills again and again, and while its circuit is open. Until there are
+// outcomes a seller is thought to be well, and a few weigh less than many.
+func (s *State) Score() int {
+	if s == nil {
+		return 1000
+	}
+	h := history(s.history.Load())
+	all, bad := int64(h.outcomes()), int64(h.failures())
+	probes := s.failedProbe.Load()
+	if probes != 0 {
+		all++
+	}
+	if probes > 0 {
+		bad++
+	}
+	score := 1000 * (all - bad + 2) / (all + 2) // as if there had been two good ones more
+	if bad > 0 {
+		slow := min(s.failing.get(), slowFailure).Milliseconds()
+		score -= score * bad * slow / (2 * all * slowFailure.Milliseconds())
+	}
+	if steps := s.overbilling.Load() / overbillingStep; steps > 1 {
+		score -= score * int64(steps-1) * overbillingCost / 1000
+	}
+	if h.open() {
+		score /= 4
+	}
+	return int(score)
+}
+
+// Overbilled says that a settlement that came after the end of its request was more than the price allows.
+func (s *State) Overbilled() { s.billed(true) }
+
+func (s *State) billed(over bool) {
+	for {
+		before := s.overbilling.Load()
+		after := max(0, before-1)
+		if over {
+			after = min(before+overbillingStep, overbillingMost)
+		}
+		if after == before || s.overbilling.CompareAndSwap(before, after) {
+			return
+		}
+	}
+}
