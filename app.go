@@ -2,7 +2,6 @@ package tokenbuddy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -10,8 +9,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
-
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 )
 
@@ -20,7 +17,6 @@ import (
 // handlers of a config ask for it; it needs no configuration of its own.
 type App struct {
 	ctx      caddy.Context
-	logger   *zap.Logger
 	handlers []*Handler
 }
 
@@ -31,7 +27,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision listens for the end of the process: streams are told in time to end themselves.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.logger = ctx, ctx.Logger()
+	a.ctx = ctx
 	if err := admin.RegisterMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -64,26 +60,18 @@ func (a *App) enlist(h *Handler) error {
 func (a *App) Start() error {
 	for _, h := range a.handlers {
 		if err := h.start(); err != nil {
+			for _, h := range a.handlers {
+				h.refuse(err)
+			}
 			return err
 		}
 	}
 	return nil
 }
 
-// Stop waits, when the process exits, until the requests in flight are booked, and closes what they work with. At a reload
-// there is nothing to do: the old servers may still take a request, and Cleanup comes after they were told to end.
-func (a *App) Stop() error {
-	if !caddy.Exiting() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), a.patience()+shutdownSlack)
-	defer cancel()
-	var errs []error
-	for _, h := range a.handlers {
-		errs = append(errs, h.stop(ctx))
-	}
-	return errors.Join(errs...)
-}
+// Stop has nothing to do. Apps are stopped in any order, and the site is to serve until its own app is: what the handlers
+// work with is given up in their Cleanup, which comes after all apps were stopped.
+func (*App) Stop() error { return nil }
 
 const (
 	// defaultPatience is how long streams go on after a shutdown began, where no grace period is set. The unit file that
@@ -100,14 +88,18 @@ func (a *App) patience() time.Duration {
 		return defaultPatience
 	}
 	httpApp, ok := app.(*caddyhttp.App)
-	if !ok || httpApp.GracePeriod <= 0 {
+	if !ok {
 		return defaultPatience
 	}
-	return max(0, time.Duration(httpApp.ShutdownDelay)+time.Duration(httpApp.GracePeriod)-shutdownSlack)
+	grace := defaultPatience
+	if httpApp.GracePeriod > 0 {
+		grace = max(0, time.Duration(httpApp.GracePeriod)-shutdownSlack)
+	}
+	return time.Duration(httpApp.ShutdownDelay) + grace
 }
 
-// shutdown is done when all streams of the process are to end. A config's context would be wrong for this: it is done
-// after every reload.
+// shutdown is done when all streams of the process are to end, and all waiting for sellers. A config's context would be
+// wrong for this: it is done after every reload.
 var shutdown, endStreams = context.WithCancel(context.Background())
 
 // countdown sees to it that the end of the process is scheduled once, however many configs hear of it.

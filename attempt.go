@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -30,18 +29,22 @@ type attempt struct {
 	sent     bool // the seller was asked
 	timedOut bool
 	outcome  routing.Outcome
+	err      error // why there is no token or no answer
 
 	cancel   context.CancelCauseFunc // ends the seller's call
 	watching []func() bool           // what else may end it; to be stopped
+	deadline *time.Timer             // one of them
+	sentBody *relay.Body
 	response *http.Response
 	settled  *wire.Settlement // from the headers
 	stream   *relay.Stream    // of an answer that is one
 	events   *dialect.Events
 
-	answer     []byte // of an answer that is no stream: its body, or the first of it
-	more       bool   // there is more of it to come
-	restBytes  int64  // what came of that
-	readFailed bool   // and broke off
+	took       time.Duration // until the answer's end
+	answer     []byte        // of an answer that is no stream: its body, or the first of it
+	more       bool          // there is more of it to come
+	restBytes  int64         // what came of that
+	readFailed bool          // and broke off
 }
 
 const (
@@ -55,6 +58,7 @@ const (
 var (
 	errDeadline   = errors.New("no answer in time")
 	errClientGone = errors.New("the client went away")
+	errShutdown   = errors.New("the gateway is shutting down")
 )
 
 // run gets a token, sends the request and reads the answer until its outcome is known. refused is the token that this
@@ -63,18 +67,22 @@ func (a *attempt) run(refused *purchase.Lease) {
 	if a.outcome = a.obtainToken(refused); !a.outcome.Good() {
 		return
 	}
+	if a.late() {
+		a.outcome, a.timedOut = routing.Outcome{Kind: routing.Deadline}, true
+		return
+	}
 	ctx := a.watch()
 	a.placeHold()
 	a.sent = true
 	a.attempts++
 	a.seller = a.candidate.Seller.ID
-	response, err := relay.Send(ctx, a.call())
-	if err != nil {
+	call := a.call()
+	a.logger.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.id), zap.String("seller", a.seller))
+	if a.response, a.err = relay.Send(ctx, call); a.err != nil {
 		a.outcome = a.broken(ctx)
-		a.logger.Warn("proxy.upstream_fetch.failed", zap.String("requestId", a.id), zap.String("seller", a.seller), zap.Error(err))
 		return
 	}
-	a.response = response
+	a.sentBody = call.Body
 	a.readSettlement()
 	a.outcome = a.read(ctx)
 }
@@ -86,19 +94,26 @@ func (a *attempt) obtainToken(refused *purchase.Lease) routing.Outcome {
 		SellerID: seller.ID, Origin: seller.Origin, BaseURL: seller.BaseURL, Model: a.candidate.Model,
 		Methods: a.gw.namedMethods(a.candidate.Methods), Transport: a.gw.transport(seller), Hold: a.ceiling(),
 	}
-	var err error
+	ctx, cancel := context.WithCancel(a.r.Context())
+	defer cancel()
+	defer context.AfterFunc(shutdown, cancel)()
+	if !a.ask.Stream {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, a.timeLeft())
+		defer cancel()
+	}
 	if refused != nil {
-		a.lease, err = a.gw.market.Desk.Rebuy(a.r.Context(), want, refused)
+		a.lease, a.err = a.gw.market.Desk.Rebuy(ctx, want, refused)
 	} else {
-		a.lease, err = a.gw.market.Desk.Lease(a.r.Context(), want)
+		a.lease, a.err = a.gw.market.Desk.Lease(ctx, want)
 	}
 	var limit *ledger.LimitError
 	switch {
-	case err == nil:
+	case a.err == nil:
 		return routing.Outcome{}
 	case a.r.Context().Err() != nil:
 		return routing.Outcome{Kind: routing.ClientGone}
-	case errors.As(err, &limit):
+	case errors.As(a.err, &limit):
 		return routing.Outcome{Kind: routing.BudgetExceeded}
 	default:
 		return routing.Outcome{Kind: routing.PurchaseFailed}
@@ -108,7 +123,7 @@ func (a *attempt) obtainToken(refused *purchase.Lease) routing.Outcome {
 // ceiling is about the highest the request may cost at this seller.
 func (a *attempt) ceiling() money.Micros {
 	if cost, known := a.candidate.Price.Cost(a.endpoint.Ceiling(a.ask)); known {
-		return cost
+		return min(cost, money.Max)
 	}
 	return holdWithoutPrice
 }
@@ -126,12 +141,16 @@ func (a *attempt) placeHold() {
 }
 
 // watch gives the context of the seller's call. It is not the client's: an answer that has been paid for may outlive the
-// client. Until the answer is there, the client's leaving and the deadline end it.
+// client. Until the answer is there, the client's leaving, the deadline and the end of the process end it.
 func (a *attempt) watch() context.Context {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(a.r.Context()))
 	a.cancel = cancel
-	timer := time.AfterFunc(a.timeLeft(), func() { cancel(errDeadline) })
-	a.watching = []func() bool{timer.Stop, context.AfterFunc(a.r.Context(), func() { cancel(errClientGone) })}
+	a.deadline = time.AfterFunc(a.timeLeft(), func() { cancel(errDeadline) })
+	a.watching = []func() bool{
+		a.deadline.Stop,
+		context.AfterFunc(a.r.Context(), func() { cancel(errClientGone) }),
+		context.AfterFunc(shutdown, func() { cancel(errShutdown) }),
+	}
 	return ctx
 }
 
@@ -143,11 +162,11 @@ func (a *attempt) unwatch() {
 }
 
 // timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
-func (a *attempt) timeLeft() time.Duration {
-	if a.ask.Stream {
-		return a.gw.set.failover.deadline
+func (x *exchange) timeLeft() time.Duration {
+	if x.ask.Stream {
+		return x.gw.set.failover.deadline
 	}
-	return time.Until(a.begun.Add(a.gw.set.failover.unstreamed))
+	return time.Until(x.begun.Add(x.gw.set.failover.unstreamed))
 }
 
 // call is the request as the seller gets it: the client's bytes, but for the model's id and the request's.
@@ -185,6 +204,9 @@ func (a *attempt) read(ctx context.Context) routing.Outcome {
 	if a.response.StatusCode <= 299 && isEventStream(a.response.Header) {
 		return a.begin()
 	}
+	if a.ask.Stream {
+		a.deadline.Reset(a.gw.set.failover.unstreamed) // its headers came in time; what follows is no stream
+	}
 	var err error
 	a.answer, a.more, err = relay.ReadWhole(metered{a.response.Body, &a.answers}, maxWholeAnswer)
 	if errors.Is(err, errNoMemory) {
@@ -215,6 +237,8 @@ func (a *attempt) begin() routing.Outcome {
 		if a.events.Failure().ClientFault() {
 			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
 		}
+	case relay.Broken:
+		a.timedOut = a.stream.Silent()
 	}
 	return routing.Outcome{Kind: routing.Deadline, Status: a.response.StatusCode}
 }
@@ -229,9 +253,9 @@ func (a *attempt) broken(ctx context.Context) routing.Outcome {
 	return routing.Outcome{Kind: routing.Deadline}
 }
 
-// charge ends an attempt that failed: what it cost is waste, and the token is dropped or kept for smaller requests.
-func (a *attempt) charge(d routing.Decision) {
-	if a.lease == nil {
+// end ends the seller's call, if there was one.
+func (a *attempt) end() {
+	if a.cancel == nil {
 		return
 	}
 	a.unwatch()
@@ -241,36 +265,6 @@ func (a *attempt) charge(d routing.Decision) {
 		a.stream.Close()
 	case a.response != nil:
 		_ = a.response.Body.Close()
-	}
-	desk := a.gw.market.Desk
-	if d.RefuseToken {
-		desk.Refused(a.lease, a.balance())
-	}
-	if d.DropToken {
-		desk.Drop(a.lease, "the seller does not know the token (401)")
-	}
-	a.settle(a.gw.market.Ledger.Waste(a.inference(ledger.StatusFailed)))
-}
-
-// report writes the attempt down where operators look.
-func (a *attempt) report(d routing.Decision) {
-	fields := []zap.Field{
-		zap.String("requestId", a.id), zap.String("seller", a.candidate.Seller.ID), zap.String("model", a.served),
-		zap.String("kind", string(a.outcome.Kind)), zap.Int("status", a.outcome.Status), zap.String("decision", d.Step.String()),
-	}
-	kind := string(a.outcome.Kind)
-	if a.outcome.Good() {
-		kind = "ok"
-	}
-	admin.ObserveAttempt(a.candidate.Seller.ID, kind)
-	switch {
-	case a.outcome.Good():
-		a.logger.Debug("proxy.upstream_fetch.succeeded", fields...)
-	case d.Step == routing.Next:
-		admin.ObserveFailover(kind)
-		a.logger.Info("route.failover.triggered", fields...)
-	default:
-		a.logger.Info("proxy.upstream_fetch.failed", fields...)
 	}
 }
 

@@ -21,20 +21,38 @@ import (
 // goes out: whatever happens from here on, the ledger knows of it.
 func (a *attempt) deliver() *dialect.Refusal {
 	if err := a.hold.Wait(context.WithoutCancel(a.r.Context())); err != nil {
+		a.logger.Error("ledger.hold.failed", zap.String("requestId", a.id), zap.Error(err))
 		a.charge(routing.Decision{})
-		a.logger.Error("proxy.route.failed", zap.String("requestId", a.id), zap.Error(err))
+		a.bookFailure(ledger.StatusFailed)
 		return dialect.NoSeller(time.Minute)
 	}
-	a.lease.Served()
-	a.body.release() // a stream may go on for an hour; the request's memory is for others
+	if a.outcome.Good() {
+		a.lease.Served()
+	}
+	if a.sentBody.Release() {
+		a.body.release() // a stream may go on for an hour; the request's memory is for others
+	}
 	a.firstByte = time.Since(a.begun)
-	a.writeHeader()
 	if a.stream != nil {
+		a.writeHeader()
 		a.relay()
 	} else {
 		a.write()
 	}
 	return nil
+}
+
+// abandon ends an attempt whose client has left before anything of the answer was sent. What is known of its cost is the
+// member's all the same: the seller has done the work.
+func (a *attempt) abandon() {
+	if !a.sent {
+		a.charge(routing.Decision{})
+		a.bookFailure(ledger.StatusClientGone)
+		return
+	}
+	a.end()
+	a.ended = ledger.StatusClientGone
+	a.book(a.ended)
 }
 
 // writeHeader sends the status and what of the seller's headers concerns the client.
@@ -52,36 +70,38 @@ func (x *exchange) describe() {
 	}
 }
 
-// write sends an answer that is not a stream.
+// write sends an answer that is not a stream. What ends its reading (the deadline, the client's leaving, the end of the
+// process) goes on to do so until it is written.
 func (a *attempt) write() {
-	a.unwatch()
-	defer a.cancel(nil)
-	status := ledger.StatusOK
-	if !a.outcome.Good() {
-		status = ledger.StatusFailed
+	if !a.more {
+		a.w.Header().Set("Content-Length", strconv.Itoa(len(a.answer)))
 	}
+	a.writeHeader()
 	_, err := a.w.Write(a.answer)
 	if err == nil && a.more {
 		err = a.writeRest()
 	}
-	_ = a.response.Body.Close()
-	if err != nil {
-		status = ledger.StatusClientGone
-		if a.readFailed {
-			status = ledger.StatusInterrupted
-		}
+	a.end()
+	switch {
+	case a.readFailed:
+		a.ended = ledger.StatusInterrupted
+	case err != nil:
+		a.ended = ledger.StatusClientGone
+	case a.outcome.Good():
+		a.ended = ledger.StatusOK
+	default:
+		a.ended = ledger.StatusFailed
 	}
-	a.ended = status
-	a.billed = a.book(status)
+	billed := a.book(a.ended)
 	if a.readFailed {
 		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
 	}
+	_ = http.NewResponseController(a.w).Flush() // the client has it before the entry is on disk
+	a.billed = billed()
 }
 
 // writeRest passes on what comes after the part of the answer that was read ahead.
 func (a *attempt) writeRest() error {
-	stop := context.AfterFunc(a.r.Context(), func() { a.cancel(errClientGone) })
-	defer stop()
 	buf := make([]byte, 32<<10)
 	for {
 		idle := time.AfterFunc(a.gw.set.failover.idle, func() { a.cancel(errDeadline) })
@@ -105,32 +125,31 @@ func (a *attempt) writeRest() error {
 func (a *attempt) relay() {
 	defer admin.ObserveStream()()
 	ending := a.stream.Relay(a.w)
-	status := ledger.StatusInterrupted
-	switch ending {
-	case relay.Whole:
-		status = ledger.StatusOK
-	case relay.ClientGone:
-		status = ledger.StatusClientGone
+	a.took = time.Since(a.begun)
+	switch {
+	case ending == relay.Whole:
+		a.ended = ledger.StatusOK
+	case ending == relay.ClientGone:
+		a.ended = ledger.StatusClientGone
+	case a.outcome.Good():
+		a.ended = ledger.StatusInterrupted
+	default:
+		a.ended = ledger.StatusFailed // it said before any content that the request is at fault
 	}
-	a.ended = status
+	if status := a.ended; a.settled == nil && a.stream.Unsettled() {
+		a.gw.background(func() {
+			a.stream.Drain(shutdown)
+			a.book(status)
+		})
+		return
+	}
 	if a.stream.Unsettled() {
-		if a.settled == nil && a.gw.enter() {
-			go a.drain(status)
-			return
-		}
 		a.stream.Close()
 	}
-	a.billed = a.book(status)
+	a.billed = a.book(a.ended)()
 	if ending == relay.Broken || ending == relay.Shutdown {
 		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
 	}
-}
-
-// drain reads on for a settlement that comes after the client's answer has ended, and books then.
-func (a *attempt) drain(status ledger.Status) {
-	defer a.gw.leave()
-	a.stream.Drain(shutdown)
-	a.book(status)
 }
 
 // presentable tells whether the answer of an attempt that failed may be shown to the client: one that tells it about the

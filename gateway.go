@@ -1,9 +1,12 @@
 package tokenbuddy
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -12,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -33,19 +37,23 @@ type gateway struct {
 	promptKey [32]byte
 
 	references atomic.Int64
-	retired    sync.Once
+	retired    atomic.Bool // the config's own reference was given back
 	closed     chan struct{}
 	release    []func() // what to give up at the end, last first
 }
 
-// openGateway opens the market and starts what the config asks for. The gateway comes with one reference.
-func openGateway(h *Handler) (*gateway, error) {
+// gateways are all that are open, each as its own key: those of older configs too, as long as a request works with them.
+var gateways sync.Map
+
+// openGateway opens the market and starts what the config asks for. The gateway comes with one reference. It is current for a
+// config that starts, and not for a late request of one that is gone: that must not put its terms over those in force.
+func openGateway(h *Handler, current bool) (*gateway, error) {
 	key, err := h.ledgerKey()
 	if err != nil {
 		return nil, err
 	}
 	m, err := market.Open(market.Options{
-		Dir: h.set.ledgerDir, Key: key, Logger: caddy.Log().Named("tokenbuddy"),
+		Dir: h.set.ledgerDir, Key: key, Logger: zap.New(liveLog{}).Named("tokenbuddy"),
 		LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
 	})
 	if err != nil {
@@ -60,7 +68,9 @@ func openGateway(h *Handler) (*gateway, error) {
 	}
 	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
 	gw.references.Store(1)
-	gw.release = append(gw.release, m.Release, gw.carrier.Close, m.HoldTerms(h.set.terms))
+	gw.retired.Store(!current) // the one reference is then a request's
+	gateways.Store(gw, gw)
+	gw.release = append(gw.release, m.Release, gw.carrier.Close, m.HoldTerms(h.set.terms, current))
 	if r := h.set.registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.url, Refresh: r.refresh, Timeout: r.timeout, MaxSize: r.maxSize,
@@ -104,11 +114,44 @@ func (gw *gateway) leave() {
 	for i := len(gw.release) - 1; i >= 0; i-- {
 		gw.release[i]()
 	}
+	gateways.Delete(gw)
 	close(gw.closed)
 }
 
+// background does what outlives the request that it is about. The caller holds a reference.
+func (gw *gateway) background(f func()) {
+	gw.references.Add(1)
+	go func() {
+		defer gw.leave()
+		f()
+	}()
+}
+
+// awaitRetired waits until the requests of all configs that are gone have given back their gateways, or ctx is done.
+func awaitRetired(ctx context.Context) error {
+	var errs []error
+	gateways.Range(func(_, v any) bool {
+		gw := v.(*gateway)
+		if !gw.retired.Load() {
+			return true
+		}
+		select {
+		case <-gw.closed:
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("tokenbuddy: %d requests were still open at the end of the grace period; "+
+				"what they cost is booked at the next start", gw.references.Load()))
+		}
+		return true
+	})
+	return errors.Join(errs...)
+}
+
 // retire gives back the config's own reference, once.
-func (gw *gateway) retire() { gw.retired.Do(gw.leave) }
+func (gw *gateway) retire() {
+	if gw.retired.CompareAndSwap(false, true) {
+		gw.leave()
+	}
+}
 
 // tableOptions is what the config says of sellers, models and payment.
 func (h *Handler) tableOptions() routing.TableOptions {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -43,8 +44,9 @@ type Handler struct {
 	logger  *zap.Logger
 
 	gateway  atomic.Pointer[gateway]
-	started  chan struct{} // closed when the first gateway is open
+	started  chan struct{} // closed when the first gateway is open, or failed is set
 	starting sync.Mutex    // held while a gateway is opened
+	failed   error         // why none was opened; the config is refused
 }
 
 // CaddyModule returns the Caddy module information.
@@ -87,7 +89,11 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the selection policy: %w", err)
 	}
-	h.policy = mod.(routing.Policy)
+	policy, ok := mod.(routing.Policy)
+	if !ok {
+		return fmt.Errorf("loading the selection policy: module %T is no routing.Policy", mod)
+	}
+	h.policy = policy
 	return nil
 }
 
@@ -98,8 +104,12 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 	}
 	h.methods = make(map[string]purchase.NamedMethod)
 	for _, mod := range mods.([]any) {
+		method, ok := mod.(purchase.Method)
+		if !ok {
+			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
+		}
 		name := mod.(caddy.Module).CaddyModule().ID.Name()
-		h.methods[name] = purchase.NamedMethod{Name: name, Method: mod.(purchase.Method)}
+		h.methods[name] = purchase.NamedMethod{Name: name, Method: method}
 		h.set.methods = append(h.set.methods, name)
 	}
 	return nil
@@ -109,13 +119,23 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 func (h *Handler) start() error {
 	h.starting.Lock()
 	defer h.starting.Unlock()
-	gw, err := openGateway(h)
+	gw, err := openGateway(h, true)
 	if err != nil {
 		return err
 	}
 	h.gateway.Store(gw)
 	close(h.started)
 	return nil
+}
+
+// refuse ends the waiting of requests that came in for a config that is then refused.
+func (h *Handler) refuse(err error) {
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	if h.gateway.Load() == nil {
+		h.failed = err
+		close(h.started)
+	}
 }
 
 // enter gives a request the gateway, with a reference that it gives back with leave. It waits for the app's start. A
@@ -132,13 +152,16 @@ func (h *Handler) enter(ctx context.Context) (*gateway, error) {
 	}
 	h.starting.Lock()
 	defer h.starting.Unlock()
+	if h.failed != nil {
+		return nil, fmt.Errorf("the config was refused: %w", h.failed)
+	}
 	if gw := h.gateway.Load(); gw.enter() {
 		return gw, nil
 	}
 	if caddy.Exiting() {
 		return nil, fmt.Errorf("the gateway is shutting down")
 	}
-	gw, err := openGateway(h)
+	gw, err := openGateway(h, false)
 	if err != nil {
 		return nil, err
 	}
@@ -146,27 +169,22 @@ func (h *Handler) enter(ctx context.Context) (*gateway, error) {
 	return gw, nil
 }
 
-// stop gives up the config's reference and waits until the last request has given up its own, or ctx is done.
-func (h *Handler) stop(ctx context.Context) error {
+// Cleanup gives up what the config held. Requests in flight outlive it; when the process exits it waits until they, and those
+// of older configs, are booked.
+func (h *Handler) Cleanup() error {
 	gw := h.gateway.Load()
 	if gw == nil {
 		return nil
 	}
 	gw.retire()
-	select {
-	case <-gw.closed:
+	if !caddy.Exiting() {
 		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("tokenbuddy: %d requests were still open at the end of the grace period; what they cost is booked at the next start", gw.references.Load())
 	}
-}
-
-// Cleanup gives up what the config held. Requests in flight outlive it.
-func (h *Handler) Cleanup() error {
-	if gw := h.gateway.Load(); gw != nil {
-		gw.retire()
-	}
-	return nil
+	// All servers are stopped by now; a settlement that is still to come is waited for as long as a stream would be.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(shutdown, func() { time.AfterFunc(shutdownSlack, cancel) })()
+	return awaitRetired(ctx)
 }
 
 var (

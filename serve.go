@@ -25,23 +25,27 @@ import (
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	x := &exchange{w: w, r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), logger: h.logger}
 	var story func() *dialect.Refusal
+	var refusal *dialect.Refusal
 	switch {
-	case x.endpoint == nil && !isModels(r):
-		return next.ServeHTTP(w, r)
-	case r.Header.Get(wire.HeaderDeadline) != "":
-		story = func() *dialect.Refusal { return dialect.Loop() } // only a gateway sends it: two of them point at each other
-	case x.endpoint == nil:
+	case isModels(r):
 		story = x.models
 	case x.endpoint != nil && r.Method == http.MethodPost:
 		story = x.infer
-	case x.endpoint != nil && x.endpoint.Protocol == dialect.Responses && isWebSocket(r):
-		story = func() *dialect.Refusal { return dialect.UpgradeRequired() }
+	case r.URL.Path == dialect.ResponsesPath && isWebSocket(r):
+		refusal = dialect.UpgradeRequired()
 	default:
 		return next.ServeHTTP(w, r)
+	}
+	if r.Header.Get(wire.HeaderDeadline) != "" {
+		refusal = dialect.Loop() // only a gateway sends it: two of them point at each other
 	}
 	x.shape = x.callersShape()
 	x.id = requestID(r.Header.Get(wire.HeaderRequestID))
 	w.Header().Set(wire.HeaderRequestID, x.id)
+	if refusal != nil {
+		x.refuse(refusal)
+		return nil
+	}
 
 	gw, err := h.enter(r.Context())
 	if err != nil {
@@ -51,6 +55,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	defer gw.leave()
 	x.gw = gw
+	x.logger.Debug("proxy.request.started", zap.String("requestId", x.id), zap.String("path", r.URL.Path))
 	defer x.tell()
 	if refusal := story(); refusal != nil {
 		x.refuse(refusal)
@@ -103,6 +108,7 @@ func (x *exchange) infer() *dialect.Refusal {
 	if x.gw.market.Ledger.Err() != nil {
 		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
 	}
+	x.promptHash = x.gw.hashPrompt(x.body.bytes)
 	return x.trade(candidates)
 }
 
@@ -141,7 +147,6 @@ func (x *exchange) read() *dialect.Refusal {
 		return refusal
 	}
 	x.promptBytes = int64(len(b.bytes))
-	x.promptHash = x.gw.hashPrompt(b.bytes)
 	x.idempotent = idempotencyKey(x.member.Name, x.r.Header.Get(wire.HeaderIdempotencyKey))
 	return nil
 }
@@ -168,6 +173,8 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	if len(candidates) == 0 {
 		return nil, dialect.ModelNotFound(x.ask.Model)
 	}
+	x.logger.Debug("route.selected", zap.String("requestId", x.id), zap.String("model", served),
+		zap.String("seller", candidates[0].Seller.ID), zap.Int("candidates", len(candidates)))
 	return candidates, nil
 }
 

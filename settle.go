@@ -9,34 +9,124 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// book writes the one entry of a request that got an answer, gives the token back for others, and says what was billed.
-func (a *attempt) book(status ledger.Status) money.Micros {
-	return a.settle(a.gw.market.Ledger.Settle(a.inference(status)))
+// bookingPatience is how long the end of an answer waits for its entry to be durable, so that the access log can say what was
+// billed. Nearly always it is a millisecond or two; a slow disk does not keep the client.
+const bookingPatience = 20 * time.Millisecond
+
+// book queues the one entry of a request that got an answer. What it gives waits for the entry, but not for long, and says
+// what was billed where that is known by then.
+func (a *attempt) book(status ledger.Status) (billed func() money.Micros) {
+	entry := a.settle(a.gw.market.Ledger.Settle, a.inference(status))
+	return func() money.Micros {
+		select {
+		case billed := <-entry:
+			return billed
+		case <-time.After(bookingPatience):
+			return 0
+		}
+	}
 }
 
-// settle waits until a booking is durable and gives back the lease with what the booking changed on the token.
-func (a *attempt) settle(booking *ledger.Settling) (billed money.Micros) {
+// bookFailure queues the one entry of a request that was sent to a seller but got no answer that counts. What its attempts
+// cost has been booked as waste.
+func (x *exchange) bookFailure(status ledger.Status) {
+	if x.attempts == 0 {
+		return
+	}
+	x.ended = status
+	in := ledger.Inference{
+		Request: x.request(), HoldID: x.holdID, Seller: x.seller, Attempts: x.attempts, Status: status,
+		Duration: time.Since(x.begun),
+	}
+	booking := x.gw.market.Ledger.Settle(in)
+	x.gw.background(func() { _, _ = x.await(x.gw.market.Ledger.Settle, booking, in) })
+}
+
+// charge ends an attempt that failed: what it cost is waste, and the token is dropped or kept for smaller requests. The next
+// attempt does not wait for the booking.
+func (a *attempt) charge(d routing.Decision) {
+	if a.lease == nil {
+		return
+	}
+	a.end()
+	if d.RefuseToken {
+		a.gw.market.Desk.Refused(a.lease, a.balance())
+	}
+	if d.DropToken {
+		a.gw.market.Desk.Drop(a.lease, "the seller does not know the token (401)")
+	}
+	a.settle(a.gw.market.Ledger.Waste, a.inference(ledger.StatusFailed))
+}
+
+// settle queues a booking at once, so that bookings keep their order. When it is durable the lease goes back with what it
+// changed on the token, and what was billed is given.
+func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros {
+	billed := make(chan money.Micros, 1)
+	booking := write(in)
+	a.gw.background(func() {
+		booked, err := a.await(write, booking, in)
+		switch {
+		case err == nil:
+			a.lease.Return(booked.TokenDelta)
+		case a.gw.market.Ledger.Err() == nil:
+			a.lease.Return(0)
+		default:
+			// The ledger has stopped, and what is on disk is booked at the next start. The lease stays out, so that nothing more
+			// is spent of a token whose balance is not known.
+			return
+		}
+		switch e := booked.Entry; {
+		case e == nil:
+			billed <- 0
+		case e.Served != nil:
+			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
+			billed <- e.BilledMicros
+		default:
+			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+			billed <- e.Attempt.BilledMicros
+		}
+	})
+	return billed
+}
+
+// writer is the ledger's Settle or Waste.
+type writer func(ledger.Inference) *ledger.Settling
+
+// await waits until a booking is durable. One that is refused though the ledger is well has no hold to replace: it is made
+// without, since a request that a seller was asked for must not go unbooked.
+func (x *exchange) await(write writer, booking *ledger.Settling, in ledger.Inference) (ledger.Booked, error) {
 	booked, err := booking.Wait(context.Background())
+	if err != nil && in.HoldID != "" && x.gw.market.Ledger.Err() == nil {
+		in.HoldID = ""
+		booked, err = write(in).Wait(context.Background())
+	}
 	if err != nil {
-		// The ledger has stopped; the hold is on disk and is booked at the next start. The lease stays out, so that nothing
-		// more is spent of a token whose balance is not known.
-		a.logger.Error("ledger.settle.failed", zap.String("requestId", a.id), zap.String("seller", a.candidate.Seller.ID), zap.Error(err))
-		return 0
+		x.logger.Error("ledger.settle.failed", zap.String("requestId", x.id), zap.String("seller", in.Seller), zap.Error(err))
 	}
-	a.lease.Return(booked.TokenDelta)
-	switch e := booked.Entry; {
-	case e == nil:
-		return 0
-	case e.Served != nil:
-		admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
-		return e.BilledMicros
-	default:
-		admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
-		return 0
+	return booked, err
+}
+
+// request is what the ledger keeps of a request.
+func (x *exchange) request() ledger.Request {
+	r := ledger.Request{
+		RequestID:      x.id,
+		IdempotencyKey: x.idempotent,
+		Member:         x.member.Name,
+		RequestedModel: x.ask.Model,
+		Model:          x.served,
+		Protocol:       string(x.endpoint.Protocol),
+		PromptHash:     x.promptHash,
+		PromptBytes:    x.promptBytes,
 	}
+	if len(x.ask.RequestID) <= wire.MaxID {
+		r.ClientRequestID = x.ask.RequestID // a settlement can't name a longer one
+	}
+	return r
 }
 
 // inference is what the ledger is told of this attempt.
@@ -45,8 +135,11 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 		Request: a.request(), HoldID: a.holdID, Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
 		TokenID: a.lease.TokenID(), Attempts: a.attempts, Status: status,
 		Settlement: a.settlement(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
-		Answered:        a.response != nil && a.response.StatusCode <= 299,
-		TimeToFirstByte: a.firstByte, Duration: time.Since(a.begun),
+		Answered:        a.response != nil && a.response.StatusCode <= 299 && !relay.Compressed(a.response.Header),
+		TimeToFirstByte: a.firstByte, Duration: a.took,
+	}
+	if in.Duration == 0 {
+		in.Duration = time.Since(a.begun)
 	}
 	switch {
 	case a.stream != nil:

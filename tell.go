@@ -5,8 +5,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // tell gives the metrics, the access log, and placeholders for whoever wants them, what became of the request.
@@ -47,4 +49,33 @@ func (x *exchange) outcome() string {
 		return "refused"
 	}
 	return string(x.ended)
+}
+
+// report writes an attempt down where operators look.
+func (a *attempt) report(d routing.Decision, refused bool) {
+	kind, level, event := string(a.outcome.Kind), zapcore.InfoLevel, "proxy.upstream_fetch.failed"
+	switch {
+	case a.outcome.Good():
+		kind, level, event = "ok", zapcore.DebugLevel, "proxy.upstream_fetch.succeeded"
+	case d.Step == routing.Next:
+		event = "route.failover.triggered"
+		admin.ObserveFailover(kind)
+	}
+	admin.ObserveAttempt(a.candidate.Seller.ID, kind)
+	if refused {
+		event = "proxy.retry_after_402.failed"
+		if a.outcome.Good() {
+			event = "proxy.retry_after_402.succeeded"
+		}
+	}
+	if entry := a.logger.Check(level, event); entry != nil {
+		fields := []zap.Field{
+			zap.String("requestId", a.id), zap.String("seller", a.candidate.Seller.ID), zap.String("model", a.served),
+			zap.String("kind", kind), zap.Int("status", a.outcome.Status), zap.String("decision", d.Step.String()),
+		}
+		if a.err != nil {
+			fields = append(fields, zap.Error(a.err))
+		}
+		entry.Write(fields...)
+	}
 }

@@ -24,11 +24,11 @@ func (x *exchange) trade(candidates []*routing.Candidate) *dialect.Refusal {
 		}
 		decision := routing.Decide(routing.Position{
 			Attempts:    x.attempts,
-			MaxAttempts: x.gw.set.failover.maxAttempts,
-			Untried:     untried(len(candidates) - next - 1),
+			MaxAttempts: x.allowed(),
+			Untried:     len(candidates) - next - 1,
 			Rebought:    refused != nil,
 		}, a.outcome)
-		a.report(decision)
+		a.report(decision, refused != nil)
 		switch decision.Step {
 		case routing.Deliver:
 			return a.deliver()
@@ -43,20 +43,23 @@ func (x *exchange) trade(candidates []*routing.Candidate) *dialect.Refusal {
 			a.charge(decision)
 			return x.giveUp(last)
 		case routing.Leave:
-			a.charge(decision)
-			x.bookFailure(ledger.StatusClientGone)
+			a.abandon()
 			return nil
 		}
 	}
 }
 
-// untried is how many more sellers may be asked: none once the process is about to exit.
-func untried(candidates int) int {
-	if shutdown.Err() != nil {
-		return 0
+// allowed is how many attempts may be made at this request. None is made when the process is about to exit, nor when the
+// time of a request that is not streamed is over: a seller that is asked then, or bought from, can't serve it any more.
+func (x *exchange) allowed() int {
+	if shutdown.Err() != nil || x.late() {
+		return x.attempts
 	}
-	return candidates
+	return x.gw.set.failover.maxAttempts
 }
+
+// late tells whether the time of a request that is not streamed is over.
+func (x *exchange) late() bool { return !x.ask.Stream && x.timeLeft() <= 0 }
 
 // retryLater is what clients are told to wait before they ask again, where nothing better is known.
 const retryLater = 2 * time.Second
@@ -67,42 +70,14 @@ func (x *exchange) giveUp(last *attempt) *dialect.Refusal {
 	x.bookFailure(ledger.StatusFailed)
 	x.logger.Warn("proxy.route.failed", zap.String("requestId", x.id), zap.String("model", x.served), zap.Int("attempts", x.attempts))
 	switch {
-	case last == nil:
+	case last == nil && !x.late():
 		return dialect.NoSeller(retryLater)
-	case last.presentable():
+	case last != nil && last.presentable():
 		last.show()
 		return nil
-	case last.timedOut:
+	case last == nil, last.timedOut:
 		return dialect.DeadlineExceeded()
 	default:
 		return dialect.Upstream(retryLater)
-	}
-}
-
-// bookFailure writes the one entry of a request that was sent to a seller but got no answer that counts. What its attempts
-// cost has been booked as waste.
-func (x *exchange) bookFailure(status ledger.Status) {
-	if x.attempts == 0 {
-		return
-	}
-	x.ended = status
-	x.gw.market.Ledger.Settle(ledger.Inference{
-		Request: x.request(), HoldID: x.holdID, Seller: x.seller, Attempts: x.attempts, Status: status,
-		Duration: time.Since(x.begun),
-	})
-}
-
-// request is what the ledger keeps of a request.
-func (x *exchange) request() ledger.Request {
-	return ledger.Request{
-		RequestID:       x.id,
-		ClientRequestID: x.ask.RequestID,
-		IdempotencyKey:  x.idempotent,
-		Member:          x.member.Name,
-		RequestedModel:  x.ask.Model,
-		Model:           x.served,
-		Protocol:        string(x.endpoint.Protocol),
-		PromptHash:      x.promptHash,
-		PromptBytes:     x.promptBytes,
 	}
 }

@@ -57,12 +57,12 @@ func on(look func(*market.Market, http.ResponseWriter, *http.Request) error) cad
 func choose(dir string) (*market.Market, error) {
 	var found *market.Market
 	var open []string
-	market.Each(func(m *market.Market) {
+	for _, m := range market.All() {
 		open = append(open, m.Dir())
 		if dir == "" || dir == m.Dir() {
 			found = m
 		}
-	})
+	}
 	switch {
 	case len(open) == 0:
 		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no tokenbuddy gateway is running: is the directive in the config?")}

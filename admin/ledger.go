@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/google/uuid"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
@@ -25,6 +26,9 @@ func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	q := ledger.Query{
 		From: from, To: to, Cursor: values.Get("cursor"),
 		Member: values.Get("member"), Model: values.Get("model"), Seller: values.Get("seller"),
+	}
+	if _, err := uuid.Parse(q.Cursor); q.Cursor != "" && err != nil {
+		return bad("cursor is the id of an entry")
 	}
 	if s := values.Get("limit"); s != "" {
 		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 {

@@ -31,10 +31,10 @@ func (looker) Describe(ch chan<- *prometheus.Desc) {
 func (looker) Collect(ch chan<- prometheus.Metric) {
 	credit := make(map[string]float64)
 	count, age, registries := 0, 0.0, 0
-	market.Each(func(m *market.Market) {
+	for _, m := range market.All() {
 		accounts, err := m.Ledger.Accounts()
 		if err != nil {
-			return // a ledger that has failed says so in the status and the log
+			continue // a ledger that has failed says so in the status and the log
 		}
 		for _, a := range accounts {
 			if seller, ok := strings.CutPrefix(a.Account, "credit:"); ok {
@@ -48,7 +48,7 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 				age = max(age, float64(*r.AgeSeconds))
 			}
 		}
-	})
+	}
 	for seller, micros := range credit {
 		ch <- prometheus.MustNewConstMetric(creditMicros, prometheus.GaugeValue, micros, seller)
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,6 +69,7 @@ func RegisterMetrics(r *prometheus.Registry) error {
 // labels keeps what clients and registries name from filling the memory: after so many distinct values the rest are one.
 type labels struct {
 	known sync.Map
+	full  atomic.Bool
 	mu    sync.Mutex // protects count
 	count int
 }
@@ -77,7 +79,7 @@ const (
 	otherLabel = "other"
 )
 
-var models, sellers labels
+var members, models, sellers labels
 
 func (l *labels) bound(value string) string {
 	if value == "" {
@@ -86,12 +88,16 @@ func (l *labels) bound(value string) string {
 	if _, ok := l.known.Load(value); ok {
 		return value
 	}
+	if l.full.Load() {
+		return otherLabel
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.known.Load(value); ok {
 		return value
 	}
 	if l.count == maxLabels {
+		l.full.Store(true)
 		return otherLabel
 	}
 	l.count++
@@ -128,7 +134,7 @@ func ObserveStream() (ended func()) {
 
 // ObserveBilled counts what a seller took for a request.
 func ObserveBilled(member, model, seller string, micros money.Micros) {
-	billed.WithLabelValues(member, models.bound(model), sellers.bound(seller)).Add(float64(micros))
+	billed.WithLabelValues(members.bound(member), models.bound(model), sellers.bound(seller)).Add(float64(micros))
 }
 
 // Purchases counts what the purchase desk does.

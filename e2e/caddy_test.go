@@ -7,13 +7,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -97,8 +101,8 @@ func (c *caddy) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs Caddy and waits until it serves.
-func (c *caddy) start() {
+// launch runs Caddy, and does not wait until it serves.
+func (c *caddy) launch() {
 	c.t.Helper()
 	c.cmd = c.command("run", "--config", c.caddyfile(), "--adapter", "caddyfile")
 	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
@@ -111,10 +115,16 @@ func (c *caddy) start() {
 		_ = c.cmd.Wait()
 		close(exited)
 	}()
+}
+
+// start runs Caddy and waits until it serves.
+func (c *caddy) start() {
+	c.t.Helper()
+	c.launch()
 	deadline := time.Now().Add(30 * time.Second)
 	for !c.log.has("serving initial configuration") {
 		select {
-		case <-exited:
+		case <-c.exited:
 			c.t.Fatalf("caddy ended before it served:\n%s", c.log)
 		case <-time.After(10 * time.Millisecond):
 		}
@@ -127,10 +137,15 @@ func (c *caddy) start() {
 // reload loads the Caddyfile as it is now.
 func (c *caddy) reload() {
 	c.t.Helper()
-	cmd := c.command("reload", "--config", c.caddyfile(), "--adapter", "caddyfile", "--address", c.admin)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := c.tryReload(); err != nil {
 		c.t.Fatalf("caddy reload: %v\n%s", err, out)
 	}
+}
+
+// tryReload is reload for Caddyfiles that may be refused.
+func (c *caddy) tryReload() (string, error) {
+	out, err := c.command("reload", "--config", c.caddyfile(), "--adapter", "caddyfile", "--address", c.admin).CombinedOutput()
+	return string(out), err
 }
 
 // stop ends Caddy as an operator does, and waits for its end.
@@ -281,15 +296,37 @@ func eventually(t testing.TB, what string, true_ func() bool) {
 	}
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// nextPort makes ports differ among tests that run at once, in this process and in others: Caddy shares a port that another
+// Caddy listens on without a word. They are below those that the system gives to outgoing connections.
+var nextPort atomic.Int64
+
+func init() { nextPort.Store(int64(os.Getpid()) * 101) }
+
+// freeAddress is a loopback address that nobody listens on, for as long as the test runs.
+//
+// Caddy sets SO_REUSEPORT, so that two of them could have one port and share its connections. Hence the same port of another
+// loopback address is held as a sign for tests in other processes. Ports from which the system makes connections are left
+// out: any client could have one when Caddy wants it.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		sign, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", port))
+		if err != nil && runtime.GOOS == "linux" {
+			continue
+		}
+		if err == nil { // elsewhere that address may not be there
+			t.Cleanup(func() { _ = sign.Close() })
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return l.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // output collects what a process prints.

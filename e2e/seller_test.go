@@ -19,6 +19,8 @@ type fakeSeller struct {
 	credit int64 // micros per purchase
 	// answer is called for every inference, with the body already read.
 	answer func(w http.ResponseWriter, r *http.Request, body []byte)
+	// buying, where set before the first request, is called with each step of a purchase before it is answered.
+	buying func(r *http.Request)
 
 	mu        sync.Mutex // protects all following fields
 	creates   int
@@ -57,6 +59,9 @@ func (s *fakeSeller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
+	}
+	if s.buying != nil && strings.HasPrefix(r.URL.Path, "/purchase/") {
+		s.buying(r)
 	}
 	switch r.URL.Path {
 	case "/healthz":
@@ -122,6 +127,12 @@ func (s *fakeSeller) inferences() []inference {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]inference(nil), s.asked...)
+}
+
+// last is the newest request that came.
+func (s *fakeSeller) last() inference {
+	asked := s.inferences()
+	return asked[len(asked)-1]
 }
 
 // forget makes every token that was sold unknown, as a seller does that lost its memory.

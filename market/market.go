@@ -57,7 +57,7 @@ type Market struct {
 
 // Open gives the market of a ledger directory, opening it where no config has it open yet. Each Open wants its Release.
 func Open(o Options) (*Market, error) {
-	dir, err := filepath.Abs(o.Dir)
+	dir, err := resolve(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("ledger directory %s: %w", o.Dir, err)
 	}
@@ -72,6 +72,22 @@ func Open(o Options) (*Market, error) {
 		return nil, fmt.Errorf("ledger %s is open with another key: sites that share a ledger need the same one", dir)
 	}
 	return m, nil
+}
+
+// resolve gives the one name of a directory, whichever way it is written, and whether or not it is there yet.
+func resolve(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return real, nil
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
+	if err != nil {
+		return dir, nil // made with the ledger
+	}
+	return filepath.Join(parent, filepath.Base(dir)), nil
 }
 
 func open(dir string, o Options) (*Market, error) {
@@ -112,27 +128,34 @@ func (m *Market) Destruct() error {
 // Dir is the absolute path of the ledger's directory.
 func (m *Market) Dir() string { return m.dir }
 
-// Each calls f with every open market, in no order. It is for looking in, not for the request path.
-func Each(f func(*Market)) {
+// All gives every open market, in no order. It is for looking in, not for the request path.
+func All() []*Market {
+	var all []*Market
 	pool.Range(func(_, v any) bool {
 		if m, ok := v.(*Market); ok {
-			f(m)
+			all = append(all, m)
 		}
 		return true
 	})
+	return all
 }
 
 // termsHolder is one running config's terms of purchase.
 type termsHolder struct{ terms purchase.Terms }
 
 // HoldTerms puts a config's terms of purchase in force until release is called. The newest config's count; where that one
-// goes (a reload that failed half-way), the one before it counts again.
-func (m *Market) HoldTerms(t purchase.Terms) (release func()) {
+// goes (a reload that failed half-way), the one before it counts again. Terms that are not current count only where no
+// others are there.
+func (m *Market) HoldTerms(t purchase.Terms, current bool) (release func()) {
 	h := &termsHolder{t}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.terms = append(m.terms, h)
-	m.Desk.SetTerms(t)
+	if current {
+		m.terms = append(m.terms, h)
+	} else {
+		m.terms = slices.Insert(m.terms, 0, h)
+	}
+	m.Desk.SetTerms(m.terms[len(m.terms)-1].terms)
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()

@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// TestMembers has members show keys that the config has in every form, and members that another module knows.
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("sk-file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hashed, err := bcrypt.GenerateFromPassword([]byte("pw"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStage(t)
+	s.seller("acme", answerPlain, priced("m", "m-latest"), "gpt-1", "gpt-2", "vendor/gpt-1")
+	s.open(fmt.Sprintf(`
+		member plain {
+			key sk-plain
+		}
+		member hashed {
+			key sha256:%x
+		}
+		member upper {
+			key sha256:%X
+		}
+		member filed {
+			key {file.%s}
+		}
+		member globbed {
+			key sk-glob
+			models gpt-* m
+		}
+		model_alias fast m
+		model_alias gpt-9 vendor/gpt-1
+`, sha256.Sum256([]byte("sk-hash")), sha256.Sum256([]byte("sk-upper")), file),
+		"\t\tbasic_auth {\n\t\t\tgrace "+string(hashed)+"\n\t\t}\n+++\n\t\tmember_from {http.auth.user.id}\n\t\tmember grace {\n\t\t\tmodels gpt-*\n\t\t}\n",
+		"\t\tmember_from {http.request.header.X-User}\n\t\tmember keyed {\n\t\t\tkey sk-keyed\n\t\t}\n",
+	)
+	asked := 0
+	try := func(site int, model string, status int, member string, header ...string) {
+		t.Helper()
+		asked++
+		id := fmt.Sprint("member ", asked)
+		a := s.ask(site, "POST", "/v1/chat/completions", chatOf(model, ""), append(header, "X-Request-Id", id)...)
+		if a.StatusCode != status {
+			t.Errorf("%v for %s: status %d, want %d: %s", header, model, a.StatusCode, status, a.body)
+		} else if status == 200 {
+			if e := s.entryOf(id); e.Member != member || e.RequestedModel != model {
+				t.Errorf("%v for %s: booked on %s, %s", header, model, e.Member, e.RequestedModel)
+			}
+		}
+	}
+	for key, member := range map[string]string{"sk-plain": "plain", "sk-hash": "hashed", "sk-upper": "upper", "sk-file": "filed"} {
+		try(0, "m", 200, member, "Authorization", "Bearer "+key)
+		try(0, "m", 200, member, "Authorization", "bearer "+key)
+		try(0, "m", 200, member, "X-Api-Key", key)
+	}
+	try(0, "m", 401, "", "X-Api-Key", fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("sk-hash"))))
+	try(0, "m", 401, "", "X-Api-Key", fmt.Sprintf("%x", sha256.Sum256([]byte("sk-hash"))))
+	try(0, "m", 401, "", "X-Api-Key", "{file."+file+"}")
+	for model, status := range map[string]int{
+		"m": 200, "fast": 200, "m-latest": 200, "gpt-1": 200, "gpt-2": 200, "vendor/gpt-1": 403, "gpt-9": 403, "gpt-none": 404,
+	} {
+		try(0, model, status, "globbed", "X-Api-Key", "sk-glob")
+	}
+	grace := []string{"Authorization", "Basic Z3JhY2U6cHc="}
+	try(1, "gpt-1", 200, "grace", grace...)
+	try(1, "m", 403, "", grace...)
+	try(1, "gpt-1", 401, "", "Authorization", "Basic Z3JhY2U6eA==")
+	try(1, "gpt-1", 401, "")
+	try(1, "gpt-1", 401, "", "X-Api-Key", "sk-plain")
+
+	try(2, "m", 200, "x:y", "X-User", "x:y")
+	try(2, "m", 200, "keyed", "X-User", "keyed")
+	try(2, "m", 200, "keyed", "X-Api-Key", "sk-keyed")
+	try(2, "m", 401, "")
+	try(2, "m", 401, "", "X-User", "")
+	if balance, ok := s.balances()["expense:x%3Ay:m"]; !ok || balance <= 0 {
+		t.Errorf("the accounts are %v", s.balances())
+	}
+	s.verify()
+}
+
+// TestLoopbackOnly asks a gateway without members from this machine, from a page in a browser, and from elsewhere.
+func TestLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, "m")
+	s.open("")
+	for name, row := range map[string]struct {
+		header []string
+		status int
+	}{
+		"no key":       {nil, 200},
+		"any key":      {[]string{"Authorization", "Bearer whatever"}, 200},
+		"any other":    {[]string{"X-Api-Key", "whatever"}, 200},
+		"browser":      {[]string{"Origin", "https://evil.example"}, 401},
+		"own page":     {[]string{"Origin", "http://" + s.site}, 401},
+		"opaque":       {[]string{"Origin", "null"}, 401},
+		"browser, key": {[]string{"Origin", "https://evil.example", "Authorization", "Bearer whatever"}, 401},
+	} {
+		a := s.ask(0, "POST", "/v1/chat/completions", chatBody, append(row.header, "X-Request-Id", name)...)
+		if a.StatusCode != row.status {
+			t.Errorf("%s: status %d: %s", name, a.StatusCode, a.body)
+		} else if row.status == 401 {
+			assertRefused(t, name, a, refusedKey, false)
+		} else if e := s.entryOf(name); e.Member != "anonymous" {
+			t.Errorf("%s: booked on %s", name, e.Member)
+		}
+		if a := s.ask(0, "GET", "/v1/models", "", row.header...); a.StatusCode != row.status {
+			t.Errorf("%s: GET /v1/models: status %d", name, a.StatusCode)
+		}
+	}
+	t.Run("elsewhere", func(t *testing.T) {
+		own := outsideAddress(t)
+		_, port, _ := net.SplitHostPort(freeAddress(t))
+		other := newStage(t)
+		other.lists = s.lists
+		other.caddy = newCaddy(t, "")
+		other.write(other.global("") + "http://:" + port + " {\n\ttokenbuddy {\n" + market(serveDocument(t, s.lists), "") + "\t}\n}\n")
+		other.start()
+		for host, status := range map[string]int{own: 401, "127.0.0.1": 200} {
+			res, err := http.Post("http://"+net.JoinHostPort(host, port)+"/v1/chat/completions", "application/json", strings.NewReader(chatBody))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != status {
+				t.Errorf("from %s: status %d, want %d", host, res.StatusCode, status)
+			}
+		}
+	})
+}
+
+// outsideAddress is an address of this machine that is not loopback: who connects to it comes from it.
+func outsideAddress(t *testing.T) string {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && n.IP.To4() != nil {
+			return n.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but loopback")
+	return ""
+}

@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// roleOnly is a chat stream as far as it says nothing yet.
+const roleOnly = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+
+// TestOutcomes has sellers answer in every way, and looks at what the client gets and what the attempts were. Each row has
+// sellers of its own, which are asked in their order.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	const private = "the seller's own words" // in answers that the client must not see
+	stream := func(status int, kind string) handler {
+		return sayStream(fmt.Sprintf("data: {\"error\":{\"message\":\"m\",\"type\":%q,\"code\":\"c\",\"status_code\":%d}}\n\n", kind, status))
+	}
+	funds := func(status int, member, word string) handler {
+		return sayJSON(status, fmt.Sprintf(`{"error":{"message":%q,%q:%q}}`, private, member, word))
+	}
+	never := func(http.ResponseWriter, *http.Request, []byte) { t.Error("a seller was asked that must not be") }
+	rows := []struct {
+		name     string
+		sellers  []handler
+		stream   bool
+		status   int
+		body     string // "": the gateway's own error
+		attempts int
+		seller   int // who answered
+		bought   []int
+	}{
+		{name: "400", sellers: []handler{sayJSON(400, `{"error" : 1}`), never}, status: 400, body: `{"error" : 1}`, attempts: 1, bought: []int{1, 0}},
+		{name: "409", sellers: []handler{sayJSON(409, `{"a":1}`), never}, status: 409, body: `{"a":1}`, attempts: 1, bought: []int{1, 0}},
+		{name: "413", sellers: []handler{sayJSON(413, `{"a":1}`), never}, status: 413, body: `{"a":1}`, attempts: 1, bought: []int{1, 0}},
+		{name: "422", sellers: []handler{sayJSON(422, `{"a":1}`), never}, status: 422, body: `{"a":1}`, attempts: 1, bought: []int{1, 0}},
+		{name: "405", sellers: []handler{say(405, "text/plain", "no"), never}, status: 405, body: "no", attempts: 1, bought: []int{1, 0}},
+		{name: "451", sellers: []handler{sayJSON(451, `{}`), never}, status: 451, body: `{}`, attempts: 1, bought: []int{1, 0}},
+		{name: "400 for a stream", stream: true, sellers: []handler{sayJSON(400, `{"error":1}`), never}, status: 400, body: `{"error":1}`, attempts: 1, bought: []int{1, 0}},
+		{name: "400 as an event stream", stream: true, sellers: []handler{say(400, "text/event-stream", "data: {}\n\n"), never}, status: 400, body: "data: {}\n\n", attempts: 1, bought: []int{1, 0}},
+		{name: "404 from all", sellers: []handler{sayJSON(404, `{"n":1}`), sayJSON(404, `{"n":2}`)}, status: 404, body: `{"n":2}`, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "404, then served", sellers: []handler{sayJSON(404, private), answerPlain}, status: 200, body: plainAnswer, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "404, then 400", sellers: []handler{sayJSON(404, private), sayJSON(400, `{}`)}, status: 400, body: `{}`, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "500, then 404", sellers: []handler{sayJSON(500, private), sayJSON(404, `{"n":2}`)}, status: 404, body: `{"n":2}`, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "404, then 403", sellers: []handler{sayJSON(404, `{}`), sayJSON(403, `{"x":"`+private+`"}`)}, status: 502, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "429 JSON", sellers: []handler{sayJSON(429, `{"n":1}`), sayJSON(429, `{"n":2}`)}, status: 429, body: `{"n":2}`, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "500 JSON", sellers: []handler{sayJSON(500, `[1]`)}, status: 500, body: `[1]`, attempts: 1, bought: []int{1}},
+		{name: "529 JSON", sellers: []handler{sayJSON(529, `{"type":"error"}`)}, status: 529, body: `{"type":"error"}`, attempts: 1, bought: []int{1}},
+		{name: "500 JSON in HTML's clothes", sellers: []handler{say(500, "text/html", `{"a":1}`)}, status: 500, body: `{"a":1}`, attempts: 1, bought: []int{1}},
+		{name: "429 text", sellers: []handler{say(429, "text/plain", private)}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "500 HTML", sellers: []handler{say(500, "text/html", "<p>"+private)}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "500 that is no JSON", sellers: []handler{sayJSON(500, `{"x":`+private)}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "500 empty", sellers: []handler{sayJSON(500, ``)}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "500 nested deeply", sellers: []handler{sayJSON(500, strings.Repeat("[", 8<<20-1))}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "408", sellers: []handler{sayJSON(408, `{"x":"`+private+`"}`)}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "425", sellers: []handler{sayJSON(425, private), answerPlain}, status: 200, body: plainAnswer, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "redirect", sellers: []handler{func(w http.ResponseWriter, r *http.Request, _ []byte) {
+			http.Redirect(w, r, "/v1/chat/completions?again", http.StatusTemporaryRedirect)
+		}}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "304", sellers: []handler{sayJSON(304, "")}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "401 alone", sellers: []handler{inTurn(sayJSON(401, private), answerPlain)}, status: 200, body: plainAnswer, attempts: 2, bought: []int{2}},
+		{name: "401 alone, again", sellers: []handler{sayJSON(401, `{"x":"`+private+`"}`)}, status: 502, attempts: 2, bought: []int{2}},
+		{name: "401 among others", sellers: []handler{sayJSON(401, private), answerPlain}, status: 200, body: plainAnswer, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "403 alone", sellers: []handler{sayJSON(403, `{"x":"`+private+`"}`)}, status: 502, attempts: 1, bought: []int{1}},
+		{name: "402 once", sellers: []handler{inTurn(sayJSON(402, private), answerPlain), never}, status: 200, body: plainAnswer, attempts: 2, bought: []int{2, 0}},
+		{name: "402 twice", sellers: []handler{sayJSON(402, private), answerPlain}, status: 200, body: plainAnswer, attempts: 3, seller: 1, bought: []int{2, 1}},
+		{name: "402 alone", sellers: []handler{sayJSON(402, `{"x":"`+private+`"}`)}, status: 502, attempts: 2, bought: []int{2}},
+		{name: "funds, code of a 429", sellers: []handler{inTurn(funds(429, "code", "insufficient_quota"), answerPlain)}, status: 200, body: plainAnswer, attempts: 2, bought: []int{2}},
+		{name: "funds, type of a 403", sellers: []handler{inTurn(funds(403, "type", "insufficient_funds"), answerPlain)}, status: 200, body: plainAnswer, attempts: 2, bought: []int{2}},
+		{name: "funds, code of a 400", sellers: []handler{inTurn(funds(400, "code", "insufficient_balance"), answerPlain)}, status: 200, body: plainAnswer, attempts: 2, bought: []int{2}},
+		{name: "funds, twice a 429", sellers: []handler{funds(429, "code", "insufficient_quota")}, status: 502, attempts: 2, bought: []int{2}},
+		{name: "funds, of another word", sellers: []handler{sayJSON(429, `{"error":{"code":"rate_limited"}}`)}, status: 429, body: `{"error":{"code":"rate_limited"}}`, attempts: 1, bought: []int{1}},
+		{name: "four attempts", sellers: []handler{sayJSON(500, ``), sayJSON(500, ``), sayJSON(500, ``), sayJSON(503, `{"n":4}`), never}, status: 503, body: `{"n":4}`, attempts: 4, seller: 3, bought: []int{1, 1, 1, 1, 0}},
+		{name: "four attempts with a purchase", sellers: []handler{sayJSON(500, ``), sayJSON(402, ``), answerPlain, never}, status: 200, body: plainAnswer, attempts: 4, seller: 2, bought: []int{1, 2, 1, 0}},
+		{
+			name: "error 400 in the stream", stream: true, sellers: []handler{stream(400, "x"), never}, status: 200,
+			body: "data: {\"error\":{\"message\":\"m\",\"type\":\"x\",\"code\":\"c\",\"status_code\":400}}\n\n", attempts: 1, bought: []int{1, 0},
+		},
+		{
+			name: "error 413 in the stream", stream: true, sellers: []handler{stream(413, "x"), never}, status: 200,
+			body: "data: {\"error\":{\"message\":\"m\",\"type\":\"x\",\"code\":\"c\",\"status_code\":413}}\n\n", attempts: 1, bought: []int{1, 0},
+		},
+		{
+			name: "invalid request in the stream", stream: true, sellers: []handler{sayStream(roleOnly + "data: {\"error\":{\"type\":\"invalid_request_error\"}}\n\n"), never}, status: 200,
+			body: roleOnly + "data: {\"error\":{\"type\":\"invalid_request_error\"}}\n\n", attempts: 1, bought: []int{1, 0},
+		},
+		{name: "error 500 in the stream", stream: true, sellers: []handler{stream(500, "server_error"), sayStream(shortStream)}, status: 200, body: shortStream, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "spent quota in the stream", stream: true, sellers: []handler{stream(0, "insufficient_quota"), sayStream(shortStream)}, status: 200, body: shortStream, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "error after a role", stream: true, sellers: []handler{sayStream(roleOnly + "data: {\"error\":{\"type\":\"overloaded_error\"}}\n\n"), sayStream(shortStream)}, status: 200, body: shortStream, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "no content", stream: true, sellers: []handler{sayStream(roleOnly), sayStream(shortStream)}, status: 200, body: shortStream, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "no content from anyone", stream: true, sellers: []handler{sayStream(roleOnly), sayStream("")}, status: 502, attempts: 2, seller: 1, bought: []int{1, 1}},
+		{name: "only the last event", stream: true, sellers: []handler{sayStream("data: [DONE]\n\n"), never}, status: 200, body: "data: [DONE]\n\n", attempts: 1, bought: []int{1, 0}},
+	}
+	s := newStage(t)
+	market := make([][]*fakeSeller, len(rows))
+	for i, row := range rows {
+		for j, answer := range row.sellers {
+			market[i] = append(market[i], s.seller(fmt.Sprintf("s%d.%d", i, j), answer, priced(fmt.Sprint("m", i))))
+		}
+	}
+	s.open("")
+	for i, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			members := ""
+			if row.stream {
+				members = `"stream":true,`
+			}
+			a := s.infer(row.name, fmt.Sprint("m", i), members)
+			answered := fmt.Sprintf("s%d.%d", i, row.seller)
+			if row.body == "" {
+				assertRefused(t, "answer", a, refusedUpstream, false)
+			} else if a.StatusCode != row.status || a.body != row.body || a.cut != nil {
+				t.Errorf("status %d, %v: %.300q", a.StatusCode, a.cut, a.body)
+			}
+			if strings.Contains(a.body, private) {
+				t.Errorf("the client got to see %s", a.body)
+			}
+			if a.Header.Get("X-TokenBuddy-Attempts") != fmt.Sprint(row.attempts) || a.Header.Get("X-TokenBuddy-Seller") != answered {
+				t.Errorf("answered by %s after %s attempts", a.Header.Get("X-TokenBuddy-Seller"), a.Header.Get("X-TokenBuddy-Attempts"))
+			}
+			asked := 0
+			for j, seller := range market[i] {
+				asked += len(seller.inferences())
+				if n := seller.purchases(); n != row.bought[j] {
+					t.Errorf("%d purchases at seller %d, want %d", n, j, row.bought[j])
+				}
+			}
+			if asked != row.attempts {
+				t.Errorf("the sellers were asked %d times", asked)
+			}
+			e := s.entryOf(row.name)
+			status := "ok"
+			if row.body == "" || row.status >= 300 {
+				status = "failed"
+			}
+			if e.Attempts != row.attempts || e.Seller != answered || row.status != 200 && e.Status != status {
+				t.Errorf("booked: %+v", e)
+			}
+			if row.status == 200 && row.body == plainAnswer && (e.Status != "ok" || e.BilledMicros != 9) {
+				t.Errorf("booked: %+v", e)
+			}
+			if row.status != 200 && (e.BilledMicros != 0 || e.ExpenseMicros != 0) {
+				t.Errorf("an answer that was none was charged: %+v", e)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for account, balance := range s.balances() {
+			if strings.HasPrefix(account, "pending:") && balance != 0 {
+				t.Errorf("%s: %d", account, balance)
+			}
+		}
+		s.verify()
+	})
+}
+
+// TestAttemptsAreLimited has every seller fail: no more are asked than the config allows.
+func TestAttemptsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for i := range 4 {
+		s.seller(fmt.Sprint("s", i), sayJSON(500, fmt.Sprint(i)), "m")
+	}
+	s.seller("poor", sayJSON(402, `{}`), "poor")
+	s.seller("rich", answerPlain, "poor")
+	s.open("\t\tfailover {\n\t\t\tmax_attempts 2\n\t\t}\n", "\t\tfailover {\n\t\t\tmax_attempts 1\n\t\t}\n", "\t\tselection manual s2\n", "\t\tselection manual\n\t\tdefault_seller s1\n")
+	for site, want := range []struct{ attempts, body string }{{"2", "1"}, {"1", "0"}, {"1", "2"}, {"1", "1"}} {
+		a := s.ask(site, "POST", "/v1/chat/completions", chatBody)
+		if got := a.Header.Get("X-TokenBuddy-Attempts"); got != want.attempts || a.body != want.body || a.StatusCode != 500 {
+			t.Errorf("site %d: %s attempts, status %d: %s", site, got, a.StatusCode, a.body)
+		}
+	}
+	// A purchase after a 402 is followed by an attempt, which counts.
+	a := s.ask(1, "POST", "/v1/chat/completions", chatOf("poor", ""))
+	if a.StatusCode != 502 || a.Header.Get("X-TokenBuddy-Attempts") != "1" {
+		t.Errorf("status %d after %s attempts", a.StatusCode, a.Header.Get("X-TokenBuddy-Attempts"))
+	}
+	if a := s.ask(2, "POST", "/v1/chat/completions", chatOf("poor", "")); a.StatusCode != 404 {
+		t.Errorf("a model that the one seller has not: status %d", a.StatusCode)
+	}
+}
