@@ -86,7 +86,7 @@ func (b *batch) advance(next *purchase, limits Limits) error {
 	next.Token = nil
 	b.purchases[next.ID] = next
 	b.put(purchasePrefix+next.ID, next)
-	if next.State.ended() {
+	if next.State.Ended() {
 		delete(b.purchases, next.ID)
 		delete(b.counted, next.ID)
 	}

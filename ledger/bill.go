@@ -19,7 +19,7 @@ const (
 const (
 	FlagOverbilled         = "overbilled"          // the settlement is well above the cost by usage: the rest is in dispute
 	FlagSettlementRefused  = "settlement_refused"  // a settlement that can't be true was left aside
-	FlagSettlementReplayed = "settlement_replayed" // a settlement that is booked already was left aside
+	FlagSettlementReplayed = "settlement_replayed" // a settlement that is booked already was left aside, or covers a retry
 	FlagUsageImplausible   = "usage_implausible"   // the usage can't be true and was not used for money
 	FlagCapped             = "capped"              // the cost would have been more than the credit that was there
 	FlagTokenGone          = "token_gone"          // the token was no longer in the ledger: there was no credit to take from
@@ -42,6 +42,7 @@ type Facts struct {
 	UsageKnown  bool
 	Settlement  *wire.Settlement
 	Replayed    bool         // the settlement's id has been booked before
+	Covered     bool         // it was booked for the same idempotency key: one charge for a client's retries
 	Price       money.Price  // as pinned at admission
 	Credit      money.Micros // what the token still has: no cost goes beyond it
 }
@@ -53,11 +54,12 @@ type Charge struct {
 	Disputed money.Micros // what was taken beyond the cost by usage
 	Source   Source
 	Tokens   money.Tokens     // what the entry shows
-	Settled  *wire.Settlement // the settlement if it counts, else nil
+	Settled  *wire.Settlement // the settlement if it is to be booked, else nil
 	Flags    []string
 }
 
-// Bill decides what an inference costs: by the settlement, else by usage and price, else by an estimate. It changes nothing.
+// Bill decides what an inference costs: by the settlement, else by usage and price, else by an estimate. A settlement that
+// was booked for an earlier try of the same client request has paid for this one. It changes nothing.
 func Bill(f Facts) Charge {
 	var c Charge
 	usable := f.UsageKnown
@@ -77,6 +79,10 @@ func Bill(f Facts) Charge {
 	}
 	c.Tokens = shown(f, c.Settled)
 
+	if f.Settlement != nil && f.Covered {
+		c.Source = SourceSettlement
+		return c
+	}
 	if c.Settled != nil {
 		c.Source, c.Billed = SourceSettlement, *c.Settled.BilledMicros
 		c.Expense = c.Billed

@@ -47,6 +47,12 @@ func TestBill(t *testing.T) {
 		flags                     []string
 	}{
 		{"settlement", whole, func(f *ledger.Facts) { f.Settlement = settlement("s", 700) }, 700, 700, 0, settled, nil},
+		{
+			"replayed settlement that covers a retry", whole,
+			func(f *ledger.Facts) { f.Replayed, f.Covered, f.Settlement = true, true, settlement("s", 5) },
+			0, 0, 0, settled,
+			[]string{ledger.FlagSettlementReplayed},
+		},
 		{"settlement without an id", whole, func(f *ledger.Facts) { f.Settlement = settlement("", 700) }, 700, 700, 0, settled, nil},
 		{"settlement below the cost", whole, func(f *ledger.Facts) { f.Settlement = settlement("s", 1) }, 1, 1, 0, settled, nil},
 		{"settlement of nothing", whole, func(f *ledger.Facts) { f.Settlement = settlement("s", 0) }, 0, 0, 0, settled, nil},
@@ -154,7 +160,7 @@ func TestBill(t *testing.T) {
 			if !slices.Equal(c.Flags, tt.flags) {
 				t.Errorf("flags %v, want %v", c.Flags, tt.flags)
 			}
-			if (c.Settled != nil) != (tt.source == settled) {
+			if (c.Settled != nil) != (tt.source == settled && !f.Covered) {
 				t.Errorf("source is %s, settlement that counts: %v", c.Source, c.Settled)
 			}
 		})

@@ -67,15 +67,16 @@ type Served struct {
 
 // Attempted is what a waste entry says of the attempt that cost something and served nothing.
 type Attempted struct {
-	RequestID    string       `json:"requestId"`
-	Member       string       `json:"member"`
-	Model        string       `json:"model"`
-	Protocol     string       `json:"protocol"`
-	Attempts     int          `json:"attempts"`
-	BilledMicros money.Micros `json:"billedMicros"`
-	BilledSource Source       `json:"billedSource"`
-	SettlementID string       `json:"settlementId,omitempty"`
-	Flags        []string     `json:"flags,omitempty"`
+	RequestID      string       `json:"requestId"`
+	IdempotencyKey string       `json:"idempotencyKey,omitempty"`
+	Member         string       `json:"member"`
+	Model          string       `json:"model"`
+	Protocol       string       `json:"protocol"`
+	Attempts       int          `json:"attempts"`
+	BilledMicros   money.Micros `json:"billedMicros"`
+	BilledSource   Source       `json:"billedSource"`
+	SettlementID   string       `json:"settlementId,omitempty"`
+	Flags          []string     `json:"flags,omitempty"`
 }
 
 // settlementID is the id of the settlement that the entry books, if any.
@@ -85,6 +86,17 @@ func (e *Entry) settlementID() string {
 		return e.SettlementID
 	case e.Attempt != nil:
 		return e.Attempt.SettlementID
+	}
+	return ""
+}
+
+// idempotencyKey is that of the request that the entry is about, if any.
+func (e *Entry) idempotencyKey() string {
+	switch {
+	case e.Served != nil:
+		return e.IdempotencyKey
+	case e.Attempt != nil:
+		return e.Attempt.IdempotencyKey
 	}
 	return ""
 }

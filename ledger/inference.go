@@ -140,8 +140,8 @@ func (b *batch) waste(in *Inference) Booked {
 	e := &Entry{
 		Kind: KindWaste, Seller: in.Seller, Note: "failed attempt",
 		Attempt: &Attempted{
-			RequestID: in.RequestID, Member: in.Member, Model: in.Model, Protocol: in.Protocol, Attempts: in.Attempts,
-			BilledMicros: c.Billed, BilledSource: c.Source, Flags: c.Flags,
+			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
+			Protocol: in.Protocol, Attempts: in.Attempts, BilledMicros: c.Billed, BilledSource: c.Source, Flags: c.Flags,
 		},
 		Postings: transfer(in.payer(), Posting{wasteOf(in.Seller), c.Billed}),
 	}
@@ -177,11 +177,31 @@ func (b *batch) charge(in *Inference) Charge {
 		f.Credit = t.BalanceMicros
 	}
 	if s := f.Settlement; s != nil && s.SettlementID != "" {
-		f.Replayed = b.has(settlementKey(in.Seller, in.Origin, s.SettlementID))
+		f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
 	}
 	c := Bill(f)
 	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
 	return c
+}
+
+// replay tells whether the settlement of that key is booked, and whether by an entry of the same idempotency key.
+func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
+	var seq uint64
+	replayed, err := getJSON(b.txn, key, &seq)
+	if err != nil || !replayed {
+		b.note(err)
+		return replayed, false
+	}
+	raw, err := get(b.txn, string(entryKey(seq)))
+	var e *Entry
+	if err == nil {
+		e, err = decodeEntry(raw)
+	}
+	if err != nil {
+		b.note(&entryError{seq, "", "it books a settlement, and can't be read"})
+		return true, false
+	}
+	return true, idempotencyKey != "" && e.idempotencyKey() == idempotencyKey
 }
 
 // spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where

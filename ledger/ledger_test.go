@@ -254,6 +254,9 @@ func TestRefusedCommandsLeaveTheirBatchAlone(t *testing.T) {
 	good[1] = l.PlaceHold(hold("c", "acme", "t1"))
 	settled := l.Settle(inference(hold("a", "acme", "t1"), 700))
 	again := l.Settle(inference(hold("a", "acme", "t1"), 700))
+	try := inference(hold("try", "acme", "t1"), 10)
+	try.HoldID, try.IdempotencyKey = "", "k"
+	retried := []*ledger.Settling{l.Settle(try), l.Settle(try)} // the second finds what the first has not committed yet
 	closed.Unlock()
 
 	<-before
@@ -274,11 +277,16 @@ func TestRefusedCommandsLeaveTheirBatchAlone(t *testing.T) {
 	if _, err := again.Wait(t.Context()); !errors.Is(err, ledger.ErrUnknownHold) {
 		t.Errorf("a hold settled twice: %v", err)
 	}
+	for i, want := range []money.Micros{-10, 0} {
+		if b, err := retried[i].Wait(t.Context()); err != nil || b.TokenDelta != want {
+			t.Errorf("try %d: %+v, %v", i, b, err)
+		}
+	}
 	mustVerify(t, l)
 	if day, _ := l.Spent(); day != 5_000 {
 		t.Errorf("a refused purchase counts: %s spent", day)
 	}
-	if left := l.Tokens()[0].BalanceMicros; left != 4_300 {
+	if left := l.Tokens()[0].BalanceMicros; left != 4_290 {
 		t.Errorf("token has %s left", left)
 	}
 }

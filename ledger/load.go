@@ -108,7 +108,7 @@ func (s *state) loadRecords(txn *badger.Txn, seal *sealer) error {
 			return nil
 		}),
 		each(txn, purchasePrefix, func(id string, p *purchase) error {
-			if p.State.ended() {
+			if p.State.Ended() {
 				return nil
 			}
 			s.purchases[id] = p

@@ -93,6 +93,7 @@ func (w *world) token(t *rapid.T) (id, seller string) {
 func (w *world) hold(t *rapid.T) {
 	id, seller := w.token(t)
 	h := hold(w.name("h"), seller, id)
+	h.IdempotencyKey = rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(t, "key")
 	h.PromptBytes = rapid.Int64Range(0, 4_000).Draw(t, "prompt")
 	if len(w.holds) > 0 && rapid.Bool().Draw(t, "replaces") {
 		h.Replaces = rapid.SampledFrom(w.holds).Draw(t, "hold").ID

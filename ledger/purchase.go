@@ -41,12 +41,13 @@ var steps = map[PurchaseState][]PurchaseState{
 	Completing: {NeedsHuman, Granted, Failed, Expired, Disputed},
 }
 
-func (s PurchaseState) ended() bool {
+// Ended tells whether nothing may follow any more.
+func (s PurchaseState) Ended() bool {
 	return s == Granted || s == Failed || s == Expired || s == Disputed
 }
 
 func (s PurchaseState) mayFollow(before PurchaseState) bool {
-	return s == before && !s.ended() && s != "" || slices.Contains(steps[before], s)
+	return s == before && !s.Ended() && s != "" || slices.Contains(steps[before], s)
 }
 
 // Purchase is one purchase of a token. Its steps are recorded with Advance.

@@ -136,6 +136,40 @@ func TestSummaryCountsWholeDays(t *testing.T) {
 	}
 }
 
+func TestTopModels(t *testing.T) {
+	now := moment("2026-03-01T12:00:00Z")
+	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
+	for _, days := range [][]string{{"old", "old", "old", "old"}, {"b", "b", "b", "d"}, {}, {}, {}, {}, {}, {}, {"c", "a", "c", "a"}} {
+		for i, model := range days {
+			in := ledger.Inference{Request: ledger.Request{RequestID: "r", Member: fmt.Sprint(i), Model: model}, Status: ledger.StatusFailed}
+			if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now = now.Add(24 * time.Hour)
+	}
+	now = now.Add(-24 * time.Hour) // the 9th: what is old was requested eight days ago
+	for _, tt := range []struct {
+		since string
+		n     int
+		want  string
+	}{
+		{"2026-03-02T12:00:00Z", 5, "b a c d"},
+		{"2026-03-02T23:59:59Z", 2, "b a"}, // days are whole
+		{"2026-03-03T01:30:00+02:00", 1, "b"},
+		{"2026-03-03T00:00:00Z", 5, "a c"},
+		{"2020-01-01T00:00:00Z", 5, "b a c d"}, // it looks no further back
+		{"2026-03-10T00:00:00Z", 5, ""},
+		{"2026-03-02T12:00:00Z", 0, ""},
+		{"2026-03-02T12:00:00Z", -1, ""},
+	} {
+		models, err := l.TopModels(t.Context(), moment(tt.since), tt.n)
+		if got := strings.Join(models, " "); err != nil || got != tt.want {
+			t.Errorf("the top %d since %s: %s, %v, want %s", tt.n, tt.since, got, err, tt.want)
+		}
+	}
+}
+
 // TestEntryJSON fixes the members of an entry, in every kind, and how its hash is found.
 func TestEntryJSON(t *testing.T) {
 	l := open(t, ledger.Options{InMemory: true, Now: at("2026-03-01T12:00:00.5Z")})

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -97,6 +98,27 @@ func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]
 		sorted = append(sorted, *rows[key])
 	}
 	return sorted, nil
+}
+
+// topDays is how far back TopModels looks, today not counted.
+const topDays = 7
+
+// TopModels gives the n models (served ids) that were requested most since then, the most requested first, and by name where
+// they are equal. It counts in whole UTC days, and looks no further back than seven days before today, so that it stays cheap.
+func (l *Ledger) TopModels(ctx context.Context, since time.Time, n int) ([]string, error) {
+	if oldest := l.now().Add(-topDays * 24 * time.Hour); since.Before(oldest) {
+		since = oldest
+	}
+	rows, err := l.Summary(ctx, since, time.Time{}, "model")
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Requests, a.Requests) }) // they come by name
+	var models []string
+	for _, r := range rows[:min(max(n, 0), len(rows))] {
+		models = append(models, r.Key)
+	}
+	return models, nil
 }
 
 func scanRollups(v *view, from, to time.Time, f func(day string, parts []string, r Rollup) error) error {

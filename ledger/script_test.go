@@ -245,8 +245,8 @@ func (a args) duration(key string) time.Duration {
 
 func (a args) request() ledger.Request {
 	return ledger.Request{
-		RequestID: a.text("request"), Member: a.text("member"), Model: "gpt:5", RequestedModel: "gpt", Protocol: "responses",
-		PromptBytes: a.number("prompt", 400),
+		RequestID: a.text("request"), IdempotencyKey: a.text("key"), Member: a.text("member"), Model: "gpt:5", RequestedModel: "gpt",
+		Protocol: "responses", PromptBytes: a.number("prompt", 400),
 	}
 }
 

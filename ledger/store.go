@@ -44,6 +44,7 @@ func openStore(o Options) (*badger.DB, error) {
 		switch {
 		case err == nil:
 			return db, nil
+		case halfMade(err) && time.Now().Before(patience): // the next try finds it whole
 		case !locked(err):
 			return nil, fmt.Errorf("ledger: the store in %s does not open; restore a backup of the directory, or move it away "+
 				"to begin with an empty ledger (the credit in it is lost then): %w", o.Dir, err)
@@ -62,6 +63,10 @@ func locked(err error) bool {
 	s := err.Error()
 	return strings.Contains(s, "Cannot acquire directory lock") || strings.Contains(s, "Cannot create lock file")
 }
+
+// halfMade tells whether Badger came upon a file of its own that is empty: a process was killed between making it and giving
+// it its size. Badger completes the file and yet refuses to open, once; it has no error value for that.
+func halfMade(err error) bool { return strings.HasSuffix(err.Error(), "Create a new file") }
 
 // storeLog passes Badger's log on, one level lower where it is chatter.
 type storeLog struct{ log *zap.SugaredLogger }

@@ -205,7 +205,6 @@ func (b *bench) refusedOver(hold money.Micros) error {
 	return err
 }
 
-// The limit that counts is the one of the step that is written: it holds where the look beforehand saw nothing.
 // Tokens that are small from the start are used all the same: each would else be left for the next after one request.
 func TestSmallTokens(t *testing.T) {
 	for name, set := range map[string]func(*bench){
@@ -224,6 +223,7 @@ func TestSmallTokens(t *testing.T) {
 	}
 }
 
+// The limit that counts is the one of the step that is written: it holds where the look beforehand saw nothing.
 func TestLimitWhenWritten(t *testing.T) {
 	set := func(b *bench) { b.terms.DailyLimit, b.journal.hideAll = 9*money.USD, true }
 	trade(t, set, func(t *testing.T, b *bench) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +76,9 @@ func (s *fakeSeller) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if s.fail != nil {
 		return nil, s.fail
+	}
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GotConn(httptrace.GotConnInfo{})
 	}
 	if s.answer != nil {
 		switch out := s.answer(n, a); {

@@ -232,11 +232,15 @@ func (f *flight) land() {
 		s.purchases++
 		s.purchased += credit
 		s.remember(t)
-		for _, w := range f.waiters {
-			w.told <- verdict{lease: t.share(w.hold)}
+		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
+		for i, w := range f.waiters {
+			leases[i] = t.share(w.hold)
+		}
+		s.put(t, time.Now().Add(s.desk.terms.Load().ExpiryMargin))
+		for i, w := range f.waiters {
+			w.told <- verdict{lease: leases[i]}
 		}
 		f.waiters = nil
-		s.put(t, time.Now().Add(s.desk.terms.Load().ExpiryMargin))
 	case m.p.State == ledger.Disputed || !m.p.Unpaid:
 		// A token that was paid for and never came has served nothing either.
 		never := new(token)

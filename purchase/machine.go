@@ -35,19 +35,10 @@ type machine struct {
 	cause error   // why the purchase ended without a token
 }
 
-// final tells whether nothing is left to be done.
-func final(s ledger.PurchaseState) bool {
-	switch s {
-	case ledger.Granted, ledger.Failed, ledger.Expired, ledger.Disputed:
-		return true
-	}
-	return false
-}
-
 // run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, an unknownFate,
 // errJournal or that of ctx, and run may be called again.
 func (m *machine) run(ctx context.Context) error {
-	for !final(m.p.State) {
+	for !m.p.State.Ended() {
 		if err := m.step(ctx); err != nil {
 			return err
 		}

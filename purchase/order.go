@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -64,9 +65,13 @@ func call(ctx context.Context, w Want, path, key string, in any) ([]byte, error)
 		"Accept-Encoding":         {"identity"},
 		wire.HeaderIdempotencyKey: {key},
 	}
+	var connected atomic.Bool // TLS included
+	r = r.WithContext(httptrace.WithClientTrace(step, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	}))
 	answer, err := w.Transport.RoundTrip(r)
 	if err != nil {
-		if dial := new(net.OpError); ctx.Err() == nil && errors.As(err, &dial) && dial.Op == "dial" {
+		if !connected.Load() && step.Err() == nil {
 			return nil, unreached("the seller can't be reached")
 		}
 		return nil, lost(ctx, step, "the connection was lost")

@@ -12,8 +12,8 @@ type Aging struct {
 }
 
 // Aging gives the sellers at which a token should be bought ahead: one was used within the last used, and expires within
-// ahead of its margin or has less than twice RebuyBelow on it. It looks at every seller that has had a token, so it is not
-// for the request path.
+// ahead of its margin or has less than twice RebuyBelow on it, and than half its credit. It looks at every seller that has had
+// a token, so it is not for the request path.
 func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 	now := time.Now()
 	var all []Aging
@@ -68,7 +68,7 @@ func (s *shelf) ages(a Aging, now time.Time) bool {
 		if t.state.Load() != live || !t.expires.After(deadline) {
 			continue
 		}
-		low := t.usable() < 2*int64(terms.RebuyBelow)
+		low := t.low(2 * int64(terms.RebuyBelow))
 		switch inUse := t.usedSince(now.Add(-a.used)); {
 		case inUse && (low || !t.expires.After(deadline.Add(a.ahead))):
 			aging = true

@@ -173,6 +173,44 @@ func TestRenewedAheadOfExhaustion(t *testing.T) {
 	})
 }
 
+// A token that was small from the start is no token that comes to its end: each would be renewed after its first request.
+func TestSmallTokensAreNotRenewedForEver(t *testing.T) {
+	cent := money.USD / 100
+	for name, set := range map[string]func(*bench){
+		"twice the threshold": func(b *bench) { b.terms.Amount, b.seller.credit = 20*cent, 20*cent },
+		"less than it":        func(b *bench) { b.terms.Amount, b.seller.credit = 5*cent, 5*cent },
+		"small grants":        func(b *bench) { b.seller.credit = 5 * cent },
+	} {
+		t.Run(name, func(t *testing.T) {
+			trade(t, set, func(t *testing.T, b *bench) {
+				for range 10 {
+					b.lease(1).Return(-1)
+					if b.renew() != 0 {
+						t.Fatal("a token with nearly all of its credit is renewed")
+					}
+					time.Sleep(time.Minute)
+				}
+				b.lease(1).Return(-b.seller.credit/2 + 10) // half of it is left
+				if b.renew() != 0 {
+					t.Error("renewed with half of its credit")
+				}
+				b.lease(1).Return(-1)
+				if b.renew() != 1 || b.renew() != 0 {
+					t.Error("below that it is renewed once")
+				}
+				for range 10 {
+					time.Sleep(time.Minute)
+					b.lease(1).Return(-1)
+					if b.renew() != 0 {
+						t.Fatal("the next is renewed after a request or so")
+					}
+				}
+				b.wantCalls(2, 2)
+			})
+		})
+	}
+}
+
 func TestRequestsShareARenewal(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
 		b.lease(1).Return(-5*money.USD + 1)
