@@ -23,11 +23,15 @@ import (
 type attempt struct {
 	*exchange
 	candidate *routing.Candidate
+	state     *routing.State // of the seller
+	permit    routing.Permit
 	lease     *purchase.Lease
 	hold      *ledger.Commit
 
 	sent     bool // the seller was asked
+	sentAt   time.Time
 	timedOut bool
+	ours     bool // it failed for no fault of the seller's: the process is about to exit
 	outcome  routing.Outcome
 	err      error // why there is no token or no answer
 
@@ -61,6 +65,28 @@ var (
 	errShutdown   = errors.New("the gateway is shutting down")
 )
 
+// admit asks the seller's circuit for leave to send it the request.
+func (a *attempt) admit(force bool) (ok bool) {
+	a.state = a.gw.table.State(a.candidate)
+	a.permit, ok = a.state.Begin(time.Now(), force)
+	return ok
+}
+
+// result is what the pool is told of an attempt that failed.
+func (a *attempt) result() routing.Result {
+	r := routing.Result{Outcome: a.outcome}
+	var call *relay.CallError
+	switch {
+	case a.ours:
+		r.Kind = routing.ClientGone
+	case errors.Is(a.err, purchase.ErrUnreached):
+		r.Kind, r.NoConnection = routing.Deadline, true
+	case errors.As(a.err, &call):
+		r.NoConnection = call.Stage == relay.StageDial
+	}
+	return r
+}
+
 // run gets a token, sends the request and reads the answer until its outcome is known. refused is the token that this
 // seller has just turned down, if any.
 func (a *attempt) run(refused *purchase.Lease) {
@@ -73,7 +99,7 @@ func (a *attempt) run(refused *purchase.Lease) {
 	}
 	ctx := a.watch()
 	a.placeHold()
-	a.sent = true
+	a.sent, a.sentAt = true, time.Now()
 	a.attempts++
 	a.seller = a.candidate.Seller.ID
 	call := a.call()
@@ -89,11 +115,7 @@ func (a *attempt) run(refused *purchase.Lease) {
 
 // obtainToken leases a token for the seller; one is bought where none is there.
 func (a *attempt) obtainToken(refused *purchase.Lease) routing.Outcome {
-	seller := a.candidate.Seller
-	want := purchase.Want{
-		SellerID: seller.ID, Origin: seller.Origin, BaseURL: seller.BaseURL, Model: a.candidate.Model,
-		Methods: a.gw.namedMethods(a.candidate.Methods), Transport: a.gw.transport(seller), Hold: a.ceiling(),
-	}
+	want := a.gw.want(a.candidate, a.ceiling())
 	ctx, cancel := context.WithCancel(a.r.Context())
 	defer cancel()
 	defer context.AfterFunc(shutdown, cancel)()
@@ -218,7 +240,11 @@ func (a *attempt) read(ctx context.Context) routing.Outcome {
 	if !a.more {
 		_ = a.response.Body.Close()
 	}
-	return routing.Judge(a.response.StatusCode, a.answer)
+	outcome := routing.Judge(a.response.StatusCode, a.answer)
+	if !outcome.Good() {
+		outcome.RetryAfter, _ = routing.ParseRetryAfter(a.response.Header, time.Now())
+	}
+	return outcome
 }
 
 // begin reads a stream until there is content to show.
@@ -239,6 +265,8 @@ func (a *attempt) begin() routing.Outcome {
 		}
 	case relay.Broken:
 		a.timedOut = a.stream.Silent()
+	case relay.Shutdown:
+		a.ours = true
 	}
 	return routing.Outcome{Kind: routing.Deadline, Status: a.response.StatusCode}
 }
@@ -249,7 +277,7 @@ func (a *attempt) broken(ctx context.Context) routing.Outcome {
 	if errors.Is(cause, errClientGone) {
 		return routing.Outcome{Kind: routing.ClientGone}
 	}
-	a.timedOut = errors.Is(cause, errDeadline)
+	a.timedOut, a.ours = errors.Is(cause, errDeadline), errors.Is(cause, errShutdown)
 	return routing.Outcome{Kind: routing.Deadline}
 }
 

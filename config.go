@@ -29,8 +29,8 @@ type Config struct {
 	// The policy that orders the sellers of a model. Default: default_first, the default seller and then the registry's order.
 	SelectionRaw json.RawMessage `json:"selection,omitempty" caddy:"namespace=http.tokenbuddy.selection inline_key=policy"`
 
-	// How long a conversation stays with the seller that has its prompt cached; 0 turns that off. Not built yet: only 0 is
-	// accepted, and what holds where the field is missing.
+	// How long after its last request a conversation stays with the seller that has its prompt cached; 0 turns that off.
+	// Default: 10m.
 	Affinity *caddy.Duration `json:"affinity,omitempty"`
 
 	// Names that clients may ask for, and the id of the model that is served for each.
@@ -43,8 +43,7 @@ type Config struct {
 	// How much is bought, and when.
 	Purchase *PurchaseConfig `json:"purchase,omitempty"`
 
-	// Warming sellers up ahead of requests. Not built yet: only {"off": true} is accepted, and what holds where the field
-	// is missing.
+	// What is done ahead of requests: sellers are probed, and tokens in use renewed.
 	Prewarm *PrewarmConfig `json:"prewarm,omitempty"`
 
 	// Time-outs, and how often another seller is tried.
@@ -148,7 +147,7 @@ type PurchaseConfig struct {
 	SessionLimit string `json:"session_limit,omitempty"`
 }
 
-// PrewarmConfig says what is kept warm off the request path. Not built yet, but for off.
+// PrewarmConfig says what is kept warm off the request path.
 type PrewarmConfig struct {
 	// Turns prewarming off. No other field may be set beside it.
 	Off bool `json:"off,omitempty"`
@@ -186,10 +185,10 @@ type FailoverConfig struct {
 	// The most attempts at one request, over all sellers, up to 1000. Default: 4.
 	MaxAttempts int `json:"max_attempts,omitempty"`
 
-	// The most further attempts at the same seller. Default: 1. Not built yet.
+	// The most further attempts at the same seller. Default: 1.
 	Retries *int `json:"retries,omitempty"`
 
-	// How long the first opening of a seller's circuit lasts; it doubles up to 10 minutes. Default: 30s. Not built yet.
+	// How long the first opening of a seller's circuit lasts; it doubles up to 10 minutes. Default: 30s.
 	Cooldown caddy.Duration `json:"cooldown,omitempty"`
 }
 

@@ -14,12 +14,11 @@ type guest struct {
 	namespace string
 	key       string // the JSON member that names the module
 	what      string
-	unbuilt   []string // known names of modules that are not there yet
 }
 
 var (
-	selectionGuest = guest{"http.tokenbuddy.selection", "policy", "selection policy", unbuiltPolicies}
-	paymentGuest   = guest{"http.tokenbuddy.payment", "method", "payment method", nil}
+	selectionGuest = guest{"http.tokenbuddy.selection", "policy", "selection policy"}
+	paymentGuest   = guest{"http.tokenbuddy.payment", "method", "payment method"}
 )
 
 // nameIn gives the name of the module in its JSON configuration.
@@ -36,9 +35,6 @@ func (g guest) nameIn(raw json.RawMessage) (string, error) {
 func (g guest) check(name string) error {
 	if _, err := caddy.GetModule(g.namespace + "." + name); err == nil {
 		return nil
-	}
-	if slices.Contains(g.unbuilt, name) {
-		return errUnbuilt
 	}
 	var known []string
 	for _, module := range caddy.GetModules(g.namespace) {

@@ -69,12 +69,12 @@ func TestCheck(t *testing.T) {
 		{with(`"default_seller":"ab"`), ""},
 		{with(`"selection":null`), `selection: expected an object with "policy", the name of a selection policy`},
 		{with(`"selection":{"policy":1}`), `selection: expected an object with "policy", the name of a selection policy`},
-		{with(`"selection":{"policy":"random"}`), "selection random: this Caddy has no such selection policy built in: expected one of default_first, manual"},
-		{with(`"selection":{"policy":"weighted"}`), "selection weighted: it is not built yet in this version: leave it out"},
+		{with(`"selection":{"policy":"random"}`), "selection random: this Caddy has no such selection policy built in: expected one of cheapest, default_first, fastest, manual, weighted"},
+		{with(`"selection":{"policy":"weighted"}`), ""},
 		{with(`"selection":{"policy":"manual","seller":"a"}`), ""},
 		{with(`"affinity":0`), ""},
 		{with(`"affinity":"-1s"`), "affinity: -1s is out of range: expected more than 0 and at most a year"},
-		{with(`"affinity":"10m"`), "affinity: it is not built yet in this version: leave it out"},
+		{with(`"affinity":"10m"`), ""},
 		{with(`"model_aliases":{"a":""}`), `model_alias a: "" is not a model's id: expected 1 to 256 bytes of text`},
 		{with(`"model_aliases":{"a":"a"}`), "model_alias a: it stands for itself"},
 		{`{"registry":{"url":"https://r.example"},"payments":[null]}`, `payment: expected an object with "method", the name of a payment method`},
@@ -84,15 +84,15 @@ func TestCheck(t *testing.T) {
 		{with(`"purchase":{"amount":"0.0"}`), `purchase amount: "0.0" is nothing: expected more than 0`},
 		{with(`"purchase":{"rebuy_below":"0.0000001"}`), `purchase rebuy_below: "0.0000001" is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10`},
 		{with(`"purchase":{"expiry_margin":-1}`), "purchase expiry_margin: -1ns is out of range: expected more than 0 and at most a year"},
-		{with(`"prewarm":{}`), "prewarm: it is not built yet in this version: leave it out"},
+		{with(`"prewarm":{}`), ""},
 		{with(`"prewarm":{"off":true}`), ""},
 		{with(`"prewarm":{"off":true,"models":["a"]}`), "prewarm off: it stands beside other words: expected it alone"},
 		{with(`"prewarm":{"jitter_min":"5s"}`), "prewarm jitter: expected both a least and a longest wait"},
 		{with(`"failover":{"unstreamed_deadline":"-1s"}`), "failover deadline: -1s is out of range: expected more than 0 and at most a year"},
 		{with(`"failover":{"max_attempts":-1}`), "failover max_attempts: -1: expected a whole number from 0 to 1000"},
 		{with(`"failover":{"retries":-1}`), "failover retries: -1: expected a whole number from 0 to 1000"},
-		{with(`"failover":{"retries":0}`), "failover retries: it is not built yet in this version: leave it out"},
-		{with(`"failover":{"cooldown":1}`), "failover cooldown: it is not built yet in this version: leave it out"},
+		{with(`"failover":{"retries":0}`), ""},
+		{with(`"failover":{"cooldown":1}`), ""},
 
 		{with(`"members":[null]`), "member: it is null"},
 		{with(`"members":[{"name":"a"}]`), "member a: it has no key, and there is no member_from: nobody could be this member"},
@@ -149,7 +149,7 @@ func TestSettingsDefaults(t *testing.T) {
 	}); s.terms != want {
 		t.Errorf("terms %+v, want %+v", s.terms, want)
 	}
-	if want := (failoverSettings{3 * time.Second, 30 * time.Second, 280 * time.Second, 290 * time.Second, 4}); s.failover != want {
+	if want := (failoverSettings{3 * time.Second, 30 * time.Second, 280 * time.Second, 290 * time.Second, 4, 1, 30 * time.Second}); s.failover != want {
 		t.Errorf("failover %+v, want %+v", s.failover, want)
 	}
 	if s.maxBody != 10<<20 {
@@ -190,7 +190,7 @@ func TestSettings(t *testing.T) {
 	if want := (purchase.Terms{Amount: 2_500_000}); s.terms != want {
 		t.Errorf("terms %+v, want %+v", s.terms, want)
 	}
-	if want := (failoverSettings{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5}); s.failover != want {
+	if want := (failoverSettings{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5, 1, 30 * time.Second}); s.failover != want {
 		t.Errorf("failover %+v, want %+v", s.failover, want)
 	}
 	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.0.0/16")}; !slices.Equal(s.networks, want) {

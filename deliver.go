@@ -28,6 +28,8 @@ func (a *attempt) deliver() *dialect.Refusal {
 	}
 	if a.outcome.Good() {
 		a.lease.Served()
+		a.remember()
+		a.permit.Commit(time.Now(), time.Since(a.sentAt))
 	}
 	if a.sentBody.Release() {
 		a.body.release() // a stream may go on for an hour; the request's memory is for others
@@ -73,6 +75,7 @@ func (x *exchange) describe() {
 // write sends an answer that is not a stream. What ends its reading (the deadline, the client's leaving, the end of the
 // process) goes on to do so until it is written.
 func (a *attempt) write() {
+	a.rememberResponse()
 	if !a.more {
 		a.w.Header().Set("Content-Length", strconv.Itoa(len(a.answer)))
 	}
@@ -92,6 +95,7 @@ func (a *attempt) write() {
 	default:
 		a.ended = ledger.StatusFailed
 	}
+	a.permit.End(time.Now(), a.verdict(a.readFailed))
 	billed := a.book(a.ended)
 	if a.readFailed {
 		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
@@ -126,6 +130,8 @@ func (a *attempt) relay() {
 	defer admin.ObserveStream()()
 	ending := a.stream.Relay(a.w)
 	a.took = time.Since(a.begun)
+	a.rememberResponse()
+	a.permit.End(time.Now(), a.verdict(ending == relay.Broken || ending == relay.SaidError))
 	switch {
 	case ending == relay.Whole:
 		a.ended = ledger.StatusOK
@@ -150,6 +156,16 @@ func (a *attempt) relay() {
 	if ending == relay.Broken || ending == relay.Shutdown {
 		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
 	}
+}
+
+// verdict is what the pool is told of an answer that went to the client, to its end or not.
+func (a *attempt) verdict(interrupted bool) routing.Result {
+	r := routing.Result{Outcome: a.outcome, FirstContent: a.firstByte, Interrupted: interrupted}
+	if a.ended == ledger.StatusClientGone || shutdown.Err() != nil {
+		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
+		r.Interrupted = false
+	}
+	return r
 }
 
 // presentable tells whether the answer of an attempt that failed may be shown to the client: one that tells it about the

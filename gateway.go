@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/google/uuid"
@@ -20,6 +21,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -33,6 +36,7 @@ type gateway struct {
 	registry *routing.Registry // nil: the config has pinned sellers alone
 	table    *routing.Table
 	carrier  *relay.Carrier
+	warmth   *prewarm.Site
 	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
 	promptKey [32]byte
 
@@ -62,7 +66,7 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 	gw := &gateway{
 		Handler: h,
 		market:  m,
-		table:   routing.NewTable(h.tableOptions()),
+		table:   routing.NewTable(h.tableOptions(m)),
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: h.set.failover.connect, Networks: h.set.networks}),
 		closed:  make(chan struct{}),
 	}
@@ -70,7 +74,8 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 	gw.references.Store(1)
 	gw.retired.Store(!current) // the one reference is then a request's
 	gateways.Store(gw, gw)
-	gw.release = append(gw.release, m.Release, gw.carrier.Close, m.HoldTerms(h.set.terms, current))
+	gw.release = append(gw.release, m.Release, gw.carrier.Close, gw.table.Close, m.HoldTable(gw.table), m.HoldTerms(h.set.terms, current))
+	m.Pool.SetCooldown(h.set.failover.cooldown)
 	if r := h.set.registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.url, Refresh: r.refresh, Timeout: r.timeout, MaxSize: r.maxSize,
@@ -82,6 +87,8 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 		gw.registry = registry
 		gw.release = append(gw.release, release, registry.Watch(gw.table.Update))
 	}
+	gw.warmth = m.Warmer.Join(h.set.prewarm.site(catalogue{gw}))
+	gw.release = append(gw.release, gw.warmth.Leave)
 	return gw, nil
 }
 
@@ -153,10 +160,41 @@ func (gw *gateway) retire() {
 	}
 }
 
-// tableOptions is what the config says of sellers, models and payment.
-func (h *Handler) tableOptions() routing.TableOptions {
+// tableOptions is what the config says of sellers, models and payment, and what the market knows of sellers.
+func (h *Handler) tableOptions(m *market.Market) routing.TableOptions {
 	return routing.TableOptions{
 		Pinned: h.set.pinned, Aliases: h.set.aliases, Methods: h.set.methods, DefaultSeller: h.set.defaultSeller,
+		Pool: m.Pool, Policy: h.policy, Funds: funds{m.Desk}, Exclusions: m.Exclusions,
+	}
+}
+
+// fit tells whether a candidate's seller may be asked now.
+func (gw *gateway) fit(c *routing.Candidate) bool {
+	return gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Fit(time.Now())
+}
+
+// funds tells policies where there is credit.
+type funds struct{ desk *purchase.Desk }
+
+// HasCredit tells whether a token of the candidate's seller is in use that is not nearly spent.
+func (f funds) HasCredit(c *routing.Candidate) bool {
+	return f.desk.Has(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin})
+}
+
+// CanBuy leaves it to the purchase desk to refuse: candidates take a payment method of ours, or they were none.
+func (funds) CanBuy(*routing.Candidate) bool { return true }
+
+// HasCredit tells whether a request can be paid at the candidate's seller without a purchase.
+func (gw *gateway) HasCredit(c *routing.Candidate) bool { return funds{gw.market.Desk}.HasCredit(c) }
+
+// CanBuy is as that of funds.
+func (*gateway) CanBuy(*routing.Candidate) bool { return true }
+
+// want says what a token is needed for.
+func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
+	return purchase.Want{
+		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
+		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
 	}
 }
 
@@ -179,7 +217,7 @@ func (gw *gateway) transport(s *routing.Seller) http.RoundTripper {
 
 // hashPrompt gives a keyed hash of a request's body, by which equal prompts can be told without anyone reading them.
 func (gw *gateway) hashPrompt(body []byte) string {
-	h, _ := blake3.NewKeyed(gw.promptKey[:]) // errs on a key of another length alone
+	h := gw.hasher()
 	_, _ = h.Write(body)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -27,8 +27,9 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
 	caddy.RegisterModule(purchase.Mock{})
-	caddy.RegisterModule(routing.DefaultFirst{})
-	caddy.RegisterModule(routing.Manual{})
+	for _, policy := range routing.Policies {
+		caddy.RegisterModule(policy)
+	}
 
 	httpcaddyfile.RegisterHandlerDirective("tokenbuddy", parseCaddyfile)
 	httpcaddyfile.RegisterDirectiveOrder("tokenbuddy", httpcaddyfile.Before, "reverse_proxy")

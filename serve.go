@@ -83,6 +83,9 @@ type exchange struct {
 	promptBytes int64
 	idempotent  string // the Idempotency-Key of every attempt
 
+	conversation   affinityKey // whose seller has the prompt cached, if inConversation
+	inConversation bool
+
 	attempts  int
 	seller    string        // of the last attempt
 	holdID    string        // of the last attempt
@@ -109,7 +112,7 @@ func (x *exchange) infer() *dialect.Refusal {
 		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
 	}
 	x.promptHash = x.gw.hashPrompt(x.body.bytes)
-	return x.trade(candidates)
+	return (&trade{exchange: x, candidates: candidates}).run()
 }
 
 // identify finds the member: by key, or by what another Caddy module has authenticated. Where the config names no members
@@ -165,11 +168,14 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	if !x.member.Allows(served) {
 		return nil, dialect.ModelNotAllowed(x.ask.Model)
 	}
+	x.gw.warmth.Touch(served, x.endpoint.Protocol)
+	x.identifyConversation()
 	q := routing.Query{
-		Served: served, Protocol: x.endpoint.Protocol, DefaultSeller: index.DefaultSeller(),
-		Ceiling: x.endpoint.Ceiling(x.ask),
+		Served: served, Protocol: x.endpoint.Protocol, Path: x.endpoint.Path, DefaultSeller: index.DefaultSeller(),
+		Ceiling: x.endpoint.Ceiling(x.ask), Funds: x.gw, Now: x.begun,
 	}
-	candidates := x.gw.policy.Order(&q, index.Candidates(served, x.endpoint.Protocol), make([]*routing.Candidate, 0, maxCandidates))
+	x.prefer(&q)
+	candidates := x.gw.table.Order(&q, index.Candidates(served, x.endpoint.Protocol), make([]*routing.Candidate, 0, routing.MaxReady))
 	if len(candidates) == 0 {
 		return nil, dialect.ModelNotFound(x.ask.Model)
 	}
@@ -177,9 +183,6 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 		zap.String("seller", candidates[0].Seller.ID), zap.Int("candidates", len(candidates)))
 	return candidates, nil
 }
-
-// maxCandidates bounds the sellers that are looked at for one request; it is far above any sensible max_attempts.
-const maxCandidates = 16
 
 // index is the model index of now. It waits only on a first start that has never had a registry document.
 func (gw *gateway) index(ctx context.Context) *routing.Index {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -29,6 +30,8 @@ type settings struct {
 	methods       []string // payment methods, in order of preference; known when the modules are loaded
 	terms         purchase.Terms
 	failover      failoverSettings
+	affinity      time.Duration // 0: off
+	prewarm       prewarmSettings
 	members       *member.Directory
 	memberFrom    string // a placeholder; empty: none
 	ledgerDir     string // absolute
@@ -49,6 +52,16 @@ type failoverSettings struct {
 	unstreamed  time.Duration // of a request that is not streamed, to the end
 	idle        time.Duration // between two reads of a stream
 	maxAttempts int
+	retries     int           // on the same seller
+	cooldown    time.Duration // of a circuit's first opening
+}
+
+type prewarmSettings struct{ prewarm.SiteOptions }
+
+// site gives the options with what the config's sellers are known by.
+func (p prewarmSettings) site(c prewarm.Catalogue) prewarm.SiteOptions {
+	p.Catalogue = c
+	return p.SiteOptions
 }
 
 // Defaults that have no other home.
@@ -64,6 +77,8 @@ const (
 	defaultUnstreamed  = 280 * time.Second
 	defaultIdle        = 290 * time.Second
 	defaultMaxAttempts = 4
+	defaultRetries     = 1
+	defaultCooldown    = 30 * time.Second
 
 	defaultMaxBody = 10 << 20
 )
@@ -114,6 +129,11 @@ func (c *Config) settings(repl *caddy.Replacer) (*settings, error) {
 	if s.failover, err = c.Failover.settings(); err != nil {
 		return nil, at("failover", err)
 	}
+	s.affinity = routing.ConversationLife
+	if c.Affinity != nil {
+		s.affinity = time.Duration(*c.Affinity)
+	}
+	s.prewarm = c.Prewarm.settings()
 	if s.members, err = c.directory(repl); err != nil {
 		return nil, err
 	}
@@ -177,6 +197,11 @@ func (f *FailoverConfig) settings() (failoverSettings, error) {
 		unstreamed:  time.Duration(f.UnstreamedDeadline),
 		idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
 		maxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
+		retries:     defaultRetries,
+		cooldown:    orDefault(time.Duration(f.Cooldown), defaultCooldown),
+	}
+	if f.Retries != nil {
+		s.retries = *f.Retries
 	}
 	if s.deadline == 0 {
 		var err error
@@ -189,6 +214,24 @@ func (f *FailoverConfig) settings() (failoverSettings, error) {
 	}
 	s.deadline = orDefault(s.deadline, defaultDeadline)
 	return s, nil
+}
+
+func (p *PrewarmConfig) settings() prewarmSettings {
+	if p == nil {
+		p = new(PrewarmConfig)
+	}
+	s := prewarmSettings{prewarm.SiteOptions{
+		Off:       p.Off,
+		Models:    prewarm.Models(p.Models, os.Getenv(prewarm.EnvModels)),
+		Interval:  orDefault(time.Duration(p.Interval), prewarm.DefaultInterval),
+		Timeout:   orDefault(time.Duration(p.Timeout), prewarm.DefaultTimeout),
+		JitterMin: prewarm.DefaultJitterMin,
+		JitterMax: prewarm.DefaultJitterMax,
+	}}
+	if p.JitterMin != nil && p.JitterMax != nil {
+		s.JitterMin, s.JitterMax = time.Duration(*p.JitterMin), time.Duration(*p.JitterMax)
+	}
+	return s
 }
 
 // envMilliseconds reads a time from the environment; said is false where there is none.

@@ -2,6 +2,7 @@ package tokenbuddy
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -85,6 +86,9 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 			billed <- 0
 		case e.Served != nil:
 			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
+			if slices.Contains(e.Flags, ledger.FlagOverbilled) {
+				a.state.Overbilled()
+			}
 			billed <- e.BilledMicros
 		default:
 			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)

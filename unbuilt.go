@@ -5,14 +5,6 @@ import "errors"
 // What the grammar has and this version has not is refused, never accepted and ignored. All of it is listed here: who
 // builds one of these things deletes its line.
 var (
-	unbuiltPolicies = []string{"cheapest", "fastest", "weighted"}
-
-	unbuiltWords = []unbuilt[*Config]{
-		{"affinity", func(c *Config) bool { return c.Affinity != nil && *c.Affinity != 0 }},
-		{"prewarm", func(c *Config) bool { return c.Prewarm != nil && !c.Prewarm.Off }},
-		{"failover retries", func(c *Config) bool { return c.Failover != nil && c.Failover.Retries != nil }},
-		{"failover cooldown", func(c *Config) bool { return c.Failover != nil && c.Failover.Cooldown != 0 }},
-	}
 	unbuiltOfSeller = []unbuilt[*SellerConfig]{
 		{"api_key", func(s *SellerConfig) bool { return s.APIKey != "" }},
 		{"auth_header", func(s *SellerConfig) bool { return s.AuthHeader != "" }},
@@ -34,9 +26,6 @@ type unbuilt[T any] struct {
 
 // checkBuilt refuses a configuration that is right but asks for what is not built yet.
 func (c *Config) checkBuilt() error {
-	if err := refuseUnbuilt(unbuiltWords, c); err != nil {
-		return err
-	}
 	for _, s := range c.Sellers {
 		if err := refuseUnbuilt(unbuiltOfSeller, s); err != nil {
 			return at("seller "+s.ID, err)

@@ -5,7 +5,9 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 
@@ -23,33 +25,41 @@ func (API) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.tokenbuddy", New: func() caddy.Module { return new(API) }}
 }
 
-// Routes lists what can be looked at.
+// look answers a request with what it finds in a market, or does there.
+type look func(*market.Market, http.ResponseWriter, *http.Request) error
+
+// Routes lists what can be looked at and done.
 func (API) Routes() []caddy.AdminRoute {
 	var routes []caddy.AdminRoute
-	for path, look := range map[string]func(*market.Market, http.ResponseWriter, *http.Request) error{
-		"/tokenbuddy/status":          status,
-		"/tokenbuddy/ledger/entries":  entries,
-		"/tokenbuddy/ledger/summary":  summary,
-		"/tokenbuddy/ledger/accounts": accounts,
-		"/tokenbuddy/ledger/verify":   verify,
+	for path, methods := range map[string]map[string]look{
+		"/tokenbuddy/status":          {http.MethodGet: status},
+		"/tokenbuddy/sellers":         {http.MethodGet: sellersList},
+		"/tokenbuddy/prewarm":         {http.MethodPost: sweep},
+		"/tokenbuddy/selection":       {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
+		"/tokenbuddy/ledger/entries":  {http.MethodGet: entries},
+		"/tokenbuddy/ledger/summary":  {http.MethodGet: summary},
+		"/tokenbuddy/ledger/accounts": {http.MethodGet: accounts},
+		"/tokenbuddy/ledger/verify":   {http.MethodGet: verify},
 	} {
-		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(look)})
+		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(methods)})
 	}
 	return routes
 }
 
-// on answers a GET with what look finds in the market that the request is about.
-func on(look func(*market.Market, http.ResponseWriter, *http.Request) error) caddy.AdminHandlerFunc {
+// on answers with the look for the request's method, in the market that the request is about.
+func on(methods map[string]look) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if r.Method != http.MethodGet {
-			w.Header().Set("Allow", http.MethodGet)
-			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use GET")}
+		found := methods[r.Method]
+		if found == nil {
+			allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+			w.Header().Set("Allow", allowed)
+			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use %s", allowed)}
 		}
 		m, err := choose(r.URL.Query().Get("ledger"))
 		if err != nil {
 			return err
 		}
-		return look(m, w, r)
+		return found(m, w, r)
 	}
 }
 

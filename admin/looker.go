@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // looker gathers, when it is scraped, what the open markets know anyway.
@@ -14,15 +15,23 @@ type looker struct{}
 var (
 	creditMicros = prometheus.NewDesc("tokenbuddy_credit_micros",
 		"Credit left at a seller, in millionths of a US dollar.", []string{"seller"}, nil)
+	circuitState = prometheus.NewDesc("tokenbuddy_circuit_state",
+		"A seller's circuit: 0 closed, 1 half open, 2 open.", []string{"seller"}, nil)
+	prewarmEntries = prometheus.NewDesc("tokenbuddy_prewarm_entries",
+		"Models that are kept warm, by state.", []string{"state"}, nil)
 	registrySellers = prometheus.NewDesc("tokenbuddy_registry_sellers",
 		"Sellers in the registry document in use.", nil, nil)
 	registryAge = prometheus.NewDesc("tokenbuddy_registry_age_seconds",
 		"Since the registry last confirmed the document in use.", nil, nil)
 )
 
+var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routing.CircuitHalfOpen: 1, routing.CircuitOpen: 2}
+
 // Describe lists what looker may gather.
 func (looker) Describe(ch chan<- *prometheus.Desc) {
 	ch <- creditMicros
+	ch <- circuitState
+	ch <- prewarmEntries
 	ch <- registrySellers
 	ch <- registryAge
 }
@@ -30,6 +39,8 @@ func (looker) Describe(ch chan<- *prometheus.Desc) {
 // Collect looks at every open market. What two of them both know is added up; of the registries' ages the highest counts.
 func (looker) Collect(ch chan<- prometheus.Metric) {
 	credit := make(map[string]float64)
+	circuits := make(map[string]float64)
+	warm := make(map[string]float64)
 	count, age, registries := 0, 0.0, 0
 	for _, m := range market.All() {
 		accounts, err := m.Ledger.Accounts()
@@ -41,6 +52,13 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 				credit[sellers.bound(seller)] += float64(a.BalanceMicros)
 			}
 		}
+		for _, e := range m.Pool.Entries() {
+			seller := sellers.bound(e.SellerID)
+			circuits[seller] = max(circuits[seller], circuitValues[e.Circuit])
+		}
+		for _, e := range m.Warmer.Status().Prewarm.Entries {
+			warm[string(e.State)]++
+		}
 		for _, r := range m.Registries() {
 			registries++
 			count += r.Sellers
@@ -48,6 +66,12 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 				age = max(age, float64(*r.AgeSeconds))
 			}
 		}
+	}
+	for seller, state := range circuits {
+		ch <- prometheus.MustNewConstMetric(circuitState, prometheus.GaugeValue, state, seller)
+	}
+	for state, n := range warm {
+		ch <- prometheus.MustNewConstMetric(prewarmEntries, prometheus.GaugeValue, n, state)
 	}
 	for seller, micros := range credit {
 		ch <- prometheus.MustNewConstMetric(creditMicros, prometheus.GaugeValue, micros, seller)

@@ -5,12 +5,15 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // Status is how the gateway stands, as `GET /tokenbuddy/status` gives it.
 type Status struct {
+	prewarm.Status
+	Pool PoolStatus `json:"pool"`
 	// Registry is absent where all sellers are pinned.
 	Registry *routing.RegistryStatus `json:"registry,omitempty"`
 	// Registries lists them all where sites of one ledger use more than one.
@@ -33,6 +36,8 @@ type LedgerStatus struct {
 func status(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 	day, session := m.Ledger.Spent()
 	s := Status{
+		Status: m.Warmer.Status(),
+		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(),
 		Ledger: LedgerStatus{Dir: m.Dir(), OK: true, SpentTodayMicros: day, SpentSessionMicros: session},
 	}

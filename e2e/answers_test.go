@@ -107,7 +107,7 @@ func TestClientReceives(t *testing.T) {
 	for name, row := range rows {
 		s.seller("seller."+name, with(row.answer), name)
 	}
-	s.open("")
+	s.open("\t\tfailover {\n\t\t\tmax_attempts 1\n\t\t}\n")
 	for name, row := range rows {
 		for _, stream := range []string{"", `"stream":true,`} { // what the answer says it is decides, not what was asked for
 			a := s.infer("head "+name+stream, name, stream)

@@ -362,16 +362,19 @@ func TestBalances(t *testing.T) {
 func TestCostOfFailure(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.seller("charges", settledBy(sayJSON(500, `{}`), "Settlement-Id", "s", "Billed-Micros", "5"), priced("m"))
+	charged := func(id string) handler {
+		return settledBy(sayJSON(500, `{}`), "Settlement-Id", id, "Billed-Micros", "5")
+	}
+	s.seller("charges", inTurn(charged("s1"), charged("s2")), priced("m"))
 	s.seller("begins", sayStream(roleOnly), priced("m"))
 	s.seller("serves", answerPlain, priced("m"))
 	s.open("")
 	a := s.infer("r", "m", "")
-	if e := s.entryOf("r"); a.StatusCode != 200 || e.Seller != "serves" || e.Attempts != 3 || e.BilledMicros != 9 {
+	if e := s.entryOf("r"); a.StatusCode != 200 || e.Seller != "serves" || e.Attempts != 4 || e.BilledMicros != 9 {
 		t.Errorf("status %d, booked %+v", a.StatusCode, e)
 	}
 	balances := s.balances()
-	if balances["waste:charges"] != 5 || balances["credit:charges"] != 4_999_995 {
+	if balances["waste:charges"] != 10 || balances["credit:charges"] != 4_999_990 { // it was asked twice
 		t.Errorf("the accounts are %v", balances)
 	}
 	// A good answer's headers came from the second, so that it has cost something, nobody knows what.

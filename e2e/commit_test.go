@@ -56,7 +56,7 @@ func TestCommit(t *testing.T) {
 	t.Parallel()
 	const unfinished = "data: {\"choices\":[{\"delta\":{\"content\":\"half a bl"
 	s := newStage(t)
-	script := make(map[string]string) // what a model's first seller sends
+	script := make(map[string]string) // what a row's first seller sends
 	cut := func(w http.ResponseWriter, _ *http.Request, body []byte) {
 		var ask struct{ Script string }
 		_ = json.Unmarshal(body, &ask)
@@ -70,18 +70,18 @@ func TestCommit(t *testing.T) {
 		}
 	}
 	type row struct {
-		id, model, path, want string
-		next                  bool // another seller serves
-		whole                 bool
+		id, api, model, path, want string
+		next                       bool // another seller serves
+		whole                      bool
 	}
 	var rows []row
-	others := make(map[string]*fakeSeller)
+	models := make(map[string][]any) // of each API
 	for name, c := range commitCases {
-		s.seller("first."+name, cut, priced(name))
-		others[name] = s.seller("other."+name, sayStream(c.good), priced(name))
 		add := func(id, stream string, r row) {
-			r.id, r.model, r.path = name+" "+id, name, c.path
+			r.id, r.api, r.model, r.path = name+" "+id, name, fmt.Sprint("m", len(rows)), c.path
 			script[r.id] = stream
+			s.seller("first."+r.model, cut, priced(r.model)) // a row's own: one that fails again and again is not asked any more
+			models[name] = append(models[name], priced(r.model))
 			rows = append(rows, r)
 		}
 		prelude := strings.Join(c.preludes, "")
@@ -98,6 +98,10 @@ func TestCommit(t *testing.T) {
 		}
 		add("only its end whole", prelude+c.end, row{want: prelude + c.end, whole: true})
 	}
+	others := make(map[string]*fakeSeller)
+	for name, c := range commitCases {
+		others[name] = s.seller("other."+name, sayStream(c.good), models[name]...)
+	}
 	s.open("")
 	served := make(map[string]int)
 	for _, r := range rows {
@@ -108,8 +112,8 @@ func TestCommit(t *testing.T) {
 		case a.StatusCode != 200 || !ok:
 			t.Errorf("%s: status %d\n got %q\nwant %q", r.id, a.StatusCode, a.body, r.want)
 		case r.next:
-			served[r.model]++
-			if rest != "" || a.cut != nil || e.Status != "ok" || e.Attempts != 2 || e.Seller != "other."+r.model {
+			served[r.api]++
+			if rest != "" || a.cut != nil || e.Status != "ok" || e.Attempts != 2 || e.Seller != "other."+r.api {
 				t.Errorf("%s: %q follows, %v; booked %+v", r.id, rest, a.cut, e)
 			}
 		case r.whole:
@@ -120,7 +124,7 @@ func TestCommit(t *testing.T) {
 			if a.cut == nil || e.Status != "interrupted" || e.Attempts != 1 {
 				t.Errorf("%s: not aborted (%v) or booked as %+v", r.id, a.cut, e)
 			}
-			assertErrorEvent(t, r.id, r.model, rest)
+			assertErrorEvent(t, r.id, r.api, rest)
 		}
 	}
 	for name, other := range others {

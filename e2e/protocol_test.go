@@ -245,22 +245,25 @@ func TestIdempotencyKey(t *testing.T) {
 	sellers := []*fakeSeller{
 		s.seller("s1", sayJSON(500, `{}`), "m"), s.seller("s2", inTurn(sayJSON(402, `{}`), answerPlain), "m"), s.seller("s3", answerPlain, "only"),
 	}
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob\n\t\t}\n")
+	s.open("\t\tfailover {\n\t\t\tmax_attempts 6\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob\n\t\t}\n")
 	key := func(of *fakeSeller) (last string) {
 		for _, asked := range of.inferences() {
 			last = asked.Header.Get("Idempotency-Key")
 		}
 		return last
 	}
-	s.ask(0, "POST", "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-ada", "Idempotency-Key", "k")
+	a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-ada", "Idempotency-Key", "k")
+	if a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Attempts") != "5" {
+		t.Errorf("status %d after %s attempts", a.StatusCode, a.Header.Get("X-TokenBuddy-Attempts"))
+	}
 	keys := make(map[string]int)
 	for _, seller := range sellers {
 		for _, asked := range seller.inferences() {
 			keys[asked.Header.Get("Idempotency-Key")]++
 		}
 	}
-	if len(keys) != 1 || slices.Collect(maps.Values(keys))[0] != 3 {
-		t.Errorf("three attempts carried the keys %v", keys)
+	if len(keys) != 1 || slices.Collect(maps.Values(keys))[0] != 5 {
+		t.Errorf("five attempts carried the keys %v", keys)
 	}
 	ofAda := key(sellers[1])
 	seen := map[string]string{ofAda: "ada, k"}
@@ -289,27 +292,43 @@ func TestIdempotencyKey(t *testing.T) {
 func TestDeadlineHeader(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	fails := s.seller("fails", sayJSON(500, `{}`), "m")
-	works := s.seller("works", answerPlain, "m")
-	s.open("", "\t\tfailover {\n\t\t\tdeadline 7s 90s\n\t\t}\n", "\t\tfailover {\n\t\t\tdeadline 9s\n\t\t}\n")
-	for site, want := range []struct{ stream, unstreamed int }{{30_000, 280_000}, {7_000, 90_000}, {9_000, 9_000}} {
-		for stream, most := range map[bool]int{true: want.stream, false: want.unstreamed} {
-			members := ""
+	sites := []struct {
+		failover           string
+		stream, unstreamed int
+	}{{"", 30_000, 280_000}, {"deadline 7s 90s", 7_000, 90_000}, {"deadline 9s", 9_000, 9_000}}
+	asked := make(map[string][2]*fakeSeller) // for each model; a seller that fails too often is not asked again
+	var bodies []string
+	for i, site := range sites {
+		for _, stream := range []bool{true, false} {
+			m := fmt.Sprintf("m%d%t", i, stream)
+			asked[m] = [2]*fakeSeller{s.seller("fails"+m, sayJSON(500, `{}`), m), s.seller("works"+m, answerPlain, m)}
+		}
+		bodies = append(bodies, "\t\tfailover {\n\t\t\tmax_attempts 3\n\t\t\t"+site.failover+"\n\t\t}\n")
+	}
+	s.open(bodies...)
+	for i, site := range sites {
+		for stream, most := range map[bool]int{true: site.stream, false: site.unstreamed} {
+			m, members := fmt.Sprintf("m%d%t", i, stream), ""
 			if stream {
 				members = `"stream":true,`
 			}
-			s.ask(site, "POST", "/v1/chat/completions", chatOf("m", members))
-			left := make([]int, 2)
-			for i, seller := range []*fakeSeller{fails, works} {
-				asked := seller.inferences()
-				said := asked[len(asked)-1].Header.Get("X-TokenBuddy-Deadline-Ms")
-				var err error
-				if left[i], err = strconv.Atoi(said); err != nil || left[i] > most || left[i] < most-3000 {
-					t.Errorf("site %d, stream %t: %q ms at seller %d, want about %d", site, stream, said, i, most)
+			s.ask(i, "POST", "/v1/chat/completions", chatOf(m, members))
+			var left []int
+			for _, seller := range asked[m] {
+				for _, attempt := range seller.inferences() {
+					said := attempt.Header.Get("X-TokenBuddy-Deadline-Ms")
+					n, err := strconv.Atoi(said)
+					if err != nil || n > most || n < most-3000 {
+						t.Errorf("site %d, stream %t: %q ms at attempt %d, want about %d", i, stream, said, len(left), most)
+					}
+					left = append(left, n)
 				}
 			}
-			if !stream && left[1] > left[0] {
-				t.Errorf("site %d: the request has more time left at the second seller (%d, %d)", site, left[0], left[1])
+			if len(left) != 3 {
+				t.Errorf("site %d, stream %t: %d attempts", i, stream, len(left))
+			}
+			if !stream && !slices.IsSortedFunc(left, func(a, b int) int { return b - a }) {
+				t.Errorf("site %d: the request has more time left at a later attempt: %d", i, left)
 			}
 		}
 	}

@@ -182,6 +182,14 @@ func say(status int, kind, body string) handler {
 // sayJSON answers with a status and a JSON body.
 func sayJSON(status int, body string) handler { return say(status, "application/json", body) }
 
+// with answers with a header.
+func with(answer handler, name, value string) handler {
+	return func(w http.ResponseWriter, r *http.Request, body []byte) {
+		w.Header().Set(name, value)
+		answer(w, r, body)
+	}
+}
+
 // sayStream answers with an event stream, all at once.
 func sayStream(stream string) handler { return say(http.StatusOK, "text/event-stream", stream) }
 

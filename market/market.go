@@ -1,5 +1,5 @@
-// Package market holds what exists once per ledger directory and outlives a config: the ledger, the purchase desk and the
-// registries. It starts and stops them and has no logic of its own; configs and the requests of a config hold a reference.
+// Package market holds what exists once per ledger directory and outlives a config: the ledger, the purchase desk, the
+// registries, what is known of the sellers, prewarming, and the selection set at run time. It starts and stops them and has no logic of its own; configs and the requests of a config hold a reference.
 package market
 
 import (
@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -43,16 +45,27 @@ type Options struct {
 type Market struct {
 	Ledger *ledger.Ledger
 	Desk   *purchase.Desk
+	Pool   *routing.Pool // what is known of the sellers
+	Warmer *prewarm.Warmer
+
+	// Conversations and Responses remember which seller serves a conversation, and has made a response.
+	Conversations, Responses *routing.Affinity
+	// Exclusions are the sellers that do not have a model that the registry says they have.
+	Exclusions *routing.Exclusions
 
 	dir       string
 	keyDigest [sha256.Size]byte
 	logger    *zap.Logger
 	stopDesk  context.CancelFunc
+	tending   sync.WaitGroup
 	carrier   *relay.Carrier // for registries, which outlive the configs that name them
 
 	mu         sync.Mutex // protects all following fields
 	terms      []*termsHolder
 	registries map[string]*sharedRegistry
+
+	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
+	selection atomic.Pointer[Selection]        // over the configs' policies; nil: none
 }
 
 // Open gives the market of a ledger directory, opening it where no config has it open yet. Each Open wants its Release.
@@ -106,7 +119,15 @@ func open(dir string, o Options) (*Market, error) {
 		carrier:    relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second}),
 		registries: make(map[string]*sharedRegistry),
 	}
+	m.tables.Store(new([]*routing.Table))
+	m.loadSelection()
+	m.Pool = routing.NewPool(routing.PoolOptions{Logger: o.Logger.Named("routing"), Changed: m.sellerChanged})
+	m.Conversations = routing.NewAffinity(routing.Conversations)
+	m.Responses = routing.NewAffinity(routing.Conversations)
+	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
+	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: o.Logger.Named("prewarm")})
+	m.tending.Go(func() { m.tend(ctx) })
 	return m, nil
 }
 
@@ -119,10 +140,64 @@ func (m *Market) Release() {
 
 // Destruct ends the desk and then closes the ledger that it writes to.
 func (m *Market) Destruct() error {
+	m.Warmer.Close()
 	m.stopDesk()
+	m.tending.Wait()
 	m.Desk.Close()
 	m.carrier.Close()
 	return m.Ledger.Close()
+}
+
+// maxExclusions is how many sellers can be left out for a model and path at once; the oldest are forgotten first.
+const maxExclusions = 4096
+
+// HoldTable has a config's table hear of changes of the sellers' health, and of the selection, until release is called.
+func (m *Market) HoldTable(t *routing.Table) (release func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.selection.Load(); s != nil {
+		if policy, err := s.policy(); err == nil { // it was checked when it was set
+			t.Override(policy)
+		}
+	}
+	tables := append(slices.Clone(*m.tables.Load()), t)
+	m.tables.Store(&tables)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		tables := slices.DeleteFunc(slices.Clone(*m.tables.Load()), func(o *routing.Table) bool { return o == t })
+		m.tables.Store(&tables)
+	}
+}
+
+// tend moves on, each minute, the sample of sellers that are kept ready beside the best, and forgets those that are no longer
+// named anywhere.
+func (m *Market) tend(ctx context.Context) {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		tables := *m.tables.Load()
+		for _, t := range tables {
+			t.Sweep()
+		}
+		m.Pool.Forget(time.Now(), func(id, origin string) bool {
+			return slices.ContainsFunc(tables, func(t *routing.Table) bool {
+				s := t.Index().Seller(id)
+				return s != nil && s.Origin == origin
+			})
+		})
+	}
+}
+
+func (m *Market) sellerChanged(s *routing.State) {
+	for _, t := range *m.tables.Load() {
+		t.Touch(s.ID())
+	}
 }
 
 // Dir is the absolute path of the ledger's directory.

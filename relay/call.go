@@ -105,7 +105,7 @@ const maxStale = 3
 // but not then.
 func writeFailed(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "write" || op.Op == "readfrom") && !op.Timeout()
+	return errors.Is(err, io.ErrClosedPipe) || errors.As(err, &op) && (op.Op == "write" || op.Op == "readfrom") && !op.Timeout()
 }
 
 // cause says why in words of our own: the text of a protocol error or of a bad certificate is what the seller sent.

@@ -54,7 +54,7 @@ func TestJudgeModelMissing(t *testing.T) {
 		{404, `{"error":{"type":"model_not_found"}}`, true},
 		{404, `{"code":"model_not_found"}`, true},
 		{404, `{"error":{"message":"model_not_found"}}`, false},
-		{404, `{"error":{"code":"model_not_found"}`, false},
+		{404, `{"type":"error","error":{"type":"not_found_error","message":"model: x"}}`, true},
 		{404, `no such page`, false},
 		{404, strings.Repeat("[", 1_000_000), false},
 		{400, `{"error":{"code":"model_not_found"}}`, false},

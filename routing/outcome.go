@@ -1,12 +1,10 @@
 package routing
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
-	"github.com/tidwall/gjson"
-
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -54,20 +52,7 @@ func Judge(status int, body []byte) Outcome {
 		o.Kind = Soft5xx
 	default:
 		o.Kind = Hard4xx
-		o.ModelMissing = status == http.StatusNotFound && modelNotFound(body)
+		o.ModelMissing = dialect.SaysModelNotFound(status, body)
 	}
 	return o
-}
-
-// modelNotFound tells whether an error answer says that the model is not known.
-func modelNotFound(body []byte) bool {
-	if !json.Valid(body) { // gjson's own check recurses, and a deeply nested body would overflow the stack
-		return false
-	}
-	for _, path := range []string{"error.code", "error.type", "code", "type"} {
-		if gjson.GetBytes(body, path).String() == "model_not_found" {
-			return true
-		}
-	}
-	return false
 }

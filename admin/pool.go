@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// PoolStatus is what is known of the sellers that were dealt with.
+type PoolStatus struct {
+	Size    int                 `json:"size"`
+	Entries []routing.PoolEntry `json:"entries"`
+}
+
+func poolStatus(m *market.Market) PoolStatus {
+	entries := m.Pool.Entries()
+	if entries == nil {
+		entries = []routing.PoolEntry{}
+	}
+	return PoolStatus{len(entries), entries}
+}
+
+// seller is a row of GET /tokenbuddy/sellers: how a seller does, and what is left there.
+type seller struct {
+	routing.PoolEntry
+	LeftMicros   money.Micros `json:"leftMicros"`
+	WastedMicros money.Micros `json:"wastedMicros"`
+	NoMoreMoney  bool         `json:"noMoreMoney"` // its last two tokens served nothing
+}
+
+func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
+	type key struct{ id, origin string }
+	rows := []seller{}
+	at := make(map[key]int)
+	for _, e := range m.Pool.Entries() {
+		at[key{e.SellerID, e.URL}] = len(rows)
+		rows = append(rows, seller{PoolEntry: e})
+	}
+	for _, c := range m.Desk.Credit().Sellers {
+		i, ok := at[key{c.SellerID, c.Origin}]
+		if !ok {
+			i = len(rows)
+			rows = append(rows, seller{PoolEntry: routing.PoolEntry{
+				SellerID: c.SellerID, URL: c.Origin, Circuit: routing.CircuitClosed, HealthScore: 1000,
+			}})
+		}
+		rows[i].LeftMicros, rows[i].WastedMicros, rows[i].NoMoreMoney = c.LeftMicros, c.WastedMicros, c.NoMoreMoney
+	}
+	return answer(w, http.StatusOK, rows)
+}
+
+// sweep probes the sellers of the focus set now, and says how that went.
+func sweep(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	result, err := m.Warmer.Sweep(r.Context())
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, result)
+}
+
+// selection shows the policy that was put over those of the configs; null where none was.
+func selection(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, map[string]*market.Selection{"selection": m.Selection()})
+}
+
+// setSelection puts a policy over those of the configs, until it is deleted, also over a restart.
+func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	var s market.Selection
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return bad(`expected an object such as {"policy":"manual","seller":"acme"}`)
+	}
+	if err := m.Select(s); err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("selection: %w", err)}
+	}
+	return selection(m, w, r)
+}
+
+// unsetSelection gives the configs' own policies back.
+func unsetSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	if err := m.Unselect(); err != nil {
+		return err
+	}
+	return selection(m, w, r)
+}

@@ -1,0 +1,89 @@
+package tokenbuddy
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// affinityKey stands for a conversation, or for a response, in the market's memory. It is a keyed hash, so that the memory
+// holds nothing of a prompt.
+type affinityKey [16]byte
+
+// identifyConversation finds out which conversation the request belongs to, by what the client says, else by how it begins.
+// It is false where there is nothing to tell it by, or affinity is off.
+func (x *exchange) identifyConversation() {
+	if x.gw.set.affinity <= 0 {
+		return
+	}
+	h := x.gw.hasher(x.member.Name, x.served)
+	named := x.ask.PromptCacheKey
+	for _, header := range []string{"X-Session-Id", "X-Claude-Code-Session-Id"} {
+		if named == "" {
+			named = x.r.Header.Get(header)
+		}
+	}
+	if named != "" {
+		_, _ = h.WriteString(named)
+		x.inConversation = true
+	} else {
+		x.inConversation = x.endpoint.Opening(x.ask, x.body.bytes, h)
+	}
+	copy(x.conversation[:], h.Sum(nil))
+}
+
+// prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
+// it builds on a response that the seller has made.
+func (x *exchange) prefer(q *routing.Query) {
+	if id := x.ask.PreviousResponseID; id != "" && x.endpoint.Protocol == dialect.Responses {
+		q.Maker, _ = x.gw.market.Responses.Get(x.gw.responseKey(id), x.begun)
+	}
+	if x.inConversation {
+		if last, ok := x.gw.market.Conversations.Get(x.conversation, x.begun); ok {
+			q.Last, q.Cached = last, q.Ceiling.Prompt/2
+		}
+	}
+}
+
+// remember keeps who has served the conversation.
+func (a *attempt) remember() {
+	if a.inConversation && a.outcome.Good() {
+		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), a.gw.set.affinity)
+	}
+}
+
+// rememberResponse keeps who has made a response.
+func (a *attempt) rememberResponse() {
+	if a.endpoint.Protocol != dialect.Responses || a.response.StatusCode != http.StatusOK {
+		return
+	}
+	id := ""
+	if a.stream != nil {
+		id = a.events.ResponseID()
+	} else {
+		id = a.endpoint.ResponseID(a.answer)
+	}
+	if id != "" {
+		a.gw.market.Responses.Put(a.gw.responseKey(id), a.candidate.Seller.Key(), time.Now(), routing.ResponseLife)
+	}
+}
+
+func (gw *gateway) responseKey(id string) (key affinityKey) {
+	h := gw.hasher("response", id)
+	copy(key[:], h.Sum(nil))
+	return key
+}
+
+// hasher begins a keyed hash with these names, each apart from the next.
+func (gw *gateway) hasher(names ...string) *blake3.Hasher {
+	h, _ := blake3.NewKeyed(gw.promptKey[:]) // errs on a key of another length alone
+	for _, name := range names {
+		_, _ = h.WriteString(name)
+		_, _ = h.Write([]byte{0})
+	}
+	return h
+}

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+// TestRebuyBelow has tokens fall under the threshold: they serve no more while others can be bought.
+func TestRebuyBelow(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	spends := func(micros int) handler {
+		return func(w http.ResponseWriter, r *http.Request, body []byte) {
+			settledBy(answerPlain, "Settlement-Id", r.Header.Get("X-Request-Id"), "Billed-Micros", fmt.Sprint(micros))(w, r, body)
+		}
+	}
+	above := s.seller("above", spends(2_000_000), "above") // 5, 3, 1 dollars left
+	below := s.seller("below", spends(3_000_001), "below") // 5, then less than 2
+	s.open("\t\tpurchase {\n\t\t\trebuy_below 2\n\t\t}\n")
+	for i, want := range []struct{ above, below int }{{1, 1}, {1, 2}, {2, 3}} {
+		for _, model := range []string{"above", "below"} {
+			id := fmt.Sprint(model, i)
+			s.infer(id, model, "")
+			if e := s.entryOf(id); e.Status != "ok" {
+				t.Errorf("%s: booked %+v", id, e)
+			}
+		}
+		if above.purchases() != want.above || below.purchases() != want.below {
+			t.Errorf("after %d requests: %d and %d purchases, want %v", i+1, above.purchases(), below.purchases(), want)
+		}
+	}
+	s.verify()
+}
+
+// TestAmount has requests of different cost buy: the amount, or what the request may cost where that is more, at most four
+// times the amount.
+func TestAmount(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	limits := map[string]string{"little": `"max_tokens":10,`, "more": `"max_tokens":10000,`, "most": `"max_tokens":1000000,`, "several": `"max_tokens":4000,"n":3,`, "unsaid": ""}
+	desks := make(map[string]*desk)
+	for name := range limits {
+		desks[name] = s.buying(name, nil, nil, priced(name))
+		desks[name].credit = 10_000
+	}
+	s.open("\t\tpurchase {\n\t\t\tamount 0.01\n\t\t\trebuy_below 0\n\t\t}\n")
+	for name, members := range limits {
+		s.infer(name, name, members)
+		s.entryOf(name)
+		desks[name].mu.Lock()
+		asked, _ := desks[name].steps[0].body["amountMicros"].(float64)
+		desks[name].mu.Unlock()
+		prompt := float64(len(chatOf(name, members))) / 3
+		want := map[string]float64{"little": 10_000, "more": 20_000 + prompt, "most": 40_000, "several": 24_000 + prompt, "unsaid": 2*8192 + prompt}[name]
+		if asked < want-2 || asked > want+2 {
+			t.Errorf("%s: %v micros were asked for, want about %v", name, asked, want)
+		}
+	}
+	s.verify()
+}
+
+// TestSpendingLimits lets each limit be reached: nothing more is bought, tokens that are there still serve, and so does a
+// seller that needs no purchase. The daily limit is kept over a restart, the session's begins anew.
+func TestSpendingLimits(t *testing.T) {
+	t.Parallel()
+	for word, afterRestart := range map[string]int{"session_limit": 200, "daily_limit": 503} {
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			first, second := s.seller("first", answerPlain, "a"), s.seller("second", answerPlain, "b", "both")
+			s.lists = append([]listing{{ID: "third", URL: newSeller(t, "third", answerPlain).URL, Models: []any{"both", "c"}}}, s.lists...)
+			s.open("\t\tpurchase {\n\t\t\t" + word + " 10\n\t\t}\n")
+			for _, row := range []struct {
+				model  string
+				status int
+			}{{"a", 200}, {"b", 200}, {"c", 503}, {"a", 200}, {"both", 200}, {"c", 503}} {
+				a := s.infer("", row.model, "")
+				if row.status != 200 {
+					assertRefused(t, row.model, a, refusedNoSeller, false)
+				} else if a.StatusCode != 200 {
+					t.Errorf("%s: status %d: %s", row.model, a.StatusCode, a.body)
+				}
+				if row.model == "both" && a.Header.Get("X-TokenBuddy-Seller") != "second" {
+					t.Errorf("served by %s", a.Header.Get("X-TokenBuddy-Seller"))
+				}
+			}
+			if !s.log.has("purchase.budget.exceeded") {
+				t.Error("not logged")
+			}
+			s.stop()
+			s.start()
+			if a := s.infer("", "a", ""); a.StatusCode != 200 {
+				t.Errorf("a token from before the restart: status %d: %s", a.StatusCode, a.body)
+			}
+			if a := s.infer("", "c", ""); a.StatusCode != afterRestart {
+				t.Errorf("a purchase after the restart: status %d: %s", a.StatusCode, a.body)
+			}
+			if n := first.purchases() + second.purchases(); n != 2 {
+				t.Errorf("%d purchases", n)
+			}
+			s.verify()
+		})
+	}
+}
+
+// TestPurchasesAreRare has sellers whose tokens serve nothing: two, and there is no more money for them.
+func TestPurchasesAreRare(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	useless := s.seller("useless", sayJSON(401, `{}`), "useless")
+	s.open("")
+	for range 4 {
+		if a := s.infer("", "useless", ""); a.StatusCode != 502 && a.StatusCode != 503 {
+			t.Errorf("status %d: %s", a.StatusCode, a.body)
+		}
+	}
+	if n := useless.purchases(); n != 2 {
+		t.Errorf("%d purchases of tokens that serve nothing", n)
+	}
+	eventually(t, "what was on them is waste", func() bool { return s.balances()["waste:useless"] == 10_000_000 })
+	s.verify()
+}

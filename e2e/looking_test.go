@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestLookingIn asks for what operators look at, and for the same on the site.
+func TestLookingIn(t *testing.T) {
+	t.Parallel()
+	s := startBooks(t)
+	status, body := s.look("/tokenbuddy/status")
+	var page map[string]json.RawMessage
+	if err := json.Unmarshal(body, &page); err != nil || status != 200 {
+		t.Fatalf("status %d, %v: %s", status, err, body)
+	}
+	for _, name := range []string{"credit", "registry", "ledger"} {
+		if len(page[name]) == 0 || string(page[name]) == "null" {
+			t.Errorf("the status has no %s: %s", name, body)
+		}
+	}
+	status, metrics := s.look("/metrics")
+	if status != 200 {
+		t.Fatalf("metrics: status %d", status)
+	}
+	for _, line := range []string{
+		`tokenbuddy_requests_total{model="large",outcome="ok",protocol="chat_completions",seller="acme"} 1`,
+		`tokenbuddy_attempts_total{kind="insufficient_funds",seller="bolt"} 1`,
+		`tokenbuddy_attempts_total{kind="soft_5xx",seller="fails"} `,
+		`tokenbuddy_time_to_first_byte_seconds_count{protocol="chat_completions"} `,
+		`tokenbuddy_request_duration_seconds_count{protocol="messages"} 1`,
+		`tokenbuddy_streams_open 0`,
+		`tokenbuddy_purchases_total{outcome="granted",seller="bolt"} 2`,
+		`tokenbuddy_purchased_micros_total{seller="acme"} 5e+06`,
+		`tokenbuddy_billed_micros_total{member="ada",model="large",seller="acme"} 1000`,
+		`tokenbuddy_wasted_micros_total{seller="fails"} `,
+		`tokenbuddy_credit_micros{seller="acme"} 4e+06`,
+		`tokenbuddy_ledger_commit_seconds_count `,
+		`tokenbuddy_registry_sellers 4`,
+		`tokenbuddy_registry_age_seconds `,
+	} {
+		if !strings.Contains(string(metrics), "\n"+line) {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+	for _, path := range []string{"/metrics", "/tokenbuddy/status", "/tokenbuddy/sellers", "/tokenbuddy/ledger/entries", "/tokenbuddy/ledger/summary", "/tokenbuddy/ledger/accounts", "/tokenbuddy/ledger/verify"} {
+		if a := s.ask(0, "GET", path, "", "Authorization", "Bearer sk-ada"); a.StatusCode != 299 {
+			t.Errorf("on the site, GET %s: status %d: %s", path, a.StatusCode, a.body)
+		}
+	}
+	for _, path := range []string{"/tokenbuddy/status", "/tokenbuddy/ledger/entries", "/tokenbuddy/ledger/verify"} {
+		res, err := http.Post("http://"+s.admin+path, "application/json", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("POST %s: status %d", path, res.StatusCode)
+		}
+	}
+}
+
+// TestPromptHash compares the hashes of prompts: equal ones are equal, and none is what anyone could compute without the key.
+func TestPromptHash(t *testing.T) {
+	t.Parallel()
+	hashes := make(map[string]bool)
+	for range 2 {
+		s := newStage(t)
+		s.seller("acme", answerPlain, "m")
+		s.open("")
+		for _, content := range []string{"", "", `"x":1,`} {
+			s.infer("", "m", content)
+		}
+		eventually(t, "three entries", func() bool { return len(s.entries("inference")) == 3 })
+		var own []any
+		for _, e := range s.lines("/tokenbuddy/ledger/entries") {
+			if e["kind"] == "inference" {
+				own = append(own, e["promptHash"])
+				hashes[e["promptHash"].(string)] = true
+			}
+		}
+		if own[0] != own[1] || own[0] == own[2] {
+			t.Errorf("the hashes are %v", own)
+		}
+	}
+	if len(hashes) != 4 {
+		t.Errorf("two ledgers with keys of their own have the hashes %v", hashes)
+	}
+}
+
+// TestAccessLog looks for who used what in the access log, and in the placeholders.
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", settledBy(answerPlain, "Settlement-Id", "s", "Billed-Micros", "7"), priced("m", "alias"))
+	registry := serveDocument(t, s.lists)
+	s.caddy = newCaddy(t, "")
+	s.sites = []string{s.site}
+	s.write(s.global("") + "http://" + s.site + " {\n\tbind 127.0.0.1\n\tlog\n\tlog_append said_member {http.tokenbuddy.member}\n\tlog_append said_seller {http.tokenbuddy.seller}\n\tlog_append said_model {http.tokenbuddy.model}\n\ttokenbuddy {\n" + market(registry, "") + "\t}\n}\n")
+	s.start()
+	s.infer("logged", "alias", "")
+	var line map[string]any
+	eventually(t, "the access log", func() bool {
+		for l := range strings.Lines(s.log.String()) {
+			if strings.Contains(l, `"handled request"`) {
+				return json.Unmarshal([]byte(l), &line) == nil
+			}
+		}
+		return false
+	})
+	for name, want := range map[string]any{"tokenbuddy_member": "anonymous", "tokenbuddy_seller": "acme", "tokenbuddy_model": "m", "tokenbuddy_billed_micros": 7.0, "said_member": "anonymous", "said_seller": "acme", "said_model": "m"} {
+		if line[name] != want {
+			t.Errorf("%s is %v, want %v", name, line[name], want)
+		}
+	}
+}
