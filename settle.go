@@ -61,7 +61,11 @@ func (a *attempt) charge(d routing.Decision) {
 	if d.DropToken {
 		a.gw.market.Desk.Drop(a.lease, "the seller does not know the token (401)")
 	}
-	a.settle(a.gw.market.Ledger.Waste, a.inference(ledger.StatusFailed))
+	in := a.inference(ledger.StatusFailed)
+	if in.Answered || in.Settlement != nil {
+		a.lease.Spent()
+	}
+	a.settle(a.gw.market.Ledger.Waste, in)
 }
 
 // settle queues a booking at once, so that bookings keep their order. When it is durable the lease goes back with what it
@@ -92,6 +96,7 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 			billed <- e.BilledMicros
 		default:
 			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+			a.lease.Wasted(e.Attempt.BilledMicros)
 			billed <- e.Attempt.BilledMicros
 		}
 	})

@@ -20,7 +20,6 @@ type trade struct {
 	force      bool            // every candidate is unfit: the first is asked all the same
 	refused    *purchase.Lease // the token that the seller at hand did not take
 	retries    int             // at the seller at hand
-	bought     bool            // there, for this request: what was paid would be left behind with the seller
 	rebought   bool            // there, since a token was refused
 	credit     bool            // only a seller whose token needs no purchase will do
 	tried      []*attempt      // in order
@@ -92,7 +91,7 @@ func (t *trade) run() *dialect.Refusal {
 // pass goes to the next candidate.
 func (t *trade) pass() {
 	t.next++
-	t.refused, t.retries, t.bought, t.rebought = nil, 0, false, false
+	t.refused, t.retries, t.rebought = nil, 0, false
 }
 
 // decide asks the table of failover what to do after an attempt. The seller hears of the outcome first: the table wants to
@@ -101,7 +100,6 @@ func (t *trade) decide(a *attempt) routing.Decision {
 	if !a.outcome.Good() {
 		a.permit.End(time.Now(), a.result())
 	}
-	t.bought = t.bought || a.lease != nil && a.lease.Bought()
 	p := routing.Position{
 		Attempts:      t.attempts,
 		MaxAttempts:   t.allowed(),
@@ -109,7 +107,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 		Rebought:      t.rebought,
 		Retries:       t.retries,
 		MaxRetries:    t.gw.set.failover.retries,
-		FreshPurchase: t.bought,
+		FreshPurchase: a.lease != nil && a.lease.Fresh(time.Now()),
 		RetryBudget:   true,
 		Held:          t.held != nil,
 	}

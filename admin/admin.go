@@ -33,7 +33,7 @@ func (API) Routes() []caddy.AdminRoute {
 	var routes []caddy.AdminRoute
 	for path, methods := range map[string]map[string]look{
 		"/tokenbuddy/status":          {http.MethodGet: status},
-		"/tokenbuddy/sellers":         {http.MethodGet: sellersList},
+		"/tokenbuddy/sellers":         {http.MethodGet: sellersList, http.MethodPost: forgive},
 		"/tokenbuddy/prewarm":         {http.MethodPost: sweep},
 		"/tokenbuddy/selection":       {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
 		"/tokenbuddy/ledger/entries":  {http.MethodGet: entries},

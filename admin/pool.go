@@ -55,6 +55,19 @@ func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error
 	return answer(w, http.StatusOK, rows)
 }
 
+// forgive lets a seller whose last tokens served nothing be bought from again: POST with ?forgive=<id>.
+func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	id := r.URL.Query().Get("forgive")
+	known := false
+	for _, c := range m.Desk.Credit().Sellers {
+		known = c.SellerID == id && m.Desk.Forgive(c.SellerID, c.Origin) || known
+	}
+	if !known {
+		return bad("?forgive= names no seller that was bought from")
+	}
+	return sellersList(m, w, r)
+}
+
 // sweep probes the sellers of the focus set now, and says how that went.
 func sweep(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	result, err := m.Warmer.Sweep(r.Context())

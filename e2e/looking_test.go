@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -115,4 +116,62 @@ func TestAccessLog(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, line[name], want)
 		}
 	}
+}
+
+// TestSelectionAtRunTime puts a policy over the config's, which stays over a restart until it is deleted, and forgives a seller.
+func TestSelectionAtRunTime(t *testing.T) {
+	t.Parallel()
+	first, second := newSeller(t, "first", answerPlain), newSeller(t, "second", answerPlain)
+	c := newCaddy(t, "")
+	c.configure(market(registryOf(t, []string{"m"}, first, second), "\t\taffinity off\n"))
+	c.start()
+	servedBy := func(want string) {
+		t.Helper()
+		if res, body := c.post("/v1/chat/completions", chatBody); res.Header.Get("X-TokenBuddy-Seller") != want {
+			t.Errorf("served by %q, want %q: %s", res.Header.Get("X-TokenBuddy-Seller"), want, body)
+		}
+	}
+	servedBy("first")
+	if status := c.do(http.MethodPut, "/tokenbuddy/selection", `{"policy":"manual","seller":"second"}`); status != http.StatusOK {
+		t.Fatalf("PUT: status %d", status)
+	}
+	servedBy("second")
+	c.stop()
+	c.start()
+	servedBy("second")
+	for _, refused := range []string{`{"policy":"dice"}`, `{"policy":"manual","seller":"nobody"}`, `{"police":"manual"}`, `x`} {
+		if status := c.do(http.MethodPut, "/tokenbuddy/selection", refused); status != http.StatusBadRequest {
+			t.Errorf("PUT %s: status %d", refused, status)
+		}
+	}
+	if status := c.do(http.MethodDelete, "/tokenbuddy/selection", ""); status != http.StatusOK {
+		t.Fatalf("DELETE: status %d", status)
+	}
+	servedBy("first")
+	if status := c.do(http.MethodPost, "/tokenbuddy/sellers?forgive=first", ""); status != http.StatusOK {
+		t.Errorf("forgiving: status %d", status)
+	}
+	if status := c.do(http.MethodPost, "/tokenbuddy/sellers?forgive=nobody", ""); status != http.StatusBadRequest {
+		t.Errorf("forgiving nobody: status %d", status)
+	}
+	if status := c.do(http.MethodPost, "/tokenbuddy/prewarm", ""); status != http.StatusOK {
+		t.Errorf("a sweep: status %d", status)
+	}
+}
+
+// do sends a request to the admin endpoint and gives the status.
+func (c *caddy) do(method, path, body string) int {
+	c.t.Helper()
+	req, err := http.NewRequest(method, "http://"+c.admin+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
 }

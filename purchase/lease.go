@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -40,4 +41,23 @@ func (l *Lease) Return(delta money.Micros) {
 	if l.returned.CompareAndSwap(false, true) {
 		l.token.settle(l.hold, int64(delta))
 	}
+}
+
+// freshFor is how long after its purchase a token that has served nothing is worth another try.
+const freshFor = 5 * time.Minute
+
+// Fresh tells whether the token was just bought and has served nothing yet: to leave the seller now would waste it.
+func (l *Lease) Fresh(now time.Time) bool {
+	return now.Sub(l.token.bought) < freshFor && !l.token.served.Load() && !l.token.spent.Load()
+}
+
+// Spent says that the request is going to cost something, though nothing of it is booked yet.
+func (l *Lease) Spent() { l.token.spent.Store(true) }
+
+// Wasted says that a failed attempt has cost this much of the token's credit.
+func (l *Lease) Wasted(micros money.Micros) {
+	s := l.token.shelf
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wasted += micros
 }

@@ -15,7 +15,8 @@ import (
 type token struct {
 	id      string
 	bearer  string
-	credit  int64     // as granted
+	credit  int64 // as granted
+	bought  time.Time
 	expires time.Time // zero: serves those that bought it, and is not used again
 	seq     uint64    // the how-manieth of its shelf in this process; 0: it was there at the start
 	shelf   *shelf
@@ -32,6 +33,7 @@ type token struct {
 	state   atomic.Uint32 // live, retired, ended
 	served  atomic.Bool   // some request was paid from it
 	refused atomic.Bool   // the seller refused it
+	spent   atomic.Bool   // some of it is gone, or about to be
 
 	mu     sync.Mutex // for blocked, where more than adding is to be done
 	reason string     // why it was retired; written once, before state says so
@@ -49,7 +51,7 @@ const (
 )
 
 func newToken(t ledger.Token, s *shelf, seq uint64) *token {
-	n := &token{id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), expires: t.ExpiresAt, seq: seq, shelf: s}
+	n := &token{id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s}
 	n.balance.Store(int64(t.BalanceMicros))
 	n.free.Store(int64(t.BalanceMicros))
 	n.served.Store(t.Used > 0)

@@ -23,6 +23,9 @@ func (s *State) Score() int {
 	h := history(s.history.Load())
 	all, bad := int64(h.outcomes()), int64(h.failures())
 	probes := s.failedProbe.Load()
+	if bad == 0 && probes <= 0 && !h.open() && s.overbilling.Load() < 2*overbillingStep {
+		return 1000 // nearly all sellers, nearly always
+	}
 	if probes != 0 {
 		all++
 	}
