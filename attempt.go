@@ -27,6 +27,8 @@ type attempt struct {
 	permit    routing.Permit
 	lease     *purchase.Lease
 	hold      *ledger.Commit
+	ownHold   string // the hold's id; the next attempt's takes its place
+	booked    bool   // what it cost is on its way to the ledger, and the lease to the desk
 
 	sent     bool // the seller was asked
 	sentAt   time.Time
@@ -77,20 +79,20 @@ func (a *attempt) result() routing.Result {
 	r := routing.Result{Outcome: a.outcome}
 	var call *relay.CallError
 	switch {
-	case a.ours:
+	case a.ours, a.timedOut && !a.sent:
 		r.Kind = routing.ClientGone
 	case errors.Is(a.err, purchase.ErrUnreached):
 		r.Kind, r.NoConnection = routing.Deadline, true
 	case errors.As(a.err, &call):
-		r.NoConnection = call.Stage == relay.StageDial
+		r.NoConnection = call.Stage == relay.StageDial && !a.timedOut // the time that was left may have been short
 	}
 	return r
 }
 
 // run gets a token, sends the request and reads the answer until its outcome is known. refused is the token that this
-// seller has just turned down, if any.
-func (a *attempt) run(refused *purchase.Lease) {
-	if a.outcome = a.obtainToken(refused); !a.outcome.Good() {
+// seller has just turned down, and again the one for another try there, if any.
+func (a *attempt) run(refused, again *purchase.Lease) {
+	if a.outcome = a.obtainToken(refused, again); !a.outcome.Good() {
 		return
 	}
 	if a.late() {
@@ -114,8 +116,12 @@ func (a *attempt) run(refused *purchase.Lease) {
 }
 
 // obtainToken leases a token for the seller; one is bought where none is there.
-func (a *attempt) obtainToken(refused *purchase.Lease) routing.Outcome {
-	want := a.gw.want(a.candidate, a.ceiling())
+func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
+	if again != nil {
+		a.lease = again
+		return routing.Outcome{}
+	}
+	want := a.gw.want(a.candidate, a.ceiling(a.candidate))
 	ctx, cancel := context.WithCancel(a.r.Context())
 	defer cancel()
 	defer context.AfterFunc(shutdown, cancel)()
@@ -142,9 +148,9 @@ func (a *attempt) obtainToken(refused *purchase.Lease) routing.Outcome {
 	}
 }
 
-// ceiling is about the highest the request may cost at this seller.
-func (a *attempt) ceiling() money.Micros {
-	if cost, known := a.candidate.Price.Cost(a.endpoint.Ceiling(a.ask)); known {
+// ceiling is about the highest the request may cost at a candidate.
+func (x *exchange) ceiling(c *routing.Candidate) money.Micros {
+	if cost, known := c.Price.Cost(x.endpoint.Ceiling(x.ask)); known {
 		return min(cost, money.Max)
 	}
 	return holdWithoutPrice
@@ -155,9 +161,10 @@ func (a *attempt) ceiling() money.Micros {
 func (a *attempt) placeHold() {
 	previous := a.holdID
 	a.holdID = ledger.NewID()
+	a.ownHold = a.holdID
 	a.hold = a.gw.market.Ledger.PlaceHold(ledger.Hold{
 		ID: a.holdID, Request: a.request(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
-		TokenID: a.lease.TokenID(), AmountMicros: a.ceiling(), Price: *a.candidate.Price,
+		TokenID: a.lease.TokenID(), AmountMicros: a.ceiling(a.candidate), Price: *a.candidate.Price,
 		Attempt: a.attempts + 1, Replaces: previous, PlacedAt: time.Now(),
 	})
 }

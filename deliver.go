@@ -20,6 +20,7 @@ import (
 // deliver gives the client an answer that is fit for it, and books what it cost. The hold is on disk before the first byte
 // goes out: whatever happens from here on, the ledger knows of it.
 func (a *attempt) deliver() *dialect.Refusal {
+	a.seller = a.candidate.Seller.ID // an answer that was held back is not of the seller that was asked last
 	if err := a.hold.Wait(context.WithoutCancel(a.r.Context())); err != nil {
 		a.logger.Error("ledger.hold.failed", zap.String("requestId", a.id), zap.Error(err))
 		a.charge(routing.Decision{})
@@ -128,10 +129,9 @@ func (a *attempt) writeRest() error {
 // relay passes a stream on until it ends for the client. A settlement that is still to come is waited for in the background.
 func (a *attempt) relay() {
 	defer admin.ObserveStream()()
+	a.rememberResponse() // a client may build on it as soon as it has the last event
 	ending := a.stream.Relay(a.w)
 	a.took = time.Since(a.begun)
-	a.rememberResponse()
-	a.permit.End(time.Now(), a.verdict(ending == relay.Broken || ending == relay.SaidError))
 	switch {
 	case ending == relay.Whole:
 		a.ended = ledger.StatusOK
@@ -142,6 +142,8 @@ func (a *attempt) relay() {
 	default:
 		a.ended = ledger.StatusFailed // it said before any content that the request is at fault
 	}
+	a.rememberResponse()
+	a.permit.End(time.Now(), a.verdict(ending == relay.Broken || ending == relay.SaidError))
 	if status := a.ended; a.settled == nil && a.stream.Unsettled() {
 		a.gw.background(func() {
 			a.stream.Drain(shutdown)

@@ -37,6 +37,7 @@ type gateway struct {
 	table    *routing.Table
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site
+	funds    routing.Funds
 	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
 	promptKey [32]byte
 
@@ -68,6 +69,7 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 		market:  m,
 		table:   routing.NewTable(h.tableOptions(m)),
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: h.set.failover.connect, Networks: h.set.networks}),
+		funds:   funds{m.Desk},
 		closed:  make(chan struct{}),
 	}
 	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
@@ -75,7 +77,9 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 	gw.retired.Store(!current) // the one reference is then a request's
 	gateways.Store(gw, gw)
 	gw.release = append(gw.release, m.Release, gw.carrier.Close, gw.table.Close, m.HoldTable(gw.table), m.HoldTerms(h.set.terms, current))
-	m.Pool.SetCooldown(h.set.failover.cooldown)
+	if current {
+		m.Pool.SetCooldown(h.set.failover.cooldown)
+	}
 	if r := h.set.registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.url, Refresh: r.refresh, Timeout: r.timeout, MaxSize: r.maxSize,
@@ -183,12 +187,6 @@ func (f funds) HasCredit(c *routing.Candidate) bool {
 
 // CanBuy leaves it to the purchase desk to refuse: candidates take a payment method of ours, or they were none.
 func (funds) CanBuy(*routing.Candidate) bool { return true }
-
-// HasCredit tells whether a request can be paid at the candidate's seller without a purchase.
-func (gw *gateway) HasCredit(c *routing.Candidate) bool { return funds{gw.market.Desk}.HasCredit(c) }
-
-// CanBuy is as that of funds.
-func (*gateway) CanBuy(*routing.Candidate) bool { return true }
 
 // want says what a token is needed for.
 func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {

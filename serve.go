@@ -172,10 +172,14 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	x.identifyConversation()
 	q := routing.Query{
 		Served: served, Protocol: x.endpoint.Protocol, Path: x.endpoint.Path, DefaultSeller: index.DefaultSeller(),
-		Ceiling: x.endpoint.Ceiling(x.ask), Funds: x.gw, Now: x.begun,
+		Ceiling: x.endpoint.Ceiling(x.ask), Funds: x.gw.funds, Now: x.begun,
 	}
 	x.prefer(&q)
-	candidates := x.gw.table.Order(&q, index.Candidates(served, x.endpoint.Protocol), make([]*routing.Candidate, 0, routing.MaxReady))
+	offers := index.Candidates(served, x.endpoint.Protocol)
+	candidates := x.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
+	if len(candidates) == 0 && offers.Len() > 0 && q.Maker != (routing.SellerKey{}) {
+		return nil, dialect.NoSeller(retryLater) // there are sellers, but not the one that made the response
+	}
 	if len(candidates) == 0 {
 		return nil, dialect.ModelNotFound(x.ask.Model)
 	}

@@ -65,17 +65,23 @@ func (a *attempt) charge(d routing.Decision) {
 	if in.Answered || in.Settlement != nil {
 		a.lease.Spent()
 	}
+	if a.ownHold != a.holdID {
+		in.HoldID = "" // the hold there is is another attempt's
+	}
 	a.settle(a.gw.market.Ledger.Waste, in)
 }
 
 // settle queues a booking at once, so that bookings keep their order. When it is durable the lease goes back with what it
 // changed on the token, and what was billed is given.
 func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros {
+	a.booked = true
 	billed := make(chan money.Micros, 1)
 	booking := write(in)
 	a.gw.background(func() {
 		booked, err := a.await(write, booking, in)
 		switch {
+		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
+			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
 			a.lease.Return(booked.TokenDelta)
 		case a.gw.market.Ledger.Err() == nil:
@@ -96,7 +102,6 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 			billed <- e.BilledMicros
 		default:
 			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
-			a.lease.Wasted(e.Attempt.BilledMicros)
 			billed <- e.Attempt.BilledMicros
 		}
 	})

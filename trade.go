@@ -2,6 +2,7 @@ package tokenbuddy
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,8 +18,10 @@ type trade struct {
 	*exchange
 	candidates []*routing.Candidate
 	next       int             // the candidate at hand
-	force      bool            // every candidate is unfit: the first is asked all the same
+	forced     int             // the candidate that is asked though its circuit is open; -1: none
 	refused    *purchase.Lease // the token that the seller at hand did not take
+	unfunded   bool            // it said that the token has too little on it
+	again      *purchase.Lease // the token for another try there
 	retries    int             // at the seller at hand
 	rebought   bool            // there, since a token was refused
 	credit     bool            // only a seller whose token needs no purchase will do
@@ -30,62 +33,100 @@ type trade struct {
 // run tries the candidates until one has an answer that is fit for the client, and delivers it. What the client never sees
 // (tokens that are refused, sellers that fail) happens here.
 func (t *trade) run() *dialect.Refusal {
-	t.force = !t.anyFit(0)
-	defer t.endPermits() // a trial that never ended would keep its seller out
-	for t.next < len(t.candidates) {
-		a := &attempt{exchange: t.exchange, candidate: t.candidates[t.next]}
-		if !a.admit(t.force && t.next == 0) || t.credit && !t.gw.HasCredit(a.candidate) {
-			t.pass()
-			continue
-		}
-		t.tried = append(t.tried, a)
-		a.run(t.refused)
-		if a.sent {
-			t.last = a
-		}
-		decision := t.decide(a)
-		a.report(decision, t.refused != nil)
-		if decision.LeaveOut {
-			t.gw.table.Exclude(a.candidate, t.endpoint.Path)
-		}
-		switch decision.Step {
-		case routing.Deliver:
-			t.vindicate(a)
-			return a.deliver()
-		case routing.DeliverHeld:
-			a.charge(decision)
-			return t.held.deliver()
-		case routing.Rebuy:
-			a.charge(decision)
-			t.refused, t.rebought = a.lease, true
-		case routing.Retry:
-			a.charge(decision)
-			if !t.pause(decision.Pause(rand.Float64())) {
-				t.bookFailure(ledger.StatusClientGone)
-				return nil
+	t.forced = -1
+	if !t.anyFit() {
+		t.forced = t.nearest()
+	}
+	defer t.leave()
+	for {
+		for t.next < len(t.candidates) {
+			if refusal, done := t.try(); done {
+				return refusal
 			}
-			t.refused = nil
-			t.retries++
-		case routing.Next:
-			t.credit = t.credit || decision.NoPurchase
-			if decision.Hold {
-				t.held = a
-			} else {
-				a.charge(decision)
-			}
-			t.pass()
-		case routing.GiveUp:
-			a.charge(decision)
-			return t.giveUp()
-		case routing.Leave:
-			a.abandon()
-			return nil
 		}
+		if len(t.tried) > 0 || t.forced >= 0 || t.credit {
+			break
+		}
+		t.forced = t.nearest() // others were quicker to take the one trial: better to ask than to fail without having asked
+		t.next = t.forced
 	}
 	if t.held != nil {
 		return t.held.deliver()
 	}
 	return t.giveUp()
+}
+
+// try makes an attempt at the candidate at hand, and does what the table of failover says. It is done when the client has its
+// answer, or there is nobody to answer.
+func (t *trade) try() (refusal *dialect.Refusal, done bool) {
+	a := &attempt{exchange: t.exchange, candidate: t.candidates[t.next]}
+	if t.credit && !t.funded(a.candidate) || !a.admit(t.next == t.forced) {
+		t.pass()
+		return nil, false
+	}
+	t.tried = append(t.tried, a)
+	a.run(t.refused, t.again)
+	t.again = nil
+	if a.sent {
+		t.last = a
+	}
+	decision := t.decide(a)
+	a.report(decision, t.refused != nil && t.unfunded)
+	if decision.LeaveOut {
+		t.gw.table.Exclude(a.candidate, t.endpoint.Path)
+	}
+	switch decision.Step {
+	case routing.Deliver:
+		t.vindicate(a)
+		return a.deliver(), true
+	case routing.DeliverHeld:
+		a.charge(decision)
+		return t.held.deliver(), true
+	case routing.Rebuy:
+		a.charge(decision)
+		t.refused, t.rebought, t.unfunded = a.lease, true, decision.RefuseToken
+	case routing.Retry:
+		t.again = a.lease.Again()
+		a.charge(decision)
+		t.refused = nil
+		t.retries++
+		if !t.pause(decision.Pause(rand.Float64())) {
+			t.bookFailure(ledger.StatusClientGone)
+			return nil, true
+		}
+		if t.attempts >= t.allowed() {
+			return t.giveUp(), true
+		}
+	case routing.Next:
+		t.credit = t.credit || decision.NoPurchase
+		if decision.Hold {
+			t.held = a
+		} else {
+			a.charge(decision)
+		}
+		t.pass()
+	case routing.GiveUp:
+		a.charge(decision)
+		return t.giveUp(), true
+	case routing.Leave:
+		a.abandon()
+		return nil, true
+	}
+	return nil, false
+}
+
+// leave settles what is still open when the request has its answer: trials that would keep their sellers out, an answer that
+// was held back for nothing, and a token for a try that was not made.
+func (t *trade) leave() {
+	for _, a := range t.tried {
+		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
+	}
+	if t.held != nil && !t.held.booked {
+		t.held.charge(routing.Decision{})
+	}
+	if t.again != nil {
+		t.again.Return(0)
+	}
 }
 
 // pass goes to the next candidate.
@@ -128,7 +169,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 // mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
 func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 	now := time.Now()
-	opened := a.state.Due().After(now.Add(d.WaitOut)) && !(t.force && t.next == 0)
+	opened := a.state.Due().After(now.Add(d.WaitOut)) && t.next != t.forced
 	return !opened && a.state.MayRetry(now)
 }
 
@@ -136,27 +177,38 @@ func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 func (t *trade) untried() int {
 	n := 0
 	for _, c := range t.candidates[t.next+1:] {
-		if t.gw.fit(c) && (!t.credit || t.gw.HasCredit(c)) {
+		if t.gw.fit(c) && (!t.credit || t.funded(c)) {
 			n++
 		}
 	}
 	return n
 }
 
-func (t *trade) anyFit(from int) bool {
-	for _, c := range t.candidates[from:] {
-		if t.gw.fit(c) {
-			return true
+func (t *trade) anyFit() bool { return slices.ContainsFunc(t.candidates, t.gw.fit) }
+
+// nearest is the candidate whose circuit is due first.
+func (t *trade) nearest() int {
+	best, soonest := 0, time.Time{}
+	for i, c := range t.candidates {
+		due := t.gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Due()
+		if i == 0 || due.Before(soonest) {
+			best, soonest = i, due
 		}
 	}
-	return false
+	return best
+}
+
+// funded tells whether the request can be paid at a candidate's seller without a purchase.
+func (t *trade) funded(c *routing.Candidate) bool {
+	return t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
 }
 
 // vindicate settles what earlier sellers said of the request, now that one has an answer for the client: a good one shows that
 // they were at fault, and a second that finds the request at fault that they were not.
 func (t *trade) vindicate(a *attempt) {
-	for _, earlier := range t.tried[:len(t.tried)-1] {
-		if a.outcome.Good() {
+	for i, earlier := range t.tried[:len(t.tried)-1] {
+		once := !slices.ContainsFunc(t.tried[:i], func(o *attempt) bool { return o.state == earlier.state })
+		if once && a.outcome.Good() {
 			earlier.permit.Blame(time.Now(), a.state)
 		}
 	}
@@ -167,12 +219,6 @@ func (t *trade) vindicate(a *attempt) {
 		t.held.permit.Excuse()
 	}
 	t.held.charge(routing.Decision{})
-}
-
-func (t *trade) endPermits() {
-	for _, a := range t.tried {
-		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
-	}
 }
 
 // pause waits before the same seller is asked again. It is false when there is nobody to answer any more.
@@ -211,7 +257,7 @@ func (t *trade) giveUp() *dialect.Refusal {
 	case t.last != nil && t.last.presentable():
 		t.last.show()
 		return nil
-	case t.last == nil, t.last.timedOut:
+	case t.last == nil, t.late(), t.last.timedOut:
 		return dialect.DeadlineExceeded()
 	default:
 		return dialect.Upstream(t.soonest())

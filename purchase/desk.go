@@ -219,6 +219,17 @@ func (d *Desk) Has(w Want) bool {
 	return t != nil
 }
 
+// Covers tells whether a token is there that covers the hold, be there ever so little on it: one that serves where no other
+// can be bought.
+func (d *Desk) Covers(w Want) bool {
+	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
+	if s == nil {
+		return false
+	}
+	t, _ := s.choose(inRange(w.Hold), time.Now().Add(d.terms.Load().ExpiryMargin), 0)
+	return t != nil
+}
+
 // Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests, up to
 // what the seller says is usable, and always under the hold that it refused. Only the first call for a lease counts.
 func (d *Desk) Refused(l *Lease, usable *money.Micros) {

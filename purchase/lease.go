@@ -39,7 +39,7 @@ func (l *Lease) Served() { l.token.served.Store(true) }
 // is negative. Only the first call counts.
 func (l *Lease) Return(delta money.Micros) {
 	if l.returned.CompareAndSwap(false, true) {
-		l.token.settle(l.hold, int64(delta))
+		l.token.settle(l.hold, int64(delta), delta < 0)
 	}
 }
 
@@ -54,10 +54,23 @@ func (l *Lease) Fresh(now time.Time) bool {
 // Spent says that the request is going to cost something, though nothing of it is booked yet.
 func (l *Lease) Spent() { l.token.spent.Store(true) }
 
-// Wasted says that a failed attempt has cost this much of the token's credit.
-func (l *Lease) Wasted(micros money.Micros) {
+// Again begins another lease of the token, for another try at its seller, whatever is free on it: it was bought or chosen for
+// this request. It is nil where the token is not to be used any more.
+func (l *Lease) Again() *Lease {
+	if l.token.state.Load() != live || l.refused.Load() {
+		return nil
+	}
+	return l.token.share(l.hold)
+}
+
+// Lose is Return for an attempt that failed: what it has cost was wasted, and the token has served nothing by it.
+func (l *Lease) Lose(delta money.Micros) {
+	if !l.returned.CompareAndSwap(false, true) {
+		return
+	}
 	s := l.token.shelf
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wasted += micros
+	s.wasted -= min(delta, 0)
+	s.mu.Unlock()
+	l.token.settle(l.hold, int64(delta), false)
 }

@@ -105,8 +105,8 @@ func (t *token) begin(hold int64) *Lease {
 }
 
 // settle ends a lease: the hold is free again, but for what was spent.
-func (t *token) settle(hold, delta int64) {
-	if delta < 0 {
+func (t *token) settle(hold, delta int64, served bool) {
+	if served {
 		t.served.Store(true)
 	}
 	if delta != 0 {
