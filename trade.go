@@ -124,13 +124,20 @@ func (t *trade) leave() {
 	if t.held != nil && !t.held.booked {
 		t.held.charge(routing.Decision{})
 	}
+	t.giveBack()
+}
+
+// giveBack returns a token that was kept for another try at its seller, which is not made: it is nothing to any other.
+func (t *trade) giveBack() {
 	if t.again != nil {
 		t.again.Return(0)
+		t.again = nil
 	}
 }
 
 // pass goes to the next candidate.
 func (t *trade) pass() {
+	t.giveBack()
 	t.next++
 	t.refused, t.retries, t.rebought = nil, 0, false
 }
