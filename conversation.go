@@ -56,6 +56,13 @@ func (a *attempt) remember() {
 	}
 }
 
+// forget lets the conversation go elsewhere: its seller has just broken off.
+func (a *attempt) forget() {
+	if a.inConversation {
+		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), time.Nanosecond)
+	}
+}
+
 // rememberResponse keeps who has made a response.
 func (a *attempt) rememberResponse() {
 	if a.endpoint.Protocol != dialect.Responses || a.response.StatusCode != http.StatusOK {

@@ -143,7 +143,11 @@ func (a *attempt) relay() {
 		a.ended = ledger.StatusFailed // it said before any content that the request is at fault
 	}
 	a.rememberResponse()
-	a.permit.End(time.Now(), a.verdict(ending == relay.Broken || ending == relay.SaidError))
+	interrupted := ending == relay.Broken || ending == relay.SaidError
+	a.permit.End(time.Now(), a.verdict(interrupted))
+	if interrupted {
+		a.forget()
+	}
 	if status := a.ended; a.settled == nil && a.stream.Unsettled() {
 		a.gw.background(func() {
 			a.stream.Drain(shutdown)

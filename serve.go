@@ -87,6 +87,7 @@ type exchange struct {
 	inConversation bool
 
 	attempts  int
+	trace     []ledger.Try  // of the attempts
 	seller    string        // of the last attempt
 	holdID    string        // of the last attempt
 	firstByte time.Duration // until the first byte went to the client

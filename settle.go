@@ -42,7 +42,7 @@ func (x *exchange) bookFailure(status ledger.Status) {
 	x.ended = status
 	in := ledger.Inference{
 		Request: x.request(), HoldID: x.holdID, Seller: x.seller, Attempts: x.attempts, Status: status,
-		Duration: time.Since(x.begun),
+		Duration: time.Since(x.begun), Trace: x.tries(),
 	}
 	booking := x.gw.market.Ledger.Settle(in)
 	x.gw.background(func() { _, _ = x.await(x.gw.market.Ledger.Settle, booking, in) })
@@ -143,6 +143,14 @@ func (x *exchange) request() ledger.Request {
 	return r
 }
 
+// tries is what the entry tells of the attempts, where there was more to it than one good one.
+func (x *exchange) tries() []ledger.Try {
+	if len(x.trace) == 1 && x.trace[0].Kind == "ok" {
+		return nil
+	}
+	return x.trace
+}
+
 // inference is what the ledger is told of this attempt.
 func (a *attempt) inference(status ledger.Status) ledger.Inference {
 	in := ledger.Inference{
@@ -150,7 +158,7 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 		TokenID: a.lease.TokenID(), Attempts: a.attempts, Status: status,
 		Settlement: a.settlement(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
 		Answered:        a.response != nil && a.response.StatusCode <= 299 && !relay.Compressed(a.response.Header),
-		TimeToFirstByte: a.firstByte, Duration: a.took,
+		TimeToFirstByte: a.firstByte, Duration: a.took, Trace: a.tries(),
 	}
 	if in.Duration == 0 {
 		in.Duration = time.Since(a.begun)

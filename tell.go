@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -62,6 +63,9 @@ func (a *attempt) report(d routing.Decision, refused bool) {
 		admin.ObserveFailover(kind)
 	}
 	admin.ObserveAttempt(a.candidate.Seller.ID, kind)
+	a.trace = append(a.trace, ledger.Try{
+		Seller: a.candidate.Seller.ID, Kind: kind, Decision: d.Step.String(), AtMs: time.Since(a.begun).Milliseconds(),
+	})
 	if refused {
 		event = "proxy.retry_after_402.failed"
 		if a.outcome.Good() {

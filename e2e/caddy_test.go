@@ -248,6 +248,7 @@ type entry struct {
 	BilledSource     string `json:"billedSource"`
 	SettlementID     string `json:"settlementId"`
 	Flags            []string
+	Trace            []struct{ Seller, Kind, Decision string }
 	Postings         []struct {
 		Account      string `json:"account"`
 		AmountMicros int64  `json:"amountMicros"`

@@ -165,6 +165,9 @@ func TestFailover(t *testing.T) {
 			if len(e) != 1 || e[0].Seller != "good" || e[0].Attempts != attempts || e[0].Status != "ok" {
 				t.Errorf("booked: %+v", e)
 			}
+			if trace := e[0].Trace; len(trace) != attempts || trace[0].Seller != "bad" || trace[0].Kind == "ok" || trace[attempts-1].Kind != "ok" {
+				t.Errorf("the entry tells of %+v", trace)
+			}
 			c.verify()
 		})
 	}

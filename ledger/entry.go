@@ -51,6 +51,7 @@ type Served struct {
 	Model             string       `json:"model"`
 	Protocol          string       `json:"protocol"`
 	Attempts          int          `json:"attempts"`
+	Trace             []Try        `json:"trace,omitempty"` // of a request that took more than one attempt
 	Status            Status       `json:"status"`
 	PromptTokens      int64        `json:"promptTokens"`
 	CompletionTokens  int64        `json:"completionTokens"`

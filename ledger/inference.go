@@ -41,6 +41,18 @@ type Inference struct {
 
 	TimeToFirstByte, Duration time.Duration
 	Flags                     []string // come before the ledger's own
+	Trace                     []Try    // every attempt, in order; no more than MaxTrace are kept, the last ones
+}
+
+// MaxTrace is how many attempts an entry tells of.
+const MaxTrace = 16
+
+// Try is what an entry tells of one attempt: nothing that the seller said.
+type Try struct {
+	Seller   string `json:"seller"`
+	Kind     string `json:"kind"`     // "ok", or how it failed
+	Decision string `json:"decision"` // what was done then
+	AtMs     int64  `json:"atMs"`     // when that was known, since the request came
 }
 
 // Booked is what became of an inference.
@@ -80,7 +92,12 @@ func (l *Ledger) Waste(in Inference) *Settling {
 }
 
 func (l *Ledger) bookInference(in Inference, book func(*batch, *Inference) Booked) *Settling {
-	weight, err := in.weigh(in.HoldID, in.Seller, in.Origin, in.TokenID)
+	in.Trace = slices.Clone(in.Trace[max(0, len(in.Trace)-MaxTrace):])
+	names := []string{in.HoldID, in.Seller, in.Origin, in.TokenID}
+	for _, try := range in.Trace {
+		names = append(names, try.Seller, try.Kind, try.Decision)
+	}
+	weight, err := in.weigh(names...)
 	if err != nil {
 		return &Settling{commit: failed(err)}
 	}
@@ -107,7 +124,7 @@ func (b *batch) settle(in *Inference) Booked {
 		Kind: KindInference, Seller: in.Seller,
 		Served: &Served{
 			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, RequestedModel: in.RequestedModel,
-			Model: in.Model, Protocol: in.Protocol, PromptHash: in.PromptHash, Attempts: in.Attempts, Status: in.Status,
+			Model: in.Model, Protocol: in.Protocol, PromptHash: in.PromptHash, Attempts: in.Attempts, Trace: in.Trace, Status: in.Status,
 			PromptTokens: c.Tokens.Prompt, CompletionTokens: c.Tokens.Completion, CacheReadTokens: c.Tokens.CacheRead,
 			BilledMicros: c.Billed, ExpenseMicros: c.Expense, BilledSource: c.Source, Flags: append([]string{}, c.Flags...),
 			TimeToFirstByteMs: in.TimeToFirstByte.Milliseconds(), DurationMs: in.Duration.Milliseconds(),
