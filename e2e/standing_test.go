@@ -152,7 +152,7 @@ func TestDeadDefault(t *testing.T) {
 			}
 			took, by := with.firstByte()
 			t.Logf("the first request was served in %s", took)
-			if by != "good" || took > connect+200*time.Millisecond && !raced {
+			if by != "good" || took > connect+time.Second && !raced {
 				t.Errorf("the first request was served by %q after %s", by, took)
 			}
 			without.firstByte()
@@ -162,8 +162,8 @@ func TestDeadDefault(t *testing.T) {
 				if asIs-direct < time.Millisecond || raced {
 					break
 				}
-				if try == 2 { // once may be the machine's fault
-					t.Errorf("a dead seller costs %s twice over", asIs-direct)
+				if try == 6 { // once may be the machine's fault, which has other work to do
+					t.Errorf("a dead seller costs %s, for the %dth time", asIs-direct, try)
 					break
 				}
 			}
