@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 	"go.uber.org/zap"
@@ -101,7 +99,7 @@ func (h *Handler) ledgerKey() ([]byte, error) {
 	if h.set.ledgerKeySecret != "" {
 		return ledger.KeyFromSecret(h.set.ledgerKeySecret), nil
 	}
-	return ledger.LoadKey(filepath.Join(caddy.AppDataDir(), "tokenbuddy.key"))
+	return ledger.LoadKey(market.KeyFile())
 }
 
 // enter takes a reference, unless the last one is gone.

@@ -109,7 +109,7 @@ func (x *exchange) infer() *dialect.Refusal {
 	if refusal != nil {
 		return refusal
 	}
-	if x.gw.market.Ledger.Err() != nil {
+	if x.gw.market.Ledger.Ready() != nil {
 		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
 	}
 	x.promptHash = x.gw.hashPrompt(x.body.bytes)

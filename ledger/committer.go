@@ -65,6 +65,10 @@ func (l *Ledger) submit(weight int, apply func(*batch) error, after func()) *Com
 		c.finish(err)
 		return c
 	}
+	if l.reads && weight > 0 { // what only looks weighs nothing
+		c.finish(ErrReadOnly)
+		return c
+	}
 	if weight > heaviest {
 		c.finish(errTooLarge)
 		return c
@@ -118,6 +122,8 @@ func (l *Ledger) commit(commands []*command) {
 		if err = b.end(); err != nil {
 			l.fail(err)
 			err = l.Err()
+		} else {
+			l.anchor.move(l.state.head)
 		}
 	}
 	for _, c := range commands {

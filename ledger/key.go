@@ -30,17 +30,18 @@ func KeyFromSecret(secret string) []byte {
 // LoadKey reads the key file at path: 64 hex digits and a newline. Where there is none it makes one with a random key,
 // readable by its owner alone, and durable before it is used; of two processes that do so at once both get the same key.
 func LoadKey(path string) ([]byte, error) {
-	key, err := readKey(path)
+	key, err := ReadKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
 	if err := createKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("ledger: cannot make the key file: %w", err)
 	}
-	return readKey(path)
+	return ReadKey(path)
 }
 
-func readKey(path string) ([]byte, error) {
+// ReadKey reads the key file at path as LoadKey does, and makes none: where there is none the error is fs.ErrNotExist.
+func ReadKey(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: cannot read the key file: %w", err)

@@ -18,9 +18,10 @@ const (
 	settlementPrefix = "s/" // + seller:origin:settlement id
 	spentPrefix      = "d/" // + day
 
-	metaFormat = "m/format" // the format of the store
-	metaHead   = "m/head"   // the newest entry: sequence and hash
-	metaSeal   = "m/seal"   // a known text, sealed: tells a wrong key
+	metaFormat   = "m/format"   // the format of the store
+	metaIdentity = "m/identity" // a random name, made with the ledger
+	metaHead     = "m/head"     // the newest entry: sequence and hash
+	metaSeal     = "m/seal"     // a known text, sealed: tells a wrong key
 )
 
 // format is the version of what is in the store. One that is not known is not opened.

@@ -23,13 +23,28 @@ import (
 // ErrClosed is what commands get after Close.
 var ErrClosed = errors.New("ledger: closed")
 
+// ErrReadOnly refuses what would change the books of a ledger that was opened to be read.
+var ErrReadOnly = errors.New("ledger: opened to be read only")
+
+// ErrNoLedger is in the error of Open with ReadOnly when there is nothing to read.
+var ErrNoLedger = errors.New("there is no ledger")
+
 // Options say how a ledger is opened.
 type Options struct {
 	// Dir is the ledger's directory; it is made, for its owner alone, where it does not exist. One process uses it.
 	Dir string
 
-	// Key seals tokens and payments at rest: 32 bytes, from LoadKey or KeyFromSecret.
+	// Key seals tokens and payments at rest: 32 bytes, from LoadKey or KeyFromSecret. With ReadOnly it may be nil: then
+	// nothing that is sealed is looked into.
 	Key []byte
+
+	// ReadOnly is for looking into the ledger of a process that has ended: nothing is booked, not even what that process has
+	// left behind, and what would change the books is refused with ErrReadOnly.
+	ReadOnly bool
+
+	// Anchor is the path of the anchor file: the newest entry's sequence number and hash, kept outside Dir, so that books
+	// that have lost their end, or were replaced with an older copy, are not taken for whole. Empty: none is kept.
+	Anchor string
 
 	// Logger gets the few events of the ledger and of its store. None: nothing is logged.
 	Logger *zap.Logger
@@ -42,6 +57,8 @@ type Options struct {
 
 	// Now is the clock, time.Now when nil.
 	Now func() time.Time
+
+	space func(dir string) (free, size uint64, err error) // of the disk, for tests
 }
 
 // Ledger is an open ledger. Its methods may be called from many goroutines.
@@ -50,7 +67,10 @@ type Ledger struct {
 	log     *zap.Logger
 	now     func() time.Time
 	observe func(time.Duration)
-	seal    *sealer
+	seal    *sealer // nil: read only, and without a key
+	reads   bool    // nothing is written
+	anchor  *anchor // nil: none is kept
+	room    *room   // nil: in memory, or nothing is written
 
 	gate    sync.RWMutex // guards closed, and sends on queue against its closing
 	closed  bool
@@ -65,7 +85,7 @@ type Ledger struct {
 	state *state // the committer's own
 }
 
-// Open opens the ledger in o.Dir, or makes one. Holds that a dead process has left are booked as estimates before it
+// Open opens the ledger in o.Dir, or makes one where it may write. Holds that a dead process has left are booked as estimates before it
 // returns. It waits up to two seconds for a directory that is in use, as it is for a moment while a config is reloaded.
 func Open(o Options) (*Ledger, error) {
 	if o.Logger == nil {
@@ -74,25 +94,51 @@ func Open(o Options) (*Ledger, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	seal, err := newSealer(o.Key)
-	if err != nil {
-		return nil, err
+	var seal *sealer
+	var err error
+	if o.Key != nil || !o.ReadOnly {
+		if seal, err = newSealer(o.Key); err != nil {
+			return nil, err
+		}
+	}
+	if o.InMemory {
+		o.Anchor = ""
+	}
+	if o.Anchor != "" && !o.ReadOnly {
+		if err := checkPresence(o); err != nil {
+			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
+		}
 	}
 	db, err := openStore(o)
 	if err != nil {
 		return nil, err
 	}
 	l := &Ledger{
-		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal,
+		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal, reads: o.ReadOnly,
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
 	l.reading, l.stopRead = context.WithCancel(context.Background())
-	if l.state, err = load(db, seal); err != nil {
+	if l.state, err = load(db, seal, o.ReadOnly); err != nil {
 		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		return nil, errors.Join(err, db.Close())
 	}
+	if o.Anchor != "" {
+		err := l.checkAnchor(o.Anchor)
+		if err == nil && !o.ReadOnly {
+			err = l.startAnchor(o.Anchor)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
+		}
+	}
 	left := l.state.leftHolds()
 	go l.run()
+	if o.ReadOnly {
+		return l, nil
+	}
+	if !o.InMemory {
+		l.room = watchRoom(o)
+	}
 	if err := l.recover(left); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -114,7 +160,8 @@ func (l *Ledger) Close() error {
 	<-l.drained
 	l.stopRead()
 	l.readers.Wait()
-	if err := l.db.Close(); err != nil {
+	l.room.close()
+	if err := errors.Join(l.anchor.close(), l.db.Close()); err != nil {
 		return fmt.Errorf("ledger: close: %w", err)
 	}
 	return nil

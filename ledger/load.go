@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -18,10 +19,14 @@ func damaged(format string, v ...any) error {
 }
 
 // load reads the state from the store, and begins an empty one. It checks what can be checked without reading every entry.
-func load(db *badger.DB, seal *sealer) (*state, error) {
+func load(db *badger.DB, seal *sealer, readOnly bool) (*state, error) {
 	s := newState()
-	err := db.Update(func(txn *badger.Txn) error {
-		if err := loadMeta(txn, seal); err != nil {
+	access := db.Update
+	if readOnly {
+		access = db.View
+	}
+	err := access(func(txn *badger.Txn) error {
+		if err := s.loadMeta(txn, seal, readOnly); err != nil {
 			return err
 		}
 		if err := s.loadHead(txn); err != nil {
@@ -38,7 +43,7 @@ func load(db *badger.DB, seal *sealer) (*state, error) {
 // sealCheck is sealed in each store; a key that opens it is the right one.
 const sealCheck = "the key of this ledger"
 
-func loadMeta(txn *badger.Txn, seal *sealer) error {
+func (s *state) loadMeta(txn *badger.Txn, seal *sealer, readOnly bool) error {
 	var version int
 	found, err := getJSON(txn, metaFormat, &version)
 	switch {
@@ -48,12 +53,24 @@ func loadMeta(txn *badger.Txn, seal *sealer) error {
 		if first, err := firstKey(txn); err != nil || first != "" {
 			return errors.Join(err, damaged("the record of its format is missing"))
 		}
-		if err := txn.Set([]byte(metaFormat), fmt.Append(nil, format)); err != nil {
-			return err
+		if readOnly {
+			return ErrNoLedger
 		}
-		return txn.Set([]byte(metaSeal), seal.seal(metaSeal, []byte(sealCheck)))
+		s.identity = rand.Text()
+		return errors.Join(
+			txn.Set([]byte(metaFormat), fmt.Append(nil, format)),
+			txn.Set([]byte(metaIdentity), []byte(s.identity)),
+			txn.Set([]byte(metaSeal), seal.seal(metaSeal, []byte(sealCheck))),
+		)
 	case version != format:
 		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, format)
+	}
+	identity, err := get(txn, metaIdentity)
+	if err != nil {
+		return damaged("the record of its identity is missing")
+	}
+	if s.identity = string(identity); seal == nil {
+		return nil
 	}
 	raw, err := get(txn, metaSeal)
 	if err != nil {

@@ -122,6 +122,9 @@ func (p *purchase) sound(id string, s *sealer) error {
 	case p.PendingMicros != 0 && p.PendingMicros != p.AmountMicros, p.CountedMicros != 0 && p.CountedMicros != p.AmountMicros:
 		return damaged("purchase %s is for another amount than what is pending of it, or counts as spent", id)
 	}
+	if s == nil {
+		return nil
+	}
 	if err := p.unseal(s); err != nil {
 		return damaged("purchase %s: %s", id, err)
 	}

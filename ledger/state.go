@@ -8,6 +8,7 @@ import (
 
 // state is what the committer goes by. Nobody else touches it.
 type state struct {
+	identity  string // the ledger's random name
 	head      head
 	last      time.Time // of the newest entry
 	id        idClock

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,8 +23,8 @@ func openStore(o Options) (*badger.DB, error) {
 	opts := badger.DefaultOptions(o.Dir).WithValueThreshold(64 << 10)
 	if o.InMemory { // there is no value log then: all has to be below the threshold
 		opts = badger.DefaultOptions("").WithInMemory(true).WithValueThreshold(1 << 20)
-	} else if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("ledger: cannot make its directory: %w", err)
+	} else if err := prepareDir(o); err != nil {
+		return nil, err
 	}
 	opts = opts.
 		WithSyncWrites(!o.InMemory).
@@ -53,6 +54,20 @@ func openStore(o Options) (*badger.DB, error) {
 				"other, or name another directory with the ledger subdirective: %w", o.Dir, errors.Join(ErrInUse, err))
 		}
 	}
+}
+
+// prepareDir makes the directory of a new ledger. To be read only, there has to be one.
+func prepareDir(o Options) error {
+	if !o.ReadOnly {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return fmt.Errorf("ledger: cannot make its directory: %w", err)
+		}
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, badger.ManifestFilename)); err != nil {
+		return fmt.Errorf("ledger: %w in %s: name the directory of one: %w", ErrNoLedger, o.Dir, err)
+	}
+	return nil
 }
 
 // ErrInUse is in the error of Open when another process has the directory.

@@ -68,8 +68,10 @@ func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
 		if !found || t.ID != id || rest.BalanceMicros < 0 {
 			return damaged("token %s is of another id, has no balance, or one below zero", id)
 		}
-		if err := t.unseal(seal); err != nil {
-			return damaged("token %s: %s", id, err)
+		if seal != nil {
+			if err := t.unseal(seal); err != nil {
+				return damaged("token %s: %s", id, err)
+			}
 		}
 		t.BalanceMicros, t.Used, t.dropped = rest.BalanceMicros, rest.Used, rest.Dropped
 		f(t)

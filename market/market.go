@@ -70,7 +70,7 @@ type Market struct {
 
 // Open gives the market of a ledger directory, opening it where no config has it open yet. Each Open wants its Release.
 func Open(o Options) (*Market, error) {
-	dir, err := resolve(o.Dir)
+	dir, err := Resolve(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("ledger directory %s: %w", o.Dir, err)
 	}
@@ -87,24 +87,10 @@ func Open(o Options) (*Market, error) {
 	return m, nil
 }
 
-// resolve gives the one name of a directory, whichever way it is written, and whether or not it is there yet.
-func resolve(dir string) (string, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		return real, nil
-	}
-	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
-	if err != nil {
-		return dir, nil // made with the ledger
-	}
-	return filepath.Join(parent, filepath.Base(dir)), nil
-}
-
 func open(dir string, o Options) (*Market, error) {
-	l, err := ledger.Open(ledger.Options{Dir: dir, Key: o.Key, Logger: o.Logger.Named("ledger"), Observe: o.LedgerCommitted})
+	l, err := ledger.Open(ledger.Options{
+		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: o.Logger.Named("ledger"), Observe: o.LedgerCommitted,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ import (
 
 // Journal is what the desk needs of the ledger; *ledger.Ledger is one. What it says is durable when a call returns.
 type Journal interface {
+	// Ready is nil while purchases may be begun.
+	Ready() error
 	Advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) error
 	OpenPurchases() []ledger.Purchase
 	Tokens() []ledger.Token

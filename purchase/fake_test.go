@@ -177,6 +177,8 @@ func (j *fakeJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 	return nil
 }
 
+func (j *fakeJournal) Ready() error { return nil }
+
 func (j *fakeJournal) OpenPurchases() []ledger.Purchase { return j.open }
 
 func (j *fakeJournal) Tokens() []ledger.Token {

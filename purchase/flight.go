@@ -45,6 +45,9 @@ func (s *shelf) begin(w Want, now time.Time) (*flight, error) {
 	case s.useless():
 		return nil, s.fail("buy", "it gets no more money until it is forgiven, or the process starts again", ErrUseless)
 	}
+	if err := s.desk.journal.Ready(); err != nil {
+		return nil, s.fail("buy", "", err)
+	}
 	if err := s.desk.checkLimits(amount); err != nil {
 		s.overLimit(err, now)
 		return nil, err
