@@ -158,6 +158,7 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 		TokenID: a.lease.TokenID(), Attempts: a.attempts, Status: status,
 		Settlement: a.settlement(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
 		Answered:        a.response != nil && a.response.StatusCode <= 299 && !relay.Compressed(a.response.Header),
+		Asked:           a.mayHaveCost(),
 		TimeToFirstByte: a.firstByte, Duration: a.took, Trace: a.tries(),
 	}
 	if in.Duration == 0 {
@@ -172,6 +173,13 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 		in.Usage, in.UsageKnown = a.endpoint.Usage(a.answer)
 	}
 	return in
+}
+
+// mayHaveCost tells whether the seller may have charged for the attempt, whatever has come of it here: it had the request,
+// and did not refuse it.
+func (a *attempt) mayHaveCost() bool {
+	refused := a.response != nil && a.response.StatusCode >= 400 && a.response.StatusCode <= 499
+	return a.sent && !refused && !a.result().NoConnection
 }
 
 // settlement is what the seller says the request cost, nil when it has not said so. Headers win over the event.

@@ -33,6 +33,8 @@ type Entry struct {
 	*Served            // of an inference alone
 	Attempt *Attempted `json:"attempt,omitempty"` // of an attempt whose cost was waste
 
+	Correction *Corrected `json:"correction,omitempty"` // of an adjustment that puts an estimate right
+
 	PurchaseID string        `json:"purchaseId,omitempty"`
 	State      PurchaseState `json:"state,omitempty"`
 	Note       string        `json:"note,omitempty"`
@@ -80,6 +82,16 @@ type Attempted struct {
 	Flags          []string     `json:"flags,omitempty"`
 }
 
+// Corrected is what an adjustment says of the estimate that it puts right.
+type Corrected struct {
+	Entry        string       `json:"entry,omitempty"` // the id of the entry that booked it; none where it was booked at nothing
+	RequestID    string       `json:"requestId"`
+	Member       string       `json:"member"`
+	Model        string       `json:"model"`
+	Wasted       bool         `json:"wasted,omitempty"` // it was an attempt that failed, and nobody bears it
+	BilledMicros money.Micros `json:"billedMicros"`     // by how much the cost was more; negative: less
+}
+
 // settlementID is the id of the settlement that the entry books, if any.
 func (e *Entry) settlementID() string {
 	switch {
@@ -109,6 +121,8 @@ func (e *Entry) member() string {
 		return e.Member
 	case e.Attempt != nil:
 		return e.Attempt.Member
+	case e.Correction != nil:
+		return e.Correction.Member
 	}
 	return ""
 }
@@ -119,6 +133,8 @@ func (e *Entry) model() string {
 		return e.Model
 	case e.Attempt != nil:
 		return e.Attempt.Model
+	case e.Correction != nil:
+		return e.Correction.Model
 	}
 	return ""
 }

@@ -36,7 +36,8 @@ type Inference struct {
 	Price      money.Price      // as pinned at admission
 
 	AnswerBytes int64
-	Answered    bool // a good answer's headers came; without them and without a settlement it cost nothing
+	Answered    bool // a good answer's headers came; without them and without a settlement it is taken to cost nothing
+	Asked       bool // the seller may have charged for it all the same: its next balance tells
 	Exclusive   bool // no other request used the token meanwhile: the balance that the seller reports may be compared
 
 	TimeToFirstByte, Duration time.Duration
@@ -139,7 +140,7 @@ func (b *batch) settle(in *Inference) Booked {
 	if t != nil && in.Answered {
 		t.Used++
 	}
-	delta := b.spend(in, c, t)
+	delta := b.spend(in, c, t, e.ID, false)
 	b.release(b.holds[in.HoldID])
 	return Booked{e, delta}
 }
@@ -151,7 +152,12 @@ func (b *batch) waste(in *Inference) Booked {
 		h.Charged = true
 		b.put(holdPrefix+h.ID, h)
 	}
+	t := b.tokens[in.TokenID]
 	if c.Billed == 0 {
+		if t != nil {
+			b.remember(t, in, &c, "", true)
+			b.putBalance(t)
+		}
 		return Booked{}
 	}
 	e := &Entry{
@@ -166,7 +172,7 @@ func (b *batch) waste(in *Inference) Booked {
 		e.Attempt.SettlementID = c.Settled.SettlementID
 	}
 	b.book(e)
-	return Booked{e, b.spend(in, c, b.tokens[in.TokenID])}
+	return Booked{e, b.spend(in, c, t, e.ID, true)}
 }
 
 // payer is the account that the cost comes from.
@@ -222,8 +228,8 @@ func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
 }
 
 // spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where
-// it may: up to what was paid for the token, never beyond.
-func (b *batch) spend(in *Inference, c Charge, t *token) money.Micros {
+// it may: up to what was paid for the token, never beyond. entry is what has booked the charge.
+func (b *batch) spend(in *Inference, c Charge, t *token, entry string, wasted bool) money.Micros {
 	if c.Settled != nil && c.Settled.SettlementID != "" {
 		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
 	}
@@ -232,13 +238,17 @@ func (b *batch) spend(in *Inference, c Charge, t *token) money.Micros {
 	}
 	before := t.BalanceMicros
 	t.BalanceMicros -= c.Billed
+	if c.Settled != nil {
+		b.cover(t, in)
+	}
 	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive {
 		reported := *c.Settled.BalanceMicros
 		if reported > t.BalanceMicros {
 			reported = max(t.BalanceMicros, min(reported, t.PaidMicros))
 		}
-		b.adjust(t, max(reported, 0))
+		b.reconcile(t, max(reported, 0))
 	}
+	b.remember(t, in, &c, entry, wasted)
 	b.putBalance(t)
 	return t.BalanceMicros - before
 }

@@ -94,6 +94,7 @@ func (w *world) hold(t *rapid.T) {
 	id, seller := w.token(t)
 	h := hold(w.name("h"), seller, id)
 	h.IdempotencyKey = rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(t, "key")
+	h.AmountMicros = money.Micros(rapid.Int64Range(0, 5_000).Draw(t, "amount"))
 	h.PromptBytes = rapid.Int64Range(0, 4_000).Draw(t, "prompt")
 	if len(w.holds) > 0 && rapid.Bool().Draw(t, "replaces") {
 		h.Replaces = rapid.SampledFrom(w.holds).Draw(t, "hold").ID
@@ -111,6 +112,7 @@ func (w *world) settle(t *rapid.T) {
 	}
 	in := inference(rapid.SampledFrom(w.holds).Draw(t, "hold"), money.Micros(rapid.Int64Range(-10, 6_000).Draw(t, "billed")))
 	in.Answered = rapid.Bool().Draw(t, "answered")
+	in.Asked = rapid.Bool().Draw(t, "asked")
 	in.AnswerBytes = rapid.Int64Range(0, 4_000).Draw(t, "answer")
 	in.Usage = money.Tokens{Prompt: rapid.Int64Range(-1, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(-1, 500).Draw(t, "completion")}
 	in.UsageKnown = rapid.Bool().Draw(t, "usage")

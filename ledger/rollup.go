@@ -11,7 +11,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// Rollup sums the inferences of a day, member, model and seller.
+// Rollup sums the inferences of a day, member, model and seller. Where the cost of one was put right later, that counts on the
+// day when it was known.
 type Rollup struct {
 	Requests         int64        `json:"requests"`
 	PromptTokens     int64        `json:"promptTokens"`
@@ -30,8 +31,12 @@ func (r *Rollup) add(o Rollup) {
 	r.ExpenseMicros += o.ExpenseMicros
 }
 
-// rollup is what the entry adds, and where: nowhere, if it is no inference.
+// rollup is what the entry adds, and where: nowhere, if it is neither an inference nor puts the cost of one right.
 func (e *Entry) rollup() (key string, r Rollup) {
+	if c := e.Correction; c != nil && !c.Wasted {
+		r.BilledMicros, r.ExpenseMicros = c.BilledMicros, c.BilledMicros
+		return rollupKey(dayOf(e.Time), c.Member, c.Model, e.Seller), r
+	}
 	if e.Served == nil {
 		return "", r
 	}
@@ -40,13 +45,16 @@ func (e *Entry) rollup() (key string, r Rollup) {
 	}
 }
 
-// rollUp adds an inference to its day. Rollups of the current day stay in memory once they were touched.
+// rollUp adds an inference, or what puts one right, to its day. Rollups of the current day stay in memory once they were touched.
 func (b *batch) rollUp(e *Entry) {
 	if day := dayOf(e.Time); day != b.day {
 		b.day = day
 		clear(b.rollups)
 	}
 	key, add := e.rollup()
+	if key == "" {
+		return
+	}
 	r := b.rollups[key]
 	if r == nil {
 		r = new(Rollup)

@@ -76,6 +76,9 @@ func (b *book) entries(n int) string {
 		if a := e.Attempt; a != nil {
 			fmt.Fprintf(&s, " %s by %s: billed %d, %s", a.RequestID, a.Member, a.BilledMicros, a.BilledSource)
 		}
+		if c := e.Correction; c != nil {
+			fmt.Fprintf(&s, " of %s by %s: %+d", c.RequestID, c.Member, c.BilledMicros)
+		}
 		if e.State != "" {
 			fmt.Fprintf(&s, " %s", e.State)
 		}
@@ -113,7 +116,7 @@ func (b *book) run(d *datadriven.TestData) string {
 	case "hold":
 		return said(b.l.PlaceHold(ledger.Hold{
 			ID: a.text("id"), Request: a.request(), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"), Price: price,
-			Attempt: 1, Replaces: a.text("replaces"),
+			Attempt: 1, AmountMicros: a.money("amount", 0), Replaces: a.text("replaces"),
 		}).Wait(ctx))
 	case "release":
 		return said(b.l.ReleaseHold(a.text("id")).Wait(ctx))
@@ -269,7 +272,7 @@ func (a args) inference() ledger.Inference {
 	in := ledger.Inference{
 		Request: a.request(), HoldID: a.text("hold"), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"),
 		Attempts: 1, Status: ledger.Status(a.text("status")), Price: price, AnswerBytes: a.number("answer", 0),
-		Answered: a.has("answer"), Exclusive: a.has("exclusive"),
+		Answered: a.has("answer"), Asked: a.has("asked"), Exclusive: a.has("exclusive"),
 	}
 	if in.Status == "" {
 		in.Status = ledger.StatusOK

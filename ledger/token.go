@@ -44,6 +44,8 @@ type token struct {
 	Sealed  []byte `json:"sealed"`
 	dropped string // why
 	holds   int
+
+	estimates []estimate // since the seller last told the balance, the oldest first
 }
 
 // balance is the record of what changes of a token.
@@ -51,10 +53,11 @@ type balance struct {
 	BalanceMicros money.Micros `json:"balanceMicros"`
 	Used          int64        `json:"used"`
 	Dropped       string       `json:"dropped,omitempty"`
+	Estimates     []estimate   `json:"estimates,omitempty"`
 }
 
 func (b *batch) putBalance(t *token) {
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped})
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, slices.Clone(t.estimates)})
 }
 
 // eachToken calls f with each token, whole.
@@ -73,7 +76,7 @@ func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
 				return damaged("token %s: %s", id, err)
 			}
 		}
-		t.BalanceMicros, t.Used, t.dropped = rest.BalanceMicros, rest.Used, rest.Dropped
+		t.BalanceMicros, t.Used, t.dropped, t.estimates = rest.BalanceMicros, rest.Used, rest.Dropped, rest.Estimates
 		f(t)
 		return nil
 	})

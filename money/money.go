@@ -6,6 +6,7 @@ package money
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -66,4 +67,19 @@ func (m Micros) Add(n Micros) Micros {
 		return math.MinInt64
 	}
 	return sum
+}
+
+// Part gives m times part over whole, rounded towards zero: the share of m that part has in whole. It is m where part is
+// whole, and zero where either is. Part must be between zero and whole.
+func (m Micros) Part(part, whole Micros) Micros {
+	if part <= 0 || whole <= 0 {
+		return 0
+	}
+	sign, u := Micros(1), uint64(m)
+	if m < 0 {
+		sign, u = -1, -u
+	}
+	hi, lo := bits.Mul64(u, uint64(part))
+	quotient, _ := bits.Div64(hi, lo, uint64(whole))
+	return sign * Micros(quotient)
 }

@@ -55,6 +55,23 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+func TestPart(t *testing.T) {
+	for _, tc := range []struct{ m, part, whole, want Micros }{
+		{100, 1, 3, 33},
+		{-100, 1, 3, -33},
+		{100, 3, 3, 100},
+		{100, 0, 3, 0},
+		{100, 0, 0, 0},
+		{math.MaxInt64, Max, Max, math.MaxInt64},
+		{math.MinInt64, Max, Max, math.MinInt64},
+		{math.MaxInt64, Max, math.MaxInt64, Max},
+	} {
+		if got := tc.m.Part(tc.part, tc.whole); got != tc.want {
+			t.Errorf("%d of %d in %d is %d, want %d", int64(tc.m), int64(tc.part), int64(tc.whole), int64(got), int64(tc.want))
+		}
+	}
+}
+
 func TestCost(t *testing.T) {
 	price := Price{Input: 1_250_000, Output: 10_000_000, CacheRead: 125_000, CacheWrite: 0}
 	partly := Price{Input: 1_000_000, Output: 2_000_000, CacheRead: Unknown, CacheWrite: Unknown}

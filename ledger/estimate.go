@@ -1,0 +1,119 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// estimate is a cost that was booked without the seller's word. It stays with the token until the seller tells the token's
+// balance, which puts it right; the member bears what the seller has taken, no more and no less.
+type estimate struct {
+	Entry          string       `json:"entry,omitempty"` // what booked it; empty: an attempt that was taken to cost nothing
+	RequestID      string       `json:"requestId"`
+	IdempotencyKey string       `json:"idempotencyKey,omitempty"`
+	Member         string       `json:"member"`
+	Model          string       `json:"model"`
+	Wasted         bool         `json:"wasted,omitempty"` // it was an attempt that failed: nobody bears it
+	Booked         money.Micros `json:"booked"`
+	Most           money.Micros `json:"most"` // what was held for it: it can't have cost more
+	At             time.Time    `json:"at"`
+	Told           bool         `json:"told,omitempty"` // the seller has told a balance since
+}
+
+// over tells whether the estimate is open no more: a balance was told, and the seller had its time.
+func (e *estimate) over(now time.Time) bool { return e.Told && now.Sub(e.At) >= estimateLife }
+
+const (
+	// maxEstimates is how many a token remembers, and maxEstimateTexts how long the names of one may be together: they are
+	// written with each change of the token's balance. What more of them have cost is nobody's, but an adjustment.
+	maxEstimates     = 16
+	maxEstimateTexts = 512
+	// estimateLife is how long an estimate is open at least: a seller may still be at work on a request whose client has
+	// left, and charge for it after it has told a balance with another's settlement.
+	estimateLife = time.Minute
+)
+
+// remember keeps what was just booked by estimate, or might have cost something though it was booked at nothing.
+func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, wasted bool) {
+	if t == nil || c.Source != SourceEstimate || !in.Answered && !in.Asked {
+		return
+	}
+	e := estimate{
+		Entry: entry, RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
+		Wasted: wasted, Booked: c.Billed, Most: c.Billed, At: b.now,
+	}
+	if h := b.holds[in.HoldID]; h != nil {
+		e.Most = max(e.Most, h.AmountMicros)
+	}
+	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Member)+len(e.Model) > maxEstimateTexts {
+		return
+	}
+	if len(t.estimates) == maxEstimates {
+		t.estimates = slices.Delete(t.estimates, 0, 1)
+	}
+	t.estimates = append(t.estimates, e)
+}
+
+// cover takes back the estimates of earlier tries of a client's request, now that the seller has said what it has cost: all
+// tries under one idempotency key are one charge.
+func (b *batch) cover(t *token, in *Inference) {
+	if in.IdempotencyKey == "" {
+		return
+	}
+	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool {
+		if e.IdempotencyKey != in.IdempotencyKey {
+			return false
+		}
+		b.correct(t, &e, -e.Booked, "the seller has settled another try of the request")
+		return true
+	})
+}
+
+// reconcile follows the balance that a seller reports. What it has taken more or less than was booked belongs to what was
+// booked by estimate, shared out by how far each can be wrong; what is beyond that is an adjustment.
+func (b *batch) reconcile(t *token, balance money.Micros) {
+	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool { return e.over(b.now) })
+	taken := t.BalanceMicros - balance // more than the books say
+	room := func(e *estimate) money.Micros { return e.Most - e.Booked }
+	if taken < 0 {
+		room = func(e *estimate) money.Micros { return e.Booked }
+	}
+	var all money.Micros
+	for i := range t.estimates {
+		all += room(&t.estimates[i])
+	}
+	left := max(-all, min(taken, all))
+	for i := range t.estimates {
+		e := &t.estimates[i]
+		mine := room(e)
+		part := left.Part(mine, all)
+		left, all = left-part, all-mine
+		b.correct(t, e, part, "the balance that the seller reported")
+		e.Told = true
+	}
+	b.adjust(t, balance)
+}
+
+// correct puts an estimate right, by an entry on the account that bears it.
+func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
+	if by == 0 {
+		return
+	}
+	account := expenseOf(e.Member, e.Model)
+	if e.Wasted {
+		account = wasteOf(t.Seller)
+	}
+	entry := &Entry{
+		Kind: KindAdjustment, Seller: t.Seller, PurchaseID: t.PurchaseID, Note: "an estimate put right: " + why,
+		Correction: &Corrected{
+			Entry: e.Entry, RequestID: e.RequestID, Member: e.Member, Model: e.Model, Wasted: e.Wasted, BilledMicros: by,
+		},
+		Postings: transfer(creditOf(t.Seller), Posting{account, by}),
+	}
+	b.book(entry)
+	b.rollUp(entry)
+	t.BalanceMicros -= by
+	e.Booked += by
+}
