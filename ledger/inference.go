@@ -139,6 +139,7 @@ func (b *batch) settle(in *Inference) Booked {
 	b.rollUp(e)
 	if t != nil && in.Answered {
 		t.Used++
+		t.Unconfirmed = false
 	}
 	delta := b.spend(in, c, t, e.ID, false)
 	b.release(b.holds[in.HoldID])

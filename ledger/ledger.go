@@ -61,6 +61,19 @@ type Options struct {
 	space func(dir string) (free, size uint64, err error) // of the disk, for tests
 }
 
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.InMemory {
+		o.Anchor = "" // nothing outlives the process
+	}
+	return o
+}
+
 // Ledger is an open ledger. Its methods may be called from many goroutines.
 type Ledger struct {
 	db      *badger.DB
@@ -88,21 +101,13 @@ type Ledger struct {
 // Open opens the ledger in o.Dir, or makes one where it may write. Holds that a dead process has left are booked as estimates before it
 // returns. It waits up to two seconds for a directory that is in use, as it is for a moment while a config is reloaded.
 func Open(o Options) (*Ledger, error) {
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o = o.withDefaults()
 	var seal *sealer
 	var err error
 	if o.Key != nil || !o.ReadOnly {
 		if seal, err = newSealer(o.Key); err != nil {
 			return nil, err
 		}
-	}
-	if o.InMemory {
-		o.Anchor = ""
 	}
 	if o.Anchor != "" && !o.ReadOnly {
 		if err := checkPresence(o); err != nil {

@@ -35,6 +35,7 @@ type Token struct {
 	BoughtAt      time.Time    `json:"boughtAt"`
 	ExpiresAt     time.Time    `json:"expiresAt"` // zero: serves those that bought it and is not used again
 	Used          int64        `json:"-"`         // requests that it served
+	Unconfirmed   bool         `json:"-"`         // restored from a backup, and no request was served with it since
 }
 
 // token is a token's record, and beside it what changes with each request. One that was dropped lives on until the last
@@ -53,11 +54,12 @@ type balance struct {
 	BalanceMicros money.Micros `json:"balanceMicros"`
 	Used          int64        `json:"used"`
 	Dropped       string       `json:"dropped,omitempty"`
+	Unconfirmed   bool         `json:"unconfirmed,omitempty"`
 	Estimates     []estimate   `json:"estimates,omitempty"`
 }
 
 func (b *batch) putBalance(t *token) {
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, slices.Clone(t.estimates)})
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, slices.Clone(t.estimates)})
 }
 
 // eachToken calls f with each token, whole.
@@ -76,7 +78,8 @@ func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
 				return damaged("token %s: %s", id, err)
 			}
 		}
-		t.BalanceMicros, t.Used, t.dropped, t.estimates = rest.BalanceMicros, rest.Used, rest.Dropped, rest.Estimates
+		t.BalanceMicros, t.Used, t.Unconfirmed = rest.BalanceMicros, rest.Used, rest.Unconfirmed
+		t.dropped, t.estimates = rest.Dropped, rest.Estimates
 		f(t)
 		return nil
 	})

@@ -24,15 +24,17 @@ type Credit struct {
 
 // SellerCredit is the part of one seller.
 type SellerCredit struct {
-	SellerID        string        `json:"sellerId"`
-	Origin          string        `json:"origin"`
-	Tokens          int           `json:"tokens"` // in use
-	Purchases       int64         `json:"purchases"`
-	PurchasedMicros money.Micros  `json:"purchasedMicros"`
-	LeftMicros      money.Micros  `json:"leftMicros"`
-	WastedMicros    money.Micros  `json:"wastedMicros"`
-	NoMoreMoney     bool          `json:"noMoreMoney,omitempty"` // its last two tokens served nothing
-	Open            *OpenPurchase `json:"open,omitempty"`
+	SellerID        string       `json:"sellerId"`
+	Origin          string       `json:"origin"`
+	Tokens          int          `json:"tokens"` // in use
+	Purchases       int64        `json:"purchases"`
+	PurchasedMicros money.Micros `json:"purchasedMicros"`
+	LeftMicros      money.Micros `json:"leftMicros"`
+	WastedMicros    money.Micros `json:"wastedMicros"`
+	// UnconfirmedMicros is the part of what is left that comes from a backup and may have been spent since.
+	UnconfirmedMicros money.Micros  `json:"unconfirmedMicros,omitempty"`
+	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served nothing
+	Open              *OpenPurchase `json:"open,omitempty"`
 }
 
 // OpenPurchase is a purchase that has not ended yet.
@@ -80,6 +82,9 @@ func (s *shelf) credit() SellerCredit {
 	}
 	for _, t := range slices.Concat(tokens, s.retired) {
 		c.LeftMicros += t.left()
+		if t.doubted.Load() {
+			c.UnconfirmedMicros += t.left()
+		}
 	}
 	if f := s.flight; f != nil {
 		c.Open = &OpenPurchase{PurchaseID: f.id, Method: f.method, AmountMicros: f.amount, Link: f.human.Link, Hint: f.human.Text}

@@ -33,7 +33,7 @@ func (l *Lease) Bought() bool { return l.bought }
 func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l.ticket }
 
 // Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
-func (l *Lease) Served() { l.token.served.Store(true) }
+func (l *Lease) Served() { l.token.confirm() }
 
 // Return ends the lease. delta is the change of the token's balance in the books, as ledger.Booked has it: what was spent
 // is negative. Only the first call counts.

@@ -65,6 +65,38 @@ func TestManyLeases(t *testing.T) {
 	}
 }
 
+// A token from a backup is tried by one request alone; once its seller has served one, it is as good as any.
+func TestDoubtedToken(t *testing.T) {
+	d, w := warm(5 * money.USD)
+	s := d.shelf(origin{w.SellerID, w.Origin})
+	(*s.tokens.Load())[0].doubted.Store(true)
+	w.Hold = 0
+	if c := d.Credit(); c.Sellers[0].UnconfirmedMicros != 5*money.USD {
+		t.Errorf("credit: %+v", c)
+	}
+	trial, err := d.Lease(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := d.Lease(t.Context(), w); err == nil {
+		t.Errorf("a second request has got %s meanwhile", l.TokenID())
+	}
+	trial.Return(0)
+	if trial, err = d.Lease(t.Context(), w); err != nil {
+		t.Fatalf("after a try that showed nothing: %v", err)
+	}
+	trial.Served()
+	if l, err := d.Lease(t.Context(), w); err != nil {
+		t.Errorf("the seller has served a request with it: %v", err)
+	} else {
+		l.Return(0)
+	}
+	trial.Return(-1)
+	if c := d.Credit(); c.Sellers[0].UnconfirmedMicros != 0 {
+		t.Errorf("credit: %+v", c)
+	}
+}
+
 func TestMock(t *testing.T) {
 	if id := (Mock{}).CaddyModule().ID; id != "http.tokenbuddy.payment.mock" {
 		t.Errorf("module %s", id)

@@ -66,7 +66,7 @@ func (s *shelf) choose(hold money.Micros, deadline time.Time, floor money.Micros
 			continue
 		}
 		free := t.free.Load()
-		if free < int64(hold) || t.low(int64(floor)) || t.state.Load() != live {
+		if free < int64(hold) || t.low(int64(floor)) || t.state.Load() != live || t.onTrial() {
 			continue
 		}
 		if best == nil || free < least {

@@ -34,6 +34,7 @@ type token struct {
 	served  atomic.Bool   // some request was paid from it
 	refused atomic.Bool   // the seller refused it
 	spent   atomic.Bool   // some of it is gone, or about to be
+	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
 
 	mu     sync.Mutex // for blocked, where more than adding is to be done
 	reason string     // why it was retired; written once, before state says so
@@ -55,6 +56,7 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n.balance.Store(int64(t.BalanceMicros))
 	n.free.Store(int64(t.BalanceMicros))
 	n.served.Store(t.Used > 0)
+	n.doubted.Store(t.Unconfirmed)
 	return n
 }
 
@@ -82,12 +84,21 @@ func (t *token) reserve(hold int64) bool {
 // back.
 func (t *token) lease(hold int64) *Lease {
 	l := t.begin(hold)
-	if t.state.Load() != live {
+	if t.state.Load() != live || t.doubted.Load() && !l.alone {
 		l.Return(0)
 		return nil
 	}
 	return l
 }
+
+// confirm says that the seller has served a request with the token.
+func (t *token) confirm() {
+	t.served.Store(true)
+	t.doubted.Store(false)
+}
+
+// onTrial tells whether the token is doubted, and a request is trying it.
+func (t *token) onTrial() bool { return t.doubted.Load() && t.use.Load()&outMask != 0 }
 
 // share begins a lease whatever is free: for those that shared the token's purchase.
 func (t *token) share(hold int64) *Lease {
@@ -107,7 +118,7 @@ func (t *token) begin(hold int64) *Lease {
 // settle ends a lease: the hold is free again, but for what was spent.
 func (t *token) settle(hold, delta int64, served bool) {
 	if served {
-		t.served.Store(true)
+		t.confirm()
 	}
 	if delta != 0 {
 		t.balance.Add(delta)

@@ -1,0 +1,117 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Restore makes the ledger in o.Dir from a backup, and checks all of it. The directory must be empty, or not be there: what
+// is in the way is for the operator to move. The key must be the one that the backup's ledger had. Nothing is left when it
+// fails.
+//
+// What happened after the backup was made is not in it: tokens may have been spent since. So none is trusted until its seller
+// has served a request with it, and the journal says what was done. The anchor file is written anew.
+func Restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
+	report, err := restore(ctx, o.withDefaults(), r)
+	if err != nil {
+		return report, fmt.Errorf("ledger: restore into %s: %w", o.Dir, err)
+	}
+	return report, nil
+}
+
+func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
+	if err := vacant(o.Dir); err != nil {
+		return Report{}, err
+	}
+	made := o
+	made.Dir, made.Anchor, made.ReadOnly = filepath.Clean(o.Dir)+".restoring", "", false
+	if err := os.RemoveAll(made.Dir); err != nil { // of an earlier try that was killed
+		return Report{}, err
+	}
+	defer os.RemoveAll(made.Dir) // there is nothing where it has succeeded
+	header, err := unpack(ctx, made, r)
+	if err != nil {
+		return Report{}, err
+	}
+	report, newest, err := takeOver(ctx, made, header)
+	if err != nil || !report.OK {
+		return report, err
+	}
+	if o.Anchor != "" { // first: a ledger in its place that the anchor does not know would not open
+		if err := os.Remove(o.Anchor); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return report, err
+		}
+		if err := writeAnchor(o.Anchor, newest); err != nil {
+			return report, err
+		}
+	}
+	if err := os.Remove(o.Dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return report, err
+	}
+	if err := os.Rename(made.Dir, o.Dir); err != nil {
+		return report, err
+	}
+	return report, syncDir(filepath.Dir(filepath.Clean(o.Dir)))
+}
+
+func vacant(dir string) error {
+	files, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(files) > 0:
+		return errors.New("there is something in it already: move it away first, and stop the gateway that uses it")
+	}
+	return nil
+}
+
+// unpack fills the directory with a backup's records.
+func unpack(ctx context.Context, o Options, r io.Reader) (BackupHeader, error) {
+	db, err := openStore(o)
+	if err != nil {
+		return BackupHeader{}, err
+	}
+	header, err := fill(ctx, db, r)
+	return header, errors.Join(err, db.Close())
+}
+
+// takeOver opens what was unpacked, puts in order what was under way when the backup was made, and checks all of it.
+func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, newest point, err error) {
+	l, err := Open(o)
+	if err != nil {
+		return r, newest, err
+	}
+	err = l.distrust(ctx, fmt.Sprintf("restored from a backup of %d entries, made at %s", header.Entries,
+		header.Made.UTC().Format(time.RFC3339)))
+	if err == nil {
+		r, err = l.Verify(ctx)
+	}
+	newest = point{l.state.identity, r.Entries, r.Head}
+	return r, newest, errors.Join(err, l.Close())
+}
+
+// distrust marks all tokens as not known to be worth what the books say, and writes into the journal why.
+func (l *Ledger) distrust(ctx context.Context, note string) error {
+	for _, t := range l.Tokens() {
+		if err := l.submit(plainWeight, func(b *batch) error {
+			if t := b.tokens[t.ID]; t != nil {
+				t.Unconfirmed = true
+				b.putBalance(t)
+			}
+			return nil
+		}, nil).Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return l.submit(plainWeight, func(b *batch) error {
+		b.book(&Entry{Kind: KindAdjustment, Note: note})
+		return nil
+	}, nil).Wait(ctx)
+}
