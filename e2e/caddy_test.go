@@ -248,8 +248,12 @@ type entry struct {
 	BilledSource     string `json:"billedSource"`
 	SettlementID     string `json:"settlementId"`
 	Flags            []string
-	Trace            []struct{ Seller, Kind, Decision string }
-	Postings         []struct {
+	Correction       struct {
+		Entry, Member string
+		BilledMicros  int64
+	}
+	Trace    []struct{ Seller, Kind, Decision string }
+	Postings []struct {
 		Account      string `json:"account"`
 		AmountMicros int64  `json:"amountMicros"`
 	} `json:"postings"`
