@@ -52,11 +52,18 @@ const maxFaults = 100
 // whose prices are guesswork. Protocols that are not known are ignored, unless none is left. A member that is null or
 // an empty list is one that is missing.
 func ParseDocument(body []byte) (*Document, []Fault, error) {
-	// Not gjson's check: it recurses, and a deeply nested document would overflow the stack, which ends the process.
-	if !json.Valid(body) {
+	// Not gjson's check: it recurses, and a deeply nested document would overflow the stack, which ends the process. What gjson
+	// reads of a document that turns out not to be JSON is thrown away.
+	valid := make(chan bool, 1)
+	go func() { valid <- json.Valid(body) }()
+	doc, faults, err := readDocument(gjson.ParseBytes(body))
+	if !<-valid {
 		return nil, nil, errors.New("the registry document is not JSON")
 	}
-	root := gjson.ParseBytes(body)
+	return doc, faults, err
+}
+
+func readDocument(root gjson.Result) (*Document, []Fault, error) {
 	if !root.IsObject() {
 		return nil, nil, errors.New("the registry document is not a JSON object")
 	}
@@ -105,6 +112,7 @@ type parser struct {
 	prices  map[money.Price]*money.Price
 	methods map[string][]string // by the list as it is written
 	aliases map[string][]string // the same
+	offered []Model             // of the entry at hand; used again for the next
 }
 
 type modelName struct {
@@ -201,27 +209,33 @@ func (t *twin) set(value gjson.Result, camel bool) {
 	}
 }
 
-// list gives the items of a list, none when the member is missing or null.
-func list(value gjson.Result, member string) ([]gjson.Result, error) {
+// eachItem reads a list, which is empty when the member is missing or null, up to the first item that is refused.
+func eachItem(value gjson.Result, member string, read func(item gjson.Result) error) (err error) {
 	switch {
 	case value.Type == gjson.Null:
-		return nil, nil
+		return nil
 	case !value.IsArray():
-		return nil, fmt.Errorf("%s is not a list", member)
+		return fmt.Errorf("%s is not a list", member)
 	}
-	return value.Array(), nil
+	value.ForEach(func(_, item gjson.Result) bool {
+		err = read(item)
+		return err == nil
+	})
+	return err
 }
 
 func protocolSet(value gjson.Result) (ProtocolSet, error) {
-	items, err := list(value, "protocols")
-	if err != nil || len(items) == 0 {
-		return AllProtocols, err
-	}
 	var set ProtocolSet
-	for _, v := range items {
-		set |= Protocols(dialect.Protocol(v.Str))
-	}
-	if set == 0 {
+	named := false
+	err := eachItem(value, "protocols", func(item gjson.Result) error {
+		named = true
+		set |= Protocols(dialect.Protocol(item.Str))
+		return nil
+	})
+	switch {
+	case err != nil || !named:
+		return AllProtocols, err
+	case set == 0:
 		return 0, errors.New("none of the protocols is known")
 	}
 	return set, nil
@@ -233,17 +247,19 @@ func (p *parser) methodList(value gjson.Result) ([]string, error) {
 	if known, ok := p.methods[value.Raw]; ok {
 		return known, nil
 	}
-	items, err := list(value, "paymentMethods")
-	if err != nil || len(items) == 0 {
-		return mockOnly, err
-	}
-	methods := make([]string, 0, len(items))
-	for _, v := range items {
-		if v.Type == gjson.String && ValidSellerID(v.Str) {
-			methods = append(methods, strings.Clone(v.Str))
+	var methods []string
+	named := false
+	err := eachItem(value, "paymentMethods", func(item gjson.Result) error {
+		named = true
+		if item.Type == gjson.String && ValidSellerID(item.Str) {
+			methods = append(methods, strings.Clone(item.Str))
 		}
-	}
-	if len(methods) == 0 {
+		return nil
+	})
+	switch {
+	case err != nil || !named:
+		return mockOnly, err
+	case len(methods) == 0:
 		return nil, errors.New("paymentMethods names no method")
 	}
 	p.methods[strings.Clone(value.Raw)] = methods

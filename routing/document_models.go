@@ -21,29 +21,29 @@ var (
 
 // modelList reads what a seller offers.
 func (p *parser) modelList(value gjson.Result) ([]Model, error) {
-	items, err := list(value, "models")
-	if err != nil {
-		return nil, err
-	}
-	models := make([]Model, 0, len(items))
-	for _, item := range items {
+	models := p.offered[:0]
+	err := eachItem(value, "models", func(item gjson.Result) error {
 		m, err := p.model(item)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		seen := p.models[m.ID]
 		if seen.entry == p.count {
 			first := &models[seen.at]
 			if *first.Price != *m.Price {
-				return nil, errModelTwoFor
+				return errModelTwoFor
 			}
 			first.Aliases = slices.Concat(first.Aliases, m.Aliases)
-			continue
+			return nil
 		}
 		seen.entry, seen.at = p.count, len(models)
 		models = append(models, m)
+		return nil
+	})
+	if p.offered = models; err != nil {
+		return nil, err
 	}
-	return models, nil
+	return slices.Clone(models), nil
 }
 
 func (p *parser) model(value gjson.Result) (Model, error) {
@@ -130,18 +130,17 @@ func (p *parser) aliasList(value gjson.Result) ([]string, error) {
 	if known, ok := p.aliases[value.Raw]; ok {
 		return known, nil
 	}
-	items, err := list(value, "aliases")
-	if err != nil {
+	if value.Type != gjson.Null && !value.IsArray() {
 		return nil, errModelAlias
 	}
-	if len(items) == 0 {
-		return nil, nil
-	}
-	names := make([]string, len(items))
-	for i, v := range items {
-		if names[i], err = p.modelID(v); err != nil {
-			return nil, err
-		}
+	var names []string
+	err := eachItem(value, "aliases", func(item gjson.Result) error {
+		name, err := p.modelID(item)
+		names = append(names, name)
+		return err
+	})
+	if err != nil || len(names) == 0 {
+		return nil, err
 	}
 	p.aliases[strings.Clone(value.Raw)] = names
 	return names, nil
