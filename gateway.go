@@ -35,7 +35,6 @@ type gateway struct {
 	table    *routing.Table
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site
-	funds    routing.Funds
 	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
 	promptKey [32]byte
 
@@ -67,7 +66,6 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 		market:  m,
 		table:   routing.NewTable(h.tableOptions(m)),
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: h.set.failover.connect, Networks: h.set.networks}),
-		funds:   funds{m.Desk},
 		closed:  make(chan struct{}),
 	}
 	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
@@ -170,21 +168,26 @@ func (h *Handler) tableOptions(m *market.Market) routing.TableOptions {
 	}
 }
 
-// fit tells whether a candidate's seller may be asked now.
+// fit tells whether a candidate's seller may be asked now, and paid.
 func (gw *gateway) fit(c *routing.Candidate) bool {
-	return gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Fit(time.Now())
+	now := time.Now()
+	if purse, ok := gw.market.Desk.Purse(c.Seller.ID, c.Seller.Origin); ok {
+		if credit, canBuy := purse.Look(now); !credit && !canBuy {
+			return false
+		}
+	}
+	return gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now)
 }
 
 // funds tells policies where there is credit.
 type funds struct{ desk *purchase.Desk }
 
-// HasCredit tells whether a token of the candidate's seller is in use that is not nearly spent.
-func (f funds) HasCredit(c *routing.Candidate) bool {
-	return f.desk.Has(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin})
+func (f funds) Purse(s routing.SellerKey) routing.Purse {
+	if purse, ok := f.desk.Purse(s.ID, s.Origin); ok {
+		return purse
+	}
+	return nil
 }
-
-// CanBuy leaves it to the purchase desk to refuse: candidates take a payment method of ours, or they were none.
-func (funds) CanBuy(*routing.Candidate) bool { return true }
 
 // want says what a token is needed for.
 func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {

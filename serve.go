@@ -172,8 +172,8 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	x.gw.warmth.Touch(served, x.endpoint.Protocol)
 	x.identifyConversation()
 	q := routing.Query{
-		Served: served, Protocol: x.endpoint.Protocol, Path: x.endpoint.Path, DefaultSeller: index.DefaultSeller(),
-		Ceiling: x.endpoint.Ceiling(x.ask), Funds: x.gw.funds, Now: x.begun,
+		Served: served, Protocol: x.endpoint.Protocol, Path: x.endpoint.Path,
+		Ceiling: x.endpoint.Ceiling(x.ask), Now: x.begun,
 	}
 	x.prefer(&q)
 	offers := index.Candidates(served, x.endpoint.Protocol)

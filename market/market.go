@@ -97,7 +97,6 @@ func open(dir string, o Options) (*Market, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	m := &Market{
 		Ledger:     l,
-		Desk:       purchase.NewDesk(l, purchase.DeskOptions{Logger: o.Logger.Named("purchase"), Observer: o.Purchases}),
 		dir:        dir,
 		keyDigest:  sha256.Sum256(o.Key),
 		logger:     o.Logger,
@@ -107,7 +106,11 @@ func open(dir string, o Options) (*Market, error) {
 	}
 	m.tables.Store(new([]*routing.Table))
 	m.loadSelection()
-	m.Pool = routing.NewPool(routing.PoolOptions{Logger: o.Logger.Named("routing"), Changed: m.sellerChanged})
+	m.Desk = purchase.NewDesk(l, purchase.DeskOptions{
+		Logger: o.Logger.Named("purchase"), Observer: o.Purchases, Opened: m.touch,
+	})
+	changed := func(s *routing.State) { m.touch(s.ID()) }
+	m.Pool = routing.NewPool(routing.PoolOptions{Logger: o.Logger.Named("routing"), Changed: changed, Met: changed})
 	m.Conversations = routing.NewAffinity(routing.Conversations)
 	m.Responses = routing.NewAffinity(routing.Conversations)
 	m.Exclusions = routing.NewExclusions(maxExclusions)
@@ -180,9 +183,10 @@ func (m *Market) tend(ctx context.Context) {
 	}
 }
 
-func (m *Market) sellerChanged(s *routing.State) {
+// touch has the tables look again at a seller.
+func (m *Market) touch(sellerID string) {
 	for _, t := range *m.tables.Load() {
-		t.Touch(s.ID())
+		t.Touch(sellerID)
 	}
 }
 

@@ -66,6 +66,8 @@ type DeskOptions struct {
 	Logger *zap.Logger
 	// Observer watches the desk, for metrics.
 	Observer Observer
+	// Opened hears of each seller that has a purse from now on. It must not block, and may be nil.
+	Opened func(sellerID string)
 	// Resolve says how to reach the seller of a purchase that an earlier process has left open, and which methods it takes;
 	// false while that is not known. Without it such a purchase goes on when a request next wants a token of that seller.
 	Resolve func(p ledger.Purchase) (Want, bool)
@@ -76,6 +78,7 @@ type Desk struct {
 	journal  Journal
 	log      *zap.Logger
 	observer Observer
+	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
 
 	terms   atomic.Pointer[Terms]
@@ -96,7 +99,7 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d := &Desk{journal: j, log: o.Logger, observer: o.Observer, resolve: o.Resolve, woken: make(chan struct{}, 1)}
+	d := &Desk{journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
 	d.shelves.Store(new(map[origin]*shelf))
@@ -156,18 +159,26 @@ func (d *Desk) shelf(o origin) *shelf {
 	if s := (*d.shelves.Load())[o]; s != nil {
 		return s
 	}
+	s, added := d.addShelf(o)
+	if added && d.opened != nil {
+		d.opened(o.sellerID)
+	}
+	return s
+}
+
+func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := *d.shelves.Load()
 	if s := all[o]; s != nil {
-		return s
+		return s, false
 	}
 	more := make(map[origin]*shelf, len(all)+1)
 	maps.Copy(more, all)
-	s := newShelf(d, o)
+	s = newShelf(d, o)
 	more[o] = s
 	d.shelves.Store(&more)
-	return s
+	return s, true
 }
 
 // Lease gives a token that is there, or buys one: one purchase at a seller serves all that wait for it, for 10 seconds at
@@ -209,17 +220,6 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 
 // inRange keeps a hold between nothing and money.Max: a request may say that it costs more, and sums of such overflow.
 func inRange(hold money.Micros) money.Micros { return min(max(0, hold), money.Max) }
-
-// Has tells whether a token is there that Lease would give without a purchase.
-func (d *Desk) Has(w Want) bool {
-	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
-	if s == nil {
-		return false
-	}
-	terms := d.terms.Load()
-	t, _ := s.choose(inRange(w.Hold), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
-	return t != nil
-}
 
 // Covers tells whether a token is there that covers the hold, be there ever so little on it: one that serves where no other
 // can be bought.

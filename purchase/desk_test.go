@@ -79,11 +79,11 @@ func TestAbsurdHolds(t *testing.T) {
 	set := func(b *bench) { b.seller.delay = time.Second }
 	trade(t, set, func(t *testing.T, b *bench) {
 		leases := together(b, 2, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(math.MaxInt64)) })
-		if free := leases[0].token.free.Load(); free > 0 || b.desk.Has(b.want(1)) {
+		if free := leases[0].token.free.Load(); free > 0 || has(b.desk, b.want(1)) {
 			t.Errorf("%d is free under two holds of everything", free)
 		}
 		giveBack(leases, 0)
-		if b.desk.Has(b.want(math.MaxInt64)) || !b.desk.Has(b.want(5*money.USD)) {
+		if has(b.desk, b.want(math.MaxInt64)) || !has(b.desk, b.want(5*money.USD)) {
 			t.Error("what is free afterwards is not the balance")
 		}
 	})
@@ -125,7 +125,7 @@ func TestTokenWithoutExpiry(t *testing.T) {
 	set := func(b *bench) { b.seller.validFor = 0 }
 	trade(t, set, func(t *testing.T, b *bench) {
 		one := b.lease(1)
-		if b.desk.Has(b.want(1)) {
+		if has(b.desk, b.want(1)) {
 			t.Error("a token without expiry is there for others")
 		}
 		one.Return(-money.USD)
@@ -145,7 +145,7 @@ func TestExpiryMargin(t *testing.T) {
 		held := b.lease(1)
 		b.wantCalls(1, 1)
 		time.Sleep(3 * time.Second)
-		if b.desk.Has(b.want(1)) {
+		if has(b.desk, b.want(1)) {
 			t.Error("a token within the margin is there")
 		}
 		b.lease(1).Return(-1)
@@ -316,13 +316,13 @@ func TestRefusedWithBalance(t *testing.T) {
 		b.desk.Refused(l, new(money.USD))
 		b.desk.Refused(l, new(money.Micros(0))) // counts no more
 		l.Return(0)
-		if b.desk.Has(b.want(money.USD+1)) || !b.desk.Has(b.want(money.USD)) {
+		if has(b.desk, b.want(money.USD+1)) || !has(b.desk, b.want(money.USD)) {
 			t.Error("what is usable is not what the seller says")
 		}
 		// The seller's balance comes into the books with the next request: four dollars less than we thought.
 		l = b.lease(money.USD / 2)
 		l.Return(-4*money.USD - money.USD/4)
-		if b.desk.Has(b.want(money.USD*3/4+1)) || !b.desk.Has(b.want(money.USD/2)) {
+		if has(b.desk, b.want(money.USD*3/4+1)) || !has(b.desk, b.want(money.USD/2)) {
 			t.Errorf("usable %d", l.token.usable())
 		}
 		if c := b.desk.Credit(); c.LeftMicros != money.USD*3/4 {
@@ -336,7 +336,7 @@ func TestDrop(t *testing.T) {
 		one, two := b.lease(1), b.lease(1)
 		b.desk.Drop(one, "auth_invalid")
 		b.desk.Drop(two, "auth_invalid")
-		if b.desk.Has(b.want(1)) {
+		if has(b.desk, b.want(1)) {
 			t.Error("a dropped token is there")
 		}
 		one.Return(-money.USD)

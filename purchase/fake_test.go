@@ -347,6 +347,13 @@ func (b *bench) want(hold money.Micros) Want {
 	}
 }
 
+// has tells whether a token is there that Lease would give without a purchase.
+func has(d *Desk, w Want) bool {
+	terms := d.terms.Load()
+	t, _ := d.shelf(origin{w.SellerID, w.Origin}).choose(inRange(w.Hold), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	return t != nil
+}
+
 func (b *bench) lease(hold money.Micros) *Lease {
 	b.t.Helper()
 	l, err := b.desk.Lease(b.t.Context(), b.want(hold))

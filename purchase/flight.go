@@ -43,6 +43,7 @@ func (s *shelf) begin(w Want, now time.Time) (*flight, error) {
 	case amount <= 0:
 		return nil, s.fail("buy", "set an amount above zero", errors.New("the amount of a purchase is zero"))
 	case s.useless():
+		s.shutUntil(now.Add(shutFor))
 		return nil, s.fail("buy", "it gets no more money until it is forgiven, or the process starts again", ErrUseless)
 	}
 	if err := s.desk.journal.Ready(); err != nil {
@@ -53,6 +54,7 @@ func (s *shelf) begin(w Want, now time.Time) (*flight, error) {
 		return nil, err
 	}
 	if !s.countPurchase(now) {
+		s.shutUntil(s.started[len(s.started)-1].Add(time.Minute))
 		return nil, s.fail("buy", "wait a minute", ErrTooOften)
 	}
 	f := &flight{
@@ -231,6 +233,7 @@ func (f *flight) land() {
 	}
 	switch {
 	case m.p.State == ledger.Granted:
+		s.shut.Store(0)
 		t := newToken(*m.p.Token, s, s.bought.Add(1))
 		s.purchases++
 		s.purchased += credit

@@ -401,7 +401,7 @@ func TestResume(t *testing.T) {
 		defer d.Close()
 		synctest.Wait()
 		b.wantCalls(0, 1)
-		if !d.Has(b.want(1)) {
+		if !has(d, b.want(1)) {
 			t.Error("the purchase was not taken up by itself")
 		}
 	})

@@ -249,7 +249,7 @@ func TestRenewalStaysWithinTheLimits(t *testing.T) {
 			t.Errorf("over the daily limit: %v, %v", ok, err)
 		}
 		b.wantCalls(1, 1)
-		if !b.desk.Has(b.want(1)) {
+		if !has(b.desk, b.want(1)) {
 			t.Error("the old token does not serve any more")
 		}
 	})

@@ -20,6 +20,7 @@ type shelf struct {
 	tokens atomic.Pointer[[]*token] // live ones; the slice never changes
 	bought atomic.Uint64            // tokens bought in this process
 	model  atomic.Pointer[string]   // that its tokens were first used for in this process
+	shut   atomic.Int64             // until when it is known that nothing can be bought, in nanoseconds of Unix time
 
 	mu        sync.Mutex
 	retired   []*token     // no longer live, and their rest not booked yet
@@ -158,6 +159,7 @@ func (d *Desk) Forgive(sellerID, originURL string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = [2]*token{}
+	s.shut.Store(0)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type token struct {
 	credit  int64 // as granted
 	bought  time.Time
 	expires time.Time // zero: serves those that bought it, and is not used again
+	ends    int64     // the same in nanoseconds of Unix time, as far as they go
 	seq     uint64    // the how-manieth of its shelf in this process; 0: it was there at the start
 	shelf   *shelf
 
@@ -53,6 +55,12 @@ const (
 
 func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n := &token{id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s}
+	switch year := t.ExpiresAt.Year(); {
+	case year > 2261:
+		n.ends = math.MaxInt64
+	case year >= 1970:
+		n.ends = t.ExpiresAt.UnixNano()
+	}
 	n.balance.Store(int64(t.BalanceMicros))
 	n.free.Store(int64(t.BalanceMicros))
 	n.served.Store(t.Used > 0)

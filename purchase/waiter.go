@@ -92,8 +92,10 @@ func (s *shelf) join(w Want, now time.Time) (*flight, error) {
 	f.meet(w, now)
 	switch {
 	case f.doubt != nil:
+		s.shutUntil(now.Add(shutFor))
 		return nil, s.fail("buy", "nothing is bought there until that is known", fmt.Errorf("%w: %w", ErrInDoubt, f.doubt))
 	case now.Sub(f.since) >= patience:
+		s.shutUntil(now.Add(shutFor))
 		return nil, s.fail("buy", "it goes on, and its token serves later requests", ErrTooSlow)
 	}
 	return f, nil

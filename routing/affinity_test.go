@@ -114,17 +114,18 @@ func TestConversationStays(t *testing.T) {
 			if got := first(q, 0); got != "" {
 				t.Errorf("%T, no room: %s", policy, got)
 			}
-			f[id].open = time.Minute
+			f.open(id, time.Minute)
 			if got := first(q, 16); got == id {
 				t.Errorf("%T: %s has failed and is still asked first", policy, id)
 			}
-			f[id].open, f[id].broke = 0, true
+			f.open(id, 0)
+			f[id].broke = true
 			if got := first(q, 16); got == id {
 				t.Errorf("%T: %s can't be paid and is still asked first", policy, id)
 			}
 			f[id].broke = false
 			q.Last.Origin = "https://elsewhere.example"
-			f[id].price, f[id].latency = money.NoPrice, time.Hour
+			f.set(id, func(s *stall) { s.price, s.latency = money.NoPrice, time.Hour })
 			if got := first(q, 16); got == id && policy != Policy(DefaultFirst{}) && policy != Policy(Fastest{}) {
 				t.Errorf("%T: another seller has taken the id %s", policy, id)
 			}

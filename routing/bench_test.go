@@ -41,10 +41,11 @@ func tableOf(doc *Document, policy Policy) *Table {
 	return table
 }
 
+// openPurse is the funds and the purse of every seller.
 type openPurse struct{}
 
-func (openPurse) HasCredit(c *Candidate) bool { return c.rank&1 == 0 }
-func (openPurse) CanBuy(*Candidate) bool      { return true }
+func (openPurse) Purse(SellerKey) Purse                { return openPurse{} }
+func (openPurse) Look(time.Time) (credit, canBuy bool) { return false, true }
 
 // dealWith lets each candidate that is ready for a model have had a dozen requests, of which some failed.
 func dealWith(table *Table, served string) {
@@ -69,7 +70,6 @@ func dealWith(table *Table, served string) {
 func decide(table *Table, affinity *Affinity, q *Query, requested string, dst []*Candidate) []*Candidate {
 	x := table.Index()
 	q.Served, _ = x.Resolve(requested)
-	q.DefaultSeller = x.DefaultSeller()
 	q.Last, _ = affinity.Get(conversation(1), q.Now)
 	return table.Order(q, x.Candidates(q.Served, q.Protocol), dst)
 }
@@ -91,7 +91,7 @@ func BenchmarkRoute(b *testing.B) {
 			ready := table.Index().Candidates(served, dialect.Messages).Ready()
 			affinity.Put(conversation(1), ready[len(ready)/2].Seller.Key(), time.Now(), time.Hour)
 			b.Run(PolicyName(policy)+"/"+name, func(b *testing.B) {
-				q, dst := Query{Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: usual, Funds: openPurse{}, Now: time.Now()}, make([]*Candidate, 0, MaxReady)
+				q, dst := Query{Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: usual, Now: time.Now()}, make([]*Candidate, 0, MaxReady)
 				b.ReportAllocs()
 				for b.Loop() {
 					if dst = decide(table, affinity, &q, models[name], dst[:0]); len(dst) == 0 {
@@ -103,7 +103,7 @@ func BenchmarkRoute(b *testing.B) {
 				b.ReportAllocs()
 				b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
 				b.RunParallel(func(pb *testing.PB) {
-					q, dst := Query{Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: usual, Funds: openPurse{}, Now: time.Now()}, make([]*Candidate, 0, MaxReady)
+					q, dst := Query{Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: usual, Now: time.Now()}, make([]*Candidate, 0, MaxReady)
 					for pb.Next() {
 						if dst = decide(table, affinity, &q, models[name], dst[:0]); len(dst) == 0 {
 							b.Error("nobody serves")

@@ -38,6 +38,14 @@ func (c *Candidates) Len() int {
 // At gives the candidate at a place from 0 to Len()-1.
 func (c *Candidates) At(i int) *Candidate { return c.list[i] }
 
+// DefaultSeller is the id of the default seller, which need not be a candidate; empty: there is none.
+func (c *Candidates) DefaultSeller() string {
+	if c == nil {
+		return ""
+	}
+	return c.index.defaultSeller
+}
+
 // Find gives the candidate of a seller, nil when it is none. It does not look at all of them.
 func (c *Candidates) Find(sellerID string) *Candidate {
 	if c == nil {
@@ -62,9 +70,10 @@ func (c *Candidates) find(seller SellerKey) (r Ready) {
 	if seller.ID == "" {
 		return r
 	}
-	for _, r := range c.Ready() {
-		if r.Seller.ID == seller.ID && r.Seller.Origin == seller.Origin {
-			return r
+	ready := c.Ready()
+	for i := range ready {
+		if s := ready[i].Seller; s.ID == seller.ID && s.Origin == seller.Origin {
+			return ready[i]
 		}
 	}
 	if found := c.Find(seller.ID); found != nil && found.Seller.Origin == seller.Origin {

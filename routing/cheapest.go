@@ -45,17 +45,19 @@ const usualAnswer = 1024
 // (the ceiling counts a third), of which the seller that served the conversation last has some cached, and an answer of
 // usual length. Where that credit is left there, a tenth is taken off: to abandon it is waste.
 func likelyCost(q *Query, c *Candidate, credit bool) (cost money.Micros, known bool) {
-	use := money.Tokens{Prompt: q.Ceiling.Prompt - q.Ceiling.Prompt/4, Completion: min(q.Ceiling.Completion, usualAnswer)}
-	if q.Cached > 0 && c.Seller.Key() == q.Last {
-		use.CacheRead = min(q.Cached, use.Prompt)
-	}
-	cost, known = plainCost(c.Price, &use)
-	if !known {
-		cost, known = c.Price.Cost(use)
-	}
-	if !known && use.CacheRead > 0 { // cached tokens without a price of their own
-		use.CacheRead = 0
-		cost, known = c.Price.Cost(use)
+	prompt, answer := q.Ceiling.Prompt-q.Ceiling.Prompt/4, min(q.Ceiling.Completion, usualAnswer)
+	cached := q.Cached > 0 && c.Seller.Key() == q.Last
+	if !cached && uint64(prompt|answer) < plainTokens && uint64(c.Price.Input|c.Price.Output) < plainPrice {
+		cost, known = plainCost(c.Price, prompt, answer), true
+	} else {
+		use := money.Tokens{Prompt: prompt, Completion: answer}
+		if cached {
+			use.CacheRead = min(q.Cached, prompt)
+		}
+		if cost, known = c.Price.Cost(use); !known && cached { // cached tokens without a price of their own
+			use.CacheRead = 0
+			cost, known = c.Price.Cost(use)
+		}
 	}
 	if credit {
 		cost -= cost / 10
@@ -63,15 +65,16 @@ func likelyCost(q *Query, c *Candidate, credit bool) (cost money.Micros, known b
 	return cost, known
 }
 
-// plainCost is Price.Cost for what nearly all requests are like: nothing cached, and numbers that can't overflow. It is
-// asked for sixteen sellers in a row while a request waits.
-func plainCost(p *money.Price, use *money.Tokens) (cost money.Micros, known bool) {
-	const most = 1 << 40
-	if use.CacheRead != 0 || uint64(use.Prompt|use.Completion) >= most>>20 || uint64(p.Input|p.Output) >= most {
-		return 0, false
-	}
-	sum := uint64(use.Prompt)*uint64(p.Input) + uint64(use.Completion)*uint64(p.Output)
-	return money.Micros((sum + 999_999) / 1_000_000), true
+// Below these, and above zero, are nearly all requests and prices.
+const (
+	plainTokens = 1 << 20
+	plainPrice  = 1 << 40 // of a million tokens
+)
+
+// plainCost is Price.Cost for numbers that can't overflow, and nothing cached. It is asked for sixteen sellers in a row while
+// a request waits.
+func plainCost(p *money.Price, prompt, answer int64) money.Micros {
+	return money.Micros((uint64(prompt)*uint64(p.Input) + uint64(answer)*uint64(p.Output) + 999_999) / 1_000_000)
 }
 
 var (

@@ -26,18 +26,15 @@ const longestCooldown = 10 * time.Minute
 // Fit tells whether a request may go to the seller now: its circuit is closed and it does not rest, or its trial is due and
 // nobody has taken it.
 func (s *State) Fit(now time.Time) bool {
-	if s == nil {
-		return true
-	}
-	at := s.pool.stamp(now)
-	if s.resting(at) {
-		return false
-	}
-	if !history(s.history.Load()).open() {
-		return true
-	}
-	return at >= s.circuit.due.Load() && !s.circuit.trialOn.Load()
+	return s == nil || s.fitAt(s.pool.stamp(now))
 }
+
+func (s *State) fitAt(at int64) bool {
+	return s == nil || !s.resting(at) && (!history(s.history.Load()).open() || s.circuit.trialDue(at))
+}
+
+// trialDue tells whether the trial of an open circuit may be taken.
+func (c *circuit) trialDue(at int64) bool { return at >= c.due.Load() && !c.trialOn.Load() }
 
 // Due is when a seller that is not fit may be asked again: when its trial is due or its rest ends, whatever is later. It is
 // zero when the circuit is closed and the seller has not asked for a rest; a time that has passed means now.
@@ -45,13 +42,17 @@ func (s *State) Due() time.Time {
 	if s == nil {
 		return time.Time{}
 	}
+	return s.pool.time(s.dueAt())
+}
+
+func (s *State) dueAt() int64 {
 	due := s.rest.Load()
 	if history(s.history.Load()).open() {
 		if trial := s.circuit.due.Load(); due == 0 || trial > due {
 			due = trial
 		}
 	}
-	return s.pool.time(due)
+	return due
 }
 
 // admit lets a request to a seller whose circuit was open a moment ago.

@@ -27,8 +27,8 @@ func (DefaultFirst) Order(q *Query, candidates *Candidates, dst []*Candidate) []
 	return Rank(q, candidates, dst, byRank)
 }
 
-func byRank(q *Query, r *Ready, _ bool) uint64 {
-	if r.Seller.ID == q.DefaultSeller {
+func byRank(_ *Query, r *Ready, _ bool) uint64 {
+	if r.Default {
 		return 0
 	}
 	return 1 + uint64(r.rank)

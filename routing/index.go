@@ -13,6 +13,7 @@ type Index struct {
 	o             *TableOptions
 	doc           *Document
 	defaultSeller string
+	defaultRank   int32 // -1: it is not among the sellers
 	pinned        []*Seller
 	pinnedRank    map[string]int32
 	served        map[string]string // every name a client may ask for -> the model id that is served
@@ -39,6 +40,10 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	}
 	for i, s := range o.Pinned {
 		x.pinnedRank[s.ID] = int32(i)
+	}
+	x.defaultRank = -1
+	if rank, ok := x.rank(x.defaultSeller); ok {
+		x.defaultRank = rank
 	}
 	// Once to count, so that each model's candidates are allocated in one piece, and once to fill in.
 	methods := newMethodMatch(o.Methods)

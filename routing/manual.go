@@ -47,10 +47,10 @@ func (m *Manual) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*C
 }
 
 // Order appends the one seller, if it is a candidate. It finds it also where it is not among those that are kept ready.
-func (m *Manual) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+func (m *Manual) Order(_ *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
 	id := m.Seller
 	if id == "" {
-		id = q.DefaultSeller
+		id = candidates.DefaultSeller()
 	}
 	if c := candidates.Find(id); c != nil && len(dst) < cap(dst) {
 		dst = append(dst, c)

@@ -14,11 +14,10 @@ import (
 
 // Query is what a policy may know of a request.
 type Query struct {
-	Served        string           // the model's id, after aliases
-	Protocol      dialect.Protocol // the API that the client speaks
-	Path          string           // of the request
-	DefaultSeller string           // the id; empty: there is none
-	Ceiling       money.Tokens     // the most that the request may use
+	Served   string           // the model's id, after aliases
+	Protocol dialect.Protocol // the API that the client speaks
+	Path     string           // of the request
+	Ceiling  money.Tokens     // the most that the request may use
 
 	// Last is the seller that served the conversation last, and Cached how many tokens of the prompt it has likely cached.
 	Last   SellerKey
@@ -26,8 +25,9 @@ type Query struct {
 	// Maker is the seller that made the response on which the request builds: it goes there and nowhere else.
 	Maker SellerKey
 
-	Funds Funds     // nil: every seller can be bought from, and there is no credit anywhere
-	Now   time.Time // zero: time.Now()
+	Now time.Time // zero: time.Now()
+
+	known []known // of the sellers by rank, while all candidates of all models are gathered
 }
 
 // SellerKey names a seller: its id and its origin together. The zero value is none.
@@ -36,13 +36,18 @@ type SellerKey struct{ ID, Origin string }
 // Key names the seller.
 func (s *Seller) Key() SellerKey { return SellerKey{s.ID, s.Origin} }
 
-// Funds says what can be paid at a seller. It is asked for every candidate at hand while a request waits: it must not
-// block, and should not allocate.
+// Funds know the purses of sellers.
 type Funds interface {
-	// HasCredit tells whether credit is left at the candidate's seller that the request could use.
-	HasCredit(c *Candidate) bool
-	// CanBuy tells whether a token could be bought there now.
-	CanBuy(c *Candidate) bool
+	// Purse gives a seller's. It is nil as long as nothing was bought there, and goes on being the seller's once it is not;
+	// whoever has it told is told of that with [Table.Touch].
+	Purse(SellerKey) Purse
+}
+
+// Purse says what can be paid at one seller. It is asked for every candidate at hand while a request waits: it must not
+// block, and should not allocate.
+type Purse interface {
+	// Look tells whether credit is left there that a request could use, and whether a token could be bought there now.
+	Look(now time.Time) (credit, canBuy bool)
 }
 
 // Policy chooses among the candidates of a request. Policies are Caddy guest modules in the namespace

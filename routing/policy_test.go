@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -11,7 +12,6 @@ import (
 )
 
 func TestPolicies(t *testing.T) {
-	x := indexTable(t).Index()
 	for _, tc := range []struct {
 		name          string
 		policy        Policy
@@ -35,7 +35,11 @@ func TestPolicies(t *testing.T) {
 		{"manual, no room", &Manual{Seller: "a"}, "b", 0, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			q := &Query{Served: "m", Protocol: dialect.Messages, DefaultSeller: tc.defaultSeller}
+			table := indexTable(t)
+			table.o.DefaultSeller = cmp.Or(tc.defaultSeller, "nobody")
+			table.Update(table.Index().doc)
+			x := table.Index()
+			q := &Query{Served: "m", Protocol: dialect.Messages}
 			kept := x.Candidates("m", dialect.Messages).At(4)
 			dst := append(make([]*Candidate, 0, tc.room+1), kept)
 			out := tc.policy.Order(q, x.Candidates("m", dialect.Messages), dst)

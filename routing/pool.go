@@ -16,6 +16,7 @@ import (
 type Pool struct {
 	logger    *zap.Logger
 	onChange  func(*State)
+	onMet     func(*State)
 	cooldown  atomic.Int64
 	sellers   sync.Map // SellerKey -> *State
 	size      atomic.Int64
@@ -34,6 +35,8 @@ type PoolOptions struct {
 	// state anything. Calls for one seller may come in another order than their changes, so the state is to be asked. It may
 	// be nil.
 	Changed func(*State)
+	// Met is called, in the same way, when a seller is dealt with for the first time. It may be nil.
+	Met func(*State)
 }
 
 // DefaultCooldown is how long a circuit rests at first when nothing else is said.
@@ -41,7 +44,7 @@ const DefaultCooldown = 30 * time.Second
 
 // NewPool makes an empty pool.
 func NewPool(o PoolOptions) *Pool {
-	p := &Pool{logger: o.Logger, onChange: o.Changed, epoch: time.Now(), random: rand.Float64, wallClock: time.Now}
+	p := &Pool{logger: o.Logger, onChange: o.Changed, onMet: o.Met, epoch: time.Now(), random: rand.Float64, wallClock: time.Now}
 	if p.logger == nil {
 		p.logger = zap.NewNop()
 	}
@@ -71,6 +74,9 @@ func (p *Pool) State(id, origin string) *State {
 	s, there := p.sellers.LoadOrStore(SellerKey{id, origin}, fresh)
 	if !there {
 		p.size.Add(1)
+		if p.onMet != nil {
+			p.onMet(fresh)
+		}
 	}
 	return s.(*State)
 }

@@ -12,8 +12,11 @@ const MaxReady = 16
 // Ready is a candidate that is kept ready, with what is known of its seller.
 type Ready struct {
 	*Candidate
-	State Standing // never nil
-	mark  uint64   // of the candidate among the exclusions
+	State *State // nil: the seller was never dealt with
+	Purse Purse  // nil: nothing was ever bought there, and it can be
+	mark  uint64 // of the candidate among the exclusions
+
+	Default bool // the seller is the default one
 }
 
 // Score says how much a policy likes a fit candidate for a request: the less the better, at most Worst. credit tells that
@@ -41,28 +44,31 @@ func Gather(q *Query, candidates *Candidates, dst []*Candidate, score Score) []*
 	var ready Ready
 	for i := range candidates.Len() {
 		c := candidates.At(i)
-		ready = Ready{Candidate: c, State: candidates.index.o.standings.standing(c.Seller)}
+		ready = Ready{Candidate: c}
+		if q.known != nil {
+			ready.State, ready.Purse = q.known[c.rank].state, q.known[c.rank].purse
+		} else {
+			ready.State, ready.Purse = candidates.index.look(c.Seller)
+		}
 		if r.exclusions != nil {
 			ready.mark = markOf(c.Seller.Key(), c.Model)
 		}
-		p, credit := r.judge(&ready)
-		if p.class() == fit {
-			p.score = min(score(q, &ready, credit), Worst)
-		}
-		r.add(p)
+		ready.Default = c.rank == candidates.index.defaultRank
+		r.judge(q, &ready, score)
+		r.settle()
 	}
 	return r.appendTo(dst)
 }
 
 // ranking is a list of the best candidates so far, in order. It lives on the stack.
 type ranking struct {
-	q          *Query
 	now        time.Time
+	at         int64       // the same as a stamp of the pool
 	exclusions *Exclusions // nil: nothing is excluded now
 	path       uint64
 
 	n      int
-	places [MaxReady]place
+	places [MaxReady + 1]place // one more, for the candidate that is about to find its place
 }
 
 type place struct {
@@ -85,25 +91,21 @@ func (r *ranking) rankReady(q *Query, candidates *Candidates, score Score) {
 	r.begin(q, candidates)
 	ready := candidates.Ready()
 	for i := range ready {
-		p, credit := r.judge(&ready[i])
-		switch {
-		case p.class() == excluded:
-			continue
-		case p.class() == fit:
-			p.score = min(score(q, &ready[i], credit), Worst)
+		if r.judge(q, &ready[i], score) < excluded {
+			r.settle()
 		}
-		r.add(p)
 	}
 }
 
 func (r *ranking) begin(q *Query, candidates *Candidates) {
-	r.q, r.now = q, q.Now
+	r.now = q.Now
 	if r.now.IsZero() {
 		r.now = time.Now()
 	}
 	if candidates == nil {
 		return
 	}
+	r.at = candidates.index.o.Pool.stamp(r.now)
 	if x := candidates.index.o.Exclusions; x.any(r.now) {
 		r.exclusions, r.path = x, anyPath
 		if q.Path != "" {
@@ -112,45 +114,62 @@ func (r *ranking) begin(q *Query, candidates *Candidates) {
 	}
 }
 
-// judge finds a candidate's class, and its place in it but for the policy's score of a fit one.
-func (r *ranking) judge(c *Ready) (p place, credit bool) {
-	p = place{candidate: c.Candidate, tie: uint64(uint32(c.rank)) | uint64(min(c.State.InFlight(), math.MaxInt32))<<32}
-	funded := true
-	if r.q.Funds != nil {
-		credit = r.q.Funds.HasCredit(c.Candidate)
-		funded = credit || r.q.Funds.CanBuy(c.Candidate)
-	}
+// judge makes the candidate the one that is about to find its place, and gives its class.
+func (r *ranking) judge(q *Query, c *Ready, score Score) (class uint64) {
+	class, credit := r.classify(c)
+	p := &r.places[r.n]
+	p.candidate = c.Candidate
+	p.tie = uint64(uint32(c.rank)) | uint64(min(c.State.InFlight(), math.MaxInt32))<<32
 	if !credit {
 		p.tie |= 1 << 63
 	}
-	switch {
-	case r.exclusions != nil && r.exclusions.has(c.mark, r.path, r.now):
-		p.score = excluded << classShift
-	case !funded:
-		p.score = noFunds << classShift
-	case !c.State.Fit(r.now):
-		p.score = openCircuit<<classShift | uint64(max(c.State.Due().UnixMilli(), 0))
+	switch class {
+	case fit:
+		p.score = min(score(q, c, credit), Worst)
+	case openCircuit:
+		p.score = openCircuit<<classShift | uint64(max(c.State.dueAt()>>1, 0)) // half, so that it fits below the class
+	default:
+		p.score = class << classShift
 	}
-	return p, credit
+	return class
 }
 
-func (p *place) class() uint64 { return p.score >> classShift }
-
-// add puts a candidate into its place, where there is room or it is better than the last.
-func (r *ranking) add(p place) {
-	if r.n == MaxReady {
-		if !p.before(&r.places[r.n-1]) {
-			return
-		}
-		r.n--
+// classify finds a candidate's class, and whether credit is left at its seller.
+func (r *ranking) classify(c *Ready) (class uint64, credit bool) {
+	funded := true
+	if c.Purse != nil {
+		credit, funded = c.Purse.Look(r.now)
 	}
-	i := r.n
+	switch {
+	case r.exclusions != nil && r.exclusions.has(c.mark, r.path, r.now):
+		class = excluded
+	case !credit && !funded:
+		class = noFunds
+	case !c.State.fitAt(r.at):
+		class = openCircuit
+	}
+	return class, credit
+}
+
+// settle lets the candidate that was just judged find its place; the last one falls out where there are too many. Those that
+// are ready stand about in order, so that there is little to move.
+func (r *ranking) settle() {
+	if r.n > 0 && r.places[r.n].before(&r.places[r.n-1]) {
+		r.rise(r.n)
+	}
+	r.n = min(r.n+1, MaxReady)
+}
+
+// rise moves the place at i up, past all that are worse.
+func (r *ranking) rise(i int) {
+	p := r.places[i]
 	for ; i > 0 && p.before(&r.places[i-1]); i-- {
 		r.places[i] = r.places[i-1]
 	}
 	r.places[i] = p
-	r.n++
 }
+
+func (p *place) class() uint64 { return p.score >> classShift }
 
 func (p *place) before(o *place) bool {
 	return p.score < o.score || p.score == o.score && p.tie < o.tie
@@ -177,6 +196,6 @@ func (r *ranking) promote(i int) {
 func isFit(q *Query, candidates *Candidates, c *Ready) bool {
 	var r ranking
 	r.begin(q, candidates)
-	p, _ := r.judge(c)
-	return p.class() == fit
+	class, _ := r.classify(c)
+	return class == fit
 }

@@ -19,47 +19,68 @@ type stall struct {
 	price   money.Price
 	open    time.Duration // its circuit is open for this long; 0: closed
 	latency time.Duration
-	score   int // 0: 1000
+	failed  int // of its last 20 answers
 	busy    int64
 	credit  bool
 	broke   bool // nothing can be bought there
+
+	state *State
 }
 
-func (s *stall) Fit(time.Time) bool     { return s.open == 0 }
-func (s *stall) Due() time.Time         { return noon.Add(s.open) }
-func (s *stall) Latency() time.Duration { return s.latency }
-func (s *stall) InFlight() int64        { return s.busy }
+func (s *stall) Look(time.Time) (credit, canBuy bool) { return s.credit, !s.broke }
 
-func (s *stall) Score() int {
-	if s.score == 0 {
-		return 1000
+// tell has the pool know what the test says of the stall.
+func (s *stall) tell() {
+	const never = 200 * 365 * 24 * time.Hour // whatever the time is in a test, an open circuit is not due
+	h := history(0)
+	for i := range window {
+		h = h.add(i < s.failed)
 	}
-	return s.score
+	if s.open > 0 {
+		h = h.opened()
+	}
+	s.state.history.Store(uint64(h))
+	s.state.circuit.due.Store(int64(never + s.open))
+	s.state.latency.nanos.Store(int64(s.latency))
+	s.state.inFlight.Store(s.busy)
 }
 
 var noon = time.Date(2026, 6, 2, 12, 0, 0, 0, time.UTC)
 
-// fair is a market of stalls: the standings and the funds of a table.
+// fair is a market of stalls: the funds of a table.
 type fair map[string]*stall
 
-func (f fair) standing(s *Seller) Standing { return f[s.ID] }
-func (f fair) HasCredit(c *Candidate) bool { return f[c.Seller.ID].credit }
-func (f fair) CanBuy(c *Candidate) bool    { return !f[c.Seller.ID].broke }
-func (f fair) key(id string) SellerKey     { return SellerKey{id, "https://" + id + ".pinned"} }
+func (f fair) Purse(key SellerKey) Purse { return f[key.ID] }
+func (f fair) key(id string) SellerKey   { return SellerKey{id, "https://" + id + ".pinned"} }
 func (f fair) query(ceiling money.Tokens) *Query {
-	return &Query{Served: "m", Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: ceiling, Funds: f, Now: noon}
+	return &Query{Served: "m", Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: ceiling, Now: noon}
 }
+
+// set changes a stall.
+func (f fair) set(id string, change func(*stall)) {
+	change(f[id])
+	f[id].tell()
+}
+
+// open opens the circuit of a stall for so long; 0 closes it.
+func (f fair) open(id string, d time.Duration) { f.set(id, func(s *stall) { s.open = d }) }
 
 func newFair(t testing.TB, o TableOptions, stalls ...stall) (*Table, fair) {
 	t.Helper()
 	f := make(fair)
+	o.Pool = NewPool(PoolOptions{})
 	for i := range stalls {
 		s := pin(t, stalls[i].id, nil, "m", "rare-"+stalls[i].id)
 		s.Models[0].Price = &stalls[i].price
 		o.Pinned = append(o.Pinned, s)
 		f[stalls[i].id] = &stalls[i]
+		stalls[i].state = o.Pool.State(s.ID, s.Origin)
+		stalls[i].tell()
 	}
-	o.Methods, o.Funds, o.standings = []string{"mock"}, f, f
+	o.Methods, o.Funds = []string{"mock"}, f
+	if o.DefaultSeller == "" {
+		o.DefaultSeller = "default"
+	}
 	table := NewTable(o)
 	t.Cleanup(table.Close)
 	return table, f
@@ -90,12 +111,12 @@ func TestOrder(t *testing.T) {
 		stalls []stall
 		want   string
 	}{
-		{"default first: unfit ones come last, the soonest due first", DefaultFirst{}, func(q *Query) { q.DefaultSeller = "d" }, []stall{
-			{id: "a", open: time.Minute}, {id: "b"}, {id: "c", broke: true}, {id: "d", open: time.Second}, {id: "e"},
-		}, "b e d a c"},
-		{"default first: neither load nor credit nor price count", DefaultFirst{}, func(q *Query) { q.DefaultSeller = "b" }, []stall{
-			{id: "a", busy: 9, price: usd(9, 9)}, {id: "b", busy: 9, price: usd(9, 9)}, {id: "c", credit: true, price: usd(0, 0)},
-		}, "b a c"},
+		{"default first: unfit ones come last, the soonest due first", DefaultFirst{}, nil, []stall{
+			{id: "a", open: time.Minute}, {id: "b"}, {id: "c", broke: true}, {id: "default", open: time.Second}, {id: "e"},
+		}, "b e default a c"},
+		{"default first: neither load nor credit nor price count", DefaultFirst{}, nil, []stall{
+			{id: "a", busy: 9, price: usd(9, 9)}, {id: "default", busy: 9, price: usd(9, 9)}, {id: "c", credit: true, price: usd(0, 0)},
+		}, "default a c"},
 		{"manual: the one, fit or not", &Manual{Seller: "b"}, nil, []stall{{id: "a"}, {id: "b", open: time.Minute, broke: true}}, "b"},
 
 		{"cheapest: by price, the unknown last", Cheapest{}, nil, []stall{
@@ -168,18 +189,18 @@ func TestOrder(t *testing.T) {
 		}, "d c e a b"},
 
 		{"weight: health over price squared, the unknown last", Weighted{}, nil, []stall{
-			{id: "a", price: none, score: 900},
-			{id: "b", price: usd(2, 2), score: 900},
-			{id: "c", price: usd(1, 1), score: 200},
+			{id: "a", price: none, failed: 2},
+			{id: "b", price: usd(2, 2), failed: 2},
+			{id: "c", price: usd(1, 1), failed: 18},
 			{id: "d", price: none},
-			{id: "e", price: usd(1, 1), score: 300},
-			{id: "f", price: usd(0, 0), score: 1},
+			{id: "e", price: usd(1, 1), failed: 15},
+			{id: "f", price: usd(0, 0), failed: 20},
 		}, "f e b c d a"},
 		{"weight: credit makes cheaper", Weighted{}, nil, []stall{
 			{id: "a", price: usd(100, 100)}, {id: "b", price: usd(105, 105), credit: true}, {id: "c", price: usd(120, 120), credit: true},
 		}, "b a c"},
 		{"weight: unfit ones come last", Weighted{}, nil, []stall{
-			{id: "a", price: usd(0, 0), open: time.Hour}, {id: "b", price: usd(0, 0), broke: true}, {id: "c", price: none, score: 1},
+			{id: "a", price: usd(0, 0), open: time.Hour}, {id: "b", price: usd(0, 0), broke: true}, {id: "c", price: none, failed: 20},
 		}, "c a b"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -284,12 +305,13 @@ func TestDraw(t *testing.T) {
 
 func TestPlainCost(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		number := rapid.OneOf(rapid.Int64Range(-1, 100), rapid.Int64Range(0, 1<<21), rapid.Int64Range(0, 1<<41))
-		p := &money.Price{Input: money.Micros(number.Draw(rt, "in")), Output: money.Micros(number.Draw(rt, "out"))}
-		use := money.Tokens{Prompt: max(0, number.Draw(rt, "prompt")), Completion: max(0, number.Draw(rt, "completion"))}
-		use.CacheRead = min(use.Prompt, rapid.Int64Range(0, 1).Draw(rt, "cached"))
-		got, ok := plainCost(p, &use)
-		if want, known := p.Cost(use); ok && (got != want || !known) {
+		number := func(name string, below int64) int64 {
+			return rapid.OneOf(rapid.Int64Range(0, 100), rapid.Int64Range(0, below-1)).Draw(rt, name)
+		}
+		p := &money.Price{Input: money.Micros(number("in", plainPrice)), Output: money.Micros(number("out", plainPrice))}
+		use := money.Tokens{Prompt: number("prompt", plainTokens), Completion: number("completion", plainTokens)}
+		got := plainCost(p, use.Prompt, use.Completion)
+		if want, known := p.Cost(use); got != want || !known {
 			rt.Fatalf("%d, want %d, %v", got, want, known)
 		}
 	})
@@ -315,7 +337,8 @@ func TestShares(t *testing.T) {
 	if got["b"] < 0.22 || got["b"] > 0.28 || got["a"] < 0.72 || len(got) != 2 {
 		t.Errorf("the unknown one comes first in a quarter of all requests: %v", got)
 	}
-	f["b"].latency, f["c"].latency = time.Minute, time.Hour
+	f.set("b", func(s *stall) { s.latency = time.Minute })
+	f.set("c", func(s *stall) { s.latency = time.Hour })
 	got = shares(table, f.query(money.Tokens{}), 20_000)
 	if got["a"] < 0.98 || got["c"] == 0 || got["d"] > 0 {
 		t.Errorf("a slow one is tried again in one request of a hundred: %v", got)
@@ -324,7 +347,7 @@ func TestShares(t *testing.T) {
 	table, f = newFair(
 		t, TableOptions{Policy: Weighted{}},
 		stall{id: "a", price: usd(10, 10)}, stall{id: "b", price: usd(20, 20)}, stall{id: "c", price: money.NoPrice},
-		stall{id: "d", price: usd(10, 10), score: 499}, stall{id: "e", price: usd(0, 0), open: time.Minute},
+		stall{id: "d", price: usd(10, 10), failed: 11}, stall{id: "e", price: usd(0, 0), open: time.Minute},
 	)
 	got = shares(table, f.query(money.Tokens{Prompt: 4000, Completion: 1000}), 50_000)
 	for id, want := range map[string]float64{"a": 4. / 7, "b": 1. / 7, "c": 0, "d": 2. / 7, "e": 0} {
@@ -348,7 +371,7 @@ func TestOrderIsAPermutation(t *testing.T) {
 				price:   money.Price{Input: amount.Draw(rt, "in"), Output: amount.Draw(rt, "out"), CacheRead: amount.Draw(rt, "cached")},
 				latency: time.Duration(rapid.SampledFrom([]int64{0, 1, 15, 1e6, 1e9, 1 << 62}).Draw(rt, "latency")),
 				open:    time.Duration(rapid.SampledFrom([]int64{0, 0, 1, 1e9, 1e18}).Draw(rt, "open")),
-				score:   rapid.IntRange(1, 1000).Draw(rt, "score"),
+				failed:  rapid.IntRange(0, 20).Draw(rt, "failed"),
 				busy:    rapid.Int64Range(0, 1<<40).Draw(rt, "busy"),
 				credit:  rapid.Bool().Draw(rt, "credit"),
 				broke:   rapid.Bool().Draw(rt, "broke"),
@@ -357,7 +380,7 @@ func TestOrderIsAPermutation(t *testing.T) {
 		policy := rapid.SampledFrom([]Policy{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}}).Draw(rt, "policy")
 		table, f := newFair(t, TableOptions{Policy: policy, DefaultSeller: "s7"}, stalls...)
 		q := f.query(money.Tokens{Prompt: rapid.Int64Range(0, 1<<40).Draw(rt, "prompt"), Completion: rapid.Int64Range(0, 1<<40).Draw(rt, "answer")})
-		q.DefaultSeller, q.Cached = "s7", rapid.Int64Range(0, 1<<40).Draw(rt, "cached")
+		q.Cached = rapid.Int64Range(0, 1<<40).Draw(rt, "cached")
 		q.Last = f.key(fmt.Sprintf("s%d", rapid.IntRange(0, n).Draw(rt, "last")))
 		room := rapid.IntRange(0, 20).Draw(rt, "room")
 

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -13,12 +14,11 @@ const explored = 4
 // usualRequest is what candidates are gathered for.
 var usualRequest = money.Tokens{Prompt: 10_000, Completion: usualAnswer}
 
-// gather chooses anew which of the candidates of a model are kept ready. turn moves the sample of others.
-func (x *Index) gather(c *Candidates, policy Policy, turn int) {
-	list := c.list
-	if len(list) > MaxReady {
-		list = x.choose(c, policy, turn)
-	}
+// gather chooses anew which of the candidates of a model are kept ready. turn moves the sample of others; all, where not
+// nil, is what is known of the sellers. They stand about as the policy will put them for a request, which has then little to move.
+func (x *Index) gather(c *Candidates, policy Policy, turn int, all []known) {
+	q := Query{Served: c.list[0].Model, Ceiling: usualRequest, Now: time.Now(), known: all}
+	list := x.choose(&q, c, policy, turn)
 	kept := make([]Ready, len(list))
 	for i, candidate := range list {
 		kept[i] = x.ready(candidate)
@@ -27,10 +27,7 @@ func (x *Index) gather(c *Candidates, policy Policy, turn int) {
 }
 
 // choose picks the default seller, then what the policy likes best, then fit ones of the rest in turn.
-func (x *Index) choose(c *Candidates, policy Policy, turn int) []*Candidate {
-	q := Query{
-		Served: c.list[0].Model, DefaultSeller: x.defaultSeller, Ceiling: usualRequest, Funds: x.o.Funds, Now: time.Now(),
-	}
+func (x *Index) choose(q *Query, c *Candidates, policy Policy, turn int) []*Candidate {
 	list := make([]*Candidate, 0, MaxReady)
 	taken := make(map[*Candidate]bool, MaxReady)
 	take := func(candidate *Candidate, limit int) {
@@ -39,8 +36,14 @@ func (x *Index) choose(c *Candidates, policy Policy, turn int) []*Candidate {
 			list = append(list, candidate)
 		}
 	}
+	liked := policy.Gather(q, c, make([]*Candidate, 0, MaxReady))
+	if len(c.list) <= MaxReady { // all are taken
+		for _, candidate := range slices.Concat(liked, c.list) {
+			take(candidate, MaxReady)
+		}
+		return list
+	}
 	take(c.Find(x.defaultSeller), MaxReady)
-	liked := policy.Gather(&q, c, make([]*Candidate, 0, MaxReady))
 	for _, candidate := range liked {
 		take(candidate, MaxReady-explored)
 	}
@@ -49,7 +52,7 @@ func (x *Index) choose(c *Candidates, policy Policy, turn int) []*Candidate {
 			return list
 		}
 		other := x.ready(c.list[(turn*explored+i)%len(c.list)])
-		if isFit(&q, c, &other) {
+		if isFit(q, c, &other) {
 			take(other.Candidate, MaxReady)
 		}
 	}
@@ -61,12 +64,13 @@ func (x *Index) choose(c *Candidates, policy Policy, turn int) []*Candidate {
 
 // gatherAll chooses for every model.
 func (x *Index) gatherAll(policy Policy, turn int) {
+	all := x.lookAtAll()
 	for served := range x.models {
-		x.gatherModel(served, policy, turn)
+		x.gatherModel(served, policy, turn, all)
 	}
 }
 
-func (x *Index) gatherModel(served string, policy Policy, turn int) {
+func (x *Index) gatherModel(served string, policy Policy, turn int, all []known) {
 	m := x.models[served]
 	if m == nil {
 		return
@@ -78,11 +82,39 @@ next:
 				continue next
 			}
 		}
-		x.gather(c, policy, turn)
+		x.gather(c, policy, turn, all)
 	}
 }
 
 // ready puts a candidate together with what is known of its seller.
 func (x *Index) ready(c *Candidate) Ready {
-	return Ready{Candidate: c, State: x.o.standings.standing(c.Seller), mark: markOf(c.Seller.Key(), c.Model)}
+	state, purse := x.look(c.Seller)
+	return Ready{
+		Candidate: c, State: state, Purse: purse, mark: markOf(c.Seller.Key(), c.Model), Default: c.rank == x.defaultRank,
+	}
+}
+
+// known is what is known of a seller.
+type known struct {
+	state *State
+	purse Purse
+}
+
+func (x *Index) look(s *Seller) (state *State, purse Purse) {
+	state = x.o.Pool.Known(s.ID, s.Origin)
+	if x.o.Funds != nil {
+		purse = x.o.Funds.Purse(s.Key())
+	}
+	return state, purse
+}
+
+// lookAtAll looks once at each seller, by its rank, where each has several models.
+func (x *Index) lookAtAll() []known {
+	n := len(x.pinned)
+	if x.doc != nil {
+		n += len(x.doc.Sellers)
+	}
+	all := make([]known, n)
+	x.eachSeller(func(s *Seller, rank int32) { all[rank].state, all[rank].purse = x.look(s) })
+	return all
 }

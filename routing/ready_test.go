@@ -83,7 +83,7 @@ func TestReadyAfterTouch(t *testing.T) {
 		table, f := newFair(t, TableOptions{Policy: Cheapest{}}, stalls...)
 		other := table.Index().Candidates("rare-s59", dialect.Messages)
 		before, otherBefore := readyNames(table), other.kept.Load()
-		f["s03"].open = time.Hour
+		f.open("s03", time.Hour)
 		for range 100 {
 			table.Touch("s03")
 			table.Touch("nobody")
@@ -103,14 +103,14 @@ func TestReadyAfterTouch(t *testing.T) {
 		if other.kept.Load() != otherBefore {
 			t.Error("a model that the seller has not was gathered too")
 		}
-		f["s03"].open = 0
+		f.open("s03", 0)
 		table.Touch("s03")
 		time.Sleep(touchDelay)
 		synctest.Wait()
 		if after = readyNames(table); !slices.Contains(after, "s03") {
 			t.Errorf("ready are %q", after)
 		}
-		f["s03"].open = time.Hour
+		f.open("s03", time.Hour)
 		table.Touch("s03")
 		table.Close()
 		table.Touch("s03")

@@ -23,12 +23,11 @@ type TableOptions struct {
 	Pool *Pool
 	// Policy chooses among the candidates. Default: DefaultFirst.
 	Policy Policy
-	// Funds says where credit is and where more can be bought, for choosing which candidates are kept ready; nil as in a Query.
+	// Funds know where credit is and where more can be bought. Nil: every seller can be bought from, and there is no credit
+	// anywhere.
 	Funds Funds
 	// Exclusions are the sellers that are left out for a model and path. Tables may share them. Nil: none ever is.
 	Exclusions *Exclusions
-
-	standings standings // the pool
 }
 
 // Table is one config's view of the sellers: it keeps the index up to date with the registry, and the candidates that are
@@ -55,10 +54,8 @@ func NewTable(o TableOptions) *Table {
 	}
 	t := &Table{o: o, touched: make(map[string]bool)}
 	if o.Pool == nil {
-		t.o.Pool = NewPool(PoolOptions{Changed: func(s *State) { t.Touch(s.ID()) }})
-	}
-	if o.standings == nil {
-		t.o.standings = t.o.Pool
+		touch := func(s *State) { t.Touch(s.ID()) }
+		t.o.Pool = NewPool(PoolOptions{Changed: touch, Met: touch})
 	}
 	t.Update(nil)
 	return t
@@ -75,14 +72,9 @@ func (t *Table) Update(doc *Document) {
 	t.index.Store(x)
 }
 
-// State gives the state of a candidate's seller, which is about to be asked. From then on the policy sees how it does.
+// State gives the state of a candidate's seller, which is about to be asked.
 func (t *Table) State(c *Candidate) *State {
-	if s := t.o.Pool.Known(c.Seller.ID, c.Seller.Origin); s != nil {
-		return s
-	}
-	s := t.o.Pool.State(c.Seller.ID, c.Seller.Origin)
-	t.Touch(c.Seller.ID)
-	return s
+	return t.o.Pool.State(c.Seller.ID, c.Seller.Origin)
 }
 
 // Index gives the index as it is now. A request takes it once and keeps it to its end.
@@ -146,7 +138,7 @@ func (t *Table) Exclude(c *Candidate, path string) {
 // touchDelay is how long changes of sellers are collected before candidates are gathered.
 const touchDelay = 50 * time.Millisecond
 
-// Touch says that a seller's circuit or funds have changed: the candidates of its models are soon gathered anew, in the
+// Touch says that a seller's circuit has changed, or that it has a state or a purse now: the candidates of its models are soon gathered anew, in the
 // background. It does not wait for that, and may be called on the way of a request.
 func (t *Table) Touch(sellerID string) {
 	t.touching.Lock()
@@ -177,7 +169,7 @@ func (t *Table) gatherTouched() {
 		}
 	}
 	for served := range models {
-		x.gatherModel(served, t.Policy(), t.turn)
+		x.gatherModel(served, t.Policy(), t.turn, nil)
 	}
 }
 

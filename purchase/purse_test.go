@@ -1,0 +1,41 @@
+package purchase
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// A purse says what a request would find: credit, or that none can be bought for a while.
+func TestPurse(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		w := b.want(money.USD)
+		if _, ok := b.desk.Purse(w.SellerID, w.Origin); ok {
+			t.Error("a purse at a seller that nobody wanted a token of")
+		}
+		look := func(credit, canBuy bool) {
+			t.Helper()
+			p, ok := b.desk.Purse(w.SellerID, w.Origin)
+			if c, can := p.Look(time.Now()); !ok || c != credit || can != canBuy {
+				t.Errorf("credit %v, can buy %v, known %v", c, can, ok)
+			}
+		}
+		for range 3 { // of a minute
+			l := b.lease(money.USD)
+			look(true, true)
+			b.desk.Drop(l, "for the test")
+			l.Served()
+			l.Return(0)
+			look(false, true)
+		}
+		b.refusedLease(money.USD, ErrTooOften)
+		look(false, false)
+		time.Sleep(time.Minute)
+		look(false, true)
+		b.lease(money.USD).Return(-1)
+		look(true, true)
+		time.Sleep(48 * time.Hour) // whatever a token's life is
+		look(false, true)
+	})
+}
