@@ -121,6 +121,10 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		a.lease = again
 		return routing.Outcome{}
 	}
+	if own, ok := a.account(); ok {
+		a.lease = purchase.Account(own.value)
+		return routing.Outcome{}
+	}
 	want := a.gw.want(a.candidate, a.ceiling(a.candidate))
 	ctx, cancel := context.WithCancel(a.r.Context())
 	defer cancel()
@@ -147,6 +151,9 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		return routing.Outcome{Kind: routing.PurchaseFailed}
 	}
 }
+
+// account is the operator's own at the seller, if there is one.
+func (a *attempt) account() (own account, ok bool) { return a.gw.account(a.candidate.Seller) }
 
 // ceiling is about the highest the request may cost at a candidate.
 func (x *exchange) ceiling(c *routing.Candidate) money.Micros {
@@ -202,8 +209,12 @@ func (x *exchange) timeLeft() time.Duration {
 func (a *attempt) call() relay.Call {
 	seller := a.candidate.Seller
 	header := relay.RequestHeader(a.r.Header, a.id, a.idempotent)
-	header.Set("Authorization", "Bearer "+a.lease.Bearer())
-	header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.timeLeft().Milliseconds()), 10))
+	if own, ok := a.account(); ok {
+		own.authorize(header)
+	} else {
+		header.Set("Authorization", "Bearer "+a.lease.Bearer())
+		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.timeLeft().Milliseconds()), 10))
+	}
 	url := seller.BaseURL + a.endpoint.Path
 	if a.r.URL.RawQuery != "" {
 		url += "?" + a.r.URL.RawQuery
@@ -213,7 +224,7 @@ func (a *attempt) call() relay.Call {
 
 func (a *attempt) splice() *relay.Body {
 	var edits []relay.Edit
-	if !a.ask.HasRequestID {
+	if _, own := a.account(); !own && !a.ask.HasRequestID { // a provider would refuse a member that it does not know
 		text := `"requestId":` + jsonString(a.id) + `,`
 		edits = append(edits, relay.Edit{Start: a.ask.InsertAt, End: a.ask.InsertAt, Text: []byte(text)})
 	}

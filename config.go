@@ -102,10 +102,11 @@ type SellerConfig struct {
 	// The payment methods of a seller that speaks the purchase protocol.
 	Payment []string `json:"payment,omitempty"`
 
-	// The key of an account at a provider, from which nothing is bought. A secret. Not built yet.
+	// The key of an account at a provider, from which nothing is bought. A secret.
+	// Costs are counted by prices.
 	APIKey string `json:"api_key,omitempty"`
 
-	// The header in which api_key is sent. Default: Authorization, with "Bearer " before the key. Not built yet.
+	// The header in which api_key is sent. Default: Authorization, with "Bearer " before the key.
 	AuthHeader string `json:"auth_header,omitempty"`
 }
 

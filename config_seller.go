@@ -104,7 +104,7 @@ func (c *Config) checkDefaultSeller() error {
 
 // seller gives the seller as routing knows it.
 func (s *SellerConfig) seller() (*routing.Seller, error) {
-	pin := routing.Pin{ID: s.ID, URL: s.URL, Methods: s.Payment}
+	pin := routing.Pin{ID: s.ID, URL: s.URL, Methods: s.Payment, Account: s.APIKey != ""}
 	for _, name := range s.Protocols {
 		pin.Protocols = append(pin.Protocols, dialect.Protocol(name))
 	}

@@ -62,7 +62,10 @@ func TestCheck(t *testing.T) {
 		{seller(`"payment":["mock"],"models":["n"],"prices":[{"model":"m","input":"1","output":"2"}]`), "seller acme price m: the model is not among the seller's models: expected it there as well, or no models at all"},
 		{seller(`"payment":["mock"],"api_key":"x"`), "seller acme api_key: the seller has payment as well: expected one of the two"},
 		{seller(`"api_key":" "`), "seller acme api_key: the secret is empty"},
-		{seller(`"api_key":"x"`), "seller acme api_key: it is not built yet in this version: leave it out"},
+		{seller(`"api_key":"x"`), ""},
+		{seller(`"api_key":"x","auth_header":"x-api-key"`), ""},
+		{seller(`"api_key":"x","auth_header":"x api key"`), `seller acme auth_header: "x api key" is not the name of a header`},
+		{seller(`"payment":["mock"],"auth_header":"x-api-key"`), "seller acme auth_header: there is no api_key to send in it"},
 
 		{with(`"seller_networks":["10.0.0.1"]`), `seller_networks: "10.0.0.1" is not a network: expected CIDR notation, such as 10.8.0.0/16`},
 		{with(`"default_seller":"a/b"`), `default_seller: "a/b" is not a seller's id: expected 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit`},

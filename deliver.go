@@ -148,7 +148,7 @@ func (a *attempt) relay() {
 	if interrupted {
 		a.forget()
 	}
-	if status := a.ended; a.settled == nil && a.stream.Unsettled() {
+	if status := a.ended; a.settled == nil && a.stream.Unsettled() && !a.candidate.Seller.Account {
 		a.gw.background(func() {
 			a.stream.Drain(shutdown)
 			a.book(status)

@@ -206,6 +206,15 @@ func (gw *gateway) namedMethods(names []string) []purchase.NamedMethod {
 	return all
 }
 
+// account is the operator's own at a seller, if there is one.
+func (gw *gateway) account(s *routing.Seller) (own account, ok bool) {
+	if !s.Account {
+		return own, false
+	}
+	own, ok = gw.set.accounts[s.ID]
+	return own, ok
+}
+
 // transport reaches a seller: as written where the operator named it, with care where a registry did.
 func (gw *gateway) transport(s *routing.Seller) http.RoundTripper {
 	if s.Pinned {

@@ -24,6 +24,7 @@ import (
 type settings struct {
 	registry      *registrySettings // nil: none
 	pinned        []*routing.Seller
+	accounts      map[string]account // of pinned sellers where the operator has one, by id
 	networks      []netip.Prefix
 	defaultSeller string // empty: the registry's
 	aliases       map[string]string
@@ -123,6 +124,9 @@ func (c *Config) settings(repl *caddy.Replacer) (*settings, error) {
 		s.pinned = append(s.pinned, seller)
 	}
 	var err error
+	if s.accounts, err = c.accounts(repl); err != nil {
+		return nil, err
+	}
 	if s.terms, err = c.Purchase.terms(); err != nil {
 		return nil, at("purchase", err)
 	}

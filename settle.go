@@ -192,6 +192,9 @@ func (a *attempt) settlement() *wire.Settlement {
 
 // readSettlement takes in a settlement that came with the headers of an answer.
 func (a *attempt) readSettlement() {
+	if a.candidate.Seller.Account {
+		return // it is a stranger to the protocol, and not believed
+	}
 	s, ok, err := wire.SettlementFromHeader(a.response.Header)
 	if err != nil {
 		a.logger.Warn("settlement.refused", zap.String("requestId", a.id), zap.String("seller", a.seller), zap.Error(err))

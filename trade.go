@@ -152,7 +152,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 		Attempts:      t.attempts,
 		MaxAttempts:   t.allowed(),
 		Untried:       t.untried(),
-		Rebought:      t.rebought,
+		Rebought:      t.rebought || a.candidate.Seller.Account, // nothing can be bought there
 		Retries:       t.retries,
 		MaxRetries:    t.gw.set.failover.retries,
 		FreshPurchase: a.lease != nil && a.lease.Fresh(time.Now()),
@@ -207,7 +207,7 @@ func (t *trade) nearest() int {
 
 // funded tells whether the request can be paid at a candidate's seller without a purchase.
 func (t *trade) funded(c *routing.Candidate) bool {
-	return t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
+	return c.Seller.Account || t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
 }
 
 // vindicate settles what earlier sellers said of the request, now that one has an answer for the client: a good one shows that

@@ -5,10 +5,6 @@ import "errors"
 // What the grammar has and this version has not is refused, never accepted and ignored. All of it is listed here: who
 // builds one of these things deletes its line.
 var (
-	unbuiltOfSeller = []unbuilt[*SellerConfig]{
-		{"api_key", func(s *SellerConfig) bool { return s.APIKey != "" }},
-		{"auth_header", func(s *SellerConfig) bool { return s.AuthHeader != "" }},
-	}
 	unbuiltOfMember = []unbuilt[*MemberConfig]{
 		{"daily_budget", func(m *MemberConfig) bool { return m.DailyBudget != "" }},
 		{"monthly_budget", func(m *MemberConfig) bool { return m.MonthlyBudget != "" }},
@@ -26,11 +22,6 @@ type unbuilt[T any] struct {
 
 // checkBuilt refuses a configuration that is right but asks for what is not built yet.
 func (c *Config) checkBuilt() error {
-	for _, s := range c.Sellers {
-		if err := refuseUnbuilt(unbuiltOfSeller, s); err != nil {
-			return at("seller "+s.ID, err)
-		}
-	}
 	for _, m := range c.Members {
 		if err := refuseUnbuilt(unbuiltOfMember, m); err != nil {
 			return at("member "+m.Name, err)

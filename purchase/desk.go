@@ -249,6 +249,9 @@ func (d *Desk) Refused(l *Lease, usable *money.Micros) {
 // the reason (ours, not a stranger's text), in the background, once every lease of it is back.
 func (d *Desk) Drop(l *Lease, reason string) {
 	t := l.token
+	if l.account() {
+		return
+	}
 	t.refused.Store(true)
 	t.shelf.mu.Lock()
 	defer t.shelf.mu.Unlock()

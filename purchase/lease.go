@@ -20,6 +20,18 @@ type Lease struct {
 	returned atomic.Bool
 }
 
+// Account gives a lease of no token: the key of the operator's own account at a seller, where nothing is bought and the
+// balance is not ours to know. Its TokenID is empty.
+func Account(key string) *Lease {
+	t := &token{bearer: key}
+	t.balance.Store(int64(money.Max))
+	t.use.Store(oneBegun + 1)
+	return &Lease{token: t}
+}
+
+// account tells whether it is one.
+func (l *Lease) account() bool { return l.token.shelf == nil }
+
 // TokenID is the ledger's id of the token.
 func (l *Lease) TokenID() string { return l.token.id }
 
@@ -57,7 +69,10 @@ func (l *Lease) Spent() { l.token.spent.Store(true) }
 // Again begins another lease of the token, for another try at its seller, whatever is free on it: it was bought or chosen for
 // this request. It is nil where the token is not to be used any more.
 func (l *Lease) Again() *Lease {
-	if l.token.state.Load() != live || l.refused.Load() {
+	switch {
+	case l.account():
+		return Account(l.token.bearer)
+	case l.token.state.Load() != live, l.refused.Load():
 		return nil
 	}
 	return l.token.share(l.hold)
@@ -65,7 +80,7 @@ func (l *Lease) Again() *Lease {
 
 // Lose is Return for an attempt that failed: what it has cost was wasted, and the token has served nothing by it.
 func (l *Lease) Lose(delta money.Micros) {
-	if !l.returned.CompareAndSwap(false, true) {
+	if l.account() || !l.returned.CompareAndSwap(false, true) {
 		return
 	}
 	s := l.token.shelf

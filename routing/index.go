@@ -48,7 +48,7 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	// Once to count, so that each model's candidates are allocated in one piece, and once to fill in.
 	methods := newMethodMatch(o.Methods)
 	x.eachSeller(func(s *Seller, _ int32) {
-		if len(methods.shared(s)) == 0 {
+		if len(methods.shared(s)) == 0 && !s.Account {
 			return
 		}
 		for i := range s.Models {
@@ -62,7 +62,7 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	})
 	x.eachSeller(func(s *Seller, rank int32) {
 		shared := methods.shared(s)
-		if len(shared) == 0 {
+		if len(shared) == 0 && !s.Account {
 			return
 		}
 		for i := range s.Models {

@@ -28,7 +28,9 @@ type Seller struct {
 	Origin string
 
 	// Pinned says that the operator named the seller, so that its URL is reached as written.
-	Pinned    bool
+	Pinned bool
+	// Account says that the operator has an account there: it takes no payment method, and nothing is bought.
+	Account   bool
 	Protocols ProtocolSet
 	Methods   []string // payment methods it takes, in its order; shared, not to be changed
 	Models    []Model
@@ -62,6 +64,7 @@ type Pin struct {
 	ID, URL   string
 	Protocols []dialect.Protocol
 	Methods   []string
+	Account   bool // see Seller; there are no methods then
 	Models    []Model
 }
 
@@ -76,7 +79,7 @@ func NewPinned(p Pin) (*Seller, error) {
 		return nil, fmt.Errorf("seller %s: %w", p.ID, err)
 	}
 	s := &Seller{
-		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true,
+		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true, Account: p.Account,
 		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models,
 	}
 	if len(p.Protocols) > 0 {
@@ -87,7 +90,7 @@ func NewPinned(p Pin) (*Seller, error) {
 			}
 		}
 	}
-	if len(p.Methods) > 0 {
+	if len(p.Methods) > 0 || p.Account {
 		s.Methods = slices.Clone(p.Methods)
 	}
 	for i, m := range p.Models {
