@@ -202,17 +202,17 @@ type MemberConfig struct {
 	// unless member_from is set.
 	Key string `json:"key,omitempty"`
 
-	// US dollars that the member may spend in a UTC day. Default: no limit. Not built yet.
+	// US dollars that the member may spend in a UTC day. Default: no limit.
 	DailyBudget string `json:"daily_budget,omitempty"`
 
-	// US dollars that the member may spend in a UTC month. Default: no limit. Not built yet.
+	// US dollars that the member may spend in a UTC month. Default: no limit.
 	MonthlyBudget string `json:"monthly_budget,omitempty"`
 
 	// Globs of the models that the member may use, matched against the id that is served, after aliases. A * stands for any
 	// run of characters, slashes too, and a ? for one character. Default: every model.
 	Models []string `json:"models,omitempty"`
 
-	// How many requests the member may make. Default: no limit. Not built yet.
+	// How many requests the member may make. Default: no limit.
 	Rate *RateConfig `json:"rate,omitempty"`
 }
 

@@ -36,7 +36,6 @@ func (c *Config) check() error {
 		at("ledger", c.Ledger.check()),
 		at("max_body", checkSize(c.MaxBody, maxMaxBody)),
 		c.checkWhole(),
-		c.checkBuilt(),
 	)
 }
 

@@ -86,6 +86,7 @@ type exchange struct {
 	conversation   affinityKey // whose seller has the prompt cached, if inConversation
 	inConversation bool
 
+	budget    *ledger.Reservation // of the member, until the request is booked
 	attempts  int
 	trace     []ledger.Try  // of the attempts
 	seller    string        // of the last attempt
@@ -113,6 +114,8 @@ func (x *exchange) infer() *dialect.Refusal {
 		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
 	}
 	x.promptHash = x.gw.hashPrompt(x.body.bytes)
+	x.budget = x.gw.market.Ledger.Reserve(x.member.Name, ledger.Budget{Daily: x.member.DailyBudget, Monthly: x.member.MonthlyBudget})
+	defer x.releaseUnbooked()
 	return (&trade{exchange: x, candidates: candidates}).run()
 }
 
@@ -168,6 +171,9 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	x.served = served
 	if !x.member.Allows(served) {
 		return nil, dialect.ModelNotAllowed(x.ask.Model)
+	}
+	if after, ok := x.gw.market.Rates.Allow(x.member, x.begun); !ok {
+		return nil, dialect.RateLimited(after)
 	}
 	x.gw.warmth.Touch(served, x.endpoint.Protocol)
 	x.identifyConversation()

@@ -262,9 +262,28 @@ func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
 				return nil, at("member "+m.Name, at("key", err))
 			}
 		}
-		members = append(members, member.Config{Name: m.Name, Key: key, Models: m.Models})
+		config := member.Config{Name: m.Name, Key: key, Models: m.Models}
+		if r := m.Rate; r != nil {
+			config.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
+		}
+		var err error
+		if config.DailyBudget, err = bound(m.DailyBudget); err != nil {
+			return nil, at("member "+m.Name, at("daily_budget", err))
+		}
+		if config.MonthlyBudget, err = bound(m.MonthlyBudget); err != nil {
+			return nil, at("member "+m.Name, at("monthly_budget", err))
+		}
+		members = append(members, config)
 	}
 	return member.NewDirectory(members)
+}
+
+// bound reads an amount that may be left out: then it is no bound.
+func bound(usd string) (money.Micros, error) {
+	if usd == "" {
+		return noLimit, nil
+	}
+	return money.Parse(usd)
 }
 
 // place gives the ledger's directory and the secret for its key, which is empty where a key file is to be used.

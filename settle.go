@@ -42,10 +42,17 @@ func (x *exchange) bookFailure(status ledger.Status) {
 	x.ended = status
 	in := ledger.Inference{
 		Request: x.request(), HoldID: x.holdID, Seller: x.seller, Attempts: x.attempts, Status: status,
-		Duration: time.Since(x.begun), Trace: x.tries(),
+		Duration: time.Since(x.begun), Trace: x.tries(), Budget: x.budget,
 	}
 	booking := x.gw.market.Ledger.Settle(in)
 	x.gw.background(func() { _, _ = x.await(x.gw.market.Ledger.Settle, booking, in) })
+}
+
+// releaseUnbooked gives back the member's budget where no seller was asked: nothing will be booked.
+func (x *exchange) releaseUnbooked() {
+	if x.ended == "" {
+		x.budget.Release()
+	}
 }
 
 // charge ends an attempt that failed: what it cost is waste, and the token is dropped or kept for smaller requests. The next
@@ -159,7 +166,7 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 		Settlement: a.settlement(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
 		Answered:        a.response != nil && a.response.StatusCode <= 299 && !relay.Compressed(a.response.Header),
 		Asked:           a.mayHaveCost(),
-		TimeToFirstByte: a.firstByte, Duration: a.took, Trace: a.tries(),
+		TimeToFirstByte: a.firstByte, Duration: a.took, Trace: a.tries(), Budget: a.budget,
 	}
 	if in.Duration == 0 {
 		in.Duration = time.Since(a.begun)

@@ -1,6 +1,7 @@
 package tokenbuddy
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -17,17 +18,18 @@ import (
 type trade struct {
 	*exchange
 	candidates []*routing.Candidate
-	next       int             // the candidate at hand
-	forced     int             // the candidate that is asked though its circuit is open; -1: none
-	refused    *purchase.Lease // the token that the seller at hand did not take
-	unfunded   bool            // it said that the token has too little on it
-	again      *purchase.Lease // the token for another try there
-	retries    int             // at the seller at hand
-	rebought   bool            // there, since a token was refused
-	credit     bool            // only a seller whose token needs no purchase will do
-	tried      []*attempt      // in order
-	last       *attempt        // the last one that reached a seller
-	held       *attempt        // whose answer is kept back while another seller is shown the request
+	next       int                 // the candidate at hand
+	forced     int                 // the candidate that is asked though its circuit is open; -1: none
+	refused    *purchase.Lease     // the token that the seller at hand did not take
+	unfunded   bool                // it said that the token has too little on it
+	again      *purchase.Lease     // the token for another try there
+	retries    int                 // at the seller at hand
+	rebought   bool                // there, since a token was refused
+	overBudget *ledger.BudgetError // the member's budget did not cover a candidate
+	credit     bool                // only a seller whose token needs no purchase will do
+	tried      []*attempt          // in order
+	last       *attempt            // the last one that reached a seller
+	held       *attempt            // whose answer is kept back while another seller is shown the request
 }
 
 // run tries the candidates until one has an answer that is fit for the client, and delivers it. What the client never sees
@@ -44,7 +46,7 @@ func (t *trade) run() *dialect.Refusal {
 				return refusal
 			}
 		}
-		if len(t.tried) > 0 || t.forced >= 0 || t.credit {
+		if len(t.tried) > 0 || t.forced >= 0 || t.credit || t.overBudget != nil {
 			break
 		}
 		t.forced = t.nearest() // others were quicker to take the one trial: better to ask than to fail without having asked
@@ -60,7 +62,7 @@ func (t *trade) run() *dialect.Refusal {
 // answer, or there is nobody to answer.
 func (t *trade) try() (refusal *dialect.Refusal, done bool) {
 	a := &attempt{exchange: t.exchange, candidate: t.candidates[t.next]}
-	if t.credit && !t.funded(a.candidate) || !a.admit(t.next == t.forced) {
+	if t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) || !a.admit(t.next == t.forced) {
 		t.pass()
 		return nil, false
 	}
@@ -210,6 +212,16 @@ func (t *trade) funded(c *routing.Candidate) bool {
 	return c.Seller.Account || t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
 }
 
+// affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in
+// parallel can't spend one remainder.
+func (t *trade) affordable(c *routing.Candidate) bool {
+	err := t.budget.Hold(t.r.Context(), t.ceiling(c))
+	if over := new(ledger.BudgetError); errors.As(err, &over) {
+		t.overBudget = over
+	}
+	return err == nil
+}
+
 // vindicate settles what earlier sellers said of the request, now that one has an answer for the client: a good one shows that
 // they were at fault, and a second that finds the request at fault that they were not.
 func (t *trade) vindicate(a *attempt) {
@@ -256,6 +268,10 @@ func (x *exchange) late() bool { return !x.ask.Stream && x.timeLeft() <= 0 }
 // giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
 // client.
 func (t *trade) giveUp() *dialect.Refusal {
+	if t.attempts == 0 && t.overBudget != nil {
+		t.logger.Info("member.budget.exceeded", zap.String("requestId", t.id), zap.Error(t.overBudget))
+		return dialect.BudgetSpent()
+	}
 	t.bookFailure(ledger.StatusFailed)
 	t.logger.Warn("proxy.route.failed", zap.String("requestId", t.id), zap.String("model", t.served), zap.Int("attempts", t.attempts))
 	switch {

@@ -40,6 +40,8 @@ type Inference struct {
 	Asked       bool // the seller may have charged for it all the same: its next balance tells
 	Exclusive   bool // no other request used the token meanwhile: the balance that the seller reports may be compared
 
+	Budget *Reservation // of the member; it ends when the entry is booked. nil: none
+
 	TimeToFirstByte, Duration time.Duration
 	Flags                     []string // come before the ledger's own
 	Trace                     []Try    // every attempt, in order; no more than MaxTrace are kept, the last ones
@@ -137,6 +139,7 @@ func (b *batch) settle(in *Inference) Booked {
 	}
 	b.book(e)
 	b.rollUp(e)
+	in.Budget.Release() // not before the cost counts
 	if t != nil && in.Answered {
 		t.Used++
 		t.Unconfirmed = false

@@ -127,6 +127,9 @@ func Open(o Options) (*Ledger, error) {
 		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := l.loadSpending(o.Now()); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
+	}
 	if o.Anchor != "" {
 		err := l.checkAnchor(o.Anchor)
 		if err == nil && !o.ReadOnly {

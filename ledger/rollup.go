@@ -64,6 +64,7 @@ func (b *batch) rollUp(e *Entry) {
 	}
 	r.add(add)
 	b.put(key, r)
+	b.spending.of(e.member()).add(b.day, add.ExpenseMicros)
 }
 
 // Row is a line of a summary: what the inferences of one member, model, seller or day sum to.
@@ -138,19 +139,27 @@ func scanRollups(v *view, from, to time.Time, f func(day string, parts []string,
 		last = dayOf(to.Add(-1))
 	}
 	err := eachFrom(v.txn, rollupPrefix, rollupPrefix+first, func(rest string, r *Rollup) error {
-		if len(rest) <= len(dayFormat) {
-			return damaged("the key of a rollup can't be read")
+		day, parts, err := splitRollup(rest)
+		if err != nil {
+			return err
 		}
-		day, parts := rest[:len(dayFormat)], splitNames(rest[len(dayFormat)+1:])
 		if day > last {
 			return errStop
-		}
-		if len(parts) != len(summaryKeys) {
-			return damaged("the key of a rollup can't be read")
 		}
 		return f(day, parts, *r)
 	})
 	return unstop(err)
+}
+
+// splitRollup gives the day and the names that stand in the key of a rollup, as summaryKeys says.
+func splitRollup(rest string) (day string, parts []string, err error) {
+	if len(rest) > len(dayFormat) {
+		day, parts = rest[:len(dayFormat)], splitNames(rest[len(dayFormat)+1:])
+	}
+	if len(parts) != len(summaryKeys) {
+		return "", nil, damaged("the key of a rollup can't be read")
+	}
+	return day, parts, nil
 }
 
 // Accounts gives every account and its balance, sorted by name.

@@ -21,12 +21,13 @@ type state struct {
 	counted   map[string]money.Micros // what of it each open purchase is
 	day       string                  // of rollups
 	rollups   map[string]*Rollup      // of that day, as far as they were touched
+	spending  *spending               // not the committer's alone
 }
 
 func newState() *state {
 	return &state{
 		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, holds: map[string]*Hold{},
 		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{},
-		rollups: map[string]*Rollup{},
+		rollups: map[string]*Rollup{}, spending: new(spending),
 	}
 }

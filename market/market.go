@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -50,6 +51,8 @@ type Market struct {
 
 	// Conversations and Responses remember which seller serves a conversation, and has made a response.
 	Conversations, Responses *routing.Affinity
+	// Rates counts how often members ask.
+	Rates member.Rates
 	// Exclusions are the sellers that do not have a model that the registry says they have.
 	Exclusions *routing.Exclusions
 

@@ -31,7 +31,9 @@ func NewDirectory(members []Config) (*Directory, error) {
 				return nil, fmt.Errorf("member %s models: %w", c.Name, err)
 			}
 		}
-		m := &Member{Name: c.Name, models: c.Models}
+		m := &Member{
+			Name: c.Name, Rate: c.Rate, DailyBudget: c.DailyBudget, MonthlyBudget: c.MonthlyBudget, models: c.Models,
+		}
 		d.byName[c.Name] = m
 		if c.Key == "" {
 			continue
@@ -88,7 +90,7 @@ func (d *Directory) ByName(name string) (*Member, bool) {
 	if !validName(name) {
 		return nil, false
 	}
-	return &Member{Name: name}, true
+	return unbound(name), true
 }
 
 // lookup hashes before it compares. How long the map takes then tells about the hash of what was sent, which nobody can

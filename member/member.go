@@ -1,10 +1,12 @@
-// Package member owns who asks: the members of a team, the keys they show, and the models they may use.
+// Package member owns who asks: the members of a team, the keys they show, the models they may use and how often.
 package member
 
 import (
 	"fmt"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Config is one member as the configuration has it, with secrets resolved.
@@ -15,6 +17,10 @@ type Config struct {
 	// Key is the key itself, or "sha256:" and the 64 hexadecimal digits of its SHA-256. A member without a key is found
 	// by name alone.
 	Key string
+	// Rate is how often the member may ask; the zero value is no bound.
+	Rate Rate
+	// DailyBudget and MonthlyBudget are what the member may spend in a UTC day and month; below zero there is no bound.
+	DailyBudget, MonthlyBudget money.Micros
 	// Models are globs of the models that the member may use, as the sellers call them; none means all.
 	Models []string
 }
@@ -22,12 +28,20 @@ type Config struct {
 // Member is one who may ask.
 type Member struct {
 	// Name is unique in its Directory.
-	Name   string
+	Name string
+	// Rate is how often the member may ask; the zero value is no bound.
+	Rate Rate
+	// DailyBudget and MonthlyBudget are what the member may spend in a UTC day and month; below zero there is no bound.
+	DailyBudget, MonthlyBudget money.Micros
+
 	models []string
 }
 
 // Anonymous is who asks where nobody is configured. It may use every model.
-var Anonymous = &Member{Name: "anonymous"}
+var Anonymous = unbound("anonymous")
+
+// unbound gives a member of whom nothing is configured.
+func unbound(name string) *Member { return &Member{Name: name, DailyBudget: -1, MonthlyBudget: -1} }
 
 // Allows says whether the member may use a model, by the id under which it is served (after aliases).
 func (m *Member) Allows(servedModel string) bool {

@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestBudget has members spend their budgets. A request is held to cost about 66 micros at the most (a token of prompt for three
+// bytes, and 30 tokens of completion at 2 micros), and costs 40.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	const each, most = 40, 60 + 40
+	body := chatOf("m", `"max_tokens":30,`)
+	s := newStage(t)
+	wait := make(chan struct{})
+	var waiting atomic.Bool
+	seller := s.seller("acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if waiting.Load() {
+			<-wait
+		}
+		settledBy(answerPlain, "Billed-Micros", strconv.Itoa(each))(w, r, body)
+	}, priced("m"))
+	s.open(`
+		member day {
+			key day
+			daily_budget 0.001
+		}
+		member month {
+			key month
+			monthly_budget 0.0005
+		}
+		member none {
+			key none
+			daily_budget 0
+		}
+		member free {
+			key free
+		}
+		member rated {
+			key rated
+			rate 2 1h
+		}
+`)
+	ask := func(member, path string) *answered {
+		return s.ask(0, http.MethodPost, path, body, "Authorization", "Bearer "+member)
+	}
+	spendAll := func(member string, budget int) {
+		t.Helper()
+		served := 0
+		for range 200 {
+			a := ask(member, "/v1/chat/completions")
+			if a.StatusCode == http.StatusPaymentRequired {
+				break
+			}
+			if served++; a.StatusCode != http.StatusOK {
+				t.Fatalf("%s: status %d: %s", member, a.StatusCode, a.body)
+			}
+		}
+		if spent := served * each; spent > budget || spent < budget-most-each {
+			t.Errorf("%s: %d requests for %d micros of %d", member, served, spent, budget)
+		}
+	}
+	spendAll("day", 1_000)
+	spendAll("month", 500)
+	spendAll("none", 0)
+
+	asked := len(seller.inferences())
+	a := ask("day", "/v1/chat/completions")
+	if a.StatusCode != http.StatusPaymentRequired || !strings.Contains(a.body, `"code":"insufficient_quota"`) ||
+		a.Header.Get("X-Should-Retry") != "false" || a.Header.Get("X-TokenBuddy-Seller") != "" {
+		t.Errorf("%d %v: %s", a.StatusCode, a.Header, a.body)
+	}
+	if a = ask("day", "/v1/messages"); a.StatusCode != http.StatusPaymentRequired || !strings.Contains(a.body, `"type":"billing_error"`) {
+		t.Errorf("%d: %s", a.StatusCode, a.body)
+	}
+	if n := len(seller.inferences()); n != asked {
+		t.Errorf("the seller was asked %d times for members without budget", n-asked)
+	}
+	entries := len(s.entries("inference"))
+	if a = ask("free", "/v1/chat/completions"); a.StatusCode != http.StatusOK {
+		t.Errorf("without a budget: status %d: %s", a.StatusCode, a.body)
+	}
+
+	s.stop()
+	s.start()
+	if a = ask("day", "/v1/chat/completions"); a.StatusCode != http.StatusPaymentRequired {
+		t.Errorf("after a restart: status %d: %s", a.StatusCode, a.body)
+	}
+	if n := len(s.entries("inference")); n != entries+1 {
+		t.Errorf("%d entries, want one more than %d: refusals are not booked", n, entries)
+	}
+
+	for i := range 4 {
+		a := ask("rated", "/v1/chat/completions")
+		if i < 2 && a.StatusCode != http.StatusOK {
+			t.Errorf("request %d within the rate: status %d: %s", i+1, a.StatusCode, a.body)
+		}
+		if i >= 2 && (a.StatusCode != http.StatusTooManyRequests || !strings.Contains(a.body, `"code":"rate_limit_exceeded"`) || a.Header.Get("Retry-After") != "1800") {
+			t.Errorf("request %d: status %d, %v: %s", i+1, a.StatusCode, a.Header, a.body)
+		}
+	}
+	s.reload()
+	if a := ask("rated", "/v1/chat/completions"); a.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("after a reload: status %d: %s", a.StatusCode, a.body)
+	}
+	s.verify()
+
+	waiting.Store(true)
+	var all sync.WaitGroup
+	var refused, served atomic.Int64
+	file, err := os.ReadFile(s.caddyfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(strings.Replace(string(file), "daily_budget 0\n", "daily_budget 0.0005\n", 1))
+	s.reload()
+	for range 30 {
+		all.Go(func() {
+			a := s.ask(0, http.MethodPost, "/v1/chat/completions", body, "Authorization", "Bearer none")
+			if a.StatusCode == http.StatusPaymentRequired {
+				refused.Add(1)
+			} else if a.StatusCode == http.StatusOK {
+				served.Add(1)
+			}
+		})
+	}
+	eventually(t, "what the budget does not cover is refused", func() bool { return refused.Load() >= 20 })
+	close(wait)
+	all.Wait()
+	if n := served.Load(); n+refused.Load() != 30 || n < 4 || n > 7 {
+		t.Errorf("%d of 30 at once were served of a budget for 5 or so", n)
+	}
+}
