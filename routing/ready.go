@@ -17,6 +17,9 @@ var usualRequest = money.Tokens{Prompt: 10_000, Completion: usualAnswer}
 // gather chooses anew which of the candidates of a model are kept ready. turn moves the sample of others; all, where not
 // nil, is what is known of the sellers. They stand about as the policy will put them for a request, which has then little to move.
 func (x *Index) gather(c *Candidates, policy Policy, turn int, all []known) {
+	if len(c.list) == 0 {
+		return // a model that nobody offers over the protocol
+	}
 	q := Query{Served: c.list[0].Model, Ceiling: usualRequest, Now: time.Now(), known: all}
 	list := x.choose(&q, c, policy, turn)
 	kept := make([]Ready, len(list))

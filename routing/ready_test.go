@@ -122,6 +122,22 @@ func TestReadyAfterTouch(t *testing.T) {
 	})
 }
 
+// A model may be offered over one protocol and not over another.
+func TestReadyForNobody(t *testing.T) {
+	for _, policy := range []Policy{DefaultFirst{}, &Manual{}, Cheapest{}, Fastest{}, Weighted{}} {
+		table := NewTable(TableOptions{Methods: []string{"mock"}, Policy: policy})
+		table.Update(mustParse(t, `{"sellers":[{"id":"a","url":"https://a.example","protocols":["messages"],"models":["m"]}]}`))
+		table.Sweep()
+		if c := table.Index().Candidates("m", dialect.ChatCompletions); len(c.Ready()) != 0 || c.Len() != 0 {
+			t.Errorf("%T: %d are ready", policy, len(c.Ready()))
+		}
+		if got := readyNames(table); len(got) != 1 {
+			t.Errorf("%T: %q", policy, got)
+		}
+		table.Close()
+	}
+}
+
 // A circuit that opens takes its seller's place among the ready ones, and one that closes gives it back.
 func TestReadyFollowsTheCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
