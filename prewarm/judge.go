@@ -16,6 +16,7 @@ func (s *sweep) judge() Result {
 		case t.known || !t.verdict.probed:
 		case t.verdict.healthy:
 			r.Healthy++
+		case t.verdict.forbidden:
 		default:
 			failed = append(failed, t)
 		}
@@ -58,6 +59,9 @@ func (s *sweep) conclude(r *Result) {
 		}
 		switch {
 		case healthy > 0:
+			if m.healthy = healthy; e.now(s.started) != Warm {
+				s.turned = append(s.turned, m)
+			}
 			e.warmed(now, s.interval)
 		case m.due && probed > 0:
 			e.failed(s.started, s.interval)
@@ -86,6 +90,14 @@ func (s *sweep) conclude(r *Result) {
 		w.count.networkDown++
 	}
 	w.running = false
+}
+
+// tellWarm logs which models have become warm, each once until it is so no more.
+func (s *sweep) tellWarm() {
+	for _, m := range s.turned {
+		s.warmer.log.Info("route.candidates.prewarmed", zap.String("model", m.key.model), zap.String("protocol", string(m.key.protocol)),
+			zap.String("paymentMethod", m.key.method), zap.Int("candidates", m.pool), zap.Int("healthy", m.healthy))
+	}
 }
 
 // tellStart logs what came of a site's first sweep where there is something to say.

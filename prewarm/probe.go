@@ -2,6 +2,7 @@ package prewarm
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -20,6 +21,8 @@ type verdict struct {
 	probed  bool // else the site has left, or the process is about to end
 	healthy bool
 	took    time.Duration // to the whole response, or to the failure
+
+	forbidden bool // the site's config keeps it from the seller's address, which says nothing of the seller
 }
 
 // probe asks a seller for its health over the site's own connections. It costs nothing, follows no redirect, and leaves the
@@ -32,23 +35,39 @@ func (s *Site) probe(seller Seller) verdict {
 	ctx, cancel := context.WithTimeout(s.ctx, s.o.Timeout)
 	defer cancel()
 	begun := time.Now()
-	healthy := healthz(ctx, s.o.Catalogue.Transport(seller), seller.BaseURL+wire.HealthPath)
-	return verdict{probed: s.ctx.Err() == nil, healthy: healthy, took: time.Since(begun)}
+	err := healthz(ctx, s.o.Catalogue.Transport(seller), seller.BaseURL+wire.HealthPath)
+	var own ownRule
+	return verdict{
+		probed: s.ctx.Err() == nil, healthy: err == nil, took: time.Since(begun),
+		forbidden: errors.As(err, &own) && own.Forbidden(),
+	}
 }
 
-func healthz(ctx context.Context, transport http.RoundTripper, url string) bool {
+// ownRule is the error of a transport that does not let a call go to an address.
+type ownRule interface {
+	error
+	Forbidden() bool
+}
+
+var errUnwell = errors.New("the seller does not say that it is well")
+
+// healthz gives nil where the seller is well.
+func healthz(ctx context.Context, transport http.RoundTripper, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return false
+		return err
 	}
 	r.Header.Set("Accept-Encoding", "identity")
 	r.Header["User-Agent"] = nil // keeps net/http from naming itself
 	answer, err := transport.RoundTrip(r)
 	if err != nil {
-		return false
+		return err
 	}
 	defer answer.Body.Close()
 	// Read to its end, the connection stays open for the next request; one that is too long loses it.
 	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxHealth+1))
-	return err == nil && answer.StatusCode/100 == 2
+	if err == nil && answer.StatusCode/100 != 2 {
+		err = errUnwell
+	}
+	return err
 }

@@ -38,21 +38,25 @@ type sweep struct {
 	order   []*target
 	targets map[sellerKey]*target
 	members map[*entry]*membership
+	turned  []*membership // whose entries have become warm
 }
 
 // target is a seller in a sweep.
 type target struct {
 	seller  Seller
-	site    *Site // over whose connections it is probed
-	known   bool  // from a sweep just before: it is not probed again
+	site    *Site   // over whose connections it is probed
+	others  []*Site // that have it too: one may reach what another may not
+	known   bool    // from a sweep just before: it is not probed again
 	verdict verdict
 }
 
 // membership is who can make an entry warm.
 type membership struct {
+	key     entryKey
 	sellers []sellerKey
 	pool    int // how many of them are in the pool
 	due     bool
+	healthy int // once the sweep has ended
 }
 
 // offer is what one site has for one use.
@@ -72,6 +76,7 @@ func (s *sweep) run() {
 	w.mu.Lock()
 	s.conclude(&r)
 	w.mu.Unlock()
+	s.tellWarm()
 	s.tellStart(offers)
 	w.log.Debug("prewarm.sweep.finished", zap.Bool("lazy", s.lazy), zap.Int("entries", r.Entries), zap.Int("probed", r.Probed),
 		zap.Int("failed", r.Failed), zap.Int64("tookMs", r.TookMs))
@@ -116,8 +121,9 @@ func (s *sweep) enlist(offers []offer) {
 	for _, o := range offers {
 		for i, seller := range slices.Concat(o.pool, o.sample) {
 			for _, method := range seller.Methods {
-				if e := w.entry(entryKey{o.use, method}); e != nil && !seller.Account {
-					s.add(o.site, e, seller, i < len(o.pool))
+				key := entryKey{o.use, method}
+				if e := w.entry(key); e != nil && !seller.Account {
+					s.add(o.site, e, key, seller, i < len(o.pool))
 				}
 			}
 		}
@@ -148,11 +154,11 @@ func (w *Warmer) entry(k entryKey) *entry {
 }
 
 // add makes a seller a member of the entry, to be probed if the entry's time has come. The warmer's mu is held.
-func (s *sweep) add(site *Site, e *entry, seller Seller, inPool bool) {
+func (s *sweep) add(site *Site, e *entry, of entryKey, seller Seller, inPool bool) {
 	key := sellerKey{seller.ID, seller.Origin}
 	m := s.members[e]
 	if m == nil {
-		m = &membership{due: s.all || !s.lazy && !s.started.Before(e.due) || s.lazy && e.state == Cold}
+		m = &membership{key: of, due: s.all || !s.lazy && !s.started.Before(e.due) || s.lazy && e.state == Cold}
 		s.members[e] = m
 	}
 	if !slices.Contains(m.sellers, key) {
@@ -161,13 +167,20 @@ func (s *sweep) add(site *Site, e *entry, seller Seller, inPool bool) {
 			m.pool++
 		}
 	}
-	if m.due && s.targets[key] == nil {
-		t := &target{seller: seller, site: site}
+	if !m.due {
+		return
+	}
+	t := s.targets[key]
+	switch {
+	case t == nil:
+		t = &target{seller: seller, site: site}
 		if s.lazy {
 			t.verdict, t.known = s.warmer.verdicts[key]
 		}
 		s.targets[key] = t
 		s.order = append(s.order, t)
+	case t.site != site && !slices.Contains(t.others, site):
+		t.others = append(t.others, site)
 	}
 }
 
@@ -183,6 +196,10 @@ func (s *sweep) probe() {
 		all.Go(func() {
 			defer func() { <-places }()
 			t.verdict = t.site.probe(t.seller)
+			for ; t.verdict.forbidden && len(t.others) > 0; t.others = t.others[1:] {
+				t.site = t.others[0]
+				t.verdict = t.site.probe(t.seller)
+			}
 			if t.verdict.probed && t.verdict.healthy {
 				t.site.o.Catalogue.Probed(t.seller, true, t.verdict.took)
 			}

@@ -49,6 +49,8 @@ type Want struct {
 	Methods   []NamedMethod // those that the seller takes, in our order of preference
 	Transport http.RoundTripper
 	Hold      money.Micros // about the highest the request may cost
+	// NoPurchase: a token that is there will do, be there ever so little on it, and none is bought.
+	NoPurchase bool
 }
 
 // Observer watches the desk. Each function may be nil; they must not block.
@@ -184,6 +186,8 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 // Lease gives a token that is there, or buys one: one purchase at a seller serves all that wait for it, for 10 seconds at
 // most. Where nothing can be bought, a token that covers the hold serves even when little is on it. The error is a
 // *LimitError where a limit stands in the way, else a *PurchaseError.
+//
+// Where a purchase is not wanted, it gives a token that is there, or a *PurchaseError that is ErrNoCredit.
 func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
 	return d.lease(ctx, w, nil)
 }
@@ -208,6 +212,12 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	}
 	if e := d.log.Check(zap.DebugLevel, "token.cache.miss"); e != nil {
 		e.Write(zap.String("seller", w.SellerID), zap.String("model", w.Model))
+	}
+	if w.NoPurchase {
+		if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), 0); l != nil {
+			return l, nil
+		}
+		return nil, s.fail("lease", "", ErrNoCredit)
 	}
 	l, err := s.buy(ctx, w, old)
 	if err != nil && ctx.Err() == nil {

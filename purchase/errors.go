@@ -46,6 +46,10 @@ var (
 	ErrTooOften = errors.New("too many purchases within a minute")
 	// ErrUseless: the last tokens of this seller served nothing.
 	ErrUseless = errors.New("the last two tokens of this seller served nothing")
+	// ErrNoCredit: no token is there, and none was to be bought.
+	ErrNoCredit = errors.New("no token there covers the request")
+	// ErrForbidden: this gateway's own rules keep it from the seller's address. It is an ErrUnreached too.
+	ErrForbidden = errors.New("the address is refused")
 	// ErrNoMethod: there is no payment method that both sides have.
 	ErrNoMethod = errors.New("no payment method in common")
 	// ErrRefused: the seller refused, or what it answered is not an order or a grant that can be used.

@@ -41,6 +41,19 @@ type unreached string
 func (e unreached) Error() string   { return string(e) }
 func (unreached) Is(err error) bool { return err == errUnknown || err == ErrUnreached }
 
+// ownRule is the error of a transport that does not let a call go to an address. Its text is ours.
+type ownRule interface {
+	error
+	Forbidden() bool
+}
+
+// forbidden is a call that was not made, by our own rule.
+type forbidden struct{ ownRule }
+
+func (forbidden) Is(err error) bool {
+	return err == errUnknown || err == ErrUnreached || err == ErrForbidden
+}
+
 // refusal is a seller's definite no, or an answer that can't be used.
 type refusal string
 
@@ -71,6 +84,10 @@ func call(ctx context.Context, w Want, path, key string, in any) ([]byte, error)
 	}))
 	answer, err := w.Transport.RoundTrip(r)
 	if err != nil {
+		var own ownRule
+		if errors.As(err, &own) && own.Forbidden() {
+			return nil, forbidden{own}
+		}
 		if !connected.Load() && step.Err() == nil {
 			return nil, unreached("the seller can't be reached")
 		}

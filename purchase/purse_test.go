@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -37,5 +38,32 @@ func TestPurse(t *testing.T) {
 		look(true, true)
 		time.Sleep(48 * time.Hour) // whatever a token's life is
 		look(false, true)
+	})
+}
+
+// Where no purchase is wanted, what is there serves, be it ever so little, and nothing is bought.
+func TestNoPurchase(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.terms.RebuyBelow = 2 * money.USD
+		b.desk.SetTerms(b.terms)
+		w := b.want(money.USD)
+		w.NoPurchase = true
+		if _, err := b.desk.Lease(t.Context(), w); !errors.Is(err, ErrNoCredit) {
+			t.Errorf("no token is there: %v", err)
+		}
+		b.wantCalls(0, 0)
+		b.lease(money.USD).Return(-7 * money.USD / 2) // leaves less than is wanted of a token
+		l, err := b.desk.Lease(t.Context(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.desk.Lease(t.Context(), w); !errors.Is(err, ErrNoCredit) {
+			t.Errorf("the token does not cover two: %v", err)
+		}
+		if _, err := b.desk.Rebuy(t.Context(), w, l); !errors.Is(err, ErrNoCredit) {
+			t.Errorf("the token was refused, and is the only one: %v", err)
+		}
+		l.Return(0)
+		b.wantCalls(1, 1)
 	})
 }

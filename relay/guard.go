@@ -20,6 +20,9 @@ type AddressError struct {
 	Plain bool
 }
 
+// Forbidden tells that it is our own rule that keeps us from the seller, and not the seller's fault.
+func (*AddressError) Forbidden() bool { return true }
+
 func (e *AddressError) Error() string {
 	if e.Plain {
 		return fmt.Sprintf("plain http to %s is refused for a seller that a registry names; "+
