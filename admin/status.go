@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
@@ -28,18 +29,25 @@ type LedgerStatus struct {
 	OK  bool   `json:"ok"`
 	// Error says why nothing can be booked, and so nothing is bought or sent.
 	Error string `json:"error,omitempty"`
+	ledger.Standing
+	// FreeBytes is the room on the ledger's disk, absent where the system does not say; below 256 MiB nothing is sent or bought.
+	FreeBytes uint64 `json:"freeBytes,omitempty"`
 	// SpentTodayMicros and SpentSessionMicros are what purchases took since midnight UTC and since the process started.
 	SpentTodayMicros   money.Micros `json:"spentTodayMicros"`
 	SpentSessionMicros money.Micros `json:"spentSessionMicros"`
 }
 
-func status(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
+func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	day, session := m.Ledger.Spent()
+	standing, _ := m.Ledger.Stand(r.Context()) // where it fails, Ready below says why
+	free, _ := m.Ledger.Room()
 	s := Status{
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(),
-		Ledger: LedgerStatus{Dir: m.Dir(), OK: true, SpentTodayMicros: day, SpentSessionMicros: session},
+		Ledger: LedgerStatus{
+			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SpentTodayMicros: day, SpentSessionMicros: session,
+		},
 	}
 	if all := m.Registries(); len(all) > 0 {
 		s.Registry = &all[0]
@@ -47,7 +55,7 @@ func status(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 			s.Registries = all
 		}
 	}
-	if err := m.Ledger.Err(); err != nil {
+	if err := m.Ledger.Ready(); err != nil {
 		s.Ledger.OK, s.Ledger.Error = false, err.Error()
 	}
 	return answer(w, http.StatusOK, s)

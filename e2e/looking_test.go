@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestLookingIn asks for what operators look at, and for the same on the site.
@@ -174,4 +175,45 @@ func (c *caddy) do(method, path, body string) int {
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode
+}
+
+// TestStatusOfTheLedger: how far the books go, what is under way, and how much room there is.
+func TestStatusOfTheLedger(t *testing.T) {
+	t.Parallel()
+	wait := make(chan struct{})
+	s := newStage(t)
+	s.seller("acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		<-wait
+		answerPlain(w, r, body)
+	}, priced("m"))
+	s.open("")
+	type standing struct {
+		Ledger struct {
+			OK        bool
+			Entries   int
+			Holds     int
+			Head      string
+			FreeBytes int64
+		}
+	}
+	look := func() (now standing) {
+		t.Helper()
+		_, body := s.look("/tokenbuddy/status")
+		if err := json.Unmarshal(body, &now); err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.infer("r", "m", "")
+	}()
+	eventually(t, "a request is under way", func() bool { return look().Ledger.Holds == 1 })
+	close(wait)
+	within(t, 5*time.Second, "the answer", done)
+	eventually(t, "it is booked", func() bool { return look().Ledger.Holds == 0 })
+	if l := look().Ledger; !l.OK || l.Entries != 3 || len(l.Head) != 64 || l.FreeBytes <= 0 {
+		t.Errorf("%+v", l)
+	}
 }
