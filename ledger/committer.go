@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -93,6 +95,7 @@ func (l *Ledger) run() {
 	for c := range l.queue {
 		commands = append(commands[:0], c)
 		weight := c.weight
+		l.gather()
 	drain:
 		for len(commands) < batchLength && weight < batchWeight {
 			select {
@@ -111,6 +114,15 @@ func (l *Ledger) run() {
 	}
 }
 
+// gather lets those whom the last commit has woken queue their next commands, as long as more of them do. Without it the
+// first would be alone in its sync, and the others would wait for that: half of all syncs would carry one command.
+func (l *Ledger) gather() {
+	for queued := -1; queued < len(l.queue) && queued < batchLength; {
+		queued = len(l.queue)
+		runtime.Gosched()
+	}
+}
+
 // commit applies the commands, makes them durable in one transaction, and tells who waits.
 func (l *Ledger) commit(commands []*command) {
 	err := l.Err()
@@ -120,7 +132,8 @@ func (l *Ledger) commit(commands []*command) {
 			c.commit.err = c.apply(b)
 		}
 		if err = b.end(); err != nil {
-			l.fail(err)
+			l.fail("ledger.commit.failed", fmt.Errorf("ledger: a commit failed, and what it has written is unknown; nothing is "+
+				"bought or booked any more: see to the disk, then restart the process: %w", err))
 			err = l.Err()
 		} else {
 			l.anchor.move(l.state.head)

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,9 @@ type Options struct {
 	// Now is the clock, time.Now when nil.
 	Now func() time.Time
 
-	space func(dir string) (free, size uint64, err error) // of the disk, for tests
+	space     func(dir string) (free, size uint64, err error) // of the disk, for tests
+	unsynced  bool                                            // for a test that has to lose what was acknowledged
+	readFirst int64                                           // of the tables before the store opens
 }
 
 func (o Options) withDefaults() Options {
@@ -70,6 +73,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.InMemory {
 		o.Anchor = "" // nothing outlives the process
+	}
+	if o.readFirst == 0 {
+		o.readFirst = readFirstBytes
+	}
+	if o.ReadOnly {
+		o.readFirst = math.MaxInt64 // who wants to see the books wants to see all
 	}
 	return o
 }
@@ -114,7 +123,7 @@ func Open(o Options) (*Ledger, error) {
 			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		}
 	}
-	db, err := openStore(o)
+	db, unread, err := openStore(o)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +132,10 @@ func Open(o Options) (*Ledger, error) {
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
 	l.reading, l.stopRead = context.WithCancel(context.Background())
-	if l.state, err = load(db, seal, o.ReadOnly); err != nil {
+	if l.state, err = load(db, seal, o.ReadOnly); err == nil && len(unread) == 0 {
+		err = l.state.complete(db)
+	}
+	if err != nil {
 		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		return nil, errors.Join(err, db.Close())
 	}
@@ -150,6 +162,9 @@ func Open(o Options) (*Ledger, error) {
 	if err := l.recover(left); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	if len(unread) > 0 {
+		l.scrubSoon(o.Dir, unread)
+	}
 	return l, nil
 }
 
@@ -175,8 +190,8 @@ func (l *Ledger) Close() error {
 	return nil
 }
 
-// Err is nil while the ledger works. After a commit that failed it says what happened: what that commit has written is
-// unknown, so every command fails at once until the process starts again and reads what is there.
+// Err is nil while the ledger works. After a commit that failed, or once damage was found, it says what happened, and every
+// command fails at once until the process starts again and reads what is there.
 func (l *Ledger) Err() error {
 	if err := l.failure.Load(); err != nil {
 		return *err
@@ -184,11 +199,10 @@ func (l *Ledger) Err() error {
 	return nil
 }
 
-func (l *Ledger) fail(err error) {
-	err = fmt.Errorf("ledger: a commit failed, and what it has written is unknown; nothing is bought or booked any more: "+
-		"see to the disk, then restart the process: %w", err)
+// fail stops the ledger for good.
+func (l *Ledger) fail(event string, err error) {
 	if l.failure.CompareAndSwap(nil, &err) {
-		l.log.Error("ledger.commit.failed", zap.Error(err))
+		l.log.Error(event, zap.Error(err))
 	}
 }
 

@@ -74,7 +74,7 @@ func vacant(dir string) error {
 
 // unpack fills the directory with a backup's records.
 func unpack(ctx context.Context, o Options, r io.Reader) (BackupHeader, error) {
-	db, err := openStore(o)
+	db, _, err := openStore(o)
 	if err != nil {
 		return BackupHeader{}, err
 	}

@@ -18,19 +18,20 @@ const (
 	lockRetry    = 50 * time.Millisecond
 )
 
-// openStore opens Badger with options that are small, quiet, synced at each commit, and that turn rotten bits into errors.
-func openStore(o Options) (*badger.DB, error) {
-	opts := badger.DefaultOptions(o.Dir).WithValueThreshold(64 << 10)
-	if o.InMemory { // there is no value log then: all has to be below the threshold
-		opts = badger.DefaultOptions("").WithInMemory(true).WithValueThreshold(1 << 20)
-	} else if err := prepareDir(o); err != nil {
-		return nil, err
+// storeOptions are small and quiet, sync each commit, and check what is read.
+func storeOptions(o Options) badger.Options {
+	dir := o.Dir
+	if o.InMemory {
+		dir = ""
 	}
-	opts = opts.
-		WithSyncWrites(!o.InMemory).
+	return badger.DefaultOptions(dir).
+		WithInMemory(o.InMemory).
+		WithSyncWrites(!o.InMemory && !o.unsynced).
 		WithCompression(options.None).
-		WithChecksumVerificationMode(options.OnTableRead).
+		WithChecksumVerificationMode(options.OnBlockRead).
 		WithMemTableSize(16 << 20).
+		WithValueThreshold(2 * heaviest). // nothing goes to the value log: it would need a collector, and its reads are not checked
+		WithValueLogFileSize(16 << 20).   // a sparse file of twice that is there even when nothing is in it
 		WithNumMemtables(2).
 		WithNumCompactors(2).
 		WithBlockCacheSize(8 << 20).
@@ -39,18 +40,28 @@ func openStore(o Options) (*badger.DB, error) {
 		WithDetectConflicts(false).
 		WithMetricsEnabled(false).
 		WithLogger(storeLog{o.Logger.Named("store").Sugar()})
+}
 
+// openStore inspects and opens the store, or makes one. It gives the tables that were not read to their end before.
+func openStore(o Options) (db *badger.DB, unread []uint64, err error) {
+	if !o.InMemory {
+		if err := prepareDir(o); err != nil {
+			return nil, nil, err
+		}
+	}
 	for patience := time.Now().Add(lockPatience); ; time.Sleep(lockRetry) {
-		db, err := badger.Open(opts)
+		db, unread, err = openBadger(storeOptions(o), o.readFirst)
 		switch {
 		case err == nil:
-			return db, nil
+			return db, unread, nil
 		case halfMade(err) && time.Now().Before(patience): // the next try finds it whole
+		case errors.Is(err, errDamaged):
+			return nil, nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		case !locked(err):
-			return nil, fmt.Errorf("ledger: the store in %s does not open; restore a backup of the directory, or move it away "+
+			return nil, nil, fmt.Errorf("ledger: the store in %s does not open; restore a backup of the directory, or move it away "+
 				"to begin with an empty ledger (the credit in it is lost then): %w", o.Dir, err)
 		case time.Now().After(patience):
-			return nil, fmt.Errorf("ledger: %s is in use by another process; a ledger directory belongs to one process: stop the "+
+			return nil, nil, fmt.Errorf("ledger: %s is in use by another process; a ledger directory belongs to one process: stop the "+
 				"other, or name another directory with the ledger subdirective: %w", o.Dir, errors.Join(ErrInUse, err))
 		}
 	}
@@ -70,13 +81,41 @@ func prepareDir(o Options) error {
 	return nil
 }
 
+// openBadger inspects the files, and then lets Badger have them. What Badger stumbles over nevertheless is an error.
+func openBadger(opts badger.Options, readFirst int64) (db *badger.DB, unread []uint64, err error) {
+	if !opts.InMemory {
+		unlock, err := lock(opts.Dir) // others must not write while they are inspected
+		if err != nil {
+			return nil, nil, err
+		}
+		unread, err = inspect(opts.Dir, readFirst)
+		unlock()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged("the store stumbles over it: %v", r)
+		}
+	}()
+	if db, err = badger.Open(opts); err == nil && !opts.InMemory {
+		err = syncDir(opts.Dir) // Badger makes a new log, and leaves it to the file system when its name is on disk
+	}
+	return db, unread, err
+}
+
 // ErrInUse is in the error of Open when another process has the directory.
 var ErrInUse = errors.New("directory in use")
 
-// locked tells whether Badger was refused its directory lock; it has no error value for it.
+// errLocked is what lock gives when another process has the directory.
+var errLocked = errors.New("the directory is locked")
+
+// locked tells whether we or Badger were refused the directory's lock; Badger has no error value for it.
 func locked(err error) bool {
 	s := err.Error()
-	return strings.Contains(s, "Cannot acquire directory lock") || strings.Contains(s, "Cannot create lock file")
+	return errors.Is(err, errLocked) ||
+		strings.Contains(s, "Cannot acquire directory lock") || strings.Contains(s, "Cannot create lock file")
 }
 
 // halfMade tells whether Badger came upon a file of its own that is empty: a process was killed between making it and giving

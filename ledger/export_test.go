@@ -1,0 +1,20 @@
+package ledger
+
+import "github.com/dgraph-io/badger/v4"
+
+// StoreOptions gives the options that Badger is opened with.
+func StoreOptions(dir string) badger.Options {
+	return storeOptions(Options{Dir: dir}.withDefaults())
+}
+
+// Unsynced gives options of a ledger that acknowledges what is not on disk.
+func Unsynced(o Options) Options {
+	o.unsynced = true
+	return o
+}
+
+// ReadInBackground gives options of a ledger that opens before it has read its tables of entries and settlements.
+func ReadInBackground(o Options) Options {
+	o.readFirst = 1
+	return o
+}

@@ -1,0 +1,120 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/table"
+	"github.com/dgraph-io/ristretto/v2/z"
+)
+
+// readFirstBytes is how many bytes of entries and settlements are read before the store opens: about a tenth of a second's
+// work. What is beyond it is read in the background (scrub).
+const readFirstBytes = 128 << 20
+
+// inspect looks at the files of a store that nobody has open, before Badger does, which trusts them: without its
+// MANIFEST it takes a store for a new one and deletes the tables, a table whose end is rotten ends the process, and a
+// rotten block looks as if its records had never been. It gives the tables that are still to be read to their end.
+func inspect(dir string, readFirst int64) (unread []uint64, err error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return nil, err
+	}
+	tables, err := manifest(dir, files)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range tables {
+		path := table.NewFilename(id, dir)
+		first, last, err := checkTable(path, false)
+		if err == nil && bulk(first, last) {
+			readFirst -= size(path)
+			if readFirst < 0 {
+				unread = append(unread, id)
+				continue
+			}
+		}
+		if err == nil {
+			_, _, err = checkTable(path, true)
+		}
+		if err != nil {
+			return nil, damaged("%v", err)
+		}
+	}
+	return unread, nil
+}
+
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// manifest gives the numbers of the tables that the store consists of, in order.
+func manifest(dir string, files []os.DirEntry) ([]uint64, error) {
+	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, file := range files { // Badger writes the MANIFEST before any of these
+			if ext := filepath.Ext(file.Name()); ext == ".sst" || ext == ".mem" || ext == ".vlog" {
+				return nil, damaged("its file MANIFEST is missing, and %s is there", file.Name())
+			}
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, _, err := badger.ReplayManifestFile(f, 0, badger.DefaultOptions(dir))
+	if err != nil {
+		return nil, damaged("its file MANIFEST can't be read: %v", err)
+	}
+	return slices.Sorted(maps.Keys(m.Tables)), nil
+}
+
+// bulk tells whether a table has nothing but entries and settlements: there are many of them, and what the ledger goes
+// by when it starts is not among them.
+func bulk(first, last string) bool {
+	return strings.HasPrefix(first, entryPrefix) && strings.HasPrefix(last, entryPrefix) ||
+		strings.HasPrefix(first, settlementPrefix) && strings.HasPrefix(last, settlementPrefix)
+}
+
+// checkTable reads the end of a table, or all of it, and gives its first and its last key. Ours are never compressed.
+func checkTable(path string, whole bool) (first, last string, err error) {
+	// Badger's code for tables panics on what it does not expect, and reads a mapped file: where the disk fails, or the
+	// file was cut off, that is a fault.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("its file %s is rotten or cut off", filepath.Base(path))
+		}
+	}()
+	file, err := z.OpenMmapFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return "", "", err
+	}
+	defer file.Close(-1) // as long as it is
+	t, err := table.OpenTable(file, table.Options{ChkMode: options.OnBlockRead})
+	if err != nil {
+		return "", "", err
+	}
+	first, last = string(t.Smallest()), string(t.Biggest())
+	if whole {
+		err = t.VerifyChecksum()
+	}
+	return first, last, err
+}
