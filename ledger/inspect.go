@@ -23,26 +23,27 @@ const readFirstBytes = 128 << 20
 
 // inspect looks at the files of a store that nobody has open, before Badger does, which trusts them: without its
 // MANIFEST it takes a store for a new one and deletes the tables, a table whose end is rotten ends the process, and a
-// rotten block looks as if its records had never been. It gives the tables that are still to be read to their end.
-func inspect(dir string, readFirst int64) (unread []uint64, err error) {
+// rotten block looks as if its records had never been. It says what is still to be looked at.
+func inspect(dir string, readFirst int64) (rest unread, err error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
-		return nil, err
+		return rest, err
 	}
 	tables, err := manifest(dir, files)
 	if err != nil {
-		return nil, err
+		return rest, err
 	}
+	rest.crashed = !closed(files, tables)
 	for _, id := range tables {
 		path := table.NewFilename(id, dir)
 		first, last, err := checkTable(path, false)
 		if err == nil && bulk(first, last) {
 			readFirst -= size(path)
 			if readFirst < 0 {
-				unread = append(unread, id)
+				rest.tables = append(rest.tables, id)
 				continue
 			}
 		}
@@ -50,10 +51,24 @@ func inspect(dir string, readFirst int64) (unread []uint64, err error) {
 			_, _, err = checkTable(path, true)
 		}
 		if err != nil {
-			return nil, damaged("%v", err)
+			return rest, damaged("%v", err)
 		}
 	}
-	return unread, nil
+	return rest, nil
+}
+
+// unread is what inspect has left for the scrub.
+type unread struct {
+	tables  []uint64
+	crashed bool // the process before this one has not closed the store, or its files are not those that it had then
+}
+
+// closed tells whether the files are those of a store that was closed: no log, and the tables of the MANIFEST alone.
+func closed(files []os.DirEntry, tables []uint64) bool {
+	return !slices.ContainsFunc(files, func(f os.DirEntry) bool {
+		id, table := table.ParseFileID(f.Name())
+		return filepath.Ext(f.Name()) == ".mem" || table && !slices.Contains(tables, id)
+	})
 }
 
 func size(path string) int64 {

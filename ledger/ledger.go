@@ -123,7 +123,7 @@ func Open(o Options) (*Ledger, error) {
 			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		}
 	}
-	db, unread, err := openStore(o)
+	db, rest, err := openStore(o)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func Open(o Options) (*Ledger, error) {
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
 	l.reading, l.stopRead = context.WithCancel(context.Background())
-	if l.state, err = load(db, seal, o.ReadOnly); err == nil && len(unread) == 0 {
+	if l.state, err = load(db, seal, o.ReadOnly); err == nil && len(rest.tables) == 0 {
 		err = l.state.complete(db)
 	}
 	if err != nil {
@@ -162,8 +162,8 @@ func Open(o Options) (*Ledger, error) {
 	if err := l.recover(left); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	if len(unread) > 0 {
-		l.scrubSoon(o.Dir, unread)
+	if len(rest.tables) > 0 {
+		l.scrubSoon(o.Dir, rest)
 	}
 	return l, nil
 }

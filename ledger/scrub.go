@@ -19,25 +19,26 @@ const (
 )
 
 // scrubSoon reads what inspect has left unread, in the background, and stops the ledger when it finds damage.
-func (l *Ledger) scrubSoon(dir string, unread []uint64) {
+func (l *Ledger) scrubSoon(dir string, rest unread) {
 	l.readers.Go(func() {
 		began := time.Now()
-		err := l.scrub(dir, unread)
+		err := l.scrub(dir, rest)
 		switch {
 		case errors.Is(err, errDamaged):
 			l.fail("ledger.damaged", fmt.Errorf("ledger: nothing is bought or booked any more: %w", err))
 		case err != nil:
 			l.log.Warn("ledger.scrub.failed", zap.Error(err))
 		default:
-			l.log.Debug("ledger.scrub.done", zap.Int("tables", len(unread)), zap.Duration("took", time.Since(began)))
+			l.log.Debug("ledger.scrub.done", zap.Int("tables", len(rest.tables)), zap.Duration("took", time.Since(began)))
 		}
 	})
 }
 
-// scrub reads the tables, and then looks whether each entry is there. It ends early, and without an error, at Close.
-func (l *Ledger) scrub(dir string, unread []uint64) error {
+// scrub reads the tables, and after a crash looks whether each entry is there: only then can a log have been lost, or a
+// table that no MANIFEST names. (The keys are read through Badger's mapped files, which stay in memory.) It ends early, and without an error, at Close.
+func (l *Ledger) scrub(dir string, rest unread) error {
 	compacted := false
-	for _, id := range unread {
+	for _, id := range rest.tables {
 		began := time.Now()
 		_, _, err := checkTable(table.NewFilename(id, dir), true)
 		gone := !slices.ContainsFunc(l.db.Tables(), func(t badger.TableInfo) bool { return t.ID == id })
@@ -54,6 +55,9 @@ func (l *Ledger) scrub(dir string, unread []uint64) error {
 			err = damaged("%s", r.Problem)
 		}
 		return unlessClosed(err)
+	}
+	if !rest.crashed {
+		return nil
 	}
 	return unlessClosed(l.view(l.reading, func(v *view) error {
 		return countEntries(v.txn, v.head.Sequence, l.rest)

@@ -42,26 +42,26 @@ func storeOptions(o Options) badger.Options {
 		WithLogger(storeLog{o.Logger.Named("store").Sugar()})
 }
 
-// openStore inspects and opens the store, or makes one. It gives the tables that were not read to their end before.
-func openStore(o Options) (db *badger.DB, unread []uint64, err error) {
+// openStore inspects and opens the store, or makes one. It says what of it is still to be looked at.
+func openStore(o Options) (db *badger.DB, rest unread, err error) {
 	if !o.InMemory {
 		if err := prepareDir(o); err != nil {
-			return nil, nil, err
+			return nil, rest, err
 		}
 	}
 	for patience := time.Now().Add(lockPatience); ; time.Sleep(lockRetry) {
-		db, unread, err = openBadger(storeOptions(o), o.readFirst)
+		db, rest, err = openBadger(storeOptions(o), o.readFirst)
 		switch {
 		case err == nil:
-			return db, unread, nil
+			return db, rest, nil
 		case halfMade(err) && time.Now().Before(patience): // the next try finds it whole
 		case errors.Is(err, errDamaged):
-			return nil, nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
+			return nil, rest, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		case !locked(err):
-			return nil, nil, fmt.Errorf("ledger: the store in %s does not open; restore a backup of the directory, or move it away "+
+			return nil, rest, fmt.Errorf("ledger: the store in %s does not open; restore a backup of the directory, or move it away "+
 				"to begin with an empty ledger (the credit in it is lost then): %w", o.Dir, err)
 		case time.Now().After(patience):
-			return nil, nil, fmt.Errorf("ledger: %s is in use by another process; a ledger directory belongs to one process: stop the "+
+			return nil, rest, fmt.Errorf("ledger: %s is in use by another process; a ledger directory belongs to one process: stop the "+
 				"other, or name another directory with the ledger subdirective: %w", o.Dir, errors.Join(ErrInUse, err))
 		}
 	}
@@ -82,16 +82,16 @@ func prepareDir(o Options) error {
 }
 
 // openBadger inspects the files, and then lets Badger have them. What Badger stumbles over nevertheless is an error.
-func openBadger(opts badger.Options, readFirst int64) (db *badger.DB, unread []uint64, err error) {
+func openBadger(opts badger.Options, readFirst int64) (db *badger.DB, rest unread, err error) {
 	if !opts.InMemory {
 		unlock, err := lock(opts.Dir) // others must not write while they are inspected
 		if err != nil {
-			return nil, nil, err
+			return nil, rest, err
 		}
-		unread, err = inspect(opts.Dir, readFirst)
+		rest, err = inspect(opts.Dir, readFirst)
 		unlock()
 		if err != nil {
-			return nil, nil, err
+			return nil, rest, err
 		}
 	}
 	defer func() {
@@ -102,7 +102,7 @@ func openBadger(opts badger.Options, readFirst int64) (db *badger.DB, unread []u
 	if db, err = badger.Open(opts); err == nil && !opts.InMemory {
 		err = syncDir(opts.Dir) // Badger makes a new log, and leaves it to the file system when its name is on disk
 	}
-	return db, unread, err
+	return db, rest, err
 }
 
 // ErrInUse is in the error of Open when another process has the directory.
