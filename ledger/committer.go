@@ -123,13 +123,26 @@ func (l *Ledger) gather() {
 	}
 }
 
-// commit applies the commands, makes them durable in one transaction, and tells who waits.
+// commit applies the commands and makes them durable: in one transaction, but where putting estimates right makes more of
+// them than was asked.
 func (l *Ledger) commit(commands []*command) {
+	for len(commands) > 0 {
+		commands = commands[l.commitFirst(commands):]
+	}
+}
+
+// commitFirst applies as many of the commands as one transaction holds, makes them durable, and tells who waits.
+func (l *Ledger) commitFirst(commands []*command) (n int) {
 	err := l.Err()
-	if err == nil {
+	if err != nil {
+		n = len(commands)
+	} else {
 		b := l.begin()
-		for _, c := range commands {
+		for n < len(commands) && b.weight < batchWeight {
+			c := commands[n]
+			b.weight += c.weight
 			c.commit.err = c.apply(b)
+			n++
 		}
 		if err = b.end(); err != nil {
 			l.fail("ledger.commit.failed", fmt.Errorf("ledger: a commit failed, and what it has written is unknown; nothing is "+
@@ -139,7 +152,7 @@ func (l *Ledger) commit(commands []*command) {
 			l.anchor.move(l.state.head)
 		}
 	}
-	for _, c := range commands {
+	for _, c := range commands[:n] {
 		if err != nil {
 			c.commit.finish(err)
 			continue
@@ -149,6 +162,7 @@ func (l *Ledger) commit(commands []*command) {
 		}
 		close(c.commit.done)
 	}
+	return n
 }
 
 // batch is the transaction that the commands of one round write into.
@@ -159,6 +173,7 @@ type batch struct {
 	now    time.Time      // UTC, milliseconds, not before the newest entry
 	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
 	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
+	weight int            // of its commands, and of what they have written beyond what is asked of most
 	wrote  bool
 	err    error // the first failed write
 }

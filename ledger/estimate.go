@@ -30,6 +30,9 @@ const (
 	// written with each change of the token's balance. What more of them have cost is nobody's, but an adjustment.
 	maxEstimates     = 16
 	maxEstimateTexts = 512
+	// estimateWeight is what one may add to a token's record, correctionWeight what it takes to put one right.
+	estimateWeight   = 2 * maxEstimateTexts
+	correctionWeight = plainWeight + 8*maxEstimateTexts
 	// estimateLife is how long an estimate is open at least: a seller may still be at work on a request whose client has
 	// left, and charge for it after it has told a balance with another's settlement.
 	estimateLife = time.Minute
@@ -105,6 +108,7 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 	if e.Wasted {
 		account = wasteOf(t.Seller)
 	}
+	b.weight += correctionWeight
 	entry := &Entry{
 		Kind: KindAdjustment, Seller: t.Seller, PurchaseID: t.PurchaseID, Note: "an estimate put right: " + why,
 		Correction: &Corrected{

@@ -11,8 +11,8 @@ import (
 )
 
 // errDamaged goes in front of what is wrong with a store that opens but does not hold together.
-var errDamaged = errors.New("the ledger is damaged; restore a backup of its directory, or move it away to begin with an " +
-	"empty ledger (the credit in it is lost then)")
+var errDamaged = errors.New("the ledger is damaged; restore a backup of it (caddy tokenbuddy restore), or move its directory " +
+	"away to begin with an empty ledger (the credit in it is lost then)")
 
 func damaged(format string, v ...any) error {
 	return fmt.Errorf("%w: %s", errDamaged, fmt.Sprintf(format, v...))

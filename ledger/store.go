@@ -99,10 +99,13 @@ func openBadger(opts badger.Options, readFirst int64) (db *badger.DB, rest unrea
 			err = damaged("the store stumbles over it: %v", r)
 		}
 	}()
-	if db, err = badger.Open(opts); err == nil && !opts.InMemory {
-		err = syncDir(opts.Dir) // Badger makes a new log, and leaves it to the file system when its name is on disk
+	if db, err = badger.Open(opts); err != nil || opts.InMemory {
+		return db, rest, err
 	}
-	return db, rest, err
+	if err := syncDir(opts.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
+		return nil, rest, errors.Join(err, db.Close())
+	}
+	return db, rest, nil
 }
 
 // ErrInUse is in the error of Open when another process has the directory.

@@ -59,6 +59,9 @@ type balance struct {
 }
 
 func (b *batch) putBalance(t *token) {
+	if b.dirty[balancePrefix+t.ID] == nil {
+		b.weight += len(t.estimates) * estimateWeight
+	}
 	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, slices.Clone(t.estimates)})
 }
 
