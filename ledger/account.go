@@ -42,3 +42,9 @@ func transfer(from string, parts ...Posting) []Posting {
 	postings[0] = Posting{from, -sum}
 	return postings
 }
+
+// SplitAccount gives the kind of an account and the names that it is of, as they were before they were escaped.
+func SplitAccount(account string) (kind string, of []string) {
+	parts := splitNames(account)
+	return parts[0], parts[1:]
+}

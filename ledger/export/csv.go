@@ -1,0 +1,134 @@
+package export
+
+import (
+	"encoding/csv"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// columns are those of the CSV, for good: new ones come at the end. The last ones, one for each kind of account, are what
+// the entry has moved there; they sum to zero in each row.
+var columns = []string{
+	"id", "time", "kind", "seller",
+	"requestId", "idempotencyKey", "member", "requestedModel", "model", "protocol", "attempts", "status",
+	"promptTokens", "completionTokens", "cacheReadTokens", "billedMicros", "billedSource", "settlementId", "flags",
+	"timeToFirstByteMs", "durationMs", "promptHash",
+	"purchaseId", "state", "note", "paymentMethod", "hash",
+	"walletMicros", "pendingMicros", "creditMicros", "expenseMicros", "wasteMicros", "disputedMicros", "adjustmentMicros",
+}
+
+// accountKinds are the kinds of accounts, in the order of their columns.
+var accountKinds = []string{"wallet", "pending", "credit", "expense", "waste", "disputed", "adjustment"}
+
+// csvFile writes a row for each entry, as RFC 4180 has it, on one line whatever is in the names. Amounts are whole micros, so
+// that no program rounds them.
+type csvFile struct {
+	csv    *csv.Writer
+	headed bool
+}
+
+func newCSV(w io.Writer) *csvFile {
+	c := &csvFile{csv: csv.NewWriter(w)}
+	c.csv.UseCRLF = true
+	return c
+}
+
+func (c *csvFile) Entry(e *ledger.Entry) error {
+	if err := c.head(); err != nil {
+		return err
+	}
+	row := make(map[string]string, len(columns))
+	text := func(column, s string) { row[column] = defuse(s) }
+	number := func(column string, n int64) { row[column] = strconv.FormatInt(n, 10) }
+
+	text("id", e.ID)
+	text("time", e.Time.UTC().Format(time.RFC3339Nano))
+	text("kind", string(e.Kind))
+	text("seller", e.Seller)
+	text("purchaseId", e.PurchaseID)
+	text("state", string(e.State))
+	text("note", e.Note)
+	text("hash", e.Hash)
+	if s := e.Served; s != nil {
+		text("requestId", s.RequestID)
+		text("idempotencyKey", s.IdempotencyKey)
+		text("member", s.Member)
+		text("requestedModel", s.RequestedModel)
+		text("model", s.Model)
+		text("protocol", s.Protocol)
+		number("attempts", int64(s.Attempts))
+		text("status", string(s.Status))
+		number("promptTokens", s.PromptTokens)
+		number("completionTokens", s.CompletionTokens)
+		number("cacheReadTokens", s.CacheReadTokens)
+		number("billedMicros", int64(s.BilledMicros))
+		text("billedSource", string(s.BilledSource))
+		text("settlementId", s.SettlementID)
+		text("flags", strings.Join(s.Flags, " "))
+		number("timeToFirstByteMs", s.TimeToFirstByteMs)
+		number("durationMs", s.DurationMs)
+		text("promptHash", s.PromptHash)
+	}
+	if a := e.Attempt; a != nil {
+		text("requestId", a.RequestID)
+		text("idempotencyKey", a.IdempotencyKey)
+		text("member", a.Member)
+		text("model", a.Model)
+		text("protocol", a.Protocol)
+		number("attempts", int64(a.Attempts))
+		number("billedMicros", int64(a.BilledMicros))
+		text("billedSource", string(a.BilledSource))
+		text("settlementId", a.SettlementID)
+		text("flags", strings.Join(a.Flags, " "))
+	}
+	moved := make(map[string]money.Micros, len(accountKinds))
+	for _, p := range e.Postings {
+		kind, of := ledger.SplitAccount(p.Account)
+		moved[kind] += p.AmountMicros
+		if kind == "wallet" && len(of) == 1 {
+			text("paymentMethod", of[0])
+		}
+	}
+	for _, kind := range accountKinds {
+		number(kind+"Micros", int64(moved[kind]))
+	}
+
+	record := make([]string, len(columns))
+	for i, column := range columns {
+		record[i] = row[column]
+	}
+	return c.csv.Write(record)
+}
+
+func (c *csvFile) End([]ledger.Account) error {
+	if err := c.head(); err != nil {
+		return err
+	}
+	c.csv.Flush()
+	return c.csv.Error()
+}
+
+// head writes the names of the columns, once.
+func (c *csvFile) head() error {
+	if c.headed {
+		return nil
+	}
+	c.headed = true
+	return c.csv.Write(columns)
+}
+
+// defuse puts an apostrophe before what a spreadsheet would take for a formula, which could call out with what else is in
+// the sheet: names come from clients. Of the signs that make one, tab, CR and LF are written as \u0009 and so on anyway.
+func defuse(cell string) string {
+	for _, sign := range []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"} { // some take the wide ones too
+		if strings.HasPrefix(cell, sign) {
+			return "'" + printable(cell)
+		}
+	}
+	return printable(cell)
+}

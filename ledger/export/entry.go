@@ -1,0 +1,92 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// subject says in a few words what an entry is about.
+func subject(e *ledger.Entry) string {
+	switch {
+	case e.Served != nil:
+		s := e.Member + ": " + e.Model
+		if e.RequestedModel != e.Model {
+			s += " (asked for as " + e.RequestedModel + ")"
+		}
+		if e.Status != ledger.StatusOK {
+			s += ": " + string(e.Status)
+		}
+		return s
+	case e.Attempt != nil:
+		return e.Attempt.Member + ": " + e.Attempt.Model + ": " + e.Note
+	}
+	words := string(e.Kind)
+	for _, w := range []string{string(e.State), e.Note} {
+		if w != "" {
+			words += ": " + w
+		}
+	}
+	return words
+}
+
+// mark is ! where somebody should look: the amount is not what both sides say, or money has gone for nothing.
+func mark(e *ledger.Entry) string {
+	switch {
+	case e.Kind == ledger.KindDispute,
+		e.Served != nil && (e.BilledSource == ledger.SourceEstimate || slices.Contains(e.Flags, ledger.FlagOverbilled)),
+		e.Attempt != nil && e.Attempt.BilledSource == ledger.SourceEstimate:
+		return "!"
+	}
+	return "*"
+}
+
+// detail is something of an entry for those who want to find it again, or to check it.
+type detail struct{ name, value string }
+
+func details(e *ledger.Entry) []detail {
+	all := []detail{{"time", e.Time.UTC().Format(time.RFC3339Nano)}, {"kind", string(e.Kind)}, {"purchase", e.PurchaseID}}
+	if s := e.Served; s != nil {
+		all = append(all,
+			detail{"request", s.RequestID}, detail{"settlement", s.SettlementID}, detail{"source", string(s.BilledSource)},
+			detail{"tokens", fmt.Sprintf("prompt %d (cached %d) completion %d", s.PromptTokens, s.CacheReadTokens, s.CompletionTokens)},
+			detail{"flags", strings.Join(s.Flags, " ")})
+	}
+	if a := e.Attempt; a != nil {
+		all = append(all,
+			detail{"request", a.RequestID}, detail{"settlement", a.SettlementID}, detail{"source", string(a.BilledSource)},
+			detail{"flags", strings.Join(a.Flags, " ")})
+	}
+	all = append(all, detail{"hash", e.Hash})
+	return slices.DeleteFunc(all, func(d detail) bool { return d.value == "" })
+}
+
+// dollars gives an amount with all six decimals.
+func dollars(m money.Micros) string {
+	sign, u := "", uint64(m)
+	if m < 0 {
+		sign, u = "-", -u
+	}
+	frac := strconv.FormatUint(u%1_000_000+1_000_000, 10)[1:]
+	return sign + strconv.FormatUint(u/1_000_000, 10) + "." + frac
+}
+
+// printable writes what can't be seen, or would turn the line around, as \x and so on.
+func printable(s string) string {
+	var out strings.Builder
+	for _, r := range s {
+		switch {
+		case r == ' ' || unicode.IsPrint(r) && r != unicode.ReplacementChar:
+			out.WriteRune(r)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,44 @@
+// Package export writes a ledger's entries in the formats of other programs: spreadsheets, scripts, and plain-text
+// accounting. It gets one entry after the other and keeps none: of all that has passed it remembers the names of the
+// accounts alone.
+//
+// Names come from strangers: clients, registries. Whatever is in them, a file is one that its program reads, and two
+// accounts of the ledger are two accounts in it.
+package export
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// Writer writes entries, oldest first. An error is that of what it writes to, which it does not close.
+type Writer interface {
+	// Entry writes one entry.
+	Entry(e *ledger.Entry) error
+
+	// End writes what comes after the last entry. Balances are those of all accounts where the entries were all that there
+	// are, else nil: where the format can say what an account must hold at the end, the program that reads it is made to
+	// check our sums.
+	End(balances []ledger.Account) error
+}
+
+// Formats are the names that New knows.
+var Formats = []string{"csv", "jsonl", "beancount", "hledger"}
+
+// New gives a writer of a format, one of Formats.
+func New(format string, w io.Writer) (Writer, error) {
+	switch format {
+	case "csv":
+		return newCSV(w), nil
+	case "jsonl":
+		return newJSONLines(w), nil
+	case "beancount":
+		return newBeancount(w), nil
+	case "hledger":
+		return newHledger(w), nil
+	}
+	return nil, fmt.Errorf("there is no export format %q: expected one of %s", format, strings.Join(Formats, ", "))
+}

@@ -1,0 +1,177 @@
+package export_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/export"
+)
+
+// write gives entries in a format.
+func write(t testing.TB, format string, entries []*ledger.Entry, balances []ledger.Account) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := export.New(format, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := w.Entry(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.End(balances); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestGolden compares with what stands in testdata; UPDATE_GOLDEN=1 writes that anew. The entries were written by a ledger,
+// testdata/entries.jsonl, and come out as they went in.
+func TestGolden(t *testing.T) {
+	update := os.Getenv("UPDATE_GOLDEN") != ""
+	source := filepath.Join("testdata", "entries.jsonl")
+	if _, err := os.Stat(source); update && err != nil {
+		b := newBooks(t)
+		b.everything("p1", "ada", "large-1", "acme", "mock")
+		b.everything("p2", "build:bot", "meta-llama/llama-3:free", "Bolt & Söhne", "mock")
+		entries, _ := b.read()
+		if err := os.WriteFile(source, write(t, "jsonl", entries, nil), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []*ledger.Entry
+	for line := range bytes.Lines(stored) {
+		e := new(ledger.Entry)
+		if err := json.Unmarshal(line, e); err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	for _, format := range export.Formats {
+		got := write(t, format, entries, sum(entries))
+		path := filepath.Join("testdata", "entries."+format)
+		if update && format != "jsonl" {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what stands in %s:\n%s", format, path, got)
+		}
+	}
+}
+
+// sum gives the balances that entries make.
+func sum(entries []*ledger.Entry) []ledger.Account {
+	var accounts []ledger.Account
+	at := map[string]int{}
+	for _, e := range entries {
+		for _, p := range e.Postings {
+			i, ok := at[p.Account]
+			if !ok {
+				i = len(accounts)
+				at[p.Account] = i
+				accounts = append(accounts, ledger.Account{Account: p.Account})
+			}
+			accounts[i].BalanceMicros += p.AmountMicros
+		}
+	}
+	return accounts
+}
+
+// TestChain checks the chain on the lines of the export alone, as docs/ledger.md tells auditors to.
+func TestChain(t *testing.T) {
+	entries, _ := nasty(t).read()
+	previous := ""
+	for line := range bytes.Lines(write(t, "jsonl", entries, nil)) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		end := len(line) - len(`"}`) - 64
+		hash := sha256.Sum256(append([]byte(previous), append(bytes.Clone(line[:end]), `"}`...)...))
+		if previous = string(line[end : end+64]); previous != hex.EncodeToString(hash[:]) {
+			t.Fatalf("the hash of %s is %x", line, hash)
+		}
+	}
+}
+
+// TestCSV reads the table as other programs do: every row whole, no cell a formula, every row's money zero in sum.
+func TestCSV(t *testing.T) {
+	entries, _ := nasty(t).read()
+	table := write(t, "csv", entries, nil)
+	if lines, all := bytes.Count(table, []byte("\r\n")), bytes.Count(table, []byte("\n")); lines != len(entries)+1 || all != lines {
+		t.Errorf("%d lines that end with CR LF, of %d, for %d entries", lines, all, len(entries))
+	}
+	rows, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != len(entries)+1 {
+		t.Fatalf("%d rows of %d entries", len(rows), len(entries))
+	}
+	head := rows[0]
+	for i, row := range rows[1:] {
+		var zero int64
+		for c, cell := range row {
+			if strings.HasSuffix(head[c], "Micros") && cell != "" {
+				n, err := strconv.ParseInt(cell, 10, 64)
+				if err != nil {
+					t.Errorf("%s is %q", head[c], cell)
+				}
+				if head[c] != "billedMicros" {
+					zero += n
+				}
+				continue
+			}
+			if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r\n") || strings.HasPrefix(cell, "＝") {
+				t.Errorf("%s of row %d is taken for a formula: %q", head[c], i, cell)
+			}
+		}
+		if zero != 0 {
+			t.Errorf("the money of row %d sums to %d: %v", i, zero, row)
+		}
+		if e := entries[i]; e.Served != nil {
+			if got := row[index(head, "expenseMicros")]; got != strconv.FormatInt(int64(e.ExpenseMicros), 10) {
+				t.Errorf("entry %s costs %d, its row says %s", e.ID, e.ExpenseMicros, got)
+			}
+		}
+	}
+}
+
+func index(head []string, column string) int {
+	for i, c := range head {
+		if c == column {
+			return i
+		}
+	}
+	return -1
+}
+
+// TestNothing writes a ledger with nothing in it.
+func TestNothing(t *testing.T) {
+	for _, format := range export.Formats {
+		out := write(t, format, nil, nil)
+		if lines := bytes.Count(out, []byte("\n")); lines > 3 {
+			t.Errorf("%s: %s", format, out)
+		}
+	}
+	if _, err := export.New("pdf", nil); err == nil || !strings.Contains(err.Error(), "beancount") {
+		t.Errorf("an unknown format: %v", err)
+	}
+}

@@ -1,0 +1,119 @@
+package export
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// hledger writes a journal for hledger. It is in ASCII: hledger reads files in the encoding of its user's locale.
+type hledger struct {
+	out    *bufio.Writer
+	opened map[string]bool // accounts of the ledger
+	last   time.Time       // of the newest entry
+}
+
+func newHledger(w io.Writer) *hledger {
+	h := &hledger{out: bufio.NewWriter(w), opened: make(map[string]bool)}
+	h.line("; tokenbuddy ledger")
+	h.line("commodity 1000.000000 USD")
+	return h
+}
+
+func (h *hledger) Entry(e *ledger.Entry) error {
+	h.last = e.Time.UTC()
+	day := h.last.Format(time.DateOnly)
+	if len(e.Postings) == 0 {
+		h.line("\n; %s %s %s: %s, nothing was paid", day, e.ID, hledgerText(e.Seller), hledgerText(subject(e)))
+		return h.out.Flush()
+	}
+	for _, p := range e.Postings {
+		h.open(p.Account)
+	}
+	h.line("\n%s %s (%s) %s | %s", day, mark(e), hledgerText(e.ID), hledgerText(e.Seller), hledgerText(subject(e)))
+	for _, d := range details(e) {
+		h.line("    ; %s: %s", d.name, hledgerText(d.value))
+	}
+	for _, p := range e.Postings {
+		h.line("    %s  %s USD", hledgerAccount(p.Account), dollars(p.AmountMicros))
+	}
+	return h.out.Flush()
+}
+
+// open declares an account, which a strict check wants.
+func (h *hledger) open(account string) {
+	if !h.opened[account] {
+		h.opened[account] = true
+		h.line("\naccount %s", hledgerAccount(account))
+	}
+}
+
+// End asserts the balances with a transaction that moves nothing.
+func (h *hledger) End(balances []ledger.Account) error {
+	if len(balances) == 0 {
+		return h.out.Flush()
+	}
+	for _, a := range balances {
+		h.open(a.Account)
+	}
+	h.line("\n%s * the balances of all accounts", h.last.Format(time.DateOnly))
+	for _, a := range balances {
+		h.line("    %s  0.000000 USD = %s USD", hledgerAccount(a.Account), dollars(a.BalanceMicros))
+	}
+	return h.out.Flush()
+}
+
+// line writes a line. The buffer keeps its first error for Flush.
+func (h *hledger) line(format string, v ...any) {
+	fmt.Fprintf(h.out, format, v...)
+	_ = h.out.WriteByte('\n')
+}
+
+// hledgerRoots says what the kinds of accounts are to hledger.
+var hledgerRoots = map[string]string{
+	"wallet":     "assets:wallet",
+	"pending":    "assets:pending",
+	"credit":     "assets:credit",
+	"expense":    "expenses:inference",
+	"waste":      "expenses:waste",
+	"disputed":   "expenses:disputed", // a claim that nobody has acknowledged is no asset
+	"adjustment": "revenues:adjustment",
+}
+
+// hledgerAccount is the name of an account in hledger: another one for each other account.
+func hledgerAccount(account string) string {
+	kind, of := ledger.SplitAccount(account)
+	name, ok := hledgerRoots[kind]
+	if !ok { // none that this version knows
+		name = "equity:other:" + escape(kind, "-")
+	}
+	for _, n := range of {
+		if n = escape(n, "-._~/+@"); n == "" {
+			n = "%" // as no other name is written
+		}
+		name += ":" + n
+	}
+	return name
+}
+
+// hledgerText is a text in a description or a comment, with nothing in it that would end either.
+func hledgerText(s string) string { return escape(s, " -._~/+@:=?!&#'\"()<>*$^") }
+
+// escape writes every byte but ASCII letters, digits and those that are allowed as % and two hex digits. The bytes allowed
+// don't have % among them, so that no two texts are written alike.
+func escape(s, allowed string) string {
+	var out strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(allowed, c) >= 0:
+			out.WriteByte(c)
+		default:
+			fmt.Fprintf(&out, "%%%02X", c)
+		}
+	}
+	return out.String()
+}
