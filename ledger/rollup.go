@@ -164,12 +164,6 @@ func splitRollup(rest string) (day string, parts []string, err error) {
 
 // Accounts gives every account and its balance, sorted by name.
 func (l *Ledger) Accounts() ([]Account, error) {
-	var accounts []Account
-	err := l.view(context.Background(), func(v *view) error {
-		return each(v.txn, accountPrefix, func(name string, m *money.Micros) error {
-			accounts = append(accounts, Account{name, *m})
-			return nil
-		})
-	})
-	return accounts, err
+	b, err := l.Balances(context.Background())
+	return b.Accounts, err
 }

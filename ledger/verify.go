@@ -26,10 +26,13 @@ type Report struct {
 // entry sum to zero, and that balances, day rollups, tokens, purchases, holds and booked settlements are what the entries
 // say. It works on the books of one moment, while others write on. An error says that it could not be carried through;
 // what does not hold is in the report.
-func (l *Ledger) Verify(ctx context.Context) (Report, error) {
+func (l *Ledger) Verify(ctx context.Context) (Report, error) { return l.VerifyWithProgress(ctx, nil) }
+
+// VerifyWithProgress is Verify that says how far it is. Progress may be nil.
+func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, accounts: map[string]money.Micros{}, day: map[string]Rollup{}}
+		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous}
 		var entry *entryError
@@ -49,6 +52,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) {
 // checker goes once through the books.
 type checker struct {
 	*view
+	progress    Progress // may be nil
 	entriesRead uint64
 	previous    string // hash
 	last        *Entry
@@ -81,6 +85,9 @@ func (c *checker) run() error {
 
 // entry checks one entry against the one before it, and adds it up.
 func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
+	if c.progress != nil && c.entriesRead%progressStep == 0 {
+		c.progress(c.entriesRead, c.head.Sequence)
+	}
 	bad := func(format string, v ...any) error { return &entryError{seq, e.ID, fmt.Sprintf(format, v...)} }
 	switch {
 	case seq != c.entriesRead+1:

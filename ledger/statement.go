@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Progress is told how many of so many entries have been read. It is called often, and must not block.
+type Progress func(done, total uint64)
+
+// progressStep is how many entries are read between two calls of a Progress.
+const progressStep = 256
+
+// Statement says what came of the money in a period: of whose requests, and in which account it was before and after.
+type Statement struct {
+	From     time.Time      `json:"from,omitzero"` // inclusive; zero: from the beginning
+	To       time.Time      `json:"to,omitzero"`   // exclusive; zero: until now
+	By       string         `json:"by"`
+	Entries  uint64         `json:"entries"` // of the period
+	Rows     []StatementRow `json:"rows"`
+	Accounts []Movement     `json:"accounts"`
+}
+
+// StatementRow is what the entries of one member, model, seller or day sum to. What no member or model has caused, such as a
+// purchase or a token that expired, is under the empty key.
+type StatementRow struct {
+	Key              string       `json:"key"`
+	Requests         int64        `json:"requests"`
+	PromptTokens     int64        `json:"promptTokens"`
+	CompletionTokens int64        `json:"completionTokens"`
+	CacheReadTokens  int64        `json:"cacheReadTokens"`
+	PaidMicros       money.Micros `json:"paidMicros"` // left the wallets
+	ExpenseMicros    money.Micros `json:"expenseMicros"`
+	WasteMicros      money.Micros `json:"wasteMicros"`
+	DisputedMicros   money.Micros `json:"disputedMicros"`
+	AdjustmentMicros money.Micros `json:"adjustmentMicros"`
+}
+
+// Movement is an account's balance before the period, what the period's postings to it sum to, and its balance after.
+type Movement struct {
+	Account       string       `json:"account"`
+	OpeningMicros money.Micros `json:"openingMicros"`
+	MovedMicros   money.Micros `json:"movedMicros"`
+	ClosingMicros money.Micros `json:"closingMicros"`
+}
+
+// Statement reads the entries of a period, and of the time after it: unlike a Summary it is exact to the moment, and has every
+// posting in it. Its rows go by "member", "model", "seller" or "day", sorted by key. Progress may be nil.
+func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, progress Progress) (Statement, error) {
+	s := Statement{From: from, To: to, By: by, Rows: []StatementRow{}, Accounts: []Movement{}}
+	if by != "day" && !slices.Contains(summaryKeys, by) {
+		return s, fmt.Errorf("ledger: a statement goes by member, model, seller or day, not by %q", by)
+	}
+	rows := map[string]*StatementRow{}
+	moved, after := map[string]money.Micros{}, map[string]money.Micros{}
+	err := l.view(ctx, func(v *view) error {
+		first, err := v.first(Query{From: from})
+		if err != nil {
+			return err
+		}
+		err = v.entries(first, func(seq uint64, e *Entry, _ []byte) error {
+			if progress != nil && (seq-first)%progressStep == 0 {
+				progress(seq-first, v.head.Sequence+1-first)
+			}
+			sums := moved
+			if !to.IsZero() && !e.Time.Before(to) {
+				sums = after
+			} else {
+				s.Entries++
+				e.state(by, rows)
+			}
+			for _, p := range e.Postings {
+				sums[p.Account] += p.AmountMicros
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return each(v.txn, accountPrefix, func(name string, balance *money.Micros) error {
+			closing := *balance - after[name]
+			s.Accounts = append(s.Accounts, Movement{name, closing - moved[name], moved[name], closing})
+			return nil
+		})
+	})
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		s.Rows = append(s.Rows, *rows[key])
+	}
+	return s, err
+}
+
+// state adds the entry to the rows of a statement.
+func (e *Entry) state(by string, rows map[string]*StatementRow) {
+	row := func(member, model string) *StatementRow {
+		key := ""
+		switch by {
+		case "member":
+			key = member
+		case "model":
+			key = model
+		case "seller":
+			key = e.Seller
+		case "day":
+			key = dayOf(e.Time)
+		}
+		if rows[key] == nil {
+			rows[key] = &StatementRow{Key: key}
+		}
+		return rows[key]
+	}
+	r := row(e.member(), e.model())
+	if s := e.Served; s != nil {
+		r.Requests++
+		r.PromptTokens += s.PromptTokens
+		r.CompletionTokens += s.CompletionTokens
+		r.CacheReadTokens += s.CacheReadTokens
+	}
+	for _, p := range e.Postings {
+		switch kind, of := SplitAccount(p.Account); kind {
+		case "wallet":
+			r.PaidMicros -= p.AmountMicros
+		case "expense": // a correction has no request of its own: its account says whose it is
+			if len(of) == 2 {
+				row(of[0], of[1]).ExpenseMicros += p.AmountMicros
+			}
+		case "waste":
+			r.WasteMicros += p.AmountMicros
+		case "disputed":
+			r.DisputedMicros += p.AmountMicros
+		case "adjustment":
+			r.AdjustmentMicros += p.AmountMicros
+		}
+	}
+}
+
+// Balances are the accounts after a certain entry.
+type Balances struct {
+	Entries  uint64    // how many there were
+	Head     string    // the hash of the last of them; empty: there is none
+	Accounts []Account // sorted by name
+}
+
+// Balances gives the balance of every account, and after which entry it was so: what the entries until then sum to.
+func (l *Ledger) Balances(ctx context.Context) (Balances, error) {
+	var b Balances
+	err := l.view(ctx, func(v *view) error {
+		b.Entries, b.Head = v.head.Sequence, v.head.Hash
+		return each(v.txn, accountPrefix, func(name string, m *money.Micros) error {
+			b.Accounts = append(b.Accounts, Account{name, *m})
+			return nil
+		})
+	})
+	return b, err
+}
