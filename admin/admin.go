@@ -32,14 +32,15 @@ type look func(*market.Market, http.ResponseWriter, *http.Request) error
 func (API) Routes() []caddy.AdminRoute {
 	var routes []caddy.AdminRoute
 	for path, methods := range map[string]map[string]look{
-		"/tokenbuddy/status":          {http.MethodGet: status},
-		"/tokenbuddy/sellers":         {http.MethodGet: sellersList, http.MethodPost: forgive},
-		"/tokenbuddy/prewarm":         {http.MethodPost: sweep},
-		"/tokenbuddy/selection":       {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
-		"/tokenbuddy/ledger/entries":  {http.MethodGet: entries},
-		"/tokenbuddy/ledger/summary":  {http.MethodGet: summary},
-		"/tokenbuddy/ledger/accounts": {http.MethodGet: accounts},
-		"/tokenbuddy/ledger/verify":   {http.MethodGet: verify},
+		"/tokenbuddy/status":           {http.MethodGet: status},
+		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: forgive},
+		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
+		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
+		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},
+		"/tokenbuddy/ledger/summary":   {http.MethodGet: summary},
+		"/tokenbuddy/ledger/statement": {http.MethodGet: statement},
+		"/tokenbuddy/ledger/accounts":  {http.MethodGet: accounts},
+		"/tokenbuddy/ledger/verify":    {http.MethodGet: verify},
 	} {
 		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(methods)})
 	}

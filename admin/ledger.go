@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -63,13 +64,9 @@ func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	by := values.Get("by")
-	switch by {
-	case "":
-		by = "member"
-	case "member", "model", "seller", "day":
-	default:
-		return bad("by is one of member, model, seller, day")
+	by, err := summaryKey(values)
+	if err != nil {
+		return err
 	}
 	rows, err := m.Ledger.Summary(r.Context(), from, to, by)
 	if err != nil {
@@ -81,46 +78,90 @@ func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, rows)
 }
 
-// accounts gives the balance of every account.
-func accounts(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
-	rows, err := m.Ledger.Accounts()
+// statement gives what came of the money in a period, by member, model, seller or day.
+func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	values := r.URL.Query()
+	from, to, err := period(values)
 	if err != nil {
 		return err
 	}
-	if rows == nil {
-		rows = []ledger.Account{}
+	by, err := summaryKey(values)
+	if err != nil {
+		return err
 	}
-	return answer(w, http.StatusOK, rows)
+	return read(w, r, func(progress ledger.Progress) (int, any, error) {
+		s, err := m.Ledger.Statement(r.Context(), from, to, by, progress)
+		return http.StatusOK, s, err
+	})
 }
+
+// accounts gives the balance of every account. The headers say after which entry they were so: a client that reads the entries
+// until then has what they are the sums of.
+func accounts(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	b, err := m.Ledger.Balances(r.Context())
+	if err != nil {
+		return err
+	}
+	if b.Accounts == nil {
+		b.Accounts = []ledger.Account{}
+	}
+	w.Header().Set(HeaderEntries, strconv.FormatUint(b.Entries, 10))
+	w.Header().Set(HeaderHead, b.Head)
+	return answer(w, http.StatusOK, b.Accounts)
+}
+
+// The headers of GET /tokenbuddy/ledger/accounts: how many entries there were, and the hash of the last of them.
+const (
+	HeaderEntries = "X-TokenBuddy-Ledger-Entries"
+	HeaderHead    = "X-TokenBuddy-Ledger-Head"
+)
 
 // verify reads the whole ledger and says whether it holds: 200 when it does, 409 when it does not.
 func verify(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	report, err := m.Ledger.Verify(r.Context())
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
-	if !report.OK {
-		status = http.StatusConflict
-	}
-	return answer(w, status, report)
+	return read(w, r, func(progress ledger.Progress) (int, any, error) {
+		report, err := m.Ledger.VerifyWithProgress(r.Context(), progress)
+		if err == nil && !report.OK {
+			return http.StatusConflict, report, nil
+		}
+		return http.StatusOK, report, err
+	})
 }
 
-// period reads from and to: RFC 3339 times, or days, which stand for their beginning in UTC.
+// summaryKey reads by: what the rows are of.
+func summaryKey(values url.Values) (string, error) {
+	switch by := values.Get("by"); by {
+	case "":
+		return "member", nil
+	case "member", "model", "seller", "day":
+		return by, nil
+	}
+	return "", bad("by is one of member, model, seller, day")
+}
+
+// period reads from and to.
 func period(values url.Values) (from, to time.Time, err error) {
 	for name, t := range map[string]*time.Time{"from": &from, "to": &to} {
-		s := values.Get(name)
-		if s == "" {
-			continue
-		}
-		if *t, err = time.Parse(time.RFC3339, s); err != nil {
-			*t, err = time.Parse(time.DateOnly, s)
-		}
-		if err != nil {
-			return from, to, bad("%s is a time such as 2026-01-31T12:00:00Z or a day such as 2026-01-31", name)
+		if *t, err = ParseTime(values.Get(name)); err != nil {
+			return from, to, bad("%s is %w", name, err)
 		}
 	}
 	return from, to, nil
+}
+
+// ParseTime reads an end of a period: a time as RFC 3339 has it, or a day, which stands for its beginning in UTC. What is
+// empty is no bound.
+func ParseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.Parse(time.DateOnly, s)
+	}
+	if err != nil {
+		return t, errors.New("a time such as 2026-01-31T12:00:00Z or a day such as 2026-01-31")
+	}
+	return t, nil
 }
 
 func bad(format string, args ...any) error {

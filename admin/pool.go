@@ -26,8 +26,8 @@ func poolStatus(m *market.Market) PoolStatus {
 	return PoolStatus{len(entries), entries}
 }
 
-// seller is a row of GET /tokenbuddy/sellers: how a seller does, and what is left there.
-type seller struct {
+// Seller is a row of GET /tokenbuddy/sellers: how a seller does, and what is left there.
+type Seller struct {
 	routing.PoolEntry
 	LeftMicros   money.Micros `json:"leftMicros"`
 	WastedMicros money.Micros `json:"wastedMicros"`
@@ -36,17 +36,17 @@ type seller struct {
 
 func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 	type key struct{ id, origin string }
-	rows := []seller{}
+	rows := []Seller{}
 	at := make(map[key]int)
 	for _, e := range m.Pool.Entries() {
 		at[key{e.SellerID, e.URL}] = len(rows)
-		rows = append(rows, seller{PoolEntry: e})
+		rows = append(rows, Seller{PoolEntry: e})
 	}
 	for _, c := range m.Desk.Credit().Sellers {
 		i, ok := at[key{c.SellerID, c.Origin}]
 		if !ok {
 			i = len(rows)
-			rows = append(rows, seller{PoolEntry: routing.PoolEntry{
+			rows = append(rows, Seller{PoolEntry: routing.PoolEntry{
 				SellerID: c.SellerID, URL: c.Origin, Circuit: routing.CircuitClosed, HealthScore: 1000,
 			}})
 		}
@@ -63,7 +63,7 @@ func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		known = c.SellerID == id && m.Desk.Forgive(c.SellerID, c.Origin) || known
 	}
 	if !known {
-		return bad("?forgive= names no seller that was bought from")
+		return bad("no seller of the id %q was bought from since the start", id)
 	}
 	return sellersList(m, w, r)
 }

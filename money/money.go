@@ -46,15 +46,20 @@ func digits(s string) bool {
 
 // String gives the amount in dollars, with two to six decimals: "5.00", "-0.000125".
 func (m Micros) String() string {
-	sign, u := "", uint64(m)
-	if m < 0 {
-		sign, u = "-", -u
-	}
-	s := fmt.Sprintf("%s%d.%06d", sign, u/1_000_000, u%1_000_000)
+	s := m.Fixed()
 	for i := 0; i < 4 && s[len(s)-1] == '0'; i++ {
 		s = s[:len(s)-1]
 	}
 	return s
+}
+
+// Fixed gives the amount in dollars with all six decimals, so that columns of them align: "5.000000", "-0.000125".
+func (m Micros) Fixed() string {
+	sign, u := "", uint64(m)
+	if m < 0 {
+		sign, u = "-", -u
+	}
+	return fmt.Sprintf("%s%d.%06d", sign, u/1_000_000, u%1_000_000)
 }
 
 // Add gives the sum, or the nearest end of the range where it would overflow.

@@ -42,7 +42,7 @@ func (b *beancount) Entry(e *ledger.Entry) error {
 		b.line("  %s: %s", d.name, beancountText(d.value))
 	}
 	for _, p := range e.Postings {
-		b.line("  %s  %s USD", beancountAccount(p.Account), dollars(p.AmountMicros))
+		b.line("  %s  %s USD", beancountAccount(p.Account), p.AmountMicros.Fixed())
 	}
 	return b.out.Flush()
 }
@@ -66,7 +66,7 @@ func (b *beancount) End(balances []ledger.Account) error {
 	}
 	for _, a := range balances {
 		b.open(day, a.Account)
-		b.line("%s balance %s  %s ~ 0 USD", day, beancountAccount(a.Account), dollars(a.BalanceMicros))
+		b.line("%s balance %s  %s ~ 0 USD", day, beancountAccount(a.Account), a.BalanceMicros.Fixed())
 	}
 	return b.out.Flush()
 }

@@ -3,13 +3,11 @@ package export
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // subject says in a few words what an entry is about.
@@ -65,16 +63,6 @@ func details(e *ledger.Entry) []detail {
 	}
 	all = append(all, detail{"hash", e.Hash})
 	return slices.DeleteFunc(all, func(d detail) bool { return d.value == "" })
-}
-
-// dollars gives an amount with all six decimals.
-func dollars(m money.Micros) string {
-	sign, u := "", uint64(m)
-	if m < 0 {
-		sign, u = "-", -u
-	}
-	frac := strconv.FormatUint(u%1_000_000+1_000_000, 10)[1:]
-	return sign + strconv.FormatUint(u/1_000_000, 10) + "." + frac
 }
 
 // printable writes what can't be seen, or would turn the line around, as \x and so on.

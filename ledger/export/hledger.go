@@ -39,7 +39,7 @@ func (h *hledger) Entry(e *ledger.Entry) error {
 		h.line("    ; %s: %s", d.name, hledgerText(d.value))
 	}
 	for _, p := range e.Postings {
-		h.line("    %s  %s USD", hledgerAccount(p.Account), dollars(p.AmountMicros))
+		h.line("    %s  %s USD", hledgerAccount(p.Account), p.AmountMicros.Fixed())
 	}
 	return h.out.Flush()
 }
@@ -62,7 +62,7 @@ func (h *hledger) End(balances []ledger.Account) error {
 	}
 	h.line("\n%s * the balances of all accounts", h.last.Format(time.DateOnly))
 	for _, a := range balances {
-		h.line("    %s  0.000000 USD = %s USD", hledgerAccount(a.Account), dollars(a.BalanceMicros))
+		h.line("    %s  0.000000 USD = %s USD", hledgerAccount(a.Account), a.BalanceMicros.Fixed())
 	}
 	return h.out.Flush()
 }

@@ -1,0 +1,61 @@
+// Package command is `caddy tokenbuddy`: what people ask of a gateway in a terminal. It asks the admin endpoint of the Caddy that
+// runs, or reads the directory of a ledger that none has open.
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// Command is the command that is registered with Caddy.
+func Command() caddycmd.Command {
+	return caddycmd.Command{
+		Name:  "tokenbuddy",
+		Usage: "<command>",
+		Short: "Looks into a tokenbuddy gateway and gets its books out",
+		Long: `
+Looks into the gateway of the Caddy that runs, over its admin endpoint. The ledger of one that does not run can be read from
+its directory, with --ledger.`,
+		CobraFunc: func(cmd *cobra.Command) {
+			for _, sub := range []*cobra.Command{
+				statementCommand(), exportCommand(), verifyCommand(), sellersCommand(), doctorCommand(),
+			} {
+				cmd.AddCommand(sub)
+			}
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return fmt.Errorf("there is no command %q: see caddy tokenbuddy --help", args[0])
+				}
+				return cmd.Help()
+			}
+		},
+	}
+}
+
+// run makes a command's function of one that wants a context, which ends when its user wants it to.
+func run(f func(ctx context.Context, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err := f(ctx, cmd, args)
+		if err != nil && ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return err
+	}
+}
+
+// printJSON is what --json gives.
+func printJSON(cmd *cobra.Command, v any) error {
+	encoder := json.NewEncoder(cmd.OutOrStdout())
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}

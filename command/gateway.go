@@ -1,0 +1,216 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+)
+
+// gatewayFlags say which gateway is asked.
+type gatewayFlags struct{ address, config, adapter, of string }
+
+func (f *gatewayFlags) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.address, "address", "", "Address of Caddy's admin endpoint (default: that of --config, else Caddy's own)")
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "Configuration file that says where the admin endpoint is")
+	cmd.Flags().StringVarP(&f.adapter, "adapter", "a", "", "Name of the config adapter for --config")
+	cmd.Flags().StringVar(&f.of, "of", "", "Directory of the ledger that is meant, where the gateway has several open")
+}
+
+// gateway is a gateway that runs, on its admin endpoint.
+type gateway struct{ address, of string }
+
+func (f *gatewayFlags) gateway() (*gateway, error) {
+	address, err := caddycmd.DetermineAdminAPIAddress(f.address, nil, f.config, f.adapter)
+	if err != nil {
+		return nil, fmt.Errorf("where is Caddy's admin endpoint? %w", err)
+	}
+	of := f.of
+	if of != "" && !filepath.IsAbs(of) { // as the gateway knows it
+		if of, err = market.Resolve(of); err != nil {
+			return nil, fmt.Errorf("--of %s: %w", f.of, err)
+		}
+	}
+	return &gateway{address, of}, nil
+}
+
+// ask sends a request, whose answer's body ends with the context.
+func (g *gateway) ask(ctx context.Context, method, path string, query url.Values, accept string) (*http.Response, error) {
+	if query == nil {
+		query = url.Values{}
+	}
+	if g.of != "" {
+		query.Set("ledger", g.of)
+	}
+	// Each request has a connection of its own, which is not kept: a long list is many requests.
+	header := http.Header{"Connection": {"close"}, "Accept": {accept}}
+	res, err := caddycmd.AdminAPIRequest(g.address, method, "/tokenbuddy/"+path+"?"+query.Encode(), header, nil)
+	if err != nil {
+		return nil, g.explain(err)
+	}
+	stop := context.AfterFunc(ctx, func() { res.Body.Close() })
+	res.Body = &endingBody{res.Body, stop}
+	return res, nil
+}
+
+// endingBody is a body that is no longer closed by its context once it is closed.
+type endingBody struct {
+	io.ReadCloser
+	stop func() bool
+}
+
+func (b *endingBody) Close() error {
+	b.stop()
+	return b.ReadCloser.Close()
+}
+
+// explain makes of an error of Caddy's client one that says what to do. It has no types to go by.
+func (g *gateway) explain(err error) error {
+	_, answer, refused := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
+	if !refused {
+		return fmt.Errorf("no Caddy answers at %s: is it running? Say with --address or --config where its admin endpoint is, or read "+
+			"the ledger of a gateway that is stopped with --ledger <directory> (%w)", g.address, err)
+	}
+	status, body, _ := strings.Cut(answer, ": ")
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal([]byte(body), &said) != nil || said.Error == "" {
+		if status == strconv.Itoa(http.StatusNotFound) {
+			return fmt.Errorf("the Caddy at %s does not know this request: does it have tokenbuddy in it, in the version of this command?", g.address)
+		}
+		return fmt.Errorf("the Caddy at %s answers with status %s: %s", g.address, status, strings.TrimSpace(body))
+	}
+	return fmt.Errorf("the gateway at %s refuses: %s", g.address, strings.ReplaceAll(said.Error, "?ledger=", "--of"))
+}
+
+// get reads a JSON answer into v and gives its header.
+func (g *gateway) get(ctx context.Context, method, path string, query url.Values, v any) (http.Header, error) {
+	res, err := g.ask(ctx, method, path, query, "application/json")
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(v); err != nil {
+		return nil, fmt.Errorf("the answer of the gateway at %s can't be read: %w", g.address, err)
+	}
+	return res.Header, nil
+}
+
+// getWatched is get for what takes long: progress is told meanwhile.
+func (g *gateway) getWatched(ctx context.Context, path string, query url.Values, progress ledger.Progress, v any) error {
+	res, err := g.ask(ctx, http.MethodGet, path, query, admin.NDJSON)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	for decoder := json.NewDecoder(res.Body); ; {
+		var line admin.Line
+		if err := decoder.Decode(&line); err != nil {
+			return fmt.Errorf("the gateway at %s broke off, see its log: %w", g.address, err)
+		}
+		if line.Result != nil {
+			return json.Unmarshal(line.Result, v)
+		}
+		if progress != nil {
+			progress(line.Done, line.Total)
+		}
+	}
+}
+
+// page is how many entries are asked for at once: some megabytes, which keep the gateway from nothing.
+const page = 5000
+
+// Entries gives the entries that q chooses, page by page.
+func (g *gateway) Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error {
+	for {
+		n, err := g.page(ctx, &q, yield)
+		if err != nil || n < page {
+			return err
+		}
+	}
+}
+
+// page gives the entries after the cursor, how many there were, and puts the cursor behind them.
+func (g *gateway) page(ctx context.Context, q *ledger.Query, yield func(*ledger.Entry) error) (n int, err error) {
+	query := url.Values{"limit": {strconv.Itoa(page)}}
+	for name, value := range map[string]string{
+		"from": timeText(q.From), "to": timeText(q.To), "member": q.Member, "model": q.Model, "seller": q.Seller, "cursor": q.Cursor,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	res, err := g.ask(ctx, http.MethodGet, "ledger/entries", query, admin.NDJSON)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	for decoder := json.NewDecoder(bufio.NewReader(res.Body)); ; n++ {
+		e := new(ledger.Entry)
+		err := decoder.Decode(e)
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("the gateway at %s broke off, see its log: %w", g.address, err)
+		}
+		if err := yield(e); err != nil {
+			return n, err
+		}
+		q.Cursor = e.ID
+	}
+}
+
+// Balances gives the accounts, and after which entry they were so.
+func (g *gateway) Balances(ctx context.Context) (b ledger.Balances, err error) {
+	header, err := g.get(ctx, http.MethodGet, "ledger/accounts", nil, &b.Accounts)
+	if err != nil {
+		return b, err
+	}
+	b.Head = header.Get(admin.HeaderHead)
+	b.Entries, err = strconv.ParseUint(header.Get(admin.HeaderEntries), 10, 64)
+	if err != nil {
+		return b, fmt.Errorf("the gateway at %s does not say after which entry its balances were so: is it of the version of this command?", g.address)
+	}
+	return b, nil
+}
+
+// Statement gives what came of the money in a period.
+func (g *gateway) Statement(ctx context.Context, from, to time.Time, by string, progress ledger.Progress) (s ledger.Statement, err error) {
+	query := url.Values{"by": {by}, "from": {timeText(from)}, "to": {timeText(to)}}
+	err = g.getWatched(ctx, "ledger/statement", query, progress, &s)
+	return s, err
+}
+
+// VerifyWithProgress has the gateway verify its ledger.
+func (g *gateway) VerifyWithProgress(ctx context.Context, progress ledger.Progress) (r ledger.Report, err error) {
+	err = g.getWatched(ctx, "ledger/verify", nil, progress, &r)
+	return r, err
+}
+
+// Close has nothing to do: no connection is kept.
+func (*gateway) Close() error { return nil }
+
+// timeText is how a time is written for admin.ParseTime.
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}

@@ -1,0 +1,72 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// table is one for people, with columns that are aligned.
+type table struct {
+	words string // the columns of words, by their index as a digit, are aligned to the left; those of numbers to the right
+	rows  [][]string
+}
+
+// rule, as a row, is a line across the table.
+var rule []string
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) print(w io.Writer) {
+	var widths []int
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range t.rows {
+		var line strings.Builder
+		for i, width := range widths {
+			cell := strings.Repeat("-", width)
+			if row != nil {
+				cell = ""
+				if i < len(row) {
+					cell = row[i]
+				}
+			}
+			if i > 0 {
+				line.WriteString("  ")
+			}
+			space := strings.Repeat(" ", width-utf8.RuneCountInString(cell))
+			if strings.ContainsRune(t.words, rune('0'+i)) {
+				line.WriteString(cell + space)
+			} else {
+				line.WriteString(space + cell)
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// longestName is how much of a name a table shows.
+const longestName = 60
+
+// shown is a name as a terminal may show it: names come from strangers, and a terminal obeys what it can't print.
+func shown(name string) string {
+	if name == "" {
+		return "-"
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		name = strconv.Quote(name)
+	}
+	if runes := []rune(name); len(runes) > longestName {
+		return string(runes[:longestName-1]) + "…"
+	}
+	return name
+}
