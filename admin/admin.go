@@ -41,6 +41,7 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/ledger/statement": {http.MethodGet: statement},
 		"/tokenbuddy/ledger/accounts":  {http.MethodGet: accounts},
 		"/tokenbuddy/ledger/verify":    {http.MethodGet: verify},
+		"/tokenbuddy/ledger/backup":    {http.MethodGet: backup},
 	} {
 		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(methods)})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type books interface {
 	Balances(ctx context.Context) (ledger.Balances, error)
 	Statement(ctx context.Context, from, to time.Time, by string, progress ledger.Progress) (ledger.Statement, error)
 	VerifyWithProgress(ctx context.Context, progress ledger.Progress) (ledger.Report, error)
+	Backup(ctx context.Context, w io.Writer) error
 	Close() error
 }
 

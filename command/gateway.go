@@ -204,6 +204,19 @@ func (g *gateway) VerifyWithProgress(ctx context.Context, progress ledger.Progre
 	return r, err
 }
 
+// Backup gives the gateway's backup of its ledger. One that breaks off is an error.
+func (g *gateway) Backup(ctx context.Context, w io.Writer) error {
+	res, err := g.ask(ctx, http.MethodGet, "ledger/backup", nil, "*/*")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return fmt.Errorf("the backup of the gateway at %s broke off: %w", g.address, err)
+	}
+	return nil
+}
+
 // Close has nothing to do: no connection is kept.
 func (*gateway) Close() error { return nil }
 

@@ -1,0 +1,162 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+)
+
+func backupCommand() *cobra.Command {
+	var from source
+	var path string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "backup -o <file>",
+		Short: "Backs up the ledger, while the gateway works",
+		Long: `
+Writes a backup of the ledger as it is at one moment. Nobody can spend what is in it without the ledger's key, which is not in it:
+keep a copy of the key in another place.`,
+		Example: `  caddy tokenbuddy backup -o tokenbuddy.backup
+  caddy tokenbuddy backup -o - | ssh elsewhere 'cat > tokenbuddy.backup'`,
+		Args: cobra.NoArgs,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			if asJSON && path == "-" {
+				return errors.New("--json and -o - both want standard output: name a file")
+			}
+			b, err := from.open()
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			bar := newBar(cmd, "bytes")
+			passed := &passing{bar: bar}
+			err = write(cmd, path, func(w io.Writer) error {
+				passed.w = w
+				return b.Backup(ctx, passed)
+			})
+			bar.end()
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return printJSON(cmd, map[string]any{"file": path, "bytes": passed.n})
+			case path != "-":
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s in %s. Without the ledger's key nothing can be restored from it.\n", humanize.IBytes(passed.n), path)
+			}
+			return nil
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().StringVarP(&path, "output", "o", "", "File to write, which appears when it is whole; - is standard output")
+	_ = cmd.MarkFlagRequired("output") // fails for flags that are not there
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func restoreCommand() *cobra.Command {
+	var to source
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "restore <file> --ledger <directory>",
+		Short: "Makes a ledger from a backup, in a directory that is empty",
+		Long: `
+Makes a ledger from a backup and checks all of it. What has happened since the backup was made is not in it, so no token is trusted
+before its seller has served a request with it. The directory must be empty or not be there, no gateway may use it, and the key must
+be the one that the ledger had. - is standard input.`,
+		Example: `  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy`,
+		Args:    cobra.ExactArgs(1),
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			o, err := to.options()
+			if err != nil {
+				return err
+			}
+			if o.Key == nil {
+				o.Key, err = ledger.ReadKey(market.KeyFile())
+				if errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("the key of the ledger is not here: put the key file back as %s, or say with --key where it is", market.KeyFile())
+				}
+				if err != nil {
+					return err
+				}
+			}
+			in, size, err := openBackup(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			bar := newBar(cmd, "bytes")
+			report, err := ledger.Restore(ctx, o, &passing{r: in, total: size, bar: bar})
+			bar.end()
+			switch {
+			case err != nil:
+				return to.explain(err)
+			case asJSON:
+				err = printJSON(cmd, report)
+			case report.OK:
+				fmt.Fprintf(cmd.OutOrStdout(), "The ledger is restored in %s, and holds.\nentries  %s\nhead     %s\n"+
+					"No token is trusted before its seller has served a request with it.\n", o.Dir, humanize.Comma(int64(report.Entries)), report.Head)
+			default:
+				fmt.Fprintf(cmd.OutOrStdout(), "Nothing was restored: the ledger in the backup does NOT hold.\nproblem  %s\n", report.Problem)
+			}
+			if err == nil && !report.OK {
+				return errNotWhole
+			}
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&to.dir, "ledger", "", "Directory of the ledger, which is empty or not there")
+	cmd.Flags().StringVar(&to.key, "key", "", "The key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
+	_ = cmd.MarkFlagRequired("ledger") // fails for flags that are not there
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print the report as JSON")
+	return cmd
+}
+
+// openBackup gives a backup and how long it is, if that is known.
+func openBackup(cmd *cobra.Command, path string) (io.ReadCloser, uint64, error) {
+	if path == "-" {
+		return io.NopCloser(cmd.InOrStdin()), 0, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, uint64(info.Size()), nil
+}
+
+// passing counts what is read or written, of so much if that is known.
+type passing struct {
+	r        io.Reader
+	w        io.Writer
+	n, total uint64
+	bar      *bar
+}
+
+func (p *passing) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.count(n)
+	return n, err
+}
+
+func (p *passing) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.count(n)
+	return n, err
+}
+
+func (p *passing) count(n int) {
+	p.n += uint64(n)
+	p.bar.at(p.n, p.total)
+}
