@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dgraph-io/badger/v4"
 )
 
 // says runs `caddy tokenbuddy` and gives its exit status, what it printed, and what it complained of.
@@ -231,5 +233,55 @@ func TestDoctor(t *testing.T) {
 	c.stop()
 	if out := c.bad("something is wrong", "doctor", "--address", c.admin); !strings.Contains(out, "is it running?") {
 		t.Errorf("without a gateway the doctor says\n%s", out)
+	}
+}
+
+// TestVerifyNamesTheEntry changes an entry behind the ledger's back: verify fails, and says which it is.
+func TestVerifyNamesTheEntry(t *testing.T) {
+	t.Parallel()
+	s := startBooks(t)
+	third := s.entries("")[2].ID
+	s.stop()
+	db, err := badger.Open(badger.DefaultOptions(s.ledgerDir()).WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(txn *badger.Txn) error {
+		item, err := txn.Get(append([]byte("e/"), 0, 0, 0, 0, 0, 0, 0, 3))
+		if err != nil {
+			return err
+		}
+		raw, err := item.ValueCopy(nil)
+		if err != nil {
+			return err
+		}
+		return txn.Set(item.KeyCopy(nil), bytes.Replace(raw, []byte(`"member":"ada"`), []byte(`"member":"eve"`), 1))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look := func(args ...string) {
+		t.Helper()
+		out := s.bad("does not hold", append([]string{"verify"}, args...)...)
+		if !strings.Contains(out, "does NOT hold") || !strings.Contains(out, "3, "+third) || !strings.Contains(out, "it was changed") {
+			t.Errorf("verify %v says\n%s", args, out)
+		}
+		var report struct {
+			OK       bool   `json:"ok"`
+			Entry    string `json:"entry"`
+			Sequence int    `json:"sequence"`
+		}
+		out = s.bad("does not hold", append([]string{"verify", "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(out), &report); err != nil || report.OK || report.Entry != third || report.Sequence != 3 {
+			t.Errorf("verify --json %v says %v\n%s", args, err, out)
+		}
+	}
+	look("--ledger", s.ledgerDir())
+	s.start()
+	look("--address", s.admin)
+	if status, body := s.look("/tokenbuddy/ledger/verify"); status != 409 || !bytes.Contains(body, []byte(third)) {
+		t.Errorf("status %d: %s", status, body)
 	}
 }
