@@ -161,6 +161,10 @@ func (d *diagnosis) seller(s *purchase.SellerCredit) {
 		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served nothing.", id),
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	}
+	if s.UnconfirmedMicros > 0 {
+		d.note(fmt.Sprintf("Of what is left at seller %s, %s dollars come from a backup and may have been spent since.", id, s.UnconfirmedMicros),
+			"It is known as soon as the seller has served a request with them.")
+	}
 	if s.Open == nil || s.Open.Doubt == "" {
 		return
 	}
