@@ -43,7 +43,7 @@ its directory, with --ledger.`,
 // run makes a command's function of one that wants a context, which ends when its user wants it to.
 func run(f func(ctx context.Context, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
 		err := f(ctx, cmd, args)
 		if err != nil && ctx.Err() != nil {

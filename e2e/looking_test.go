@@ -217,3 +217,56 @@ func TestStatusOfTheLedger(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// TestStatementEndpoint asks for the statement as programs do, and as those who wait do.
+func TestStatementEndpoint(t *testing.T) {
+	t.Parallel()
+	s := startBooks(t)
+	status, body := s.look("/tokenbuddy/ledger/statement?by=model")
+	var statement struct {
+		Entries uint64
+		Rows    []struct {
+			Key                       string
+			Requests                  int64
+			ExpenseMicros, PaidMicros int64
+		}
+		Accounts []struct {
+			Account       string
+			ClosingMicros int64
+		}
+	}
+	if err := json.Unmarshal(body, &statement); err != nil || status != http.StatusOK || int(statement.Entries) != len(s.entries("")) {
+		t.Fatalf("status %d, %v: %s", status, err, body)
+	}
+	balances := s.balances()
+	for _, a := range statement.Accounts {
+		if balances[a.Account] != a.ClosingMicros {
+			t.Errorf("%s is at %d, the statement says %d", a.Account, balances[a.Account], a.ClosingMicros)
+		}
+	}
+	if first := statement.Rows[0]; first.Key != "" || first.PaidMicros < 20_000_000 || len(statement.Accounts) != len(balances) {
+		t.Errorf("the statement is %s", body)
+	}
+	for _, path := range []string{"/tokenbuddy/ledger/statement?by=model", "/tokenbuddy/ledger/verify"} {
+		_, plain := s.look(path)
+		req, err := http.NewRequest(http.MethodGet, "http://"+s.admin+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "application/x-ndjson")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if want := `{"result":` + strings.TrimSpace(string(plain)) + "}\n"; err != nil || !strings.HasSuffix(string(lines), want) || res.Header.Get("Content-Type") != "application/x-ndjson" {
+			t.Errorf("%s: %v\n%s\nshould end with\n%s", path, err, lines, want)
+		}
+	}
+	for _, bad := range []string{"?by=weather", "?from=yesterday", "?to=x"} {
+		if status, body := s.look("/tokenbuddy/ledger/statement" + bad); status != http.StatusBadRequest {
+			t.Errorf("%s: status %d: %s", bad, status, body)
+		}
+	}
+}

@@ -135,7 +135,7 @@ func beancountName(name string) string {
 	return out.String()
 }
 
+var beancountEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // beancountText is a string of Beancount's.
-func beancountText(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(printable(s)) + `"`
-}
+func beancountText(s string) string { return `"` + beancountEscaper.Replace(printable(s)) + `"` }

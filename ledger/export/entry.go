@@ -65,16 +65,20 @@ func details(e *ledger.Entry) []detail {
 	return slices.DeleteFunc(all, func(d detail) bool { return d.value == "" })
 }
 
-// printable writes what can't be seen, or would turn the line around, as \x and so on.
+// printable writes what can't be seen, or would turn the line around, as \u000a and so on.
 func printable(s string) string {
+	if !strings.ContainsFunc(s, hidden) {
+		return s
+	}
 	var out strings.Builder
 	for _, r := range s {
-		switch {
-		case r == ' ' || unicode.IsPrint(r) && r != unicode.ReplacementChar:
-			out.WriteRune(r)
-		default:
+		if hidden(r) {
 			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
 		}
 	}
 	return out.String()
 }
+
+func hidden(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
