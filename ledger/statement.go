@@ -96,24 +96,22 @@ func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, p
 
 // state adds the entry to the rows of a statement.
 func (e *Entry) state(by string, rows map[string]*StatementRow) {
-	row := func(member, model string) *StatementRow {
-		key := ""
-		switch by {
-		case "member":
-			key = member
-		case "model":
-			key = model
-		case "seller":
-			key = e.Seller
-		case "day":
-			key = dayOf(e.Time)
-		}
-		if rows[key] == nil {
-			rows[key] = &StatementRow{Key: key}
-		}
-		return rows[key]
+	key := ""
+	switch by {
+	case "member":
+		key = e.member()
+	case "model":
+		key = e.model()
+	case "seller":
+		key = e.Seller
+	case "day":
+		key = dayOf(e.Time)
 	}
-	r := row(e.member(), e.model())
+	r := rows[key]
+	if r == nil {
+		r = &StatementRow{Key: key}
+		rows[key] = r
+	}
 	if s := e.Served; s != nil {
 		r.Requests++
 		r.PromptTokens += s.PromptTokens
@@ -121,13 +119,11 @@ func (e *Entry) state(by string, rows map[string]*StatementRow) {
 		r.CacheReadTokens += s.CacheReadTokens
 	}
 	for _, p := range e.Postings {
-		switch kind, of := SplitAccount(p.Account); kind {
+		switch kind, _ := SplitAccount(p.Account); kind {
 		case "wallet":
 			r.PaidMicros -= p.AmountMicros
-		case "expense": // a correction has no request of its own: its account says whose it is
-			if len(of) == 2 {
-				row(of[0], of[1]).ExpenseMicros += p.AmountMicros
-			}
+		case "expense":
+			r.ExpenseMicros += p.AmountMicros
 		case "waste":
 			r.WasteMicros += p.AmountMicros
 		case "disputed":

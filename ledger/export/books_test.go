@@ -110,6 +110,13 @@ func (b *books) everything(id, member, model, seller, method string) {
 	in.UsageKnown, in.Status = false, ledger.StatusInterrupted
 	b.book(b.l.Settle(in))
 
+	in = b.request(id+"-right", member, model, seller, id+"-t1")
+	in.Settlement = settled(100)
+	in.Settlement.SettlementID += "-3"
+	told := money.Micros(3_898_900) // more than is left by our books: the estimate was too high, and is put right
+	in.Settlement.BalanceMicros, in.Exclusive = &told, true
+	b.book(b.l.Settle(in))
+
 	in = b.request(id+"-account", member, model, seller, "") // a provider where the operator has an account
 	b.book(b.l.Settle(in))
 

@@ -18,7 +18,7 @@ var columns = []string{
 	"requestId", "idempotencyKey", "member", "requestedModel", "model", "protocol", "attempts", "status",
 	"promptTokens", "completionTokens", "cacheReadTokens", "billedMicros", "billedSource", "settlementId", "flags",
 	"timeToFirstByteMs", "durationMs", "promptHash",
-	"purchaseId", "state", "note", "paymentMethod", "hash",
+	"purchaseId", "state", "note", "paymentMethod", "corrects", "hash",
 	"walletMicros", "pendingMicros", "creditMicros", "expenseMicros", "wasteMicros", "disputedMicros", "adjustmentMicros",
 }
 
@@ -85,6 +85,13 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("billedSource", string(a.BilledSource))
 		text("settlementId", a.SettlementID)
 		text("flags", strings.Join(a.Flags, " "))
+	}
+	if c := e.Correction; c != nil {
+		text("requestId", c.RequestID)
+		text("member", c.Member)
+		text("model", c.Model)
+		number("billedMicros", int64(c.BilledMicros))
+		text("corrects", c.Entry)
 	}
 	moved := make(map[string]money.Micros, len(accountKinds))
 	for _, p := range e.Postings {

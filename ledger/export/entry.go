@@ -24,6 +24,8 @@ func subject(e *ledger.Entry) string {
 		return s
 	case e.Attempt != nil:
 		return e.Attempt.Member + ": " + e.Attempt.Model + ": " + e.Note
+	case e.Correction != nil:
+		return e.Correction.Member + ": " + e.Correction.Model + ": " + e.Note
 	}
 	words := string(e.Kind)
 	for _, w := range []string{string(e.State), e.Note} {
@@ -60,6 +62,9 @@ func details(e *ledger.Entry) []detail {
 		all = append(all,
 			detail{"request", a.RequestID}, detail{"settlement", a.SettlementID}, detail{"source", string(a.BilledSource)},
 			detail{"flags", strings.Join(a.Flags, " ")})
+	}
+	if c := e.Correction; c != nil {
+		all = append(all, detail{"request", c.RequestID}, detail{"corrects", c.Entry})
 	}
 	all = append(all, detail{"hash", e.Hash})
 	return slices.DeleteFunc(all, func(d detail) bool { return d.value == "" })

@@ -61,6 +61,9 @@ func TestGolden(t *testing.T) {
 		}
 		entries = append(entries, e)
 	}
+	if s := string(stored); !strings.Contains(s, `"correction":`) || !strings.Contains(s, `"attempt":`) || !strings.Contains(s, `"overbilled"`) {
+		t.Error("not every kind of entry is there")
+	}
 	for _, format := range export.Formats {
 		got := write(t, format, entries, sum(entries))
 		path := filepath.Join("testdata", "entries."+format)
