@@ -23,7 +23,7 @@ func FuzzNames(f *testing.F) {
 		{"a:b", "c", "a", "b:c"},
 		{"-X", "X-", "X", "-"},
 		{"", " ", "%", "%20"},
-		{"x-Ada", "\n", "Ada", "\r"},
+		{"x-Ada", "m", "Ada", "m"}, {"x", "m", "", "m"}, {"\n", "m", "\r", "m"},
 		{"é", "e\u0301", "\u202e", ";"},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
