@@ -30,6 +30,8 @@ type attempt struct {
 	ownHold   string // the hold's id; the next attempt's takes its place
 	booked    bool   // what it cost is on its way to the ledger, and the lease to the desk
 
+	noPurchase bool // a token that is there has to do
+
 	sent     bool // the seller was asked
 	sentAt   time.Time
 	timedOut bool
@@ -79,7 +81,7 @@ func (a *attempt) result() routing.Result {
 	r := routing.Result{Outcome: a.outcome}
 	var call *relay.CallError
 	switch {
-	case a.ours, a.timedOut && !a.sent:
+	case a.ours, a.timedOut && !a.sent, a.forbidden():
 		r.Kind = routing.ClientGone
 	case errors.Is(a.err, purchase.ErrUnreached):
 		r.Kind, r.NoConnection = routing.Deadline, true
@@ -87,6 +89,12 @@ func (a *attempt) result() routing.Result {
 		r.NoConnection = call.Stage == relay.StageDial && !a.timedOut // the time that was left may have been short
 	}
 	return r
+}
+
+// forbidden tells whether this site's config keeps it from the seller's address. Other sites may reach it.
+func (a *attempt) forbidden() bool {
+	var address *relay.AddressError
+	return errors.Is(a.err, purchase.ErrForbidden) || errors.As(a.err, &address)
 }
 
 // run gets a token, sends the request and reads the answer until its outcome is known. refused is the token that this
@@ -126,6 +134,7 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		return routing.Outcome{}
 	}
 	want := a.gw.want(a.candidate, a.ceiling(a.candidate))
+	want.NoPurchase = a.noPurchase
 	ctx, cancel := context.WithCancel(a.r.Context())
 	defer cancel()
 	defer context.AfterFunc(shutdown, cancel)()
@@ -145,7 +154,7 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		return routing.Outcome{}
 	case a.r.Context().Err() != nil:
 		return routing.Outcome{Kind: routing.ClientGone}
-	case errors.As(a.err, &limit):
+	case errors.As(a.err, &limit), errors.Is(a.err, purchase.ErrNoCredit):
 		return routing.Outcome{Kind: routing.BudgetExceeded}
 	default:
 		return routing.Outcome{Kind: routing.PurchaseFailed}
@@ -174,6 +183,13 @@ func (a *attempt) placeHold() {
 		TokenID: a.lease.TokenID(), AmountMicros: a.ceiling(a.candidate), Price: *a.candidate.Price,
 		Attempt: a.attempts + 1, Replaces: previous, PlacedAt: time.Now(),
 	})
+	a.holds = append(a.holds, hold{a.holdID, a.hold})
+}
+
+// hold is one that the ledger was asked for.
+type hold struct {
+	id     string
+	placed *ledger.Commit
 }
 
 // watch gives the context of the seller's call. It is not the client's: an answer that has been paid for may outlive the

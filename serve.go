@@ -91,6 +91,7 @@ type exchange struct {
 	trace     []ledger.Try  // of the attempts
 	seller    string        // of the last attempt
 	holdID    string        // of the last attempt
+	holds     []hold        // of all attempts
 	firstByte time.Duration // until the first byte went to the client
 	ended     ledger.Status // how it was booked; empty: no seller was asked
 	billed    money.Micros  // what the seller took, once it is booked

@@ -23,6 +23,7 @@ const bookingPatience = 20 * time.Millisecond
 // what was billed where that is known by then.
 func (a *attempt) book(status ledger.Status) (billed func() money.Micros) {
 	entry := a.settle(a.gw.market.Ledger.Settle, a.inference(status))
+	a.releaseLeft()
 	return func() money.Micros {
 		select {
 		case billed := <-entry:
@@ -45,6 +46,7 @@ func (x *exchange) bookFailure(status ledger.Status) {
 		Duration: time.Since(x.begun), Trace: x.tries(), Budget: x.budget,
 	}
 	booking := x.gw.market.Ledger.Settle(in)
+	x.releaseLeft()
 	x.gw.background(func() { _, _ = x.await(x.gw.market.Ledger.Settle, booking, in) })
 }
 
@@ -109,10 +111,29 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 			billed <- e.BilledMicros
 		default:
 			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+			if e.Attempt.BilledMicros > a.ceiling(a.candidate) { // not even the whole answer could have cost so much
+				a.state.Overbilled()
+			}
 			billed <- e.Attempt.BilledMicros
 		}
 	})
 	return billed
+}
+
+// releaseLeft gives up what is left of the request's holds once its entry is queued. A hold that the ledger refused has not
+// taken the place of the one before, which would stay open without an owner.
+func (x *exchange) releaseLeft() {
+	if len(x.holds) < 2 {
+		return
+	}
+	holds := x.holds
+	x.gw.background(func() {
+		for i, h := range holds[1:] {
+			if h.placed.Wait(context.Background()) != nil && x.gw.market.Ledger.Err() == nil {
+				_ = x.gw.market.Ledger.ReleaseHold(holds[i].id).Wait(context.Background()) // errs where it is gone already
+			}
+		}
+	})
 }
 
 // writer is the ledger's Settle or Waste.

@@ -52,8 +52,9 @@ func (x *exchange) outcome() string {
 	return string(x.ended)
 }
 
-// report writes an attempt down where operators look.
-func (a *attempt) report(d routing.Decision, refused bool) {
+// report writes an attempt down where operators look. after is the event of a try with another token than the one that the
+// seller has refused, but for its last word; empty for all others.
+func (a *attempt) report(d routing.Decision, after string) {
 	kind, level, event := string(a.outcome.Kind), zapcore.InfoLevel, "proxy.upstream_fetch.failed"
 	switch {
 	case a.outcome.Good():
@@ -66,10 +67,10 @@ func (a *attempt) report(d routing.Decision, refused bool) {
 	a.trace = append(a.trace, ledger.Try{
 		Seller: a.candidate.Seller.ID, Kind: kind, Decision: d.Step.String(), AtMs: time.Since(a.begun).Milliseconds(),
 	})
-	if refused {
-		event = "proxy.retry_after_402.failed"
+	if after != "" {
+		event = after + ".failed"
 		if a.outcome.Good() {
-			event = "proxy.retry_after_402.succeeded"
+			event = after + ".succeeded"
 		}
 	}
 	if entry := a.logger.Check(level, event); entry != nil {

@@ -20,8 +20,9 @@ type trade struct {
 	candidates []*routing.Candidate
 	next       int                 // the candidate at hand
 	forced     int                 // the candidate that is asked though its circuit is open; -1: none
+	waited     time.Duration       // for sellers that asked to be left alone, since one was last asked
 	refused    *purchase.Lease     // the token that the seller at hand did not take
-	unfunded   bool                // it said that the token has too little on it
+	refusedFor string              // the event that says how another one fares there, but for its last word
 	again      *purchase.Lease     // the token for another try there
 	retries    int                 // at the seller at hand
 	rebought   bool                // there, since a token was refused
@@ -36,9 +37,6 @@ type trade struct {
 // (tokens that are refused, sellers that fail) happens here.
 func (t *trade) run() *dialect.Refusal {
 	t.forced = -1
-	if !t.anyFit() {
-		t.forced = t.nearest()
-	}
 	defer t.leave()
 	for {
 		for t.next < len(t.candidates) {
@@ -46,11 +44,12 @@ func (t *trade) run() *dialect.Refusal {
 				return refusal
 			}
 		}
-		if len(t.tried) > 0 || t.forced >= 0 || t.credit || t.overBudget != nil {
+		if len(t.tried) > 0 || t.forced >= 0 || t.overBudget != nil || !t.fallBack() {
 			break
 		}
-		t.forced = t.nearest() // others were quicker to take the one trial: better to ask than to fail without having asked
-		t.next = t.forced
+	}
+	if t.gone() {
+		return nil
 	}
 	if t.held != nil {
 		return t.held.deliver()
@@ -61,11 +60,19 @@ func (t *trade) run() *dialect.Refusal {
 // try makes an attempt at the candidate at hand, and does what the table of failover says. It is done when the client has its
 // answer, or there is nobody to answer.
 func (t *trade) try() (refusal *dialect.Refusal, done bool) {
-	a := &attempt{exchange: t.exchange, candidate: t.candidates[t.next]}
-	if t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) || !a.admit(t.next == t.forced) {
+	a := &attempt{exchange: t.exchange, candidate: t.candidates[t.next], noPurchase: t.credit}
+	if t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.pass()
 		return nil, false
 	}
+	if !a.admit(t.next == t.forced) {
+		// A seller whose rest was waited out may have asked another request for a longer one.
+		if t.retries == 0 || !t.waitOut(a.state) {
+			t.pass()
+		}
+		return nil, t.gone()
+	}
+	t.waited = 0
 	t.tried = append(t.tried, a)
 	a.run(t.refused, t.again)
 	t.again = nil
@@ -73,7 +80,10 @@ func (t *trade) try() (refusal *dialect.Refusal, done bool) {
 		t.last = a
 	}
 	decision := t.decide(a)
-	a.report(decision, t.refused != nil && t.unfunded)
+	if t.refused == nil {
+		t.refusedFor = ""
+	}
+	a.report(decision, t.refusedFor)
 	if decision.LeaveOut {
 		t.gw.table.Exclude(a.candidate, t.endpoint.Path)
 	}
@@ -86,14 +96,17 @@ func (t *trade) try() (refusal *dialect.Refusal, done bool) {
 		return t.held.deliver(), true
 	case routing.Rebuy:
 		a.charge(decision)
-		t.refused, t.rebought, t.unfunded = a.lease, true, decision.RefuseToken
+		t.refused, t.rebought, t.refusedFor = a.lease, true, "proxy.retry_after_401"
+		if decision.RefuseToken { // for want of credit, in whatever words
+			t.refusedFor = "proxy.retry_after_402"
+		}
 	case routing.Retry:
 		t.again = a.lease.Again()
 		a.charge(decision)
 		t.refused = nil
 		t.retries++
-		if !t.pause(decision.Pause(rand.Float64())) {
-			t.bookFailure(ledger.StatusClientGone)
+		t.waited = decision.WaitOut
+		if t.pause(decision.Pause(rand.Float64())); t.gone() {
 			return nil, true
 		}
 		if t.attempts >= t.allowed() {
@@ -150,6 +163,9 @@ func (t *trade) decide(a *attempt) routing.Decision {
 	if !a.outcome.Good() {
 		a.permit.End(time.Now(), a.result())
 	}
+	if a.outcome.RetryAfter > 0 { // what it has asked of other requests counts too
+		a.outcome.RetryAfter = max(a.outcome.RetryAfter, a.state.Rest(time.Now()))
+	}
 	p := routing.Position{
 		Attempts:      t.attempts,
 		MaxAttempts:   t.allowed(),
@@ -193,20 +209,6 @@ func (t *trade) untried() int {
 	return n
 }
 
-func (t *trade) anyFit() bool { return slices.ContainsFunc(t.candidates, t.gw.fit) }
-
-// nearest is the candidate whose circuit is due first.
-func (t *trade) nearest() int {
-	best, soonest := 0, time.Time{}
-	for i, c := range t.candidates {
-		due := t.gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Due()
-		if i == 0 || due.Before(soonest) {
-			best, soonest = i, due
-		}
-	}
-	return best
-}
-
 // funded tells whether the request can be paid at a candidate's seller without a purchase.
 func (t *trade) funded(c *routing.Candidate) bool {
 	return c.Seller.Account || t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
@@ -238,19 +240,6 @@ func (t *trade) vindicate(a *attempt) {
 		t.held.permit.Excuse()
 	}
 	t.held.charge(routing.Decision{})
-}
-
-// pause waits before the same seller is asked again. It is false when there is nobody to answer any more.
-func (t *trade) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-shutdown.Done():
-	case <-t.r.Context().Done():
-		return false
-	}
-	return true
 }
 
 // allowed is how many attempts may be made at this request. None is made when the process is about to exit, nor when the
@@ -285,19 +274,4 @@ func (t *trade) giveUp() *dialect.Refusal {
 	default:
 		return dialect.Upstream(t.soonest())
 	}
-}
-
-// What clients are told to wait before they ask again: at least and, where nothing is known, just this.
-const retryLater = 2 * time.Second
-
-// soonest is how long it takes until a seller of the candidates is due.
-func (t *trade) soonest() time.Duration {
-	var wait time.Duration
-	for _, c := range t.candidates {
-		due := t.gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Due()
-		if d := time.Until(due); !due.IsZero() && d > 0 && (wait == 0 || d < wait) {
-			wait = d
-		}
-	}
-	return max(wait, retryLater)
 }

@@ -270,3 +270,19 @@ func TestStatementEndpoint(t *testing.T) {
 		}
 	}
 }
+
+// TestManualNeedsASeller has no default seller, so that manual selection has to name one.
+func TestManualNeedsASeller(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, "m")
+	s.open("")
+	s.infer("", "m", "")
+	for body, want := range map[string]int{
+		`{"policy":"manual"}`: http.StatusBadRequest, `{"policy":"manual","seller":"acme"}`: http.StatusOK, `{"policy":"cheapest"}`: http.StatusOK,
+	} {
+		if status := s.do(http.MethodPut, "/tokenbuddy/selection", body); status != want {
+			t.Errorf("PUT %s: status %d", body, status)
+		}
+	}
+}

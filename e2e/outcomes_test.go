@@ -183,6 +183,11 @@ func TestOutcomes(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
+		for _, event := range []string{"proxy.retry_after_401.failed", "proxy.retry_after_402.failed"} {
+			if !s.log.has(event) {
+				t.Errorf("%s is not logged", event)
+			}
+		}
 		for account, balance := range s.balances() {
 			if strings.HasPrefix(account, "pending:") && balance != 0 {
 				t.Errorf("%s: %d", account, balance)
@@ -295,32 +300,6 @@ func TestModelLeftOut(t *testing.T) {
 		if n := len(forgetful.inferences()) - before; n != step.asked {
 			t.Errorf("step %d: the seller was asked %d times, want %d", i, n, step.asked)
 		}
-	}
-	s.verify()
-}
-
-// TestSellersRest has a seller ask to be left alone: until then the requests go to others, and when there is none it is asked
-// all the same.
-func TestSellersRest(t *testing.T) {
-	t.Parallel()
-	s := newStage(t)
-	busy := s.seller("busy", inTurn(with(sayJSON(429, `{}`), "Retry-After", "300"), answerPlain), "m")
-	alone := s.seller("alone", inTurn(with(sayJSON(503, `{}`), "Retry-After", "300"), answerPlain), "alone")
-	s.seller("other", answerPlain, "m")
-	s.open("\t\taffinity off\n")
-	for range 3 {
-		a := s.infer("", "m", "")
-		if n := len(busy.inferences()); a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Seller") != "other" || n != 1 {
-			t.Errorf("status %d by %s, and the resting one was asked %d times", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), n)
-		}
-	}
-	for _, status := range []int{503, 200} {
-		if a := s.infer("", "alone", ""); a.StatusCode != status {
-			t.Errorf("status %d, want %d: %s", a.StatusCode, status, a.body)
-		}
-	}
-	if n := len(alone.inferences()); n != 2 {
-		t.Errorf("the only seller was asked %d times", n)
 	}
 	s.verify()
 }

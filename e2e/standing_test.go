@@ -17,6 +17,7 @@ type standing struct {
 	SellerID            string `json:"sellerId"`
 	Circuit             string `json:"circuit"`
 	ConsecutiveFailures int    `json:"consecutiveFailures"`
+	HealthScore         int    `json:"healthScore"`
 }
 
 // standings are the sellers of the status page.
@@ -237,4 +238,80 @@ func compare(t *testing.T, a, b *caddy, n int) (medianA, medianB time.Duration) 
 		slices.Sort(times[i])
 	}
 	return times[0][n/2], times[1][n/2]
+}
+
+// TestForbiddenAddress has one site keep away from an address that another one of the same ledger may reach: the seller is
+// none the worse for it.
+func TestForbiddenAddress(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	seller := s.seller("acme", answerPlain, "m")
+	registry := serveDocument(t, s.lists)
+	s.caddy = newCaddy(t, "")
+	inside := freeAddress(t)
+	s.sites = []string{s.site, inside}
+	site := "http://%s {\n\tbind 127.0.0.1\n\ttokenbuddy %s {\n\t\tpayment mock\n\t\tseller_networks %s\n\t}\n}\n"
+	s.write(s.global("") + fmt.Sprintf(site, s.site, registry.URL, "10.0.0.0/8") + fmt.Sprintf(site, inside, registry.URL, "127.0.0.0/8"))
+	s.start()
+	outside := func() {
+		t.Helper()
+		if a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", "")); a.StatusCode != 502 && a.StatusCode != 503 {
+			t.Errorf("status %d: %s", a.StatusCode, a.body)
+		}
+	}
+	outside() // nothing can be bought
+	if a := s.ask(1, "POST", "/v1/chat/completions", chatOf("m", "")); a.StatusCode != 200 {
+		t.Errorf("status %d: %s", a.StatusCode, a.body)
+	}
+	for range 3 {
+		outside() // now there is a token
+	}
+	if st := s.standings()["acme"]; st.Circuit != "closed" || st.ConsecutiveFailures != 0 || st.HealthScore != 1000 {
+		t.Errorf("the seller is made to pay for our rule: %+v", st)
+	}
+	if n := len(seller.inferences()); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	if !s.log.has("seller_networks") {
+		t.Error("the log does not say what would help")
+	}
+	s.verify()
+}
+
+// TestOverbilledFailures has a seller charge for answers that failed, and more than the whole answer could have cost. Its
+// failures are forgotten in time, and that is not.
+func TestOverbilledFailures(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	scores := make(map[string]int)
+	for id, bill := range map[string]string{"greedy": "90000", "fair": "3"} {
+		n := 0
+		s.seller(id, func(w http.ResponseWriter, r *http.Request, body []byte) {
+			if n++; n <= 8 && n%2 == 1 {
+				w.Header().Set("X-TokenBuddy-Settlement-Id", fmt.Sprint(id, n))
+				w.Header().Set("X-TokenBuddy-Billed-Micros", bill)
+				sayJSON(500, `{}`)(w, r, body)
+				return
+			}
+			answerPlain(w, r, body)
+		}, priced(id))
+	}
+	s.open("\t\tfailover {\n\t\t\tretries 0\n\t\t}\n")
+	for id := range map[string]bool{"greedy": true, "fair": true} {
+		for i := range 30 {
+			if a := s.infer(fmt.Sprint(id, i), id, ""); a.StatusCode != 200 && i >= 8 {
+				t.Errorf("%s, request %d: status %d: %s", id, i, a.StatusCode, a.body)
+			}
+		}
+	}
+	eventually(t, "the bookings", func() bool {
+		for id, st := range s.standings() {
+			scores[id] = st.HealthScore
+		}
+		return scores["greedy"] < 1000
+	})
+	if scores["fair"] != 1000 {
+		t.Errorf("scores %v", scores)
+	}
+	s.verify()
 }

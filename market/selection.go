@@ -40,6 +40,9 @@ func (m *Market) Select(s Selection) error {
 	if s.Seller != "" && !m.knows(s.Seller) {
 		return fmt.Errorf("no seller %q is known: every request would be refused", s.Seller)
 	}
+	if _, manual := policy.(*routing.Manual); manual && s.Seller == "" && !m.hasDefault() {
+		return errors.New("manual wants a seller, as there is no default seller: every request would be refused")
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := writeFile(filepath.Join(m.dir, selectionFile), b); err != nil {
@@ -65,6 +68,14 @@ func (m *Market) Unselect() error {
 // knows tells whether some config has a seller of that id.
 func (m *Market) knows(seller string) bool {
 	return slices.ContainsFunc(*m.tables.Load(), func(t *routing.Table) bool { return t.Index().Seller(seller) != nil })
+}
+
+// hasDefault tells whether some config has a default seller.
+func (m *Market) hasDefault() bool {
+	return slices.ContainsFunc(*m.tables.Load(), func(t *routing.Table) bool {
+		x := t.Index()
+		return x.Seller(x.DefaultSeller()) != nil
+	})
 }
 
 func (s Selection) policy() (routing.Policy, error) {

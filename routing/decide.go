@@ -76,9 +76,11 @@ type Position struct {
 const (
 	firstBackoff    = 50 * time.Millisecond
 	longestBackoff  = time.Second
-	longestWaitOut  = 10 * time.Second
 	trustedRefusals = 5 // hard_4xx in a row that are taken for the clients' fault
 )
+
+// LongestWaitOut is how long a request waits at most for a seller that has asked to be left alone, where it has no other.
+const LongestWaitOut = 10 * time.Second
 
 // Decide is the whole policy of failover: what to do after an outcome, row by row. It holds until the first byte of
 // content has been sent to the client; after that nothing is tried again.
@@ -120,7 +122,7 @@ func Decide(p Position, o Outcome) Decision {
 
 	case Soft5xx:
 		if o.asksForRest() {
-			if p.Untried == 0 && o.RetryAfter <= longestWaitOut && p.mayWait(o.RetryAfter) {
+			if p.Untried == 0 && o.RetryAfter <= LongestWaitOut && p.mayWait(o.RetryAfter) {
 				return Decision{Step: Retry, WaitOut: o.RetryAfter}
 			}
 			return p.next()

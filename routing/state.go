@@ -237,6 +237,14 @@ func (s *State) resting(at int64) bool {
 	return until != 0 && at < until
 }
 
+// Rest is how long from now on the seller wants to be left alone, by its own word; 0 when it does not.
+func (s *State) Rest(now time.Time) time.Duration {
+	if s == nil || s.rest.Load() == 0 {
+		return 0
+	}
+	return max(0, time.Duration(s.rest.Load()-s.pool.stamp(now)))
+}
+
 // restUntil lets the seller rest, unless it rests longer already.
 func (s *State) restUntil(at int64) {
 	for {

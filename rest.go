@@ -1,0 +1,93 @@
+package tokenbuddy
+
+import (
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// What a request does while its sellers want to be left alone: for having failed, which is the gateway's guess, or by their
+// own word, which it keeps to.
+
+// fallBack finds something to do for a request when no candidate is fit. The one that is due soonest is asked at once where
+// only its circuit is open, and is waited for where it rests because it asked for that. It is false when all rest for longer
+// than a client should wait: better to tell the client than to press a seller that has said when it will be back.
+func (t *trade) fallBack() bool {
+	if t.credit || shutdown.Err() != nil || t.late() {
+		return false
+	}
+	now := time.Now()
+	best, soonest := -1, time.Time{}
+	for i, c := range t.candidates {
+		state := t.state(c)
+		if due := state.Due(); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
+			best, soonest = i, due
+		}
+	}
+	switch {
+	case best < 0:
+		return false
+	case t.waitOut(t.state(t.candidates[best])):
+		t.next = 0 // by now others may be fit too
+	default:
+		t.forced, t.next = best, best
+	}
+	return true
+}
+
+// waitOut waits until a seller's rest is over; false: it does not rest, or too long.
+func (t *trade) waitOut(s *routing.State) bool {
+	rest := s.Rest(time.Now())
+	if rest <= 0 || !t.mayWait(rest) {
+		return false
+	}
+	t.waited += rest
+	t.pause(rest)
+	return true
+}
+
+// mayWait tells whether the request may wait so much longer for sellers that have asked for it.
+func (t *trade) mayWait(rest time.Duration) bool {
+	return t.waited+rest <= routing.LongestWaitOut && (t.ask.Stream || rest < t.timeLeft())
+}
+
+// pause waits, unless the client leaves or the process is about to exit.
+func (t *trade) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-shutdown.Done():
+	case <-t.r.Context().Done():
+	}
+}
+
+// gone tells whether there is nobody to answer any more, and books what was tried.
+func (t *trade) gone() bool {
+	if t.r.Context().Err() == nil {
+		return false
+	}
+	t.bookFailure(ledger.StatusClientGone)
+	return true
+}
+
+// state is what is known of a candidate's seller; nil where it was never dealt with.
+func (t *trade) state(c *routing.Candidate) *routing.State {
+	return t.gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin)
+}
+
+// What clients are told to wait before they ask again: at least and, where nothing is known, just this.
+const retryLater = 2 * time.Second
+
+// soonest is how long it takes until a seller of the candidates is due.
+func (t *trade) soonest() time.Duration {
+	var wait time.Duration
+	for _, c := range t.candidates {
+		due := t.state(c).Due()
+		if d := time.Until(due); !due.IsZero() && d > 0 && (wait == 0 || d < wait) {
+			wait = d
+		}
+	}
+	return max(wait, retryLater)
+}
