@@ -1,8 +1,10 @@
 package prewarm
 
 import (
+	"io"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +60,9 @@ func TestPrewarmedIsLogged(t *testing.T) {
 	warming(t, Options{}, func(t *testing.T, w *Warmer, logs *observer.ObservedLogs) {
 		m := newMarket()
 		m.offer("m", "a", "b")
-		m.answer = down("b")
+		var unwell atomic.Pointer[[]string]
+		unwell.Store(&[]string{"b"})
+		m.answer = func(id string) (int, io.Reader) { return down(*unwell.Load()...)(id) }
 		site := w.Join(m.options("m"))
 		defer site.Leave()
 		count := func() int { return logs.FilterMessage("route.candidates.prewarmed").Len() }
@@ -70,9 +74,9 @@ func TestPrewarmedIsLogged(t *testing.T) {
 		if fields["model"] != "m" || fields["candidates"] != int64(2) || fields["healthy"] != int64(1) || fields["paymentMethod"] != "mock" {
 			t.Errorf("%v", fields)
 		}
-		m.answer = down("a", "b")
+		unwell.Store(&[]string{"a", "b"})
 		pass(5 * time.Minute)
-		m.answer = nil
+		unwell.Store(new([]string))
 		pass(15 * time.Minute)
 		if n := count(); n != 2 {
 			t.Errorf("logged %d times", n)
