@@ -85,8 +85,12 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 			return nil, err
 		}
 		gw.registry = registry
-		gw.release = append(gw.release, release, registry.Watch(gw.table.Update))
+		gw.release = append(gw.release, release, registry.Watch(func(d *routing.Document) {
+			gw.table.Update(d)
+			m.Desk.SellersChanged()
+		}))
 	}
+	gw.release = append(gw.release, m.HoldResolver(gw.resume))
 	gw.warmth = m.Warmer.Join(h.set.prewarm.site(catalogue{gw}))
 	gw.release = append(gw.release, gw.warmth.Leave)
 	return gw, nil
@@ -195,6 +199,22 @@ func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
 		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
 		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
 	}
+}
+
+// resume says how to go on with a purchase that an earlier process has left open: at the seller where it was begun, by the
+// method by which it was, whatever the registry says by now of what that seller takes.
+func (gw *gateway) resume(p ledger.Purchase) (w purchase.Want, known bool) {
+	seller := gw.table.Index().Seller(p.Seller)
+	if seller == nil || seller.Origin != p.Origin {
+		return w, false
+	}
+	w = purchase.Want{
+		SellerID: p.Seller, Origin: p.Origin, BaseURL: seller.BaseURL, Model: p.Model, Transport: gw.transport(seller),
+	}
+	if _, configured := gw.methods[p.Method]; configured {
+		w.Methods = gw.namedMethods([]string{p.Method})
+	}
+	return w, true
 }
 
 // namedMethods are the payment methods of these names, which the config has loaded.

@@ -37,7 +37,8 @@ func (e *LimitError) Error() string {
 // durable: only then may the step be taken.
 //
 //   - Prepared counts the amount against the limits; a *LimitError says that it would pass one.
-//   - Paying moves it from the method's wallet to pending.
+//   - Paying moves it from the method's wallet to pending. What another process has prepared is counted anew before: today, in
+//     this session, against the limits as they are now.
 //   - Granted moves it on to credit, and stores the token. Less credit than was paid: the rest is disputed. More: it comes
 //     from the adjustment account.
 //   - Failed and Expired give it back, to wallet and limits, when no money has left: before Paying, or with Unpaid.
@@ -125,6 +126,9 @@ func (b *batch) step(p *purchase, limits Limits) error {
 		return b.countSpending(p, limits)
 	case Paying:
 		if p.PendingMicros == 0 {
+			if err := b.countAgain(p, limits); err != nil {
+				return err
+			}
 			p.PendingMicros = p.AmountMicros
 			b.bookPurchase(p, KindPurchase, transfer(walletOf(p.Method), Posting{pendingOf(p.Seller), p.PendingMicros}))
 		}
@@ -192,6 +196,21 @@ func (s *state) spentOn(day string) money.Micros {
 		return *m
 	}
 	return 0
+}
+
+// countAgain counts what an earlier process has counted, and what is spent by this one.
+func (b *batch) countAgain(p *purchase, limits Limits) error {
+	if _, counted := b.counted[p.ID]; counted {
+		return nil
+	}
+	before := *p
+	b.uncountSpending(p)
+	err := b.countSpending(p, limits)
+	if err != nil { // what is refused changes nothing
+		b.addSpending(before.CountedDay, before.CountedMicros)
+		*p = before
+	}
+	return err
 }
 
 // countSpending counts the amount against the limits, or refuses it.

@@ -65,6 +65,7 @@ type Market struct {
 
 	mu         sync.Mutex // protects all following fields
 	terms      []*termsHolder
+	resolvers  []*Resolver
 	registries map[string]*sharedRegistry
 
 	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
@@ -110,7 +111,7 @@ func open(dir string, o Options) (*Market, error) {
 	m.tables.Store(new([]*routing.Table))
 	m.loadSelection()
 	m.Desk = purchase.NewDesk(l, purchase.DeskOptions{
-		Logger: o.Logger.Named("purchase"), Observer: o.Purchases, Opened: m.touch,
+		Logger: o.Logger.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: o.Logger.Named("routing"), Changed: changed, Met: changed})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -40,6 +41,7 @@ type SellerCredit struct {
 // OpenPurchase is a purchase that has not ended yet.
 type OpenPurchase struct {
 	PurchaseID   string       `json:"purchaseId"`
+	State        string       `json:"state"` // how far it has come; from paying on the money may have left
 	Method       string       `json:"method"`
 	AmountMicros money.Micros `json:"amountMicros"`
 	Doubt        string       `json:"doubt,omitempty"` // why it can't go on now
@@ -80,14 +82,18 @@ func (s *shelf) credit() SellerCredit {
 		SellerID: s.seller.sellerID, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
 		PurchasedMicros: s.purchased, WastedMicros: s.wasted, NoMoreMoney: s.useless(),
 	}
-	for _, t := range slices.Concat(tokens, s.retired) {
+	for _, t := range slices.Concat(tokens, s.unclaimed, s.retired) {
 		c.LeftMicros += t.left()
 		if t.doubted.Load() {
 			c.UnconfirmedMicros += t.left()
 		}
 	}
 	if f := s.flight; f != nil {
-		c.Open = &OpenPurchase{PurchaseID: f.id, Method: f.method, AmountMicros: f.amount, Link: f.human.Link, Hint: f.human.Text}
+		state := cmp.Or(*f.machine.seen.Load(), ledger.Creating)
+		c.Open = &OpenPurchase{
+			PurchaseID: f.id, State: string(state), Method: f.method, AmountMicros: f.amount,
+			Link: f.human.Link, Hint: f.human.Text,
+		}
 		if f.doubt != nil {
 			c.Open.Doubt = f.doubt.Error()
 		}

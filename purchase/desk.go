@@ -70,8 +70,9 @@ type DeskOptions struct {
 	Observer Observer
 	// Opened hears of each seller that has a purse from now on. It must not block, and may be nil.
 	Opened func(sellerID string)
-	// Resolve says how to reach the seller of a purchase that an earlier process has left open, and which methods it takes;
-	// false while that is not known. Without it such a purchase goes on when a request next wants a token of that seller.
+	// Resolve says how to reach the seller of a purchase that an earlier process has left open, and by which methods it can be
+	// paid; false while that is not known. It is asked at Start, and at each SetTerms and SellersChanged. Without it such a
+	// purchase goes on when a request next wants a token of that seller.
 	Resolve func(p ledger.Purchase) (Want, bool)
 }
 
@@ -91,8 +92,9 @@ type Desk struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	mu     sync.Mutex // protects closed, and shelves while one is added
-	closed bool
+	mu      sync.Mutex // protects the following fields, and shelves while one is added
+	closed  bool
+	changed chan struct{} // closed, and made anew, when Resolve may know more
 }
 
 // NewDesk opens a desk with the tokens that the journal has. Nothing is bought before SetTerms, and nothing that an earlier
@@ -101,7 +103,10 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d := &Desk{journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1)}
+	d := &Desk{
+		journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1),
+		changed: make(chan struct{}),
+	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
 	d.shelves.Store(new(map[origin]*shelf))
@@ -149,7 +154,25 @@ func (d *Desk) background(f func()) bool {
 }
 
 // SetTerms puts the operator's terms in force for all that comes after.
-func (d *Desk) SetTerms(t Terms) { d.terms.Store(&t) }
+func (d *Desk) SetTerms(t Terms) {
+	d.terms.Store(&t)
+	d.SellersChanged()
+}
+
+// SellersChanged says that Resolve may know more than before. It does not wait for what comes of it.
+func (d *Desk) SellersChanged() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// change is closed at the next SetTerms or SellersChanged.
+func (d *Desk) change() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changed
+}
 
 func (d *Desk) limits() ledger.Limits {
 	t := d.terms.Load()

@@ -147,6 +147,7 @@ type fakeJournal struct {
 	dropped map[string]string // id: reason
 	spent   money.Micros
 	fail    ledger.PurchaseState // the state that can't be written
+	over    ledger.PurchaseState // the state that would pass a limit
 	hideAll bool                 // Spent says nothing is spent
 	stuck   bool                 // no token can be dropped
 }
@@ -163,6 +164,9 @@ func (j *fakeJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 	}
 	if p.State == j.fail {
 		return errors.New("disk full")
+	}
+	if p.State == j.over {
+		return &ledger.LimitError{Limit: ledger.SessionLimit}
 	}
 	switch p.State {
 	case ledger.Prepared:
@@ -290,6 +294,7 @@ type bench struct {
 	journal *fakeJournal
 	method  Method
 	terms   Terms
+	itself  bool // the desk knows how to reach the seller of a purchase that was left open
 	desk    *Desk
 	logs    *observer.ObservedLogs
 
@@ -324,7 +329,9 @@ func trade(t *testing.T, set func(*bench), f func(*testing.T, *bench)) {
 func (b *bench) open(j Journal) {
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
-	b.desk = NewDesk(j, DeskOptions{Logger: zap.New(core), Observer: Observer{
+	b.desk = NewDesk(j, DeskOptions{Logger: zap.New(core), Resolve: func(ledger.Purchase) (Want, bool) {
+		return b.want(0), b.itself
+	}, Observer: Observer{
 		Purchase: func(_, outcome string, _ money.Micros) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

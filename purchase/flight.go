@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	firstRetry   = 500 * time.Millisecond // until a purchase in doubt is gone on with, doubling
-	lastRetry    = 5 * time.Minute
-	resolveEvery = 10 * time.Second // how often the seller of an old purchase is looked for
+	firstRetry = 500 * time.Millisecond // until a purchase in doubt is gone on with, doubling
+	lastRetry  = 5 * time.Minute
 )
 
 // flight is the one purchase of a seller that is going on or in doubt, and the requests that wait for it. What is not the
@@ -61,10 +60,10 @@ func (s *shelf) begin(w Want, now time.Time) (*flight, error) {
 		shelf: s, id: ledger.NewID(), method: w.Methods[0].Name, amount: amount, since: now,
 		known: make(chan struct{}),
 	}
-	f.machine = &machine{journal: s.desk.journal, limits: s.desk.limits, p: ledger.Purchase{
+	f.machine = newMachine(s.desk, ledger.Purchase{
 		ID: f.id, Seller: w.SellerID, Origin: w.Origin, Model: w.Model, Method: f.method, AskedMicros: amount,
 		AmountMicros: amount, Currency: "USD", CreatedAt: now.UTC(),
-	}}
+	})
 	f.meet(w, now)
 	if !s.desk.background(f.fly) {
 		return nil, s.fail("buy", "", ErrClosed)
@@ -93,7 +92,7 @@ func (s *shelf) resume(p ledger.Purchase) {
 	f := &flight{
 		shelf: s, id: p.ID, method: p.Method, amount: p.AmountMicros, since: time.Now(), known: make(chan struct{}),
 		doubt:   errors.New("it is not known yet how to reach the seller"),
-		machine: &machine{journal: s.desk.journal, limits: s.desk.limits, p: p},
+		machine: newMachine(s.desk, p),
 	}
 	if s.desk.background(f.fly) && s.flight == nil {
 		s.flight = f
@@ -149,6 +148,7 @@ func (f *flight) fly() {
 func (f *flight) findSeller() bool {
 	s := f.shelf
 	for {
+		changed := s.desk.change()
 		// Without terms no limit is known, and the purchase would fail for it.
 		if r := s.desk.resolve; r != nil && s.desk.terms.Load().Amount > 0 {
 			if w, ok := r(f.machine.p); ok {
@@ -157,15 +157,12 @@ func (f *flight) findSeller() bool {
 				s.mu.Unlock()
 			}
 		}
-		timer := time.NewTimer(resolveEvery)
 		select {
 		case <-f.known:
-			timer.Stop()
 			return true
 		case <-s.desk.ctx.Done():
-			timer.Stop()
 			return false
-		case <-timer.C:
+		case <-changed:
 		}
 	}
 }

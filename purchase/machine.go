@@ -6,14 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// giveUpAfter is how long a paid purchase is asked about before its money is called disputed.
-const giveUpAfter = 24 * time.Hour
+const (
+	// giveUpAfter is how long a paid purchase is asked about before its money is called disputed.
+	giveUpAfter = 24 * time.Hour
+	// askFor is how long one process asks, at least: one that starts after a weekend, before its network is up, must not call
+	// paid money lost at the first try.
+	askFor = time.Hour
+)
 
 // Why a purchase is left where it is, to be gone on with later.
 var (
@@ -31,8 +37,16 @@ type machine struct {
 	method  Method
 	p       ledger.Purchase
 
-	human Outcome // what a human was asked to do
-	cause error   // why the purchase ended without a token
+	seen  atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
+	asked time.Time                            // when this process first showed the proof
+	human Outcome                              // what a human was asked to do
+	cause error                                // why the purchase ended without a token
+}
+
+func newMachine(d *Desk, p ledger.Purchase) *machine {
+	m := &machine{journal: d.journal, limits: d.limits, p: p}
+	m.seen.Store(&p.State)
+	return m
 }
 
 // run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, an unknownFate,
@@ -80,6 +94,7 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
 	m.p = next
+	m.seen.Store(&next.State)
 	return nil
 }
 
@@ -136,7 +151,12 @@ func (m *machine) prepare(ctx context.Context) error {
 		return m.end(ctx, ledger.Failed, true, "prepare payment", "nothing was paid", refusal("the method's intent is not JSON"))
 	}
 	m.p.Intent = intent
-	err = m.advance(ctx, ledger.Prepared)
+	return m.spend(ctx, ledger.Prepared)
+}
+
+// spend makes a state durable that counts against the limits, or ends a purchase that would pass one.
+func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
+	err := m.advance(ctx, to)
 	if limit := new(LimitError); errors.As(err, &limit) {
 		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", limit); err != nil {
 			return err
@@ -153,7 +173,8 @@ func (m *machine) pay(ctx context.Context) error {
 	if !q.ExpiresAt.IsZero() && !time.Now().Before(q.ExpiresAt) {
 		return m.end(ctx, ledger.Expired, true, "pay", "nothing was paid", refusal("the order has expired"))
 	}
-	if err := m.advance(ctx, ledger.Paying); err != nil {
+	// Where a process before this one has prepared it, the limits may be others by now, and less may be left of them.
+	if err := m.spend(ctx, ledger.Paying); err != nil || m.p.State != ledger.Paying {
 		return err
 	}
 	step, cancel := context.WithTimeout(ctx, stepTime)
@@ -200,10 +221,14 @@ func (m *machine) outcome(ctx context.Context, o Outcome, err error) error {
 
 // complete shows the proof. Whatever the answer, the money has left: without a token it is disputed.
 func (m *machine) complete(ctx context.Context) error {
+	if m.asked.IsZero() {
+		m.asked = time.Now()
+	}
 	out, err := askOften(ctx, m.want, wire.PurchaseCompletePath, m.p.ID, wire.CompletePurchase{
 		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
 	}, nil)
-	if errors.Is(err, errUnknown) && time.Since(m.p.UpdatedAt) < giveUpAfter || ctx.Err() != nil && err != nil {
+	early := time.Since(m.p.UpdatedAt) < giveUpAfter || time.Since(m.asked) < askFor
+	if errors.Is(err, errUnknown) && early || ctx.Err() != nil && err != nil {
 		return err
 	}
 	var token ledger.Token

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -308,103 +307,6 @@ func TestMethodsThatRefuse(t *testing.T) {
 			})
 		})
 	}
-}
-
-// From every state that a dead process may have left, the purchase goes on with the same key, and is never paid twice.
-func TestCrashPoints(t *testing.T) {
-	var steps []ledger.Purchase
-	trade(t, func(b *bench) { b.method = new(fakeMethod) }, func(_ *testing.T, b *bench) {
-		b.lease(1).Return(0)
-		steps = b.journal.steps
-	})
-	for i, p := range steps[:len(steps)-1] {
-		t.Run(string(p.State), func(t *testing.T) {
-			m := new(fakeMethod)
-			set := func(b *bench) { b.method, b.journal.open = m, []ledger.Purchase{p} }
-			trade(t, set, func(t *testing.T, b *bench) {
-				l := b.lease(1)
-				defer l.Return(0)
-				if l.TokenID() != p.ID {
-					t.Errorf("another purchase was made: %s, not %s", l.TokenID(), p.ID)
-				}
-				before := strings.Fields(wholeWay)[:i+1]
-				if got := strings.Join(append(before, strings.Fields(b.journal.states())...), " "); got != wholeWay {
-					t.Errorf("went on as %q", b.journal.states())
-				}
-				create, pay, track := 0, 0, 0
-				switch p.State {
-				case ledger.Creating:
-					create, pay = 1, 1
-				case ledger.Quoted, ledger.Prepared:
-					pay = 1
-				case ledger.Paying:
-					track = 1
-				}
-				b.wantCalls(create, 1)
-				if m.paid != pay || m.traced != track {
-					t.Errorf("paid %d times and tracked %d times, want %d and %d", m.paid, m.traced, pay, track)
-				}
-				for _, a := range b.seller.calls {
-					if a.key != p.ID {
-						t.Errorf("key %s, want %s", a.key, p.ID)
-					}
-				}
-			})
-		})
-	}
-}
-
-// A prepared order that has expired while nobody was there is not paid.
-func TestCrashThenExpired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms}
-		b.journal.fail = ledger.Paying
-		b.open(b.journal)
-		if _, err := b.desk.Lease(t.Context(), b.want(1)); err == nil {
-			t.Fatal("bought with a broken ledger")
-		}
-		b.desk.Close()
-		b.journal.open, b.journal.fail = []ledger.Purchase{b.journal.lastStep()}, ""
-		if s := b.journal.open[0].State; s != ledger.Prepared {
-			t.Fatalf("left as %s", s)
-		}
-		time.Sleep(2 * time.Minute)
-		b.open(b.journal)
-		defer b.desk.Close()
-		b.refusedLease(1, ErrRefused)
-		if p := b.journal.lastStep(); p.State != ledger.Expired || b.method.(*fakeMethod).paid != 0 {
-			t.Errorf("ended as %s", p.State)
-		}
-	})
-}
-
-// A purchase left open blocks new ones, also when nobody knows how to go on with it; the resolver can tell.
-func TestResume(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms}
-		b.journal.open = []ledger.Purchase{{
-			ID: "p", State: ledger.Completing, Seller: "acme", Origin: "https://acme.example", Method: "gone", AmountMicros: 5,
-			Proof: json.RawMessage("{}"), UpdatedAt: time.Now(),
-		}}
-		b.open(b.journal)
-		b.refusedLease(1, ErrInDoubt)
-		b.wantCalls(0, 0)
-		b.desk.Close()
-
-		d := NewDesk(b.journal, DeskOptions{Resolve: func(p ledger.Purchase) (Want, bool) {
-			w := b.want(0)
-			w.Methods = []NamedMethod{{"gone", b.method}}
-			return w, p.ID == "p"
-		}})
-		d.SetTerms(testTerms)
-		d.Start(t.Context())
-		defer d.Close()
-		synctest.Wait()
-		b.wantCalls(0, 1)
-		if !has(d, b.want(1)) {
-			t.Error("the purchase was not taken up by itself")
-		}
-	})
 }
 
 // Each step is on disk before it is taken: where the ledger fails, nothing after it happens.

@@ -24,6 +24,7 @@ type shelf struct {
 
 	mu        sync.Mutex
 	retired   []*token     // no longer live, and their rest not booked yet
+	unclaimed []*token     // without expiry, for one request, and none has come yet
 	flight    *flight      // the purchase that is going on, or in doubt
 	last      [2]*token    // the last two bought in this process, the newest first
 	started   [3]time.Time // the last purchases, the newest first
@@ -77,18 +78,34 @@ func (s *shelf) choose(hold money.Micros, deadline time.Time, floor money.Micros
 	return best, stale
 }
 
-// put adds a token to those that serve, unless it can't be used again: then it is for those that bought it. s.mu is held.
+const noExpiry = "no expiry" // why a token is retired whose expiry nobody knows
+
+// put adds a token to those that serve, unless it can't be used again: then it is for those that bought it, or, where they
+// have all gone, for the first one to come. s.mu is held.
 func (s *shelf) put(t *token, deadline time.Time) {
-	if t.expires.After(deadline) {
+	switch {
+	case t.expires.After(deadline):
 		tokens := append(slices.Clone(*s.tokens.Load()), t)
 		s.tokens.Store(&tokens)
-		return
+	case !t.expires.IsZero():
+		s.retire(t, "expired")
+	case t.use.Load() == 0 && !t.served.Load():
+		s.unclaimed = append(s.unclaimed, t)
+	default:
+		s.retire(t, noExpiry)
 	}
-	reason := "expired"
-	if t.expires.IsZero() {
-		reason = "no expiry"
+}
+
+// claim gives a request the token that nobody was there for, if there is one. s.mu is held.
+func (s *shelf) claim(hold money.Micros) *Lease {
+	if len(s.unclaimed) == 0 {
+		return nil
 	}
-	s.retire(t, reason)
+	t := s.unclaimed[0]
+	s.unclaimed = s.unclaimed[1:]
+	l := t.share(int64(hold))
+	s.retire(t, noExpiry)
+	return l
 }
 
 // retire takes a token out of use for good. s.mu is held.

@@ -77,6 +77,9 @@ func (s *shelf) arrived(w Want, old *Lease) *Lease {
 	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		return l
 	}
+	if l := s.claim(w.Hold); l != nil {
+		return l
+	}
 	if t := s.last[0]; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
 		return t.share(int64(w.Hold))
 	}

@@ -1,0 +1,68 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// What one process has prepared and another one pays is spent by that other one: on its day, in its session, and under its
+// limits. Where they refuse it, nothing has changed, and it can be given up.
+func TestPreparedByAnotherProcess(t *testing.T) {
+	ctx, now := context.Background(), time.Date(2026, 6, 2, 23, 0, 0, 0, time.UTC)
+	o := ledger.Options{Dir: t.TempDir(), Key: testKey, Now: func() time.Time { return now }}
+	p := ledger.Purchase{ID: "p", Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 5}
+	steps := func(l *ledger.Ledger, limits ledger.Limits, states ...ledger.PurchaseState) error {
+		for _, p.State = range states {
+			if err := l.Advance(ctx, p, limits); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	wantSpent := func(l *ledger.Ledger, day, session money.Micros) {
+		t.Helper()
+		if d, s := l.Spent(); d != day || s != session {
+			t.Errorf("%s and %s count as spent, want %s and %s", d, s, day, session)
+		}
+		mustVerify(t, l)
+	}
+	first, err := ledger.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := steps(first, noLimits, ledger.Creating, ledger.Quoted, ledger.Prepared); err != nil {
+		t.Fatal(err)
+	}
+	wantSpent(first, 5, 5)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	l := open(t, o)
+	wantSpent(l, 5, 0)
+	for _, limits := range []ledger.Limits{{Daily: 4, Session: -1}, {Daily: -1, Session: 4}} {
+		if err := steps(l, limits, ledger.Paying); !errors.As(err, new(*ledger.LimitError)) {
+			t.Errorf("under %+v: %v", limits, err)
+		}
+		wantSpent(l, 5, 0)
+	}
+	now = now.Add(2 * time.Hour) // another day
+	if err := steps(l, ledger.Limits{Daily: 5, Session: 5}, ledger.Paying); err != nil {
+		t.Fatal(err)
+	}
+	wantSpent(l, 5, 5)
+	if err := steps(l, noLimits, ledger.NeedsHuman, ledger.Paying); err != nil {
+		t.Fatal(err)
+	}
+	wantSpent(l, 5, 5)
+	p.Unpaid = true
+	if err := steps(l, noLimits, ledger.Failed); err != nil {
+		t.Fatal(err)
+	}
+	wantSpent(l, 0, 0)
+}
