@@ -35,7 +35,7 @@ type Entry struct {
 
 	Correction *Corrected `json:"correction,omitempty"` // of an adjustment that puts an estimate right
 
-	PurchaseID string        `json:"purchaseId,omitempty"`
+	PurchaseID string        `json:"purchaseId,omitempty"` // that was made, or whose token has paid
 	State      PurchaseState `json:"state,omitempty"`
 	Note       string        `json:"note,omitempty"`
 

@@ -124,7 +124,7 @@ func (b *batch) settle(in *Inference) Booked {
 	c := b.charge(in)
 	t := b.tokens[in.TokenID]
 	e := &Entry{
-		Kind: KindInference, Seller: in.Seller,
+		Kind: KindInference, Seller: in.Seller, PurchaseID: t.purchaseID(),
 		Served: &Served{
 			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, RequestedModel: in.RequestedModel,
 			Model: in.Model, Protocol: in.Protocol, PromptHash: in.PromptHash, Attempts: in.Attempts, Trace: in.Trace, Status: in.Status,
@@ -165,7 +165,7 @@ func (b *batch) waste(in *Inference) Booked {
 		return Booked{}
 	}
 	e := &Entry{
-		Kind: KindWaste, Seller: in.Seller, Note: "failed attempt",
+		Kind: KindWaste, Seller: in.Seller, PurchaseID: t.purchaseID(), Note: "failed attempt",
 		Attempt: &Attempted{
 			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
 			Protocol: in.Protocol, Attempts: in.Attempts, BilledMicros: c.Billed, BilledSource: c.Source, Flags: c.Flags,

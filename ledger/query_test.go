@@ -190,7 +190,7 @@ func TestEntryJSON(t *testing.T) {
 		common + " purchaseId state", common + " purchaseId state",
 		common + " requestId idempotencyKey member requestedModel model protocol attempts status promptTokens completionTokens " +
 			"cacheReadTokens billedMicros expenseMicros billedSource settlementId flags timeToFirstByteMs durationMs promptHash",
-		common + " attempt note",
+		common + " attempt note purchaseId",
 	}
 	previous := ""
 	err := l.Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {

@@ -49,6 +49,14 @@ type token struct {
 	estimates []estimate // since the seller last told the balance, the oldest first
 }
 
+// purchaseID says in an entry which purchase has paid for it; nothing where there is no token.
+func (t *token) purchaseID() string {
+	if t == nil {
+		return ""
+	}
+	return t.PurchaseID
+}
+
 // balance is the record of what changes of a token.
 type balance struct {
 	BalanceMicros money.Micros `json:"balanceMicros"`
