@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -247,10 +248,15 @@ type entry struct {
 	ExpenseMicros    int64  `json:"expenseMicros"`
 	BilledSource     string `json:"billedSource"`
 	SettlementID     string `json:"settlementId"`
+	IdempotencyKey   string `json:"idempotencyKey"`
+	PurchaseID       string `json:"purchaseId"`
+	State            string `json:"state"`
+	Note             string `json:"note"`
 	Flags            []string
+	Attempt          *entry // of a failed attempt that was waste
 	Correction       struct {
-		Entry, Member string
-		BilledMicros  int64
+		Entry, RequestID, Member string
+		BilledMicros             int64
 	}
 	Trace    []struct{ Seller, Kind, Decision string }
 	Postings []struct {
@@ -262,7 +268,13 @@ type entry struct {
 // entries gives the ledger's entries of a kind, or all where kind is empty.
 func (c *caddy) entries(kind string) []entry {
 	c.t.Helper()
-	status, body := c.look("/tokenbuddy/ledger/entries")
+	return slices.DeleteFunc(c.entriesAfter(""), func(e entry) bool { return kind != "" && e.Kind != kind })
+}
+
+// entriesAfter gives the entries that came after the one of that id.
+func (c *caddy) entriesAfter(cursor string) []entry {
+	c.t.Helper()
+	status, body := c.look("/tokenbuddy/ledger/entries?cursor=" + cursor)
 	if status != http.StatusOK {
 		c.t.Fatalf("entries: status %d: %s", status, body)
 	}
@@ -274,9 +286,7 @@ func (c *caddy) entries(kind string) []entry {
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			c.t.Fatalf("entries: %v in %s", err, lines.Bytes())
 		}
-		if kind == "" || e.Kind == kind {
-			all = append(all, e)
-		}
+		all = append(all, e)
 	}
 	return all
 }
