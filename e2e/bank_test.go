@@ -22,7 +22,7 @@ import (
 //     that token: it goes on by itself;
 //   - what sellers have taken for a request, token by token, is what was booked for it, but where the entry is an estimate or
 //     says that the settlement was refused, an attempt got no answer, or the process was killed before anything reached the client;
-//   - at the end, after a quiet request on each token, the balance of each is the seller's.
+//   - at the end, after a quiet request on each token that can still pay, the balance of each is the seller's.
 //
 // It kills 4 times, 30 times with TOKENBUDDY_CHAOS in the environment, and as often as TOKENBUDDY_KILLS says. A failed run is
 // repeated by giving its seed in TOKENBUDDY_SEED, as far as the machine repeats itself.
