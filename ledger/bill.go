@@ -45,6 +45,7 @@ type Facts struct {
 	Covered     bool         // it was booked for the same idempotency key: one charge for a client's retries
 	Price       money.Price  // as pinned at admission
 	Credit      money.Micros // what the token still has: no cost goes beyond it
+	Guessed     money.Micros // what was taken from it by estimate, and is not certain: a settlement may go that far
 }
 
 // Charge is what an inference costs, and why.
@@ -101,10 +102,10 @@ func Bill(f Facts) Charge {
 	return c
 }
 
-// believable tells whether the settlement is one for this request that the credit could pay.
+// believable tells whether the settlement is one for this request that the credit could pay, if estimates were wrong.
 func (f *Facts) believable() bool {
 	s := f.Settlement
-	return s.BilledMicros != nil && *s.BilledMicros >= 0 && *s.BilledMicros <= f.Credit &&
+	return s.BilledMicros != nil && *s.BilledMicros >= 0 && *s.BilledMicros <= f.Credit.Add(f.Guessed) &&
 		(s.RequestID == "" || s.RequestID == f.RequestID || s.RequestID == f.ClientID)
 }
 

@@ -75,10 +75,20 @@ func (b *batch) cover(t *token, in *Inference) {
 }
 
 // reconcile follows the balance that a seller reports. What it has taken more or less than was booked belongs to what was
-// booked by estimate, shared out by how far each can be wrong; what is beyond that is an adjustment.
+// booked by estimate, shared out by how far each can be wrong; what is beyond that is an adjustment. An estimate that has had
+// its time has no part in it.
 func (b *batch) reconcile(t *token, balance money.Micros) {
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool { return e.over(b.now) })
-	taken := t.BalanceMicros - balance // more than the books say
+	b.share(t, t.BalanceMicros-balance, "the balance that the seller reported")
+	for i := range t.estimates {
+		t.estimates[i].Told = true
+	}
+	b.adjust(t, balance)
+}
+
+// share has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
+// as they can have been wrong by that.
+func (b *batch) share(t *token, taken money.Micros, why string) {
 	room := func(e *estimate) money.Micros { return e.Most - e.Booked }
 	if taken < 0 {
 		room = func(e *estimate) money.Micros { return e.Booked }
@@ -93,10 +103,16 @@ func (b *batch) reconcile(t *token, balance money.Micros) {
 		mine := room(e)
 		part := left.Part(mine, all)
 		left, all = left-part, all-mine
-		b.correct(t, e, part, "the balance that the seller reported")
-		e.Told = true
+		b.correct(t, e, part, why)
 	}
-	b.adjust(t, balance)
+}
+
+// guessed is what was taken from the token by estimates that are open.
+func (t *token) guessed() (sum money.Micros) {
+	for i := range t.estimates {
+		sum += t.estimates[i].Booked
+	}
+	return sum
 }
 
 // correct puts an estimate right, by an entry on the account that bears it.

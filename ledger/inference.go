@@ -201,7 +201,7 @@ func (b *batch) charge(in *Inference) Charge {
 	case t == nil:
 		flags = append(flags, FlagTokenGone)
 	default:
-		f.Credit = t.BalanceMicros
+		f.Credit, f.Guessed = t.BalanceMicros, t.guessed()
 	}
 	if s := f.Settlement; s != nil && s.SettlementID != "" {
 		f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
@@ -241,6 +241,9 @@ func (b *batch) spend(in *Inference, c Charge, t *token, entry string, wasted bo
 		return 0
 	}
 	before := t.BalanceMicros
+	if short := c.Billed - t.BalanceMicros; short > 0 {
+		b.share(t, -short, "the seller has settled more than they left on the token")
+	}
 	t.BalanceMicros -= c.Billed
 	if c.Settled != nil {
 		b.cover(t, in)

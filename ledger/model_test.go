@@ -111,7 +111,7 @@ func (m *model) charge(in ledger.Inference) ledger.Charge {
 	f := ledger.Facts{
 		RequestID: in.RequestID, PromptBytes: in.PromptBytes, AnswerBytes: in.AnswerBytes, Answered: in.Answered,
 		Whole: in.Status == ledger.StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown, Settlement: in.Settlement, Price: in.Price,
-		Credit: m.tokens[in.TokenID].balance,
+		Credit: m.tokens[in.TokenID].balance, Guessed: m.tokens[in.TokenID].guessed(),
 	}
 	if in.Settlement != nil {
 		var key string
@@ -135,6 +135,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 			m.move(account, "disputed:"+in.Seller, c.Disputed)
 			m.expenses[in.Member] += c.Expense
 		}
+		m.share(t, min(0, t.balance-c.Billed))
 		t.balance -= c.Billed
 		if c.Settled != nil {
 			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
@@ -176,21 +177,29 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 	}
 	balance = max(balance, 0)
 	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool { return g.told && m.now.Sub(g.at) >= time.Minute })
-	room := func(g guess) money.Micros {
-		if balance > t.balance {
-			return g.booked
-		}
-		return g.most - g.booked
+	m.share(t, t.balance-balance)
+	for i := range t.guesses {
+		t.guesses[i].told = true
 	}
+	m.move("credit:"+t.seller, "adjustment:"+t.seller, t.balance-balance)
+	t.balance = balance
+}
+
+// share lets estimates bear what was taken more, or less where it is below zero.
+func (m *model) share(t *modelToken, taken money.Micros) {
 	var rooms []money.Micros
 	var all money.Micros
 	for _, g := range t.guesses {
-		rooms = append(rooms, room(g))
-		all += room(g)
+		room := g.most - g.booked
+		if taken < 0 {
+			room = g.booked
+		}
+		rooms = append(rooms, room)
+		all += room
 	}
-	sign, left := money.Micros(1), min(t.balance-balance, all)
-	if balance > t.balance {
-		sign, left = -1, min(balance-t.balance, all)
+	sign, left := money.Micros(1), min(taken, all)
+	if taken < 0 {
+		sign, left = -1, min(-taken, all)
 	}
 	for i := range t.guesses {
 		part := money.Micros(0)
@@ -199,10 +208,14 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 		}
 		left, all = left-part, all-rooms[i]
 		m.correct(t, &t.guesses[i], sign*part)
-		t.guesses[i].told = true
 	}
-	m.move("credit:"+t.seller, "adjustment:"+t.seller, t.balance-balance)
-	t.balance = balance
+}
+
+func (t *modelToken) guessed() (sum money.Micros) {
+	for _, g := range t.guesses {
+		sum += g.booked
+	}
+	return sum
 }
 
 func (m *model) correct(t *modelToken, g *guess, by money.Micros) {
