@@ -21,7 +21,7 @@ import (
 // that before their end can't be told from what was never written.
 const anchorEvery = time.Second
 
-// anchor keeps the newest entry's sequence number and hash in a small file outside the ledger's directory. Whatever the
+// anchor keeps the newest entry's sequence number and hash, and the number of writes, in a small file outside the ledger's directory. Whatever the
 // directory has lost since (its end, a file, all of it) or been replaced with (an older copy), the anchor tells.
 //
 // The file has two slots that are written in turn, so that one of them is whole whenever the process dies. What it says is
@@ -38,11 +38,10 @@ type anchor struct {
 	failed time.Time // when a write last failed and was logged
 }
 
-// point is what an anchor holds: a ledger and its newest entry.
+// point is what an anchor holds: a ledger, and how far it has come.
 type point struct {
-	Ledger   string `json:"ledger"` // its identity
-	Sequence uint64 `json:"sequence"`
-	Hash     string `json:"hash"`
+	Ledger string `json:"ledger"` // its identity
+	head
 }
 
 // slot is a point as it is written, with what tells the newer of two and a torn one.
@@ -56,7 +55,7 @@ type slot struct {
 const slotSize = 4096
 
 func (s *slot) sum() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s", s.Turn, s.Ledger, s.Sequence, s.Hash))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %d", s.Turn, s.Ledger, s.Sequence, s.Hash, s.Commits))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -84,7 +83,7 @@ func readAnchor(path string) (newest slot, err error) {
 func checkPresence(o Options) error {
 	was, err := readAnchor(o.Anchor)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && was.Sequence == 0:
+	case errors.Is(err, fs.ErrNotExist), err == nil && was.Commits == 0:
 		return nil
 	case err != nil:
 		return damagedAnchor(o.Anchor, err)
@@ -109,13 +108,18 @@ func (l *Ledger) checkAnchor(path string) error {
 		return damagedAnchor(path, err)
 	}
 	switch {
-	case was.Sequence == 0:
+	case was.Commits == 0:
 		return nil
 	case s.head.Sequence < was.Sequence:
 		return anchorError(path, "it has %d entries, and there have been %d: its end is missing, or an older copy was put in "+
 			"its place", s.head.Sequence, was.Sequence)
 	case s.identity != was.Ledger:
 		return anchorError(path, "it is another ledger than the one that was here")
+	case s.head.Commits < was.Commits:
+		return anchorError(path, "the newest %d of its writes are missing: its end is, or an older copy was put in its place",
+			was.Commits-s.head.Commits)
+	case was.Sequence == 0:
+		return nil
 	}
 	return l.db.View(func(txn *badger.Txn) error {
 		raw, err := get(txn, string(entryKey(was.Sequence)))
@@ -146,7 +150,7 @@ func damagedAnchor(path string, err error) error {
 func (l *Ledger) startAnchor(path string) error {
 	l.anchor = &anchor{
 		path: path, log: l.log, wake: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{}),
-		newest: point{l.state.identity, l.state.head.Sequence, l.state.head.Hash},
+		newest: point{l.state.identity, l.state.head},
 	}
 	if err := l.anchor.write(); err != nil {
 		l.anchor = nil
@@ -156,14 +160,14 @@ func (l *Ledger) startAnchor(path string) error {
 	return nil
 }
 
-// move says that the books have come to another entry, which is durable. It may be called on no anchor.
+// move says that the books have come further, which is durable. It may be called on no anchor.
 func (a *anchor) move(h head) {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
-	moved := a.newest.Sequence != h.Sequence
-	a.newest.Sequence, a.newest.Hash = h.Sequence, h.Hash
+	moved := a.newest.head != h
+	a.newest.head = h
 	a.mu.Unlock()
 	if moved {
 		select {

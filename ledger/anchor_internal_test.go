@@ -27,14 +27,14 @@ func TestAnchorIsWrittenEachSecond(t *testing.T) {
 		}
 		expect("at the start", 1, 0)
 		for n := range uint64(10) {
-			l.anchor.move(head{n + 1, "h"})
+			l.anchor.move(head{n + 1, "h", n + 1})
 		}
 		expect("at once", 1, 0)
 		time.Sleep(anchorEvery)
 		expect("a second later", 2, 10)
 		time.Sleep(time.Hour)
 		expect("an hour later", 2, 10)
-		l.anchor.move(head{11, "h"})
+		l.anchor.move(head{11, "h", 12})
 		if err := l.anchor.close(); err != nil {
 			t.Fatal(err)
 		}

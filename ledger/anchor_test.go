@@ -205,3 +205,22 @@ func TestAnchorSurvivesATornWrite(t *testing.T) {
 	}
 	a.refused("the anchor file is damaged")
 }
+
+// TestAnchorTellsLostHolds: what is no entry yet matters too.
+func TestAnchorTellsLostHolds(t *testing.T) {
+	a := newAnchored(t)
+	a.work()
+	old := a.keep()
+	l, err := ledger.Open(a.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.PlaceHold(hold("h", "acme", l.Tokens()[0].ID)).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	old()
+	a.refused("the newest 1 of its writes are missing")
+}

@@ -189,6 +189,10 @@ func (l *Ledger) begin() *batch {
 // end writes the changed records and commits. Without a write it costs nothing.
 func (b *batch) end() error {
 	defer b.txn.Discard()
+	if b.wrote || len(b.dirty) > 0 {
+		b.head.Commits++
+		b.put(metaHead, &b.head)
+	}
 	for key, v := range b.dirty {
 		if v == nil {
 			b.note(b.txn.Delete([]byte(key)))

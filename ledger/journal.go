@@ -9,10 +9,12 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// head is the newest entry of the chain.
+// head is how far the books have come: the newest entry of the chain, and how often something was written, since not
+// everything that matters is an entry.
 type head struct {
 	Sequence uint64 `json:"sequence"`
 	Hash     string `json:"hash"`
+	Commits  uint64 `json:"commits"`
 }
 
 // clock gives the time for a batch: it does not go back behind the newest entry.
@@ -36,7 +38,6 @@ func (b *batch) book(e *Entry) {
 	b.head.Sequence++
 	b.head.Hash = e.Hash
 	b.set(entryKey(b.head.Sequence), raw)
-	b.put(metaHead, &b.head)
 	for _, p := range e.Postings {
 		sum := b.accounts[p.Account]
 		if sum == nil {

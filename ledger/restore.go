@@ -93,8 +93,8 @@ func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, ne
 	if err == nil {
 		r, err = l.Verify(ctx)
 	}
-	newest = point{l.state.identity, r.Entries, r.Head}
-	return r, newest, errors.Join(err, l.Close())
+	err = errors.Join(err, l.Close())
+	return r, point{l.state.identity, l.state.head}, err
 }
 
 // distrust marks all tokens as not known to be worth what the books say, and writes into the journal why.
