@@ -15,14 +15,16 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
 // anchorEvery is how often the newest entry is written into the anchor file at most: what is lost of the books later than
 // that before their end can't be told from what was never written.
 const anchorEvery = time.Second
 
-// anchor keeps the newest entry's sequence number and hash, and the number of writes, in a small file outside the ledger's directory. Whatever the
-// directory has lost since (its end, a file, all of it) or been replaced with (an older copy), the anchor tells.
+// anchor keeps the newest entry's sequence number and hash, and the number of writes, in a small file outside the ledger's
+// directory. Whatever the directory has lost since (its end, a file, all of it) or been replaced with (an older copy), the anchor tells.
 //
 // The file has two slots that are written in turn, so that one of them is whole whenever the process dies. What it says is
 // durable in the store before it is written: the books may be ahead of their anchor, never behind.
@@ -250,7 +252,7 @@ func writeAnchor(path string, p point) error {
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err == nil && next.Turn == 1 {
-		err = syncDir(filepath.Dir(path))
+		err = atomicfile.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("ledger: cannot write the anchor file: %w", err)

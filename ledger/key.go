@@ -11,7 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
 // KeySize is the length of a ledger's key in bytes.
@@ -74,17 +75,5 @@ func createKey(path string) error {
 	if err := os.Link(temp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes a new name in a directory durable, where the system has a way to.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.SyncDir(dir)
 }

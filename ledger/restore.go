@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
 // Restore makes the ledger in o.Dir from a backup, and checks all of it. The directory must be empty, or not be there: what
@@ -56,7 +58,7 @@ func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
 	if err := os.Rename(made.Dir, o.Dir); err != nil {
 		return report, err
 	}
-	return report, syncDir(filepath.Dir(filepath.Clean(o.Dir)))
+	return report, atomicfile.SyncDir(filepath.Dir(filepath.Clean(o.Dir)))
 }
 
 func vacant(dir string) error {

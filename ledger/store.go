@@ -11,6 +11,8 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
 const (
@@ -102,7 +104,7 @@ func openBadger(opts badger.Options, readFirst int64) (db *badger.DB, rest unrea
 	if db, err = badger.Open(opts); err != nil || opts.InMemory {
 		return db, rest, err
 	}
-	if err := syncDir(opts.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
+	if err := atomicfile.SyncDir(opts.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
 		return nil, rest, errors.Join(err, db.Close())
 	}
 	return db, rest, nil

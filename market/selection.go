@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -45,7 +46,7 @@ func (m *Market) Select(s Selection) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := writeFile(filepath.Join(m.dir, selectionFile), b); err != nil {
+	if err := atomicfile.Bytes(filepath.Join(m.dir, selectionFile), b); err != nil {
 		return fmt.Errorf("keeping the selection: %w", err)
 	}
 	m.selection.Store(&s)
@@ -109,21 +110,4 @@ func (m *Market) loadSelection() {
 		return
 	}
 	m.selection.Store(&s)
-}
-
-// writeFile replaces a file as a whole: a process that dies leaves the old one or the new one.
-func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
 // Cache keeps a registry's last good document over a restart. It belongs to one registry: an ETag means nothing to another.
@@ -60,39 +62,12 @@ func (path fileCache) Save(document []byte, etag string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("registry cache: %w", err)
 	}
-	temp := string(path) + ".new"
 	saving.Lock()
 	defer saving.Unlock()
-	if err := writeSynced(temp, append(head, '\n'), document); err != nil {
-		_ = os.Remove(temp)
+	if err := atomicfile.Bytes(string(path), append(head, '\n'), document); err != nil {
 		return fmt.Errorf("registry cache: %w", err)
-	}
-	if err := os.Rename(temp, string(path)); err != nil {
-		return fmt.Errorf("registry cache: %w", err)
-	}
-	if d, err := os.Open(dir); err == nil { // the rename itself; not every system can
-		_ = d.Sync()
-		_ = d.Close()
 	}
 	return nil
-}
-
-func writeSynced(path string, parts ...[]byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	for _, part := range parts {
-		if _, err := f.Write(part); err != nil {
-			_ = f.Close()
-			return err
-		}
-	}
-	if err := f.Sync(); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
 }
 
 func checksum(b []byte) string {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
 // saveDelay is how long charges may wait to be written down; a purchase is written down before it is answered.
@@ -134,7 +136,7 @@ func (b *Books) save() error {
 	b.mu.Unlock()
 	data, err := json.Marshal(st)
 	if err == nil {
-		err = replaceFile(b.file, data)
+		err = errors.Join(os.MkdirAll(filepath.Dir(b.file), 0o700), atomicfile.Bytes(b.file, data))
 	}
 	if err != nil {
 		b.mu.Lock()
@@ -147,29 +149,3 @@ func (b *Books) save() error {
 
 // Destruct writes down what is not yet; the pool calls it when nobody holds the books any more.
 func (b *Books) Destruct() error { return b.save() }
-
-// replaceFile puts data in the place of a file, readable by its owner alone; after a crash the file is the old or the new.
-func replaceFile(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
