@@ -30,7 +30,7 @@ type books interface {
 type source struct {
 	gatewayFlags
 	dir, key string
-	keyless  bool // set by open: there is no key, so nothing that is sealed is looked into
+	keyless  bool // set by closed: there is no key, so nothing that is sealed is looked into
 }
 
 func (s *source) addTo(cmd *cobra.Command) {
@@ -45,11 +45,26 @@ func (s *source) addTo(cmd *cobra.Command) {
 // open opens the books to be read.
 func (s *source) open() (books, error) {
 	if s.dir == "" {
-		if s.key != "" {
-			return nil, errors.New("--key belongs to --ledger: a gateway that runs has its key")
-		}
-		return s.gateway()
+		return s.running()
 	}
+	return s.closed()
+}
+
+// running is the gateway that runs.
+func (s *source) running() (*gateway, error) {
+	if s.key != "" {
+		return nil, errors.New("--key belongs to --ledger: a gateway that runs has its key")
+	}
+	g, err := s.gateway()
+	if err != nil {
+		return nil, err
+	}
+	g.orElse = ", or read the ledger of a gateway that is stopped with --ledger <directory>"
+	return g, nil
+}
+
+// closed opens the ledger in the directory, to be read.
+func (s *source) closed() (*ledger.Ledger, error) {
 	o, err := s.options()
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ its directory, with --ledger.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			for _, sub := range []*cobra.Command{
 				statementCommand(), exportCommand(), verifyCommand(), backupCommand(), restoreCommand(), sellersCommand(), doctorCommand(),
+				connectCommand(),
 			} {
 				cmd.AddCommand(sub)
 			}

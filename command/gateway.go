@@ -26,14 +26,22 @@ import (
 type gatewayFlags struct{ address, config, adapter, of string }
 
 func (f *gatewayFlags) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.address, "address", "", "Address of Caddy's admin endpoint (default: that of --config, else Caddy's own)")
-	cmd.Flags().StringVarP(&f.config, "config", "c", "", "Configuration file that says where the admin endpoint is")
-	cmd.Flags().StringVarP(&f.adapter, "adapter", "a", "", "Name of the config adapter for --config")
+	f.addEndpointTo(cmd)
 	cmd.Flags().StringVar(&f.of, "of", "", "Directory of the ledger that is meant, where the gateway has several open")
 }
 
+// addEndpointTo is addTo for what is asked of a Caddy, whatever ledgers it has open.
+func (f *gatewayFlags) addEndpointTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.address, "address", "", "Address of Caddy's admin endpoint (default: that of --config, else Caddy's own)")
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "Configuration file that says where the admin endpoint is")
+	cmd.Flags().StringVarP(&f.adapter, "adapter", "a", "", "Name of the config adapter for --config")
+}
+
 // gateway is a gateway that runs, on its admin endpoint.
-type gateway struct{ address, of string }
+type gateway struct {
+	address, of string
+	orElse      string // what else can be done where no gateway runs; may be empty
+}
 
 func (f *gatewayFlags) gateway() (*gateway, error) {
 	address, err := caddycmd.DetermineAdminAPIAddress(f.address, nil, f.config, f.adapter)
@@ -46,10 +54,10 @@ func (f *gatewayFlags) gateway() (*gateway, error) {
 			return nil, fmt.Errorf("--of %s: %w", f.of, err)
 		}
 	}
-	return &gateway{address, of}, nil
+	return &gateway{address: address, of: of}, nil
 }
 
-// ask sends a request, whose answer's body ends with the context.
+// ask sends a request about the gateway, whose answer's body ends with the context.
 func (g *gateway) ask(ctx context.Context, method, path string, query url.Values, accept string) (*http.Response, error) {
 	if query == nil {
 		query = url.Values{}
@@ -57,9 +65,14 @@ func (g *gateway) ask(ctx context.Context, method, path string, query url.Values
 	if g.of != "" {
 		query.Set("ledger", g.of)
 	}
+	return g.send(ctx, method, "/tokenbuddy/"+path+"?"+query.Encode(), accept)
+}
+
+// send sends a request to the admin endpoint, whose answer's body ends with the context.
+func (g *gateway) send(ctx context.Context, method, uri, accept string) (*http.Response, error) {
 	// Each request has a connection of its own, which is not kept: a long list is many requests.
 	header := http.Header{"Connection": {"close"}, "Accept": {accept}}
-	res, err := caddycmd.AdminAPIRequest(g.address, method, "/tokenbuddy/"+path+"?"+query.Encode(), header, nil)
+	res, err := caddycmd.AdminAPIRequest(g.address, method, uri, header, nil)
 	if err != nil {
 		return nil, g.explain(err)
 	}
@@ -83,8 +96,8 @@ func (b *endingBody) Close() error {
 func (g *gateway) explain(err error) error {
 	_, answer, refused := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
 	if !refused {
-		return fmt.Errorf("no Caddy answers at %s: is it running? Say with --address or --config where its admin endpoint is, or read "+
-			"the ledger of a gateway that is stopped with --ledger <directory> (%w)", g.address, err)
+		return fmt.Errorf("no Caddy answers at %s: is it running? Say with --address or --config where its admin endpoint is%s (%w)",
+			g.address, g.orElse, err)
 	}
 	status, body, _ := strings.Cut(answer, ": ")
 	var said struct {
@@ -110,6 +123,20 @@ func (g *gateway) get(ctx context.Context, method, path string, query url.Values
 		return nil, fmt.Errorf("the answer of the gateway at %s can't be read: %w", g.address, err)
 	}
 	return res.Header, nil
+}
+
+// config gives the config that the Caddy runs with, as JSON. It may hold secrets.
+func (g *gateway) config(ctx context.Context) ([]byte, error) {
+	res, err := g.send(ctx, http.MethodGet, "/config/", "application/json")
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	config, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, fmt.Errorf("the config of the Caddy at %s can't be read: %w", g.address, err)
+	}
+	return config, nil
 }
 
 // getWatched is get for what takes long: progress is told meanwhile.

@@ -1,0 +1,121 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+)
+
+func connectCommand() *cobra.Command {
+	var from gatewayFlags
+	var address, model string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "connect [" + strings.Join(clientNames, "|") + "]",
+		Short: "Says how to point clients at the gateway",
+		Long: `
+Prints what a member sets for each client, or for one, to be copied as it is. The member's key is not in it: the clients take it from
+the environment variable ` + keyVariable + `.
+
+Without --url the gateway is looked for among the sites of the Caddy that runs. Nothing but their addresses is taken from its config.`,
+		Example: `  caddy tokenbuddy connect
+  caddy tokenbuddy connect codex --url https://gateway.example.com --model large-1`,
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: clientNames,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			if model == "" || strings.ContainsFunc(model, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				return errors.New("--model is the id of a model")
+			}
+			base, err := from.base(ctx, address)
+			if err != nil {
+				return err
+			}
+			clients := clientsOf(base.String(), model)
+			if len(args) > 0 {
+				clients = slices.DeleteFunc(clients, func(c client) bool { return c.Name != args[0] })
+			}
+			if asJSON {
+				return printJSON(cmd, map[string]any{"url": base.String(), "model": model, "keyVariable": keyVariable, "clients": clients})
+			}
+			printClients(cmd.OutOrStdout(), base, model, clients)
+			return nil
+		}),
+	}
+	from.addEndpointTo(cmd)
+	cmd.Flags().StringVar(&address, "url", "", "Address of the gateway as its members know it, such as https://gateway.example.com")
+	cmd.Flags().StringVar(&model, "model", anyModel, "Model that the clients are to use")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	for _, flag := range []string{"address", "config"} {
+		cmd.MarkFlagsMutuallyExclusive("url", flag)
+	}
+	return cmd
+}
+
+// anyModel is printed where no model was named: which there are, only a member can ask.
+const anyModel = "<model>"
+
+// base gives the gateway's address: what was said, or what the config of the Caddy says that runs.
+func (f *gatewayFlags) base(ctx context.Context, said string) (*url.URL, error) {
+	if said != "" {
+		return parseBase(said)
+	}
+	g, err := f.gateway()
+	if err != nil {
+		return nil, err
+	}
+	config, err := g.config(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("say with --url where the gateway is, since its Caddy can't be asked: %w", err)
+	}
+	switch found := sites(config); len(found) {
+	case 0:
+		return nil, fmt.Errorf("say with --url where the gateway is: in the config of the Caddy at %s there is no site with tokenbuddy that has an address", g.address)
+	case 1:
+		return url.Parse(found[0])
+	default:
+		return nil, fmt.Errorf("say with --url which address your members are to use, such as one of: %s", strings.Join(found, ", "))
+	}
+}
+
+// parseBase reads the gateway's address, with the /v1 that some clients want or without.
+func parseBase(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("--url is an address such as https://gateway.example.com")
+	}
+	u.Path = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/v1"), "/")
+	u.RawPath = ""
+	return u, nil
+}
+
+// loopback tells whether only the machine itself finds the address.
+func loopback(u *url.URL) bool {
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// printClients prints what is to be copied, and in comments, which TOML and the shell have alike, what there is to know.
+func printClients(w io.Writer, base *url.URL, model string, clients []client) {
+	fmt.Fprintf(w, "# The gateway is at %s\n", base)
+	switch {
+	case loopback(base):
+		fmt.Fprintln(w, "# Only this machine finds it there: say with --url what others are to use.")
+	case base.Scheme == "http":
+		fmt.Fprintln(w, "# Keys and prompts go there unencrypted: serve it over https.")
+	}
+	fmt.Fprintf(w, "# It wants the member's key in the environment of each client, as %s.\n", keyVariable)
+	if model == anyModel {
+		fmt.Fprintf(w, "# %s is one of those that this lists: %s\n", anyModel, curl(base.JoinPath("v1/models").String(), ""))
+	}
+	for _, c := range clients {
+		c.print(w)
+	}
+}

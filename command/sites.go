@@ -1,0 +1,123 @@
+package command
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// sites gives the addresses of the sites in a Caddy's config that have a gateway, sorted. Nothing else of the config, which may
+// hold secrets, leaves this function: there are no errors that could quote it.
+func sites(config []byte) []string {
+	var parts struct {
+		Apps struct {
+			HTTP caddyhttp.App `json:"http"`
+		} `json:"apps"`
+	}
+	if json.Unmarshal(config, &parts) != nil {
+		return nil
+	}
+	app := &parts.Apps.HTTP
+	if app.HTTPPort == 0 {
+		app.HTTPPort = caddyhttp.DefaultHTTPPort
+	}
+	var found []string
+	for _, server := range app.Servers {
+		hosts := gateways(server.Routes, []string{""})
+		for _, listen := range server.Listen {
+			address, err := caddy.ParseNetworkAddress(listen)
+			if err != nil || !strings.HasPrefix(address.Network, "tcp") || address.StartPort == 0 {
+				continue // a socket in the file system, say, which has another server before it
+			}
+			scheme := "http"
+			if int(address.StartPort) != app.HTTPPort && encrypted(server) {
+				scheme = "https"
+			}
+			for _, host := range hosts {
+				if address, ok := siteURL(scheme, host, address); ok {
+					found = append(found, address)
+				}
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// gateways gives the hosts of the routes that have a gateway; "" is any host. Hosts are those of the matchers around it, the
+// innermost before the others.
+func gateways(routes caddyhttp.RouteList, outer []string) (hosts []string) {
+	for _, route := range routes {
+		around := outer
+		if own := hostsOf(route); len(own) > 0 {
+			around = own
+		}
+		for _, raw := range route.HandlersRaw {
+			var handler struct {
+				Handler string `json:"handler"`
+			}
+			if json.Unmarshal(raw, &handler) != nil {
+				continue
+			}
+			switch handler.Handler {
+			case "tokenbuddy":
+				hosts = append(hosts, around...)
+			case "subroute":
+				var inner caddyhttp.Subroute
+				if json.Unmarshal(raw, &inner) == nil {
+					hosts = append(hosts, gateways(inner.Routes, around)...)
+				}
+			}
+		}
+	}
+	return hosts
+}
+
+func hostsOf(route caddyhttp.Route) (hosts []string) {
+	for _, matchers := range route.MatcherSetsRaw {
+		var set []string
+		if json.Unmarshal(matchers["host"], &set) == nil {
+			hosts = append(hosts, set...)
+		}
+	}
+	return hosts
+}
+
+// encrypted tells whether Caddy serves HTTPS, on other ports than that of HTTP: where it is told to, or by itself for the names
+// that its routes have.
+func encrypted(server *caddyhttp.Server) bool {
+	if len(server.TLSConnPolicies) > 0 {
+		return true
+	}
+	auto := server.AutoHTTPS
+	if auto != nil && auto.Disabled {
+		return false
+	}
+	return slices.ContainsFunc(server.Routes, func(route caddyhttp.Route) bool {
+		return slices.ContainsFunc(hostsOf(route), func(host string) bool { return auto == nil || !slices.Contains(auto.Skip, host) })
+	})
+}
+
+// siteURL is the address of a site; false where it can't be told, as of a wildcard or a placeholder.
+func siteURL(scheme, host string, listen caddy.NetworkAddress) (string, bool) {
+	if host == "" {
+		host = listen.Host
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "localhost"
+		}
+	}
+	if strings.ContainsAny(host, "*{") {
+		return "", false
+	}
+	u := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, strconv.Itoa(int(listen.StartPort)))}
+	if scheme == "http" && listen.StartPort == 80 || scheme == "https" && listen.StartPort == 443 {
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+	}
+	return u.String(), true
+}
