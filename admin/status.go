@@ -32,6 +32,11 @@ type LedgerStatus struct {
 	ledger.Standing
 	// FreeBytes is the room on the ledger's disk, absent where the system does not say; below 256 MiB nothing is sent or bought.
 	FreeBytes uint64 `json:"freeBytes,omitempty"`
+	SizeBytes uint64 `json:"sizeBytes,omitempty"` // of that disk
+	// AnchorMissing says that there was no anchor file when the ledger was opened, though it had entries.
+	AnchorMissing bool `json:"anchorMissing,omitempty"`
+	// AnchorError says why the anchor file can't be written.
+	AnchorError string `json:"anchorError,omitempty"`
 	// SpentTodayMicros and SpentSessionMicros are what purchases took since midnight UTC and since the process started.
 	SpentTodayMicros   money.Micros `json:"spentTodayMicros"`
 	SpentSessionMicros money.Micros `json:"spentSessionMicros"`
@@ -40,14 +45,19 @@ type LedgerStatus struct {
 func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	day, session := m.Ledger.Spent()
 	standing, _ := m.Ledger.Stand(r.Context()) // where it fails, Ready below says why
-	free, _ := m.Ledger.Room()
+	free, size, _ := m.Ledger.Room()
+	missing, anchorErr := m.Ledger.Anchored()
 	s := Status{
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(),
 		Ledger: LedgerStatus{
-			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SpentTodayMicros: day, SpentSessionMicros: session,
+			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
+			SpentTodayMicros: day, SpentSessionMicros: session,
 		},
+	}
+	if anchorErr != nil {
+		s.Ledger.AnchorError = anchorErr.Error()
 	}
 	if all := m.Registries(); len(all) > 0 {
 		s.Registry = &all[0]

@@ -38,6 +38,7 @@ type anchor struct {
 	mu     sync.Mutex // protects all following fields
 	newest point
 	failed time.Time // when a write last failed and was logged
+	err    error     // of the last write
 }
 
 // point is what an anchor holds: a ledger, and how far it has come.
@@ -101,7 +102,8 @@ func (l *Ledger) checkAnchor(path string) error {
 	s := l.state
 	was, err := readAnchor(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if s.head.Sequence > 0 && !l.reads {
+		l.adrift = s.head.Sequence > 0
+		if l.adrift && !l.reads {
 			l.log.Warn("ledger.anchor.missing", zap.String("file", path), zap.Uint64("entries", s.head.Sequence))
 		}
 		return nil
@@ -146,6 +148,17 @@ func anchorError(path, format string, v ...any) error {
 
 func damagedAnchor(path string, err error) error {
 	return anchorError(path, "the anchor file is damaged: %w", err)
+}
+
+// Anchored tells whether the books had no anchor file when they were opened, though there are entries in them, and what keeps
+// the file from being written now.
+func (l *Ledger) Anchored() (missing bool, err error) {
+	if a := l.anchor; a != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		err = a.err
+	}
+	return l.adrift, err
 }
 
 // startAnchor begins to follow the books, and writes down where they stand.
@@ -214,6 +227,7 @@ func (a *anchor) writeOrSay() {
 	err := a.write()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.err = err
 	if err != nil && time.Since(a.failed) > time.Minute {
 		a.failed = time.Now()
 		a.log.Error("ledger.anchor.failed", zap.Error(err))

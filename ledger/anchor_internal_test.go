@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -40,4 +41,24 @@ func TestAnchorIsWrittenEachSecond(t *testing.T) {
 		}
 		expect("at the end", 3, 11)
 	})
+}
+
+// TestAnchored tells of an anchor file that can't be written, until it can.
+func TestAnchored(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "books.anchor")
+	l := &Ledger{anchor: &anchor{path: path, log: zap.NewNop(), newest: point{Ledger: "a"}}}
+	if err := os.Mkdir(path, 0o700); err != nil { // something is in its place
+		t.Fatal(err)
+	}
+	l.anchor.writeOrSay()
+	if missing, err := l.Anchored(); missing || err == nil {
+		t.Errorf("with a directory in its place: %t, %v", missing, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	l.anchor.writeOrSay()
+	if missing, err := l.Anchored(); missing || err != nil {
+		t.Errorf("once it can be written: %t, %v", missing, err)
+	}
 }

@@ -92,7 +92,8 @@ type Ledger struct {
 	seal    *sealer // nil: read only, and without a key
 	reads   bool    // nothing is written
 	anchor  *anchor // nil: none is kept
-	room    *room   // nil: in memory, or nothing is written
+	adrift  bool    // there was no anchor file for these books when they were opened
+	room    *room   // nil: in memory
 
 	gate    sync.RWMutex // guards closed, and sends on queue against its closing
 	closed  bool
@@ -154,6 +155,7 @@ func Open(o Options) (*Ledger, error) {
 	left := l.state.leftHolds()
 	go l.run()
 	if o.ReadOnly {
+		l.room = lookRoom(o)
 		return l, nil
 	}
 	if !o.InMemory {

@@ -27,19 +27,28 @@ type room struct {
 	space func(dir string) (free, size uint64, err error)
 	log   *zap.Logger
 	free  atomic.Uint64 // bytes, as far as is known
+	size  atomic.Uint64 // of the disk
 	full  atomic.Bool
-	low   bool // it was warned of
-	blind bool // it was said that nothing can be seen
-	stop  chan struct{}
+	low   bool          // it was warned of
+	blind bool          // it was said that nothing can be seen
+	stop  chan struct{} // nil: nobody watches
 	ended chan struct{}
 }
 
-func watchRoom(o Options) *room {
-	r := &room{dir: o.Dir, space: o.space, log: o.Logger, stop: make(chan struct{}), ended: make(chan struct{})}
+// lookRoom looks once.
+func lookRoom(o Options) *room {
+	r := &room{dir: o.Dir, space: o.space, log: o.Logger}
 	if r.space == nil {
 		r.space = diskSpace
 	}
 	r.look()
+	return r
+}
+
+// watchRoom looks now, and every second until close.
+func watchRoom(o Options) *room {
+	r := lookRoom(o)
+	r.stop, r.ended = make(chan struct{}), make(chan struct{})
 	go r.follow()
 	return r
 }
@@ -60,7 +69,7 @@ func (r *room) follow() {
 
 // close may be called on no room.
 func (r *room) close() {
-	if r != nil {
+	if r != nil && r.stop != nil {
 		close(r.stop)
 		<-r.ended
 	}
@@ -79,6 +88,7 @@ func (r *room) look() {
 	}
 	r.blind = false
 	r.free.Store(free)
+	r.size.Store(size)
 	fields := []zap.Field{zap.String("dir", r.dir), zap.Uint64("freeBytes", free), zap.Uint64("sizeBytes", size)}
 	switch full := free < minRoom; {
 	case full && !r.full.Swap(true):
@@ -113,11 +123,11 @@ func (l *Ledger) Ready() error {
 	return l.room.err()
 }
 
-// Room gives the bytes that are free on the ledger's disk; false when that is not known.
-func (l *Ledger) Room() (bytes uint64, known bool) {
+// Room gives the bytes that are free on the ledger's disk, and how many it has; false when that is not known.
+func (l *Ledger) Room() (free, size uint64, known bool) {
 	if l.room == nil {
-		return 0, false
+		return 0, 0, false
 	}
-	bytes = l.room.free.Load()
-	return bytes, bytes > 0
+	free, size = l.room.free.Load(), l.room.size.Load()
+	return free, size, size > 0
 }
