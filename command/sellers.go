@@ -18,47 +18,76 @@ import (
 )
 
 func sellersCommand() *cobra.Command {
+	var from source
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "sellers",
+		Short: "Lists the sellers that were dealt with, and how they do",
+		Long: `
+Lists the sellers that the gateway has dealt with since it started, how they do, and what is left there. With --ledger it lists those
+that the ledger knows, and what became of the money there.`,
+		Args: cobra.NoArgs,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			if from.dir == "" {
+				g, err := from.running()
+				if err != nil {
+					return err
+				}
+				return g.sellers(ctx, cmd, http.MethodGet, nil, asJSON)
+			}
+			l, err := from.closed()
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			rows, err := sellersOf(ctx, l)
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return printJSON(cmd, rows)
+			}
+			printSellerBooks(cmd.OutOrStdout(), rows)
+			return nil
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	cmd.AddCommand(forgiveCommand())
+	return cmd
+}
+
+func forgiveCommand() *cobra.Command {
 	var from gatewayFlags
 	var asJSON bool
-	sellers := func(method string, query url.Values) func(context.Context, *cobra.Command, []string) error {
-		return func(ctx context.Context, cmd *cobra.Command, args []string) error {
+	cmd := &cobra.Command{
+		Use:   "forgive <seller>",
+		Short: "Lets a seller be bought from again whose last two tokens served nothing",
+		Args:  cobra.ExactArgs(1),
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			g, err := from.gateway()
 			if err != nil {
 				return err
 			}
-			if len(args) > 0 {
-				query = url.Values{"forgive": args}
-			}
-			var rows []admin.Seller
-			if _, err := g.get(ctx, method, "sellers", query, &rows); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, rows)
-			}
-			printSellers(cmd.OutOrStdout(), rows, time.Now())
-			return nil
-		}
+			return g.sellers(ctx, cmd, http.MethodPost, url.Values{"forgive": args}, asJSON)
+		}),
 	}
-	cmd := &cobra.Command{
-		Use:   "sellers",
-		Short: "Lists the sellers that were dealt with, and how they do",
-		Long:  `Lists the sellers that the gateway has dealt with since it started, how they do, and what is left there.`,
-		Args:  cobra.NoArgs,
-		RunE:  run(sellers(http.MethodGet, nil)),
-	}
-	forgive := &cobra.Command{
-		Use:   "forgive <seller>",
-		Short: "Lets a seller be bought from again whose last two tokens served nothing",
-		Args:  cobra.ExactArgs(1),
-		RunE:  run(sellers(http.MethodPost, nil)),
-	}
-	cmd.AddCommand(forgive)
-	for _, c := range []*cobra.Command{cmd, forgive} {
-		from.addTo(c)
-		c.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
+}
+
+// sellers asks the gateway about its sellers, and prints them.
+func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string, query url.Values, asJSON bool) error {
+	var rows []admin.Seller
+	if _, err := g.get(ctx, method, "sellers", query, &rows); err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd, rows)
+	}
+	printSellers(cmd.OutOrStdout(), rows, time.Now())
+	return nil
 }
 
 func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {

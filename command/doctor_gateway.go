@@ -1,0 +1,112 @@
+package command
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// gateway says what the status of a gateway tells.
+func (d *diagnosis) gateway(status *admin.Status) {
+	d.ledger(&status.Ledger)
+	registries := status.Registries
+	if len(registries) == 0 && status.Registry != nil {
+		registries = []routing.RegistryStatus{*status.Registry}
+	}
+	for _, r := range registries {
+		d.registry(&r)
+	}
+	d.circuits(status.Pool.Entries, time.Now())
+	for _, s := range status.Credit.Sellers {
+		d.seller(&s)
+	}
+	d.limit("daily_limit", status.Credit.DayMicros, status.Credit.DailyLimit, "at midnight UTC")
+	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, "when the process starts again")
+}
+
+func (d *diagnosis) ledger(s *admin.LedgerStatus) {
+	if !s.OK {
+		d.wrong(fmt.Sprintf("The ledger %s takes no entries: %s", s.Dir, s.Error),
+			"No request is served before that is mended. See to its disk; after a failed commit, restart the gateway.")
+	} else {
+		d.disk(s.Dir, s.FreeBytes, s.SizeBytes)
+	}
+	if s.AnchorError != "" {
+		d.wrong("The anchor file of the ledger can't be written: "+s.AnchorError,
+			"Make its directory writable for the user that Caddy runs as. Without it nobody can tell when the ledger has lost its end.")
+	}
+	if s.AnchorMissing {
+		d.note("There was a ledger when the gateway started, and no anchor file of it, so nobody could tell whether it was whole.",
+			"It has one now. If the directory was not moved here on purpose, find out who has removed the file.")
+	}
+}
+
+func (d *diagnosis) registry(r *routing.RegistryStatus) {
+	age := "never since the start"
+	if r.AgeSeconds != nil {
+		age = (time.Duration(*r.AgeSeconds) * time.Second).String() + " ago"
+	}
+	switch {
+	case r.Sellers == 0:
+		d.wrong(fmt.Sprintf("The registry %s has given no sellers, and was read %s. %s", r.URL, age, r.LastError),
+			"Check the address in the Caddyfile, and that it can be reached from here.")
+	case r.Stale:
+		d.wrong(fmt.Sprintf("The registry %s can't be read, the last time it could was %s: %s", r.URL, age, r.LastError),
+			"The last good document is used meanwhile. Check that the registry can be reached from here.")
+	case r.LeftOut > 0:
+		d.note(fmt.Sprintf("The registry %s has %d entries that can't be used.", r.URL, r.LeftOut),
+			"The log has a line registry.seller.left_out for each, with the reason.")
+	}
+}
+
+func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
+	open := 0
+	for _, e := range entries {
+		if e.Circuit == routing.CircuitClosed {
+			continue
+		}
+		open++
+		due := "with one of the next requests"
+		if e.DueAt != nil && e.DueAt.After(now) {
+			due = "in " + e.DueAt.Sub(now).Round(time.Second).String()
+		}
+		d.note(fmt.Sprintf("Seller %s (%s) gets no requests: it failed %d times in a row.", shown(e.SellerID), shown(e.URL), e.ConsecutiveFailures),
+			"It is tried again by itself, "+due+".")
+	}
+	if open > 0 && open == len(entries) {
+		d.wrong("No seller that was dealt with is well.", "Check this machine's own network first, then the log for what the sellers answer.")
+	}
+}
+
+func (d *diagnosis) seller(s *purchase.SellerCredit) {
+	id := shown(s.SellerID)
+	if s.NoMoreMoney {
+		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served nothing.", id),
+			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
+	}
+	d.unconfirmed(id, s.UnconfirmedMicros)
+	if s.Open == nil || s.Open.Doubt == "" {
+		return
+	}
+	todo := "It goes on by itself, with the same key, and is not paid twice; nothing else is bought there meanwhile."
+	if s.Open.Hint != "" {
+		todo = s.Open.Hint
+	}
+	if s.Open.Link != "" {
+		todo += " " + s.Open.Link
+	}
+	d.wrong(fmt.Sprintf("Purchase %s of %s dollars at seller %s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.Doubt), todo)
+}
+
+// limit warns when less than a tenth of a spending limit is left.
+func (d *diagnosis) limit(name string, spent money.Micros, limit *money.Micros, again string) {
+	if limit == nil || *limit-spent >= *limit/10 {
+		return
+	}
+	d.wrong(fmt.Sprintf("%s dollars of the %s of %s are spent.", spent, name, *limit),
+		fmt.Sprintf("Past it nothing is bought. It begins anew %s; raise it in the Caddyfile if that is too late.", again))
+}
