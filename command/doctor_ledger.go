@@ -33,7 +33,7 @@ func (d *diagnosis) closed(ctx context.Context, l *ledger.Ledger, from *source) 
 		return
 	}
 	if standing.Holds > 0 {
-		d.note(fmt.Sprintf("%d requests were under way when the gateway ended.", standing.Holds), "They are booked, as estimates, when it starts.")
+		d.note(fmt.Sprintf("Requests that were under way when the gateway ended: %d.", standing.Holds), "They are booked, as estimates, when it starts.")
 	}
 	for _, p := range l.OpenPurchases() {
 		d.purchase(&p)

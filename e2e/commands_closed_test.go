@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -137,4 +138,25 @@ func TestDoctorOfRestoredLedger(t *testing.T) {
 	c.doctor(false, []string{"--ledger", c.ledgerDir()}, "at seller acme, 4.99", "dollars come from a backup", "Nothing is wrong.")
 	c.start()
 	c.doctor(false, []string{"--address", c.admin}, "dollars come from a backup")
+}
+
+// TestDoctorOfKilledGateway tells of a request whose cost is still to be booked.
+func TestDoctorOfKilledGateway(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", func(w http.ResponseWriter, r *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, roleEvent+textEvent("0"))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}, priced("m"))
+	s.open("")
+	res, err := s.send(t.Context(), "/v1/chat/completions", chatOf("m", `"stream":true,`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readUntil(t, res.Body, textEvent("0"))
+	s.kill()
+	_ = res.Body.Close()
+	s.doctor(false, []string{"--ledger", s.ledgerDir()}, "under way when the gateway ended: 1.", "Nothing is wrong.")
 }
