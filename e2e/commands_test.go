@@ -161,7 +161,7 @@ func TestExportFile(t *testing.T) {
 	t.Parallel()
 	s := startBooks(t)
 	path := filepath.Join(s.dir, "out", "books.csv")
-	s.bad("can't write beside", "export", "-o", path, "--address", s.admin)
+	s.bad("can't write ", "export", "-o", path, "--address", s.admin)
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
