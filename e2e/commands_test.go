@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
 )
 
 // says runs `caddy tokenbuddy` and gives its exit status, what it printed, and what it complained of.
@@ -243,7 +242,7 @@ func TestVerifyNamesTheEntry(t *testing.T) {
 	s := startBooks(t)
 	third := s.entries("")[2].ID
 	s.stop()
-	db, err := badger.Open(badger.DefaultOptions(s.ledgerDir()).WithCompression(options.None).WithLogger(nil))
+	db, err := badger.Open(badger.DefaultOptions(s.ledgerDir()).WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,18 +37,17 @@ func inspect(dir string, readFirst int64) (rest unread, err error) {
 		return rest, err
 	}
 	rest.crashed = !closed(files, tables)
-	for _, id := range tables {
-		path := table.NewFilename(id, dir)
-		first, last, err := checkTable(path, false)
+	for _, t := range tables {
+		first, last, err := t.check(dir, false)
 		if err == nil && bulk(first, last) {
-			readFirst -= size(path)
+			readFirst -= size(t.path(dir))
 			if readFirst < 0 {
-				rest.tables = append(rest.tables, id)
+				rest.tables = append(rest.tables, t)
 				continue
 			}
 		}
 		if err == nil {
-			_, _, err = checkTable(path, true)
+			_, _, err = t.check(dir, true)
 		}
 		if err != nil {
 			return rest, damaged("%v", err)
@@ -59,17 +58,26 @@ func inspect(dir string, readFirst int64) (rest unread, err error) {
 
 // unread is what inspect has left for the scrub.
 type unread struct {
-	tables  []uint64
+	tables  []storedTable
 	crashed bool // the process before this one has not closed the store, or its files are not those that it had then
 }
 
 // closed tells whether the files are those of a store that was closed: no log, and the tables of the MANIFEST alone.
-func closed(files []os.DirEntry, tables []uint64) bool {
+func closed(files []os.DirEntry, tables []storedTable) bool {
 	return !slices.ContainsFunc(files, func(f os.DirEntry) bool {
 		id, table := table.ParseFileID(f.Name())
-		return filepath.Ext(f.Name()) == ".mem" || table && !slices.Contains(tables, id)
+		named := slices.ContainsFunc(tables, func(t storedTable) bool { return t.id == id })
+		return filepath.Ext(f.Name()) == ".mem" || table && !named
 	})
 }
+
+// storedTable is a table of the store, as its MANIFEST has it.
+type storedTable struct {
+	id          uint64
+	compression options.CompressionType // None for ours; other programs that open a store of Badger's write compressed ones
+}
+
+func (t storedTable) path(dir string) string { return table.NewFilename(t.id, dir) }
 
 func size(path string) int64 {
 	info, err := os.Stat(path)
@@ -79,8 +87,8 @@ func size(path string) int64 {
 	return info.Size()
 }
 
-// manifest gives the numbers of the tables that the store consists of, in order.
-func manifest(dir string, files []os.DirEntry) ([]uint64, error) {
+// manifest gives the tables that the store consists of, in order.
+func manifest(dir string, files []os.DirEntry) ([]storedTable, error) {
 	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, file := range files { // Badger writes the MANIFEST before any of these
@@ -98,7 +106,11 @@ func manifest(dir string, files []os.DirEntry) ([]uint64, error) {
 	if err != nil {
 		return nil, damaged("its file MANIFEST can't be read: %v", err)
 	}
-	return slices.Sorted(maps.Keys(m.Tables)), nil
+	tables := make([]storedTable, 0, len(m.Tables))
+	for _, id := range slices.Sorted(maps.Keys(m.Tables)) {
+		tables = append(tables, storedTable{id, m.Tables[id].Compression})
+	}
+	return tables, nil
 }
 
 // bulk tells whether a table has nothing but entries and settlements: there are many of them, and what the ledger goes
@@ -108,8 +120,9 @@ func bulk(first, last string) bool {
 		strings.HasPrefix(first, settlementPrefix) && strings.HasPrefix(last, settlementPrefix)
 }
 
-// checkTable reads the end of a table, or all of it, and gives its first and its last key. Ours are never compressed.
-func checkTable(path string, whole bool) (first, last string, err error) {
+// check reads the end of a table, or all of it, and gives its first and its last key.
+func (t storedTable) check(dir string, whole bool) (first, last string, err error) {
+	path := t.path(dir)
 	// Badger's code for tables panics on what it does not expect, and reads a mapped file: where the disk fails, or the
 	// file was cut off, that is a fault.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -123,13 +136,15 @@ func checkTable(path string, whole bool) (first, last string, err error) {
 		return "", "", err
 	}
 	defer file.Close(-1) // as long as it is
-	t, err := table.OpenTable(file, table.Options{ChkMode: options.OnBlockRead})
+	opened, err := table.OpenTable(file, table.Options{
+		ChkMode: options.OnBlockRead, Compression: t.compression, BlockSize: badger.DefaultOptions(dir).BlockSize,
+	})
 	if err != nil {
 		return "", "", err
 	}
-	first, last = string(t.Smallest()), string(t.Biggest())
+	first, last = string(opened.Smallest()), string(opened.Biggest())
 	if whole {
-		err = t.VerifyChecksum()
+		err = opened.VerifyChecksum()
 	}
 	return first, last, err
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/table"
 	"go.uber.org/zap"
 )
 
@@ -38,10 +37,10 @@ func (l *Ledger) scrubSoon(dir string, rest unread) {
 // table that no MANIFEST names. (The keys are read through Badger's mapped files, which stay in memory.) It ends early, and without an error, at Close.
 func (l *Ledger) scrub(dir string, rest unread) error {
 	compacted := false
-	for _, id := range rest.tables {
+	for _, t := range rest.tables {
 		began := time.Now()
-		_, _, err := checkTable(table.NewFilename(id, dir), true)
-		gone := !slices.ContainsFunc(l.db.Tables(), func(t badger.TableInfo) bool { return t.ID == id })
+		_, _, err := t.check(dir, true)
+		gone := !slices.ContainsFunc(l.db.Tables(), func(there badger.TableInfo) bool { return there.ID == t.id })
 		if compacted = compacted || gone; err != nil && !gone {
 			return damaged("%v", err)
 		}

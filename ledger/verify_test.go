@@ -6,15 +6,14 @@ import (
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
-// tamper changes the store of a closed ledger behind its back.
+// tamper changes the store of a closed ledger behind its back, with a plain Badger: what it writes is compressed.
 func tamper(t *testing.T, dir string, f func(*badger.Txn) error) {
 	t.Helper()
-	db, err := badger.Open(badger.DefaultOptions(dir).WithCompression(options.None).WithLogger(nil))
+	db, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
