@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,28 +77,40 @@ type Row struct {
 // The keys that a summary may go by, as they stand in a rollup's key.
 var summaryKeys = []string{"member", "model", "seller"}
 
-// Summary sums inferences by "member", "model", "seller" or "day" (as 2006-01-02), sorted by key. It counts in whole UTC
-// days: every day that the time from (inclusive) to (exclusive) touches; a zero time is no bound.
+// Summary sums inferences by "member", "model", "seller" or "day" (as 2006-01-02), sorted by key, from a time (inclusive) to
+// another (exclusive); a zero time is no bound. Whole UTC days come from their rollups; of a day that the period only begins or
+// ends in, the entries are read.
 func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]Row, error) {
 	field := slices.Index(summaryKeys, by)
 	if field < 0 && by != "day" {
 		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller or day, not by %q", by)
 	}
 	rows := map[string]*Row{}
+	add := func(day string, parts []string, r Rollup) {
+		key := day
+		if field >= 0 {
+			key = parts[field]
+		}
+		row := rows[key]
+		if row == nil {
+			row = &Row{Key: key}
+			rows[key] = row
+		}
+		row.add(r)
+	}
 	err := l.view(ctx, func(v *view) error {
-		return scanRollups(v, from, to, func(day string, parts []string, r Rollup) error {
-			key := day
-			if field >= 0 {
-				key = parts[field]
-			}
-			row := rows[key]
-			if row == nil {
-				row = &Row{Key: key}
-				rows[key] = row
-			}
-			row.add(r)
-			return v.alive()
-		})
+		first, last := midnight(from.Add(dayLength-1)), midnight(to) // the whole days
+		switch {
+		case from.IsZero() && to.IsZero():
+			return v.addRollups(from, to, add)
+		case to.IsZero():
+			return errors.Join(v.addEntries(from, first, add), v.addRollups(first, to, add))
+		case from.IsZero():
+			return errors.Join(v.addRollups(from, last, add), v.addEntries(last, to, add))
+		case first.After(last): // there are none
+			return v.addEntries(from, to, add)
+		}
+		return errors.Join(v.addEntries(from, first, add), v.addRollups(first, last, add), v.addEntries(last, to, add))
 	})
 	if err != nil {
 		return nil, err
@@ -109,6 +122,58 @@ func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]
 	return sorted, nil
 }
 
+const dayLength = 24 * time.Hour
+
+// midnight is the beginning of a time's day, in UTC.
+func midnight(t time.Time) time.Time { return t.UTC().Truncate(dayLength) }
+
+// addEntries adds up what the entries of a period that lies in one day, or two, add to rollups.
+func (v *view) addEntries(from, to time.Time, add func(day string, parts []string, r Rollup)) error {
+	if !from.Before(to) {
+		return nil
+	}
+	first, err := v.first(Query{From: from})
+	if err != nil {
+		return err
+	}
+	return unstop(v.entries(first, func(_ uint64, e *Entry, _ []byte) error {
+		if !e.Time.Before(to) {
+			return errStop
+		}
+		key, r := e.rollup()
+		if key == "" {
+			return nil
+		}
+		day, parts, err := splitRollup(key[len(rollupPrefix):])
+		if err == nil {
+			add(day, parts, r)
+		}
+		return err
+	}))
+}
+
+// addRollups adds up the rollups of whole days.
+func (v *view) addRollups(from, to time.Time, add func(day string, parts []string, r Rollup)) error {
+	first, end := "", "9999-99-99"
+	if !from.IsZero() {
+		first = dayOf(from)
+	}
+	if !to.IsZero() {
+		end = dayOf(to)
+	}
+	return unstop(eachFrom(v.txn, rollupPrefix, rollupPrefix+first, func(rest string, r *Rollup) error {
+		day, parts, err := splitRollup(rest)
+		if err != nil {
+			return err
+		}
+		if day >= end {
+			return errStop
+		}
+		add(day, parts, *r)
+		return v.alive()
+	}))
+}
+
 // topDays is how far back TopModels looks, today not counted.
 const topDays = 7
 
@@ -118,7 +183,7 @@ func (l *Ledger) TopModels(ctx context.Context, since time.Time, n int) ([]strin
 	if oldest := l.now().Add(-topDays * 24 * time.Hour); since.Before(oldest) {
 		since = oldest
 	}
-	rows, err := l.Summary(ctx, since, time.Time{}, "model")
+	rows, err := l.Summary(ctx, midnight(since), time.Time{}, "model")
 	if err != nil {
 		return nil, err
 	}
@@ -128,27 +193,6 @@ func (l *Ledger) TopModels(ctx context.Context, since time.Time, n int) ([]strin
 		models = append(models, r.Key)
 	}
 	return models, nil
-}
-
-func scanRollups(v *view, from, to time.Time, f func(day string, parts []string, r Rollup) error) error {
-	first, last := "", "9999-99-99"
-	if !from.IsZero() {
-		first = dayOf(from)
-	}
-	if !to.IsZero() {
-		last = dayOf(to.Add(-1))
-	}
-	err := eachFrom(v.txn, rollupPrefix, rollupPrefix+first, func(rest string, r *Rollup) error {
-		day, parts, err := splitRollup(rest)
-		if err != nil {
-			return err
-		}
-		if day > last {
-			return errStop
-		}
-		return f(day, parts, *r)
-	})
-	return unstop(err)
 }
 
 // splitRollup gives the day and the names that stand in the key of a rollup, as summaryKeys says.
