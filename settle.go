@@ -164,6 +164,7 @@ func (x *exchange) request() ledger.Request {
 		Protocol:       string(x.endpoint.Protocol),
 		PromptHash:     x.promptHash,
 		PromptBytes:    x.promptBytes,
+		Continued:      x.ask.PreviousResponseID != "",
 	}
 	if len(x.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = x.ask.RequestID // a settlement can't name a longer one

@@ -67,6 +67,7 @@ func TestBillingOfAnswers(t *testing.T) {
 		"no usage":             {answer: sayJSON(200, `{"id":"c","choices":[]}`), want: billed{"estimate", -1, -1, 0, 0, 0, "", ""}},
 		"not JSON":             {answer: say(200, "text/plain", strings.Repeat("text ", 40)), want: billed{"estimate", -1, -1, 0, 0, 0, "", ""}},
 		"impossible usage":     {answer: sayJSON(200, completion(`{"prompt_tokens":100000,"completion_tokens":2}`)), want: billed{source: "estimate", billed: -1, expense: -1, prompt: 100000, completion: 2}},
+		"not justified":        {answer: settledBy(sayJSON(200, completion(`{"prompt_tokens":100000,"completion_tokens":2}`)), "Settlement-Id", "s", "Billed-Micros", "100004"), want: billed{"settlement", 100004, int64(len(chatOf("not justified", ""))) + 4, 100000, 2, 0, "s", "overbilled"}},
 		"no price":             {answer: plain, model: "", want: billed{"estimate", 50000, 50000, 5, 2, 0, "", ""}},
 		"no price of a class":  {answer: sayJSON(200, completion(`{"prompt_tokens":11,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}`)), model: unpriced, want: billed{"estimate", 50000, 50000, 11, 2, 4, "", ""}},
 		"no price, settled":    {answer: said("Billed-Micros", "777777"), model: "", want: settled(777777)},

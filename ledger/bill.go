@@ -35,6 +35,7 @@ type Facts struct {
 	RequestID   string       // a settlement that names another request is refused
 	ClientID    string       // the requestId that the client wrote into its body, if any: a settlement may name it instead
 	PromptBytes int64        // length of the request's body; zero when unknown
+	Continued   bool         // the seller has a part of the prompt already: it may have more tokens than the body has bytes
 	AnswerBytes int64        // bytes of the answer that came
 	Answered    bool         // the headers of a good answer came
 	Whole       bool         // the answer came to its end: its usage is final
@@ -64,7 +65,7 @@ type Charge struct {
 func Bill(f Facts) Charge {
 	var c Charge
 	usable := f.UsageKnown
-	if usable && !plausible(f.Usage, f.PromptBytes) {
+	if usable && !f.plausible(f.Usage) {
 		usable = false
 		c.Flags = append(c.Flags, FlagUsageImplausible)
 	}
@@ -87,7 +88,7 @@ func Bill(f Facts) Charge {
 	if c.Settled != nil {
 		c.Source, c.Billed = SourceSettlement, *c.Settled.BilledMicros
 		c.Expense = c.Billed
-		if cost, known := f.Price.Cost(f.Usage); usable && f.Whole && known && overbilled(c.Billed, cost) {
+		if cost, known := f.most(); known && overbilled(c.Billed, cost) {
 			c.Expense, c.Disputed = cost, c.Billed-cost
 			c.Flags = append(c.Flags, FlagOverbilled)
 		}
@@ -135,11 +136,31 @@ func overbilled(billed, cost money.Micros) bool {
 	return over > 100 && over*100 > cost
 }
 
+// most is what a settlement is compared with: the cost by usage. Prompt tokens above the body's bytes do not justify it, and
+// those that came from the cache are the first to be left out, so that the seller gets the benefit of the doubt.
+func (f *Facts) most() (cost money.Micros, known bool) {
+	t := f.Usage
+	if !f.UsageKnown || !f.Whole || !consistent(t) {
+		return 0, false
+	}
+	if f.bounded() && t.Prompt > f.PromptBytes {
+		t.CacheRead -= min(t.Prompt-f.PromptBytes, t.CacheRead)
+		t.Prompt = f.PromptBytes
+		t.CacheWrite = min(t.CacheWrite, t.Prompt-t.CacheRead)
+	}
+	return f.Price.Cost(t)
+}
+
 // plausible tells whether the counts fit each other and the prompt: a token is at least a byte.
-func plausible(t money.Tokens, promptBytes int64) bool {
+func (f *Facts) plausible(t money.Tokens) bool {
+	return consistent(t) && (!f.bounded() || t.Prompt <= f.PromptBytes)
+}
+
+func (f *Facts) bounded() bool { return f.PromptBytes > 0 && !f.Continued }
+
+func consistent(t money.Tokens) bool {
 	return min(t.Prompt, t.Completion, t.CacheRead, t.CacheWrite) >= 0 &&
-		t.CacheRead <= t.Prompt && t.CacheWrite <= t.Prompt-t.CacheRead &&
-		(promptBytes <= 0 || t.Prompt <= promptBytes)
+		t.CacheRead <= t.Prompt && t.CacheWrite <= t.Prompt-t.CacheRead
 }
 
 // maxTokens is the most that an entry shows of a count, so that sums of what strangers say stay far from overflowing.

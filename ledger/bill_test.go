@@ -114,7 +114,32 @@ func TestBill(t *testing.T) {
 		{"a cut answer is not compared", cut, func(f *ledger.Facts) { f.Settlement = settlement("s", 9_000) }, 9_000, 9_000, 0, settled, nil},
 		{"the seller's own counts are not compared", blind, func(f *ledger.Facts) { f.Settlement = counted(settlement("s", 9_000), 1, 1, 0) }, 9_000, 9_000, 0, settled, nil},
 		{
-			"an implausible usage is not compared", whole, func(f *ledger.Facts) { f.PromptBytes, f.Settlement = 99, settlement("s", 9_000) },
+			"prompt tokens above the body's bytes do not justify it", whole, // 99 and 50 tokens cost 698
+			func(f *ledger.Facts) { f.PromptBytes, f.Usage.Prompt, f.Settlement = 99, 4_250, settlement("s", 9_000) },
+			9_000, 698, 8_302, settled,
+			[]string{ledger.FlagUsageImplausible, ledger.FlagOverbilled},
+		},
+		{
+			"nor do cached ones", whole, // 60, of them 20 cached, and 50 tokens
+			func(f *ledger.Facts) {
+				f.PromptBytes, f.Usage.Prompt, f.Usage.CacheRead, f.Settlement = 60, 140, 100, settlement("s", 9_000)
+			},
+			9_000, 600, 8_400, settled,
+			[]string{ledger.FlagUsageImplausible, ledger.FlagOverbilled},
+		},
+		{
+			"they are harmless where the settlement is small", whole, func(f *ledger.Facts) { f.PromptBytes, f.Settlement = 99, settlement("s", 700) },
+			700, 700, 0, settled,
+			[]string{ledger.FlagUsageImplausible},
+		},
+		{
+			"a prompt that goes on from another is larger than its body", whole,
+			func(f *ledger.Facts) { f.Continued, f.PromptBytes, f.Settlement = true, 9, settlement("s", 700) },
+			700, 700, 0, settled, nil,
+		},
+		{
+			"a usage that contradicts itself is not compared", whole,
+			func(f *ledger.Facts) { f.Usage.CacheRead, f.Settlement = 101, settlement("s", 9_000) },
 			9_000, 9_000, 0, settled,
 			[]string{ledger.FlagUsageImplausible},
 		},

@@ -21,7 +21,8 @@ type Request struct {
 	Model           string `json:"model"` // as served
 	Protocol        string `json:"protocol"`
 	PromptHash      string `json:"promptHash"`
-	PromptBytes     int64  `json:"promptBytes"` // length of the body
+	PromptBytes     int64  `json:"promptBytes"`         // length of the body
+	Continued       bool   `json:"continued,omitempty"` // it goes on from an answer that the seller has: the body is not the whole prompt
 }
 
 // Hold is a request at a seller whose cost is not known yet: durable before the first byte of the answer goes to the

@@ -190,7 +190,7 @@ func (in *Inference) payer() string {
 // charge decides the cost, with what the books know of the settlement and the token.
 func (b *batch) charge(in *Inference) Charge {
 	f := Facts{
-		RequestID: in.RequestID, ClientID: in.ClientRequestID, PromptBytes: in.PromptBytes, AnswerBytes: in.AnswerBytes,
+		RequestID: in.RequestID, ClientID: in.ClientRequestID, PromptBytes: in.PromptBytes, Continued: in.Continued, AnswerBytes: in.AnswerBytes,
 		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown,
 		Settlement: in.Settlement, Price: in.Price,
 	}
