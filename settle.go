@@ -185,7 +185,7 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 	in := ledger.Inference{
 		Request: a.request(), HoldID: a.holdID, Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
 		TokenID: a.lease.TokenID(), Attempts: a.attempts, Status: status,
-		Settlement: a.settlement(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
+		Settlement: a.settlement(), OtherSettlements: a.otherSettlements(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
 		Answered:        a.response != nil && a.response.StatusCode <= 299 && !relay.Compressed(a.response.Header),
 		Asked:           a.mayHaveCost(),
 		TimeToFirstByte: a.firstByte, Duration: a.took, Trace: a.tries(), Budget: a.budget,
@@ -217,6 +217,18 @@ func (a *attempt) settlement() *wire.Settlement {
 		return a.stream.Settlement()
 	}
 	return a.settled
+}
+
+// otherSettlements are what else the seller has said that the request cost, in the order in which they count where that is
+// no settlement after all.
+func (a *attempt) otherSettlements() []*wire.Settlement {
+	if a.stream == nil {
+		return nil
+	}
+	if last := a.stream.Settlement(); a.settled != nil && last != nil {
+		return append([]*wire.Settlement{last}, a.stream.Earlier()...)
+	}
+	return a.stream.Earlier()
 }
 
 // readSettlement takes in a settlement that came with the headers of an answer.

@@ -181,6 +181,10 @@ func TestBillingOfStreams(t *testing.T) {
 		"headers win":         {header: []string{"Settlement-Id", "h", "Billed-Micros", "6"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("h", 6)},
 		"headers win early":   {header: []string{"Settlement-Id", "h", "Billed-Micros", "6"}, stream: streamWith("«"+settlesAs("a", 7)+"»", "", ""), want: by("h", 6)},
 		"bad headers":         {header: []string{"Settlement-Id", "h", "Billed-Micros", "-6"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
+		"absurd headers":      {header: []string{"Settlement-Id", "h", "Billed-Micros", "5000001"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
+		"absurd at last":      {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", 5_000_001)+"»"), want: by("a", 7)},
+		"bad at last":         {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", -1)+"»"), want: by("a", 7)},
+		"foreign at last":     {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"b\",\"requestId\":\"of another\",\"billedMicros\":8}\n\n»"), want: by("a", 7)},
 		"CRLF":                {stream: streamWith("", "«event: tokenbuddy.settlement\r\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\n\r\n»", ""), want: by("a", 7)},
 		"CR":                  {stream: streamWith("", "«event: tokenbuddy.settlement\rdata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\r»", ""), want: by("a", 7)},
 		"all of it CRLF":      {stream: strings.ReplaceAll(streamWith("", "«"+settlesAs("a", 7)+"»", "«"+settlesAs("b", 8)+"»"), "\n", "\r\n"), want: by("b", 8)},
@@ -267,6 +271,11 @@ func TestReplayedSettlement(t *testing.T) {
 	s.seller("a", again, priced("a"))
 	s.seller("b", again, priced("b"))
 	s.seller("streams", sayStream(streamWith("", settlesAs("same", 7), "")), priced("streams"))
+	s.seller("both", inTurn(
+		sayStream(streamWith("", settlesAs("same", 7), "")),
+		sayStream(streamWith(settlesAs("new", 8), settlesAs("same", 7), "")),
+		settledBy(sayStream(streamWith("", settlesAs("newer", 9), "")), "Settlement-Id", "same", "Billed-Micros", "7"),
+	), priced("both"))
 	s.open("")
 	plain := billed{"usage", 9, 9, 5, 2, 0, "", ""}
 	first := billed{"settlement", 7, 7, 5, 2, 0, "same", ""}
@@ -280,6 +289,9 @@ func TestReplayedSettlement(t *testing.T) {
 		{"a", plain},
 		{"streams", billed{"settlement", 7, 7, 0, 0, 0, "same", ""}},
 		{"streams", billed{source: "estimate", billed: -1, expense: -1}},
+		{"both", billed{"settlement", 7, 7, 0, 0, 0, "same", ""}},
+		{"both", billed{"settlement", 8, 8, 0, 0, 0, "new", ""}},
+		{"both", billed{"settlement", 9, 9, 0, 0, 0, "newer", ""}},
 	} {
 		id, body := fmt.Sprint("replay ", i), chatOf(row.model, "")
 		got := len(plainAnswer)

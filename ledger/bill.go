@@ -103,6 +103,9 @@ func Bill(f Facts) Charge {
 	return c
 }
 
+// counts tells whether the settlement is one, and was not booked before.
+func (f *Facts) counts() bool { return !f.Replayed && f.believable() }
+
 // believable tells whether the settlement is one for this request that the credit could pay, if estimates were wrong.
 func (f *Facts) believable() bool {
 	s := f.Settlement

@@ -33,7 +33,9 @@ type Inference struct {
 	Usage      money.Tokens // as read in the answer, if UsageKnown
 	UsageKnown bool
 	Settlement *wire.Settlement // nil: none came. From a provider with an account it is not believed
-	Price      money.Price      // as pinned at admission
+	// OtherSettlements came beside it. The first of them that can be true counts where Settlement can't, or was booked before.
+	OtherSettlements []*wire.Settlement
+	Price            money.Price // as pinned at admission
 
 	AnswerBytes int64
 	Answered    bool // a good answer's headers came; without them and without a settlement it is taken to cost nothing
@@ -192,23 +194,44 @@ func (b *batch) charge(in *Inference) Charge {
 	f := Facts{
 		RequestID: in.RequestID, ClientID: in.ClientRequestID, PromptBytes: in.PromptBytes, Continued: in.Continued, AnswerBytes: in.AnswerBytes,
 		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown,
-		Settlement: in.Settlement, Price: in.Price,
+		Price: in.Price,
 	}
 	var flags []string
 	switch t := b.tokens[in.TokenID]; {
 	case in.TokenID == "":
-		f.Settlement, f.Credit = nil, money.Max
+		f.Credit = money.Max
 	case t == nil:
 		flags = append(flags, FlagTokenGone)
 	default:
 		f.Credit, f.Guessed = t.BalanceMicros, t.guessed()
 	}
-	if s := f.Settlement; s != nil && s.SettlementID != "" {
-		f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
+	if in.TokenID != "" && in.Settlement != nil {
+		f = b.chooseSettlement(in, f)
 	}
 	c := Bill(f)
 	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
 	return c
+}
+
+// chooseSettlement puts the settlement into the facts that counts, or the first one where none does.
+func (b *batch) chooseSettlement(in *Inference, f Facts) Facts {
+	with := func(s *wire.Settlement) Facts {
+		f := f
+		if f.Settlement = s; s.SettlementID != "" {
+			f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
+		}
+		return f
+	}
+	first := with(in.Settlement)
+	if first.Covered || first.counts() {
+		return first
+	}
+	for _, s := range in.OtherSettlements {
+		if other := with(s); other.counts() {
+			return other
+		}
+	}
+	return first
 }
 
 // replay tells whether the settlement of that key is booked, and whether by an entry of the same idempotency key.

@@ -18,6 +18,8 @@ const (
 	// drainTime and drainBytes bound what is read after the last event.
 	drainTime  = 30 * time.Second
 	drainBytes = 1 << 20
+	// maxEarlier is how many settlements before the last one are kept.
+	maxEarlier = 4
 	// stalledTime is what a client that does not read gets at the end of the process.
 	stalledTime = 500 * time.Millisecond
 )
@@ -58,6 +60,7 @@ type Stream struct {
 	silent   bool    // for too long, before anything was sent
 	overAt   time.Time
 	settled  *wire.Settlement
+	earlier  []*wire.Settlement
 	first    time.Time
 	received int64
 }
@@ -77,6 +80,9 @@ func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *
 
 // Settlement is the last good settlement that has come; nil if none has.
 func (s *Stream) Settlement() *wire.Settlement { return s.settled }
+
+// Earlier are good settlements that came before the last one, the newest first.
+func (s *Stream) Earlier() []*wire.Settlement { return s.earlier }
 
 // Bytes is how many bytes of the answer have come, settlements included.
 func (s *Stream) Bytes() int64 { return s.received }
@@ -297,6 +303,9 @@ func (s *Stream) settlement(data []byte) {
 	v, err := wire.ParseSettlement(data)
 	if err != nil || s.o.KeepSettlement != nil && !s.o.KeepSettlement(v) {
 		return // the block is dropped all the same
+	}
+	if s.settled != nil {
+		s.earlier = append([]*wire.Settlement{s.settled}, s.earlier[:min(len(s.earlier), maxEarlier-1)]...)
 	}
 	s.settled = &v
 }
