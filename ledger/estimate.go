@@ -19,7 +19,8 @@ type estimate struct {
 	Booked         money.Micros `json:"booked"`
 	Most           money.Micros `json:"most"` // what was held for it: it can't have cost more
 	At             time.Time    `json:"at"`
-	Told           bool         `json:"told,omitempty"` // the seller has told a balance since
+	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
+	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost anything
 }
 
 // over tells whether the estimate is open no more: a balance was told, and the seller had its time.
@@ -46,6 +47,9 @@ func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, waste
 	e := estimate{
 		Entry: entry, RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: c.Billed, At: b.now,
+	}
+	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
+		e.Unpriced = true
 	}
 	if h := b.holds[in.HoldID]; h != nil {
 		e.Most = max(e.Most, h.AmountMicros)
@@ -89,21 +93,24 @@ func (b *batch) reconcile(t *token, balance money.Micros) {
 // share has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
 // as they can have been wrong by that.
 func (b *batch) share(t *token, taken money.Micros, why string) {
-	room := func(e *estimate) money.Micros { return e.Most - e.Booked }
-	if taken < 0 {
-		room = func(e *estimate) money.Micros { return e.Booked }
-	}
+	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
 	var all money.Micros
 	for i := range t.estimates {
-		all += room(&t.estimates[i])
+		switch e := &t.estimates[i]; {
+		case taken < 0:
+			rooms[i] = e.Booked
+		case e.Unpriced && !e.Told:
+			rooms[i] = t.BalanceMicros
+		default:
+			rooms[i] = e.Most - e.Booked
+		}
+		all += rooms[i]
 	}
 	left := max(-all, min(taken, all))
 	for i := range t.estimates {
-		e := &t.estimates[i]
-		mine := room(e)
-		part := left.Part(mine, all)
-		left, all = left-part, all-mine
-		b.correct(t, e, part, why)
+		part := left.Part(rooms[i], all)
+		left, all = left-part, all-rooms[i]
+		b.correct(t, &t.estimates[i], part, why)
 	}
 }
 
@@ -136,4 +143,5 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 	b.rollUp(entry)
 	t.BalanceMicros -= by
 	e.Booked += by
+	e.Most = max(e.Most, e.Booked)
 }

@@ -115,7 +115,7 @@ func (b *book) run(d *datadriven.TestData) string {
 		return b.buy(a)
 	case "hold":
 		return said(b.l.PlaceHold(ledger.Hold{
-			ID: a.text("id"), Request: a.request(), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"), Price: price,
+			ID: a.text("id"), Request: a.request(), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"), Price: a.price(),
 			Attempt: 1, AmountMicros: a.money("amount", 0), Replaces: a.text("replaces"),
 		}).Wait(ctx))
 	case "release":
@@ -268,10 +268,17 @@ func (a args) purchase() ledger.Purchase {
 	return p
 }
 
+func (a args) price() money.Price {
+	if a.has("unpriced") {
+		return money.NoPrice
+	}
+	return price
+}
+
 func (a args) inference() ledger.Inference {
 	in := ledger.Inference{
 		Request: a.request(), HoldID: a.text("hold"), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"),
-		Attempts: 1, Status: ledger.Status(a.text("status")), Price: price, AnswerBytes: a.number("answer", 0),
+		Attempts: 1, Status: ledger.Status(a.text("status")), Price: a.price(), AnswerBytes: a.number("answer", 0),
 		Answered: a.has("answer"), Asked: a.has("asked"), Exclusive: a.has("exclusive"),
 	}
 	if in.Status == "" {
