@@ -34,7 +34,7 @@ type Journal interface {
 // Terms are what the operator allows.
 type Terms struct {
 	Amount       money.Micros  // of one purchase; up to four times it where the request may cost more
-	RebuyBelow   money.Micros  // a token with less than this, and than half its credit, serves only where no other can be bought
+	RebuyBelow   money.Micros  // a token with less than this serves only where no other can be bought; half its credit, where it never had more
 	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
 	ExpiryMargin time.Duration // a token that expires sooner is not used again

@@ -206,6 +206,17 @@ func (b *bench) refusedOver(hold money.Micros) error {
 }
 
 // Tokens that are small from the start are used all the same: each would else be left for the next after one request.
+// TestHighThreshold has a threshold just under what a token costs: it is the operator's word.
+func TestHighThreshold(t *testing.T) {
+	trade(t, func(b *bench) { b.terms.RebuyBelow = 4 * money.USD }, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-money.USD)
+		b.lease(1).Return(-1) // on the threshold
+		b.wantCalls(1, 1)
+		b.lease(1).Return(-1)
+		b.wantCalls(2, 2)
+	})
+}
+
 func TestSmallTokens(t *testing.T) {
 	for name, set := range map[string]func(*bench){
 		"small purchases":           func(b *bench) { b.terms.Amount, b.seller.credit = money.USD/20, money.USD/20 },

@@ -12,7 +12,7 @@ type Aging struct {
 }
 
 // Aging gives the sellers at which a token should be bought ahead: one was used within the last used, and expires within
-// ahead of its margin or has less than twice RebuyBelow on it, and than half its credit. It looks at every seller that has had
+// ahead of its margin or has less than twice RebuyBelow on it (half its credit, where it never had more). It looks at every seller that has had
 // a token, so it is not for the request path.
 func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 	now := time.Now()

@@ -71,9 +71,14 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 // usable is what the token may still be used for, holds not counted.
 func (t *token) usable() int64 { return t.balance.Load() - t.blocked.Load() }
 
-// low tells whether there is less than floor on the token. Where that is most of what was granted, half of it counts: else
-// each token would be left for the next one after a single request.
-func (t *token) low(floor int64) bool { return t.usable() < min(floor, t.credit/2) }
+// low tells whether there is less than floor on the token. Where no more than that was granted, half of it counts: else each
+// token would be left for the next one after a single request.
+func (t *token) low(floor int64) bool {
+	if floor >= t.credit {
+		floor = t.credit / 2
+	}
+	return t.usable() < floor
+}
 
 // reserve takes a hold from what is free, or tells that there is not enough.
 func (t *token) reserve(hold int64) bool {
