@@ -20,11 +20,14 @@ type estimate struct {
 	Most           money.Micros `json:"most"` // what was held for it: it can't have cost more
 	At             time.Time    `json:"at"`
 	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
+	Whole          bool         `json:"whole,omitempty"`    // the answer came to its end: the seller is not at work on it any more
 	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost anything
 }
 
-// over tells whether the estimate is open no more: a balance was told, and the seller had its time.
-func (e *estimate) over(now time.Time) bool { return e.Told && now.Sub(e.At) >= estimateLife }
+// over tells whether the estimate is open no more: a balance was told, and the seller was through with it or had its time.
+func (e *estimate) over(now time.Time) bool {
+	return e.Told && (e.Whole || now.Sub(e.At) >= estimateLife)
+}
 
 const (
 	// maxEstimates is how many a token remembers, and maxEstimateTexts how long the names of one may be together: they are
@@ -34,7 +37,7 @@ const (
 	// estimateWeight is what one may add to a token's record, correctionWeight what it takes to put one right.
 	estimateWeight   = 2 * maxEstimateTexts
 	correctionWeight = plainWeight + 8*maxEstimateTexts
-	// estimateLife is how long an estimate is open at least: a seller may still be at work on a request whose client has
+	// estimateLife is how long an estimate of an answer that was cut is open at least: a seller may still be at work on a request whose client has
 	// left, and charge for it after it has told a balance with another's settlement.
 	estimateLife = time.Minute
 )
@@ -47,6 +50,7 @@ func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, waste
 	e := estimate{
 		Entry: entry, RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: c.Billed, At: b.now,
+		Whole: in.Status == StatusOK,
 	}
 	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
 		e.Unpriced = true
@@ -91,12 +95,19 @@ func (b *batch) reconcile(t *token, balance money.Micros) {
 }
 
 // share has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
-// as they can have been wrong by that.
+// as they can have been wrong by that: first those of which no balance has told yet.
 func (b *batch) share(t *token, taken money.Micros, why string) {
+	taken -= b.shareAmong(t, false, taken, why)
+	b.shareAmong(t, true, taken, why)
+}
+
+// shareAmong gives what the estimates bear that a balance has, or has not, told of.
+func (b *batch) shareAmong(t *token, told bool, taken money.Micros, why string) money.Micros {
 	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
 	var all money.Micros
 	for i := range t.estimates {
 		switch e := &t.estimates[i]; {
+		case e.Told != told:
 		case taken < 0:
 			rooms[i] = e.Booked
 		case e.Unpriced && !e.Told:
@@ -106,12 +117,14 @@ func (b *batch) share(t *token, taken money.Micros, why string) {
 		}
 		all += rooms[i]
 	}
-	left := max(-all, min(taken, all))
+	borne := max(-all, min(taken, all))
+	left := borne
 	for i := range t.estimates {
 		part := left.Part(rooms[i], all)
 		left, all = left-part, all-rooms[i]
 		b.correct(t, &t.estimates[i], part, why)
 	}
+	return borne
 }
 
 // guessed is what was taken from the token by estimates that are open.

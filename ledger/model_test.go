@@ -45,7 +45,7 @@ type guess struct {
 	account, member, key string
 	booked, most         money.Micros
 	at                   time.Time
-	told                 bool
+	told, whole          bool
 }
 
 func newModel(now time.Time) *model {
@@ -147,7 +147,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	}
 	if c.Source == ledger.SourceEstimate && (in.Answered || in.Asked) {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false,
+			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false, in.Status == ledger.StatusOK,
 		})
 		t.guesses = t.guesses[max(0, len(t.guesses)-16):]
 	}
@@ -176,7 +176,7 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 		balance = max(t.balance, min(balance, t.paid))
 	}
 	balance = max(balance, 0)
-	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool { return g.told && m.now.Sub(g.at) >= time.Minute })
+	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool { return g.told && (g.whole || m.now.Sub(g.at) >= time.Minute) })
 	m.share(t, t.balance-balance)
 	for i := range t.guesses {
 		t.guesses[i].told = true
@@ -185,29 +185,35 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 	t.balance = balance
 }
 
-// share lets estimates bear what was taken more, or less where it is below zero.
+// share lets estimates bear what was taken more, or less where it is below zero: first those that no balance has told of.
 func (m *model) share(t *modelToken, taken money.Micros) {
-	var rooms []money.Micros
-	var all money.Micros
-	for _, g := range t.guesses {
-		room := g.most - g.booked
+	for _, told := range []bool{false, true} {
+		var rooms []money.Micros
+		var all money.Micros
+		for _, g := range t.guesses {
+			room := g.most - g.booked
+			if taken < 0 {
+				room = g.booked
+			}
+			if g.told != told {
+				room = 0
+			}
+			rooms = append(rooms, room)
+			all += room
+		}
+		sign, left := money.Micros(1), min(taken, all)
 		if taken < 0 {
-			room = g.booked
+			sign, left = -1, min(-taken, all)
 		}
-		rooms = append(rooms, room)
-		all += room
-	}
-	sign, left := money.Micros(1), min(taken, all)
-	if taken < 0 {
-		sign, left = -1, min(-taken, all)
-	}
-	for i := range t.guesses {
-		part := money.Micros(0)
-		if all > 0 {
-			part = left * rooms[i] / all
+		taken -= sign * left
+		for i := range t.guesses {
+			part := money.Micros(0)
+			if all > 0 {
+				part = left * rooms[i] / all
+			}
+			left, all = left-part, all-rooms[i]
+			m.correct(t, &t.guesses[i], sign*part)
 		}
-		left, all = left-part, all-rooms[i]
-		m.correct(t, &t.guesses[i], sign*part)
 	}
 }
 
