@@ -182,7 +182,7 @@ func TestBillingOfStreams(t *testing.T) {
 		"headers win early":   {header: []string{"Settlement-Id", "h", "Billed-Micros", "6"}, stream: streamWith("«"+settlesAs("a", 7)+"»", "", ""), want: by("h", 6)},
 		"bad headers":         {header: []string{"Settlement-Id", "h", "Billed-Micros", "-6"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
 		"absurd headers":      {header: []string{"Settlement-Id", "h", "Billed-Micros", "5000001"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
-		"absurd at last":      {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", 5_000_001)+"»"), want: by("a", 7)},
+		"absurd at last":      {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", 5_000_001)+"»"), want: billed{"settlement", 7, 7, 0, 0, 0, "a", "settlement_refused"}},
 		"bad at last":         {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", -1)+"»"), want: by("a", 7)},
 		"foreign at last":     {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"b\",\"requestId\":\"of another\",\"billedMicros\":8}\n\n»"), want: by("a", 7)},
 		"CRLF":                {stream: streamWith("", "«event: tokenbuddy.settlement\r\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\n\r\n»", ""), want: by("a", 7)},
@@ -290,7 +290,7 @@ func TestReplayedSettlement(t *testing.T) {
 		{"streams", billed{"settlement", 7, 7, 0, 0, 0, "same", ""}},
 		{"streams", billed{source: "estimate", billed: -1, expense: -1}},
 		{"both", billed{"settlement", 7, 7, 0, 0, 0, "same", ""}},
-		{"both", billed{"settlement", 8, 8, 0, 0, 0, "new", ""}},
+		{"both", billed{"settlement", 8, 8, 0, 0, 0, "new", "settlement_replayed"}},
 		{"both", billed{"settlement", 9, 9, 0, 0, 0, "newer", ""}},
 	} {
 		id, body := fmt.Sprint("replay ", i), chatOf(row.model, "")

@@ -206,15 +206,18 @@ func (b *batch) charge(in *Inference) Charge {
 		f.Credit, f.Guessed = t.BalanceMicros, t.guessed()
 	}
 	if in.TokenID != "" && in.Settlement != nil {
-		f = b.chooseSettlement(in, f)
+		var aside []string
+		f, aside = b.chooseSettlement(in, f)
+		flags = append(flags, aside...)
 	}
 	c := Bill(f)
 	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
 	return c
 }
 
-// chooseSettlement puts the settlement into the facts that counts, or the first one where none does.
-func (b *batch) chooseSettlement(in *Inference, f Facts) Facts {
+// chooseSettlement puts the settlement into the facts that counts, or the first one where none does, and gives the flags of
+// those that are left aside for it.
+func (b *batch) chooseSettlement(in *Inference, f Facts) (Facts, []string) {
 	with := func(s *wire.Settlement) Facts {
 		f := f
 		if f.Settlement = s; s.SettlementID != "" {
@@ -224,14 +227,17 @@ func (b *batch) chooseSettlement(in *Inference, f Facts) Facts {
 	}
 	first := with(in.Settlement)
 	if first.Covered || first.counts() {
-		return first
+		return first, nil
 	}
 	for _, s := range in.OtherSettlements {
 		if other := with(s); other.counts() {
-			return other
+			if first.Replayed {
+				return other, []string{FlagSettlementReplayed}
+			}
+			return other, []string{FlagSettlementRefused}
 		}
 	}
-	return first
+	return first, nil
 }
 
 // replay tells whether the settlement of that key is booked, and whether by an entry of the same idempotency key.
