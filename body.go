@@ -103,6 +103,18 @@ func (b *body) fill(r io.Reader, hint, limit int64) ([]byte, error) {
 	}
 }
 
+// maxDiscarded bounds what is read of a request that is refused, in bytes.
+const maxDiscarded = 64 << 20
+
+// discardRest reads what is left of the body of a request that is refused. Many HTTP/1 clients send a body to its end before
+// they look for the answer; those would find the connection reset instead, and take a refusal for a failure that another try
+// may better. HTTP/2 tells them, and a client that waits for leave to send (Expect: 100-continue) has nothing under way.
+func discardRest(r *http.Request) {
+	if r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
+	}
+}
+
 func contentCoding(h http.Header) string {
 	coding := strings.ToLower(strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ",")))
 	if coding == "identity" {

@@ -207,6 +207,7 @@ func (gw *gateway) index(ctx context.Context) *routing.Index {
 // refuse answers in the shape of the API that was called.
 func (x *exchange) refuse(refusal *dialect.Refusal) {
 	x.describe()
+	discardRest(x.r)
 	refusal.Write(x.w, x.shape, x.id)
 }
 

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -199,6 +203,35 @@ func TestRefusals(t *testing.T) {
 			assertRefused(t, path, s.ask(1, "POST", path, `{"model":"good"}`, key...), refusedModel, isAnthropic(path))
 		}
 	})
+}
+
+// TestRefusalOfLongBody has a client that sends its body to the end before it looks for the answer. It must find the refusal
+// there, not a connection that was reset.
+func TestRefusalOfLongBody(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("good", answerPlain, "m")
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n")
+	body := `{"model":"m","x":"` + strings.Repeat("x", 12<<20) + `"}`
+	for key, want := range map[string]refusal{"sk-ada": refusedTooLarge, "sk-bob": refusedKey} {
+		conn, err := net.Dial("tcp", s.site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		request := fmt.Sprintf("POST /v1/messages HTTP/1.1\r\nHost: %s\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n", s.site, key, len(body))
+		if _, err := io.WriteString(conn, request+body); err != nil {
+			t.Errorf("status %d: the body could not be sent: %v", want.status, err)
+			continue
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("status %d: %v", want.status, err)
+			continue
+		}
+		said, err := io.ReadAll(res.Body)
+		assertRefused(t, "/v1/messages", &answered{Response: res, body: string(said), cut: err}, want, true)
+	}
 }
 
 // TestRefusalsInSDKs has the official clients meet refusals: each must raise its own error type, streamed or not.
