@@ -65,8 +65,9 @@ func (a *attempt) writeHeader() {
 	a.w.WriteHeader(a.response.StatusCode)
 }
 
-// describe adds the gateway's own headers to whatever answer the client gets.
+// describe adds the gateway's own headers to whatever answer the client gets, and tells the handlers before this one of it.
 func (x *exchange) describe() {
+	x.setPlaceholders()
 	if x.attempts > 0 {
 		x.w.Header().Set("X-TokenBuddy-Seller", x.seller)
 		x.w.Header().Set("X-TokenBuddy-Attempts", strconv.Itoa(x.attempts))
@@ -175,13 +176,14 @@ func (a *attempt) verdict(interrupted bool) routing.Result {
 }
 
 // presentable tells whether the answer of an attempt that failed may be shown to the client: one that tells it about the
-// model, the rate or the seller. What a seller says of our account (401, 402, 403) the client would take for its own.
+// model, the rate or the seller. What a seller says of our account (401, 402, 403) the client would take for its own. Of the
+// 5xx only JSON is shown, as APIs say it: what else there is comes from the machines before them.
 func (a *attempt) presentable() bool {
-	if a.response == nil || a.stream != nil || a.more || a.outcome.Kind == routing.InsufficientFunds || !json.Valid(a.answer) {
+	if a.response == nil || a.stream != nil || a.more || a.outcome.Kind == routing.InsufficientFunds {
 		return false
 	}
 	status := a.outcome.Status
-	return status == http.StatusNotFound || status == http.StatusTooManyRequests || status >= 500
+	return status == http.StatusNotFound || status == http.StatusTooManyRequests || status >= 500 && json.Valid(a.answer)
 }
 
 // show gives the client the answer of an attempt that failed.

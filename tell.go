@@ -20,27 +20,43 @@ func (x *exchange) tell() {
 			TimeToFirstByte: x.firstByte, Duration: time.Since(x.begun),
 		})
 	}
-	fields := map[string]string{"model": x.served, "seller": x.seller}
-	if x.member != nil {
-		fields["member"] = x.member.Name
+	x.setPlaceholders()
+	if x.attempts > 0 {
+		x.replacer().Set("http.tokenbuddy.billed_micros", int64(x.billed))
 	}
-	extra, _ := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
-	repl := x.replacer()
-	for name, value := range fields {
-		if value == "" {
-			continue
-		}
-		repl.Set("http.tokenbuddy."+name, value)
-		if extra != nil {
-			extra.Add(zap.String("tokenbuddy_"+name, value))
-		}
-	}
-	if x.attempts == 0 {
+	extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	if !ok {
 		return
 	}
-	repl.Set("http.tokenbuddy.billed_micros", int64(x.billed))
-	if extra != nil {
+	for _, f := range x.facts() {
+		if f.value != "" {
+			extra.Add(zap.String("tokenbuddy_"+f.name, f.value))
+		}
+	}
+	if x.attempts > 0 {
 		extra.Add(zap.Int64("tokenbuddy_billed_micros", int64(x.billed)))
+	}
+}
+
+// fact is something that the access log and the placeholders say of a request; its value is empty where it is not known.
+type fact struct{ name, value string }
+
+func (x *exchange) facts() [3]fact {
+	all := [...]fact{{"member", ""}, {"model", x.served}, {"seller", x.seller}}
+	if x.member != nil {
+		all[0].value = x.member.Name
+	}
+	return all
+}
+
+// setPlaceholders sets those that are known by now. It is done before the answer begins too, so that a header which Caddy
+// sets at that moment finds them.
+func (x *exchange) setPlaceholders() {
+	repl := x.replacer()
+	for _, f := range x.facts() {
+		if f.value != "" {
+			repl.Set("http.tokenbuddy."+f.name, f.value)
+		}
 	}
 }
 

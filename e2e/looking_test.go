@@ -92,7 +92,7 @@ func TestPromptHash(t *testing.T) {
 	}
 }
 
-// TestAccessLog looks for who used what in the access log, and in the placeholders.
+// TestAccessLog looks for who used what in the access log, and in the placeholders, at the answer's beginning and at its end.
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -100,9 +100,11 @@ func TestAccessLog(t *testing.T) {
 	registry := serveDocument(t, s.lists)
 	s.caddy = newCaddy(t, "")
 	s.sites = []string{s.site}
-	s.write(s.global("") + "http://" + s.site + " {\n\tbind 127.0.0.1\n\tlog\n\tlog_append said_member {http.tokenbuddy.member}\n\tlog_append said_seller {http.tokenbuddy.seller}\n\tlog_append said_model {http.tokenbuddy.model}\n\ttokenbuddy {\n" + market(registry, "") + "\t}\n}\n")
+	s.write(s.global("") + "http://" + s.site + " {\n\tbind 127.0.0.1\n\tlog\n\tlog_append said_member {http.tokenbuddy.member}\n\tlog_append said_seller {http.tokenbuddy.seller}\n\tlog_append said_model {http.tokenbuddy.model}\n\theader >Said {http.tokenbuddy.member}/{http.tokenbuddy.seller}/{http.tokenbuddy.model}\n\ttokenbuddy {\n" + market(registry, "") + "\t}\n}\n")
 	s.start()
-	s.infer("logged", "alias", "")
+	if said := s.infer("logged", "alias", "").Header.Get("Said"); said != "anonymous/acme/m" {
+		t.Errorf("a header that is set when the answer begins has %q", said)
+	}
 	var line map[string]any
 	eventually(t, "the access log", func() bool {
 		for l := range strings.Lines(s.log.String()) {
