@@ -21,10 +21,10 @@ const USD Micros = 1_000_000
 // from overflowing, so arithmetic on checked amounts needs no guard of its own.
 const Max = 1_000_000_000 * USD
 
-// Parse reads a decimal number of dollars with at most six decimals, such as "5", "0.10" or "$0.25". It refuses signs,
-// exponents, and anything above Max.
+// Parse reads a decimal number of dollars with at most six decimals, such as "5" or "0.10". It refuses signs, the dollar's
+// too, exponents, and anything above Max.
 func Parse(s string) (Micros, error) {
-	whole, frac, dot := strings.Cut(strings.TrimPrefix(s, "$"), ".")
+	whole, frac, dot := strings.Cut(s, ".")
 	if whole == "" || len(whole) > 10 || dot && (frac == "" || len(frac) > 6) || !digits(whole) || !digits(frac) {
 		return 0, fmt.Errorf("%q is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10", s)
 	}

@@ -3,13 +3,12 @@ package money
 import (
 	"math"
 	"math/big"
-	"strings"
 	"testing"
 )
 
 func TestParse(t *testing.T) {
 	for s, want := range map[string]Micros{
-		"5": 5 * USD, "0.10": 100_000, "0": 0, "$0.25": 250_000, "0.000001": 1, "1.5": 1_500_000, "007": 7 * USD,
+		"5": 5 * USD, "0.10": 100_000, "0": 0, "0.25": 250_000, "0.000001": 1, "1.5": 1_500_000, "007": 7 * USD,
 		"1000000000": Max, "1000000000.000000": Max, "999999999.999999": Max - 1, "0.123456": 123_456,
 	} {
 		if got, err := Parse(s); err != nil || got != want {
@@ -17,7 +16,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "$", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "1_000", " 5", "5 ", "0.0000001", "1.2.3", "$$5", "5$", "five", "٥",
+		"", "$", "$5", "$0.25", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "1_000", " 5", "5 ", "0.0000001", "1.2.3", "$$5", "5$", "five", "٥",
 		"1000000000.000001", "9999999999", "10000000000", "0x10", "NaN", "Inf", "1.-5", "$-1",
 	} {
 		if got, err := Parse(s); err == nil || got != 0 {
@@ -119,7 +118,7 @@ func FuzzParse(f *testing.F) {
 		if m < 0 || m > Max {
 			t.Fatalf("%q is %d", s, int64(m))
 		}
-		exact, ok := new(big.Rat).SetString(strings.TrimPrefix(s, "$"))
+		exact, ok := new(big.Rat).SetString(s)
 		if !ok || exact.Cmp(big.NewRat(int64(m), int64(USD))) != 0 {
 			t.Fatalf("%q was read as %d micros", s, int64(m))
 		}
