@@ -28,7 +28,7 @@ func (m *Manual) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf(`unexpected word %q: expected "manual [<seller_id>]"`, d.Val())
 	}
 	return noBlock(d)
 }

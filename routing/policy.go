@@ -102,9 +102,9 @@ func PolicyName(p Policy) string {
 
 // noArguments reads a policy's name in a Caddyfile, where nothing may follow it.
 func noArguments(d *caddyfile.Dispenser) error {
-	d.Next() // the policy's name
-	if d.NextArg() {
-		return d.ArgErr()
+	d.Next()
+	if name := d.Val(); d.NextArg() {
+		return d.Errf("unexpected word %q: expected %q alone", d.Val(), name)
 	}
 	return noBlock(d)
 }

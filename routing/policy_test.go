@@ -63,11 +63,11 @@ func TestPolicies(t *testing.T) {
 func TestPolicyCaddyfile(t *testing.T) {
 	for input, want := range map[string]string{
 		"default_first":           "",
-		"default_first x":         "wrong argument count",
+		"default_first x":         `unexpected word "x": expected "default_first" alone`,
 		"default_first {\n x\n}":  `unexpected "x"`,
 		"manual":                  "",
 		"manual acme":             "",
-		"manual acme other":       "wrong argument count",
+		"manual acme other":       `unexpected word "other": expected "manual [<seller_id>]"`,
 		"manual no@id":            `"no@id" is not the id of a seller`,
 		"manual acme {\n x y\n}":  `unexpected "x"`,
 		"manual {\n seller acme}": `unexpected "seller"`,
