@@ -57,7 +57,8 @@ func (e *CallError) Unwrap() error { return e.Err }
 //
 // The request carries an Idempotency-Key and can be read again, so that net/http sends it once more where a connection that
 // lay idle turns out to be closed: nobody has seen it then, and to take that for the seller's failure would be wrong. Where
-// the seller did see it, the key makes it one charge.
+// the seller did see it, the key makes it one charge; but a request that ends a seller's process must not be sent over one
+// connection after the other until none is left.
 func Send(ctx context.Context, c Call) (*http.Response, error) {
 	var connected, reused atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -70,7 +71,13 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	}
 	req.Header = c.Header
 	req.ContentLength = c.Body.Len()
-	req.GetBody = func() (io.ReadCloser, error) { return c.Body.Reader(), nil }
+	resent := 0
+	req.GetBody = func() (io.ReadCloser, error) {
+		if resent++; resent >= maxStale {
+			return nil, errUnanswered
+		}
+		return c.Body.Reader(), nil
+	}
 	if c.Body.Len() == 0 {
 		req.Body = http.NoBody // a length of 0 with a body would mean that it is unknown
 	}
@@ -99,6 +106,9 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 
 // maxStale is how many connections are tried that may have been closed while they lay idle.
 const maxStale = 3
+
+// errUnanswered is when all of them were.
+var errUnanswered = fmt.Errorf("closed without an answer: %w", io.ErrUnexpectedEOF)
 
 // writeFailed tells whether a request could not be written whole. So it shows that the seller has just closed a connection
 // that lay idle, when the headers go out before that is known. net/http sends a request again when it finds out by reading,

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -263,5 +265,54 @@ func TestSendGetsOverAConnectionClosedMeanwhile(t *testing.T) {
 		if string(body) != `{"x":1}` || dials != want {
 			t.Errorf("got %q over %d connections, want %d", body, dials, want)
 		}
+	}
+}
+
+// A request to which the seller answers with the end of the connection is not sent over all that lie idle.
+func TestSendGivesUpOnClosedConnections(t *testing.T) {
+	const idle = 8
+	var together sync.WaitGroup
+	var dying atomic.Bool
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if asked.Add(1); dying.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		together.Done()
+		together.Wait()
+	}))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	transport := newTransport(0, nil)
+	defer transport.CloseIdleConnections()
+	send := func() error {
+		resp, err := Send(t.Context(), Call{
+			URL: server.URL, Header: RequestHeader(nil, "r", "k"), Body: Splice([]byte(`{"x":1}`)), Transport: transport,
+		})
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	together.Add(idle)
+	var all sync.WaitGroup
+	for range idle {
+		all.Go(func() {
+			if err := send(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	dying.Store(true)
+	asked.Store(0)
+	err := send()
+	var call *CallError
+	if !errors.As(err, &call) || call.Stage != StageSent || !strings.Contains(err.Error(), "the connection was closed") {
+		t.Errorf("error %v", err)
+	}
+	if n := asked.Load(); n < 1 || n > maxStale {
+		t.Errorf("sent %d times", n)
 	}
 }
