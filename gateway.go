@@ -91,7 +91,11 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 		}))
 	}
 	gw.release = append(gw.release, m.HoldResolver(gw.resume))
-	gw.warmth = m.Warmer.Join(h.set.prewarm.site(catalogue{gw}))
+	site := h.set.prewarm.site(catalogue{gw})
+	if gw.registry != nil {
+		site.Ready = gw.registry.Ready
+	}
+	gw.warmth = m.Warmer.Join(site)
 	gw.release = append(gw.release, gw.warmth.Leave)
 	return gw, nil
 }

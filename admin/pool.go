@@ -12,17 +12,14 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// PoolStatus is what is known of the sellers that were dealt with.
+// PoolStatus is what is known of the sellers.
 type PoolStatus struct {
 	Size    int                 `json:"size"`
 	Entries []routing.PoolEntry `json:"entries"`
 }
 
 func poolStatus(m *market.Market) PoolStatus {
-	entries := m.Pool.Entries()
-	if entries == nil {
-		entries = []routing.PoolEntry{}
-	}
+	entries := m.Sellers()
 	return PoolStatus{len(entries), entries}
 }
 
@@ -35,20 +32,18 @@ type Seller struct {
 }
 
 func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
-	type key struct{ id, origin string }
 	rows := []Seller{}
-	at := make(map[key]int)
-	for _, e := range m.Pool.Entries() {
-		at[key{e.SellerID, e.URL}] = len(rows)
+	at := make(map[routing.SellerKey]int)
+	for _, e := range m.Sellers() {
+		at[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = len(rows)
 		rows = append(rows, Seller{PoolEntry: e})
 	}
 	for _, c := range m.Desk.Credit().Sellers {
-		i, ok := at[key{c.SellerID, c.Origin}]
+		key := routing.SellerKey{ID: c.SellerID, Origin: c.Origin}
+		i, ok := at[key]
 		if !ok {
 			i = len(rows)
-			rows = append(rows, Seller{PoolEntry: routing.PoolEntry{
-				SellerID: c.SellerID, URL: c.Origin, Circuit: routing.CircuitClosed, HealthScore: 1000,
-			}})
+			rows = append(rows, Seller{PoolEntry: routing.Unmet(key)})
 		}
 		rows[i].LeftMicros, rows[i].WastedMicros, rows[i].NoMoreMoney = c.LeftMicros, c.WastedMicros, c.NoMoreMoney
 	}

@@ -64,8 +64,11 @@ func (d *diagnosis) registry(r *routing.RegistryStatus) {
 }
 
 func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
-	open := 0
+	open, met := 0, 0
 	for _, e := range entries {
+		if e.LastSuccessAt != nil || e.LastFailAt != nil {
+			met++
+		}
 		if e.Circuit == routing.CircuitClosed {
 			continue
 		}
@@ -77,7 +80,7 @@ func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 		d.note(fmt.Sprintf("Seller %s (%s) gets no requests: it failed %d times in a row.", shown(e.SellerID), shown(e.URL), e.ConsecutiveFailures),
 			"It is tried again by itself, "+due+".")
 	}
-	if open > 0 && open == len(entries) {
+	if open > 0 && open == met {
 		d.wrong("No seller that was dealt with is well.", "Check this machine's own network first, then the log for what the sellers answer.")
 	}
 }

@@ -22,10 +22,10 @@ func sellersCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sellers",
-		Short: "Lists the sellers that were dealt with, and how they do",
+		Short: "Lists the sellers, and how they do",
 		Long: `
-Lists the sellers that the gateway has dealt with since it started, how they do, and what is left there. With --ledger it lists those
-that the ledger knows, and what became of the money there.`,
+Lists the sellers that the gateway knows, how they do, and what is left there. With --ledger it lists those that the ledger
+knows, and what became of the money there.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			if from.dir == "" {
@@ -92,7 +92,7 @@ func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string
 
 func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 	if len(rows) == 0 {
-		fmt.Fprintln(w, "No seller was dealt with since the gateway started.")
+		fmt.Fprintln(w, "No seller is known.")
 		return
 	}
 	t := &table{words: "0128"}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,5 +288,63 @@ func TestManualNeedsASeller(t *testing.T) {
 		if status := s.do(http.MethodPut, "/tokenbuddy/selection", body); status != want {
 			t.Errorf("PUT %s: status %d", body, status)
 		}
+	}
+}
+
+// TestLookingAtOnce looks in on a gateway that has only just started and dealt with nobody: its sellers are listed, and the
+// focus set is there, cold. A sweep that is asked for before the registry has answered waits for it.
+func TestLookingAtOnce(t *testing.T) {
+	t.Parallel()
+	acme, other := newSeller(t, "acme", answerPlain), newSeller(t, "other", answerPlain)
+	list := registryOf(t, []string{"m"}, acme, other)
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-answer
+		list.Config.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(registry.Close)
+	c := newCaddy(t, "")
+	c.configure(market(registry, "\t\tprewarm {\n\t\t\tmodels m\n\t\t\tjitter 1h 1h\n\t\t}\n"))
+	c.start()
+	<-asked
+	swept := make(chan string, 1)
+	go func() {
+		res, err := http.Post("http://"+c.admin+"/tokenbuddy/prewarm", "application/json", nil)
+		if err != nil {
+			swept <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		swept <- string(body)
+	}()
+	eventually(t, "the sweep", func() bool {
+		_, body := c.look("/tokenbuddy/status")
+		return strings.Contains(string(body), `"running":true`)
+	})
+	close(answer)
+	if result := <-swept; !strings.Contains(result, `"entries":5,"probed":2,"healthy":2`) {
+		t.Errorf("a sweep at once: %s", result)
+	}
+
+	c.stop()
+	c.start() // the document is known now, and nobody was dealt with
+	_, body := c.look("/tokenbuddy/sellers")
+	var sellers []standing
+	if err := json.Unmarshal(body, &sellers); err != nil {
+		t.Fatal(err)
+	}
+	well := func(id string) standing { return standing{SellerID: id, Circuit: "closed", HealthScore: 1000} }
+	if want := []standing{well("acme"), well("other")}; !slices.Equal(sellers, want) {
+		t.Errorf("sellers %s", body)
+	}
+	if pool := c.standings(); len(pool) != 2 {
+		t.Errorf("pool %v", pool)
+	}
+	_, body = c.look("/tokenbuddy/status")
+	const cold = `"modelId":"m","protocol":"messages","paymentMethod":"mock","state":"cold","candidateCount":2,"warmedAt":null`
+	if !strings.Contains(string(body), cold) || !strings.Contains(string(body), `"prewarm":{"size":5,`) {
+		t.Errorf("the focus set is not there, cold: %s", body)
 	}
 }

@@ -144,6 +144,25 @@ func (m *Market) Destruct() error {
 // maxExclusions is how many sellers can be left out for a model and path at once; the oldest are forgotten first.
 const maxExclusions = 4096
 
+// Sellers gives all sellers that the running configs name, and those that were dealt with, in order.
+func (m *Market) Sellers() []routing.PoolEntry {
+	entries := m.Pool.Entries()
+	there := make(map[routing.SellerKey]bool, len(entries))
+	for _, e := range entries {
+		there[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = true
+	}
+	for _, t := range *m.tables.Load() {
+		t.Index().Sellers(func(s *routing.Seller) {
+			if !there[s.Key()] {
+				there[s.Key()] = true
+				entries = append(entries, routing.Unmet(s.Key()))
+			}
+		})
+	}
+	slices.SortFunc(entries, routing.PoolEntry.Compare)
+	return entries
+}
+
 // HoldTable has a config's table hear of changes of the sellers' health, and of the selection, until release is called.
 func (m *Market) HoldTable(t *routing.Table) (release func()) {
 	m.mu.Lock()

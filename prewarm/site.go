@@ -63,6 +63,8 @@ type SiteOptions struct {
 	Timeout time.Duration
 	// The first sweep comes after a random time from JitterMin to JitterMax. No default.
 	JitterMin, JitterMax time.Duration
+	// Ready waits until the Catalogue has its sellers, for a time that it bounds itself. Nil: it has them.
+	Ready func(context.Context) error
 	// Catalogue is required, unless Off.
 	Catalogue Catalogue
 }

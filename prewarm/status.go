@@ -70,7 +70,7 @@ func (w *Warmer) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := Status{
-		Prewarm:  EntriesStatus{Size: len(w.entries), Entries: make([]EntryStatus, 0, len(w.entries))},
+		Prewarm:  EntriesStatus{Entries: make([]EntryStatus, 0, len(w.entries))},
 		FocusSet: w.focusSet(),
 		Scheduler: SchedulerStatus{
 			Running: w.running, Sites: len(w.sites), IntervalMs: w.interval().Milliseconds(),
@@ -88,6 +88,10 @@ func (w *Warmer) Status() Status {
 			WarmedAt: moment(e.warmedAt), TTLMs: e.ttl.Milliseconds(), ConsecutiveWarmingFailures: e.failures,
 		})
 	}
+	for _, site := range w.sites {
+		s.Prewarm.Entries = append(s.Prewarm.Entries, site.unswept(s.Prewarm.Entries)...)
+	}
+	s.Prewarm.Size = len(s.Prewarm.Entries)
 	slices.SortFunc(s.Prewarm.Entries, func(a, b EntryStatus) int {
 		return cmp.Or(cmp.Compare(a.ModelID, b.ModelID), cmp.Compare(a.Protocol, b.Protocol),
 			cmp.Compare(a.PaymentMethod, b.PaymentMethod))
@@ -95,15 +99,51 @@ func (w *Warmer) Status() Status {
 	return s
 }
 
+// unswept gives the entries of the focus set that are not among those there are, as no sweep has come to them yet. w.mu is
+// held.
+func (s *Site) unswept(there []EntryStatus) (cold []EntryStatus) {
+	for _, name := range s.models() {
+		model, ok := s.o.Catalogue.Resolve(name)
+		if !ok {
+			continue
+		}
+		for _, p := range dialect.Protocols {
+			methods := make(map[string]int)
+			for _, seller := range s.o.Catalogue.Pool(model, p) {
+				for _, method := range seller.Methods {
+					if !seller.Account {
+						methods[method]++
+					}
+				}
+			}
+			for method, n := range methods {
+				e := EntryStatus{ModelID: model, Protocol: p, PaymentMethod: method, State: Cold, CandidateCount: n}
+				if !slices.ContainsFunc(there, e.sameAs) && !slices.ContainsFunc(cold, e.sameAs) {
+					cold = append(cold, e)
+				}
+			}
+		}
+	}
+	return cold
+}
+
+func (e EntryStatus) sameAs(o EntryStatus) bool {
+	return e.ModelID == o.ModelID && e.Protocol == o.Protocol && e.PaymentMethod == o.PaymentMethod
+}
+
+// models gives the focus set of the site, as far as it is known. The warmer's mu is held.
+func (s *Site) models() []string {
+	if len(s.o.Models) > 0 {
+		return s.o.Models
+	}
+	return s.warmer.top.models
+}
+
 // focusSet gives the models of all sites. w.mu is held.
 func (w *Warmer) focusSet() []string {
 	models := []string{}
 	for _, s := range w.sites {
-		if len(s.o.Models) > 0 {
-			models = append(models, s.o.Models...)
-		} else {
-			models = append(models, w.top.models...)
-		}
+		models = append(models, s.models()...)
 	}
 	slices.Sort(models)
 	return slices.Compact(models)

@@ -90,6 +90,9 @@ func (s *sweep) run() {
 func (s *sweep) gather() (offers []offer) {
 	from := int(s.warmer.sweepCount()) * sampleSize
 	for _, site := range s.sites {
+		if site.o.Ready != nil {
+			_ = site.o.Ready(site.ctx) // without them there is nothing to be warmed; the next sweep may find some
+		}
 		uses := site.inUse(s.started, maxBackoff*s.interval)
 		if !s.lazy {
 			focus, err := site.focus(s.started)

@@ -122,6 +122,11 @@ func (x *Index) eachSeller(visit func(s *Seller, rank int32)) {
 	}
 }
 
+// Sellers calls for every seller, in order of rank.
+func (x *Index) Sellers(visit func(*Seller)) {
+	x.eachSeller(func(s *Seller, _ int32) { visit(s) })
+}
+
 // split makes the lists for each protocol. Protocols that the same sellers speak share one.
 func (o *offers) split(x *Index) {
 	o.protocols = make([]*Candidates, len(dialect.Protocols))

@@ -132,7 +132,7 @@ type PoolEntry struct {
 	SellerID            string     `json:"sellerId"`
 	URL                 string     `json:"url"` // the origin
 	Circuit             Circuit    `json:"circuit"`
-	ConsecutiveFailures int        `json:"consecutiveFailures"`
+	ConsecutiveFailures int        `json:"consecutiveFailures"` // of requests or of probes, whichever is more
 	LastSuccessAt       *time.Time `json:"lastSuccessAt"`
 	LastFailAt          *time.Time `json:"lastFailAt"`
 	HealthScore         int        `json:"healthScore"` // 0 to 1000
@@ -142,20 +142,28 @@ type PoolEntry struct {
 	DueAt               *time.Time `json:"dueAt"` // when a seller that is not fit may be asked again
 }
 
-// Entries gives all sellers that were dealt with, sorted by id and origin.
+// Compare orders entries by the sellers' ids and origins.
+func (e PoolEntry) Compare(o PoolEntry) int {
+	return cmp.Or(cmp.Compare(e.SellerID, o.SellerID), cmp.Compare(e.URL, o.URL))
+}
+
+// Entries gives all sellers that were dealt with, in order.
 func (p *Pool) Entries() []PoolEntry {
 	entries, now := make([]PoolEntry, 0, p.Size()), p.wallClock()
 	p.each(func(s *State) { entries = append(entries, s.entry(now)) })
-	slices.SortFunc(entries, func(a, b PoolEntry) int {
-		return cmp.Or(cmp.Compare(a.SellerID, b.SellerID), cmp.Compare(a.URL, b.URL))
-	})
+	slices.SortFunc(entries, PoolEntry.Compare)
 	return entries
+}
+
+// Unmet is the entry of a seller that was never dealt with.
+func Unmet(k SellerKey) PoolEntry {
+	return PoolEntry{SellerID: k.ID, URL: k.Origin, Circuit: CircuitClosed, HealthScore: (*State)(nil).Score()}
 }
 
 func (s *State) entry(now time.Time) PoolEntry {
 	e := PoolEntry{
 		SellerID: s.id, URL: s.origin, Circuit: s.Circuit(now),
-		ConsecutiveFailures: history(s.history.Load()).inRow(),
+		ConsecutiveFailures: max(history(s.history.Load()).inRow(), int(s.failedProbe.Load())),
 		LastSuccessAt:       s.pool.utc(s.lastSuccess.Load()),
 		LastFailAt:          s.pool.utc(s.lastFail.Load()),
 		HealthScore:         s.Score(),
