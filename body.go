@@ -106,11 +106,18 @@ func (b *body) fill(r io.Reader, hint, limit int64) ([]byte, error) {
 // maxDiscarded bounds what is read of a request that is refused, in bytes.
 const maxDiscarded = 64 << 20
 
-// discardRest reads what is left of the body of a request that is refused. Many HTTP/1 clients send a body to its end before
-// they look for the answer; those would find the connection reset instead, and take a refusal for a failure that another try
-// may better. HTTP/2 tells them, and a client that waits for leave to send (Expect: 100-continue) has nothing under way.
-func discardRest(r *http.Request) {
-	if r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
+// answerBeforeBody answers a request whose body has not been read, and then reads what comes of it. Many HTTP/1 clients send
+// a body to its end before they look for the answer; those would find the connection reset instead, and take a refusal for a
+// failure that another try may better. HTTP/2 tells them, and a client that waits for leave to send (Expect: 100-continue)
+// has nothing under way.
+func answerBeforeBody(w http.ResponseWriter, r *http.Request, answer func()) {
+	rc := http.NewResponseController(w)
+	if r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" || rc.EnableFullDuplex() != nil {
+		answer()
+		return
+	}
+	answer()
+	if rc.Flush() == nil {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
 	}
 }

@@ -207,8 +207,12 @@ func (gw *gateway) index(ctx context.Context) *routing.Index {
 // refuse answers in the shape of the API that was called.
 func (x *exchange) refuse(refusal *dialect.Refusal) {
 	x.describe()
-	discardRest(x.r)
-	refusal.Write(x.w, x.shape, x.id)
+	answer := func() { refusal.Write(x.w, x.shape, x.id) }
+	if x.body != nil {
+		answer()
+		return
+	}
+	answerBeforeBody(x.w, x.r, answer)
 }
 
 // callersShape says how errors look to this client: the path says it, and for the list of models the header that only the

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/openai/openai-go/v3"
@@ -205,8 +206,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestRefusalOfLongBody has a client that sends its body to the end before it looks for the answer. It must find the refusal
-// there, not a connection that was reset.
+// TestRefusalOfLongBody has a client that sends its body to the end before it looks for the answer: it must find the refusal
+// there, not a connection that was reset. One that looks first must not have to send it.
 func TestRefusalOfLongBody(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -214,23 +215,26 @@ func TestRefusalOfLongBody(t *testing.T) {
 	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n")
 	body := `{"model":"m","x":"` + strings.Repeat("x", 12<<20) + `"}`
 	for key, want := range map[string]refusal{"sk-ada": refusedTooLarge, "sk-bob": refusedKey} {
-		conn, err := net.Dial("tcp", s.site)
-		if err != nil {
-			t.Fatal(err)
+		for name, sent := range map[string]string{"whole": body, "not at all": ""} {
+			t.Run(fmt.Sprint(want.status, " ", name), func(t *testing.T) {
+				conn, err := net.Dial("tcp", s.site)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+				request := fmt.Sprintf("POST /v1/messages HTTP/1.1\r\nHost: %s\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n", s.site, key, len(body))
+				if _, err := io.WriteString(conn, request+sent); err != nil {
+					t.Fatalf("the body could not be sent: %v", err)
+				}
+				res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said, err := io.ReadAll(res.Body)
+				assertRefused(t, "/v1/messages", &answered{Response: res, body: string(said), cut: err}, want, true)
+			})
 		}
-		defer conn.Close()
-		request := fmt.Sprintf("POST /v1/messages HTTP/1.1\r\nHost: %s\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n", s.site, key, len(body))
-		if _, err := io.WriteString(conn, request+body); err != nil {
-			t.Errorf("status %d: the body could not be sent: %v", want.status, err)
-			continue
-		}
-		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Errorf("status %d: %v", want.status, err)
-			continue
-		}
-		said, err := io.ReadAll(res.Body)
-		assertRefused(t, "/v1/messages", &answered{Response: res, body: string(said), cut: err}, want, true)
 	}
 }
 
