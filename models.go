@@ -23,7 +23,7 @@ func (x *exchange) models() *dialect.Refusal {
 	}
 	if id, ok := strings.CutPrefix(x.r.URL.Path, dialect.ModelsPath+"/"); ok {
 		if !allowed(id) {
-			return dialect.ModelNotFound(id)
+			return x.unknown(id)
 		}
 		dialect.WriteModel(x.w, x.shape, id)
 		return nil
@@ -33,6 +33,9 @@ func (x *exchange) models() *dialect.Refusal {
 		if allowed(id) {
 			ids = append(ids, id)
 		}
+	}
+	if len(ids) == 0 && x.gw.undocumented() {
+		return dialect.NoSeller(retryUndocumented) // that there are none would be a guess
 	}
 	dialect.WriteModels(x.w, x.shape, ids)
 	return nil

@@ -164,10 +164,7 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	index := x.gw.index(x.r.Context())
 	served, ok := index.Resolve(x.ask.Model)
 	if !ok {
-		if x.gw.registry != nil && x.gw.registry.Document() == nil {
-			return nil, dialect.NoSeller(5 * time.Second)
-		}
-		return nil, dialect.ModelNotFound(x.ask.Model)
+		return nil, x.unknown(x.ask.Model)
 	}
 	x.served = served
 	if !x.member.Allows(served) {
@@ -196,9 +193,23 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	return candidates, nil
 }
 
+// unknown refuses a model that no seller is known to have.
+func (x *exchange) unknown(model string) *dialect.Refusal {
+	if x.gw.undocumented() {
+		return dialect.NoSeller(retryUndocumented)
+	}
+	return dialect.ModelNotFound(model)
+}
+
+// retryUndocumented is when to ask again where the registry has never given a document.
+const retryUndocumented = 5 * time.Second
+
+// undocumented tells whether there is a registry that has never given a document: then nobody knows what sellers there are.
+func (gw *gateway) undocumented() bool { return gw.registry != nil && gw.registry.Document() == nil }
+
 // index is the model index of now. It waits only on a first start that has never had a registry document.
 func (gw *gateway) index(ctx context.Context) *routing.Index {
-	if gw.registry != nil && gw.registry.Document() == nil {
+	if gw.undocumented() {
 		_ = gw.registry.Ready(ctx) // whatever became of it, the index says what there is
 	}
 	return gw.table.Index()

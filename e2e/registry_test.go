@@ -239,6 +239,9 @@ func TestFirstDocument(t *testing.T) {
 			for path := range inferencePaths {
 				assertRefused(t, path, s.ask(0, "POST", path, chatBody), refusedNoSeller, isAnthropic(path))
 			}
+			for _, path := range []string{"/v1/models", "/v1/models/m"} {
+				assertRefused(t, path, s.ask(0, "GET", path, ""), refusedNoSeller, false)
+			}
 			assertRefused(t, "not JSON", s.ask(0, "POST", "/v1/messages", "x"), refusedInvalid, true)
 			if !s.log.has("registry.stale_fallback") {
 				t.Error("not logged")
