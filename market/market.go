@@ -144,16 +144,20 @@ func (m *Market) Destruct() error {
 // maxExclusions is how many sellers can be left out for a model and path at once; the oldest are forgotten first.
 const maxExclusions = 4096
 
-// Sellers gives all sellers that the running configs name, and those that were dealt with, in order.
+// maxUnmet is how many sellers are listed that were never dealt with: a registry may name a hundred thousand.
+const maxUnmet = 1000
+
+// Sellers gives the sellers that were dealt with, and the first of those that the running configs name beside them, in order.
 func (m *Market) Sellers() []routing.PoolEntry {
 	entries := m.Pool.Entries()
 	there := make(map[routing.SellerKey]bool, len(entries))
 	for _, e := range entries {
 		there[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = true
 	}
+	met := len(there)
 	for _, t := range *m.tables.Load() {
 		t.Index().Sellers(func(s *routing.Seller) {
-			if !there[s.Key()] {
+			if !there[s.Key()] && len(there) < met+maxUnmet {
 				there[s.Key()] = true
 				entries = append(entries, routing.Unmet(s.Key()))
 			}
