@@ -24,7 +24,8 @@ import (
 const anchorEvery = time.Second
 
 // anchor keeps the newest entry's sequence number and hash, and the number of writes, in a small file outside the ledger's
-// directory. Whatever the directory has lost since (its end, a file, all of it) or been replaced with (an older copy), the anchor tells.
+// directory. Whatever the directory has lost since (its end, a file, all of it) or been replaced with (an older copy), the
+// anchor tells.
 //
 // The file has two slots that are written in turn, so that one of them is whole whenever the process dies. What it says is
 // durable in the store before it is written: the books may be ahead of their anchor, never behind.
