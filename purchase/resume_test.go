@@ -30,6 +30,8 @@ func leftAt(t *testing.T) map[ledger.PurchaseState]ledger.Purchase {
 	trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
 		b.refusedLease(1, ErrInDoubt)
 		time.Sleep(time.Minute)
+		b.journal.mu.Lock()
+		defer b.journal.mu.Unlock()
 		for _, p := range b.journal.steps {
 			if !p.State.Ended() {
 				left[p.State] = p
