@@ -188,6 +188,7 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 		Settlement: a.settlement(), OtherSettlements: a.otherSettlements(), Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
 		Answered:        a.response != nil && a.response.StatusCode <= 299 && !relay.Compressed(a.response.Header),
 		Asked:           a.mayHaveCost(),
+		Repeatable:      a.r.Header.Get(wire.HeaderIdempotencyKey) != "",
 		TimeToFirstByte: a.firstByte, Duration: a.took, Trace: a.tries(), Budget: a.budget,
 	}
 	if in.Duration == 0 {

@@ -21,6 +21,7 @@ type estimate struct {
 	At             time.Time    `json:"at"`
 	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
 	Whole          bool         `json:"whole,omitempty"`    // the answer came to its end: the seller is not at work on it any more
+	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage: no balance puts it right
 	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost anything
 }
 
@@ -44,13 +45,15 @@ const (
 
 // remember keeps what was just booked by estimate, or might have cost something though it was booked at nothing.
 func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, wasted bool) {
-	if t == nil || c.Source != SourceEstimate || !in.Answered && !in.Asked {
+	// What was booked by usage is no guess, and only taken back where the seller settles another try of the client's.
+	certain := c.Source == SourceUsage && in.Repeatable
+	if t == nil || c.Source != SourceEstimate && !certain || !in.Answered && !in.Asked {
 		return
 	}
 	e := estimate{
 		Entry: entry, RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: c.Billed, At: b.now,
-		Whole: in.Status == StatusOK,
+		Whole: in.Status == StatusOK, Certain: certain,
 	}
 	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
 		e.Unpriced = true
@@ -107,7 +110,7 @@ func (b *batch) shareAmong(t *token, told bool, taken money.Micros, why string) 
 	var all money.Micros
 	for i := range t.estimates {
 		switch e := &t.estimates[i]; {
-		case e.Told != told:
+		case e.Told != told, e.Certain:
 		case taken < 0:
 			rooms[i] = e.Booked
 		case e.Unpriced && !e.Told:
@@ -130,7 +133,9 @@ func (b *batch) shareAmong(t *token, told bool, taken money.Micros, why string) 
 // guessed is what was taken from the token by estimates that are open.
 func (t *token) guessed() (sum money.Micros) {
 	for i := range t.estimates {
-		sum += t.estimates[i].Booked
+		if e := &t.estimates[i]; !e.Certain {
+			sum += e.Booked
+		}
 	}
 	return sum
 }

@@ -39,6 +39,7 @@ type Inference struct {
 
 	AnswerBytes int64
 	Answered    bool // a good answer's headers came; without them and without a settlement it is taken to cost nothing
+	Repeatable  bool // the client has named the idempotency key, and may try again under it
 	Asked       bool // the seller may have charged for it all the same: its next balance tells
 	Exclusive   bool // no other request used the token meanwhile: the balance that the seller reports may be compared
 

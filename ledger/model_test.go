@@ -45,7 +45,7 @@ type guess struct {
 	account, member, key string
 	booked, most         money.Micros
 	at                   time.Time
-	told, whole          bool
+	told, whole, certain bool
 }
 
 func newModel(now time.Time) *model {
@@ -145,9 +145,10 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 			}
 		}
 	}
-	if c.Source == ledger.SourceEstimate && (in.Answered || in.Asked) {
+	certain := c.Source == ledger.SourceUsage && in.Repeatable
+	if (c.Source == ledger.SourceEstimate || certain) && (in.Answered || in.Asked) {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false, in.Status == ledger.StatusOK,
+			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false, in.Status == ledger.StatusOK, certain,
 		})
 		t.guesses = t.guesses[max(0, len(t.guesses)-16):]
 	}
@@ -195,7 +196,7 @@ func (m *model) share(t *modelToken, taken money.Micros) {
 			if taken < 0 {
 				room = g.booked
 			}
-			if g.told != told {
+			if g.told != told || g.certain {
 				room = 0
 			}
 			rooms = append(rooms, room)
@@ -219,7 +220,9 @@ func (m *model) share(t *modelToken, taken money.Micros) {
 
 func (t *modelToken) guessed() (sum money.Micros) {
 	for _, g := range t.guesses {
-		sum += g.booked
+		if !g.certain {
+			sum += g.booked
+		}
 	}
 	return sum
 }
@@ -350,6 +353,7 @@ func (p *pair) settle(t *rapid.T, id string) {
 	h := p.m.holds[id]
 	in := inference(h, money.Micros(rapid.Int64Range(-5, 4_000).Draw(t, "billed")))
 	in.Origin = h.Origin
+	in.Repeatable = rapid.Bool().Draw(t, "repeatable")
 	in.Answered, in.Asked = rapid.Bool().Draw(t, "answered"), rapid.Bool().Draw(t, "asked")
 	in.AnswerBytes = rapid.Int64Range(0, 4_000).Draw(t, "answer")
 	in.Usage = money.Tokens{Prompt: rapid.Int64Range(0, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(0, 500).Draw(t, "completion")}

@@ -279,7 +279,7 @@ func (a args) inference() ledger.Inference {
 	in := ledger.Inference{
 		Request: a.request(), HoldID: a.text("hold"), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"),
 		Attempts: 1, Status: ledger.Status(a.text("status")), Price: a.price(), AnswerBytes: a.number("answer", 0),
-		Answered: a.has("answer"), Asked: a.has("asked"), Exclusive: a.has("exclusive"),
+		Answered: a.has("answer"), Asked: a.has("asked"), Repeatable: a.has("repeatable"), Exclusive: a.has("exclusive"),
 	}
 	if in.Status == "" {
 		in.Status = ledger.StatusOK
