@@ -65,7 +65,8 @@ func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, waste
 		return
 	}
 	if len(t.estimates) == maxEstimates {
-		t.estimates = slices.Delete(t.estimates, 0, 1)
+		oldest := max(0, slices.IndexFunc(t.estimates, func(e estimate) bool { return e.Certain })) // it can be done without
+		t.estimates = slices.Delete(t.estimates, oldest, oldest+1)
 	}
 	t.estimates = append(t.estimates, e)
 }

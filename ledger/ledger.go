@@ -108,8 +108,8 @@ type Ledger struct {
 	state *state // the committer's own
 }
 
-// Open opens the ledger in o.Dir, or makes one where it may write. Holds that a dead process has left are booked as estimates before it
-// returns. It waits up to two seconds for a directory that is in use, as it is for a moment while a config is reloaded.
+// Open opens the ledger in o.Dir, or makes one where it may write. Holds that a dead process has left are
+// booked as estimates before it returns. It waits up to two seconds for a directory that is in use, as it is for a moment while a config is reloaded.
 func Open(o Options) (*Ledger, error) {
 	o = o.withDefaults()
 	var seal *sealer

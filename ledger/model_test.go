@@ -150,7 +150,10 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 		t.guesses = append(t.guesses, guess{
 			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false, in.Status == ledger.StatusOK, certain,
 		})
-		t.guesses = t.guesses[max(0, len(t.guesses)-16):]
+		if len(t.guesses) > 16 {
+			first := max(0, slices.IndexFunc(t.guesses[:16], func(g guess) bool { return g.certain }))
+			t.guesses = slices.Delete(t.guesses, first, first+1)
+		}
 	}
 	if !wasted {
 		if in.Answered {

@@ -34,7 +34,8 @@ func (l *Ledger) scrubSoon(dir string, rest unread) {
 }
 
 // scrub reads the tables, and after a crash looks whether each entry is there: only then can a log have been lost, or a
-// table that no MANIFEST names. (The keys are read through Badger's mapped files, which stay in memory.) It ends early, and without an error, at Close.
+// table that no MANIFEST names. (The keys are read through Badger's mapped files, which stay in memory.) It
+// ends early, and without an error, at Close.
 func (l *Ledger) scrub(dir string, rest unread) error {
 	compacted := false
 	for _, t := range rest.tables {

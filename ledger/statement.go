@@ -49,7 +49,8 @@ type Movement struct {
 	ClosingMicros money.Micros `json:"closingMicros"`
 }
 
-// Statement reads the entries of a period, and of the time after it: unlike a Summary it has every posting in it. Its rows go by "member", "model", "seller" or "day", sorted by key. Progress may be nil.
+// Statement reads the entries of a period, and of the time after it: unlike a Summary it has every posting in it. Its
+// rows go by "member", "model", "seller" or "day", sorted by key. Progress may be nil.
 func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, progress Progress) (Statement, error) {
 	s := Statement{From: from, To: to, By: by, Rows: []StatementRow{}, Accounts: []Movement{}}
 	if by != "day" && !slices.Contains(summaryKeys, by) {

@@ -1,5 +1,6 @@
 // Package market holds what exists once per ledger directory and outlives a config: the ledger, the purchase desk, the
-// registries, what is known of the sellers, prewarming, and the selection set at run time. It starts and stops them and has no logic of its own; configs and the requests of a config hold a reference.
+// registries, what is known of the sellers, prewarming, and the selection set at run time. It starts and stops them
+// and has no logic of its own; configs and the requests of a config hold a reference.
 package market
 
 import (

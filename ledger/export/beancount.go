@@ -90,15 +90,7 @@ var beancountRoots = map[string]string{
 
 // beancountAccount is the name of an account in Beancount: another one for each other account.
 func beancountAccount(account string) string {
-	kind, of := ledger.SplitAccount(account)
-	name, ok := beancountRoots[kind]
-	if !ok { // none that this version knows
-		name = "Equity:Other:" + beancountName(kind)
-	}
-	for _, n := range of {
-		name += ":" + beancountName(n)
-	}
-	return name
+	return accountName(account, beancountRoots, "Equity:Other", beancountName)
 }
 
 // beancountName writes a name with what Beancount allows, so that it can be read and told from every other name.

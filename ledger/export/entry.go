@@ -87,3 +87,17 @@ func printable(s string) string {
 }
 
 func hidden(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+
+// accountName is the name of an account in another program: what the program calls its kind, or other where this version does
+// not know it, and below that the names, as the program allows them.
+func accountName(account string, roots map[string]string, other string, name func(string) string) string {
+	kind, of := ledger.SplitAccount(account)
+	full, ok := roots[kind]
+	if !ok {
+		full = other + ":" + name(kind)
+	}
+	for _, n := range of {
+		full += ":" + name(n)
+	}
+	return full
+}

@@ -86,18 +86,15 @@ var hledgerRoots = map[string]string{
 
 // hledgerAccount is the name of an account in hledger: another one for each other account.
 func hledgerAccount(account string) string {
-	kind, of := ledger.SplitAccount(account)
-	name, ok := hledgerRoots[kind]
-	if !ok { // none that this version knows
-		name = "equity:other:" + escape(kind, "-")
+	return accountName(account, hledgerRoots, "equity:other", hledgerName)
+}
+
+// hledgerName writes a name so that it can be told from every other name.
+func hledgerName(name string) string {
+	if name == "" {
+		return "%" // as no other name is written
 	}
-	for _, n := range of {
-		if n = escape(n, "-._~/+@"); n == "" {
-			n = "%" // as no other name is written
-		}
-		name += ":" + n
-	}
-	return name
+	return escape(name, "-._~/+@")
 }
 
 // hledgerText is a text in a description or a comment, with nothing in it that would end either.
