@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 )
 
@@ -41,14 +42,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 // enlist adds a handler of this config. Handlers of one ledger directory must agree on what they share.
 func (a *App) enlist(h *Handler) error {
 	for _, other := range a.handlers {
-		if other.set.ledgerDir != h.set.ledgerDir {
+		if other.settings.LedgerDir != h.settings.LedgerDir {
 			continue
 		}
-		if other.set.terms != h.set.terms {
-			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not the limits: give their purchase blocks the same values", h.set.ledgerDir)
+		if other.settings.Terms != h.settings.Terms {
+			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not the limits: give their purchase blocks the same values", h.settings.LedgerDir)
 		}
-		if other.set.ledgerKeySecret != h.set.ledgerKeySecret {
-			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not its key: give their ledger blocks the same key", h.set.ledgerDir)
+		if other.settings.LedgerKeySecret != h.settings.LedgerKeySecret {
+			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not its key: give their ledger blocks the same key", h.settings.LedgerDir)
 		}
 	}
 	a.handlers = append(a.handlers, h)
@@ -59,9 +60,9 @@ func (a *App) enlist(h *Handler) error {
 // given up by Cleanup, which Caddy calls for a config that it refuses.
 func (a *App) Start() error {
 	for _, h := range a.handlers {
-		if err := h.start(); err != nil {
+		if err := h.door.Open(); err != nil {
 			for _, h := range a.handlers {
-				h.refuse(err)
+				h.door.Refuse(err)
 			}
 			return err
 		}

@@ -35,8 +35,6 @@ type Options struct {
 	Dir string
 	// Key seals tokens at rest: 32 bytes.
 	Key []byte
-	// Logger is used for as long as the market lives, which may be longer than the config that opened it.
-	Logger *zap.Logger
 	// LedgerCommitted, where set, is told how long each commit of the ledger took.
 	LedgerCommitted func(time.Duration)
 	// Purchases watches the purchase desk.
@@ -93,8 +91,9 @@ func Open(o Options) (*Market, error) {
 }
 
 func open(dir string, o Options) (*Market, error) {
+	log := zap.New(liveLog{}).Named("tokenbuddy")
 	l, err := ledger.Open(ledger.Options{
-		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: o.Logger.Named("ledger"), Observe: o.LedgerCommitted,
+		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,
 	})
 	if err != nil {
 		return nil, err
@@ -104,7 +103,7 @@ func open(dir string, o Options) (*Market, error) {
 		Ledger:     l,
 		dir:        dir,
 		keyDigest:  sha256.Sum256(o.Key),
-		logger:     o.Logger,
+		logger:     log,
 		stopDesk:   stop,
 		carrier:    relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second}),
 		registries: make(map[string]*sharedRegistry),
@@ -112,15 +111,15 @@ func open(dir string, o Options) (*Market, error) {
 	m.tables.Store(new([]*routing.Table))
 	m.loadSelection()
 	m.Desk = purchase.NewDesk(l, purchase.DeskOptions{
-		Logger: o.Logger.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
+		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
-	m.Pool = routing.NewPool(routing.PoolOptions{Logger: o.Logger.Named("routing"), Changed: changed, Met: changed})
+	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed})
 	m.Conversations = routing.NewAffinity(routing.Conversations)
 	m.Responses = routing.NewAffinity(routing.Conversations)
 	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
-	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: o.Logger.Named("prewarm")})
+	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})
 	m.tending.Go(func() { m.tend(ctx) })
 	return m, nil
 }

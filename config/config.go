@@ -1,4 +1,6 @@
-package tokenbuddy
+// Package config holds what the operator has said: the handler's JSON configuration, the rules that it must keep to, the words
+// of the Caddyfile's directive, and what becomes of it all, the settings. It knows nothing of a request.
+package config
 
 import (
 	"encoding/json"

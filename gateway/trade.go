@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"errors"
@@ -172,7 +172,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 		Untried:       t.untried(),
 		Rebought:      t.rebought || a.candidate.Seller.Account, // nothing can be bought there
 		Retries:       t.retries,
-		MaxRetries:    t.gw.set.failover.retries,
+		MaxRetries:    t.gw.settings.Failover.Retries,
 		FreshPurchase: a.lease != nil && a.lease.Fresh(time.Now()),
 		RetryBudget:   true,
 		Held:          t.held != nil,
@@ -245,10 +245,10 @@ func (t *trade) vindicate(a *attempt) {
 // allowed is how many attempts may be made at this request. None is made when the process is about to exit, nor when the
 // time of a request that is not streamed is over: a seller that is asked then, or bought from, can't serve it any more.
 func (x *exchange) allowed() int {
-	if shutdown.Err() != nil || x.late() {
+	if x.gw.shutdown.Err() != nil || x.late() {
 		return x.attempts
 	}
-	return x.gw.set.failover.maxAttempts
+	return x.gw.settings.Failover.MaxAttempts
 }
 
 // late tells whether the time of a request that is not streamed is over.

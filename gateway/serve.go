@@ -1,4 +1,6 @@
-package tokenbuddy
+// Package gateway is the way of a request, from the bytes that a client sends to the entry in the books, and what the requests
+// of one running config work with. serve.go is where to begin.
+package gateway
 
 import (
 	"context"
@@ -22,8 +24,8 @@ import (
 )
 
 // ServeHTTP answers the paths of the model APIs; everything else goes to the next handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	x := &exchange{w: w, r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), logger: h.logger}
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	x := &exchange{w: w, r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), logger: d.log}
 	var story func() *dialect.Refusal
 	var refusal *dialect.Refusal
 	switch {
@@ -47,9 +49,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 
-	gw, err := h.enter(r.Context())
+	gw, err := d.enter(r.Context())
 	if err != nil {
-		h.logger.Error("proxy.request.refused", zap.Error(err))
+		d.log.Error("proxy.request.refused", zap.Error(err))
 		dialect.NoSeller(time.Second).Write(w, x.shape, x.id)
 		return nil
 	}
@@ -65,7 +67,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // exchange is one request of a client and what has come of it so far.
 type exchange struct {
-	gw       *gateway
+	gw       *Gateway
 	w        http.ResponseWriter
 	r        *http.Request
 	endpoint *dialect.Endpoint // nil for GET /v1/models
@@ -123,20 +125,20 @@ func (x *exchange) infer() *dialect.Refusal {
 // identify finds the member: by key, or by what another Caddy module has authenticated. Where the config names no members
 // it is whoever asks from this machine, but not a page in a browser on it.
 func (x *exchange) identify() *dialect.Refusal {
-	set := x.gw.set
-	if !set.members.Empty() {
-		if m, ok := set.members.ByKey(x.r.Header); ok {
+	set := x.gw.settings
+	if !set.Members.Empty() {
+		if m, ok := set.Members.ByKey(x.r.Header); ok {
 			x.member = m
 			return nil
 		}
 	}
-	if set.memberFrom != "" {
-		if m, ok := set.members.ByName(x.replacer().ReplaceAll(set.memberFrom, "")); ok {
+	if set.MemberFrom != "" {
+		if m, ok := set.Members.ByName(x.replacer().ReplaceAll(set.MemberFrom, "")); ok {
 			x.member = m
 			return nil
 		}
 	}
-	if set.members.Empty() && set.memberFrom == "" && x.fromLoopback() && x.r.Header.Get("Origin") == "" {
+	if set.Members.Empty() && set.MemberFrom == "" && x.fromLoopback() && x.r.Header.Get("Origin") == "" {
 		x.member = member.Anonymous
 		return nil
 	}
@@ -145,7 +147,7 @@ func (x *exchange) identify() *dialect.Refusal {
 
 // read takes in the request and finds in it what matters here.
 func (x *exchange) read() *dialect.Refusal {
-	b, refusal := readBody(x.r, x.gw.set.maxBody)
+	b, refusal := readBody(x.r, x.gw.settings.MaxBody)
 	if refusal != nil {
 		return refusal
 	}
@@ -205,10 +207,10 @@ func (x *exchange) unknown(model string) *dialect.Refusal {
 const retryUndocumented = 5 * time.Second
 
 // undocumented tells whether there is a registry that has never given a document: then nobody knows what sellers there are.
-func (gw *gateway) undocumented() bool { return gw.registry != nil && gw.registry.Document() == nil }
+func (gw *Gateway) undocumented() bool { return gw.registry != nil && gw.registry.Document() == nil }
 
 // index is the model index of now. It waits only on a first start that has never had a registry document.
-func (gw *gateway) index(ctx context.Context) *routing.Index {
+func (gw *Gateway) index(ctx context.Context) *routing.Index {
 	if gw.undocumented() {
 		_ = gw.registry.Ready(ctx) // whatever became of it, the index says what there is
 	}

@@ -1,4 +1,4 @@
-package tokenbuddy
+package config
 
 import (
 	"fmt"

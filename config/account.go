@@ -1,20 +1,18 @@
-package tokenbuddy
+package config
 
 import (
 	"errors"
-	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 )
 
-// account is the operator's own at a provider: nothing is bought there, and what a request costs goes by the price alone.
-type account struct {
-	header string // that the key is sent in
-	value  string // with the key
+// Account is the operator's own at a provider: nothing is bought there, and what a request costs goes by the price alone.
+type Account struct {
+	// Header is the name of the header that the key is sent in.
+	Header string
+	// Value is that header's, with the key. It is a secret.
+	Value string
 }
-
-// authorize puts the key into a request.
-func (a account) authorize(h http.Header) { h.Set(a.header, a.value) }
 
 // checkSendable refuses a key that no header can carry.
 func checkSendable(key string) error {
@@ -27,8 +25,8 @@ func checkSendable(key string) error {
 }
 
 // accounts gives those of the pinned sellers that have one, by the seller's id.
-func (c *Config) accounts(repl *caddy.Replacer) (map[string]account, error) {
-	all := make(map[string]account)
+func (c *Config) accounts(repl *caddy.Replacer) (map[string]Account, error) {
+	all := make(map[string]Account)
 	for _, s := range c.Sellers {
 		if s.APIKey == "" {
 			continue
@@ -41,9 +39,9 @@ func (c *Config) accounts(repl *caddy.Replacer) (map[string]account, error) {
 			return nil, at("seller "+s.ID, at("api_key", err))
 		}
 		if s.AuthHeader == "" {
-			all[s.ID] = account{"Authorization", "Bearer " + key}
+			all[s.ID] = Account{"Authorization", "Bearer " + key}
 		} else {
-			all[s.ID] = account{s.AuthHeader, key}
+			all[s.ID] = Account{s.AuthHeader, key}
 		}
 	}
 	return all, nil

@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"net/http"
@@ -17,7 +17,7 @@ type affinityKey [16]byte
 // identifyConversation finds out which conversation the request belongs to, by what the client says, else by how it begins.
 // It is false where there is nothing to tell it by, or affinity is off.
 func (x *exchange) identifyConversation() {
-	if x.gw.set.affinity <= 0 {
+	if x.gw.settings.Affinity <= 0 {
 		return
 	}
 	h := x.gw.hasher(x.member.Name, x.served)
@@ -52,7 +52,7 @@ func (x *exchange) prefer(q *routing.Query) {
 // remember keeps who has served the conversation.
 func (a *attempt) remember() {
 	if a.inConversation && a.outcome.Good() {
-		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), a.gw.set.affinity)
+		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), a.gw.settings.Affinity)
 	}
 }
 
@@ -79,14 +79,14 @@ func (a *attempt) rememberResponse() {
 	}
 }
 
-func (gw *gateway) responseKey(id string) (key affinityKey) {
+func (gw *Gateway) responseKey(id string) (key affinityKey) {
 	h := gw.hasher("response", id)
 	copy(key[:], h.Sum(nil))
 	return key
 }
 
 // hasher begins a keyed hash with these names, each apart from the next.
-func (gw *gateway) hasher(names ...string) *blake3.Hasher {
+func (gw *Gateway) hasher(names ...string) *blake3.Hasher {
 	h, _ := blake3.NewKeyed(gw.promptKey[:]) // errs on a key of another length alone
 	for _, name := range names {
 		_, _ = h.WriteString(name)

@@ -1,4 +1,4 @@
-package tokenbuddy
+package config
 
 func (c *Config) purchaseWord() word {
 	return word{name: "purchase", block: func() []word {

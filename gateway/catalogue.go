@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"net/http"
@@ -11,7 +11,7 @@ import (
 )
 
 // catalogue is what prewarming knows of a config's sellers.
-type catalogue struct{ gw *gateway }
+type catalogue struct{ gw *Gateway }
 
 func (c catalogue) Resolve(name string) (model string, ok bool) {
 	return c.gw.table.Index().Resolve(name)

@@ -1,4 +1,4 @@
-package tokenbuddy
+package config
 
 func (c *Config) failoverWord() word {
 	return word{name: "failover", block: func() []word {

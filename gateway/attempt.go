@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -130,14 +131,14 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		return routing.Outcome{}
 	}
 	if own, ok := a.account(); ok {
-		a.lease = purchase.Account(own.value)
+		a.lease = purchase.Account(own.Value)
 		return routing.Outcome{}
 	}
 	want := a.gw.want(a.candidate, a.ceiling(a.candidate))
 	want.NoPurchase = a.noPurchase
 	ctx, cancel := context.WithCancel(a.r.Context())
 	defer cancel()
-	defer context.AfterFunc(shutdown, cancel)()
+	defer context.AfterFunc(a.gw.shutdown, cancel)()
 	if !a.ask.Stream {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, a.timeLeft())
@@ -162,7 +163,7 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 }
 
 // account is the operator's own at the seller, if there is one.
-func (a *attempt) account() (own account, ok bool) { return a.gw.account(a.candidate.Seller) }
+func (a *attempt) account() (own config.Account, ok bool) { return a.gw.account(a.candidate.Seller) }
 
 // ceiling is about the highest the request may cost at a candidate.
 func (x *exchange) ceiling(c *routing.Candidate) money.Micros {
@@ -201,7 +202,7 @@ func (a *attempt) watch() context.Context {
 	a.watching = []func() bool{
 		a.deadline.Stop,
 		context.AfterFunc(a.r.Context(), func() { cancel(errClientGone) }),
-		context.AfterFunc(shutdown, func() { cancel(errShutdown) }),
+		context.AfterFunc(a.gw.shutdown, func() { cancel(errShutdown) }),
 	}
 	return ctx
 }
@@ -216,9 +217,9 @@ func (a *attempt) unwatch() {
 // timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
 func (x *exchange) timeLeft() time.Duration {
 	if x.ask.Stream {
-		return x.gw.set.failover.deadline
+		return x.gw.settings.Failover.Deadline
 	}
-	return time.Until(x.begun.Add(x.gw.set.failover.unstreamed))
+	return time.Until(x.begun.Add(x.gw.settings.Failover.Unstreamed))
 }
 
 // call is the request as the seller gets it: the client's bytes, but for the model's id and the request's.
@@ -226,7 +227,7 @@ func (a *attempt) call() relay.Call {
 	seller := a.candidate.Seller
 	header := relay.RequestHeader(a.r.Header, a.id, a.idempotent)
 	if own, ok := a.account(); ok {
-		own.authorize(header)
+		header.Set(own.Header, own.Value)
 	} else {
 		header.Set("Authorization", "Bearer "+a.lease.Bearer())
 		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.timeLeft().Milliseconds()), 10))
@@ -261,7 +262,7 @@ func (a *attempt) read(ctx context.Context) routing.Outcome {
 		return a.begin()
 	}
 	if a.ask.Stream {
-		a.deadline.Reset(a.gw.set.failover.unstreamed) // its headers came in time; what follows is no stream
+		a.deadline.Reset(a.gw.settings.Failover.Unstreamed) // its headers came in time; what follows is no stream
 	}
 	var err error
 	a.answer, a.more, err = relay.ReadWhole(metered{a.response.Body, &a.answers}, maxWholeAnswer)
@@ -286,7 +287,7 @@ func (a *attempt) begin() routing.Outcome {
 	a.unwatch()
 	a.events = a.endpoint.Events()
 	a.stream = relay.NewStream(a.response.Body, func() { a.cancel(nil) }, relay.StreamOptions{
-		Watcher: a.events, Idle: a.gw.set.failover.idle, Shutdown: shutdown.Done(), ClientGone: a.r.Context().Done(),
+		Watcher: a.events, Idle: a.gw.settings.Failover.Idle, Shutdown: a.gw.shutdown.Done(), ClientGone: a.r.Context().Done(),
 	})
 	switch a.stream.Begin() {
 	case relay.Committed:

@@ -1,7 +1,6 @@
-package tokenbuddy
+package config
 
 import (
-	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,7 +15,17 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
+
+// The modules that configurations name are registered where they are put together, in the root.
+func TestMain(m *testing.M) {
+	caddy.RegisterModule(purchase.Mock{})
+	for _, policy := range routing.Policies {
+		caddy.RegisterModule(policy)
+	}
+	os.Exit(m.Run())
+}
 
 func readConfig(t *testing.T, raw string) *Config {
 	t.Helper()
@@ -113,7 +122,7 @@ func TestCheck(t *testing.T) {
 		{with(`"max_body":268435457`), "max_body: 268435457 bytes is out of range: expected more than 0 and at most 256 MiB"},
 	} {
 		got := ""
-		if err := readConfig(t, test.json).check(); err != nil {
+		if err := readConfig(t, test.json).Check(); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
@@ -130,9 +139,9 @@ func noEnvironment(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", "/data")
 }
 
-func resolve(t *testing.T, raw string) *settings {
+func resolve(t *testing.T, raw string) *Settings {
 	t.Helper()
-	s, err := readConfig(t, raw).settings(caddy.NewReplacer())
+	s, err := readConfig(t, raw).Settings(caddy.NewReplacer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,25 +151,25 @@ func resolve(t *testing.T, raw string) *settings {
 func TestSettingsDefaults(t *testing.T) {
 	noEnvironment(t)
 	s := resolve(t, with(`"affinity":0`))
-	if got, want := *s.registry, (registrySettings{"https://r.example", 60 * time.Second, 10 * time.Second, 8 << 20}); got != want {
+	if got, want := *s.Registry, (Registry{"https://r.example", 60 * time.Second, 10 * time.Second, 8 << 20}); got != want {
 		t.Errorf("registry %+v, want %+v", got, want)
 	}
 	if want := (purchase.Terms{
 		Amount: 5_000_000, RebuyBelow: 100_000, DailyLimit: 50_000_000, SessionLimit: -1, ExpiryMargin: time.Minute,
-	}); s.terms != want {
-		t.Errorf("terms %+v, want %+v", s.terms, want)
+	}); s.Terms != want {
+		t.Errorf("terms %+v, want %+v", s.Terms, want)
 	}
-	if want := (failoverSettings{3 * time.Second, 30 * time.Second, 280 * time.Second, 290 * time.Second, 4, 1, 30 * time.Second}); s.failover != want {
-		t.Errorf("failover %+v, want %+v", s.failover, want)
+	if want := (Failover{3 * time.Second, 30 * time.Second, 280 * time.Second, 290 * time.Second, 4, 1, 30 * time.Second}); s.Failover != want {
+		t.Errorf("failover %+v, want %+v", s.Failover, want)
 	}
-	if s.maxBody != 10<<20 {
-		t.Errorf("max_body %d", s.maxBody)
+	if s.MaxBody != 10<<20 {
+		t.Errorf("max_body %d", s.MaxBody)
 	}
-	if !s.members.Empty() || s.memberFrom != "" || s.defaultSeller != "" || s.networks != nil || s.pinned != nil {
+	if !s.Members.Empty() || s.MemberFrom != "" || s.DefaultSeller != "" || s.Networks != nil || s.Pinned != nil {
 		t.Errorf("%+v", s)
 	}
-	if s.ledgerDir != filepath.Join(caddy.AppDataDir(), "tokenbuddy") || s.ledgerKeySecret != "" {
-		t.Errorf("ledger %q %q", s.ledgerDir, s.ledgerKeySecret)
+	if s.LedgerDir != filepath.Join(caddy.AppDataDir(), "tokenbuddy") || s.LedgerKeySecret != "" {
+		t.Errorf("ledger %q %q", s.LedgerDir, s.LedgerKeySecret)
 	}
 }
 
@@ -185,32 +194,32 @@ func TestSettings(t *testing.T) {
 		"failover": {"connect": "1s", "deadline": "2s", "unstreamed_deadline": "3s", "idle_timeout": "4s", "max_attempts": 5},
 		"members": [{"name": "alice", "key": "{env.TB_TEST_KEY}", "models": ["m*"]}], "member_from": "{http.auth.user.id}",
 		"ledger": {"dir": "some/where", "key": "{file.`+file+`}"}, "max_body": 7}`)
-	if got, want := *s.registry, (registrySettings{"https://r.example", 90 * time.Second, 2 * time.Second, 100}); got != want {
+	if got, want := *s.Registry, (Registry{"https://r.example", 90 * time.Second, 2 * time.Second, 100}); got != want {
 		t.Errorf("registry %+v, want %+v", got, want)
 	}
-	if want := (purchase.Terms{Amount: 2_500_000}); s.terms != want {
-		t.Errorf("terms %+v, want %+v", s.terms, want)
+	if want := (purchase.Terms{Amount: 2_500_000}); s.Terms != want {
+		t.Errorf("terms %+v, want %+v", s.Terms, want)
 	}
-	if want := (failoverSettings{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5, 1, 30 * time.Second}); s.failover != want {
-		t.Errorf("failover %+v, want %+v", s.failover, want)
+	if want := (Failover{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5, 1, 30 * time.Second}); s.Failover != want {
+		t.Errorf("failover %+v, want %+v", s.Failover, want)
 	}
-	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.0.0/16")}; !slices.Equal(s.networks, want) {
-		t.Errorf("networks %v, want %v", s.networks, want)
+	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.0.0/16")}; !slices.Equal(s.Networks, want) {
+		t.Errorf("networks %v, want %v", s.Networks, want)
 	}
-	if s.defaultSeller != "b" || s.aliases["x"] != "y" || s.memberFrom != "{http.auth.user.id}" || s.maxBody != 7 {
+	if s.DefaultSeller != "b" || s.Aliases["x"] != "y" || s.MemberFrom != "{http.auth.user.id}" || s.MaxBody != 7 {
 		t.Errorf("%+v", s)
 	}
-	if dir, _ := filepath.Abs("some/where"); s.ledgerDir != dir || s.ledgerKeySecret != "ledger-secret" {
-		t.Errorf("ledger %q %q", s.ledgerDir, s.ledgerKeySecret)
+	if dir, _ := filepath.Abs("some/where"); s.LedgerDir != dir || s.LedgerKeySecret != "ledger-secret" {
+		t.Errorf("ledger %q %q", s.LedgerDir, s.LedgerKeySecret)
 	}
-	if m, ok := s.members.ByKey(map[string][]string{"X-Api-Key": {"alices-key"}}); !ok || m.Name != "alice" || m.Allows("x") || !m.Allows("m1") {
+	if m, ok := s.Members.ByKey(map[string][]string{"X-Api-Key": {"alices-key"}}); !ok || m.Name != "alice" || m.Allows("x") || !m.Allows("m1") {
 		t.Error("alice is not there with her key and models")
 	}
 
-	if len(s.pinned) != 2 {
-		t.Fatalf("%d pinned sellers", len(s.pinned))
+	if len(s.Pinned) != 2 {
+		t.Fatalf("%d pinned sellers", len(s.Pinned))
 	}
-	a, b := s.pinned[0], s.pinned[1]
+	a, b := s.Pinned[0], s.Pinned[1]
 	if a.ID != "a" || !a.Pinned || a.BaseURL != "https://a.example/llm" || !slices.Equal(a.Methods, []string{"x", "mock"}) ||
 		!a.Protocols.Has(dialect.Messages) || a.Protocols.Has(dialect.ChatCompletions) {
 		t.Errorf("seller a: %+v", a)
@@ -255,7 +264,7 @@ func TestSettingsEnvironment(t *testing.T) {
 			noEnvironment(t)
 			t.Setenv(envDeadline, test.deadline)
 			t.Setenv(envExpiryMargin, test.margin)
-			s, err := readConfig(t, with(test.json)).settings(caddy.NewReplacer())
+			s, err := readConfig(t, with(test.json)).Settings(caddy.NewReplacer())
 			if test.err != "" {
 				if err == nil || err.Error() != test.err {
 					t.Errorf("got:  %v\nwant: %s", err, test.err)
@@ -265,8 +274,8 @@ func TestSettingsEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.failover.deadline != test.stream || s.failover.unstreamed != test.unstreamed || s.terms.ExpiryMargin != test.expiry {
-				t.Errorf("deadlines %s and %s, expiry margin %s", s.failover.deadline, s.failover.unstreamed, s.terms.ExpiryMargin)
+			if s.Failover.Deadline != test.stream || s.Failover.Unstreamed != test.unstreamed || s.Terms.ExpiryMargin != test.expiry {
+				t.Errorf("deadlines %s and %s, expiry margin %s", s.Failover.Deadline, s.Failover.Unstreamed, s.Terms.ExpiryMargin)
 			}
 		})
 	}
@@ -289,42 +298,9 @@ func TestSettingsSecrets(t *testing.T) {
 		{`"members":[{"name":"a","key":"hunter2"},{"name":"b","key":"{env.TB_TEST_KEY}"}]`, "member b key: member a has the same key"},
 		{`"ledger":{"key":"{env.TB_TEST_EMPTY}"}`, "ledger key: placeholder {env.TB_TEST_EMPTY} is empty: set the environment variable, or write the file, that it names"},
 	} {
-		_, err := readConfig(t, with(test.json)).settings(caddy.NewReplacer())
+		_, err := readConfig(t, with(test.json)).Settings(caddy.NewReplacer())
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%s\ngot:  %v\nwant: %s", test.json, err, test.want)
-		}
-	}
-}
-
-// TestSecretsStayPlaceholders: neither the adapted configuration nor the resolved one's own JSON has what a placeholder
-// stands for.
-func TestSecretsStayPlaceholders(t *testing.T) {
-	noEnvironment(t)
-	t.Setenv("TB_TEST_KEY", "hunter2")
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("hunter3\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	adapted, err := adapt(t, ":8080 {\n\ttokenbuddy https://r.example {\n\t\tpayment mock\n\t\tmember a {\n\t\t\tkey {env.TB_TEST_KEY}\n\t\t}\n"+
-		"\t\tledger badger {\n\t\t\tkey {file."+file+"}\n\t\t}\n\t}\n}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := readConfig(t, string(handlerJSON(t, adapted)))
-	s, err := c.settings(caddy.NewReplacer())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.ledgerKeySecret != "hunter3" {
-		t.Errorf("the ledger's key is %q", s.ledgerKeySecret)
-	}
-	after, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{adapted, string(after)} {
-		if strings.Contains(text, "hunter") || !strings.Contains(text, "{env.TB_TEST_KEY}") {
-			t.Errorf("placeholders are not as they were: %s", text)
 		}
 	}
 }

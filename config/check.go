@@ -1,4 +1,4 @@
-package tokenbuddy
+package config
 
 import (
 	"cmp"
@@ -10,9 +10,9 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
-// check says what is wrong with a configuration, as far as it can be told without resolving placeholders. It is the one
+// Check says what is wrong with a configuration, as far as it can be told without resolving placeholders. It is the one
 // place where the rules stand: the Caddyfile's reader ends with it too.
-func (c *Config) check() error {
+func (c *Config) Check() error {
 	if slices.Contains(c.Sellers, nil) {
 		return at("seller", errNull)
 	}

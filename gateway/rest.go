@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"time"
@@ -14,7 +14,7 @@ import (
 // only its circuit is open, and is waited for where it rests because it asked for that. It is false when all rest for longer
 // than a client should wait: better to tell the client than to press a seller that has said when it will be back.
 func (t *trade) fallBack() bool {
-	if t.credit || shutdown.Err() != nil || t.late() {
+	if t.credit || t.gw.shutdown.Err() != nil || t.late() {
 		return false
 	}
 	now := time.Now()
@@ -58,7 +58,7 @@ func (t *trade) pause(d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-shutdown.Done():
+	case <-t.gw.shutdown.Done():
 	case <-t.r.Context().Done():
 	}
 }

@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -26,10 +27,33 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// gateway is what the requests of one running config work with. It lives until the config is gone and its last request has
+// Options say what a gateway is opened with.
+type Options struct {
+	// Settings are what the operator has said.
+	Settings *config.Settings
+	// Policy orders the sellers of a request.
+	Policy routing.Policy
+	// Methods are the payment methods that the config has loaded, in order of preference.
+	Methods []purchase.NamedMethod
+	// Log is the config's own; it goes with the config.
+	Log *zap.Logger
+	// Shutdown is done when all streams of the process are to end, and all waiting for sellers. A config's context would be
+	// wrong for this: it is done after every reload.
+	Shutdown context.Context
+	// Current is true for a config that starts, and false for a late request of one that is gone: that must not put its terms
+	// over those in force.
+	Current bool
+}
+
+// Gateway is what the requests of one running config work with. It lives until the config is gone and its last request has
 // ended; what outlives a config is in the market.
-type gateway struct {
-	*Handler
+type Gateway struct {
+	settings *config.Settings
+	policy   routing.Policy
+	methods  []purchase.NamedMethod
+	log      *zap.Logger
+	shutdown context.Context
+
 	market   *market.Market
 	registry *routing.Registry // nil: the config has pinned sellers alone
 	table    *routing.Table
@@ -47,38 +71,41 @@ type gateway struct {
 // gateways are all that are open, each as its own key: those of older configs too, as long as a request works with them.
 var gateways sync.Map
 
-// openGateway opens the market and starts what the config asks for. The gateway comes with one reference. It is current for a
-// config that starts, and not for a late request of one that is gone: that must not put its terms over those in force.
-func openGateway(h *Handler, current bool) (*gateway, error) {
-	key, err := h.ledgerKey()
+// Open opens the market and starts what the config asks for. The gateway comes with one reference: the config's, which it gives
+// back with Retire, or that of the late request.
+func Open(o Options) (*Gateway, error) {
+	key, err := ledgerKey(o.Settings)
 	if err != nil {
 		return nil, err
 	}
 	m, err := market.Open(market.Options{
-		Dir: h.set.ledgerDir, Key: key, Logger: zap.New(liveLog{}).Named("tokenbuddy"),
-		LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
+		Dir: o.Settings.LedgerDir, Key: key, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
 	})
 	if err != nil {
 		return nil, err
 	}
-	gw := &gateway{
-		Handler: h,
-		market:  m,
-		table:   routing.NewTable(h.tableOptions(m)),
-		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: h.set.failover.connect, Networks: h.set.networks}),
-		closed:  make(chan struct{}),
+	gw := &Gateway{
+		settings: o.Settings,
+		policy:   o.Policy,
+		methods:  o.Methods,
+		log:      o.Log,
+		shutdown: o.Shutdown,
+		market:   m,
+		carrier:  relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
+		closed:   make(chan struct{}),
 	}
+	gw.table = routing.NewTable(gw.tableOptions())
 	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
 	gw.references.Store(1)
-	gw.retired.Store(!current) // the one reference is then a request's
+	gw.retired.Store(!o.Current) // the one reference is then a request's
 	gateways.Store(gw, gw)
-	gw.release = append(gw.release, m.Release, gw.carrier.Close, gw.table.Close, m.HoldTable(gw.table), m.HoldTerms(h.set.terms, current))
-	if current {
-		m.Pool.SetCooldown(h.set.failover.cooldown)
+	gw.release = append(gw.release, m.Release, gw.carrier.Close, gw.table.Close, m.HoldTable(gw.table), m.HoldTerms(o.Settings.Terms, o.Current))
+	if o.Current {
+		m.Pool.SetCooldown(o.Settings.Failover.Cooldown)
 	}
-	if r := h.set.registry; r != nil {
+	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
-			URL: r.url, Refresh: r.refresh, Timeout: r.timeout, MaxSize: r.maxSize,
+			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,
 		})
 		if err != nil {
 			gw.leave()
@@ -91,7 +118,8 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 		}))
 	}
 	gw.release = append(gw.release, m.HoldResolver(gw.resume))
-	site := h.set.prewarm.site(catalogue{gw})
+	site := o.Settings.Prewarm
+	site.Catalogue = catalogue{gw}
 	if gw.registry != nil {
 		site.Ready = gw.registry.Ready
 	}
@@ -101,15 +129,15 @@ func openGateway(h *Handler, current bool) (*gateway, error) {
 }
 
 // ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
-func (h *Handler) ledgerKey() ([]byte, error) {
-	if h.set.ledgerKeySecret != "" {
-		return ledger.KeyFromSecret(h.set.ledgerKeySecret), nil
+func ledgerKey(s *config.Settings) ([]byte, error) {
+	if s.LedgerKeySecret != "" {
+		return ledger.KeyFromSecret(s.LedgerKeySecret), nil
 	}
 	return ledger.LoadKey(market.KeyFile())
 }
 
 // enter takes a reference, unless the last one is gone.
-func (gw *gateway) enter() bool {
+func (gw *Gateway) enter() bool {
 	for {
 		n := gw.references.Load()
 		if n == 0 {
@@ -122,7 +150,7 @@ func (gw *gateway) enter() bool {
 }
 
 // leave gives back a reference. The last one closes the gateway.
-func (gw *gateway) leave() {
+func (gw *Gateway) leave() {
 	if gw.references.Add(-1) > 0 {
 		return
 	}
@@ -134,7 +162,7 @@ func (gw *gateway) leave() {
 }
 
 // background does what outlives the request that it is about. The caller holds a reference.
-func (gw *gateway) background(f func()) {
+func (gw *Gateway) background(f func()) {
 	gw.references.Add(1)
 	go func() {
 		defer gw.leave()
@@ -142,11 +170,12 @@ func (gw *gateway) background(f func()) {
 	}()
 }
 
-// awaitRetired waits until the requests of all configs that are gone have given back their gateways, or ctx is done.
-func awaitRetired(ctx context.Context) error {
+// AwaitRetired waits until the requests of all configs that are gone have given back their gateways, or ctx is done. Its error
+// says how many requests were still open then.
+func AwaitRetired(ctx context.Context) error {
 	var errs []error
 	gateways.Range(func(_, v any) bool {
-		gw := v.(*gateway)
+		gw := v.(*Gateway)
 		if !gw.retired.Load() {
 			return true
 		}
@@ -161,23 +190,27 @@ func awaitRetired(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// retire gives back the config's own reference, once.
-func (gw *gateway) retire() {
+// Retire gives back the config's own reference, once. Requests in flight outlive it.
+func (gw *Gateway) Retire() {
 	if gw.retired.CompareAndSwap(false, true) {
 		gw.leave()
 	}
 }
 
 // tableOptions is what the config says of sellers, models and payment, and what the market knows of sellers.
-func (h *Handler) tableOptions(m *market.Market) routing.TableOptions {
-	return routing.TableOptions{
-		Pinned: h.set.pinned, Aliases: h.set.aliases, Methods: h.set.methods, DefaultSeller: h.set.defaultSeller,
-		Pool: m.Pool, Policy: h.policy, Funds: funds{m.Desk}, Exclusions: m.Exclusions,
+func (gw *Gateway) tableOptions() routing.TableOptions {
+	o := routing.TableOptions{
+		Pinned: gw.settings.Pinned, Aliases: gw.settings.Aliases, DefaultSeller: gw.settings.DefaultSeller,
+		Pool: gw.market.Pool, Policy: gw.policy, Funds: funds{gw.market.Desk}, Exclusions: gw.market.Exclusions,
 	}
+	for _, m := range gw.methods {
+		o.Methods = append(o.Methods, m.Name)
+	}
+	return o
 }
 
 // fit tells whether a candidate's seller may be asked now, and paid.
-func (gw *gateway) fit(c *routing.Candidate) bool {
+func (gw *Gateway) fit(c *routing.Candidate) bool {
 	now := time.Now()
 	if purse, ok := gw.market.Desk.Purse(c.Seller.ID, c.Seller.Origin); ok {
 		if credit, canBuy := purse.Look(now); !credit && !canBuy {
@@ -198,7 +231,7 @@ func (f funds) Purse(s routing.SellerKey) routing.Purse {
 }
 
 // want says what a token is needed for.
-func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
+func (gw *Gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
 	return purchase.Want{
 		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
 		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
@@ -207,7 +240,7 @@ func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
 
 // resume says how to go on with a purchase that an earlier process has left open: at the seller where it was begun, by the
 // method by which it was, whatever the registry says by now of what that seller takes.
-func (gw *gateway) resume(p ledger.Purchase) (w purchase.Want, known bool) {
+func (gw *Gateway) resume(p ledger.Purchase) (w purchase.Want, known bool) {
 	seller := gw.table.Index().Seller(p.Seller)
 	if seller == nil || seller.Origin != p.Origin {
 		return w, false
@@ -215,32 +248,34 @@ func (gw *gateway) resume(p ledger.Purchase) (w purchase.Want, known bool) {
 	w = purchase.Want{
 		SellerID: p.Seller, Origin: p.Origin, BaseURL: seller.BaseURL, Model: p.Model, Transport: gw.transport(seller),
 	}
-	if _, configured := gw.methods[p.Method]; configured {
-		w.Methods = gw.namedMethods([]string{p.Method})
-	}
+	w.Methods = gw.namedMethods([]string{p.Method})
 	return w, true
 }
 
-// namedMethods are the payment methods of these names, which the config has loaded.
-func (gw *gateway) namedMethods(names []string) []purchase.NamedMethod {
+// namedMethods are those of these payment methods that the config has loaded, in the order of the names.
+func (gw *Gateway) namedMethods(names []string) []purchase.NamedMethod {
 	all := make([]purchase.NamedMethod, 0, len(names))
 	for _, name := range names {
-		all = append(all, gw.methods[name])
+		for _, m := range gw.methods {
+			if m.Name == name {
+				all = append(all, m)
+			}
+		}
 	}
 	return all
 }
 
 // account is the operator's own at a seller, if there is one.
-func (gw *gateway) account(s *routing.Seller) (own account, ok bool) {
+func (gw *Gateway) account(s *routing.Seller) (own config.Account, ok bool) {
 	if !s.Account {
 		return own, false
 	}
-	own, ok = gw.set.accounts[s.ID]
+	own, ok = gw.settings.Accounts[s.ID]
 	return own, ok
 }
 
 // transport reaches a seller: as written where the operator named it, with care where a registry did.
-func (gw *gateway) transport(s *routing.Seller) http.RoundTripper {
+func (gw *Gateway) transport(s *routing.Seller) http.RoundTripper {
 	if s.Pinned {
 		return gw.carrier.Operator()
 	}
@@ -248,7 +283,7 @@ func (gw *gateway) transport(s *routing.Seller) http.RoundTripper {
 }
 
 // hashPrompt gives a keyed hash of a request's body, by which equal prompts can be told without anyone reading them.
-func (gw *gateway) hashPrompt(body []byte) string {
+func (gw *Gateway) hashPrompt(body []byte) string {
 	h := gw.hasher()
 	_, _ = h.Write(body)
 	return hex.EncodeToString(h.Sum(nil)[:16])

@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"context"
@@ -110,7 +110,7 @@ func (a *attempt) write() {
 func (a *attempt) writeRest() error {
 	buf := make([]byte, 32<<10)
 	for {
-		idle := time.AfterFunc(a.gw.set.failover.idle, func() { a.cancel(errDeadline) })
+		idle := time.AfterFunc(a.gw.settings.Failover.Idle, func() { a.cancel(errDeadline) })
 		n, err := a.response.Body.Read(buf)
 		idle.Stop()
 		a.restBytes += int64(n)
@@ -151,7 +151,7 @@ func (a *attempt) relay() {
 	}
 	if status := a.ended; a.settled == nil && a.stream.Unsettled() && !a.candidate.Seller.Account {
 		a.gw.background(func() {
-			a.stream.Drain(shutdown)
+			a.stream.Drain(a.gw.shutdown)
 			a.book(status)
 		})
 		return
@@ -168,7 +168,7 @@ func (a *attempt) relay() {
 // verdict is what the pool is told of an answer that went to the client, to its end or not.
 func (a *attempt) verdict(interrupted bool) routing.Result {
 	r := routing.Result{Outcome: a.outcome, FirstContent: a.firstByte, Interrupted: interrupted}
-	if a.ended == ledger.StatusClientGone || shutdown.Err() != nil {
+	if a.ended == ledger.StatusClientGone || a.gw.shutdown.Err() != nil {
 		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
 		r.Interrupted = false
 	}

@@ -1,4 +1,4 @@
-package tokenbuddy
+package config
 
 import (
 	"errors"
@@ -20,49 +20,66 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// settings is a configuration made ready for use: defaults filled in, placeholders and environment resolved.
-type settings struct {
-	registry      *registrySettings // nil: none
-	pinned        []*routing.Seller
-	accounts      map[string]account // of pinned sellers where the operator has one, by id
-	networks      []netip.Prefix
-	defaultSeller string // empty: the registry's
-	aliases       map[string]string
-	methods       []string // payment methods, in order of preference; known when the modules are loaded
-	terms         purchase.Terms
-	failover      failoverSettings
-	affinity      time.Duration // 0: off
-	prewarm       prewarmSettings
-	members       *member.Directory
-	memberFrom    string // a placeholder; empty: none
-	ledgerDir     string // absolute
-	// ledgerKeySecret is what tokens are sealed with; empty: a key file.
-	ledgerKeySecret string
-	maxBody         int64
+// Settings is a configuration made ready for use: defaults filled in, placeholders and environment resolved. It is read only:
+// all requests of a running config share it.
+type Settings struct {
+	// Registry is nil where all sellers are pinned.
+	Registry *Registry
+	// Pinned are the sellers that stand in the configuration, in its order.
+	Pinned []*routing.Seller
+	// Accounts are the operator's own at pinned sellers, by the seller's id.
+	Accounts map[string]Account
+	// Networks are the private ones in which sellers of a registry may live.
+	Networks []netip.Prefix
+	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
+	DefaultSeller string
+	// Aliases are model ids that are served for others, by what is asked for.
+	Aliases map[string]string
+	// Terms say how much is bought, and when.
+	Terms purchase.Terms
+	// Failover bounds the attempts at one request.
+	Failover Failover
+	// Affinity is how long a conversation stays with its seller; 0: not at all.
+	Affinity time.Duration
+	// Prewarm lacks the Catalogue, which is the gateway's.
+	Prewarm prewarm.SiteOptions
+	// Members are never nil; they may be empty.
+	Members *member.Directory
+	// MemberFrom is a placeholder for a member's name; empty: none.
+	MemberFrom string
+	// LedgerDir is the ledger's directory, absolute.
+	LedgerDir string
+	// LedgerKeySecret is what tokens are sealed with; empty: a key file.
+	LedgerKeySecret string
+	// MaxBody is the largest body of a request, decoded, in bytes.
+	MaxBody int64
 }
 
-type registrySettings struct {
-	url              string
-	refresh, timeout time.Duration
-	maxSize          int64
+// Registry is where the registry of sellers is and how it is fetched.
+type Registry struct {
+	URL string
+	// Refresh is the time from one fetch to the next, and Timeout what one may take.
+	Refresh, Timeout time.Duration
+	// MaxSize is of the largest document that is accepted, in bytes.
+	MaxSize int64
 }
 
-type failoverSettings struct {
-	connect     time.Duration
-	deadline    time.Duration // of one attempt at a stream, to the answer's headers
-	unstreamed  time.Duration // of a request that is not streamed, to the end
-	idle        time.Duration // between two reads of a stream
-	maxAttempts int
-	retries     int           // on the same seller
-	cooldown    time.Duration // of a circuit's first opening
-}
-
-type prewarmSettings struct{ prewarm.SiteOptions }
-
-// site gives the options with what the config's sellers are known by.
-func (p prewarmSettings) site(c prewarm.Catalogue) prewarm.SiteOptions {
-	p.Catalogue = c
-	return p.SiteOptions
+// Failover bounds the attempts at one request.
+type Failover struct {
+	// Connect is of a connection that is made, TLS included.
+	Connect time.Duration
+	// Deadline is of one attempt at a stream, to the answer's headers.
+	Deadline time.Duration
+	// Unstreamed is of a request that is not streamed, to its end.
+	Unstreamed time.Duration
+	// Idle is the longest silence between two reads of a stream.
+	Idle time.Duration
+	// MaxAttempts is the most attempts at one request, over all sellers.
+	MaxAttempts int
+	// Retries is the most further attempts at the same seller.
+	Retries int
+	// Cooldown is of a circuit's first opening.
+	Cooldown time.Duration
 }
 
 // Defaults that have no other home.
@@ -90,23 +107,24 @@ const (
 	envExpiryMargin = "TB_PROXYD_TOKEN_EXPIRY_SAFETY_MARGIN_MS"
 )
 
-// settings resolves a configuration. It opens nothing; the files that placeholders name are all it reads.
-func (c *Config) settings(repl *caddy.Replacer) (*settings, error) {
-	if err := c.check(); err != nil {
+// Settings resolves a configuration. It opens nothing; the files that placeholders name are all it reads. Errors lead to the
+// word at fault and repeat no secret.
+func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	s := &settings{
-		defaultSeller: c.DefaultSeller,
-		aliases:       c.ModelAliases,
-		memberFrom:    c.MemberFrom,
-		maxBody:       orDefault(c.MaxBody, defaultMaxBody),
+	s := &Settings{
+		DefaultSeller: c.DefaultSeller,
+		Aliases:       c.ModelAliases,
+		MemberFrom:    c.MemberFrom,
+		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
 	}
 	if r := c.Registry; r != nil {
-		s.registry = &registrySettings{
-			url:     r.URL,
-			refresh: orDefault(time.Duration(r.Refresh), routing.DefaultRefresh),
-			timeout: orDefault(time.Duration(r.Timeout), routing.DefaultTimeout),
-			maxSize: orDefault(r.MaxSize, routing.DefaultMaxSize),
+		s.Registry = &Registry{
+			URL:     r.URL,
+			Refresh: orDefault(time.Duration(r.Refresh), routing.DefaultRefresh),
+			Timeout: orDefault(time.Duration(r.Timeout), routing.DefaultTimeout),
+			MaxSize: orDefault(r.MaxSize, routing.DefaultMaxSize),
 		}
 	}
 	for _, cidr := range c.SellerNetworks {
@@ -114,34 +132,34 @@ func (c *Config) settings(repl *caddy.Replacer) (*settings, error) {
 		if err != nil {
 			return nil, at("seller_networks", err)
 		}
-		s.networks = append(s.networks, network)
+		s.Networks = append(s.Networks, network)
 	}
 	for _, pin := range c.Sellers {
 		seller, err := pin.seller()
 		if err != nil {
 			return nil, at("seller "+pin.ID, err)
 		}
-		s.pinned = append(s.pinned, seller)
+		s.Pinned = append(s.Pinned, seller)
 	}
 	var err error
-	if s.accounts, err = c.accounts(repl); err != nil {
+	if s.Accounts, err = c.accounts(repl); err != nil {
 		return nil, err
 	}
-	if s.terms, err = c.Purchase.terms(); err != nil {
+	if s.Terms, err = c.Purchase.terms(); err != nil {
 		return nil, at("purchase", err)
 	}
-	if s.failover, err = c.Failover.settings(); err != nil {
+	if s.Failover, err = c.Failover.settings(); err != nil {
 		return nil, at("failover", err)
 	}
-	s.affinity = routing.ConversationLife
+	s.Affinity = routing.ConversationLife
 	if c.Affinity != nil {
-		s.affinity = time.Duration(*c.Affinity)
+		s.Affinity = time.Duration(*c.Affinity)
 	}
-	s.prewarm = c.Prewarm.settings()
-	if s.members, err = c.directory(repl); err != nil {
+	s.Prewarm = c.Prewarm.settings()
+	if s.Members, err = c.directory(repl); err != nil {
 		return nil, err
 	}
-	if s.ledgerDir, s.ledgerKeySecret, err = c.Ledger.place(repl); err != nil {
+	if s.LedgerDir, s.LedgerKeySecret, err = c.Ledger.place(repl); err != nil {
 		return nil, at("ledger", err)
 	}
 	return s, nil
@@ -191,47 +209,47 @@ func (p *PurchaseConfig) terms() (purchase.Terms, error) {
 	return t, at("expiry_margin", err)
 }
 
-func (f *FailoverConfig) settings() (failoverSettings, error) {
+func (f *FailoverConfig) settings() (Failover, error) {
 	if f == nil {
 		f = new(FailoverConfig)
 	}
-	s := failoverSettings{
-		connect:     orDefault(time.Duration(f.Connect), defaultConnect),
-		deadline:    time.Duration(f.Deadline),
-		unstreamed:  time.Duration(f.UnstreamedDeadline),
-		idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
-		maxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
-		retries:     defaultRetries,
-		cooldown:    orDefault(time.Duration(f.Cooldown), defaultCooldown),
+	s := Failover{
+		Connect:     orDefault(time.Duration(f.Connect), defaultConnect),
+		Deadline:    time.Duration(f.Deadline),
+		Unstreamed:  time.Duration(f.UnstreamedDeadline),
+		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
+		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
+		Retries:     defaultRetries,
+		Cooldown:    orDefault(time.Duration(f.Cooldown), defaultCooldown),
 	}
 	if f.Retries != nil {
-		s.retries = *f.Retries
+		s.Retries = *f.Retries
 	}
-	if s.deadline == 0 {
+	if s.Deadline == 0 {
 		var err error
-		if s.deadline, _, err = envMilliseconds(envDeadline, time.Millisecond); err != nil {
+		if s.Deadline, _, err = envMilliseconds(envDeadline, time.Millisecond); err != nil {
 			return s, at("deadline", err)
 		}
 	}
-	if s.unstreamed == 0 {
-		s.unstreamed = orDefault(s.deadline, defaultUnstreamed)
+	if s.Unstreamed == 0 {
+		s.Unstreamed = orDefault(s.Deadline, defaultUnstreamed)
 	}
-	s.deadline = orDefault(s.deadline, defaultDeadline)
+	s.Deadline = orDefault(s.Deadline, defaultDeadline)
 	return s, nil
 }
 
-func (p *PrewarmConfig) settings() prewarmSettings {
+func (p *PrewarmConfig) settings() prewarm.SiteOptions {
 	if p == nil {
 		p = new(PrewarmConfig)
 	}
-	s := prewarmSettings{prewarm.SiteOptions{
+	s := prewarm.SiteOptions{
 		Off:       p.Off,
 		Models:    prewarm.Models(p.Models, os.Getenv(prewarm.EnvModels)),
 		Interval:  orDefault(time.Duration(p.Interval), prewarm.DefaultInterval),
 		Timeout:   orDefault(time.Duration(p.Timeout), prewarm.DefaultTimeout),
 		JitterMin: prewarm.DefaultJitterMin,
 		JitterMax: prewarm.DefaultJitterMax,
-	}}
+	}
 	if p.JitterMin != nil && p.JitterMax != nil {
 		s.JitterMin, s.JitterMax = time.Duration(*p.JitterMin), time.Duration(*p.JitterMax)
 	}

@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package tokenbuddy
+package config
 
 func (c *Config) memberWord() word {
 	var m *MemberConfig

@@ -1,4 +1,4 @@
-package tokenbuddy
+package gateway
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ func TestReleaseLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	gw := &gateway{market: &market.Market{Ledger: l}, closed: make(chan struct{})}
+	gw := &Gateway{market: &market.Market{Ledger: l}, closed: make(chan struct{})}
 	gateways.Store(gw, gw)
 	gw.references.Store(1)
 	x := &exchange{gw: gw}
