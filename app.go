@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 )
@@ -18,6 +19,7 @@ import (
 // handlers of a config ask for it; it needs no configuration of its own.
 type App struct {
 	ctx      caddy.Context
+	log      *zap.Logger // of what outlives the config, as long as it is the newest
 	handlers []*Handler
 }
 
@@ -29,6 +31,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision listens for the end of the process: streams are told in time to end themselves.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
+	a.log = ctx.Logger()
 	if err := admin.RegisterMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}

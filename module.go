@@ -49,6 +49,7 @@ type Handler struct {
 	policy   routing.Policy
 	methods  []purchase.NamedMethod
 	log      *zap.Logger
+	app      *App
 	door     *gateway.Door
 }
 
@@ -80,7 +81,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("getting the tokenbuddy app: %w", err)
 	}
-	return app.(*App).enlist(h)
+	h.app = app.(*App)
+	return h.app.enlist(h)
 }
 
 func (h *Handler) loadPolicy(ctx caddy.Context) error {
@@ -122,7 +124,7 @@ func (h *Handler) open(current bool) (*gateway.Gateway, error) {
 		return nil, errors.New("the gateway is shutting down")
 	}
 	return gateway.Open(gateway.Options{
-		Settings: h.settings, Policy: h.policy, Methods: h.methods, Log: h.log, Shutdown: shutdown, Current: current,
+		Settings: h.settings, Policy: h.policy, Methods: h.methods, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
 	})
 }
 

@@ -285,10 +285,10 @@ func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
 			config.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
 		}
 		var err error
-		if config.DailyBudget, err = bound(m.DailyBudget); err != nil {
+		if config.DailyBudget, err = optionalMoney(m.DailyBudget); err != nil {
 			return nil, at("member "+m.Name, at("daily_budget", err))
 		}
-		if config.MonthlyBudget, err = bound(m.MonthlyBudget); err != nil {
+		if config.MonthlyBudget, err = optionalMoney(m.MonthlyBudget); err != nil {
 			return nil, at("member "+m.Name, at("monthly_budget", err))
 		}
 		members = append(members, config)
@@ -296,8 +296,8 @@ func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
 	return member.NewDirectory(members)
 }
 
-// bound reads an amount that may be left out: then it is no bound.
-func bound(usd string) (money.Micros, error) {
+// optionalMoney reads an amount that may be left out: then it is no bound.
+func optionalMoney(usd string) (money.Micros, error) {
 	if usd == "" {
 		return noLimit, nil
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/andybalholm/brotli"
@@ -16,25 +15,6 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 )
-
-// memory bounds all bodies and answers that the process holds at once.
-var memory = budget{limit: 256 << 20}
-
-// budget is a number of bytes that may be held.
-type budget struct {
-	limit int64
-	held  atomic.Int64
-}
-
-func (b *budget) take(n int64) bool {
-	if b.held.Add(n) > b.limit {
-		b.held.Add(-n)
-		return false
-	}
-	return true
-}
-
-func (b *budget) give(n int64) { b.held.Add(-n) }
 
 // body is a request's body, decoded, and its share of the memory.
 type body struct {
@@ -47,9 +27,6 @@ func (b *body) release() {
 	memory.give(b.share)
 	b.bytes, b.share = nil, 0
 }
-
-// errNoMemory says that all bodies and answers together are too many.
-var errNoMemory = errors.New("too many large requests at once")
 
 // readBody reads a request's body to its end, so that HTTP/1 notices a client that leaves, and undoes its coding. The limit
 // is on the decoded size: it bounds what a small compressed body can unfold to.
@@ -106,7 +83,10 @@ func (b *body) fill(r io.Reader, hint, limit int64) ([]byte, error) {
 // maxDiscarded bounds what is read of a request that is refused, in bytes.
 const maxDiscarded = 64 << 20
 
-// answerBeforeBody answers a request whose body has not been read, and then reads what comes of it. Many HTTP/1 clients send
+// discardTime bounds how long it is read, so that nobody holds a config that is gone by sending a byte now and then.
+const discardTime = 10 * time.Second
+
+// answerBeforeBody answers a request whose body has not been read, and then reads what comes of it, for a while. Many HTTP/1 clients send
 // a body to its end before they look for the answer; those would find the connection reset instead, and take a refusal for a
 // failure that another try may better. HTTP/2 tells them, and a client that waits for leave to send (Expect: 100-continue)
 // has nothing under way.
@@ -117,8 +97,9 @@ func answerBeforeBody(w http.ResponseWriter, r *http.Request, answer func()) {
 		return
 	}
 	answer()
-	if rc.Flush() == nil {
+	if rc.Flush() == nil && rc.SetReadDeadline(time.Now().Add(discardTime)) == nil {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
+		_ = rc.SetReadDeadline(time.Time{}) // errs on a connection that is gone
 	}
 }
 
@@ -152,20 +133,4 @@ func decoder(coding string, r io.Reader) (io.Reader, func(), error) {
 		return brotli.NewReader(r), nothing, nil
 	}
 	return nil, nothing, fmt.Errorf("this Content-Encoding is not known here: send gzip, zstd, br or none")
-}
-
-// metered takes from the memory budget what is read through it. Where the budget is spent it stops, before a byte is lost.
-type metered struct {
-	r     io.Reader
-	share *int64 // what was taken, for whoever gives it back
-}
-
-func (m metered) Read(p []byte) (int, error) {
-	if !memory.take(int64(len(p))) {
-		return 0, errNoMemory
-	}
-	n, err := m.r.Read(p)
-	memory.give(int64(len(p) - n))
-	*m.share += int64(n)
-	return n, err
 }

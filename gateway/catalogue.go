@@ -50,7 +50,7 @@ func (c catalogue) Transport(s prewarm.Seller) http.RoundTripper {
 
 // Probed tells the pool how a seller's probe went.
 func (c catalogue) Probed(s prewarm.Seller, healthy bool, took time.Duration) {
-	c.gw.market.Pool.State(s.ID, s.Origin).Probed(time.Now(), healthy, took)
+	c.gw.pool.State(s.ID, s.Origin).Probed(time.Now(), healthy, took)
 }
 
 // Want says how to buy from a seller.

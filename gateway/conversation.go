@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/zeebo/blake3"
-
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -15,82 +13,64 @@ import (
 type affinityKey [16]byte
 
 // identifyConversation finds out which conversation the request belongs to, by what the client says, else by how it begins.
-// It is false where there is nothing to tell it by, or affinity is off.
-func (x *exchange) identifyConversation() {
-	if x.gw.settings.Affinity <= 0 {
-		return
+// It is zero where there is nothing to tell it by, or affinity is off.
+func (rq *request) identifyConversation() (key affinityKey) {
+	if rq.gw.settings.Affinity <= 0 {
+		return key
 	}
-	h := x.gw.hasher(x.member.Name, x.served)
-	named := x.ask.PromptCacheKey
+	h := rq.gw.hasher(rq.member.Name, rq.served)
+	named := rq.ask.PromptCacheKey
 	for _, header := range []string{"X-Session-Id", "X-Claude-Code-Session-Id"} {
 		if named == "" {
-			named = x.r.Header.Get(header)
+			named = rq.r.Header.Get(header)
 		}
 	}
 	if named != "" {
 		_, _ = h.WriteString(named)
-		x.inConversation = true
-	} else {
-		x.inConversation = x.endpoint.Opening(x.ask, x.body.bytes, h)
+	} else if !rq.endpoint.Opening(rq.ask, rq.body.bytes, h) {
+		return key
 	}
-	copy(x.conversation[:], h.Sum(nil))
+	copy(key[:], h.Sum(nil))
+	return key
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
 // it builds on a response that the seller has made.
-func (x *exchange) prefer(q *routing.Query) {
-	if id := x.ask.PreviousResponseID; id != "" && x.endpoint.Protocol == dialect.Responses {
-		q.Maker, _ = x.gw.market.Responses.Get(x.gw.responseKey(id), x.begun)
+func (rq *request) prefer(q *routing.Query) {
+	if id := rq.ask.PreviousResponseID; id != "" && rq.endpoint.Protocol == dialect.Responses {
+		q.Maker, _ = rq.gw.responses.Get(rq.gw.responseKey(id), rq.begun)
 	}
-	if x.inConversation {
-		if last, ok := x.gw.market.Conversations.Get(x.conversation, x.begun); ok {
+	if rq.conversation != (affinityKey{}) {
+		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
 			q.Last, q.Cached = last, q.Ceiling.Prompt/2
 		}
 	}
 }
 
-// remember keeps who has served the conversation.
-func (a *attempt) remember() {
-	if a.inConversation && a.outcome.Good() {
-		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), a.gw.settings.Affinity)
+// rememberConversation keeps who has served the conversation.
+func (a *attempt) rememberConversation() { a.keepConversation(a.rq.gw.settings.Affinity) }
+
+// forgetConversation lets the conversation go elsewhere: its seller has just broken off.
+func (a *attempt) forgetConversation() { a.keepConversation(time.Nanosecond) }
+
+func (a *attempt) keepConversation(life time.Duration) {
+	if a.rq.conversation != (affinityKey{}) {
+		a.rq.gw.conversations.Put(a.rq.conversation, a.candidate.Seller.Key(), time.Now(), life)
 	}
 }
 
-// forget lets the conversation go elsewhere: its seller has just broken off.
-func (a *attempt) forget() {
-	if a.inConversation {
-		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), time.Nanosecond)
-	}
-}
-
-// rememberResponse keeps who has made a response.
+// rememberResponse keeps who has made a response, once its id is known.
 func (a *attempt) rememberResponse() {
-	if a.endpoint.Protocol != dialect.Responses || a.response.StatusCode != http.StatusOK {
+	if a.rq.endpoint.Protocol != dialect.Responses || a.answer.response.StatusCode != http.StatusOK {
 		return
 	}
 	id := ""
-	if a.stream != nil {
-		id = a.events.ResponseID()
+	if a.answer.stream != nil {
+		id = a.answer.events.ResponseID()
 	} else {
-		id = a.endpoint.ResponseID(a.answer)
+		id = a.rq.endpoint.ResponseID(a.answer.bytes)
 	}
 	if id != "" {
-		a.gw.market.Responses.Put(a.gw.responseKey(id), a.candidate.Seller.Key(), time.Now(), routing.ResponseLife)
+		a.rq.gw.responses.Put(a.rq.gw.responseKey(id), a.candidate.Seller.Key(), time.Now(), routing.ResponseLife)
 	}
-}
-
-func (gw *Gateway) responseKey(id string) (key affinityKey) {
-	h := gw.hasher("response", id)
-	copy(key[:], h.Sum(nil))
-	return key
-}
-
-// hasher begins a keyed hash with these names, each apart from the next.
-func (gw *Gateway) hasher(names ...string) *blake3.Hasher {
-	h, _ := blake3.NewKeyed(gw.promptKey[:]) // errs on a key of another length alone
-	for _, name := range names {
-		_, _ = h.WriteString(name)
-		_, _ = h.Write([]byte{0})
-	}
-	return h
 }

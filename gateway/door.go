@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,9 @@ func NewDoor(log *zap.Logger, open func(current bool) (*Gateway, error)) *Door {
 func (d *Door) Open() error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
+	if d.refused != nil {
+		return d.refused
+	}
 	gw, err := d.open(true)
 	if err != nil {
 		return err
@@ -73,12 +77,18 @@ func (d *Door) enter(ctx context.Context) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	gw.inherit(d.gateway.Load())
 	d.gateway.Store(gw) // opened with one reference, which is now the request's
 	return gw, nil
 }
 
-// Retire gives up what the config held. Requests in flight outlive it.
+// errNotStarted is for requests of a config that is given up before it was started.
+var errNotStarted = errors.New("it was given up before it was started")
+
+// Retire gives up what the config held, and lets those go who still wait for its start. Requests in flight outlive it. It may be
+// called again.
 func (d *Door) Retire() {
+	d.Refuse(errNotStarted)
 	if gw := d.gateway.Load(); gw != nil {
 		gw.Retire()
 	}

@@ -2,25 +2,20 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -40,8 +35,9 @@ type Options struct {
 	// Shutdown is done when all streams of the process are to end, and all waiting for sellers. A config's context would be
 	// wrong for this: it is done after every reload.
 	Shutdown context.Context
-	// Current is true for a config that starts, and false for a late request of one that is gone: that must not put its terms
-	// over those in force.
+	// SharedLog is what the parts that outlive this config log through, as long as it is the newest.
+	SharedLog *zap.Logger
+	// Current is true for a config that starts, and false for a late request of one that is gone: that joins nothing.
 	Current bool
 }
 
@@ -49,23 +45,44 @@ type Options struct {
 // ended; what outlives a config is in the market.
 type Gateway struct {
 	settings *config.Settings
-	policy   routing.Policy
 	methods  []purchase.NamedMethod
 	log      *zap.Logger
 	shutdown context.Context
 
-	market   *market.Market
+	// Of the market, which other configs work with too.
+	market        *market.Market
+	ledger        Ledger
+	desk          *purchase.Desk
+	pool          *routing.Pool
+	rates         *member.Rates
+	conversations *routing.Affinity
+	responses     *routing.Affinity
+
+	// The config's own.
 	registry *routing.Registry // nil: the config has pinned sellers alone
 	table    *routing.Table
 	carrier  *relay.Carrier
-	warmth   *prewarm.Site
+	warmth   *prewarm.Site // nil: opened for a late request
 	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
 	promptKey [32]byte
 
 	references atomic.Int64
-	retired    atomic.Bool // the config's own reference was given back
+	retired    atomic.Bool // the config is gone
 	closed     chan struct{}
-	release    []func() // what to give up at the end, last first
+	joined     []func() // how to leave what goes on for a config while it runs, last first
+	held       []func() // how to give up what its requests need, last first
+}
+
+// Ledger is what the requests need of the ledger; *ledger.Ledger is one.
+type Ledger interface {
+	// Ready is nil while what is sent can be booked; Err while the ledger works at all.
+	Ready() error
+	Err() error
+	Reserve(member string, b ledger.Budget) *ledger.Reservation
+	PlaceHold(h ledger.Hold) *ledger.Commit
+	ReleaseHold(id string) *ledger.Commit
+	Settle(in ledger.Inference) *ledger.Settling
+	Waste(in ledger.Inference) *ledger.Settling
 }
 
 // gateways are all that are open, each as its own key: those of older configs too, as long as a request works with them.
@@ -79,53 +96,71 @@ func Open(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	m, err := market.Open(market.Options{
-		Dir: o.Settings.LedgerDir, Key: key, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
+		Dir: o.Settings.LedgerDir, Key: key, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
 	})
 	if err != nil {
 		return nil, err
 	}
 	gw := &Gateway{
-		settings: o.Settings,
-		policy:   o.Policy,
-		methods:  o.Methods,
-		log:      o.Log,
-		shutdown: o.Shutdown,
-		market:   m,
-		carrier:  relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
-		closed:   make(chan struct{}),
+		settings: o.Settings, methods: o.Methods, log: o.Log, shutdown: o.Shutdown,
+		market: m, ledger: m.Ledger, desk: m.Desk, pool: m.Pool, rates: &m.Rates, conversations: m.Conversations, responses: m.Responses,
+		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
+		closed:  make(chan struct{}),
 	}
-	gw.table = routing.NewTable(gw.tableOptions())
+	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
 	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
+	gw.held = []func(){m.Release, gw.carrier.Close, gw.table.Close}
 	gw.references.Store(1)
-	gw.retired.Store(!o.Current) // the one reference is then a request's
 	gateways.Store(gw, gw)
-	gw.release = append(gw.release, m.Release, gw.carrier.Close, gw.table.Close, m.HoldTable(gw.table), m.HoldTerms(o.Settings.Terms, o.Current))
-	if o.Current {
-		m.Pool.SetCooldown(o.Settings.Failover.Cooldown)
+	if !o.Current {
+		gw.retired.Store(true)
+		return gw, nil
 	}
+	if err := gw.join(o); err != nil {
+		gw.Retire()
+		return nil, err
+	}
+	return gw, nil
+}
+
+// join starts what goes on for a config while it runs, beside its requests.
+func (gw *Gateway) join(o Options) error {
+	m := gw.market
+	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table), m.HoldTerms(o.Settings.Terms))
+	gw.pool.SetCooldown(o.Settings.Failover.Cooldown)
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,
 		})
 		if err != nil {
-			gw.leave()
-			return nil, err
+			return err
 		}
 		gw.registry = registry
-		gw.release = append(gw.release, release, registry.Watch(func(d *routing.Document) {
+		gw.joined = append(gw.joined, release, registry.Watch(func(d *routing.Document) {
 			gw.table.Update(d)
-			m.Desk.SellersChanged()
+			gw.desk.SellersChanged()
 		}))
 	}
-	gw.release = append(gw.release, m.HoldResolver(gw.resume))
+	gw.joined = append(gw.joined, m.HoldResolver(gw.resume))
 	site := o.Settings.Prewarm
 	site.Catalogue = catalogue{gw}
 	if gw.registry != nil {
 		site.Ready = gw.registry.Ready
 	}
 	gw.warmth = m.Warmer.Join(site)
-	gw.release = append(gw.release, gw.warmth.Leave)
-	return gw, nil
+	gw.joined = append(gw.joined, gw.warmth.Leave)
+	return nil
+}
+
+// inherit has a gateway that was opened for a late request know the sellers that its config has known.
+func (gw *Gateway) inherit(before *Gateway) {
+	if before.registry == nil {
+		return
+	}
+	gw.registry = before.registry
+	if doc := gw.registry.Document(); doc != nil {
+		gw.table.Update(doc)
+	}
 }
 
 // ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
@@ -134,6 +169,13 @@ func ledgerKey(s *config.Settings) ([]byte, error) {
 		return ledger.KeyFromSecret(s.LedgerKeySecret), nil
 	}
 	return ledger.LoadKey(market.KeyFile())
+}
+
+// touch says that a model is asked for, so that it is kept warm.
+func (gw *Gateway) touch(served string, p dialect.Protocol) {
+	if gw.warmth != nil {
+		gw.warmth.Touch(served, p)
+	}
 }
 
 // enter takes a reference, unless the last one is gone.
@@ -154,11 +196,26 @@ func (gw *Gateway) leave() {
 	if gw.references.Add(-1) > 0 {
 		return
 	}
-	for i := len(gw.release) - 1; i >= 0; i-- {
-		gw.release[i]()
-	}
+	giveUp(gw.held)
 	gateways.Delete(gw)
 	close(gw.closed)
+}
+
+// giveUp undoes, the last first.
+func giveUp(all []func()) {
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i]()
+	}
+}
+
+// Retire ends what goes on for the config, at once, and gives back the config's own reference. Requests in flight go on with what
+// they have: the sellers as they were known, but of those only such as a running config still names. It may be called
+// again.
+func (gw *Gateway) Retire() {
+	if gw.retired.CompareAndSwap(false, true) {
+		giveUp(gw.joined)
+		gw.leave()
+	}
 }
 
 // background does what outlives the request that it is about. The caller holds a reference.
@@ -188,118 +245,4 @@ func AwaitRetired(ctx context.Context) error {
 		return true
 	})
 	return errors.Join(errs...)
-}
-
-// Retire gives back the config's own reference, once. Requests in flight outlive it.
-func (gw *Gateway) Retire() {
-	if gw.retired.CompareAndSwap(false, true) {
-		gw.leave()
-	}
-}
-
-// tableOptions is what the config says of sellers, models and payment, and what the market knows of sellers.
-func (gw *Gateway) tableOptions() routing.TableOptions {
-	o := routing.TableOptions{
-		Pinned: gw.settings.Pinned, Aliases: gw.settings.Aliases, DefaultSeller: gw.settings.DefaultSeller,
-		Pool: gw.market.Pool, Policy: gw.policy, Funds: funds{gw.market.Desk}, Exclusions: gw.market.Exclusions,
-	}
-	for _, m := range gw.methods {
-		o.Methods = append(o.Methods, m.Name)
-	}
-	return o
-}
-
-// fit tells whether a candidate's seller may be asked now, and paid.
-func (gw *Gateway) fit(c *routing.Candidate) bool {
-	now := time.Now()
-	if purse, ok := gw.market.Desk.Purse(c.Seller.ID, c.Seller.Origin); ok {
-		if credit, canBuy := purse.Look(now); !credit && !canBuy {
-			return false
-		}
-	}
-	return gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now)
-}
-
-// funds tells policies where there is credit.
-type funds struct{ desk *purchase.Desk }
-
-func (f funds) Purse(s routing.SellerKey) routing.Purse {
-	if purse, ok := f.desk.Purse(s.ID, s.Origin); ok {
-		return purse
-	}
-	return nil
-}
-
-// want says what a token is needed for.
-func (gw *Gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
-	return purchase.Want{
-		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
-		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
-	}
-}
-
-// resume says how to go on with a purchase that an earlier process has left open: at the seller where it was begun, by the
-// method by which it was, whatever the registry says by now of what that seller takes.
-func (gw *Gateway) resume(p ledger.Purchase) (w purchase.Want, known bool) {
-	seller := gw.table.Index().Seller(p.Seller)
-	if seller == nil || seller.Origin != p.Origin {
-		return w, false
-	}
-	w = purchase.Want{
-		SellerID: p.Seller, Origin: p.Origin, BaseURL: seller.BaseURL, Model: p.Model, Transport: gw.transport(seller),
-	}
-	w.Methods = gw.namedMethods([]string{p.Method})
-	return w, true
-}
-
-// namedMethods are those of these payment methods that the config has loaded, in the order of the names.
-func (gw *Gateway) namedMethods(names []string) []purchase.NamedMethod {
-	all := make([]purchase.NamedMethod, 0, len(names))
-	for _, name := range names {
-		for _, m := range gw.methods {
-			if m.Name == name {
-				all = append(all, m)
-			}
-		}
-	}
-	return all
-}
-
-// account is the operator's own at a seller, if there is one.
-func (gw *Gateway) account(s *routing.Seller) (own config.Account, ok bool) {
-	if !s.Account {
-		return own, false
-	}
-	own, ok = gw.settings.Accounts[s.ID]
-	return own, ok
-}
-
-// transport reaches a seller: as written where the operator named it, with care where a registry did.
-func (gw *Gateway) transport(s *routing.Seller) http.RoundTripper {
-	if s.Pinned {
-		return gw.carrier.Operator()
-	}
-	return gw.carrier.Stranger()
-}
-
-// hashPrompt gives a keyed hash of a request's body, by which equal prompts can be told without anyone reading them.
-func (gw *Gateway) hashPrompt(body []byte) string {
-	h := gw.hasher()
-	_, _ = h.Write(body)
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// idempotencyKey is what all attempts at a request carry: made of the member and the client's own key where there is one,
-// so that the client's retries are one charge and members can't meet each other's.
-func idempotencyKey(member, own string) string {
-	if own == "" {
-		return uuid.NewString()
-	}
-	sum := sha256.Sum256([]byte(member + "\x00" + own))
-	return hex.EncodeToString(sum[:])
-}
-
-func jsonString(s string) string {
-	b, _ := json.Marshal(s) // strings always encode
-	return string(b)
 }

@@ -12,20 +12,20 @@ func isModels(r *http.Request) bool {
 }
 
 // models answers with what the sellers and aliases offer and the member may use: all of it, or one of it.
-func (x *exchange) models() *dialect.Refusal {
-	if refusal := x.identify(); refusal != nil {
+func (rq *request) models(p *reply) *dialect.Refusal {
+	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
-	index := x.gw.index(x.r.Context())
+	index := rq.gw.index(rq.r.Context())
 	allowed := func(id string) bool {
 		served, ok := index.Resolve(id)
-		return ok && x.member.Allows(served)
+		return ok && rq.member.Allows(served)
 	}
-	if id, ok := strings.CutPrefix(x.r.URL.Path, dialect.ModelsPath+"/"); ok {
+	if id, ok := strings.CutPrefix(rq.r.URL.Path, dialect.ModelsPath+"/"); ok {
 		if !allowed(id) {
-			return x.unknown(id)
+			return rq.gw.unknown(id)
 		}
-		dialect.WriteModel(x.w, x.shape, id)
+		dialect.WriteModel(p.w, rq.shape, id)
 		return nil
 	}
 	var ids []string
@@ -34,9 +34,9 @@ func (x *exchange) models() *dialect.Refusal {
 			ids = append(ids, id)
 		}
 	}
-	if len(ids) == 0 && x.gw.undocumented() {
+	if len(ids) == 0 && rq.gw.undocumented() {
 		return dialect.NoSeller(retryUndocumented) // that there are none would be a guess
 	}
-	dialect.WriteModels(x.w, x.shape, ids)
+	dialect.WriteModels(p.w, rq.shape, ids)
 	return nil
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"time"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -14,12 +13,12 @@ import (
 // only its circuit is open, and is waited for where it rests because it asked for that. It is false when all rest for longer
 // than a client should wait: better to tell the client than to press a seller that has said when it will be back.
 func (t *trade) fallBack() bool {
-	if t.credit || t.gw.shutdown.Err() != nil || t.late() {
+	if t.credit || t.rq.gw.shutdown.Err() != nil || t.rq.late() {
 		return false
 	}
 	now := time.Now()
 	best, soonest := -1, time.Time{}
-	for i, c := range t.candidates {
+	for i, c := range t.rq.candidates {
 		state := t.state(c)
 		if due := state.Due(); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
 			best, soonest = i, due
@@ -28,7 +27,7 @@ func (t *trade) fallBack() bool {
 	switch {
 	case best < 0:
 		return false
-	case t.waitOut(t.state(t.candidates[best])):
+	case t.waitOut(t.state(t.rq.candidates[best])):
 		t.next = 0 // by now others may be fit too
 	default:
 		t.forced, t.next = best, best
@@ -49,7 +48,7 @@ func (t *trade) waitOut(s *routing.State) bool {
 
 // mayWait tells whether the request may wait so much longer for sellers that have asked for it.
 func (t *trade) mayWait(rest time.Duration) bool {
-	return t.waited+rest <= routing.LongestWaitOut && (t.ask.Stream || rest < t.timeLeft())
+	return t.waited+rest <= routing.LongestWaitOut && (t.rq.ask.Stream || rest < t.rq.timeLeft())
 }
 
 // pause waits, unless the client leaves or the process is about to exit.
@@ -58,23 +57,14 @@ func (t *trade) pause(d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-t.gw.shutdown.Done():
-	case <-t.r.Context().Done():
+	case <-t.rq.gw.shutdown.Done():
+	case <-t.rq.r.Context().Done():
 	}
-}
-
-// gone tells whether there is nobody to answer any more, and books what was tried.
-func (t *trade) gone() bool {
-	if t.r.Context().Err() == nil {
-		return false
-	}
-	t.bookFailure(ledger.StatusClientGone)
-	return true
 }
 
 // state is what is known of a candidate's seller; nil where it was never dealt with.
 func (t *trade) state(c *routing.Candidate) *routing.State {
-	return t.gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin)
+	return t.rq.gw.pool.Known(c.Seller.ID, c.Seller.Origin)
 }
 
 // What clients are told to wait before they ask again: at least and, where nothing is known, just this.
@@ -83,7 +73,7 @@ const retryLater = 2 * time.Second
 // soonest is how long it takes until a seller of the candidates is due.
 func (t *trade) soonest() time.Duration {
 	var wait time.Duration
-	for _, c := range t.candidates {
+	for _, c := range t.rq.candidates {
 		due := t.state(c).Due()
 		if d := time.Until(due); !due.IsZero() && d > 0 && (wait == 0 || d < wait) {
 			wait = d

@@ -14,18 +14,17 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// trade is how far a request has come with its candidates.
+// trade is how far a request has come with its candidates. It asks them in turn and decides whose answer is the client's; it
+// delivers nothing.
 type trade struct {
-	*exchange
-	candidates []*routing.Candidate
+	rq    *request
+	tally tally
+	books books
+
 	next       int                 // the candidate at hand
+	there      visit               // what has come of the request at that candidate's seller
 	forced     int                 // the candidate that is asked though its circuit is open; -1: none
 	waited     time.Duration       // for sellers that asked to be left alone, since one was last asked
-	refused    *purchase.Lease     // the token that the seller at hand did not take
-	refusedFor string              // the event that says how another one fares there, but for its last word
-	again      *purchase.Lease     // the token for another try there
-	retries    int                 // at the seller at hand
-	rebought   bool                // there, since a token was refused
 	overBudget *ledger.BudgetError // the member's budget did not cover a candidate
 	credit     bool                // only a seller whose token needs no purchase will do
 	tried      []*attempt          // in order
@@ -33,200 +32,177 @@ type trade struct {
 	held       *attempt            // whose answer is kept back while another seller is shown the request
 }
 
-// run tries the candidates until one has an answer that is fit for the client, and delivers it. What the client never sees
-// (tokens that are refused, sellers that fail) happens here.
-func (t *trade) run() *dialect.Refusal {
-	t.forced = -1
-	defer t.leave()
+// visit is what has come of a request at one seller so far.
+type visit struct {
+	refused    *purchase.Lease // the token that it did not take
+	refusedFor string          // the event that says how another one fares, but for its last word
+	again      *purchase.Lease // the token for another try
+	retries    int
+	rebought   bool // since a token was refused
+}
+
+// choice is what a trade has come to. At most one of answer and refusal is there.
+type choice struct {
+	answer  *attempt         // whose answer is to be delivered
+	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
+	refusal *dialect.Refusal // what the client is told
+	left    bool             // the client is gone
+	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
+}
+
+func newTrade(rq *request) *trade {
+	budget := ledger.Budget{Daily: rq.member.DailyBudget, Monthly: rq.member.MonthlyBudget}
+	return &trade{
+		rq: rq, books: books{rq}, forced: -1, tally: tally{budget: rq.gw.ledger.Reserve(rq.member.Name, budget)},
+	}
+}
+
+// run tries the candidates until one has an answer that is fit for the client. What the client never sees (tokens that are
+// refused, sellers that fail) happens here.
+func (t *trade) run() choice {
 	for {
-		for t.next < len(t.candidates) {
-			if refusal, done := t.try(); done {
-				return refusal
+		for t.next < len(t.rq.candidates) {
+			if c, done := t.try(); done {
+				return c
 			}
 		}
 		if len(t.tried) > 0 || t.forced >= 0 || t.overBudget != nil || !t.fallBack() {
 			break
 		}
 	}
-	if t.gone() {
-		return nil
-	}
-	if t.held != nil {
-		return t.held.deliver()
+	switch {
+	case t.rq.left():
+		return choice{left: true}
+	case t.held != nil:
+		return t.chooseHeld()
 	}
 	return t.giveUp()
 }
 
-// try makes an attempt at the candidate at hand, and does what the table of failover says. It is done when the client has its
-// answer, or there is nobody to answer.
-func (t *trade) try() (refusal *dialect.Refusal, done bool) {
-	a := &attempt{exchange: t.exchange, candidate: t.candidates[t.next], noPurchase: t.credit}
-	if t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
-		t.pass()
-		return nil, false
+// try makes an attempt at the candidate at hand, and does what the table of failover says. It is done when there is an answer
+// for the client, or there is nobody to answer.
+func (t *trade) try() (c choice, done bool) {
+	a := &attempt{
+		rq: t.rq, candidate: t.rq.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(), noPurchase: t.credit,
+	}
+	if t.rq.gw.dropped(a.candidate.Seller) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
+		t.nextCandidate()
+		return choice{}, false
 	}
 	if !a.admit(t.next == t.forced) {
 		// A seller whose rest was waited out may have asked another request for a longer one.
-		if t.retries == 0 || !t.waitOut(a.state) {
-			t.pass()
+		if t.there.retries == 0 || !t.waitOut(a.state) {
+			t.nextCandidate()
 		}
-		return nil, t.gone()
+		return choice{left: true}, t.rq.left()
 	}
 	t.waited = 0
 	t.tried = append(t.tried, a)
-	a.run(t.refused, t.again)
-	t.again = nil
-	if a.sent {
+	a.run(t.there.refused, t.there.again)
+	t.there.again = nil
+	if a.call != nil {
 		t.last = a
+		t.tally.add(a)
 	}
 	decision := t.decide(a)
-	if t.refused == nil {
-		t.refusedFor = ""
+	if t.there.refused == nil {
+		t.there.refusedFor = ""
 	}
-	a.report(decision, t.refusedFor)
+	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor))
 	if decision.LeaveOut {
-		t.gw.table.Exclude(a.candidate, t.endpoint.Path)
+		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
 	}
-	switch decision.Step {
+	return t.follow(decision, a)
+}
+
+// follow does what was decided after an attempt.
+func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
+	switch d.Step {
 	case routing.Deliver:
-		t.vindicate(a)
-		return a.deliver(), true
+		t.judgeEarlier(a)
+		return choice{answer: a}, true
 	case routing.DeliverHeld:
-		a.charge(decision)
-		return t.held.deliver(), true
+		t.books.wasted(&t.tally, a, d)
+		return t.chooseHeld(), true
 	case routing.Rebuy:
-		a.charge(decision)
-		t.refused, t.rebought, t.refusedFor = a.lease, true, "proxy.retry_after_401"
-		if decision.RefuseToken { // for want of credit, in whatever words
-			t.refusedFor = "proxy.retry_after_402"
+		t.books.wasted(&t.tally, a, d)
+		t.there.refused, t.there.rebought, t.there.refusedFor = a.lease, true, "proxy.retry_after_401"
+		if d.RefuseToken { // for want of credit, in whatever words
+			t.there.refusedFor = "proxy.retry_after_402"
 		}
 	case routing.Retry:
-		t.again = a.lease.Again()
-		a.charge(decision)
-		t.refused = nil
-		t.retries++
-		t.waited = decision.WaitOut
-		if t.pause(decision.Pause(rand.Float64())); t.gone() {
-			return nil, true
+		t.there.again = a.lease.Again()
+		t.books.wasted(&t.tally, a, d)
+		t.there.refused = nil
+		t.there.retries++
+		t.waited = d.WaitOut
+		if t.pause(d.Pause(rand.Float64())); t.rq.left() {
+			return choice{left: true}, true
 		}
-		if t.attempts >= t.allowed() {
+		if t.tally.attempts >= t.allowed() {
 			return t.giveUp(), true
 		}
 	case routing.Next:
-		t.credit = t.credit || decision.NoPurchase
-		if decision.Hold {
+		t.credit = t.credit || d.NoPurchase
+		if d.Hold {
 			t.held = a
 		} else {
-			a.charge(decision)
+			t.books.wasted(&t.tally, a, d)
 		}
-		t.pass()
+		t.nextCandidate()
 	case routing.GiveUp:
-		a.charge(decision)
+		t.books.wasted(&t.tally, a, d)
 		return t.giveUp(), true
 	case routing.Leave:
-		a.abandon()
-		return nil, true
+		return choice{left: true, unheard: a}, true
 	}
-	return nil, false
+	return choice{}, false
 }
 
-// leave settles what is still open when the request has its answer: trials that would keep their sellers out, an answer that
-// was held back for nothing, and a token for a try that was not made.
-func (t *trade) leave() {
+// close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was
+// held back for nothing, a token for a try that was not made, and the member's budget where no seller was asked and so
+// nothing will be booked.
+func (t *trade) close() {
 	for _, a := range t.tried {
 		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
 	}
-	if t.held != nil && !t.held.booked {
-		t.held.charge(routing.Decision{})
+	if t.held != nil {
+		t.books.wasted(&t.tally, t.held, routing.Decision{})
 	}
 	t.giveBack()
+	for _, a := range t.tried {
+		a.release()
+	}
+	if t.tally.attempts == 0 {
+		t.tally.budget.Release()
+	}
 }
 
 // giveBack returns a token that was kept for another try at its seller, which is not made: it is nothing to any other.
 func (t *trade) giveBack() {
-	if t.again != nil {
-		t.again.Return(0)
-		t.again = nil
+	if t.there.again != nil {
+		t.there.again.Return(0)
+		t.there.again = nil
 	}
 }
 
-// pass goes to the next candidate.
-func (t *trade) pass() {
+// nextCandidate goes to the next candidate.
+func (t *trade) nextCandidate() {
 	t.giveBack()
 	t.next++
-	t.refused, t.retries, t.rebought = nil, 0, false
+	t.there = visit{}
 }
 
-// decide asks the table of failover what to do after an attempt. The seller hears of the outcome first: the table wants to
-// know how many such answers there were in a row.
-func (t *trade) decide(a *attempt) routing.Decision {
-	if !a.outcome.Good() {
-		a.permit.End(time.Now(), a.result())
-	}
-	if a.outcome.RetryAfter > 0 { // what it has asked of other requests counts too
-		a.outcome.RetryAfter = max(a.outcome.RetryAfter, a.state.Rest(time.Now()))
-	}
-	p := routing.Position{
-		Attempts:      t.attempts,
-		MaxAttempts:   t.allowed(),
-		Untried:       t.untried(),
-		Rebought:      t.rebought || a.candidate.Seller.Account, // nothing can be bought there
-		Retries:       t.retries,
-		MaxRetries:    t.gw.settings.Failover.Retries,
-		FreshPurchase: a.lease != nil && a.lease.Fresh(time.Now()),
-		RetryBudget:   true,
-		Held:          t.held != nil,
-	}
-	if !t.ask.Stream {
-		p.TimeLeft = max(1, t.timeLeft())
-	}
-	if a.stream == nil {
-		p.HardStreak = a.state.HardStreak() // a stream can't be held back
-	}
-	d := routing.Decide(p, a.outcome)
-	if d.Step == routing.Retry && !t.mayRetry(a, d) {
-		p.RetryBudget = false
-		d = routing.Decide(p, a.outcome)
-	}
-	return d
+// chooseHeld gives the client the answer that was held back: nobody has disproved it.
+func (t *trade) chooseHeld() choice {
+	a := t.held
+	t.held = nil
+	return choice{answer: a}
 }
 
-// mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
-func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
-	now := time.Now()
-	opened := a.state.Due().After(now.Add(d.WaitOut)) && t.next != t.forced
-	return !opened && a.state.MayRetry(now)
-}
-
-// untried is how many of the candidates that come next may be asked.
-func (t *trade) untried() int {
-	n := 0
-	for _, c := range t.candidates[t.next+1:] {
-		if t.gw.fit(c) && (!t.credit || t.funded(c)) {
-			n++
-		}
-	}
-	return n
-}
-
-// funded tells whether the request can be paid at a candidate's seller without a purchase.
-func (t *trade) funded(c *routing.Candidate) bool {
-	return c.Seller.Account || t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
-}
-
-// affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in
-// parallel can't spend one remainder.
-func (t *trade) affordable(c *routing.Candidate) bool {
-	err := t.budget.Hold(t.r.Context(), t.ceiling(c))
-	if over := new(ledger.BudgetError); errors.As(err, &over) {
-		t.overBudget = over
-	}
-	return err == nil
-}
-
-// vindicate settles what earlier sellers said of the request, now that one has an answer for the client: a good one shows that
-// they were at fault, and a second that finds the request at fault that they were not.
-func (t *trade) vindicate(a *attempt) {
+// judgeEarlier settles what earlier sellers said of the request, now that one has an answer for the client: a good one shows
+// that they were at fault, and a second that finds the request at fault that they were not.
+func (t *trade) judgeEarlier(a *attempt) {
 	for i, earlier := range t.tried[:len(t.tried)-1] {
 		once := !slices.ContainsFunc(t.tried[:i], func(o *attempt) bool { return o.state == earlier.state })
 		if once && a.outcome.Good() {
@@ -239,39 +215,42 @@ func (t *trade) vindicate(a *attempt) {
 	if !a.outcome.Good() {
 		t.held.permit.Excuse()
 	}
-	t.held.charge(routing.Decision{})
+	t.books.wasted(&t.tally, t.held, routing.Decision{})
+	t.held = nil
 }
 
-// allowed is how many attempts may be made at this request. None is made when the process is about to exit, nor when the
-// time of a request that is not streamed is over: a seller that is asked then, or bought from, can't serve it any more.
-func (x *exchange) allowed() int {
-	if x.gw.shutdown.Err() != nil || x.late() {
-		return x.attempts
+// funded tells whether the request can be paid at a candidate's seller without a purchase.
+func (t *trade) funded(c *routing.Candidate) bool {
+	return c.Seller.Account || t.rq.gw.desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.rq.bound(c)})
+}
+
+// affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in
+// parallel can't spend one remainder.
+func (t *trade) affordable(c *routing.Candidate) bool {
+	err := t.tally.budget.Hold(t.rq.r.Context(), t.rq.bound(c))
+	if over := new(ledger.BudgetError); errors.As(err, &over) {
+		t.overBudget = over
 	}
-	return x.gw.settings.Failover.MaxAttempts
+	return err == nil
 }
-
-// late tells whether the time of a request that is not streamed is over.
-func (x *exchange) late() bool { return !x.ask.Stream && x.timeLeft() <= 0 }
 
 // giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
 // client.
-func (t *trade) giveUp() *dialect.Refusal {
-	if t.attempts == 0 && t.overBudget != nil {
-		t.logger.Info("member.budget.exceeded", zap.String("requestId", t.id), zap.Error(t.overBudget))
-		return dialect.BudgetSpent()
+func (t *trade) giveUp() choice {
+	rq := t.rq
+	if t.tally.attempts == 0 && t.overBudget != nil {
+		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
+		return choice{refusal: dialect.BudgetSpent()}
 	}
-	t.bookFailure(ledger.StatusFailed)
-	t.logger.Warn("proxy.route.failed", zap.String("requestId", t.id), zap.String("model", t.served), zap.Int("attempts", t.attempts))
+	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
 	switch {
-	case t.last == nil && !t.late():
-		return dialect.NoSeller(t.soonest())
+	case t.last == nil && !rq.late():
+		return choice{refusal: dialect.NoSeller(t.soonest())}
 	case t.last != nil && t.last.presentable():
-		t.last.show()
-		return nil
-	case t.last == nil, t.late(), t.last.timedOut:
-		return dialect.DeadlineExceeded()
+		return choice{shown: t.last}
+	case t.last == nil, rq.late(), t.last.timedOut:
+		return choice{refusal: dialect.DeadlineExceeded()}
 	default:
-		return dialect.Upstream(t.soonest())
+		return choice{refusal: dialect.Upstream(t.soonest())}
 	}
 }

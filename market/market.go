@@ -35,6 +35,8 @@ type Options struct {
 	Dir string
 	// Key seals tokens at rest: 32 bytes.
 	Key []byte
+	// Log is what the market logs through from the beginning, as with HoldLog; nil: Caddy's default log.
+	Log *zap.Logger
 	// LedgerCommitted, where set, is told how long each commit of the ledger took.
 	LedgerCommitted func(time.Duration)
 	// Purchases watches the purchase desk.
@@ -57,7 +59,8 @@ type Market struct {
 
 	dir       string
 	keyDigest [sha256.Size]byte
-	logger    *zap.Logger
+	log       newestLog
+	logger    *zap.Logger // over log
 	stopDesk  context.CancelFunc
 	tending   sync.WaitGroup
 	carrier   *relay.Carrier // for registries, which outlive the configs that name them
@@ -91,7 +94,10 @@ func Open(o Options) (*Market, error) {
 }
 
 func open(dir string, o Options) (*Market, error) {
-	log := zap.New(liveLog{}).Named("tokenbuddy")
+	shared := newNewestLog()
+	log := zap.New(shared).Named("tokenbuddy")
+	m := &Market{dir: dir, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
+	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	l, err := ledger.Open(ledger.Options{
 		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,
 	})
@@ -99,15 +105,9 @@ func open(dir string, o Options) (*Market, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Market{
-		Ledger:     l,
-		dir:        dir,
-		keyDigest:  sha256.Sum256(o.Key),
-		logger:     log,
-		stopDesk:   stop,
-		carrier:    relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second}),
-		registries: make(map[string]*sharedRegistry),
-	}
+	m.Ledger = l
+	m.stopDesk = stop
+	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
 	m.tables.Store(new([]*routing.Table))
 	m.loadSelection()
 	m.Desk = purchase.NewDesk(l, purchase.DeskOptions{
@@ -236,17 +236,12 @@ func All() []*Market {
 type termsHolder struct{ terms purchase.Terms }
 
 // HoldTerms puts a config's terms of purchase in force until release is called. The newest config's count; where that one
-// goes (a reload that failed half-way), the one before it counts again. Terms that are not current count only where no
-// others are there.
-func (m *Market) HoldTerms(t purchase.Terms, current bool) (release func()) {
+// goes (a reload that failed half-way), the one before it counts again.
+func (m *Market) HoldTerms(t purchase.Terms) (release func()) {
 	h := &termsHolder{t}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if current {
-		m.terms = append(m.terms, h)
-	} else {
-		m.terms = slices.Insert(m.terms, 0, h)
-	}
+	m.terms = append(m.terms, h)
 	m.Desk.SetTerms(m.terms[len(m.terms)-1].terms)
 	return func() {
 		m.mu.Lock()

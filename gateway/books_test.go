@@ -6,28 +6,27 @@ import (
 	"testing"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
 // A hold that the ledger refuses leaves the one that it was to replace open: it goes once the request is booked.
-func TestReleaseLeft(t *testing.T) {
+func TestReleaseReplaced(t *testing.T) {
 	l, err := ledger.Open(ledger.Options{Dir: filepath.Join(t.TempDir(), "ledger"), Key: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	gw := &Gateway{market: &market.Market{Ledger: l}, closed: make(chan struct{})}
+	gw := &Gateway{ledger: l, closed: make(chan struct{})}
 	gateways.Store(gw, gw)
 	gw.references.Store(1)
-	x := &exchange{gw: gw}
+	var holds []hold
 	place := func(id, replaces, token string) {
 		placed := l.PlaceHold(ledger.Hold{ID: id, Replaces: replaces, TokenID: token, Seller: "acme"})
-		x.holds = append(x.holds, hold{id, placed})
+		holds = append(holds, hold{id, placed})
 	}
 	place("first", "", "")
 	place("refused", "first", "no such token")
 	place("last", "refused", "")
-	x.releaseLeft()
+	books{&request{gw: gw}}.releaseReplaced(holds)
 	gw.leave()
 	<-gw.closed // all that goes on in the background has ended
 	if err := l.ReleaseHold("first").Wait(t.Context()); !errors.Is(err, ledger.ErrUnknownHold) {

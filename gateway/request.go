@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// request is one request of a client. It is filled in, from top to bottom, while it is read and routed. Nobody writes to it
+// after that, so that what goes on in the background may read it as well.
+type request struct {
+	r        *http.Request     // not to be used when the handler has returned
+	endpoint *dialect.Endpoint // nil for GET /v1/models
+	shape    dialect.Shape     // in which this client understands errors
+	id       string
+	begun    time.Time
+	log      *zap.Logger
+
+	// Let in.
+	gw     *Gateway
+	member *member.Member
+
+	// Read.
+	body           *body // its bytes are let go of once they are sent
+	ask            *dialect.Request
+	promptHash     string
+	promptBytes    int64
+	idempotencyKey string // of every attempt
+	repeatable     bool   // the client has named that key, and may try again under it
+
+	// Routed.
+	served       string               // the model's id after aliases
+	conversation affinityKey          // whose seller has the prompt cached; zero: nothing tells it
+	candidates   []*routing.Candidate // in the order in which they are to be tried
+}
+
+// left tells whether the client is gone.
+func (rq *request) left() bool { return rq.r.Context().Err() != nil }
+
+// bound is about the most that the request may cost at a candidate.
+func (rq *request) bound(c *routing.Candidate) money.Micros {
+	if cost, known := c.Price.Cost(rq.endpoint.Ceiling(rq.ask)); known {
+		return min(cost, money.Max)
+	}
+	return ledger.PriceUnknown
+}
+
+// timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
+func (rq *request) timeLeft() time.Duration {
+	if rq.ask.Stream {
+		return rq.gw.settings.Failover.Deadline
+	}
+	return time.Until(rq.begun.Add(rq.gw.settings.Failover.Unstreamed))
+}
+
+// late tells whether the time of a request that is not streamed is over.
+func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }
+
+// booked is what the ledger keeps of the request.
+func (rq *request) booked() ledger.Request {
+	r := ledger.Request{
+		RequestID:      rq.id,
+		IdempotencyKey: rq.idempotencyKey,
+		Member:         rq.member.Name,
+		RequestedModel: rq.ask.Model,
+		Model:          rq.served,
+		Protocol:       string(rq.endpoint.Protocol),
+		PromptHash:     rq.promptHash,
+		PromptBytes:    rq.promptBytes,
+		Continued:      rq.ask.PreviousResponseID != "",
+	}
+	if len(rq.ask.RequestID) <= wire.MaxID {
+		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one
+	}
+	return r
+}
