@@ -29,6 +29,8 @@ type Settings struct {
 	Pinned []*routing.Seller
 	// Accounts are the operator's own at pinned sellers, by the seller's id.
 	Accounts map[string]Account
+	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
+	Deadlines map[string]Deadlines
 	// Networks are the private ones in which sellers of a registry may live.
 	Networks []netip.Prefix
 	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
@@ -53,6 +55,8 @@ type Settings struct {
 	LedgerKeySecret string
 	// MaxBody is the largest body of a request, decoded, in bytes.
 	MaxBody int64
+	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.
+	Heartbeat time.Duration
 }
 
 // Registry is where the registry of sellers is and how it is fetched.
@@ -64,6 +68,22 @@ type Registry struct {
 	MaxSize int64
 }
 
+// Deadlines bound what is asked of one seller.
+type Deadlines struct {
+	// Stream is of an attempt at a stream, to the answer's headers.
+	Stream time.Duration
+	// Unstreamed is of a request that is not streamed, to its end.
+	Unstreamed time.Duration
+}
+
+// DeadlinesAt are those that hold at a seller.
+func (s *Settings) DeadlinesAt(sellerID string) Deadlines {
+	if own, ok := s.Deadlines[sellerID]; ok {
+		return own
+	}
+	return Deadlines{Stream: s.Failover.Deadline, Unstreamed: s.Failover.Unstreamed}
+}
+
 // Failover bounds the attempts at one request.
 type Failover struct {
 	// Connect is of a connection that is made, TLS included.
@@ -72,6 +92,8 @@ type Failover struct {
 	Deadline time.Duration
 	// Unstreamed is of a request that is not streamed, to its end.
 	Unstreamed time.Duration
+	// Attempt is of one attempt at such a request, while another seller could be asked instead; 0: none.
+	Attempt time.Duration
 	// Idle is the longest silence between two reads of a stream.
 	Idle time.Duration
 	// MaxAttempts is the most attempts at one request, over all sellers.
@@ -98,7 +120,7 @@ const (
 	defaultRetries     = 1
 	defaultCooldown    = 30 * time.Second
 
-	defaultMaxBody = 10 << 20
+	defaultMaxBody = 32 << 20
 )
 
 // The environment variables that stand in for a subdirective that is not there. Both are in milliseconds.
@@ -151,9 +173,13 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	if s.Failover, err = c.Failover.settings(); err != nil {
 		return nil, at("failover", err)
 	}
+	s.Deadlines = c.deadlines(s.Failover)
 	s.Affinity = routing.ConversationLife
 	if c.Affinity != nil {
 		s.Affinity = time.Duration(*c.Affinity)
+	}
+	if c.Heartbeat != nil {
+		s.Heartbeat = time.Duration(*c.Heartbeat)
 	}
 	s.Prewarm = c.Prewarm.settings()
 	if s.Members, err = c.directory(repl); err != nil {
@@ -217,6 +243,7 @@ func (f *FailoverConfig) settings() (Failover, error) {
 		Connect:     orDefault(time.Duration(f.Connect), defaultConnect),
 		Deadline:    time.Duration(f.Deadline),
 		Unstreamed:  time.Duration(f.UnstreamedDeadline),
+		Attempt:     time.Duration(f.AttemptDeadline),
 		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
 		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
 		Retries:     defaultRetries,
@@ -225,17 +252,32 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	if f.Retries != nil {
 		s.Retries = *f.Retries
 	}
+	s.Unstreamed = orDefault(s.Unstreamed, orDefault(s.Deadline, defaultUnstreamed))
 	if s.Deadline == 0 {
-		var err error
-		if s.Deadline, _, err = envMilliseconds(envDeadline, time.Millisecond); err != nil {
+		// The original's variable bounds each attempt, streamed or not, and then the next seller is asked.
+		attempt, _, err := envMilliseconds(envDeadline, time.Millisecond)
+		if err != nil {
 			return s, at("deadline", err)
 		}
+		s.Deadline = orDefault(attempt, defaultDeadline)
+		s.Attempt = orDefault(s.Attempt, attempt)
 	}
-	if s.Unstreamed == 0 {
-		s.Unstreamed = orDefault(s.Deadline, defaultUnstreamed)
-	}
-	s.Deadline = orDefault(s.Deadline, defaultDeadline)
 	return s, nil
+}
+
+// deadlines gives those of the pinned sellers that have some of their own. One value is both.
+func (c *Config) deadlines(f Failover) map[string]Deadlines {
+	all := make(map[string]Deadlines)
+	for _, s := range c.Sellers {
+		if s.Deadline == 0 && s.UnstreamedDeadline == 0 {
+			continue
+		}
+		all[s.ID] = Deadlines{
+			Stream:     orDefault(time.Duration(s.Deadline), f.Deadline),
+			Unstreamed: orDefault(time.Duration(s.UnstreamedDeadline), orDefault(time.Duration(s.Deadline), f.Unstreamed)),
+		}
+	}
+	return all
 }
 
 func (p *PrewarmConfig) settings() prewarm.SiteOptions {
@@ -276,7 +318,11 @@ func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
 		key := ""
 		if m.Key != "" {
 			var err error
-			if key, err = resolveSecret(repl, m.Key); err != nil {
+			key, err = resolveSecret(repl, m.Key)
+			if err == nil && len(key) < minKey {
+				err = errShortKey
+			}
+			if err != nil {
 				return nil, at("member "+m.Name, at("key", err))
 			}
 		}
@@ -309,14 +355,13 @@ func (l *LedgerConfig) place(repl *caddy.Replacer) (dir, key string, err error) 
 	if l == nil {
 		l = new(LedgerConfig)
 	}
-	dir = filepath.Join(caddy.AppDataDir(), "tokenbuddy")
-	if l.Dir != "" {
-		if dir, err = repl.ReplaceOrErr(l.Dir, true, true); err != nil {
-			return "", "", err
-		}
+	if l.Dir == "" {
+		dir, err = filepath.Abs(filepath.Join(caddy.AppDataDir(), "tokenbuddy"))
+	} else if dir, err = repl.ReplaceOrErr(l.Dir, true, true); err == nil {
+		err = checkLedgerDir(dir)
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return "", "", fmt.Errorf("directory %s: %w", l.Dir, err)
+	if err != nil {
+		return "", "", err
 	}
 	if l.Key != "" {
 		if key, err = resolveSecret(repl, l.Key); err != nil {
