@@ -147,6 +147,6 @@ func (a *attempt) end() {
 // release gives back the memory that the answer has taken.
 func (a *attempt) release() {
 	if a.answer != nil {
-		memory.give(a.answer.share)
+		a.rq.memory.give(a.answer.taken)
 	}
 }

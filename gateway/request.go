@@ -29,7 +29,8 @@ type request struct {
 	member *member.Member
 
 	// Read.
-	body           *body // its bytes are let go of once they are sent
+	memory         *share // of the member, for all that is held for the request
+	body           *body  // its bytes are let go of once they are sent
 	ask            *dialect.Request
 	promptHash     string
 	promptBytes    int64
