@@ -18,7 +18,7 @@ func (rq *request) identifyConversation() (key affinityKey) {
 	if rq.gw.settings.Affinity <= 0 {
 		return key
 	}
-	h := rq.gw.hasher(rq.member.Name, rq.served)
+	h := rq.gw.hashers.begin(rq.member.Name, rq.served)
 	named := rq.ask.PromptCacheKey
 	for _, header := range []string{"X-Session-Id", "X-Claude-Code-Session-Id"} {
 		if named == "" {
@@ -28,10 +28,10 @@ func (rq *request) identifyConversation() (key affinityKey) {
 	if named != "" {
 		_, _ = h.WriteString(named)
 	} else if !rq.endpoint.Opening(rq.ask, rq.body.bytes, h) {
+		rq.gw.hashers.end(h)
 		return key
 	}
-	copy(key[:], h.Sum(nil))
-	return key
+	return rq.gw.hashers.end(h)
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because

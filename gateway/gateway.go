@@ -63,8 +63,7 @@ type Gateway struct {
 	table    *routing.Table
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site // nil: opened for a late request
-	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
-	promptKey [32]byte
+	hashers  *hashers
 
 	references atomic.Int64
 	retired    atomic.Bool // the config is gone
@@ -108,7 +107,9 @@ func Open(o Options) (*Gateway, error) {
 		closed:  make(chan struct{}),
 	}
 	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
-	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
+	var hashKey [32]byte
+	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
+	gw.hashers = newHashers(hashKey)
 	gw.held = []func(){m.Release, gw.carrier.Close, gw.table.Close}
 	gw.references.Store(1)
 	gateways.Store(gw, gw)
