@@ -121,7 +121,9 @@ func ObserveRequest(r Request) {
 }
 
 // ObserveAttempt counts an attempt at a seller.
-func ObserveAttempt(seller, kind string) { attempts.WithLabelValues(sellers.limited(seller), kind).Inc() }
+func ObserveAttempt(seller, kind string) {
+	attempts.WithLabelValues(sellers.limited(seller), kind).Inc()
+}
 
 // ObserveFailover counts a move to another seller.
 func ObserveFailover(kind string) { failovers.WithLabelValues(kind).Inc() }

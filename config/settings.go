@@ -57,6 +57,8 @@ type Settings struct {
 	MaxBody int64
 	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.
 	Heartbeat time.Duration
+
+	rates map[string]string // of members, by name, as Agree compares and shows them
 }
 
 // Registry is where the registry of sellers is and how it is fetched.
@@ -184,6 +186,10 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	s.Prewarm = c.Prewarm.settings()
 	if s.Members, err = c.directory(repl); err != nil {
 		return nil, err
+	}
+	s.rates = make(map[string]string, len(c.Members))
+	for _, m := range c.Members {
+		s.rates[m.Name] = m.Rate.spoken()
 	}
 	if s.LedgerDir, s.LedgerKeySecret, err = c.Ledger.place(repl); err != nil {
 		return nil, at("ledger", err)

@@ -127,8 +127,8 @@ func Open(o Options) (*Gateway, error) {
 // join starts what goes on for a config while it runs, beside its requests.
 func (gw *Gateway) join(o Options) error {
 	m := gw.market
-	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table), m.HoldTerms(o.Settings.Terms))
-	gw.pool.SetCooldown(o.Settings.Failover.Cooldown)
+	terms := market.Terms{Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown}
+	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table), m.HoldTerms(terms))
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,

@@ -66,7 +66,7 @@ type Market struct {
 	carrier   *relay.Carrier // for registries, which outlive the configs that name them
 
 	mu         sync.Mutex // protects all following fields
-	terms      []*termsHolder
+	terms      []*Terms
 	resolvers  []*Resolver
 	registries map[string]*sharedRegistry
 
@@ -230,27 +230,6 @@ func All() []*Market {
 		return true
 	})
 	return all
-}
-
-// termsHolder is one running config's terms of purchase.
-type termsHolder struct{ terms purchase.Terms }
-
-// HoldTerms puts a config's terms of purchase in force until release is called. The newest config's count; where that one
-// goes (a reload that failed half-way), the one before it counts again.
-func (m *Market) HoldTerms(t purchase.Terms) (release func()) {
-	h := &termsHolder{t}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.terms = append(m.terms, h)
-	m.Desk.SetTerms(m.terms[len(m.terms)-1].terms)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.terms = slices.DeleteFunc(m.terms, func(o *termsHolder) bool { return o == h })
-		if n := len(m.terms); n > 0 {
-			m.Desk.SetTerms(m.terms[n-1].terms)
-		}
-	}
 }
 
 // sharedRegistry is a registry that runs for as long as some config uses it.
