@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -105,7 +106,7 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 			billed <- 0
 		case e.Served != nil:
 			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
-			if slices.Contains(e.Flags, ledger.FlagOverbilled) {
+			if slices.Contains(e.Flags, billing.FlagOverbilled) {
 				a.state.Overbilled()
 			}
 			billed <- e.BilledMicros

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // The bounds of a batch keep its transaction well inside Badger's limit (2.4 MB with these memtables), so that a
@@ -18,7 +20,7 @@ const (
 	batchLength = 512
 	batchWeight = 1536 << 10
 	plainWeight = 2 << 10
-	heaviest    = 512 << 10
+	heaviest    = store.MaxRecord / 2
 )
 
 // command is one change of the books. apply checks everything before it changes anything: when it gives an error it has
@@ -149,7 +151,7 @@ func (l *Ledger) commitFirst(commands []*command) (n int) {
 				"bought or booked any more: see to the disk, then restart the process: %w", err))
 			err = l.Err()
 		} else {
-			l.anchor.move(l.state.head)
+			l.anchor.Move(l.state.head)
 		}
 	}
 	for _, c := range commands[:n] {

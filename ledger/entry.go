@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -46,40 +47,40 @@ type Entry struct {
 
 // Served is what an entry says of an inference.
 type Served struct {
-	RequestID         string       `json:"requestId"`
-	IdempotencyKey    string       `json:"idempotencyKey"`
-	Member            string       `json:"member"`
-	RequestedModel    string       `json:"requestedModel"`
-	Model             string       `json:"model"`
-	Protocol          string       `json:"protocol"`
-	Attempts          int          `json:"attempts"`
-	Trace             []Try        `json:"trace,omitempty"` // of a request that took more than one attempt
-	Status            Status       `json:"status"`
-	PromptTokens      int64        `json:"promptTokens"`
-	CompletionTokens  int64        `json:"completionTokens"`
-	CacheReadTokens   int64        `json:"cacheReadTokens"`
-	BilledMicros      money.Micros `json:"billedMicros"`  // what the seller took
-	ExpenseMicros     money.Micros `json:"expenseMicros"` // what the member bears
-	BilledSource      Source       `json:"billedSource"`
-	SettlementID      string       `json:"settlementId"`
-	Flags             []string     `json:"flags"`
-	TimeToFirstByteMs int64        `json:"timeToFirstByteMs"`
-	DurationMs        int64        `json:"durationMs"`
-	PromptHash        string       `json:"promptHash"`
+	RequestID         string         `json:"requestId"`
+	IdempotencyKey    string         `json:"idempotencyKey"`
+	Member            string         `json:"member"`
+	RequestedModel    string         `json:"requestedModel"`
+	Model             string         `json:"model"`
+	Protocol          string         `json:"protocol"`
+	Attempts          int            `json:"attempts"`
+	Trace             []Try          `json:"trace,omitempty"` // of a request that took more than one attempt
+	Status            Status         `json:"status"`
+	PromptTokens      int64          `json:"promptTokens"`
+	CompletionTokens  int64          `json:"completionTokens"`
+	CacheReadTokens   int64          `json:"cacheReadTokens"`
+	BilledMicros      money.Micros   `json:"billedMicros"`  // what the seller took
+	ExpenseMicros     money.Micros   `json:"expenseMicros"` // what the member bears
+	BilledSource      billing.Source `json:"billedSource"`
+	SettlementID      string         `json:"settlementId"`
+	Flags             []string       `json:"flags"`
+	TimeToFirstByteMs int64          `json:"timeToFirstByteMs"`
+	DurationMs        int64          `json:"durationMs"`
+	PromptHash        string         `json:"promptHash"`
 }
 
 // Attempted is what a waste entry says of the attempt that cost something and served nothing.
 type Attempted struct {
-	RequestID      string       `json:"requestId"`
-	IdempotencyKey string       `json:"idempotencyKey,omitempty"`
-	Member         string       `json:"member"`
-	Model          string       `json:"model"`
-	Protocol       string       `json:"protocol"`
-	Attempts       int          `json:"attempts"`
-	BilledMicros   money.Micros `json:"billedMicros"`
-	BilledSource   Source       `json:"billedSource"`
-	SettlementID   string       `json:"settlementId,omitempty"`
-	Flags          []string     `json:"flags,omitempty"`
+	RequestID      string         `json:"requestId"`
+	IdempotencyKey string         `json:"idempotencyKey,omitempty"`
+	Member         string         `json:"member"`
+	Model          string         `json:"model"`
+	Protocol       string         `json:"protocol"`
+	Attempts       int            `json:"attempts"`
+	BilledMicros   money.Micros   `json:"billedMicros"`
+	BilledSource   billing.Source `json:"billedSource"`
+	SettlementID   string         `json:"settlementId,omitempty"`
+	Flags          []string       `json:"flags,omitempty"`
 }
 
 // Corrected is what an adjustment says of the estimate that it puts right.

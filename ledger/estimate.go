@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -44,10 +45,10 @@ const (
 )
 
 // remember keeps what was just booked by estimate, or might have cost something though it was booked at nothing.
-func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, wasted bool) {
+func (b *batch) remember(t *token, in *Inference, c *billing.Charge, entry string, wasted bool) {
 	// What was booked by usage is no guess, and only taken back where the seller settles another try of the client's.
-	certain := c.Source == SourceUsage && in.Repeatable
-	if t == nil || c.Source != SourceEstimate && !certain || !in.Answered && !in.Asked {
+	certain := c.Source == billing.SourceUsage && in.Repeatable
+	if t == nil || c.Source != billing.SourceEstimate && !certain || !in.Answered && !in.Asked {
 		return
 	}
 	e := estimate{
@@ -91,22 +92,22 @@ func (b *batch) cover(t *token, in *Inference) {
 // its time has no part in it.
 func (b *batch) reconcile(t *token, balance money.Micros) {
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool { return e.over(b.now) })
-	b.share(t, t.BalanceMicros-balance, "the balance that the seller reported")
+	b.spread(t, t.BalanceMicros-balance, "the balance that the seller reported")
 	for i := range t.estimates {
 		t.estimates[i].Told = true
 	}
 	b.adjust(t, balance)
 }
 
-// share has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
+// spread has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
 // as they can have been wrong by that: first those of which no balance has told yet.
-func (b *batch) share(t *token, taken money.Micros, why string) {
-	taken -= b.shareAmong(t, false, taken, why)
-	b.shareAmong(t, true, taken, why)
+func (b *batch) spread(t *token, taken money.Micros, why string) {
+	taken -= b.spreadOver(t, false, taken, why)
+	b.spreadOver(t, true, taken, why)
 }
 
-// shareAmong gives what the estimates bear that a balance has, or has not, told of.
-func (b *batch) shareAmong(t *token, told bool, taken money.Micros, why string) money.Micros {
+// spreadOver gives what the estimates bear that a balance has, or has not, told of.
+func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) money.Micros {
 	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
 	var all money.Micros
 	for i := range t.estimates {

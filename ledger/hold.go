@@ -91,7 +91,7 @@ func (b *batch) release(h *Hold) {
 	b.delete(holdPrefix + h.ID)
 	if t := b.tokens[h.TokenID]; t != nil {
 		t.holds--
-		b.reap(t)
+		b.removeDropped(t)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -191,8 +192,8 @@ func (in *Inference) payer() string {
 }
 
 // charge decides the cost, with what the books know of the settlement and the token.
-func (b *batch) charge(in *Inference) Charge {
-	f := Facts{
+func (b *batch) charge(in *Inference) billing.Charge {
+	f := billing.Facts{
 		RequestID: in.RequestID, ClientID: in.ClientRequestID, PromptBytes: in.PromptBytes, Continued: in.Continued, AnswerBytes: in.AnswerBytes,
 		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown,
 		Price: in.Price,
@@ -202,7 +203,7 @@ func (b *batch) charge(in *Inference) Charge {
 	case in.TokenID == "":
 		f.Credit = money.Max
 	case t == nil:
-		flags = append(flags, FlagTokenGone)
+		flags = append(flags, billing.FlagTokenGone)
 	default:
 		f.Credit, f.Guessed = t.BalanceMicros, t.guessed()
 	}
@@ -211,15 +212,15 @@ func (b *batch) charge(in *Inference) Charge {
 		f, aside = b.chooseSettlement(in, f)
 		flags = append(flags, aside...)
 	}
-	c := Bill(f)
+	c := billing.Bill(f)
 	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
 	return c
 }
 
 // chooseSettlement puts the settlement into the facts that counts, or the first one where none does, and gives the flags of
 // those that are left aside for it.
-func (b *batch) chooseSettlement(in *Inference, f Facts) (Facts, []string) {
-	with := func(s *wire.Settlement) Facts {
+func (b *batch) chooseSettlement(in *Inference, f billing.Facts) (billing.Facts, []string) {
+	with := func(s *wire.Settlement) billing.Facts {
 		f := f
 		if f.Settlement = s; s.SettlementID != "" {
 			f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
@@ -227,15 +228,15 @@ func (b *batch) chooseSettlement(in *Inference, f Facts) (Facts, []string) {
 		return f
 	}
 	first := with(in.Settlement)
-	if first.Covered || first.counts() {
+	if first.Covered || first.Counts() {
 		return first, nil
 	}
 	for _, s := range in.OtherSettlements {
-		if other := with(s); other.counts() {
+		if other := with(s); other.Counts() {
 			if first.Replayed {
-				return other, []string{FlagSettlementReplayed}
+				return other, []string{billing.FlagSettlementReplayed}
 			}
-			return other, []string{FlagSettlementRefused}
+			return other, []string{billing.FlagSettlementRefused}
 		}
 	}
 	return first, nil
@@ -263,7 +264,7 @@ func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
 
 // spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where
 // it may: up to what was paid for the token, never beyond. entry is what has booked the charge.
-func (b *batch) spend(in *Inference, c Charge, t *token, entry string, wasted bool) money.Micros {
+func (b *batch) spend(in *Inference, c billing.Charge, t *token, entry string, wasted bool) money.Micros {
 	if c.Settled != nil && c.Settled.SettlementID != "" {
 		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
 	}
@@ -272,7 +273,7 @@ func (b *batch) spend(in *Inference, c Charge, t *token, entry string, wasted bo
 	}
 	before := t.BalanceMicros
 	if short := c.Billed - t.BalanceMicros; short > 0 {
-		b.share(t, -short, "the seller has settled more than they left on the token")
+		b.spread(t, -short, "the seller has settled more than they left on the token")
 	}
 	t.BalanceMicros -= c.Billed
 	if c.Settled != nil {

@@ -14,12 +14,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // model is the ledger said in the simplest way: sums in maps, without a journal, a disk or a queue. Only what a request
-// costs is asked of ledger.Bill, which has tests of its own.
+// costs is asked of billing.Bill, which has tests of its own.
 type model struct {
 	accounts map[string]money.Micros
 	tokens   map[string]*modelToken
@@ -107,8 +108,8 @@ func (m *model) reap(id string) {
 	}
 }
 
-func (m *model) charge(in ledger.Inference) ledger.Charge {
-	f := ledger.Facts{
+func (m *model) charge(in ledger.Inference) billing.Charge {
+	f := billing.Facts{
 		RequestID: in.RequestID, PromptBytes: in.PromptBytes, AnswerBytes: in.AnswerBytes, Answered: in.Answered,
 		Whole: in.Status == ledger.StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown, Settlement: in.Settlement, Price: in.Price,
 		Credit: m.tokens[in.TokenID].balance, Guessed: m.tokens[in.TokenID].guessed(),
@@ -118,7 +119,7 @@ func (m *model) charge(in ledger.Inference) ledger.Charge {
 		key, f.Replayed = m.settled[in.Seller+" "+in.Settlement.SettlementID]
 		f.Covered = f.Replayed && key != "" && key == in.IdempotencyKey
 	}
-	return ledger.Bill(f)
+	return billing.Bill(f)
 }
 
 // book is Settle, and Waste where wasted.
@@ -145,8 +146,8 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 			}
 		}
 	}
-	certain := c.Source == ledger.SourceUsage && in.Repeatable
-	if (c.Source == ledger.SourceEstimate || certain) && (in.Answered || in.Asked) {
+	certain := c.Source == billing.SourceUsage && in.Repeatable
+	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) {
 		t.guesses = append(t.guesses, guess{
 			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false, in.Status == ledger.StatusOK, certain,
 		})

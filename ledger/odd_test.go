@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
@@ -16,7 +17,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	in := inference(hold("h1", "acme", "t1"), 10)
 	in.HoldID, in.Member, in.Model = "", "a\xffb\xfe\xfe", "\xc3("
 	in.Settlement.SettlementID = "s\xff\xfe:1"
-	for _, flag := range []string{"", ledger.FlagSettlementReplayed} {
+	for _, flag := range []string{"", billing.FlagSettlementReplayed} {
 		b, err := l.Settle(in).Wait(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -39,10 +40,10 @@ func (l *Ledger) recoverHolds(holds []*Hold) error {
 	for _, h := range holds {
 		in := Inference{
 			Request: h.Request, HoldID: h.ID, Seller: h.Seller, Origin: h.Origin, TokenID: h.TokenID, Attempts: h.Attempt,
-			Status: StatusInterrupted, Price: h.Price, Answered: true, Flags: []string{FlagEstimated, FlagRecovered},
+			Status: StatusInterrupted, Price: h.Price, Answered: true, Flags: []string{billing.FlagEstimated, billing.FlagRecovered},
 		}
 		if h.Charged { // the attempt had failed and was booked, and no other was made
-			in.Status, in.Answered, in.Flags = StatusFailed, false, []string{FlagRecovered}
+			in.Status, in.Answered, in.Flags = StatusFailed, false, []string{billing.FlagRecovered}
 		}
 		settlings = append(settlings, l.Settle(in))
 	}
@@ -73,7 +74,7 @@ func (l *Ledger) sweepTokens() error {
 	for _, t := range useless {
 		commits = append(commits, l.submit(plainWeight, func(b *batch) error {
 			t.dropped = cmp.Or(t.dropped, "spent")
-			b.reap(t)
+			b.removeDropped(t)
 			return nil
 		}, nil))
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -201,7 +202,7 @@ func splitRollup(rest string) (day string, parts []string, err error) {
 		day, parts = rest[:len(dayFormat)], splitNames(rest[len(dayFormat)+1:])
 	}
 	if len(parts) != len(summaryKeys) {
-		return "", nil, damaged("the key of a rollup can't be read")
+		return "", nil, store.Damaged("the key of a rollup can't be read")
 	}
 	return day, parts, nil
 }

@@ -3,13 +3,14 @@ package ledger
 import (
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // state is what the committer goes by. Nobody else touches it.
 type state struct {
 	identity  string // the ledger's random name
-	head      head
+	head      store.Head
 	last      time.Time // of the newest entry
 	id        idClock
 	accounts  map[string]*money.Micros

@@ -1,4 +1,5 @@
-package ledger
+// Package billing owns what an inference has cost: from the facts of it to a charge, and knows no store.
+package billing
 
 import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -103,8 +104,8 @@ func Bill(f Facts) Charge {
 	return c
 }
 
-// counts tells whether the settlement is one, and was not booked before.
-func (f *Facts) counts() bool { return !f.Replayed && f.believable() }
+// Counts tells whether the settlement is one, and was not booked before.
+func (f *Facts) Counts() bool { return !f.Replayed && f.believable() }
 
 // believable tells whether the settlement is one for this request that the credit could pay, if estimates were wrong.
 func (f *Facts) believable() bool {
