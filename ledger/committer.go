@@ -173,6 +173,7 @@ type batch struct {
 	ledger *Ledger
 	txn    *badger.Txn
 	now    time.Time      // UTC, milliseconds, not before the newest entry
+	wall   time.Time      // by the clock alone
 	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
 	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
 	weight int            // of its commands, and of what they have written beyond what is asked of most
@@ -182,9 +183,13 @@ type batch struct {
 
 func (l *Ledger) begin() *batch {
 	now := l.now()
+	var err error
+	if l.state.spending.lacks(dayOf(now)) {
+		err = l.loadSpending(now)
+	}
 	return &batch{
-		state: l.state, ledger: l, txn: l.db.NewTransaction(true),
-		now: l.state.clock(now), today: dayOf(now), dirty: make(map[string]any),
+		err: err, state: l.state, ledger: l, txn: l.db.NewTransaction(true),
+		now: l.state.clock(now), wall: now, today: dayOf(now), dirty: make(map[string]any),
 	}
 }
 

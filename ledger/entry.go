@@ -30,6 +30,7 @@ type Entry struct {
 	Time   time.Time `json:"time"` // never before that of the entry before
 	Kind   Kind      `json:"kind"`
 	Seller string    `json:"seller"`
+	Day    string    `json:"day,omitempty"` // on which it counts, by the wall clock (UTC), where that is not the day of Time
 
 	*Served            // of an inference alone
 	Attempt *Attempted `json:"attempt,omitempty"` // of an attempt whose cost was waste
@@ -77,7 +78,8 @@ type Attempted struct {
 	Model          string         `json:"model"`
 	Protocol       string         `json:"protocol"`
 	Attempts       int            `json:"attempts"`
-	BilledMicros   money.Micros   `json:"billedMicros"`
+	BilledMicros   money.Micros   `json:"billedMicros"`            // what the seller took
+	CountedMicros  money.Micros   `json:"countedMicros,omitempty"` // what of it counts in the member's budget; the rest is in dispute
 	BilledSource   billing.Source `json:"billedSource"`
 	SettlementID   string         `json:"settlementId,omitempty"`
 	Flags          []string       `json:"flags,omitempty"`
@@ -91,6 +93,16 @@ type Corrected struct {
 	Model        string       `json:"model"`
 	Wasted       bool         `json:"wasted,omitempty"` // it was an attempt that failed, and nobody bears it
 	BilledMicros money.Micros `json:"billedMicros"`     // by how much the cost was more; negative: less
+	// What of it counts in the member's budget though nobody bears it, where it was Wasted.
+	CountedMicros money.Micros `json:"countedMicros,omitempty"`
+}
+
+// day is the day on which the entry counts in sums and budgets: the wall clock's.
+func (e *Entry) day() string {
+	if e.Day != "" {
+		return e.Day
+	}
+	return dayOf(e.Time)
 }
 
 // settlementID is the id of the settlement that the entry books, if any.

@@ -21,6 +21,9 @@ func (s *state) clock(now time.Time) time.Time {
 // book appends an entry: it gives it its id, time and hash, and moves the balances. It can't be refused.
 func (b *batch) book(e *Entry) {
 	e.Time, e.ID, e.PreviousHash = b.now, b.id.next(b.now), b.head.Hash
+	if b.today != dayOf(e.Time) { // the clock was ahead, and has come back
+		e.Day = b.today
+	}
 	if e.Postings == nil {
 		e.Postings = []Posting{}
 	}

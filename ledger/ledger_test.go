@@ -259,7 +259,7 @@ func TestRefusedCommandsLeaveTheirBatchAlone(t *testing.T) {
 		prepared := quoted
 		prepared.State = ledger.Prepared
 		var limit *ledger.LimitError
-		if err := l.Advance(context.Background(), prepared, ledger.Limits{Daily: 0, Session: -1}); !errors.As(err, &limit) {
+		if err := l.Advance(context.Background(), prepared, ledger.Limits{Daily: 0, Session: -1, Seller: -1}); !errors.As(err, &limit) {
 			t.Errorf("a purchase past the limit: %v", err)
 		}
 	}()

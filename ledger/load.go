@@ -110,6 +110,8 @@ func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 			return nil
 		}),
 		eachToken(txn, seal, func(t *token) { s.tokens[t.ID] = t }),
+		s.loadAnswers(txn),
+		s.loadResponses(txn),
 		each(txn, holdPrefix, func(id string, h *Hold) error {
 			s.holds[id] = h
 			if t := s.tokens[h.TokenID]; t != nil {
@@ -118,6 +120,9 @@ func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 			return nil
 		}),
 		each(txn, purchasePrefix, func(id string, p *purchase) error {
+			if p.CountedMicros != 0 {
+				s.spentAt[sellerDay{p.Seller, p.CountedDay}] += p.CountedMicros
+			}
 			if p.State.Ended() {
 				return nil
 			}

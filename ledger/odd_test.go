@@ -50,7 +50,7 @@ func TestLongClientRequestID(t *testing.T) {
 func TestDailyLimitAfterTheClockWasWrong(t *testing.T) {
 	now := moment("2031-03-01T12:00:00Z")
 	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
-	limits := ledger.Limits{Daily: 6_000, Session: -1}
+	limits := ledger.Limits{Daily: 6_000, Session: -1, Seller: -1}
 	prepare := func(id string) (err error) {
 		p := ledger.Purchase{ID: id, Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 5_000}
 		for _, p.State = range wayToGranted[:4] {

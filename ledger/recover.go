@@ -26,6 +26,9 @@ func (l *Ledger) recover(holds []*Hold) error {
 	if err == nil {
 		err = l.sweepTokens()
 	}
+	if err == nil {
+		err = l.look(context.Background(), func(s *state) { s.loadDoubts(l.now()) })
+	}
 	if err != nil {
 		return fmt.Errorf("ledger: putting in order what a process has left behind: %w", err)
 	}

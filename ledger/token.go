@@ -33,6 +33,7 @@ type Token struct {
 	PaidMicros    money.Micros `json:"paidMicros"`
 	CreditMicros  money.Micros `json:"creditMicros"` // as granted
 	BalanceMicros money.Micros `json:"-"`
+	BorneMicros   money.Micros `json:"-"` // what of it members have borne: the cost that was booked and believed
 	BoughtAt      time.Time    `json:"boughtAt"`
 	ExpiresAt     time.Time    `json:"expiresAt"` // zero: serves those that bought it and is not used again
 	Used          int64        `json:"-"`         // requests that it served
@@ -60,18 +61,19 @@ func (t *token) purchaseID() string {
 
 // balance is the record of what changes of a token.
 type balance struct {
-	BalanceMicros money.Micros `json:"balanceMicros"`
-	Used          int64        `json:"used"`
-	Dropped       string       `json:"dropped,omitempty"`
-	Unconfirmed   bool         `json:"unconfirmed,omitempty"`
-	Estimates     []estimate   `json:"estimates,omitempty"`
+	BalanceMicros money.Micros  `json:"balanceMicros"`
+	Used          int64         `json:"used"`
+	Dropped       string        `json:"dropped,omitempty"`
+	Unconfirmed   bool          `json:"unconfirmed,omitempty"`
+	BorneMicros   *money.Micros `json:"borneMicros,omitempty"` // nil: written before this was counted
+	Estimates     []estimate    `json:"estimates,omitempty"`
 }
 
 func (b *batch) putBalance(t *token) {
 	if b.dirty[balancePrefix+t.ID] == nil {
 		b.weight += len(t.estimates) * estimateWeight
 	}
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, slices.Clone(t.estimates)})
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), slices.Clone(t.estimates)})
 }
 
 // eachToken calls f with each token, whole.
@@ -92,6 +94,9 @@ func eachToken(txn *badger.Txn, seal *store.Sealer, f func(*token)) error {
 		}
 		t.BalanceMicros, t.Used, t.Unconfirmed = rest.BalanceMicros, rest.Used, rest.Unconfirmed
 		t.dropped, t.estimates = rest.Dropped, rest.Estimates
+		if t.BorneMicros = max(t.CreditMicros-t.BalanceMicros, 0); rest.BorneMicros != nil {
+			t.BorneMicros = *rest.BorneMicros
+		}
 		f(t)
 		return nil
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -33,7 +35,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) { return l.VerifyWi
 func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}}
+		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous}
 		var entry *entryError
@@ -63,6 +65,8 @@ type checker struct {
 	today    string                  // the day of the newest entry so far
 	day      map[string]Rollup       // by the entries of that day so far
 	rollups  uint64                  // of the days before it
+	astray   map[string]Rollup       // by entries that count on another day than that of their time: the clock had been ahead
+	off      map[string]Rollup       // rollups that are not the sum of the other entries of their day
 	live     map[string]bool         // ids of tokens
 }
 
@@ -76,7 +80,7 @@ func (c *checker) run() error {
 	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
 		return store.Damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
 	}
-	for _, check := range []func() error{c.balances, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements} {
+	for _, check := range []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -117,9 +121,13 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 		return bad("its postings sum to %s, not to zero", sum)
 	}
 	if key, add := e.rollup(); key != "" {
-		r := c.day[key]
+		sums := c.day
+		if e.Day != "" {
+			sums = c.astray
+		}
+		r := sums[key]
 		r.add(add)
-		c.day[key] = r
+		sums[key] = r
 	}
 	if e.settlementID() != "" {
 		c.settled++
@@ -135,12 +143,38 @@ func (c *checker) endDay() error {
 		if _, err := getJSON(c.txn, key, &have); err != nil {
 			return err
 		}
-		if have != want {
-			return store.Damaged("the rollup %s is not the sum of its entries", key[len(rollupPrefix):])
+		if have != want { // unless entries come yet that count on that day
+			c.off[key] = want
 		}
 	}
 	c.rollups += uint64(len(c.day))
 	clear(c.day)
+	return nil
+}
+
+// strayRollups compares those that entries count in whose time is of another day.
+func (c *checker) strayRollups() error {
+	wrong := func(key string) error {
+		return store.Damaged("the rollup %s is not the sum of its entries", key[len(rollupPrefix):])
+	}
+	for key, add := range c.astray {
+		var have Rollup
+		if _, err := getJSON(c.txn, key, &have); err != nil {
+			return err
+		}
+		want, counted := c.off[key]
+		if want.add(add); have == want {
+			delete(c.off, key)
+			if !counted {
+				c.rollups++
+			}
+		} else if counted || add != (Rollup{}) { // where it is nothing, the rest of the day was found right
+			return wrong(key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.off)) {
+		return wrong(key)
+	}
 	return nil
 }
 
