@@ -68,6 +68,7 @@ type Booked struct {
 	Entry      *Entry       // nil when nothing was written
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
+	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
 
 	// InDoubt is what the request may still cost beside that: so much of the token is not to be counted on before DoubtEnds, or before
 	// a booking of the same token says that a balance has Told.
@@ -303,7 +304,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	d := b.endReservation(in, c, &booked, wasted)
 	b.remember(t, in, c, &booked, wasted, d)
 	b.putBalance(t)
-	booked.TokenDelta = t.BalanceMicros - before
+	booked.TokenDelta, booked.Borne = t.BalanceMicros-before, t.BorneMicros
 	return booked
 }
 
