@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -51,7 +52,7 @@ func (rq *request) bound(c *routing.Candidate) money.Micros {
 	if cost, known := c.Price.Cost(rq.endpoint.Ceiling(rq.ask)); known {
 		return min(cost, money.Max)
 	}
-	return ledger.PriceUnknown
+	return billing.PriceUnknown
 }
 
 // timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
@@ -75,11 +76,19 @@ func (rq *request) booked() ledger.Request {
 		Model:          rq.served,
 		Protocol:       string(rq.endpoint.Protocol),
 		PromptHash:     rq.promptHash,
-		PromptBytes:    rq.promptBytes,
-		Continued:      rq.ask.PreviousResponseID != "",
+		Shape:          rq.shapeOfCost(),
 	}
 	if len(rq.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one
 	}
 	return r
+}
+
+// shapeOfCost is what of the request says how much it can cost.
+func (rq *request) shapeOfCost() billing.Shape {
+	most := rq.endpoint.Ceiling(rq.ask)
+	return billing.Shape{
+		BodyBytes: rq.promptBytes, PromptTokens: most.Prompt, PromptWhole: rq.ask.PreviousResponseID == "",
+		MaxOutput: rq.ask.MaxOutput, Answers: rq.ask.N, NoCompletion: most.Completion == 0,
+	}
 }
