@@ -183,7 +183,11 @@ func (a *attempt) presentable() bool {
 		return false
 	}
 	status := a.outcome.Status
-	return status == http.StatusNotFound || status == http.StatusTooManyRequests || status >= 500 && json.Valid(a.answer)
+	switch status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500 && json.Valid(a.answer)
 }
 
 // show gives the client the answer of an attempt that failed.

@@ -105,6 +105,9 @@ func (t *trade) try() (refusal *dialect.Refusal, done bool) {
 		a.charge(decision)
 		t.refused = nil
 		t.retries++
+		if decision.Force {
+			t.forced = t.next
+		}
 		t.waited = decision.WaitOut
 		if t.pause(decision.Pause(rand.Float64())); t.gone() {
 			return nil, true
@@ -166,6 +169,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 	if a.outcome.RetryAfter > 0 { // what it has asked of other requests counts too
 		a.outcome.RetryAfter = max(a.outcome.RetryAfter, a.state.Rest(time.Now()))
 	}
+	a.outcome.TimedOut = a.timedOut
 	p := routing.Position{
 		Attempts:      t.attempts,
 		MaxAttempts:   t.allowed(),
@@ -194,7 +198,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 // mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
 func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 	now := time.Now()
-	opened := a.state.Due().After(now.Add(d.WaitOut)) && t.next != t.forced
+	opened := a.state.Due().After(now.Add(d.WaitOut)) && t.next != t.forced && !d.Force
 	return !opened && a.state.MayRetry(now)
 }
 

@@ -91,7 +91,7 @@ func (r *Result) refusal() bool {
 	case InsufficientFunds, AuthInvalid:
 		return true
 	case Hard4xx:
-		return r.Status != http.StatusNotFound // it may lack one model and have the others
+		return !r.passesOn() && !r.RefusesUsage // it may lack one model and have the others
 	}
 	return false
 }
@@ -190,7 +190,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		}
 		s.circuit.fail(s, p, at, r.NoConnection)
 	default:
-		if r.Kind == Hard4xx && r.Status != http.StatusNotFound {
+		if r.Kind == Hard4xx && r.refusal() {
 			s.hard4xx.Add(1)
 		}
 		if p.trial && !p.committed {
