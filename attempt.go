@@ -72,7 +72,7 @@ var (
 // admit asks the seller's circuit for leave to send it the request.
 func (a *attempt) admit(force bool) (ok bool) {
 	a.state = a.gw.table.State(a.candidate)
-	a.permit, ok = a.state.Begin(time.Now(), force)
+	a.permit, ok = a.state.Begin(time.Now(), a.candidate.Model, force)
 	return ok
 }
 

@@ -184,7 +184,7 @@ func (gw *gateway) fit(c *routing.Candidate) bool {
 			return false
 		}
 	}
-	return gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now)
+	return gw.market.Pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now, c.Model)
 }
 
 // funds tells policies where there is credit.

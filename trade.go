@@ -198,7 +198,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 // mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
 func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 	now := time.Now()
-	opened := a.state.Due().After(now.Add(d.WaitOut)) && t.next != t.forced && !d.Force
+	opened := a.state.Due(a.candidate.Model).After(now.Add(d.WaitOut)) && t.next != t.forced && !d.Force
 	return !opened && a.state.MayRetry(now)
 }
 

@@ -54,7 +54,7 @@ func dealWith(table *Table, served string) {
 		for _, ready := range c.Ready() {
 			state := table.State(ready.Candidate)
 			for i := range 12 {
-				p, _ := state.Begin(time.Now(), true)
+				p, _ := state.Begin(time.Now(), ready.Model, true)
 				r := Result{FirstContent: time.Duration(ready.rank+1) * time.Microsecond}
 				if i%6 == 5 {
 					r.Kind, r.Status = Soft5xx, 500

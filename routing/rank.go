@@ -127,7 +127,7 @@ func (r *ranking) judge(q *Query, c *Ready, score Score) (class uint64) {
 	case fit:
 		p.score = min(score(q, c, credit), Worst)
 	case openCircuit:
-		p.score = openCircuit<<classShift | uint64(max(c.State.dueAt()>>1, 0)) // half, so that it fits below the class
+		p.score = openCircuit<<classShift | uint64(max(c.State.dueAt(c.Model)>>1, 0)) // half, so that it fits below the class
 	default:
 		p.score = class << classShift
 	}
@@ -145,7 +145,7 @@ func (r *ranking) classify(c *Ready) (class uint64, credit bool) {
 		class = excluded
 	case !credit && !funded:
 		class = noFunds
-	case !c.State.fitAt(r.at):
+	case !c.State.fitAt(r.at, c.Model):
 		class = openCircuit
 	}
 	return class, credit

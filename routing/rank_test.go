@@ -39,7 +39,7 @@ func (s *stall) tell() {
 	if s.open > 0 {
 		h = h.opened()
 	}
-	s.state.history.Store(uint64(h))
+	s.state.circuit.history.Store(uint64(h))
 	s.state.circuit.due.Store(int64(never + s.open))
 	s.state.latency.nanos.Store(int64(s.latency))
 	s.state.inFlight.Store(s.busy)

@@ -149,7 +149,7 @@ func TestReadyFollowsTheCircuit(t *testing.T) {
 		first := candidatesOf(table).At(0)
 		ask := func(r Result) {
 			t.Helper()
-			p, ok := table.State(first).Begin(time.Now(), false)
+			p, ok := table.State(first).Begin(time.Now(), "m", false)
 			if !ok {
 				t.Fatal("the seller may not be asked")
 			}

@@ -20,7 +20,7 @@ func (s *State) Score() int {
 	if s == nil {
 		return 1000
 	}
-	h := history(s.history.Load())
+	h := s.circuit.now()
 	all, bad := int32(h.outcomes()), int32(h.failures()) // a policy asks for sixteen scores in a row, and dividing less is quicker
 	probes := s.failedProbe.Load()
 	if bad == 0 && probes <= 0 && !h.open() && s.overbilling.Load() < 2*overbillingStep {
@@ -40,7 +40,7 @@ func (s *State) Score() int {
 	if steps := s.overbilling.Load() / overbillingStep; steps > 1 {
 		score -= score * (steps - 1) * overbillingCost / 1000
 	}
-	if h.open() {
+	if s.ailing().now().open() {
 		score /= 4
 	}
 	return int(score)
