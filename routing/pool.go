@@ -142,6 +142,8 @@ type PoolEntry struct {
 	DueAt               *time.Time `json:"dueAt"` // when a seller that is not fit may be asked again
 	// OpenModels are the models that are not asked for there, as they have failed by themselves.
 	OpenModels []string `json:"openModels,omitempty"`
+	// SetBackUntil: the seller has billed more than its price allows, and stands behind the others until then.
+	SetBackUntil *time.Time `json:"setBackUntil,omitempty"`
 }
 
 // Compare orders entries by the sellers' ids and origins.
@@ -177,6 +179,10 @@ func (s *State) entry(now time.Time) PoolEntry {
 	if due := s.pool.time(s.ailing().dueAfter(s.rest.Load())); due.After(now) || e.Circuit != CircuitClosed {
 		due = due.UTC()
 		e.DueAt = &due
+	}
+	if until := s.SetBack(now); !until.IsZero() {
+		until = until.UTC()
+		e.SetBackUntil = &until
 	}
 	return e
 }

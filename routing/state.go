@@ -23,6 +23,7 @@ type State struct {
 	probing     average      // how long good probes took
 	hard4xx     atomic.Int32 // in a row
 	overbilling atomic.Int32 // see score.go
+	setBack     atomic.Int64 // stamp until which it stands behind the honest
 	failedProbe atomic.Int32 // in a row; -1 after a good one
 	retries     budget
 
@@ -252,7 +253,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		if s.failedProbe.Load() > 0 {
 			s.failedProbe.Store(0) // an answer is better evidence than a probe
 		}
-		s.billed(r.Overbilled)
+		s.billed(at, r.Overbilled)
 		if !p.committed || !p.Trial() { // else it counted when it closed the circuit
 			p.succeed(p.committed)
 		}
@@ -260,7 +261,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		s.lastFail.Store(at)
 		s.failing.observe(time.Duration(at - p.begun))
 		if r.Overbilled {
-			s.billed(true)
+			s.billed(at, true)
 		}
 		p.fail(at, r.NoConnection)
 	default:

@@ -334,3 +334,44 @@ func TestWait(t *testing.T) {
 		t.Error("an unknown seller rests")
 	}
 }
+
+// A seller that overbills stands behind the honest, longer each time, until that is over or the operator forgives it.
+func TestSetBack(t *testing.T) {
+	told := 0
+	pool := testPool(func(*State) { told++ })
+	now := pool.wallClock()
+	s := pool.State("acme", "https://acme.example")
+	is := func(name string, want time.Duration) {
+		t.Helper()
+		until := s.SetBack(now)
+		if until.IsZero() != (want == 0) || want > 0 && until.Sub(now) != want {
+			t.Errorf("%s: until %v, want %v", name, until, want)
+		}
+		if e := s.entry(now); (e.SetBackUntil != nil) != (want > 0) {
+			t.Errorf("%s: the status page says %v", name, e.SetBackUntil)
+		}
+	}
+	is("honest", 0)
+	s.Overbilled()
+	is("once", 10*time.Minute)
+	s.Overbilled()
+	is("twice", 20*time.Minute)
+	for range 50 {
+		s.Overbilled()
+	}
+	is("fifty times", 640*time.Minute)
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	now = now.Add(640 * time.Minute)
+	is("over", 0)
+	now = pool.wallClock()
+	is("before", 640*time.Minute)
+	if !pool.Forgive("acme") || pool.Forgive("acme") || pool.Forgive("other") {
+		t.Error("forgiven wrongly")
+	}
+	is("forgiven", 0)
+	if told != 2 || s.Score() != 1000 {
+		t.Errorf("told %d times, score %d", told, s.Score())
+	}
+}
