@@ -1,6 +1,7 @@
 package tokenbuddy
 
 import (
+	"encoding/binary"
 	"net/http"
 	"time"
 
@@ -40,7 +41,8 @@ func (x *exchange) identifyConversation() {
 // it builds on a response that the seller has made.
 func (x *exchange) prefer(q *routing.Query) {
 	if id := x.ask.PreviousResponseID; id != "" && x.endpoint.Protocol == dialect.Responses {
-		q.Maker, _ = x.gw.market.Responses.Get(x.gw.responseKey(id), x.begun)
+		made, _ := x.gw.market.Responses.Get(x.gw.responseKey(x.member.Name, id), x.begun)
+		q.Maker = made.Seller
 	}
 	if x.inConversation {
 		if last, ok := x.gw.market.Conversations.Get(x.conversation, x.begun); ok {
@@ -52,14 +54,14 @@ func (x *exchange) prefer(q *routing.Query) {
 // remember keeps who has served the conversation.
 func (a *attempt) remember() {
 	if a.inConversation && a.outcome.Good() {
-		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), a.gw.set.affinity)
+		a.gw.market.Conversations.Put(a.member.Name, a.conversation, a.candidate.Seller.Key(), time.Now(), a.gw.set.affinity)
 	}
 }
 
 // forget lets the conversation go elsewhere: its seller has just broken off.
 func (a *attempt) forget() {
 	if a.inConversation {
-		a.gw.market.Conversations.Put(a.conversation, a.candidate.Seller.Key(), time.Now(), time.Nanosecond)
+		a.gw.market.Conversations.Put(a.member.Name, a.conversation, a.candidate.Seller.Key(), time.Now(), time.Nanosecond)
 	}
 }
 
@@ -75,14 +77,21 @@ func (a *attempt) rememberResponse() {
 		id = a.endpoint.ResponseID(a.answer)
 	}
 	if id != "" {
-		a.gw.market.Responses.Put(a.gw.responseKey(id), a.candidate.Seller.Key(), time.Now(), routing.ResponseLife)
+		a.gw.market.Responses.Put(a.gw.responseKey(a.member.Name, id), a.gw.memberHash(a.member.Name),
+			routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}, time.Now())
 	}
 }
 
-func (gw *gateway) responseKey(id string) (key affinityKey) {
-	h := gw.hasher("response", id)
+// responseKey stands for a member's response. Another member's request for the same id has another key.
+func (gw *gateway) responseKey(member, id string) (key affinityKey) {
+	h := gw.hasher("response", member, id)
 	copy(key[:], h.Sum(nil))
 	return key
+}
+
+// memberHash is a number for a member that says nothing of its name.
+func (gw *gateway) memberHash(member string) uint64 {
+	return binary.LittleEndian.Uint64(gw.hasher("member", member).Sum(nil))
 }
 
 // hasher begins a keyed hash with these names, each apart from the next.

@@ -170,7 +170,7 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	if !x.member.Allows(served) {
 		return nil, dialect.ModelNotAllowed(x.ask.Model)
 	}
-	if after, ok := x.gw.market.Rates.Allow(x.member, x.begun); !ok {
+	if after, ok := x.gw.market.Rates.Allow(x.member, time.Now()); !ok {
 		return nil, dialect.RateLimited(after)
 	}
 	x.gw.warmth.Touch(served, x.endpoint.Protocol)

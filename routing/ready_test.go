@@ -267,7 +267,7 @@ func TestOrderWaitsForNobody(t *testing.T) {
 				if len(dst) == 0 || slices.Contains(dst, candidatesOf(table).At(1)) {
 					panic("nobody, or one that is left out")
 				}
-				affinity.Put(key, dst[0].Seller.Key(), noon, time.Minute)
+				affinity.Put("ada", key, dst[0].Seller.Key(), noon, time.Minute)
 			}
 		})
 	}
