@@ -35,7 +35,7 @@ func (f *Failure) ClientFault() bool {
 }
 
 // ModelNotFound tells whether the seller says that it does not have the model: in so many words, or as the messages API
-// puts it, not_found_error with a message that begins with "model:". That something else was not found, or that a sentence
+// puts it, not_found_error with a message that begins with "model:", or "model 'x'" (Ollama). That something else was not found, or that a sentence
 // in the message may mean a model, is not enough: the seller would be left out for what it has.
 func (f *Failure) ModelNotFound() bool {
 	const modelNotFound = "model_not_found"
@@ -69,7 +69,7 @@ func (f *Failure) read(b []byte, levels int) {
 			f.status(value, 1)
 			f.Code = word(value, f.Code)
 		case "message":
-			f.model = f.model || bytes.HasPrefix(value, []byte(`"model:`))
+			f.model = f.model || namesModel(value)
 		case "type":
 			// At the top level it is the event's own.
 			if t := word(value, ""); t != "" && t != "error" && !bytes.HasPrefix(value, []byte(`"response.`)) {
@@ -77,6 +77,12 @@ func (f *Failure) read(b []byte, levels int) {
 			}
 		}
 	})
+}
+
+// namesModel tells whether a message begins by naming a model.
+func namesModel(message []byte) bool {
+	rest, ok := bytes.CutPrefix(message, []byte(`"model`))
+	return ok && len(rest) > 1 && (rest[0] == ':' || rest[0] == ' ' && (rest[1] == '\'' || rest[1] == '\\' || rest[1] == '`'))
 }
 
 func (f *Failure) status(raw []byte, rank int) {

@@ -108,7 +108,11 @@ func (a *attempt) presentable() bool {
 		return false
 	}
 	status := a.outcome.Status
-	return status == http.StatusNotFound || status == http.StatusTooManyRequests || status >= 500 && json.Valid(a.answer.bytes)
+	switch status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500 && json.Valid(a.answer.bytes)
 }
 
 // readSettlement takes in a settlement that came with the headers of an answer.

@@ -47,7 +47,7 @@ const (
 // admit asks the seller's circuit for leave to send it the request.
 func (a *attempt) admit(force bool) (ok bool) {
 	a.state = a.rq.gw.table.State(a.candidate)
-	a.permit, ok = a.state.Begin(time.Now(), force)
+	a.permit, ok = a.state.Begin(time.Now(), a.candidate.Model, force)
 	return ok
 }
 

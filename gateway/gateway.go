@@ -56,7 +56,7 @@ type Gateway struct {
 	pool          *routing.Pool
 	rates         *member.Rates
 	conversations *routing.Affinity
-	responses     *routing.Affinity
+	responses     *routing.Responses
 
 	// The config's own.
 	registry *routing.Registry // nil: the config has pinned sellers alone

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"sync"
 
@@ -51,8 +52,15 @@ func (gw *Gateway) hashPrompt(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (gw *Gateway) responseKey(id string) affinityKey {
-	return gw.hashers.end(gw.hashers.begin("response", id))
+// responseKey stands for a member's response. Another member's request for the same id has another key.
+func (gw *Gateway) responseKey(member, id string) affinityKey {
+	return gw.hashers.end(gw.hashers.begin("response", member, id))
+}
+
+// memberHash is a number for a member that says nothing of its name.
+func (gw *Gateway) memberHash(member string) uint64 {
+	sum := gw.hashers.end(gw.hashers.begin("member", member))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // idempotencyKey is what all attempts at a request carry: made of the member and the client's own key where there is one,

@@ -31,7 +31,7 @@ func (gw *Gateway) fit(c *routing.Candidate) bool {
 			return false
 		}
 	}
-	return gw.pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now) && !gw.dropped(c.Seller)
+	return gw.pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now, c.Model) && !gw.dropped(c.Seller)
 }
 
 // dropped tells whether this config is gone and those that have taken its place do not name a seller any more: nothing more

@@ -135,6 +135,9 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		t.there.retries++
+		if d.Force {
+			t.forced = t.next
+		}
 		t.waited = d.WaitOut
 		if t.pause(d.Pause(rand.Float64())); t.rq.left() {
 			return choice{left: true}, true
