@@ -26,7 +26,7 @@ func warm(balances ...money.Micros) (*Desk, Want) {
 	}
 	d := NewDesk(j, DeskOptions{})
 	d.SetTerms(testTerms)
-	return d, Want{SellerID: "acme", Origin: "https://acme.example", Hold: 1000}
+	return d, Want{SellerID: "acme", Origin: "https://acme.example", Likely: 1000}
 }
 
 // Whatever many requests do at once, what is free never goes below zero, and in the end the books are right.
@@ -37,7 +37,7 @@ func TestManyLeases(t *testing.T) {
 		all.Go(func() {
 			for range 2000 {
 				w := w
-				w.Hold = money.Micros(rand.Int64N(int64(3 * money.USD)))
+				w.Likely = money.Micros(rand.Int64N(int64(3 * money.USD)))
 				l, err := d.Lease(t.Context(), w)
 				if err != nil {
 					t.Error(err)
@@ -70,7 +70,7 @@ func TestDoubtedToken(t *testing.T) {
 	d, w := warm(5 * money.USD)
 	s := d.shelf(origin{w.SellerID, w.Origin})
 	(*s.tokens.Load())[0].doubted.Store(true)
-	w.Hold = 0
+	w.Likely = 0
 	if c := d.Credit(); c.Sellers[0].UnconfirmedMicros != 5*money.USD {
 		t.Errorf("credit: %+v", c)
 	}
