@@ -23,6 +23,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -288,7 +289,7 @@ func (m *fakeMethod) now(q Quote, intent json.RawMessage, f func(int) (Outcome, 
 		panic("an intent that was not prepared")
 	}
 	if f == nil {
-		return Proven(json.RawMessage(`{"hash":"h"}`)), nil
+		return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
 	}
 	return f(n)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
 const (
@@ -211,7 +212,7 @@ func (f *flight) inDoubt(err error) {
 	s.mu.Unlock()
 	if first {
 		fields := append(f.fields(), zap.Error(err))
-		if f.human.Kind == OutcomeNeedsHuman {
+		if f.human.Kind == payment.OutcomeNeedsHuman {
 			fields = append(fields, zap.String("link", f.human.Link), zap.String("hint", f.human.Text))
 		}
 		s.desk.log.Warn("purchase.in_doubt", fields...)

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -94,28 +92,6 @@ func TestDoubtedToken(t *testing.T) {
 	trial.Return(-1)
 	if c := d.Credit(); c.Sellers[0].UnconfirmedMicros != 0 {
 		t.Errorf("credit: %+v", c)
-	}
-}
-
-func TestMock(t *testing.T) {
-	if id := (Mock{}).CaddyModule().ID; id != "http.tokenbuddy.payment.mock" {
-		t.Errorf("module %s", id)
-	}
-	for text, ok := range map[string]bool{
-		"mock": true, "mock {\n}": true, "mock now": false, "mock {\n\tfast\n}": false,
-	} {
-		err := new(Mock).UnmarshalCaddyfile(caddyfile.NewTestDispenser(text))
-		if (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-	for _, pay := range []func() (Outcome, error){
-		func() (Outcome, error) { return Mock{}.Pay(t.Context(), Quote{}, nil) },
-		func() (Outcome, error) { return Mock{}.Track(t.Context(), Quote{}, nil) },
-	} {
-		if o, err := pay(); err != nil || o.Kind != OutcomeProven || string(o.Proof) != "{}" {
-			t.Errorf("outcome %+v, %v", o, err)
-		}
 	}
 }
 
