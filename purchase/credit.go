@@ -34,7 +34,8 @@ type SellerCredit struct {
 	WastedMicros    money.Micros `json:"wastedMicros"`
 	// UnconfirmedMicros is the part of what is left that comes from a backup and may have been spent since.
 	UnconfirmedMicros money.Micros  `json:"unconfirmedMicros,omitempty"`
-	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served nothing
+	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served next to nothing
+	LostMicros        money.Micros  `json:"lostMicros,omitempty"`  // what it has taken for these, and not served
 	Open              *OpenPurchase `json:"open,omitempty"`
 }
 
@@ -80,8 +81,10 @@ func (s *shelf) credit() SellerCredit {
 	tokens := *s.tokens.Load()
 	c := SellerCredit{
 		SellerID: s.seller.sellerID, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
-		PurchasedMicros: s.purchased, WastedMicros: s.wasted, NoMoreMoney: s.useless(),
+		PurchasedMicros: s.purchased, WastedMicros: s.wasted,
 	}
+	why, lost := s.dealings.brake()
+	c.NoMoreMoney, c.LostMicros = why != nil, lost
 	for _, t := range slices.Concat(tokens, s.unclaimed, s.retired) {
 		c.LeftMicros += t.left()
 		if t.doubted.Load() {

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secretText = "SECRET-OF-THE-SELLER"
 
+var needsHuman = payment.NeedsHuman("https://pay.example", "scan")
+
 // asked is one call that a seller got.
 type asked struct {
 	path, key string
@@ -307,6 +309,8 @@ type bench struct {
 
 	mu       sync.Mutex
 	outcomes []string
+	lacks    map[Lack]int
+	braked   money.Micros
 	wasted   money.Micros
 }
 
@@ -318,7 +322,7 @@ var testTerms = Terms{
 func trade(t *testing.T, set func(*bench), f func(*testing.T, *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms}
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int)}
 		if set != nil {
 			set(b)
 		}
@@ -343,6 +347,16 @@ func (b *bench) open(j Journal) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.outcomes = append(b.outcomes, outcome)
+		},
+		Refused: func(_ string, lack Lack) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.lacks[lack]++
+		},
+		Braked: func(_ string, lost money.Micros) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.braked += lost
 		},
 		Waste: func(_ string, m money.Micros) {
 			b.mu.Lock()
@@ -370,7 +384,12 @@ func has(d *Desk, w Want) bool {
 
 func (b *bench) lease(hold money.Micros) *Lease {
 	b.t.Helper()
-	l, err := b.desk.Lease(b.t.Context(), b.want(hold))
+	return b.leaseFor(b.want(hold))
+}
+
+func (b *bench) leaseFor(w Want) *Lease {
+	b.t.Helper()
+	l, err := b.desk.Lease(b.t.Context(), w)
 	if err != nil {
 		b.t.Fatalf("lease: %v", err)
 	}
@@ -395,4 +414,26 @@ func (b *bench) logged(message string) int { return b.logs.FilterMessage(message
 func (b *bench) wantCalls(create, complete int) {
 	b.t.Helper()
 	b.seller.wantCalls(b.t, create, complete)
+}
+
+// refusedFor wants a request to be refused, and to be told for want of what and until when.
+func (b *bench) refusedFor(w Want, lack Lack, until time.Time) {
+	b.t.Helper()
+	before := b.lacks[lack]
+	l, err := b.desk.Lease(b.t.Context(), w)
+	if err == nil {
+		l.Return(0)
+		b.t.Fatal("not refused")
+	}
+	if got, when := Lacking(err); got != lack || !when.Equal(until) {
+		b.t.Errorf("it wants for %q until %s, want %q until %s: %v", got, when, lack, until, err)
+	}
+	if strings.Contains(err.Error(), secretText) {
+		b.t.Errorf("a seller's text in the error: %v", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lacks[lack] != before+1 {
+		b.t.Errorf("observed %v", b.lacks)
+	}
 }

@@ -52,27 +52,29 @@ func (s *shelf) amount(c cost, refused bool, now time.Time) (amount money.Micros
 // begin starts a purchase, unless the seller or the operator's limits forbid it. s.mu is held.
 func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 	amount, enough := s.amount(w.cost(), refused, now)
+	never := time.Time{}
 	switch {
 	case len(w.Methods) == 0:
-		return nil, s.fail("buy", "add a payment that the seller takes", ErrNoMethod)
+		return nil, s.lacks(LacksMethod, never, "buy", "add a payment that the seller takes", ErrNoMethod)
 	case amount <= 0:
 		return nil, s.fail("buy", "set an amount above zero", errors.New("the amount of a purchase is zero"))
 	case !enough:
-		return nil, s.fail("buy", "lower the request's output limit, or raise the amount of a purchase", ErrTooDear)
-	case s.useless():
+		return nil, s.lacks(LacksAmount, never, "buy", "lower the request's output limit, or raise the amount of a purchase", ErrTooDear)
+	}
+	if err := s.distrust(now); err != nil {
 		s.shutUntil(now.Add(shutFor))
-		return nil, s.fail("buy", "it gets no more money until it is forgiven, or the process starts again", ErrUseless)
+		return nil, err
 	}
 	if err := s.desk.journal.Ready(); err != nil {
 		return nil, s.fail("buy", "", err)
 	}
-	if err := s.desk.checkLimits(amount); err != nil {
-		s.overLimit(err, now)
-		return nil, err
+	if limit := s.desk.checkLimits(amount); limit != nil {
+		s.overLimit(limit, now)
+		return nil, s.overTheLimit(limit, now)
 	}
-	if !s.countPurchase(now) {
-		s.shutUntil(s.started[len(s.started)-1].Add(time.Minute))
-		return nil, s.fail("buy", "wait a minute", ErrTooOften)
+	if next, ok := s.dealings.countPurchase(now); !ok {
+		s.shutUntil(next)
+		return nil, s.lacks(LacksMinute, next, "buy", "wait a minute", ErrTooOften)
 	}
 	f := &flight{
 		shelf: s, id: ledger.NewID(), method: w.Methods[0].Name, amount: amount, since: now,
@@ -90,8 +92,29 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 	return f, nil
 }
 
+// distrust says why the seller gets no more money, if so. s.mu is held.
+func (s *shelf) distrust(now time.Time) error {
+	s.judge()
+	if s.dealings.suspect() && s.unsettled() {
+		return s.lacks(LacksTrust, now.Add(shutFor), "buy", "wait until it is booked", ErrUnsettled)
+	}
+	if why, _ := s.dealings.brake(); why != nil {
+		return s.lacks(LacksTrust, time.Time{}, "buy", "it gets no more money until it is forgiven, or the process starts again", why)
+	}
+	return nil
+}
+
+// overTheLimit is the error of a request that a limit stands in the way of.
+func (s *shelf) overTheLimit(limit *LimitError, now time.Time) error {
+	lack, until := limitLacks[limit.Limit], time.Time{}
+	if lack != LacksSession { // the others are of the day
+		until = now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	}
+	return s.lacks(lack, until, "buy", "", limit)
+}
+
 // checkLimits spares a seller the question where a limit is spent already. What counts is checked when it is written.
-func (d *Desk) checkLimits(amount money.Micros) error {
+func (d *Desk) checkLimits(amount money.Micros) *LimitError {
 	day, session := d.journal.Spent()
 	limits := d.limits()
 	for _, l := range []LimitError{
@@ -217,7 +240,17 @@ func (f *flight) inDoubt(err error) {
 		}
 		s.desk.log.Warn("purchase.in_doubt", fields...)
 	}
-	f.tell(s.fail("buy", "nothing more is bought there until that is known", fmt.Errorf("%w: %w", ErrInDoubt, err)))
+	f.tell(f.doubtful("nothing more is bought there until that is known", err))
+}
+
+// doubtful is the error of a request that does not wait for a purchase in doubt. The shelf's mu is held, or the purchase is the
+// caller's.
+func (f *flight) doubtful(hint string, doubt error) error {
+	lack := LacksDoubt
+	if f.human.Kind == payment.OutcomeNeedsHuman {
+		lack = LacksHuman
+	}
+	return f.shelf.lacks(lack, time.Time{}, "buy", hint, fmt.Errorf("%w: %w", ErrInDoubt, doubt))
 }
 
 // stall leaves the purchase where it is: the ledger takes nothing any more. Where it never knew of the purchase, another may
@@ -249,10 +282,12 @@ func (f *flight) land() {
 	switch {
 	case m.p.State == ledger.Granted:
 		s.shut.Store(0)
-		t := newToken(*m.p.Token, s, s.bought.Add(1))
+		bought := *m.p.Token
+		bought.PaidMicros = m.p.AmountMicros
+		t := newToken(bought, s, s.bought.Add(1))
 		s.purchases++
 		s.purchased += credit
-		s.remember(t)
+		s.newest = t
 		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
 		for i, w := range f.waiters {
 			leases[i] = t.share(w.cost)
@@ -263,13 +298,14 @@ func (f *flight) land() {
 		}
 		f.waiters = nil
 	case m.p.State == ledger.Disputed || !m.p.Unpaid:
-		// A token that was paid for and never came has served nothing either.
-		never := new(token)
-		never.state.Store(ended)
-		s.remember(never)
+		s.dealings.count(&life{paid: m.p.AmountMicros}) // what never came has served nothing either
+	}
+	cause := m.cause
+	if limit := new(LimitError); errors.As(cause, &limit) {
+		cause = s.overTheLimit(limit, time.Now())
 	}
 	s.mu.Unlock()
-	f.tell(m.cause)
+	f.tell(cause)
 }
 
 // report writes the end of the purchase down where operators look.
@@ -312,7 +348,12 @@ func (f *flight) fields() []zap.Field {
 	}
 }
 
-// fail gives an error of this seller.
+// fail gives an error of this seller: what is wanting is a purchase that succeeds.
 func (s *shelf) fail(op, hint string, err error) error {
-	return &PurchaseError{SellerID: s.seller.sellerID, Op: op, Hint: hint, Err: err}
+	return s.lacks(LacksPurchase, time.Time{}, op, hint, err)
+}
+
+// lacks gives an error of this seller that says what is wanting, and until when.
+func (s *shelf) lacks(lack Lack, until time.Time, op, hint string, err error) error {
+	return &PurchaseError{SellerID: s.seller.sellerID, Lack: lack, Until: until, Op: op, Hint: hint, Err: err}
 }

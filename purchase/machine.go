@@ -108,7 +108,7 @@ func (m *machine) end(ctx context.Context, to ledger.PurchaseState, unpaid bool,
 	if to == ledger.Disputed || to == ledger.Failed && !unpaid {
 		err = fmt.Errorf("%w: %w", ErrDisputed, err)
 	}
-	m.cause = &PurchaseError{SellerID: m.p.Seller, Op: op, Hint: hint, Err: err}
+	m.cause = &PurchaseError{SellerID: m.p.Seller, Lack: LacksPurchase, Op: op, Hint: hint, Err: err}
 	return nil
 }
 

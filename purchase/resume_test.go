@@ -236,7 +236,7 @@ func TestUnclaimedToken(t *testing.T) {
 // A prepared order that has expired while nobody was there is not paid.
 func TestCrashThenExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms}
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms, lacks: make(map[Lack]int)}
 		b.journal.fail = ledger.Paying
 		b.open(b.journal)
 		if _, err := b.desk.Lease(t.Context(), b.want(1)); err == nil {
