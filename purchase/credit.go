@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -37,17 +36,6 @@ type SellerCredit struct {
 	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served next to nothing
 	LostMicros        money.Micros  `json:"lostMicros,omitempty"`  // what it has taken for these, and not served
 	Open              *OpenPurchase `json:"open,omitempty"`
-}
-
-// OpenPurchase is a purchase that has not ended yet.
-type OpenPurchase struct {
-	PurchaseID   string       `json:"purchaseId"`
-	State        string       `json:"state"` // how far it has come; from paying on the money may have left
-	Method       string       `json:"method"`
-	AmountMicros money.Micros `json:"amountMicros"`
-	Doubt        string       `json:"doubt,omitempty"` // why it can't go on now
-	Link         string       `json:"link,omitempty"`  // where a human can help it on
-	Hint         string       `json:"hint,omitempty"`  // and how
 }
 
 // Credit gives the summary, sellers in order of their id. It asks the journal, so it is not for the request path.
@@ -91,15 +79,8 @@ func (s *shelf) credit() SellerCredit {
 			c.UnconfirmedMicros += t.left()
 		}
 	}
-	if f := s.flight; f != nil {
-		state := cmp.Or(*f.machine.seen.Load(), ledger.Creating)
-		c.Open = &OpenPurchase{
-			PurchaseID: f.id, State: string(state), Method: f.method, AmountMicros: f.amount,
-			Link: f.human.Link, Hint: f.human.Text,
-		}
-		if f.doubt != nil {
-			c.Open.Doubt = f.doubt.Error()
-		}
+	if s.flight != nil {
+		c.Open = s.flight.look()
 	}
 	return c
 }

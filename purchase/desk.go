@@ -66,6 +66,9 @@ type Observer struct {
 	Refused func(sellerID string, lack Lack)
 	// Braked hears of each seller that gets no more money, and of what it has taken for nothing.
 	Braked func(sellerID string, lost money.Micros)
+	// Guest hears of each time that a payment method does not do what it is to do: it panics, does not return, or gives what is
+	// neither.
+	Guest func(method, step, fault string)
 	// Waste hears of credit that was lost with a token.
 	Waste func(sellerID string, micros money.Micros)
 }
@@ -91,6 +94,7 @@ type Desk struct {
 	observer Observer
 	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
+	methods  *methods
 
 	terms   atomic.Pointer[Terms]
 	shelves atomic.Pointer[map[origin]*shelf] // the map never changes
@@ -102,6 +106,7 @@ type Desk struct {
 
 	mu      sync.Mutex // protects the following fields, and shelves while one is added
 	sellers map[string]*dealings
+	flights map[string]*flight // the purchases that have not ended, by id
 	closed  bool
 	changed chan struct{} // closed, and made anew, when Resolve may know more
 }
@@ -114,8 +119,9 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	}
 	d := &Desk{
 		journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1),
-		changed: make(chan struct{}), sellers: make(map[string]*dealings),
+		changed: make(chan struct{}), sellers: make(map[string]*dealings), flights: make(map[string]*flight),
 	}
+	d.methods = &methods{desk: d, names: make(map[string]*methodName), warned: make(map[string]time.Time)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
 	d.shelves.Store(new(map[origin]*shelf))
@@ -141,8 +147,8 @@ func (d *Desk) Start(ctx context.Context) {
 	d.background(d.sweepOften)
 }
 
-// Close ends what the desk does in the background, and waits for it. A purchase that was going on is durable as far as it
-// came, and is taken up at the next start.
+// Close ends what the desk does in the background, and waits for it, but for calls of payment methods that do not return. A
+// purchase that was going on is durable as far as it came, and is taken up at the next start.
 func (d *Desk) Close() {
 	d.mu.Lock()
 	d.closed = true

@@ -504,7 +504,7 @@ func TestTokensOutliveTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int)}
+		b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		b.seller.delay = 10 * time.Millisecond
 		b.open(l)
 		one := func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD)) }
@@ -563,7 +563,7 @@ func TestEndsInTheLedger(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int)}
+				b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 				b.seller.answer = c.answer
 				b.open(l)
 				defer b.desk.Close()

@@ -47,6 +47,7 @@ type fakeSeller struct {
 	exact    bool                                // the credit is what was asked for
 	fail     error                               // what every call ends with
 	answer   func(n int, a asked) *http.Response // n counts the calls of that path, from 1
+	heard    func(*http.Request)
 
 	mu     sync.Mutex
 	calls  []asked
@@ -62,6 +63,9 @@ func reply(status int, body string) *http.Response {
 func (s *fakeSeller) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Accept-Encoding") != "identity" || r.Method != http.MethodPost {
 		panic("a call that is not of the protocol")
+	}
+	if s.heard != nil {
+		s.heard(r)
 	}
 	a := asked{path: r.URL.Path, key: r.Header.Get(wire.HeaderIdempotencyKey)}
 	if err := json.NewDecoder(r.Body).Decode(&a.body); err != nil {
@@ -285,6 +289,12 @@ func (m *fakeMethod) Track(_ context.Context, q Quote, intent json.RawMessage) (
 	return m.now(q, intent, m.track, m.traced)
 }
 
+func (m *fakeMethod) tracked() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.traced
+}
+
 func (m *fakeMethod) now(q Quote, intent json.RawMessage, f func(int) (Outcome, error), n int) (Outcome, error) {
 	m.quotes = append(m.quotes, q)
 	if !bytes.Equal(intent, []byte(`{"nonce":1}`)) {
@@ -310,6 +320,7 @@ type bench struct {
 	mu       sync.Mutex
 	outcomes []string
 	lacks    map[Lack]int
+	faults   map[string]int // by method and step
 	braked   money.Micros
 	wasted   money.Micros
 }
@@ -322,7 +333,7 @@ var testTerms = Terms{
 func trade(t *testing.T, set func(*bench), f func(*testing.T, *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int)}
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		if set != nil {
 			set(b)
 		}
@@ -352,6 +363,11 @@ func (b *bench) open(j Journal) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.lacks[lack]++
+		},
+		Guest: func(method, step, _ string) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.faults[method+" "+step]++
 		},
 		Braked: func(_ string, lost money.Micros) {
 			b.mu.Lock()
