@@ -453,3 +453,10 @@ func (b *bench) refusedFor(w Want, lack Lack, until time.Time) {
 		b.t.Errorf("observed %v", b.lacks)
 	}
 }
+
+// faulty is how often it was observed that a method misbehaved in a step.
+func (b *bench) faulty(step string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.faults[step]
+}

@@ -153,7 +153,7 @@ func TestGuestsThatPanic(t *testing.T) {
 						b.lease(1).Return(0)
 					}
 					synctest.Wait()
-					if b.faults["fake "+step] == 0 || b.logged("payment.method.misbehaved") != 1 {
+					if b.faulty("fake "+step) == 0 || b.logged("payment.method.misbehaved") != 1 {
 						t.Errorf("observed %v, logged %d times", b.faults, b.logged("payment.method.misbehaved"))
 					}
 				})
@@ -234,7 +234,7 @@ func TestGuestsAreLoggedOnceAMinute(t *testing.T) {
 	trade(t, func(b *bench) { b.method = u.here() }, func(t *testing.T, b *bench) {
 		b.refusedLease(1, ErrInDoubt)
 		time.Sleep(time.Hour)
-		faults, lines := b.faults["fake track"], b.logged("payment.method.misbehaved")
+		faults, lines := b.faulty("fake track"), b.logged("payment.method.misbehaved")
 		if faults < lines || lines < 10 || lines > 61 {
 			t.Errorf("%d faults, %d lines", faults, lines)
 		}
@@ -285,7 +285,7 @@ func TestWhatGuestsSay(t *testing.T) {
 			t.Errorf("open %+v", open)
 		}
 		time.Sleep(time.Second)
-		if b.faults["fake track"] == 0 {
+		if b.faulty("fake track") == 0 {
 			t.Error("an outcome that there is none of passes")
 		}
 	})
@@ -325,7 +325,7 @@ func TestTheNewestInstance(t *testing.T) {
 		if withdraw(); !last.Load() {
 			t.Error("not cleaned up at the end")
 		}
-		if b.faults["fake cleanup"] != 1 {
+		if b.faulty("fake cleanup") != 1 {
 			t.Errorf("observed %v", b.faults)
 		}
 		if n := len(b.desk.methods.names); n != 0 {
