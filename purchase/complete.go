@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,8 +52,8 @@ func (m *machine) complete(ctx context.Context) error {
 // show asks for the token a few times, with the same proof under the same key.
 func (m *machine) show(ctx context.Context) ([]byte, error) {
 	c := call{
-		Want: &m.want, path: wire.PurchaseCompletePath, key: m.p.ID, header: m.guest.present(ctx, m.p.Proof),
-		time: m.guest.patience(ctx, m.quote(), m.p.Intent), read: readCompleted,
+		Want: &m.want, path: wire.PurchaseCompletePath, key: m.p.ID, header: m.guest.present(ctx, bytes.Clone(m.p.Proof)),
+		time: m.guest.patience(ctx, m.quote(), bytes.Clone(m.p.Intent)), read: readCompleted,
 	}
 	return c.often(ctx, wire.CompletePurchase{
 		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -275,7 +276,7 @@ func (f *flight) land() {
 	}
 	f.report(credit)
 	if len(m.p.Intent) > 0 {
-		m.guest.ended(m.quote(), m.p.Intent)
+		m.guest.ended(m.quote(), bytes.Clone(m.p.Intent))
 	}
 	s.mu.Lock()
 	if s.flight == f {

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -172,6 +173,7 @@ func (g *guest) checked(step string, o Outcome) (Outcome, error) {
 	default:
 		return Outcome{}, g.fault(step, faultOutcome, nil)
 	}
+	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
 	o.Link, o.Text, o.Reason = secureLink(o.Link), printable(o.Text, maxText), printable(o.Reason, maxText)
 	if len(o.Reference) > maxID || printable(o.Reference, maxID) != o.Reference {
 		o.Reference = ""

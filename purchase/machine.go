@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,9 +138,9 @@ func (m *machine) create(ctx context.Context) error {
 
 // prepare lets the method look at the quote. The limits are checked where the state after it is written.
 func (m *machine) prepare(ctx context.Context) error {
-	q := m.quote()
+	q, asked := m.quote(), m.p.AskedMicros // an abandoned call reads nothing of the machine's
 	_, err := ask(ctx, &m.guest, "check", stepTime, func(_ context.Context, to Method) (struct{}, error) {
-		return struct{}{}, to.Check(q, m.p.AskedMicros)
+		return struct{}{}, to.Check(q, asked)
 	})
 	if err != nil {
 		return m.unprepared(ctx, "check quote", err)
@@ -153,7 +154,7 @@ func (m *machine) prepare(ctx context.Context) error {
 	if err != nil {
 		return m.unprepared(ctx, "prepare payment", err)
 	}
-	m.p.Intent = intent
+	m.p.Intent = bytes.Clone(intent)
 	return m.spend(ctx, ledger.Prepared)
 }
 
@@ -193,7 +194,7 @@ func (m *machine) pay(ctx context.Context) error {
 
 // payNow has the method pay. That it may do so is durable.
 func (m *machine) payNow(ctx context.Context) error {
-	q, intent := m.quote(), m.p.Intent
+	q, intent := m.quote(), bytes.Clone(m.p.Intent)
 	o, err := ask(ctx, &m.guest, "pay", m.guest.patience(ctx, q, intent), func(ctx context.Context, to Method) (Outcome, error) {
 		return to.Pay(ctx, q, intent)
 	})
@@ -210,7 +211,7 @@ func (m *machine) track(ctx context.Context) error {
 func (m *machine) askFor(
 	ctx context.Context, step string, f func(Method, context.Context, Quote, json.RawMessage) (Outcome, error),
 ) (Outcome, error) {
-	q, intent := m.quote(), m.p.Intent
+	q, intent := m.quote(), bytes.Clone(m.p.Intent)
 	return ask(ctx, &m.guest, step, m.guest.patience(ctx, q, intent), func(ctx context.Context, to Method) (Outcome, error) {
 		return f(to, ctx, q, intent)
 	})
