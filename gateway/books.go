@@ -125,7 +125,11 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
 			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			a.lease.Return(booked.TokenDelta)
+			var cost money.Micros
+			if booked.Entry != nil {
+				cost = booked.Entry.Served.ExpenseMicros
+			}
+			a.lease.Settle(booked.TokenDelta, cost)
 		case gw.ledger.Err() == nil:
 			a.lease.Return(0)
 		default:

@@ -77,6 +77,7 @@ type Ledger interface {
 	// Ready is nil while what is sent can be booked; Err while the ledger works at all.
 	Ready() error
 	Err() error
+	TypicalCompletion(model string) int64
 	Reserve(member string, b ledger.Budget) *ledger.Reservation
 	PlaceHold(h ledger.Hold) *ledger.Commit
 	ReleaseHold(id string) *ledger.Commit

@@ -33,8 +33,8 @@ type request struct {
 	memory         *share // of the member, for all that is held for the request
 	body           *body  // its bytes are let go of once they are sent
 	ask            *dialect.Request
+	cost           billing.Shape // what of it says how much it can cost
 	promptHash     string
-	promptBytes    int64
 	idempotencyKey string // of every attempt
 	repeatable     bool   // the client has named that key, and may try again under it
 
@@ -47,12 +47,12 @@ type request struct {
 // left tells whether the client is gone.
 func (rq *request) left() bool { return rq.r.Context().Err() != nil }
 
-// bound is about the most that the request may cost at a candidate.
-func (rq *request) bound(c *routing.Candidate) money.Micros {
-	if cost, known := c.Price.Cost(rq.endpoint.Ceiling(rq.ask)); known {
-		return min(cost, money.Max)
-	}
-	return billing.PriceUnknown
+// bound is the most that the request can cost at a candidate, by what is seen of it.
+func (rq *request) bound(c *routing.Candidate) money.Micros { return billing.Bound(rq.cost, *c.Price) }
+
+// likely is what it is likely to cost there: by what the model's answers have mostly been.
+func (rq *request) likely(c *routing.Candidate) money.Micros {
+	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *c.Price)
 }
 
 // timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
@@ -76,7 +76,7 @@ func (rq *request) booked() ledger.Request {
 		Model:          rq.served,
 		Protocol:       string(rq.endpoint.Protocol),
 		PromptHash:     rq.promptHash,
-		Shape:          rq.shapeOfCost(),
+		Shape:          rq.cost,
 	}
 	if len(rq.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one
@@ -84,11 +84,11 @@ func (rq *request) booked() ledger.Request {
 	return r
 }
 
-// shapeOfCost is what of the request says how much it can cost.
-func (rq *request) shapeOfCost() billing.Shape {
+// costShape is what of the request says how much it can cost.
+func (rq *request) costShape() billing.Shape {
 	most := rq.endpoint.Ceiling(rq.ask)
 	return billing.Shape{
-		BodyBytes: rq.promptBytes, PromptTokens: most.Prompt, PromptWhole: rq.ask.PreviousResponseID == "",
+		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: most.Prompt, PromptWhole: rq.ask.PreviousResponseID == "",
 		MaxOutput: rq.ask.MaxOutput, Answers: rq.ask.N, NoCompletion: most.Completion == 0,
 	}
 }

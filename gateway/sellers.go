@@ -65,10 +65,10 @@ func (f funds) Purse(s routing.SellerKey) routing.Purse {
 }
 
 // want says what a token is needed for.
-func (gw *Gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
+func (gw *Gateway) want(c *routing.Candidate, likely, bound money.Micros) purchase.Want {
 	return purchase.Want{
 		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
-		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
+		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Likely: likely, Bound: bound,
 	}
 }
 

@@ -133,7 +133,7 @@ func (rq *request) read() *dialect.Refusal {
 	own := rq.r.Header.Get(wire.HeaderIdempotencyKey)
 	rq.repeatable = own != ""
 	rq.idempotencyKey = idempotencyKey(rq.member.Name, own)
-	rq.promptBytes = int64(len(b.bytes))
+	rq.cost = rq.costShape()
 	rq.promptHash = rq.gw.hashPrompt(b.bytes)
 	return nil
 }
