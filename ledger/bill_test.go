@@ -110,7 +110,7 @@ func TestBill(t *testing.T) {
 			20_706, 20_500, 206, settled,
 			[]string{ledger.FlagOverbilled},
 		},
-		{"a class without a price is not compared", whole, func(f *ledger.Facts) { f.Usage.CacheWrite, f.Settlement = 1, settlement("s", 9_000) }, 9_000, 9_000, 0, settled, nil},
+		{"a class without a price is not compared", whole, func(f *ledger.Facts) { f.Price.Output, f.Settlement = money.Unknown, settlement("s", 9_000) }, 9_000, 9_000, 0, settled, nil},
 		{"a cut answer is not compared", cut, func(f *ledger.Facts) { f.Settlement = settlement("s", 9_000) }, 9_000, 9_000, 0, settled, nil},
 		{"the seller's own counts are not compared", blind, func(f *ledger.Facts) { f.Settlement = counted(settlement("s", 9_000), 1, 1, 0) }, 9_000, 9_000, 0, settled, nil},
 		{
@@ -147,7 +147,7 @@ func TestBill(t *testing.T) {
 		{"usage with cached tokens", whole, func(f *ledger.Facts) { f.Usage.CacheRead = 40 }, 660, 660, 0, usage, nil},
 		{"usage of nothing", whole, func(f *ledger.Facts) { f.Usage = money.Tokens{} }, 0, 0, 0, usage, nil},
 		{"usage above the credit", whole, func(f *ledger.Facts) { f.Credit = 699 }, 699, 699, 0, usage, []string{ledger.FlagCapped}},
-		{"usage of a class without a price", whole, func(f *ledger.Facts) { f.Usage.CacheWrite = 1 }, 50_000, 50_000, 0, estimate, nil},
+		{"usage of a class without a price", whole, func(f *ledger.Facts) { f.Price.Output = money.Unknown }, 50_000, 50_000, 0, estimate, nil},
 		{
 			"usage above the body's bytes", whole, func(f *ledger.Facts) { f.PromptBytes = 99 }, // 24 and 100 tokens
 			1_048, 1_048, 0, estimate, []string{ledger.FlagUsageImplausible},
