@@ -10,10 +10,10 @@ var chatEndpoints = []*Endpoint{
 }
 
 // everyRequest are the members that all APIs have.
-const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID
+const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID | 1<<memberModels | 1<<memberFallbacks
 
 var chat = &api{
-	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberPromptCacheKey,
+	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberBestOf | 1<<memberStreamOptions | 1<<memberPromptCacheKey,
 	turns:  "messages",
 	event:  (*Events).chunk,
 	marks:  chunkMarks,

@@ -4,7 +4,7 @@ import "strconv"
 
 var messagesEndpoints = []*Endpoint{
 	{Path: "/v1/messages", Protocol: Messages, Shape: Anthropic, api: messages},
-	{Path: "/v1/messages/count_tokens", Protocol: Messages, Shape: Anthropic, api: messages, promptOnly: true},
+	{Path: "/v1/messages/count_tokens", Protocol: Messages, Shape: Anthropic, api: messages, promptOnly: true, free: true},
 }
 
 var messages = &api{
