@@ -11,6 +11,7 @@ var completions = &api{
 	prompts: "prompt",
 	event:   (*Events).chunk,
 	marks:   chunkMarks,
+	tells:   chunkTellings,
 	mark:    (*Events).chunkMark,
 	close:   (*Events).chunkClose,
 	broken:  (*Events).chunkBreak,

@@ -58,8 +58,9 @@ type api struct {
 	event   func(v *Events, name, data []byte)     // looks at one whole event
 	marks   map[string]bool                        // paths of what is wanted from an event that is too long to be held
 	mark    func(v *Events, path string, b []byte) // takes such a value
+	tells   map[string]telling                     // what of an event is what the answer says
 	close   func(v *Events, o *oversized)          // such an event has come to its end
-	broken  func(v *Events) []byte                 // says that the stream broke
+	broken  func(v *Events, f fault) []byte        // says that the stream broke
 }
 
 var endpoints = func() map[string]*Endpoint {
@@ -101,26 +102,3 @@ func (e *Endpoint) Free() bool { return e.free }
 
 // NoCompletion tells whether answers have no completion tokens: embeddings, and what is Free.
 func (e *Endpoint) NoCompletion() bool { return e.promptOnly }
-
-// Usage reads what an answer that is not a stream says it used. It is not known when the answer does not say it, or says
-// it in numbers that make no sense.
-func (e *Endpoint) Usage(body []byte) (money.Tokens, bool) {
-	u := noUsage
-	var groq []byte
-	walk(body, func(key, value []byte) {
-		switch string(key) {
-		case "usage":
-			if e.Protocol == Messages {
-				u.merge(value)
-			} else {
-				u.replace(value)
-			}
-		case "x_groq":
-			groq = value
-		}
-	})
-	if groq != nil && u == noUsage {
-		u.replace(member(groq, "usage"))
-	}
-	return u.tokens(e)
-}

@@ -10,6 +10,7 @@ var embeddings = &api{
 	prompts: "input",
 	event:   (*Events).chunk,
 	marks:   chunkMarks,
+	tells:   chunkTellings,
 	mark:    (*Events).chunkMark,
 	close:   (*Events).chunkClose,
 	broken:  (*Events).chunkBreak,

@@ -135,7 +135,7 @@ func TestBreakRaises(t *testing.T) {
 				v.Event(e.name, e.data, true)
 			}
 			w.Header().Set("Content-Type", "text/event-stream")
-			_, _ = io.WriteString(w, begun+string(v.Break()))
+			_, _ = io.WriteString(w, begun+string(v.Break(false)))
 		}
 	}
 	ctx := context.Background()
