@@ -1,6 +1,9 @@
 package dialect
 
-import "strconv"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // fault is why a stream breaks.
 type fault uint8
@@ -31,26 +34,73 @@ func (v *Events) Break(shutdown bool) []byte {
 
 const serverError = "server_error"
 
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // strings always encode
+	return string(b)
+}
+
+// maxShown bounds what of a seller's message is shown in an event, in bytes.
+const maxShown = 4 << 10
+
+// ErrorEvent gives a seller's own error, the body of an answer, as the error event of a stream, for a client that has had the
+// status 200 already. Where the body says none it is a server's fault.
+func (e *Endpoint) ErrorEvent(body []byte) []byte {
+	said := struct{ kind, code, message string }{kind: serverError, code: serverError, message: "The upstream seller failed."}
+	if e.Shape == Anthropic {
+		said.kind = "api_error"
+	}
+	var read func(b []byte, levels int)
+	read = func(b []byte, levels int) {
+		walk(b, func(key, value []byte) {
+			switch string(key) {
+			case "error":
+				if levels > 0 {
+					read(value, levels-1)
+				}
+				fallthrough
+			case "message":
+				if text := readable(value); text != "" && len(text) <= maxShown {
+					said.message = text
+				}
+			case "type":
+				if t := word(value, ""); t != "" && t != "error" {
+					said.kind = t
+				}
+			case "code":
+				said.code = word(value, said.code)
+			}
+		})
+	}
+	read(body, 1)
+	switch {
+	case e.Shape == Anthropic:
+		return messageError(said.kind, said.message)
+	case e.Protocol == Responses:
+		return responseError(said.kind, said.code, said.message, 0)
+	}
+	return chunkError(said.kind, said.code, said.message)
+}
+
 // chunkError gives the error event of chat and completions.
 func chunkError(kind, code, message string) []byte {
-	return []byte(`data: {"error":{"message":` + strconv.Quote(message) + `,"type":` + strconv.Quote(kind) +
-		`,"param":null,"code":` + strconv.Quote(code) + `}}` + "\n\n")
+	return []byte(`data: {"error":{"message":` + quoted(message) + `,"type":` + quoted(kind) +
+		`,"param":null,"code":` + quoted(code) + `}}` + "\n\n")
 }
 
 // messageError gives that of messages.
 func messageError(kind, message string) []byte {
 	return []byte("event: error\n" +
-		`data: {"type":"error","error":{"type":` + strconv.Quote(kind) + `,"message":` + strconv.Quote(message) + `}}` + "\n\n")
+		`data: {"type":"error","error":{"type":` + quoted(kind) + `,"message":` + quoted(message) + `}}` + "\n\n")
 }
 
 // responseError gives that of responses. Its members stand at its top level, as the API describes it, and once more under error,
 // as the API really sends it: the SDKs raise an error for that alone.
 func responseError(kind, code, message string, sequence int64) []byte {
-	text := strconv.Quote(message)
+	text := quoted(message)
 	return []byte("event: error\n" +
-		`data: {"type":"error","code":` + strconv.Quote(code) + `,"message":` + text + `,"param":null,"sequence_number":` +
+		`data: {"type":"error","code":` + quoted(code) + `,"message":` + text + `,"param":null,"sequence_number":` +
 		strconv.FormatInt(sequence, 10) +
-		`,"error":{"type":` + strconv.Quote(kind) + `,"code":` + strconv.Quote(code) + `,"message":` + text + `,"param":null}}` + "\n\n")
+		`,"error":{"type":` + quoted(kind) + `,"code":` + quoted(code) + `,"message":` + text + `,"param":null}}` + "\n\n")
 }
 
 func (v *Events) chunkBreak(f fault) []byte {
