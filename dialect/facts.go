@@ -203,9 +203,9 @@ func (f *facts) part(p *frame) {
 	}
 	switch p.kind {
 	case imageKind:
-		f.mediaTokens += imageTokens * (p.files + p.urls)
+		f.mediaTokens += imageTokens * (p.files + p.urls + min(p.blob.size, 1))
 		if media {
-			f.mediaBytes, f.mediaTokens = f.mediaBytes+p.blob.size, f.mediaTokens+imageTokens
+			f.mediaBytes += p.blob.size
 		}
 		return
 	case documentKind, audioKind:

@@ -49,7 +49,7 @@ func TestHeart(t *testing.T) {
 			t.Errorf("too early: %s", &log)
 		}
 		time.Sleep(20 * time.Second)
-		if !h.Stop() || !h.Stop() || begun != 1 || log.String() != "15s \": \\n\\n\"\n30s \": \\n\\n\"\n" {
+		if first, again := h.Stop(), h.Stop(); !first || !again || begun != 1 || log.String() != "15s \": \\n\\n\"\n30s \": \\n\\n\"\n" {
 			t.Errorf("begun %d times: %s", begun, &log)
 		}
 		time.Sleep(time.Minute)
