@@ -177,13 +177,13 @@ func (x *exchange) route() ([]*routing.Candidate, *dialect.Refusal) {
 	x.identifyConversation()
 	q := routing.Query{
 		Served: served, Protocol: x.endpoint.Protocol, Path: x.endpoint.Path,
-		Ceiling: x.endpoint.Ceiling(x.ask), Now: x.begun,
+		Ceiling: x.endpoint.Ceiling(x.ask), Now: x.begun, Member: x.member.Name, Streamed: x.ask.Stream,
 	}
 	x.prefer(&q)
 	offers := index.Candidates(served, x.endpoint.Protocol)
 	candidates := x.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
-	if len(candidates) == 0 && offers.Len() > 0 && q.Maker != (routing.SellerKey{}) {
-		return nil, dialect.NoSeller(retryLater) // there are sellers, but not the one that made the response
+	if len(candidates) == 0 && x.gw.table.Absence(&q, offers) != routing.NobodyServes {
+		return nil, dialect.NoSeller(retryLater) // there are sellers, but the one that made the response is away, or the policy wants none
 	}
 	if len(candidates) == 0 {
 		return nil, dialect.ModelNotFound(x.ask.Model)
