@@ -19,6 +19,7 @@ type attempt struct {
 	number     int    // among the request's attempts, from 1
 	replaces   string // the hold of the attempt before
 	noPurchase bool   // a token that is there has to do
+	others     bool   // another candidate is fit and untried
 
 	state  *routing.State // of the seller
 	permit routing.Permit
@@ -57,11 +58,11 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	if a.outcome = a.obtainToken(refused, again); !a.outcome.Good() {
 		return
 	}
-	if a.rq.late() {
+	if !a.rq.ask.Stream && a.timeLeft() <= 0 {
 		a.outcome, a.timedOut, a.fault = routing.Outcome{Kind: routing.Deadline}, true, ours
 		return
 	}
-	a.call = newCall(a.rq)
+	a.call = newCall(a.rq, a.timeLeft())
 	a.hold = a.placeHold()
 	a.rq.log.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
 	response, err := a.send()
@@ -73,6 +74,15 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	a.answer = &answer{response: response}
 	a.readSettlement()
 	a.outcome = a.read()
+}
+
+// timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end.
+func (a *attempt) timeLeft() time.Duration {
+	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.others)
+}
+
+func (a *attempt) deadlines() routing.Deadlines {
+	return a.rq.gw.settings.DeadlinesAt(a.candidate.Seller.ID)
 }
 
 // placeHold writes down what the request may cost. It does not wait: that is done before the first byte of an answer is

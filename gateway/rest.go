@@ -18,7 +18,7 @@ func (t *trade) fallBack() bool {
 	}
 	now := time.Now()
 	best, soonest := -1, time.Time{}
-	for i, c := range t.rq.candidates {
+	for i, c := range t.candidates {
 		state := t.state(c)
 		if due := state.Due(c.Model); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
 			best, soonest = i, due
@@ -27,7 +27,7 @@ func (t *trade) fallBack() bool {
 	switch {
 	case best < 0:
 		return false
-	case t.waitOut(t.state(t.rq.candidates[best])):
+	case t.waitOut(t.state(t.candidates[best])):
 		t.next = 0 // by now others may be fit too
 	default:
 		t.forced, t.next = best, best
@@ -42,6 +42,7 @@ func (t *trade) waitOut(s *routing.State) bool {
 		return false
 	}
 	t.waited += rest
+	t.repeated = true
 	t.pause(rest)
 	return true
 }
@@ -69,7 +70,7 @@ func (t *trade) state(c *routing.Candidate) *routing.State {
 
 // soonest is what a client is told to wait until a seller of the candidates is due.
 func (t *trade) soonest() time.Duration {
-	return t.rq.gw.table.Soonest(time.Now(), t.rq.candidates).RetryAfter()
+	return t.rq.gw.table.Soonest(time.Now(), t.candidates).RetryAfter()
 }
 
 // retryLater is what clients are told to wait where nothing is known.
