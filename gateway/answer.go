@@ -75,6 +75,7 @@ func (a *attempt) readWhole() routing.Outcome {
 	outcome := routing.Judge(n.response.StatusCode, n.bytes)
 	switch {
 	case !outcome.Good():
+		a.withhold()
 		outcome.RetryAfter, _ = routing.ParseRetryAfter(n.response.Header, time.Now())
 	case !n.more:
 		if what := a.rq.endpoint.Fault(n.bytes); what != "" {
@@ -83,6 +84,17 @@ func (a *attempt) readWhole() routing.Outcome {
 		}
 	}
 	return outcome
+}
+
+// withhold puts our own words in the place of an error's that has our token or key in it: they are not for clients.
+func (a *attempt) withhold() {
+	n := a.answer
+	if !dialect.Holds(n.bytes, strings.TrimPrefix(a.lease.Bearer(), "Bearer ")) {
+		return
+	}
+	own := dialect.InvalidRequest("", "The seller's own words are not handed on: a key or a token of the gateway's is in them.")
+	n.bytes = own.JSON(a.rq.shape, a.rq.id)
+	n.response.Header.Set("Content-Type", "application/json")
 }
 
 // errNoAnswer is a 2xx that answers nothing, and says why it does not.

@@ -30,8 +30,12 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	rq.id = requestID(r.Header.Get(wire.HeaderRequestID))
 	w.Header().Set(wire.HeaderRequestID, rq.id)
 	defer p.tell()
-	if r.Header.Get(wire.HeaderDeadline) != "" {
+	switch {
+	case r.Header.Get(wire.HeaderDeadline) != "":
 		p.refuse(dialect.Loop()) // only a gateway sends it: two of them point at each other
+		return nil
+	case r.URL.Path == dialect.ResponsesPath && isWebSocket(r):
+		p.refuse(dialect.UpgradeRequired())
 		return nil
 	}
 	gw, err := d.enter(r.Context())
@@ -69,8 +73,6 @@ func (rq *request) match() story {
 	case rq.endpoint != nil && method == http.MethodPost:
 		rq.shape = rq.endpoint.Shape
 		return rq.infer
-	case path == dialect.ResponsesPath && isWebSocket(rq.r):
-		return func(*reply) *dialect.Refusal { return dialect.UpgradeRequired() }
 	}
 	if id, part, ok := dialect.StoredResponse(method, path); ok {
 		return func(p *reply) *dialect.Refusal { return rq.stored(p, id, part) }
@@ -108,7 +110,10 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	}
 	t := newTrade(rq)
 	defer t.close()
+	stop := p.beat()
+	defer stop()
 	chosen := t.run()
+	stop()
 	p.name(&t.tally)
 	switch {
 	case chosen.answer != nil:
@@ -119,7 +124,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 	}
 	if chosen.shown != nil {
-		p.show(chosen.shown)
+		p.show(chosen.shown, chosen.final)
 	}
 	return chosen.refusal
 }

@@ -49,6 +49,7 @@ type choice struct {
 	answer  *attempt         // whose answer is to be delivered
 	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
 	refusal *dialect.Refusal // what the client is told
+	final   bool             // another try of the client's can't better what is shown
 	left    bool             // the client is gone
 	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
 }
@@ -112,7 +113,7 @@ func (t *trade) try() (c choice, done bool) {
 	if t.there.refused == nil {
 		t.there.refusedFor = ""
 	}
-	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor))
+	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor, t.nextSeller(decision)))
 	if decision.LeaveOut {
 		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
 	}
@@ -207,6 +208,17 @@ func (t *trade) nextCandidate() {
 	t.there = visit{}
 }
 
+// nextSeller is whom a decision goes to; empty: nobody else.
+func (t *trade) nextSeller(d routing.Decision) string {
+	switch {
+	case d.Step == routing.ToMaker:
+		return t.rq.maker.ID
+	case d.Step == routing.Next && t.next+1 < len(t.candidates):
+		return t.candidates[t.next+1].Seller.ID
+	}
+	return ""
+}
+
 // backToMaker has the seller come next that made what the request builds on, and then those that were not asked yet.
 func (t *trade) backToMaker() {
 	t.giveBack()
@@ -277,14 +289,28 @@ func (t *trade) giveUp() choice {
 		return choice{refusal: dialect.BudgetSpent()}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
+	own := t.last != nil && t.last.accountRefused()
+	var refusal *dialect.Refusal
 	switch {
 	case t.last == nil && !rq.late():
-		return choice{refusal: dialect.NoSeller(t.soonest())}
+		refusal = t.resting(dialect.NoSeller(retryLater))
 	case t.last != nil && t.last.presentable():
-		return choice{shown: t.last}
+		return choice{shown: t.last, final: t.repeated}
 	case t.last == nil, rq.late(), t.last.timedOut:
-		return choice{refusal: dialect.DeadlineExceeded()}
+		refusal = dialect.DeadlineExceeded()
+	case own:
+		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
 	default:
-		return choice{refusal: dialect.Upstream(t.soonest())}
+		refusal = t.resting(dialect.Upstream(retryLater))
 	}
+	if t.repeated || own {
+		refusal = refusal.Final()
+	}
+	return choice{refusal: refusal}
+}
+
+// accountRefused tells whether the attempt failed because a provider refuses the account that the operator has there.
+func (a *attempt) accountRefused() bool {
+	refused := a.outcome.Kind == routing.AuthInvalid || a.outcome.Kind == routing.InsufficientFunds
+	return refused && a.candidate.Seller.Account
 }
