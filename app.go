@@ -9,7 +9,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
 // App gives the gateway a real start and stop. A handler alone has none: Provision also runs for `caddy validate` and for
@@ -17,7 +20,8 @@ import (
 // handlers of a config ask for it; it needs no configuration of its own.
 type App struct {
 	ctx      caddy.Context
-	handlers []*Handler
+	log      *zap.Logger           // of what outlives the config, as long as it is the newest
+	handlers map[string][]*Handler // by the ledger directory that they share
 }
 
 // CaddyModule returns the Caddy module information.
@@ -28,6 +32,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision listens for the end of the process: streams are told in time to end themselves.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
+	a.log = ctx.Logger()
 	if err := admin.RegisterMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -38,35 +43,45 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return events.(*caddyevents.App).On("stopping", stopping{a})
 }
 
-// enlist adds a handler of this config. Handlers of one ledger directory must agree on what they share.
+// enlist adds a handler of this config. Handlers of one ledger directory, by whatever name, must agree on what they share.
 func (a *App) enlist(h *Handler) error {
-	for _, other := range a.handlers {
-		if other.set.ledgerDir != h.set.ledgerDir {
-			continue
-		}
-		if other.set.terms != h.set.terms {
-			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not the limits: give their purchase blocks the same values", h.set.ledgerDir)
-		}
-		if other.set.ledgerKeySecret != h.set.ledgerKeySecret {
-			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not its key: give their ledger blocks the same key", h.set.ledgerDir)
+	dir, err := market.Resolve(h.settings.LedgerDir)
+	if err != nil {
+		return fmt.Errorf("ledger directory %s: %w", h.settings.LedgerDir, err)
+	}
+	for _, other := range a.handlers[dir] {
+		if err := other.settings.Agree(h.settings); err != nil {
+			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not %w", dir, err)
 		}
 	}
-	a.handlers = append(a.handlers, h)
+	if a.handlers == nil {
+		a.handlers = make(map[string][]*Handler)
+	}
+	a.handlers[dir] = append(a.handlers[dir], h)
 	return nil
 }
 
 // Start opens what the handlers work with. Requests that came before it wait for it. What was opened before one failed is
 // given up by Cleanup, which Caddy calls for a config that it refuses.
 func (a *App) Start() error {
-	for _, h := range a.handlers {
-		if err := h.start(); err != nil {
-			for _, h := range a.handlers {
-				h.refuse(err)
+	for _, shared := range a.handlers {
+		for _, h := range shared {
+			if err := h.door.Open(); err != nil {
+				a.refuse(err)
+				return err
 			}
-			return err
 		}
 	}
 	return nil
+}
+
+// refuse lets the requests go that wait for the start of this config.
+func (a *App) refuse(err error) {
+	for _, shared := range a.handlers {
+		for _, h := range shared {
+			h.door.Refuse(err)
+		}
+	}
 }
 
 // Stop has nothing to do. Apps are stopped in any order, and the site is to serve until its own app is: what the handlers

@@ -16,6 +16,8 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/zstd"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 )
 
 // adapt gives the JSON of a whole Caddyfile, indented.
@@ -98,14 +100,14 @@ func TestAdapt(t *testing.T) {
 func checkLoads(t *testing.T, adapted string) {
 	t.Helper()
 	raw := handlerJSON(t, adapted)
-	var config Config
-	if err := caddy.StrictUnmarshalJSON(raw, &config); err != nil {
+	var c config.Config
+	if err := caddy.StrictUnmarshalJSON(raw, &c); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.check(); err != nil {
+	if err := c.Check(); err != nil {
 		t.Errorf("as JSON: %v", err)
 	}
-	again, err := json.Marshal(&config)
+	again, err := json.Marshal(&c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +170,41 @@ func compact(t *testing.T, raw []byte) string {
 	return string(b)
 }
 
+// TestSecretsStayPlaceholders: neither the adapted configuration nor the resolved one's own JSON has what a placeholder
+// stands for.
+func TestSecretsStayPlaceholders(t *testing.T) {
+	t.Setenv("TB_TEST_KEY", "hunter2hunter2")
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("hunter3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	adapted, err := adapt(t, ":8080 {\n\ttokenbuddy https://r.example {\n\t\tpayment mock\n\t\tmember a {\n\t\t\tkey {env.TB_TEST_KEY}\n\t\t}\n"+
+		"\t\tledger badger {\n\t\t\tkey {file."+file+"}\n\t\t}\n\t}\n}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c config.Config
+	if err := caddy.StrictUnmarshalJSON(handlerJSON(t, adapted), &c); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Settings(caddy.NewReplacer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.LedgerKeySecret != "hunter3" {
+		t.Errorf("the ledger's key is %q", s.LedgerKeySecret)
+	}
+	after, err := json.Marshal(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{adapted, string(after)} {
+		if strings.Contains(text, "hunter") || !strings.Contains(text, "{env.TB_TEST_KEY}") {
+			t.Errorf("placeholders are not as they were: %s", text)
+		}
+	}
+}
+
 // FuzzUnmarshalCaddyfile: no input makes the reader panic, and what it accepts is a right configuration as JSON too.
 func FuzzUnmarshalCaddyfile(f *testing.F) {
 	files, err := filepath.Glob("testdata/adapt/*.txt")
@@ -200,11 +237,11 @@ func FuzzUnmarshalCaddyfile(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var again Config
+		var again config.Config
 		if err := caddy.StrictUnmarshalJSON(raw, &again); err != nil {
 			t.Fatal(err)
 		}
-		if err := again.check(); err != nil {
+		if err := again.Check(); err != nil {
 			t.Errorf("accepted as Caddyfile, but as JSON: %v", err)
 		}
 	})

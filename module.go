@@ -5,9 +5,9 @@ package tokenbuddy
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,6 +19,8 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
+	"github.com/tokenbuddy/caddy-tokenbuddy/config"
+	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -41,17 +43,14 @@ func init() {
 
 // Handler is the gateway: it answers the paths of the model APIs and gives all other requests to the next handler.
 type Handler struct {
-	Config
+	config.Config
 
-	set     *settings
-	policy  routing.Policy
-	methods map[string]purchase.NamedMethod
-	logger  *zap.Logger
-
-	gateway  atomic.Pointer[gateway]
-	started  chan struct{} // closed when the first gateway is open, or failed is set
-	starting sync.Mutex    // held while a gateway is opened
-	failed   error         // why none was opened; the config is refused
+	settings *config.Settings
+	policy   routing.Policy
+	methods  []purchase.NamedMethod
+	log      *zap.Logger
+	app      *App
+	door     *gateway.Door
 }
 
 // CaddyModule returns the Caddy module information.
@@ -61,28 +60,29 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the configuration and loads the guest modules. It opens, fetches and buys nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger = ctx.Logger()
-	h.started = make(chan struct{})
+	h.log = ctx.Logger()
 	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		repl = caddy.NewReplacer()
 	}
-	set, err := h.settings(repl)
+	settings, err := h.Settings(repl)
 	if err != nil {
 		return err
 	}
-	h.set = set
+	h.settings = settings
 	if err := h.loadPolicy(ctx); err != nil {
 		return err
 	}
 	if err := h.loadMethods(ctx); err != nil {
 		return err
 	}
+	h.door = gateway.NewDoor(h.log, h.open)
 	app, err := ctx.App("tokenbuddy")
 	if err != nil {
 		return fmt.Errorf("getting the tokenbuddy app: %w", err)
 	}
-	return app.(*App).enlist(h)
+	h.app = app.(*App)
+	return h.app.enlist(h)
 }
 
 func (h *Handler) loadPolicy(ctx caddy.Context) error {
@@ -107,81 +107,39 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the payment methods: %w", err)
 	}
-	h.methods = make(map[string]purchase.NamedMethod)
 	for _, mod := range mods.([]any) {
 		method, ok := mod.(purchase.Method)
 		if !ok {
 			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
 		}
 		name := mod.(caddy.Module).CaddyModule().ID.Name()
-		h.methods[name] = purchase.NamedMethod{Name: name, Method: method}
-		h.set.methods = append(h.set.methods, name)
+		h.methods = append(h.methods, purchase.NamedMethod{Name: name, Method: method})
 	}
 	return nil
 }
 
-// start opens the gateway. The app calls it once the config is sure to be meant.
-func (h *Handler) start() error {
-	h.starting.Lock()
-	defer h.starting.Unlock()
-	gw, err := openGateway(h, true)
-	if err != nil {
-		return err
+// open opens the gateway: for the config when it starts, or for a late request of one that is gone.
+func (h *Handler) open(current bool) (*gateway.Gateway, error) {
+	if !current && caddy.Exiting() {
+		return nil, errors.New("the gateway is shutting down")
 	}
-	h.gateway.Store(gw)
-	close(h.started)
-	return nil
+	return gateway.Open(gateway.Options{
+		Settings: h.settings, Policy: h.policy, Methods: h.methods, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
+	})
 }
 
-// refuse ends the waiting of requests that came in for a config that is then refused.
-func (h *Handler) refuse(err error) {
-	h.starting.Lock()
-	defer h.starting.Unlock()
-	if h.gateway.Load() == nil {
-		h.failed = err
-		close(h.started)
-	}
-}
-
-// enter gives a request the gateway, with a reference that it gives back with leave. It waits for the app's start. A
-// request may reach the handler of an old config after that was cleaned up (it was on its way when the reload came): it
-// opens the gateway again, just for itself.
-func (h *Handler) enter(ctx context.Context) (*gateway, error) {
-	if gw := h.gateway.Load(); gw != nil && gw.enter() {
-		return gw, nil
-	}
-	select {
-	case <-h.started:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	h.starting.Lock()
-	defer h.starting.Unlock()
-	if h.failed != nil {
-		return nil, fmt.Errorf("the config was refused: %w", h.failed)
-	}
-	if gw := h.gateway.Load(); gw.enter() {
-		return gw, nil
-	}
-	if caddy.Exiting() {
-		return nil, fmt.Errorf("the gateway is shutting down")
-	}
-	gw, err := openGateway(h, false)
-	if err != nil {
-		return nil, err
-	}
-	h.gateway.Store(gw) // opened with one reference, which is now the request's
-	return gw, nil
+// ServeHTTP answers the paths of the model APIs; everything else goes to the next handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return h.door.ServeHTTP(w, r, next)
 }
 
 // Cleanup gives up what the config held. Requests in flight outlive it; when the process exits it waits until they, and those
 // of older configs, are booked.
 func (h *Handler) Cleanup() error {
-	gw := h.gateway.Load()
-	if gw == nil {
-		return nil
+	if h.door == nil {
+		return nil // it was never provisioned whole
 	}
-	gw.retire()
+	h.door.Retire()
 	if !caddy.Exiting() {
 		return nil
 	}
@@ -189,7 +147,7 @@ func (h *Handler) Cleanup() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer context.AfterFunc(shutdown, func() { time.AfterFunc(shutdownSlack, cancel) })()
-	return awaitRetired(ctx)
+	return gateway.AwaitRetired(ctx)
 }
 
 var (

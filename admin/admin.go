@@ -67,6 +67,11 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 
 // choose finds the market of a ledger directory. The name may be left out where only one is open.
 func choose(dir string) (*market.Market, error) {
+	if dir != "" {
+		if resolved, err := market.Resolve(dir); err == nil {
+			dir = resolved
+		}
+	}
 	var found *market.Market
 	var open []string
 	for _, m := range market.All() {

@@ -49,11 +49,11 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 		}
 		for _, a := range accounts {
 			if seller, ok := strings.CutPrefix(a.Account, "credit:"); ok {
-				credit[sellers.bound(seller)] += float64(a.BalanceMicros)
+				credit[sellers.limited(seller)] += float64(a.BalanceMicros)
 			}
 		}
 		for _, e := range m.Pool.Entries() {
-			seller := sellers.bound(e.SellerID)
+			seller := sellers.limited(e.SellerID)
 			circuits[seller] = max(circuits[seller], circuitValues[e.Circuit])
 		}
 		for _, e := range m.Warmer.Status().Prewarm.Entries {

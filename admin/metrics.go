@@ -81,7 +81,7 @@ const (
 
 var members, models, sellers labels
 
-func (l *labels) bound(value string) string {
+func (l *labels) limited(value string) string {
 	if value == "" {
 		return ""
 	}
@@ -113,7 +113,7 @@ type Request struct {
 
 // ObserveRequest counts a request that has ended. Model and Seller are empty where it never came to them.
 func ObserveRequest(r Request) {
-	requests.WithLabelValues(r.Protocol, models.bound(r.Model), sellers.bound(r.Seller), r.Outcome).Inc()
+	requests.WithLabelValues(r.Protocol, models.limited(r.Model), sellers.limited(r.Seller), r.Outcome).Inc()
 	requestDuration.WithLabelValues(r.Protocol).Observe(r.Duration.Seconds())
 	if r.TimeToFirstByte > 0 {
 		timeToFirstByte.WithLabelValues(r.Protocol).Observe(r.TimeToFirstByte.Seconds())
@@ -121,7 +121,9 @@ func ObserveRequest(r Request) {
 }
 
 // ObserveAttempt counts an attempt at a seller.
-func ObserveAttempt(seller, kind string) { attempts.WithLabelValues(sellers.bound(seller), kind).Inc() }
+func ObserveAttempt(seller, kind string) {
+	attempts.WithLabelValues(sellers.limited(seller), kind).Inc()
+}
 
 // ObserveFailover counts a move to another seller.
 func ObserveFailover(kind string) { failovers.WithLabelValues(kind).Inc() }
@@ -134,15 +136,15 @@ func ObserveStream() (ended func()) {
 
 // ObserveBilled counts what a seller took for a request.
 func ObserveBilled(member, model, seller string, micros money.Micros) {
-	billed.WithLabelValues(members.bound(member), models.bound(model), sellers.bound(seller)).Add(float64(micros))
+	billed.WithLabelValues(members.limited(member), models.limited(model), sellers.limited(seller)).Add(float64(micros))
 }
 
 // Purchases counts what the purchase desk does.
 var Purchases = purchase.Observer{
 	Purchase: func(seller, outcome string, credit money.Micros) {
-		purchases.WithLabelValues(sellers.bound(seller), outcome).Inc()
+		purchases.WithLabelValues(sellers.limited(seller), outcome).Inc()
 		if credit > 0 {
-			purchased.WithLabelValues(sellers.bound(seller)).Add(float64(credit))
+			purchased.WithLabelValues(sellers.limited(seller)).Add(float64(credit))
 		}
 	},
 	Waste: ObserveWaste,
@@ -150,7 +152,7 @@ var Purchases = purchase.Observer{
 
 // ObserveWaste counts credit that was lost.
 func ObserveWaste(seller string, micros money.Micros) {
-	wasted.WithLabelValues(sellers.bound(seller)).Add(float64(micros))
+	wasted.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
 }
 
 // ObserveCommit times a durable commit of the ledger.

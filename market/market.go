@@ -35,8 +35,8 @@ type Options struct {
 	Dir string
 	// Key seals tokens at rest: 32 bytes.
 	Key []byte
-	// Logger is used for as long as the market lives, which may be longer than the config that opened it.
-	Logger *zap.Logger
+	// Log is what the market logs through from the beginning, as with HoldLog; nil: Caddy's default log.
+	Log *zap.Logger
 	// LedgerCommitted, where set, is told how long each commit of the ledger took.
 	LedgerCommitted func(time.Duration)
 	// Purchases watches the purchase desk.
@@ -51,7 +51,8 @@ type Market struct {
 	Warmer *prewarm.Warmer
 
 	// Conversations and Responses remember which seller serves a conversation, and has made a response.
-	Conversations, Responses *routing.Affinity
+	Conversations *routing.Affinity
+	Responses     *routing.Responses
 	// Rates counts how often members ask.
 	Rates member.Rates
 	// Exclusions are the sellers that do not have a model that the registry says they have.
@@ -59,13 +60,14 @@ type Market struct {
 
 	dir       string
 	keyDigest [sha256.Size]byte
-	logger    *zap.Logger
+	log       newestLog
+	logger    *zap.Logger // over log
 	stopDesk  context.CancelFunc
 	tending   sync.WaitGroup
 	carrier   *relay.Carrier // for registries, which outlive the configs that name them
 
 	mu         sync.Mutex // protects all following fields
-	terms      []*termsHolder
+	terms      []*Terms
 	resolvers  []*Resolver
 	registries map[string]*sharedRegistry
 
@@ -93,34 +95,32 @@ func Open(o Options) (*Market, error) {
 }
 
 func open(dir string, o Options) (*Market, error) {
+	shared := newNewestLog()
+	log := zap.New(shared).Named("tokenbuddy")
+	m := &Market{dir: dir, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
+	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	l, err := ledger.Open(ledger.Options{
-		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: o.Logger.Named("ledger"), Observe: o.LedgerCommitted,
+		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,
 	})
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Market{
-		Ledger:     l,
-		dir:        dir,
-		keyDigest:  sha256.Sum256(o.Key),
-		logger:     o.Logger,
-		stopDesk:   stop,
-		carrier:    relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second}),
-		registries: make(map[string]*sharedRegistry),
-	}
+	m.Ledger = l
+	m.stopDesk = stop
+	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
 	m.tables.Store(new([]*routing.Table))
 	m.loadSelection()
 	m.Desk = purchase.NewDesk(l, purchase.DeskOptions{
-		Logger: o.Logger.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
+		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
-	m.Pool = routing.NewPool(routing.PoolOptions{Logger: o.Logger.Named("routing"), Changed: changed, Met: changed})
+	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed})
 	m.Conversations = routing.NewAffinity(routing.Conversations)
-	m.Responses = routing.NewAffinity(routing.Conversations)
+	m.Responses, _ = routing.NewResponses(routing.MaxResponses, nil, time.Now()) // errs with a store alone
 	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
-	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: o.Logger.Named("prewarm")})
+	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})
 	m.tending.Go(func() { m.tend(ctx) })
 	return m, nil
 }
@@ -231,32 +231,6 @@ func All() []*Market {
 		return true
 	})
 	return all
-}
-
-// termsHolder is one running config's terms of purchase.
-type termsHolder struct{ terms purchase.Terms }
-
-// HoldTerms puts a config's terms of purchase in force until release is called. The newest config's count; where that one
-// goes (a reload that failed half-way), the one before it counts again. Terms that are not current count only where no
-// others are there.
-func (m *Market) HoldTerms(t purchase.Terms, current bool) (release func()) {
-	h := &termsHolder{t}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if current {
-		m.terms = append(m.terms, h)
-	} else {
-		m.terms = slices.Insert(m.terms, 0, h)
-	}
-	m.Desk.SetTerms(m.terms[len(m.terms)-1].terms)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.terms = slices.DeleteFunc(m.terms, func(o *termsHolder) bool { return o == h })
-		if n := len(m.terms); n > 0 {
-			m.Desk.SetTerms(m.terms[n-1].terms)
-		}
-	}
 }
 
 // sharedRegistry is a registry that runs for as long as some config uses it.

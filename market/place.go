@@ -3,25 +3,92 @@ package market
 import (
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
 )
 
-// Resolve gives the one name of a ledger's directory, whichever way it is written, and whether or not it is there yet.
-func Resolve(dir string) (string, error) {
+// Resolve gives the one name of a ledger's directory, whichever way it is written: with links, with "..", in another case where
+// the file system does not mind, and whether or not it is there yet.
+func Resolve(dir string) (string, error) { return resolve(dir, ignoresCase) }
+
+func resolve(dir string, ignoresCase func(dir string) bool) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		return real, nil
+	parent, name := filepath.Split(dir)
+	if name == "" {
+		return dir, nil // the root of a file system
 	}
-	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
-	if err != nil {
-		return dir, nil // made with the ledger
+	if parent, err = resolve(parent, ignoresCase); err != nil {
+		return "", err
 	}
-	return filepath.Join(parent, filepath.Base(dir)), nil
+	if ignoresCase(parent) {
+		name = nameOnDisk(parent, name)
+	}
+	dir = filepath.Join(parent, name)
+	if real, err := filepath.EvalSymlinks(dir); err == nil && real != dir {
+		return resolve(real, ignoresCase) // a link
+	}
+	return dir, nil
+}
+
+// nameOnDisk is how the file system has a name that it takes in any case; one that is not there is to be made in lower case.
+func nameOnDisk(dir, name string) string {
+	found := strings.ToLower(name)
+	entries, _ := os.ReadDir(dir) // errs where it is not there yet
+	for _, e := range entries {
+		if e.Name() == name {
+			return name
+		}
+		if strings.EqualFold(e.Name(), name) {
+			found = e.Name()
+		}
+	}
+	return found
+}
+
+// ignoresCase tells whether a directory takes names in any case, by what is in it, else by its own name in the one above.
+func ignoresCase(dir string) bool {
+	if f, err := os.Open(dir); err == nil {
+		names, _ := f.Readdirnames(100)
+		_ = f.Close()
+		for _, name := range names {
+			if swapCase(name) != name {
+				return same(filepath.Join(dir, name), filepath.Join(dir, swapCase(name)))
+			}
+		}
+	}
+	parent, name := filepath.Split(filepath.Clean(dir))
+	if name == "" {
+		return false
+	}
+	if swapCase(name) != name && same(dir, filepath.Join(parent, swapCase(name))) {
+		return true
+	}
+	if _, err := os.Lstat(dir); err != nil {
+		return ignoresCase(parent) // it is to be made there
+	}
+	return false
+}
+
+func same(a, b string) bool {
+	x, errX := os.Lstat(a)
+	y, errY := os.Lstat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+func swapCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsUpper(r) {
+			return unicode.ToLower(r)
+		}
+		return unicode.ToUpper(r)
+	}, s)
 }
 
 // KeyFile is where the key of ledgers is that have none in the config: in Caddy's data directory.

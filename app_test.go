@@ -1,0 +1,113 @@
+package tokenbuddy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
+)
+
+// handlerOf is a handler with these settings, as Provision leaves it.
+func handlerOf(t *testing.T, members string) *Handler {
+	t.Helper()
+	h := new(Handler)
+	raw := `{"registry":{"url":"https://r.example"},"payments":[{"method":"mock"}],` + members + `}`
+	if err := caddy.StrictUnmarshalJSON([]byte(raw), &h.Config); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if h.settings, err = h.Settings(caddy.NewReplacer()); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// Sites that share a ledger, by whatever name, have to agree on what is one there.
+func TestEnlist(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "books", "old"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("books", filepath.Join(dir, "link")); err != nil {
+		t.Skip("no links here:", err)
+	}
+	at := func(ledger, members string) string { return members + `,"ledger":{"dir":"` + dir + "/" + ledger + `"}` }
+	const ten, thirty, limit = `"failover":{"cooldown":"10s"}`, `"failover":{}`, `"purchase":{"daily_limit":"1"}`
+	for _, test := range []struct{ a, b, want string }{
+		{at("books", ten), at("books", ten), ""},
+		{at("books", ten), at("others", thirty), ""},
+		{at("books", ten), at("./books", thirty), "cooldown is 10s at one and 30s at the other"},
+		{at("books", ten), at("books/old/..", thirty), "cooldown is 10s at one and 30s at the other"},
+		{at("books", ten), at("link", thirty), "cooldown is 10s at one and 30s at the other"},
+		{at("books", thirty), at("link", limit), "purchase daily_limit is $50.00 at one and $1.00 at the other"},
+		{at("link/new", thirty), at("books/new", limit), "share the ledger " + dir + "/books/new but not the limits"},
+	} {
+		var a App
+		if err := a.enlist(handlerOf(t, test.a)); err != nil {
+			t.Fatal(err)
+		}
+		err := a.enlist(handlerOf(t, test.b))
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s and %s: %v", test.a, test.b, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s and %s: %v, want an error with %q", test.a, test.b, err, test.want)
+		}
+	}
+}
+
+// A handler whose start never comes, as another app of its config could not be started, lets those go who wait for it.
+func TestCleanupWithoutStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Handler)
+		h.door = gateway.NewDoor(zap.NewNop(), func(bool) (*gateway.Gateway, error) { return nil, errors.New("opened") })
+		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader("{}"))
+		w := httptest.NewRecorder()
+		done := make(chan error)
+		go func() {
+			done <- h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer())), nil)
+		}()
+		synctest.Wait()
+		if err := h.Cleanup(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil || w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("the request that waited: %v, status %d, headers %v", err, w.Code, w.Header())
+		}
+	})
+}
+
+// What is not a path of the model APIs waits for nothing.
+func TestOtherPaths(t *testing.T) {
+	h := new(Handler)
+	h.door = gateway.NewDoor(zap.NewNop(), nil)
+	w := httptest.NewRecorder()
+	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusTeapot)
+		return nil
+	})
+	if err := h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil), next); err != nil || w.Code != http.StatusTeapot {
+		t.Errorf("%v, status %d", err, w.Code)
+	}
+}
+
+// What never came to be provisioned, since its config was refused before, is cleaned up all the same.
+func TestCleanupUnprovisioned(t *testing.T) {
+	if err := new(Handler).Cleanup(); err != nil {
+		t.Error(err)
+	}
+}

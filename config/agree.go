@@ -1,0 +1,68 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Agree says what two sites that share a ledger may not say differently, as what is counted and known there is one: their limits
+// on purchases, the ledger's key, the cooldown of circuits, and the rate of a member that both have. It is nil where they agree.
+// The error names the word and both values, but for the key.
+func (s *Settings) Agree(other *Settings) error {
+	a, b := s.Terms, other.Terms
+	for _, usd := range []struct {
+		word string
+		a, b money.Micros
+	}{
+		{"amount", a.Amount, b.Amount},
+		{"rebuy_below", a.RebuyBelow, b.RebuyBelow},
+		{"daily_limit", a.DailyLimit, b.DailyLimit},
+		{"session_limit", a.SessionLimit, b.SessionLimit},
+	} {
+		if usd.a != usd.b {
+			return differ("limits", "purchase "+usd.word, dollars(usd.a), dollars(usd.b))
+		}
+	}
+	if a.ExpiryMargin != b.ExpiryMargin {
+		return differ("limits", "purchase expiry_margin", a.ExpiryMargin.String(), b.ExpiryMargin.String())
+	}
+	if a != b {
+		return fmt.Errorf("the limits: give their purchase blocks the same values")
+	}
+	if s.LedgerKeySecret != other.LedgerKeySecret {
+		return fmt.Errorf("its key: give their ledger blocks the same key")
+	}
+	if c, d := s.Failover.Cooldown, other.Failover.Cooldown; c != d {
+		return differ("cooldown", "failover cooldown", c.String(), d.String())
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.rates)) {
+		mine, theirs := s.rates[name], other.rates[name]
+		if _, both := other.rates[name]; both && mine != theirs {
+			return differ("rate of a member", "member "+name+" rate", mine, theirs)
+		}
+	}
+	return nil
+}
+
+func differ(what, word, a, b string) error {
+	return fmt.Errorf("the %s: %s is %s at one and %s at the other; give both the same", what, word, a, b)
+}
+
+func dollars(m money.Micros) string {
+	if m == noLimit {
+		return "no limit"
+	}
+	return "$" + m.String()
+}
+
+// spoken is a member's rate as it is configured.
+func (r *RateConfig) spoken() string {
+	if r == nil {
+		return "no limit"
+	}
+	return fmt.Sprintf("%d in %s", r.Requests, time.Duration(r.Per))
+}

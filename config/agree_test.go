@@ -1,0 +1,49 @@
+package config
+
+import (
+	"testing"
+)
+
+func TestAgree(t *testing.T) {
+	noEnvironment(t)
+	for _, test := range []struct{ name, a, b, want string }{
+		{"the same", `"affinity":0`, `"affinity":"1m"`, ""},
+		{"said and by default", `"purchase":{"amount":"5.00","daily_limit":"50"}`, `"affinity":0`, ""},
+		{"amount", `"purchase":{"amount":"4"}`, `"affinity":0`, "the limits: purchase amount is $4.00 at one and $5.00 at the other; give both the same"},
+		{"rebuy_below", `"purchase":{"rebuy_below":"0"}`, `"affinity":0`, "the limits: purchase rebuy_below is $0.00 at one and $0.10 at the other; give both the same"},
+		{"daily_limit", `"affinity":0`, `"purchase":{"daily_limit":"0.5"}`, "the limits: purchase daily_limit is $50.00 at one and $0.50 at the other; give both the same"},
+		{"session_limit", `"affinity":0`, `"purchase":{"session_limit":"9"}`, "the limits: purchase session_limit is no limit at one and $9.00 at the other; give both the same"},
+		{"expiry_margin", `"affinity":0`, `"purchase":{"expiry_margin":"2m"}`, "the limits: purchase expiry_margin is 1m0s at one and 2m0s at the other; give both the same"},
+		{"key", `"ledger":{"key":"hunter2hunter2"}`, `"affinity":0`, "its key: give their ledger blocks the same key"},
+		{"cooldown", `"failover":{"cooldown":"10s"}`, `"affinity":0`, "the cooldown: failover cooldown is 10s at one and 30s at the other; give both the same"},
+		{"other time-outs", `"failover":{"deadline":"10s","retries":0}`, `"affinity":0`, ""},
+		{
+			"a member's rate", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,
+			`"members":[{"name":"ann","key":"another-key","rate":{"requests":50,"per":"1m"}}]`,
+			"the rate of a member: member ann rate is 5 in 1m0s at one and 50 in 1m0s at the other; give both the same",
+		},
+		{
+			"a member's rate, and none", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,
+			`"members":[{"name":"ann","key":"key-of-ann"}]`,
+			"the rate of a member: member ann rate is 5 in 1m0s at one and no limit at the other; give both the same",
+		},
+		{
+			"other members, models and budgets", `"members":[{"name":"ann","key":"key-of-ann","daily_budget":"1","models":["m"]}]`,
+			`"members":[{"name":"bob","key":"key-of-ann","rate":{"requests":1,"per":"1m"}},{"name":"ann","key":"another-key"}]`, "",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, b := resolve(t, with(test.a)), resolve(t, with(test.b))
+			got := ""
+			if err := a.Agree(b); err != nil {
+				got = err.Error()
+			}
+			if got != test.want {
+				t.Errorf("got:  %s\nwant: %s", got, test.want)
+			}
+			if err := b.Agree(a); (err == nil) != (test.want == "") {
+				t.Errorf("the other way round: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,230 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+)
+
+// Check says what is wrong with a configuration, as far as it can be told without resolving placeholders. It is the one
+// place where the rules stand: the Caddyfile's reader ends with it too.
+func (c *Config) Check() error {
+	if slices.Contains(c.Sellers, nil) {
+		return at("seller", errNull)
+	}
+	if slices.Contains(c.Members, nil) {
+		return at("member", errNull)
+	}
+	return cmp.Or( // all are asked, the first that finds fault is heard
+		at("registry", c.Registry.check()),
+		c.checkSellers(),
+		at("seller_networks", checkList(c.SellerNetworks, checkNetwork)),
+		c.checkDefaultSeller(),
+		at("selection", c.checkSelection()),
+		at("affinity", checkOptionalDuration(c.Affinity)),
+		at("model_alias", c.checkAliases()),
+		at("payment", c.checkPayments()),
+		at("purchase", c.Purchase.check()),
+		at("prewarm", c.Prewarm.check()),
+		at("failover", c.Failover.check()),
+		c.checkMembers(),
+		at("member_from", checkPlaceholder(c.MemberFrom)),
+		at("ledger", c.Ledger.check()),
+		at("max_body", checkSize(c.MaxBody, minMaxBody, maxMaxBody)),
+		at("heartbeat", checkOptionalDuration(c.Heartbeat)),
+		c.checkWhole(),
+	)
+}
+
+// checkWhole holds what no part can tell alone.
+func (c *Config) checkWhole() error {
+	if c.Registry == nil && len(c.Sellers) == 0 {
+		return errors.New("it has nobody to buy from: expected a registry, a seller, or both")
+	}
+	buys := c.Registry != nil || slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return len(s.Payment) > 0 })
+	if buys && len(c.PaymentsRaw) == 0 {
+		return at("payment", errors.New("none is there to buy with: expected at least one, such as payment mock"))
+	}
+	return nil
+}
+
+func (r *RegistryConfig) check() error {
+	if r == nil {
+		return nil
+	}
+	return cmp.Or(
+		at("url", checkRegistryURL(r.URL)),
+		at("refresh", checkDuration(r.Refresh)),
+		at("timeout", checkDuration(r.Timeout)),
+		at("max_size", checkSize(r.MaxSize, 1, maxRegistrySize)),
+	)
+}
+
+func (c *Config) checkAliases() error {
+	for _, requested := range slices.Sorted(maps.Keys(c.ModelAliases)) {
+		served := c.ModelAliases[requested]
+		err := cmp.Or(checkModel(requested), checkModel(served))
+		if err == nil && requested == served {
+			err = errors.New("it stands for itself")
+		}
+		if next, ok := c.ModelAliases[served]; err == nil && ok {
+			err = fmt.Errorf("%s is an alias itself: expected the model that it stands for, %s", served, next)
+		}
+		if err != nil {
+			return at(requested, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkSelection() error {
+	if c.SelectionRaw == nil {
+		return nil
+	}
+	name, err := selectionGuest.nameIn(c.SelectionRaw)
+	if err != nil {
+		return err
+	}
+	return at(name, selectionGuest.check(name))
+}
+
+func (c *Config) checkPayments() error {
+	seen := make(map[string]bool, len(c.PaymentsRaw))
+	for _, raw := range c.PaymentsRaw {
+		name, err := paymentGuest.nameIn(raw)
+		if err != nil {
+			return err
+		}
+		if err := paymentGuest.check(name); err != nil {
+			return at(name, err)
+		}
+		if seen[name] {
+			return at(name, errRepeated)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func (p *PurchaseConfig) check() error {
+	if p == nil {
+		return nil
+	}
+	if p.ExpiryMargin != nil {
+		if err := checkDuration(*p.ExpiryMargin); err != nil {
+			return at("expiry_margin", err)
+		}
+	}
+	return cmp.Or(
+		at("amount", checkAmount(p.Amount)),
+		at("rebuy_below", checkMoney(p.RebuyBelow)),
+		at("daily_limit", checkMoney(p.DailyLimit)),
+		at("session_limit", checkMoney(p.SessionLimit)),
+		at("seller_limit", checkMoney(p.SellerLimit)),
+	)
+}
+
+func (p *PrewarmConfig) check() error {
+	if p == nil {
+		return nil
+	}
+	others := len(p.Models) > 0 || p.Interval != 0 || p.Timeout != 0 || p.JitterMin != nil || p.JitterMax != nil
+	switch {
+	case p.Off && others:
+		return at("off", errors.New("it stands beside other words: expected it alone"))
+	case (p.JitterMin == nil) != (p.JitterMax == nil):
+		return at("jitter", errors.New("expected both a least and a longest wait"))
+	case p.JitterMin != nil && *p.JitterMin > *p.JitterMax:
+		return at("jitter", errors.New("the least wait is above the longest"))
+	}
+	if p.JitterMin != nil {
+		if err := cmp.Or(checkDuration(*p.JitterMin), checkDuration(*p.JitterMax)); err != nil {
+			return at("jitter", err)
+		}
+	}
+	return cmp.Or(
+		at("models", cmp.Or(checkList(p.Models, checkModel), checkEach(p.Models))),
+		at("interval", checkDuration(p.Interval)),
+		at("timeout", checkDuration(p.Timeout)),
+	)
+}
+
+func (f *FailoverConfig) check() error {
+	if f == nil {
+		return nil
+	}
+	if f.Retries != nil {
+		if err := checkCount(*f.Retries, 0, maxMaxAttempts); err != nil {
+			return at("retries", err)
+		}
+	}
+	return cmp.Or(
+		at("connect", checkDuration(f.Connect)),
+		at("deadline", cmp.Or(checkDuration(f.Deadline), checkDuration(f.UnstreamedDeadline), checkDuration(f.AttemptDeadline))),
+		at("idle_timeout", checkDuration(f.IdleTimeout)),
+		at("max_attempts", checkCount(f.MaxAttempts, 0, maxMaxAttempts)),
+		at("cooldown", checkDuration(f.Cooldown)),
+	)
+}
+
+func (c *Config) checkMembers() error {
+	names := make(map[string]bool, len(c.Members))
+	keys := make(map[string]string, len(c.Members)) // who has the key
+	for _, m := range c.Members {
+		err := m.check()
+		switch {
+		case err != nil:
+		case names[m.Name]:
+			err = errRepeated
+		case m.Key == "" && c.MemberFrom == "":
+			err = errors.New("it has no key, and there is no member_from: nobody could be this member")
+		case m.Key != "" && keys[sameKey(m.Key)] != "":
+			err = at("key", fmt.Errorf("member %s has the same key", keys[sameKey(m.Key)]))
+		}
+		if err != nil {
+			return at("member "+m.Name, err)
+		}
+		names[m.Name] = true
+		if m.Key != "" {
+			keys[sameKey(m.Key)] = m.Name
+		}
+	}
+	return nil
+}
+
+func (m *MemberConfig) check() error {
+	return cmp.Or(
+		at("name", member.CheckName(m.Name)),
+		at("key", cmp.Or(checkSecret(m.Key), checkMemberKey(m.Key))),
+		at("daily_budget", checkMoney(m.DailyBudget)),
+		at("monthly_budget", cmp.Or(checkMoney(m.MonthlyBudget), checkNoLess(m.MonthlyBudget, m.DailyBudget))),
+		at("models", checkList(m.Models, checkGlob)),
+		at("rate", m.Rate.check()),
+	)
+}
+
+func (r *RateConfig) check() error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Per == 0:
+		return errors.New("expected a number of requests and a time")
+	}
+	return cmp.Or(checkCount(r.Requests, 1, maxRate), checkDuration(r.Per))
+}
+
+func (l *LedgerConfig) check() error {
+	if l == nil {
+		return nil
+	}
+	if l.Store != "" && l.Store != ledgerStore {
+		return fmt.Errorf("%q is no store: expected %s", l.Store, ledgerStore)
+	}
+	return cmp.Or(checkLedgerDir(l.Dir), at("key", checkSecret(l.Key)))
+}
+
+const ledgerStore = "badger"

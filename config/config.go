@@ -1,0 +1,286 @@
+// Package config holds what the operator has said: the handler's JSON configuration, the rules that it must keep to, the words
+// of the Caddyfile's directive, and what becomes of it all, the settings. It knows nothing of a request.
+package config
+
+import (
+	"encoding/json"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Config is the JSON configuration of the handler. Each field says the same as the Caddyfile's subdirective of its name.
+//
+// Durations are strings such as "90s" or numbers of nanoseconds, sizes are numbers of bytes. Money is a string with a
+// decimal number of US dollars that has at most six decimals, such as "5" or "0.10", never a JSON number. Secrets may be
+// placeholders, such as "{env.NAME}" or "{file./run/secrets/name}", which are resolved when the configuration is loaded; a
+// secret that is written literally stands in Caddy's adapted configuration, its autosave file and its log at level DEBUG.
+type Config struct {
+	// The registry that lists sellers. At least one of registry and sellers is required.
+	Registry *RegistryConfig `json:"registry,omitempty"`
+
+	// Sellers that are pinned by hand, with or without a registry. A pinned id wins over the registry's.
+	Sellers []*SellerConfig `json:"sellers,omitempty"`
+
+	// Private networks in CIDR notation, such as "10.8.0.0/16", in which sellers that a registry names may live. There,
+	// plain http is allowed as well. Default: none; such sellers are then reached at public addresses and by https alone.
+	SellerNetworks []string `json:"seller_networks,omitempty"`
+
+	// The id of the seller to prefer, over the default seller that the registry names.
+	DefaultSeller string `json:"default_seller,omitempty"`
+
+	// The policy that orders the sellers of a model. Default: default_first, the default seller and then the registry's order.
+	SelectionRaw json.RawMessage `json:"selection,omitempty" caddy:"namespace=http.tokenbuddy.selection inline_key=policy"`
+
+	// How long after its last request a conversation stays with the seller that has its prompt cached; 0 turns that off.
+	// Default: 10m.
+	Affinity *caddy.Duration `json:"affinity,omitempty"`
+
+	// Names that clients may ask for, and the id of the model that is served for each, which is no alias itself.
+	ModelAliases map[string]string `json:"model_aliases,omitempty"`
+
+	// The methods by which tokens are paid for, in order of preference. At least one is required with a registry, and with
+	// a pinned seller that has payment methods. None is implied.
+	PaymentsRaw []json.RawMessage `json:"payments,omitempty" caddy:"namespace=http.tokenbuddy.payment inline_key=method"`
+
+	// How much is bought, and when.
+	Purchase *PurchaseConfig `json:"purchase,omitempty"`
+
+	// What is done ahead of requests: sellers are probed, and tokens in use renewed.
+	Prewarm *PrewarmConfig `json:"prewarm,omitempty"`
+
+	// Time-outs, and how often another seller is tried.
+	Failover *FailoverConfig `json:"failover,omitempty"`
+
+	// Who may use the gateway. Without members and member_from only requests from loopback are served, as the member
+	// "anonymous".
+	Members []*MemberConfig `json:"members,omitempty"`
+
+	// A placeholder for the name of the member, where another module has authenticated the request: for example
+	// "{http.auth.user.id}". It counts where no member's key is shown. A name that is not under members is a member without
+	// limits of its own.
+	MemberFrom string `json:"member_from,omitempty"`
+
+	// Where the ledger is.
+	Ledger *LedgerConfig `json:"ledger,omitempty"`
+
+	// The largest request body, decompressed, in bytes. Default: 33554432 (32 MiB); at least 1024 and at most 268435456
+	// (256 MiB).
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// How long a stream may be silent before a comment is sent in it, so that proxies before the gateway do not take it for
+	// dead. The first comment gives the status 200 away, also where no seller has answered yet. 0: never. Default: never.
+	Heartbeat *caddy.Duration `json:"heartbeat,omitempty"`
+}
+
+// RegistryConfig says where the registry of sellers is and how it is fetched.
+type RegistryConfig struct {
+	// The http or https URL of the registry document. Required.
+	URL string `json:"url"`
+
+	// How often the document is fetched anew. Default: 60s.
+	Refresh caddy.Duration `json:"refresh,omitempty"`
+
+	// How long one fetch may take. Default: 10s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// The largest document that is accepted, in bytes. Default: 8388608 (8 MiB); at most 1073741824 (1 GiB).
+	MaxSize int64 `json:"max_size,omitempty"`
+}
+
+// SellerConfig is one seller that is pinned by hand. Exactly one of payment and api_key is required.
+type SellerConfig struct {
+	// 1 to 64 letters, digits, ".", "_" and "-", beginning with a letter or a digit. Required.
+	ID string `json:"id"`
+
+	// The http or https URL to which the paths of the model APIs are added. It is reached as it is written, private or not.
+	// Required.
+	URL string `json:"url"`
+
+	// The APIs that the seller speaks, out of chat_completions, responses, messages, completions and embeddings. Default:
+	// all of them.
+	Protocols []string `json:"protocols,omitempty"`
+
+	// The ids of the models that the seller serves. Default: the models that prices names. At least one must be named, here
+	// or there.
+	Models []string `json:"models,omitempty"`
+
+	// What the models cost. A model without a price here has no known price.
+	Prices []*PriceConfig `json:"prices,omitempty"`
+
+	// The payment methods of a seller that speaks the purchase protocol.
+	Payment []string `json:"payment,omitempty"`
+
+	// The key of an account at a provider, from which nothing is bought. A secret.
+	// Costs are counted by prices.
+	APIKey string `json:"api_key,omitempty"`
+
+	// The header in which api_key is sent. Default: Authorization, with "Bearer " before the key.
+	AuthHeader string `json:"auth_header,omitempty"`
+
+	// How long one attempt at a stream may take at this seller, from sending the request to the answer's headers. Default:
+	// failover's deadline.
+	Deadline caddy.Duration `json:"deadline,omitempty"`
+
+	// How long a request that is not streamed may take at this seller. Default: deadline where that is set here, else
+	// failover's unstreamed_deadline.
+	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
+}
+
+// PriceConfig is what a seller asks for a model, in US dollars per million tokens. What has no price of its own costs what the
+// class costs that contains it: tokens of audio as a part of the prompt are prompt tokens.
+type PriceConfig struct {
+	// The id of the model. Required.
+	Model string `json:"model"`
+
+	// Prompt tokens. Required.
+	Input string `json:"input"`
+
+	// Completion tokens. Required.
+	Output string `json:"output"`
+
+	// Prompt tokens that were read from the seller's cache. Default: not known.
+	CachedInput string `json:"cached_input,omitempty"`
+
+	// Prompt tokens that were written to the seller's cache. Default: not known.
+	CacheWrite string `json:"cache_write,omitempty"`
+
+	// Prompt tokens that were written to the seller's cache for an hour. Default: as cache_write.
+	CacheWrite1h string `json:"cache_write_1h,omitempty"`
+
+	// Prompt tokens of audio. Default: as input.
+	AudioIn string `json:"audio_in,omitempty"`
+
+	// Completion tokens of audio. Default: as output.
+	AudioOut string `json:"audio_out,omitempty"`
+
+	// Prompt tokens of images. Default: as input.
+	ImageIn string `json:"image_in,omitempty"`
+
+	// Completion tokens of images. Default: as output.
+	ImageOut string `json:"image_out,omitempty"`
+
+	// Completion tokens of reasoning. Default: as output.
+	Reasoning string `json:"reasoning,omitempty"`
+
+	// Web searches, in US dollars per thousand of them. Default: nothing.
+	WebSearch string `json:"web_search,omitempty"`
+}
+
+// PurchaseConfig says how much is bought, and when. Sites that share a ledger must agree on it.
+type PurchaseConfig struct {
+	// US dollars per purchase. Default: "5". What the request at hand is likely to cost is bought where that is more, and
+	// after a seller has refused a token for want of credit the most that it can cost, but at most four times this.
+	Amount string `json:"amount,omitempty"`
+
+	// US dollars of balance under which a token no longer serves new requests. Default: "0.10".
+	RebuyBelow string `json:"rebuy_below,omitempty"`
+
+	// How long before its expiry a token stops serving new requests. Default: the environment variable
+	// TB_PROXYD_TOKEN_EXPIRY_SAFETY_MARGIN_MS, in milliseconds, else 60s.
+	ExpiryMargin *caddy.Duration `json:"expiry_margin,omitempty"`
+
+	// US dollars that may be spent on purchases in one UTC day, over restarts. Default: "50".
+	DailyLimit string `json:"daily_limit,omitempty"`
+
+	// US dollars that may be spent on purchases since the process started. Default: no limit.
+	SessionLimit string `json:"session_limit,omitempty"`
+
+	// US dollars that may be spent on purchases at one seller in one UTC day, over restarts. Default: no limit.
+	SellerLimit string `json:"seller_limit,omitempty"`
+}
+
+// PrewarmConfig says what is kept warm off the request path.
+type PrewarmConfig struct {
+	// Turns prewarming off. No other field may be set beside it.
+	Off bool `json:"off,omitempty"`
+
+	// The models to keep warm. Default: the environment variable TB_BUYER_WARMUP_MODELS, else the 5 most used of 7 days.
+	Models []string `json:"models,omitempty"`
+
+	// The time from one sweep to the next. Default: 60s.
+	Interval caddy.Duration `json:"interval,omitempty"`
+
+	// How long one probe may take. Default: 3s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// The least and the longest wait before the first sweep. Default: 5s and 10s; both or none are set.
+	JitterMin *caddy.Duration `json:"jitter_min,omitempty"`
+	JitterMax *caddy.Duration `json:"jitter_max,omitempty"`
+}
+
+// FailoverConfig bounds the attempts at answering one request.
+type FailoverConfig struct {
+	// How long a connection may take to be made, TLS included. Default: 3s.
+	Connect caddy.Duration `json:"connect,omitempty"`
+
+	// How long one attempt at a stream may take, from sending the request to the answer's headers. The last seller that is
+	// left has unstreamed_deadline for it, where that is longer. Default: the environment variable
+	// TB_PROXYD_REQUEST_DEADLINE_MS, in milliseconds, else 30s.
+	Deadline caddy.Duration `json:"deadline,omitempty"`
+
+	// How long a request that is not streamed may take in all. Default: the deadline where that is set here (one value is
+	// both), else 280s.
+	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
+
+	// How long one attempt at a request that is not streamed may take while another seller could be asked instead. The seller
+	// may have to be paid for the attempt all the same. Default: the environment variable TB_PROXYD_REQUEST_DEADLINE_MS where
+	// no deadline is set here, else no bound.
+	AttemptDeadline caddy.Duration `json:"attempt_deadline,omitempty"`
+
+	// The longest silence between two reads of a stream. Default: 290s.
+	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
+
+	// The most attempts at one request, over all sellers, up to 1000. Default: 4.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+
+	// The most further attempts at the same seller. Default: 1.
+	Retries *int `json:"retries,omitempty"`
+
+	// How long the first opening of a seller's circuit lasts; it doubles up to 10 minutes. Default: 30s.
+	Cooldown caddy.Duration `json:"cooldown,omitempty"`
+}
+
+// MemberConfig is one member of the team.
+type MemberConfig struct {
+	// What the member is called in the ledger and the metrics: 1 to 64 printable characters without spaces. Required.
+	Name string `json:"name"`
+
+	// The key that the member's clients send, at least 8 characters, or "sha256:" and the 64 hexadecimal digits of its
+	// SHA-256. A secret. Required, unless member_from is set.
+	Key string `json:"key,omitempty"`
+
+	// US dollars that the member may spend in a UTC day. Default: no limit.
+	DailyBudget string `json:"daily_budget,omitempty"`
+
+	// US dollars that the member may spend in a UTC month, no less than in a day. Default: no limit.
+	MonthlyBudget string `json:"monthly_budget,omitempty"`
+
+	// Globs of the models that the member may use, matched against the id that is served, after aliases. A * stands for any
+	// run of characters, slashes too, and a ? for one character. Default: every model.
+	Models []string `json:"models,omitempty"`
+
+	// How many requests the member may make. Default: no limit.
+	Rate *RateConfig `json:"rate,omitempty"`
+}
+
+// RateConfig is a number of requests in a time.
+type RateConfig struct {
+	// The number of requests, at least 1. Required.
+	Requests int `json:"requests"`
+
+	// The time. Required.
+	Per caddy.Duration `json:"per"`
+}
+
+// LedgerConfig says where the ledger is. Sites may share one; they must then agree on its key.
+type LedgerConfig struct {
+	// What the ledger is kept in. Default: "badger", which is all there is.
+	Store string `json:"store,omitempty"`
+
+	// Its directory, which one process uses: an absolute path. Default: tokenbuddy in Caddy's data directory.
+	Dir string `json:"dir,omitempty"`
+
+	// What tokens are encrypted with at rest. A secret. Default: a file tokenbuddy.key in Caddy's data directory, made at
+	// the first start and readable by its owner alone.
+	Key string `json:"key,omitempty"`
+}

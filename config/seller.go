@@ -1,0 +1,196 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+func (c *Config) checkSellers() error {
+	seen := make(map[string]bool, len(c.Sellers))
+	for _, s := range c.Sellers {
+		err := s.check()
+		if err == nil && seen[s.ID] {
+			err = errRepeated
+		}
+		if err != nil {
+			return at("seller "+s.ID, err)
+		}
+		seen[s.ID] = true
+	}
+	return nil
+}
+
+func (s *SellerConfig) check() error {
+	return cmp.Or(
+		at("id", checkSellerID(s.ID)),
+		at("url", checkSellerURL(s.URL)),
+		at("protocols", checkList(s.Protocols, checkProtocol)),
+		at("models", cmp.Or(checkList(s.Models, checkModel), checkEach(s.Models))),
+		s.checkPrices(),
+		s.checkServes(),
+		at("payment", checkList(s.Payment, checkMethod)),
+		at("api_key", checkSecret(s.APIKey)),
+		at("auth_header", checkHeaderName(s.AuthHeader)),
+		s.checkAccount(),
+		at("deadline", cmp.Or(checkDuration(s.Deadline), checkDuration(s.UnstreamedDeadline))),
+	)
+}
+
+// checkServes: a seller without models would never be asked.
+func (s *SellerConfig) checkServes() error {
+	if len(s.Models) == 0 && len(s.Prices) == 0 {
+		return errors.New("it has no models: expected each model that it serves, after models or after price")
+	}
+	return nil
+}
+
+// checkAccount: either tokens are bought from a seller, or there is an account at it.
+func (s *SellerConfig) checkAccount() error {
+	switch {
+	case len(s.Payment) > 0 && s.APIKey != "":
+		return at("api_key", errors.New("the seller has payment as well: expected one of the two"))
+	case len(s.Payment) == 0 && s.APIKey == "":
+		return errors.New("it has neither payment (a seller that tokens are bought from) nor api_key (a provider with an account): expected one of the two")
+	case s.AuthHeader != "" && s.APIKey == "":
+		return at("auth_header", errors.New("there is no api_key to send in it"))
+	}
+	return nil
+}
+
+func (s *SellerConfig) checkPrices() error {
+	seen := make(map[string]bool, len(s.Prices))
+	for _, p := range s.Prices {
+		if p == nil {
+			return at("price", errNull)
+		}
+		err := p.check()
+		switch {
+		case err != nil:
+		case seen[p.Model]:
+			err = errRepeated
+		case len(s.Models) > 0 && !slices.Contains(s.Models, p.Model):
+			err = errors.New("the model is not among the seller's models: expected it there as well, or no models at all")
+		}
+		if err != nil {
+			return at("price "+p.Model, err)
+		}
+		seen[p.Model] = true
+	}
+	return nil
+}
+
+func (p *PriceConfig) check() error {
+	if p.Input == "" || p.Output == "" {
+		return errors.New("expected a price for input and for output, in US dollars per million tokens")
+	}
+	if err := checkModel(p.Model); err != nil {
+		return err
+	}
+	for _, class := range p.classes() {
+		if err := checkMoney(*class.said); err != nil {
+			return at(class.word, err)
+		}
+	}
+	return nil
+}
+
+// priceClass is a class of usage that may have a price.
+type priceClass struct {
+	word  string
+	said  *string // in US dollars
+	apart bool    // the Caddyfile says it with price_of
+	to    func(*money.Price, money.Micros)
+}
+
+func (p *PriceConfig) classes() []priceClass {
+	return []priceClass{
+		{"input", &p.Input, false, func(to *money.Price, m money.Micros) { to.Input = m }},
+		{"output", &p.Output, false, func(to *money.Price, m money.Micros) { to.Output = m }},
+		{"cached_input", &p.CachedInput, false, func(to *money.Price, m money.Micros) { to.CacheRead = m }},
+		{"cache_write", &p.CacheWrite, false, func(to *money.Price, m money.Micros) { to.CacheWrite = m }},
+		{"cache_write_1h", &p.CacheWrite1h, false, func(to *money.Price, m money.Micros) { to.CacheWrite1h = money.At(m) }},
+		{"audio_in", &p.AudioIn, true, func(to *money.Price, m money.Micros) { to.AudioIn = money.At(m) }},
+		{"audio_out", &p.AudioOut, true, func(to *money.Price, m money.Micros) { to.AudioOut = money.At(m) }},
+		{"image_in", &p.ImageIn, true, func(to *money.Price, m money.Micros) { to.ImageIn = money.At(m) }},
+		{"image_out", &p.ImageOut, true, func(to *money.Price, m money.Micros) { to.ImageOut = money.At(m) }},
+		{"reasoning", &p.Reasoning, true, func(to *money.Price, m money.Micros) { to.Reasoning = money.At(m) }},
+		{"web_search", &p.WebSearch, true, func(to *money.Price, m money.Micros) { to.WebSearch = money.At(m) }},
+	}
+}
+
+// apart lists the classes that price_of takes.
+func (p *PriceConfig) apart() (words []string) {
+	for _, class := range p.classes() {
+		if class.apart {
+			words = append(words, class.word)
+		}
+	}
+	return words
+}
+
+func (c *Config) checkDefaultSeller() error {
+	if c.DefaultSeller == "" {
+		return nil
+	}
+	if err := checkSellerID(c.DefaultSeller); err != nil {
+		return at("default_seller", err)
+	}
+	pinned := slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return s.ID == c.DefaultSeller })
+	if c.Registry == nil && !pinned {
+		return at("default_seller", fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", c.DefaultSeller))
+	}
+	return nil
+}
+
+// seller gives the seller as routing knows it.
+func (s *SellerConfig) seller() (*routing.Seller, error) {
+	pin := routing.Pin{ID: s.ID, URL: s.URL, Methods: s.Payment, Account: s.APIKey != ""}
+	for _, name := range s.Protocols {
+		pin.Protocols = append(pin.Protocols, dialect.Protocol(name))
+	}
+	prices := make(map[string]money.Price, len(s.Prices))
+	models := s.Models
+	for _, p := range s.Prices {
+		price, err := p.price()
+		if err != nil {
+			return nil, at("price "+p.Model, err)
+		}
+		prices[p.Model] = price
+		if len(s.Models) == 0 {
+			models = append(models, p.Model)
+		}
+	}
+	for _, id := range models {
+		price, known := prices[id]
+		if !known {
+			price = money.NoPrice
+		}
+		model, err := routing.NewModel(id, price)
+		if err != nil {
+			return nil, at("models", err)
+		}
+		pin.Models = append(pin.Models, model)
+	}
+	return routing.NewPinned(pin)
+}
+
+func (p *PriceConfig) price() (money.Price, error) {
+	price := money.NoPrice
+	for _, class := range p.classes() {
+		if *class.said == "" {
+			continue
+		}
+		amount, err := money.Parse(*class.said)
+		if err != nil {
+			return price, at(class.word, err)
+		}
+		class.to(&price, amount)
+	}
+	return price, nil
+}

@@ -1,0 +1,397 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// Settings is a configuration made ready for use: defaults filled in, placeholders and environment resolved. It is read only:
+// all requests of a running config share it.
+type Settings struct {
+	// Registry is nil where all sellers are pinned.
+	Registry *Registry
+	// Pinned are the sellers that stand in the configuration, in its order.
+	Pinned []*routing.Seller
+	// Accounts are the operator's own at pinned sellers, by the seller's id.
+	Accounts map[string]Account
+	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
+	Deadlines map[string]Deadlines
+	// Networks are the private ones in which sellers of a registry may live.
+	Networks []netip.Prefix
+	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
+	DefaultSeller string
+	// Aliases are model ids that are served for others, by what is asked for.
+	Aliases map[string]string
+	// Terms say how much is bought, and when.
+	Terms purchase.Terms
+	// Failover bounds the attempts at one request.
+	Failover Failover
+	// Affinity is how long a conversation stays with its seller; 0: not at all.
+	Affinity time.Duration
+	// Prewarm lacks the Catalogue, which is the gateway's.
+	Prewarm prewarm.SiteOptions
+	// Members are never nil; they may be empty.
+	Members *member.Directory
+	// MemberFrom is a placeholder for a member's name; empty: none.
+	MemberFrom string
+	// LedgerDir is the ledger's directory, absolute.
+	LedgerDir string
+	// LedgerKeySecret is what tokens are sealed with; empty: a key file.
+	LedgerKeySecret string
+	// MaxBody is the largest body of a request, decoded, in bytes.
+	MaxBody int64
+	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.
+	Heartbeat time.Duration
+
+	rates map[string]string // of members, by name, as Agree compares and shows them
+}
+
+// Registry is where the registry of sellers is and how it is fetched.
+type Registry struct {
+	URL string
+	// Refresh is the time from one fetch to the next, and Timeout what one may take.
+	Refresh, Timeout time.Duration
+	// MaxSize is of the largest document that is accepted, in bytes.
+	MaxSize int64
+}
+
+// Deadlines bound what is asked of one seller.
+type Deadlines struct {
+	// Stream is of an attempt at a stream, to the answer's headers.
+	Stream time.Duration
+	// Unstreamed is of a request that is not streamed, to its end.
+	Unstreamed time.Duration
+}
+
+// DeadlinesAt are those that hold at a seller.
+func (s *Settings) DeadlinesAt(sellerID string) Deadlines {
+	if own, ok := s.Deadlines[sellerID]; ok {
+		return own
+	}
+	return Deadlines{Stream: s.Failover.Deadline, Unstreamed: s.Failover.Unstreamed}
+}
+
+// Failover bounds the attempts at one request.
+type Failover struct {
+	// Connect is of a connection that is made, TLS included.
+	Connect time.Duration
+	// Deadline is of one attempt at a stream, to the answer's headers.
+	Deadline time.Duration
+	// Unstreamed is of a request that is not streamed, to its end.
+	Unstreamed time.Duration
+	// Attempt is of one attempt at such a request, while another seller could be asked instead; 0: none.
+	Attempt time.Duration
+	// Idle is the longest silence between two reads of a stream.
+	Idle time.Duration
+	// MaxAttempts is the most attempts at one request, over all sellers.
+	MaxAttempts int
+	// Retries is the most further attempts at the same seller.
+	Retries int
+	// Cooldown is of a circuit's first opening.
+	Cooldown time.Duration
+}
+
+// Defaults that have no other home.
+const (
+	defaultAmount       = 5 * money.USD
+	defaultRebuyBelow   = money.USD / 10
+	defaultDailyLimit   = 50 * money.USD
+	defaultExpiryMargin = 60 * time.Second
+	noLimit             = money.Micros(-1)
+
+	defaultConnect     = 3 * time.Second
+	defaultDeadline    = 30 * time.Second
+	defaultUnstreamed  = 280 * time.Second
+	defaultIdle        = 290 * time.Second
+	defaultMaxAttempts = 4
+	defaultRetries     = 1
+	defaultCooldown    = 30 * time.Second
+
+	defaultMaxBody = 32 << 20
+)
+
+// The environment variables that stand in for a subdirective that is not there. Both are in milliseconds.
+const (
+	envDeadline     = "TB_PROXYD_REQUEST_DEADLINE_MS"
+	envExpiryMargin = "TB_PROXYD_TOKEN_EXPIRY_SAFETY_MARGIN_MS"
+)
+
+// Settings resolves a configuration. It opens nothing; the files that placeholders name are all it reads. Errors lead to the
+// word at fault and repeat no secret.
+func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	s := &Settings{
+		DefaultSeller: c.DefaultSeller,
+		Aliases:       c.ModelAliases,
+		MemberFrom:    c.MemberFrom,
+		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
+	}
+	if r := c.Registry; r != nil {
+		s.Registry = &Registry{
+			URL:     r.URL,
+			Refresh: orDefault(time.Duration(r.Refresh), routing.DefaultRefresh),
+			Timeout: orDefault(time.Duration(r.Timeout), routing.DefaultTimeout),
+			MaxSize: orDefault(r.MaxSize, routing.DefaultMaxSize),
+		}
+	}
+	for _, cidr := range c.SellerNetworks {
+		network, err := parseNetwork(cidr)
+		if err != nil {
+			return nil, at("seller_networks", err)
+		}
+		s.Networks = append(s.Networks, network)
+	}
+	for _, pin := range c.Sellers {
+		seller, err := pin.seller()
+		if err != nil {
+			return nil, at("seller "+pin.ID, err)
+		}
+		s.Pinned = append(s.Pinned, seller)
+	}
+	var err error
+	if s.Accounts, err = c.accounts(repl); err != nil {
+		return nil, err
+	}
+	if s.Terms, err = c.Purchase.terms(); err != nil {
+		return nil, at("purchase", err)
+	}
+	if s.Failover, err = c.Failover.settings(); err != nil {
+		return nil, at("failover", err)
+	}
+	s.Deadlines = c.deadlines(s.Failover)
+	s.Affinity = routing.ConversationLife
+	if c.Affinity != nil {
+		s.Affinity = time.Duration(*c.Affinity)
+	}
+	if c.Heartbeat != nil {
+		s.Heartbeat = time.Duration(*c.Heartbeat)
+	}
+	s.Prewarm = c.Prewarm.settings()
+	if s.Members, err = c.directory(repl); err != nil {
+		return nil, err
+	}
+	s.rates = make(map[string]string, len(c.Members))
+	for _, m := range c.Members {
+		s.rates[m.Name] = m.Rate.spoken()
+	}
+	if s.LedgerDir, s.LedgerKeySecret, err = c.Ledger.place(repl); err != nil {
+		return nil, at("ledger", err)
+	}
+	return s, nil
+}
+
+func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+func (p *PurchaseConfig) terms() (purchase.Terms, error) {
+	if p == nil {
+		p = new(PurchaseConfig)
+	}
+	t := purchase.Terms{
+		Amount: defaultAmount, RebuyBelow: defaultRebuyBelow, DailyLimit: defaultDailyLimit, SessionLimit: noLimit,
+		ExpiryMargin: defaultExpiryMargin,
+	}
+	for _, usd := range []struct {
+		word, said string
+		to         *money.Micros
+	}{
+		{"amount", p.Amount, &t.Amount},
+		{"rebuy_below", p.RebuyBelow, &t.RebuyBelow},
+		{"daily_limit", p.DailyLimit, &t.DailyLimit},
+		{"session_limit", p.SessionLimit, &t.SessionLimit},
+	} {
+		if usd.said == "" {
+			continue
+		}
+		amount, err := money.Parse(usd.said)
+		if err != nil {
+			return t, at(usd.word, err)
+		}
+		*usd.to = amount
+	}
+	if p.ExpiryMargin != nil {
+		t.ExpiryMargin = time.Duration(*p.ExpiryMargin)
+		return t, nil
+	}
+	margin, said, err := envMilliseconds(envExpiryMargin, 0)
+	if said {
+		t.ExpiryMargin = margin
+	}
+	return t, at("expiry_margin", err)
+}
+
+func (f *FailoverConfig) settings() (Failover, error) {
+	if f == nil {
+		f = new(FailoverConfig)
+	}
+	s := Failover{
+		Connect:     orDefault(time.Duration(f.Connect), defaultConnect),
+		Deadline:    time.Duration(f.Deadline),
+		Unstreamed:  time.Duration(f.UnstreamedDeadline),
+		Attempt:     time.Duration(f.AttemptDeadline),
+		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
+		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
+		Retries:     defaultRetries,
+		Cooldown:    orDefault(time.Duration(f.Cooldown), defaultCooldown),
+	}
+	if f.Retries != nil {
+		s.Retries = *f.Retries
+	}
+	s.Unstreamed = orDefault(s.Unstreamed, orDefault(s.Deadline, defaultUnstreamed))
+	if s.Deadline == 0 {
+		// The original's variable bounds each attempt, streamed or not, and then the next seller is asked.
+		attempt, _, err := envMilliseconds(envDeadline, time.Millisecond)
+		if err != nil {
+			return s, at("deadline", err)
+		}
+		s.Deadline = orDefault(attempt, defaultDeadline)
+		s.Attempt = orDefault(s.Attempt, attempt)
+	}
+	return s, nil
+}
+
+// deadlines gives those of the pinned sellers that have some of their own. One value is both.
+func (c *Config) deadlines(f Failover) map[string]Deadlines {
+	all := make(map[string]Deadlines)
+	for _, s := range c.Sellers {
+		if s.Deadline == 0 && s.UnstreamedDeadline == 0 {
+			continue
+		}
+		all[s.ID] = Deadlines{
+			Stream:     orDefault(time.Duration(s.Deadline), f.Deadline),
+			Unstreamed: orDefault(time.Duration(s.UnstreamedDeadline), orDefault(time.Duration(s.Deadline), f.Unstreamed)),
+		}
+	}
+	return all
+}
+
+func (p *PrewarmConfig) settings() prewarm.SiteOptions {
+	if p == nil {
+		p = new(PrewarmConfig)
+	}
+	s := prewarm.SiteOptions{
+		Off:       p.Off,
+		Models:    prewarm.Models(p.Models, os.Getenv(prewarm.EnvModels)),
+		Interval:  orDefault(time.Duration(p.Interval), prewarm.DefaultInterval),
+		Timeout:   orDefault(time.Duration(p.Timeout), prewarm.DefaultTimeout),
+		JitterMin: prewarm.DefaultJitterMin,
+		JitterMax: prewarm.DefaultJitterMax,
+	}
+	if p.JitterMin != nil && p.JitterMax != nil {
+		s.JitterMin, s.JitterMax = time.Duration(*p.JitterMin), time.Duration(*p.JitterMax)
+	}
+	return s
+}
+
+// envMilliseconds reads a time from the environment; said is false where there is none.
+func envMilliseconds(name string, least time.Duration) (d time.Duration, said bool, err error) {
+	value := os.Getenv(name)
+	if value == "" {
+		return 0, false, nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < least.Milliseconds() || n > maxDuration.Milliseconds() {
+		return 0, false, fmt.Errorf("environment variable %s: %q is not a time: expected whole milliseconds from %d to %d",
+			name, value, least.Milliseconds(), maxDuration.Milliseconds())
+	}
+	return time.Duration(n) * time.Millisecond, true, nil
+}
+
+func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
+	members := make([]member.Config, 0, len(c.Members))
+	for _, m := range c.Members {
+		key := ""
+		if m.Key != "" {
+			var err error
+			key, err = resolveSecret(repl, m.Key)
+			if err == nil && len(key) < minKey {
+				err = errShortKey
+			}
+			if err != nil {
+				return nil, at("member "+m.Name, at("key", err))
+			}
+		}
+		config := member.Config{Name: m.Name, Key: key, Models: m.Models}
+		if r := m.Rate; r != nil {
+			config.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
+		}
+		var err error
+		if config.DailyBudget, err = optionalMoney(m.DailyBudget); err != nil {
+			return nil, at("member "+m.Name, at("daily_budget", err))
+		}
+		if config.MonthlyBudget, err = optionalMoney(m.MonthlyBudget); err != nil {
+			return nil, at("member "+m.Name, at("monthly_budget", err))
+		}
+		members = append(members, config)
+	}
+	return member.NewDirectory(members)
+}
+
+// optionalMoney reads an amount that may be left out: then it is no bound.
+func optionalMoney(usd string) (money.Micros, error) {
+	if usd == "" {
+		return noLimit, nil
+	}
+	return money.Parse(usd)
+}
+
+// place gives the ledger's directory and the secret for its key, which is empty where a key file is to be used.
+func (l *LedgerConfig) place(repl *caddy.Replacer) (dir, key string, err error) {
+	if l == nil {
+		l = new(LedgerConfig)
+	}
+	if l.Dir == "" {
+		dir, err = filepath.Abs(filepath.Join(caddy.AppDataDir(), "tokenbuddy"))
+	} else if dir, err = repl.ReplaceOrErr(l.Dir, true, true); err == nil {
+		err = checkLedgerDir(dir)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if l.Key != "" {
+		if key, err = resolveSecret(repl, l.Key); err != nil {
+			return "", "", at("key", err)
+		}
+	}
+	return dir, key, nil
+}
+
+// namedSecret is a placeholder whose text says where a secret is and nothing of the secret.
+var namedSecret = regexp.MustCompile(`\{(env|file)\.[^{}]+\}`)
+
+// resolveSecret gives the value of a secret. No error repeats any of it: what looks like a placeholder may be a part of a
+// key with braces in it.
+func resolveSecret(repl *caddy.Replacer, secret string) (string, error) {
+	value, err := repl.ReplaceOrErr(secret, true, true)
+	if err != nil {
+		if name := namedSecret.FindString(secret); name != "" {
+			return "", fmt.Errorf("placeholder %s is empty: set the environment variable, or write the file, that it names", name)
+		}
+		return "", errors.New("it has a placeholder that is not known here: expected one such as {env.NAME} or {file./run/secrets/name}")
+	}
+	if strings.TrimSpace(value) == "" {
+		return "", errEmptySecret
+	}
+	return value, nil
+}

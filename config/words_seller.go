@@ -1,0 +1,95 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+func (c *Config) registryWord() word {
+	return word{
+		name: "registry", usage: "<url>",
+		set: func(args []string) error {
+			if c.Registry != nil {
+				return errors.New("the URL of one stands after tokenbuddy as well: expected it there or here")
+			}
+			c.Registry = &RegistryConfig{URL: args[0]}
+			return nil
+		},
+		block: func() []word {
+			r := c.Registry
+			return []word{
+				{name: "refresh", usage: "<duration>", set: duration(&r.Refresh)},
+				{name: "timeout", usage: "<duration>", set: duration(&r.Timeout)},
+				{name: "max_size", usage: "<size>", set: size(&r.MaxSize, 1, maxRegistrySize)},
+			}
+		},
+	}
+}
+
+func (c *Config) sellerWord() word {
+	var s *SellerConfig
+	return word{
+		name: "seller", usage: "<id> <url>", repeat: true,
+		set: func(args []string) error {
+			s = &SellerConfig{ID: args[0], URL: args[1]}
+			c.Sellers = append(c.Sellers, s)
+			return nil
+		},
+		block: func() []word { return s.words() },
+	}
+}
+
+func (s *SellerConfig) words() []word {
+	return []word{
+		{name: "protocols", usage: "<protocol...>", set: list(&s.Protocols)},
+		{name: "models", usage: "<model...>", set: list(&s.Models)},
+		{name: "price", usage: "<model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]", repeat: true, set: s.setPrice},
+		{name: "price_of", usage: "<model> <class> <usd>", repeat: true, set: s.setPriceOf},
+		{name: "payment", usage: "<method...>", set: list(&s.Payment)},
+		{name: "api_key", usage: "<secret>", secret: true, set: text(&s.APIKey)},
+		{name: "auth_header", usage: "<name>", set: text(&s.AuthHeader)},
+		{name: "deadline", usage: "<duration> [<unstreamed>]", set: durations(&s.Deadline, &s.UnstreamedDeadline)},
+	}
+}
+
+func (s *SellerConfig) setPrice(args []string) error {
+	p := s.priceOf(args[0])
+	if p.Input != "" {
+		return errRepeated
+	}
+	for i, to := range []*string{&p.Input, &p.Output, &p.CachedInput, &p.CacheWrite, &p.CacheWrite1h} {
+		if i+1 < len(args) {
+			*to = args[i+1]
+		}
+	}
+	return nil
+}
+
+// setPriceOf takes the price of a class that price has no place for. It may stand before the model's price.
+func (s *SellerConfig) setPriceOf(args []string) error {
+	p := s.priceOf(args[0])
+	for _, class := range p.classes() {
+		if class.word != args[1] || !class.apart {
+			continue
+		}
+		if *class.said != "" {
+			return at(args[1], errRepeated)
+		}
+		*class.said = args[2]
+		return nil
+	}
+	return fmt.Errorf("%q is no class of usage: expected one of %s", args[1], strings.Join(p.apart(), ", "))
+}
+
+// priceOf gives what is said of a model's price, and makes it where nothing was said yet.
+func (s *SellerConfig) priceOf(model string) *PriceConfig {
+	for _, p := range s.Prices {
+		if p.Model == model {
+			return p
+		}
+	}
+	p := &PriceConfig{Model: model}
+	s.Prices = append(s.Prices, p)
+	return p
+}

@@ -1,0 +1,163 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// answer is what a seller has answered, as far as it was read before its outcome was known.
+type answer struct {
+	response *http.Response
+	settled  *wire.Settlement // from the headers
+	stream   *relay.Stream    // nil: it is no stream
+	events   *dialect.Events  // of the stream
+	bytes    []byte           // of an answer that is no stream: its body, or the first of it
+	more     bool             // there is more of it to come
+	taken    int64            // of the memory
+}
+
+// maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
+const maxWholeAnswer = 8 << 20
+
+// read takes in as much of the answer as is needed to know its outcome: an error and a plain answer whole, a stream up to
+// its first content.
+func (a *attempt) read() routing.Outcome {
+	n := a.answer
+	if relay.Compressed(n.response.Header) {
+		a.call.cancel(nil)
+		return routing.Outcome{Kind: routing.Deadline, Status: n.response.StatusCode} // a settlement could hide in it
+	}
+	if n.response.StatusCode <= 299 && isEventStream(n.response.Header) {
+		return a.begin()
+	}
+	if a.rq.ask.Stream {
+		a.call.deadline.Reset(a.rq.gw.settings.Failover.Unstreamed) // its headers came in time; what follows is no stream
+	}
+	var err error
+	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer)
+	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
+		n.more, err = true, nil // it has been paid for, so it flows on as it comes
+	}
+	if err != nil {
+		return a.broken()
+	}
+	if !n.more {
+		_ = n.response.Body.Close()
+	}
+	outcome := routing.Judge(n.response.StatusCode, n.bytes)
+	if !outcome.Good() {
+		outcome.RetryAfter, _ = routing.ParseRetryAfter(n.response.Header, time.Now())
+	}
+	return outcome
+}
+
+// begin reads a stream until there is content to show.
+func (a *attempt) begin() routing.Outcome {
+	n, status := a.answer, a.answer.response.StatusCode
+	a.call.unwatch()
+	n.events = a.rq.endpoint.Events()
+	n.stream = relay.NewStream(n.response.Body, func() { a.call.cancel(nil) }, relay.StreamOptions{
+		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown.Done(), ClientGone: a.rq.r.Context().Done(),
+	})
+	switch n.stream.Begin() {
+	case relay.Committed:
+		return routing.Outcome{Status: status}
+	case relay.ClientGone:
+		return routing.Outcome{Kind: routing.ClientGone}
+	case relay.SaidError:
+		if n.events.Failure().ClientFault() {
+			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
+		}
+	case relay.Broken:
+		a.timedOut = n.stream.Silent()
+	case relay.Shutdown:
+		a.fault = ours
+	}
+	return routing.Outcome{Kind: routing.Deadline, Status: status}
+}
+
+func (n *answer) close() {
+	if n.stream != nil {
+		n.stream.Close()
+	} else {
+		_ = n.response.Body.Close()
+	}
+}
+
+// good tells whether it is one that the seller may charge for.
+func (n *answer) good() bool {
+	return n.response.StatusCode <= 299 && !relay.Compressed(n.response.Header)
+}
+
+// presentable tells whether the answer of an attempt that failed may be shown to the client: one that tells it about the
+// model, the rate or the seller. What a seller says of our account (401, 402, 403) the client would take for its own. Of the
+// 5xx only JSON is shown, as APIs say it: what else there is comes from the machines before them.
+func (a *attempt) presentable() bool {
+	if a.answer == nil || a.answer.stream != nil || a.answer.more || a.outcome.Kind == routing.InsufficientFunds {
+		return false
+	}
+	status := a.outcome.Status
+	switch status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500 && json.Valid(a.answer.bytes)
+}
+
+// readSettlement takes in a settlement that came with the headers of an answer.
+func (a *attempt) readSettlement() {
+	if a.candidate.Seller.Account {
+		return // it is a stranger to the protocol, and not believed
+	}
+	s, ok, err := wire.SettlementFromHeader(a.answer.response.Header)
+	if err != nil {
+		a.rq.log.Warn("settlement.refused", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID), zap.Error(err))
+	}
+	if ok {
+		a.answer.settled = &s
+	}
+}
+
+// settlement is what the seller says the request cost, nil when it has not said so. Headers win over the event.
+func (n *answer) settlement() *wire.Settlement {
+	if n.settled == nil && n.stream != nil {
+		return n.stream.Settlement()
+	}
+	return n.settled
+}
+
+// otherSettlements are what else the seller has said that the request cost, in the order in which they count where that is
+// no settlement after all.
+func (n *answer) otherSettlements() []*wire.Settlement {
+	if n.stream == nil {
+		return nil
+	}
+	if last := n.stream.Settlement(); n.settled != nil && last != nil {
+		return append([]*wire.Settlement{last}, n.stream.Earlier()...)
+	}
+	return n.stream.Earlier()
+}
+
+// balance is what the seller says is left on the token, nil when it says nothing.
+func (n *answer) balance() *money.Micros {
+	if s := n.settlement(); s != nil {
+		return s.BalanceMicros
+	}
+	return wire.BalanceFromHeader(n.response.Header)
+}
+
+func isEventStream(h http.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+}

@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// attempt is one try at one seller, up to the moment when it is known whether its answer is fit for the client.
+type attempt struct {
+	rq         *request
+	candidate  *routing.Candidate
+	number     int    // among the request's attempts, from 1
+	replaces   string // the hold of the attempt before
+	noPurchase bool   // a token that is there has to do
+
+	state  *routing.State // of the seller
+	permit routing.Permit
+	lease  *purchase.Lease // nil: there was no token to be had
+	hold   hold            // zero: the seller was not asked
+	call   *call           // nil: the seller was not asked
+	answer *answer         // nil: none came
+
+	outcome  routing.Outcome
+	fault    fault
+	timedOut bool
+	err      error // why there is no token or no answer
+}
+
+// fault says whose an attempt's failure is, beyond what its outcome says by itself.
+type fault uint8
+
+const (
+	// sellers: the seller's, unless the outcome lays it on the client.
+	sellers fault = iota
+	// ours: the process is about to exit, the request's time was over before the seller was asked, or this site's config keeps it
+	// from the seller's address.
+	ours
+)
+
+// admit asks the seller's circuit for leave to send it the request.
+func (a *attempt) admit(force bool) (ok bool) {
+	a.state = a.rq.gw.table.State(a.candidate)
+	a.permit, ok = a.state.Begin(time.Now(), a.candidate.Model, force)
+	return ok
+}
+
+// run gets a token, sends the request and reads the answer until its outcome is known. refused is the token that this
+// seller has just turned down, and again the one for another try there, if any.
+func (a *attempt) run(refused, again *purchase.Lease) {
+	if a.outcome = a.obtainToken(refused, again); !a.outcome.Good() {
+		return
+	}
+	if a.rq.late() {
+		a.outcome, a.timedOut, a.fault = routing.Outcome{Kind: routing.Deadline}, true, ours
+		return
+	}
+	a.call = newCall(a.rq)
+	a.hold = a.placeHold()
+	a.rq.log.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
+	response, err := a.send()
+	if err != nil {
+		a.err = err
+		a.outcome = a.broken()
+		return
+	}
+	a.answer = &answer{response: response}
+	a.readSettlement()
+	a.outcome = a.read()
+}
+
+// placeHold writes down what the request may cost. It does not wait: that is done before the first byte of an answer is
+// sent, and by then it is nearly always long on disk.
+func (a *attempt) placeHold() hold {
+	id := ledger.NewID()
+	return hold{id, a.rq.gw.ledger.PlaceHold(ledger.Hold{
+		ID: id, Request: a.rq.booked(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
+		TokenID: a.lease.TokenID(), AmountMicros: a.rq.bound(a.candidate), Price: *a.candidate.Price,
+		Attempt: a.number, Replaces: a.replaces, PlacedAt: time.Now(),
+	})}
+}
+
+// failure is what the pool is told of an attempt that failed.
+func (a *attempt) failure() routing.Result {
+	r := routing.Result{Outcome: a.outcome}
+	var call *relay.CallError
+	switch {
+	case a.fault == ours:
+		r.Kind = routing.ClientGone // it counts for nothing
+	case errors.Is(a.err, purchase.ErrUnreached):
+		r.Kind, r.NoConnection = routing.Deadline, true
+	case errors.As(a.err, &call):
+		r.NoConnection = call.Stage == relay.StageDial && !a.timedOut // the time that was left may have been short
+	}
+	return r
+}
+
+// accept takes the answer for the client's: it is about to be sent.
+func (a *attempt) accept() {
+	if a.outcome.Good() {
+		a.lease.Served()
+		a.rememberConversation()
+		a.permit.Commit(time.Now(), time.Since(a.call.begun))
+	}
+	if a.call.body.Release() {
+		a.rq.body.release() // a stream may go on for an hour; the request's memory is for others
+	}
+}
+
+// close tells the pool how the delivery of the answer ended.
+func (a *attempt) close(e ended) {
+	r := routing.Result{Outcome: a.outcome, FirstContent: e.firstByte, Interrupted: e.interrupted}
+	if e.status == ledger.StatusClientGone || a.rq.gw.shutdown.Err() != nil {
+		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
+		r.Interrupted = false
+	}
+	a.permit.End(time.Now(), r)
+	if e.interrupted && a.answer.stream != nil {
+		a.forgetConversation()
+	}
+}
+
+// mayHaveCost tells whether the seller may have charged for the attempt, whatever has come of it here: it had the request,
+// and did not refuse it.
+func (a *attempt) mayHaveCost() bool {
+	refused := a.answer != nil && a.answer.response.StatusCode >= 400 && a.answer.response.StatusCode <= 499
+	return a.call != nil && !refused && !a.failure().NoConnection
+}
+
+// end ends the seller's call, if there was one.
+func (a *attempt) end() {
+	if a.call == nil {
+		return
+	}
+	a.call.end()
+	if a.answer != nil {
+		a.answer.close()
+	}
+}
+
+// release gives back the memory that the answer has taken.
+func (a *attempt) release() {
+	if a.answer != nil {
+		a.rq.memory.give(a.answer.taken)
+	}
+}

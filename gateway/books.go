@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// books writes down what has become of a request: one entry for it, and one for each attempt that cost something for nothing.
+// It is the one reader of all there is to know, and writes to none of it.
+type books struct{ rq *request }
+
+// bookingPatience is how long the end of an answer waits for its entry to be durable, so that the access log can say what was
+// billed. Nearly always it is a millisecond or two; a slow disk does not keep the client.
+const bookingPatience = 20 * time.Millisecond
+
+// answered queues the one entry of a request that got an answer. What it gives waits for the entry, but not for long, and says
+// what was billed where that is known by then. A settlement that is still to come is waited for in the background.
+func (b books) answered(t *tally, a *attempt, e ended) (billed func() money.Micros) {
+	stream := a.answer.stream
+	if stream != nil && stream.Unsettled() && a.answer.settled == nil && !a.candidate.Seller.Account {
+		last := *t
+		b.rq.gw.background(func() {
+			stream.Drain(b.rq.gw.shutdown)
+			b.enter(&last, a, e)
+		})
+		return func() money.Micros { return 0 }
+	}
+	if stream != nil && stream.Unsettled() {
+		stream.Close()
+	}
+	entry := b.enter(t, a, e)
+	return func() money.Micros {
+		select {
+		case billed := <-entry:
+			return billed
+		case <-time.After(bookingPatience):
+			return 0
+		}
+	}
+}
+
+func (b books) enter(t *tally, a *attempt, e ended) <-chan money.Micros {
+	entry := b.settle(b.rq.gw.ledger.Settle, a, b.inference(t, a, e))
+	b.releaseReplaced(t.holds)
+	return entry
+}
+
+// left queues the one entry of a request whose client has left before anything of an answer was sent. What is known of the cost
+// of the attempt that was under way is the member's all the same: the seller has done the work.
+func (b books) left(t *tally, unheard *attempt) ended {
+	e := ended{status: ledger.StatusClientGone}
+	if unheard != nil && unheard.call != nil {
+		unheard.end()
+		b.enter(t, unheard, e)
+		return e
+	}
+	if unheard != nil {
+		b.wasted(t, unheard, routing.Decision{})
+	}
+	return b.failed(t, e.status)
+}
+
+// failed queues the one entry of a request that was sent to a seller but got no answer that counts. What its attempts cost has
+// been booked as waste. There is none where no seller was asked.
+func (b books) failed(t *tally, status ledger.Status) ended {
+	if t.attempts == 0 {
+		return ended{}
+	}
+	in := ledger.Inference{
+		Request: b.rq.booked(), HoldID: t.lastHold(), Seller: t.seller, Attempts: t.attempts, Status: status,
+		Duration: time.Since(b.rq.begun), Trace: t.trace(), Budget: t.budget,
+	}
+	settle := b.rq.gw.ledger.Settle
+	booking := settle(in)
+	b.releaseReplaced(t.holds)
+	b.rq.gw.background(func() { _, _ = b.await(settle, booking, in) })
+	return ended{status: status}
+}
+
+// wasted ends an attempt that failed: what it cost is waste, and the token is dropped or kept for smaller requests. The next
+// attempt does not wait for the booking.
+func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
+	if a.lease == nil {
+		return
+	}
+	a.end()
+	if d.RefuseToken {
+		var left *money.Micros
+		if a.answer != nil {
+			left = a.answer.balance()
+		}
+		b.rq.gw.desk.Refused(a.lease, left)
+	}
+	if d.DropToken {
+		b.rq.gw.desk.Drop(a.lease, "the seller does not know the token (401)")
+	}
+	in := b.inference(t, a, ended{status: ledger.StatusFailed})
+	if in.Answered || in.Settlement != nil {
+		a.lease.Spent()
+	}
+	if a.hold.id != t.lastHold() {
+		in.HoldID = "" // the hold there is is another attempt's
+	}
+	b.settle(b.rq.gw.ledger.Waste, a, in)
+}
+
+// settle queues a booking at once, so that bookings keep their order. When it is durable the lease goes back with what it
+// changed on the token, and what was billed is given.
+func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan money.Micros {
+	billed := make(chan money.Micros, 1)
+	booking := write(in)
+	gw := b.rq.gw
+	gw.background(func() {
+		booked, err := b.await(write, booking, in)
+		switch {
+		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
+			a.lease.Lose(booked.TokenDelta)
+		case err == nil:
+			var cost money.Micros
+			if booked.Entry != nil {
+				cost = booked.Entry.Served.ExpenseMicros
+			}
+			a.lease.Settle(booked.TokenDelta, cost)
+		case gw.ledger.Err() == nil:
+			a.lease.Return(0)
+		default:
+			// The ledger has stopped, and what is on disk is booked at the next start. The lease stays out, so that nothing more
+			// is spent of a token whose balance is not known.
+			return
+		}
+		switch e := booked.Entry; {
+		case e == nil:
+			billed <- 0
+		case e.Served != nil:
+			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
+			if slices.Contains(e.Flags, billing.FlagOverbilled) {
+				a.state.Overbilled()
+			}
+			billed <- e.BilledMicros
+		default:
+			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+			if e.Attempt.BilledMicros > b.rq.bound(a.candidate) { // not even the whole answer could have cost so much
+				a.state.Overbilled()
+			}
+			billed <- e.Attempt.BilledMicros
+		}
+	})
+	return billed
+}
+
+// releaseReplaced gives up what is left of the request's holds once its entry is queued. A hold that the ledger refused has not
+// taken the place of the one before, which would stay open without an owner.
+func (b books) releaseReplaced(holds []hold) {
+	if len(holds) < 2 {
+		return
+	}
+	books := b.rq.gw.ledger
+	b.rq.gw.background(func() {
+		for i, h := range holds[1:] {
+			if h.placed.Wait(context.Background()) != nil && books.Err() == nil {
+				_ = books.ReleaseHold(holds[i].id).Wait(context.Background()) // errs where it is gone already
+			}
+		}
+	})
+}
+
+// writer is the ledger's Settle or Waste.
+type writer func(ledger.Inference) *ledger.Settling
+
+// await waits until a booking is durable. One that is refused though the ledger is well has no hold to replace: it is made
+// without, since a request that a seller was asked for must not go unbooked.
+func (b books) await(write writer, booking *ledger.Settling, in ledger.Inference) (ledger.Booked, error) {
+	booked, err := booking.Wait(context.Background())
+	if err != nil && in.HoldID != "" && b.rq.gw.ledger.Err() == nil {
+		in.HoldID = ""
+		booked, err = write(in).Wait(context.Background())
+	}
+	if err != nil {
+		b.rq.log.Error("ledger.settle.failed", zap.String("requestId", b.rq.id), zap.String("seller", in.Seller), zap.Error(err))
+	}
+	return booked, err
+}
+
+// inference is what the ledger is told of an attempt.
+func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
+	in := ledger.Inference{
+		Request: b.rq.booked(), HoldID: t.lastHold(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
+		TokenID: a.lease.TokenID(), Attempts: t.attempts, Status: e.status, Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
+		Asked: a.mayHaveCost(), Repeatable: b.rq.repeatable,
+		TimeToFirstByte: e.firstByte, Duration: e.took, Trace: t.trace(), Budget: t.budget,
+	}
+	if in.Duration == 0 {
+		in.Duration = time.Since(b.rq.begun)
+	}
+	n := a.answer
+	if n == nil {
+		return in
+	}
+	in.Answered = n.good()
+	in.Settlement, in.OtherSettlements = n.settlement(), n.otherSettlements()
+	switch {
+	case n.stream != nil:
+		in.AnswerText = n.stream.Bytes()
+		in.Usage = usageOf(n.events.Usage())
+	case in.Answered:
+		in.AnswerText = int64(len(n.bytes)) + e.rest
+		in.Usage = usageOf(b.rq.endpoint.Usage(n.bytes))
+	}
+	return in
+}
+
+func usageOf(t money.Tokens, known bool) billing.Usage {
+	return billing.Usage{Tokens: t, PromptKnown: known, CompletionKnown: known}
+}

@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// The reasons for which a seller's call is ended from this side.
+var (
+	errDeadline   = errors.New("no answer in time")
+	errClientGone = errors.New("the client went away")
+	errShutdown   = errors.New("the gateway is shutting down")
+)
+
+// call is a request that a seller was sent. Its context is not the client's: an answer that has been paid for may outlive the
+// client. Until the answer is there, the client's leaving, the deadline and the end of the process end it.
+type call struct {
+	begun    time.Time
+	body     *relay.Body
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	watching []func() bool // what else may end it; to be stopped
+	deadline *time.Timer   // one of them
+}
+
+func newCall(rq *request) *call {
+	c := &call{begun: time.Now()}
+	client := rq.r.Context()
+	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(client))
+	c.deadline = time.AfterFunc(rq.timeLeft(), func() { c.cancel(errDeadline) })
+	c.watching = []func() bool{
+		c.deadline.Stop,
+		context.AfterFunc(client, func() { c.cancel(errClientGone) }),
+		context.AfterFunc(rq.gw.shutdown, func() { c.cancel(errShutdown) }),
+	}
+	return c
+}
+
+// unwatch leaves the call to whoever reads on.
+func (c *call) unwatch() {
+	for _, stop := range c.watching {
+		stop()
+	}
+}
+
+func (c *call) end() {
+	c.unwatch()
+	c.cancel(nil)
+}
+
+// send sends the seller the request: the client's bytes, but for the model's id and the request's.
+func (a *attempt) send() (*http.Response, error) {
+	rq, seller := a.rq, a.candidate.Seller
+	header := relay.RequestHeader(rq.r.Header, rq.id, rq.idempotencyKey)
+	if own, ok := rq.gw.account(seller); ok {
+		header.Set(own.Header, own.Value)
+	} else {
+		header.Set("Authorization", "Bearer "+a.lease.Bearer())
+		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, rq.timeLeft().Milliseconds()), 10))
+	}
+	url := seller.BaseURL + rq.endpoint.Path
+	if rq.r.URL.RawQuery != "" {
+		url += "?" + rq.r.URL.RawQuery
+	}
+	a.call.body = a.splice()
+	return relay.Send(a.call.ctx, relay.Call{URL: url, Header: header, Body: a.call.body, Transport: rq.gw.transport(seller)})
+}
+
+// splice is the client's body with what the seller is to be told instead.
+func (a *attempt) splice() *relay.Body {
+	ask := a.rq.ask
+	var edits []relay.Edit
+	if _, own := a.rq.gw.account(a.candidate.Seller); !own && !ask.HasRequestID { // a provider would refuse a member that it does not know
+		text := `"requestId":` + jsonString(a.rq.id) + `,`
+		edits = append(edits, relay.Edit{Start: ask.InsertAt, End: ask.InsertAt, Text: []byte(text)})
+	}
+	if a.candidate.Model != ask.Model {
+		edits = append(edits, relay.Edit{Start: ask.ModelStart, End: ask.ModelEnd, Text: []byte(jsonString(a.candidate.Model))})
+	}
+	return relay.Splice(a.rq.body.bytes, edits...)
+}
+
+// broken is the outcome of a call that has ended without an answer.
+func (a *attempt) broken() routing.Outcome {
+	cause := context.Cause(a.call.ctx)
+	switch {
+	case errors.Is(cause, errClientGone):
+		return routing.Outcome{Kind: routing.ClientGone}
+	case errors.Is(cause, errDeadline):
+		a.timedOut = true
+	case errors.Is(cause, errShutdown):
+		a.fault = ours
+	}
+	if forbidden(a.err) {
+		a.fault = ours
+	}
+	return routing.Outcome{Kind: routing.Deadline}
+}
+
+func jsonString(s string) string {
+	b, _ := json.Marshal(s) // strings always encode
+	return string(b)
+}

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// catalogue is what prewarming knows of a config's sellers.
+type catalogue struct{ gw *Gateway }
+
+func (c catalogue) Resolve(name string) (model string, ok bool) {
+	return c.gw.table.Index().Resolve(name)
+}
+
+// Pool gives the candidates that requests for the model are offered first.
+func (c catalogue) Pool(model string, p dialect.Protocol) []prewarm.Seller {
+	var all []prewarm.Seller
+	for _, ready := range c.gw.table.Index().Candidates(model, p).Ready() {
+		all = append(all, probed(ready.Candidate))
+	}
+	return all
+}
+
+// Sample gives some of all candidates, from a place on.
+func (c catalogue) Sample(model string, p dialect.Protocol, from, n int) []prewarm.Seller {
+	candidates := c.gw.table.Index().Candidates(model, p)
+	var all []prewarm.Seller
+	for i := range min(n, candidates.Len()) {
+		all = append(all, probed(candidates.At((from+i)%candidates.Len())))
+	}
+	return all
+}
+
+func probed(c *routing.Candidate) prewarm.Seller {
+	return prewarm.Seller{ID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Methods: c.Methods, Account: c.Seller.Account}
+}
+
+// Transport is the one that requests use, so that the connection that a probe leaves is warm for them.
+func (c catalogue) Transport(s prewarm.Seller) http.RoundTripper {
+	if seller := c.gw.table.Index().Seller(s.ID); seller != nil && seller.Origin == s.Origin {
+		return c.gw.transport(seller)
+	}
+	return c.gw.carrier.Stranger()
+}
+
+// Probed tells the pool how a seller's probe went.
+func (c catalogue) Probed(s prewarm.Seller, healthy bool, took time.Duration) {
+	c.gw.pool.State(s.ID, s.Origin).Probed(time.Now(), healthy, took)
+}
+
+// Want says how to buy from a seller.
+func (c catalogue) Want(sellerID, origin, model string) (purchase.Want, bool) {
+	index := c.gw.table.Index()
+	seller := index.Seller(sellerID)
+	if seller == nil || seller.Origin != origin || len(seller.Models) == 0 {
+		return purchase.Want{}, false
+	}
+	found := seller.Models[0].ID
+	for _, m := range seller.Models {
+		if m.ID == model {
+			found = model
+		}
+	}
+	for _, p := range dialect.Protocols {
+		if candidate := index.Candidates(found, p).FindKey(seller.Key()); candidate != nil {
+			return c.gw.want(candidate, 0, 0), true
+		}
+	}
+	return purchase.Want{}, false
+}

@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// affinityKey stands for a conversation, or for a response, in the market's memory. It is a keyed hash, so that the memory
+// holds nothing of a prompt.
+type affinityKey [16]byte
+
+// identifyConversation finds out which conversation the request belongs to, by what the client says, else by how it begins.
+// It is zero where there is nothing to tell it by, or affinity is off.
+func (rq *request) identifyConversation() (key affinityKey) {
+	if rq.gw.settings.Affinity <= 0 {
+		return key
+	}
+	h := rq.gw.hashers.begin(rq.member.Name, rq.served)
+	named := rq.ask.PromptCacheKey
+	for _, header := range []string{"X-Session-Id", "X-Claude-Code-Session-Id"} {
+		if named == "" {
+			named = rq.r.Header.Get(header)
+		}
+	}
+	if named != "" {
+		_, _ = h.WriteString(named)
+	} else if !rq.endpoint.Opening(rq.ask, rq.body.bytes, h) {
+		rq.gw.hashers.end(h)
+		return key
+	}
+	return rq.gw.hashers.end(h)
+}
+
+// prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
+// it builds on a response that the seller has made.
+func (rq *request) prefer(q *routing.Query) {
+	if id := rq.ask.PreviousResponseID; id != "" && rq.endpoint.Protocol == dialect.Responses {
+		made, _ := rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun)
+		q.Maker = made.Seller
+	}
+	if rq.conversation != (affinityKey{}) {
+		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
+			q.Last, q.Cached = last, q.Ceiling.Prompt/2
+		}
+	}
+}
+
+// rememberConversation keeps who has served the conversation.
+func (a *attempt) rememberConversation() { a.keepConversation(a.rq.gw.settings.Affinity) }
+
+// forgetConversation lets the conversation go elsewhere: its seller has just broken off.
+func (a *attempt) forgetConversation() { a.keepConversation(time.Nanosecond) }
+
+func (a *attempt) keepConversation(life time.Duration) {
+	if a.rq.conversation != (affinityKey{}) {
+		a.rq.gw.conversations.Put(a.rq.member.Name, a.rq.conversation, a.candidate.Seller.Key(), time.Now(), life)
+	}
+}
+
+// rememberResponse keeps who has made a response, once its id is known.
+func (a *attempt) rememberResponse() {
+	if a.rq.endpoint.Protocol != dialect.Responses || a.answer.response.StatusCode != http.StatusOK {
+		return
+	}
+	id := ""
+	if a.answer.stream != nil {
+		id = a.answer.events.ResponseID()
+	} else {
+		id = a.rq.endpoint.ResponseID(a.answer.bytes)
+	}
+	if id != "" {
+		a.rq.gw.responses.Put(a.rq.gw.responseKey(a.rq.member.Name, id), a.rq.gw.memberHash(a.rq.member.Name),
+			routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}, time.Now())
+	}
+}

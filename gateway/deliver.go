@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+)
+
+// ended is how a request ended for the client.
+type ended struct {
+	status      ledger.Status // empty: no seller was asked
+	firstByte   time.Duration // until the first byte of an answer went to the client, since the request came; 0: none did
+	took        time.Duration // until the answer's end, since the request came; 0: none was sent
+	rest        int64         // bytes of an answer that is no stream, beyond those that were read ahead
+	interrupted bool          // the seller broke off
+	abort       bool          // the client's connection is to be aborted: a clean end would pass for a whole answer
+}
+
+// deliver sends the client the answer of an attempt, to its end or as far as it comes.
+func (p *reply) deliver(a *attempt) ended {
+	e := ended{firstByte: time.Since(p.rq.begun)}
+	if a.answer.stream != nil {
+		p.relay(a, &e)
+	} else {
+		p.write(a, &e)
+	}
+	e.took = time.Since(p.rq.begun)
+	return e
+}
+
+// write sends an answer that is not a stream. What ends its reading (the deadline, the client's leaving, the end of the
+// process) goes on to do so until it is written.
+func (p *reply) write(a *attempt, e *ended) {
+	n := a.answer
+	a.rememberResponse()
+	if !n.more {
+		p.w.Header().Set("Content-Length", strconv.Itoa(len(n.bytes)))
+	}
+	p.writeHeader(n)
+	_, err := p.w.Write(n.bytes)
+	if err == nil && n.more {
+		err = p.writeRest(a, e)
+	}
+	a.end()
+	switch {
+	case e.interrupted:
+		e.status, e.abort = ledger.StatusInterrupted, true
+	case err != nil:
+		e.status = ledger.StatusClientGone
+	case a.outcome.Good():
+		e.status = ledger.StatusOK
+	default:
+		e.status = ledger.StatusFailed
+	}
+}
+
+// writeRest passes on what comes after the part of the answer that was read ahead.
+func (p *reply) writeRest(a *attempt, e *ended) error {
+	buf := make([]byte, 32<<10)
+	for {
+		idle := time.AfterFunc(p.rq.gw.settings.Failover.Idle, func() { a.call.cancel(errDeadline) })
+		n, err := a.answer.response.Body.Read(buf)
+		idle.Stop()
+		e.rest += int64(n)
+		if _, werr := p.w.Write(buf[:n]); werr != nil {
+			return werr
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			e.interrupted = !p.rq.left()
+			return err
+		}
+	}
+}
+
+// relay passes a stream on until it ends for the client.
+func (p *reply) relay(a *attempt, e *ended) {
+	defer admin.ObserveStream()()
+	p.writeHeader(a.answer)
+	a.rememberResponse() // a client may build on it as soon as it has the last event
+	ending := a.answer.stream.Relay(p.w)
+	switch {
+	case ending == relay.Whole:
+		e.status = ledger.StatusOK
+	case ending == relay.ClientGone:
+		e.status = ledger.StatusClientGone
+	case a.outcome.Good():
+		e.status = ledger.StatusInterrupted
+	default:
+		e.status = ledger.StatusFailed // it said before any content that the request is at fault
+	}
+	a.rememberResponse()
+	e.interrupted = ending == relay.Broken || ending == relay.SaidError
+	e.abort = ending == relay.Broken || ending == relay.Shutdown
+}

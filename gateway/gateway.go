@@ -1,0 +1,250 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zeebo/blake3"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/config"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// Options say what a gateway is opened with.
+type Options struct {
+	// Settings are what the operator has said.
+	Settings *config.Settings
+	// Policy orders the sellers of a request.
+	Policy routing.Policy
+	// Methods are the payment methods that the config has loaded, in order of preference.
+	Methods []purchase.NamedMethod
+	// Log is the config's own; it goes with the config.
+	Log *zap.Logger
+	// Shutdown is done when all streams of the process are to end, and all waiting for sellers. A config's context would be
+	// wrong for this: it is done after every reload.
+	Shutdown context.Context
+	// SharedLog is what the parts that outlive this config log through, as long as it is the newest.
+	SharedLog *zap.Logger
+	// Current is true for a config that starts, and false for a late request of one that is gone: that joins nothing.
+	Current bool
+}
+
+// Gateway is what the requests of one running config work with. It lives until the config is gone and its last request has
+// ended; what outlives a config is in the market.
+type Gateway struct {
+	settings *config.Settings
+	methods  []purchase.NamedMethod
+	log      *zap.Logger
+	shutdown context.Context
+
+	// Of the market, which other configs work with too.
+	market        *market.Market
+	ledger        Ledger
+	desk          *purchase.Desk
+	pool          *routing.Pool
+	rates         *member.Rates
+	conversations *routing.Affinity
+	responses     *routing.Responses
+
+	// The config's own.
+	registry *routing.Registry // nil: the config has pinned sellers alone
+	table    *routing.Table
+	carrier  *relay.Carrier
+	warmth   *prewarm.Site // nil: opened for a late request
+	hashers  *hashers
+
+	references atomic.Int64
+	retired    atomic.Bool // the config is gone
+	closed     chan struct{}
+	joined     []func() // how to leave what goes on for a config while it runs, last first
+	held       []func() // how to give up what its requests need, last first
+}
+
+// Ledger is what the requests need of the ledger; *ledger.Ledger is one.
+type Ledger interface {
+	// Ready is nil while what is sent can be booked; Err while the ledger works at all.
+	Ready() error
+	Err() error
+	TypicalCompletion(model string) int64
+	Reserve(member string, b ledger.Budget) *ledger.Reservation
+	PlaceHold(h ledger.Hold) *ledger.Commit
+	ReleaseHold(id string) *ledger.Commit
+	Settle(in ledger.Inference) *ledger.Settling
+	Waste(in ledger.Inference) *ledger.Settling
+}
+
+// gateways are all that are open, each as its own key: those of older configs too, as long as a request works with them.
+var gateways sync.Map
+
+// Open opens the market and starts what the config asks for. The gateway comes with one reference: the config's, which it gives
+// back with Retire, or that of the late request.
+func Open(o Options) (*Gateway, error) {
+	key, err := ledgerKey(o.Settings)
+	if err != nil {
+		return nil, err
+	}
+	m, err := market.Open(market.Options{
+		Dir: o.Settings.LedgerDir, Key: key, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
+	})
+	if err != nil {
+		return nil, err
+	}
+	gw := &Gateway{
+		settings: o.Settings, methods: o.Methods, log: o.Log, shutdown: o.Shutdown,
+		market: m, ledger: m.Ledger, desk: m.Desk, pool: m.Pool, rates: &m.Rates, conversations: m.Conversations, responses: m.Responses,
+		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
+		closed:  make(chan struct{}),
+	}
+	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
+	var hashKey [32]byte
+	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
+	gw.hashers = newHashers(hashKey)
+	gw.held = []func(){m.Release, gw.carrier.Close, gw.table.Close}
+	gw.references.Store(1)
+	gateways.Store(gw, gw)
+	if !o.Current {
+		gw.retired.Store(true)
+		return gw, nil
+	}
+	if err := gw.join(o); err != nil {
+		gw.Retire()
+		return nil, err
+	}
+	return gw, nil
+}
+
+// join starts what goes on for a config while it runs, beside its requests.
+func (gw *Gateway) join(o Options) error {
+	m := gw.market
+	terms := market.Terms{Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown}
+	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table), m.HoldTerms(terms))
+	if r := o.Settings.Registry; r != nil {
+		registry, release, err := m.Registry(routing.RegistryOptions{
+			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,
+		})
+		if err != nil {
+			return err
+		}
+		gw.registry = registry
+		gw.joined = append(gw.joined, release, registry.Watch(func(d *routing.Document) {
+			gw.table.Update(d)
+			gw.desk.SellersChanged()
+		}))
+	}
+	gw.joined = append(gw.joined, m.HoldResolver(gw.resume))
+	site := o.Settings.Prewarm
+	site.Catalogue = catalogue{gw}
+	if gw.registry != nil {
+		site.Ready = gw.registry.Ready
+	}
+	gw.warmth = m.Warmer.Join(site)
+	gw.joined = append(gw.joined, gw.warmth.Leave)
+	return nil
+}
+
+// inherit has a gateway that was opened for a late request know the sellers that its config has known.
+func (gw *Gateway) inherit(before *Gateway) {
+	if before.registry == nil {
+		return
+	}
+	gw.registry = before.registry
+	if doc := gw.registry.Document(); doc != nil {
+		gw.table.Update(doc)
+	}
+}
+
+// ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
+func ledgerKey(s *config.Settings) ([]byte, error) {
+	if s.LedgerKeySecret != "" {
+		return ledger.KeyFromSecret(s.LedgerKeySecret), nil
+	}
+	return ledger.LoadKey(market.KeyFile())
+}
+
+// touch says that a model is asked for, so that it is kept warm.
+func (gw *Gateway) touch(served string, p dialect.Protocol) {
+	if gw.warmth != nil {
+		gw.warmth.Touch(served, p)
+	}
+}
+
+// enter takes a reference, unless the last one is gone.
+func (gw *Gateway) enter() bool {
+	for {
+		n := gw.references.Load()
+		if n == 0 {
+			return false
+		}
+		if gw.references.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// leave gives back a reference. The last one closes the gateway.
+func (gw *Gateway) leave() {
+	if gw.references.Add(-1) > 0 {
+		return
+	}
+	giveUp(gw.held)
+	gateways.Delete(gw)
+	close(gw.closed)
+}
+
+// giveUp undoes, the last first.
+func giveUp(all []func()) {
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i]()
+	}
+}
+
+// Retire ends what goes on for the config, at once, and gives back the config's own reference. Requests in flight go on with what
+// they have: the sellers as they were known, but of those only such as a running config still names. It may be called
+// again.
+func (gw *Gateway) Retire() {
+	if gw.retired.CompareAndSwap(false, true) {
+		giveUp(gw.joined)
+		gw.leave()
+	}
+}
+
+// background does what outlives the request that it is about. The caller holds a reference.
+func (gw *Gateway) background(f func()) {
+	gw.references.Add(1)
+	go func() {
+		defer gw.leave()
+		f()
+	}()
+}
+
+// AwaitRetired waits until the requests of all configs that are gone have given back their gateways, or ctx is done. Its error
+// says how many requests were still open then.
+func AwaitRetired(ctx context.Context) error {
+	var errs []error
+	gateways.Range(func(_, v any) bool {
+		gw := v.(*Gateway)
+		if !gw.retired.Load() {
+			return true
+		}
+		select {
+		case <-gw.closed:
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("tokenbuddy: %d requests were still open at the end of the grace period; "+
+				"what they cost is booked at the next start", gw.references.Load()))
+		}
+		return true
+	})
+	return errors.Join(errs...)
+}

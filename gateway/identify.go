@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+)
+
+// identify finds the member: by key, or by what another Caddy module has authenticated. Where the config names no members
+// it is whoever asks from this machine, but not a page in a browser on it.
+func (rq *request) identify() *dialect.Refusal {
+	set := rq.gw.settings
+	if !set.Members.Empty() {
+		if m, ok := set.Members.ByKey(rq.r.Header); ok {
+			rq.member = m
+			return nil
+		}
+	}
+	if set.MemberFrom != "" {
+		if m, ok := set.Members.ByName(rq.replacer().ReplaceAll(set.MemberFrom, "")); ok {
+			rq.member = m
+			return nil
+		}
+	}
+	if set.Members.Empty() && set.MemberFrom == "" && rq.fromLoopback() && rq.r.Header.Get("Origin") == "" {
+		rq.member = member.Anonymous
+		return nil
+	}
+	return dialect.InvalidKey()
+}
+
+func (rq *request) replacer() *caddy.Replacer {
+	return rq.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+}
+
+// fromLoopback is true when the connection comes from this machine and, where Caddy trusts a proxy before it, everybody does that
+// the proxies name: a client writes the first names of that list itself, so that one of them alone says nothing.
+func (rq *request) fromLoopback() bool {
+	if !isLoopback(rq.r.RemoteAddr) {
+		return false
+	}
+	if client, _ := caddyhttp.GetVar(rq.r.Context(), caddyhttp.ClientIPVarKey).(string); client != "" && !isLoopback(client) {
+		return false
+	}
+	if trusted, _ := caddyhttp.GetVar(rq.r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+		return true
+	}
+	for _, line := range rq.r.Header.Values("X-Forwarded-For") {
+		for address := range strings.SplitSeq(line, ",") {
+			if !isLoopback(strings.TrimSpace(address)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isLoopback(address string) bool {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Unmap().IsLoopback()
+}

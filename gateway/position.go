@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// decide asks the table of failover what to do after an attempt. The seller hears of the outcome first: the table wants to
+// know how many such answers there were in a row.
+func (t *trade) decide(a *attempt) routing.Decision {
+	if !a.outcome.Good() {
+		a.permit.End(time.Now(), a.failure())
+	}
+	if a.outcome.RetryAfter > 0 { // what it has asked of other requests counts too
+		a.outcome.RetryAfter = max(a.outcome.RetryAfter, a.state.Rest(time.Now()))
+	}
+	a.outcome.TimedOut = a.timedOut
+	p := t.position(a)
+	d := routing.Decide(p, a.outcome)
+	if d.Step == routing.Retry && !t.mayRetry(a, d) {
+		p.RetryBudget = false
+		d = routing.Decide(p, a.outcome)
+	}
+	return d
+}
+
+// position is where the request stands after an attempt.
+func (t *trade) position(a *attempt) routing.Position {
+	p := routing.Position{
+		Attempts:      t.tally.attempts,
+		MaxAttempts:   t.allowed(),
+		Untried:       t.untried(),
+		Rebought:      t.there.rebought || a.candidate.Seller.Account, // nothing can be bought there
+		Retries:       t.there.retries,
+		MaxRetries:    t.rq.gw.settings.Failover.Retries,
+		FreshPurchase: a.lease != nil && a.lease.Fresh(time.Now()),
+		RetryBudget:   true,
+		Held:          t.held != nil,
+	}
+	if !t.rq.ask.Stream {
+		p.TimeLeft = max(1, t.rq.timeLeft())
+	}
+	if a.answer == nil || a.answer.stream == nil {
+		p.HardStreak = a.state.HardStreak() // a stream can't be held back
+	}
+	return p
+}
+
+// mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
+func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
+	now := time.Now()
+	opened := a.state.Due(a.candidate.Model).After(now.Add(d.WaitOut)) && t.next != t.forced && !d.Force
+	return !opened && a.state.MayRetry(now)
+}
+
+// untried is how many of the candidates that come next may be asked.
+func (t *trade) untried() int {
+	n := 0
+	for _, c := range t.rq.candidates[t.next+1:] {
+		if t.rq.gw.fit(c) && (!t.credit || t.funded(c)) {
+			n++
+		}
+	}
+	return n
+}
+
+// allowed is how many attempts may be made at the request. None is made when the process is about to exit, nor when the
+// time of a request that is not streamed is over: a seller that is asked then, or bought from, can't serve it any more.
+func (t *trade) allowed() int {
+	if t.rq.gw.shutdown.Err() != nil || t.rq.late() {
+		return t.tally.attempts
+	}
+	return t.rq.gw.settings.Failover.MaxAttempts
+}

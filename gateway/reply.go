@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+)
+
+// reply is what goes back to the client, and what is told of it: by headers, in the access log, to other handlers. It belongs to
+// the goroutine that serves the request.
+type reply struct {
+	w  http.ResponseWriter
+	rq *request
+
+	seller   string // whose answer it is, else the one that was asked last; empty: none was
+	attempts int
+	ended    ended        // zero: no seller was asked
+	billed   money.Micros // what the seller took, once it is booked
+}
+
+// name says which seller was asked, and how often any was.
+func (p *reply) name(t *tally) { p.seller, p.attempts = t.seller, t.attempts }
+
+// describe adds the gateway's own headers to whatever answer the client gets, and tells the handlers before this one of it.
+func (p *reply) describe() {
+	p.setPlaceholders()
+	if p.attempts > 0 {
+		p.w.Header().Set("X-TokenBuddy-Seller", p.seller)
+		p.w.Header().Set("X-TokenBuddy-Attempts", strconv.Itoa(p.attempts))
+	}
+}
+
+// refuse answers in the shape of the API that was called.
+func (p *reply) refuse(refusal *dialect.Refusal) {
+	p.describe()
+	answer := func() { refusal.Write(p.w, p.rq.shape, p.rq.id) }
+	if p.rq.body != nil {
+		answer()
+		return
+	}
+	answerBeforeBody(p.w, p.rq.r, answer)
+}
+
+// show gives the client the answer of an attempt that failed.
+func (p *reply) show(a *attempt) {
+	p.writeHeader(a.answer)
+	_, _ = p.w.Write(a.answer.bytes) // a client that has left needs no answer
+}
+
+// writeHeader sends the status and what of the seller's headers concerns the client.
+func (p *reply) writeHeader(n *answer) {
+	p.describe()
+	relay.AnswerHeader(p.w.Header(), n.response.Header, n.stream == nil)
+	p.w.WriteHeader(n.response.StatusCode)
+}
+
+// flush sends what is still on its way through the server.
+func (p *reply) flush() { _ = http.NewResponseController(p.w).Flush() }

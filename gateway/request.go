@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// request is one request of a client. It is filled in, from top to bottom, while it is read and routed. Nobody writes to it
+// after that, so that what goes on in the background may read it as well.
+type request struct {
+	r        *http.Request     // not to be used when the handler has returned
+	endpoint *dialect.Endpoint // nil for GET /v1/models
+	shape    dialect.Shape     // in which this client understands errors
+	id       string
+	begun    time.Time
+	log      *zap.Logger
+
+	// Let in.
+	gw     *Gateway
+	member *member.Member
+
+	// Read.
+	memory         *share // of the member, for all that is held for the request
+	body           *body  // its bytes are let go of once they are sent
+	ask            *dialect.Request
+	cost           billing.Shape // what of it says how much it can cost
+	promptHash     string
+	idempotencyKey string // of every attempt
+	repeatable     bool   // the client has named that key, and may try again under it
+
+	// Routed.
+	served       string               // the model's id after aliases
+	conversation affinityKey          // whose seller has the prompt cached; zero: nothing tells it
+	candidates   []*routing.Candidate // in the order in which they are to be tried
+}
+
+// left tells whether the client is gone.
+func (rq *request) left() bool { return rq.r.Context().Err() != nil }
+
+// bound is the most that the request can cost at a candidate, by what is seen of it.
+func (rq *request) bound(c *routing.Candidate) money.Micros { return billing.Bound(rq.cost, *c.Price) }
+
+// likely is what it is likely to cost there: by what the model's answers have mostly been.
+func (rq *request) likely(c *routing.Candidate) money.Micros {
+	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *c.Price)
+}
+
+// timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
+func (rq *request) timeLeft() time.Duration {
+	if rq.ask.Stream {
+		return rq.gw.settings.Failover.Deadline
+	}
+	return time.Until(rq.begun.Add(rq.gw.settings.Failover.Unstreamed))
+}
+
+// late tells whether the time of a request that is not streamed is over.
+func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }
+
+// booked is what the ledger keeps of the request.
+func (rq *request) booked() ledger.Request {
+	r := ledger.Request{
+		RequestID:      rq.id,
+		IdempotencyKey: rq.idempotencyKey,
+		Member:         rq.member.Name,
+		RequestedModel: rq.ask.Model,
+		Model:          rq.served,
+		Protocol:       string(rq.endpoint.Protocol),
+		PromptHash:     rq.promptHash,
+		Shape:          rq.cost,
+	}
+	if len(rq.ask.RequestID) <= wire.MaxID {
+		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one
+	}
+	return r
+}
+
+// costShape is what of the request says how much it can cost.
+func (rq *request) costShape() billing.Shape {
+	most := rq.endpoint.Ceiling(rq.ask)
+	return billing.Shape{
+		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: most.Prompt, PromptWhole: rq.ask.PreviousResponseID == "",
+		MaxOutput: rq.ask.MaxOutput, Answers: rq.ask.N, NoCompletion: most.Completion == 0,
+	}
+}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// route finds the sellers to try, in order.
+func (rq *request) route() *dialect.Refusal {
+	index := rq.gw.index(rq.r.Context())
+	served, ok := index.Resolve(rq.ask.Model)
+	if !ok {
+		return rq.gw.unknown(rq.ask.Model)
+	}
+	rq.served = served
+	if !rq.member.Allows(served) {
+		return dialect.ModelNotAllowed(rq.ask.Model)
+	}
+	if after, ok := rq.gw.rates.Allow(rq.member, time.Now()); !ok {
+		return dialect.RateLimited(after)
+	}
+	rq.gw.touch(served, rq.endpoint.Protocol)
+	rq.conversation = rq.identifyConversation()
+	q := routing.Query{
+		Served: served, Protocol: rq.endpoint.Protocol, Path: rq.endpoint.Path,
+		Ceiling: rq.endpoint.Ceiling(rq.ask), Now: rq.begun,
+	}
+	rq.prefer(&q)
+	offers := index.Candidates(served, rq.endpoint.Protocol)
+	rq.candidates = rq.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
+	if len(rq.candidates) == 0 && offers.Len() > 0 && q.Maker != (routing.SellerKey{}) {
+		return dialect.NoSeller(retryLater) // there are sellers, but not the one that made the response
+	}
+	if len(rq.candidates) == 0 {
+		return dialect.ModelNotFound(rq.ask.Model)
+	}
+	rq.log.Debug("route.selected", zap.String("requestId", rq.id), zap.String("model", served),
+		zap.String("seller", rq.candidates[0].Seller.ID), zap.Int("candidates", len(rq.candidates)))
+	return nil
+}
+
+// unknown refuses a model that no seller is known to have.
+func (gw *Gateway) unknown(model string) *dialect.Refusal {
+	if gw.undocumented() {
+		return dialect.NoSeller(retryUndocumented)
+	}
+	return dialect.ModelNotFound(model)
+}
+
+// retryUndocumented is when to ask again where the registry has never given a document.
+const retryUndocumented = 5 * time.Second
+
+// undocumented tells whether there is a registry that has never given a document: then nobody knows what sellers there are.
+func (gw *Gateway) undocumented() bool { return gw.registry != nil && gw.registry.Document() == nil }
+
+// index is the model index of now. It waits only on a first start that has never had a registry document.
+func (gw *Gateway) index(ctx context.Context) *routing.Index {
+	if gw.undocumented() {
+		_ = gw.registry.Ready(ctx) // whatever became of it, the index says what there is
+	}
+	return gw.table.Index()
+}

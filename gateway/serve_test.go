@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// refusals gives how many requests of an API were refused so far, as the metrics have it.
+func refusals(t *testing.T, p dialect.Protocol) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	if err := admin.RegisterMetrics(registry); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != "tokenbuddy_requests_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if labels["protocol"] == string(p) && labels["outcome"] == "refused" {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// Requests that are refused before a gateway is there get an answer in their API's shape, and are counted.
+func TestRefusedAtTheDoor(t *testing.T) {
+	for _, test := range []struct {
+		name, method, path, header, value string
+		protocol                          dialect.Protocol
+		status                            int
+		says                              string
+	}{
+		{"a loop", "POST", "/v1/messages", wire.HeaderDeadline, "1000", dialect.Messages, http.StatusLoopDetected, `"type":"error"`},
+		{"a WebSocket", "GET", "/v1/responses", "Upgrade", "websocket", dialect.Responses, http.StatusUpgradeRequired, "upgrade_required"},
+		{"a config that was refused", "POST", "/v1/embeddings", "", "", dialect.Embeddings, http.StatusServiceUnavailable, "no_seller_available"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := NewDoor(zap.NewNop(), nil)
+			d.Refuse(errors.New("refused"))
+			before := refusals(t, test.protocol)
+			r := httptest.NewRequest(test.method, test.path, nil)
+			r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+			if test.header != "" {
+				r.Header.Set(test.header, test.value)
+			}
+			w := httptest.NewRecorder()
+			if err := d.ServeHTTP(w, r, nil); err != nil || w.Code != test.status || !strings.Contains(w.Body.String(), test.says) {
+				t.Errorf("%v, status %d: %s", err, w.Code, w.Body)
+			}
+			if w.Header().Get(wire.HeaderRequestID) == "" {
+				t.Error("it has no id")
+			}
+			if n := refusals(t, test.protocol) - before; n != 1 {
+				t.Errorf("the metrics have counted it %v times", n)
+			}
+		})
+	}
+}

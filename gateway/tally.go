@@ -1,0 +1,43 @@
+package gateway
+
+import (
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// tally is how much of a request's allowance its trade has used so far. It is the trade's alone to write.
+type tally struct {
+	budget   *ledger.Reservation // of the member, until the request is booked
+	attempts int                 // at sellers
+	seller   string              // that was asked last; empty: none was
+	tries    []ledger.Try        // what the entry tells of the attempts, those included that came to no seller
+	holds    []hold              // of all attempts
+}
+
+// hold is one that the ledger was asked for; zero: it was not.
+type hold struct {
+	id     string
+	placed *ledger.Commit
+}
+
+// lastHold is the id of the hold that stands for the request; empty where there is none.
+func (t *tally) lastHold() string {
+	if len(t.holds) == 0 {
+		return ""
+	}
+	return t.holds[len(t.holds)-1].id
+}
+
+// add counts an attempt for which a seller was asked.
+func (t *tally) add(a *attempt) {
+	t.attempts = a.number
+	t.seller = a.candidate.Seller.ID
+	t.holds = append(t.holds, a.hold)
+}
+
+// trace is what the entry tells of the attempts, where there was more to it than one good one.
+func (t *tally) trace() []ledger.Try {
+	if len(t.tries) == 1 && t.tries[0].Kind == "ok" {
+		return nil
+	}
+	return t.tries
+}

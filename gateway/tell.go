@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// tell gives the metrics, the access log, and placeholders for whoever wants them, what became of the request.
+func (p *reply) tell() {
+	rq := p.rq
+	if rq.endpoint != nil {
+		admin.ObserveRequest(admin.Request{
+			Protocol: string(rq.endpoint.Protocol), Model: rq.served, Seller: p.seller, Outcome: p.outcome(),
+			TimeToFirstByte: p.ended.firstByte, Duration: time.Since(rq.begun),
+		})
+	}
+	p.setPlaceholders()
+	if p.attempts > 0 {
+		rq.replacer().Set("http.tokenbuddy.billed_micros", int64(p.billed))
+	}
+	extra, ok := rq.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	if !ok {
+		return
+	}
+	for _, f := range p.facts() {
+		if f.value != "" {
+			extra.Add(zap.String("tokenbuddy_"+f.name, f.value))
+		}
+	}
+	if p.attempts > 0 {
+		extra.Add(zap.Int64("tokenbuddy_billed_micros", int64(p.billed)))
+	}
+}
+
+// fact is something that the access log and the placeholders say of a request; its value is empty where it is not known.
+type fact struct{ name, value string }
+
+func (p *reply) facts() [3]fact {
+	all := [...]fact{{"member", ""}, {"model", p.rq.served}, {"seller", p.seller}}
+	if p.rq.member != nil {
+		all[0].value = p.rq.member.Name
+	}
+	return all
+}
+
+// setPlaceholders sets those that are known by now. It is done before the answer begins too, so that a header which Caddy
+// sets at that moment finds them.
+func (p *reply) setPlaceholders() {
+	repl := p.rq.replacer()
+	for _, f := range p.facts() {
+		if f.value != "" {
+			repl.Set("http.tokenbuddy."+f.name, f.value)
+		}
+	}
+}
+
+// outcome is how the request ended, as the metrics have it: as the ledger does, or refused where no seller was asked.
+func (p *reply) outcome() string {
+	if p.ended.status == "" {
+		return "refused"
+	}
+	return string(p.ended.status)
+}
+
+// report writes an attempt down where operators look, and gives what the request's entry is to say of it. after is the event of
+// a try with another token than the one that the seller has refused, but for its last word; empty for all others.
+func (a *attempt) report(d routing.Decision, after string) ledger.Try {
+	kind, level, event := string(a.outcome.Kind), zapcore.InfoLevel, "proxy.upstream_fetch.failed"
+	switch {
+	case a.outcome.Good():
+		kind, level, event = "ok", zapcore.DebugLevel, "proxy.upstream_fetch.succeeded"
+	case d.Step == routing.Next:
+		event = "route.failover.triggered"
+		admin.ObserveFailover(kind)
+	}
+	seller := a.candidate.Seller.ID
+	admin.ObserveAttempt(seller, kind)
+	if after != "" {
+		event = after + ".failed"
+		if a.outcome.Good() {
+			event = after + ".succeeded"
+		}
+	}
+	if entry := a.rq.log.Check(level, event); entry != nil {
+		fields := []zap.Field{
+			zap.String("requestId", a.rq.id), zap.String("seller", seller), zap.String("model", a.rq.served),
+			zap.String("kind", kind), zap.Int("status", a.outcome.Status), zap.String("decision", d.Step.String()),
+		}
+		if a.err != nil {
+			fields = append(fields, zap.Error(a.err))
+		}
+		entry.Write(fields...)
+	}
+	return ledger.Try{Seller: seller, Kind: kind, Decision: d.Step.String(), AtMs: time.Since(a.rq.begun).Milliseconds()}
+}

@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// obtainToken leases a token for the seller; one is bought where none is there.
+func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
+	if again != nil {
+		a.lease = again
+		return routing.Outcome{}
+	}
+	if own, ok := a.rq.gw.account(a.candidate.Seller); ok {
+		a.lease = purchase.Account(own.Value)
+		return routing.Outcome{}
+	}
+	want := a.rq.gw.want(a.candidate, a.rq.likely(a.candidate), a.rq.bound(a.candidate))
+	want.NoPurchase = a.noPurchase
+	client := a.rq.r.Context()
+	ctx, cancel := context.WithCancel(client)
+	defer cancel()
+	defer context.AfterFunc(a.rq.gw.shutdown, cancel)()
+	if !a.rq.ask.Stream {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, a.rq.timeLeft())
+		defer cancel()
+	}
+	if refused != nil {
+		a.lease, a.err = a.rq.gw.desk.Rebuy(ctx, want, refused)
+	} else {
+		a.lease, a.err = a.rq.gw.desk.Lease(ctx, want)
+	}
+	var limit *ledger.LimitError
+	switch {
+	case a.err == nil:
+		return routing.Outcome{}
+	case client.Err() != nil:
+		return routing.Outcome{Kind: routing.ClientGone}
+	case errors.As(a.err, &limit), errors.Is(a.err, purchase.ErrNoCredit):
+		return routing.Outcome{Kind: routing.BudgetExceeded}
+	}
+	if forbidden(a.err) {
+		a.fault = ours
+	}
+	return routing.Outcome{Kind: routing.PurchaseFailed}
+}
+
+// forbidden tells whether this site's config keeps it from the seller's address. Other sites may reach it.
+func forbidden(err error) bool {
+	var address *relay.AddressError
+	return errors.Is(err, purchase.ErrForbidden) || errors.As(err, &address)
+}

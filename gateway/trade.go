@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// trade is how far a request has come with its candidates. It asks them in turn and decides whose answer is the client's; it
+// delivers nothing.
+type trade struct {
+	rq    *request
+	tally tally
+	books books
+
+	next       int                 // the candidate at hand
+	there      visit               // what has come of the request at that candidate's seller
+	forced     int                 // the candidate that is asked though its circuit is open; -1: none
+	waited     time.Duration       // for sellers that asked to be left alone, since one was last asked
+	overBudget *ledger.BudgetError // the member's budget did not cover a candidate
+	credit     bool                // only a seller whose token needs no purchase will do
+	tried      []*attempt          // in order
+	last       *attempt            // the last one that reached a seller
+	held       *attempt            // whose answer is kept back while another seller is shown the request
+}
+
+// visit is what has come of a request at one seller so far.
+type visit struct {
+	refused    *purchase.Lease // the token that it did not take
+	refusedFor string          // the event that says how another one fares, but for its last word
+	again      *purchase.Lease // the token for another try
+	retries    int
+	rebought   bool // since a token was refused
+}
+
+// choice is what a trade has come to. At most one of answer and refusal is there.
+type choice struct {
+	answer  *attempt         // whose answer is to be delivered
+	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
+	refusal *dialect.Refusal // what the client is told
+	left    bool             // the client is gone
+	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
+}
+
+func newTrade(rq *request) *trade {
+	budget := ledger.Budget{Daily: rq.member.DailyBudget, Monthly: rq.member.MonthlyBudget}
+	return &trade{
+		rq: rq, books: books{rq}, forced: -1, tally: tally{budget: rq.gw.ledger.Reserve(rq.member.Name, budget)},
+	}
+}
+
+// run tries the candidates until one has an answer that is fit for the client. What the client never sees (tokens that are
+// refused, sellers that fail) happens here.
+func (t *trade) run() choice {
+	for {
+		for t.next < len(t.rq.candidates) {
+			if c, done := t.try(); done {
+				return c
+			}
+		}
+		if len(t.tried) > 0 || t.forced >= 0 || t.overBudget != nil || !t.fallBack() {
+			break
+		}
+	}
+	switch {
+	case t.rq.left():
+		return choice{left: true}
+	case t.held != nil:
+		return t.chooseHeld()
+	}
+	return t.giveUp()
+}
+
+// try makes an attempt at the candidate at hand, and does what the table of failover says. It is done when there is an answer
+// for the client, or there is nobody to answer.
+func (t *trade) try() (c choice, done bool) {
+	a := &attempt{
+		rq: t.rq, candidate: t.rq.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(), noPurchase: t.credit,
+	}
+	if t.rq.gw.dropped(a.candidate.Seller) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
+		t.nextCandidate()
+		return choice{}, false
+	}
+	if !a.admit(t.next == t.forced) {
+		// A seller whose rest was waited out may have asked another request for a longer one.
+		if t.there.retries == 0 || !t.waitOut(a.state) {
+			t.nextCandidate()
+		}
+		return choice{left: true}, t.rq.left()
+	}
+	t.waited = 0
+	t.tried = append(t.tried, a)
+	a.run(t.there.refused, t.there.again)
+	t.there.again = nil
+	if a.call != nil {
+		t.last = a
+		t.tally.add(a)
+	}
+	decision := t.decide(a)
+	if t.there.refused == nil {
+		t.there.refusedFor = ""
+	}
+	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor))
+	if decision.LeaveOut {
+		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
+	}
+	return t.follow(decision, a)
+}
+
+// follow does what was decided after an attempt.
+func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
+	switch d.Step {
+	case routing.Deliver:
+		t.judgeEarlier(a)
+		return choice{answer: a}, true
+	case routing.DeliverHeld:
+		t.books.wasted(&t.tally, a, d)
+		return t.chooseHeld(), true
+	case routing.Rebuy:
+		t.books.wasted(&t.tally, a, d)
+		t.there.refused, t.there.rebought, t.there.refusedFor = a.lease, true, "proxy.retry_after_401"
+		if d.RefuseToken { // for want of credit, in whatever words
+			t.there.refusedFor = "proxy.retry_after_402"
+		}
+	case routing.Retry:
+		t.there.again = a.lease.Again()
+		t.books.wasted(&t.tally, a, d)
+		t.there.refused = nil
+		t.there.retries++
+		if d.Force {
+			t.forced = t.next
+		}
+		t.waited = d.WaitOut
+		if t.pause(d.Pause(rand.Float64())); t.rq.left() {
+			return choice{left: true}, true
+		}
+		if t.tally.attempts >= t.allowed() {
+			return t.giveUp(), true
+		}
+	case routing.Next:
+		t.credit = t.credit || d.NoPurchase
+		if d.Hold {
+			t.held = a
+		} else {
+			t.books.wasted(&t.tally, a, d)
+		}
+		t.nextCandidate()
+	case routing.GiveUp:
+		t.books.wasted(&t.tally, a, d)
+		return t.giveUp(), true
+	case routing.Leave:
+		return choice{left: true, unheard: a}, true
+	}
+	return choice{}, false
+}
+
+// close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was
+// held back for nothing, a token for a try that was not made, and the member's budget where no seller was asked and so
+// nothing will be booked.
+func (t *trade) close() {
+	for _, a := range t.tried {
+		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
+	}
+	if t.held != nil {
+		t.books.wasted(&t.tally, t.held, routing.Decision{})
+	}
+	t.giveBack()
+	for _, a := range t.tried {
+		a.release()
+	}
+	if t.tally.attempts == 0 {
+		t.tally.budget.Release()
+	}
+}
+
+// giveBack returns a token that was kept for another try at its seller, which is not made: it is nothing to any other.
+func (t *trade) giveBack() {
+	if t.there.again != nil {
+		t.there.again.Return(0)
+		t.there.again = nil
+	}
+}
+
+// nextCandidate goes to the next candidate.
+func (t *trade) nextCandidate() {
+	t.giveBack()
+	t.next++
+	t.there = visit{}
+}
+
+// chooseHeld gives the client the answer that was held back: nobody has disproved it.
+func (t *trade) chooseHeld() choice {
+	a := t.held
+	t.held = nil
+	return choice{answer: a}
+}
+
+// judgeEarlier settles what earlier sellers said of the request, now that one has an answer for the client: a good one shows
+// that they were at fault, and a second that finds the request at fault that they were not.
+func (t *trade) judgeEarlier(a *attempt) {
+	for i, earlier := range t.tried[:len(t.tried)-1] {
+		once := !slices.ContainsFunc(t.tried[:i], func(o *attempt) bool { return o.state == earlier.state })
+		if once && a.outcome.Good() {
+			earlier.permit.Blame(time.Now(), a.state)
+		}
+	}
+	if t.held == nil {
+		return
+	}
+	if !a.outcome.Good() {
+		t.held.permit.Excuse()
+	}
+	t.books.wasted(&t.tally, t.held, routing.Decision{})
+	t.held = nil
+}
+
+// funded tells whether the request can be paid at a candidate's seller without a purchase.
+func (t *trade) funded(c *routing.Candidate) bool {
+	return c.Seller.Account || t.rq.gw.desk.Covers(purchase.Want{
+		SellerID: c.Seller.ID, Origin: c.Seller.Origin, Likely: t.rq.likely(c), Bound: t.rq.bound(c),
+	})
+}
+
+// affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in
+// parallel can't spend one remainder.
+func (t *trade) affordable(c *routing.Candidate) bool {
+	err := t.tally.budget.Hold(t.rq.r.Context(), t.rq.bound(c))
+	if over := new(ledger.BudgetError); errors.As(err, &over) {
+		t.overBudget = over
+	}
+	return err == nil
+}
+
+// giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
+// client.
+func (t *trade) giveUp() choice {
+	rq := t.rq
+	if t.tally.attempts == 0 && t.overBudget != nil {
+		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
+		return choice{refusal: dialect.BudgetSpent()}
+	}
+	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
+	switch {
+	case t.last == nil && !rq.late():
+		return choice{refusal: dialect.NoSeller(t.soonest())}
+	case t.last != nil && t.last.presentable():
+		return choice{shown: t.last}
+	case t.last == nil, rq.late(), t.last.timedOut:
+		return choice{refusal: dialect.DeadlineExceeded()}
+	default:
+		return choice{refusal: dialect.Upstream(t.soonest())}
+	}
+}

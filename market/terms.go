@@ -1,0 +1,39 @@
+package market
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+// Terms are what a config says that holds for all sites of the ledger.
+type Terms struct {
+	// Purchase says how much is bought, and when.
+	Purchase purchase.Terms
+	// Cooldown is of a circuit's first opening.
+	Cooldown time.Duration
+}
+
+// HoldTerms puts a config's terms in force until release is called. The newest config's count; where that one goes (a reload that
+// failed half-way), the one before it counts again. Where the last one goes they stay as they were.
+func (m *Market) HoldTerms(t Terms) (release func()) {
+	held := &t
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.terms = append(m.terms, held)
+	m.applyTerms()
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.terms = slices.DeleteFunc(m.terms, func(o *Terms) bool { return o == held })
+		m.applyTerms()
+	}
+}
+
+func (m *Market) applyTerms() {
+	if n := len(m.terms); n > 0 {
+		m.Desk.SetTerms(m.terms[n-1].Purchase)
+		m.Pool.SetCooldown(m.terms[n-1].Cooldown)
+	}
+}
