@@ -71,7 +71,7 @@ func (s *shelf) distrust(now time.Time) error {
 	if s.dealings.suspect() && s.unsettled() {
 		return s.lacks(LacksTrust, now.Add(shutFor), "buy", "wait until it is booked", ErrUnsettled)
 	}
-	if why, _ := s.dealings.brake(); why != nil {
+	if _, why := s.dealings.brake(); why != nil {
 		return s.lacks(LacksTrust, time.Time{}, "buy", "it gets no more money until it is forgiven, or the process starts again", why)
 	}
 	return nil

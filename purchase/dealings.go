@@ -82,18 +82,18 @@ func (g *dealings) withhold(purchaseID string) {
 	g.withheld = purchaseID
 }
 
-// brake says why the seller gets no more money, if so, and how much its last two tokens have taken for nothing.
-func (g *dealings) brake() (why error, lost money.Micros) {
+// brake says how much the seller's last two tokens have taken for nothing, and why it gets no more money, if so.
+func (g *dealings) brake() (lost money.Micros, why error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.on():
 		g.warn()
-		return ErrUseless, g.lost()
+		return g.lost(), ErrUseless
 	case g.withheld != "":
-		return ErrWithheld, 0
+		return 0, ErrWithheld
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // suspect tells whether the last token served next to nothing, so that the next one is waited for.
