@@ -68,7 +68,7 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 // distrust says why the seller gets no more money, if so. s.mu is held.
 func (s *shelf) distrust(now time.Time) error {
 	s.judge()
-	if s.dealings.suspect() && s.unsettled() {
+	if s.unsettled() {
 		return s.lacks(LacksTrust, now.Add(shutFor), "buy", "wait until it is booked", ErrUnsettled)
 	}
 	if _, why := s.dealings.brake(); why != nil {
