@@ -191,7 +191,7 @@ func (d *Desk) change() <-chan struct{} {
 
 func (d *Desk) limits() ledger.Limits {
 	t := d.terms.Load()
-	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit}
+	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: -1}
 }
 
 // shelf gives the seller's shelf, and makes it where there is none.
