@@ -90,14 +90,8 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 	a.gw.background(func() {
 		booked, err := a.await(write, booking, in)
 		switch {
-		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
-			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			var cost money.Micros
-			if booked.Entry != nil {
-				cost = booked.Entry.Served.ExpenseMicros
-			}
-			a.lease.Settle(booked.TokenDelta, cost)
+			a.lease.Settle(booked)
 		case a.gw.market.Ledger.Err() == nil:
 			a.lease.Return(0)
 		default:

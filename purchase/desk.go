@@ -191,7 +191,11 @@ func (d *Desk) change() <-chan struct{} {
 
 func (d *Desk) limits() ledger.Limits {
 	t := d.terms.Load()
-	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: -1}
+	l := ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: t.SellerLimit}
+	if l.Seller == 0 {
+		l.Seller = -1
+	}
+	return l
 }
 
 // shelf gives the seller's shelf, and makes it where there is none.
