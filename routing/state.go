@@ -32,9 +32,8 @@ type State struct {
 	probing     average      // how long good probes took
 	retries     budget
 
-	// These, and the replacing of lines, are protected by the circuit's mutex.
-	rowModel uint32 // a hash of the model of the first of the failures in a row
-	rowMixed bool   // they are not all of that model
+	// This, and the replacing of lines, is protected by the circuit's mutex.
+	rowModel uint32 // a hash of the model of the failures in a row, or severalModels
 }
 
 // ID is the seller's id.
