@@ -54,14 +54,15 @@ func TestAnswerBeforeBody(t *testing.T) {
 				go func() { _ = server.Serve(listener) }()
 				defer func() { _ = server.Close() }()
 				client, conn := net.Pipe()
-				defer client.Close()
 				listener.conns <- conn
 				fmt.Fprint(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n0")
 				res, err := http.ReadResponse(bufio.NewReader(client), nil)
 				if err != nil || res.StatusCode != http.StatusUnauthorized {
 					t.Fatal(res, err)
 				}
+				wrote := make(chan struct{})
 				go func() {
+					defer close(wrote)
 					for range test.sent {
 						if test.took > 0 {
 							<-time.After(time.Second)
@@ -74,6 +75,8 @@ func TestAnswerBeforeBody(t *testing.T) {
 				if took := <-ended; took != test.took {
 					t.Errorf("it took %s, want %s", took, test.took)
 				}
+				_ = client.Close()
+				<-wrote
 			})
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -203,8 +204,8 @@ func (gw *Gateway) leave() {
 
 // giveUp undoes, the last first.
 func giveUp(all []func()) {
-	for i := len(all) - 1; i >= 0; i-- {
-		all[i]()
+	for _, undo := range slices.Backward(all) {
+		undo()
 	}
 }
 
