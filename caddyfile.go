@@ -25,10 +25,12 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		seller <id> <url> {
 //			protocols   <protocol...>
 //			models      <model...>
-//			price       <model> <input> <output> [<cached_input> [<cache_write>]]
+//			price       <model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]
+//			price_of    <model> audio_in|audio_out|image_in|image_out|reasoning|web_search <usd>
 //			payment     <method...>
 //			api_key     <secret>
 //			auth_header <name>
+//			deadline    <duration> [<unstreamed>]
 //		}
 //		seller_networks <cidr...>
 //		default_seller  <id>
@@ -44,6 +46,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			expiry_margin <duration>
 //			daily_limit   <usd>
 //			session_limit <usd>
+//			seller_limit  <usd>
 //		}
 //		prewarm {
 //			models   <model...>
@@ -54,7 +57,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		}
 //		failover {
 //			connect      <duration>
-//			deadline     <duration> [<unstreamed>]
+//			deadline     <duration> [<unstreamed> [<attempt>]]
 //			idle_timeout <duration>
 //			max_attempts <n>
 //			retries      <n>
@@ -71,9 +74,10 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		ledger badger [<dir>] {
 //			key <secret>
 //		}
-//		max_body <size>
+//		max_body  <size>
+//		heartbeat <duration>|off
 //	}
 //
-// Every subdirective is optional, but one of registry and seller must be there. seller, model_alias, payment, member and
-// price may be repeated. The fields of [config.Config] say what each word means and what holds without it.
+// Every subdirective is optional, but one of registry and seller must be there. seller, model_alias, payment, member,
+// price and price_of may be repeated. The fields of [config.Config] say what each word means and what holds without it.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return h.ReadCaddyfile(d) }

@@ -173,7 +173,7 @@ func compact(t *testing.T, raw []byte) string {
 // TestSecretsStayPlaceholders: neither the adapted configuration nor the resolved one's own JSON has what a placeholder
 // stands for.
 func TestSecretsStayPlaceholders(t *testing.T) {
-	t.Setenv("TB_TEST_KEY", "hunter2")
+	t.Setenv("TB_TEST_KEY", "hunter2hunter2")
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte("hunter3\n"), 0o600); err != nil {
 		t.Fatal(err)

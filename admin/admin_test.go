@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -40,9 +41,9 @@ func openMarket(t *testing.T, dir string) *market.Market {
 func booked(t *testing.T, m *market.Market, id string, price money.Micros) {
 	t.Helper()
 	b, err := m.Ledger.Settle(ledger.Inference{
-		Request: ledger.Request{RequestID: id, IdempotencyKey: id, Member: "ann", RequestedModel: "m", Model: "m", Protocol: "messages", PromptBytes: 3},
-		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true, UsageKnown: true,
-		Usage: money.Tokens{Prompt: 1, Completion: 1}, Price: money.Price{Input: price * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+		Request: ledger.Request{RequestID: id, IdempotencyKey: id, Member: "ann", RequestedModel: "m", Model: "m", Protocol: "messages", Shape: billing.Shape{BodyBytes: 3, PromptTokens: 1}},
+		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
+		Usage: billing.Known(money.Tokens{Prompt: 1, Completion: 1}), Price: money.Price{Input: price * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
 	}).Wait(t.Context())
 	if err != nil || b.Entry == nil {
 		t.Fatal(b, err)
@@ -260,7 +261,7 @@ func TestMetrics(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	m := openMarket(t, filepath.Join(t.TempDir(), "books"))
 	m.Pool.State("acme", "https://acme.example")
-	p, _ := m.Pool.State("cut", "https://cut.example").Begin(time.Now(), false)
+	p, _ := m.Pool.State("cut", "https://cut.example").Begin(time.Now(), "m", false)
 	p.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.Deadline}, NoConnection: true})
 	ended := ObserveStream()
 	ObserveRequest(Request{Protocol: "messages", Model: "m", Outcome: "refused", Duration: time.Second})

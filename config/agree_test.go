@@ -14,22 +14,22 @@ func TestAgree(t *testing.T) {
 		{"daily_limit", `"affinity":0`, `"purchase":{"daily_limit":"0.5"}`, "the limits: purchase daily_limit is $50.00 at one and $0.50 at the other; give both the same"},
 		{"session_limit", `"affinity":0`, `"purchase":{"session_limit":"9"}`, "the limits: purchase session_limit is no limit at one and $9.00 at the other; give both the same"},
 		{"expiry_margin", `"affinity":0`, `"purchase":{"expiry_margin":"2m"}`, "the limits: purchase expiry_margin is 1m0s at one and 2m0s at the other; give both the same"},
-		{"key", `"ledger":{"key":"hunter2"}`, `"affinity":0`, "its key: give their ledger blocks the same key"},
+		{"key", `"ledger":{"key":"hunter2hunter2"}`, `"affinity":0`, "its key: give their ledger blocks the same key"},
 		{"cooldown", `"failover":{"cooldown":"10s"}`, `"affinity":0`, "the cooldown: failover cooldown is 10s at one and 30s at the other; give both the same"},
 		{"other time-outs", `"failover":{"deadline":"10s","retries":0}`, `"affinity":0`, ""},
 		{
-			"a member's rate", `"members":[{"name":"ann","key":"k","rate":{"requests":5,"per":"1m"}}]`,
-			`"members":[{"name":"ann","key":"l","rate":{"requests":50,"per":"1m"}}]`,
+			"a member's rate", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,
+			`"members":[{"name":"ann","key":"another-key","rate":{"requests":50,"per":"1m"}}]`,
 			"the rate of a member: member ann rate is 5 in 1m0s at one and 50 in 1m0s at the other; give both the same",
 		},
 		{
-			"a member's rate, and none", `"members":[{"name":"ann","key":"k","rate":{"requests":5,"per":"1m"}}]`,
-			`"members":[{"name":"ann","key":"k"}]`,
+			"a member's rate, and none", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,
+			`"members":[{"name":"ann","key":"key-of-ann"}]`,
 			"the rate of a member: member ann rate is 5 in 1m0s at one and no limit at the other; give both the same",
 		},
 		{
-			"other members, models and budgets", `"members":[{"name":"ann","key":"k","daily_budget":"1","models":["m"]}]`,
-			`"members":[{"name":"bob","key":"k","rate":{"requests":1,"per":"1m"}},{"name":"ann","key":"l"}]`, "",
+			"other members, models and budgets", `"members":[{"name":"ann","key":"key-of-ann","daily_budget":"1","models":["m"]}]`,
+			`"members":[{"name":"bob","key":"key-of-ann","rate":{"requests":1,"per":"1m"}},{"name":"ann","key":"another-key"}]`, "",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func (c *Config) Check() error {
 		at("seller_networks", checkList(c.SellerNetworks, checkNetwork)),
 		c.checkDefaultSeller(),
 		at("selection", c.checkSelection()),
-		c.checkAffinity(),
+		at("affinity", checkOptionalDuration(c.Affinity)),
 		at("model_alias", c.checkAliases()),
 		at("payment", c.checkPayments()),
 		at("purchase", c.Purchase.check()),
@@ -34,7 +34,8 @@ func (c *Config) Check() error {
 		c.checkMembers(),
 		at("member_from", checkPlaceholder(c.MemberFrom)),
 		at("ledger", c.Ledger.check()),
-		at("max_body", checkSize(c.MaxBody, maxMaxBody)),
+		at("max_body", checkSize(c.MaxBody, minMaxBody, maxMaxBody)),
+		at("heartbeat", checkOptionalDuration(c.Heartbeat)),
 		c.checkWhole(),
 	)
 }
@@ -59,15 +60,8 @@ func (r *RegistryConfig) check() error {
 		at("url", checkRegistryURL(r.URL)),
 		at("refresh", checkDuration(r.Refresh)),
 		at("timeout", checkDuration(r.Timeout)),
-		at("max_size", checkSize(r.MaxSize, maxRegistrySize)),
+		at("max_size", checkSize(r.MaxSize, 1, maxRegistrySize)),
 	)
-}
-
-func (c *Config) checkAffinity() error {
-	if c.Affinity == nil {
-		return nil
-	}
-	return at("affinity", checkDuration(*c.Affinity))
 }
 
 func (c *Config) checkAliases() error {
@@ -76,6 +70,9 @@ func (c *Config) checkAliases() error {
 		err := cmp.Or(checkModel(requested), checkModel(served))
 		if err == nil && requested == served {
 			err = errors.New("it stands for itself")
+		}
+		if next, ok := c.ModelAliases[served]; err == nil && ok {
+			err = fmt.Errorf("%s is an alias itself: expected the model that it stands for, %s", served, next)
 		}
 		if err != nil {
 			return at(requested, err)
@@ -127,6 +124,7 @@ func (p *PurchaseConfig) check() error {
 		at("rebuy_below", checkMoney(p.RebuyBelow)),
 		at("daily_limit", checkMoney(p.DailyLimit)),
 		at("session_limit", checkMoney(p.SessionLimit)),
+		at("seller_limit", checkMoney(p.SellerLimit)),
 	)
 }
 
@@ -149,7 +147,7 @@ func (p *PrewarmConfig) check() error {
 		}
 	}
 	return cmp.Or(
-		at("models", checkList(p.Models, checkModel)),
+		at("models", cmp.Or(checkList(p.Models, checkModel), checkEach(p.Models))),
 		at("interval", checkDuration(p.Interval)),
 		at("timeout", checkDuration(p.Timeout)),
 	)
@@ -166,7 +164,7 @@ func (f *FailoverConfig) check() error {
 	}
 	return cmp.Or(
 		at("connect", checkDuration(f.Connect)),
-		at("deadline", cmp.Or(checkDuration(f.Deadline), checkDuration(f.UnstreamedDeadline))),
+		at("deadline", cmp.Or(checkDuration(f.Deadline), checkDuration(f.UnstreamedDeadline), checkDuration(f.AttemptDeadline))),
 		at("idle_timeout", checkDuration(f.IdleTimeout)),
 		at("max_attempts", checkCount(f.MaxAttempts, 0, maxMaxAttempts)),
 		at("cooldown", checkDuration(f.Cooldown)),
@@ -203,8 +201,8 @@ func (m *MemberConfig) check() error {
 		at("name", member.CheckName(m.Name)),
 		at("key", cmp.Or(checkSecret(m.Key), checkMemberKey(m.Key))),
 		at("daily_budget", checkMoney(m.DailyBudget)),
-		at("monthly_budget", checkMoney(m.MonthlyBudget)),
-		at("models", checkList(m.Models, member.CheckGlob)),
+		at("monthly_budget", cmp.Or(checkMoney(m.MonthlyBudget), checkNoLess(m.MonthlyBudget, m.DailyBudget))),
+		at("models", checkList(m.Models, checkGlob)),
 		at("rate", m.Rate.check()),
 	)
 }
@@ -226,7 +224,7 @@ func (l *LedgerConfig) check() error {
 	if l.Store != "" && l.Store != ledgerStore {
 		return fmt.Errorf("%q is no store: expected %s", l.Store, ledgerStore)
 	}
-	return at("key", checkSecret(l.Key))
+	return cmp.Or(checkLedgerDir(l.Dir), at("key", checkSecret(l.Key)))
 }
 
 const ledgerStore = "badger"

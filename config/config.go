@@ -35,7 +35,7 @@ type Config struct {
 	// Default: 10m.
 	Affinity *caddy.Duration `json:"affinity,omitempty"`
 
-	// Names that clients may ask for, and the id of the model that is served for each.
+	// Names that clients may ask for, and the id of the model that is served for each, which is no alias itself.
 	ModelAliases map[string]string `json:"model_aliases,omitempty"`
 
 	// The methods by which tokens are paid for, in order of preference. At least one is required with a registry, and with
@@ -63,8 +63,13 @@ type Config struct {
 	// Where the ledger is.
 	Ledger *LedgerConfig `json:"ledger,omitempty"`
 
-	// The largest request body, decompressed, in bytes. Default: 10485760 (10 MiB); at most 268435456 (256 MiB).
+	// The largest request body, decompressed, in bytes. Default: 33554432 (32 MiB); at least 1024 and at most 268435456
+	// (256 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
+
+	// How long a stream may be silent before a comment is sent in it, so that proxies before the gateway do not take it for
+	// dead. The first comment gives the status 200 away, also where no seller has answered yet. 0: never. Default: never.
+	Heartbeat *caddy.Duration `json:"heartbeat,omitempty"`
 }
 
 // RegistryConfig says where the registry of sellers is and how it is fetched.
@@ -95,7 +100,8 @@ type SellerConfig struct {
 	// all of them.
 	Protocols []string `json:"protocols,omitempty"`
 
-	// The ids of the models that the seller serves. Default: the models that prices names.
+	// The ids of the models that the seller serves. Default: the models that prices names. At least one must be named, here
+	// or there.
 	Models []string `json:"models,omitempty"`
 
 	// What the models cost. A model without a price here has no known price.
@@ -110,9 +116,18 @@ type SellerConfig struct {
 
 	// The header in which api_key is sent. Default: Authorization, with "Bearer " before the key.
 	AuthHeader string `json:"auth_header,omitempty"`
+
+	// How long one attempt at a stream may take at this seller, from sending the request to the answer's headers. Default:
+	// failover's deadline.
+	Deadline caddy.Duration `json:"deadline,omitempty"`
+
+	// How long a request that is not streamed may take at this seller. Default: deadline where that is set here, else
+	// failover's unstreamed_deadline.
+	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
 }
 
-// PriceConfig is what a seller asks for a model, in US dollars per million tokens.
+// PriceConfig is what a seller asks for a model, in US dollars per million tokens. What has no price of its own costs what the
+// class costs that contains it: tokens of audio as a part of the prompt are prompt tokens.
 type PriceConfig struct {
 	// The id of the model. Required.
 	Model string `json:"model"`
@@ -128,12 +143,33 @@ type PriceConfig struct {
 
 	// Prompt tokens that were written to the seller's cache. Default: not known.
 	CacheWrite string `json:"cache_write,omitempty"`
+
+	// Prompt tokens that were written to the seller's cache for an hour. Default: as cache_write.
+	CacheWrite1h string `json:"cache_write_1h,omitempty"`
+
+	// Prompt tokens of audio. Default: as input.
+	AudioIn string `json:"audio_in,omitempty"`
+
+	// Completion tokens of audio. Default: as output.
+	AudioOut string `json:"audio_out,omitempty"`
+
+	// Prompt tokens of images. Default: as input.
+	ImageIn string `json:"image_in,omitempty"`
+
+	// Completion tokens of images. Default: as output.
+	ImageOut string `json:"image_out,omitempty"`
+
+	// Completion tokens of reasoning. Default: as output.
+	Reasoning string `json:"reasoning,omitempty"`
+
+	// Web searches, in US dollars per thousand of them. Default: nothing.
+	WebSearch string `json:"web_search,omitempty"`
 }
 
 // PurchaseConfig says how much is bought, and when. Sites that share a ledger must agree on it.
 type PurchaseConfig struct {
-	// US dollars per purchase. Default: "5". What the request at hand may cost is bought where that is more, but at most
-	// four times this.
+	// US dollars per purchase. Default: "5". What the request at hand is likely to cost is bought where that is more, and
+	// after a seller has refused a token for want of credit the most that it can cost, but at most four times this.
 	Amount string `json:"amount,omitempty"`
 
 	// US dollars of balance under which a token no longer serves new requests. Default: "0.10".
@@ -148,6 +184,9 @@ type PurchaseConfig struct {
 
 	// US dollars that may be spent on purchases since the process started. Default: no limit.
 	SessionLimit string `json:"session_limit,omitempty"`
+
+	// US dollars that may be spent on purchases at one seller in one UTC day, over restarts. Default: no limit.
+	SellerLimit string `json:"seller_limit,omitempty"`
 }
 
 // PrewarmConfig says what is kept warm off the request path.
@@ -174,13 +213,19 @@ type FailoverConfig struct {
 	// How long a connection may take to be made, TLS included. Default: 3s.
 	Connect caddy.Duration `json:"connect,omitempty"`
 
-	// How long one attempt at a stream may take, from sending the request to the answer's headers. Default: the environment
-	// variable TB_PROXYD_REQUEST_DEADLINE_MS, in milliseconds, else 30s.
+	// How long one attempt at a stream may take, from sending the request to the answer's headers. The last seller that is
+	// left has unstreamed_deadline for it, where that is longer. Default: the environment variable
+	// TB_PROXYD_REQUEST_DEADLINE_MS, in milliseconds, else 30s.
 	Deadline caddy.Duration `json:"deadline,omitempty"`
 
-	// How long a request that is not streamed may take in all. Default: the deadline where that is set here or in
-	// TB_PROXYD_REQUEST_DEADLINE_MS (one value is both), else 280s.
+	// How long a request that is not streamed may take in all. Default: the deadline where that is set here (one value is
+	// both), else 280s.
 	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
+
+	// How long one attempt at a request that is not streamed may take while another seller could be asked instead. The seller
+	// may have to be paid for the attempt all the same. Default: the environment variable TB_PROXYD_REQUEST_DEADLINE_MS where
+	// no deadline is set here, else no bound.
+	AttemptDeadline caddy.Duration `json:"attempt_deadline,omitempty"`
 
 	// The longest silence between two reads of a stream. Default: 290s.
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
@@ -201,14 +246,14 @@ type MemberConfig struct {
 	// What the member is called in the ledger and the metrics: 1 to 64 printable characters without spaces. Required.
 	Name string `json:"name"`
 
-	// The key that the member's clients send, or "sha256:" and the 64 hexadecimal digits of its SHA-256. A secret. Required,
-	// unless member_from is set.
+	// The key that the member's clients send, at least 8 characters, or "sha256:" and the 64 hexadecimal digits of its
+	// SHA-256. A secret. Required, unless member_from is set.
 	Key string `json:"key,omitempty"`
 
 	// US dollars that the member may spend in a UTC day. Default: no limit.
 	DailyBudget string `json:"daily_budget,omitempty"`
 
-	// US dollars that the member may spend in a UTC month. Default: no limit.
+	// US dollars that the member may spend in a UTC month, no less than in a day. Default: no limit.
 	MonthlyBudget string `json:"monthly_budget,omitempty"`
 
 	// Globs of the models that the member may use, matched against the id that is served, after aliases. A * stands for any
@@ -233,7 +278,7 @@ type LedgerConfig struct {
 	// What the ledger is kept in. Default: "badger", which is all there is.
 	Store string `json:"store,omitempty"`
 
-	// Its directory, which one process uses. Default: tokenbuddy in Caddy's data directory.
+	// Its directory, which one process uses: an absolute path. Default: tokenbuddy in Caddy's data directory.
 	Dir string `json:"dir,omitempty"`
 
 	// What tokens are encrypted with at rest. A secret. Default: a file tokenbuddy.key in Caddy's data directory, made at

@@ -32,7 +32,7 @@ const (
 	defaultRetries     = 1
 	defaultCooldown    = 30 * time.Second
 
-	defaultMaxBody = 10 << 20
+	defaultMaxBody = 32 << 20
 )
 
 // The environment variables that stand in for a subdirective that is not there. Both are in milliseconds.
@@ -85,9 +85,13 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	if s.Failover, err = c.Failover.settings(); err != nil {
 		return nil, at("failover", err)
 	}
+	s.Deadlines = c.deadlines(s.Failover)
 	s.Affinity = routing.ConversationLife
 	if c.Affinity != nil {
 		s.Affinity = time.Duration(*c.Affinity)
+	}
+	if c.Heartbeat != nil {
+		s.Heartbeat = time.Duration(*c.Heartbeat)
 	}
 	s.Prewarm = c.Prewarm.settings()
 	if s.Members, err = c.directory(repl); err != nil {
@@ -155,6 +159,7 @@ func (f *FailoverConfig) settings() (Failover, error) {
 		Connect:     orDefault(time.Duration(f.Connect), defaultConnect),
 		Deadline:    time.Duration(f.Deadline),
 		Unstreamed:  time.Duration(f.UnstreamedDeadline),
+		Attempt:     time.Duration(f.AttemptDeadline),
 		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
 		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
 		Retries:     defaultRetries,
@@ -163,17 +168,32 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	if f.Retries != nil {
 		s.Retries = *f.Retries
 	}
+	s.Unstreamed = orDefault(s.Unstreamed, orDefault(s.Deadline, defaultUnstreamed))
 	if s.Deadline == 0 {
-		var err error
-		if s.Deadline, _, err = envMilliseconds(envDeadline, time.Millisecond); err != nil {
+		// The original's variable bounds each attempt, streamed or not, and then the next seller is asked.
+		attempt, _, err := envMilliseconds(envDeadline, time.Millisecond)
+		if err != nil {
 			return s, at("deadline", err)
 		}
+		s.Deadline = orDefault(attempt, defaultDeadline)
+		s.Attempt = orDefault(s.Attempt, attempt)
 	}
-	if s.Unstreamed == 0 {
-		s.Unstreamed = orDefault(s.Deadline, defaultUnstreamed)
-	}
-	s.Deadline = orDefault(s.Deadline, defaultDeadline)
 	return s, nil
+}
+
+// deadlines gives those of the pinned sellers that have some of their own. One value is both.
+func (c *Config) deadlines(f Failover) map[string]Deadlines {
+	all := make(map[string]Deadlines)
+	for _, s := range c.Sellers {
+		if s.Deadline == 0 && s.UnstreamedDeadline == 0 {
+			continue
+		}
+		all[s.ID] = Deadlines{
+			Stream:     orDefault(time.Duration(s.Deadline), f.Deadline),
+			Unstreamed: orDefault(time.Duration(s.UnstreamedDeadline), orDefault(time.Duration(s.Deadline), f.Unstreamed)),
+		}
+	}
+	return all
 }
 
 func (p *PrewarmConfig) settings() prewarm.SiteOptions {
@@ -214,7 +234,11 @@ func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
 		key := ""
 		if m.Key != "" {
 			var err error
-			if key, err = resolveSecret(repl, m.Key); err != nil {
+			key, err = resolveSecret(repl, m.Key)
+			if err == nil && len(key) < minKey {
+				err = errShortKey
+			}
+			if err != nil {
 				return nil, at("member "+m.Name, at("key", err))
 			}
 		}
@@ -247,14 +271,13 @@ func (l *LedgerConfig) place(repl *caddy.Replacer) (dir, key string, err error) 
 	if l == nil {
 		l = new(LedgerConfig)
 	}
-	dir = filepath.Join(caddy.AppDataDir(), "tokenbuddy")
-	if l.Dir != "" {
-		if dir, err = repl.ReplaceOrErr(l.Dir, true, true); err != nil {
-			return "", "", err
-		}
+	if l.Dir == "" {
+		dir, err = filepath.Abs(filepath.Join(caddy.AppDataDir(), "tokenbuddy"))
+	} else if dir, err = repl.ReplaceOrErr(l.Dir, true, true); err == nil {
+		err = checkLedgerDir(dir)
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return "", "", fmt.Errorf("directory %s: %w", l.Dir, err)
+	if err != nil {
+		return "", "", err
 	}
 	if l.Key != "" {
 		if key, err = resolveSecret(repl, l.Key); err != nil {

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -60,7 +62,16 @@ func checkDuration(d caddy.Duration) error {
 	return nil
 }
 
+// checkOptionalDuration checks one that can be turned off, and may be left out.
+func checkOptionalDuration(d *caddy.Duration) error {
+	if d == nil {
+		return nil
+	}
+	return checkDuration(*d)
+}
+
 const (
+	minMaxBody      = 1 << 10
 	maxMaxBody      = 256 << 20
 	maxRegistrySize = 1 << 30
 )
@@ -69,9 +80,12 @@ func sizeRange(limit int64) string {
 	return "expected more than 0 and at most " + humanize.IBytes(uint64(limit))
 }
 
-func checkSize(n, limit int64) error {
-	if n < 0 || n > limit {
+func checkSize(n, least, limit int64) error {
+	switch {
+	case n < 0 || n > limit:
 		return fmt.Errorf("%d bytes is out of range: %s", n, sizeRange(limit))
+	case n > 0 && n < least:
+		return fmt.Errorf("%d bytes is too small for any request: expected at least %s", n, humanize.IBytes(uint64(least)))
 	}
 	return nil
 }
@@ -103,6 +117,25 @@ func checkAmount(usd string) error {
 		return fmt.Errorf("%q is nothing: expected more than 0", usd)
 	}
 	return checkMoney(usd)
+}
+
+// checkNoLess refuses a month's amount that is below a day's, which would never be spent.
+func checkNoLess(monthly, daily string) error {
+	month, errMonth := money.Parse(monthly)
+	day, errDay := money.Parse(daily)
+	if errMonth == nil && errDay == nil && month < day {
+		return fmt.Errorf("%q is less than the daily_budget of %q: expected at least as much", monthly, daily)
+	}
+	return nil
+}
+
+// checkLedgerDir refuses a directory that depends on where Caddy was started: the next start elsewhere would open an empty
+// ledger, without what was bought and spent.
+func checkLedgerDir(dir string) error {
+	if dir != "" && !hasPlaceholder(dir) && !filepath.IsAbs(dir) {
+		return fmt.Errorf("%q depends on where Caddy is started: expected an absolute path", dir)
+	}
+	return nil
 }
 
 // checkRegistryURL checks the URL of a registry, which may carry user info for basic authentication.
@@ -146,6 +179,31 @@ const maxModel = 256
 func checkModel(id string) error {
 	if id == "" || len(id) > maxModel || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
 		return fmt.Errorf("%q is not a model's id: expected 1 to %d bytes of text", id, maxModel)
+	}
+	return nil
+}
+
+// checkEach refuses what is no list of models: a seller's are named one by one, so that it is known what can be asked of it.
+func checkEach(models []string) error {
+	for _, id := range models {
+		if strings.ContainsAny(id, "*?") {
+			return fmt.Errorf("%q is a pattern: expected the id of each model that the seller serves", id)
+		}
+		if err := checkNoComma(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkGlob checks a pattern of models that a member may use.
+func checkGlob(glob string) error {
+	return cmp.Or(member.CheckGlob(glob), checkNoComma(glob))
+}
+
+func checkNoComma(word string) error {
+	if strings.Contains(word, ",") {
+		return fmt.Errorf("%q has a comma in it: expected spaces between models", word)
 	}
 	return nil
 }
@@ -202,9 +260,17 @@ func checkMemberKey(key string) error {
 	if key == "" || hasPlaceholder(key) {
 		return nil
 	}
+	if len(key) < minKey {
+		return errShortKey
+	}
 	_, err := member.KeyDigest(key)
 	return err
 }
+
+// minKey is how short a member's key may be, in bytes: a shorter one is soon guessed.
+const minKey = 8
+
+var errShortKey = fmt.Errorf("the key is shorter than %d characters, and soon guessed: expected a long random one, such as openssl rand -hex 24 prints", minKey)
 
 // sameKey gives what is equal for two keys that are one, as far as it can be told before placeholders are resolved.
 func sameKey(key string) string {

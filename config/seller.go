@@ -31,13 +31,23 @@ func (s *SellerConfig) check() error {
 		at("id", checkSellerID(s.ID)),
 		at("url", checkSellerURL(s.URL)),
 		at("protocols", checkList(s.Protocols, checkProtocol)),
-		at("models", checkList(s.Models, checkModel)),
+		at("models", cmp.Or(checkList(s.Models, checkModel), checkEach(s.Models))),
 		s.checkPrices(),
+		s.checkServes(),
 		at("payment", checkList(s.Payment, checkMethod)),
 		at("api_key", checkSecret(s.APIKey)),
 		at("auth_header", checkHeaderName(s.AuthHeader)),
 		s.checkAccount(),
+		at("deadline", cmp.Or(checkDuration(s.Deadline), checkDuration(s.UnstreamedDeadline))),
 	)
+}
+
+// checkServes: a seller without models would never be asked.
+func (s *SellerConfig) checkServes() error {
+	if len(s.Models) == 0 && len(s.Prices) == 0 {
+		return errors.New("it has no models: expected each model that it serves, after models or after price")
+	}
+	return nil
 }
 
 // checkAccount: either tokens are bought from a seller, or there is an account at it.
@@ -79,13 +89,49 @@ func (p *PriceConfig) check() error {
 	if p.Input == "" || p.Output == "" {
 		return errors.New("expected a price for input and for output, in US dollars per million tokens")
 	}
-	return cmp.Or(
-		checkModel(p.Model),
-		at("input", checkMoney(p.Input)),
-		at("output", checkMoney(p.Output)),
-		at("cached_input", checkMoney(p.CachedInput)),
-		at("cache_write", checkMoney(p.CacheWrite)),
-	)
+	if err := checkModel(p.Model); err != nil {
+		return err
+	}
+	for _, class := range p.classes() {
+		if err := checkMoney(*class.said); err != nil {
+			return at(class.word, err)
+		}
+	}
+	return nil
+}
+
+// priceClass is a class of usage that may have a price.
+type priceClass struct {
+	word  string
+	said  *string // in US dollars
+	apart bool    // the Caddyfile says it with price_of
+	to    func(*money.Price, money.Micros)
+}
+
+func (p *PriceConfig) classes() []priceClass {
+	return []priceClass{
+		{"input", &p.Input, false, func(to *money.Price, m money.Micros) { to.Input = m }},
+		{"output", &p.Output, false, func(to *money.Price, m money.Micros) { to.Output = m }},
+		{"cached_input", &p.CachedInput, false, func(to *money.Price, m money.Micros) { to.CacheRead = m }},
+		{"cache_write", &p.CacheWrite, false, func(to *money.Price, m money.Micros) { to.CacheWrite = m }},
+		{"cache_write_1h", &p.CacheWrite1h, false, func(to *money.Price, m money.Micros) { to.CacheWrite1h = money.At(m) }},
+		{"audio_in", &p.AudioIn, true, func(to *money.Price, m money.Micros) { to.AudioIn = money.At(m) }},
+		{"audio_out", &p.AudioOut, true, func(to *money.Price, m money.Micros) { to.AudioOut = money.At(m) }},
+		{"image_in", &p.ImageIn, true, func(to *money.Price, m money.Micros) { to.ImageIn = money.At(m) }},
+		{"image_out", &p.ImageOut, true, func(to *money.Price, m money.Micros) { to.ImageOut = money.At(m) }},
+		{"reasoning", &p.Reasoning, true, func(to *money.Price, m money.Micros) { to.Reasoning = money.At(m) }},
+		{"web_search", &p.WebSearch, true, func(to *money.Price, m money.Micros) { to.WebSearch = money.At(m) }},
+	}
+}
+
+// apart lists the classes that price_of takes.
+func (p *PriceConfig) apart() (words []string) {
+	for _, class := range p.classes() {
+		if class.apart {
+			words = append(words, class.word)
+		}
+	}
+	return words
 }
 
 func (c *Config) checkDefaultSeller() error {
@@ -136,22 +182,15 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 
 func (p *PriceConfig) price() (money.Price, error) {
 	price := money.NoPrice
-	for _, class := range []struct {
-		word, said string
-		to         *money.Micros
-	}{
-		{"input", p.Input, &price.Input},
-		{"output", p.Output, &price.Output},
-		{"cached_input", p.CachedInput, &price.CacheRead},
-		{"cache_write", p.CacheWrite, &price.CacheWrite},
-	} {
-		if class.said == "" {
+	for _, class := range p.classes() {
+		if *class.said == "" {
 			continue
 		}
-		var err error
-		if *class.to, err = money.Parse(class.said); err != nil {
+		amount, err := money.Parse(*class.said)
+		if err != nil {
 			return price, at(class.word, err)
 		}
+		class.to(&price, amount)
 	}
 	return price, nil
 }

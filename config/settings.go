@@ -19,6 +19,8 @@ type Settings struct {
 	Pinned []*routing.Seller
 	// Accounts are the operator's own at pinned sellers, by the seller's id.
 	Accounts map[string]Account
+	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
+	Deadlines map[string]Deadlines
 	// Networks are the private ones in which sellers of a registry may live.
 	Networks []netip.Prefix
 	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
@@ -43,6 +45,8 @@ type Settings struct {
 	LedgerKeySecret string
 	// MaxBody is the largest body of a request, decoded, in bytes.
 	MaxBody int64
+	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.
+	Heartbeat time.Duration
 
 	rates map[string]string // of members, by name, as Agree compares and shows them
 }
@@ -56,6 +60,22 @@ type Registry struct {
 	MaxSize int64
 }
 
+// Deadlines bound what is asked of one seller.
+type Deadlines struct {
+	// Stream is of an attempt at a stream, to the answer's headers.
+	Stream time.Duration
+	// Unstreamed is of a request that is not streamed, to its end.
+	Unstreamed time.Duration
+}
+
+// DeadlinesAt are those that hold at a seller.
+func (s *Settings) DeadlinesAt(sellerID string) Deadlines {
+	if own, ok := s.Deadlines[sellerID]; ok {
+		return own
+	}
+	return Deadlines{Stream: s.Failover.Deadline, Unstreamed: s.Failover.Unstreamed}
+}
+
 // Failover bounds the attempts at one request.
 type Failover struct {
 	// Connect is of a connection that is made, TLS included.
@@ -64,6 +84,8 @@ type Failover struct {
 	Deadline time.Duration
 	// Unstreamed is of a request that is not streamed, to its end.
 	Unstreamed time.Duration
+	// Attempt is of one attempt at such a request, while another seller could be asked instead; 0: none.
+	Attempt time.Duration
 	// Idle is the longest silence between two reads of a stream.
 	Idle time.Duration
 	// MaxAttempts is the most attempts at one request, over all sellers.

@@ -35,12 +35,38 @@ func duration(to *caddy.Duration) func([]string) error {
 	}
 }
 
+// durations is for as many of them as there are.
+func durations(to ...*caddy.Duration) func([]string) error {
+	return func(args []string) error {
+		for i := range args {
+			if err := duration(to[i])(args[i:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // optionalDuration is for a duration of which zero can be said.
 func optionalDuration(to **caddy.Duration) func([]string) error {
 	return func(args []string) error {
 		d, err := parseDuration(args[0])
 		*to = &d
 		return err
+	}
+}
+
+// durationOrOff is for a duration that can be turned off, which is zero.
+func durationOrOff(to **caddy.Duration) func([]string) error {
+	return func(args []string) error {
+		*to = new(caddy.Duration)
+		if args[0] == "off" {
+			return nil
+		}
+		if err := duration(*to)(args); err != nil {
+			return fmt.Errorf("%w, or off", err)
+		}
+		return nil
 	}
 }
 
@@ -55,7 +81,7 @@ func parseDuration(s string) (caddy.Duration, error) {
 	return caddy.Duration(d), nil
 }
 
-func size(to *int64, limit int64) func([]string) error {
+func size(to *int64, least, limit int64) func([]string) error {
 	return func(args []string) error {
 		n, err := humanize.ParseBytes(args[0])
 		if err != nil {
@@ -63,6 +89,9 @@ func size(to *int64, limit int64) func([]string) error {
 		}
 		if n == 0 || n > uint64(limit) {
 			return fmt.Errorf("%q is out of range: %s", args[0], sizeRange(limit))
+		}
+		if n < uint64(least) {
+			return fmt.Errorf("%q is %d bytes: expected a unit as well, such as %[1]sMiB", args[0], n)
 		}
 		*to = int64(n)
 		return nil

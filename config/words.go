@@ -2,9 +2,7 @@ package config
 
 import (
 	"encoding/json"
-	"fmt"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
@@ -36,7 +34,7 @@ func (c *Config) words() []word {
 		{name: "seller_networks", usage: "<cidr...>", set: list(&c.SellerNetworks)},
 		{name: "default_seller", usage: "<id>", set: text(&c.DefaultSeller)},
 		{name: "selection", usage: "<policy> [<args...>]", guest: &selectionGuest, add: c.setSelection},
-		{name: "affinity", usage: "<duration>|off", set: c.setAffinity},
+		{name: "affinity", usage: "<duration>|off", set: durationOrOff(&c.Affinity)},
 		{name: "model_alias", usage: "<requested> <served>", repeat: true, set: c.addAlias},
 		{name: "payment", usage: "<method> { ... }", repeat: true, guest: &paymentGuest, add: c.addPayment},
 		c.purchaseWord(),
@@ -45,19 +43,9 @@ func (c *Config) words() []word {
 		c.memberWord(),
 		{name: "member_from", usage: "<placeholder>", set: text(&c.MemberFrom)},
 		c.ledgerWord(),
-		{name: "max_body", usage: "<size>", set: size(&c.MaxBody, maxMaxBody)},
+		{name: "max_body", usage: "<size>", set: size(&c.MaxBody, minMaxBody, maxMaxBody)},
+		{name: "heartbeat", usage: "<duration>|off", set: durationOrOff(&c.Heartbeat)},
 	}
-}
-
-func (c *Config) setAffinity(args []string) error {
-	c.Affinity = new(caddy.Duration)
-	if args[0] == "off" {
-		return nil
-	}
-	if err := duration(c.Affinity)(args); err != nil {
-		return fmt.Errorf("%w, or off", err)
-	}
-	return nil
 }
 
 func (c *Config) addAlias(args []string) error {

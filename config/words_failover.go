@@ -6,12 +6,10 @@ func (c *Config) failoverWord() word {
 		c.Failover = f
 		return []word{
 			{name: "connect", usage: "<duration>", set: duration(&f.Connect)},
-			{name: "deadline", usage: "<duration> [<unstreamed>]", set: func(args []string) error {
-				if err := duration(&f.Deadline)(args); err != nil || len(args) == 1 {
-					return err
-				}
-				return duration(&f.UnstreamedDeadline)(args[1:])
-			}},
+			{
+				name: "deadline", usage: "<duration> [<unstreamed> [<attempt>]]",
+				set: durations(&f.Deadline, &f.UnstreamedDeadline, &f.AttemptDeadline),
+			},
 			{name: "idle_timeout", usage: "<duration>", set: duration(&f.IdleTimeout)},
 			{name: "max_attempts", usage: "<n>", set: count(&f.MaxAttempts, 1, maxMaxAttempts)},
 			{name: "retries", usage: "<n>", set: func(args []string) error {

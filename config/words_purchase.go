@@ -10,6 +10,7 @@ func (c *Config) purchaseWord() word {
 			{name: "expiry_margin", usage: "<duration>", set: optionalDuration(&p.ExpiryMargin)},
 			{name: "daily_limit", usage: "<usd>", set: text(&p.DailyLimit)},
 			{name: "session_limit", usage: "<usd>", set: text(&p.SessionLimit)},
+			{name: "seller_limit", usage: "<usd>", set: text(&p.SellerLimit)},
 		}
 	}}
 }

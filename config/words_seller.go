@@ -1,6 +1,10 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 func (c *Config) registryWord() word {
 	return word{
@@ -17,7 +21,7 @@ func (c *Config) registryWord() word {
 			return []word{
 				{name: "refresh", usage: "<duration>", set: duration(&r.Refresh)},
 				{name: "timeout", usage: "<duration>", set: duration(&r.Timeout)},
-				{name: "max_size", usage: "<size>", set: size(&r.MaxSize, maxRegistrySize)},
+				{name: "max_size", usage: "<size>", set: size(&r.MaxSize, 1, maxRegistrySize)},
 			}
 		},
 	}
@@ -40,21 +44,52 @@ func (s *SellerConfig) words() []word {
 	return []word{
 		{name: "protocols", usage: "<protocol...>", set: list(&s.Protocols)},
 		{name: "models", usage: "<model...>", set: list(&s.Models)},
-		{name: "price", usage: "<model> <input> <output> [<cached_input> [<cache_write>]]", repeat: true, set: s.addPrice},
+		{name: "price", usage: "<model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]", repeat: true, set: s.setPrice},
+		{name: "price_of", usage: "<model> <class> <usd>", repeat: true, set: s.setPriceOf},
 		{name: "payment", usage: "<method...>", set: list(&s.Payment)},
 		{name: "api_key", usage: "<secret>", secret: true, set: text(&s.APIKey)},
 		{name: "auth_header", usage: "<name>", set: text(&s.AuthHeader)},
+		{name: "deadline", usage: "<duration> [<unstreamed>]", set: durations(&s.Deadline, &s.UnstreamedDeadline)},
 	}
 }
 
-func (s *SellerConfig) addPrice(args []string) error {
-	p := &PriceConfig{Model: args[0], Input: args[1], Output: args[2]}
-	if len(args) > 3 {
-		p.CachedInput = args[3]
+func (s *SellerConfig) setPrice(args []string) error {
+	p := s.priceOf(args[0])
+	if p.Input != "" {
+		return errRepeated
 	}
-	if len(args) > 4 {
-		p.CacheWrite = args[4]
+	for i, to := range []*string{&p.Input, &p.Output, &p.CachedInput, &p.CacheWrite, &p.CacheWrite1h} {
+		if i+1 < len(args) {
+			*to = args[i+1]
+		}
 	}
-	s.Prices = append(s.Prices, p)
 	return nil
+}
+
+// setPriceOf takes the price of a class that price has no place for. It may stand before the model's price.
+func (s *SellerConfig) setPriceOf(args []string) error {
+	p := s.priceOf(args[0])
+	for _, class := range p.classes() {
+		if class.word != args[1] || !class.apart {
+			continue
+		}
+		if *class.said != "" {
+			return at(args[1], errRepeated)
+		}
+		*class.said = args[2]
+		return nil
+	}
+	return fmt.Errorf("%q is no class of usage: expected one of %s", args[1], strings.Join(p.apart(), ", "))
+}
+
+// priceOf gives what is said of a model's price, and makes it where nothing was said yet.
+func (s *SellerConfig) priceOf(model string) *PriceConfig {
+	for _, p := range s.Prices {
+		if p.Model == model {
+			return p
+		}
+	}
+	p := &PriceConfig{Model: model}
+	s.Prices = append(s.Prices, p)
+	return p
 }

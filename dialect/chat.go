@@ -1,22 +1,20 @@
 package dialect
 
-import (
-	"bytes"
-	"strconv"
-)
+import "bytes"
 
 var chatEndpoints = []*Endpoint{
 	{Path: "/v1/chat/completions", Protocol: ChatCompletions, api: chat},
 }
 
 // everyRequest are the members that all APIs have.
-const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID
+const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID | 1<<memberModels | 1<<memberFallbacks
 
 var chat = &api{
-	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberPromptCacheKey,
+	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberBestOf | 1<<memberStreamOptions | 1<<memberPromptCacheKey,
 	turns:  "messages",
 	event:  (*Events).chunk,
 	marks:  chunkMarks,
+	tells:  chunkTellings,
 	mark:   (*Events).chunkMark,
 	close:  (*Events).chunkClose,
 	broken: (*Events).chunkBreak,
@@ -33,6 +31,7 @@ func (v *Events) chunk(name, data []byte) {
 		return
 	case v.content && !says(data, `"finish_reason"`, 'n') && !says(data, `"usage"`, 'n') && !says(data, `"error"`, 'n') &&
 		!says(data, `"index"`, '0'):
+		v.listen(data)
 		return // one of many: nothing but more content
 	}
 	var c chunk
@@ -41,11 +40,11 @@ func (v *Events) chunk(name, data []byte) {
 		switch string(key) {
 		case "choices":
 			c.known = true
-			each(value, func(value []byte) { c.choice(v, value) })
+			each(value, func(value []byte) { c.some = true; c.choice(v, value) })
 		case "usage":
 			if !empty(value) {
 				v.usage.replace(value)
-				v.stated = true
+				v.stated, c.used = true, value[0] == '{'
 			}
 		case "x_groq":
 			groq = value
@@ -63,17 +62,25 @@ func (v *Events) chunk(name, data []byte) {
 	if groq != nil && !v.stated {
 		v.usage.replace(member(groq, "usage"))
 	}
+	v.final = v.final || c.used && !c.some || groq != nil && !c.some
 	switch {
 	case c.failed:
 		v.fail(data)
-	case c.content, !c.known && c.other, !ok:
+	case c.content, !c.known && c.other, !ok && data[0] != '{': // JSON that is cut is nothing that a client can read
 		v.setContent()
 	}
+	if c.some && !c.failed {
+		v.listen(data)
+	}
+	v.reasoned = v.reasoned || v.finished != 0
+	v.drop = v.takes && ok && c.known && !c.some && c.used && !c.failed
 }
 
 // chunk is what has been seen of one event.
 type chunk struct {
 	known   bool // it has choices, be there none in them: then only they can be content
+	some    bool // there are some
+	used    bool // it has a usage object
 	content bool
 	other   bool // it has members that are not known
 	failed  bool
@@ -122,22 +129,21 @@ func (v *Events) chunkMark(path string, raw []byte) {
 	case path == "usage":
 		v.usage.replace(raw)
 		v.stated = true
+		v.oversized.used = raw
 	case path == "x_groq.usage" && !v.stated:
 		v.usage.replace(raw)
 	case path == "choices.index":
+		v.oversized.chose = true
 		v.answers |= 1 << min(max(digits(raw), 0), 63)
 	case path == "choices.finish_reason":
 		v.finished |= v.answers | 1 // in so long an event, all that it speaks of
+		v.reasoned = true
 	}
 }
 
 func (v *Events) chunkClose(o *oversized) {
+	v.final = v.final || o.used != nil && !o.chose && o.seeker.heard == heard{}
 	if o.failure != nil || o.kind == "error" {
 		v.failAs(o.failure)
 	}
-}
-
-func (v *Events) chunkBreak() []byte {
-	return []byte(`data: {"error":{"message":` + strconv.Quote(breakMessage) +
-		`,"type":"upstream_error","param":null,"code":"upstream_error"}}` + "\n\n")
 }

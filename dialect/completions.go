@@ -6,11 +6,13 @@ var completionsEndpoints = []*Endpoint{
 
 // completions streams as chat does, with text where chat has a delta.
 var completions = &api{
-	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberN,
-	turns:  "prompt",
-	event:  (*Events).chunk,
-	marks:  chunkMarks,
-	mark:   (*Events).chunkMark,
-	close:  (*Events).chunkClose,
-	broken: (*Events).chunkBreak,
+	asks:    everyRequest | 1<<memberMaxTokens | 1<<memberN | 1<<memberBestOf | 1<<memberStreamOptions,
+	turns:   "prompt",
+	prompts: "prompt",
+	event:   (*Events).chunk,
+	marks:   chunkMarks,
+	tells:   chunkTellings,
+	mark:    (*Events).chunkMark,
+	close:   (*Events).chunkClose,
+	broken:  (*Events).chunkBreak,
 }

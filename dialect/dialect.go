@@ -46,18 +46,21 @@ type Endpoint struct {
 
 	api        *api
 	promptOnly bool // the answer has no completion tokens
+	free       bool
 }
 
 // api is what sets one protocol apart from another. Each has a file of its own.
 type api struct {
-	asks   uint32                                 // the members of a request that are read: 1<<memberModel and so on
-	system string                                 // the member that has the system text; empty where the turns have it
-	turns  string                                 // the member that has the conversation
-	event  func(v *Events, name, data []byte)     // looks at one whole event
-	marks  map[string]bool                        // paths of what is wanted from an event that is too long to be held
-	mark   func(v *Events, path string, b []byte) // takes such a value
-	close  func(v *Events, o *oversized)          // such an event has come to its end
-	broken func(v *Events) []byte                 // says that the stream broke
+	asks    uint32                                 // the members of a request that are read: 1<<memberModel and so on
+	system  string                                 // the member that has the system text; empty where the turns have it
+	turns   string                                 // the member that has the conversation
+	prompts string                                 // the member that has a prompt or a list of them; empty where there is one prompt
+	event   func(v *Events, name, data []byte)     // looks at one whole event
+	marks   map[string]bool                        // paths of what is wanted from an event that is too long to be held
+	mark    func(v *Events, path string, b []byte) // takes such a value
+	tells   map[string]telling                     // what of an event is what the answer says
+	close   func(v *Events, o *oversized)          // such an event has come to its end
+	broken  func(v *Events, f fault) []byte        // says that the stream broke
 }
 
 var endpoints = func() map[string]*Endpoint {
@@ -86,33 +89,16 @@ func (e *Endpoint) Ceiling(r *Request) money.Tokens {
 	if t.Completion == 0 {
 		t.Completion = DefaultOutput
 	}
-	if t.Completion > math.MaxInt64/max(r.N, 1) {
+	if t.Completion > math.MaxInt64/max(r.Answers, 1) {
 		t.Completion = math.MaxInt64
 		return t
 	}
-	t.Completion *= max(r.N, 1)
+	t.Completion *= max(r.Answers, 1)
 	return t
 }
 
-// Usage reads what an answer that is not a stream says it used. It is not known when the answer does not say it, or says
-// it in numbers that make no sense.
-func (e *Endpoint) Usage(body []byte) (money.Tokens, bool) {
-	u := noUsage
-	var groq []byte
-	walk(body, func(key, value []byte) {
-		switch string(key) {
-		case "usage":
-			if e.Protocol == Messages {
-				u.merge(value)
-			} else {
-				u.replace(value)
-			}
-		case "x_groq":
-			groq = value
-		}
-	})
-	if groq != nil && u == noUsage {
-		u.replace(member(groq, "usage"))
-	}
-	return u.tokens(e)
-}
+// Free tells whether the path costs nothing where the seller says nothing else: it counts tokens and makes no answer.
+func (e *Endpoint) Free() bool { return e.free }
+
+// NoCompletion tells whether answers have no completion tokens: embeddings, and what is Free.
+func (e *Endpoint) NoCompletion() bool { return e.promptOnly }

@@ -6,10 +6,12 @@ var embeddingsEndpoints = []*Endpoint{
 
 // embeddings knows no streams. A seller that sends one all the same is read as in chat.
 var embeddings = &api{
-	asks:   everyRequest,
-	event:  (*Events).chunk,
-	marks:  chunkMarks,
-	mark:   (*Events).chunkMark,
-	close:  (*Events).chunkClose,
-	broken: (*Events).chunkBreak,
+	asks:    everyRequest,
+	prompts: "input",
+	event:   (*Events).chunk,
+	marks:   chunkMarks,
+	tells:   chunkTellings,
+	mark:    (*Events).chunkMark,
+	close:   (*Events).chunkClose,
+	broken:  (*Events).chunkBreak,
 }

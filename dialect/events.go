@@ -9,17 +9,27 @@ import (
 // Events reads the events of one answer stream, in order. It is for one goroutine.
 type Events struct {
 	endpoint *Endpoint
+	api      *api // that the stream speaks: nearly always the endpoint's
+	known    bool // which it is
 
-	content bool
-	ended   bool
-	failure *Failure
-	usage   usage
+	content  bool
+	ended    bool
+	reasoned bool // it has said why it ended, or that it is done
+	failure  *Failure
+	usage    usage
+	searches int64 // web searches that were seen
 
-	answers   uint64 // chat and completions: a bit for each choice that has been seen,
-	finished  uint64 // and for each that has said why it ended
-	stated    bool   // chat: usage stood at its own place, not only at Groq's
-	sequence  int64  // responses: the last sequence number; -1 before the first
+	answers  uint64 // chat and completions: a bit for each choice that has been seen,
+	finished uint64 // and for each that has said why it ended
+	stated   bool   // chat: usage stood at its own place, not only at Groq's,
+	final    bool   // and in a chunk that has nothing else
+	takes    bool   // such a chunk is to be taken out
+	drop     bool   // and the last event was one
+
+	sequence  int64 // responses: the last sequence number; -1 before the first
 	oversized *oversized
+	listener  seeker
+	heard     heard
 
 	responseID string // responses
 }
@@ -29,32 +39,54 @@ type oversized struct {
 	seeker  seeker
 	kind    string   // what the event says it is
 	failure *Failure // the error that it names
+	used    []byte   // the usage that it names
+	chose   bool     // chat: it has choices
 }
 
 // Events begins to read an answer stream.
 func (e *Endpoint) Events() *Events {
-	return &Events{endpoint: e, usage: noUsage, sequence: -1}
+	v := &Events{endpoint: e, sequence: -1}
+	v.speak(e.api)
+	return v
 }
+
+func (v *Events) speak(a *api) {
+	v.api = a
+	v.listener.tells = a.tells
+}
+
+// TakeOutUsage has the chunks taken out that say nothing but what a stream of chat or completions used: the gateway has asked
+// for them, and the client had not.
+func (v *Events) TakeOutUsage() { v.takes = true }
+
+// Drop tells whether the last event is to be taken out.
+func (v *Events) Drop() bool { return v.drop }
 
 // Event takes the next event: the value of its event field (empty without one) and its data, neither of which is kept. An
 // event that is not whole is only the head of one that is too long to be held: Tail brings the rest.
 //
 // A settlement is no event of these APIs and must not be shown here.
 func (v *Events) Event(name, data []byte, whole bool) {
-	v.oversized = nil
+	if v.oversized != nil {
+		v.heard.take(&v.oversized.seeker.heard)
+	}
+	v.oversized, v.drop = nil, false
 	if v.ended {
 		return
 	}
 	if whole {
 		if data = bytes.TrimSpace(data); len(data) > 0 { // clients drop an event without data
-			v.endpoint.api.event(v, name, data)
+			if !v.known {
+				v.recognise(name, data)
+			}
+			v.api.event(v, name, data)
 		}
 		return
 	}
 	// Whatever it is, it can't be held back.
 	v.setContent()
 	o := &oversized{kind: string(name)}
-	o.seeker.marks = v.endpoint.api.marks
+	o.seeker.marks, o.seeker.tells = v.api.marks, v.api.tells
 	o.seeker.found = func(path string, raw []byte) {
 		switch path {
 		case "type":
@@ -64,8 +96,13 @@ func (v *Events) Event(name, data []byte, whole bool) {
 				o.failure = new(Failure)
 				o.failure.read(raw, 0)
 			}
+		case "response.usage":
+			o.used = bytes.Clone(raw)
+			if isTerminal([]byte(o.kind)) {
+				v.usage.replace(raw)
+			}
 		default:
-			v.endpoint.api.mark(v, path, raw)
+			v.api.mark(v, path, raw)
 		}
 	}
 	v.oversized = o
@@ -81,25 +118,55 @@ func (v *Events) Tail(b []byte) {
 	o.seeker.feed(b)
 	if o.seeker.ended {
 		v.oversized = nil
-		v.endpoint.api.close(v, o)
+		if v.api != responses || hears([]byte(o.kind)) {
+			v.heard.take(&o.seeker.heard)
+		}
+		v.api.close(v, o)
 	}
 }
 
+// listen counts what an event says.
+func (v *Events) listen(data []byte) {
+	v.listener.reset()
+	v.listener.feed(data)
+	v.heard.take(&v.listener.heard)
+}
+
 // Content tells whether the stream has come to where it is to be committed: content, reasoning, a tool call, a refusal or
-// the API's last event. An error that the stream says is none of them.
+// the API's last event. An error that the stream says is none of them, and neither is an end before which nothing was said.
 //
 // An event that is not known counts as content when it carries anything. The other way round a new kind of content would be
 // held back from the client, and an answer that is being paid for might be thrown away.
-func (v *Events) Content() bool { return v.content || v.ended && v.failure == nil }
+func (v *Events) Content() bool {
+	return v.content || v.ended && v.reasoned && v.failure == nil
+}
 
 // Ended tells whether the API's last event has come. What follows it is not looked at.
 func (v *Events) Ended() bool { return v.ended }
 
-// Whole tells whether the stream may end here: its last event has come, or, in chat and completions, each choice has said
-// why it ended and no error has been said (several sellers send no [DONE]).
+// Whole tells whether the stream may end here: its last event has come and there was an answer, or it has said without an
+// error what says that it is done. In chat and completions each choice has said why it ended (several sellers send no [DONE]),
+// in messages it is the reason why it stopped.
 func (v *Events) Whole() bool {
-	return v.ended || v.failure == nil && v.finished != 0 && v.answers&^v.finished == 0
+	switch {
+	case v.ended:
+		return v.content || v.reasoned || v.failure != nil
+	case v.failure != nil:
+		return false
+	}
+	return v.done()
 }
+
+func (v *Events) done() bool {
+	if v.finished != 0 {
+		return v.answers&^v.finished == 0
+	}
+	return v.reasoned
+}
+
+// EndedWithoutReason tells whether the last event has come although nothing has said why: so end streams that a gateway before
+// the model has invented the end of. The client has had what there is, and the seller has failed.
+func (v *Events) EndedWithoutReason() bool { return v.ended && v.failure == nil && !v.done() }
 
 // Failure gives the error that the stream said of itself; nil when it said none.
 func (v *Events) Failure() *Failure { return v.failure }
@@ -107,14 +174,31 @@ func (v *Events) Failure() *Failure { return v.failure }
 // Failed tells whether the stream said an error of its own.
 func (v *Events) Failed() bool { return v.failure != nil }
 
-// Usage gives what the stream has said so far that it used.
-func (v *Events) Usage() (money.Tokens, bool) { return v.usage.tokens(v.endpoint) }
+// Counts gives what the stream has said for good that it used. As long as chat and completions go on, what they say of the
+// answer is not.
+func (v *Events) Counts() Usage {
+	u := v.usage
+	if (v.stated || v.usage.known != 0) && v.isChunks() && !v.final && !v.Whole() {
+		u.forgetOutputs()
+	}
+	u.search(v.searches)
+	return u.counts(v.endpoint.promptOnly, v.Output())
+}
 
-// breakMessage is what a client is told when its stream broke.
-const breakMessage = "The answer broke off before its end: the upstream seller stopped sending. Ask again."
+// Usage gives the counts, and whether the prompt and the completion are among them.
+func (v *Events) Usage() (money.Tokens, bool) {
+	u := v.Counts()
+	return u.wholes()
+}
 
-// Break gives the error event, its blank line included, that tells the client in the API's own shape that the stream broke.
-func (v *Events) Break() []byte { return v.endpoint.api.broken(v) }
+// Output gives what has been seen of the answer's own words and media.
+func (v *Events) Output() Output {
+	h := v.heard
+	if v.oversized != nil {
+		h.take(&v.oversized.seeker.heard)
+	}
+	return h.output()
+}
 
 func (v *Events) setContent() {
 	if v.failure == nil {

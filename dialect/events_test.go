@@ -63,8 +63,8 @@ func TestAfterOversized(t *testing.T) {
 	if _, ok := v.Usage(); !v.Ended() || !ok {
 		t.Error("the last event was not seen")
 	}
-	if !bytes.Contains(v.Break(), []byte(`"sequence_number":42`)) {
-		t.Errorf("%s", v.Break())
+	if !bytes.Contains(v.Break(false), []byte(`"sequence_number":42`)) {
+		t.Errorf("%s", v.Break(false))
 	}
 }
 
@@ -77,10 +77,10 @@ func TestSequence(t *testing.T) {
 	} {
 		v.Event(nil, []byte(data), true)
 	}
-	if got := string(v.Break()); !strings.Contains(got, `"sequence_number":13,`) {
+	if got := string(v.Break(false)); !strings.Contains(got, `"sequence_number":13,`) {
 		t.Error(got)
 	}
-	if got := string(Lookup(responsesPath).Events().Break()); !strings.Contains(got, `"sequence_number":0,`) {
+	if got := string(Lookup(responsesPath).Events().Break(false)); !strings.Contains(got, `"sequence_number":0,`) {
 		t.Error(got)
 	}
 }
@@ -156,11 +156,25 @@ func TestRecordings(t *testing.T) {
 				t.Error("no content")
 			}
 			got, ok := whole.Usage()
-			if want, wantOK := expected(t, e, r.Expected); got != want || ok != wantOK {
+			want, wantOK := expected(t, e, r.Expected)
+			if want.WebSearches == 0 && e.Protocol == Responses {
+				want.WebSearches = int64(bytes.Count(stream, []byte("event: response.web_search_call.completed")))
+			}
+			if got != want || ok != wantOK {
 				t.Errorf("usage %+v %v, want %+v %v", got, ok, want, wantOK)
 			}
-			if again, _ := pieces.Usage(); again != got {
+			again, _ := pieces.Usage()
+			if again.WebSearches = got.WebSearches; again != got && !whole.Failed() { // its [DONE] is no JSON, and so none in pieces
 				t.Errorf("usage in pieces %+v, want %+v", again, got)
+			}
+			if a, b := whole.Output(), pieces.Output(); a != b {
+				t.Errorf("said %+v, in pieces %+v", a, b)
+			}
+			// What was not thought was said: a quarter of it is about its tokens.
+			if spoken := got.Completion - got.Reasoning; ok && spoken > 100 && e.Protocol != Messages {
+				if said := whole.Output().Tokens(); said < spoken/3 || said > 3*got.Completion {
+					t.Errorf("%d tokens of text for %d of completion, %d of them thought", said, got.Completion, got.Reasoning)
+				}
 			}
 			if whole.Failure() == nil && !whole.Whole() && !strings.Contains(r.File, "palmyra") {
 				t.Error("not whole")
@@ -177,35 +191,56 @@ func expected(t *testing.T, e *Endpoint, raw *json.RawMessage) (money.Tokens, bo
 	if raw == nil {
 		return money.Tokens{}, false
 	}
+	type details struct {
+		Cached    int64 `json:"cached_tokens"`
+		Write     int64 `json:"cache_write_tokens"`
+		Audio     int64 `json:"audio_tokens"`
+		Image     int64 `json:"image_tokens"`
+		Reasoning int64 `json:"reasoning_tokens"`
+		Thinking  int64 `json:"thinking_tokens"`
+	}
 	var u struct {
-		PromptTokens        int64 `json:"prompt_tokens"`
-		CompletionTokens    int64 `json:"completion_tokens"`
-		InputTokens         int64 `json:"input_tokens"`
-		OutputTokens        int64 `json:"output_tokens"`
-		CacheRead           int64 `json:"cache_read_input_tokens"`
-		CacheWrite          int64 `json:"cache_creation_input_tokens"`
-		PromptTokensDetails struct {
-			Cached int64 `json:"cached_tokens"`
-			Write  int64 `json:"cache_write_tokens"`
-		} `json:"prompt_tokens_details"`
-		InputTokensDetails struct {
-			Cached int64 `json:"cached_tokens"`
-			Write  int64 `json:"cache_write_tokens"`
-		} `json:"input_tokens_details"`
+		PromptTokens     int64 `json:"prompt_tokens"`
+		CompletionTokens int64 `json:"completion_tokens"`
+		TotalTokens      int64 `json:"total_tokens"`
+		InputTokens      int64 `json:"input_tokens"`
+		OutputTokens     int64 `json:"output_tokens"`
+		CacheRead        int64 `json:"cache_read_input_tokens"`
+		CacheWrite       int64 `json:"cache_creation_input_tokens"`
+		CacheCreation    struct {
+			Hour int64 `json:"ephemeral_1h_input_tokens"`
+		} `json:"cache_creation"`
+		Prompt     details `json:"prompt_tokens_details"`
+		Completion details `json:"completion_tokens_details"`
+		Input      details `json:"input_tokens_details"`
+		Output     details `json:"output_tokens_details"`
+		Tools      struct {
+			Searches int64 `json:"web_search_requests"`
+		} `json:"server_tool_use"`
+		ToolDetails struct {
+			Searches int64 `json:"web_search_requests"`
+		} `json:"server_tool_use_details"`
 	}
 	if err := json.Unmarshal(*raw, &u); err != nil {
 		t.Fatal(err)
 	}
-	switch e.Protocol {
-	case Messages:
-		return money.Tokens{Prompt: u.InputTokens + u.CacheRead + u.CacheWrite, Completion: u.OutputTokens, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite}, true
-	case Responses:
-		d := u.InputTokensDetails
-		return money.Tokens{Prompt: u.InputTokens, Completion: u.OutputTokens, CacheRead: d.Cached, CacheWrite: d.Write}, true
-	default:
-		d := u.PromptTokensDetails
-		return money.Tokens{Prompt: u.PromptTokens, Completion: u.CompletionTokens, CacheRead: d.Cached, CacheWrite: d.Write}, true
+	if e.Protocol == Messages {
+		return money.Tokens{
+			Prompt: u.InputTokens + u.CacheRead + u.CacheWrite, Completion: u.OutputTokens, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite,
+			CacheWrite1h: u.CacheCreation.Hour, Reasoning: u.Output.Thinking, WebSearches: u.Tools.Searches,
+		}, true
 	}
+	prompt, completion, in, out := u.PromptTokens, u.CompletionTokens, u.Prompt, u.Completion
+	if e.Protocol == Responses {
+		prompt, completion, in, out = u.InputTokens, u.OutputTokens, u.Input, u.Output
+	}
+	if out.Reasoning > 0 && prompt+completion+out.Reasoning == u.TotalTokens {
+		completion += out.Reasoning // xAI
+	}
+	return money.Tokens{
+		Prompt: prompt, Completion: completion, CacheRead: in.Cached, CacheWrite: in.Write, AudioIn: in.Audio, ImageIn: in.Image,
+		AudioOut: out.Audio, ImageOut: out.Image, Reasoning: min(out.Reasoning, completion), WebSearches: u.ToolDetails.Searches,
+	}, true
 }
 
 func TestEventTakesNoMemory(t *testing.T) {
@@ -298,7 +333,7 @@ func FuzzEvents(f *testing.F) {
 				t.Fatalf("%q %q: whole %s, in pieces %s", ev.name, ev.data, state(v), state(&pieces))
 			}
 		}
-		if b := v.Break(); !bytes.HasSuffix(b, []byte("\n\n")) || len(split(b)) != 1 || !json.Valid(split(b)[0].data) {
+		if b := v.Break(false); !bytes.HasSuffix(b, []byte("\n\n")) || len(split(b)) != 1 || !json.Valid(split(b)[0].data) {
 			t.Fatalf("%q", b)
 		}
 	})

@@ -11,8 +11,9 @@ type Failure struct {
 	Type   string // its type and code, where they are short plain words
 	Code   string
 
-	rank  int  // which member the status is from
-	model bool // the message begins by naming a model
+	rank    int  // which member the status is from
+	model   bool // the message begins by naming a model
+	foreign bool // it is about what another seller has made
 }
 
 // ClientFault tells whether the request is at fault and not the seller, so that another one would say the same: a 4xx
@@ -34,9 +35,10 @@ func (f *Failure) ClientFault() bool {
 	return f.Type == "invalid_request_error" || f.Code == "invalid_request_error"
 }
 
-// ModelNotFound tells whether the seller says that it does not have the model: in so many words, or as the messages API
-// puts it, not_found_error with a message that begins with "model:". That something else was not found, or that a sentence
-// in the message may mean a model, is not enough: the seller would be left out for what it has.
+// ModelNotFound tells whether the seller says that it does not have the model: in so many words, or as not_found_error without
+// another code and with a message that begins with the model, as the messages API puts it (model: …) and Ollama (model '…' not
+// found). That something else was not found, or that a sentence in the message may mean a model, is not enough: the seller would
+// be left out for what it has.
 func (f *Failure) ModelNotFound() bool {
 	const modelNotFound = "model_not_found"
 	return f.Code == modelNotFound || f.Type == modelNotFound || f.Type == "not_found_error" && f.model
@@ -68,8 +70,12 @@ func (f *Failure) read(b []byte, levels int) {
 		case "code":
 			f.status(value, 1)
 			f.Code = word(value, f.Code)
+			f.foreign = f.foreign || foreignCodes[string(value)]
 		case "message":
-			f.model = f.model || bytes.HasPrefix(value, []byte(`"model:`))
+			f.model = f.model || namesModel(value)
+			f.foreign = f.foreign || saysForeign(value)
+		case "upstream_error", "detail":
+			f.foreign = f.foreign || saysForeign(value)
 		case "type":
 			// At the top level it is the event's own.
 			if t := word(value, ""); t != "" && t != "error" && !bytes.HasPrefix(value, []byte(`"response.`)) {
@@ -77,6 +83,12 @@ func (f *Failure) read(b []byte, levels int) {
 			}
 		}
 	})
+}
+
+// namesModel tells whether a message begins by naming a model.
+func namesModel(message []byte) bool {
+	rest, ok := bytes.CutPrefix(message, []byte(`"model`))
+	return ok && len(rest) > 1 && (rest[0] == ':' || rest[0] == ' ' && (rest[1] == '\'' || rest[1] == '\\' || rest[1] == '`'))
 }
 
 func (f *Failure) status(raw []byte, rank int) {

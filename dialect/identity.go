@@ -19,7 +19,7 @@ func (v *Events) ResponseID() string { return v.responseID }
 
 // objectID gives the id of the object that b begins with, without going over the rest of it.
 func objectID(b []byte) (id string) {
-	members(b, space(b, 0), nil, func(key, value span) bool {
+	members(b, space(b, 0), func(key, value span) bool {
 		if string(key.of(b)) != "id" {
 			return true
 		}

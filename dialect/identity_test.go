@@ -75,6 +75,9 @@ func TestModelNotFound(t *testing.T) {
 		{404, `{"code":"model_not_found","message":"m"}`, true},
 		{404, `{"type":"error","error":{"type":"not_found_error","message":"model: m"}}`, true},
 		{404, `{"error":{"message":"model: m","type":"not_found_error"},"type":"error"}`, true},
+		{404, `{"error":{"message":"model 'nobody:7b' not found","type":"not_found_error","param":null,"code":null}}`, true}, // Ollama
+		{404, `{"error":{"message":"model \"m\" not found, try pulling it first","type":"not_found_error"}}`, true},
+		{404, `{"error":{"message":"model list not found","type":"not_found_error"}}`, false},
 		{404, `{"type":"error","error":{"type":"not_found_error","message":"Not found"}}`, false},
 		{404, `{"type":"error","error":{"type":"not_found_error","message":"the model: gone"}}`, false},
 		{404, `{"error":{"message":"model: m","type":"invalid_request_error"}}`, false},

@@ -22,6 +22,10 @@ const (
 	memberPromptCacheKey
 	memberPreviousResponseID
 	memberRequestID
+	memberBestOf
+	memberStreamOptions
+	memberModels
+	memberFallbacks
 	memberCount
 
 	noMember = -1
@@ -29,7 +33,7 @@ const (
 
 var memberNames = [memberCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "background", "prompt_cache_key",
-	"previous_response_id", "requestId",
+	"previous_response_id", "requestId", "best_of", "stream_options", "models", "fallbacks",
 }
 
 // twinRequestID is the other spelling of requestId, which sellers take as well.
@@ -49,7 +53,7 @@ func known(raw []byte) (which int, exact bool) {
 		return noMember, false
 	}
 	switch c := raw[0]; c | 0x20 {
-	case 'm', 's', 'n', 'b', 'p', 'r': // how they begin
+	case 'm', 's', 'n', 'b', 'p', 'r', 'f': // how they begin
 	default:
 		if c < utf8.RuneSelf && c != '\\' {
 			return noMember, false
@@ -80,6 +84,28 @@ var spellings = func() []spelling {
 	}
 	return list
 }()
+
+// fold gives a key in small letters and without escapes, and whether it stands so. One that is longer than any that matters is
+// empty.
+func fold(raw []byte) (key []byte, exact bool) {
+	exact = true
+	for _, c := range raw {
+		if c == '\\' || c >= 'A' && c <= 'Z' {
+			exact = false
+		}
+	}
+	switch {
+	case exact:
+		return raw, true
+	case len(raw) > 6*len("previous_response_id"):
+		return nil, false
+	}
+	name, ok := unquote(raw)
+	if !ok {
+		return nil, false
+	}
+	return bytes.ToLower(name), false
+}
 
 // plain tells whether what stands in a string is what it says: ASCII without escapes.
 func plain(raw []byte) bool {

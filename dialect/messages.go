@@ -1,10 +1,8 @@
 package dialect
 
-import "strconv"
-
 var messagesEndpoints = []*Endpoint{
 	{Path: "/v1/messages", Protocol: Messages, Shape: Anthropic, api: messages},
-	{Path: "/v1/messages/count_tokens", Protocol: Messages, Shape: Anthropic, api: messages, promptOnly: true},
+	{Path: "/v1/messages/count_tokens", Protocol: Messages, Shape: Anthropic, api: messages, promptOnly: true, free: true},
 }
 
 var messages = &api{
@@ -12,7 +10,8 @@ var messages = &api{
 	system: "system",
 	turns:  "messages",
 	event:  (*Events).message,
-	marks:  map[string]bool{"type": true, "usage": true, "message.usage": true, "error": true},
+	marks:  map[string]bool{"type": true, "usage": true, "message.usage": true, "delta.stop_reason": true, "error": true},
+	tells:  messageTellings,
 	mark:   (*Events).messageMark,
 	close:  (*Events).messageClose,
 	broken: (*Events).messageBreak,
@@ -21,6 +20,7 @@ var messages = &api{
 // message looks at an event of the messages API.
 func (v *Events) message(name, data []byte) {
 	if v.content && string(name) == "content_block_delta" {
+		v.listen(data)
 		return // one of many: nothing but more content
 	}
 	kind := name
@@ -45,10 +45,12 @@ func (v *Events) message(name, data []byte) {
 	})
 	switch string(kind) {
 	case "message_start":
-		v.usage.merge(member(message, "usage"))
+		v.usage.start(member(message, "usage"))
 	case "message_delta":
 		v.usage.merge(used)
-		if string(member(delta, "stop_reason")) == `"refusal"` {
+		reason := member(delta, "stop_reason")
+		v.reasoned = v.reasoned || !empty(reason)
+		if string(reason) == `"refusal"` {
 			v.setContent()
 		}
 	case "message_stop":
@@ -57,15 +59,17 @@ func (v *Events) message(name, data []byte) {
 		v.fail(data)
 	case "ping", "content_block_stop":
 	case "content_block_start":
+		v.listen(data)
 		if filled(block, true) {
 			v.setContent()
 		}
 	case "content_block_delta":
+		v.listen(data)
 		if filled(delta, false) {
 			v.setContent()
 		}
 	default:
-		if payload || !ok || !empty(message) || !empty(block) || !empty(delta) {
+		if payload || !ok && data[0] != '{' || !empty(message) || !empty(block) || !empty(delta) {
 			v.setContent()
 		}
 	}
@@ -86,8 +90,13 @@ func filled(b []byte, opens bool) (yes bool) {
 }
 
 func (v *Events) messageMark(path string, raw []byte) {
-	if path == "usage" || path == "message.usage" {
+	switch path {
+	case "message.usage":
+		v.usage.start(raw)
+	case "usage":
 		v.usage.merge(raw)
+	case "delta.stop_reason":
+		v.reasoned = v.reasoned || !empty(raw)
 	}
 }
 
@@ -98,9 +107,4 @@ func (v *Events) messageClose(o *oversized) {
 	case "error":
 		v.failAs(o.failure)
 	}
-}
-
-func (v *Events) messageBreak() []byte {
-	return []byte("event: error\n" +
-		`data: {"type":"error","error":{"type":"api_error","message":` + strconv.Quote(breakMessage) + `}}` + "\n\n")
 }

@@ -34,7 +34,7 @@ func TestRefusalWrite(t *testing.T) {
 		{TooLarge(10), 413, "request_too_large", "invalid_request_error", "request_too_large", true, ""},
 		{RateLimited(1500 * time.Millisecond), 429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_error", false, "2"},
 		{Upstream(0), 502, "upstream_error", "upstream_error", "api_error", false, "1"},
-		{NoSeller(30 * time.Second), 503, "no_seller_available", "server_error", "overloaded_error", false, "30"},
+		{NoSeller(30 * time.Second), 503, "no_seller_available", "server_error", "overloaded_error", false, "15"},
 		{Unavailable(time.Millisecond, "full"), 503, "no_seller_available", "server_error", "overloaded_error", false, "1"},
 		{DeadlineExceeded(), 504, "deadline_exceeded", "server_error", "timeout_error", false, ""},
 		{Loop(), 508, "loop_detected", "invalid_request_error", "invalid_request_error", true, ""},
@@ -135,7 +135,7 @@ func TestBreakRaises(t *testing.T) {
 				v.Event(e.name, e.data, true)
 			}
 			w.Header().Set("Content-Type", "text/event-stream")
-			_, _ = io.WriteString(w, begun+string(v.Break()))
+			_, _ = io.WriteString(w, begun+string(v.Break(false)))
 		}
 	}
 	ctx := context.Background()

@@ -1,9 +1,6 @@
 package dialect
 
-import (
-	"bytes"
-	"strconv"
-)
+import "bytes"
 
 // ResponsesPath is the one on which clients also try a WebSocket.
 const ResponsesPath = "/v1/responses"
@@ -19,6 +16,7 @@ var responses = &api{
 	turns:  "input",
 	event:  (*Events).response,
 	marks:  map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.error": true, "error": true},
+	tells:  responseTellings,
 	mark:   (*Events).responseMark,
 	close:  (*Events).responseClose,
 	broken: (*Events).responseBreak,
@@ -31,6 +29,7 @@ func (v *Events) response(name, data []byte) {
 	}
 	if v.content && isDelta(data) {
 		v.sequenceIn(data)
+		v.hear(name, data)
 		return // one of many: nothing but more content
 	}
 	kind := name
@@ -58,13 +57,16 @@ func (v *Events) response(name, data []byte) {
 	if response != nil && v.responseID == "" {
 		v.responseID = objectID(response)
 	}
-	if response != nil && bytes.Contains(response, []byte(`"usage"`)) {
-		v.usage.replace(member(response, "usage"))
-	}
+	v.hear(kind, data)
 	switch string(kind) {
-	case "response.completed", "response.incomplete":
-		v.ended = true
-	case "response.failed":
+	case "response.completed", "response.incomplete", "response.done":
+		v.usage.replace(member(response, "usage"))
+		v.ended, v.reasoned = true, !empty(response)
+		if status := member(response, "status"); string(status) == `"failed"` || string(status) == `"cancelled"` {
+			v.fail(data)
+		}
+	case "response.failed", "response.cancelled":
+		v.usage.replace(member(response, "usage"))
 		v.fail(data)
 		v.ended = true
 	case "error":
@@ -80,7 +82,7 @@ func (v *Events) response(name, data []byte) {
 			v.setContent()
 		}
 	default:
-		if payload || !ok || !empty(item) || !empty(part) || !empty(response) {
+		if payload || !ok && data[0] != '{' || !empty(item) || !empty(part) || !empty(response) {
 			v.setContent()
 		}
 	}
@@ -130,16 +132,19 @@ func (v *Events) responseMark(path string, raw []byte) {
 		if v.responseID == "" {
 			v.responseID = identifier(raw)
 		}
-	case "response.usage":
-		v.usage.replace(raw)
 	}
 }
 
 func (v *Events) responseClose(o *oversized) {
 	switch o.kind {
-	case "response.completed", "response.incomplete":
-		v.ended = true
-	case "response.failed":
+	case "response.completed", "response.incomplete", "response.done":
+		v.usage.replace(o.used)
+		v.ended, v.reasoned = true, true
+		if o.failure != nil {
+			v.failAs(o.failure)
+		}
+	case "response.failed", "response.cancelled":
+		v.usage.replace(o.used)
 		v.failAs(o.failure)
 		v.ended = true
 	case "error":
@@ -147,12 +152,37 @@ func (v *Events) responseClose(o *oversized) {
 	}
 }
 
-// responseBreak gives the API's error event. Its members stand at its top level, as the API describes it, and once more
-// under error, as the API really sends it: the SDKs raise an error for that alone.
-func (v *Events) responseBreak() []byte {
-	message := strconv.Quote(breakMessage)
-	return []byte("event: error\n" +
-		`data: {"type":"error","code":"upstream_error","message":` + message + `,"param":null,"sequence_number":` +
-		strconv.FormatInt(v.sequence+1, 10) +
-		`,"error":{"type":"upstream_error","code":"upstream_error","message":` + message + `,"param":null}}` + "\n\n")
+// hear counts what an event says, where it is one that says anything: a delta, an item that is done, the whole answer.
+func (v *Events) hear(kind, data []byte) {
+	switch {
+	case bytes.HasSuffix(kind, []byte(".delta")), isDelta(data):
+		audio := bytes.Contains(data[:min(len(data), 64)], []byte("audio.delta")) || bytes.HasSuffix(kind, []byte("audio.delta"))
+		v.listener.reset()
+		v.listener.feed(data)
+		if s := &v.listener.heard[inPieces]; audio {
+			s.audio, s.text = s.text, 0
+		}
+		v.heard.take(&v.listener.heard)
+		return
+	case string(kind) == "response.web_search_call.completed":
+		v.searches++
+	}
+	if hears(kind) {
+		v.listen(data)
+	}
+}
+
+// hears tells whether an event of this kind says anything of the answer. One that opens an item is not counted: what stands in it
+// comes again when it is done.
+func hears(kind []byte) bool {
+	return bytes.HasSuffix(kind, []byte(".delta")) || string(kind) == "response.output_item.done" || isTerminal(kind)
+}
+
+// isTerminal tells whether an event of this kind is the API's last one.
+func isTerminal(kind []byte) bool {
+	switch string(kind) {
+	case "response.completed", "response.incomplete", "response.done", "response.failed", "response.cancelled":
+		return true
+	}
+	return false
 }

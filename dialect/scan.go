@@ -2,27 +2,44 @@ package dialect
 
 import (
 	"bytes"
+	"math"
+	"slices"
 	"strconv"
+	"strings"
 )
 
-// Request is what the top level of a request says.
+// Request is what the top level of a request says, and what is seen of its prompt on the way.
 type Request struct {
-	Model                string // as asked for, before any alias
-	ModelStart, ModelEnd int    // the body's bytes that say it, their quotes included
-	InsertAt             int    // right after the opening brace: another member and a comma may be put in there
+	Model                string   // as asked for, before any alias
+	ModelStart, ModelEnd int      // the body's bytes that say it, their quotes included
+	InsertAt             int      // right after the opening brace: another member and a comma may be put in there
+	Models               []string // every other model that the request names, beside model and in its tools; each once
 
 	Stream             bool
+	IncludeUsage       bool  // a stream's usage is asked for, in chat and completions (see AskUsage)
 	MaxOutput          int64 // the asked limit of completion tokens; 0 when there is none
-	N                  int64 // how many answers are asked for, at least 1
+	N                  int64 // how many answers to a prompt are asked for, at least 1
+	Answers            int64 // how many are made: n or best_of, times the number of prompts; at least 1
 	RequestID          string
 	HasRequestID       bool   // the client has named one itself, readable or not: none may be added
 	PromptCacheKey     string // empty when there is none, or none that can be read
 	PreviousResponseID string
 
-	// PromptTokens is an estimate: a third of the body's bytes. Each piece of media in base64 counts 2,000 instead.
+	// PromptTokens is the most that the visible prompt is taken to be: a third of the body's bytes; for an image in its place
+	// (by URL too) 2,000 instead, for a document one for 16 of its bytes, for audio one for 256; and 32,000 each, at most 200,000,
+	// for what is not in the body: a file by URL or id, a stored prompt, a conversation, a hosted tool. What PreviousResponseID
+	// goes on from is not in it.
 	PromptTokens int64
+	// PromptWhole: all of the prompt is in the body, so that it can't be more tokens than the body has bytes.
+	PromptWhole bool
+	// HostedTools: tools run at the server (web search, code, MCP), whose results become part of the prompt.
+	HostedTools bool
+	// Sealed: the request carries what only its maker can read or check (encrypted reasoning, the signature of thinking), or
+	// items by an id of its maker's. See WrongSeller.
+	Sealed bool
 
-	system, turns span // the members that Opening reads
+	system, turns        span // the members that Opening reads
+	streamOptions, usage span // stream_options, and the include_usage in it; empty where it is missing
 }
 
 // maxModel is how long a model's name may be: it is kept with each entry of the ledger.
@@ -32,7 +49,7 @@ const maxModel = 512
 // is wrong, and never what stands in it.
 func (e *Endpoint) Scan(body []byte) (*Request, *Refusal) {
 	s := scanner{body: body, endpoint: e, request: &Request{N: 1, ModelStart: -1}}
-	whole := walkSpans(body, &s.media, s.member)
+	whole := s.walk()
 	switch {
 	case s.refusal != nil:
 		return nil, s.refusal
@@ -44,16 +61,56 @@ func (e *Endpoint) Scan(body []byte) (*Request, *Refusal) {
 		return nil, InvalidRequest("model", "The member model is missing. Name the model to be asked.")
 	}
 	s.request.InsertAt = bytes.IndexByte(body, '{') + 1
-	s.request.PromptTokens = s.media.promptTokens(len(body))
+	s.conclude()
+	if s.refusal != nil {
+		return nil, s.refusal
+	}
 	return s.request, nil
+}
+
+// walk takes one member after the other, and tells whether the body is one object, whole and alone.
+func (s *scanner) walk() bool {
+	b := s.body
+	end := object(b, space(b, 0), func(key span, i int) int {
+		s.facts.begin(key.of(b), s.endpoint.api)
+		end := skip(b, i, &s.facts)
+		if end >= 0 {
+			s.member(key, span{i, end})
+		}
+		return end
+	})
+	return end >= 0 && space(b, end) == len(b)
+}
+
+// conclude says what is known once all members have been seen.
+func (s *scanner) conclude() {
+	r, f := s.request, &s.facts
+	for _, raw := range f.models {
+		s.names(raw)
+	}
+	r.Models = slices.DeleteFunc(r.Models, func(name string) bool { return name == r.Model })
+	if strings.HasSuffix(r.Model, ":online") { // OpenRouter's way to ask for a web search
+		f.hosted++
+	}
+	r.HostedTools = f.hostedTools() > 0
+	r.PromptWhole = !f.remote && !r.HostedTools && r.PreviousResponseID == ""
+	r.Sealed = f.sealed
+	r.PromptTokens = f.promptTokens(len(s.body))
+	r.Answers = max(r.N, s.bestOf)
+	if prompts := f.prompts(); r.Answers > math.MaxInt64/prompts {
+		r.Answers = math.MaxInt64
+	} else {
+		r.Answers *= prompts
+	}
 }
 
 type scanner struct {
 	body     []byte
 	endpoint *Endpoint
 	request  *Request
-	media    media
+	facts    facts
 	seen     uint32
+	bestOf   int64
 	refusal  *Refusal // the first thing that is wrong
 }
 
@@ -66,6 +123,7 @@ func (s *scanner) member(key, value span) {
 	if which == noMember {
 		s.checkName(name)
 		s.opening(name, value)
+		s.remote(name, value.of(s.body))
 		return
 	}
 	member := memberNames[which]
@@ -116,6 +174,12 @@ func (s *scanner) take(which int, value span) {
 		r.PreviousResponseID = s.text("previous_response_id", raw)
 	case memberRequestID:
 		r.HasRequestID, r.RequestID = true, readable(raw)
+	case memberBestOf:
+		s.bestOf = s.integer("best_of", raw, 0)
+	case memberStreamOptions:
+		s.streamOptions(value)
+	case memberModels, memberFallbacks:
+		s.models(raw)
 	}
 }
 

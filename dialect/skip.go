@@ -39,12 +39,12 @@ func (n *nest) word(level int) *uint64 {
 }
 
 // skip gives the end of the value that begins at b[i], or -1 at a fault.
-func skip(b []byte, i int, m *media) int {
+func skip(b []byte, i int, f *facts) int {
 	if i >= len(b) {
 		return -1
 	}
 	if b[i] != '{' && b[i] != '[' {
-		return skipScalar(b, i, m)
+		return skipScalar(b, i, f)
 	}
 	var n nest
 	for {
@@ -58,23 +58,21 @@ func skip(b []byte, i int, m *media) int {
 				return -1
 			}
 			n.push(c == '{')
-			if m != nil {
-				if m.list(); c == '{' {
-					m.open()
-				}
+			if f != nil {
+				f.open(c == '{')
 			}
 			i = space(b, i+1)
 			if i < len(b) && b[i] == c+2 { // an empty one, closed below: '}' is '{'+2, ']' is '['+2
 				break
 			}
 			if c == '{' {
-				if i = enter(b, i, m); i < 0 {
+				if i = enter(b, i, f); i < 0 {
 					return -1
 				}
 			}
 			continue
 		default:
-			if i = skipScalar(b, i, m); i < 0 {
+			if i = skipScalar(b, i, f); i < 0 {
 				return -1
 			}
 		}
@@ -87,14 +85,14 @@ func skip(b []byte, i int, m *media) int {
 			switch {
 			case b[i] == ',':
 				if i = space(b, i+1); object {
-					if i = enter(b, i, m); i < 0 {
+					if i = enter(b, i, f); i < 0 {
 						return -1
 					}
 				}
 				next = true
 			case object && b[i] == '}', !object && b[i] == ']':
-				if m != nil && object {
-					m.close()
+				if f != nil {
+					f.close()
 				}
 				i++
 				if n.depth--; n.depth == 0 {
@@ -108,10 +106,10 @@ func skip(b []byte, i int, m *media) int {
 }
 
 // enter goes over the key at b[i] to the value.
-func enter(b []byte, i int, m *media) int {
+func enter(b []byte, i int, f *facts) int {
 	end := skipKey(b, i)
-	if m != nil && end > 0 {
-		m.key(b[i:end])
+	if f != nil && end > 0 {
+		f.name(b[i:end])
 	}
 	return end
 }
@@ -130,15 +128,18 @@ func skipKey(b []byte, i int) int {
 	return space(b, i+1)
 }
 
-func skipScalar(b []byte, i int, m *media) int {
+func skipScalar(b []byte, i int, f *facts) int {
 	switch c := b[i]; {
 	case c == '"':
 		end := skipString(b, i)
-		if m != nil && end > 0 {
-			m.text(b[i:end])
+		if f != nil && end > 0 {
+			f.text(b[i:end])
 		}
 		return end
 	case c == '-' || c >= '0' && c <= '9':
+		if f != nil {
+			f.number()
+		}
 		return skipNumber(b, i)
 	case c == 't':
 		return skipWord(b, i, "true")

@@ -51,14 +51,57 @@ func state(v *Events) string {
 	if f := v.Failure(); f != nil {
 		words = append(words, fmt.Sprintf("{status %d type %q code %q client %v}", f.Status, f.Type, f.Code, f.ClientFault()))
 	}
-	if t, ok := v.Usage(); ok {
-		words = append(words, fmt.Sprintf("{prompt %d completion %d read %d write %d}", t.Prompt, t.Completion, t.CacheRead, t.CacheWrite))
+	if u := v.Counts(); u.Complete() {
+		words = append(words, fmt.Sprintf("{prompt %d completion %d read %d write %d%s}", u.Prompt, u.Completion, u.CacheRead, u.CacheWrite, others(u)))
+	} else if u.Known != 0 {
+		words = append(words, fmt.Sprintf("{only%s%s}", named(u, classes[:4]), others(u)))
+	}
+	if v.EndedWithoutReason() {
+		words = append(words, "for no reason")
+	}
+	if v.Drop() {
+		words = append(words, "taken out")
 	}
 	if len(words) == 0 {
 		return "-"
 	}
 	return strings.Join(words, " ")
 }
+
+var classes = []struct {
+	class Class
+	name  string
+	of    func(Usage) int64
+}{
+	{ClassPrompt, "prompt", func(u Usage) int64 { return u.Prompt }},
+	{ClassCompletion, "completion", func(u Usage) int64 { return u.Completion }},
+	{ClassCacheRead, "read", func(u Usage) int64 { return u.CacheRead }},
+	{ClassCacheWrite, "write", func(u Usage) int64 { return u.CacheWrite }},
+	{ClassCacheWrite1h, "write1h", func(u Usage) int64 { return u.CacheWrite1h }},
+	{ClassAudioIn, "audioIn", func(u Usage) int64 { return u.AudioIn }},
+	{ClassImageIn, "imageIn", func(u Usage) int64 { return u.ImageIn }},
+	{ClassAudioOut, "audioOut", func(u Usage) int64 { return u.AudioOut }},
+	{ClassImageOut, "imageOut", func(u Usage) int64 { return u.ImageOut }},
+	{ClassReasoning, "reasoning", func(u Usage) int64 { return u.Reasoning }},
+	{ClassWebSearches, "searches", func(u Usage) int64 { return u.WebSearches }},
+}
+
+// named gives the known ones of some classes.
+func named(u Usage, of []struct {
+	class Class
+	name  string
+	of    func(Usage) int64
+},
+) (s string) {
+	for _, c := range of {
+		if u.Known&c.class != 0 {
+			s += fmt.Sprintf(" %s %d", c.name, c.of(u))
+		}
+	}
+	return s
+}
+
+func others(u Usage) string { return named(u, classes[4:]) }
 
 // TestStreams runs the scripts in testdata: what is known after each event of a stream. A script's command is "stream" with
 // a path; with "oversized" each event is shown as one that is too long to be held, byte by byte.
@@ -72,6 +115,9 @@ func TestStreams(t *testing.T) {
 				t.Fatalf("no endpoint at %s", path)
 			}
 			v := e.Events()
+			if d.HasArg("take-out") {
+				v.TakeOutUsage()
+			}
 			var out strings.Builder
 			for _, ev := range split([]byte(d.Input)) {
 				if d.HasArg("oversized") {
@@ -82,7 +128,11 @@ func TestStreams(t *testing.T) {
 				} else {
 					v.Event(ev.name, ev.data, true)
 				}
-				fmt.Fprintln(&out, state(v))
+				fmt.Fprint(&out, state(v))
+				if d.HasArg("said") {
+					fmt.Fprintf(&out, " said %d+%d", v.Output().Text, v.Output().Media)
+				}
+				fmt.Fprintln(&out)
 			}
 			return out.String()
 		})

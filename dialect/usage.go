@@ -6,93 +6,232 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// usage is what has been read of how many tokens an answer took. A count that was not said, or makes no sense, is unknown.
-type usage struct {
-	prompt, completion, read, write int64
+// Class is a class of usage, or a set of them.
+type Class uint16
+
+// The classes, in the order of money.Tokens. WebSearches are calls, the others tokens.
+const (
+	ClassPrompt Class = 1 << iota
+	ClassCompletion
+	ClassCacheRead
+	ClassCacheWrite
+	ClassCacheWrite1h
+	ClassAudioIn
+	ClassImageIn
+	ClassAudioOut
+	ClassImageOut
+	ClassReasoning
+	ClassWebSearches
+
+	// ClassWholes are the two that contain all other tokens.
+	ClassWholes = ClassPrompt | ClassCompletion
+	outputs     = ClassCompletion | ClassAudioOut | ClassImageOut | ClassReasoning | ClassWebSearches
+)
+
+// Usage is what an answer has said so far, for good, of what it used. A class that is not Known is zero in Tokens: it was not
+// said, in a number that can't be read, or only by a placeholder.
+type Usage struct {
+	money.Tokens
+	Known Class
 }
 
-const unknown = -1
+// Complete tells whether the prompt and the completion are known, so that nothing has to be estimated.
+func (u Usage) Complete() bool { return u.Known&ClassWholes == ClassWholes }
 
-// noUsage is what is known before anything has been read.
-var noUsage = usage{unknown, unknown, unknown, unknown}
+func (u Usage) wholes() (money.Tokens, bool) {
+	if !u.Complete() {
+		return money.Tokens{}, false
+	}
+	return u.Tokens, true
+}
+
+// Fill gives the usage with estimates for the prompt and the completion where they are not known. Parts that are known stay,
+// no larger than what they are parts of.
+func (u Usage) Fill(prompt, completion int64) money.Tokens {
+	t := u.Tokens
+	if u.Known&ClassPrompt == 0 {
+		t.Prompt = prompt
+	}
+	if u.Known&ClassCompletion == 0 {
+		t.Completion = completion
+	}
+	return fit(t)
+}
+
+// fit cuts parts down to what they are parts of.
+func fit(t money.Tokens) money.Tokens {
+	t.CacheRead = min(t.CacheRead, t.Prompt)
+	t.CacheWrite = min(t.CacheWrite, t.Prompt-t.CacheRead)
+	t.CacheWrite1h = min(t.CacheWrite1h, t.CacheWrite)
+	t.AudioIn = min(t.AudioIn, t.Prompt)
+	t.ImageIn = min(t.ImageIn, t.Prompt-t.AudioIn)
+	t.AudioOut = min(t.AudioOut, t.Completion)
+	t.ImageOut = min(t.ImageOut, t.Completion-t.AudioOut)
+	t.Reasoning = min(t.Reasoning, t.Completion)
+	return t
+}
+
+// usage is what has been read of how many tokens an answer took. A count that was not said, or makes no sense, is unknown.
+type usage struct {
+	tokens money.Tokens
+	known  Class
+	apart  bool // the prompt is said without its cached parts, as the messages API does
+}
 
 // maxTokens is more than any answer takes; a larger count is no count.
 const maxTokens = 1_000_000_000_000
 
-// replace reads a usage object of the OpenAI APIs over what was read before. One that says nothing leaves it as it is.
-// Chat, completions and embeddings say prompt_tokens and completion_tokens, responses say input_tokens and output_tokens.
+// set takes a number; null says nothing, and what else can't be read makes the class unknown.
+func (u *usage) set(c Class, to *int64, raw []byte) {
+	if string(raw) == "null" {
+		return
+	}
+	*to, u.known = 0, u.known&^c
+	if n := digits(raw); n >= 0 && n <= maxTokens {
+		*to, u.known = n, u.known|c
+	}
+}
+
+// replace reads a usage object of the OpenAI APIs over what was read before. One that says nothing leaves it as it is. Chat,
+// completions and embeddings say prompt_tokens and completion_tokens, responses say input_tokens and output_tokens.
 func (u *usage) replace(raw []byte) {
-	next := noUsage
-	hit := int64(unknown)
+	var next, hit usage
+	total := int64(-1)
+	said := false
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
 		case "prompt_tokens", "input_tokens":
-			next.prompt = count(value)
+			said = said || !empty(value)
+			next.set(ClassPrompt, &next.tokens.Prompt, value)
 		case "completion_tokens", "output_tokens":
-			next.completion = count(value)
+			said = said || !empty(value)
+			next.set(ClassCompletion, &next.tokens.Completion, value)
+		case "total_tokens":
+			total = digits(value)
 		case "prompt_tokens_details", "input_tokens_details":
-			walk(value, func(key, value []byte) {
-				switch string(key) {
-				case "cached_tokens":
-					next.read = count(value)
-				case "cache_write_tokens":
-					next.write = count(value)
-				}
-			})
-		case "prompt_cache_hit_tokens": // DeepSeek's own name for it
-			hit = count(value)
+			next.promptDetails(value)
+		case "completion_tokens_details", "output_tokens_details":
+			next.completionDetails(value)
+		case "prompt_cache_hit_tokens", "cache_read_input_tokens": // other names for it, that count without the first
+			hit.set(ClassCacheRead, &hit.tokens.CacheRead, value)
+		case "cache_creation_input_tokens":
+			hit.set(ClassCacheWrite, &hit.tokens.CacheWrite, value)
+		case "server_tool_use", "server_tool_use_details":
+			next.set(ClassWebSearches, &next.tokens.WebSearches, member(value, "web_search_requests"))
+		case "server_side_tool_usage_details":
+			next.set(ClassWebSearches, &next.tokens.WebSearches, member(value, "web_search_calls"))
 		}
 	})
-	if next.prompt == unknown && next.completion == unknown {
+	if !said {
 		return
 	}
-	if next.read == unknown {
-		next.read = hit
+	if t := &next.tokens; next.known&(ClassWholes|ClassReasoning) == ClassWholes|ClassReasoning && t.Reasoning > 0 &&
+		t.Prompt+t.Completion+t.Reasoning == total {
+		t.Completion += t.Reasoning // xAI says the completion without what was thought
+	}
+	if next.known&ClassCacheRead == 0 {
+		next.tokens.CacheRead, next.known = hit.tokens.CacheRead, next.known|hit.known&ClassCacheRead
+	}
+	if next.known&ClassCacheWrite == 0 {
+		next.tokens.CacheWrite, next.known = hit.tokens.CacheWrite, next.known|hit.known&ClassCacheWrite
 	}
 	*u = next
 }
 
-// merge reads a usage object of the messages API: each count it names takes the place of the one before.
-func (u *usage) merge(raw []byte) {
-	set := func(to *int64, value []byte) {
-		if n := count(value); n != unknown {
-			*to = n
-		}
-	}
+func (u *usage) promptDetails(raw []byte) {
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
-		case "input_tokens":
-			set(&u.prompt, value)
-		case "output_tokens":
-			set(&u.completion, value)
-		case "cache_read_input_tokens":
-			set(&u.read, value)
-		case "cache_creation_input_tokens":
-			set(&u.write, value)
+		case "cached_tokens":
+			u.set(ClassCacheRead, &u.tokens.CacheRead, value)
+		case "cache_write_tokens", "cache_creation_tokens":
+			u.set(ClassCacheWrite, &u.tokens.CacheWrite, value)
+		case "audio_tokens":
+			u.set(ClassAudioIn, &u.tokens.AudioIn, value)
+		case "image_tokens":
+			u.set(ClassImageIn, &u.tokens.ImageIn, value)
 		}
 	})
 }
 
-// tokens gives the counts in one form: the prompt is all of it, the cached parts are within it.
-func (u usage) tokens(e *Endpoint) (money.Tokens, bool) {
-	if u.prompt == unknown || u.completion == unknown && !e.promptOnly {
-		return money.Tokens{}, false
-	}
-	t := money.Tokens{Prompt: u.prompt, Completion: max(u.completion, 0), CacheRead: max(u.read, 0), CacheWrite: max(u.write, 0)}
-	if e.Protocol == Messages {
-		t.Prompt += t.CacheRead + t.CacheWrite
-	}
-	t.CacheRead = min(t.CacheRead, t.Prompt)
-	t.CacheWrite = min(t.CacheWrite, t.Prompt-t.CacheRead)
-	return t, true
+func (u *usage) completionDetails(raw []byte) {
+	walk(raw, func(key, value []byte) {
+		switch string(key) {
+		case "reasoning_tokens", "thinking_tokens":
+			u.set(ClassReasoning, &u.tokens.Reasoning, value)
+		case "audio_tokens":
+			u.set(ClassAudioOut, &u.tokens.AudioOut, value)
+		case "image_tokens":
+			u.set(ClassImageOut, &u.tokens.ImageOut, value)
+		}
+	})
 }
 
-// count reads a number of tokens. What is negative, fractional, absurd or no number at all is unknown.
-func count(raw []byte) int64 {
-	if n := digits(raw); n <= maxTokens {
-		return n
+// merge reads a usage object of the messages API: each count it names takes the place of the one before.
+func (u *usage) merge(raw []byte) {
+	walk(raw, func(key, value []byte) {
+		switch string(key) {
+		case "input_tokens":
+			u.apart = true
+			u.set(ClassPrompt, &u.tokens.Prompt, value)
+		case "output_tokens":
+			u.set(ClassCompletion, &u.tokens.Completion, value)
+		case "cache_read_input_tokens":
+			u.set(ClassCacheRead, &u.tokens.CacheRead, value)
+		case "cache_creation_input_tokens":
+			u.set(ClassCacheWrite, &u.tokens.CacheWrite, value)
+		case "cache_creation":
+			u.set(ClassCacheWrite1h, &u.tokens.CacheWrite1h, member(value, "ephemeral_1h_input_tokens"))
+		case "output_tokens_details":
+			u.completionDetails(value)
+		case "server_tool_use":
+			u.set(ClassWebSearches, &u.tokens.WebSearches, member(value, "web_search_requests"))
+		}
+	})
+}
+
+// forgetOutputs drops what is only a placeholder as long as the answer goes on.
+func (u *usage) forgetOutputs() {
+	t := &u.tokens
+	t.Completion, t.AudioOut, t.ImageOut, t.Reasoning, t.WebSearches = 0, 0, 0, 0, 0
+	u.known &^= outputs
+}
+
+// start reads the usage of a message_start. Its completion is a placeholder, and so is a prompt of nothing.
+func (u *usage) start(raw []byte) {
+	u.merge(raw)
+	u.forgetOutputs()
+	if u.tokens.Prompt+u.tokens.CacheRead+u.tokens.CacheWrite == 0 {
+		u.known &^= ClassPrompt | ClassCacheRead | ClassCacheWrite | ClassCacheWrite1h
 	}
-	return unknown
+}
+
+// counts gives the usage in one form: the prompt is all of it, and parts are no larger than what they are parts of. said is
+// what of the answer has been seen: with words, a completion of no tokens is none that can be believed.
+func (u usage) counts(promptOnly bool, said Output) Usage {
+	t := u.tokens
+	if u.apart {
+		t.Prompt += t.CacheRead + t.CacheWrite
+	}
+	known := u.known
+	switch {
+	case promptOnly:
+		t.Completion, known = 0, known|ClassCompletion
+	case known&ClassCompletion != 0 && t.Completion == 0 && said.Text > 0:
+		known &^= ClassCompletion
+	}
+	if known&ClassPrompt == 0 {
+		t.Prompt = 0
+	}
+	whole := t
+	if known&ClassPrompt == 0 {
+		whole.Prompt = math.MaxInt64
+	}
+	if known&ClassCompletion == 0 {
+		whole.Completion = math.MaxInt64
+	}
+	whole = fit(whole)
+	whole.Prompt, whole.Completion = t.Prompt, t.Completion
+	return Usage{Tokens: whole, Known: known}
 }
 
 // digits reads a number that is written in digits alone, else -1.
@@ -108,4 +247,11 @@ func digits(raw []byte) int64 {
 		n = n*10 + int64(c-'0')
 	}
 	return n
+}
+
+// search notes web searches that were seen and not said in a usage object.
+func (u *usage) search(seen int64) {
+	if seen > u.tokens.WebSearches {
+		u.tokens.WebSearches, u.known = seen, u.known|ClassWebSearches
+	}
 }

@@ -11,13 +11,8 @@ func (s span) of(b []byte) []byte { return b[s.start:s.end] }
 // walk hands out the members of the object that b is, in order: the key without its quotes and the value, both as they
 // stand. It tells whether b is one object, whole and alone.
 func walk(b []byte, found func(key, value []byte)) bool {
-	return walkSpans(b, nil, func(key, value span) { found(key.of(b), value.of(b)) })
-}
-
-// walkSpans is walk by position. What media there is in the values is counted in m, when that is not nil.
-func walkSpans(b []byte, m *media, found func(key, value span)) bool {
-	end := members(b, space(b, 0), m, func(key, value span) bool {
-		found(key, value)
+	end := members(b, space(b, 0), func(key, value span) bool {
+		found(key.of(b), value.of(b))
 		return true
 	})
 	return end >= 0 && space(b, end) == len(b)
@@ -25,9 +20,9 @@ func walkSpans(b []byte, m *media, found func(key, value span)) bool {
 
 // members hands out the members of the object at b[i] for as long as found wants more. It gives the object's end, or -1
 // at a fault, at what is no object, and where it was stopped.
-func members(b []byte, i int, m *media, found func(key, value span) bool) int {
+func members(b []byte, i int, found func(key, value span) bool) int {
 	return object(b, i, func(key span, i int) int {
-		end := skip(b, i, m)
+		end := skip(b, i, nil)
 		if end >= 0 && !found(key, span{i, end}) {
 			return -1
 		}

@@ -42,7 +42,7 @@ func startBooks(t *testing.T) *stage {
 	s.seller("bolt", inTurn(sayJSON(402, ``), answerPlain), priced("small"))
 	s.seller("fails", settledBy(sayJSON(500, `{}`), "Settlement-Id", "f1", "Billed-Micros", "5"), priced("large-2"))
 	s.seller("cuts", cutAfter(chatDelta(`{"content":"Hi"}`)), priced("cut"))
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob\n\t\t}\n")
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n")
 	for i, ask := range []struct{ who, model, path, members string }{
 		{"ada", "big", "/v1/chat/completions", ""},
 		{"ada", "small", "/v1/messages", ""},

@@ -102,8 +102,8 @@ func TestEstimatePutRight(t *testing.T) {
 				left -= took // it charges for what it has done
 				close(gone)
 			}, priced("m"))
-			s.open("member ada {\n key ada-key\n }\n member bob {\n key bob-key\n }")
-			res, err := s.send(t.Context(), "/v1/chat/completions", chatOf("m", `"stream":true,`), "Authorization", "Bearer ada-key")
+			s.open("member ada {\n key adas-key\n }\n member bob {\n key bobs-key\n }")
+			res, err := s.send(t.Context(), "/v1/chat/completions", chatOf("m", `"stream":true,`), "Authorization", "Bearer adas-key")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestEstimatePutRight(t *testing.T) {
 			if estimated.BilledSource != "estimate" || estimated.Member != "ada" || estimated.BilledMicros <= 0 {
 				t.Errorf("booked as %+v", estimated)
 			}
-			s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer bob-key").Body.Close()
+			s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer bobs-key").Body.Close()
 			eventually(t, "the next one is booked", func() bool { return len(s.entries("inference")) == 2 })
 			s.verify()
 			balances := s.balances()

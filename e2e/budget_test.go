@@ -27,27 +27,27 @@ func TestBudget(t *testing.T) {
 	}, priced("m"))
 	s.open(`
 		member day {
-			key day
+			key key-of-day
 			daily_budget 0.001
 		}
 		member month {
-			key month
+			key key-of-month
 			monthly_budget 0.0005
 		}
 		member none {
-			key none
+			key key-of-none
 			daily_budget 0
 		}
 		member free {
-			key free
+			key key-of-free
 		}
 		member rated {
-			key rated
+			key key-of-rated
 			rate 2 1h
 		}
 `)
 	ask := func(member, path string) *answered {
-		return s.ask(0, http.MethodPost, path, body, "Authorization", "Bearer "+member)
+		return s.ask(0, http.MethodPost, path, body, "Authorization", "Bearer key-of-"+member)
 	}
 	spendAll := func(member string, budget int) {
 		t.Helper()
@@ -121,7 +121,7 @@ func TestBudget(t *testing.T) {
 	s.reload()
 	for range 30 {
 		all.Go(func() {
-			a := s.ask(0, http.MethodPost, "/v1/chat/completions", body, "Authorization", "Bearer none")
+			a := s.ask(0, http.MethodPost, "/v1/chat/completions", body, "Authorization", "Bearer key-of-none")
 			if a.StatusCode == http.StatusPaymentRequired {
 				refused.Add(1)
 			} else if a.StatusCode == http.StatusOK {

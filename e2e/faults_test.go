@@ -47,7 +47,7 @@ var earlyFaults = []*fault{
 	{name: "429, below zero", tries: 3, answer: says(429, poison, "Retry-After", "-3")},
 	{name: "429, a date gone by", tries: 3, answer: says(429, poison, "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT")},
 	{name: "500", tries: 3, answer: says(500, errorBody("server_error"))},
-	{name: "500, seconds", tries: 3, answer: says(500, poison, "Retry-After", "2")},
+	{name: "500, seconds", tries: 1, answer: says(500, poison, "Retry-After", "2")},
 	{name: "500, charged", tries: 2, answer: func(w http.ResponseWriter, r *http.Request, q *question) {
 		says(500, poison, "X-TokenBuddy-Settlement-Id", rand.Text(), "X-TokenBuddy-Billed-Micros", "3")(w, r, q)
 	}},

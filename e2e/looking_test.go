@@ -50,7 +50,7 @@ func TestLookingIn(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/tokenbuddy/status", "/tokenbuddy/sellers", "/tokenbuddy/ledger/entries", "/tokenbuddy/ledger/summary", "/tokenbuddy/ledger/accounts", "/tokenbuddy/ledger/verify"} {
-		if a := s.ask(0, "GET", path, "", "Authorization", "Bearer sk-ada"); a.StatusCode != 299 {
+		if a := s.ask(0, "GET", path, "", "Authorization", "Bearer sk-ada-key"); a.StatusCode != 299 {
 			t.Errorf("on the site, GET %s: status %d: %s", path, a.StatusCode, a.body)
 		}
 	}

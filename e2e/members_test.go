@@ -40,7 +40,7 @@ func TestMembers(t *testing.T) {
 			key {file.%s}
 		}
 		member globbed {
-			key sk-glob
+			key sk-glob-key
 			models gpt-* m
 		}
 		model_alias fast m
@@ -74,7 +74,7 @@ func TestMembers(t *testing.T) {
 	for model, status := range map[string]int{
 		"m": 200, "fast": 200, "m-latest": 200, "gpt-1": 200, "gpt-2": 200, "vendor/gpt-1": 403, "gpt-9": 403, "gpt-none": 404,
 	} {
-		try(0, model, status, "globbed", "X-Api-Key", "sk-glob")
+		try(0, model, status, "globbed", "X-Api-Key", "sk-glob-key")
 	}
 	grace := []string{"Authorization", "Basic Z3JhY2U6cHc="}
 	try(1, "gpt-1", 200, "grace", grace...)
@@ -143,6 +143,51 @@ func TestLoopbackOnly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLoopbackBehindProxy: where a proxy is trusted, who is anonymous has to be on this machine by every name of the chain. A
+// client writes the first of them itself.
+func TestLoopbackBehindProxy(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, "m")
+	for kind, options := range map[string]string{
+		"first name counts": "\tservers {\n\t\ttrusted_proxies static 127.0.0.0/8 ::1\n\t}\n",
+		"strict":            "\tservers {\n\t\ttrusted_proxies static 127.0.0.0/8 ::1\n\t\ttrusted_proxies_strict\n\t}\n",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			c := newCaddy(t, "")
+			c.write(c.global(options) + siteOf(c.site, market(serveDocument(t, s.lists), "")))
+			c.start()
+			for name, row := range map[string]struct {
+				chain  []string
+				status int
+			}{
+				"no chain":             {nil, 200},
+				"here":                 {[]string{"127.0.0.1"}, 200},
+				"here over here":       {[]string{"::1, 127.0.0.1"}, 200},
+				"elsewhere":            {[]string{"203.0.113.9"}, 401},
+				"says that it is here": {[]string{"127.0.0.1, 203.0.113.9"}, 401},
+				"in two lines":         {[]string{"127.0.0.1", "203.0.113.9"}, 401},
+				"in its first line":    {[]string{"203.0.113.9", "127.0.0.1"}, 401},
+				"no address":           {[]string{"127.0.0.1, unknown"}, 401},
+			} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.site+"/v1/chat/completions", strings.NewReader(chatBody))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header["X-Forwarded-For"] = row.chain
+				res, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				if res.StatusCode != row.status {
+					t.Errorf("%s: status %d, want %d", name, res.StatusCode, row.status)
+				}
+			}
+		})
+	}
 }
 
 // outsideAddress is an address of this machine that is not loopback: who connects to it comes from it.

@@ -19,7 +19,7 @@ func TestModels(t *testing.T) {
 	s.seller("unpayable", answerPlain, "clawtip-only")
 	s.lists[2].PaymentMethods = []string{"clawtip"}
 	const aliases = "\t\tmodel_alias fast gpt-5\n\t\tmodel_alias team/free vendor/model:free@v1\n\t\tmodel_alias nowhere gone\n"
-	s.open(aliases, aliases+"\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t\tmodels gpt-* shared\n\t\t}\n\t\tmember nobody {\n\t\t\tkey sk-nobody\n\t\t\tmodels x\n\t\t}\n")
+	s.open(aliases, aliases+"\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tmodels gpt-* shared\n\t\t}\n\t\tmember nobody {\n\t\t\tkey sk-nobody\n\t\t\tmodels x\n\t\t}\n")
 	all := []string{"claude-x", "fast", "gpt-5", "gpt-5-latest", "shared", "team/free", "vendor/model:free@v1"}
 	adas := []string{"fast", "gpt-5", "gpt-5-latest", "shared"}
 	for _, row := range []struct {
@@ -28,8 +28,8 @@ func TestModels(t *testing.T) {
 		want []string
 	}{
 		{0, nil, all},
-		{1, []string{"Authorization", "Bearer sk-ada"}, adas},
-		{1, []string{"X-Api-Key", "sk-ada"}, adas},
+		{1, []string{"Authorization", "Bearer sk-ada-key"}, adas},
+		{1, []string{"X-Api-Key", "sk-ada-key"}, adas},
 		{1, []string{"X-Api-Key", "sk-nobody"}, nil},
 	} {
 		a := s.ask(row.site, "GET", "/v1/models", "", row.key...)
@@ -59,7 +59,7 @@ func TestModels(t *testing.T) {
 		assertRefused(t, id, s.ask(0, "GET", "/v1/models/"+id, ""), refusedNoModel, false)
 		assertRefused(t, id, s.ask(0, "GET", "/v1/models/"+id, "", "Anthropic-Version", "1"), refusedNoModel, true)
 	}
-	if a := s.ask(1, "GET", "/v1/models/claude-x", "", "X-Api-Key", "sk-ada"); a.StatusCode/100 != 4 {
+	if a := s.ask(1, "GET", "/v1/models/claude-x", "", "X-Api-Key", "sk-ada-key"); a.StatusCode/100 != 4 {
 		t.Errorf("a model that the member may not use: status %d: %s", a.StatusCode, a.body)
 	}
 	for _, path := range []string{"/v1/models", "/v1/models/gpt-5"} {
@@ -67,7 +67,7 @@ func TestModels(t *testing.T) {
 		assertRefused(t, path, s.ask(1, "GET", path, "", "Anthropic-Version", "1"), refusedKey, true)
 	}
 
-	c := clients(t, "http://"+s.sites[1], "sk-ada")
+	c := clients(t, "http://"+s.sites[1], "sk-ada-key")
 	list, err := c.openai.Models.List(context.Background())
 	if err != nil || len(list.Data) != len(adas) || list.Data[0].ID != adas[0] {
 		t.Errorf("openai-go lists %v, %v", list, err)

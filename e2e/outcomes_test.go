@@ -45,8 +45,12 @@ func TestOutcomes(t *testing.T) {
 		least   time.Duration // that the client waits
 	}{
 		{name: "400", sellers: []handler{sayJSON(400, `{"error" : 1}`), never}, status: 400, body: `{"error" : 1}`, asked: []int{1, 0}, bought: []int{1, 0}},
-		{name: "409", sellers: []handler{sayJSON(409, `{"a":1}`), never}, status: 409, body: `{"a":1}`, asked: []int{1, 0}, bought: []int{1, 0}},
-		{name: "413", sellers: []handler{sayJSON(413, `{"a":1}`), never}, status: 413, body: `{"a":1}`, asked: []int{1, 0}, bought: []int{1, 0}},
+		{name: "409", sellers: []handler{sayJSON(409, `{"a":1}`), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "413", sellers: []handler{sayJSON(413, `{"a":1}`), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "409 from everyone", sellers: []handler{sayJSON(409, `{"a":1}`), sayJSON(409, `{"a":2}`)}, status: 409, body: `{"a":2}`, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "413 from everyone", sellers: []handler{sayJSON(413, `{"a":1}`), sayJSON(413, `{"a":2}`)}, status: 413, body: `{"a":2}`, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "another's thinking", sellers: []handler{sayJSON(400, `{"error":{"message":"Invalid signature in thinking block"}}`), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "nobody's thinking", sellers: []handler{sayJSON(400, `{"error":{"message":"Invalid signature in thinking block"}}`)}, status: 400, body: `{"error":{"message":"Invalid signature in thinking block"}}`, asked: []int{1}, bought: []int{1}},
 		{name: "422", sellers: []handler{sayJSON(422, `{"a":1}`), never}, status: 422, body: `{"a":1}`, asked: []int{1, 0}, bought: []int{1, 0}},
 		{name: "405", sellers: []handler{say(405, "text/plain", "no"), never}, status: 405, body: "no", asked: []int{1, 0}, bought: []int{1, 0}},
 		{name: "451", sellers: []handler{sayJSON(451, `{}`), never}, status: 451, body: `{}`, asked: []int{1, 0}, bought: []int{1, 0}},
@@ -93,7 +97,8 @@ func TestOutcomes(t *testing.T) {
 		{name: "502, then 402", sellers: []handler{inTurn(sayJSON(502, private), sayJSON(402, private), answerPlain), never}, status: 200, body: plainAnswer, asked: []int{3, 0}, bought: []int{2, 0}},
 		{name: "402, 500 and 402 again", sellers: []handler{inTurn(sayJSON(402, private), settledBy(failed, "Settlement-Id", "s", "Billed-Micros", "1"), sayJSON(402, private), answerPlain), answerPlain}, status: 200, body: plainAnswer, asked: []int{3, 1}, seller: 1, bought: []int{2, 1}},
 		{name: "cut", sellers: []handler{cut, answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
-		{name: "cut alone", sellers: []handler{cut}, status: 502, asked: []int{1}, bought: []int{1}},
+		{name: "cut alone", sellers: []handler{cut}, status: 502, asked: []int{2}, bought: []int{1}},
+		{name: "cut alone, once", sellers: []handler{inTurn(cut, answerPlain)}, status: 200, body: plainAnswer, asked: []int{2}, bought: []int{1}},
 		{name: "500 for a stream", stream: true, sellers: []handler{inTurn(failed, sayStream(shortStream)), never}, status: 200, body: shortStream, asked: []int{2, 0}, bought: []int{1, 0}},
 		{name: "429 later", sellers: []handler{later(429, "Retry-After", "60"), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "503 later", sellers: []handler{later(503, "Retry-After", "1"), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
@@ -102,7 +107,8 @@ func TestOutcomes(t *testing.T) {
 		{name: "429 later from all", sellers: []handler{later(429, "Retry-After", "60"), later(429, "Retry-After", "11")}, status: 429, body: laterBody, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "429 a little later", sellers: []handler{inTurn(later(429, "Retry-After-Ms", "300"), answerPlain)}, status: 200, body: plainAnswer, asked: []int{2}, bought: []int{1}, least: 300 * time.Millisecond},
 		{name: "503 a little later, the last", sellers: []handler{failed, inTurn(later(503, "Retry-After", "0.3"), answerPlain)}, status: 503, body: laterBody, asked: []int{3, 1}, seller: 1, bought: []int{1, 1}},
-		{name: "500 later", sellers: []handler{inTurn(later(500, "Retry-After", "60"), answerPlain), never}, status: 200, body: plainAnswer, asked: []int{2, 0}, bought: []int{1, 0}},
+		{name: "500 later", sellers: []handler{later(500, "Retry-After", "60"), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "529 later", sellers: []handler{later(529, "Retry-After", "60"), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "200 later", sellers: []handler{with(answerPlain, "Retry-After", "60"), never}, status: 200, body: plainAnswer, asked: []int{1, 0}, bought: []int{1, 0}},
 		{name: "four attempts", sellers: []handler{sayJSON(500, ``), sayJSON(500, ``), sayJSON(500, ``), sayJSON(503, `{"n":4}`), never}, status: 503, body: `{"n":4}`, asked: []int{1, 1, 1, 1, 0}, seller: 3, bought: []int{1, 1, 1, 1, 0}},
 		{name: "four attempts with a purchase", sellers: []handler{sayJSON(500, ``), sayJSON(402, ``), answerPlain, never}, status: 200, body: plainAnswer, asked: []int{1, 2, 1, 0}, seller: 2, bought: []int{1, 2, 1, 0}},
@@ -122,7 +128,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "spent quota in the stream", stream: true, sellers: []handler{stream(0, "insufficient_quota"), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "error after a role", stream: true, sellers: []handler{sayStream(roleOnly + "data: {\"error\":{\"type\":\"overloaded_error\"}}\n\n"), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "no content", stream: true, sellers: []handler{sayStream(roleOnly), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
-		{name: "no content from anyone", stream: true, sellers: []handler{sayStream(roleOnly), sayStream("")}, status: 502, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
+		{name: "no content from anyone", stream: true, sellers: []handler{sayStream(roleOnly), sayStream("")}, status: 502, asked: []int{1, 2}, seller: 1, bought: []int{1, 1}},
 		{name: "only the last event", stream: true, sellers: []handler{sayStream("data: [DONE]\n\n"), never}, status: 200, body: "data: [DONE]\n\n", asked: []int{1, 0}, bought: []int{1, 0}},
 	}
 	s := newStage(t)

@@ -112,7 +112,7 @@ func TestMatching(t *testing.T) {
 var privateHeaders = []string{
 	"Cookie", "session=1", "X-Forwarded-For", "203.0.113.9", "X-Forwarded-Host", "team.example", "Forwarded", "for=203.0.113.9",
 	"X-Real-Ip", "203.0.113.9", "Via", "1.1 x", "X-Private", "p", "X-Stainless-Lang", "go", "X-Stainless-Retry-Count", "1",
-	"X-Session-Id", "s", "X-Claude-Code-Session-Id", "c", "Origin-Agent", "o", "Referer", "https://team.example/", "X-Api-Key", "sk-ada",
+	"X-Session-Id", "s", "X-Claude-Code-Session-Id", "c", "Origin-Agent", "o", "Referer", "https://team.example/", "X-Api-Key", "sk-ada-key",
 	"OpenAI-Organization", "org", "OpenAI-Project", "proj", "Anthropic-Dangerous-Direct-Browser-Access", "true", "Traceparent", "00-1-2-00",
 	"X-Should-Retry", "true", "Proxy-Authorization", "Basic eA==", "Accept-Language", "de", "Range", "bytes=0-1", "If-None-Match", `"x"`,
 	"Content-Language", "en", "X-TokenBuddy-Member", "ada", "Te", "trailers", "Expect-Ct", "x", "Accept-Encoding", "gzip, br, zstd",
@@ -132,9 +132,9 @@ func TestSellerReceives(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	seller := s.seller("acme", answerPlain, "m")
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n")
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
 
-	header := append([]string{"Authorization", "Bearer sk-ada", "Idempotency-Key", "mine", "X-Request-Id", "own id"}, privateHeaders...)
+	header := append([]string{"Authorization", "Bearer sk-ada-key", "Idempotency-Key", "mine", "X-Request-Id", "own id"}, privateHeaders...)
 	for name, values := range passedHeaders {
 		for _, v := range values {
 			header = append(header, name, v)
@@ -173,7 +173,7 @@ func TestSellerReceives(t *testing.T) {
 		}
 	}
 	// A client that names nothing has nothing named for it.
-	req := s.ask(0, "POST", "/v1/chat/completions", chatBody, "X-Api-Key", "sk-ada", "User-Agent", "")
+	req := s.ask(0, "POST", "/v1/chat/completions", chatBody, "X-Api-Key", "sk-ada-key", "User-Agent", "")
 	if req.StatusCode != http.StatusOK {
 		t.Fatalf("status %d: %s", req.StatusCode, req.body)
 	}
@@ -245,14 +245,14 @@ func TestIdempotencyKey(t *testing.T) {
 	sellers := []*fakeSeller{
 		s.seller("s1", sayJSON(500, `{}`), "m"), s.seller("s2", inTurn(sayJSON(402, `{}`), answerPlain), "m"), s.seller("s3", answerPlain, "only"),
 	}
-	s.open("\t\tfailover {\n\t\t\tmax_attempts 6\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob\n\t\t}\n")
+	s.open("\t\tfailover {\n\t\t\tmax_attempts 6\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n")
 	key := func(of *fakeSeller) (last string) {
 		for _, asked := range of.inferences() {
 			last = asked.Header.Get("Idempotency-Key")
 		}
 		return last
 	}
-	a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-ada", "Idempotency-Key", "k")
+	a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-ada-key", "Idempotency-Key", "k")
 	if a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Attempts") != "5" {
 		t.Errorf("status %d after %s attempts", a.StatusCode, a.Header.Get("X-TokenBuddy-Attempts"))
 	}

@@ -111,10 +111,10 @@ func TestRefusals(t *testing.T) {
 	s.lists = append(s.lists, listing{ID: "closed", URL: "http://" + freeAddress(t), Models: []any{"closed"}})
 	s.lists = append(s.lists, listing{ID: "unpayable", URL: good.URL, PaymentMethods: []string{"clawtip"}, Models: []any{"unpayable"}})
 	s.lists = append(s.lists, listing{ID: "narrow", URL: good.URL, Protocols: []string{"embeddings"}, Models: []any{"vectors"}})
-	const ada = "\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t\tmodels m html cut hang closed unpayable vectors none\n\t\t}\n"
+	const ada = "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tmodels m html cut hang closed unpayable vectors none\n\t\t}\n"
 	s.open(ada+"\t\tmax_body 4KiB\n\t\tfailover {\n\t\t\tdeadline 300ms 300ms\n\t\t}\n", ada+"\t\tmodel_alias good forbidden\n")
 
-	key := []string{"Authorization", "Bearer sk-ada"}
+	key := []string{"Authorization", "Bearer sk-ada-key"}
 	for _, row := range []struct {
 		name, body string
 		key        []string
@@ -212,9 +212,9 @@ func TestRefusalOfLongBody(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.seller("good", answerPlain, "m")
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n")
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
 	body := `{"model":"m","x":"` + strings.Repeat("x", 12<<20) + `"}`
-	for key, want := range map[string]refusal{"sk-ada": refusedTooLarge, "sk-bob": refusedKey} {
+	for key, want := range map[string]refusal{"sk-ada-key": refusedTooLarge, "sk-bob-key": refusedKey} {
 		for name, sent := range map[string]string{"whole": body, "not at all": ""} {
 			t.Run(fmt.Sprint(want.status, " ", name), func(t *testing.T) {
 				conn, err := net.Dial("tcp", s.site)
@@ -244,15 +244,15 @@ func TestRefusalsInSDKs(t *testing.T) {
 	s := newStage(t)
 	s.seller("good", answerPlain, "m", "forbidden")
 	s.seller("html", say(500, "text/html", "<b>broken</b>"), "html")
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t\tmodels m html\n\t\t}\n")
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tmodels m html\n\t\t}\n")
 	for _, row := range []struct {
 		key, model string
 		want       refusal
 	}{
 		{"sk-eve", "m", refusedKey},
-		{"sk-ada", "forbidden", refusedModel},
-		{"sk-ada", "none", refusedNoModel},
-		{"sk-ada", "html", refusedUpstream},
+		{"sk-ada-key", "forbidden", refusedModel},
+		{"sk-ada-key", "none", refusedNoModel},
+		{"sk-ada-key", "html", refusedUpstream},
 	} {
 		c := clients(t, "http://"+s.site, row.key)
 		ctx := context.Background()
@@ -289,11 +289,11 @@ func TestSecondKeys(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.seller("good", answerPlain, "m")
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob\n\t\t}\n")
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n")
 	for _, row := range [][]string{
-		{"Authorization", "Bearer sk-ada", "X-Api-Key", "sk-ada"},
-		{"Authorization", "Bearer dummy", "X-Api-Key", "sk-ada"},
-		{"Authorization", "Bearer sk-ada", "X-Api-Key", "dummy"},
+		{"Authorization", "Bearer sk-ada-key", "X-Api-Key", "sk-ada-key"},
+		{"Authorization", "Bearer dummy", "X-Api-Key", "sk-ada-key"},
+		{"Authorization", "Bearer sk-ada-key", "X-Api-Key", "dummy"},
 	} {
 		a := s.ask(0, "POST", "/v1/messages", chatBody, append(slices.Clone(row), "X-Request-Id", strings.Join(row, " "))...)
 		if a.StatusCode != 200 {

@@ -164,8 +164,8 @@ func TestSitesShareLedger(t *testing.T) {
 	c := newCaddy(t, "")
 	second := freeAddress(t)
 	both := func(secondPurchase string) string {
-		return c.global("") + siteOf(c.site, market(registry, "\t\tledger badger books\n\t\tpurchase {\n\t\t\tamount 4\n\t\t}\n")) +
-			siteOf(second, market(registry, "\t\tledger badger ./books\n\t\tpurchase {\n\t\t\tamount "+secondPurchase+"\n\t\t}\n"))
+		return c.global("") + siteOf(c.site, market(registry, "\t\tledger badger "+c.dir+"/books\n\t\tpurchase {\n\t\t\tamount 4\n\t\t}\n")) +
+			siteOf(second, market(registry, "\t\tledger badger "+c.dir+"/./books\n\t\tpurchase {\n\t\t\tamount "+secondPurchase+"\n\t\t}\n"))
 	}
 	c.write(both("4"))
 	c.start()

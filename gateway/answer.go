@@ -24,7 +24,7 @@ type answer struct {
 	events   *dialect.Events  // of the stream
 	bytes    []byte           // of an answer that is no stream: its body, or the first of it
 	more     bool             // there is more of it to come
-	share    int64            // of the memory
+	taken    int64            // of the memory
 }
 
 // maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
@@ -45,8 +45,8 @@ func (a *attempt) read() routing.Outcome {
 		a.call.deadline.Reset(a.rq.gw.settings.Failover.Unstreamed) // its headers came in time; what follows is no stream
 	}
 	var err error
-	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, &n.share}, maxWholeAnswer)
-	if errors.Is(err, errNoMemory) {
+	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer)
+	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
 		n.more, err = true, nil // it has been paid for, so it flows on as it comes
 	}
 	if err != nil {
@@ -108,7 +108,11 @@ func (a *attempt) presentable() bool {
 		return false
 	}
 	status := a.outcome.Status
-	return status == http.StatusNotFound || status == http.StatusTooManyRequests || status >= 500 && json.Valid(a.answer.bytes)
+	switch status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500 && json.Valid(a.answer.bytes)
 }
 
 // readSettlement takes in a settlement that came with the headers of an answer.

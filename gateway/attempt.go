@@ -38,7 +38,7 @@ type attempt struct {
 // admit asks the seller's circuit for leave to send it the request.
 func (a *attempt) admit(force bool) (ok bool) {
 	a.state = a.rq.gw.table.State(a.candidate)
-	a.permit, ok = a.state.Begin(time.Now(), force)
+	a.permit, ok = a.state.Begin(time.Now(), a.candidate.Model, force)
 	return ok
 }
 
@@ -138,6 +138,6 @@ func (a *attempt) end() {
 // release gives back the memory that the answer has taken.
 func (a *attempt) release() {
 	if a.answer != nil {
-		memory.give(a.answer.share)
+		a.rq.memory.give(a.answer.taken)
 	}
 }

@@ -1,83 +1,120 @@
 package gateway
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
-
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 )
 
-// body is a request's body, decoded, and its share of the memory.
+// body is a request's body, decoded, and what it holds of the memory.
 type body struct {
 	bytes []byte
-	share int64
+	share *share
+	taken int64
 }
 
 // release gives the memory back. It may be called again.
 func (b *body) release() {
-	memory.give(b.share)
-	b.bytes, b.share = nil, 0
+	b.share.give(b.taken)
+	b.bytes, b.taken = nil, 0
 }
 
 // readBody reads a request's body to its end, so that HTTP/1 notices a client that leaves, and undoes its coding. The limit
-// is on the decoded size: it bounds what a small compressed body can unfold to.
-func readBody(r *http.Request, limit int64) (*body, *dialect.Refusal) {
-	if r.ContentLength > limit && contentCoding(r.Header) == "" {
+// is on the decoded size: it bounds what a small compressed body can unfold to. What it holds counts as the member's.
+func readBody(r *http.Request, limit int64, s *share) (*body, *dialect.Refusal) {
+	coding := contentCoding(r.Header)
+	if r.ContentLength > limit && coding == "" {
 		return nil, dialect.TooLarge(limit)
 	}
-	decoded, closeDecoder, err := decoder(contentCoding(r.Header), r.Body)
+	b := &body{share: s}
+	decoded, err := newDecoder(coding, r.Body, s)
+	if err == nil {
+		err = b.fill(decoded, limit)
+	}
+	if decoded != nil {
+		decoded.Close()
+	}
 	if err != nil {
-		return nil, dialect.InvalidRequest("", err.Error())
+		b.release()
+		return nil, bodyRefusal(err)
 	}
-	defer closeDecoder()
-	b := new(body)
-	buf, err := b.fill(decoded, r.ContentLength, limit)
-	var tooLarge *http.MaxBytesError
+	return b, nil
+}
+
+// errTooLarge says that a body is larger than it may be.
+type errTooLarge struct{ limit int64 }
+
+func (e errTooLarge) Error() string { return "the body is larger than it may be" }
+
+// bodyRefusal says to the client why its body was not taken.
+func bodyRefusal(err error) *dialect.Refusal {
+	var ours errTooLarge
+	var theirs *http.MaxBytesError // of a handler before this one
+	var unreadable errUnreadable
 	switch {
-	case err == nil && int64(len(buf)) <= limit:
-		b.bytes = buf
-		return b, nil
-	case err == nil, errors.As(err, &tooLarge):
-		b.release()
-		return nil, dialect.TooLarge(limit)
+	case errors.As(err, &ours):
+		return dialect.TooLarge(ours.limit)
+	case errors.As(err, &theirs):
+		return dialect.TooLarge(theirs.Limit)
 	case errors.Is(err, errNoMemory):
-		b.release()
-		return nil, dialect.Unavailable(time.Second, "Too many large requests are under way. Ask again in a moment.")
+		return dialect.Unavailable(time.Second, "Too many large requests are under way. Ask again in a moment.")
+	case errors.Is(err, errMemberMemory):
+		return dialect.Unavailable(time.Second, "Too many large requests of yours are under way. Ask again in a moment.")
+	case errors.Is(err, errCoding):
+		return unknownCoding()
+	case errors.As(err, &unreadable):
+		return dialect.InvalidRequest("", unreadable.Error())
 	default:
-		b.release()
-		return nil, dialect.InvalidRequest("", "the request's body could not be read to its end")
+		return dialect.InvalidRequest("", "The request's body could not be read to its end.")
 	}
 }
 
-// fill reads up to one byte past the limit, taking from the memory budget as it goes.
-func (b *body) fill(r io.Reader, hint, limit int64) ([]byte, error) {
-	// A body of known length is read without growing: bytes.Buffer wants MinRead to spare to see the end.
-	size := min(max(hint, 4<<10), limit) + bytes.MinRead
-	var buf bytes.Buffer
+func unknownCoding() *dialect.Refusal {
+	refusal := dialect.InvalidRequest("", "This Content-Encoding is not known here: send gzip, zstd, br or none.")
+	refusal.Status = http.StatusUnsupportedMediaType
+	return refusal
+}
+
+// firstRead is how much room a body has at first, in bytes.
+const firstRead = 8 << 10
+
+// fill reads up to one byte past the limit. Room is made as the bytes come: what a client announces it may never send, and
+// then nobody else should want for the memory.
+func (b *body) fill(r io.Reader, limit int64) error {
 	for {
-		if !memory.take(size) {
-			return nil, errNoMemory
+		if len(b.bytes) == cap(b.bytes) {
+			if err := b.grow(limit); err != nil {
+				return err
+			}
 		}
-		b.share += size
-		buf.Grow(int(size))
-		n, err := io.CopyN(&buf, r, min(size, limit+1-int64(buf.Len())))
-		if errors.Is(err, io.EOF) || int64(buf.Len()) > limit {
-			return buf.Bytes(), nil
+		n, err := r.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		if int64(len(b.bytes)) > limit {
+			return errTooLarge{limit}
+		}
+		if err == io.EOF {
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		size = min(2*max(n, 4<<10), limit+1-int64(buf.Len()))
 	}
+}
+
+// grow doubles the room.
+func (b *body) grow(limit int64) error {
+	size := min(max(2*int64(cap(b.bytes)), firstRead), limit+1)
+	if err := b.share.take(size); err != nil {
+		return err
+	}
+	grown := make([]byte, len(b.bytes), size)
+	copy(grown, b.bytes)
+	b.share.give(b.taken)
+	b.bytes, b.taken = grown, size
+	return nil
 }
 
 // maxDiscarded bounds what is read of a request that is refused, in bytes.
@@ -101,36 +138,4 @@ func answerBeforeBody(w http.ResponseWriter, r *http.Request, answer func()) {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
 		_ = rc.SetReadDeadline(time.Time{}) // errs on a connection that is gone
 	}
-}
-
-func contentCoding(h http.Header) string {
-	coding := strings.ToLower(strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ",")))
-	if coding == "identity" {
-		return ""
-	}
-	return coding
-}
-
-// decoder undoes a content coding. The window of zstd is bounded, since the sender chooses it.
-func decoder(coding string, r io.Reader) (io.Reader, func(), error) {
-	nothing := func() {}
-	switch coding {
-	case "":
-		return r, nothing, nil
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, nothing, errors.New("the body is not gzip, though Content-Encoding says so")
-		}
-		return z, func() { _ = z.Close() }, nil
-	case "zstd":
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, nothing, errors.New("the body is not zstd, though Content-Encoding says so")
-		}
-		return z, z.Close, nil
-	case "br":
-		return brotli.NewReader(r), nothing, nil
-	}
-	return nil, nothing, fmt.Errorf("this Content-Encoding is not known here: send gzip, zstd, br or none")
 }

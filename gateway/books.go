@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -124,7 +125,11 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
 			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			a.lease.Return(booked.TokenDelta)
+			var cost money.Micros
+			if booked.Entry != nil {
+				cost = booked.Entry.Served.ExpenseMicros
+			}
+			a.lease.Settle(booked.TokenDelta, cost)
 		case gw.ledger.Err() == nil:
 			a.lease.Return(0)
 		default:
@@ -137,7 +142,7 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 			billed <- 0
 		case e.Served != nil:
 			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
-			if slices.Contains(e.Flags, ledger.FlagOverbilled) {
+			if slices.Contains(e.Flags, billing.FlagOverbilled) {
 				a.state.Overbilled()
 			}
 			billed <- e.BilledMicros
@@ -204,11 +209,15 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 	in.Settlement, in.OtherSettlements = n.settlement(), n.otherSettlements()
 	switch {
 	case n.stream != nil:
-		in.AnswerBytes = n.stream.Bytes()
-		in.Usage, in.UsageKnown = n.events.Usage()
+		in.AnswerText = n.stream.Bytes()
+		in.Usage = usageOf(n.events.Usage())
 	case in.Answered:
-		in.AnswerBytes = int64(len(n.bytes)) + e.rest
-		in.Usage, in.UsageKnown = b.rq.endpoint.Usage(n.bytes)
+		in.AnswerText = int64(len(n.bytes)) + e.rest
+		in.Usage = usageOf(b.rq.endpoint.Usage(n.bytes))
 	}
 	return in
+}
+
+func usageOf(t money.Tokens, known bool) billing.Usage {
+	return billing.Usage{Tokens: t, PromptKnown: known, CompletionKnown: known}
 }

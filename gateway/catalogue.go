@@ -68,7 +68,7 @@ func (c catalogue) Want(sellerID, origin, model string) (purchase.Want, bool) {
 	}
 	for _, p := range dialect.Protocols {
 		if candidate := index.Candidates(found, p).FindKey(seller.Key()); candidate != nil {
-			return c.gw.want(candidate, 0), true
+			return c.gw.want(candidate, 0, 0), true
 		}
 	}
 	return purchase.Want{}, false

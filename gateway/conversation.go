@@ -18,7 +18,7 @@ func (rq *request) identifyConversation() (key affinityKey) {
 	if rq.gw.settings.Affinity <= 0 {
 		return key
 	}
-	h := rq.gw.hasher(rq.member.Name, rq.served)
+	h := rq.gw.hashers.begin(rq.member.Name, rq.served)
 	named := rq.ask.PromptCacheKey
 	for _, header := range []string{"X-Session-Id", "X-Claude-Code-Session-Id"} {
 		if named == "" {
@@ -28,17 +28,18 @@ func (rq *request) identifyConversation() (key affinityKey) {
 	if named != "" {
 		_, _ = h.WriteString(named)
 	} else if !rq.endpoint.Opening(rq.ask, rq.body.bytes, h) {
+		rq.gw.hashers.end(h)
 		return key
 	}
-	copy(key[:], h.Sum(nil))
-	return key
+	return rq.gw.hashers.end(h)
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
 // it builds on a response that the seller has made.
 func (rq *request) prefer(q *routing.Query) {
 	if id := rq.ask.PreviousResponseID; id != "" && rq.endpoint.Protocol == dialect.Responses {
-		q.Maker, _ = rq.gw.responses.Get(rq.gw.responseKey(id), rq.begun)
+		made, _ := rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun)
+		q.Maker = made.Seller
 	}
 	if rq.conversation != (affinityKey{}) {
 		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
@@ -55,7 +56,7 @@ func (a *attempt) forgetConversation() { a.keepConversation(time.Nanosecond) }
 
 func (a *attempt) keepConversation(life time.Duration) {
 	if a.rq.conversation != (affinityKey{}) {
-		a.rq.gw.conversations.Put(a.rq.conversation, a.candidate.Seller.Key(), time.Now(), life)
+		a.rq.gw.conversations.Put(a.rq.member.Name, a.rq.conversation, a.candidate.Seller.Key(), time.Now(), life)
 	}
 }
 
@@ -71,6 +72,7 @@ func (a *attempt) rememberResponse() {
 		id = a.rq.endpoint.ResponseID(a.answer.bytes)
 	}
 	if id != "" {
-		a.rq.gw.responses.Put(a.rq.gw.responseKey(id), a.candidate.Seller.Key(), time.Now(), routing.ResponseLife)
+		a.rq.gw.responses.Put(a.rq.gw.responseKey(a.rq.member.Name, id), a.rq.gw.memberHash(a.rq.member.Name),
+			routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}, time.Now())
 	}
 }

@@ -57,15 +57,14 @@ type Gateway struct {
 	pool          *routing.Pool
 	rates         *member.Rates
 	conversations *routing.Affinity
-	responses     *routing.Affinity
+	responses     *routing.Responses
 
 	// The config's own.
 	registry *routing.Registry // nil: the config has pinned sellers alone
 	table    *routing.Table
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site // nil: opened for a late request
-	// promptKey makes prompt hashes useless to whoever sees the ledger without its key.
-	promptKey [32]byte
+	hashers  *hashers
 
 	references atomic.Int64
 	retired    atomic.Bool // the config is gone
@@ -79,6 +78,7 @@ type Ledger interface {
 	// Ready is nil while what is sent can be booked; Err while the ledger works at all.
 	Ready() error
 	Err() error
+	TypicalCompletion(model string) int64
 	Reserve(member string, b ledger.Budget) *ledger.Reservation
 	PlaceHold(h ledger.Hold) *ledger.Commit
 	ReleaseHold(id string) *ledger.Commit
@@ -109,7 +109,9 @@ func Open(o Options) (*Gateway, error) {
 		closed:  make(chan struct{}),
 	}
 	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
-	blake3.DeriveKey("tokenbuddy prompt hash", key, gw.promptKey[:])
+	var hashKey [32]byte
+	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
+	gw.hashers = newHashers(hashKey)
 	gw.held = []func(){m.Release, gw.carrier.Close, gw.table.Close}
 	gw.references.Store(1)
 	gateways.Store(gw, gw)

@@ -2,33 +2,65 @@ package gateway
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 )
 
-// hasher begins a keyed hash with these names, each apart from the next.
-func (gw *Gateway) hasher(names ...string) *blake3.Hasher {
-	h, _ := blake3.NewKeyed(gw.promptKey[:]) // errs on a key of another length alone
-	for _, name := range names {
-		_, _ = h.WriteString(name)
-		_, _ = h.Write([]byte{0})
+// hashers gives keyed hashes, and keeps them for the next request: one is 10 kB.
+type hashers struct {
+	pool sync.Pool
+}
+
+// newHashers makes the hashes useless to whoever does not have the key.
+func newHashers(key [32]byte) *hashers {
+	h := new(hashers)
+	h.pool.New = func() any {
+		fresh, _ := blake3.NewKeyed(key[:]) // errs on a key of another length alone
+		return fresh
 	}
 	return h
 }
 
-// hashPrompt gives a keyed hash of a request's body, by which equal prompts can be told without anyone reading them.
-func (gw *Gateway) hashPrompt(body []byte) string {
-	h := gw.hasher()
-	_, _ = h.Write(body)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+// begin gives a hash that has these names in it, each apart from the next.
+func (h *hashers) begin(names ...string) *blake3.Hasher {
+	hash := h.pool.Get().(*blake3.Hasher)
+	hash.Reset()
+	for _, name := range names {
+		_, _ = hash.WriteString(name)
+		_, _ = hash.Write([]byte{0})
+	}
+	return hash
 }
 
-func (gw *Gateway) responseKey(id string) (key affinityKey) {
-	h := gw.hasher("response", id)
-	copy(key[:], h.Sum(nil))
-	return key
+// end takes the hash back, and gives half of its sum.
+func (h *hashers) end(hash *blake3.Hasher) (sum [16]byte) {
+	var whole [32]byte
+	copy(sum[:], hash.Sum(whole[:0]))
+	h.pool.Put(hash)
+	return sum
+}
+
+// hashPrompt gives a hash of a request's body, by which equal prompts can be told without anyone reading them.
+func (gw *Gateway) hashPrompt(body []byte) string {
+	h := gw.hashers.begin()
+	_, _ = h.Write(body)
+	sum := gw.hashers.end(h)
+	return hex.EncodeToString(sum[:])
+}
+
+// responseKey stands for a member's response. Another member's request for the same id has another key.
+func (gw *Gateway) responseKey(member, id string) affinityKey {
+	return gw.hashers.end(gw.hashers.begin("response", member, id))
+}
+
+// memberHash is a number for a member that says nothing of its name.
+func (gw *Gateway) memberHash(member string) uint64 {
+	sum := gw.hashers.end(gw.hashers.begin("member", member))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // idempotencyKey is what all attempts at a request carry: made of the member and the client's own key where there is one,

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -38,10 +39,26 @@ func (rq *request) replacer() *caddy.Replacer {
 	return rq.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 }
 
-// fromLoopback is true when both the connection and, where Caddy trusts a proxy before it, the client are on this machine.
+// fromLoopback is true when the connection comes from this machine and, where Caddy trusts a proxy before it, everybody does that
+// the proxies name: a client writes the first names of that list itself, so that one of them alone says nothing.
 func (rq *request) fromLoopback() bool {
-	client, _ := caddyhttp.GetVar(rq.r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return isLoopback(rq.r.RemoteAddr) && (client == "" || isLoopback(client))
+	if !isLoopback(rq.r.RemoteAddr) {
+		return false
+	}
+	if client, _ := caddyhttp.GetVar(rq.r.Context(), caddyhttp.ClientIPVarKey).(string); client != "" && !isLoopback(client) {
+		return false
+	}
+	if trusted, _ := caddyhttp.GetVar(rq.r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+		return true
+	}
+	for _, line := range rq.r.Header.Values("X-Forwarded-For") {
+		for address := range strings.SplitSeq(line, ",") {
+			if !isLoopback(strings.TrimSpace(address)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func isLoopback(address string) bool {

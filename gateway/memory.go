@@ -3,43 +3,93 @@ package gateway
 import (
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
-// memory bounds all bodies and answers that the process holds at once.
-var memory = budget{limit: 256 << 20}
+// memory bounds the bodies, the answers and the decoders' windows that the process holds at once.
+var memory = newPool(256 << 20)
 
-// budget is a number of bytes that may be held.
-type budget struct {
-	limit int64
-	held  atomic.Int64
+// pool is a number of bytes that may be held. Members share it: one has a quarter of it at most while others have requests under
+// way, else three quarters, so that nobody takes it from all.
+type pool struct {
+	limit   int64
+	held    atomic.Int64
+	busy    atomic.Int64 // members that have requests under way
+	members sync.Map     // name → *share
 }
 
-func (b *budget) take(n int64) bool {
-	if b.held.Add(n) > b.limit {
-		b.held.Add(-n)
-		return false
+// share is what one member holds of a pool.
+type share struct {
+	pool     *pool
+	held     atomic.Int64
+	requests atomic.Int64 // under way
+}
+
+// The reasons for which there is no memory for a request.
+var (
+	errNoMemory     = errors.New("too many large requests at once")
+	errMemberMemory = errors.New("too many large requests of one member at once")
+)
+
+func newPool(limit int64) *pool { return &pool{limit: limit} }
+
+// enter counts a request of a member as under way, until leave.
+func (p *pool) enter(member string) *share {
+	found, ok := p.members.Load(member)
+	if !ok {
+		found, _ = p.members.LoadOrStore(member, &share{pool: p})
 	}
-	return true
+	s := found.(*share)
+	if s.requests.Add(1) == 1 {
+		p.busy.Add(1)
+	}
+	return s
 }
 
-func (b *budget) give(n int64) { b.held.Add(-n) }
+// leave ends what enter began. What is still held stays so until it is given back.
+func (s *share) leave() {
+	if s.requests.Add(-1) == 0 {
+		s.pool.busy.Add(-1)
+	}
+}
 
-// errNoMemory says that all bodies and answers together are too many.
-var errNoMemory = errors.New("too many large requests at once")
+// take holds n more bytes, or says why they can't be had.
+func (s *share) take(n int64) error {
+	most := s.pool.limit / 4
+	if s.pool.busy.Load() <= 1 {
+		most *= 3
+	}
+	if s.held.Add(n) > most {
+		s.held.Add(-n)
+		return errMemberMemory
+	}
+	if s.pool.held.Add(n) > s.pool.limit {
+		s.give(n)
+		return errNoMemory
+	}
+	return nil
+}
 
-// metered takes from the memory budget what is read through it. Where the budget is spent it stops, before a byte is lost.
+// give lets go of n bytes.
+func (s *share) give(n int64) {
+	s.held.Add(-n)
+	s.pool.held.Add(-n)
+}
+
+// metered takes from a share what is read through it. Where there is no more it stops, before a byte is lost.
 type metered struct {
 	r     io.Reader
-	share *int64 // what was taken, for whoever gives it back
+	share *share
+	taken *int64 // for whoever gives it back
 }
 
 func (m metered) Read(p []byte) (int, error) {
-	if !memory.take(int64(len(p))) {
-		return 0, errNoMemory
+	if err := m.share.take(int64(len(p))); err != nil {
+		return 0, err
 	}
 	n, err := m.r.Read(p)
-	memory.give(int64(len(p) - n))
-	*m.share += int64(n)
+	m.share.give(int64(len(p) - n))
+	*m.taken += int64(n)
 	return n, err
 }

@@ -15,6 +15,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 	if a.outcome.RetryAfter > 0 { // what it has asked of other requests counts too
 		a.outcome.RetryAfter = max(a.outcome.RetryAfter, a.state.Rest(time.Now()))
 	}
+	a.outcome.TimedOut = a.timedOut
 	p := t.position(a)
 	d := routing.Decide(p, a.outcome)
 	if d.Step == routing.Retry && !t.mayRetry(a, d) {
@@ -49,7 +50,7 @@ func (t *trade) position(a *attempt) routing.Position {
 // mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
 func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 	now := time.Now()
-	opened := a.state.Due().After(now.Add(d.WaitOut)) && t.next != t.forced
+	opened := a.state.Due(a.candidate.Model).After(now.Add(d.WaitOut)) && t.next != t.forced && !d.Force
 	return !opened && a.state.MayRetry(now)
 }
 

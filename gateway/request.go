@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -29,10 +30,11 @@ type request struct {
 	member *member.Member
 
 	// Read.
-	body           *body // its bytes are let go of once they are sent
+	memory         *share // of the member, for all that is held for the request
+	body           *body  // its bytes are let go of once they are sent
 	ask            *dialect.Request
+	cost           billing.Shape // what of it says how much it can cost
 	promptHash     string
-	promptBytes    int64
 	idempotencyKey string // of every attempt
 	repeatable     bool   // the client has named that key, and may try again under it
 
@@ -45,12 +47,12 @@ type request struct {
 // left tells whether the client is gone.
 func (rq *request) left() bool { return rq.r.Context().Err() != nil }
 
-// bound is about the most that the request may cost at a candidate.
-func (rq *request) bound(c *routing.Candidate) money.Micros {
-	if cost, known := c.Price.Cost(rq.endpoint.Ceiling(rq.ask)); known {
-		return min(cost, money.Max)
-	}
-	return ledger.PriceUnknown
+// bound is the most that the request can cost at a candidate, by what is seen of it.
+func (rq *request) bound(c *routing.Candidate) money.Micros { return billing.Bound(rq.cost, *c.Price) }
+
+// likely is what it is likely to cost there: by what the model's answers have mostly been.
+func (rq *request) likely(c *routing.Candidate) money.Micros {
+	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *c.Price)
 }
 
 // timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
@@ -74,11 +76,19 @@ func (rq *request) booked() ledger.Request {
 		Model:          rq.served,
 		Protocol:       string(rq.endpoint.Protocol),
 		PromptHash:     rq.promptHash,
-		PromptBytes:    rq.promptBytes,
-		Continued:      rq.ask.PreviousResponseID != "",
+		Shape:          rq.cost,
 	}
 	if len(rq.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one
 	}
 	return r
+}
+
+// costShape is what of the request says how much it can cost.
+func (rq *request) costShape() billing.Shape {
+	most := rq.endpoint.Ceiling(rq.ask)
+	return billing.Shape{
+		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: most.Prompt, PromptWhole: rq.ask.PreviousResponseID == "",
+		MaxOutput: rq.ask.MaxOutput, Answers: rq.ask.N, NoCompletion: most.Completion == 0,
+	}
 }

@@ -20,7 +20,7 @@ func (t *trade) fallBack() bool {
 	best, soonest := -1, time.Time{}
 	for i, c := range t.rq.candidates {
 		state := t.state(c)
-		if due := state.Due(); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
+		if due := state.Due(c.Model); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
 			best, soonest = i, due
 		}
 	}
@@ -67,17 +67,10 @@ func (t *trade) state(c *routing.Candidate) *routing.State {
 	return t.rq.gw.pool.Known(c.Seller.ID, c.Seller.Origin)
 }
 
-// What clients are told to wait before they ask again: at least and, where nothing is known, just this.
-const retryLater = 2 * time.Second
-
-// soonest is how long it takes until a seller of the candidates is due.
+// soonest is what a client is told to wait until a seller of the candidates is due.
 func (t *trade) soonest() time.Duration {
-	var wait time.Duration
-	for _, c := range t.rq.candidates {
-		due := t.state(c).Due()
-		if d := time.Until(due); !due.IsZero() && d > 0 && (wait == 0 || d < wait) {
-			wait = d
-		}
-	}
-	return max(wait, retryLater)
+	return t.rq.gw.table.Soonest(time.Now(), t.rq.candidates).RetryAfter()
 }
+
+// retryLater is what clients are told to wait where nothing is known.
+const retryLater = 2 * time.Second

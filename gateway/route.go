@@ -21,7 +21,7 @@ func (rq *request) route() *dialect.Refusal {
 	if !rq.member.Allows(served) {
 		return dialect.ModelNotAllowed(rq.ask.Model)
 	}
-	if after, ok := rq.gw.rates.Allow(rq.member, rq.begun); !ok {
+	if after, ok := rq.gw.rates.Allow(rq.member, time.Now()); !ok {
 		return dialect.RateLimited(after)
 	}
 	rq.gw.touch(served, rq.endpoint.Protocol)

@@ -31,7 +31,7 @@ func (gw *Gateway) fit(c *routing.Candidate) bool {
 			return false
 		}
 	}
-	return gw.pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now) && !gw.dropped(c.Seller)
+	return gw.pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now, c.Model) && !gw.dropped(c.Seller)
 }
 
 // dropped tells whether this config is gone and those that have taken its place do not name a seller any more: nothing more
@@ -65,10 +65,10 @@ func (f funds) Purse(s routing.SellerKey) routing.Purse {
 }
 
 // want says what a token is needed for.
-func (gw *Gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
+func (gw *Gateway) want(c *routing.Candidate, likely, bound money.Micros) purchase.Want {
 	return purchase.Want{
 		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
-		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
+		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Likely: likely, Bound: bound,
 	}
 }
 

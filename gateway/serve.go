@@ -65,6 +65,8 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
+	rq.memory = memory.enter(rq.member.Name)
+	defer rq.memory.leave()
 	if refusal := rq.read(); refusal != nil {
 		return refusal
 	}
@@ -119,7 +121,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 
 // read takes in the request and finds in it what matters here.
 func (rq *request) read() *dialect.Refusal {
-	b, refusal := readBody(rq.r, rq.gw.settings.MaxBody)
+	b, refusal := readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
 	if refusal != nil {
 		return refusal
 	}
@@ -131,7 +133,7 @@ func (rq *request) read() *dialect.Refusal {
 	own := rq.r.Header.Get(wire.HeaderIdempotencyKey)
 	rq.repeatable = own != ""
 	rq.idempotencyKey = idempotencyKey(rq.member.Name, own)
-	rq.promptBytes = int64(len(b.bytes))
+	rq.cost = rq.costShape()
 	rq.promptHash = rq.gw.hashPrompt(b.bytes)
 	return nil
 }

@@ -135,6 +135,9 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		t.there.retries++
+		if d.Force {
+			t.forced = t.next
+		}
 		t.waited = d.WaitOut
 		if t.pause(d.Pause(rand.Float64())); t.rq.left() {
 			return choice{left: true}, true
@@ -221,7 +224,9 @@ func (t *trade) judgeEarlier(a *attempt) {
 
 // funded tells whether the request can be paid at a candidate's seller without a purchase.
 func (t *trade) funded(c *routing.Candidate) bool {
-	return c.Seller.Account || t.rq.gw.desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.rq.bound(c)})
+	return c.Seller.Account || t.rq.gw.desk.Covers(purchase.Want{
+		SellerID: c.Seller.ID, Origin: c.Seller.Origin, Likely: t.rq.likely(c), Bound: t.rq.bound(c),
+	})
 }
 
 // affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in

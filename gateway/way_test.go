@@ -172,8 +172,8 @@ func TestWayRefused(t *testing.T) {
 	}{
 		{"no JSON", "{", "", 400, "invalid_request_error"},
 		{"no such model", `{"model":"n"}`, "", 404, "model_not_found"},
-		{"too large", chat, `,"max_body":10`, 413, "request_too_large"},
-		{"no key", chat, `,"members":[{"name":"ann","key":"k"}]`, 401, "invalid_api_key"},
+		{"too large", `{"model":"m","messages":"` + strings.Repeat("x", 1<<10) + `"}`, `,"max_body":1024`, 413, "request_too_large"},
+		{"no key", chat, `,"members":[{"name":"ann","key":"key-of-ann"}]`, 401, "invalid_api_key"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWay(t, test.more, func(http.ResponseWriter, *http.Request) { t.Error("a seller was asked") })

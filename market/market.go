@@ -51,7 +51,8 @@ type Market struct {
 	Warmer *prewarm.Warmer
 
 	// Conversations and Responses remember which seller serves a conversation, and has made a response.
-	Conversations, Responses *routing.Affinity
+	Conversations *routing.Affinity
+	Responses     *routing.Responses
 	// Rates counts how often members ask.
 	Rates member.Rates
 	// Exclusions are the sellers that do not have a model that the registry says they have.
@@ -116,7 +117,7 @@ func open(dir string, o Options) (*Market, error) {
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed})
 	m.Conversations = routing.NewAffinity(routing.Conversations)
-	m.Responses = routing.NewAffinity(routing.Conversations)
+	m.Responses, _ = routing.NewResponses(routing.MaxResponses, nil, time.Now()) // errs with a store alone
 	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
 	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})

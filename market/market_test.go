@@ -114,12 +114,12 @@ func TestHoldTerms(t *testing.T) {
 	rest := func() time.Duration {
 		seller++
 		s := m.Pool.State("s", "https://"+strings.Repeat("s", seller)+".example")
-		p, ok := s.Begin(time.Now(), false)
+		p, ok := s.Begin(time.Now(), "m", false)
 		if !ok {
 			t.Fatal("not let in")
 		}
 		p.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.Deadline}, NoConnection: true})
-		if until := time.Until(s.Due()); until > time.Minute {
+		if until := time.Until(s.Due("m")); until > time.Minute {
 			return now
 		}
 		return old

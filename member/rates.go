@@ -2,9 +2,8 @@ package member
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Rate is how many requests a member may make in a time; any number where Requests is zero. All of them may come at once,
@@ -14,33 +13,77 @@ type Rate struct {
 	Per      time.Duration
 }
 
-// Rates counts the requests of members with a rate. It outlives the configs that name the rates, so that a reload does not
-// let a member begin anew. The zero value is ready for use.
+// Rates counts the requests of members with a rate, by name: sites that share them share one count. It outlives the configs
+// that name the rates, so that a reload does not let a member begin anew. The zero value is ready for use.
 type Rates struct {
-	members sync.Map // name → *rate.Limiter
+	members sync.Map // rateKey → *atomic.Int64
+	size    atomic.Int64
 }
 
-// Allow counts a request of the member, or tells how long it is until the next one may come.
+// rateKey is what is counted by itself.
+type rateKey struct {
+	name     string
+	counting bool // of tokens
+}
+
+// maxRates is how many members are kept before those are dropped that have not asked of late: names may come from another
+// module, and be anything.
+const maxRates = 65_536
+
+// epoch is what times count from; its monotonic part makes them immune to a clock that is set.
+var epoch = time.Now()
+
+// Allow counts a request of the member, or tells how long it is until the next one may come. It goes by the clock of now, not
+// by when a request began, and is to be asked before its body is read.
 func (r *Rates) Allow(m *Member, now time.Time) (after time.Duration, ok bool) {
-	if m.Rate.Requests <= 0 {
+	return r.allow(rateKey{name: m.Name}, m.Rate, now)
+}
+
+// AllowCount is Allow for a request that counts tokens, which costs nothing: there are as many of them as of the others, and
+// neither takes from the other.
+func (r *Rates) AllowCount(m *Member, now time.Time) (after time.Duration, ok bool) {
+	return r.allow(rateKey{m.Name, true}, m.Rate, now)
+}
+
+// allow keeps for each key one time, at which all its requests would be due if they came evenly: a request may come as long
+// as that is less than the whole burst ahead. Times that come out of order can only be refused for it.
+func (r *Rates) allow(key rateKey, rate Rate, now time.Time) (after time.Duration, ok bool) {
+	if rate.Requests <= 0 {
 		return 0, true
 	}
-	each := rate.Every(m.Rate.Per / time.Duration(m.Rate.Requests))
-	found, known := r.members.Load(m.Name)
-	if !known {
-		found, _ = r.members.LoadOrStore(m.Name, rate.NewLimiter(each, m.Rate.Requests))
+	each := int64(max(1, rate.Per/time.Duration(rate.Requests)))
+	most := each * int64(rate.Requests-1)
+	at := int64(now.Sub(epoch))
+	due := r.due(key, at)
+	for {
+		before := due.Load()
+		from := max(before, at)
+		if ahead := from - at - most; ahead > 0 {
+			return time.Duration(ahead), false
+		}
+		if due.CompareAndSwap(before, from+each) {
+			return 0, true
+		}
 	}
-	limiter := found.(*rate.Limiter)
-	if limiter.Limit() != each { // a config has changed it
-		limiter.SetLimitAt(now, each)
+}
+
+// due gives the time of a key; for a new one it is long ago.
+func (r *Rates) due(key rateKey, at int64) *atomic.Int64 {
+	if found, ok := r.members.Load(key); ok {
+		return found.(*atomic.Int64)
 	}
-	if limiter.Burst() != m.Rate.Requests {
-		limiter.SetBurstAt(now, m.Rate.Requests)
+	fresh := new(atomic.Int64)
+	fresh.Store(at)
+	found, there := r.members.LoadOrStore(key, fresh)
+	if !there && r.size.Add(1) > maxRates {
+		r.members.Range(func(k, v any) bool {
+			if k != any(key) && v.(*atomic.Int64).Load() <= at { // it may ask as one that is new
+				if _, deleted := r.members.LoadAndDelete(k); deleted {
+					r.size.Add(-1)
+				}
+			}
+			return true
+		})
 	}
-	turn := limiter.ReserveN(now, 1)
-	if after = turn.DelayFrom(now); after > 0 {
-		turn.CancelAt(now)
-		return after, false
-	}
-	return 0, true
+	return found.(*atomic.Int64)
 }

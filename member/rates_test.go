@@ -1,6 +1,9 @@
 package member
 
 import (
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -35,4 +38,75 @@ func TestRates(t *testing.T) {
 	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 0)
 	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 0)
 	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 2*time.Second)
+}
+
+// A request that began long ago gets nothing of that time: 38 were served where 5 were due.
+func TestRatesGoByNow(t *testing.T) {
+	var rates Rates
+	now := time.Now()
+	ada := &Member{Name: "ada", Rate: Rate{5, time.Minute}}
+	served := 0
+	for i := range 60 {
+		at := now.Add(-time.Duration(i) * time.Second)
+		if i%2 == 0 {
+			at = now
+		}
+		if _, ok := rates.Allow(ada, at); ok {
+			served++
+		}
+	}
+	if served != 5 {
+		t.Errorf("%d served, 5 are due", served)
+	}
+}
+
+// Counting tokens has the same rate, and neither takes from the other.
+func TestRatesOfCounting(t *testing.T) {
+	var rates Rates
+	now := time.Now()
+	ada := &Member{Name: "ada", Rate: Rate{2, time.Minute}}
+	for i, allow := range []func(*Member, time.Time) (time.Duration, bool){rates.AllowCount, rates.AllowCount, rates.Allow, rates.Allow} {
+		if _, ok := allow(ada, now); !ok {
+			t.Errorf("request %d was refused", i)
+		}
+	}
+	if after, ok := rates.AllowCount(ada, now); ok || after != 30*time.Second {
+		t.Errorf("a third count: %v, %v", after, ok)
+	}
+	if after, ok := rates.Allow(ada, now); ok || after != 30*time.Second {
+		t.Errorf("a third request: %v, %v", after, ok)
+	}
+}
+
+// Two sites that name a member know one rate of it, from many goroutines too.
+func TestRatesAreShared(t *testing.T) {
+	var rates Rates
+	now := time.Now()
+	var served atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			site := &Member{Name: "ada", Rate: Rate{100, time.Hour}}
+			for range 100 {
+				if _, ok := rates.Allow(site, now); ok {
+					served.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := served.Load(); n != 100 {
+		t.Errorf("%d served", n)
+	}
+}
+
+func TestRatesAreBounded(t *testing.T) {
+	var rates Rates
+	now := time.Now()
+	for i := range maxRates + 10 {
+		rates.Allow(&Member{Name: fmt.Sprint(i), Rate: Rate{1, time.Millisecond}}, now.Add(time.Duration(i)*time.Millisecond))
+	}
+	if n := rates.size.Load(); n > 10 {
+		t.Errorf("%d members", n)
+	}
 }

@@ -33,10 +33,11 @@ type Journal interface {
 
 // Terms are what the operator allows.
 type Terms struct {
-	Amount       money.Micros  // of one purchase; up to four times it where the request may cost more
+	Amount       money.Micros  // of one purchase; up to four times it where the request at hand needs more
 	RebuyBelow   money.Micros  // a token with less than this serves only where no other can be bought; half its credit, where it never had more
 	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
+	SellerLimit  money.Micros  // of a UTC day at one seller; negative or zero: none
 	ExpiryMargin time.Duration // a token that expires sooner is not used again
 }
 
@@ -48,7 +49,10 @@ type Want struct {
 	Model     string
 	Methods   []NamedMethod // those that the seller takes, in our order of preference
 	Transport http.RoundTripper
-	Hold      money.Micros // about the highest the request may cost
+	// Likely is what the request will probably cost: tokens are chosen and bought by it.
+	Likely money.Micros
+	// Bound is the most that it can cost: what is bought after a seller has refused a token for want of credit covers it.
+	Bound money.Micros
 	// NoPurchase: a token that is there will do, be there ever so little on it, and none is bought.
 	NoPurchase bool
 }
@@ -58,6 +62,13 @@ type Observer struct {
 	// Purchase hears of each purchase that has ended, or was not begun for a limit. The outcome is "granted", "failed",
 	// "expired", "disputed" or "budget_exceeded"; the credit is what was granted.
 	Purchase func(sellerID, outcome string, credit money.Micros)
+	// Refused hears of each request that got no token, and of what it wants for.
+	Refused func(sellerID string, lack Lack)
+	// Braked hears of each seller that gets no more money, and of what it has taken for nothing.
+	Braked func(sellerID string, lost money.Micros)
+	// Guest hears of each time that a payment method does not do what it is to do: it panics, does not return, or gives what is
+	// neither.
+	Guest func(method, step, fault string)
 	// Waste hears of credit that was lost with a token.
 	Waste func(sellerID string, micros money.Micros)
 }
@@ -83,6 +94,7 @@ type Desk struct {
 	observer Observer
 	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
+	methods  *methods
 
 	terms   atomic.Pointer[Terms]
 	shelves atomic.Pointer[map[origin]*shelf] // the map never changes
@@ -93,6 +105,8 @@ type Desk struct {
 	work   sync.WaitGroup
 
 	mu      sync.Mutex // protects the following fields, and shelves while one is added
+	sellers map[string]*dealings
+	flights map[string]*flight // the purchases that have not ended, by id
 	closed  bool
 	changed chan struct{} // closed, and made anew, when Resolve may know more
 }
@@ -105,8 +119,9 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	}
 	d := &Desk{
 		journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1),
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), sellers: make(map[string]*dealings), flights: make(map[string]*flight),
 	}
+	d.methods = &methods{desk: d, names: make(map[string]*methodName), warned: make(map[string]time.Time)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
 	d.shelves.Store(new(map[origin]*shelf))
@@ -132,8 +147,8 @@ func (d *Desk) Start(ctx context.Context) {
 	d.background(d.sweepOften)
 }
 
-// Close ends what the desk does in the background, and waits for it. A purchase that was going on is durable as far as it
-// came, and is taken up at the next start.
+// Close ends what the desk does in the background, and waits for it, but for calls of payment methods that do not return. A
+// purchase that was going on is durable as far as it came, and is taken up at the next start.
 func (d *Desk) Close() {
 	d.mu.Lock()
 	d.closed = true
@@ -176,7 +191,7 @@ func (d *Desk) change() <-chan struct{} {
 
 func (d *Desk) limits() ledger.Limits {
 	t := d.terms.Load()
-	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit}
+	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: -1}
 }
 
 // shelf gives the seller's shelf, and makes it where there is none.
@@ -200,34 +215,35 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 	}
 	more := make(map[origin]*shelf, len(all)+1)
 	maps.Copy(more, all)
-	s = newShelf(d, o)
+	s = newShelf(d, o, d.dealingsWith(o.sellerID))
 	more[o] = s
 	d.shelves.Store(&more)
 	return s, true
 }
 
-// Lease gives a token that is there, or buys one: one purchase at a seller serves all that wait for it, for 10 seconds at
-// most. Where nothing can be bought, a token that covers the hold serves even when little is on it. The error is a
-// *LimitError where a limit stands in the way, else a *PurchaseError.
+// Lease gives the smallest token that covers what the request is likely to cost, or buys one: one purchase at a seller serves
+// all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, be it ever so little: it is
+// the seller who knows whether it suffices. The error is a *PurchaseError, and a *LimitError too where a limit stands in the
+// way; Lacking says what the request wants for.
 //
-// Where a purchase is not wanted, it gives a token that is there, or a *PurchaseError that is ErrNoCredit.
+// Where a purchase is not wanted, it gives a token that is there, or an error that is ErrNoCredit.
 func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
 	return d.lease(ctx, w, nil)
 }
 
 // Rebuy gives another token after the seller has refused the one of old for want of credit, which it marks as Refused does.
-// It buys once for all that hold the refused token; one that was bought since old was leased serves without. old stays to be
-// returned by its owner.
+// What it buys covers the request's bound, up to four times the amount of a purchase. It buys once for all that hold the
+// refused token; one that was bought since old was leased serves without. old stays to be returned by its owner.
 func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	d.Refused(old, nil)
 	return d.lease(ctx, w, old)
 }
 
 func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
-	w.Hold = inRange(w.Hold)
+	c := w.cost()
 	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
 	s.usedFor(w.Model)
-	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
+	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
 			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()))
 		}
@@ -237,45 +253,68 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		e.Write(zap.String("seller", w.SellerID), zap.String("model", w.Model))
 	}
 	if w.NoPurchase {
-		if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), 0); l != nil {
+		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
-		return nil, s.fail("lease", "", ErrNoCredit)
+		return nil, d.refused(s.lacks(LacksCredit, time.Time{}, "lease", "", ErrNoCredit))
 	}
 	l, err := s.buy(ctx, w, old)
-	if err != nil && ctx.Err() == nil {
-		if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), 0); l != nil {
-			return l, nil
-		}
+	if err == nil || ctx.Err() != nil {
+		return l, err
 	}
-	return l, err
+	if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
+		return l, nil
+	}
+	return nil, d.refused(err)
 }
 
-// inRange keeps a hold between nothing and money.Max: a request may say that it costs more, and sums of such overflow.
-func inRange(hold money.Micros) money.Micros { return min(max(0, hold), money.Max) }
+// refused counts a request that gets no token.
+func (d *Desk) refused(err error) error {
+	if e := new(PurchaseError); d.observer.Refused != nil && errors.As(err, &e) {
+		d.observer.Refused(e.SellerID, e.Lack)
+	}
+	return err
+}
 
-// Covers tells whether a token is there that covers the hold, be there ever so little on it: one that serves where no other
-// can be bought.
+// cost is what a request takes of a token, in micros.
+type cost struct {
+	likely int64
+	bound  int64 // not below likely
+}
+
+// cost keeps what a request says of itself between nothing and money.Max: sums of more would overflow.
+func (w *Want) cost() cost {
+	likely := min(max(0, w.Likely), money.Max)
+	return cost{int64(likely), int64(min(max(likely, w.Bound), money.Max))}
+}
+
+// Covers tells whether Lease would give a token without a purchase: one that is likely to suffice, or, where no other can be
+// bought, one that may.
 func (d *Desk) Covers(w Want) bool {
 	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
 	if s == nil {
 		return false
 	}
-	t, _ := s.choose(inRange(w.Hold), time.Now().Add(d.terms.Load().ExpiryMargin), 0)
-	return t != nil
+	c, deadline := w.cost(), time.Now().Add(d.terms.Load().ExpiryMargin)
+	t, _ := s.choose(c, deadline, 0)
+	return t != nil || s.largest(c, deadline, nil) != nil
 }
 
-// Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests, up to
-// what the seller says is usable, and always under the hold that it refused. Only the first call for a lease counts.
+// Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests: what is
+// usable of it is what the seller says, where it does, and a request that may cost as much does not get it again, unless
+// fewer others are using it than now. Only the first call for a lease counts.
 func (d *Desk) Refused(l *Lease, usable *money.Micros) {
-	if !l.refused.CompareAndSwap(false, true) {
+	if l.account() || !l.refused.CompareAndSwap(false, true) {
 		return
 	}
-	limit := l.hold - 1
-	if usable != nil {
-		limit = min(limit, int64(*usable))
+	had, covered := l.token.refuse(l.cost, usable)
+	s := l.token.shelf
+	if covered {
+		s.dealings.count(l.token.life)
 	}
-	l.token.refuse(limit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.short.add(l.cost.bound, had, time.Now())
 }
 
 // Drop takes the lease's token out of use at once: the seller does not know it. What is left on it is booked as waste, with
@@ -306,7 +345,7 @@ func (d *Desk) sweepOften() {
 		}
 		deadline := time.Now().Add(d.terms.Load().ExpiryMargin)
 		for _, s := range *d.shelves.Load() {
-			for _, t := range s.spent(deadline) {
+			for _, t := range s.ended(deadline) {
 				d.bookRest(s, t)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // Lease is one request's use of a token. It must be returned, once what the request cost is booked.
 type Lease struct {
 	token  *token
-	hold   int64
+	cost   cost
 	after  uint64 // tokens bought at this seller before the lease began
 	ticket uint64 // its number among the token's leases
 	alone  bool   // no other lease was out when it began
@@ -47,13 +47,17 @@ func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l
 // Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
 func (l *Lease) Served() { l.token.confirm() }
 
-// Return ends the lease. delta is the change of the token's balance in the books, as ledger.Booked has it: what was spent
-// is negative. Only the first call counts.
-func (l *Lease) Return(delta money.Micros) {
-	if l.returned.CompareAndSwap(false, true) {
-		l.token.settle(l.hold, int64(delta), delta < 0)
+// Settle ends the lease of a request that is booked. delta is the change of the token's balance in the books, as ledger.Booked
+// has it: what was spent is negative. cost is what a member bears of it: what else the seller has taken has served nobody. Only
+// the first call of Settle, Return or Lose counts.
+func (l *Lease) Settle(delta, cost money.Micros) {
+	if l.returned.CompareAndSwap(false, true) && !l.account() {
+		l.token.settle(l.cost, int64(delta), int64(cost))
 	}
 }
+
+// Return is Settle where all that was spent is the cost, or nothing was.
+func (l *Lease) Return(delta money.Micros) { l.Settle(delta, -min(0, delta)) }
 
 // freshFor is how long after its purchase a token that has served nothing is worth another try.
 const freshFor = 5 * time.Minute
@@ -75,7 +79,7 @@ func (l *Lease) Again() *Lease {
 	case l.token.state.Load() != live, l.refused.Load():
 		return nil
 	}
-	return l.token.share(l.hold)
+	return l.token.share(l.cost)
 }
 
 // Lose is Return for an attempt that failed: what it has cost was wasted, and the token has served nothing by it.
@@ -87,5 +91,5 @@ func (l *Lease) Lose(delta money.Micros) {
 	s.mu.Lock()
 	s.wasted -= min(delta, 0)
 	s.mu.Unlock()
-	l.token.settle(l.hold, int64(delta), false)
+	l.token.settle(l.cost, int64(delta), 0)
 }

@@ -38,13 +38,13 @@ func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	s := d.shelf(origin{a.SellerID, a.Origin})
 	now := time.Now()
-	w.Hold = 0
+	w.Likely, w.Bound = 0, 0
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ages(a, now) || !s.wantsAhead(a, now) {
 		return false, nil
 	}
-	_, err = s.begin(w, now)
+	_, err = s.begin(w, now, false)
 	return err == nil, err
 }
 
@@ -53,11 +53,10 @@ func (s *shelf) wantsAhead(a Aging, now time.Time) bool {
 	if s.flight != nil {
 		return false // its token will do
 	}
-	if last := s.last[0]; last != nil && !last.served.Load() {
+	if s.newest != nil && !s.newest.served.Load() {
 		return false // before the last one bought has served, another would be bought for nobody
 	}
-	second := s.started[1]
-	return second.IsZero() || now.Sub(second) >= time.Minute
+	return !s.dealings.twoOfThisMinute(now)
 }
 
 // ages tells whether a token in use comes to its end, and no other is there to take over. No lock is taken.

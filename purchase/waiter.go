@@ -2,7 +2,6 @@ package purchase
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -12,7 +11,7 @@ const patience = 10 * time.Second
 
 // waiter is a request that waits for a purchase. It is told once.
 type waiter struct {
-	hold int64
+	cost cost
 	told chan verdict
 }
 
@@ -31,12 +30,12 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		s.mu.Unlock()
 		return l, nil
 	}
-	f, err := s.join(w, time.Now())
+	f, err := s.join(w, time.Now(), old != nil)
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
 	}
-	me := &waiter{hold: int64(w.Hold), told: make(chan verdict, 1)}
+	me := &waiter{cost: w.cost(), told: make(chan verdict, 1)}
 	f.waiters = append(f.waiters, me)
 	s.mu.Unlock()
 
@@ -54,7 +53,7 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l, err := s.leave(f, me); l != nil || err != nil {
 			return l, err
 		}
-		return nil, s.fail("wait", "it goes on, and its token serves later requests", ErrTooSlow)
+		return nil, s.lacks(LacksTime, time.Time{}, "wait", "it goes on, and its token serves later requests", ErrTooSlow)
 	}
 }
 
@@ -74,32 +73,34 @@ func (s *shelf) leave(f *flight, me *waiter) (*Lease, error) {
 // arrived gives a token that came while the request was on its way to buy one. s.mu is held.
 func (s *shelf) arrived(w Want, old *Lease) *Lease {
 	terms := s.desk.terms.Load()
-	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
+	c := w.cost()
+	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		return l
 	}
-	if l := s.claim(w.Hold); l != nil {
+	if l := s.claim(c); l != nil {
 		return l
 	}
-	if t := s.last[0]; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
-		return t.share(int64(w.Hold))
+	if t := s.newest; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
+		return t.share(c)
 	}
 	return nil
 }
 
-// join gives the seller's purchase, if it is worth waiting for, or begins one. s.mu is held.
-func (s *shelf) join(w Want, now time.Time) (*flight, error) {
+// join gives the seller's purchase, if it is worth waiting for, or begins one, which covers the request's bound where that was
+// refused a token. s.mu is held.
+func (s *shelf) join(w Want, now time.Time, refused bool) (*flight, error) {
 	f := s.flight
 	if f == nil {
-		return s.begin(w, now)
+		return s.begin(w, now, refused)
 	}
 	f.meet(w, now)
 	switch {
 	case f.doubt != nil:
 		s.shutUntil(now.Add(shutFor))
-		return nil, s.fail("buy", "nothing is bought there until that is known", fmt.Errorf("%w: %w", ErrInDoubt, f.doubt))
+		return nil, f.doubtful("nothing is bought there until that is known", f.doubt)
 	case now.Sub(f.since) >= patience:
 		s.shutUntil(now.Add(shutFor))
-		return nil, s.fail("buy", "it goes on, and its token serves later requests", ErrTooSlow)
+		return nil, s.lacks(LacksTime, time.Time{}, "buy", "it goes on, and its token serves later requests", ErrTooSlow)
 	}
 	return f, nil
 }

@@ -42,15 +42,17 @@ func (f *filter) data() []byte {
 // judge is the end of a block that has been held whole.
 func (f *filter) judge() {
 	name, data := f.held(f.name), f.data()
+	drop := string(name) == wire.SettlementEvent
 	switch {
-	case string(name) == wire.SettlementEvent:
+	case drop:
 		f.sink.settlement(data)
+	case f.named || f.dataSeen > 0:
+		drop = f.sink.event(name, data, true)
+	}
+	if drop {
 		f.drop()
 		f.dropped = f.afterCR
-	default:
-		if f.named || f.dataSeen > 0 {
-			f.sink.event(name, data, true)
-		}
+	} else {
 		f.pass()
 	}
 	f.newBlock()

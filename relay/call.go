@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,9 +18,10 @@ import (
 
 // Call is one request to a seller.
 type Call struct {
+	Method    string // empty: POST
 	URL       string
 	Header    http.Header
-	Body      *Body
+	Body      *Body // nil: none
 	Transport http.RoundTripper
 }
 
@@ -52,7 +54,7 @@ func (e *CallError) Error() string {
 
 func (e *CallError) Unwrap() error { return e.Err }
 
-// Send posts c and gives the answer once its headers are there, whatever its status. The error is a *CallError. ctx must
+// Send makes the call and gives the answer once its headers are there, whatever its status. The error is a *CallError. ctx must
 // live as long as the answer's body is read.
 //
 // The request carries an Idempotency-Key and can be read again, so that net/http sends it once more where a connection that
@@ -65,7 +67,10 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 		GetConn: func(string) { connected.Store(false) }, // again for each time it is sent
 		GotConn: func(conn httptrace.GotConnInfo) { connected.Store(true); reused.Store(conn.Reused) },
 	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, c.Body.Reader())
+	if c.Body == nil {
+		c.Body = Splice(nil)
+	}
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(c.Method, http.MethodPost), c.URL, c.Body.Reader())
 	if err != nil {
 		return nil, &CallError{Host: "an address that can't be read", Err: err}
 	}

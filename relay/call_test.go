@@ -316,3 +316,25 @@ func TestSendGivesUpOnClosedConnections(t *testing.T) {
 		t.Errorf("sent %d times", n)
 	}
 }
+
+// A stored response is asked for without a body, or deleted.
+func TestSendOfOtherMethods(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, r.Method+" "+string(body)+" "+r.Header.Get("Content-Length"))
+	}))
+	defer server.Close()
+	carrier := NewCarrier(CarrierOptions{})
+	defer carrier.Close()
+	for method, want := range map[string]string{"": "POST  ", http.MethodGet: "GET  ", http.MethodDelete: "DELETE  "} {
+		resp, err := Send(t.Context(), Call{Method: method, URL: server.URL + "/v1/responses/r", Header: http.Header{}, Transport: carrier.Operator()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if string(got) != want && string(got) != want+"0" {
+			t.Errorf("%q came as %q", method, got)
+		}
+	}
+}

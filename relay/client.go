@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"net/http"
 	"time"
 )
@@ -18,7 +19,9 @@ func (c client) flush(b []byte) bool {
 			return false
 		}
 	}
-	return c.rc.Flush() == nil
+	// Some modules' writers hold back what they are given to its end, and can't be told otherwise: that is no hang-up.
+	err := c.rc.Flush()
+	return err == nil || errors.Is(err, http.ErrNotSupported)
 }
 
 // unblockEvery is how often the deadline of a write is set again once the process goes.

@@ -10,7 +10,7 @@ const byteOrderMark = "\xEF\xBB\xBF"
 
 // sink is told what the filter finds. Slices are valid during the call only.
 type sink interface {
-	event(name, data []byte, whole bool)
+	event(name, data []byte, whole bool) (drop bool) // only a whole one can be dropped
 	tail(data []byte)
 	settlement(data []byte)
 }
@@ -30,6 +30,7 @@ type filter struct {
 	lf, cr         int // the next LF and CR at or after pos, where known; len(buf): none
 
 	begun   bool // past the byte order mark
+	noMark  bool // which is not passed on
 	afterCR bool // the last byte was a CR: an LF shares its fate
 	dropped bool // that fate, when nothing is held: it was dropped
 
@@ -91,6 +92,9 @@ func (f *filter) End() []byte {
 	return f.buf[:f.out]
 }
 
+// Between tells whether the output stands between blocks, where something may be put in that is none of the seller's.
+func (f *filter) Between() bool { return f.flow == flowNone && !f.afterCR }
+
 // Flowing tells whether the output stands inside of a block or a line that was too long to be held.
 func (f *filter) Flowing() bool { return f.flow != flowNone }
 
@@ -130,7 +134,11 @@ func (f *filter) begin() bool {
 			return false
 		}
 		f.pos = n
-		f.pass()
+		if f.noMark {
+			f.hold, f.line = n, n
+		} else {
+			f.pass()
+		}
 	}
 	f.begun = true
 	return true

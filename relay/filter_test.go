@@ -28,8 +28,9 @@ type seen struct {
 // notes is a sink that remembers. The data of a block that was too long is put together again.
 type notes struct{ all []seen }
 
-func (n *notes) event(name, data []byte, whole bool) {
+func (n *notes) event(name, data []byte, whole bool) bool {
 	n.all = append(n.all, seen{Name: string(name), Data: string(data), Whole: whole})
+	return whole && string(data) == "take me out"
 }
 
 func (n *notes) tail(data []byte) { n.all[len(n.all)-1].Data += string(data) }
@@ -128,8 +129,8 @@ func reference(in []byte, most int) (out string, all []seen) {
 		}
 		s := seen{Name: name, Data: strings.Join(data, "\n"), Whole: size <= most}
 		switch {
-		case s.Whole && name == wire.SettlementEvent:
-			s.Settlement = true
+		case s.Whole && (name == wire.SettlementEvent || s.Data == "take me out"):
+			s.Settlement = name == wire.SettlementEvent
 			out += comments
 			all = append(all, s)
 		default:
@@ -175,7 +176,7 @@ var words = []string{
 	"\n", "\n", "\r", "\r\n", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\n\r", "data:", "data: ", "data", "event:", "event: ", "event",
 	wire.SettlementEvent, "event: " + wire.SettlementEvent + "\n", "event:" + wire.SettlementEvent + "\r", ":", ": ping", " ",
 	`{"billedMicros":1,"settlementId":"s"}`, "x", "0123456789abcdef", "\xEF", "\xBB", "\xBF", byteOrderMark, "\x00", "id: 1\n", "Event:",
-	"dat", "evento:", "data: x\n\n",
+	"dat", "evento:", "data: x\n\n", "data: take me out\n\n", "take me out",
 }
 
 func stream(b []byte) []byte {
@@ -358,9 +359,9 @@ func TestFilterAllocatesNothing(t *testing.T) {
 
 type nothing struct{}
 
-func (nothing) event([]byte, []byte, bool) {}
-func (nothing) tail([]byte)                {}
-func (nothing) settlement([]byte)          {}
+func (nothing) event([]byte, []byte, bool) bool { return false }
+func (nothing) tail([]byte)                     {}
+func (nothing) settlement([]byte)               {}
 
 func typical() string {
 	return strings.Repeat(`data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m",`+

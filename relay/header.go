@@ -43,15 +43,86 @@ func RequestHeader(client http.Header, requestID, idempotencyKey string) http.He
 	return h
 }
 
-// AnswerHeader sets in dst what a client may see of a seller's headers. untouched says that the body goes on as it came,
-// so that its Content-Length holds.
+const (
+	// maxRateHeaders bounds the headers that are known by their prefixes alone, all together, in bytes.
+	maxRateHeaders = 4 << 10
+	// maxSellerHeader bounds each of the others.
+	maxSellerHeader = 1 << 10
+)
+
+// AnswerHeader sets in dst what a client may see of a seller's headers. untouched says that the body goes on as it came, so that
+// its Content-Length holds; else it is an event stream. Nothing that a seller says makes the gateway's own site show a page, keep
+// an answer for others, or carry headers without end.
 func AnswerHeader(dst, seller http.Header, untouched bool) {
-	for name, values := range seller {
-		name = http.CanonicalHeaderKey(name)
-		if sellerHeaders[name] || name == "Content-Length" && untouched || hasPrefix(name) {
-			dst[name] = slices.Clone(values)
+	left := maxRateHeaders
+	names := make([]string, 0, len(seller))
+	for name := range seller {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, key := range names {
+		name, values := http.CanonicalHeaderKey(key), seller[key]
+		switch {
+		case len(values) == 0:
+		case name == "Content-Type":
+			dst[name] = []string{contentType(values[0])}
+		case name == "Cache-Control":
+			if private := notPublic(values); private != "" {
+				dst[name] = []string{private}
+			}
+		case name == "Content-Length":
+			if untouched {
+				dst[name] = slices.Clone(values)
+			}
+		case sellerHeaders[name] || hasPrefix(name):
+			size := 0
+			for _, value := range values {
+				size += len(name) + len(value)
+			}
+			switch {
+			case sellerHeaders[name] && size <= maxSellerHeader:
+				dst[name] = slices.Clone(values)
+			case !sellerHeaders[name] && size <= left:
+				left -= size
+				dst[name] = slices.Clone(values)
+			}
 		}
 	}
+	dst.Set("X-Content-Type-Options", "nosniff")
+	if !untouched {
+		if dst.Get("Cache-Control") == "" {
+			dst.Set("Cache-Control", "no-transform")
+		}
+		dst.Set("X-Accel-Buffering", "no")
+	}
+}
+
+// contentType gives a seller's type of content. What a browser would show as a page, or run, is plain text here.
+func contentType(value string) string {
+	kind, _, _ := strings.Cut(value, ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	for _, word := range [...]string{"html", "xml", "svg", "javascript", "ecmascript", "multipart/"} {
+		if strings.Contains(kind, word) {
+			return "text/plain; charset=utf-8"
+		}
+	}
+	return value
+}
+
+// notPublic gives the directives of a Cache-Control that keep an answer from others.
+func notPublic(values []string) string {
+	var kept []string
+	for _, value := range values {
+		for directive := range strings.SplitSeq(value, ",") {
+			directive = strings.TrimSpace(directive)
+			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
+			switch name {
+			case "private", "no-store", "no-cache", "no-transform", "must-revalidate", "proxy-revalidate", "must-understand":
+				kept = append(kept, directive)
+			}
+		}
+	}
+	return strings.Join(kept, ", ")
 }
 
 func hasPrefix(name string) bool {

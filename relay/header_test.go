@@ -55,7 +55,7 @@ func TestAnswerHeader(t *testing.T) {
 		"Content-Type": {"text/event-stream"}, "Cache-Control": {"no-cache"}, "Retry-After": {"1"}, "Retry-After-Ms": {"900"},
 		"X-Should-Retry": {"true"}, "Request-Id": {"req_1"}, "Cf-Ray": {"ray"}, "Openai-Processing-Ms": {"5"},
 		"Anthropic-Ratelimit-Tokens-Limit": {"1", "2"}, "X-Ratelimit-Remaining-Requests": {"3"}, "X-Ratelimit-Reset": {"4"},
-		"X-Request-Id": {"ours"},
+		"X-Request-Id": {"ours"}, "X-Content-Type-Options": {"nosniff"}, "X-Accel-Buffering": {"no"},
 	}
 	got := http.Header{"X-Request-Id": {"ours"}}
 	AnswerHeader(got, seller, false)

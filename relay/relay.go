@@ -21,8 +21,11 @@ type Watcher interface {
 	Whole() bool
 	// Failed tells whether the stream has said an error of its own.
 	Failed() bool
-	// Break gives the error event, with its blank line, that tells the client that the stream broke.
-	Break() []byte
+	// Drop tells whether the last Event that was whole is to be taken out of the stream: its block, and nothing else.
+	Drop() bool
+	// Break gives the error event, with its blank line, that tells the client that the stream broke: because the process
+	// goes, or at the seller.
+	Break(shutdown bool) []byte
 }
 
 // Outcome is how a step of a Stream ended.
@@ -44,6 +47,9 @@ const (
 	ClientGone
 	// Shutdown: the process is going. From Relay: as Broken.
 	Shutdown
+	// NotEvents: what came is no event stream, whatever its headers say. Only from Begin: nothing has been sent, and Rest has
+	// all of the answer.
+	NotEvents
 )
 
 func (o Outcome) String() string {
@@ -60,6 +66,8 @@ func (o Outcome) String() string {
 		return "client gone"
 	case Shutdown:
 		return "shutdown"
+	case NotEvents:
+		return "not events"
 	}
 	return "unknown"
 }

@@ -20,6 +20,9 @@ const (
 	drainBytes = 1 << 20
 	// maxEarlier is how many settlements before the last one are kept.
 	maxEarlier = 4
+	// BreakPause is a fit StreamOptions.BreakPause: some clients miss an error event that the end of the connection follows at
+	// once.
+	BreakPause = 200 * time.Millisecond
 	// stalledTime is what a client that does not read gets at the end of the process.
 	stalledTime = 500 * time.Millisecond
 )
@@ -33,6 +36,13 @@ type StreamOptions struct {
 	Shutdown <-chan struct{}
 	// ClientGone is closed when the client has left. nil: never.
 	ClientGone <-chan struct{}
+	// Heartbeat is the silence after which Relay sends a comment line and a blank one, between blocks. 0: never.
+	Heartbeat time.Duration
+	// BreakPause is how long Relay waits after an error event, so that the client reads it before the connection is aborted.
+	// 0: not at all.
+	BreakPause time.Duration
+	// Begun: something was sent before the stream (a heartbeat), so that a byte order mark can't be passed on.
+	Begun bool
 	// KeepSettlement says whether a settlement counts (it does not where it was booked before). nil: each does.
 	KeepSettlement func(wire.Settlement) bool
 }
@@ -49,10 +59,13 @@ type Stream struct {
 	stop    sync.Once
 	release sync.Once
 	timer   *time.Timer
+	beat    *time.Ticker
 
 	filter   *filter
+	head     []byte  // what came before it was known to be events
+	events   bool    // it is
 	back     []byte  // held back by Begin
-	decided  Outcome // what came first: content (Committed) or a failure (SaidError)
+	decided  Outcome // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
 	end      error   // how the seller's body ended; nil: it has not
 	judged   bool    // the filter knows of the clean end
 	over     bool    // the last event has been sent
@@ -74,6 +87,7 @@ func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *
 		timer: time.NewTimer(time.Hour),
 	}
 	s.filter = newFilter(s)
+	s.filter.noMark = o.Begun
 	go s.readAll()
 	return s
 }
@@ -100,8 +114,9 @@ func (s *Stream) Silent() bool { return s.silent }
 func (s *Stream) Close() { s.halt() }
 
 // Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB or 10 s. It
-// gives Committed; or Broken (cut, silent for too long, or ended without being whole), ClientGone or Shutdown, after which
-// the stream is closed; or SaidError, after which it is open: Relay would send it as it is.
+// gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
+// ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
+// or NotEvents.
 func (s *Stream) Begin() Outcome {
 	limit := time.NewTimer(holdTime)
 	defer limit.Stop()
@@ -118,11 +133,16 @@ func (s *Stream) Begin() Outcome {
 		case due:
 			return Committed
 		}
-		s.back = append(s.back, s.take(r)...)
-		if s.end != nil {
-			return s.beginEnded()
+		if !s.sniff(&r) {
+			return NotEvents
 		}
-		if s.decided != 0 {
+		s.back = append(s.back, s.take(r)...)
+		switch {
+		case s.end != nil:
+			return s.beginEnded()
+		case s.decided == Broken:
+			return s.close(Broken)
+		case s.decided != 0:
 			return s.decided
 		}
 		if len(s.back) >= maxHold {
@@ -139,7 +159,7 @@ func (s *Stream) beginEnded() Outcome {
 	switch {
 	case s.decided == SaidError:
 		return SaidError
-	case s.decided == Committed, s.complete(), s.end == io.EOF && s.o.Watcher.Whole():
+	case s.decided == Committed, s.decided == 0 && s.end == io.EOF && s.o.Watcher.Whole():
 		return Committed // content has come, even if its end came with it: what follows is a break after the commit
 	}
 	return s.close(Broken)
@@ -169,7 +189,7 @@ func (s *Stream) Relay(w http.ResponseWriter) Outcome {
 				return s.ended()
 			}
 		}
-		r, sig := s.wait(quiet, s.o.ClientGone, nil)
+		r, sig := s.listen(c, quiet)
 		switch {
 		case sig == left:
 			return s.clientLeft()
@@ -217,9 +237,23 @@ func (s *Stream) finish(c client) Outcome {
 func (s *Stream) breakOff(c client, o Outcome) Outcome {
 	s.halt()
 	if !s.o.Watcher.Failed() { // a client has use for one error only
-		c.flush(append([]byte(s.filter.Gap()), s.o.Watcher.Break()...))
+		c.flush(append([]byte(s.filter.Gap()), s.o.Watcher.Break(o == Shutdown)...))
+		s.pause()
 	}
 	return o
+}
+
+// pause gives the client a moment to read what it was sent last.
+func (s *Stream) pause() {
+	if s.o.BreakPause <= 0 {
+		return
+	}
+	timer := time.NewTimer(s.o.BreakPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.o.ClientGone:
+	}
 }
 
 // clientLeft is a client that takes no more. After the last event it has what it wanted, and has not gone away.
@@ -283,10 +317,11 @@ func (s *Stream) close(o Outcome) Outcome {
 	return o
 }
 
-func (s *Stream) event(name, data []byte, whole bool) {
+func (s *Stream) event(name, data []byte, whole bool) (drop bool) {
 	s.o.Watcher.Event(name, data, whole)
+	drop = whole && s.o.Watcher.Drop()
 	if s.decided != 0 {
-		return
+		return drop
 	}
 	// Event by event: in one read there may be content and then a failure, and a failure may count as the last event.
 	switch {
@@ -294,7 +329,10 @@ func (s *Stream) event(name, data []byte, whole bool) {
 		s.decided = SaidError
 	case s.o.Watcher.Content():
 		s.decided = Committed
+	case s.o.Watcher.Ended():
+		s.decided = Broken
 	}
+	return drop
 }
 
 func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }

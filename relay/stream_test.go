@@ -19,10 +19,11 @@ import (
 )
 
 // watch knows an API in which the data of an event says what it is.
-type watch struct{ content, ended, finished, failed bool }
+type watch struct{ content, ended, finished, failed, drop bool }
 
 func (w *watch) Event(_, data []byte, _ bool) {
 	kind, _, _ := strings.Cut(string(data), " ")
+	w.drop = kind == "usage"
 	switch kind {
 	case "content":
 		w.content = true
@@ -32,6 +33,8 @@ func (w *watch) Event(_, data []byte, _ bool) {
 		w.content, w.ended = true, true
 	case "error":
 		w.failed = true
+	case "nothing": // an end that nothing came before
+		w.ended = true
 	case "failed": // an error that is the last event too
 		w.content, w.ended, w.failed = true, true, true
 	}
@@ -42,7 +45,14 @@ func (w *watch) Content() bool { return w.content }
 func (w *watch) Ended() bool   { return w.ended }
 func (w *watch) Whole() bool   { return w.ended || w.finished }
 func (w *watch) Failed() bool  { return w.failed }
-func (w *watch) Break() []byte { return []byte("data: broken\n\n") }
+func (w *watch) Drop() bool    { return w.drop }
+
+func (w *watch) Break(shutdown bool) []byte {
+	if shutdown {
+		return []byte("data: going\n\n")
+	}
+	return []byte("data: broken\n\n")
+}
 
 // page is a client's side: what was written and flushed, and when.
 type page struct {
@@ -52,6 +62,7 @@ type page struct {
 	long   string // writes that are too long to be shown, taken together
 	longs  int
 	gone   <-chan struct{}
+	deaf   bool // can't be flushed
 	stuck  bool // takes nothing, until the deadline for writing
 	once   sync.Once
 	expire chan struct{}
@@ -83,6 +94,9 @@ func (p *page) FlushError() error {
 		fmt.Fprintf(p.log, "%v %q\n", time.Since(p.start), p.held)
 	}
 	p.held = ""
+	if p.deaf {
+		return fmt.Errorf("a cache: %w", http.ErrNotSupported)
+	}
 	return nil
 }
 
@@ -160,11 +174,22 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
 			_, _ = io.WriteString(seller, strings.Repeat(text, times)) // the stream may have been closed
 		}
 	}()
-	s := NewStream(body, cancel, StreamOptions{
-		Watcher: watcher, Idle: idle, Shutdown: going, ClientGone: gone, KeepSettlement: keep,
-	})
+	o := StreamOptions{Watcher: watcher, Idle: idle, Shutdown: going, ClientGone: gone, KeepSettlement: keep, Begun: d.HasArg("begun")}
+	if d.HasArg("heartbeat") {
+		o.Heartbeat = 15 * time.Second
+	}
+	if d.HasArg("pause") {
+		o.BreakPause = BreakPause
+	}
+	p.deaf = d.HasArg("holds")
+	s := NewStream(body, cancel, o)
 	begun := s.Begin()
 	say("begin:", begun)
+	if begun == NotEvents {
+		all, err := io.ReadAll(s.Rest())
+		say("rest:", fmt.Sprintf("%q %v", all, err))
+		_ = s.Rest().Close()
+	}
 	if begun == Committed || begun == SaidError && d.HasArg("show") {
 		relayed := s.Relay(p)
 		p.showLong()
@@ -173,7 +198,7 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
 			s.Drain(t.Context())
 			say("drained:", s.received)
 		}
-	} else if begun != SaidError && called.Err() == nil {
+	} else if begun != SaidError && begun != NotEvents && called.Err() == nil {
 		t.Errorf("%v left the seller's call open", begun)
 	}
 	if v := s.Settlement(); v != nil {

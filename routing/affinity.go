@@ -1,22 +1,20 @@
 package routing
 
 import (
+	"hash/maphash"
 	"slices"
 	"time"
 )
 
 const (
-	// Conversations is the usual capacity of an [Affinity].
+	// Conversations is the usual capacity of an [Affinity], shared by all members.
 	Conversations = 65_536
 	// ConversationLife is how long a conversation stays with a seller after its last use, where the config says nothing.
 	ConversationLife = 10 * time.Minute
-	// ResponseLife is how long the maker of a response is remembered, after which a request that builds on it may go to
-	// any seller; the ones that don't know the response refuse it.
-	ResponseLife = 24 * time.Hour
 )
 
-// Affinity remembers which seller served a conversation last, or made a response. It holds a bounded number of them,
-// forgets those that expire first when it is full, and takes no lock.
+// Affinity remembers which seller served a conversation last. It holds a bounded number of them, forgets first those of
+// members that have many, and takes no lock.
 type Affinity struct{ sellers memos[SellerKey] }
 
 // NewAffinity makes an empty memory for about as many keys as the capacity says.
@@ -31,10 +29,10 @@ func (a *Affinity) Get(key [16]byte, now time.Time) (seller SellerKey, ok bool) 
 	return a.sellers.get(key, now)
 }
 
-// Put remembers the seller of a key for a time from now on, in the place of the one before.
-func (a *Affinity) Put(key [16]byte, seller SellerKey, now time.Time, life time.Duration) {
+// Put remembers the seller of a member's key for a time from now on, in the place of the one before.
+func (a *Affinity) Put(member string, key [16]byte, seller SellerKey, now time.Time, life time.Duration) {
 	if a != nil && life > 0 {
-		a.sellers.put(key, seller, now.Add(life))
+		a.sellers.put(key, maphash.String(seed, member), seller, now, now.Add(life))
 	}
 }
 

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"testing"
@@ -26,23 +27,23 @@ func TestAffinity(t *testing.T) {
 		}
 	}
 	get(1, 0, SellerKey{})
-	a.Put(conversation(1), one, noon, 10*time.Minute)
-	a.Put(conversation(2), two, noon, 10*time.Minute)
+	a.Put("ada", conversation(1), one, noon, 10*time.Minute)
+	a.Put("ada", conversation(2), two, noon, 10*time.Minute)
 	get(1, 0, one)
 	get(2, 10*time.Minute-1, two)
 	get(2, 10*time.Minute, SellerKey{})
-	a.Put(conversation(1), one, noon.Add(9*time.Minute), 10*time.Minute) // used again
+	a.Put("ada", conversation(1), one, noon.Add(9*time.Minute), 10*time.Minute) // used again
 	get(1, 18*time.Minute, one)
-	a.Put(conversation(1), two, noon.Add(18*time.Minute), time.Minute)
+	a.Put("ada", conversation(1), two, noon.Add(18*time.Minute), time.Minute)
 	get(1, 18*time.Minute, two)
 	get(1, 19*time.Minute, SellerKey{})
-	a.Put(conversation(3), one, noon, 0)
+	a.Put("ada", conversation(3), one, noon, 0)
 	get(3, 0, SellerKey{})
 	if n := a.sellers.len(); n != 2 {
 		t.Errorf("%d places for 2 conversations", n)
 	}
 	a = nil
-	a.Put(conversation(1), one, noon, time.Minute)
+	a.Put("ada", conversation(1), one, noon, time.Minute)
 	get(1, 0, SellerKey{})
 }
 
@@ -51,7 +52,7 @@ func TestAffinityIsBounded(t *testing.T) {
 	const capacity = 4096
 	a := NewAffinity(capacity)
 	for i := range 20 * capacity {
-		a.Put(conversation(i), SellerKey{ID: "a"}, noon.Add(time.Duration(i)*time.Millisecond), time.Hour)
+		a.Put("ada", conversation(i), SellerKey{ID: "a"}, noon.Add(time.Duration(i)*time.Millisecond), time.Hour)
 	}
 	if n := a.sellers.len(); n > capacity {
 		t.Errorf("%d conversations, and room for %d", n, capacity)
@@ -72,6 +73,42 @@ func TestAffinityIsBounded(t *testing.T) {
 	}
 }
 
+// A member that has a million conversations does not push out those of others.
+func TestAffinityIsSharedByMember(t *testing.T) {
+	const capacity = 4096
+	a := NewAffinity(capacity)
+	key := func(member string, i int) (key [16]byte) {
+		binary.LittleEndian.PutUint64(key[:8], maphash.String(seed, fmt.Sprint(member, i)))
+		return key
+	}
+	put := func(member string, n int, at time.Duration) {
+		for i := range n {
+			a.Put(member, key(member, i), SellerKey{ID: member}, noon.Add(at), time.Hour)
+		}
+	}
+	there := func(member string, n int) (known int) {
+		for i := range n {
+			if _, ok := a.Get(key(member, i), noon.Add(30*time.Minute)); ok {
+				known++
+			}
+		}
+		return known
+	}
+	put("bob", 500, 0)
+	put("cyd", 500, 0)
+	put("ada", 20*capacity, time.Minute)
+	if bob, cyd := there("bob", 500), there("cyd", 500); bob < 450 || cyd < 450 {
+		t.Errorf("%d and %d of 500 are left", bob, cyd)
+	}
+	if n := there("ada", 20*capacity); n < capacity/2 || n > capacity {
+		t.Errorf("%d of the many are there", n)
+	}
+	put("dan", 200, 2*time.Minute)
+	if n := there("dan", 200); n < 180 {
+		t.Errorf("%d of 200 of a member that comes late are there", n)
+	}
+}
+
 func TestAffinityFromManySides(t *testing.T) {
 	a := NewAffinity(64)
 	var all sync.WaitGroup
@@ -79,7 +116,7 @@ func TestAffinityFromManySides(t *testing.T) {
 		all.Go(func() {
 			for i := range 5000 {
 				key := conversation(i % 100)
-				a.Put(key, SellerKey{ID: string(rune('a' + i%100)), Origin: "x"}, noon.Add(time.Duration(i)), time.Hour)
+				a.Put("ada", key, SellerKey{ID: string(rune('a' + i%100)), Origin: "x"}, noon.Add(time.Duration(i)), time.Hour)
 				if got, ok := a.Get(conversation((i+g)%100), noon); ok && got.ID != string(rune('a'+(i+g)%100)) {
 					panic("the seller of another conversation")
 				}

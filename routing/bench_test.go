@@ -54,7 +54,7 @@ func dealWith(table *Table, served string) {
 		for _, ready := range c.Ready() {
 			state := table.State(ready.Candidate)
 			for i := range 12 {
-				p, _ := state.Begin(time.Now(), true)
+				p, _ := state.Begin(time.Now(), ready.Model, true)
 				r := Result{FirstContent: time.Duration(ready.rank+1) * time.Microsecond}
 				if i%6 == 5 {
 					r.Kind, r.Status = Soft5xx, 500
@@ -89,7 +89,7 @@ func BenchmarkRoute(b *testing.B) {
 			dealWith(table, served)
 			affinity := NewAffinity(Conversations)
 			ready := table.Index().Candidates(served, dialect.Messages).Ready()
-			affinity.Put(conversation(1), ready[len(ready)/2].Seller.Key(), time.Now(), time.Hour)
+			affinity.Put("ada", conversation(1), ready[len(ready)/2].Seller.Key(), time.Now(), time.Hour)
 			b.Run(PolicyName(policy)+"/"+name, func(b *testing.B) {
 				q, dst := Query{Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: usual, Now: time.Now()}, make([]*Candidate, 0, MaxReady)
 				b.ReportAllocs()
@@ -162,7 +162,7 @@ func TestRouteAllocatesNothing(t *testing.T) {
 		table, f := newFair(t, TableOptions{Policy: policy, Exclusions: NewExclusions(10)}, many(60)...)
 		table.Exclude(candidatesOf(table).At(1), "/v1/messages")
 		affinity := NewAffinity(100)
-		affinity.Put(conversation(1), f.key("s58"), time.Now(), time.Minute) // not among the ready ones
+		affinity.Put("ada", conversation(1), f.key("s58"), time.Now(), time.Minute) // not among the ready ones
 		q, dst := f.query(money.Tokens{Prompt: 1000, Completion: 1000}), make([]*Candidate, 0, MaxReady)
 		q.Now = time.Now()
 		allocs := testing.AllocsPerRun(100, func() { dst = decide(table, affinity, q, "m", dst[:0]) })

@@ -6,15 +6,17 @@ import (
 	"time"
 )
 
-// circuit keeps requests away from a seller that fails. It opens at once when no connection can be made, after 3 failures
-// in a row, or when half of the last 20 outcomes failed; rests; and then lets exactly one request through, the trial, whose
-// good answer closes it. Each failed trial doubles the rest.
+// circuit keeps requests away from what fails. It opens at once when no connection can be made, after 3 failures in a row, or
+// when half of the last 20 outcomes failed; rests; and then lets exactly one request through, the trial, whose good answer
+// closes it. Each failed trial doubles the rest. A seller has one for itself and one for each of its models that fails (see
+// line).
 //
-// A closed circuit is one word of the state (see history) and needs no lock. The mutex is for the turns: opening, taking
-// and ending a trial.
+// A closed circuit is one word (see history) and needs no lock. The mutex is for the turns: opening, taking and ending a
+// trial.
 type circuit struct {
-	due     atomic.Int64 // stamp; when an open circuit's trial is due. Written before the history says open
-	trialOn atomic.Bool  // the one trial is out; changed under the mutex
+	history atomic.Uint64 // a history
+	due     atomic.Int64  // stamp; when an open circuit's trial is due. Written before the history says open
+	trialOn atomic.Bool   // the one trial is out; changed under the mutex
 
 	mu          sync.Mutex
 	level       uint8 // how often the rest has been doubled
@@ -23,253 +25,189 @@ type circuit struct {
 
 const longestCooldown = 10 * time.Minute
 
-// Fit tells whether a request may go to the seller now: its circuit is closed and it does not rest, or its trial is due and
-// nobody has taken it.
-func (s *State) Fit(now time.Time) bool {
-	return s == nil || s.fitAt(s.pool.stamp(now))
+// turn is what a request has to do with a circuit.
+type turn struct {
+	life  uint32
+	trial bool
+	early bool  // the trial was not due
+	level uint8 // of the circuit when the trial began
 }
 
-func (s *State) fitAt(at int64) bool {
-	return s == nil || !s.resting(at) && (!history(s.history.Load()).open() || s.circuit.trialDue(at))
-}
+func (c *circuit) now() history { return history(c.history.Load()) }
+
+// fit tells whether a request may go: the circuit is closed, or its trial is due and nobody has taken it.
+func (c *circuit) fit(at int64) bool { return !c.now().open() || c.trialDue(at) }
 
 // trialDue tells whether the trial of an open circuit may be taken.
 func (c *circuit) trialDue(at int64) bool { return at >= c.due.Load() && !c.trialOn.Load() }
 
-// Due is when a seller that is not fit may be asked again: when its trial is due or its rest ends, whatever is later. It is
-// zero when the circuit is closed and the seller has not asked for a rest; a time that has passed means now.
-func (s *State) Due() time.Time {
-	if s == nil {
-		return time.Time{}
+// admit lets a request through, or not.
+func (c *circuit) admit(at int64, resting, force bool) (t turn, ok bool) {
+	if h := c.now(); !h.open() {
+		return turn{life: h.life()}, !resting || force
 	}
-	return s.pool.time(s.dueAt())
-}
-
-func (s *State) dueAt() int64 {
-	due := s.rest.Load()
-	if history(s.history.Load()).open() {
-		if trial := s.circuit.due.Load(); due == 0 || trial > due {
-			due = trial
-		}
-	}
-	return due
-}
-
-// admit lets a request to a seller whose circuit was open a moment ago.
-func (c *circuit) admit(s *State, p *Permit, force bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := history(s.history.Load())
-	p.life = h.life()
-	notDue := s.resting(p.begun)
-	if h.open() {
-		notDue = notDue || p.begun < c.due.Load()
-	}
+	h := c.now()
+	t.life = h.life()
+	notDue := resting || h.open() && at < c.due.Load()
 	if (notDue || h.open() && c.trialOn.Load()) && !force {
-		return false
+		return t, false
 	}
 	if h.open() && !c.trialOn.Load() {
 		c.trialOn.Store(true)
-		p.trial, p.early, p.level = true, notDue, c.level
+		t.trial, t.early, t.level = true, notDue, c.level
 	}
+	return t, true
+}
+
+// pass closes the circuit: the trial has had a good answer. It tells whether it was open.
+func (c *circuit) pass(t *turn) (turned bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.now() // nobody else changes it while the circuit is open
+	if !h.open() || h.life() != t.life {
+		return false
+	}
+	c.level, c.unreachable = 0, false
+	c.history.Store(uint64(h.closed()))
+	c.trialOn.Store(false)
+	t.life = h.closed().life()
 	return true
 }
 
-// pass closes the circuit: the trial has had a good answer.
-func (c *circuit) pass(s *State, p *Permit) {
-	c.mu.Lock()
-	h := history(s.history.Load()) // nobody else changes it while the circuit is open
-	turned := h.open() && h.life() == p.life
-	if turned {
-		c.level, c.unreachable = 0, false
-		s.history.Store(uint64(h.closed()))
-		c.trialOn.Store(false)
-		p.life = h.closed().life()
-	}
-	c.mu.Unlock()
-	if turned {
-		s.pool.changed(s, "")
-	}
-}
-
-// succeed counts a good answer.
-func (c *circuit) succeed(s *State, p *Permit) {
-	if p.trial && !p.committed {
-		c.pass(s, p)
-		return
-	}
-	if p.trial {
-		return // counted when it closed the circuit
+// succeed counts a good answer. A trial that was committed has been counted when it closed the circuit.
+func (c *circuit) succeed(t *turn, committed bool) (turned bool) {
+	if t.trial {
+		return !committed && c.pass(t)
 	}
 	for {
-		h := history(s.history.Load())
-		if h.open() || h.life() != p.life || s.history.CompareAndSwap(uint64(h), uint64(h.add(false))) {
-			return
+		h := c.now()
+		if h.open() || h.life() != t.life || c.history.CompareAndSwap(uint64(h), uint64(h.add(false))) {
+			return false
 		}
 	}
 }
 
-// fail counts a failure. One that began in an earlier life of the circuit counts for nothing.
-func (c *circuit) fail(s *State, p *Permit, at int64, unreachable bool) {
-	switch {
-	case p.trial && !p.committed:
-		c.mu.Lock()
-		c.trialOn.Store(false)
-		c.failTrial(s, at, p.early, unreachable)
-		c.mu.Unlock()
-	case p.trial: // it closed the circuit and then broke off: it has failed after all
-		level := p.level
-		if !p.early {
-			level++
-		}
-		c.open(s, at, failure{life: p.life, level: level, outcome: true, atOnce: "trial_interrupted"})
-	case unreachable:
-		c.open(s, at, failure{life: p.life, outcome: true, atOnce: "no_connection", unreachable: true})
-	default:
-		c.open(s, at, failure{life: p.life, outcome: true})
-	}
-}
-
-// failTrial lets an open circuit rest anew: twice as long, but for a trial that was forced ahead of its time. The mutex is
-// held.
-func (c *circuit) failTrial(s *State, at int64, early, unreachable bool) {
-	s.history.Store(uint64(history(s.history.Load()).add(true)))
-	c.unreachable = unreachable
-	if !early {
-		c.level++
-	}
-	c.restFrom(s, at)
-}
-
-// failure is what may open a closed circuit.
+// failure is what may open a closed circuit, or keep an open one so.
 type failure struct {
 	life        uint32 // of the circuit, to which it belongs
 	level       uint8  // how often the rest is doubled if it opens
 	outcome     bool   // it is a request's, not a probe's
+	counts      bool   // the outcomes before it may open the circuit
 	unreachable bool
 	atOnce      string // it opens the circuit whatever was before: the reason
 }
 
-// open counts a failure, and opens the circuit when it is one too many.
-func (c *circuit) open(s *State, at int64, f failure) {
-	reason := f.atOnce
+// fail counts a failed request, and gives the reason where that opens the circuit. A request that began in an earlier life of
+// the circuit counts for nothing.
+func (c *circuit) fail(p *Pool, t *turn, committed bool, at int64, f failure) (opened string) {
+	f.life, f.outcome = t.life, true
+	switch {
+	case t.trial && !committed:
+		c.mu.Lock()
+		c.trialOn.Store(false)
+		c.failTrial(p, at, t.early, f.unreachable)
+		c.mu.Unlock()
+		return ""
+	case t.trial: // it closed the circuit and then broke off: it has failed after all
+		f.level, f.atOnce = t.level, "trial_interrupted"
+		if !t.early {
+			f.level++
+		}
+	case f.unreachable:
+		f.atOnce = "no_connection"
+	}
+	return c.open(p, at, f)
+}
+
+// failTrial lets an open circuit rest anew, twice as long. A trial that was forced ahead of its time changes nothing: one
+// client's asking must not keep the seller from the others. The mutex is held.
+func (c *circuit) failTrial(p *Pool, at int64, early, unreachable bool) {
+	c.history.Store(uint64(c.now().add(true)))
+	c.unreachable = unreachable
+	if !early {
+		c.level++
+		c.restFrom(p, at)
+	}
+}
+
+// open counts a failure, and opens the circuit when it is one too many: then it gives the reason.
+func (c *circuit) open(p *Pool, at int64, f failure) (reason string) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		h := history(s.history.Load()) // good answers may change it, nothing else does
+		h := c.now() // good answers may change it, nothing else does
 		if h.open() || h.life() != f.life {
-			c.mu.Unlock()
-			return
+			return ""
 		}
 		next := h
 		if f.outcome {
 			next = h.add(true)
 		}
-		if f.atOnce == "" {
+		if reason = f.atOnce; reason == "" && f.counts {
 			reason = next.trips()
 		}
 		if reason == "" {
-			if s.history.CompareAndSwap(uint64(h), uint64(next)) {
-				c.mu.Unlock()
-				return
+			if c.history.CompareAndSwap(uint64(h), uint64(next)) {
+				return ""
 			}
 			continue
 		}
 		c.level, c.unreachable = f.level, f.unreachable
 		c.due.Store(0)
-		c.restFrom(s, at)
-		if s.history.CompareAndSwap(uint64(h), uint64(next.opened())) {
-			break
+		c.restFrom(p, at)
+		if c.history.CompareAndSwap(uint64(h), uint64(next.opened())) {
+			return reason
 		}
 	}
-	c.mu.Unlock()
-	s.pool.changed(s, reason)
 }
 
 // giveBack leaves the trial to another request: nothing was learned of the seller.
-func (c *circuit) giveBack() {
+func (c *circuit) giveBack(t *turn) {
+	if !t.trial {
+		return
+	}
 	c.mu.Lock()
 	c.trialOn.Store(false)
 	c.mu.Unlock()
 }
 
 // blame counts a refusal that another seller's good answer has disproved.
-func (c *circuit) blame(s *State, p *Permit, at int64) {
-	if !p.trial {
-		c.open(s, at, failure{life: p.life, outcome: true})
-		return
+func (c *circuit) blame(p *Pool, t *turn, at int64, counts bool) (opened string) {
+	if !t.trial {
+		return c.open(p, at, failure{life: t.life, outcome: true, counts: counts})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := history(s.history.Load())
-	if h.open() && h.life() == p.life && !c.trialOn.Load() {
-		c.failTrial(s, at, p.early, false)
+	if h := c.now(); h.open() && h.life() == t.life && !c.trialOn.Load() {
+		c.failTrial(p, at, t.early, false)
 	}
+	return ""
 }
 
 // restFrom sets when the next trial is due, never earlier than it was. The mutex is held.
-func (c *circuit) restFrom(s *State, at int64) {
+func (c *circuit) restFrom(p *Pool, at int64) {
 	c.level = min(c.level, 30)
-	rest := min(s.pool.Cooldown(), longestCooldown)
+	rest := min(p.Cooldown(), longestCooldown)
 	for range c.level {
 		rest = min(2*rest, longestCooldown)
 	}
-	rest = time.Duration(float64(rest) * (0.8 + 0.4*s.pool.random()))
+	rest = time.Duration(float64(rest) * (0.8 + 0.4*p.random()))
 	due := at + int64(min(rest, longestCooldown))
 	if before := c.due.Load(); before == 0 || due > before {
 		c.due.Store(due)
 	}
 }
 
-// Probed says what a look at the seller's health gave, and how long it took. Two failing in a row open the circuit; the
-// caller leaves out those that are more likely the gateway's own network. A healthy one never closes a circuit. It brings
-// the trial of a seller forward that could not be reached; where a seller was healthy all the time while its answers
-// failed, it says nothing new.
-func (s *State) Probed(now time.Time, ok bool, took time.Duration) {
-	at := s.pool.stamp(now)
-	s.used.Store(at)
-	if ok {
-		s.failedProbe.Store(-1)
-		s.lastSuccess.Store(at)
-		s.probing.observe(took)
-		s.circuit.bringForward(s, at)
-		return
-	}
-	inRow := int32(1)
-	for {
-		before := s.failedProbe.Load()
-		inRow = max(before, 0) + 1
-		if s.failedProbe.CompareAndSwap(before, inRow) {
-			break
-		}
-	}
-	s.lastFail.Store(at)
-	if inRow >= failedProbes {
-		life := history(s.history.Load()).life()
-		s.circuit.open(s, at, failure{life: life, atOnce: "probes", unreachable: true})
-	}
-}
-
-const failedProbes = 2 // in a row open a circuit
-
-func (c *circuit) bringForward(s *State, at int64) {
-	if !history(s.history.Load()).open() {
+// bringForward makes an open circuit's trial due now, where the seller could not be reached before.
+func (c *circuit) bringForward(at int64) {
+	if !c.now().open() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if history(s.history.Load()).open() && c.unreachable && !c.trialOn.Load() {
+	if c.now().open() && c.unreachable && !c.trialOn.Load() {
 		c.due.Store(min(c.due.Load(), at))
-	}
-}
-
-// Circuit names what the circuit does at a time.
-func (s *State) Circuit(now time.Time) Circuit {
-	switch {
-	case s == nil || !history(s.history.Load()).open():
-		return CircuitClosed
-	case s.circuit.trialOn.Load() || s.Fit(now):
-		return CircuitHalfOpen
-	default:
-		return CircuitOpen
 	}
 }

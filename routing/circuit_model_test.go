@@ -30,27 +30,38 @@ func TestCircuitModel(t *testing.T) {
 		now := pool.wallClock()
 		open := func() bool { return s.Circuit(now) != CircuitClosed }
 		var out, over []*Permit
+		trying := func(p *Permit) bool { return p.Trial() && !p.committed }
 		trial := func() (on *Permit) {
+			seller, model := 0, 0
 			for _, p := range out {
-				if p.Trial() && !p.committed {
-					if on != nil {
-						t.Fatal("two trials at once")
-					}
+				if trying(p) {
 					on = p
+					if p.seller.trial {
+						seller++
+					}
+					if p.lineTurn.trial {
+						model++
+					}
 				}
+			}
+			if seller > 1 || model > 1 {
+				t.Fatal("two trials at once")
 			}
 			return on
 		}
+		stuck := func(p *Permit) bool { // a circuit whose trial had a good answer is still open
+			return p.seller.trial && s.circuit.now().open() || p.lineTurn.trial && p.line.now().open()
+		}
 		end := func(i int, r Result) {
 			p := out[i]
-			trying, was := p == trial(), open()
+			trying, was := trying(p), open()
 			p.End(now, r)
 			out = append(out[:i], out[i+1:]...)
 			over = append(over, p)
 			if was && !open() && (!trying || r.verdict() != good) {
 				t.Fatalf("closed by %+v", r)
 			}
-			if was && trying && r.verdict() == good && open() {
+			if was && trying && r.verdict() == good && stuck(p) {
 				t.Fatal("not closed by the good trial")
 			}
 		}
@@ -59,17 +70,19 @@ func TestCircuitModel(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 200).Draw(t, "seconds")) * time.Second)
 			},
 			"begin": func(t *rapid.T) {
-				force, fit, was := rapid.Bool().Draw(t, "force"), s.Fit(now), open()
-				free := was && trial() == nil
-				p, ok := s.Begin(now, force)
+				force, fit, was := rapid.Bool().Draw(t, "force"), s.Fit(now, "m"), open()
+				free := func(c *circuit) bool { return c.now().open() && !c.trialOn.Load() }
+				sellerFree, l := free(&s.circuit), s.line("m")
+				lineFree := l != nil && free(&l.circuit)
+				p, ok := s.Begin(now, "m", force)
 				if ok != (fit || force) {
 					t.Fatalf("fit %v, force %v, let through %v", fit, force, ok)
 				}
 				if !ok {
 					return
 				}
-				if p.Trial() != free {
-					t.Fatalf("open %v, trial free %v, is the trial %v", was, free, p.Trial())
+				if p.seller.trial != sellerFree || p.lineTurn.trial != lineFree {
+					t.Fatalf("open %v, trials free %v %v, has them %v %v", was, sellerFree, lineFree, p.seller.trial, p.lineTurn.trial)
 				}
 				out = append(out, &p)
 			},
@@ -78,9 +91,9 @@ func TestCircuitModel(t *testing.T) {
 					t.Skip()
 				}
 				p := rapid.SampledFrom(out).Draw(t, "permit")
-				trying, was := p == trial(), open()
+				trying, was := trying(p), open()
 				p.Commit(now, time.Second)
-				if was && open() == trying {
+				if was && (trying && stuck(p) || !trying && !open()) {
 					t.Fatalf("trial %v, open after its content %v", trying, open())
 				}
 			},
@@ -106,13 +119,13 @@ func TestCircuitModel(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
-				if trial() != nil && (!open() || s.Fit(now)) {
+				if trial() != nil && (!open() || s.Fit(now, "m")) {
 					t.Fatal("a trial is under way and the seller is fit")
 				}
 				if s.InFlight() != int64(len(out)) {
 					t.Fatalf("%d in flight of %d", s.InFlight(), len(out))
 				}
-				if due := s.Due(); open() && due.Sub(now) > longestCooldown {
+				if due := s.Due("m"); open() && due.Sub(now) > longestCooldown {
 					t.Fatalf("due in %v", due.Sub(now))
 				}
 				if score := s.Score(); score < 0 || score > 1000 {
@@ -124,7 +137,7 @@ func TestCircuitModel(t *testing.T) {
 			end(0, Result{Outcome: Outcome{Kind: ClientGone}})
 		}
 		now = now.Add(longestCooldown)
-		if !s.Fit(now) {
+		if !s.Fit(now, "m") {
 			t.Fatal("out for good")
 		}
 	})

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func testPool(changed func(*State)) *Pool {
 	return p
 }
 
-// The scripts tell the life of one seller. A line "+30s" lets time pass, "begin a" and "begin a force" ask for leave to
+// The scripts tell the life of one seller. A line "+30s" lets time pass, "begin a", "begin a of=b" and "begin a force" ask for leave to
 // send the request a, "commit a", "end a <result>", "blame a" and "excuse a" say what came of it, "probe ok" and
 // "probe fails" what a probe gave, "cooldown 5s" is a new config, and "state" shows the circuit.
 func TestCircuitScripts(t *testing.T) {
@@ -70,7 +71,7 @@ func (l *sellerLife) play(t *testing.T, words []string) {
 	}
 	switch words[0] {
 	case "begin":
-		p, ok := l.state.Begin(l.now, len(words) > 2 && words[2] == "force")
+		p, ok := l.state.Begin(l.now, modelOf(words), slices.Contains(words, "force"))
 		switch {
 		case !ok:
 			fmt.Fprintf(&l.out, "%s refused\n", words[1])
@@ -87,7 +88,7 @@ func (l *sellerLife) play(t *testing.T, words []string) {
 		}
 	case "good", "bad": // so many whole requests
 		for range repeat(words) {
-			p, ok := l.state.Begin(l.now, false)
+			p, ok := l.state.Begin(l.now, modelOf(words), false)
 			if !ok {
 				fmt.Fprintln(&l.out, "refused")
 				return
@@ -111,7 +112,7 @@ func (l *sellerLife) play(t *testing.T, words []string) {
 		}
 		l.pool.SetCooldown(d)
 	case "state":
-		l.show()
+		l.show(modelOf(words))
 	default:
 		t.Fatalf("no such line: %v", words)
 	}
@@ -126,13 +127,23 @@ func (l *sellerLife) permit(t *testing.T, name string) *Permit {
 	return p
 }
 
-func (l *sellerLife) show() {
+// modelOf gives the model in a line, "of=x"; it is "m" where none is named.
+func modelOf(words []string) string {
+	for _, w := range words {
+		if model, ok := strings.CutPrefix(w, "of="); ok {
+			return model
+		}
+	}
+	return "m"
+}
+
+func (l *sellerLife) show(model string) {
 	fit := "unfit"
-	if l.state.Fit(l.now) {
+	if l.state.Fit(l.now, model) {
 		fit = "fit"
 	}
 	fmt.Fprintf(&l.out, "%s, %s, %d in a row", l.state.Circuit(l.now), fit, l.state.entry(l.now).ConsecutiveFailures)
-	if due := l.state.Due(); due.After(l.now) {
+	if due := l.state.Due(model); due.After(l.now) {
 		fmt.Fprintf(&l.out, ", due in %v", due.Sub(l.now))
 	}
 	if n := l.state.InFlight(); n != 0 {
@@ -140,6 +151,9 @@ func (l *sellerLife) show() {
 	}
 	if n := l.state.HardStreak(); n != 0 {
 		fmt.Fprintf(&l.out, ", %d hard_4xx", n)
+	}
+	if open := l.state.openLines(); len(open) > 0 && !slices.Equal(open, []string{"m"}) {
+		fmt.Fprintf(&l.out, ", open for %s", strings.Join(open, " "))
 	}
 	l.out.WriteByte('\n')
 }
@@ -164,6 +178,9 @@ func parseResult(t *testing.T, words []string) (r Result) {
 			if r.RetryAfter, err = time.ParseDuration(after); err != nil {
 				t.Fatal(err)
 			}
+		case strings.HasPrefix(w, "of="):
+		case w == "missing":
+			r.ModelMissing = true
 		case w == "good":
 		case w == "interrupted":
 			r.Interrupted = true

@@ -23,10 +23,13 @@ const (
 	Retry
 	// DeliverHeld gives the client the answer that was held back: an earlier seller's, which nobody has disproved.
 	DeliverHeld
+	// ToMaker goes to the seller that made what the request builds on, after Decision.WaitOut, whatever its place among the
+	// candidates.
+	ToMaker
 )
 
 func (s Step) String() string {
-	return [...]string{"deliver", "next", "rebuy", "give_up", "leave", "retry", "deliver_held"}[s]
+	return [...]string{"deliver", "next", "rebuy", "give_up", "leave", "retry", "deliver_held", "to_maker"}[s]
 }
 
 // Decision is the step to take, and what becomes of the token that the attempt used.
@@ -42,6 +45,11 @@ type Decision struct {
 	LeaveOut bool
 	// NoPurchase: only a seller whose token needs no purchase will do.
 	NoPurchase bool
+	// WithoutUsage: the seller is asked again without the stream_options that this side had added, at once. The try that it
+	// refused is nobody's fault: it counts neither against MaxAttempts nor as a retry.
+	WithoutUsage bool
+	// Force: the retry is made though the failure has opened the seller's circuit, since there is nobody else.
+	Force bool
 	// Backoff is the longest pause before a retry; the pause is drawn from 0 up to it, so that clients that failed together
 	// do not come back together.
 	Backoff time.Duration
@@ -71,6 +79,17 @@ type Position struct {
 
 	HardStreak int  // hard_4xx answers in a row from this seller, this one included (State.HardStreak after Permit.End)
 	Held       bool // the answer of an earlier seller is held back
+
+	Maker Maker // of what the request builds on; counts where the outcome is WrongSeller
+}
+
+// Maker is where a request stands with the seller that made what it builds on: a response, encrypted reasoning, a signed
+// thought. The zero value: nobody knows who that is, or it is no candidate.
+type Maker struct {
+	Known   bool          // it is one of the candidates
+	Refused bool          // it has itself said that this is not its own
+	SentTo  bool          // the request went back to it already, by [ToMaker]
+	Rest    time.Duration // until it may be asked, by its own word or its circuit; 0: now
 }
 
 const (
@@ -111,7 +130,9 @@ func Decide(p Position, o Outcome) Decision {
 	case Hard4xx:
 		d := p.next()
 		switch {
-		case o.Status == http.StatusNotFound: // another seller may have the model
+		case o.RefusesUsage: // this side's own words, not the client's
+			return Decision{Step: Retry, WithoutUsage: true}
+		case o.passesOn(): // another seller may have the model, or a higher limit
 			d.LeaveOut = o.ModelMissing
 			return d
 		case p.HardStreak > trustedRefusals && !p.Held && d.Step == Next: // is it really the request?
@@ -119,6 +140,9 @@ func Decide(p Position, o Outcome) Decision {
 			return d
 		}
 		return Decision{Step: Deliver} // the request is at fault
+
+	case WrongSeller:
+		return p.backToMaker()
 
 	case Soft5xx:
 		if o.asksForRest() {
@@ -132,7 +156,13 @@ func Decide(p Position, o Outcome) Decision {
 		}
 		return p.next()
 
-	case Deadline, PurchaseFailed:
+	case Deadline:
+		if p.alone() && !o.TimedOut && p.Retries == 0 && p.mayWait(p.backoff()) {
+			return Decision{Step: Retry, Backoff: p.backoff(), Force: true}
+		}
+		return p.next()
+
+	case PurchaseFailed:
 		return p.next()
 
 	case BudgetExceeded:
@@ -155,6 +185,25 @@ func (p Position) next() Decision {
 		return Decision{Step: DeliverHeld}
 	}
 	return Decision{Step: GiveUp}
+}
+
+// alone tells whether nobody else can serve the request, and no answer is there to fall back to.
+func (p Position) alone() bool { return p.Untried == 0 && !p.Held }
+
+// backToMaker decides over a request that builds on what another seller has made: that one is asked, and waited for where it
+// rests for a moment; else whoever is left, some of whom may take it. Where nobody does, the client gets the refusal only if
+// no seller is known that would take it later.
+func (p Position) backToMaker() Decision {
+	m := p.Maker
+	soon := m.Rest <= LongestWaitOut && (p.TimeLeft == 0 || m.Rest < p.TimeLeft)
+	if m.Known && !m.Refused && !m.SentTo && soon && p.left() > 0 {
+		return Decision{Step: ToMaker, WaitOut: m.Rest}
+	}
+	d := p.next()
+	if d.Step == GiveUp && (!m.Known || m.Refused) {
+		d.Step = Deliver
+	}
+	return d
 }
 
 // left is how many more attempts there may be.
@@ -190,7 +239,14 @@ func (p Position) backoff() time.Duration {
 }
 
 // asksForRest tells whether the seller has said when it wants to be asked again.
-func (o Outcome) asksForRest() bool {
-	return o.Kind == Soft5xx && o.RetryAfter > 0 &&
-		(o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable)
+func (o Outcome) asksForRest() bool { return o.Kind == Soft5xx && o.RetryAfter > 0 }
+
+// passesOn tells whether the refusal is one seller's own affair, so that the next one is asked: it may have the model or the
+// path, a higher limit, or no such conflict.
+func (o Outcome) passesOn() bool {
+	switch o.Status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge:
+		return o.Kind == Hard4xx
+	}
+	return false
 }

@@ -103,10 +103,19 @@ func TestDecide(t *testing.T) {
 		deadline = Outcome{Kind: Deadline}
 		moved    = Outcome{Kind: Soft5xx, Status: 302}
 
+		late    = Outcome{Kind: Deadline, TimedOut: true}
+		foreign = Outcome{Kind: WrongSeller, Status: 400}
+		noUsage = Outcome{Kind: Hard4xx, Status: 400, RefusesUsage: true}
+
+		again     = Decision{Step: Retry, Backoff: 50 * time.Millisecond, Force: true}
 		first     = Decision{Step: Retry, Backoff: 50 * time.Millisecond}
 		second    = Decision{Step: Retry, Backoff: 100 * time.Millisecond}
 		waitedOut = func(d time.Duration) Decision { return Decision{Step: Retry, WaitOut: d} }
 	)
+	maker := func(p Position, m Maker) Position {
+		p.Maker = m
+		return p
+	}
 	busy := func(status int, after time.Duration) Outcome {
 		return Outcome{Kind: Soft5xx, Status: status, RetryAfter: after}
 	}
@@ -140,8 +149,30 @@ func TestDecide(t *testing.T) {
 		{"403 from the last candidate", last, forbid, Decision{Step: GiveUp}},
 
 		{"400: the request is at fault", others, bad, Decision{Step: Deliver}},
-		{"409", others, Outcome{Kind: Hard4xx, Status: 409}, Decision{Step: Deliver}},
-		{"413", retry, Outcome{Kind: Hard4xx, Status: 413}, Decision{Step: Deliver}},
+		{"409: another may not mind", others, Outcome{Kind: Hard4xx, Status: 409}, Decision{Step: Next}},
+		{"413: another may take it", retry, Outcome{Kind: Hard4xx, Status: 413}, Decision{Step: Next}},
+		{"409 from the last candidate", retryLast, Outcome{Kind: Hard4xx, Status: 409}, Decision{Step: GiveUp}},
+		{"413 from the last candidate", retryLast, Outcome{Kind: Hard4xx, Status: 413}, Decision{Step: GiveUp}},
+		{"413 after a row of 400", streak, Outcome{Kind: Hard4xx, Status: 413}, Decision{Step: Next}},
+		{"413 after 400 from another", heldLast, Outcome{Kind: Hard4xx, Status: 413}, Decision{Step: DeliverHeld}},
+		{"400 that names our stream_options", others, noUsage, Decision{Step: Retry, WithoutUsage: true}},
+		{"400 that names our stream_options, attempts spent", spent, noUsage, Decision{Step: Retry, WithoutUsage: true}},
+		{"400 that names our stream_options, after five in a row", streak, noUsage, Decision{Step: Retry, WithoutUsage: true}},
+
+		{"wrong seller, nobody knows whose it is", others, foreign, Decision{Step: Next}},
+		{"wrong seller, the maker is free", maker(others, Maker{Known: true}), foreign, Decision{Step: ToMaker}},
+		{"wrong seller, the maker is free and nobody else", maker(last, Maker{Known: true}), foreign, Decision{Step: ToMaker}},
+		{"wrong seller, the maker rests for ten seconds", maker(others, Maker{Known: true, Rest: 10 * time.Second}), foreign, Decision{Step: ToMaker, WaitOut: 10 * time.Second}},
+		{"wrong seller, the maker rests for longer", maker(others, Maker{Known: true, Rest: 10*time.Second + 1}), foreign, Decision{Step: Next}},
+		{"wrong seller, the maker rests for longer, and nobody else", maker(last, Maker{Known: true, Rest: time.Hour}), foreign, Decision{Step: GiveUp}},
+		{"wrong seller, the maker rests past the time left", with(maker(others, Maker{Known: true, Rest: time.Second}), func(p *Position) { p.TimeLeft = time.Second }), foreign, Decision{Step: Next}},
+		{"wrong seller, the maker was gone back to", maker(others, Maker{Known: true, SentTo: true}), foreign, Decision{Step: Next}},
+		{"wrong seller, the maker was gone back to in vain", maker(last, Maker{Known: true, SentTo: true}), foreign, Decision{Step: GiveUp}},
+		{"wrong seller, says the maker", maker(others, Maker{Known: true, Refused: true}), foreign, Decision{Step: Next}},
+		{"wrong seller, says the maker as the last", maker(last, Maker{Known: true, Refused: true}), foreign, Decision{Step: Deliver}},
+		{"wrong seller, nobody knows whose it is, as the last", last, foreign, Decision{Step: Deliver}},
+		{"wrong seller, attempts spent", maker(spent, Maker{Known: true}), foreign, Decision{Step: GiveUp}},
+		{"wrong seller after five 400 in a row: it is none", maker(streak, Maker{}), foreign, Decision{Step: Next}},
 		{"422 when all attempts are spent", spent, Outcome{Kind: Hard4xx, Status: 422}, Decision{Step: Deliver}},
 		{"400 for the fifth time in a row", with(streak, func(p *Position) { p.HardStreak = 5 }), bad, Decision{Step: Deliver}},
 		{"400 after five in a row: another is asked first", streak, bad, Decision{Step: Next, Hold: true}},
@@ -157,8 +188,8 @@ func TestDecide(t *testing.T) {
 		{"404: another may have it", others, missing, Decision{Step: Next}},
 		{"404 from the last candidate", last, missing, Decision{Step: GiveUp}},
 		{"404 after a row of 400", streak, missing, Decision{Step: Next}},
-		{"404 with model_not_found", others, Outcome{Hard4xx, 404, 0, true}, Decision{Step: Next, LeaveOut: true}},
-		{"404 with model_not_found from the last", last, Outcome{Hard4xx, 404, 0, true}, Decision{Step: GiveUp, LeaveOut: true}},
+		{"404 with model_not_found", others, Outcome{Kind: Hard4xx, Status: 404, ModelMissing: true}, Decision{Step: Next, LeaveOut: true}},
+		{"404 with model_not_found from the last", last, Outcome{Kind: Hard4xx, Status: 404, ModelMissing: true}, Decision{Step: GiveUp, LeaveOut: true}},
 
 		{"500, no retries wanted", others, broken, Decision{Step: Next}},
 		{"500", retry, broken, first},
@@ -167,7 +198,11 @@ func TestDecide(t *testing.T) {
 		{"3xx", retry, moved, first},
 		{"429 without Retry-After", retry, busy(429, 0), first},
 		{"503 without Retry-After", retry, busy(503, 0), first},
-		{"500 with Retry-After", retry, busy(500, time.Minute), first},
+		{"500 with Retry-After", retry, busy(500, time.Minute), Decision{Step: Next}},
+		{"529 with Retry-After", retry, busy(529, time.Second), Decision{Step: Next}},
+		{"408 with a short Retry-After from the last", retryLast, busy(408, time.Second), waitedOut(time.Second)},
+		{"529 with a short Retry-After from the last", retryLast, busy(529, time.Second), waitedOut(time.Second)},
+		{"3xx with Retry-After", retry, busy(302, time.Second), Decision{Step: Next}},
 		{"500 a second time", retried, broken, Decision{Step: Next}},
 		{"500 from a seller that was just paid", fresh, broken, first},
 		{"500 a second time from a seller that was just paid", freshAgain, broken, second},
@@ -198,7 +233,17 @@ func TestDecide(t *testing.T) {
 		{"no answer", retry, deadline, Decision{Step: Next}},
 		{"a stream that breaks before content", retry, Outcome{Kind: Deadline, Status: 200}, Decision{Step: Next}},
 		{"no answer from a seller that was just paid", fresh, deadline, Decision{Step: Next}},
-		{"no answer from the last candidate", retryLast, deadline, Decision{Step: GiveUp}},
+		{"no answer in time from the last candidate", retryLast, late, Decision{Step: GiveUp}},
+		{"no answer in time", retry, late, Decision{Step: Next}},
+		{"a reset by the last candidate", retryLast, deadline, again},
+		{"a reset by the last candidate, no retries wanted", with(last, func(p *Position) { p.RetryBudget = true }), deadline, again},
+		{"a second reset by the last candidate", with(retryLast, func(p *Position) { p.Attempts, p.Retries = 2, 1 }), deadline, Decision{Step: GiveUp}},
+		{"a reset by the last candidate, budget spent", last, deadline, Decision{Step: GiveUp}},
+		{"a reset by the last candidate, attempts spent", with(retryLast, func(p *Position) { p.Attempts = 4 }), deadline, Decision{Step: GiveUp}},
+		{"a reset by the last candidate, just before the time is over", with(retryLast, func(p *Position) { p.TimeLeft = 50 * time.Millisecond }), deadline, Decision{Step: GiveUp}},
+		{"a reset by the last candidate, another's answer is held back", with(heldLast, retrying), deadline, Decision{Step: DeliverHeld}},
+		{"a 200 that is no answer", retry, NoAnswer(200), Decision{Step: Next}},
+		{"a 200 that is no answer, from the last", retryLast, NoAnswer(200), again},
 		{"a purchase that failed", retry, Outcome{Kind: PurchaseFailed}, Decision{Step: Next}},
 		{"a purchase that failed, and nobody else", retryLast, Outcome{Kind: PurchaseFailed}, Decision{Step: GiveUp}},
 		{"a purchase that would pass a limit", retry, Outcome{Kind: BudgetExceeded}, Decision{Step: Next, NoPurchase: true}},
@@ -216,7 +261,7 @@ func TestDecide(t *testing.T) {
 
 // A request always comes to an end: each decision to go on uses up an attempt or a candidate.
 func TestDecideEnds(t *testing.T) {
-	kinds := []Kind{InsufficientFunds, AuthInvalid, Hard4xx, Soft5xx, Deadline, PurchaseFailed, BudgetExceeded}
+	kinds := []Kind{WrongSeller, InsufficientFunds, AuthInvalid, Hard4xx, Soft5xx, Deadline, PurchaseFailed, BudgetExceeded}
 	rapid.Check(t, func(t *rapid.T) {
 		p := Position{
 			MaxAttempts: rapid.IntRange(1, 6).Draw(t, "attempts"), Untried: rapid.IntRange(0, 6).Draw(t, "untried"),
@@ -237,6 +282,7 @@ func TestDecideEnds(t *testing.T) {
 			}
 			p.RetryBudget, p.FreshPurchase = rapid.Bool().Draw(t, "budget"), rapid.Bool().Draw(t, "fresh")
 			p.HardStreak = rapid.IntRange(0, 9).Draw(t, "streak")
+			o.TimedOut, p.Maker.Known, p.Maker.Refused = rapid.Bool().Draw(t, "late"), rapid.Bool().Draw(t, "known"), rapid.Bool().Draw(t, "refused")
 			d := Decide(p, o)
 			if p.Attempts > p.MaxAttempts {
 				t.Fatalf("attempt %d of %d", p.Attempts, p.MaxAttempts)
@@ -251,6 +297,12 @@ func TestDecideEnds(t *testing.T) {
 				p.Held = p.Held || d.Hold
 			case Retry:
 				p.Retries++
+			case ToMaker:
+				if p.Maker.SentTo {
+					t.Fatal("sent back twice")
+				}
+				p.Maker.SentTo = true
+				p.Retries, p.Rebought = 0, false
 			case Rebuy:
 				if p.Rebought {
 					t.Fatal("bought twice")
@@ -266,6 +318,38 @@ func TestDecideEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestSaysWrongSeller(t *testing.T) {
+	for _, row := range []struct {
+		status int
+		body   string
+		want   bool
+	}{
+		{400, `{"error":{"code":"invalid_encrypted_content","message":"x","type":"invalid_request_error"}}`, true},
+		{400, `{"error":{"message":"The encrypted content gAAAA could not be verified. Reason: Encrypted content could not be decrypted or parsed.","code":null}}`, true},
+		{400, `{"error":{"message":"Previous response with id 'resp_1' not found.","code":"previous_response_not_found","param":"previous_response_id"}}`, true},
+		{404, `{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when store is set to false."}}`, true},
+		{400, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block\"}}", true},
+		{422, `{"error":{"message":"Corrupted thought signature."}}`, true},
+		{400, `{"response":{"error":{"code":"invalid_encrypted_content"}}}`, true},
+		{400, `{"error":{"message":"thinking is not supported"}}`, false},
+		{400, `{"error":{"message":"invalid signature of the request"}}`, false},
+		{400, `{"error":{"message":"max_tokens is too large"},"prompt":"the encrypted content could not be decrypted"}`, false},
+		{400, `{"error":{"message":"include: encrypted_content is not supported"}}`, false},
+		{404, `{"error":{"message":"model: x","type":"not_found_error"}}`, false},
+		{500, `{"error":{"code":"invalid_encrypted_content"}}`, false},
+		{200, `{"error":{"code":"invalid_encrypted_content"}}`, false},
+		{400, strings.Repeat("[", 60_000), false},
+		{400, ``, false},
+	} {
+		if got := SaysWrongSeller(row.status, []byte(row.body)); got != row.want {
+			t.Errorf("%d %.80s: %v", row.status, row.body, got)
+		}
+		if kind := Judge(row.status, []byte(row.body)).Kind; (kind == WrongSeller) != row.want {
+			t.Errorf("%d %.80s: %q", row.status, row.body, kind)
+		}
+	}
 }
 
 func TestPause(t *testing.T) {

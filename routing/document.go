@@ -44,11 +44,11 @@ type Fault struct {
 const maxFaults = 100
 
 // ParseDocument reads a registry's document. A document that is not JSON, or not an object with a list of sellers, is
-// refused whole. Otherwise each entry is taken or left out by itself: one with a fault of its own, or with an id that an
-// entry before it has taken, is left out and counted, and the first hundred of them are told as faults.
+// refused whole. Otherwise each entry is taken or left out by itself: one with a fault of its own, or with the id of an
+// entry before it, be that one taken or left out, is left out and counted, and the first hundred of them are told as faults.
 //
 // A model that can't be read (no id, an id or alias that is empty, over 256 bytes or not text, a price that is no whole
-// number of micros from 0 to money.Max, one id at two prices) leaves the whole entry out: a seller is not to be traded with
+// number of micros from 0 to money.Max, one id at two prices), or more names than are kept, leaves the whole entry out: a seller is not to be traded with
 // whose prices are guesswork. Protocols that are not known are ignored, unless none is left. A member that is null or
 // an empty list is one that is missing.
 func ParseDocument(body []byte) (*Document, []Fault, error) {
@@ -72,7 +72,7 @@ func readDocument(root gjson.Result) (*Document, []Fault, error) {
 	p := parser{
 		doc:    &Document{position: make(map[string]int32)},
 		models: make(map[string]*modelName), prices: make(map[money.Price]*money.Price),
-		methods: make(map[string][]string), aliases: make(map[string][]string),
+		methods: make(map[string][]string), aliases: make(map[string][]string), faulty: make(map[string]bool),
 	}
 	root.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
@@ -113,17 +113,24 @@ type parser struct {
 	methods map[string][]string // by the list as it is written
 	aliases map[string][]string // the same
 	offered []Model             // of the entry at hand; used again for the next
+	faulty  map[string]bool     // ids of entries that were left out
+
+	offers                 int // models of the entries that were taken
+	nameBytes              int // of models and aliases, each once
+	entryNames, entryBytes int // of the entry at hand
 }
 
 type modelName struct {
 	text  string
-	entry int // the entry that named it last,
-	at    int // and where in its models
+	entry int  // the entry that named it last,
+	at    int  // and where in its models
+	owned bool // there its list of aliases is that model's alone
 }
 
 // entry reads one seller, and takes it or leaves it out.
 func (p *parser) entry(value gjson.Result) {
 	p.count++
+	p.entryNames, p.entryBytes = 0, 0
 	s, id, err := p.seller(value)
 	if err == nil {
 		p.doc.position[s.ID] = int32(len(p.doc.Sellers))
@@ -131,6 +138,9 @@ func (p *parser) entry(value gjson.Result) {
 		return
 	}
 	p.doc.LeftOut++
+	if ValidSellerID(id) {
+		p.faulty[strings.Clone(id)] = true
+	}
 	if len(p.faults) == maxFaults {
 		return
 	}
@@ -174,6 +184,9 @@ func (p *parser) seller(value gjson.Result) (s *Seller, id string, err error) {
 	}
 	if _, taken := p.doc.position[id]; taken {
 		return nil, id, errors.New("the id is repeated; the first entry with it stays")
+	}
+	if p.faulty[id] {
+		return nil, id, errors.New("the id is repeated; the first entry with it has a fault, and this one does not take its place")
 	}
 	if rawURL.Type != gjson.String || rawURL.Str == "" {
 		return nil, id, errors.New("the entry has no url")

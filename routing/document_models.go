@@ -2,6 +2,7 @@ package routing
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,19 @@ var (
 	errModelID     = errors.New("a model's id or alias is empty, too long, or not text")
 	errModelAlias  = errors.New("a model's aliases are not a list of ids")
 	errModelPrice  = errors.New("a price is not a whole number of micros in a sensible range")
+	errNames       = fmt.Errorf("the entry names more than %d models and aliases, or over %d bytes of them", maxEntryNames, maxEntryBytes)
+	errAllNames    = fmt.Errorf("the document names more than %d different models and aliases, or over %d bytes of them; the entries before this one stay", maxNames, maxNameBytes)
+	errOffers      = fmt.Errorf("the document's sellers have more than %d models together; the entries before this one stay", maxOffers)
 	errModelTwoFor = errors.New("a model stands twice, at different prices")
+)
+
+// What a document may name. Each name costs about a kilobyte in the index, however short it is, and a stranger writes it.
+const (
+	maxEntryNames = 4096      // models and aliases of one seller
+	maxEntryBytes = 256 << 10 // of these
+	maxNames      = 32_768    // different ones in a document
+	maxNameBytes  = 1 << 20   // of these
+	maxOffers     = 1 << 19   // models of all sellers together
 )
 
 // modelList reads what a seller offers.
@@ -33,16 +46,23 @@ func (p *parser) modelList(value gjson.Result) ([]Model, error) {
 			if *first.Price != *m.Price {
 				return errModelTwoFor
 			}
-			first.Aliases = slices.Concat(first.Aliases, m.Aliases)
+			if !seen.owned { // the list is shared
+				first.Aliases, seen.owned = slices.Clone(first.Aliases), true
+			}
+			first.Aliases = append(first.Aliases, m.Aliases...)
 			return nil
 		}
-		seen.entry, seen.at = p.count, len(models)
+		if p.offers+len(models) >= maxOffers {
+			return errOffers
+		}
+		seen.entry, seen.at, seen.owned = p.count, len(models), false
 		models = append(models, m)
 		return nil
 	})
 	if p.offered = models; err != nil {
 		return nil, err
 	}
+	p.offers += len(models)
 	return slices.Clone(models), nil
 }
 
@@ -56,29 +76,17 @@ func (p *parser) model(value gjson.Result) (Model, error) {
 		return Model{}, errModel
 	}
 	var id, aliases gjson.Result
-	var input, output, cacheRead, cacheWrite twin
+	var prices [len(priceNames)]twin
 	value.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "id":
 			id = v
 		case "aliases":
 			aliases = v
-		case "inputPriceMicrosPer1m":
-			input.set(v, true)
-		case "input_price_micros_per_1m", "input_price_micros_per1m":
-			input.set(v, false)
-		case "outputPriceMicrosPer1m":
-			output.set(v, true)
-		case "output_price_micros_per_1m", "output_price_micros_per1m":
-			output.set(v, false)
-		case "cacheReadPriceMicrosPer1m":
-			cacheRead.set(v, true)
-		case "cache_read_price_micros_per_1m", "cache_read_price_micros_per1m":
-			cacheRead.set(v, false)
-		case "cacheWritePriceMicrosPer1m":
-			cacheWrite.set(v, true)
-		case "cache_write_price_micros_per_1m", "cache_write_price_micros_per1m":
-			cacheWrite.set(v, false)
+		default:
+			if at, ok := priceMembers[key.Str]; ok {
+				prices[at.place].set(v, at.camel)
+			}
 		}
 		return true
 	})
@@ -90,26 +98,73 @@ func (p *parser) model(value gjson.Result) (Model, error) {
 	if m.Aliases, err = p.aliasList(aliases); err != nil {
 		return Model{}, err
 	}
-	for _, f := range []struct {
-		to   *money.Micros
-		from gjson.Result
-	}{
-		{&price.Input, input.value},
-		{&price.Output, output.value},
-		{&price.CacheRead, cacheRead.value},
-		{&price.CacheWrite, cacheWrite.value},
-	} {
-		if f.from.Type == gjson.Null {
+	for i := range prices {
+		from := prices[i].value
+		if from.Type == gjson.Null {
 			continue // no such member: the price stays unknown
 		}
-		n, err := strconv.ParseInt(f.from.Raw, 10, 64)
-		if f.from.Type != gjson.Number || err != nil || n < 0 || money.Micros(n) > money.Max {
+		n, err := strconv.ParseInt(from.Raw, 10, 64)
+		if from.Type != gjson.Number || err != nil || n < 0 || money.Micros(n) > money.Max {
 			return Model{}, errModelPrice
 		}
-		*f.to = money.Micros(n)
+		priceNames[i].set(&price, money.Micros(n))
 	}
 	m.Price = p.price(price)
 	return m, nil
+}
+
+// priceNames are the members that name a price, in micros for a million tokens, or for a thousand searches.
+var priceNames = [...]struct {
+	name string
+	set  func(*money.Price, money.Micros)
+}{
+	{"inputPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.Input = m }},
+	{"outputPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.Output = m }},
+	{"cacheReadPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.CacheRead = m }},
+	{"cacheWritePriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.CacheWrite = m }},
+	{"cacheWrite1hPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.CacheWrite1h = money.At(m) }},
+	{"audioInPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.AudioIn = money.At(m) }},
+	{"audioOutPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.AudioOut = money.At(m) }},
+	{"imageInPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.ImageIn = money.At(m) }},
+	{"imageOutPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.ImageOut = money.At(m) }},
+	{"reasoningPriceMicrosPer1m", func(p *money.Price, m money.Micros) { p.Reasoning = money.At(m) }},
+	{"webSearchPriceMicrosPer1k", func(p *money.Price, m money.Micros) { p.WebSearch = money.At(m) }},
+}
+
+// priceMembers are their places, by each spelling: camelCase, and snake_case with the digits apart or not.
+var priceMembers = func() map[string]priceMember {
+	all := make(map[string]priceMember)
+	for i, p := range priceNames {
+		all[p.name] = priceMember{i, true}
+		for _, spelling := range snakes(p.name) {
+			all[spelling] = priceMember{place: i}
+		}
+	}
+	return all
+}()
+
+type priceMember struct {
+	place int
+	camel bool
+}
+
+// snakes gives the snake_case spellings of a name: digits begin a word, or go on with the one before.
+func snakes(camel string) []string {
+	spell := func(digits bool) string {
+		var b strings.Builder
+		for i := range len(camel) {
+			c := camel[i]
+			isDigit, wasDigit := c >= '0' && c <= '9', i > 0 && camel[i-1] >= '0' && camel[i-1] <= '9'
+			if c >= 'A' && c <= 'Z' || digits && isDigit && !wasDigit {
+				b.WriteByte('_')
+			}
+			b.WriteByte(c)
+		}
+		return strings.ToLower(b.String())
+	}
+	joined, apart := spell(false), spell(true)
+	last := strings.LastIndex(joined, "per1") // the digits of the unit alone
+	return []string{joined, apart, joined[:last] + "per_1" + joined[last+len("per1"):]}
 }
 
 // modelID gives the one copy of a model's id.
@@ -117,8 +172,16 @@ func (p *parser) modelID(value gjson.Result) (string, error) {
 	if value.Type != gjson.String || !validModelID(value.Str) {
 		return "", errModelID
 	}
+	p.entryNames, p.entryBytes = p.entryNames+1, p.entryBytes+len(value.Str)
+	if p.entryNames > maxEntryNames || p.entryBytes > maxEntryBytes {
+		return "", errNames
+	}
 	known := p.models[value.Str]
 	if known == nil {
+		if len(p.models) >= maxNames || p.nameBytes+len(value.Str) > maxNameBytes {
+			return "", errAllNames
+		}
+		p.nameBytes += len(value.Str)
 		known = &modelName{text: strings.Clone(value.Str)}
 		p.models[known.text] = known
 	}
@@ -128,6 +191,9 @@ func (p *parser) modelID(value gjson.Result) (string, error) {
 // aliasList reads a model's aliases. Lists that are written alike are kept once.
 func (p *parser) aliasList(value gjson.Result) ([]string, error) {
 	if known, ok := p.aliases[value.Raw]; ok {
+		if p.entryNames += len(known); p.entryNames > maxEntryNames {
+			return nil, errNames
+		}
 		return known, nil
 	}
 	if value.Type != gjson.Null && !value.IsArray() {

@@ -211,9 +211,11 @@ func TestParseDocumentFaults(t *testing.T) {
 	}
 }
 
-func TestParseDocumentIDFreeAfterFault(t *testing.T) {
-	doc := mustParse(t, `{"sellers":[{"id":"a","url":"ftp://a.example"},{"id":"a","url":"https://a.example"}]}`)
-	if doc.LeftOut != 1 || doc.Seller("a") == nil {
+// A later entry does not take the place of one that is left out: whoever can append to the document could else take over a name
+// by breaking the entry before.
+func TestParseDocumentIDTakenByFault(t *testing.T) {
+	doc := mustParse(t, `{"sellers":[{"id":"a","url":"ftp://a.example"},{"id":"a","url":"https://a.example"},{"id":"b","url":"https://b.example"}]}`)
+	if doc.LeftOut != 2 || doc.Seller("a") != nil || doc.Seller("b") == nil {
 		t.Errorf("left out %d, sellers %s", doc.LeftOut, dump(doc.Sellers))
 	}
 }
@@ -229,6 +231,12 @@ func TestParseURL(t *testing.T) {
 	for raw, want := range map[string][2]string{
 		"https://a.example":                {"https://a.example", "https://a.example"},
 		"https://a.example/":               {"https://a.example", "https://a.example"},
+		"https://a.example/v1":             {"https://a.example", "https://a.example"},
+		"https://a.example/v1/":            {"https://a.example", "https://a.example"},
+		"https://a.example/api/v1":         {"https://a.example/api", "https://a.example"},
+		"https://a.example/v1/v1":          {"https://a.example/v1", "https://a.example"},
+		"https://a.example/apiv1":          {"https://a.example/apiv1", "https://a.example"},
+		"https://a.example/v1beta/openai":  {"https://a.example/v1beta/openai", "https://a.example"},
 		"HTTPS://A.Example:443/V1/":        {"https://a.example/V1", "https://a.example"},
 		"http://a.example:80":              {"http://a.example", "http://a.example"},
 		"https://a.example:80":             {"https://a.example:80", "https://a.example:80"},
@@ -353,5 +361,36 @@ func checkSeller(t *testing.T, s *Seller) {
 			t.Fatalf("model %s: %v", dump(m), err)
 		}
 		models[m.ID] = true
+	}
+}
+
+func TestParsePricesByClass(t *testing.T) {
+	doc := mustParse(t, `{"sellers":[{"id":"a","url":"https://a.example","models":[
+		{"id":"camel","inputPriceMicrosPer1m":1,"outputPriceMicrosPer1m":2,"cacheReadPriceMicrosPer1m":3,"cacheWritePriceMicrosPer1m":4,
+			"cacheWrite1hPriceMicrosPer1m":5,"audioInPriceMicrosPer1m":6,"audioOutPriceMicrosPer1m":7,"imageInPriceMicrosPer1m":8,
+			"imageOutPriceMicrosPer1m":9,"reasoningPriceMicrosPer1m":0,"webSearchPriceMicrosPer1k":11},
+		{"id":"snake","input_price_micros_per_1m":1,"output_price_micros_per1m":2,"cache_read_price_micros_per_1m":3,"cache_write_price_micros_per_1m":4,
+			"cache_write_1h_price_micros_per_1m":5,"audio_in_price_micros_per_1m":6,"audio_out_price_micros_per_1m":7,"image_in_price_micros_per_1m":8,
+			"image_out_price_micros_per1m":9,"reasoning_price_micros_per_1m":0,"web_search_price_micros_per_1k":11},
+		{"id":"other","cache_write1h_price_micros_per_1m":5},
+		{"id":"none","webSearchPriceMicrosPer1k":null}
+	]}]}`)
+	whole := money.Price{
+		Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, CacheWrite1h: money.At(5), AudioIn: money.At(6), AudioOut: money.At(7),
+		ImageIn: money.At(8), ImageOut: money.At(9), Reasoning: money.At(0), WebSearch: money.At(11),
+	}
+	other := money.NoPrice
+	other.CacheWrite1h = money.At(5)
+	want := map[string]money.Price{"camel": whole, "snake": whole, "other": other, "none": money.NoPrice}
+	for _, m := range doc.Seller("a").Models {
+		if *m.Price != want[m.ID] {
+			t.Errorf("%s: %+v, want %+v", m.ID, *m.Price, want[m.ID])
+		}
+	}
+	for _, bad := range []string{`-1`, `"5"`, `1.5`, `1000000000000001`, `true`} {
+		doc := mustParse(t, `{"sellers":[{"id":"a","url":"https://a.example","models":[{"id":"m","webSearchPriceMicrosPer1k":`+bad+`}]}]}`)
+		if doc.LeftOut != 1 {
+			t.Errorf("a price of %s was taken", bad)
+		}
 	}
 }

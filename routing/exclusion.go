@@ -25,8 +25,8 @@ func NewExclusions(capacity int) *Exclusions {
 // Add leaves a seller out for a model, by the id that the seller knows it by, and the path of a request, for ten minutes.
 func (x *Exclusions) Add(seller SellerKey, model, path string, now time.Time) {
 	mark, end := markOf(seller, model), now.Add(ExclusionLife)
-	x.marks.put(exclusionKey(mark, maphash.String(seed, path)), struct{}{}, end)
-	x.marks.put(exclusionKey(mark, anyPath), struct{}{}, end)
+	x.marks.put(exclusionKey(mark, maphash.String(seed, path)), 0, struct{}{}, now, end)
+	x.marks.put(exclusionKey(mark, anyPath), 0, struct{}{}, now, end)
 	for was := x.until.Load(); end.UnixNano() > was && !x.until.CompareAndSwap(was, end.UnixNano()); {
 		was = x.until.Load()
 	}

@@ -74,20 +74,50 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 			m.candidates = append(m.candidates, Candidate{
 				Seller: s, Model: offered.ID, Price: offered.Price, Methods: shared, rank: rank,
 			})
-			for _, alias := range offered.Aliases {
-				if _, taken := x.served[alias]; !taken {
-					x.served[alias] = offered.ID
-				}
-			}
 		}
 	})
-	for id, m := range x.models {
+	for _, m := range x.models {
 		m.split(x)
-		x.served[id] = id // a real id is stronger than any seller's alias
 	}
+	x.nameModels()
 	x.addAliases(o.Aliases)
 	x.names = slices.Sorted(maps.Keys(x.served))
 	return x
+}
+
+// nameModels finds which model each name means that a client may ask for. What the pinned sellers and the default one call
+// their models and aliases is theirs: no other seller's model or alias takes a name from them. Of the names of either kind the
+// ids are stronger than aliases, and the first seller's alias is stronger than the next one's.
+func (x *Index) nameModels() {
+	ours := func(rank int32) bool { return int(rank) < len(x.pinned) || rank == x.defaultRank }
+	for _, of := range []func(rank int32) bool{ours, func(rank int32) bool { return !ours(rank) }} {
+		x.eachOffer(of, func(m *Model) { x.name(m.ID, m.ID) })
+		x.eachOffer(of, func(m *Model) {
+			for _, alias := range m.Aliases {
+				x.name(alias, m.ID)
+			}
+		})
+	}
+}
+
+// name gives a name to a model, unless another one has it.
+func (x *Index) name(name, id string) {
+	if _, taken := x.served[name]; !taken {
+		x.served[name] = id
+	}
+}
+
+// eachOffer calls for the models of the sellers of some ranks, in order, that can be traded with.
+func (x *Index) eachOffer(of func(rank int32) bool, visit func(*Model)) {
+	methods := newMethodMatch(x.o.Methods)
+	x.eachSeller(func(s *Seller, rank int32) {
+		if !of(rank) || len(methods.shared(s)) == 0 && !s.Account {
+			return
+		}
+		for i := range s.Models {
+			visit(&s.Models[i])
+		}
+	})
 }
 
 // addAliases adds the config's aliases, which are stronger than everything else. They take one step: the target is a
@@ -158,8 +188,9 @@ func (o *offers) alike(i, j int) bool {
 	return true
 }
 
-// Resolve gives the id of the model that is served when a client asks for a name: what the config's alias says, else the
-// model of that id, else the model that the first seller with such an alias means. ok is false when nobody serves it.
+// Resolve gives the id of the model that is served when a client asks for a name: what the config's alias says, else what the
+// pinned sellers and the default one mean by it, else the model of that id, else the model that the first seller with such an
+// alias means. ok is false when nobody serves it.
 func (x *Index) Resolve(requested string) (served string, ok bool) {
 	served, ok = x.served[requested]
 	return served, ok

@@ -95,10 +95,10 @@ func TestIndexResolve(t *testing.T) {
 	x := indexTable(t).Index()
 	for requested, want := range map[string]string{
 		"m":           "m", // though a seller has an alias of that name
-		"latest":      "n", // the first seller in the registry's order
+		"latest":      "m", // as the default seller means it, though one before it means another
 		"m-latest":    "m",
 		"fast":        "n",
-		"chain":       "n",   // the config's alias of a seller's alias
+		"chain":       "m",   // the config's alias of a seller's alias
 		"two-steps":   "",    // but not of an alias of the config
 		"only-a":      "own", // stronger than a real id
 		"nothing":     "",
@@ -188,4 +188,37 @@ func registryOf(r *rand.Rand, n, models int) string {
 	}
 	b.WriteString("]}")
 	return b.String()
+}
+
+// What the pinned sellers and the default one call their models and aliases is theirs.
+func TestNamesAreNotTaken(t *testing.T) {
+	aliased, err := NewModel("mine", money.NoPrice, "fast", "theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := NewPinned(Pin{ID: "own", URL: "https://own.example", Models: []Model{aliased}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := NewTable(TableOptions{Pinned: []*Seller{own}, Methods: []string{"mock"}})
+	table.Update(mustParse(t, `{"defaultSeller":"main","sellers":[
+		{"id":"thief","url":"https://t.example","models":["fast","latest",{"id":"dear","aliases":["mine","big","small","theirs"]},"huge"]},
+		{"id":"main","url":"https://m.example","models":[{"id":"big","aliases":["latest","mine","huge"]},"theirs"]},
+		{"id":"late","url":"https://l.example","models":[{"id":"x","aliases":["small","dear"]},"small"]}
+	]}`))
+	for requested, want := range map[string]string{
+		"mine":   "mine",   // a pinned seller's model, not the registry's aliases
+		"fast":   "mine",   // a pinned seller's alias, not the registry's model
+		"big":    "big",    // the default seller's model
+		"latest": "big",    // the default seller's alias, not another's model
+		"huge":   "big",    // the same
+		"theirs": "theirs", // the default seller's model over a pinned one's alias: ids are stronger
+		"dear":   "dear",   // a model over a later alias
+		"small":  "small",  // a model over an earlier alias
+		"x":      "x",
+	} {
+		if got, _ := table.Index().Resolve(requested); got != want {
+			t.Errorf("%q is served as %q, want %q", requested, got, want)
+		}
+	}
 }

@@ -8,9 +8,10 @@ import (
 )
 
 // memos remember a value for a key until a time, in bounded space and without a lock. Keys are hashes. A key has one row
-// of places; when they are all taken, what expires first is forgotten.
+// of places; when they are all taken, one is forgotten: of whoever owns the most of that row, what expires first. So nobody
+// pushes out what is others', however much he has to be remembered.
 type memos[V any] struct {
-	rows []row[V] // a power of two
+	rows []row[V]
 }
 
 const rowLength = 8
@@ -20,17 +21,19 @@ type row[V any] [rowLength]atomic.Pointer[memo[V]]
 // memo never changes.
 type memo[V any] struct {
 	key     [16]byte
+	owner   uint64
 	value   V
 	expires int64 // in nanoseconds of Unix time
 }
 
+// newMemos has room for as many as the capacity says, rounded up to whole rows.
 func newMemos[V any](capacity int) memos[V] {
-	rows := (max(capacity, 1) + rowLength - 1) / rowLength
-	return memos[V]{rows: make([]row[V], 1<<bits.Len(uint(rows-1)))}
+	return memos[V]{rows: make([]row[V], (max(capacity, 1)+rowLength-1)/rowLength)}
 }
 
 func (m *memos[V]) row(key [16]byte) *row[V] {
-	return &m.rows[binary.LittleEndian.Uint64(key[:])&uint64(len(m.rows)-1)]
+	at, _ := bits.Mul64(binary.LittleEndian.Uint64(key[:]), uint64(len(m.rows)))
+	return &m.rows[at]
 }
 
 func (m *memos[V]) get(key [16]byte, now time.Time) (value V, ok bool) {
@@ -44,24 +47,52 @@ func (m *memos[V]) get(key [16]byte, now time.Time) (value V, ok bool) {
 	return value, ok
 }
 
-func (m *memos[V]) put(key [16]byte, value V, expires time.Time) {
-	memo := &memo[V]{key, value, expires.UnixNano()}
+func (m *memos[V]) put(key [16]byte, owner uint64, value V, now, expires time.Time) {
+	fresh := &memo[V]{key, owner, value, expires.UnixNano()}
 	for r := m.row(key); ; {
-		at, old := 0, r[0].Load()
-		for i := range r {
-			e := r[i].Load()
-			if e != nil && e.key == key {
-				at, old = i, e
-				break
-			}
-			if old != nil && (e == nil || e.expires < old.expires) {
-				at, old = i, e
-			}
-		}
-		if r[at].CompareAndSwap(old, memo) {
+		at, old := r.place(fresh, now.UnixNano())
+		if r[at].CompareAndSwap(old, fresh) {
 			return
 		}
 	}
+}
+
+// place finds where something new goes: in its own place, a free one, that of something that has expired, or of whoever owns
+// the most of the row, itself with what is new included.
+func (r *row[V]) place(fresh *memo[V], now int64) (at int, old *memo[V]) {
+	var all [rowLength]*memo[V]
+	free := -1
+	for i := range r {
+		e := r[i].Load()
+		all[i] = e
+		switch {
+		case e == nil || e.expires <= now && e.key != fresh.key:
+			if free < 0 {
+				free = i
+			}
+		case e.key == fresh.key:
+			return i, e
+		}
+	}
+	if free >= 0 {
+		return free, all[free]
+	}
+	most := 0
+	for i, e := range all {
+		n := 0
+		if e.owner == fresh.owner {
+			n = 1
+		}
+		for _, o := range all {
+			if o.owner == e.owner {
+				n++
+			}
+		}
+		if n > most || n == most && e.expires < all[at].expires {
+			most, at = n, i
+		}
+	}
+	return at, all[at]
 }
 
 // len counts what is remembered, expired or not.

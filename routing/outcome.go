@@ -21,6 +21,7 @@ const (
 	PurchaseFailed    Kind = "purchase_failed"
 	BudgetExceeded    Kind = "budget_exceeded"
 	ClientGone        Kind = "client_gone"
+	WrongSeller       Kind = "wrong_seller" // the request builds on what another seller has made
 )
 
 // Outcome is what an attempt came to before any of its answer was shown to the client.
@@ -32,7 +33,15 @@ type Outcome struct {
 	RetryAfter time.Duration
 	// ModelMissing: the seller says that it does not have the model.
 	ModelMissing bool
+	// TimedOut: no answer in time, which no other try at the same seller makes better. To be filled in for [Deadline].
+	TimedOut bool
+	// RefusesUsage: a 400 or 422 that names the stream_options which this side had added. To be filled in by who added them.
+	RefusesUsage bool
 }
+
+// NoAnswer is the outcome of a 2xx that is none: empty, not one whole JSON object, an error object, one that says failed,
+// without choices, a stream of nothing but its end.
+func NoAnswer(status int) Outcome { return Outcome{Kind: Deadline, Status: status} }
 
 // Good tells whether the answer is fit for the client.
 func (o Outcome) Good() bool { return o.Kind == "" }
@@ -50,6 +59,8 @@ func Judge(status int, body []byte) Outcome {
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests,
 		status >= 500, status < 400:
 		o.Kind = Soft5xx
+	case SaysWrongSeller(status, body):
+		o.Kind = WrongSeller
 	default:
 		o.Kind = Hard4xx
 		o.ModelMissing = dialect.SaysModelNotFound(status, body)

@@ -140,6 +140,10 @@ type PoolEntry struct {
 	ProbeLatencyMs      int64      `json:"probeLatencyMs"`
 	InFlight            int64      `json:"inFlight"`
 	DueAt               *time.Time `json:"dueAt"` // when a seller that is not fit may be asked again
+	// OpenModels are the models that are not asked for there, as they have failed by themselves.
+	OpenModels []string `json:"openModels,omitempty"`
+	// SetBackUntil: the seller has billed more than its price allows, and stands behind the others until then.
+	SetBackUntil *time.Time `json:"setBackUntil,omitempty"`
 }
 
 // Compare orders entries by the sellers' ids and origins.
@@ -163,17 +167,22 @@ func Unmet(k SellerKey) PoolEntry {
 func (s *State) entry(now time.Time) PoolEntry {
 	e := PoolEntry{
 		SellerID: s.id, URL: s.origin, Circuit: s.Circuit(now),
-		ConsecutiveFailures: max(history(s.history.Load()).inRow(), int(s.failedProbe.Load())),
+		ConsecutiveFailures: max(s.ailing().now().inRow(), int(s.failedProbe.Load())),
 		LastSuccessAt:       s.pool.utc(s.lastSuccess.Load()),
 		LastFailAt:          s.pool.utc(s.lastFail.Load()),
 		HealthScore:         s.Score(),
 		LatencyMs:           s.Latency().Milliseconds(),
 		ProbeLatencyMs:      s.ProbeLatency().Milliseconds(),
 		InFlight:            s.InFlight(),
+		OpenModels:          s.openLines(),
 	}
-	if due := s.Due(); due.After(now) || e.Circuit != CircuitClosed {
+	if due := s.pool.time(s.ailing().dueAfter(s.rest.Load())); due.After(now) || e.Circuit != CircuitClosed {
 		due = due.UTC()
 		e.DueAt = &due
+	}
+	if until := s.SetBack(now); !until.IsZero() {
+		until = until.UTC()
+		e.SetBackUntil = &until
 	}
 	return e
 }
@@ -205,13 +214,16 @@ func (p *Pool) utc(stamp int64) *time.Time {
 // second is the number of a stamp's second, never below 0.
 func (p *Pool) second(stamp int64) int64 { return max(0, stamp/int64(time.Second)+1<<32) }
 
-// changed tells of a circuit that has opened, for a reason, or closed.
-func (p *Pool) changed(s *State, reason string) {
+// changed tells of a circuit that has opened, for a reason, or closed: a seller's, or the one of a model there.
+func (p *Pool) changed(s *State, model, reason string) {
+	fields := []zap.Field{zap.String("seller", s.id), zap.String("origin", s.origin)}
+	if model != "" {
+		fields = append(fields, zap.String("model", model))
+	}
 	if reason == "" {
-		p.logger.Info("route.circuit.closed", zap.String("seller", s.id), zap.String("origin", s.origin))
+		p.logger.Info("route.circuit.closed", fields...)
 	} else {
-		p.logger.Warn("route.circuit.opened", zap.String("seller", s.id), zap.String("origin", s.origin),
-			zap.String("reason", reason), zap.Time("dueAt", s.Due()))
+		p.logger.Warn("route.circuit.opened", append(fields, zap.String("reason", reason), zap.Time("dueAt", s.Due(model)))...)
 	}
 	if p.onChange != nil {
 		p.onChange(s)

@@ -36,7 +36,7 @@ func TestForget(t *testing.T) {
 	for _, s := range []*State{idle, named} {
 		serve(t, s, now, 0, Result{})
 	}
-	permit, _ := busy.Begin(now, false)
+	permit, _ := busy.Begin(now, "m", false)
 	fresh.Probed(now.Add(time.Second), true, time.Millisecond)
 	known := func(id, _ string) bool { return id == "named" }
 	if n := pool.Forget(now.Add(time.Hour-1), known); n != 0 {
@@ -63,7 +63,7 @@ func TestEntries(t *testing.T) {
 	acme.Probed(now, true, 20*time.Millisecond)
 	serve(t, acme, now, 0, Result{FirstContent: 700 * time.Millisecond})
 	serve(t, acme, now.Add(500*time.Millisecond), 0, unreachable)
-	if _, ok := acme.Begin(now, true); !ok {
+	if _, ok := acme.Begin(now, "m", true); !ok {
 		t.Fatal("refused")
 	}
 	got, err := json.Marshal(pool.Entries())
@@ -88,7 +88,7 @@ func TestChanged(t *testing.T) {
 	pool.logger = zap.New(core)
 	now := pool.wallClock()
 	pool.onChange = func(s *State) {
-		seen = append(seen, fmt.Sprint(s.ID(), " ", s.Circuit(now), " ", s.Fit(now), " ", s.Score() > 300, " ", len(pool.Entries())))
+		seen = append(seen, fmt.Sprint(s.ID(), " ", s.Circuit(now), " ", s.Fit(now, "m"), " ", s.Score() > 300, " ", len(pool.Entries())))
 	}
 	s := pool.State("acme", "https://acme.example")
 	serve(t, s, now, 0, unreachable)
@@ -114,7 +114,7 @@ func TestOneTrialAmongMany(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				if p, ok := s.Begin(time.Now(), false); ok {
+				if p, ok := s.Begin(time.Now(), "m", false); ok {
 					through.Add(1)
 					time.Sleep(time.Second)
 					p.End(time.Now(), Result{})
@@ -139,7 +139,7 @@ func TestPoolConcurrently(t *testing.T) {
 			for i := range 2000 {
 				now := time.Now()
 				s := pool.State("acme", "o")
-				p, ok := s.Begin(now, i%7 == 0)
+				p, ok := s.Begin(now, "m", i%7 == 0)
 				if !ok {
 					continue
 				}
@@ -158,8 +158,8 @@ func TestPoolConcurrently(t *testing.T) {
 				p.Blame(now, other)
 				s.Probed(now, i%3 == 0, time.Millisecond)
 				s.MayRetry(now)
-				s.Fit(now)
-				s.Due()
+				s.Fit(now, "m")
+				s.Due("m")
 				if i%100 == 0 {
 					pool.Entries()
 					pool.SetCooldown(time.Duration(i))

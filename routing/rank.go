@@ -24,11 +24,11 @@ type Ready struct {
 type Score func(q *Query, r *Ready, credit bool) uint64
 
 // Worst is the score of the least liked.
-const Worst = 1<<62 - 1
+const Worst = 1<<61 - 1
 
 // Rank orders the ready candidates by score. Among equals those come first at whose seller credit is left, since to abandon
 // it is waste, then those whose seller has the fewest requests in flight, then in the order of config and registry. Behind
-// all the fit ones come those with an open circuit, the soonest due first, then those that can't be paid. Sellers that are
+// all the fit ones come those that have billed more than their price allows, then those with an open circuit, the soonest due first, then those that can't be paid. Sellers that are
 // excluded for the model and path are left out.
 func Rank(q *Query, candidates *Candidates, dst []*Candidate, score Score) []*Candidate {
 	var r ranking
@@ -73,18 +73,19 @@ type ranking struct {
 
 type place struct {
 	candidate *Candidate
-	score     uint64 // the class in the two highest bits, the policy's score below
+	score     uint64 // the class in the three highest bits, the policy's score below
 	tie       uint64
 }
 
 // The classes of candidates, the better first.
 const (
-	fit uint64 = iota
+	fit     uint64 = iota
+	setBack        // it overbills: behind the honest
 	openCircuit
 	noFunds
 	excluded
 
-	classShift = 62
+	classShift = 61
 )
 
 func (r *ranking) rankReady(q *Query, candidates *Candidates, score Score) {
@@ -126,8 +127,10 @@ func (r *ranking) judge(q *Query, c *Ready, score Score) (class uint64) {
 	switch class {
 	case fit:
 		p.score = min(score(q, c, credit), Worst)
+	case setBack:
+		p.score = setBack<<classShift | min(score(q, c, credit), Worst)
 	case openCircuit:
-		p.score = openCircuit<<classShift | uint64(max(c.State.dueAt()>>1, 0)) // half, so that it fits below the class
+		p.score = openCircuit<<classShift | uint64(max(c.State.dueAt(c.Model)>>2, 0)) // a quarter, so that it fits below the class
 	default:
 		p.score = class << classShift
 	}
@@ -145,8 +148,10 @@ func (r *ranking) classify(c *Ready) (class uint64, credit bool) {
 		class = excluded
 	case !credit && !funded:
 		class = noFunds
-	case !c.State.fitAt(r.at):
+	case !c.State.fitAt(r.at, c.Model):
 		class = openCircuit
+	case c.State.setBackAt(r.at):
+		class = setBack
 	}
 	return class, credit
 }
@@ -192,7 +197,7 @@ func (r *ranking) promote(i int) {
 	}
 }
 
-// isFit tells whether a candidate could serve the request now.
+// isFit tells whether a candidate could serve the request now, as one that is not behind others.
 func isFit(q *Query, candidates *Candidates, c *Ready) bool {
 	var r ranking
 	r.begin(q, candidates)

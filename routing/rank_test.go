@@ -24,6 +24,8 @@ type stall struct {
 	credit  bool
 	broke   bool // nothing can be bought there
 
+	overbills bool
+
 	state *State
 }
 
@@ -39,8 +41,12 @@ func (s *stall) tell() {
 	if s.open > 0 {
 		h = h.opened()
 	}
-	s.state.history.Store(uint64(h))
+	s.state.circuit.history.Store(uint64(h))
 	s.state.circuit.due.Store(int64(never + s.open))
+	s.state.setBack.Store(0)
+	if s.overbills {
+		s.state.setBack.Store(int64(never))
+	}
 	s.state.latency.nanos.Store(int64(s.latency))
 	s.state.inFlight.Store(s.busy)
 }
@@ -117,6 +123,22 @@ func TestOrder(t *testing.T) {
 		{"default first: neither load nor credit nor price count", DefaultFirst{}, nil, []stall{
 			{id: "a", busy: 9, price: usd(9, 9)}, {id: "default", busy: 9, price: usd(9, 9)}, {id: "c", credit: true, price: usd(0, 0)},
 		}, "default a c"},
+		{"default first: one that overbills comes after the honest, before those that can't serve", DefaultFirst{}, nil, []stall{
+			{id: "a", open: time.Minute}, {id: "b"}, {id: "c", broke: true}, {id: "default", overbills: true}, {id: "e"},
+		}, "b e default a c"},
+		{"manual: the one, though it overbills", &Manual{Seller: "b"}, nil, []stall{{id: "a"}, {id: "b", overbills: true}}, "b"},
+		{"cheapest: one that overbills comes after the dear", Cheapest{}, nil, []stall{
+			{id: "a", price: usd(1, 1), overbills: true}, {id: "b", price: usd(3, 3)}, {id: "c", price: none}, {id: "d", price: usd(0, 0), overbills: true},
+		}, "b c d a"},
+		{"fastest: one that overbills comes after the slow", Fastest{}, nil, []stall{
+			{id: "a", latency: 1, overbills: true}, {id: "b", latency: time.Hour},
+		}, "b a"},
+		{"weighted: one that overbills is drawn last", Weighted{}, nil, []stall{
+			{id: "a", price: usd(0, 0), overbills: true}, {id: "b", price: usd(9, 9)},
+		}, "b a"},
+		{"affinity counts for nothing with one that overbills", DefaultFirst{}, func(q *Query) { q.Last = SellerKey{"b", "https://b.pinned"} }, []stall{
+			{id: "a"}, {id: "b", overbills: true}, {id: "c"},
+		}, "a c b"},
 		{"manual: the one, fit or not", &Manual{Seller: "b"}, nil, []stall{{id: "a"}, {id: "b", open: time.Minute, broke: true}}, "b"},
 
 		{"cheapest: by price, the unknown last", Cheapest{}, nil, []stall{

@@ -149,7 +149,7 @@ func TestReadyFollowsTheCircuit(t *testing.T) {
 		first := candidatesOf(table).At(0)
 		ask := func(r Result) {
 			t.Helper()
-			p, ok := table.State(first).Begin(time.Now(), false)
+			p, ok := table.State(first).Begin(time.Now(), "m", false)
 			if !ok {
 				t.Fatal("the seller may not be asked")
 			}
@@ -267,7 +267,7 @@ func TestOrderWaitsForNobody(t *testing.T) {
 				if len(dst) == 0 || slices.Contains(dst, candidatesOf(table).At(1)) {
 					panic("nobody, or one that is left out")
 				}
-				affinity.Put(key, dst[0].Seller.Key(), noon, time.Minute)
+				affinity.Put("ada", key, dst[0].Seller.Key(), noon, time.Minute)
 			}
 		})
 	}

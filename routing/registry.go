@@ -50,6 +50,8 @@ type Registry struct {
 	first chan struct{} // closed when Ready need not wait any longer
 	once  sync.Once
 
+	fetching chan struct{} // has a place for the one fetch that is under way
+
 	deliver  sync.Mutex // held while watchers are called, so that each sees every document, in order
 	mu       sync.Mutex // guards what follows
 	watchers []*watcher // in the order in which they came; replaced, never changed in place
@@ -91,7 +93,7 @@ func NewRegistry(o RegistryOptions) (*Registry, error) {
 		o.Logger = zap.NewNop()
 	}
 	return &Registry{
-		o: o, url: u, first: make(chan struct{}),
+		o: o, url: u, first: make(chan struct{}), fetching: make(chan struct{}, 1),
 		log: o.Logger.With(zap.String("registry", redact(u))),
 	}, nil
 }
@@ -118,10 +120,9 @@ func (r *Registry) Run(ctx context.Context) {
 	retry := min(firstRetry, r.o.Refresh)
 	for {
 		wait := r.o.Refresh
-		if err := r.fetch(ctx); ctx.Err() != nil {
+		if err := r.fetchOnce(ctx); ctx.Err() != nil {
 			return
 		} else if err != nil {
-			r.fail(err)
 			wait, retry = retry, min(2*retry, r.o.Refresh)
 		} else {
 			retry = min(firstRetry, r.o.Refresh)
@@ -133,6 +134,31 @@ func (r *Registry) Run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// Refresh fetches the document now, beside the schedule, and waits until all that watch have seen it. The error says, in words
+// without secrets, why the document that is there has not been confirmed; it stays.
+func (r *Registry) Refresh(ctx context.Context) error {
+	if err := r.fetchOnce(ctx); err != nil {
+		return fmt.Errorf("registry %s: %w", redact(r.url), err)
+	}
+	r.settled()
+	return nil
+}
+
+// fetchOnce fetches while nobody else does, and notes how that went.
+func (r *Registry) fetchOnce(ctx context.Context) error {
+	select {
+	case r.fetching <- struct{}{}:
+		defer func() { <-r.fetching }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := r.fetch(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.fail(err)
+	}
+	return err
 }
 
 // settled lets those go on who wait in Ready.
@@ -159,7 +185,7 @@ func (r *Registry) Ready(ctx context.Context) error {
 }
 
 // Watch calls back with each new document, and before it returns with the one there is. Calls come one after another, from
-// the goroutine of Run; the callback must not call Watch. Once stop has returned, at most one call that was due still
+// the goroutine of Run or of Refresh; the callback must not call Watch. Once stop has returned, at most one call that was due still
 // comes.
 func (r *Registry) Watch(callback func(*Document)) (stop func()) {
 	r.deliver.Lock()

@@ -296,3 +296,30 @@ func TestNewRegistryRefuses(t *testing.T) {
 		t.Error("no transport, no error")
 	}
 }
+
+// The registry can be fetched now, beside the schedule, one fetch at a time; a failure is told and keeps what is there.
+func TestRegistryRefreshNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s, _, stop := start(t, RegistryOptions{Refresh: 60 * time.Second},
+			ok(sellers("a"), ""), ok(sellers("b"), ""), answer{status: 500}, ok(sellers("c"), ""), answer{hang: true})
+		defer stop()
+		after(10 * time.Second)
+		var seen []string
+		defer r.Watch(func(d *Document) { seen = append(seen, d.Version) })()
+		if err := r.Refresh(t.Context()); err != nil || fmt.Sprint(seen) != "[a b]" {
+			t.Errorf("%v, seen %v", err, seen)
+		}
+		if err := r.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "status 500") || !r.Status().Stale || r.Document().Version != "b" {
+			t.Errorf("%v, %+v", err, r.Status())
+		}
+		after(60 * time.Second) // the schedule has gone on
+		if r.Document().Version != "c" || len(s.asks()) != 4 {
+			t.Errorf("version %s, asked %q", r.Document().Version, s.asks())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.Refresh(ctx); err == nil || r.Document().Version != "c" {
+			t.Errorf("%v, version %s", err, r.Document().Version)
+		}
+	})
+}

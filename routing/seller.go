@@ -21,7 +21,8 @@ type Seller struct {
 	ID   string
 	Name string // for people; may be empty
 
-	// BaseURL has no slash at its end; the path of a request is put right behind it.
+	// BaseURL has neither a slash nor a /v1 at its end; the path of a request, which begins with /v1, is put right behind it,
+	// as are those of health and purchases.
 	BaseURL string
 	// Origin is the scheme, host and port of BaseURL in lower case, without the port that the scheme implies. Tokens and
 	// what is known of a seller's health belong to ID and Origin together.
@@ -50,7 +51,10 @@ func NewModel(id string, price money.Price, aliases ...string) (Model, error) {
 			return Model{}, errors.New("a model's id or alias must be 1 to 256 bytes of text")
 		}
 	}
-	for _, p := range []money.Micros{price.Input, price.Output, price.CacheRead, price.CacheWrite} {
+	for _, p := range []money.Micros{
+		price.Input, price.Output, price.CacheRead, price.CacheWrite, price.CacheWrite1h.Or(0), price.AudioIn.Or(0),
+		price.AudioOut.Or(0), price.ImageIn.Or(0), price.ImageOut.Or(0), price.Reasoning.Or(0), price.WebSearch.Or(0),
+	} {
 		if p != money.Unknown && (p < 0 || p > money.Max) {
 			return Model{}, fmt.Errorf("model %s: a price is negative or above %s USD", id, money.Max)
 		}
@@ -192,7 +196,9 @@ func ParseURL(raw string) (base, origin string, err error) {
 			origin += ":" + port
 		}
 	}
-	base = origin + strings.TrimRight(u.EscapedPath(), "/")
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	path = strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/") // as providers print it: it is a part of the paths
+	base = origin + path
 	return base, base[:len(origin)], nil // one string for both
 }
 

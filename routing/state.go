@@ -13,8 +13,7 @@ type State struct {
 	id, origin string
 	pool       *Pool
 
-	history     atomic.Uint64 // a history
-	rest        atomic.Int64  // stamp of the end of a rest that the seller asked for
+	rest        atomic.Int64 // stamp of the end of a rest that the seller asked for
 	inFlight    atomic.Int64
 	lastSuccess atomic.Int64 // stamp
 	lastFail    atomic.Int64 // stamp
@@ -24,10 +23,16 @@ type State struct {
 	probing     average      // how long good probes took
 	hard4xx     atomic.Int32 // in a row
 	overbilling atomic.Int32 // see score.go
+	setBack     atomic.Int64 // stamp until which it stands behind the honest
 	failedProbe atomic.Int32 // in a row; -1 after a good one
 	retries     budget
 
 	circuit circuit
+	lines   atomic.Pointer[lines] // of the models that have failed lately; nil: all are well
+
+	// These, and the replacing of lines, are protected by the circuit's mutex.
+	rowModel uint32 // a hash of the model of the first of the failures in a row
+	rowMixed bool   // they are not all of that model
 }
 
 // ID is the seller's id.
@@ -85,13 +90,16 @@ func (r *Result) verdict() verdict {
 	return neutral
 }
 
+// inDoubt tells whether it is the request that is at fault, or the seller for all that is known.
+func (r *Result) inDoubt() bool { return r.Kind == Hard4xx && !r.passesOn() && !r.RefusesUsage }
+
 // refusal tells whether the seller has turned the request down in a way that another seller's good answer disproves.
 func (r *Result) refusal() bool {
 	switch r.Kind {
 	case InsufficientFunds, AuthInvalid:
 		return true
 	case Hard4xx:
-		return r.Status != http.StatusNotFound // it may lack one model and have the others
+		return r.inDoubt() || r.Status == http.StatusNotFound && !r.ModelMissing // which leaves the seller out by itself
 	}
 	return false
 }
@@ -100,41 +108,88 @@ func (r *Result) refusal() bool {
 // ends keeps the seller out. It is not for use by several goroutines at once.
 type Permit struct {
 	state     *State
+	model     string
 	begun     int64 // stamp
-	life      uint32
-	trial     bool
-	early     bool  // the trial was not due
-	level     uint8 // of the circuit when the trial began
+	seller    turn
+	line      *line // of the model; nil: it was well when the request began
+	lineTurn  turn
+	ahead     bool // it was forced before its time
 	committed bool
 	ended     bool
 	refused   bool
 }
 
-// Begin asks for leave to send a request now. It is refused while the seller's circuit is open or the seller rests, except
-// that the first one to come when a trial is due gets it. With force it is always granted: every candidate is unfit and
-// this is the one nearest its trial. A forced request is the trial where none is under way; otherwise it goes along and
-// closes nothing.
-func (s *State) Begin(now time.Time, force bool) (Permit, bool) {
+// Begin asks for leave to send a request for a model, by the seller's own id of it, now. It is refused while the circuit of the seller or of that model is
+// open or the seller rests, except that the first one to come when a trial is due gets it. With force it is always granted:
+// every candidate is unfit and this is the one nearest its trial. A forced request is the trial where none is under way;
+// otherwise it goes along and closes nothing.
+func (s *State) Begin(now time.Time, model string, force bool) (Permit, bool) {
 	at := s.pool.stamp(now)
-	p := Permit{state: s, begun: at}
-	h := history(s.history.Load())
-	if h.open() {
-		if !s.circuit.admit(s, &p, force) {
+	p := Permit{state: s, model: model, begun: at}
+	p.ahead = force && !s.fitAt(at, model)
+	resting := s.resting(at)
+	var ok bool
+	if p.seller, ok = s.circuit.admit(at, resting, force); !ok {
+		return Permit{}, false
+	}
+	if p.line = s.line(model); p.line != nil {
+		if p.lineTurn, ok = p.line.admit(at, resting, force); !ok {
+			s.circuit.giveBack(&p.seller)
 			return Permit{}, false
 		}
-	} else {
-		if s.resting(at) && !force {
-			return Permit{}, false
-		}
-		p.life = h.life()
 	}
 	s.inFlight.Add(1)
 	s.retries.begun(s.pool.second(at))
 	return p, true
 }
 
-// Trial tells whether this request decides over an open circuit.
-func (p *Permit) Trial() bool { return p.trial }
+// Fit tells whether a request for a model may go to the seller now: the circuits of both are closed and the seller does not
+// rest, or a trial is due and nobody has taken it.
+func (s *State) Fit(now time.Time, model string) bool {
+	return s == nil || s.fitAt(s.pool.stamp(now), model)
+}
+
+func (s *State) fitAt(at int64, model string) bool {
+	if s == nil {
+		return true
+	}
+	if s.resting(at) || !s.circuit.fit(at) {
+		return false
+	}
+	l := s.line(model)
+	return l == nil || l.fit(at)
+}
+
+// Due is when a seller that is not fit for a model may be asked for it again: when the last of the trials is due or its rest
+// ends, whatever is later. It is zero when the circuits are closed and the seller has not asked for a rest; a time that has
+// passed means now.
+func (s *State) Due(model string) time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.pool.time(s.dueAt(model))
+}
+
+func (s *State) dueAt(model string) int64 {
+	due := s.circuit.dueAfter(s.rest.Load())
+	if l := s.line(model); l != nil {
+		due = l.dueAfter(due)
+	}
+	return due
+}
+
+// dueAfter gives the stamp of an open circuit's trial where that is later than another, 0 being none.
+func (c *circuit) dueAfter(due int64) int64 {
+	if c.now().open() {
+		if trial := c.due.Load(); due == 0 || trial > due {
+			due = trial
+		}
+	}
+	return due
+}
+
+// Trial tells whether this request decides over an open circuit, the seller's or the model's.
+func (p *Permit) Trial() bool { return p.seller.trial || p.lineTurn.trial }
 
 // Commit says that content has come, firstContent after the request was sent: a trial need not wait for the end of a long
 // stream. It may be left out. A break after it still counts when it comes.
@@ -146,9 +201,27 @@ func (p *Permit) Commit(now time.Time, firstContent time.Duration) {
 	s, at := p.state, p.state.pool.stamp(now)
 	s.latency.observe(firstContent)
 	s.lastSuccess.Store(at)
-	if p.trial {
-		s.circuit.pass(s, p)
+	if p.Trial() {
+		p.succeed(false)
 	}
+}
+
+// succeed counts a good answer to the circuits of the seller and of the model, and tells where that closes one.
+func (p *Permit) succeed(committed bool) {
+	s := p.state
+	if s.circuit.succeed(&p.seller, committed) {
+		s.pool.changed(s, "", "")
+	}
+	if p.line == nil {
+		p.line = s.line(p.model) // it has failed since the request began
+	}
+	if p.line != nil {
+		if p.line.succeed(&p.lineTurn, committed) {
+			s.pool.changed(s, p.model, "")
+		}
+		s.recovered(p.line)
+	}
+	s.servesOthers(p.model)
 }
 
 // End says what came of the request, when the answer has come to its end. The first call counts, others do nothing.
@@ -180,36 +253,87 @@ func (p *Permit) End(now time.Time, r Result) {
 		if s.failedProbe.Load() > 0 {
 			s.failedProbe.Store(0) // an answer is better evidence than a probe
 		}
-		s.billed(r.Overbilled)
-		s.circuit.succeed(s, p)
+		s.billed(at, r.Overbilled)
+		if !p.committed || !p.Trial() { // else it counted when it closed the circuit
+			p.succeed(p.committed)
+		}
 	case failed:
 		s.lastFail.Store(at)
 		s.failing.observe(time.Duration(at - p.begun))
 		if r.Overbilled {
-			s.billed(true)
+			s.billed(at, true)
 		}
-		s.circuit.fail(s, p, at, r.NoConnection)
+		p.fail(at, r.NoConnection)
 	default:
-		if r.Kind == Hard4xx && r.Status != http.StatusNotFound {
+		if r.inDoubt() {
 			s.hard4xx.Add(1)
 		}
-		if p.trial && !p.committed {
-			s.circuit.giveBack()
+		if !p.committed {
+			p.giveBack()
 		}
 	}
 }
 
+func (p *Permit) giveBack() {
+	p.state.circuit.giveBack(&p.seller)
+	if p.line != nil {
+		p.line.giveBack(&p.lineTurn)
+	}
+}
+
+// fail counts a failure: one of the connection is the seller's own, any other one the model's, and the seller's where several
+// of its models fail.
+func (p *Permit) fail(at int64, unreachable bool) {
+	s := p.state
+	if unreachable && s.lastSuccess.Load() <= p.begun { // a connection that was made since is better evidence
+		if p.lineTurn.trial && !p.committed {
+			p.line.fail(s.pool, &p.lineTurn, false, at, failure{unreachable: true})
+		}
+		if !p.ahead || p.seller.trial { // or one client's asking would keep the seller from the others
+			s.opened("", s.circuit.fail(s.pool, &p.seller, p.committed, at, failure{unreachable: true}))
+		}
+		return
+	}
+	several := p.findLine()
+	if p.line != nil {
+		s.opened(p.model, p.line.fail(s.pool, &p.lineTurn, p.committed, at, failure{counts: true}))
+	}
+	s.opened("", s.circuit.fail(s.pool, &p.seller, p.committed, at, failure{counts: several}))
+}
+
+// findLine finds the line of the model that has just failed, or begins it.
+func (p *Permit) findLine() (several bool) {
+	was := p.line
+	p.line, several = p.state.failingLine(p.model)
+	if was != nil && was != p.line { // it was dropped, or its place was taken
+		p.lineTurn = turn{}
+	}
+	return several
+}
+
+// opened tells of a circuit that has opened, if there is a reason: the seller's, or the one of a model.
+func (s *State) opened(model, reason string) {
+	if reason != "" {
+		s.pool.changed(s, model, reason)
+	}
+}
+
 // Blame says that the seller by has served the request that this one had refused (hard_4xx, auth_invalid or
-// insufficient_funds, but no 404): it was not the request, and not our account alone, so the refusal counts as a failure
-// after all. It comes after End, once, and does nothing after any other result or where the same seller served in the end.
+// insufficient_funds): it was not the request, and not our account alone, so the refusal counts as a failure of the model
+// after all; a 404 too, or a seller that says it to everything would be asked first for ever. It comes after End, once, and
+// does nothing after any other result or where the same seller served in the end.
 func (p *Permit) Blame(now time.Time, by *State) {
 	if p.state == nil || !p.refused || p.state == by {
 		return
 	}
 	p.refused = false
-	at := p.state.pool.stamp(now)
-	p.state.lastFail.Store(at)
-	p.state.circuit.blame(p.state, p, at)
+	s, at := p.state, p.state.pool.stamp(now)
+	s.lastFail.Store(at)
+	several := p.findLine()
+	if p.line != nil {
+		s.opened(p.model, p.line.blame(s.pool, &p.lineTurn, at, true))
+	}
+	s.opened("", s.circuit.blame(s.pool, &p.seller, at, several))
 }
 
 // Excuse says that another seller has refused the same request with hard_4xx too: the request is at fault, not the seller,
@@ -221,7 +345,8 @@ func (p *Permit) Excuse() {
 	}
 }
 
-// HardStreak is how many answers in a row were hard_4xx, without a good one between. 404 does not count.
+// HardStreak is how many answers in a row were hard_4xx, without a good one between. What another seller may answer otherwise
+// (404, 409, 413) does not count.
 func (s *State) HardStreak() int {
 	if s == nil {
 		return 0
@@ -259,4 +384,57 @@ func (s *State) restUntil(at int64) {
 // retries stay under 20 % of the other requests plus 1 a second, over 10 s.
 func (s *State) MayRetry(now time.Time) bool {
 	return s.retries.take(s.pool.second(s.pool.stamp(now)))
+}
+
+// Probed says what a look at the seller's health gave, and how long it took. Two failing in a row open the circuit; the
+// caller leaves out those that are more likely the gateway's own network. A healthy one never closes a circuit. It brings
+// the trial of a seller forward that could not be reached; where a seller was healthy all the time while its answers
+// failed, it says nothing new.
+func (s *State) Probed(now time.Time, ok bool, took time.Duration) {
+	at := s.pool.stamp(now)
+	s.used.Store(at)
+	if ok {
+		s.failedProbe.Store(-1)
+		s.lastSuccess.Store(at)
+		s.probing.observe(took)
+		s.circuit.bringForward(at)
+		if all := s.lines.Load(); all != nil {
+			for _, l := range *all {
+				l.bringForward(at)
+			}
+		}
+		return
+	}
+	inRow := int32(1)
+	for {
+		before := s.failedProbe.Load()
+		inRow = max(before, 0) + 1
+		if s.failedProbe.CompareAndSwap(before, inRow) {
+			break
+		}
+	}
+	s.lastFail.Store(at)
+	if inRow >= failedProbes {
+		life := s.circuit.now().life()
+		s.opened("", s.circuit.open(s.pool, at, failure{life: life, atOnce: "probes", unreachable: true}))
+	}
+}
+
+const failedProbes = 2 // in a row open a circuit
+
+// Circuit names what the seller's circuit does at a time. Where a model that has its circuit open is all that is known of the
+// seller, that one stands for it.
+func (s *State) Circuit(now time.Time) Circuit {
+	if s == nil {
+		return CircuitClosed
+	}
+	c, at := s.ailing(), s.pool.stamp(now)
+	switch {
+	case !c.now().open():
+		return CircuitClosed
+	case c.trialOn.Load() || c.trialDue(at) && !s.resting(at):
+		return CircuitHalfOpen
+	default:
+		return CircuitOpen
+	}
 }

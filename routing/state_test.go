@@ -16,7 +16,7 @@ var (
 // serve is one whole request.
 func serve(t testing.TB, s *State, now time.Time, took time.Duration, r Result) {
 	t.Helper()
-	p, ok := s.Begin(now, true)
+	p, ok := s.Begin(now, "m", true)
 	if !ok {
 		t.Fatal("refused")
 	}
@@ -68,7 +68,7 @@ func TestLatency(t *testing.T) {
 func TestLatencyOfCommittedAnswer(t *testing.T) {
 	pool := testPool(nil)
 	s := pool.State("acme", "https://acme.example")
-	p, _ := s.Begin(pool.wallClock(), false)
+	p, _ := s.Begin(pool.wallClock(), "m", false)
 	p.Commit(pool.wallClock(), time.Second)
 	p.Commit(pool.wallClock(), time.Minute)
 	p.End(pool.wallClock(), Result{FirstContent: time.Minute})
@@ -203,7 +203,7 @@ func TestJitterAndCap(t *testing.T) {
 		pool.SetCooldown(row.cooldown)
 		s := pool.State(fmt.Sprint(row), "https://acme.example")
 		serve(t, s, now, 0, unreachable)
-		if got := s.Due().Sub(now); got < row.atLeast || got > row.o {
+		if got := s.Due("m").Sub(now); got < row.atLeast || got > row.o {
 			t.Errorf("%+v: due in %v", row, got)
 		}
 	}
@@ -213,7 +213,7 @@ func TestUnknownSeller(t *testing.T) {
 	pool := testPool(nil)
 	now := pool.wallClock()
 	for name, s := range map[string]*State{"nil": pool.Known("acme", "https://acme.example"), "new": pool.State("other", "https://acme.example")} {
-		if !s.Fit(now) || !s.Due().IsZero() || s.Latency() != 0 || s.ProbeLatency() != 0 || s.Score() != 1000 ||
+		if !s.Fit(now, "m") || !s.Due("m").IsZero() || s.Latency() != 0 || s.ProbeLatency() != 0 || s.Score() != 1000 ||
 			s.InFlight() != 0 || s.HardStreak() != 0 || s.Circuit(now) != CircuitClosed {
 			t.Errorf("%s: something is known", name)
 		}
@@ -240,10 +240,10 @@ func BenchmarkClosedCircuit(b *testing.B) {
 	now := time.Now()
 	round := func() {
 		s := pool.Known("acme", "https://acme.example")
-		if !s.Fit(now) {
+		if !s.Fit(now, "m") {
 			b.Error("unfit")
 		}
-		p, _ := s.Begin(now, false)
+		p, _ := s.Begin(now, "m", false)
 		p.End(now, Result{FirstContent: time.Second})
 	}
 	b.Run("known", func(b *testing.B) {
@@ -256,7 +256,7 @@ func BenchmarkClosedCircuit(b *testing.B) {
 	b.Run("fit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s.Fit(now)
+			s.Fit(now, "m")
 		}
 	})
 	b.Run("request", func(b *testing.B) {
@@ -274,4 +274,104 @@ func BenchmarkClosedCircuit(b *testing.B) {
 			}
 		})
 	})
+}
+
+// Lines are bounded: a seller may fail with any number of models.
+func TestLinesAreBounded(t *testing.T) {
+	pool := testPool(nil)
+	now := pool.wallClock()
+	s := pool.State("acme", "https://acme.example")
+	ask := func(model string, r Result) {
+		p, _ := s.Begin(now, model, true)
+		p.End(now, r)
+	}
+	for i := range 10 * maxLines {
+		ask(fmt.Sprint("model-", i), failing)
+		ask("well", Result{})
+	}
+	if n := len(*s.lines.Load()); n > maxLines {
+		t.Errorf("%d lines", n)
+	}
+	last := fmt.Sprint("model-", 10*maxLines-1)
+	for range window {
+		ask(last, Result{})
+	}
+	if s.line(last) != nil {
+		t.Error("a model that is well again still has a line")
+	}
+}
+
+func TestWait(t *testing.T) {
+	pool := testPool(nil)
+	now := pool.wallClock()
+	s := pool.State("acme", "https://acme.example")
+	ask := func(r Result) {
+		p, _ := s.Begin(now, "m", true)
+		p.End(now, r)
+	}
+	want := func(name string, wait Wait, retryAfter time.Duration) {
+		t.Helper()
+		got := s.Wait(now, "m")
+		if got != wait || got.RetryAfter() != retryAfter {
+			t.Errorf("%s: %+v, told %v", name, got, got.RetryAfter())
+		}
+	}
+	want("well", Wait{}, 2*time.Second)
+	for range 3 {
+		ask(failing)
+	}
+	want("failed", Wait{For: 30 * time.Second}, 15*time.Second)
+	if other := s.Wait(now, "other"); other != (Wait{}) {
+		t.Errorf("another model: %+v", other)
+	}
+	ask(Result{Outcome: Outcome{Kind: Soft5xx, Status: 529, RetryAfter: 10 * time.Second}})
+	want("asked for less than the circuit rests", Wait{For: 30 * time.Second}, 15*time.Second)
+	ask(Result{Outcome: Outcome{Kind: Soft5xx, Status: 429, RetryAfter: 40 * time.Second}})
+	want("asked for more", Wait{For: 40 * time.Second, Asked: true}, 40*time.Second)
+	now = now.Add(40 * time.Second)
+	want("over", Wait{}, 2*time.Second)
+	if (*State)(nil).Wait(now, "m") != (Wait{}) {
+		t.Error("an unknown seller rests")
+	}
+}
+
+// A seller that overbills stands behind the honest, longer each time, until that is over or the operator forgives it.
+func TestSetBack(t *testing.T) {
+	told := 0
+	pool := testPool(func(*State) { told++ })
+	now := pool.wallClock()
+	s := pool.State("acme", "https://acme.example")
+	is := func(name string, want time.Duration) {
+		t.Helper()
+		until := s.SetBack(now)
+		if until.IsZero() != (want == 0) || want > 0 && until.Sub(now) != want {
+			t.Errorf("%s: until %v, want %v", name, until, want)
+		}
+		if e := s.entry(now); (e.SetBackUntil != nil) != (want > 0) {
+			t.Errorf("%s: the status page says %v", name, e.SetBackUntil)
+		}
+	}
+	is("honest", 0)
+	s.Overbilled()
+	is("once", 10*time.Minute)
+	s.Overbilled()
+	is("twice", 20*time.Minute)
+	for range 50 {
+		s.Overbilled()
+	}
+	is("fifty times", 640*time.Minute)
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	now = now.Add(640 * time.Minute)
+	is("over", 0)
+	now = pool.wallClock()
+	is("before", 640*time.Minute)
+	if !pool.Forgive("acme") || pool.Forgive("acme") || pool.Forgive("other") {
+		t.Error("forgiven wrongly")
+	}
+	is("forgiven", 0)
+	if told != 2 || s.Score() != 1000 {
+		t.Errorf("told %d times, score %d", told, s.Score())
+	}
 }

@@ -34,7 +34,7 @@ func (Weighted) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Can
 }
 
 // unpriced is above the score of all that have a price.
-const unpriced = 1 << 61
+const unpriced = 1 << 60
 
 func byWeight(q *Query, r *Ready, credit bool) uint64 {
 	health := float64(r.State.Score() + 1)
@@ -48,9 +48,9 @@ func byWeight(q *Query, r *Ready, credit bool) uint64 {
 
 // scoreOf packs a weight into a score: floating-point numbers above zero have the order of their bits. No money is counted
 // here, so a float does no harm.
-func scoreOf(weight float64) uint64 { return 1<<60 - math.Float64bits(weight)>>3 }
+func scoreOf(weight float64) uint64 { return 1<<59 - math.Float64bits(weight)>>4 }
 
-func weightOf(score uint64) float64 { return math.Float64frombits((1<<60 - score&^unpriced) << 3) }
+func weightOf(score uint64) float64 { return math.Float64frombits((1<<59 - score&^unpriced) << 4) }
 
 // draw gives the place that a lot from 0 to below 1 falls on, among the fit candidates that have a price, or have none where
 // the first has none.

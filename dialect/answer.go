@@ -1,0 +1,79 @@
+package dialect
+
+import "github.com/tokenbuddy/caddy-tokenbuddy/money"
+
+// Answer reads an answer that is not a stream while it passes, whatever its size, and keeps no more of it than a few values. It
+// does not judge it (see Endpoint.Fault). It is for one goroutine.
+type Answer struct {
+	endpoint *Endpoint
+	seeker   seeker
+	usage    usage
+	groq     usage
+	searches int64
+	id       string
+}
+
+// Answer begins to read an answer that is not a stream.
+func (e *Endpoint) Answer() *Answer {
+	a := &Answer{endpoint: e}
+	a.seeker.marks, a.seeker.tells, a.seeker.found = answerMarks, answerTellings, a.found
+	return a
+}
+
+var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true}
+
+// Write takes the next bytes. It never fails.
+func (a *Answer) Write(p []byte) (int, error) {
+	a.seeker.feed(p)
+	return len(p), nil
+}
+
+func (a *Answer) found(path string, raw []byte) {
+	switch path {
+	case "usage":
+		if a.endpoint.Protocol == Messages {
+			a.usage.merge(raw)
+		}
+		if !a.usage.apart {
+			a.usage.replace(raw)
+		}
+	case "x_groq.usage":
+		a.groq.replace(raw)
+	case "id":
+		a.id = identifier(raw)
+	case "output.type":
+		if string(raw) == `"web_search_call"` {
+			a.searches++
+		}
+	}
+}
+
+// Usage gives what the answer has said that it used.
+func (a *Answer) Usage() Usage {
+	u := a.usage
+	if u.known == 0 {
+		u = a.groq
+	}
+	u.search(a.searches)
+	return u.counts(a.endpoint.promptOnly, a.Output())
+}
+
+// Output gives what has been seen of the answer's own words and media.
+func (a *Answer) Output() Output { return a.seeker.heard.output() }
+
+// ResponseID is Endpoint.ResponseID for what has come.
+func (a *Answer) ResponseID() string {
+	if a.endpoint.Protocol != Responses {
+		return ""
+	}
+	return a.id
+}
+
+// Usage reads what an answer that is not a stream says it used. It is not known when the answer does not say it, or says
+// it in numbers that make no sense. Answer knows more.
+func (e *Endpoint) Usage(body []byte) (money.Tokens, bool) {
+	a := e.Answer()
+	_, _ = a.Write(body)
+	u := a.Usage()
+	return u.wholes()
+}

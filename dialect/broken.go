@@ -1,0 +1,121 @@
+package dialect
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// fault is why a stream breaks.
+type fault uint8
+
+const (
+	upstreamFault fault = iota
+	shutdownFault
+)
+
+// What a client is told when its stream broke. Clients decide by these words, and by the type that goes with them, whether to ask
+// again: "server error", "connection reset" and "retry your request" are such words for several agents.
+var breakMessages = [...]string{
+	upstreamFault: "Server error: the answer broke off before its end, as the connection to the upstream seller was lost " +
+		"(connection reset). Please retry your request.",
+	shutdownFault: "Server error: service unavailable. The answer broke off before its end, as this gateway is being restarted " +
+		"(connection reset). Please retry your request.",
+}
+
+// Break gives the error event, its blank line included, that tells the client in the API's own shape that the stream broke:
+// because the gateway shuts down, or at the seller.
+func (v *Events) Break(shutdown bool) []byte {
+	f := upstreamFault
+	if shutdown {
+		f = shutdownFault
+	}
+	return v.endpoint.api.broken(v, f)
+}
+
+const serverError = "server_error"
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // strings always encode
+	return string(b)
+}
+
+// maxShown bounds what of a seller's message is shown in an event, in bytes.
+const maxShown = 4 << 10
+
+// ErrorEvent gives a seller's own error, the body of an answer, as the error event of a stream, for a client that has had the
+// status 200 already. Where the body says none it is a server's fault.
+func (e *Endpoint) ErrorEvent(body []byte) []byte {
+	said := struct{ kind, code, message string }{kind: serverError, code: serverError, message: "The upstream seller failed."}
+	if e.Shape == Anthropic {
+		said.kind = "api_error"
+	}
+	var read func(b []byte, levels int)
+	read = func(b []byte, levels int) {
+		walk(b, func(key, value []byte) {
+			switch string(key) {
+			case "error":
+				if levels > 0 {
+					read(value, levels-1)
+				}
+				fallthrough
+			case "message":
+				if text := readable(value); text != "" && len(text) <= maxShown {
+					said.message = text
+				}
+			case "type":
+				if t := word(value, ""); t != "" && t != "error" {
+					said.kind = t
+				}
+			case "code":
+				said.code = word(value, said.code)
+			}
+		})
+	}
+	read(body, 1)
+	switch {
+	case e.Shape == Anthropic:
+		return messageError(said.kind, said.message)
+	case e.Protocol == Responses:
+		return responseError(said.kind, said.code, said.message, 0)
+	}
+	return chunkError(said.kind, said.code, said.message)
+}
+
+// chunkError gives the error event of chat and completions.
+func chunkError(kind, code, message string) []byte {
+	return []byte(`data: {"error":{"message":` + quoted(message) + `,"type":` + quoted(kind) +
+		`,"param":null,"code":` + quoted(code) + `}}` + "\n\n")
+}
+
+// messageError gives that of messages.
+func messageError(kind, message string) []byte {
+	return []byte("event: error\n" +
+		`data: {"type":"error","error":{"type":` + quoted(kind) + `,"message":` + quoted(message) + `}}` + "\n\n")
+}
+
+// responseError gives that of responses. Its members stand at its top level, as the API describes it, and once more under error,
+// as the API really sends it: the SDKs raise an error for that alone.
+func responseError(kind, code, message string, sequence int64) []byte {
+	text := quoted(message)
+	return []byte("event: error\n" +
+		`data: {"type":"error","code":` + quoted(code) + `,"message":` + text + `,"param":null,"sequence_number":` +
+		strconv.FormatInt(sequence, 10) +
+		`,"error":{"type":` + quoted(kind) + `,"code":` + quoted(code) + `,"message":` + text + `,"param":null}}` + "\n\n")
+}
+
+func (v *Events) chunkBreak(f fault) []byte {
+	return chunkError(serverError, serverError, breakMessages[f])
+}
+
+// messageBreak says overloaded where the gateway itself is what can't go on: asked again, another one may.
+func (v *Events) messageBreak(f fault) []byte {
+	kind := "api_error"
+	if f == shutdownFault {
+		kind = "overloaded_error"
+	}
+	return messageError(kind, breakMessages[f])
+}
+
+func (v *Events) responseBreak(f fault) []byte {
+	return responseError(serverError, serverError, breakMessages[f], v.sequence+1)
+}

@@ -1,0 +1,160 @@
+package dialect
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+)
+
+// maxModels is how many models a request may name beside its own.
+const maxModels = 64
+
+// models takes every model that is named in a member such as models or fallbacks: a string, the elements of a list, and in
+// objects the members that are called after a model (LiteLLM, OpenRouter, Anthropic and Vercel each have a form of their own).
+func (s *scanner) models(raw []byte) {
+	var named func(raw []byte, levels int, is bool)
+	named = func(raw []byte, levels int, is bool) {
+		switch {
+		case len(raw) == 0 || levels == 0:
+		case raw[0] == '"' && is:
+			s.names(raw)
+		case raw[0] == '[':
+			each(raw, func(value []byte) { named(value, levels-1, is) })
+		case raw[0] == '{':
+			n := 0
+			walk(raw, func(_, _ []byte) { n++ })
+			walk(raw, func(key, value []byte) {
+				name, _ := fold(key)
+				// LiteLLM writes {"a-model":["another"]}: whatever the name, the list is one of models.
+				named(value, levels-1, namesModels(name) || n == 1 && value[0] == '[')
+			})
+		}
+	}
+	named(raw, 6, true)
+}
+
+// modelsIn takes the models that an object names among other things.
+func (s *scanner) modelsIn(raw []byte, levels int) {
+	if levels == 0 || len(raw) == 0 {
+		return
+	}
+	switch raw[0] {
+	case '[':
+		each(raw, func(value []byte) { s.modelsIn(value, levels-1) })
+	case '{':
+		walk(raw, func(key, value []byte) {
+			if name, _ := fold(key); namesModels(name) {
+				s.models(value)
+			} else {
+				s.modelsIn(value, levels-1)
+			}
+		})
+	}
+}
+
+// namesModels tells whether a member of this name, in small letters, says which models may serve.
+func namesModels(name []byte) bool {
+	switch string(name) {
+	case "model", "models", "allowed_models", "model_id", "fallback", "fallbacks":
+		return true
+	}
+	return bytes.HasPrefix(name, []byte("fallback_")) || bytes.HasSuffix(name, []byte("_fallbacks")) ||
+		bytes.HasSuffix(name, []byte("_model")) || bytes.HasSuffix(name, []byte("_models")) || bytes.HasSuffix(name, []byte("_fallback_dict"))
+}
+
+// names takes the name of a model.
+func (s *scanner) names(raw []byte) {
+	name, ok := unquote(inner(raw))
+	switch {
+	case !ok || len(name) > maxModel:
+		s.refuse("models", "names a model that is not valid Unicode, or longer than "+strconv.Itoa(maxModel)+" bytes.")
+	case len(name) == 0 || string(name) == s.request.Model || slices.Contains(s.request.Models, string(name)):
+	case len(s.request.Models) == maxModels:
+		s.refuse("models", "names too many models: at most "+strconv.Itoa(maxModels)+" are taken.")
+	default:
+		s.request.Models = append(s.request.Models, string(name))
+	}
+}
+
+// remote notes what a member that is not checked otherwise says of what is not in the body, and of models.
+func (s *scanner) remote(name, value []byte) {
+	if empty(value) {
+		return
+	}
+	key, _ := fold(name)
+	switch string(key) {
+	case "":
+	case "conversation":
+		s.elsewhere()
+	case "prompt":
+		if s.endpoint.Protocol == Responses {
+			s.elsewhere()
+		}
+	case "container", "preset":
+		s.facts.remote = true
+	case "web_search_options", "search_parameters", "enable_search":
+		s.facts.hosted++
+	case "plugins":
+		each(value, func([]byte) { s.facts.hosted++ })
+		s.modelsIn(value, 3)
+	case "extra_body", "provideroptions", "provider_options", "litellm_params":
+		s.modelsIn(value, 4)
+	default:
+		if namesModels(key) {
+			s.models(value)
+		}
+	}
+}
+
+func (s *scanner) elsewhere() {
+	s.facts.elsewhere += elsewhereTokens
+	s.facts.remote = true
+}
+
+// streamOptions finds out whether a stream's usage is asked for, and where that is said.
+func (s *scanner) streamOptions(value span) {
+	s.request.streamOptions = value
+	b := s.body
+	if b[value.start] != '{' {
+		return
+	}
+	members(b, value.start, func(key, at span) bool {
+		if string(key.of(b)) == "include_usage" {
+			if s.request.usage != (span{}) {
+				s.refuse("stream_options", "has include_usage twice. Send it once.")
+			}
+			s.request.usage = at
+			s.request.IncludeUsage = string(at.of(b)) == "true"
+		}
+		return true
+	})
+}
+
+// Edit puts Text in the place of the bytes from Start to End of a request's body.
+type Edit struct {
+	Start, End int
+	Text       []byte
+}
+
+// AskUsage gives the edit that makes a stream say its usage, over an include_usage that says otherwise too; everything else
+// stays as it is. It is not ok where nothing is to be edited: the request asks for it already, is not for a stream, has
+// stream_options that are no object, or the API has no such member.
+func (e *Endpoint) AskUsage(r *Request, body []byte) (edit Edit, ok bool) {
+	if !r.Stream || r.IncludeUsage || e.api.asks&(1<<memberStreamOptions) == 0 {
+		return Edit{}, false
+	}
+	at := r.streamOptions
+	switch options := at.of(body); {
+	case len(options) == 0:
+		return Edit{r.InsertAt, r.InsertAt, []byte(`"stream_options":{"include_usage":true},`)}, true
+	case r.usage != span{}:
+		return Edit{r.usage.start, r.usage.end, []byte("true")}, true
+	case string(options) == "null":
+		return Edit{at.start, at.end, []byte(`{"include_usage":true}`)}, true
+	case options[0] != '{':
+		return Edit{}, false
+	case empty(options):
+		return Edit{at.start + 1, at.start + 1, []byte(`"include_usage":true`)}, true
+	}
+	return Edit{at.start + 1, at.start + 1, []byte(`"include_usage":true,`)}, true
+}

@@ -1,0 +1,129 @@
+package dialect
+
+import (
+	"net/http"
+	"strings"
+)
+
+// The parts of a stored response that have a path of their own.
+const (
+	cancelPath     = "/cancel"
+	inputItemsPath = "/input_items"
+)
+
+// StoredResponse tells whether a request is about a response that a seller keeps, and about which: to get it (GET, with part
+// empty), to delete it (DELETE), to cancel it (POST, /cancel), or to list what it was made of (GET, /input_items).
+func StoredResponse(method, path string) (id, part string, ok bool) {
+	id, part, ok = storedPath(path)
+	if !ok {
+		return "", "", false
+	}
+	for _, allowed := range storedMethods(part) {
+		if method == allowed {
+			return id, part, true
+		}
+	}
+	return "", "", false
+}
+
+// storedPath takes the path of a stored response apart.
+func storedPath(path string) (id, part string, ok bool) {
+	rest, ok := strings.CutPrefix(path, ResponsesPath+"/")
+	if !ok || rest == "compact" {
+		return "", "", false
+	}
+	id, part = rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		id, part = rest[:i], rest[i:]
+	}
+	if id == "" || len(id) > maxID || part != "" && part != cancelPath && part != inputItemsPath {
+		return "", "", false
+	}
+	for i := range len(id) { // what an id may be made of goes into a URL
+		c := id[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':' || c == '=' || c == '~' {
+			continue
+		}
+		return "", "", false
+	}
+	return id, part, strings.Trim(id, ".") != ""
+}
+
+func storedMethods(part string) []string {
+	switch part {
+	case cancelPath:
+		return []string{http.MethodPost}
+	case inputItemsPath:
+		return []string{http.MethodGet}
+	}
+	return []string{http.MethodGet, http.MethodDelete}
+}
+
+// families are what the model APIs have below /v1/ beside what is served here, with all that is below them.
+var families = map[string]bool{
+	"images": true, "audio": true, "moderations": true, "files": true, "uploads": true, "batches": true, "realtime": true,
+	"fine_tuning": true, "vector_stores": true, "assistants": true, "threads": true, "conversations": true, "rerank": true,
+	"chat": true, "completions": true, "responses": true, "messages": true, "embeddings": true,
+}
+
+// Unserved refuses what belongs to the model APIs and is not served here: 404 where there is no such path, 405 for another
+// method. It is false for what is served, and for what belongs to other handlers: OPTIONS, and every path that no model API has.
+// A WebSocket on ResponsesPath is told before.
+func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
+	if method == http.MethodOptions || len(path) < 2 {
+		return nil, OpenAI, false
+	}
+	plain, versioned := canonical(path)
+	shape = OpenAI
+	if plain == "/v1/messages" || strings.HasPrefix(plain, "/v1/messages/") {
+		shape = Anthropic
+	}
+	if allowed := allow(path); allowed != nil {
+		for _, m := range allowed {
+			if m == method {
+				return nil, shape, false
+			}
+		}
+		return MethodNotAllowed(path, allowed), shape, true
+	}
+	family, _, _ := strings.Cut(strings.TrimPrefix(plain, "/v1/"), "/")
+	switch {
+	case !versioned: // an SDK whose base URL lacks /v1, or another program's path
+		ok = method == http.MethodPost && endpoints[plain] != nil
+	default:
+		ok = families[family] || family == "models"
+	}
+	if !ok {
+		return nil, OpenAI, false
+	}
+	return NotServed(path), shape, true
+}
+
+// allow gives the methods of a path that is served, as it is spelled; nil where there is none.
+func allow(path string) []string {
+	if endpoints[path] != nil {
+		return []string{http.MethodPost}
+	}
+	if rest, ok := strings.CutPrefix(path, ModelsPath); ok && (rest == "" || len(rest) > 1 && rest[0] == '/' && !strings.HasSuffix(rest, "/")) {
+		return []string{http.MethodGet}
+	}
+	if _, part, ok := storedPath(path); ok {
+		return storedMethods(part)
+	}
+	return nil
+}
+
+// canonical gives a path as it would be served: in small letters, with one /v1 before it and no slashes too many. versioned tells
+// whether there was a /v1.
+func canonical(path string) (plain string, versioned bool) {
+	var parts []string
+	for part := range strings.SplitSeq(strings.ToLower(path), "/") {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	for len(parts) > 0 && parts[0] == "v1" {
+		parts, versioned = parts[1:], true
+	}
+	return "/v1/" + strings.Join(parts, "/"), versioned
+}

@@ -1,0 +1,87 @@
+package relay
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// heartbeat is a comment line and a blank one: every client of an event stream passes over them.
+const heartbeat = ": \n\n"
+
+// Heart gives the client of a stream a sign of life from time to time, as long as there is nothing of an answer. The first one
+// gives the status and the headers away.
+type Heart struct {
+	stop  chan struct{}
+	ended chan struct{}
+	once  sync.Once
+	begun bool // read after ended alone
+}
+
+// NewHeart begins to send a heartbeat each time that every has passed. Before the first it calls begin, which must set the
+// headers and write the status. Until Stop has returned nobody else may write.
+func NewHeart(w http.ResponseWriter, every time.Duration, begin func()) *Heart {
+	h := &Heart{stop: make(chan struct{}), ended: make(chan struct{})}
+	go h.run(client{w: w, rc: http.NewResponseController(w)}, every, begin)
+	return h
+}
+
+func (h *Heart) run(c client, every time.Duration, begin func()) {
+	defer close(h.ended)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-tick.C:
+		}
+		select {
+		case <-h.stop: // both may have come
+			return
+		default:
+		}
+		if !h.begun {
+			begin()
+			h.begun = true
+		}
+		if !c.flush([]byte(heartbeat)) {
+			return // who has left is found out elsewhere
+		}
+	}
+}
+
+// Stop ends the heartbeats and tells whether there were any: then the status is 200 and the headers are gone. It may be called
+// again.
+func (h *Heart) Stop() (begun bool) {
+	h.once.Do(func() { close(h.stop) })
+	<-h.ended
+	return h.begun
+}
+
+// listen waits for the next read, and sends heartbeats meanwhile.
+func (s *Stream) listen(c client, quiet time.Duration) (read, signal) {
+	if s.o.Heartbeat <= 0 || s.over || !s.filter.Between() {
+		return s.wait(quiet, s.o.ClientGone, nil)
+	}
+	if s.beat == nil {
+		s.beat = time.NewTicker(s.o.Heartbeat)
+	}
+	s.beat.Reset(s.o.Heartbeat)
+	defer s.beat.Stop()
+	last := time.Now().Add(quiet)
+	for {
+		r, sig := s.wait(quiet, s.o.ClientGone, s.beat.C)
+		if sig != due {
+			return r, sig
+		}
+		if !c.flush([]byte(heartbeat)) {
+			return read{}, left
+		}
+		if quiet > 0 {
+			if quiet = time.Until(last); quiet <= 0 {
+				return read{}, silent
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package routing
+
+import (
+	"hash/maphash"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// line is one of a seller's models that has failed lately, with a circuit of its own: an aggregator that has lost one model
+// serves the others as before. There is none for a model that is well, so that the good path asks for one pointer alone; it
+// goes again after 20 good answers in a row.
+type line struct {
+	model string
+	circuit
+	alone atomic.Bool // no other model of the seller has had a good answer since the circuit opened, for all that is known
+}
+
+// lines are a seller's, by model. They never change.
+type lines map[string]*line
+
+// maxLines bounds the lines of one seller. Where all of them are open, what fails beside them is the seller's own.
+const maxLines = 32
+
+// line gives that of a model, nil while the model is well.
+func (s *State) line(model string) *line {
+	all := s.lines.Load()
+	if all == nil {
+		return nil
+	}
+	return (*all)[model]
+}
+
+// failingLine gives the line of a model that has just failed; nil where there are too many. several tells that the failure is one
+// of several models': those of the seller's failures in a row are not of one model, or more than one has an open circuit.
+func (s *State) failingLine(model string) (l *line, several bool) {
+	s.circuit.mu.Lock()
+	defer s.circuit.mu.Unlock()
+	hash := uint32(maphash.String(seed, model))
+	if s.circuit.now().inRow() == 0 {
+		s.rowModel, s.rowMixed = hash, false
+	} else if s.rowModel != hash {
+		s.rowMixed = true
+	}
+	var all lines
+	if old := s.lines.Load(); old != nil {
+		all = *old
+	}
+	open := 0
+	var spare *line
+	for _, other := range all {
+		switch h := other.now(); {
+		case h.open():
+			open++
+		case spare == nil || h.failures() < spare.now().failures():
+			spare = other
+		}
+	}
+	several = s.rowMixed || open > 1
+	if l = all[model]; l != nil {
+		if !l.now().open() {
+			l.alone.Store(true)
+		}
+		return l, several
+	}
+	if len(all) >= maxLines && spare == nil {
+		return nil, true
+	}
+	grown := maps.Clone(all)
+	if grown == nil {
+		grown = make(lines, 1)
+	}
+	if len(all) >= maxLines {
+		delete(grown, spare.model)
+	}
+	l = &line{model: model}
+	l.alone.Store(true)
+	grown[model] = l
+	s.lines.Store(&grown)
+	return l, several
+}
+
+// recovered drops a line that has had nothing but good answers for long.
+func (s *State) recovered(l *line) {
+	if h := l.now(); h.open() || h.failures() > 0 || h.outcomes() < window {
+		return
+	}
+	s.circuit.mu.Lock()
+	defer s.circuit.mu.Unlock()
+	old := s.lines.Load()
+	if h := l.now(); h.open() || h.failures() > 0 || old == nil || (*old)[l.model] != l {
+		return
+	}
+	if len(*old) == 1 {
+		s.lines.Store(nil)
+		return
+	}
+	left := maps.Clone(*old)
+	delete(left, l.model)
+	s.lines.Store(&left)
+}
+
+// openLines gives the models whose circuits are open, in order.
+func (s *State) openLines() (models []string) {
+	if all := s.lines.Load(); all != nil {
+		for model, l := range *all {
+			if l.now().open() {
+				models = append(models, model)
+			}
+		}
+		slices.Sort(models)
+	}
+	return models
+}
+
+// servesOthers notes that the seller has given a good answer for a model: where another one has its circuit open, that is not
+// all there is to know of the seller.
+func (s *State) servesOthers(model string) {
+	all := s.lines.Load()
+	if all == nil {
+		return
+	}
+	for other, l := range *all {
+		if other != model && l.alone.Load() {
+			l.alone.Store(false)
+		}
+	}
+}
+
+// ailing gives the circuit that tells how a seller does: its own, or where that is closed the one of a model that is all that
+// is known of it, as no other has had a good answer since.
+func (s *State) ailing() *circuit {
+	all := s.lines.Load()
+	if all == nil || s.circuit.now().open() {
+		return &s.circuit
+	}
+	soonest := &s.circuit
+	for _, l := range *all {
+		if l.now().open() && l.alone.Load() && (soonest == &s.circuit || l.due.Load() < soonest.due.Load()) {
+			soonest = &l.circuit
+		}
+	}
+	return soonest
+}
+
+// Wait is how long a seller is not to be asked, and whose word that is.
+type Wait struct {
+	For time.Duration // 0: it may be asked now
+	// Asked: the seller itself has asked for it. Otherwise it has failed, and the time is this side's guess.
+	Asked bool
+}
+
+// longestGuess is what clients are told to wait at most on our own guess, and shortestWait what they are told at least.
+const (
+	longestGuess = 15 * time.Second
+	shortestWait = 2 * time.Second
+)
+
+// RetryAfter is what a client may be told: what a seller has asked for, else at most 15 s. A guess that grows would keep
+// clients away that would be served at once.
+func (w Wait) RetryAfter() time.Duration {
+	if !w.Asked {
+		w.For = min(w.For, longestGuess)
+	}
+	return max(w.For, shortestWait)
+}
+
+// Wait tells how long the seller is not to be asked for a model.
+func (s *State) Wait(now time.Time, model string) Wait {
+	if s == nil {
+		return Wait{}
+	}
+	at, due := s.pool.stamp(now), s.dueAt(model)
+	if due == 0 || due <= at {
+		return Wait{}
+	}
+	return Wait{For: time.Duration(due - at), Asked: due == s.rest.Load()}
+}
+
+// Soonest is the shortest wait of all candidates, the first one's among equals; none where there is no candidate.
+func (t *Table) Soonest(now time.Time, candidates []*Candidate) (soonest Wait) {
+	for i, c := range candidates {
+		w := t.o.Pool.Known(c.Seller.ID, c.Seller.Origin).Wait(now, c.Model)
+		if i == 0 || w.For < soonest.For {
+			soonest = w
+		}
+	}
+	return soonest
+}
