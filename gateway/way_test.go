@@ -55,7 +55,10 @@ func newWay(t *testing.T, more string, answers ...http.HandlerFunc) *way {
 		t.Fatal(err)
 	}
 	w.gw = w.door.gateway.Load()
-	t.Cleanup(w.door.Retire)
+	t.Cleanup(func() {
+		w.door.Retire()
+		<-w.gw.closed // what goes on in the background writes to the test's directory
+	})
 	return w
 }
 
