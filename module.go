@@ -43,6 +43,15 @@ func init() {
 }
 
 // Handler is the gateway: it answers the paths of the model APIs and gives all other requests to the next handler.
+//
+// This handler sets placeholders, as soon as their values are known:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.tokenbuddy.member}` | The member that the request is of
+// `{http.tokenbuddy.model}` | The id of the model that is served, after aliases
+// `{http.tokenbuddy.seller}` | The id of the seller whose answer it is, else of the one that was asked last
+// `{http.tokenbuddy.billed_micros}` | What the seller took, in millionths of a US dollar; 0 while that is not booked. It is there once the request has ended, if a seller was asked
 type Handler struct {
 	config.Config
 

@@ -129,7 +129,7 @@ func (a *attempt) begin() routing.Outcome {
 	case relay.Broken:
 		a.timedOut = n.stream.Silent()
 	case relay.Shutdown:
-		a.fault = ours
+		a.ours = true
 	}
 	return routing.Outcome{Kind: routing.Deadline, Status: status}
 }

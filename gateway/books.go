@@ -108,7 +108,7 @@ func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
 		a.lease.Spent()
 	}
 	if a.hold.id != t.lastHold() {
-		in.HoldID = "" // the hold there is is another attempt's
+		in.HoldID = "" // the hold that stands is another attempt's
 	}
 	b.settle(b.rq.gw.ledger.Waste, a, in)
 }

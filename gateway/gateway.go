@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -210,8 +211,8 @@ func (gw *Gateway) leave() {
 
 // giveUp undoes, the last first.
 func giveUp(all []func()) {
-	for i := len(all) - 1; i >= 0; i-- {
-		all[i]()
+	for _, undo := range slices.Backward(all) {
+		undo()
 	}
 }
 
