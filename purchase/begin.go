@@ -68,10 +68,10 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 // distrust says why the seller gets no more money, if so. s.mu is held.
 func (s *shelf) distrust(now time.Time) error {
 	s.judge()
-	if s.dealings.suspect() && s.unsettled() {
+	if s.unsettled() {
 		return s.lacks(LacksTrust, now.Add(shutFor), "buy", "wait until it is booked", ErrUnsettled)
 	}
-	if why, _ := s.dealings.brake(); why != nil {
+	if _, why := s.dealings.brake(); why != nil {
 		return s.lacks(LacksTrust, time.Time{}, "buy", "it gets no more money until it is forgiven, or the process starts again", why)
 	}
 	return nil

@@ -82,25 +82,25 @@ func (g *dealings) withhold(purchaseID string) {
 	g.withheld = purchaseID
 }
 
-// brake says why the seller gets no more money, if so, and how much its last two tokens have taken for nothing.
-func (g *dealings) brake() (why error, lost money.Micros) {
+// brake says how much the seller's last two tokens have taken for nothing, and why it gets no more money, if so.
+func (g *dealings) brake() (lost money.Micros, why error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.on():
 		g.warn()
-		return ErrUseless, g.lost()
+		return g.lost(), ErrUseless
 	case g.withheld != "":
-		return ErrWithheld, 0
+		return 0, ErrWithheld
 	}
-	return nil, 0
+	return 0, nil
 }
 
-// suspect tells whether the last token served next to nothing, so that the next one is waited for.
-func (g *dealings) suspect() bool {
+// suspects tells whether the last token that counts served next to nothing, and so may this one, which does not count yet.
+func (g *dealings) suspects(l *life) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.last[0].bad()
+	return g.last[0].bad() && !l.told && l.bad()
 }
 
 // on tells whether the last two served next to nothing. g.mu is held.
@@ -168,18 +168,23 @@ func (s *shelf) judge() {
 
 // condemn counts a token that has ended, unless it ended as it was to, or nobody has asked for it. s.mu is held.
 func (s *shelf) condemn(t *token) {
-	expired := t.reason == whyExpired && !t.expires.Before(t.bought.Add(lifetime))
-	if !expired && t.asked() {
+	if !t.ranOut() && t.asked() {
 		s.dealings.count(t.life)
 	}
 }
 
-// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked. s.mu is held.
+// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked, after one that was
+// worth next to nothing. s.mu is held.
 func (s *shelf) unsettled() bool {
 	for _, t := range s.retired {
-		if t.out() > 0 && t.life.bad() && (t.reason != whyExpired || t.expires.Before(t.bought.Add(lifetime))) {
+		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life) {
 			return true
 		}
 	}
 	return false
+}
+
+// ranOut tells whether a token has lived as long as can be expected.
+func (t *token) ranOut() bool {
+	return t.reason == whyExpired && !t.expires.Before(t.bought.Add(lifetime))
 }
