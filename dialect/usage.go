@@ -96,7 +96,6 @@ func (u *usage) set(c Class, to *int64, raw []byte) {
 // completions and embeddings say prompt_tokens and completion_tokens, responses say input_tokens and output_tokens.
 func (u *usage) replace(raw []byte) {
 	var next, hit usage
-	total := int64(-1)
 	said := false
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
@@ -106,8 +105,6 @@ func (u *usage) replace(raw []byte) {
 		case "completion_tokens", "output_tokens":
 			said = said || !empty(value)
 			next.set(ClassCompletion, &next.tokens.Completion, value)
-		case "total_tokens":
-			total = digits(value)
 		case "prompt_tokens_details", "input_tokens_details":
 			next.promptDetails(value)
 		case "completion_tokens_details", "output_tokens_details":
@@ -124,10 +121,6 @@ func (u *usage) replace(raw []byte) {
 	})
 	if !said {
 		return
-	}
-	if t := &next.tokens; next.known&(ClassWholes|ClassReasoning) == ClassWholes|ClassReasoning && t.Reasoning > 0 &&
-		t.Prompt+t.Completion+t.Reasoning == total {
-		t.Completion += t.Reasoning // xAI says the completion without what was thought
 	}
 	if next.known&ClassCacheRead == 0 {
 		next.tokens.CacheRead, next.known = hit.tokens.CacheRead, next.known|hit.known&ClassCacheRead
