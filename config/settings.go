@@ -210,7 +210,7 @@ func (p *PurchaseConfig) terms() (purchase.Terms, error) {
 	}
 	t := purchase.Terms{
 		Amount: defaultAmount, RebuyBelow: defaultRebuyBelow, DailyLimit: defaultDailyLimit, SessionLimit: noLimit,
-		ExpiryMargin: defaultExpiryMargin,
+		SellerLimit: noLimit, ExpiryMargin: defaultExpiryMargin,
 	}
 	for _, usd := range []struct {
 		word, said string
@@ -220,6 +220,7 @@ func (p *PurchaseConfig) terms() (purchase.Terms, error) {
 		{"rebuy_below", p.RebuyBelow, &t.RebuyBelow},
 		{"daily_limit", p.DailyLimit, &t.DailyLimit},
 		{"session_limit", p.SessionLimit, &t.SessionLimit},
+		{"seller_limit", p.SellerLimit, &t.SellerLimit},
 	} {
 		if usd.said == "" {
 			continue

@@ -15,6 +15,8 @@ type Lease struct {
 	ticket uint64 // its number among the token's leases
 	alone  bool   // no other lease was out when it began
 	bought bool
+	most   int64     // what it may cost beside what is booked,
+	until  time.Time // for so long
 
 	refused  atomic.Bool
 	returned atomic.Bool
@@ -52,6 +54,7 @@ func (l *Lease) Served() { l.token.confirm() }
 // the first call of Settle, Return or Lose counts.
 func (l *Lease) Settle(delta, cost money.Micros) {
 	if l.returned.CompareAndSwap(false, true) && !l.account() {
+		l.keep(delta)
 		l.token.settle(l.cost, int64(delta), int64(cost))
 	}
 }
@@ -91,5 +94,6 @@ func (l *Lease) Lose(delta money.Micros) {
 	s.mu.Lock()
 	s.wasted -= min(delta, 0)
 	s.mu.Unlock()
+	l.keep(delta)
 	l.token.settle(l.cost, int64(delta), 0)
 }

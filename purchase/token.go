@@ -12,7 +12,7 @@ import (
 
 // token is a bought credential and what is left on it. Requests reserve and give back without a lock.
 //
-// free = balance - blocked - the likely cost of the leases that are out.
+// free = balance - blocked - the likely cost of the leases that are out - what is in doubt of requests that have ended.
 type token struct {
 	id      string
 	bearer  string
@@ -45,8 +45,9 @@ type token struct {
 	spent   atomic.Bool   // some of it is gone, or about to be
 	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
 
-	mu     sync.Mutex // for blocked, where more than adding is to be done
-	reason string     // why it was retired; written once, before state says so
+	mu     sync.Mutex // for blocked, where more than adding is to be done, and doubts
+	doubts []*doubt
+	reason string // why it was retired; written once, before state says so
 }
 
 const (

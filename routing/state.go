@@ -15,16 +15,17 @@ type State struct {
 
 	rest        atomic.Int64 // stamp of the end of a rest that the seller asked for
 	inFlight    atomic.Int64
-	lastSuccess atomic.Int64 // stamp
-	lastFail    atomic.Int64 // stamp
-	used        atomic.Int64 // stamp of the last answer or probe
-	latency     average      // to the first content of good answers
-	failing     average      // how long failures took
-	probing     average      // how long good probes took
-	hard4xx     atomic.Int32 // in a row
-	overbilling atomic.Int32 // see score.go
-	setBack     atomic.Int64 // stamp until which it stands behind the honest
-	failedProbe atomic.Int32 // in a row; -1 after a good one
+	lastSuccess atomic.Int64  // stamp
+	lastFail    atomic.Int64  // stamp
+	used        atomic.Int64  // stamp of the last answer or probe
+	latency     average       // to the first content of good answers
+	failing     average       // how long failures took
+	probing     average       // how long good probes took
+	hard4xx     atomic.Int32  // in a row
+	overbilling atomic.Int32  // see score.go
+	setBack     atomic.Int64  // stamp until which it stands behind the honest
+	failedProbe atomic.Int32  // in a row; -1 after a good one
+	noUsage     atomic.Uint32 // second of the pool until which it is not asked for the usage of streams
 	retries     budget
 
 	circuit circuit
