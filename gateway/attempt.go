@@ -27,6 +27,10 @@ type attempt struct {
 	call   *call           // nil: the seller was not asked
 	answer *answer         // nil: none came
 
+	lack      purchase.Lack // what it wanted for where it got no token
+	until     time.Time     // when that will be there; zero: nobody knows
+	asksUsage bool          // the stream was asked for its usage, which the client had not
+
 	outcome  routing.Outcome
 	fault    fault
 	timedOut bool
@@ -62,7 +66,9 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 		return
 	}
 	a.call = newCall(a.rq)
-	a.hold = a.placeHold()
+	if !a.rq.cost.Free {
+		a.hold = a.placeHold()
+	}
 	a.rq.log.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
 	response, err := a.send()
 	if err != nil {
@@ -131,6 +137,21 @@ func (a *attempt) close(e ended) {
 func (a *attempt) mayHaveCost() bool {
 	refused := a.answer != nil && a.answer.response.StatusCode >= 400 && a.answer.response.StatusCode <= 499
 	return a.call != nil && !refused && !a.failure().NoConnection
+}
+
+// inDoubt tells whether the seller may be at work on it still, and charge for it later: it had the request, and has not come to an
+// end with it.
+func (a *attempt) inDoubt() bool {
+	switch n := a.answer; {
+	case !a.mayHaveCost():
+		return false
+	case n == nil:
+		return true
+	case n.stream != nil:
+		return !n.events.Ended() && !n.events.Failed()
+	default:
+		return !n.ended
+	}
 }
 
 // end ends the seller's call, if there was one.

@@ -65,6 +65,9 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
+	if refusal := rq.mayAsk(); refusal != nil {
+		return refusal
+	}
 	rq.memory = memory.enter(rq.member.Name)
 	defer rq.memory.leave()
 	if refusal := rq.read(); refusal != nil {
@@ -92,6 +95,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if chosen.shown != nil {
 		p.show(chosen.shown)
 	}
+	p.unpaid = chosen.unpaid
 	return chosen.refusal
 }
 
@@ -99,7 +103,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 // happens from here on, the ledger knows of it.
 func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	p.seller = a.candidate.Seller.ID // an answer that was held back is not of the seller that was asked last
-	if err := a.hold.placed.Wait(context.WithoutCancel(rq.r.Context())); err != nil {
+	if err := a.hold.wait(context.WithoutCancel(rq.r.Context())); err != nil {
 		rq.log.Error("ledger.hold.failed", zap.String("requestId", rq.id), zap.Error(err))
 		t.books.wasted(&t.tally, a, routing.Decision{})
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
@@ -133,6 +137,7 @@ func (rq *request) read() *dialect.Refusal {
 	own := rq.r.Header.Get(wire.HeaderIdempotencyKey)
 	rq.repeatable = own != ""
 	rq.idempotencyKey = idempotencyKey(rq.member.Name, own)
+	rq.findMaker()
 	rq.cost = rq.costShape()
 	rq.promptHash = rq.gw.hashPrompt(b.bytes)
 	return nil
