@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // What a client is told that no seller was asked for: what was wanting, and when it will be there.
@@ -20,14 +22,14 @@ func overBudget(e *ledger.BudgetError) *dialect.Refusal {
 	return dialect.BudgetSpent()
 }
 
-// nobodyAsked answers a request for which no seller could be asked: with what is soonest to be had of a seller that is due and of
-// what the others wanted for.
-func (t *trade) nobodyAsked() choice {
+// explain has the refusal of a request that wanted for a purchase say so, and when it will be there: where no seller was asked, or
+// those that were would not take the token.
+func (t *trade) explain(refusal *dialect.Refusal) choice {
 	unpaid := t.unpaid()
-	if unpaid == nil {
-		return choice{refusal: dialect.NoSeller(t.soonest())}
+	if unpaid == nil || slices.ContainsFunc(t.tried, (*attempt).failedOtherwise) {
+		return choice{refusal: refusal}
 	}
-	refusal := dialect.Unavailable(t.soonest(), "No seller could be paid: "+wants[unpaid.lack])
+	refusal = refusal.Because("No seller could be paid: " + wants[unpaid.lack])
 	switch wait := time.Until(unpaid.until); {
 	case !unpaid.until.IsZero() && !t.dueBefore(wait):
 		refusal = refusal.Asked(wait)
@@ -36,6 +38,11 @@ func (t *trade) nobodyAsked() choice {
 		refusal = refusal.Final()
 	}
 	return choice{refusal: refusal, unpaid: true}
+}
+
+// failedOtherwise tells whether the attempt has failed for another reason than want of money.
+func (a *attempt) failedOtherwise() bool {
+	return a.call != nil && a.outcome.Kind != routing.InsufficientFunds && a.outcome.Kind != routing.AuthInvalid
 }
 
 // unpaid is the attempt whose want will be over first; nil where the request did not want for a purchase.
@@ -78,7 +85,7 @@ func (t *trade) dueBefore(wait time.Duration) bool {
 // lasting tells whether a want stays until a human does something about it.
 func lasting(l purchase.Lack) bool {
 	switch l {
-	case purchase.LacksSession, purchase.LacksAmount, purchase.LacksMethod, purchase.LacksTrust:
+	case purchase.LacksAmount, purchase.LacksMethod, purchase.LacksTrust:
 		return true
 	}
 	return false

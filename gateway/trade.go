@@ -259,12 +259,12 @@ func (t *trade) giveUp() choice {
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
 	switch {
 	case t.last == nil && !rq.late():
-		return t.nobodyAsked()
+		return t.explain(dialect.NoSeller(t.soonest()))
 	case t.last != nil && t.last.presentable():
 		return choice{shown: t.last}
 	case t.last == nil, rq.late(), t.last.timedOut:
 		return choice{refusal: dialect.DeadlineExceeded()}
 	default:
-		return choice{refusal: dialect.Upstream(t.soonest())}
+		return t.explain(dialect.Upstream(t.soonest()))
 	}
 }
