@@ -47,6 +47,18 @@ var (
 	wasted = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "wasted_micros_total", Help: "Credit lost to failed attempts and dropped tokens, in millionths of a US dollar.",
 	}, []string{"seller"})
+	disputed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "disputed_micros_total", Help: "What sellers took for requests beyond what is believed, in millionths of a US dollar.",
+	}, []string{"seller"})
+	refusedPurchases = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "purchases_refused_total", Help: "Requests that got no token, by what they wanted for.",
+	}, []string{"seller", "lacks"})
+	brakes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "purchase_brakes_total", Help: "How often a seller that took and did not serve was to get no more money.",
+	}, []string{"seller"})
+	methodFaults = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "payment_method_faults_total", Help: "How often a payment method did not do what it is to do, by step.",
+	}, []string{"method", "step"})
 	ledgerCommit = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "tokenbuddy", Name: "ledger_commit_seconds", Help: "Durable commits of the ledger.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
@@ -56,7 +68,9 @@ var (
 // RegisterMetrics puts the collectors into a config's registry.
 func RegisterMetrics(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
-		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted, ledgerCommit, looker{},
+		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted,
+		disputed, refusedPurchases, brakes, methodFaults, ledgerCommit,
+		looker{},
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := r.Register(c); err != nil && !errors.As(err, &already) {
@@ -147,7 +161,17 @@ var Purchases = purchase.Observer{
 			purchased.WithLabelValues(sellers.limited(seller)).Add(float64(credit))
 		}
 	},
-	Waste: ObserveWaste,
+	Refused: func(seller string, lack purchase.Lack) {
+		refusedPurchases.WithLabelValues(sellers.limited(seller), string(lack)).Inc()
+	},
+	Braked: func(seller string, _ money.Micros) { brakes.WithLabelValues(sellers.limited(seller)).Inc() },
+	Guest:  func(method, step, _ string) { methodFaults.WithLabelValues(method, step).Inc() },
+	Waste:  ObserveWaste,
+}
+
+// ObserveDispute counts what a seller took beyond what is believed.
+func ObserveDispute(seller string, micros money.Micros) {
+	disputed.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
 }
 
 // ObserveWaste counts credit that was lost.

@@ -75,6 +75,15 @@ func Likely(s Shape, typical int64, p money.Price) money.Micros {
 	if s.Free {
 		return 0
 	}
+	t := Expected(s, typical)
+	return cost(p, t.Prompt, t.Completion)
+}
+
+// Expected is the usage that Likely is the cost of.
+func Expected(s Shape, typical int64) money.Tokens {
+	if s.Free {
+		return money.Tokens{Prompt: s.prompt()}
+	}
 	if typical < 0 {
 		typical = UsualOutput
 	}
@@ -82,7 +91,7 @@ func Likely(s Shape, typical int64, p money.Price) money.Micros {
 		typical = min(typical, s.MaxOutput)
 	}
 	s.MaxOutput = max(typical, 1)
-	return cost(p, s.prompt(), s.output(UsualOutput))
+	return money.Tokens{Prompt: s.prompt(), Completion: s.output(UsualOutput)}
 }
 
 // cost is that of a prompt and an answer, and PriceUnknown where one of them has no price.

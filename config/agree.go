@@ -22,6 +22,7 @@ func (s *Settings) Agree(other *Settings) error {
 		{"rebuy_below", a.RebuyBelow, b.RebuyBelow},
 		{"daily_limit", a.DailyLimit, b.DailyLimit},
 		{"session_limit", a.SessionLimit, b.SessionLimit},
+		{"seller_limit", a.SellerLimit, b.SellerLimit},
 	} {
 		if usd.a != usd.b {
 			return differ("limits", "purchase "+usd.word, dollars(usd.a), dollars(usd.b))

@@ -170,7 +170,7 @@ func TestSettingsDefaults(t *testing.T) {
 		t.Errorf("registry %+v, want %+v", got, want)
 	}
 	if want := (purchase.Terms{
-		Amount: 5_000_000, RebuyBelow: 100_000, DailyLimit: 50_000_000, SessionLimit: -1, ExpiryMargin: time.Minute,
+		Amount: 5_000_000, RebuyBelow: 100_000, DailyLimit: 50_000_000, SessionLimit: -1, SellerLimit: -1, ExpiryMargin: time.Minute,
 	}); s.Terms != want {
 		t.Errorf("terms %+v, want %+v", s.Terms, want)
 	}
@@ -205,7 +205,7 @@ func TestSettings(t *testing.T) {
 		],
 		"seller_networks": ["10.1.2.3/8", "::ffff:192.168.0.0/112"],
 		"default_seller": "b", "model_aliases": {"x": "y"}, "payments": [{"method": "mock"}],
-		"purchase": {"amount": "2.5", "rebuy_below": "0", "expiry_margin": 0, "daily_limit": "0", "session_limit": "0"},
+		"purchase": {"amount": "2.5", "rebuy_below": "0", "expiry_margin": 0, "daily_limit": "0", "session_limit": "0", "seller_limit": "0"},
 		"failover": {"connect": "1s", "deadline": "2s", "unstreamed_deadline": "3s", "attempt_deadline": "5s", "idle_timeout": "4s", "max_attempts": 5},
 		"members": [{"name": "alice", "key": "{env.TB_TEST_KEY}", "models": ["m*"]}], "member_from": "{http.auth.user.id}",
 		"ledger": {"dir": "/some/where", "key": "{file.`+file+`}"}, "max_body": 7000}`)

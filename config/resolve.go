@@ -120,7 +120,7 @@ func (p *PurchaseConfig) terms() (purchase.Terms, error) {
 	}
 	t := purchase.Terms{
 		Amount: defaultAmount, RebuyBelow: defaultRebuyBelow, DailyLimit: defaultDailyLimit, SessionLimit: noLimit,
-		ExpiryMargin: defaultExpiryMargin,
+		SellerLimit: noLimit, ExpiryMargin: defaultExpiryMargin,
 	}
 	for _, usd := range []struct {
 		word, said string

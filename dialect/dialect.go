@@ -5,12 +5,6 @@
 // event, and both go on as they came.
 package dialect
 
-import (
-	"math"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-)
-
 // Protocol names one of the APIs, as sellers and the ledger write it.
 type Protocol string
 
@@ -75,27 +69,6 @@ var endpoints = func() map[string]*Endpoint {
 
 // Lookup gives the endpoint at a path; nil when no API has it.
 func Lookup(path string) *Endpoint { return endpoints[path] }
-
-// DefaultOutput is how many completion tokens an answer is taken to have at most when the request sets no limit.
-const DefaultOutput = 8192
-
-// Ceiling is about the most that the request may use, which is what is held for it before it is sent.
-func (e *Endpoint) Ceiling(r *Request) money.Tokens {
-	t := money.Tokens{Prompt: r.PromptTokens}
-	if e.promptOnly {
-		return t
-	}
-	t.Completion = r.MaxOutput
-	if t.Completion == 0 {
-		t.Completion = DefaultOutput
-	}
-	if t.Completion > math.MaxInt64/max(r.Answers, 1) {
-		t.Completion = math.MaxInt64
-		return t
-	}
-	t.Completion *= max(r.Answers, 1)
-	return t
-}
 
 // Free tells whether the path costs nothing where the seller says nothing else: it counts tokens and makes no answer.
 func (e *Endpoint) Free() bool { return e.free }

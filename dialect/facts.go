@@ -4,12 +4,12 @@ import "bytes"
 
 // What of a prompt is not text, or not in the body, is taken to be at most, in tokens.
 const (
-	imageTokens     = 2_000         // an image, whatever its size
-	documentBytes   = 16            // of a document, decoded, for a token
-	audioBytes      = 256           // of audio, decoded, for a token
-	elsewhereTokens = 32_000        // a file by URL or id, a stored prompt, a conversation, a hosted tool
-	itemTokens      = DefaultOutput // an item of an earlier answer, by its id
-	maxElsewhere    = 200_000       // all that stands elsewhere
+	imageTokens     = 2_000   // an image, whatever its size
+	documentBytes   = 16      // of a document, decoded, for a token
+	audioBytes      = 256     // of audio, decoded, for a token
+	elsewhereTokens = 32_000  // a file by URL or id, a stored prompt, a conversation, a hosted tool
+	itemTokens      = 8_192   // an item of an earlier answer, by its id
+	maxElsewhere    = 200_000 // all that stands elsewhere
 )
 
 // facts are what is noted of a request's values while they are passed: what they cost beside their text, and what they name.

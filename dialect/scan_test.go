@@ -3,15 +3,12 @@ package dialect
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 func TestLookup(t *testing.T) {
@@ -214,24 +211,6 @@ func TestScanDeep(t *testing.T) {
 			if _, refusal := Lookup(chatPath).Scan([]byte(body)); (refusal == nil) != test.ok {
 				t.Errorf("%d levels of %s: %v", test.depth, pair, refusal)
 			}
-		}
-	}
-}
-
-func TestCeiling(t *testing.T) {
-	for _, test := range []struct {
-		path string
-		r    Request
-		want money.Tokens
-	}{
-		{chatPath, Request{PromptTokens: 10, Answers: 1}, money.Tokens{Prompt: 10, Completion: 8192}},
-		{chatPath, Request{PromptTokens: 10, Answers: 3, MaxOutput: 5}, money.Tokens{Prompt: 10, Completion: 15}},
-		{chatPath, Request{Answers: 4, MaxOutput: math.MaxInt64 / 2}, money.Tokens{Completion: math.MaxInt64}},
-		{"/v1/embeddings", Request{PromptTokens: 10, Answers: 1}, money.Tokens{Prompt: 10}},
-		{"/v1/messages/count_tokens", Request{PromptTokens: 10, Answers: 1, MaxOutput: 5}, money.Tokens{Prompt: 10}},
-	} {
-		if got := Lookup(test.path).Ceiling(&test.r); got != test.want {
-			t.Errorf("%s %+v: %+v", test.path, test.r, got)
 		}
 	}
 }

@@ -33,6 +33,8 @@ const (
 type Usage struct {
 	money.Tokens
 	Known Class
+	// Partial: a part of the prompt or the completion was said in a number that can't be read, so that it falls under the whole.
+	Partial bool
 }
 
 // Complete tells whether the prompt and the completion are known, so that nothing has to be estimated.
@@ -75,7 +77,8 @@ func fit(t money.Tokens) money.Tokens {
 type usage struct {
 	tokens money.Tokens
 	known  Class
-	apart  bool // the prompt is said without its cached parts, as the messages API does
+	odd    Class // was said last in a number that can't be read
+	apart  bool  // the prompt is said without its cached parts, as the messages API does
 }
 
 // maxTokens is more than any answer takes; a larger count is no count.
@@ -88,7 +91,9 @@ func (u *usage) set(c Class, to *int64, raw []byte) {
 	}
 	*to, u.known = 0, u.known&^c
 	if n := digits(raw); n >= 0 && n <= maxTokens {
-		*to, u.known = n, u.known|c
+		*to, u.known, u.odd = n, u.known|c, u.odd&^c
+	} else if len(raw) > 0 {
+		u.odd |= c
 	}
 }
 
@@ -224,7 +229,7 @@ func (u usage) counts(promptOnly bool, said Output) Usage {
 	}
 	whole = fit(whole)
 	whole.Prompt, whole.Completion = t.Prompt, t.Completion
-	return Usage{Tokens: whole, Known: known}
+	return Usage{Tokens: whole, Known: known, Partial: u.odd&^ClassWholes != 0}
 }
 
 // digits reads a number that is written in digits alone, else -1.

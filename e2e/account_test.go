@@ -111,7 +111,14 @@ func TestAccount(t *testing.T) {
 					t.Errorf("the provider was sent %s", name)
 				}
 			}
-			if string(asked.Body) != chatOf(row.id, row.members) {
+			sent := chatOf(row.id, row.members)
+			if row.id == "streams" { // it is asked for its usage, and the client had not asked
+				sent = `{"stream_options":{"include_usage":true},` + sent[1:]
+				if strings.Contains(res.body, "usage") {
+					t.Errorf("the client sees %s", res.body)
+				}
+			}
+			if string(asked.Body) != sent {
 				t.Errorf("the provider was sent %s", asked.Body)
 			}
 			bearer, key := asked.Header.Get("Authorization"), asked.Header.Get("X-Api-Key")

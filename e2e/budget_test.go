@@ -100,7 +100,8 @@ func TestBudget(t *testing.T) {
 		if i < 2 && a.StatusCode != http.StatusOK {
 			t.Errorf("request %d within the rate: status %d: %s", i+1, a.StatusCode, a.body)
 		}
-		if i >= 2 && (a.StatusCode != http.StatusTooManyRequests || !strings.Contains(a.body, `"code":"rate_limit_exceeded"`) || a.Header.Get("Retry-After") != "1800") {
+		if i >= 2 && (a.StatusCode != http.StatusTooManyRequests || !strings.Contains(a.body, `"code":"rate_limit_exceeded"`) || a.Header.Get("Retry-After") != "" ||
+			a.Header.Get("X-Should-Retry") != "false" || !strings.Contains(a.body, "30 minutes")) {
 			t.Errorf("request %d: status %d, %v: %s", i+1, a.StatusCode, a.Header, a.body)
 		}
 	}

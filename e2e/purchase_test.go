@@ -109,8 +109,8 @@ func TestLimits(t *testing.T) {
 		if res.StatusCode != http.StatusServiceUnavailable && res.StatusCode != http.StatusBadGateway {
 			t.Errorf("status %d: %s", res.StatusCode, body)
 		}
-		if res.Header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
+		if res.Header.Get("Retry-After") != "" || res.Header.Get("X-Should-Retry") != "false" || !strings.Contains(string(body), "today") {
+			t.Errorf("nothing is bought before midnight: %v: %s", res.Header, body)
 		}
 	}
 	if n := s.purchases(); n != 1 {

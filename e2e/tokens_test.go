@@ -23,8 +23,14 @@ func (s *fakeSeller) bearers() (order []int) {
 	return order
 }
 
-// costing are the members of a request that may cost so many micros and a few.
-func costing(micros int) string { return fmt.Sprintf(`"max_tokens":%d,`, micros/2) }
+// costing are the members of a request that is likely to cost so many micros, and a few, where the model is a dear one.
+func costing(micros int) string { return fmt.Sprintf(`"max_tokens":%d,`, max(1, micros/400)) }
+
+// dear is a model at 400 micros per completion token: what is likely is the limit that a request asks, but no more than 8,192 tokens
+// of it.
+func dear(id string) map[string]any {
+	return map[string]any{"id": id, "inputPriceMicrosPer1m": 1_000_000, "outputPriceMicrosPer1m": 400_000_000}
+}
 
 // TestRefusedTokenStays has a seller refuse a token for want of credit. It stays for smaller requests: up to what the seller
 // says is left, else just under what was refused.
@@ -36,8 +42,8 @@ func TestRefusedTokenStays(t *testing.T) {
 		poor(w, r, body)
 	}
 	s := newStage(t)
-	says := s.seller("says", inTurn(told, answerPlain), priced("says"))
-	silent := s.seller("silent", inTurn(poor, answerPlain), priced("silent"))
+	says := s.seller("says", inTurn(told, answerPlain), dear("says"))
+	silent := s.seller("silent", inTurn(poor, answerPlain), dear("silent"))
 	s.open("")
 	for _, model := range []string{"says", "silent"} {
 		for i, micros := range []int{2_000_000, 1_500_000, 900_000, 3_000_000} {
@@ -80,7 +86,7 @@ func TestHoldsShareNoRemainder(t *testing.T) {
 			met.Wait()
 		}
 		answerPlain(w, r, body)
-	}, priced("m"))
+	}, dear("m"))
 	s.open("")
 	s.infer("alone", "m", costing(3_000_000)) // has the first token bought
 	s.entryOf("alone")
@@ -113,7 +119,7 @@ func TestSmallestToken(t *testing.T) {
 			n++
 			reply(w, obj{"accessToken": d.sell(fmt.Sprint("tok-", n)), "expiresAt": "2099-01-01T00:00:00Z", "creditMicros": []int{1_000_000, 5_000_000}[min(n, 2)-1]})
 		}
-	}(), priced("m"))
+	}(), dear("m"))
 	s.open("")
 	for i, micros := range []int{500_000, 2_000_000, 500_000, 2_000_000, 1_500_000, 100} {
 		id := fmt.Sprint("small ", i)

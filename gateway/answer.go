@@ -25,6 +25,8 @@ type answer struct {
 	bytes    []byte           // of an answer that is no stream: its body, or the first of it
 	more     bool             // there is more of it to come
 	none     bool             // it is at 2xx, but answers nothing
+	ended    bool             // all of it has come
+	words    *dialect.Answer  // of a good answer that is no stream: what it says of itself, read as it passes
 	taken    int64            // of the memory
 }
 
@@ -66,13 +68,20 @@ func (a *attempt) readWhole() routing.Outcome {
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
 		n.more, err = true, nil // it has been paid for, so it flows on as it comes
 	}
+	if n.response.StatusCode <= 299 {
+		n.words = a.rq.endpoint.Answer()
+		_, _ = n.words.Write(n.bytes)
+	}
 	if err != nil {
 		return a.broken()
 	}
-	if !n.more {
+	if n.ended = !n.more; n.ended {
 		_ = n.response.Body.Close()
 	}
 	outcome := routing.Judge(n.response.StatusCode, n.bytes)
+	if a.asksUsage && outcome.Kind == routing.Hard4xx {
+		outcome.RefusesUsage = dialect.NamesStreamOptions(outcome.Status, n.bytes)
+	}
 	switch {
 	case !outcome.Good():
 		a.withhold()
@@ -107,6 +116,9 @@ func (a *attempt) begin() routing.Outcome {
 	n, status := a.answer, a.answer.response.StatusCode
 	a.call.unwatch()
 	n.events = a.rq.endpoint.Events()
+	if a.asksUsage {
+		n.events.TakeOutUsage()
+	}
 	n.stream = relay.NewStream(n.response.Body, func() { a.call.cancel(nil) }, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown.Done(), ClientGone: a.rq.r.Context().Done(),
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
@@ -161,6 +173,28 @@ func (a *attempt) presentable() bool {
 		return true
 	}
 	return status >= 500 && json.Valid(a.answer.bytes)
+}
+
+// said gives the id of a response, and what it says that it used, as far as they have come.
+func (n *answer) said() (id string, u dialect.Usage) {
+	switch {
+	case n.stream != nil:
+		return n.events.ResponseID(), n.events.Counts()
+	case n.words != nil:
+		return n.words.ResponseID(), n.words.Usage()
+	}
+	return "", u
+}
+
+// output is what of the answer's own words and media has come.
+func (n *answer) output() (o dialect.Output) {
+	switch {
+	case n.stream != nil:
+		return n.events.Output()
+	case n.words != nil:
+		return n.words.Output()
+	}
+	return o
 }
 
 // readSettlement takes in a settlement that came with the headers of an answer.

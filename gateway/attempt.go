@@ -28,6 +28,10 @@ type attempt struct {
 	call   *call           // nil: the seller was not asked
 	answer *answer         // nil: none came
 
+	lack      purchase.Lack // what it wanted for where it got no token
+	until     time.Time     // when that will be there; zero: nobody knows
+	asksUsage bool          // the stream was asked for its usage, which the client had not
+
 	outcome routing.Outcome
 	// ours: a failure is not the seller's fault. The process is about to exit, the request's time was over before the seller was
 	// asked, or this site's config keeps it from the seller's address.
@@ -54,7 +58,9 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 		return
 	}
 	a.call = newCall(a.rq, a.timeLeft())
-	a.hold = a.placeHold()
+	if !a.rq.cost.Free {
+		a.hold = a.placeHold()
+	}
 	a.rq.log.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
 	response, err := a.send() //nolint:bodyclose // answer.close does it
 	if err != nil {
@@ -132,6 +138,21 @@ func (a *attempt) close(e ended) {
 func (a *attempt) mayHaveCost() bool {
 	refused := a.answer != nil && a.answer.response.StatusCode >= 400 && a.answer.response.StatusCode <= 499
 	return a.call != nil && !refused && !a.failure().NoConnection
+}
+
+// inDoubt tells whether the seller may be at work on it still, and charge for it later: it had the request, and has not come to an
+// end with it.
+func (a *attempt) inDoubt() bool {
+	switch n := a.answer; {
+	case !a.mayHaveCost():
+		return false
+	case n == nil:
+		return true
+	case n.stream != nil:
+		return !n.events.Ended() && !n.events.Failed()
+	default:
+		return !n.ended
+	}
 }
 
 // end ends the seller's call, if there was one.

@@ -2,13 +2,13 @@ package gateway
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -136,19 +136,27 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 			billed <- 0
 		case e.Served != nil:
 			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
-			if slices.Contains(e.Flags, billing.FlagOverbilled) {
-				a.state.Overbilled()
-			}
+			b.dispute(a, booked.Disputed, e.BilledMicros)
 			billed <- e.BilledMicros
 		default:
 			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
-			if e.Attempt.BilledMicros > b.rq.bound(a.candidate) { // not even the whole answer could have cost so much
-				a.state.Overbilled()
-			}
+			b.dispute(a, booked.Disputed, e.Attempt.BilledMicros)
 			billed <- e.Attempt.BilledMicros
 		}
 	})
 	return billed
+}
+
+// dispute tells whoever has to know that a seller has taken more than is believed, and sets it behind the honest.
+func (b books) dispute(a *attempt, disputed, billed money.Micros) {
+	if disputed <= 0 {
+		return
+	}
+	a.state.Overbilled()
+	seller := a.candidate.Seller.ID
+	admin.ObserveDispute(seller, disputed)
+	b.rq.log.Warn("ledger.disputed", zap.String("requestId", b.rq.id), zap.String("seller", seller), zap.String("model", b.rq.served),
+		zap.Int64("billedMicros", int64(billed)), zap.Int64("believedMicros", int64(billed-disputed)), zap.Int64("disputedMicros", int64(disputed)))
 }
 
 // releaseReplaced gives up what is left of the request's holds once its entry is queued. A hold that the ledger refused has not
@@ -189,7 +197,7 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 	in := ledger.Inference{
 		Request: b.rq.booked(), HoldID: t.lastHold(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
 		TokenID: a.lease.TokenID(), Attempts: t.attempts, Status: e.status, Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
-		Asked: a.mayHaveCost(), Repeatable: b.rq.repeatable,
+		Asked: a.mayHaveCost(), InDoubt: a.inDoubt(), Repeatable: b.rq.repeatable,
 		TimeToFirstByte: e.firstByte, Duration: e.took, Trace: t.trace(), Budget: t.budget,
 	}
 	if in.Duration == 0 {
@@ -201,17 +209,18 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 	}
 	in.Answered = n.good()
 	in.Settlement, in.OtherSettlements = n.settlement(), n.otherSettlements()
-	switch {
-	case n.stream != nil:
-		in.AnswerText = n.stream.Bytes()
-		in.Usage = usageOf(n.events.Usage())
-	case in.Answered:
-		in.AnswerText = int64(len(n.bytes)) + e.rest
-		in.Usage = usageOf(b.rq.endpoint.Usage(n.bytes))
+	if n.stream != nil || in.Answered {
+		_, usage := n.said()
+		output := n.output()
+		in.Usage, in.AnswerText, in.AnswerMedia = usageOf(usage), output.Text, output.Media
 	}
 	return in
 }
 
-func usageOf(t money.Tokens, known bool) billing.Usage {
-	return billing.Usage{Tokens: t, PromptKnown: known, CompletionKnown: known}
+// usageOf is what an answer says that it used. A class that is not known is zero, and falls under the one that contains it.
+func usageOf(u dialect.Usage) billing.Usage {
+	return billing.Usage{
+		Tokens: u.Tokens, PromptKnown: u.Known&dialect.ClassPrompt != 0, CompletionKnown: u.Known&dialect.ClassCompletion != 0,
+		Partial: u.Partial,
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -56,7 +57,7 @@ func (c *call) end() {
 	c.cancel(nil)
 }
 
-// send sends the seller the request: the client's bytes, but for the model's id and the request's.
+// send sends the seller the request: the client's bytes, but for the model's id and the request's, and what asks for usage.
 func (a *attempt) send() (*http.Response, error) {
 	rq, seller := a.rq, a.candidate.Seller
 	header := relay.RequestHeader(rq.r.Header, rq.id, rq.idempotencyKey)
@@ -87,9 +88,16 @@ func (a *attempt) deadlineTold() time.Duration {
 func (a *attempt) splice() *relay.Body {
 	ask := a.rq.ask
 	var edits []relay.Edit
-	if _, own := a.rq.gw.account(a.candidate.Seller); !own && !ask.HasRequestID { // a provider would refuse a member that it does not know
+	_, own := a.rq.gw.account(a.candidate.Seller)
+	if !own && !ask.HasRequestID { // a provider would refuse a member that it does not know
 		text := `"requestId":` + jsonString(a.rq.id) + `,`
 		edits = append(edits, relay.Edit{Start: ask.InsertAt, End: ask.InsertAt, Text: []byte(text)})
+	}
+	if own && !a.state.RefusesUsage(time.Now()) { // it says what it has cost in no other way
+		var edit dialect.Edit
+		if edit, a.asksUsage = a.rq.endpoint.AskUsage(ask, a.rq.body.bytes); a.asksUsage {
+			edits = append(edits, relay.Edit(edit))
+		}
 	}
 	if a.candidate.Model != ask.Model {
 		edits = append(edits, relay.Edit{Start: ask.ModelStart, End: ask.ModelEnd, Text: []byte(jsonString(a.candidate.Model))})

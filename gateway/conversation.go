@@ -35,15 +35,9 @@ func (rq *request) identifyConversation() (key affinityKey) {
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
-// it builds on a response that the seller has made. A response that is not known is nobody's, or another member's.
-func (rq *request) prefer(q *routing.Query) *dialect.Refusal {
-	if id := rq.ask.PreviousResponseID; id != "" && rq.endpoint.Protocol == dialect.Responses {
-		made, ok := rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun)
-		if !ok {
-			return dialect.ResponseNotFound("previous_response_id")
-		}
-		q.Maker, rq.maker = made.Seller, made.Seller
-	}
+// it builds on a response that the seller has made.
+func (rq *request) prefer(q *routing.Query) {
+	q.Maker, rq.maker = rq.made.Seller, rq.made.Seller
 	if rq.conversation != (affinityKey{}) {
 		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
 			q.Last, q.Cached = last, q.Ceiling.Prompt/2
@@ -52,7 +46,6 @@ func (rq *request) prefer(q *routing.Query) *dialect.Refusal {
 			}
 		}
 	}
-	return nil
 }
 
 // rememberConversation keeps who has served the conversation.
@@ -67,19 +60,34 @@ func (a *attempt) keepConversation(life time.Duration) {
 	}
 }
 
-// rememberResponse keeps who has made a response, once its id is known.
+// findMaker looks up who made the response that the request goes on from, and how long that was. A response that is not known is
+// nobody's, or another member's.
+func (rq *request) findMaker() *dialect.Refusal {
+	id := rq.ask.PreviousResponseID
+	if id == "" || rq.endpoint.Protocol != dialect.Responses {
+		return nil
+	}
+	var known bool
+	if rq.made, known = rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun); !known {
+		return dialect.ResponseNotFound("previous_response_id")
+	}
+	return nil
+}
+
+// rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what
+// it says that it used, else by what was expected.
 func (a *attempt) rememberResponse() {
-	if a.rq.endpoint.Protocol != dialect.Responses || a.answer.response.StatusCode != http.StatusOK {
+	rq, n := a.rq, a.answer
+	if rq.endpoint.Protocol != dialect.Responses || n.response.StatusCode != http.StatusOK {
 		return
 	}
-	id := ""
-	if a.answer.stream != nil {
-		id = a.answer.events.ResponseID()
-	} else {
-		id = a.rq.endpoint.ResponseID(a.answer.bytes)
+	id, usage := n.said()
+	if id == "" {
+		return
 	}
-	if id != "" {
-		a.rq.gw.responses.Put(a.rq.gw.responseKey(a.rq.member.Name, id), a.rq.gw.memberHash(a.rq.member.Name),
-			routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}, time.Now())
-	}
+	expected := rq.expected()
+	used := usage.Fill(expected.Prompt, expected.Completion)
+	rq.gw.responses.Put(rq.gw.responseKey(rq.member.Name, id), rq.gw.memberHash(rq.member.Name), routing.Made{
+		Seller: a.candidate.Seller.Key(), Model: a.candidate.Model, Tokens: used.Prompt + used.Completion,
+	}, time.Now())
 }

@@ -16,7 +16,6 @@ type ended struct {
 	status      ledger.Status // empty: no seller was asked
 	firstByte   time.Duration // until the first byte of an answer went to the client, since the request came; 0: none did
 	took        time.Duration // until the answer's end, since the request came; 0: none was sent
-	rest        int64         // bytes of an answer that is no stream, beyond those that were read ahead
 	interrupted bool          // the seller broke off
 	unexplained bool          // the stream is whole, but nothing in it said why it ended
 	abort       bool          // the client's connection is to be aborted: a clean end would pass for a whole answer
@@ -50,6 +49,7 @@ func (p *reply) write(a *attempt, e *ended) {
 	_, err := p.w.Write(n.bytes)
 	if err == nil && n.more {
 		err = p.writeRest(a, e)
+		a.rememberResponse()
 	}
 	a.end()
 	switch {
@@ -83,7 +83,9 @@ func (p *reply) writeRest(a *attempt, e *ended) error {
 		idle := time.AfterFunc(p.rq.gw.settings.Failover.Idle, func() { a.call.cancel(errDeadline) })
 		n, err := a.answer.response.Body.Read(buf)
 		idle.Stop()
-		e.rest += int64(n)
+		if a.answer.words != nil {
+			_, _ = a.answer.words.Write(buf[:n])
+		}
 		if _, werr := p.w.Write(buf[:n]); werr != nil {
 			return werr
 		}

@@ -18,7 +18,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 	a.outcome.TimedOut = a.timedOut
 	p := t.position(a)
 	d := routing.Decide(p, a.outcome)
-	if d.Step == routing.Retry && !t.mayRetry(a, d) {
+	if d.Step == routing.Retry && !d.WithoutUsage && !t.mayRetry(a, d) {
 		p.RetryBudget = false
 		d = routing.Decide(p, a.outcome)
 	}
@@ -28,7 +28,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 // position is where the request stands after an attempt.
 func (t *trade) position(a *attempt) routing.Position {
 	p := routing.Position{
-		Attempts:      t.tally.attempts,
+		Attempts:      t.tally.counted(),
 		MaxAttempts:   t.allowed(),
 		Untried:       t.untried(),
 		Rebought:      t.there.rebought || a.candidate.Seller.Account, // nothing can be bought there
@@ -84,7 +84,7 @@ func (t *trade) untried() int {
 // time of a request that is not streamed is over: a seller that is asked then, or bought from, can't serve it any more.
 func (t *trade) allowed() int {
 	if t.rq.gw.shutdown.Err() != nil || t.rq.late() {
-		return t.tally.attempts
+		return t.tally.counted()
 	}
 	return t.rq.gw.settings.Failover.MaxAttempts
 }

@@ -20,6 +20,7 @@ type reply struct {
 	seller   string // whose answer it is, else the one that was asked last; empty: none was
 	attempts int
 	ended    ended        // zero: no seller was asked
+	unpaid   bool         // no seller was asked for want of a purchase
 	billed   money.Micros // what the seller took, once it is booked
 }
 

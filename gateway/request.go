@@ -33,6 +33,7 @@ type request struct {
 	memory         *share // of the member, for all that is held for the request
 	body           *body  // its bytes are let go of once they are sent
 	ask            *dialect.Request
+	made           routing.Made  // who made the response that it goes on from; zero: nobody is known, or it goes on from none
 	cost           billing.Shape // what of it says how much it can cost
 	promptHash     string
 	idempotencyKey string // of every attempt
@@ -83,9 +84,15 @@ func (rq *request) booked() ledger.Request {
 
 // costShape is what of the request says how much it can cost.
 func (rq *request) costShape() billing.Shape {
-	most := rq.endpoint.Ceiling(rq.ask)
+	ask := rq.ask
 	return billing.Shape{
-		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: most.Prompt, PromptWhole: rq.ask.PreviousResponseID == "",
-		MaxOutput: rq.ask.MaxOutput, Answers: rq.ask.N, NoCompletion: most.Completion == 0,
+		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: ask.PromptTokens, ContinuedTokens: rq.made.Tokens,
+		PromptWhole: ask.PromptWhole, HostedTools: ask.HostedTools, MaxOutput: ask.MaxOutput, Answers: ask.Answers,
+		NoCompletion: rq.endpoint.NoCompletion(), Free: rq.endpoint.Free(),
 	}
+}
+
+// expected is what the request is likely to use.
+func (rq *request) expected() money.Tokens {
+	return billing.Expected(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served))
 }

@@ -18,21 +18,16 @@ func (rq *request) route() *dialect.Refusal {
 		return rq.gw.unknown(rq.ask.Model)
 	}
 	rq.served = served
-	if !rq.member.Allows(served) {
-		return dialect.ModelNotAllowed(rq.ask.Model)
-	}
-	if after, ok := rq.gw.rates.Allow(rq.member, time.Now()); !ok {
-		return dialect.RateLimited(after)
+	if refusal := rq.mayUse(index); refusal != nil {
+		return refusal
 	}
 	rq.gw.touch(served, rq.endpoint.Protocol)
 	rq.conversation = rq.identifyConversation()
 	q := routing.Query{
 		Served: served, Protocol: rq.endpoint.Protocol, Path: rq.endpoint.Path,
-		Ceiling: rq.endpoint.Ceiling(rq.ask), Now: rq.begun, Member: rq.member.Name, Streamed: rq.ask.Stream,
+		Ceiling: rq.expected(), Now: rq.begun, Member: rq.member.Name, Streamed: rq.ask.Stream,
 	}
-	if refusal := rq.prefer(&q); refusal != nil {
-		return refusal
-	}
+	rq.prefer(&q)
 	offers := index.Candidates(served, rq.endpoint.Protocol)
 	rq.candidates = rq.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
 	if len(rq.candidates) == 0 && rq.gw.table.Absence(&q, offers) != routing.NobodyServes {
@@ -48,6 +43,35 @@ func (rq *request) route() *dialect.Refusal {
 	}
 	rq.log.Debug("route.selected", zap.String("requestId", rq.id), zap.String("model", served),
 		zap.String("seller", rq.candidates[0].Seller.ID), zap.Int("candidates", len(rq.candidates)))
+	return nil
+}
+
+// mayAsk holds the member to its rate, by the clock of now and before the request is read. Counting tokens is rated by itself.
+func (rq *request) mayAsk() *dialect.Refusal {
+	allow := rq.gw.rates.Allow
+	if rq.endpoint.Free() {
+		allow = rq.gw.rates.AllowCount
+	}
+	if after, ok := allow(rq.member, time.Now()); !ok {
+		return dialect.RateLimited(after)
+	}
+	return nil
+}
+
+// mayUse holds every model that the request names against the member's list, by the ids after aliases.
+func (rq *request) mayUse(index *routing.Index) *dialect.Refusal {
+	if !rq.member.Allows(rq.served) {
+		return dialect.ModelNotAllowed(rq.ask.Model)
+	}
+	for _, named := range rq.ask.Models {
+		served, ok := index.Resolve(named)
+		if !ok {
+			served = named // a name of the seller's own
+		}
+		if !rq.member.Allows(served) {
+			return dialect.ModelNotAllowed(named)
+		}
+	}
 	return nil
 }
 

@@ -30,12 +30,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	rq.id = requestID(r.Header.Get(wire.HeaderRequestID))
 	w.Header().Set(wire.HeaderRequestID, rq.id)
 	defer p.tell()
-	switch {
-	case r.Header.Get(wire.HeaderDeadline) != "":
-		p.refuse(dialect.Loop()) // only a gateway sends it: two of them point at each other
-		return nil
-	case r.URL.Path == dialect.ResponsesPath && isWebSocket(r):
-		p.refuse(dialect.UpgradeRequired())
+	if refusal := rq.atTheDoor(); refusal != nil {
+		p.refuse(refusal)
 		return nil
 	}
 	gw, err := d.enter(r.Context())
@@ -57,6 +53,17 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	return nil
 }
 
+// atTheDoor refuses what nobody has to be asked about.
+func (rq *request) atTheDoor() *dialect.Refusal {
+	switch {
+	case rq.r.Header.Get(wire.HeaderDeadline) != "":
+		return dialect.Loop() // only a gateway sends it: two of them point at each other
+	case rq.isWebSocket():
+		return dialect.UpgradeRequired() // which makes Codex use HTTP at once
+	}
+	return nil
+}
+
 // story is what is done for a kind of request; the refusal is what its client is told, where that is left to be said.
 type story func(*reply) *dialect.Refusal
 
@@ -70,7 +77,7 @@ func (rq *request) match() story {
 			rq.shape = dialect.Anthropic
 		}
 		return rq.models
-	case rq.endpoint != nil && method == http.MethodPost:
+	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket():
 		rq.shape = rq.endpoint.Shape
 		return rq.infer
 	}
@@ -94,6 +101,9 @@ func (rq *request) match() story {
 // client gets of it.
 func (rq *request) infer(p *reply) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
+		return refusal
+	}
+	if refusal := rq.mayAsk(); refusal != nil {
 		return refusal
 	}
 	rq.memory = memory.enter(rq.member.Name)
@@ -126,6 +136,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if chosen.shown != nil {
 		p.show(chosen.shown, chosen.final)
 	}
+	p.unpaid = chosen.unpaid
 	return chosen.refusal
 }
 
@@ -133,7 +144,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 // happens from here on, the ledger knows of it.
 func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	p.seller = a.candidate.Seller.ID // an answer that was held back is not of the seller that was asked last
-	if err := a.hold.placed.Wait(context.WithoutCancel(rq.r.Context())); err != nil {
+	if err := a.hold.wait(context.WithoutCancel(rq.r.Context())); err != nil {
 		rq.log.Error("ledger.hold.failed", zap.String("requestId", rq.id), zap.Error(err))
 		t.books.wasted(&t.tally, a, routing.Decision{})
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
@@ -160,7 +171,10 @@ func (rq *request) read() *dialect.Refusal {
 		return refusal
 	}
 	rq.body = b
-	if rq.ask, refusal = rq.endpoint.Scan(b.bytes); refusal != nil {
+	if rq.ask, refusal = rq.endpoint.Scan(b.bytes); refusal == nil {
+		refusal = rq.findMaker()
+	}
+	if refusal != nil {
 		b.release()
 		return refusal
 	}
@@ -172,8 +186,8 @@ func (rq *request) read() *dialect.Refusal {
 	return nil
 }
 
-func isWebSocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+func (rq *request) isWebSocket() bool {
+	return rq.r.Method == http.MethodGet && rq.r.URL.Path == dialect.ResponsesPath && strings.EqualFold(rq.r.Header.Get("Upgrade"), "websocket")
 }
 
 // requestID is the client's own id where it is fit to stand in a header and a log, else a new one.

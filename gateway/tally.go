@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
@@ -8,6 +10,7 @@ import (
 type tally struct {
 	budget   *ledger.Reservation // of the member, until the request is booked
 	attempts int                 // at sellers
+	excused  int                 // of them, those that do not count: their sellers refused what this side had added
 	seller   string              // that was asked last; empty: none was
 	tries    []ledger.Try        // what the entry tells of the attempts, those included that came to no seller
 	holds    []hold              // of all attempts
@@ -18,6 +21,17 @@ type hold struct {
 	id     string
 	placed *ledger.Commit
 }
+
+// wait gives nil once the hold is durable, or where none was asked for.
+func (h hold) wait(ctx context.Context) error {
+	if h.placed == nil {
+		return nil
+	}
+	return h.placed.Wait(ctx)
+}
+
+// counted is how many attempts count against what is allowed.
+func (t *tally) counted() int { return t.attempts - t.excused }
 
 // lastHold is the id of the hold that stands for the request; empty where there is none.
 func (t *tally) lastHold() string {
@@ -31,7 +45,9 @@ func (t *tally) lastHold() string {
 func (t *tally) add(a *attempt) {
 	t.attempts = a.number
 	t.seller = a.candidate.Seller.ID
-	t.holds = append(t.holds, a.hold)
+	if a.hold.placed != nil {
+		t.holds = append(t.holds, a.hold)
+	}
 }
 
 // trace is what the entry tells of the attempts, where there was more to it than one good one.

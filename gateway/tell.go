@@ -61,12 +61,16 @@ func (p *reply) setPlaceholders() {
 	}
 }
 
-// outcome is how the request ended, as the metrics have it: as the ledger does, or refused where no seller was asked.
+// outcome is how the request ended, as the metrics have it: as the ledger does, or refused where no seller was asked. One that
+// no seller could be paid for is no fault of the client's.
 func (p *reply) outcome() string {
-	if p.ended.status == "" {
-		return "refused"
+	switch {
+	case p.ended.status != "":
+		return string(p.ended.status)
+	case p.unpaid:
+		return "no_credit"
 	}
-	return string(p.ended.status)
+	return "refused"
 }
 
 // report writes an attempt down where operators look, and gives what the request's entry is to say of it. after is the event of
@@ -75,6 +79,8 @@ func (p *reply) outcome() string {
 func (a *attempt) report(d routing.Decision, after, next string) ledger.Try {
 	kind, level, event := string(a.outcome.Kind), zapcore.InfoLevel, "proxy.upstream_fetch.failed"
 	switch {
+	case a.outcome.RefusesUsage:
+		kind = "usage_refused" // nobody's fault
 	case a.outcome.Good():
 		kind, level, event = "ok", zapcore.DebugLevel, "proxy.upstream_fetch.succeeded"
 	case d.Step == routing.Next, d.Step == routing.ToMaker:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -36,13 +35,15 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 	} else {
 		a.lease, a.err = a.rq.gw.desk.Lease(ctx, want)
 	}
-	var limit *ledger.LimitError
+	a.lack, a.until = purchase.Lacking(a.err)
 	switch {
 	case a.err == nil:
 		return routing.Outcome{}
 	case client.Err() != nil:
 		return routing.Outcome{Kind: routing.ClientGone}
-	case errors.As(a.err, &limit), errors.Is(a.err, purchase.ErrNoCredit):
+	}
+	switch a.lack {
+	case purchase.LacksDay, purchase.LacksSession, purchase.LacksSeller, purchase.LacksCredit:
 		return routing.Outcome{Kind: routing.BudgetExceeded}
 	}
 	if forbidden(a.err) {

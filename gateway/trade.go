@@ -50,6 +50,7 @@ type choice struct {
 	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
 	refusal *dialect.Refusal // what the client is told
 	final   bool             // another try of the client's can't better what is shown
+	unpaid  bool             // the refusal is for want of a purchase
 	left    bool             // the client is gone
 	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
 }
@@ -140,7 +141,12 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		t.repeated = true
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
-		t.there.retries++
+		if d.WithoutUsage {
+			a.state.RefuseUsage(time.Now())
+			t.tally.excused++
+		} else {
+			t.there.retries++
+		}
 		if d.Force {
 			t.forced = t.next
 		}
@@ -148,7 +154,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		if t.pause(d.Pause(rand.Float64())); t.rq.left() {
 			return choice{left: true}, true
 		}
-		if t.tally.attempts >= t.allowed() {
+		if t.tally.counted() >= t.allowed() {
 			return t.giveUp(), true
 		}
 	case routing.ToMaker:
@@ -158,7 +164,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		}
 		t.backToMaker()
 	case routing.Next:
-		t.credit = t.credit || d.NoPurchase
+		t.credit = t.credit || d.NoPurchase && a.lack != purchase.LacksSeller // which is about that one alone
 		if d.Hold {
 			t.held = a
 		} else {
@@ -273,6 +279,9 @@ func (t *trade) funded(c *routing.Candidate) bool {
 // affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in
 // parallel can't spend one remainder.
 func (t *trade) affordable(c *routing.Candidate) bool {
+	if t.rq.cost.Free {
+		return true
+	}
 	err := t.tally.budget.Hold(t.rq.r.Context(), t.rq.bound(c))
 	if over := new(ledger.BudgetError); errors.As(err, &over) {
 		t.overBudget = over
@@ -286,14 +295,14 @@ func (t *trade) giveUp() choice {
 	rq := t.rq
 	if t.tally.attempts == 0 && t.overBudget != nil {
 		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
-		return choice{refusal: dialect.BudgetSpent()}
+		return choice{refusal: overBudget(t.overBudget)}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
 	own := t.last != nil && t.last.accountRefused()
 	var refusal *dialect.Refusal
 	switch {
 	case t.last == nil && !rq.late():
-		refusal = t.resting(dialect.NoSeller(retryLater))
+		return t.explain(t.resting(dialect.NoSeller(retryLater)))
 	case t.last != nil && t.last.presentable():
 		return choice{shown: t.last, final: t.repeated}
 	case t.last == nil, rq.late(), t.last.timedOut:
@@ -301,7 +310,11 @@ func (t *trade) giveUp() choice {
 	case own:
 		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
 	default:
-		refusal = t.resting(dialect.Upstream(retryLater))
+		c := t.explain(t.resting(dialect.Upstream(retryLater)))
+		if t.repeated {
+			c.refusal = c.refusal.Final()
+		}
+		return c
 	}
 	if t.repeated || own {
 		refusal = refusal.Final()

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"encoding/binary"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -60,58 +61,63 @@ func responseKey(n int) (key ledger.ResponseKey) {
 	return key
 }
 
-// TestResponses: who made one is known over a restart, for 30 days, and no longer than there is room.
+// TestResponses: who made one is known over a restart, while its time is not over, and no longer than there is room.
 func TestResponses(t *testing.T) {
 	c := &clock{moment("2026-03-01T12:00:00Z")}
 	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
 	l := open(t, o)
-	made := ledger.Response{Member: "ann", Seller: "acme", Origin: origin, Tokens: 1_234}
-	knows := func(n int, want bool) {
-		t.Helper()
-		got, known := l.Response(responseKey(n))
-		if got.At = (time.Time{}); known != want || known && got != made {
-			t.Errorf("response %d: %+v, %t", n, got, known)
-		}
-	}
-	reopen := func() {
+	made := ledger.Response{Member: 7, Seller: "acme", Origin: origin, Model: "m", Tokens: 1_234, Until: c.now.Add(time.Hour)}
+	after := func(want map[int]ledger.Response) {
 		t.Helper()
 		mustVerify(t, l)
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
 		l = open(t, o)
+		got := map[int]ledger.Response{}
+		if err := l.EachResponse(func(key ledger.ResponseKey, r ledger.Response) {
+			got[int(binary.BigEndian.Uint64(key[:]))] = r
+		}); err != nil || !maps.Equal(got, want) {
+			t.Errorf("kept are %+v, %v, want %+v", got, err, want)
+		}
 	}
 	l.PutResponse(responseKey(1), made)
 	l.PutResponse(responseKey(2), made)
-	knows(1, true)
 	l.DropResponse(responseKey(2))
-	knows(2, false)
-	reopen()
-	knows(1, true)
-	knows(2, false)
-	c.now = c.now.Add(30*24*time.Hour - time.Second)
-	knows(1, true)
-	l.PutResponse(responseKey(3), made)
-	c.now = c.now.Add(time.Second)
-	knows(1, false)
-	l.PutResponse(responseKey(4), made) // sweeps
-	reopen()
-	c.now = moment("2026-03-01T12:00:00Z") // it would be young enough
-	knows(1, false)
-	knows(3, true)
-	knows(4, true)
+	after(map[int]ledger.Response{1: made})
+	later := made
+	later.Tokens, later.Until = 9, made.Until.Add(time.Hour)
+	c.now = made.Until.Add(-time.Second)
+	l.PutResponse(responseKey(3), later)
+	after(map[int]ledger.Response{1: made, 3: later})
+	l.PutResponse(responseKey(1), later) // another time is up for it
+	l.PutResponse(responseKey(4), made)
+	c.now = made.Until.Add(time.Second)
+	l.PutResponse(responseKey(5), later)
+	l.PutResponse(responseKey(6), later) // sweeps
+	c.now = later.Until
+	newest := later
+	newest.Until = later.Until.Add(time.Hour)
+	l.PutResponse(responseKey(7), newest)
+	l.PutResponse(responseKey(8), newest)
+	after(map[int]ledger.Response{7: newest, 8: newest})
 }
 
 func TestResponsesAreBounded(t *testing.T) {
 	l := open(t, ledger.Options{InMemory: true})
 	const most = 100_000
 	for n := range most + 10 {
-		l.PutResponse(responseKey(n), ledger.Response{Member: "ann", Seller: "acme", Origin: origin})
+		l.PutResponse(responseKey(n), ledger.Response{Seller: "acme", Origin: origin, Until: time.Now().Add(time.Hour)})
 	}
-	for n, want := range map[int]bool{0: false, 9: false, 10: true, most + 9: true} {
-		if _, known := l.Response(responseKey(n)); known != want {
-			t.Errorf("response %d is known: %t", n, known)
-		}
+	if _, err := l.Stand(t.Context()); err != nil { // what was queued is durable
+		t.Fatal(err)
+	}
+	kept := map[uint64]bool{}
+	if err := l.EachResponse(func(key ledger.ResponseKey, _ ledger.Response) { kept[binary.BigEndian.Uint64(key[:])] = true }); err != nil {
+		t.Fatal(err)
+	}
+	if len(kept) != most || kept[9] || !kept[10] || !kept[most+9] {
+		t.Errorf("%d responses are kept, the ninth: %t", len(kept), kept[9])
 	}
 }
 

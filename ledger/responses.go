@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"cmp"
-	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -13,64 +12,48 @@ import (
 
 // Response says who made a response that a seller keeps: what goes on from it goes there, and its tokens are part of that prompt.
 type Response struct {
-	Member string    `json:"member"`
+	Member uint64    `json:"member"` // whose it is: a number that is the member's own, and says nothing of the name
 	Seller string    `json:"seller"`
 	Origin string    `json:"origin"`
+	Model  string    `json:"model,omitempty"`  // the id that the seller knows the model by
 	Tokens int64     `json:"tokens,omitempty"` // prompt and answer together, as far as is known
-	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`            // it is not kept any longer
 }
 
-// ResponseKey is what a response is remembered under: a hash of its id, and of what else the caller tells responses apart by.
+// ResponseKey is what a response is kept under: a hash of its id, and of what else the caller tells responses apart by.
 type ResponseKey [16]byte
 
 const (
-	responseLife = 30 * 24 * time.Hour
 	maxResponses = 100_000
 	// sweptResponses is how many old ones go with each new one: more than come.
 	sweptResponses = 4
 )
 
-// responses is the memory of who made which response. It is no part of the books: nothing is lost with it but that a conversation has
-// to begin anew.
+// responses are the keys of those that are on disk, the oldest first. What they say is remembered elsewhere; this is what it is
+// filled from at a start. It is no part of the books: nothing is lost with it but that a conversation has to begin anew.
 type responses struct {
-	mu     sync.RWMutex // protects all following fields
-	made   map[ResponseKey]*list.Element
-	oldest *list.List // of remembered, the oldest first
-	names  map[string]string
+	mu    sync.Mutex // protects all following fields
+	turn  uint64
+	kept  map[ResponseKey]uint64 // the turn in which it was put last
+	queue []queued
 }
 
-type remembered struct {
-	key ResponseKey
-	Response
+type queued struct {
+	key   ResponseKey
+	turn  uint64
+	until int64 // Unix time
 }
 
-func newResponses() *responses {
-	return &responses{made: map[ResponseKey]*list.Element{}, oldest: list.New(), names: map[string]string{}}
-}
+func newResponses() *responses { return &responses{kept: map[ResponseKey]uint64{}} }
 
-// Response gives who made a response, as far as that is known: for 30 days, of the newest 100,000. It waits for no disk.
-func (l *Ledger) Response(key ResponseKey) (Response, bool) {
-	r := l.state.responses
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	e := r.made[key]
-	if e == nil {
-		return Response{}, false
-	}
-	made := e.Value.(*remembered).Response
-	return made, l.now().Sub(made.At) < responseLife
-}
-
-// PutResponse remembers who made a response: at once, and over a restart once the next commit is through. It waits for nothing. A
-// zero At is now.
+// PutResponse keeps who made a response, in the place of what was there: over a restart once the next commit is through. It waits
+// for nothing. The newest 100,000 are kept.
 func (l *Ledger) PutResponse(key ResponseKey, made Response) {
-	if made.At.IsZero() {
-		made.At = l.now().UTC().Truncate(time.Second)
-	}
-	if len(made.Member)+len(made.Seller)+len(made.Origin) > maxName {
+	if len(made.Seller)+len(made.Origin)+len(made.Model) > maxName {
 		return
 	}
-	gone := l.state.responses.put(key, made, l.now())
+	made.Until = made.Until.UTC().Truncate(time.Second)
+	gone := l.state.responses.put(key, made.Until, l.now())
 	l.submit(plainWeight, func(b *batch) error {
 		b.put(responseKey(key), made)
 		for _, key := range gone {
@@ -89,66 +72,78 @@ func (l *Ledger) DropResponse(key ResponseKey) {
 	}, nil)
 }
 
+// EachResponse calls for the responses on disk, the oldest first, those among them whose time is over.
+func (l *Ledger) EachResponse(visit func(key ResponseKey, made Response)) error {
+	var all []keptResponse
+	err := l.db.View(func(txn *badger.Txn) (err error) {
+		all, err = keptResponses(txn)
+		return err
+	})
+	for _, m := range all {
+		visit(m.key, m.Response)
+	}
+	return err
+}
+
 func responseKey(key ResponseKey) string { return responsePrefix + string(key[:]) }
 
-// put remembers a response, and forgets a few that are too old or too many.
-func (r *responses) put(key ResponseKey, made Response, now time.Time) (gone []ResponseKey) {
+// put notes a response, and gives a few that are too old or too many.
+func (r *responses) put(key ResponseKey, until, now time.Time) (gone []ResponseKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(key, made)
+	r.add(key, until)
 	for range sweptResponses {
-		e := r.oldest.Front()
-		old := e.Value.(*remembered)
-		if r.oldest.Len() <= maxResponses && now.Sub(old.At) < responseLife || old.key == key {
+		old := r.queue[0]
+		if old.key == key {
 			break
 		}
-		gone = append(gone, old.key)
-		delete(r.made, old.key)
-		r.oldest.Remove(e)
+		if r.kept[old.key] == old.turn { // else it was put again since, or dropped
+			if len(r.kept) <= maxResponses && now.Unix() < old.until {
+				break
+			}
+			gone = append(gone, old.key)
+			delete(r.kept, old.key)
+		}
+		r.queue = r.queue[1:]
 	}
 	return gone
 }
 
-func (r *responses) add(key ResponseKey, made Response) {
-	made.Member, made.Seller, made.Origin = r.name(made.Member), r.name(made.Seller), r.name(made.Origin)
-	if e := r.made[key]; e != nil {
-		r.oldest.Remove(e)
-	}
-	r.made[key] = r.oldest.PushBack(&remembered{key, made})
-}
-
-// name gives the one copy of a name that is kept: there are few of them.
-func (r *responses) name(s string) string {
-	if kept, ok := r.names[s]; ok {
-		return kept
-	}
-	if len(r.names) < maxResponses {
-		r.names[s] = s
-	}
-	return s
+func (r *responses) add(key ResponseKey, until time.Time) {
+	r.turn++
+	r.kept[key] = r.turn
+	r.queue = append(r.queue, queued{key, r.turn, until.Unix()})
 }
 
 func (r *responses) drop(key ResponseKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e := r.made[key]; e != nil {
-		r.oldest.Remove(e)
-		delete(r.made, key)
-	}
+	delete(r.kept, key)
 }
 
-// loadResponses reads what was remembered before.
-func (s *state) loadResponses(txn *badger.Txn) error {
-	var all []remembered
-	err := each(txn, responsePrefix, func(rest string, made *Response) error {
+type keptResponse struct {
+	key ResponseKey
+	Response
+}
+
+func keptResponses(txn *badger.Txn) (all []keptResponse, err error) {
+	err = each(txn, responsePrefix, func(rest string, made *Response) error {
 		if len(rest) == len(ResponseKey{}) {
-			all = append(all, remembered{ResponseKey([]byte(rest)), *made})
+			all = append(all, keptResponse{ResponseKey([]byte(rest)), *made})
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(a, b remembered) int { return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.key[:], b.key[:])) })
+	slices.SortFunc(all, func(a, b keptResponse) int {
+		return cmp.Or(a.Until.Compare(b.Until), bytes.Compare(a.key[:], b.key[:]))
+	})
+	return all, err
+}
+
+// loadResponses reads which were kept before.
+func (s *state) loadResponses(txn *badger.Txn) error {
+	all, err := keptResponses(txn)
 	for _, m := range all {
-		s.responses.add(m.key, m.Response)
+		s.responses.add(m.key, m.Until)
 	}
 	return err
 }

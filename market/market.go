@@ -117,7 +117,9 @@ func open(dir string, o Options) (*Market, error) {
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed})
 	m.Conversations = routing.NewAffinity(routing.Conversations)
-	m.Responses, _ = routing.NewResponses(routing.MaxResponses, nil, time.Now()) // errs with a store alone
+	if m.Responses, err = routing.NewResponses(routing.MaxResponses, responseStore{l}, time.Now()); err != nil {
+		log.Error("responses.unread", zap.Error(err)) // conversations that build on them have to begin anew
+	}
 	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
 	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})

@@ -67,7 +67,7 @@ func trading(t *testing.T, daily money.Micros, f func(*testing.T, *Warmer, *purc
 		}
 		desk := purchase.NewDesk(l, purchase.DeskOptions{})
 		desk.SetTerms(purchase.Terms{
-			Amount: 5 * money.USD, RebuyBelow: money.USD / 10, DailyLimit: daily, SessionLimit: -1, ExpiryMargin: time.Minute,
+			Amount: 5 * money.USD, RebuyBelow: money.USD / 10, DailyLimit: daily, SessionLimit: -1, SellerLimit: -1, ExpiryMargin: time.Minute,
 		})
 		desk.Start(t.Context())
 		w := New(Options{Desk: desk})

@@ -37,7 +37,7 @@ type Terms struct {
 	RebuyBelow   money.Micros  // a token with less than this serves only where no other can be bought; half its credit, where it never had more
 	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
-	SellerLimit  money.Micros  // of a UTC day at one seller; negative or zero: none
+	SellerLimit  money.Micros  // of a UTC day at one seller; negative: none; zero: nothing may be spent
 	ExpiryMargin time.Duration // a token that expires sooner is not used again
 }
 
@@ -191,11 +191,7 @@ func (d *Desk) change() <-chan struct{} {
 
 func (d *Desk) limits() ledger.Limits {
 	t := d.terms.Load()
-	l := ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: t.SellerLimit}
-	if l.Seller == 0 {
-		l.Seller = -1
-	}
-	return l
+	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: t.SellerLimit}
 }
 
 // shelf gives the seller's shelf, and makes it where there is none.

@@ -283,7 +283,7 @@ func TestNothingToBuyWith(t *testing.T) {
 		if _, err := b.desk.Lease(t.Context(), w); !errors.Is(err, ErrNoMethod) {
 			t.Errorf("without a method: %v", err)
 		}
-		b.desk.SetTerms(Terms{DailyLimit: -1, SessionLimit: -1})
+		b.desk.SetTerms(Terms{DailyLimit: -1, SessionLimit: -1, SellerLimit: -1})
 		failed := new(PurchaseError)
 		if err := b.refusedOver(1); !errors.As(err, &failed) || failed.SellerID != "acme" || failed.Hint == "" {
 			t.Errorf("an amount of zero: %v", err)

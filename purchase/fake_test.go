@@ -334,7 +334,7 @@ type bench struct {
 }
 
 var testTerms = Terms{
-	Amount: 5 * money.USD, RebuyBelow: money.USD / 10, DailyLimit: 1000 * money.USD, SessionLimit: -1, ExpiryMargin: time.Minute,
+	Amount: 5 * money.USD, RebuyBelow: money.USD / 10, DailyLimit: 1000 * money.USD, SessionLimit: -1, SellerLimit: -1, ExpiryMargin: time.Minute,
 }
 
 // trade runs f in a bubble, with a desk that has bought nothing yet. set may change what it is made of.
