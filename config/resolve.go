@@ -107,7 +107,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	return s, nil
 }
 
-func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
+func orDefault[T int | int64 | time.Duration | caddy.Duration](value, otherwise T) T {
 	if value == 0 {
 		return otherwise
 	}
@@ -157,9 +157,6 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	}
 	s := Failover{
 		Connect:     orDefault(time.Duration(f.Connect), defaultConnect),
-		Deadline:    time.Duration(f.Deadline),
-		Unstreamed:  time.Duration(f.UnstreamedDeadline),
-		Attempt:     time.Duration(f.AttemptDeadline),
 		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
 		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
 		Retries:     defaultRetries,
@@ -168,29 +165,30 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	if f.Retries != nil {
 		s.Retries = *f.Retries
 	}
-	s.Unstreamed = orDefault(s.Unstreamed, orDefault(s.Deadline, defaultUnstreamed))
-	if s.Deadline == 0 {
-		// The original's variable bounds each attempt, streamed or not, and then the next seller is asked.
-		attempt, _, err := envMilliseconds(envDeadline, time.Millisecond)
+	stream := time.Duration(f.Deadline)
+	s.Deadlines = routing.Deadlines{
+		Stream:     orDefault(stream, defaultDeadline),
+		Unstreamed: orDefault(time.Duration(f.UnstreamedDeadline), orDefault(stream, defaultUnstreamed)),
+		Attempt:    time.Duration(f.AttemptDeadline),
+	}
+	if stream == 0 {
+		each, said, err := envMilliseconds(envDeadline, time.Millisecond)
 		if err != nil {
 			return s, at("deadline", err)
 		}
-		s.Deadline = orDefault(attempt, defaultDeadline)
-		s.Attempt = orDefault(s.Attempt, attempt)
+		if said { // it bounds each attempt, streamed or not
+			s.Deadlines.Stream, s.Deadlines.Each = each, each
+		}
 	}
 	return s, nil
 }
 
 // deadlines gives those of the pinned sellers that have some of their own. One value is both.
-func (c *Config) deadlines(f Failover) map[string]Deadlines {
-	all := make(map[string]Deadlines)
+func (c *Config) deadlines(f Failover) map[string]routing.Deadlines {
+	all := make(map[string]routing.Deadlines)
 	for _, s := range c.Sellers {
-		if s.Deadline == 0 && s.UnstreamedDeadline == 0 {
-			continue
-		}
-		all[s.ID] = Deadlines{
-			Stream:     orDefault(time.Duration(s.Deadline), f.Deadline),
-			Unstreamed: orDefault(time.Duration(s.UnstreamedDeadline), orDefault(time.Duration(s.Deadline), f.Unstreamed)),
+		if s.Deadline != 0 || s.UnstreamedDeadline != 0 {
+			all[s.ID] = f.Deadlines.Of(time.Duration(s.Deadline), time.Duration(orDefault(s.UnstreamedDeadline, s.Deadline)))
 		}
 	}
 	return all

@@ -20,7 +20,7 @@ type Settings struct {
 	// Accounts are the operator's own at pinned sellers, by the seller's id.
 	Accounts map[string]Account
 	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
-	Deadlines map[string]Deadlines
+	Deadlines map[string]routing.Deadlines
 	// Networks are the private ones in which sellers of a registry may live.
 	Networks []netip.Prefix
 	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
@@ -60,32 +60,20 @@ type Registry struct {
 	MaxSize int64
 }
 
-// Deadlines bound what is asked of one seller.
-type Deadlines struct {
-	// Stream is of an attempt at a stream, to the answer's headers.
-	Stream time.Duration
-	// Unstreamed is of a request that is not streamed, to its end.
-	Unstreamed time.Duration
-}
-
 // DeadlinesAt are those that hold at a seller.
-func (s *Settings) DeadlinesAt(sellerID string) Deadlines {
+func (s *Settings) DeadlinesAt(sellerID string) routing.Deadlines {
 	if own, ok := s.Deadlines[sellerID]; ok {
 		return own
 	}
-	return Deadlines{Stream: s.Failover.Deadline, Unstreamed: s.Failover.Unstreamed}
+	return s.Failover.Deadlines
 }
 
 // Failover bounds the attempts at one request.
 type Failover struct {
 	// Connect is of a connection that is made, TLS included.
 	Connect time.Duration
-	// Deadline is of one attempt at a stream, to the answer's headers.
-	Deadline time.Duration
-	// Unstreamed is of a request that is not streamed, to its end.
-	Unstreamed time.Duration
-	// Attempt is of one attempt at such a request, while another seller could be asked instead; 0: none.
-	Attempt time.Duration
+	// Deadlines hold at sellers that have none of their own.
+	Deadlines routing.Deadlines
 	// Idle is the longest silence between two reads of a stream.
 	Idle time.Duration
 	// MaxAttempts is the most attempts at one request, over all sellers.

@@ -35,17 +35,24 @@ func (rq *request) identifyConversation() (key affinityKey) {
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
-// it builds on a response that the seller has made.
-func (rq *request) prefer(q *routing.Query) {
+// it builds on a response that the seller has made. A response that is not known is nobody's, or another member's.
+func (rq *request) prefer(q *routing.Query) *dialect.Refusal {
 	if id := rq.ask.PreviousResponseID; id != "" && rq.endpoint.Protocol == dialect.Responses {
-		made, _ := rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun)
-		q.Maker = made.Seller
+		made, ok := rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun)
+		if !ok {
+			return dialect.ResponseNotFound("previous_response_id")
+		}
+		q.Maker, rq.maker = made.Seller, made.Seller
 	}
 	if rq.conversation != (affinityKey{}) {
 		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
 			q.Last, q.Cached = last, q.Ceiling.Prompt/2
+			if rq.ask.Sealed && rq.maker == (routing.SellerKey{}) {
+				rq.maker = last
+			}
 		}
 	}
+	return nil
 }
 
 // rememberConversation keeps who has served the conversation.
