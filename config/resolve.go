@@ -130,6 +130,7 @@ func (p *PurchaseConfig) terms() (purchase.Terms, error) {
 		{"rebuy_below", p.RebuyBelow, &t.RebuyBelow},
 		{"daily_limit", p.DailyLimit, &t.DailyLimit},
 		{"session_limit", p.SessionLimit, &t.SessionLimit},
+		{"seller_limit", p.SellerLimit, &t.SellerLimit},
 	} {
 		if usd.said == "" {
 			continue

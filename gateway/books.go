@@ -122,14 +122,8 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 	gw.background(func() {
 		booked, err := b.await(write, booking, in)
 		switch {
-		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
-			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			var cost money.Micros
-			if booked.Entry != nil {
-				cost = booked.Entry.Served.ExpenseMicros
-			}
-			a.lease.Settle(booked.TokenDelta, cost)
+			a.lease.Settle(booked)
 		case gw.ledger.Err() == nil:
 			a.lease.Return(0)
 		default:

@@ -71,7 +71,7 @@ func (s *shelf) credit() SellerCredit {
 		SellerID: s.seller.sellerID, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
 		PurchasedMicros: s.purchased, WastedMicros: s.wasted,
 	}
-	why, lost := s.dealings.brake()
+	lost, why := s.dealings.brake()
 	c.NoMoreMoney, c.LostMicros = why != nil, lost
 	for _, t := range slices.Concat(tokens, s.unclaimed, s.retired) {
 		c.LeftMicros += t.left()

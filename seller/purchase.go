@@ -152,7 +152,7 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 		o := b.orders[hash(q.OrderID)]
 		switch {
 		case o == nil:
-			return nil, nil, nil, &refusal{status: http.StatusNotFound, code: "order_not_found", message: "there is no such order; create it first"}
+			return nil, nil, nil, &refusal{status: http.StatusNotFound, code: "order_unknown", message: "there is no such order; create it first"}
 		case o.Purchase != hash(q.PurchaseID) || o.Method != q.PaymentMethod:
 			return nil, nil, nil, conflict("the order belongs to another purchase")
 		case o.Token != nil:
