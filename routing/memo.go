@@ -78,7 +78,7 @@ func (r *row[V]) place(fresh *memo[V], now int64) (at int, old *memo[V]) {
 		return free, all[free]
 	}
 	most := 0
-	for i, e := range all {
+	for i, e := range all { //nolint:gosec // at is one of these i (G602)
 		n := 0
 		if e.owner == fresh.owner {
 			n = 1
