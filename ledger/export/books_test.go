@@ -28,7 +28,7 @@ func newBooks(t testing.TB) *books {
 	start := time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 	l, err := ledger.Open(ledger.Options{
 		InMemory: true, Key: ledger.KeyFromSecret("for tests"),
-		Now: func() time.Time { return start.Add(b.n * 20 * time.Minute) },
+		Now: func() time.Time { return start.Add(20 * time.Minute * b.n) },
 	})
 	if err != nil {
 		t.Fatal(err)
