@@ -201,7 +201,7 @@ func (f funds) Purse(s routing.SellerKey) routing.Purse {
 func (gw *gateway) want(c *routing.Candidate, hold money.Micros) purchase.Want {
 	return purchase.Want{
 		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Model: c.Model,
-		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Hold: hold,
+		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Likely: hold, Bound: hold,
 	}
 }
 

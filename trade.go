@@ -211,7 +211,7 @@ func (t *trade) untried() int {
 
 // funded tells whether the request can be paid at a candidate's seller without a purchase.
 func (t *trade) funded(c *routing.Candidate) bool {
-	return c.Seller.Account || t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Hold: t.ceiling(c)})
+	return c.Seller.Account || t.gw.market.Desk.Covers(purchase.Want{SellerID: c.Seller.ID, Origin: c.Seller.Origin, Likely: t.ceiling(c), Bound: t.ceiling(c)})
 }
 
 // affordable holds what the request may cost at a candidate of the member's budget, before it is sent there: requests in

@@ -15,7 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
 func init() { caddycore.RegisterModule(new(bankMethod)) }
@@ -52,14 +52,14 @@ func (m *bankMethod) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (m *bankMethod) Check(q purchase.Quote, ceiling money.Micros) error {
+func (m *bankMethod) Check(q payment.Quote, ceiling money.Micros) error {
 	if q.AmountMicros > ceiling {
 		return errors.New("too much")
 	}
 	return nil
 }
 
-func (m *bankMethod) Prepare(ctx context.Context, q purchase.Quote) (json.RawMessage, error) {
+func (m *bankMethod) Prepare(ctx context.Context, q payment.Quote) (json.RawMessage, error) {
 	a, err := m.ask(ctx, "/invoice", railAsk{Key: q.PurchaseID, Micros: q.AmountMicros})
 	if err != nil {
 		return nil, err
@@ -67,31 +67,31 @@ func (m *bankMethod) Prepare(ctx context.Context, q purchase.Quote) (json.RawMes
 	return json.Marshal(a.Invoice)
 }
 
-func (m *bankMethod) Pay(ctx context.Context, q purchase.Quote, intent json.RawMessage) (purchase.Outcome, error) {
+func (m *bankMethod) Pay(ctx context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	return m.outcome(ctx, "/pay", q, intent)
 }
 
-func (m *bankMethod) Track(ctx context.Context, q purchase.Quote, intent json.RawMessage) (purchase.Outcome, error) {
+func (m *bankMethod) Track(ctx context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	return m.outcome(ctx, "/track", q, intent)
 }
 
-func (m *bankMethod) outcome(ctx context.Context, path string, q purchase.Quote, intent json.RawMessage) (purchase.Outcome, error) {
+func (m *bankMethod) outcome(ctx context.Context, path string, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	ask := railAsk{Key: q.PurchaseID, Micros: q.AmountMicros}
 	if err := json.Unmarshal(intent, &ask.Invoice); err != nil {
-		return purchase.Outcome{}, err
+		return payment.Outcome{}, err
 	}
 	a, err := m.ask(ctx, path, ask)
 	switch {
 	case err != nil:
-		return purchase.Outcome{}, err
+		return payment.Outcome{}, err
 	case a.Fate == "paid":
-		return purchase.Proven(intent), nil
+		return payment.Proven(intent), nil
 	case a.Fate == "human":
-		return purchase.NeedsHuman("https://bank.example", "say yes"), nil
+		return payment.NeedsHuman("https://bank.example", "say yes"), nil
 	case a.Fate == "unpaid":
-		return purchase.Failed(true), nil
+		return payment.Failed(true), nil
 	}
-	return purchase.Pending(), nil
+	return payment.Pending(), nil
 }
 
 func (m *bankMethod) ask(ctx context.Context, path string, ask railAsk) (a railAnswer, err error) {
@@ -123,11 +123,11 @@ type rail struct {
 	bank *bank
 
 	mu       sync.Mutex // protects all following fields
-	payments map[string]*payment
+	payments map[string]*railPayment
 }
 
-// payment is what the rail knows of a purchase.
-type payment struct {
+// payment is what the rail knows of a payment.
+type railPayment struct {
 	number  int // the how-manieth
 	invoice string
 	micros  int64 // of one payment
@@ -140,7 +140,7 @@ type payment struct {
 }
 
 func newRail(b *bank) *rail {
-	r := &rail{bank: b, payments: make(map[string]*payment)}
+	r := &rail{bank: b, payments: make(map[string]*railPayment)}
 	r.Server = httptest.NewServer(r)
 	b.t.Cleanup(func() {
 		r.CloseClientConnections()
@@ -173,7 +173,7 @@ func (r *rail) invoice(ask railAsk) string {
 	defer r.mu.Unlock()
 	p := r.payments[ask.Key]
 	if p == nil {
-		p = &payment{number: len(r.payments), micros: int64(ask.Micros)}
+		p = &railPayment{number: len(r.payments), micros: int64(ask.Micros)}
 		p.invoice = fmt.Sprint("invoice ", p.number)
 		p.fate = r.bank.random("payment", p.invoice).pick(r.bank.rates.payment)
 		if r.bank.nemesis.armed() == trackReceived {
@@ -226,7 +226,7 @@ func (r *rail) pay(w http.ResponseWriter, req *http.Request, ask railAsk) {
 }
 
 // move moves the money: once, unless the rail takes no heed of the key.
-func (r *rail) move(p *payment) string {
+func (r *rail) move(p *railPayment) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p.off {
@@ -238,7 +238,7 @@ func (r *rail) move(p *payment) string {
 	return "paid"
 }
 
-func (r *rail) off(p *payment) {
+func (r *rail) off(p *railPayment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p.off = p.paid == 0

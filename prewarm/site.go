@@ -47,7 +47,7 @@ type Catalogue interface {
 	// Probed hears of each probe whose result counts. took is the time to the whole response, or to the failure.
 	Probed(s Seller, healthy bool, took time.Duration)
 	// Want says how to buy from a seller, for the model where it still has that one, else for another of its models. Its
-	// Hold does not count. False when nothing can be bought there.
+	// Likely and Bound do not count. False when nothing can be bought there.
 	Want(sellerID, origin, model string) (purchase.Want, bool)
 }
 

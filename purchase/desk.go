@@ -33,7 +33,7 @@ type Journal interface {
 
 // Terms are what the operator allows.
 type Terms struct {
-	Amount       money.Micros  // of one purchase; up to four times it where the request may cost more
+	Amount       money.Micros  // of one purchase; up to four times it where the request at hand needs more
 	RebuyBelow   money.Micros  // a token with less than this serves only where no other can be bought; half its credit, where it never had more
 	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
@@ -48,7 +48,10 @@ type Want struct {
 	Model     string
 	Methods   []NamedMethod // those that the seller takes, in our order of preference
 	Transport http.RoundTripper
-	Hold      money.Micros // about the highest the request may cost
+	// Likely is what the request will probably cost: tokens are chosen and bought by it.
+	Likely money.Micros
+	// Bound is the most that it can cost: what is bought after a seller has refused a token for want of credit covers it.
+	Bound money.Micros
 	// NoPurchase: a token that is there will do, be there ever so little on it, and none is bought.
 	NoPurchase bool
 }
@@ -206,9 +209,9 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 	return s, true
 }
 
-// Lease gives a token that is there, or buys one: one purchase at a seller serves all that wait for it, for 10 seconds at
-// most. Where nothing can be bought, a token that covers the hold serves even when little is on it. The error is a
-// *LimitError where a limit stands in the way, else a *PurchaseError.
+// Lease gives the smallest token that covers what the request is likely to cost, or buys one: one purchase at a seller serves
+// all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, be it ever so little: it is
+// the seller who knows whether it suffices. The error is a *LimitError where a limit stands in the way, else a *PurchaseError.
 //
 // Where a purchase is not wanted, it gives a token that is there, or a *PurchaseError that is ErrNoCredit.
 func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
@@ -216,18 +219,18 @@ func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
 }
 
 // Rebuy gives another token after the seller has refused the one of old for want of credit, which it marks as Refused does.
-// It buys once for all that hold the refused token; one that was bought since old was leased serves without. old stays to be
-// returned by its owner.
+// What it buys covers the request's bound, up to four times the amount of a purchase. It buys once for all that hold the
+// refused token; one that was bought since old was leased serves without. old stays to be returned by its owner.
 func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	d.Refused(old, nil)
 	return d.lease(ctx, w, old)
 }
 
 func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
-	w.Hold = inRange(w.Hold)
+	c := w.cost()
 	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
 	s.usedFor(w.Model)
-	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
+	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
 			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()))
 		}
@@ -237,45 +240,56 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		e.Write(zap.String("seller", w.SellerID), zap.String("model", w.Model))
 	}
 	if w.NoPurchase {
-		if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), 0); l != nil {
+		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
 		return nil, s.fail("lease", "", ErrNoCredit)
 	}
 	l, err := s.buy(ctx, w, old)
 	if err != nil && ctx.Err() == nil {
-		if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), 0); l != nil {
+		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
 	}
 	return l, err
 }
 
-// inRange keeps a hold between nothing and money.Max: a request may say that it costs more, and sums of such overflow.
-func inRange(hold money.Micros) money.Micros { return min(max(0, hold), money.Max) }
+// cost is what a request takes of a token, in micros.
+type cost struct {
+	likely int64
+	bound  int64 // not below likely
+}
 
-// Covers tells whether a token is there that covers the hold, be there ever so little on it: one that serves where no other
-// can be bought.
+// cost keeps what a request says of itself between nothing and money.Max: sums of more would overflow.
+func (w *Want) cost() cost {
+	likely := min(max(0, w.Likely), money.Max)
+	return cost{int64(likely), int64(min(max(likely, w.Bound), money.Max))}
+}
+
+// Covers tells whether Lease would give a token without a purchase: one that is likely to suffice, or, where no other can be
+// bought, one that may.
 func (d *Desk) Covers(w Want) bool {
 	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
 	if s == nil {
 		return false
 	}
-	t, _ := s.choose(inRange(w.Hold), time.Now().Add(d.terms.Load().ExpiryMargin), 0)
-	return t != nil
+	c, deadline := w.cost(), time.Now().Add(d.terms.Load().ExpiryMargin)
+	t, _ := s.choose(c, deadline, 0)
+	return t != nil || s.largest(c, deadline, nil) != nil
 }
 
-// Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests, up to
-// what the seller says is usable, and always under the hold that it refused. Only the first call for a lease counts.
+// Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests: what is
+// usable of it is what the seller says, where it does, and a request that may cost as much does not get it again, unless
+// fewer others are using it than now. Only the first call for a lease counts.
 func (d *Desk) Refused(l *Lease, usable *money.Micros) {
-	if !l.refused.CompareAndSwap(false, true) {
+	if l.account() || !l.refused.CompareAndSwap(false, true) {
 		return
 	}
-	limit := l.hold - 1
-	if usable != nil {
-		limit = min(limit, int64(*usable))
-	}
-	l.token.refuse(limit)
+	had := l.token.refuse(l.cost, usable)
+	s := l.token.shelf
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.short.add(l.cost.bound, had, time.Now())
 }
 
 // Drop takes the lease's token out of use at once: the seller does not know it. What is left on it is booked as waste, with

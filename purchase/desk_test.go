@@ -185,6 +185,16 @@ func TestRebuyThreshold(t *testing.T) {
 		l := b.lease(testTerms.RebuyBelow - 1)
 		l.Return(0)
 		b.wantCalls(2, 2)
+		// It serves too where it may not suffice, as the seller alone knows that, and is in use by another: until the seller
+		// refuses it.
+		big := b.lease(testTerms.RebuyBelow)
+		if other := b.lease(testTerms.RebuyBelow); other.TokenID() != l.TokenID() || big.TokenID() != l.TokenID() {
+			t.Error("another token")
+		} else {
+			other.Return(0)
+		}
+		b.desk.Refused(big, nil)
+		big.Return(0)
 		limit := new(LimitError)
 		if err := b.refusedOver(testTerms.RebuyBelow); !errors.As(err, &limit) || limit.Limit != ledger.DailyLimit || limit.SpentMicros != 10*money.USD {
 			t.Errorf("over the limit: %v", err)

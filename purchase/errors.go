@@ -48,6 +48,8 @@ var (
 	ErrUseless = errors.New("the last two tokens of this seller served nothing")
 	// ErrNoCredit: no token is there, and none was to be bought.
 	ErrNoCredit = errors.New("no token there covers the request")
+	// ErrTooDear: the seller has refused as much as may be bought for a request that can cost as much as this one.
+	ErrTooDear = errors.New("the seller wants more for such a request than may be bought at once")
 	// ErrForbidden: this gateway's own rules keep it from the seller's address. It is an ErrUnreached too.
 	ErrForbidden = errors.New("the address is refused")
 	// ErrNoMethod: there is no payment method that both sides have.

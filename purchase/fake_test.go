@@ -23,6 +23,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -40,7 +41,8 @@ type asked struct {
 type fakeSeller struct {
 	delay    time.Duration
 	validFor time.Duration
-	credit   money.Micros
+	credit   money.Micros                        // zero: 5 dollars
+	exact    bool                                // the credit is what was asked for
 	fail     error                               // what every call ends with
 	answer   func(n int, a asked) *http.Response // n counts the calls of that path, from 1
 
@@ -105,6 +107,11 @@ func (s *fakeSeller) grant(a asked) *http.Response {
 	credit := s.credit
 	if credit == 0 {
 		credit = 5 * money.USD
+	}
+	for _, c := range s.calls {
+		if s.exact && c.key == a.key && strings.HasSuffix(c.path, wire.PurchaseCreatePath) {
+			credit = money.Micros(c.body["amountMicros"].(float64))
+		}
 	}
 	expires := time.Now().Add(s.validFor).UTC().Format(time.RFC3339)
 	if s.validFor == 0 {
@@ -282,7 +289,7 @@ func (m *fakeMethod) now(q Quote, intent json.RawMessage, f func(int) (Outcome, 
 		panic("an intent that was not prepared")
 	}
 	if f == nil {
-		return Proven(json.RawMessage(`{"hash":"h"}`)), nil
+		return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
 	}
 	return f(n)
 }
@@ -350,14 +357,14 @@ func (b *bench) open(j Journal) {
 func (b *bench) want(hold money.Micros) Want {
 	return Want{
 		SellerID: "acme", Origin: "https://acme.example", BaseURL: "https://acme.example/base/", Model: "m",
-		Methods: []NamedMethod{{"fake", b.method}}, Transport: b.seller, Hold: hold,
+		Methods: []NamedMethod{{"fake", b.method}}, Transport: b.seller, Likely: hold, Bound: hold,
 	}
 }
 
 // has tells whether a token is there that Lease would give without a purchase.
 func has(d *Desk, w Want) bool {
 	terms := d.terms.Load()
-	t, _ := d.shelf(origin{w.SellerID, w.Origin}).choose(inRange(w.Hold), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	t, _ := d.shelf(origin{w.SellerID, w.Origin}).choose(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 	return t != nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
 const (
@@ -32,15 +33,32 @@ type flight struct {
 	human   Outcome // what a human is asked to do, if so
 }
 
+// maxTimes is how many times the amount of a purchase may be bought for a request that needs more.
+const maxTimes = 4
+
+// amount is what is to be bought for a request: what it is likely to cost, or, once the seller has refused a token for that,
+// what it can cost. It is not enough where more than that was refused for such a request before.
+func (s *shelf) amount(c cost, refused bool, now time.Time) (amount money.Micros, enough bool) {
+	had, known := s.short.had(c.bound, now)
+	need := c.likely
+	if refused || known {
+		need = c.bound
+	}
+	per := s.desk.terms.Load().Amount
+	amount = max(per, min(money.Micros(need), maxTimes*per))
+	return amount, !known || int64(amount) > had
+}
+
 // begin starts a purchase, unless the seller or the operator's limits forbid it. s.mu is held.
-func (s *shelf) begin(w Want, now time.Time) (*flight, error) {
-	terms := s.desk.terms.Load()
-	amount := max(terms.Amount, min(w.Hold, 4*terms.Amount))
+func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
+	amount, enough := s.amount(w.cost(), refused, now)
 	switch {
 	case len(w.Methods) == 0:
 		return nil, s.fail("buy", "add a payment that the seller takes", ErrNoMethod)
 	case amount <= 0:
 		return nil, s.fail("buy", "set an amount above zero", errors.New("the amount of a purchase is zero"))
+	case !enough:
+		return nil, s.fail("buy", "lower the request's output limit, or raise the amount of a purchase", ErrTooDear)
 	case s.useless():
 		s.shutUntil(now.Add(shutFor))
 		return nil, s.fail("buy", "it gets no more money until it is forgiven, or the process starts again", ErrUseless)
@@ -194,7 +212,7 @@ func (f *flight) inDoubt(err error) {
 	s.mu.Unlock()
 	if first {
 		fields := append(f.fields(), zap.Error(err))
-		if f.human.Kind == OutcomeNeedsHuman {
+		if f.human.Kind == payment.OutcomeNeedsHuman {
 			fields = append(fields, zap.String("link", f.human.Link), zap.String("hint", f.human.Text))
 		}
 		s.desk.log.Warn("purchase.in_doubt", fields...)
@@ -237,7 +255,7 @@ func (f *flight) land() {
 		s.remember(t)
 		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
 		for i, w := range f.waiters {
-			leases[i] = t.share(w.hold)
+			leases[i] = t.share(w.cost)
 		}
 		s.put(t, time.Now().Add(s.desk.terms.Load().ExpiryMargin))
 		for i, w := range f.waiters {

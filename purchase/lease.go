@@ -10,7 +10,7 @@ import (
 // Lease is one request's use of a token. It must be returned, once what the request cost is booked.
 type Lease struct {
 	token  *token
-	hold   int64
+	cost   cost
 	after  uint64 // tokens bought at this seller before the lease began
 	ticket uint64 // its number among the token's leases
 	alone  bool   // no other lease was out when it began
@@ -51,7 +51,7 @@ func (l *Lease) Served() { l.token.confirm() }
 // is negative. Only the first call counts.
 func (l *Lease) Return(delta money.Micros) {
 	if l.returned.CompareAndSwap(false, true) {
-		l.token.settle(l.hold, int64(delta), delta < 0)
+		l.token.settle(l.cost, int64(delta), delta < 0)
 	}
 }
 
@@ -75,7 +75,7 @@ func (l *Lease) Again() *Lease {
 	case l.token.state.Load() != live, l.refused.Load():
 		return nil
 	}
-	return l.token.share(l.hold)
+	return l.token.share(l.cost)
 }
 
 // Lose is Return for an attempt that failed: what it has cost was wasted, and the token has served nothing by it.
@@ -87,5 +87,5 @@ func (l *Lease) Lose(delta money.Micros) {
 	s.mu.Lock()
 	s.wasted -= min(delta, 0)
 	s.mu.Unlock()
-	l.token.settle(l.hold, int64(delta), false)
+	l.token.settle(l.cost, int64(delta), false)
 }

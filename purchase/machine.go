@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -192,22 +193,22 @@ func (m *machine) track(ctx context.Context) error {
 }
 
 func (m *machine) outcome(ctx context.Context, o Outcome, err error) error {
-	if ctx.Err() != nil && (err != nil || o.Kind == OutcomePending) {
+	if ctx.Err() != nil && (err != nil || o.Kind == payment.OutcomePending) {
 		return ctx.Err()
 	}
 	if err != nil {
 		return errPending // the fate of the money is unknown, whatever the error says
 	}
 	switch o.Kind {
-	case OutcomeProven:
+	case payment.OutcomeProven:
 		if !json.Valid(o.Proof) {
 			return m.end(ctx, ledger.Disputed, false, "pay", "", refusal("the method's proof is not JSON"))
 		}
 		m.p.Proof = o.Proof
 		return m.advance(ctx, ledger.Proven)
-	case OutcomeFailed:
+	case payment.OutcomeFailed:
 		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", refusal("the payment failed"))
-	case OutcomeNeedsHuman:
+	case payment.OutcomeNeedsHuman:
 		m.human = o
 		if m.p.State != ledger.NeedsHuman {
 			if err := m.advance(ctx, ledger.NeedsHuman); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -243,16 +244,16 @@ func TestPayments(t *testing.T) {
 		traced     int
 	}{
 		"at once":          {nil, nil, nil, wholeWay, 0},
-		"pending":          {script(Pending()), script(Pending(), Pending(), Proven(proof)), nil, wholeWay, 3},
-		"error, then paid": {script(lost), script(lost, Proven(proof)), nil, wholeWay, 2},
-		"never reached":    {script(lost), script(Failed(true)), ErrRefused, "creating quoted prepared paying failed", 1},
-		"failed, unpaid":   {script(Failed(true)), nil, ErrRefused, "creating quoted prepared paying failed", 0},
-		"failed, paid":     {script(Failed(false)), nil, ErrDisputed, "creating quoted prepared paying failed", 0},
+		"pending":          {script(payment.Pending()), script(payment.Pending(), payment.Pending(), payment.Proven(proof)), nil, wholeWay, 3},
+		"error, then paid": {script(lost), script(lost, payment.Proven(proof)), nil, wholeWay, 2},
+		"never reached":    {script(lost), script(payment.Failed(true)), ErrRefused, "creating quoted prepared paying failed", 1},
+		"failed, unpaid":   {script(payment.Failed(true)), nil, ErrRefused, "creating quoted prepared paying failed", 0},
+		"failed, paid":     {script(payment.Failed(false)), nil, ErrDisputed, "creating quoted prepared paying failed", 0},
 		"human": {
-			script(NeedsHuman("https://pay.example", "scan")), script(NeedsHuman("https://pay.example", "scan"), Proven(proof)), ErrInDoubt,
+			script(payment.NeedsHuman("https://pay.example", "scan")), script(payment.NeedsHuman("https://pay.example", "scan"), payment.Proven(proof)), ErrInDoubt,
 			strings.Replace(wholeWay, "paying", "paying needs_human", 1), 2,
 		},
-		"proof is no JSON": {script(Proven(json.RawMessage("{"))), nil, ErrDisputed, "creating quoted prepared paying disputed", 0},
+		"proof is no JSON": {script(payment.Proven(json.RawMessage("{"))), nil, ErrDisputed, "creating quoted prepared paying disputed", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &fakeMethod{pay: c.pay, track: c.track}

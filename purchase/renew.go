@@ -38,13 +38,13 @@ func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	s := d.shelf(origin{a.SellerID, a.Origin})
 	now := time.Now()
-	w.Hold = 0
+	w.Likely, w.Bound = 0, 0
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ages(a, now) || !s.wantsAhead(a, now) {
 		return false, nil
 	}
-	_, err = s.begin(w, now)
+	_, err = s.begin(w, now, false)
 	return err == nil, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -22,9 +23,9 @@ func leftAt(t *testing.T) map[ledger.PurchaseState]ledger.Purchase {
 	left := make(map[ledger.PurchaseState]ledger.Purchase)
 	human := func(n int) (Outcome, error) {
 		if n == 1 {
-			return NeedsHuman("https://pay.example", "scan"), nil
+			return payment.NeedsHuman("https://pay.example", "scan"), nil
 		}
-		return Proven(json.RawMessage(`{"hash":"h"}`)), nil
+		return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
 	}
 	m := &fakeMethod{pay: human, track: func(int) (Outcome, error) { return human(2) }}
 	trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
@@ -116,12 +117,12 @@ func TestCrashThenTrouble(t *testing.T) {
 		"an order of that key is there":   {state: ledger.Creating, seller: at(wire.PurchaseCreatePath, onceThen(409)), ends: ledger.Failed, unpaid: true},
 		"the seller is gone":              {state: ledger.Creating, fail: &net.OpError{Op: "dial", Err: errors.New("refused")}, ends: ledger.Failed, unpaid: true, err: ErrUnreached},
 		"the limits are lower now":        {state: ledger.Prepared, over: ledger.Paying, ends: ledger.Failed, unpaid: true, err: new(LimitError)},
-		"the payment was never reached":   {state: ledger.Paying, track: outcome(Failed(true), nil), ends: ledger.Failed, unpaid: true},
-		"the payment failed, and is gone": {state: ledger.Paying, track: outcome(Failed(false), nil), ends: ledger.Failed},
+		"the payment was never reached":   {state: ledger.Paying, track: outcome(payment.Failed(true), nil), ends: ledger.Failed, unpaid: true},
+		"the payment failed, and is gone": {state: ledger.Paying, track: outcome(payment.Failed(false), nil), ends: ledger.Failed},
 		"nobody knows of the payment":     {state: ledger.Paying, track: outcome(Outcome{}, errors.New("lost")), err: ErrTooSlow},
-		"the payment is still pending":    {state: ledger.Paying, track: outcome(Pending(), nil), err: ErrTooSlow},
-		"the payment waits for a human":   {state: ledger.NeedsHuman, track: outcome(NeedsHuman("https://pay.example", "scan"), nil), err: ErrInDoubt},
-		"a human has called it off":       {state: ledger.NeedsHuman, track: outcome(Failed(true), nil), ends: ledger.Failed, unpaid: true},
+		"the payment is still pending":    {state: ledger.Paying, track: outcome(payment.Pending(), nil), err: ErrTooSlow},
+		"the payment waits for a human":   {state: ledger.NeedsHuman, track: outcome(payment.NeedsHuman("https://pay.example", "scan"), nil), err: ErrInDoubt},
+		"a human has called it off":       {state: ledger.NeedsHuman, track: outcome(payment.Failed(true), nil), ends: ledger.Failed, unpaid: true},
 		"the key was used otherwise":      {state: ledger.Completing, seller: at(wire.PurchaseCompletePath, onceThen(409)), ends: ledger.Disputed},
 		"the seller has lost its memory":  {state: ledger.Proven, seller: at(wire.PurchaseCompletePath, onceThen(404)), ends: ledger.Disputed},
 		"the seller can't say":            {state: ledger.Completing, seller: at(wire.PurchaseCompletePath, always(503, "")), err: ErrInDoubt},

@@ -25,6 +25,7 @@ type shelf struct {
 	mu        sync.Mutex
 	retired   []*token     // no longer live, and their rest not booked yet
 	unclaimed []*token     // without expiry, for one request, and none has come yet
+	short     shortage     // what was refused for want of credit
 	flight    *flight      // the purchase that is going on, or in doubt
 	last      [2]*token    // the last two bought in this process, the newest first
 	started   [3]time.Time // the last purchases, the newest first
@@ -40,27 +41,59 @@ func newShelf(d *Desk, o origin) *shelf {
 	return s
 }
 
-// take leases the smallest token that covers the hold, lives on past the deadline, and has floor or more on it. There may
-// be none. No lock is taken.
-func (s *shelf) take(hold money.Micros, deadline time.Time, floor money.Micros) *Lease {
+// take leases the smallest token that covers the likely cost, lives on past the deadline, and has floor or more on it. There
+// may be none. No lock is taken.
+func (s *shelf) take(c cost, deadline time.Time, floor money.Micros) *Lease {
 	for {
-		best, stale := s.choose(hold, deadline, floor)
+		best, stale := s.choose(c, deadline, floor)
 		if stale {
 			s.wake()
 		}
 		if best == nil {
 			return nil
 		}
-		if best.reserve(int64(hold)) {
-			if l := best.lease(int64(hold)); l != nil {
+		if best.reserve(c.likely) {
+			if l := best.lease(c); l != nil {
 				return l
 			}
 		}
 	}
 }
 
+// takeAny is take for a request that would be refused otherwise: a token that covers it, else the largest, whatever others hold
+// of it. It is not the one that was just refused.
+func (s *shelf) takeAny(c cost, deadline time.Time, refused *Lease) *Lease {
+	if l := s.take(c, deadline, 0); l != nil {
+		return l
+	}
+	for {
+		t := s.largest(c, deadline, refused)
+		if t == nil {
+			return nil
+		}
+		t.free.Add(-c.likely)
+		if l := t.lease(c); l != nil {
+			return l
+		}
+	}
+}
+
+// largest gives the token with the most that may be spent, if there is one that this request may try.
+func (s *shelf) largest(c cost, deadline time.Time, refused *Lease) (best *token) {
+	var most int64
+	for _, t := range *s.tokens.Load() {
+		if refused != nil && t == refused.token || !t.expires.After(deadline) || t.state.Load() != live || t.onTrial() || t.bars(c.bound) {
+			continue
+		}
+		if usable := t.usable(); usable > most {
+			best, most = t, usable
+		}
+	}
+	return best
+}
+
 // choose gives the token that take should try, and tells whether there is one that has had its time.
-func (s *shelf) choose(hold money.Micros, deadline time.Time, floor money.Micros) (best *token, stale bool) {
+func (s *shelf) choose(c cost, deadline time.Time, floor money.Micros) (best *token, stale bool) {
 	var least int64
 	for _, t := range *s.tokens.Load() {
 		if !t.expires.After(deadline) {
@@ -68,7 +101,7 @@ func (s *shelf) choose(hold money.Micros, deadline time.Time, floor money.Micros
 			continue
 		}
 		free := t.free.Load()
-		if free < int64(hold) || t.low(int64(floor)) || t.state.Load() != live || t.onTrial() {
+		if free < c.likely || t.low(int64(floor)) || t.state.Load() != live || t.onTrial() || t.bars(c.bound) {
 			continue
 		}
 		if best == nil || free < least {
@@ -97,13 +130,13 @@ func (s *shelf) put(t *token, deadline time.Time) {
 }
 
 // claim gives a request the token that nobody was there for, if there is one. s.mu is held.
-func (s *shelf) claim(hold money.Micros) *Lease {
+func (s *shelf) claim(c cost) *Lease {
 	if len(s.unclaimed) == 0 {
 		return nil
 	}
 	t := s.unclaimed[0]
 	s.unclaimed = s.unclaimed[1:]
-	l := t.share(int64(hold))
+	l := t.share(c)
 	s.retire(t, noExpiry)
 	return l
 }

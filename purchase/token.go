@@ -12,7 +12,7 @@ import (
 
 // token is a bought credential and what is left on it. Requests reserve and give back without a lock.
 //
-// free = balance - blocked - the holds of the leases that are out.
+// free = balance - blocked - the likely cost of the leases that are out.
 type token struct {
 	id      string
 	bearer  string
@@ -26,6 +26,12 @@ type token struct {
 	free    atomic.Int64
 	balance atomic.Int64 // as the ledger has it
 	blocked atomic.Int64 // the part of it that the seller would not let us spend
+	bounds  atomic.Int64 // the sum of what the leases that are out can cost
+
+	// A request that can cost barred or more does not get the token: the seller has refused it to one. While crowd other leases
+	// are out, or more, one that can cost crowded does not either: that many were out when it was refused.
+	barred, crowded atomic.Int64
+	crowd           atomic.Uint64
 
 	// use packs two counts, so that both change at once: the leases that were ever begun (upper half, it may wrap) and those
 	// that are out (lower half).
@@ -63,6 +69,8 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	}
 	n.balance.Store(int64(t.BalanceMicros))
 	n.free.Store(int64(t.BalanceMicros))
+	n.barred.Store(math.MaxInt64)
+	n.crowded.Store(math.MaxInt64)
 	n.served.Store(t.Used > 0)
 	n.doubted.Store(t.Unconfirmed)
 	return n
@@ -80,23 +88,31 @@ func (t *token) low(floor int64) bool {
 	return t.usable() < floor
 }
 
-// reserve takes a hold from what is free, or tells that there is not enough.
-func (t *token) reserve(hold int64) bool {
+// out is how many leases are out.
+func (t *token) out() uint64 { return t.use.Load() & outMask }
+
+// bars tells whether the seller has refused the token to a request that can cost as much, and nothing has changed since.
+func (t *token) bars(bound int64) bool {
+	return bound >= t.barred.Load() || bound >= t.crowded.Load() && t.out() >= t.crowd.Load()
+}
+
+// reserve takes a likely cost from what is free, or tells that there is not enough.
+func (t *token) reserve(likely int64) bool {
 	for {
 		free := t.free.Load()
-		if free < hold {
+		if free < likely {
 			return false
 		}
-		if t.free.CompareAndSwap(free, free-hold) {
+		if t.free.CompareAndSwap(free, free-likely) {
 			return true
 		}
 	}
 }
 
-// lease begins a lease on a hold that was reserved. Where the token was retired meanwhile there is none, and the hold is
-// back.
-func (t *token) lease(hold int64) *Lease {
-	l := t.begin(hold)
+// lease begins a lease on a cost that was reserved. Where the token was retired meanwhile there is none, and what was reserved
+// is back.
+func (t *token) lease(c cost) *Lease {
+	l := t.begin(c)
 	if t.state.Load() != live || t.doubted.Load() && !l.alone {
 		l.Return(0)
 		return nil
@@ -111,34 +127,36 @@ func (t *token) confirm() {
 }
 
 // onTrial tells whether the token is doubted, and a request is trying it.
-func (t *token) onTrial() bool { return t.doubted.Load() && t.use.Load()&outMask != 0 }
+func (t *token) onTrial() bool { return t.doubted.Load() && t.out() != 0 }
 
 // share begins a lease whatever is free: for those that shared the token's purchase.
-func (t *token) share(hold int64) *Lease {
-	t.free.Add(-hold)
-	l := t.begin(hold)
+func (t *token) share(c cost) *Lease {
+	t.free.Add(-c.likely)
+	l := t.begin(c)
 	l.bought = true
 	return l
 }
 
-func (t *token) begin(hold int64) *Lease {
+func (t *token) begin(c cost) *Lease {
+	t.bounds.Add(c.bound)
 	after := t.shelf.bought.Load()
 	use := t.use.Add(oneBegun + 1)
 	t.usedAt.Store(time.Now().UnixNano())
-	return &Lease{token: t, hold: hold, after: after, ticket: use >> 32, alone: use&outMask == 1}
+	return &Lease{token: t, cost: c, after: after, ticket: use >> 32, alone: use&outMask == 1}
 }
 
-// settle ends a lease: the hold is free again, but for what was spent.
-func (t *token) settle(hold, delta int64, served bool) {
+// settle ends a lease: what was reserved is free again, but for what was spent.
+func (t *token) settle(c cost, delta int64, served bool) {
 	if served {
 		t.confirm()
 	}
 	if delta != 0 {
 		t.balance.Add(delta)
 	}
-	t.free.Add(hold + delta)
-	if delta < -hold && t.blocked.Load() > 0 {
-		t.unblock(-delta - hold)
+	t.free.Add(c.likely + delta)
+	t.bounds.Add(-c.bound)
+	if delta < -c.likely && t.blocked.Load() > 0 {
+		t.unblock(-delta - c.likely)
 	}
 	t.usedAt.Store(time.Now().UnixNano())
 	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0) {
@@ -146,8 +164,8 @@ func (t *token) settle(hold, delta int64, served bool) {
 	}
 }
 
-// unblock takes back what was blocked, once the books have come down to what the seller says: a request does not cost more
-// than its hold, so what is beyond that is the correction of a balance.
+// unblock takes back what was blocked, once the books have come down to what the seller says: what is beyond the likely cost
+// of a request is mostly the correction of a balance. Where it is not, the seller refuses once more.
 func (t *token) unblock(correction int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,15 +174,25 @@ func (t *token) unblock(correction int64) {
 	t.free.Add(n)
 }
 
-// refuse brings what is usable down to limit, if it is more.
-func (t *token) refuse(limit int64) {
+// refuse notes that the seller has refused the token to a request, which is still out, and brings what is usable down to what
+// the seller says. It gives what was usable by that.
+func (t *token) refuse(c cost, usable *money.Micros) (had int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused.Store(true)
-	if over := t.usable() - limit; over > 0 {
-		t.blocked.Add(over)
-		t.free.Add(-over)
+	if usable != nil {
+		if over := t.usable() - max(0, int64(*usable)); over > 0 {
+			t.blocked.Add(over)
+			t.free.Add(-over)
+		}
 	}
+	if others := t.out() - 1; others == 0 {
+		t.barred.Store(min(c.bound, t.barred.Load()))
+	} else if crowded := t.crowded.Load(); c.bound < crowded || others < t.crowd.Load() {
+		t.crowd.Store(others)
+		t.crowded.Store(min(c.bound, crowded))
+	}
+	return t.usable()
 }
 
 // end claims the token for whoever books its rest: true once, when it is retired and nobody uses it.

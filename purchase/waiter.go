@@ -12,7 +12,7 @@ const patience = 10 * time.Second
 
 // waiter is a request that waits for a purchase. It is told once.
 type waiter struct {
-	hold int64
+	cost cost
 	told chan verdict
 }
 
@@ -31,12 +31,12 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		s.mu.Unlock()
 		return l, nil
 	}
-	f, err := s.join(w, time.Now())
+	f, err := s.join(w, time.Now(), old != nil)
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
 	}
-	me := &waiter{hold: int64(w.Hold), told: make(chan verdict, 1)}
+	me := &waiter{cost: w.cost(), told: make(chan verdict, 1)}
 	f.waiters = append(f.waiters, me)
 	s.mu.Unlock()
 
@@ -74,23 +74,25 @@ func (s *shelf) leave(f *flight, me *waiter) (*Lease, error) {
 // arrived gives a token that came while the request was on its way to buy one. s.mu is held.
 func (s *shelf) arrived(w Want, old *Lease) *Lease {
 	terms := s.desk.terms.Load()
-	if l := s.take(w.Hold, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
+	c := w.cost()
+	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		return l
 	}
-	if l := s.claim(w.Hold); l != nil {
+	if l := s.claim(c); l != nil {
 		return l
 	}
 	if t := s.last[0]; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
-		return t.share(int64(w.Hold))
+		return t.share(c)
 	}
 	return nil
 }
 
-// join gives the seller's purchase, if it is worth waiting for, or begins one. s.mu is held.
-func (s *shelf) join(w Want, now time.Time) (*flight, error) {
+// join gives the seller's purchase, if it is worth waiting for, or begins one, which covers the request's bound where that was
+// refused a token. s.mu is held.
+func (s *shelf) join(w Want, now time.Time, refused bool) (*flight, error) {
 	f := s.flight
 	if f == nil {
-		return s.begin(w, now)
+		return s.begin(w, now, refused)
 	}
 	f.meet(w, now)
 	switch {

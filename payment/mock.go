@@ -1,4 +1,4 @@
-package purchase
+package payment
 
 import (
 	"context"
@@ -16,7 +16,7 @@ type Mock struct{}
 
 // CaddyModule returns the Caddy module information.
 func (Mock) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.tokenbuddy.payment.mock", New: func() caddy.Module { return new(Mock) }}
+	return caddy.ModuleInfo{ID: caddy.ModuleID(Namespace + ".mock"), New: func() caddy.Module { return new(Mock) }}
 }
 
 // UnmarshalCaddyfile sets up the method from Caddyfile tokens. It takes no arguments and an empty block at most:

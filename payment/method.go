@@ -1,0 +1,105 @@
+// Package payment is what payment methods are made of: ways of paying a seller, as Caddy guest modules. It is all that their
+// authors need, and has no more in it than that.
+//
+// A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
+// it can do beside is told by the small interfaces of this package: Fate, Patience, Present, Ending, Named. Package
+// paymenttest holds a method to its promises.
+package payment
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Namespace is where Caddy looks for payment methods.
+const Namespace = "http.tokenbuddy.payment"
+
+// Method is a way of paying a seller.
+//
+// Rails differ: some pay at once, some hand over to another program and may need a human, some spend at the moment of
+// signing, some can be followed by a hash, some move money only when the seller cashes the proof. The four calls fit all of
+// them if each keeps its promise:
+//
+//   - Check is pure: it looks at the quote and says whether this method would pay it. No I/O, no money. The ceiling is what
+//     was asked for; the quote's amount is never above it.
+//   - Prepare chooses the rail's own idempotency key (a nonce, a payment hash, an invoice number), best made from the
+//     purchase's id, and moves no money. What it returns is one JSON value, and durable before Pay is called; it may hold
+//     secrets (it is stored encrypted). It may be asked again for a purchase for which Pay was never called.
+//   - Pay pays. It may be called again with the same intent and must not pay twice, whatever became of the first call: at the
+//     same time, after a crash, by another instance.
+//   - Track tells what became of a payment, and starts nothing: it is what is called after a crash, and after a Pay that
+//     ended with an error or is pending. Where Pay was never reached, it says Failed(true), or Proven where the proof alone
+//     moves no money.
+//
+// Each call but Check has 30 seconds, or what Patience says, and is to return when its context ends: the purchase goes on
+// without one that does not. A payment that takes longer is Pending, and is asked about with Track again, less and less often.
+// An error from Pay or Track means that the fate of the money is not known; it is not a failure. Likewise a panic, and a proof
+// that is not JSON.
+//
+// Errors and the texts in outcomes are shown to the operator, as far as they can be printed: no secret and nothing that a
+// seller has written may be in them.
+//
+// A method is shared by all sellers and all configs of a process: its calls come from many goroutines, and may come after the
+// config that it was loaded for has gone. Where several instances have one name, the newest is called; Caddy's Cleanup comes
+// after the last call.
+type Method interface {
+	Check(q Quote, ceiling money.Micros) error
+	Prepare(ctx context.Context, q Quote) (intent json.RawMessage, err error)
+	Pay(ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error)
+	Track(ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error)
+}
+
+// Fate is a Method that knows what became of money whose proof has gone to the seller: on rails that move it when the seller
+// cashes the proof, the seller's refusal is not a no. Fate is asked when the seller has not granted a token for the proof, in
+// turn with the seller, and starts nothing.
+//
+//   - Failed(true): it has not moved, and can never move any more for this intent. The purchase ends, and it is given back to
+//     the limits.
+//   - Failed(false): it is gone, or nobody can know. It counts as spent; after a refusal the purchase ends.
+//   - Proven: it has moved. The seller is asked for the token a while longer, and gets no more money if it grants none.
+//   - Pending, or an error: not known yet.
+//
+// A method without it is taken to have paid whenever it has given a proof.
+type Fate interface {
+	Fate(ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error)
+}
+
+// Patience is a Method whose steps may take longer than the 30 seconds that each has: Pay, Track, Fate, and the call in which
+// the seller is shown the proof and cashes it. At most 5 minutes are given.
+type Patience interface {
+	Patience(q Quote, intent json.RawMessage) time.Duration
+}
+
+// Present is a Method whose proof goes to the seller in headers, beside the body that has it. The headers of HTTP itself and
+// of the purchase protocol can't be set, nor Authorization and Cookie.
+type Present interface {
+	Present(proof json.RawMessage) http.Header
+}
+
+// Ending is a Method that wants to hear of the end of each purchase that it has prepared, whatever the end. It is told once at
+// most, and not where the process ends at that moment.
+type Ending interface {
+	Ended(q Quote, intent json.RawMessage)
+}
+
+// Named is a Method that is known by another name than its module's: one module under several names.
+type Named interface {
+	MethodName() string
+}
+
+// Quote is a seller's order as a payment method sees it. It is the same at every call for one purchase, also after a
+// restart.
+type Quote struct {
+	PurchaseID   string          // our own id of the purchase, unique for all time
+	SellerID     string          // the seller, with its origin
+	Origin       string          // scheme://host[:port]
+	OrderID      string          // the seller's id of the order; a stranger's text
+	Model        string          // the model that the purchase was made for
+	AmountMicros money.Micros    // what is to be paid: above zero, and never above what was asked for
+	Payment      json.RawMessage // what the seller says the method needs: valid JSON of at most 64 KiB, else a stranger's
+	ExpiresAt    time.Time       // when the order can no longer be paid; zero when the seller did not say
+}
