@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
-	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/facilitator"
 )
@@ -207,4 +207,19 @@ func TestPresent(t *testing.T) {
 	}
 }
 
-var _ = x402.Version
+// TestBounds: what the gateway is to hold for the method.
+func TestBounds(t *testing.T) {
+	m := mustLoad(t, words+"payee pinned "+payee)
+	q := quote(requirement(nil))
+	if m.MostPerDay() != 20*money.USD || m.Payee(q) != payee {
+		t.Errorf("limit %s, payee %s", m.MostPerDay(), m.Payee(q))
+	}
+	q.SellerID = "pinned"
+	if got := m.Payee(q); got != "" {
+		t.Errorf("the operator has named them, and %s is to be kept", got)
+	}
+	q = quote(requirement(map[string]string{"amount": `"1"`}))
+	if got := m.Payee(q); got != "" {
+		t.Errorf("what is refused has payee %s", got)
+	}
+}

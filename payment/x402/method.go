@@ -200,6 +200,18 @@ func (m *Method) Present(proof json.RawMessage) http.Header {
 	return http.Header{HeaderSignature: {base64.StdEncoding.EncodeToString(proof)}}
 }
 
+// MostPerDay is the daily limit.
+func (m *Method) MostPerDay() money.Micros { return m.dailyLimit }
+
+// Payee is the address that a quote wants paid; empty where the operator has named those of the seller.
+func (m *Method) Payee(q payment.Quote) string {
+	o, err := m.check(q, q.AmountMicros)
+	if _, named := m.payees[q.SellerID]; named || err != nil {
+		return ""
+	}
+	return o.payTo.String()
+}
+
 // Address is the wallet's.
 func (m *Method) Address() string { return m.key.Address().String() }
 
@@ -217,6 +229,8 @@ var (
 	_ payment.Fate          = (*Method)(nil)
 	_ payment.Patience      = (*Method)(nil)
 	_ payment.Present       = (*Method)(nil)
+	_ payment.Bounded       = (*Method)(nil)
+	_ payment.Payee         = (*Method)(nil)
 	_ caddy.Provisioner     = (*Method)(nil)
 	_ caddy.CleanerUpper    = (*Method)(nil)
 	_ caddyfile.Unmarshaler = (*Method)(nil)
