@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
 )
 
 // staleAfter is how old the latest block of a node may be: an older one says nothing of what goes on now.
@@ -14,7 +15,7 @@ const staleAfter = time.Minute
 type network struct {
 	id     string
 	domain eip3009.Domain
-	nodes  []node
+	nodes  []node.Node
 }
 
 // fate is what a chain says of an authorization.
@@ -30,45 +31,45 @@ const (
 // ask asks all nodes of the network what became of an authorization. Only what all say counts: one that is away, behind, of
 // another chain or of another opinion makes it unknown. The transaction is there when one of them knows it.
 func (n *network) ask(ctx context.Context, in intent, nonce eip3009.Hash) (f fate, transaction string) {
-	for i, node := range n.nodes {
-		one, tx, err := node.ask(ctx, n.domain.ChainID, in, nonce)
-		if err != nil || i > 0 && one != f {
+	for i, one := range n.nodes {
+		says, tx, err := askNode(ctx, one, n.domain.ChainID, in, nonce)
+		if err != nil || i > 0 && says != f {
 			return unknown, ""
 		}
-		if f = one; transaction == "" {
+		if f = says; transaction == "" {
 			transaction = tx
 		}
 	}
 	return f, transaction
 }
 
-func (n node) ask(ctx context.Context, chain uint64, in intent, nonce eip3009.Hash) (fate, string, error) {
-	if err := n.sameChain(ctx, chain); err != nil {
+func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce eip3009.Hash) (fate, string, error) {
+	if err := n.SameChain(ctx, chain); err != nil {
 		return unknown, "", err
 	}
-	latest, now, err := n.block(ctx, "latest")
+	latest, now, err := n.Block(ctx, "latest")
 	if err != nil {
 		return unknown, "", err
 	}
 	if time.Since(now) > staleAfter {
 		return unknown, "", nil
 	}
-	used, err := n.used(ctx, in.Asset, in.From, nonce, latest)
+	used, err := n.Used(ctx, in.Asset, in.From, nonce, latest)
 	if err != nil {
 		return unknown, "", err
 	}
 	if used {
-		return moved, n.transaction(ctx, in.Asset, in.From, nonce, latest), nil
+		return moved, n.Transaction(ctx, in.Asset, in.From, nonce, latest), nil
 	}
 	// What a block says that can still be replaced is no proof that nothing will come.
-	final, at, err := n.block(ctx, "finalized")
+	final, at, err := n.Block(ctx, "finalized")
 	if err != nil {
 		return unknown, "", err
 	}
 	if at.Before(in.expires()) || final > latest {
 		return open, "", nil
 	}
-	if used, err = n.used(ctx, in.Asset, in.From, nonce, final); err != nil {
+	if used, err = n.Used(ctx, in.Asset, in.From, nonce, final); err != nil {
 		return unknown, "", err
 	}
 	if used {
@@ -93,16 +94,16 @@ type NetworkStatus struct {
 // status asks the first node for the balance, and all whether they are there.
 func (n *network) status(ctx context.Context, wallet eip3009.Address) NetworkStatus {
 	s := NetworkStatus{Network: n.id, NoRPC: len(n.nodes) == 0, CheckedAt: time.Now().UTC()}
-	for i, node := range n.nodes {
-		err := node.sameChain(ctx, n.domain.ChainID)
-		var latest quantity
+	for i, one := range n.nodes {
+		err := one.SameChain(ctx, n.domain.ChainID)
+		var latest node.Quantity
 		var at time.Time
 		if err == nil {
-			latest, at, err = node.block(ctx, "latest")
+			latest, at, err = one.Block(ctx, "latest")
 		}
 		var balance eip3009.Uint256
 		if err == nil {
-			balance, err = node.read(ctx, n.domain.Contract, selectBalanceOf, latest, pad(wallet))
+			balance, err = one.Balance(ctx, n.domain.Contract, wallet, latest)
 		}
 		if err != nil {
 			s.Error = nodeName(i) + " of " + n.id + ": " + err.Error()

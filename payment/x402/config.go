@@ -14,6 +14,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/internal/words"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
 )
 
 // Config is what the operator says of the method.
@@ -221,7 +222,7 @@ func (m *Method) resolveNetworks(repl *caddy.Replacer) error {
 	if len(m.Networks) == 0 {
 		return errors.New("no network is there to pay on: expected at least one, such as network eip155:8453")
 	}
-	m.client = newClient()
+	m.client = node.NewClient()
 	for _, n := range m.Networks {
 		domain, err := Domain(n.ID, n.Token)
 		if err != nil {
@@ -240,7 +241,7 @@ func (m *Method) resolveNetworks(repl *caddy.Replacer) error {
 			if strings.Contains(u, "{") || checkRPC([]string{u}) != nil {
 				return fmt.Errorf("network %s: %s is not an http or https URL", n.ID, nodeName(i))
 			}
-			resolved.nodes = append(resolved.nodes, node{url: u, client: m.client})
+			resolved.nodes = append(resolved.nodes, node.Node{URL: u, Client: m.client})
 		}
 		m.networks = append(m.networks, resolved)
 	}

@@ -66,13 +66,41 @@ func (c *Chain) node(method string, params []json.RawMessage) (any, bool) {
 		}
 		logs := []any{}
 		for _, t := range c.order {
-			if filter.Topics[2] == t.Nonce.String() {
-				logs = append(logs, map[string]string{"transactionHash": t.Transaction.String()})
+			if filter.Topics[1] == padded(t.From) && filter.Topics[2] == t.Nonce.String() {
+				logs = append(logs, c.events(t)[0])
 			}
 		}
 		return logs, true
+	case "eth_getTransactionReceipt":
+		for _, t := range c.order {
+			if t.Transaction.String() == text(0) {
+				return map[string]any{"status": "0x1", "logs": c.events(t)}, true
+			}
+		}
 	}
 	return nil, false
+}
+
+var eventTransfer = eip3009.Keccak([]byte("Transfer(address,address,uint256)")).String()
+
+func padded(a eip3009.Address) string {
+	var w eip3009.Hash
+	copy(w[12:], a[:])
+	return w.String()
+}
+
+// events are what the token tells of a payment.
+func (c *Chain) events(t Transfer) []any {
+	return []any{
+		map[string]any{
+			"address": c.Domain.Contract, "topics": []string{eventUsed, padded(t.From), t.Nonce.String()}, "data": "0x", "logIndex": "0x6",
+			"transactionHash": t.Transaction.String(),
+		},
+		map[string]any{
+			"address": c.Domain.Contract, "topics": []string{eventTransfer, padded(t.From), padded(t.To)}, "data": word(t.Value), "logIndex": "0x7",
+			"transactionHash": t.Transaction.String(),
+		},
+	}
 }
 
 // view is a call of the contract. c.mu is held.
