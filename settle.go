@@ -92,7 +92,11 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
 			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			a.lease.Return(booked.TokenDelta)
+			var cost money.Micros
+			if booked.Entry != nil {
+				cost = booked.Entry.Served.ExpenseMicros
+			}
+			a.lease.Settle(booked.TokenDelta, cost)
 		case a.gw.market.Ledger.Err() == nil:
 			a.lease.Return(0)
 		default:

@@ -28,7 +28,7 @@ type Seller struct {
 	routing.PoolEntry
 	LeftMicros   money.Micros `json:"leftMicros"`
 	WastedMicros money.Micros `json:"wastedMicros"`
-	NoMoreMoney  bool         `json:"noMoreMoney"` // its last two tokens served nothing
+	NoMoreMoney  bool         `json:"noMoreMoney"` // its last two tokens served next to nothing
 }
 
 func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
@@ -50,14 +50,10 @@ func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error
 	return answer(w, http.StatusOK, rows)
 }
 
-// forgive lets a seller whose last tokens served nothing be bought from again: POST with ?forgive=<id>.
+// forgive lets a seller whose last tokens served next to nothing be bought from again: POST with ?forgive=<id>.
 func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	id := r.URL.Query().Get("forgive")
-	known := false
-	for _, c := range m.Desk.Credit().Sellers {
-		known = c.SellerID == id && m.Desk.Forgive(c.SellerID, c.Origin) || known
-	}
-	if !known {
+	if !m.Desk.Forgive(id) {
 		return bad("no seller of the id %q was bought from since the start", id)
 	}
 	return sellersList(m, w, r)

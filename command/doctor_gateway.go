@@ -88,7 +88,7 @@ func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 func (d *diagnosis) seller(s *purchase.SellerCredit) {
 	id := shown(s.SellerID)
 	if s.NoMoreMoney {
-		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served nothing.", id),
+		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served next to nothing.", id),
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	}
 	d.unconfirmed(id, s.UnconfirmedMicros)

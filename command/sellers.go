@@ -62,7 +62,7 @@ func forgiveCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "forgive <seller>",
-		Short: "Lets a seller be bought from again whose last two tokens served nothing",
+		Short: "Lets a seller be bought from again whose last two tokens served next to nothing",
 		Args:  cobra.ExactArgs(1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			g, err := from.gateway()
@@ -118,7 +118,7 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 func remark(s *admin.Seller, now time.Time) string {
 	var remarks []string
 	if s.NoMoreMoney {
-		remarks = append(remarks, "gets no more money: its last two tokens served nothing")
+		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing")
 	}
 	if s.DueAt != nil && s.DueAt.After(now) {
 		remarks = append(remarks, "asked again in "+s.DueAt.Sub(now).Round(time.Second).String())

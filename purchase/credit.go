@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -34,19 +33,9 @@ type SellerCredit struct {
 	WastedMicros    money.Micros `json:"wastedMicros"`
 	// UnconfirmedMicros is the part of what is left that comes from a backup and may have been spent since.
 	UnconfirmedMicros money.Micros  `json:"unconfirmedMicros,omitempty"`
-	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served nothing
+	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served next to nothing
+	LostMicros        money.Micros  `json:"lostMicros,omitempty"`  // what it has taken for these, and not served
 	Open              *OpenPurchase `json:"open,omitempty"`
-}
-
-// OpenPurchase is a purchase that has not ended yet.
-type OpenPurchase struct {
-	PurchaseID   string       `json:"purchaseId"`
-	State        string       `json:"state"` // how far it has come; from paying on the money may have left
-	Method       string       `json:"method"`
-	AmountMicros money.Micros `json:"amountMicros"`
-	Doubt        string       `json:"doubt,omitempty"` // why it can't go on now
-	Link         string       `json:"link,omitempty"`  // where a human can help it on
-	Hint         string       `json:"hint,omitempty"`  // and how
 }
 
 // Credit gives the summary, sellers in order of their id. It asks the journal, so it is not for the request path.
@@ -80,23 +69,18 @@ func (s *shelf) credit() SellerCredit {
 	tokens := *s.tokens.Load()
 	c := SellerCredit{
 		SellerID: s.seller.sellerID, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
-		PurchasedMicros: s.purchased, WastedMicros: s.wasted, NoMoreMoney: s.useless(),
+		PurchasedMicros: s.purchased, WastedMicros: s.wasted,
 	}
+	lost, why := s.dealings.brake()
+	c.NoMoreMoney, c.LostMicros = why != nil, lost
 	for _, t := range slices.Concat(tokens, s.unclaimed, s.retired) {
 		c.LeftMicros += t.left()
 		if t.doubted.Load() {
 			c.UnconfirmedMicros += t.left()
 		}
 	}
-	if f := s.flight; f != nil {
-		state := cmp.Or(*f.machine.seen.Load(), ledger.Creating)
-		c.Open = &OpenPurchase{
-			PurchaseID: f.id, State: string(state), Method: f.method, AmountMicros: f.amount,
-			Link: f.human.Link, Hint: f.human.Text,
-		}
-		if f.doubt != nil {
-			c.Open.Doubt = f.doubt.Error()
-		}
+	if s.flight != nil {
+		c.Open = s.flight.look()
 	}
 	return c
 }

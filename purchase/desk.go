@@ -37,6 +37,7 @@ type Terms struct {
 	RebuyBelow   money.Micros  // a token with less than this serves only where no other can be bought; half its credit, where it never had more
 	DailyLimit   money.Micros  // of a UTC day; negative: none; zero: nothing may be spent
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
+	SellerLimit  money.Micros  // of a UTC day at one seller; negative or zero: none
 	ExpiryMargin time.Duration // a token that expires sooner is not used again
 }
 
@@ -61,6 +62,13 @@ type Observer struct {
 	// Purchase hears of each purchase that has ended, or was not begun for a limit. The outcome is "granted", "failed",
 	// "expired", "disputed" or "budget_exceeded"; the credit is what was granted.
 	Purchase func(sellerID, outcome string, credit money.Micros)
+	// Refused hears of each request that got no token, and of what it wants for.
+	Refused func(sellerID string, lack Lack)
+	// Braked hears of each seller that gets no more money, and of what it has taken for nothing.
+	Braked func(sellerID string, lost money.Micros)
+	// Guest hears of each time that a payment method does not do what it is to do: it panics, does not return, or gives what is
+	// neither.
+	Guest func(method, step, fault string)
 	// Waste hears of credit that was lost with a token.
 	Waste func(sellerID string, micros money.Micros)
 }
@@ -86,6 +94,7 @@ type Desk struct {
 	observer Observer
 	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
+	methods  *methods
 
 	terms   atomic.Pointer[Terms]
 	shelves atomic.Pointer[map[origin]*shelf] // the map never changes
@@ -96,6 +105,8 @@ type Desk struct {
 	work   sync.WaitGroup
 
 	mu      sync.Mutex // protects the following fields, and shelves while one is added
+	sellers map[string]*dealings
+	flights map[string]*flight // the purchases that have not ended, by id
 	closed  bool
 	changed chan struct{} // closed, and made anew, when Resolve may know more
 }
@@ -108,8 +119,9 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	}
 	d := &Desk{
 		journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1),
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), sellers: make(map[string]*dealings), flights: make(map[string]*flight),
 	}
+	d.methods = &methods{desk: d, names: make(map[string]*methodName), warned: make(map[string]time.Time)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
 	d.shelves.Store(new(map[origin]*shelf))
@@ -135,8 +147,8 @@ func (d *Desk) Start(ctx context.Context) {
 	d.background(d.sweepOften)
 }
 
-// Close ends what the desk does in the background, and waits for it. A purchase that was going on is durable as far as it
-// came, and is taken up at the next start.
+// Close ends what the desk does in the background, and waits for it, but for calls of payment methods that do not return. A
+// purchase that was going on is durable as far as it came, and is taken up at the next start.
 func (d *Desk) Close() {
 	d.mu.Lock()
 	d.closed = true
@@ -203,7 +215,7 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 	}
 	more := make(map[origin]*shelf, len(all)+1)
 	maps.Copy(more, all)
-	s = newShelf(d, o)
+	s = newShelf(d, o, d.dealingsWith(o.sellerID))
 	more[o] = s
 	d.shelves.Store(&more)
 	return s, true
@@ -211,9 +223,10 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 
 // Lease gives the smallest token that covers what the request is likely to cost, or buys one: one purchase at a seller serves
 // all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, be it ever so little: it is
-// the seller who knows whether it suffices. The error is a *LimitError where a limit stands in the way, else a *PurchaseError.
+// the seller who knows whether it suffices. The error is a *PurchaseError, and a *LimitError too where a limit stands in the
+// way; Lacking says what the request wants for.
 //
-// Where a purchase is not wanted, it gives a token that is there, or a *PurchaseError that is ErrNoCredit.
+// Where a purchase is not wanted, it gives a token that is there, or an error that is ErrNoCredit.
 func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
 	return d.lease(ctx, w, nil)
 }
@@ -243,15 +256,24 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
-		return nil, s.fail("lease", "", ErrNoCredit)
+		return nil, d.refused(s.lacks(LacksCredit, time.Time{}, "lease", "", ErrNoCredit))
 	}
 	l, err := s.buy(ctx, w, old)
-	if err != nil && ctx.Err() == nil {
-		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
-			return l, nil
-		}
+	if err == nil || ctx.Err() != nil {
+		return l, err
 	}
-	return l, err
+	if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
+		return l, nil
+	}
+	return nil, d.refused(err)
+}
+
+// refused counts a request that gets no token.
+func (d *Desk) refused(err error) error {
+	if e := new(PurchaseError); d.observer.Refused != nil && errors.As(err, &e) {
+		d.observer.Refused(e.SellerID, e.Lack)
+	}
+	return err
 }
 
 // cost is what a request takes of a token, in micros.
@@ -285,8 +307,11 @@ func (d *Desk) Refused(l *Lease, usable *money.Micros) {
 	if l.account() || !l.refused.CompareAndSwap(false, true) {
 		return
 	}
-	had := l.token.refuse(l.cost, usable)
+	had, covered := l.token.refuse(l.cost, usable)
 	s := l.token.shelf
+	if covered {
+		s.dealings.count(l.token.life)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.short.add(l.cost.bound, had, time.Now())
@@ -320,7 +345,7 @@ func (d *Desk) sweepOften() {
 		}
 		deadline := time.Now().Add(d.terms.Load().ExpiryMargin)
 		for _, s := range *d.shelves.Load() {
-			for _, t := range s.spent(deadline) {
+			for _, t := range s.ended(deadline) {
 				d.bookRest(s, t)
 			}
 		}

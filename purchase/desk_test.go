@@ -429,69 +429,25 @@ func TestServedForNothing(t *testing.T) {
 
 func TestThreeAMinute(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
+		begun := time.Now()
 		for range 3 {
 			b.lease(5 * money.USD).Return(-5 * money.USD)
 			time.Sleep(10 * time.Second)
 		}
-		b.refusedLease(1, ErrTooOften)
+		b.refusedFor(b.want(1), LacksMinute, begun.Add(time.Minute))
 		b.wantCalls(3, 3)
-		time.Sleep(30 * time.Second)
-		b.lease(5 * money.USD).Return(-5 * money.USD)
-		b.refusedLease(1, ErrTooOften)
 		other := b.want(1)
-		other.Origin = "https://elsewhere.example"
+		other.Origin = "https://elsewhere.example" // it is the same seller, for that
+		b.refusedFor(other, LacksMinute, begun.Add(time.Minute))
+		other.SellerID = "other"
 		l, err := b.desk.Lease(t.Context(), other)
 		if err != nil {
-			t.Fatalf("another origin is another seller: %v", err)
+			t.Fatalf("another seller: %v", err)
 		}
 		l.Return(0)
-	})
-}
-
-func TestUselessTokens(t *testing.T) {
-	trade(t, nil, func(t *testing.T, b *bench) {
-		useless := func() {
-			l := b.lease(5 * money.USD)
-			b.desk.Refused(l, new(money.Micros(0)))
-			l.Return(0)
-			time.Sleep(time.Minute)
-		}
-		useless()
-		b.lease(5 * money.USD).Return(-5 * money.USD) // a good one between
-		useless()
-		useless()
-		b.refusedLease(5*money.USD, ErrUseless)
-		time.Sleep(time.Hour)
-		b.refusedLease(5*money.USD, ErrUseless)
-		b.wantCalls(4, 4)
-		if !b.desk.Credit().Sellers[0].NoMoreMoney || b.desk.Forgive("acme", "https://other.example") {
-			t.Error("the wrong seller")
-		}
-		if !b.desk.Forgive("acme", "https://acme.example") {
-			t.Fatal("not forgiven")
-		}
-		b.lease(5 * money.USD).Return(0)
-	})
-}
-
-// A seller that takes the money and grants nothing is no better.
-func TestUselessGrants(t *testing.T) {
-	set := func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(200, "{}")) }
-	trade(t, set, func(t *testing.T, b *bench) {
-		b.refusedLease(1, ErrDisputed)
-		b.refusedLease(1, ErrDisputed)
-		b.refusedLease(1, ErrUseless)
-		b.wantCalls(2, 2)
-	})
-}
-
-// Requests in flight on tokens that serve once do not make their seller useless.
-func TestTokensInUseAreNotUseless(t *testing.T) {
-	set := func(b *bench) { b.seller.validFor = 0 }
-	trade(t, set, func(t *testing.T, b *bench) {
-		leases := []*Lease{b.lease(1), b.lease(1), b.lease(1)}
-		b.wantCalls(3, 3)
-		giveBack(leases, -1)
+		time.Sleep(30 * time.Second)
+		b.lease(5 * money.USD).Return(-5 * money.USD)
+		b.refusedFor(b.want(1), LacksMinute, begun.Add(70*time.Second))
 	})
 }
 
@@ -548,7 +504,7 @@ func TestTokensOutliveTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms}
+		b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		b.seller.delay = 10 * time.Millisecond
 		b.open(l)
 		one := func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD)) }
@@ -607,7 +563,7 @@ func TestEndsInTheLedger(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms}
+				b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 				b.seller.answer = c.answer
 				b.open(l)
 				defer b.desk.Close()

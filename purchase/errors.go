@@ -3,6 +3,7 @@ package purchase
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
@@ -10,11 +11,44 @@ import (
 // LimitError says that a purchase would have passed a spending limit.
 type LimitError = ledger.LimitError
 
+// Lack is what a request that got no token wants for.
+type Lack string
+
+// What may be wanting.
+const (
+	LacksCredit   Lack = "credit"        // no token is there, and none was to be bought
+	LacksDay      Lack = "daily_limit"   // the day's limit is used up
+	LacksSession  Lack = "session_limit" // the limit since the start of the process is
+	LacksSeller   Lack = "seller_limit"  // the seller's limit of the day is
+	LacksMinute   Lack = "minute"        // the seller had its purchases of this minute
+	LacksAmount   Lack = "amount"        // the seller wants more for such a request than may be bought at once
+	LacksMethod   Lack = "method"        // there is no payment method that both sides have
+	LacksHuman    Lack = "human"         // the seller's last purchase waits for a human
+	LacksDoubt    Lack = "in_doubt"      // it is not known what became of the seller's last purchase
+	LacksTrust    Lack = "brake"         // the seller gets no more money
+	LacksTime     Lack = "slow"          // the purchase takes longer than a request waits
+	LacksPurchase Lack = "purchase"      // the purchase has failed, or could not be made
+)
+
+// limitLacks is what a request wants for where a limit stands in the way.
+var limitLacks = map[string]Lack{ledger.DailyLimit: LacksDay, ledger.SessionLimit: LacksSession, "seller_limit": LacksSeller}
+
+// Lacking gives what a request that got the error from Lease or Rebuy wants for, and when that will be there: the zero time
+// where nobody knows. Nothing is wanting where the error is none of theirs.
+func Lacking(err error) (lack Lack, until time.Time) {
+	if e := new(PurchaseError); errors.As(err, &e) {
+		return e.Lack, e.Until
+	}
+	return "", time.Time{}
+}
+
 // PurchaseError says why no token could be bought. It holds nothing that a seller has written.
 type PurchaseError struct {
 	SellerID string
-	Op       string // what was being done: "buy", "create order", "pay", …
-	Hint     string // what the user can do about it; may be empty
+	Lack     Lack      // what the request wants for
+	Until    time.Time // when that will be there; zero: nobody knows
+	Op       string    // what was being done: "buy", "create order", "pay", …
+	Hint     string    // what the user can do about it; may be empty
 	Err      error
 }
 
@@ -44,8 +78,12 @@ var (
 	ErrTooSlow = errors.New("the purchase takes too long")
 	// ErrTooOften: the seller had its purchases of this minute.
 	ErrTooOften = errors.New("too many purchases within a minute")
-	// ErrUseless: the last tokens of this seller served nothing.
-	ErrUseless = errors.New("the last two tokens of this seller served nothing")
+	// ErrUseless: the last tokens of this seller served next to nothing.
+	ErrUseless = errors.New("the last two tokens of this seller served less than a tenth of what was paid for them")
+	// ErrWithheld: this seller was paid for a token that it never granted.
+	ErrWithheld = errors.New("this seller was paid for a token that it has not granted")
+	// ErrUnsettled: what the seller's last token has served is being booked, and the one before it served next to nothing.
+	ErrUnsettled = errors.New("what the last token of this seller has served is not known yet")
 	// ErrNoCredit: no token is there, and none was to be bought.
 	ErrNoCredit = errors.New("no token there covers the request")
 	// ErrTooDear: the seller has refused as much as may be bought for a request that can cost as much as this one.

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secretText = "SECRET-OF-THE-SELLER"
 
+var needsHuman = payment.NeedsHuman("https://pay.example", "scan")
+
 // asked is one call that a seller got.
 type asked struct {
 	path, key string
@@ -45,6 +47,7 @@ type fakeSeller struct {
 	exact    bool                                // the credit is what was asked for
 	fail     error                               // what every call ends with
 	answer   func(n int, a asked) *http.Response // n counts the calls of that path, from 1
+	heard    func(*http.Request)
 
 	mu     sync.Mutex
 	calls  []asked
@@ -60,6 +63,9 @@ func reply(status int, body string) *http.Response {
 func (s *fakeSeller) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Accept-Encoding") != "identity" || r.Method != http.MethodPost {
 		panic("a call that is not of the protocol")
+	}
+	if s.heard != nil {
+		s.heard(r)
 	}
 	a := asked{path: r.URL.Path, key: r.Header.Get(wire.HeaderIdempotencyKey)}
 	if err := json.NewDecoder(r.Body).Decode(&a.body); err != nil {
@@ -283,6 +289,12 @@ func (m *fakeMethod) Track(_ context.Context, q Quote, intent json.RawMessage) (
 	return m.now(q, intent, m.track, m.traced)
 }
 
+func (m *fakeMethod) tracked() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.traced
+}
+
 func (m *fakeMethod) now(q Quote, intent json.RawMessage, f func(int) (Outcome, error), n int) (Outcome, error) {
 	m.quotes = append(m.quotes, q)
 	if !bytes.Equal(intent, []byte(`{"nonce":1}`)) {
@@ -307,6 +319,9 @@ type bench struct {
 
 	mu       sync.Mutex
 	outcomes []string
+	lacks    map[Lack]int
+	faults   map[string]int // by method and step
+	braked   money.Micros
 	wasted   money.Micros
 }
 
@@ -318,7 +333,7 @@ var testTerms = Terms{
 func trade(t *testing.T, set func(*bench), f func(*testing.T, *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms}
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		if set != nil {
 			set(b)
 		}
@@ -343,6 +358,21 @@ func (b *bench) open(j Journal) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.outcomes = append(b.outcomes, outcome)
+		},
+		Refused: func(_ string, lack Lack) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.lacks[lack]++
+		},
+		Guest: func(method, step, _ string) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.faults[method+" "+step]++
+		},
+		Braked: func(_ string, lost money.Micros) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.braked += lost
 		},
 		Waste: func(_ string, m money.Micros) {
 			b.mu.Lock()
@@ -370,7 +400,12 @@ func has(d *Desk, w Want) bool {
 
 func (b *bench) lease(hold money.Micros) *Lease {
 	b.t.Helper()
-	l, err := b.desk.Lease(b.t.Context(), b.want(hold))
+	return b.leaseFor(b.want(hold))
+}
+
+func (b *bench) leaseFor(w Want) *Lease {
+	b.t.Helper()
+	l, err := b.desk.Lease(b.t.Context(), w)
 	if err != nil {
 		b.t.Fatalf("lease: %v", err)
 	}
@@ -395,4 +430,33 @@ func (b *bench) logged(message string) int { return b.logs.FilterMessage(message
 func (b *bench) wantCalls(create, complete int) {
 	b.t.Helper()
 	b.seller.wantCalls(b.t, create, complete)
+}
+
+// refusedFor wants a request to be refused, and to be told for want of what and until when.
+func (b *bench) refusedFor(w Want, lack Lack, until time.Time) {
+	b.t.Helper()
+	before := b.lacks[lack]
+	l, err := b.desk.Lease(b.t.Context(), w)
+	if err == nil {
+		l.Return(0)
+		b.t.Fatal("not refused")
+	}
+	if got, when := Lacking(err); got != lack || !when.Equal(until) {
+		b.t.Errorf("it wants for %q until %s, want %q until %s: %v", got, when, lack, until, err)
+	}
+	if strings.Contains(err.Error(), secretText) {
+		b.t.Errorf("a seller's text in the error: %v", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lacks[lack] != before+1 {
+		b.t.Errorf("observed %v", b.lacks)
+	}
+}
+
+// faulty is how often it was observed that a method misbehaved in a step.
+func (b *bench) faulty(step string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.faults[step]
 }

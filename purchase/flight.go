@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -24,97 +25,48 @@ type flight struct {
 	machine *machine // its goroutine's alone, once that is known how to reach the seller
 	id      string
 	method  string
+	model   string
 	amount  money.Micros
+	created time.Time
 
-	known   chan struct{} // closed once the machine knows how to reach the seller
-	since   time.Time     // when it was begun, or taken up
-	waiters []*waiter
-	doubt   error   // set: nobody is to wait for it
-	human   Outcome // what a human is asked to do, if so
-}
+	orders chan order    // what operators want of it
+	known  chan struct{} // closed once the machine knows how to reach the seller
+	gone   chan struct{} // closed once it has ended, or goes on no more in this process
 
-// maxTimes is how many times the amount of a purchase may be bought for a request that needs more.
-const maxTimes = 4
-
-// amount is what is to be bought for a request: what it is likely to cost, or, once the seller has refused a token for that,
-// what it can cost. It is not enough where more than that was refused for such a request before.
-func (s *shelf) amount(c cost, refused bool, now time.Time) (amount money.Micros, enough bool) {
-	had, known := s.short.had(c.bound, now)
-	need := c.likely
-	if refused || known {
-		need = c.bound
-	}
-	per := s.desk.terms.Load().Amount
-	amount = max(per, min(money.Micros(need), maxTimes*per))
-	return amount, !known || int64(amount) > had
-}
-
-// begin starts a purchase, unless the seller or the operator's limits forbid it. s.mu is held.
-func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
-	amount, enough := s.amount(w.cost(), refused, now)
-	switch {
-	case len(w.Methods) == 0:
-		return nil, s.fail("buy", "add a payment that the seller takes", ErrNoMethod)
-	case amount <= 0:
-		return nil, s.fail("buy", "set an amount above zero", errors.New("the amount of a purchase is zero"))
-	case !enough:
-		return nil, s.fail("buy", "lower the request's output limit, or raise the amount of a purchase", ErrTooDear)
-	case s.useless():
-		s.shutUntil(now.Add(shutFor))
-		return nil, s.fail("buy", "it gets no more money until it is forgiven, or the process starts again", ErrUseless)
-	}
-	if err := s.desk.journal.Ready(); err != nil {
-		return nil, s.fail("buy", "", err)
-	}
-	if err := s.desk.checkLimits(amount); err != nil {
-		s.overLimit(err, now)
-		return nil, err
-	}
-	if !s.countPurchase(now) {
-		s.shutUntil(s.started[len(s.started)-1].Add(time.Minute))
-		return nil, s.fail("buy", "wait a minute", ErrTooOften)
-	}
-	f := &flight{
-		shelf: s, id: ledger.NewID(), method: w.Methods[0].Name, amount: amount, since: now,
-		known: make(chan struct{}),
-	}
-	f.machine = newMachine(s.desk, ledger.Purchase{
-		ID: f.id, Seller: w.SellerID, Origin: w.Origin, Model: w.Model, Method: f.method, AskedMicros: amount,
-		AmountMicros: amount, Currency: "USD", CreatedAt: now.UTC(),
-	})
-	f.meet(w, now)
-	if !s.desk.background(f.fly) {
-		return nil, s.fail("buy", "", ErrClosed)
-	}
-	s.flight = f
-	return f, nil
-}
-
-// checkLimits spares a seller the question where a limit is spent already. What counts is checked when it is written.
-func (d *Desk) checkLimits(amount money.Micros) error {
-	day, session := d.journal.Spent()
-	limits := d.limits()
-	for _, l := range []LimitError{
-		{Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: day, AmountMicros: amount},
-		{Limit: ledger.SessionLimit, LimitMicros: limits.Session, SpentMicros: session, AmountMicros: amount},
-	} {
-		if l.LimitMicros >= 0 && l.SpentMicros.Add(amount) > l.LimitMicros {
-			return &l
-		}
-	}
-	return nil
+	since    time.Time // when it was begun, or taken up
+	waiters  []*waiter
+	doubt    error   // set: nobody is to wait for it
+	waitsFor error   // what it waits for, whether or not others wait for it
+	human    Outcome // what a human is asked to do, if so
 }
 
 // resume takes up a purchase that an earlier process has left. s.mu is held.
 func (s *shelf) resume(p ledger.Purchase) {
-	f := &flight{
-		shelf: s, id: p.ID, method: p.Method, amount: p.AmountMicros, since: time.Now(), known: make(chan struct{}),
-		doubt:   errors.New("it is not known yet how to reach the seller"),
-		machine: newMachine(s.desk, p),
-	}
-	if s.desk.background(f.fly) && s.flight == nil {
+	f := newFlight(s, p)
+	f.doubt = errors.New("it is not known yet how to reach the seller")
+	if f.start() && s.flight == nil {
 		s.flight = f
 	}
+}
+
+func newFlight(s *shelf, p ledger.Purchase) *flight {
+	return &flight{
+		shelf: s, id: p.ID, method: p.Method, model: p.Model, amount: p.AmountMicros, created: p.CreatedAt, since: time.Now(),
+		known: make(chan struct{}), machine: newMachine(s.desk, p), orders: make(chan order), gone: make(chan struct{}),
+	}
+}
+
+// start sets the purchase going; false where the desk is closed. The shelf's mu is held.
+func (f *flight) start() bool {
+	d := f.shelf.desk
+	if !d.background(f.fly) {
+		return false
+	}
+	d.methods.purchase(f.method, 1)
+	d.mu.Lock()
+	d.flights[f.id] = f
+	d.mu.Unlock()
+	return true
 }
 
 // meet tells the machine how to reach its seller, if it does not know yet and the purchase's method is still there. The
@@ -125,24 +77,42 @@ func (f *flight) meet(w Want, now time.Time) {
 		return
 	default:
 	}
-	for _, m := range w.Methods {
-		if m.Name == f.method {
-			f.machine.want, f.machine.method = w, m.Method
-			f.since, f.doubt = now, nil
-			close(f.known)
-			return
-		}
+	if f.machine.reach(w) {
+		f.since, f.doubt = now, nil
+		close(f.known)
+		return
 	}
 	f.doubt = fmt.Errorf("the payment method %q of that purchase is not configured for the seller any more", f.method)
 }
 
+// reach takes over how to reach the seller, and the method, if it is among those there.
+func (m *machine) reach(w Want) bool {
+	for _, named := range w.Methods {
+		if named.Name == m.p.Method {
+			m.want, m.guest.NamedMethod = w, named
+			return true
+		}
+	}
+	return false
+}
+
+// cashingFor is how long requests wait for a seller that refuses the proof: it may be better a moment later.
+const cashingFor = 3 * time.Second
+
 // fly takes the purchase to its end, however long that takes.
 func (f *flight) fly() {
 	d := f.shelf.desk
+	defer func() {
+		d.mu.Lock()
+		delete(d.flights, f.id)
+		d.mu.Unlock()
+		close(f.gone)
+		d.methods.purchase(f.method, -1)
+	}()
 	if !f.findSeller() {
-		f.close()
 		return
 	}
+	var refusedAt time.Time
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := f.machine.run(d.ctx)
 		switch {
@@ -155,14 +125,61 @@ func (f *flight) fly() {
 		case errors.Is(err, errJournal):
 			f.stall(err)
 			return
-		case !errors.Is(err, errPending):
+		case errors.Is(err, errPending):
+			f.note(err)
+		case errors.Is(err, errCashing):
+			if refusedAt.IsZero() {
+				refusedAt = time.Now()
+			}
+			f.note(err)
+			if left := cashingFor - time.Since(refusedAt); left > 0 {
+				wait = min(wait, max(left, firstRetry))
+			} else {
+				f.inDoubt(err)
+			}
+		default:
 			f.inDoubt(err)
 		}
-		_ = pause(d.ctx, wait)
+		if f.pause(wait) {
+			wait = firstRetry / 2 // somebody has helped
+		}
+		f.refresh()
 	}
 }
 
-// findSeller waits until it is known how to reach the seller; false when the desk is closed before.
+// pause waits for a while, or until an operator's order was carried out.
+func (f *flight) pause(wait time.Duration) (ordered bool) {
+	ctx := f.shelf.desk.ctx
+	t := time.NewTimer(wait/2 + jitter(wait/2))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case o := <-f.orders:
+		o.done <- f.obey(ctx, o)
+		return true
+	}
+	return false
+}
+
+// refresh learns of the newest config's way to the seller.
+func (f *flight) refresh() {
+	if r := f.shelf.desk.resolve; r != nil {
+		if w, ok := r(f.machine.p); ok {
+			f.machine.reach(w)
+		}
+	}
+}
+
+// note keeps what the purchase waits for, for onlookers. Requests go on waiting.
+func (f *flight) note(err error) {
+	f.shelf.mu.Lock()
+	f.waitsFor = err
+	f.shelf.mu.Unlock()
+}
+
+// findSeller waits until it is known how to reach the seller; false when the desk is closed before, or an operator has ended the
+// purchase.
 func (f *flight) findSeller() bool {
 	s := f.shelf
 	for {
@@ -179,7 +196,13 @@ func (f *flight) findSeller() bool {
 		case <-f.known:
 			return true
 		case <-s.desk.ctx.Done():
+			f.close()
 			return false
+		case o := <-f.orders:
+			if o.done <- f.obey(s.desk.ctx, o); f.machine.p.State.Ended() {
+				f.land()
+				return false
+			}
 		case <-changed:
 		}
 	}
@@ -208,7 +231,7 @@ func (f *flight) inDoubt(err error) {
 	s := f.shelf
 	s.mu.Lock()
 	first := f.doubt == nil
-	f.doubt, f.human = err, f.machine.human
+	f.doubt, f.waitsFor, f.human = err, err, f.machine.human
 	s.mu.Unlock()
 	if first {
 		fields := append(f.fields(), zap.Error(err))
@@ -217,7 +240,17 @@ func (f *flight) inDoubt(err error) {
 		}
 		s.desk.log.Warn("purchase.in_doubt", fields...)
 	}
-	f.tell(s.fail("buy", "nothing more is bought there until that is known", fmt.Errorf("%w: %w", ErrInDoubt, err)))
+	f.tell(f.doubtful("nothing more is bought there until that is known", err))
+}
+
+// doubtful is the error of a request that does not wait for a purchase in doubt. The shelf's mu is held, or the purchase is the
+// caller's.
+func (f *flight) doubtful(hint string, doubt error) error {
+	lack := LacksDoubt
+	if f.human.Kind == payment.OutcomeNeedsHuman {
+		lack = LacksHuman
+	}
+	return f.shelf.lacks(lack, time.Time{}, "buy", hint, fmt.Errorf("%w: %w", ErrInDoubt, doubt))
 }
 
 // stall leaves the purchase where it is: the ledger takes nothing any more. Where it never knew of the purchase, another may
@@ -242,6 +275,9 @@ func (f *flight) land() {
 		credit = m.p.Token.CreditMicros
 	}
 	f.report(credit)
+	if len(m.p.Intent) > 0 {
+		m.guest.ended(m.quote(), bytes.Clone(m.p.Intent))
+	}
 	s.mu.Lock()
 	if s.flight == f {
 		s.flight = nil
@@ -249,10 +285,12 @@ func (f *flight) land() {
 	switch {
 	case m.p.State == ledger.Granted:
 		s.shut.Store(0)
-		t := newToken(*m.p.Token, s, s.bought.Add(1))
+		bought := *m.p.Token
+		bought.PaidMicros = m.p.AmountMicros
+		t := newToken(bought, s, s.bought.Add(1))
 		s.purchases++
 		s.purchased += credit
-		s.remember(t)
+		s.newest = t
 		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
 		for i, w := range f.waiters {
 			leases[i] = t.share(w.cost)
@@ -263,13 +301,17 @@ func (f *flight) land() {
 		}
 		f.waiters = nil
 	case m.p.State == ledger.Disputed || !m.p.Unpaid:
-		// A token that was paid for and never came has served nothing either.
-		never := new(token)
-		never.state.Store(ended)
-		s.remember(never)
+		s.dealings.count(&life{paid: m.p.AmountMicros}) // what never came has served nothing either
+		if m.withheld {
+			s.dealings.withhold(f.id)
+		}
+	}
+	cause := m.cause
+	if limit := new(LimitError); errors.As(cause, &limit) {
+		cause = s.overTheLimit(limit, time.Now())
 	}
 	s.mu.Unlock()
-	f.tell(m.cause)
+	f.tell(cause)
 }
 
 // report writes the end of the purchase down where operators look.
@@ -292,27 +334,8 @@ func (f *flight) report(credit money.Micros) {
 	}
 }
 
-const budgetExceeded = "budget_exceeded"
-
-// overLimit reports a purchase that was not begun: not each one, as every request may come to it. s.mu is held.
-func (s *shelf) overLimit(err error, now time.Time) {
-	if now.Sub(s.warned) < time.Minute {
-		return
-	}
-	s.warned = now
-	s.desk.log.Warn("purchase.budget.exceeded", zap.String("seller", s.seller.sellerID), zap.Error(err))
-	if s.desk.observer.Purchase != nil {
-		s.desk.observer.Purchase(s.seller.sellerID, budgetExceeded, 0)
-	}
-}
-
 func (f *flight) fields() []zap.Field {
 	return []zap.Field{
 		zap.String("seller", f.shelf.seller.sellerID), zap.String("purchaseId", f.id), zap.Int64("amountMicros", int64(f.amount)),
 	}
-}
-
-// fail gives an error of this seller.
-func (s *shelf) fail(op, hint string, err error) error {
-	return &PurchaseError{SellerID: s.seller.sellerID, Op: op, Hint: hint, Err: err}
 }

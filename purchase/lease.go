@@ -47,13 +47,17 @@ func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l
 // Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
 func (l *Lease) Served() { l.token.confirm() }
 
-// Return ends the lease. delta is the change of the token's balance in the books, as ledger.Booked has it: what was spent
-// is negative. Only the first call counts.
-func (l *Lease) Return(delta money.Micros) {
-	if l.returned.CompareAndSwap(false, true) {
-		l.token.settle(l.cost, int64(delta), delta < 0)
+// Settle ends the lease of a request that is booked. delta is the change of the token's balance in the books, as ledger.Booked
+// has it: what was spent is negative. cost is what a member bears of it: what else the seller has taken has served nobody. Only
+// the first call of Settle, Return or Lose counts.
+func (l *Lease) Settle(delta, cost money.Micros) {
+	if l.returned.CompareAndSwap(false, true) && !l.account() {
+		l.token.settle(l.cost, int64(delta), int64(cost))
 	}
 }
+
+// Return is Settle where all that was spent is the cost, or nothing was.
+func (l *Lease) Return(delta money.Micros) { l.Settle(delta, -min(0, delta)) }
 
 // freshFor is how long after its purchase a token that has served nothing is worth another try.
 const freshFor = 5 * time.Minute
@@ -87,5 +91,5 @@ func (l *Lease) Lose(delta money.Micros) {
 	s.mu.Lock()
 	s.wasted -= min(delta, 0)
 	s.mu.Unlock()
-	l.token.settle(l.cost, int64(delta), false)
+	l.token.settle(l.cost, int64(delta), 0)
 }

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,20 +15,19 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-const (
-	// giveUpAfter is how long a paid purchase is asked about before its money is called disputed.
-	giveUpAfter = 24 * time.Hour
-	// askFor is how long one process asks, at least: one that starts after a weekend, before its network is up, must not call
-	// paid money lost at the first try.
-	askFor = time.Hour
-)
-
 // Why a purchase is left where it is, to be gone on with later.
 var (
 	errPending = errors.New("the payment is not through yet")
 	errHuman   = errors.New("the payment waits for a human")
+	errCashing = errors.New("the seller refuses the proof, and may still cash it")
 	errJournal = errors.New("the ledger can't be written")
 )
+
+// pending is errPending with what the method says of it.
+type pending string
+
+func (e pending) Error() string   { return errPending.Error() + ": " + string(e) }
+func (pending) Is(err error) bool { return err == errPending }
 
 // machine takes one purchase through its states. The state says what may be done next, and is durable before it is done, so
 // that a machine made from the journal's record goes on where the one before it was.
@@ -35,23 +35,25 @@ type machine struct {
 	journal Journal
 	limits  func() ledger.Limits
 	want    Want
-	method  Method
+	guest   guest // the payment method
 	p       ledger.Purchase
 
-	seen  atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
-	asked time.Time                            // when this process first showed the proof
-	human Outcome                              // what a human was asked to do
-	cause error                                // why the purchase ended without a token
+	seen     atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
+	asked    time.Time                            // when this process first showed the proof
+	moved    time.Time                            // when the method first said that the seller has cashed it
+	human    Outcome                              // what a human was asked to do
+	cause    error                                // why the purchase ended without a token
+	withheld bool                                 // the money has moved, as the method knows, and there is no token
 }
 
 func newMachine(d *Desk, p ledger.Purchase) *machine {
-	m := &machine{journal: d.journal, limits: d.limits, p: p}
+	m := &machine{journal: d.journal, limits: d.limits, p: p, guest: guest{desk: d, NamedMethod: NamedMethod{Name: p.Method}}}
 	m.seen.Store(&p.State)
 	return m
 }
 
-// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, an unknownFate,
-// errJournal or that of ctx, and run may be called again.
+// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, errCashing, an
+// unknownFate, a GuestError, errJournal or that of ctx, and run may be called again.
 func (m *machine) run(ctx context.Context) error {
 	for !m.p.State.Ended() {
 		if err := m.step(ctx); err != nil {
@@ -108,14 +110,15 @@ func (m *machine) end(ctx context.Context, to ledger.PurchaseState, unpaid bool,
 	if to == ledger.Disputed || to == ledger.Failed && !unpaid {
 		err = fmt.Errorf("%w: %w", ErrDisputed, err)
 	}
-	m.cause = &PurchaseError{SellerID: m.p.Seller, Op: op, Hint: hint, Err: err}
+	m.cause = &PurchaseError{SellerID: m.p.Seller, Lack: LacksPurchase, Op: op, Hint: hint, Err: err}
 	return nil
 }
 
 // create asks for an order. As nothing is paid for yet, it may fail, and does so at once where nobody is there: another seller
 // is quicker than a second try.
 func (m *machine) create(ctx context.Context) error {
-	out, err := askOften(ctx, m.want, wire.PurchaseCreatePath, m.p.ID, wire.CreatePurchase{
+	c := call{Want: &m.want, path: wire.PurchaseCreatePath, key: m.p.ID, time: stepTime, read: readCreated}
+	out, err := c.often(ctx, wire.CreatePurchase{
 		PurchaseID: m.p.ID, ModelID: m.p.Model, PaymentMethod: m.p.Method, AmountMicros: m.p.AskedMicros,
 	}, ErrUnreached)
 	var order wire.Order
@@ -135,24 +138,32 @@ func (m *machine) create(ctx context.Context) error {
 
 // prepare lets the method look at the quote. The limits are checked where the state after it is written.
 func (m *machine) prepare(ctx context.Context) error {
-	q := m.quote()
-	if err := m.method.Check(q, m.p.AskedMicros); err != nil {
-		return m.end(ctx, ledger.Failed, true, "check quote", "nothing was paid", err)
-	}
-	step, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	intent, err := m.method.Prepare(step, q)
+	q, asked := m.quote(), m.p.AskedMicros // an abandoned call reads nothing of the machine's
+	_, err := ask(ctx, &m.guest, "check", stepTime, func(_ context.Context, to Method) (struct{}, error) {
+		return struct{}{}, to.Check(q, asked)
+	})
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return m.end(ctx, ledger.Failed, true, "prepare payment", "nothing was paid", err)
+		return m.unprepared(ctx, "check quote", err)
 	}
-	if len(intent) > 0 && !json.Valid(intent) {
-		return m.end(ctx, ledger.Failed, true, "prepare payment", "nothing was paid", refusal("the method's intent is not JSON"))
+	intent, err := ask(ctx, &m.guest, "prepare", stepTime, func(ctx context.Context, to Method) (json.RawMessage, error) {
+		return to.Prepare(ctx, q)
+	})
+	if err == nil && len(intent) > 0 && !json.Valid(intent) {
+		err = refusal("the method's intent is not JSON")
 	}
-	m.p.Intent = intent
+	if err != nil {
+		return m.unprepared(ctx, "prepare payment", err)
+	}
+	m.p.Intent = bytes.Clone(intent)
 	return m.spend(ctx, ledger.Prepared)
+}
+
+// unprepared ends a purchase that the method does not take on.
+func (m *machine) unprepared(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return m.end(ctx, ledger.Failed, true, op, "nothing was paid", shown(err))
 }
 
 // spend makes a state durable that counts against the limits, or ends a purchase that would pass one.
@@ -178,36 +189,57 @@ func (m *machine) pay(ctx context.Context) error {
 	if err := m.spend(ctx, ledger.Paying); err != nil || m.p.State != ledger.Paying {
 		return err
 	}
-	step, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	o, err := m.method.Pay(step, q, m.p.Intent)
-	return m.outcome(ctx, o, err)
+	return m.payNow(ctx)
+}
+
+// payNow has the method pay. That it may do so is durable.
+func (m *machine) payNow(ctx context.Context) error {
+	q, intent := m.quote(), bytes.Clone(m.p.Intent)
+	o, err := ask(ctx, &m.guest, "pay", m.guest.patience(ctx, q, intent), func(ctx context.Context, to Method) (Outcome, error) {
+		return to.Pay(ctx, q, intent)
+	})
+	return m.outcome(ctx, "pay", o, err)
 }
 
 // track asks what became of a payment that was begun, perhaps by a process that is no more. It starts nothing.
 func (m *machine) track(ctx context.Context) error {
-	step, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	o, err := m.method.Track(step, m.quote(), m.p.Intent)
-	return m.outcome(ctx, o, err)
+	o, err := m.askFor(ctx, "track", Method.Track)
+	return m.outcome(ctx, "track", o, err)
 }
 
-func (m *machine) outcome(ctx context.Context, o Outcome, err error) error {
+// askFor asks the method what became of the payment.
+func (m *machine) askFor(
+	ctx context.Context, step string, f func(Method, context.Context, Quote, json.RawMessage) (Outcome, error),
+) (Outcome, error) {
+	q, intent := m.quote(), bytes.Clone(m.p.Intent)
+	return ask(ctx, &m.guest, step, m.guest.patience(ctx, q, intent), func(ctx context.Context, to Method) (Outcome, error) {
+		return f(to, ctx, q, intent)
+	})
+}
+
+// outcome takes what the method says of the payment.
+func (m *machine) outcome(ctx context.Context, step string, o Outcome, err error) error {
 	if ctx.Err() != nil && (err != nil || o.Kind == payment.OutcomePending) {
 		return ctx.Err()
 	}
+	if err == nil {
+		o, err = m.guest.checked(step, o)
+	}
+	if fault := new(GuestError); errors.As(err, &fault) {
+		return fault
+	}
 	if err != nil {
-		return errPending // the fate of the money is unknown, whatever the error says
+		return pending(shown(err).Error()) // the fate of the money is unknown, whatever the error says
+	}
+	if o.Reference != "" {
+		m.p.Reference = o.Reference
 	}
 	switch o.Kind {
 	case payment.OutcomeProven:
-		if !json.Valid(o.Proof) {
-			return m.end(ctx, ledger.Disputed, false, "pay", "", refusal("the method's proof is not JSON"))
-		}
 		m.p.Proof = o.Proof
 		return m.advance(ctx, ledger.Proven)
 	case payment.OutcomeFailed:
-		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", refusal("the payment failed"))
+		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", because("the payment failed", o))
 	case payment.OutcomeNeedsHuman:
 		m.human = o
 		if m.p.State != ledger.NeedsHuman {
@@ -217,33 +249,18 @@ func (m *machine) outcome(ctx context.Context, o Outcome, err error) error {
 		}
 		return errHuman
 	}
+	if o.Reason != "" {
+		return pending(o.Reason)
+	}
 	return errPending
 }
 
-// complete shows the proof. Whatever the answer, the money has left: without a token it is disputed.
-func (m *machine) complete(ctx context.Context) error {
-	if m.asked.IsZero() {
-		m.asked = time.Now()
+// because is a refusal with the method's reason, where it gives one.
+func because(what string, o Outcome) refusal {
+	if o.Reason != "" {
+		what += ": " + o.Reason
 	}
-	out, err := askOften(ctx, m.want, wire.PurchaseCompletePath, m.p.ID, wire.CompletePurchase{
-		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
-	}, nil)
-	early := time.Since(m.p.UpdatedAt) < giveUpAfter || time.Since(m.asked) < askFor
-	if errors.Is(err, errUnknown) && early || ctx.Err() != nil && err != nil {
-		return err
-	}
-	var token ledger.Token
-	var reference string
-	if err == nil {
-		token, reference, err = readGrant(out)
-	}
-	if err != nil {
-		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", err)
-	}
-	token.ID, token.PurchaseID, token.BoughtAt = m.p.ID, m.p.ID, time.Now().UTC()
-	token.Seller, token.Origin, token.Method = m.p.Seller, m.p.Origin, m.p.Method
-	m.p.Token, m.p.Reference = &token, reference
-	return m.advance(ctx, ledger.Granted)
+	return refusal(what)
 }
 
 // sealedOrder is what the journal keeps of a seller's order for the payment method: also its expiry, for after a restart.

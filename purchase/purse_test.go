@@ -26,8 +26,7 @@ func TestPurse(t *testing.T) {
 			l := b.lease(money.USD)
 			look(true, true)
 			b.desk.Drop(l, "for the test")
-			l.Served()
-			l.Return(0)
+			l.Return(-money.USD)
 			look(false, true)
 		}
 		b.refusedLease(money.USD, ErrTooOften)

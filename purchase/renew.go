@@ -53,11 +53,10 @@ func (s *shelf) wantsAhead(a Aging, now time.Time) bool {
 	if s.flight != nil {
 		return false // its token will do
 	}
-	if last := s.last[0]; last != nil && !last.served.Load() {
+	if s.newest != nil && !s.newest.served.Load() {
 		return false // before the last one bought has served, another would be bought for nobody
 	}
-	second := s.started[1]
-	return second.IsZero() || now.Sub(second) >= time.Minute
+	return !s.dealings.twoOfThisMinute(now)
 }
 
 // ages tells whether a token in use comes to its end, and no other is there to take over. No lock is taken.

@@ -123,8 +123,8 @@ func TestCrashThenTrouble(t *testing.T) {
 		"the payment is still pending":    {state: ledger.Paying, track: outcome(payment.Pending(), nil), err: ErrTooSlow},
 		"the payment waits for a human":   {state: ledger.NeedsHuman, track: outcome(payment.NeedsHuman("https://pay.example", "scan"), nil), err: ErrInDoubt},
 		"a human has called it off":       {state: ledger.NeedsHuman, track: outcome(payment.Failed(true), nil), ends: ledger.Failed, unpaid: true},
-		"the key was used otherwise":      {state: ledger.Completing, seller: at(wire.PurchaseCompletePath, onceThen(409)), ends: ledger.Disputed},
-		"the seller has lost its memory":  {state: ledger.Proven, seller: at(wire.PurchaseCompletePath, onceThen(404)), ends: ledger.Disputed},
+		"the key was used otherwise":      {state: ledger.Completing, seller: at(wire.PurchaseCompletePath, onceRefused("idempotency_conflict")), ends: ledger.Disputed},
+		"the seller has lost its memory":  {state: ledger.Proven, seller: at(wire.PurchaseCompletePath, onceRefused("order_unknown")), ends: ledger.Disputed},
 		"the seller can't say":            {state: ledger.Completing, seller: at(wire.PurchaseCompletePath, always(503, "")), err: ErrInDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,6 +183,16 @@ func onceThen(status int) func(int) *http.Response {
 	}
 }
 
+// onceRefused is onceThen for a refusal of the protocol.
+func onceRefused(code string) func(int) *http.Response {
+	return func(n int) *http.Response {
+		if n == 1 {
+			return reply(404, `{"error":{"code":"`+code+`"}}`)
+		}
+		return own()
+	}
+}
+
 // A process that starts after a weekend, when its network is not up yet, does not give up what was paid at the first try; but
 // it does not ask for ever.
 func TestCrashThenWeekend(t *testing.T) {
@@ -236,7 +246,7 @@ func TestUnclaimedToken(t *testing.T) {
 // A prepared order that has expired while nobody was there is not paid.
 func TestCrashThenExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms}
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: new(fakeMethod), terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		b.journal.fail = ledger.Paying
 		b.open(b.journal)
 		if _, err := b.desk.Lease(t.Context(), b.want(1)); err == nil {

@@ -14,8 +14,9 @@ type origin struct{ sellerID, origin string }
 
 // shelf holds the tokens of one seller, and what buying there needs to know.
 type shelf struct {
-	seller origin
-	desk   *Desk
+	seller   origin
+	desk     *Desk
+	dealings *dealings // with the seller's id
 
 	tokens atomic.Pointer[[]*token] // live ones; the slice never changes
 	bought atomic.Uint64            // tokens bought in this process
@@ -23,20 +24,19 @@ type shelf struct {
 	shut   atomic.Int64             // until when it is known that nothing can be bought, in nanoseconds of Unix time
 
 	mu        sync.Mutex
-	retired   []*token     // no longer live, and their rest not booked yet
-	unclaimed []*token     // without expiry, for one request, and none has come yet
-	short     shortage     // what was refused for want of credit
-	flight    *flight      // the purchase that is going on, or in doubt
-	last      [2]*token    // the last two bought in this process, the newest first
-	started   [3]time.Time // the last purchases, the newest first
-	warned    time.Time    // when it was last logged that a limit stands in the way
+	retired   []*token  // no longer live, and their rest not booked yet
+	unclaimed []*token  // without expiry, for one request, and none has come yet
+	short     shortage  // what was refused for want of credit
+	flight    *flight   // the purchase that is going on, or in doubt
+	newest    *token    // the last one that was bought in this process
+	warned    time.Time // when it was last logged that a limit stands in the way
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros
 }
 
-func newShelf(d *Desk, o origin) *shelf {
-	s := &shelf{seller: o, desk: d}
+func newShelf(d *Desk, o origin, g *dealings) *shelf {
+	s := &shelf{seller: o, desk: d, dealings: g}
 	s.tokens.Store(new([]*token))
 	return s
 }
@@ -111,7 +111,11 @@ func (s *shelf) choose(c cost, deadline time.Time, floor money.Micros) (best *to
 	return best, stale
 }
 
-const noExpiry = "no expiry" // why a token is retired whose expiry nobody knows
+// Why a token is retired, where nobody is at fault.
+const (
+	whyExpired = "expired"
+	noExpiry   = "no expiry" // nobody knows its expiry
+)
 
 // put adds a token to those that serve, unless it can't be used again: then it is for those that bought it, or, where they
 // have all gone, for the first one to come. s.mu is held.
@@ -121,7 +125,7 @@ func (s *shelf) put(t *token, deadline time.Time) {
 		tokens := append(slices.Clone(*s.tokens.Load()), t)
 		s.tokens.Store(&tokens)
 	case !t.expires.IsZero():
-		s.retire(t, "expired")
+		s.retire(t, whyExpired)
 	case t.use.Load() == 0 && !t.served.Load():
 		s.unclaimed = append(s.unclaimed, t)
 	default:
@@ -154,18 +158,19 @@ func (s *shelf) retire(t *token, reason string) {
 	s.wake()
 }
 
-// spent gives the tokens whose rest is to be booked, each once, after retiring those that have had their time.
-func (s *shelf) spent(deadline time.Time) []*token {
+// ended gives the tokens whose rest is to be booked, each once, after retiring those that have had their time.
+func (s *shelf) ended(deadline time.Time) []*token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range *s.tokens.Load() {
 		switch {
 		case !t.expires.After(deadline):
-			s.retire(t, "expired")
+			s.retire(t, whyExpired)
 		case t.balance.Load() <= 0 && t.use.Load()&outMask == 0:
 			s.retire(t, "spent")
 		}
 	}
+	s.judge()
 	var done []*token
 	s.retired = slices.DeleteFunc(s.retired, func(t *token) bool {
 		if !t.end() {
@@ -184,34 +189,3 @@ func (s *shelf) wake() {
 	default:
 	}
 }
-
-// countPurchase counts a purchase, or tells that the seller had those of this minute. s.mu is held.
-func (s *shelf) countPurchase(now time.Time) bool {
-	if oldest := s.started[len(s.started)-1]; !oldest.IsZero() && now.Sub(oldest) < time.Minute {
-		return false
-	}
-	copy(s.started[1:], s.started[:])
-	s.started[0] = now
-	return true
-}
-
-// useless tells whether the last two tokens served nothing. s.mu is held.
-func (s *shelf) useless() bool {
-	return s.last[0] != nil && s.last[1] != nil && s.last[0].useless() && s.last[1].useless()
-}
-
-// Forgive lets a seller whose last tokens served nothing have money again. It tells whether the seller is known.
-func (d *Desk) Forgive(sellerID, originURL string) bool {
-	s := (*d.shelves.Load())[origin{sellerID, originURL}]
-	if s == nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = [2]*token{}
-	s.shut.Store(0)
-	return true
-}
-
-// remember keeps a token that was just bought among the last two. s.mu is held.
-func (s *shelf) remember(t *token) { s.last[0], s.last[1] = t, s.last[0] }

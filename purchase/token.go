@@ -22,6 +22,7 @@ type token struct {
 	ends    int64     // the same in nanoseconds of Unix time, as far as they go
 	seq     uint64    // the how-manieth of its shelf in this process; 0: it was there at the start
 	shelf   *shelf
+	life    *life
 
 	free    atomic.Int64
 	balance atomic.Int64 // as the ledger has it
@@ -60,7 +61,11 @@ const (
 )
 
 func newToken(t ledger.Token, s *shelf, seq uint64) *token {
-	n := &token{id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s}
+	n := &token{
+		id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s,
+		life: &life{paid: t.PaidMicros},
+	}
+	n.life.booked.Store(max(0, int64(t.CreditMicros-t.BalanceMicros))) // all that is gone by now, to the seller's advantage
 	switch year := t.ExpiresAt.Year(); {
 	case year > 2261:
 		n.ends = math.MaxInt64
@@ -90,6 +95,9 @@ func (t *token) low(floor int64) bool {
 
 // out is how many leases are out.
 func (t *token) out() uint64 { return t.use.Load() & outMask }
+
+// asked tells whether a request has had the token in this process.
+func (t *token) asked() bool { return t.usedAt.Load() != 0 }
 
 // bars tells whether the seller has refused the token to a request that can cost as much, and nothing has changed since.
 func (t *token) bars(bound int64) bool {
@@ -145,10 +153,11 @@ func (t *token) begin(c cost) *Lease {
 	return &Lease{token: t, cost: c, after: after, ticket: use >> 32, alone: use&outMask == 1}
 }
 
-// settle ends a lease: what was reserved is free again, but for what was spent.
-func (t *token) settle(c cost, delta int64, served bool) {
-	if served {
+// settle ends a lease: what was reserved is free again, but for what was spent. booked is what a member bears of that.
+func (t *token) settle(c cost, delta, booked int64) {
+	if booked > 0 {
 		t.confirm()
+		t.life.booked.Add(booked)
 	}
 	if delta != 0 {
 		t.balance.Add(delta)
@@ -175,11 +184,12 @@ func (t *token) unblock(correction int64) {
 }
 
 // refuse notes that the seller has refused the token to a request, which is still out, and brings what is usable down to what
-// the seller says. It gives what was usable by that.
-func (t *token) refuse(c cost, usable *money.Micros) (had int64) {
+// the seller says. It gives what was usable by that, and whether, by what we knew, it covered all that was asked of it.
+func (t *token) refuse(c cost, usable *money.Micros) (had int64, covered bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused.Store(true)
+	covered = t.usable() >= t.bounds.Load()
 	if usable != nil {
 		if over := t.usable() - max(0, int64(*usable)); over > 0 {
 			t.blocked.Add(over)
@@ -192,17 +202,12 @@ func (t *token) refuse(c cost, usable *money.Micros) (had int64) {
 		t.crowd.Store(others)
 		t.crowded.Store(min(c.bound, crowded))
 	}
-	return t.usable()
+	return t.usable(), covered
 }
 
 // end claims the token for whoever books its rest: true once, when it is retired and nobody uses it.
 func (t *token) end() bool {
 	return t.use.Load()&outMask == 0 && t.state.CompareAndSwap(retired, ended)
-}
-
-// useless tells whether the token's life has shown that it is worth nothing.
-func (t *token) useless() bool {
-	return !t.served.Load() && (t.refused.Load() || t.state.Load() == ended)
 }
 
 // left is what the books have on the token.

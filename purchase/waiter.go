@@ -2,7 +2,6 @@ package purchase
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -54,7 +53,7 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l, err := s.leave(f, me); l != nil || err != nil {
 			return l, err
 		}
-		return nil, s.fail("wait", "it goes on, and its token serves later requests", ErrTooSlow)
+		return nil, s.lacks(LacksTime, time.Time{}, "wait", "it goes on, and its token serves later requests", ErrTooSlow)
 	}
 }
 
@@ -81,7 +80,7 @@ func (s *shelf) arrived(w Want, old *Lease) *Lease {
 	if l := s.claim(c); l != nil {
 		return l
 	}
-	if t := s.last[0]; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
+	if t := s.newest; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
 		return t.share(c)
 	}
 	return nil
@@ -98,10 +97,10 @@ func (s *shelf) join(w Want, now time.Time, refused bool) (*flight, error) {
 	switch {
 	case f.doubt != nil:
 		s.shutUntil(now.Add(shutFor))
-		return nil, s.fail("buy", "nothing is bought there until that is known", fmt.Errorf("%w: %w", ErrInDoubt, f.doubt))
+		return nil, f.doubtful("nothing is bought there until that is known", f.doubt)
 	case now.Sub(f.since) >= patience:
 		s.shutUntil(now.Add(shutFor))
-		return nil, s.fail("buy", "it goes on, and its token serves later requests", ErrTooSlow)
+		return nil, s.lacks(LacksTime, time.Time{}, "buy", "it goes on, and its token serves later requests", ErrTooSlow)
 	}
 	return f, nil
 }

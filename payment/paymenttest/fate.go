@@ -1,0 +1,99 @@
+package paymenttest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+)
+
+func (t *trial) fate() error {
+	f, ok := t.method.(payment.Fate)
+	if !ok {
+		return nil
+	}
+	if err := t.ready(); err != nil {
+		return err
+	}
+	o, err := t.pay()
+	if err != nil {
+		return err
+	}
+	ask := func(when string, cashed bool) error {
+		fate, err := f.Fate(context.Background(), t.quote, t.intent)
+		if err != nil {
+			return nil //nolint:nilerr // not known is an answer
+		}
+		if fate.Kind == payment.OutcomeProven && len(fate.Proof) == 0 {
+			fate.Proof = o.Proof
+		}
+		if err := shown(fate); err != nil {
+			return err
+		}
+		switch {
+		case fate.Kind == payment.OutcomeNeedsHuman:
+			return fmt.Errorf("%s Fate wants a human: it is asked what is, not what to do", when)
+		case cashed && fate.Kind == payment.OutcomeFailed && fate.Unpaid:
+			return fmt.Errorf("%s Fate says that nothing has moved", when)
+		case !cashed && fate.Kind == payment.OutcomeProven && t.Payments != nil:
+			return fmt.Errorf("%s Fate says that it has moved", when)
+		case !cashed && fate.Kind == payment.OutcomeFailed && fate.Unpaid && t.Cash != nil:
+			_ = t.Cash(t.quote, o.Proof)
+			return t.moved(0, when+" Fate said that nothing can move any more, and")
+		}
+		return nil
+	}
+	moves := t.Cash == nil
+	if err := ask("before it was cashed", moves); err != nil || moves {
+		return err
+	}
+	if err := t.cash(o); err != nil {
+		return err
+	}
+	if err := t.moved(1, "after it was cashed"); err != nil {
+		return err
+	}
+	return ask("after it was cashed", true)
+}
+
+// reserved are headers that Present can't set.
+var reserved = []string{"Accept", "Accept-Encoding", "Authorization", "Content-Length", "Content-Type", "Cookie", "Host", "Idempotency-Key"}
+
+func (t *trial) manners() error {
+	if err := t.ready(); err != nil {
+		return err
+	}
+	if p, ok := t.method.(payment.Patience); ok {
+		if d := p.Patience(t.quote, t.intent); d < 0 || d > 5*time.Minute {
+			return fmt.Errorf("the Patience asks for %s: at most 5 minutes are given", d)
+		}
+	}
+	o, err := t.pay()
+	if err != nil {
+		return err
+	}
+	if p, ok := t.method.(payment.Present); ok {
+		for name, values := range p.Present(o.Proof) {
+			if slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, name) }) {
+				return fmt.Errorf("the Present sets %s, which is not a method's", name)
+			}
+			for _, v := range values {
+				if strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+					return fmt.Errorf("the Present gives a value for %s that can't stand in a header", name)
+				}
+			}
+		}
+		for _, odd := range []string{"null", "{}", "[]", `"x"`} {
+			_ = p.Present(json.RawMessage(odd))
+		}
+	}
+	if e, ok := t.method.(payment.Ending); ok {
+		e.Ended(t.quote, t.intent)
+		e.Ended(t.quote, t.intent)
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package purchase
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const cent = money.USD / 100
+
+// enemies serve one request of each token and have the rest vanish, each in its way.
+var enemies = map[string]struct {
+	set    func(*bench)
+	vanish func(b *bench, w Want, l *Lease) // ends a request that was served
+}{
+	"balance": {nil, func(_ *bench, _ Want, l *Lease) { l.Settle(-5*money.USD, cent) }},
+	"bill":    {nil, func(_ *bench, _ Want, l *Lease) { l.Settle(-5*money.USD, cent) }},
+	"401": {nil, func(b *bench, _ Want, l *Lease) {
+		b.desk.Drop(l, "the seller does not know the token (401)")
+		l.Return(-cent)
+	}},
+	"402": {nil, func(b *bench, w Want, l *Lease) {
+		l.Return(-cent)
+		next := b.leaseFor(w)
+		b.desk.Refused(next, nil)
+		next.Return(0)
+	}},
+	"402, nothing is left": {nil, func(b *bench, w Want, l *Lease) {
+		l.Return(-cent)
+		next := b.leaseFor(w)
+		b.desk.Refused(next, new(money.Micros(0)))
+		next.Return(0)
+	}},
+	"expiry":        {func(b *bench) { b.seller.validFor = 50 * time.Second }, func(_ *bench, _ Want, l *Lease) { l.Return(-cent) }},
+	"no expiry":     {func(b *bench) { b.seller.validFor = 0 }, func(_ *bench, _ Want, l *Lease) { l.Return(-cent) }},
+	"a small grant": {func(b *bench) { b.seller.credit = cent }, func(_ *bench, _ Want, l *Lease) { l.Return(-cent) }},
+}
+
+// Two purchases are all that such a seller gets, whether requests come one after another or some at a time, and whatever its
+// origin; then a warning says how much is gone. The operator can give it another chance.
+func TestTheBrake(t *testing.T) {
+	for name, enemy := range enemies {
+		t.Run(name, func(t *testing.T) {
+			trade(t, enemy.set, func(t *testing.T, b *bench) {
+				w := b.want(cent)
+				served := 0
+				for range 100 {
+					l, err := b.desk.Lease(t.Context(), w)
+					if err != nil {
+						if lack, _ := Lacking(err); lack != LacksTrust {
+							t.Fatalf("refused: %v", err)
+						}
+					} else {
+						enemy.vanish(b, w, l)
+						served++
+					}
+					time.Sleep(time.Minute)
+					w.Origin += "x" // it moves
+				}
+				b.wantCalls(2, 2)
+				if b.braked != 10*money.USD-2*cent || b.logged("purchase.seller.braked") != 1 || served > 4 {
+					t.Errorf("%d served; lost %s, warned %d times", served, b.braked, b.logged("purchase.seller.braked"))
+				}
+				e := b.logs.FilterMessage("purchase.seller.braked").All()[0]
+				if hint := e.ContextMap()["hint"].(string); !strings.Contains(hint, "9.98 dollars") {
+					t.Errorf("the hint has not the amount: %s", hint)
+				}
+				if c := b.desk.Credit().Sellers[0]; !c.NoMoreMoney || c.LostMicros != 10*money.USD-2*cent {
+					t.Errorf("credit %+v", c)
+				}
+				if b.desk.Forgive("other") || !b.desk.Forgive(w.SellerID) {
+					t.Fatal("forgiven is who was not to be, or nobody")
+				}
+				for range 10 {
+					if l, err := b.desk.Lease(t.Context(), w); err == nil {
+						enemy.vanish(b, w, l)
+					}
+					time.Sleep(time.Minute)
+				}
+				b.wantCalls(4, 4)
+			})
+		})
+	}
+}
+
+// While what the last token has served is being booked, and the one before it was worth nothing, the next is not bought.
+func TestTheBrakeWaitsForTheBooks(t *testing.T) {
+	set := func(b *bench) { b.seller.validFor = 0 }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.lease(cent).Return(-cent)
+		booking := b.lease(cent)
+		b.refusedFor(b.want(cent), LacksTrust, time.Now().Add(shutFor))
+		booking.Return(-money.USD)
+		b.lease(cent).Return(-cent)
+		b.wantCalls(3, 3)
+	})
+	trade(t, set, func(t *testing.T, b *bench) { // all at once, and none is known to be bad
+		time.Sleep(time.Minute)
+		leases := []*Lease{b.lease(cent), b.lease(cent), b.lease(cent)}
+		giveBack(leases, -money.USD)
+		time.Sleep(time.Minute)
+		b.lease(cent).Return(-money.USD)
+	})
+}
+
+// Those who serve what is asked of them go on being bought from, however little that is.
+func TestTheHonestAreNotBraked(t *testing.T) {
+	for name, c := range map[string]struct {
+		validFor time.Duration
+		every    time.Duration // a request comes
+		cost     money.Micros
+		end      func(b *bench, l *Lease)
+	}{
+		"30 cents a day, tokens of a day":   {24 * time.Hour, 2*time.Hour + 24*time.Minute, 3 * cent, nil},
+		"30 cents a day, tokens of an hour": {time.Hour, 2*time.Hour + 24*time.Minute, 3 * cent, nil},
+		"a tenth was served, then it was forgotten": {24 * time.Hour, 24 * time.Hour, money.USD / 2, func(b *bench, l *Lease) {
+			b.desk.Drop(l, "the seller does not know the token (401)")
+		}},
+		"a small request that can cost more than there is": {24 * time.Hour, 12 * time.Hour, 3 * cent, func(b *bench, l *Lease) {
+			b.desk.Refused(l, nil)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := func(b *bench) { b.seller.validFor = c.validFor }
+			trade(t, set, func(t *testing.T, b *bench) {
+				for begun := time.Now(); time.Since(begun) < 10*24*time.Hour; time.Sleep(c.every) {
+					w := b.want(c.cost)
+					w.Bound = 100 * money.USD
+					l, err := b.desk.Lease(t.Context(), w)
+					if lack, _ := Lacking(err); lack == LacksTrust {
+						t.Fatalf("after %s: %v", time.Since(begun), err)
+					}
+					if err != nil {
+						continue // wants more than may be bought
+					}
+					if c.end != nil {
+						c.end(b, l)
+					}
+					l.Return(-c.cost)
+				}
+				if b.braked > 0 || b.desk.Credit().Sellers[0].NoMoreMoney {
+					t.Error("braked")
+				}
+			})
+		})
+	}
+}
+
+// A token that nobody has asked for is no sign of anything.
+func TestUnaskedTokensDoNotCount(t *testing.T) {
+	p := leftAt(t)[ledger.Proven]
+	set := func(b *bench) { b.method, b.seller.validFor = new(fakeMethod), 2*time.Minute }
+	trade(t, set, func(t *testing.T, b *bench) {
+		for i := range 3 {
+			next := p
+			next.ID += string(rune('a' + i))
+			s := b.desk.shelf(origin{p.Seller, p.Origin})
+			s.mu.Lock()
+			s.resume(next)
+			s.flight.meet(b.want(0), time.Now())
+			s.mu.Unlock()
+			synctest.Wait()
+			time.Sleep(time.Hour)
+		}
+		b.wantCalls(0, 3)
+		b.lease(1).Return(-money.USD)
+		b.wantCalls(1, 4)
+	})
+}
+
+// Each refusal says what it wants for, and when that will be there.
+func TestRefusalsAreTrue(t *testing.T) {
+	midnight := func() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
+	never := func() time.Time { return time.Time{} }
+	human := &fakeMethod{
+		pay:   func(int) (Outcome, error) { return needsHuman, nil },
+		track: func(int) (Outcome, error) { return needsHuman, nil },
+	}
+	for name, c := range map[string]struct {
+		set   func(*bench)
+		lack  Lack
+		until func() time.Time
+	}{
+		"the day":     {func(b *bench) { b.terms.DailyLimit = 4 * money.USD }, LacksDay, midnight},
+		"the session": {func(b *bench) { b.terms.DailyLimit, b.terms.SessionLimit = -1, 4*money.USD }, LacksSession, never},
+		"the day, when it is written": {func(b *bench) {
+			b.terms.DailyLimit, b.journal.hideAll = 4*money.USD, true
+		}, LacksDay, midnight},
+		"a human":   {func(b *bench) { b.method = human }, LacksHuman, never},
+		"certainty": {func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(503, "")) }, LacksDoubt, never},
+		"a method":  {func(b *bench) { b.method = nil }, LacksMethod, never},
+		"a seller":  {func(b *bench) { b.seller.answer = at(wire.PurchaseCreatePath, always(400, "{}")) }, LacksPurchase, never},
+		"time":      {func(b *bench) { b.seller.delay = time.Hour }, LacksTime, never},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trade(t, c.set, func(t *testing.T, b *bench) {
+				w := b.want(cent)
+				if b.method == nil {
+					w.Methods = nil
+				}
+				b.refusedFor(w, c.lack, c.until())
+			})
+		})
+	}
+	trade(t, nil, func(_ *testing.T, b *bench) {
+		w := b.want(cent)
+		w.NoPurchase = true
+		b.refusedFor(w, LacksCredit, time.Time{})
+	})
+}

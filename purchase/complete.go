@@ -1,0 +1,122 @@
+package purchase
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const (
+	// giveUpAfter is how long a paid purchase is asked about before its money is called disputed.
+	giveUpAfter = 24 * time.Hour
+	// askFor is how long one process asks, at least: one that starts after a weekend, before its network is up, must not call
+	// paid money lost at the first try.
+	askFor = time.Hour
+	// cashedFor is how long a seller that refuses the proof and has cashed it is asked for the token.
+	cashedFor = 15 * time.Minute
+)
+
+// complete shows the seller the proof. Money has left, or the seller can have it: nothing but a token, or a no that is one, ends
+// this early.
+func (m *machine) complete(ctx context.Context) error {
+	if m.asked.IsZero() {
+		m.asked = time.Now()
+	}
+	out, err := m.show(ctx)
+	if ctx.Err() != nil && err != nil {
+		return ctx.Err()
+	}
+	var token ledger.Token
+	var reference string
+	if err == nil {
+		token, reference, err = readGrant(out)
+	}
+	if err != nil {
+		return m.ungranted(ctx, err)
+	}
+	token.ID, token.PurchaseID, token.BoughtAt = m.p.ID, m.p.ID, time.Now().UTC()
+	token.Seller, token.Origin, token.Method = m.p.Seller, m.p.Origin, m.p.Method
+	m.p.Token = &token
+	if reference != "" {
+		m.p.Reference = reference
+	}
+	return m.advance(ctx, ledger.Granted)
+}
+
+// show asks for the token a few times, with the same proof under the same key.
+func (m *machine) show(ctx context.Context) ([]byte, error) {
+	c := call{
+		Want: &m.want, path: wire.PurchaseCompletePath, key: m.p.ID, header: m.guest.present(ctx, bytes.Clone(m.p.Proof)),
+		time: m.guest.patience(ctx, m.quote(), bytes.Clone(m.p.Intent)), read: readCompleted,
+	}
+	return c.often(ctx, wire.CompletePurchase{
+		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
+	}, nil)
+}
+
+// ungranted decides what an answer without a token means, if there was one. Where the method knows what became of the money, its
+// word counts.
+func (m *machine) ungranted(ctx context.Context, why error) error {
+	refused := errors.Is(why, ErrRefused)
+	late := time.Since(m.p.UpdatedAt) >= giveUpAfter && time.Since(m.asked) >= askFor
+	dispute := func(why error) error {
+		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", why)
+	}
+	if !m.guest.tellsFate() {
+		if refused || late {
+			return dispute(why)
+		}
+		return why
+	}
+	o, err := m.askFor(ctx, "fate", fateOf)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil && o.Kind == payment.OutcomeProven && len(o.Proof) == 0 {
+		o.Proof = m.p.Proof // that it has moved is all that is asked
+	}
+	if err == nil {
+		o, err = m.guest.checked("fate", o)
+	}
+	if err != nil {
+		o = payment.Pending()
+	}
+	if o.Reference != "" {
+		m.p.Reference = o.Reference
+	}
+	switch {
+	case o.Kind == payment.OutcomeFailed && o.Unpaid:
+		return m.end(ctx, ledger.Failed, true, "complete", "nothing was paid", why)
+	case o.Kind == payment.OutcomeFailed && refused, o.Kind != payment.OutcomeProven && late:
+		return dispute(why)
+	case o.Kind == payment.OutcomeProven:
+		if m.moved.IsZero() {
+			m.moved = time.Now()
+		}
+		if late || refused && time.Since(m.moved) >= cashedFor || errors.Is(why, errVoid) {
+			m.withheld = true
+			return dispute(why)
+		}
+	}
+	if fault := new(GuestError); errors.As(err, &fault) {
+		return fault
+	}
+	if refused {
+		return errCashing
+	}
+	return why
+}
+
+// fateOf asks a method what became of money whose proof has left.
+func fateOf(to Method, ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+	if f, ok := to.(payment.Fate); ok {
+		return f.Fate(ctx, q, intent)
+	}
+	return payment.Pending(), nil
+}

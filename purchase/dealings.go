@@ -1,0 +1,185 @@
+package purchase
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// dealings is what there is to know of a seller's id, whatever its origin, before it gets more money: a seller that moves is
+// no better for it.
+type dealings struct {
+	sellerID string
+	desk     *Desk
+
+	mu       sync.Mutex   // protects all following fields; taken after a shelf's
+	started  [3]time.Time // the last purchases, the newest first
+	last     [2]*life     // of the last two tokens that have ended or were refused for no reason, the newest first
+	withheld string       // the purchase that was paid, as the rail knows, and not granted: no money comes before a human has looked
+	braked   bool         // it was said that it gets no more money
+}
+
+// life is what a token has brought: how much was paid for it, and how much of that went into booked cost.
+type life struct {
+	paid   money.Micros
+	booked atomic.Int64
+	told   bool // it counts already; the dealings' mu protects it
+}
+
+// bad tells whether less than a tenth of what was paid has served.
+func (l *life) bad() bool { return l != nil && money.Micros(l.booked.Load()) < l.paid/10 }
+
+// dealingsWith gives those of a seller's id. d.mu is held.
+func (d *Desk) dealingsWith(sellerID string) *dealings {
+	g := d.sellers[sellerID]
+	if g == nil {
+		g = &dealings{sellerID: sellerID, desk: d}
+		d.sellers[sellerID] = g
+	}
+	return g
+}
+
+// countPurchase counts a purchase, or tells when the seller may have the next one.
+func (g *dealings) countPurchase(now time.Time) (next time.Time, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if oldest := g.started[len(g.started)-1]; !oldest.IsZero() && now.Sub(oldest) < time.Minute {
+		return oldest.Add(time.Minute), false
+	}
+	copy(g.started[1:], g.started[:])
+	g.started[0] = now
+	return time.Time{}, true
+}
+
+// twoOfThisMinute tells whether one purchase of this minute is left at the most.
+func (g *dealings) twoOfThisMinute(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	second := g.started[1]
+	return !second.IsZero() && now.Sub(second) < time.Minute
+}
+
+// count puts a token's life among the last two, once. What it has served counts up to the moment when money is wanted.
+func (g *dealings) count(l *life) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l.told {
+		return
+	}
+	l.told = true
+	g.last[0], g.last[1] = l, g.last[0]
+	g.warn()
+}
+
+// withhold has the seller get no more money, as it was paid for a token that never came.
+func (g *dealings) withhold(purchaseID string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.withheld = purchaseID
+}
+
+// brake says how much the seller's last two tokens have taken for nothing, and why it gets no more money, if so.
+func (g *dealings) brake() (lost money.Micros, why error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.on():
+		g.warn()
+		return g.lost(), ErrUseless
+	case g.withheld != "":
+		return 0, ErrWithheld
+	}
+	return 0, nil
+}
+
+// suspect tells whether the last token served next to nothing, so that the next one is waited for.
+func (g *dealings) suspect() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.last[0].bad()
+}
+
+// on tells whether the last two served next to nothing. g.mu is held.
+func (g *dealings) on() bool { return g.last[0].bad() && g.last[1].bad() }
+
+// lost is what the last two have taken. g.mu is held.
+func (g *dealings) lost() (sum money.Micros) {
+	for _, l := range g.last {
+		sum += l.paid - money.Micros(l.booked.Load())
+	}
+	return sum
+}
+
+// warn says once that the brake is on. g.mu is held.
+func (g *dealings) warn() {
+	if on := g.on(); on == g.braked || !on {
+		g.braked = on
+		return
+	}
+	g.braked = true
+	lost := g.lost()
+	g.desk.log.Warn("purchase.seller.braked", zap.String("seller", g.sellerID), zap.Int64("lostMicros", int64(lost)),
+		zap.String("hint", "its last two tokens served less than a tenth of what was paid for them, "+lost.String()+
+			" dollars are gone: it gets no more money until it is forgiven (caddy tokenbuddy sellers forgive "+g.sellerID+") or the process starts again"))
+	if g.desk.observer.Braked != nil {
+		g.desk.observer.Braked(g.sellerID, lost)
+	}
+}
+
+// Forgive lets a seller that gets no more money have some again, whatever its origin. It tells whether the seller is known.
+func (d *Desk) Forgive(sellerID string) bool {
+	d.mu.Lock()
+	g := d.sellers[sellerID]
+	d.mu.Unlock()
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	g.last, g.withheld, g.braked = [2]*life{}, "", false
+	g.mu.Unlock()
+	for o, s := range *d.shelves.Load() {
+		if o.sellerID == sellerID {
+			s.shut.Store(0)
+		}
+	}
+	return true
+}
+
+// lifetime is how long a token has to live for its end to be no surprise. The seller's clock is not ours to the second.
+const lifetime = time.Hour - time.Minute
+
+// judge counts the tokens of the shelf that have ended. s.mu is held.
+func (s *shelf) judge() {
+	for _, t := range *s.tokens.Load() {
+		if t.balance.Load() <= 0 && t.out() == 0 {
+			s.dealings.count(t.life) // it is spent, by whatever
+		}
+	}
+	for _, t := range s.retired {
+		if t.out() == 0 {
+			s.condemn(t)
+		}
+	}
+}
+
+// condemn counts a token that has ended, unless it ended as it was to, or nobody has asked for it. s.mu is held.
+func (s *shelf) condemn(t *token) {
+	expired := t.reason == whyExpired && !t.expires.Before(t.bought.Add(lifetime))
+	if !expired && t.asked() {
+		s.dealings.count(t.life)
+	}
+}
+
+// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked. s.mu is held.
+func (s *shelf) unsettled() bool {
+	for _, t := range s.retired {
+		if t.out() > 0 && t.life.bad() && (t.reason != whyExpired || t.expires.Before(t.bought.Add(lifetime))) {
+			return true
+		}
+	}
+	return false
+}

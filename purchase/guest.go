@@ -1,0 +1,224 @@
+package purchase
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+)
+
+// GuestError says that a payment method did not keep to what it is to do. What came of the call is not known.
+type GuestError struct {
+	Method string // the name that sellers know it by
+	Step   string // "check", "prepare", "pay", "track", "fate", …
+	Fault  string
+}
+
+// Error names the method, the step and the fault.
+func (e *GuestError) Error() string {
+	return "the payment method " + e.Method + " " + e.Fault + " (" + e.Step + ")"
+}
+
+// The faults of a method.
+const (
+	faultPanic   = "panicked"
+	faultBlocked = "does not return"
+	faultBusy    = "has not returned from an earlier call"
+	faultExit    = "ended its goroutine"
+	faultProof   = "gave a proof that is not JSON"
+	faultOutcome = "gave an outcome that is none"
+	faultCleanup = "panicked at its end"
+)
+
+const (
+	// guestGrace is how long a call may go on after its context has ended, before the purchase goes on without it.
+	guestGrace = time.Second
+	// maxPatience is the most that a method may ask for one of its steps.
+	maxPatience = 5 * time.Minute
+	maxLink     = 2 << 10 // bytes
+	maxText     = 500     // bytes of a text that a method gives
+)
+
+// guest is one purchase's way to its payment method. It is of the machine's goroutine alone.
+type guest struct {
+	desk *Desk
+	NamedMethod
+	busy <-chan struct{} // closed when the last call has returned; nil: none was made
+}
+
+// ask calls the newest instance of the method, on a goroutine of its own: it may panic, and it may never come back. There is one
+// call at a time.
+func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration, f func(context.Context, Method) (T, error)) (T, error) {
+	var none T
+	if g.busy != nil {
+		select {
+		case <-g.busy:
+		default:
+			return none, g.fault(step, faultBusy, nil)
+		}
+	}
+	type result struct {
+		value T
+		err   error
+		fault string
+		stack []byte
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done, returned := make(chan result, 1), make(chan struct{})
+	g.busy = returned
+	method, release := g.desk.methods.use(g.NamedMethod)
+	go func() {
+		out := result{fault: faultExit}
+		defer func() {
+			if r := recover(); r != nil { // what it says may be a secret
+				out = result{fault: faultPanic, stack: debug.Stack()}
+			}
+			release()
+			close(returned)
+			done <- out
+		}()
+		value, err := f(ctx, method)
+		out = result{value: value, err: err}
+	}()
+	var out result
+	select {
+	case out = <-done:
+	case <-ctx.Done():
+		grace := time.NewTimer(guestGrace)
+		defer grace.Stop()
+		select {
+		case out = <-done:
+		case <-grace.C:
+			out.fault = faultBlocked
+		}
+	}
+	if out.fault != "" {
+		return none, g.fault(step, out.fault, out.stack)
+	}
+	return out.value, out.err
+}
+
+// fault tells of a method that misbehaves: once a minute in the log, and each time to the observer.
+func (g *guest) fault(step, fault string, stack []byte) *GuestError {
+	g.desk.methods.fault(g.Name, step, fault, stack)
+	return &GuestError{Method: g.Name, Step: step, Fault: fault}
+}
+
+// patience is how long a step may take that the method or the seller takes for this payment.
+func (g *guest) patience(ctx context.Context, q Quote, intent json.RawMessage) time.Duration {
+	d, err := ask(ctx, g, "patience", stepTime, func(_ context.Context, m Method) (time.Duration, error) {
+		if p, ok := m.(payment.Patience); ok {
+			return p.Patience(q, intent), nil
+		}
+		return 0, nil
+	})
+	if err != nil || d <= 0 {
+		return stepTime
+	}
+	return min(d, maxPatience)
+}
+
+// present gives the headers that carry the proof.
+func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header {
+	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m Method) (http.Header, error) {
+		if p, ok := m.(payment.Present); ok {
+			return p.Present(proof).Clone(), nil
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// tellsFate tells whether the method knows what became of money after its proof has left.
+func (g *guest) tellsFate() bool {
+	method, release := g.desk.methods.use(g.NamedMethod)
+	defer release()
+	_, ok := method.(payment.Fate)
+	return ok
+}
+
+// ended tells the method that a purchase is over, and waits for nothing.
+func (g *guest) ended(q Quote, intent json.RawMessage) {
+	told := &guest{desk: g.desk, NamedMethod: g.NamedMethod, busy: g.busy}
+	g.desk.background(func() {
+		_, _ = ask(g.desk.ctx, told, "ended", stepTime, func(_ context.Context, m Method) (struct{}, error) {
+			if e, ok := m.(payment.Ending); ok {
+				e.Ended(q, intent)
+			}
+			return struct{}{}, nil
+		})
+	})
+}
+
+// checked takes what a method says of a payment no further than can be shown.
+func (g *guest) checked(step string, o Outcome) (Outcome, error) {
+	switch o.Kind {
+	case payment.OutcomeProven:
+		if !json.Valid(o.Proof) {
+			return Outcome{}, g.fault(step, faultProof, nil)
+		}
+	case payment.OutcomePending, payment.OutcomeNeedsHuman, payment.OutcomeFailed:
+	default:
+		return Outcome{}, g.fault(step, faultOutcome, nil)
+	}
+	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
+	o.Link, o.Text, o.Reason = secureLink(o.Link), printable(o.Text, maxText), printable(o.Reason, maxText)
+	if len(o.Reference) > maxID || printable(o.Reference, maxID) != o.Reference {
+		o.Reference = ""
+	}
+	return o, nil
+}
+
+// secureLink gives a link that can be shown to a human; none where it is not https, or hides something.
+func secureLink(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || len(link) > maxLink || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	for i := range len(link) {
+		if link[i] <= ' ' || link[i] > '~' {
+			return ""
+		}
+	}
+	return link
+}
+
+// printable gives a text without what can't be seen or moves the cursor, cut to a number of bytes.
+func printable(s string, most int) string {
+	s = strings.ToValidUTF8(s, " ")
+	if len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s = s[:most]
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+}
+
+// words is a method's error with a text that can be shown.
+type words struct {
+	text string
+	err  error
+}
+
+func (w *words) Error() string { return w.text }
+func (w *words) Unwrap() error { return w.err }
+
+func shown(err error) error { return &words{printable(err.Error(), maxText), err} }
