@@ -116,17 +116,23 @@ func TestJSONRefused(t *testing.T) {
 	}
 }
 
+func provisioned(t testing.TB, c x402.Config) *x402.Method {
+	t.Helper()
+	m := &x402.Method{Config: c}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	if err := m.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte(required(requirement(nil))))
 	f.Add([]byte(`{"x402Version":2,"accepts":[{"scheme":"exact","extra":{}}]}`))
 	f.Add([]byte(`{"x402Version":2,"accepts":[[]],"resource":5}`))
 	f.Setenv("X402_TEST_WALLET", secret)
-	m := x402.Method{Config: x402.Config{Key: "{env.X402_TEST_WALLET}", Networks: []x402.Network{{ID: sepolia}}, DailyLimit: "20"}}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: f.Context()})
-	defer cancel()
-	if err := m.Provision(ctx); err != nil {
-		f.Fatal(err)
-	}
+	m := provisioned(f, x402.Config{Key: "{env.X402_TEST_WALLET}", Networks: []x402.Network{{ID: sepolia}}, DailyLimit: "20"})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if !json.Valid(b) {
 			return // the machine has checked that
@@ -137,7 +143,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		// What is paid is right in every point, whatever else the seller has written.
-		_, proof := pay(t, &m, q)
+		_, proof := pay(t, m, q)
 		a, _, accepted, err := x402.ReadPayload(proof)
 		if err != nil || a.From.String() != wallet || a.Value.String() != "500000" || a.Nonce != x402.Nonce(q.Origin, q.PurchaseID) ||
 			!json.Valid(accepted) {

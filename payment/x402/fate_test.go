@@ -41,7 +41,7 @@ func settle(t *testing.T, c *facilitator.Chain, q payment.Quote, proof json.RawM
 	}
 }
 
-func address(t *testing.T, s string) eip3009.Address {
+func address(t testing.TB, s string) eip3009.Address {
 	t.Helper()
 	a, err := eip3009.ParseAddress(s)
 	if err != nil {
