@@ -81,7 +81,7 @@ func TestCheck(t *testing.T) {
 		{with(`"model_aliases":{"a":""}`), `model_alias a: "" is not a model's id: expected 1 to 256 bytes of text`},
 		{with(`"model_aliases":{"a":"a"}`), "model_alias a: it stands for itself"},
 		{`{"registry":{"url":"https://r.example"},"payments":[null]}`, `payment: expected an object with "method", the name of a payment method`},
-		{`{"registry":{"url":"https://r.example"},"payments":[{"method":"cash"}]}`, "payment cash: this Caddy has no such payment method built in: expected one of mock"},
+		{`{"registry":{"url":"https://r.example"},"payments":[{"method":"cash"}]}`, "payment cash: this Caddy has no such payment method built in: expected one of clawtip, command, mock, x402"},
 		{`{"registry":{"url":"https://r.example"},"payments":[{"method":"mock"},{"method":"mock"}]}`, "payment mock: it is there twice"},
 
 		{with(`"purchase":{"amount":"0.0"}`), `purchase amount: "0.0" is nothing: expected more than 0`},

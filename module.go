@@ -19,6 +19,10 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
+	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -29,6 +33,9 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
 	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(new(x402.Method))
+	caddy.RegisterModule(new(clawtip.Method))
+	caddy.RegisterModule(new(commandpay.Method))
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}
@@ -114,6 +121,12 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
 		}
 		name := mod.(caddy.Module).CaddyModule().ID.Name()
+		if named, ok := mod.(payment.Named); ok {
+			name = named.MethodName()
+		}
+		if _, there := h.methods[name]; there {
+			return fmt.Errorf("loading the payment methods: %s is there twice: give each its own name", name)
+		}
 		h.methods[name] = purchase.NamedMethod{Name: name, Method: method}
 		h.set.methods = append(h.set.methods, name)
 	}

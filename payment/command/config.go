@@ -17,7 +17,7 @@ import (
 
 // Config is what the operator says of the method.
 type Config struct {
-	// The name that sellers know the method by: 1 to 32 lower-case letters, digits, '.', '_' and '-'. Several methods of this
+	// The name that sellers know the method by: 1 to 32 lower-case letters, digits, '_' and '-'. Several methods of this
 	// module differ in it. Default: command.
 	Name string `json:"name,omitempty"`
 
@@ -44,7 +44,7 @@ const (
 )
 
 var (
-	validName     = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+	validName     = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 	validVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
@@ -85,7 +85,7 @@ func (m *Method) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func checkName(s string) error {
 	if !validName.MatchString(s) {
-		return fmt.Errorf("%q is no name of a method: expected 1 to 32 lower-case letters, digits, '.', '_' and '-'", s)
+		return fmt.Errorf("%q is no name of a method: expected 1 to 32 lower-case letters, digits, '_' and '-'", s)
 	}
 	return nil
 }

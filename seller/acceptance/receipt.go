@@ -37,7 +37,7 @@ func (*Receipt) CaddyModule() caddy.ModuleInfo {
 }
 
 var (
-	validName   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+	validName   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 	placeholder = regexp.MustCompile(`^\{[^{}$]+\}$`)
 )
 
@@ -79,7 +79,7 @@ var errNoKey = errors.New("key is missing: expected a placeholder, such as {file
 func (r *Receipt) check() error {
 	switch {
 	case r.Name != "" && !validName.MatchString(r.Name):
-		return fmt.Errorf("name: %q is no name of a method: expected 1 to 32 lower-case letters, digits, '.', '_' and '-'", r.Name)
+		return fmt.Errorf("name: %q is no name of a method: expected 1 to 32 lower-case letters, digits, '_' and '-'", r.Name)
 	case r.Key == "":
 		return errNoKey
 	case !placeholder.MatchString(r.Key):

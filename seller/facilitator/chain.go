@@ -22,6 +22,7 @@ type Chain struct {
 	clock    func() time.Time
 	finality time.Duration // how far the finalized block is behind
 	id       uint64        // what eth_chainId says
+	faucet   uint64        // what everybody has who was never seen before
 }
 
 type used struct {
@@ -49,14 +50,29 @@ func NewChain(network string, domain eip3009.Domain) *Chain {
 func (c *Chain) Mint(to eip3009.Address, units uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.balances[to] += units
+	c.balances[to] = c.balance(to) + units
+}
+
+// SetFaucet says how many units everybody has who was never seen before.
+func (c *Chain) SetFaucet(units uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faucet = units
+}
+
+// balance is what an address has. c.mu is held.
+func (c *Chain) balance(of eip3009.Address) uint64 {
+	if b, seen := c.balances[of]; seen {
+		return b
+	}
+	return c.faucet
 }
 
 // Balance is what an address has.
 func (c *Chain) Balance(of eip3009.Address) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.balances[of]
+	return c.balance(of)
 }
 
 // Transfers are all payments, the oldest first.
@@ -118,7 +134,7 @@ func (c *Chain) check(a eip3009.Authorization, s eip3009.Signature, margin time.
 		return tooLate
 	case known:
 		return nonceUsed
-	case !fits || value > c.balances[a.From]:
+	case !fits || value > c.balance(a.From):
 		return noBalance
 	}
 	return ""
@@ -132,8 +148,8 @@ func (c *Chain) transfer(a eip3009.Authorization, s eip3009.Signature) (transact
 		return "", refused
 	}
 	value, _ := a.Value.Uint64()
-	c.balances[a.From] -= value
-	c.balances[a.To] += value
+	c.balances[a.From] = c.balance(a.From) - value
+	c.balances[a.To] = c.balance(a.To) + value
 	t := Transfer{From: a.From, To: a.To, Value: value, Nonce: a.Nonce}
 	t.Transaction = eip3009.Keccak([]byte("transaction "+strconv.Itoa(len(c.order))), a.Nonce[:])
 	c.used[used{a.From, a.Nonce}] = t

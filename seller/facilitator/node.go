@@ -126,7 +126,7 @@ func (c *Chain) view(params []json.RawMessage) (any, bool) {
 	account := eip3009.Address(first[12:])
 	switch {
 	case call.Data[:selector] == "0x70a08231" && len(call.Data) == selector+each:
-		return word(c.balances[account]), true
+		return word(c.balance(account)), true
 	case call.Data[:selector] == "0xe94a0102" && len(call.Data) == selector+2*each:
 		nonce, err := eip3009.ParseHash("0x" + call.Data[selector+each:])
 		if err != nil {
