@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -89,14 +90,8 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 	a.gw.background(func() {
 		booked, err := a.await(write, booking, in)
 		switch {
-		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
-			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			var cost money.Micros
-			if booked.Entry != nil {
-				cost = booked.Entry.Served.ExpenseMicros
-			}
-			a.lease.Settle(booked.TokenDelta, cost)
+			a.lease.Settle(booked)
 		case a.gw.market.Ledger.Err() == nil:
 			a.lease.Return(0)
 		default:
@@ -109,7 +104,7 @@ func (a *attempt) settle(write writer, in ledger.Inference) <-chan money.Micros 
 			billed <- 0
 		case e.Served != nil:
 			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
-			if slices.Contains(e.Flags, ledger.FlagOverbilled) {
+			if slices.Contains(e.Flags, billing.FlagOverbilled) {
 				a.state.Overbilled()
 			}
 			billed <- e.BilledMicros
@@ -167,13 +162,25 @@ func (x *exchange) request() ledger.Request {
 		Model:          x.served,
 		Protocol:       string(x.endpoint.Protocol),
 		PromptHash:     x.promptHash,
-		PromptBytes:    x.promptBytes,
-		Continued:      x.ask.PreviousResponseID != "",
+		Shape:          x.costShape(),
 	}
 	if len(x.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = x.ask.RequestID // a settlement can't name a longer one
 	}
 	return r
+}
+
+// costShape is what of the request says how much it can cost.
+func (x *exchange) costShape() billing.Shape {
+	most := x.endpoint.Ceiling(x.ask)
+	return billing.Shape{
+		BodyBytes: x.promptBytes, PromptTokens: most.Prompt, PromptWhole: x.ask.PreviousResponseID == "",
+		MaxOutput: x.ask.MaxOutput, Answers: x.ask.N, NoCompletion: most.Completion == 0,
+	}
+}
+
+func usageOf(t money.Tokens, known bool) billing.Usage {
+	return billing.Usage{Tokens: t, PromptKnown: known, CompletionKnown: known}
 }
 
 // tries is what the entry tells of the attempts, where there was more to it than one good one.
@@ -200,11 +207,11 @@ func (a *attempt) inference(status ledger.Status) ledger.Inference {
 	}
 	switch {
 	case a.stream != nil:
-		in.AnswerBytes = a.stream.Bytes()
-		in.Usage, in.UsageKnown = a.events.Usage()
+		in.AnswerText = a.stream.Bytes()
+		in.Usage = usageOf(a.events.Usage())
 	case in.Answered:
-		in.AnswerBytes = int64(len(a.answer)) + a.restBytes
-		in.Usage, in.UsageKnown = a.endpoint.Usage(a.answer)
+		in.AnswerText = int64(len(a.answer)) + a.restBytes
+		in.Usage = usageOf(a.endpoint.Usage(a.answer))
 	}
 	return in
 }

@@ -113,6 +113,12 @@ func TestOrders(t *testing.T) {
 	raw := func(text string) func(http.ResponseWriter, obj) {
 		return func(w http.ResponseWriter, _ obj) { _, _ = w.Write([]byte(text)) }
 	}
+	refusal := func(code int, why string) func(http.ResponseWriter, obj) {
+		return func(w http.ResponseWriter, _ obj) {
+			w.WriteHeader(code)
+			_, _ = fmt.Fprintf(w, `{"error":{"code":%q}}`, why)
+		}
+	}
 	const c, f = "create", "complete"
 	rows := map[string]struct {
 		create, finish                        func(http.ResponseWriter, obj)
@@ -142,9 +148,13 @@ func TestOrders(t *testing.T) {
 		"create-once-500":      {create: once(status(500), o(nil)), steps: []string{c, c, f}, served: true, paid: 5_000_000, credit: 4_999_991},
 		"create-once-cut":      {create: once(func(http.ResponseWriter, obj) { panic(http.ErrAbortHandler) }, o(nil)), steps: []string{c, c, f}, served: true, paid: 5_000_000, credit: 4_999_991},
 		"complete-once-500":    {finish: once(status(500), g(nil)), steps: []string{c, f, f}, served: true, paid: 5_000_000, credit: 4_999_991},
-		"complete-once-cut":    {finish: once(raw(`{"accessToken":"tok-or`), g(nil)), steps: nil, paid: 5_000_000, disputed: 5_000_000},
-		"complete-400":         {finish: status(400), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},
-		"complete-409":         {finish: status(409), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},
+		"complete-once-cut":    {finish: once(raw(`{"accessToken":"tok-or`), g(nil)), steps: []string{c, f, f}, served: true, paid: 5_000_000, credit: 4_999_991},
+		"complete-once-empty":  {finish: once(raw(``), g(nil)), steps: []string{c, f, f}, served: true, paid: 5_000_000, credit: 4_999_991},
+		"complete-once-html":   {finish: once(raw(`<html>`), g(nil)), steps: []string{c, f, f}, served: true, paid: 5_000_000, credit: 4_999_991},
+		"complete-once-401":    {finish: once(status(401), g(nil)), steps: []string{c, f, f}, served: true, paid: 5_000_000, credit: 4_999_991},
+		"complete-once-404":    {finish: once(status(404), g(nil)), steps: []string{c, f, f}, served: true, paid: 5_000_000, credit: 4_999_991},
+		"complete-refused":     {finish: refusal(402, "payment_refused"), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},
+		"complete-conflict":    {finish: refusal(409, "idempotency_conflict"), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},
 		"no-token":             {finish: g(obj{"accessToken": nil}), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},
 		"empty-token":          {finish: g(obj{"accessToken": ""}), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},
 		"token-number":         {finish: g(obj{"accessToken": 5}), steps: []string{c, f}, paid: 5_000_000, disputed: 5_000_000},

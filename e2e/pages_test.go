@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -67,10 +68,10 @@ func fillLedger(t *testing.T, c *caddy, n int) {
 		last = l.Settle(ledger.Inference{
 			Request: ledger.Request{
 				RequestID: fmt.Sprint("request ", i), IdempotencyKey: ledger.NewID(), Member: fmt.Sprint("member ", i%10),
-				RequestedModel: "m", Model: "m", Protocol: "chat_completions", PromptBytes: 4000, PromptHash: "0d9c2a6b1e7f4c5588aa0d3f9b6e2c41",
+				RequestedModel: "m", Model: "m", Protocol: "chat_completions", Shape: billing.Shape{BodyBytes: 4000, PromptWhole: true}, PromptHash: "0d9c2a6b1e7f4c5588aa0d3f9b6e2c41",
 			},
 			Seller: "acme", Origin: "https://seller.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
-			Usage: money.Tokens{Prompt: 1000, Completion: 100}, UsageKnown: true, Price: money.Price{Input: money.USD, Output: money.USD},
+			Usage: billing.Known(money.Tokens{Prompt: 1000, Completion: 100}), Price: money.Price{Input: money.USD, Output: money.USD},
 		})
 	}
 	if _, err := last.Wait(t.Context()); err != nil {

@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/tokenbuddy/caddy-tokenbuddy/money"
+import (
+	"context"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
 
 // The accounts, a kind and the names it is of.
 func walletOf(method string) string         { return "wallet:" + names(method) }
@@ -47,4 +51,37 @@ func transfer(from string, parts ...Posting) []Posting {
 func SplitAccount(account string) (kind string, of []string) {
 	parts := splitNames(account)
 	return parts[0], parts[1:]
+}
+
+// Losses are what has become of a seller's credit beside the requests that it has served.
+type Losses struct {
+	WasteMicros      money.Micros `json:"wasteMicros"`      // failed attempts, and what was left on tokens that were dropped or expired
+	DisputedMicros   money.Micros `json:"disputedMicros"`   // taken for nothing, above the price, or beyond belief
+	AdjustmentMicros money.Micros `json:"adjustmentMicros"` // taken by balances that the seller reported; below zero: given
+}
+
+// Losses gives them by seller, since the ledger began. There are none after the ledger has failed or closed.
+func (l *Ledger) Losses(ctx context.Context) (map[string]Losses, error) {
+	sellers := map[string]Losses{}
+	err := l.look(ctx, func(s *state) {
+		for name, balance := range s.accounts {
+			kind, of := SplitAccount(name)
+			if len(of) != 1 || *balance == 0 {
+				continue
+			}
+			sum := sellers[of[0]]
+			switch kind {
+			case "waste":
+				sum.WasteMicros = *balance
+			case "disputed":
+				sum.DisputedMicros = *balance
+			case "adjustment":
+				sum.AdjustmentMicros = *balance
+			default:
+				continue
+			}
+			sellers[of[0]] = sum
+		}
+	})
+	return sellers, err
 }

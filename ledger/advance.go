@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -12,20 +13,26 @@ import (
 type Limits struct {
 	Daily   money.Micros // of a UTC day, kept over a restart
 	Session money.Micros // since the process started
+	Seller  money.Micros // at one seller (by id, whatever its origin), of a UTC day, kept over a restart
 }
+
+// NoLimits bound nothing.
+var NoLimits = Limits{-1, -1, -1}
 
 // The limits that a purchase can pass.
 const (
 	DailyLimit   = "daily_limit"
 	SessionLimit = "session_limit"
+	SellerLimit  = "seller_limit"
 )
 
 // LimitError refuses a purchase that would pass a limit.
 type LimitError struct {
-	Limit        string // DailyLimit or SessionLimit
+	Limit        string // DailyLimit, SessionLimit or SellerLimit
 	LimitMicros  money.Micros
 	SpentMicros  money.Micros // before this purchase
 	AmountMicros money.Micros // of this purchase
+	Resets       time.Time    // when the limit's day is over; zero: not before the process starts again
 }
 
 func (e *LimitError) Error() string {
@@ -207,7 +214,7 @@ func (b *batch) countAgain(p *purchase, limits Limits) error {
 	b.uncountSpending(p)
 	err := b.countSpending(p, limits)
 	if err != nil { // what is refused changes nothing
-		b.addSpending(before.CountedDay, before.CountedMicros)
+		b.addSpending(&before, before.CountedMicros)
 		*p = before
 	}
 	return err
@@ -216,9 +223,11 @@ func (b *batch) countAgain(p *purchase, limits Limits) error {
 // countSpending counts the amount against the limits, or refuses it.
 func (b *batch) countSpending(p *purchase, limits Limits) error {
 	day, amount := b.today, p.AmountMicros
+	midnight := midnight(b.wall).Add(dayLength)
 	for _, l := range []LimitError{
-		{DailyLimit, limits.Daily, b.spentOn(day), amount},
-		{SessionLimit, limits.Session, b.session, amount},
+		{DailyLimit, limits.Daily, b.spentOn(day), amount, midnight},
+		{SellerLimit, limits.Seller, b.spentAt[sellerDay{p.Seller, day}], amount, midnight},
+		{SessionLimit, limits.Session, b.session, amount, time.Time{}},
 	} {
 		if l.LimitMicros >= 0 && l.SpentMicros.Add(amount) > l.LimitMicros {
 			return &l
@@ -227,7 +236,7 @@ func (b *batch) countSpending(p *purchase, limits Limits) error {
 	p.CountedMicros, p.CountedDay = amount, day
 	b.session += amount
 	b.counted[p.ID] = amount
-	b.addSpending(day, amount)
+	b.addSpending(p, amount)
 	return nil
 }
 
@@ -238,11 +247,14 @@ func (b *batch) uncountSpending(p *purchase) {
 		return
 	}
 	b.session -= b.counted[p.ID]
-	b.addSpending(p.CountedDay, -p.CountedMicros)
+	b.addSpending(p, -p.CountedMicros)
 	p.CountedMicros, p.CountedDay = 0, ""
 }
 
-func (b *batch) addSpending(day string, amount money.Micros) {
+// addSpending moves what counts on the purchase's day. What counts at its seller is in no record of its own: it is what the seller's
+// purchases count.
+func (b *batch) addSpending(p *purchase, amount money.Micros) {
+	day := p.CountedDay
 	m := b.spent[day]
 	if m == nil {
 		m = new(money.Micros)
@@ -250,4 +262,5 @@ func (b *batch) addSpending(day string, amount money.Micros) {
 	}
 	*m += amount
 	b.put(spentPrefix+day, m)
+	b.spentAt[sellerDay{p.Seller, day}] += amount
 }

@@ -10,8 +10,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // A backup is zstd, whose checksum tells a cut or rotten one, over a line of JSON, then every record of the store as it is
@@ -135,7 +136,7 @@ func readPart(b *bufio.Reader) ([]byte, error) {
 }
 
 // fill writes the records of a backup into an empty store.
-func fill(ctx context.Context, db *badger.DB, r io.Reader) (header BackupHeader, err error) {
+func fill(ctx context.Context, db *store.Store, r io.Reader) (header BackupHeader, err error) {
 	batch := db.NewWriteBatch()
 	defer batch.Cancel()
 	err = readBackup(r, func(h BackupHeader) (func(key, value []byte) error, error) {

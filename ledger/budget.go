@@ -3,10 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
-
-	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -41,54 +38,6 @@ func (e *BudgetError) Error() string {
 		"held by other requests", e.Member, e.AmountMicros, e.Budget, e.BudgetMicros, e.SpentMicros, e.HeldMicros)
 }
 
-// spending is what members spend, beside what the requests under way may cost. It is kept in memory, so that a request is
-// admitted without a disk or a queue; what is spent is what day rollups say, and changes when they do.
-type spending struct {
-	members sync.Map // name → *meter
-}
-
-// meter is one member's.
-type meter struct {
-	mu         sync.Mutex // protects all following fields
-	day, month string     // that the sums are of
-	daily      money.Micros
-	monthly    money.Micros
-	held       money.Micros
-}
-
-func (s *spending) of(member string) *meter {
-	if m, ok := s.members.Load(member); ok {
-		return m.(*meter)
-	}
-	m, _ := s.members.LoadOrStore(member, new(meter))
-	return m.(*meter)
-}
-
-const monthLength = len("2006-01")
-
-// turn begins new sums when a day or a month is over. A clock that goes back does not bring the old ones back.
-func (m *meter) turn(day string) {
-	if day > m.day {
-		m.day, m.daily = day, 0
-	}
-	if month := day[:monthLength]; month > m.month {
-		m.month, m.monthly = month, 0
-	}
-}
-
-// add counts what was booked on a day.
-func (m *meter) add(day string, amount money.Micros) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.turn(day)
-	if day == m.day {
-		m.daily += amount
-	}
-	if day[:monthLength] == m.month {
-		m.monthly += amount
-	}
-}
-
 // Reservation is a part of a member's budget that is held for one request.
 type Reservation struct {
 	meter  *meter
@@ -108,13 +57,18 @@ func (l *Ledger) Reserve(member string, b Budget) *Reservation {
 	return r
 }
 
-// Hold has the reservation cover an amount, if it does not yet: about the highest the request may cost. A *BudgetError says
+// Hold has the reservation cover an amount, if it does not yet: the most that the request can cost. A *BudgetError says
 // that this would pass the budget; the reservation is then as it was. It waits for nobody but before it refuses: then for
 // the requests that have ended and are just being booked, which mostly have cost less than is held for them.
 func (r *Reservation) Hold(ctx context.Context, amount money.Micros) error {
 	amount = min(amount, money.Max)
 	if r.meter == nil || amount <= r.amount {
 		return nil
+	}
+	if r.ledger.state.spending.lacks(dayOf(r.ledger.now())) { // the clock has come back to where nothing was read
+		if err := r.ledger.look(ctx, func(*state) {}); err != nil {
+			return err
+		}
 	}
 	err := r.grow(amount)
 	if err == nil || err.HeldMicros == 0 {
@@ -135,15 +89,13 @@ func orNil(err *BudgetError) error {
 }
 
 func (r *Reservation) grow(amount money.Micros) *BudgetError {
-	m := r.meter
+	m, now := r.meter, r.ledger.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(dayOf(r.ledger.now()))
+	m.forget(now)
 	others := m.held - r.amount
-	for _, e := range []BudgetError{
-		{r.member, DailyBudget, r.budget.Daily, m.daily, others, amount},
-		{r.member, MonthlyBudget, r.budget.Monthly, m.monthly, others, amount},
-	} {
+	for _, e := range r.against(now) {
+		e.HeldMicros, e.AmountMicros = others, amount
 		if e.BudgetMicros >= 0 && e.SpentMicros.Add(others).Add(amount) > e.BudgetMicros {
 			return &e
 		}
@@ -151,6 +103,32 @@ func (r *Reservation) grow(amount money.Micros) *BudgetError {
 	m.held += amount - r.amount
 	r.amount = amount
 	return nil
+}
+
+// against are the budgets, and what is spent of each. The meter must be locked.
+func (r *Reservation) against(now time.Time) [2]BudgetError {
+	daily, monthly := r.meter.spent(dayOf(now))
+	return [...]BudgetError{
+		{Member: r.member, Budget: DailyBudget, BudgetMicros: r.budget.Daily, SpentMicros: daily},
+		{Member: r.member, Budget: MonthlyBudget, BudgetMicros: r.budget.Monthly, SpentMicros: monthly},
+	}
+}
+
+// doubt keeps held, until then, what a request may have cost beside what is booked: as much of it as the budget bears.
+func (r *Reservation) doubt(amount money.Micros, until time.Time) *doubt {
+	if r == nil || r.meter == nil || amount <= 0 {
+		return nil
+	}
+	m, now := r.meter, r.ledger.now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	others := m.held - r.amount
+	for _, e := range r.against(now) {
+		if e.BudgetMicros >= 0 {
+			amount = min(amount, e.BudgetMicros-e.SpentMicros-others)
+		}
+	}
+	return m.doubt(amount, until)
 }
 
 // Release gives back what is held. It may be called more than once, and on none.
@@ -164,25 +142,13 @@ func (r *Reservation) Release() {
 	r.amount = 0
 }
 
-// Spending gives what a member has spent today and this month (UTC), and what its requests under way hold.
+// Spending gives what a member has spent today and this month (UTC), failed attempts counted, and what is held for its requests
+// under way, and for those that may have cost more than is known.
 func (l *Ledger) Spending(member string) (day, month, held money.Micros) {
-	m := l.state.spending.of(member)
+	m, now := l.state.spending.of(member), l.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(dayOf(l.now()))
-	return m.daily, m.monthly, m.held
-}
-
-// loadSpending reads what members have spent in the month of now.
-func (l *Ledger) loadSpending(now time.Time) error {
-	first := dayOf(now)[:monthLength] + "-01"
-	return l.db.View(func(txn *badger.Txn) error {
-		return eachFrom(txn, rollupPrefix, rollupPrefix+first, func(rest string, r *Rollup) error {
-			day, names, err := splitRollup(rest)
-			if err == nil {
-				l.state.spending.of(names[0]).add(day, r.ExpenseMicros)
-			}
-			return err
-		})
-	})
+	m.forget(now)
+	day, month = m.spent(dayOf(now))
+	return day, month, m.held
 }

@@ -86,7 +86,7 @@ func TestBudgetCountsCorrections(t *testing.T) {
 	l := open(t, ledger.Options{InMemory: true})
 	buy(t, l, "t1", "acme", money.USD)
 	cut := inference(hold("", "acme", "t1"), 0)
-	cut.Settlement, cut.Status, cut.PromptBytes = nil, ledger.StatusClientGone, 4_000
+	cut.Settlement, cut.Status, cut.BodyBytes = nil, ledger.StatusClientGone, 4_000
 	if _, err := l.Settle(cut).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}

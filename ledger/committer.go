@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // The bounds of a batch keep its transaction well inside Badger's limit (2.4 MB with these memtables), so that a
@@ -18,7 +20,7 @@ const (
 	batchLength = 512
 	batchWeight = 1536 << 10
 	plainWeight = 2 << 10
-	heaviest    = 512 << 10
+	heaviest    = store.MaxRecord / 2
 )
 
 // command is one change of the books. apply checks everything before it changes anything: when it gives an error it has
@@ -149,7 +151,7 @@ func (l *Ledger) commitFirst(commands []*command) (n int) {
 				"bought or booked any more: see to the disk, then restart the process: %w", err))
 			err = l.Err()
 		} else {
-			l.anchor.move(l.state.head)
+			l.anchor.Move(l.state.head)
 		}
 	}
 	for _, c := range commands[:n] {
@@ -171,6 +173,7 @@ type batch struct {
 	ledger *Ledger
 	txn    *badger.Txn
 	now    time.Time      // UTC, milliseconds, not before the newest entry
+	wall   time.Time      // by the clock alone
 	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
 	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
 	weight int            // of its commands, and of what they have written beyond what is asked of most
@@ -180,9 +183,13 @@ type batch struct {
 
 func (l *Ledger) begin() *batch {
 	now := l.now()
+	var err error
+	if l.state.spending.lacks(dayOf(now)) {
+		err = l.loadSpending(now)
+	}
 	return &batch{
-		state: l.state, ledger: l, txn: l.db.NewTransaction(true),
-		now: l.state.clock(now), today: dayOf(now), dirty: make(map[string]any),
+		err: err, state: l.state, ledger: l, txn: l.db.NewTransaction(true),
+		now: l.state.clock(now), wall: now, today: dayOf(now), dirty: make(map[string]any),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -64,7 +65,7 @@ func TestKilled(t *testing.T) {
 			switch e := booked[id]; {
 			case e == nil:
 				t.Errorf("round %d: %s is lost (settled: %t)", round, id, settled)
-			case settled && e.BilledSource != ledger.SourceSettlement:
+			case settled && e.BilledSource != billing.SourceSettlement:
 				t.Errorf("round %d: %s was settled, and is booked as %s", round, id, e.BilledSource)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -29,6 +30,7 @@ type Entry struct {
 	Time   time.Time `json:"time"` // never before that of the entry before
 	Kind   Kind      `json:"kind"`
 	Seller string    `json:"seller"`
+	Day    string    `json:"day,omitempty"` // on which it counts, by the wall clock (UTC), where that is not the day of Time
 
 	*Served            // of an inference alone
 	Attempt *Attempted `json:"attempt,omitempty"` // of an attempt whose cost was waste
@@ -46,40 +48,41 @@ type Entry struct {
 
 // Served is what an entry says of an inference.
 type Served struct {
-	RequestID         string       `json:"requestId"`
-	IdempotencyKey    string       `json:"idempotencyKey"`
-	Member            string       `json:"member"`
-	RequestedModel    string       `json:"requestedModel"`
-	Model             string       `json:"model"`
-	Protocol          string       `json:"protocol"`
-	Attempts          int          `json:"attempts"`
-	Trace             []Try        `json:"trace,omitempty"` // of a request that took more than one attempt
-	Status            Status       `json:"status"`
-	PromptTokens      int64        `json:"promptTokens"`
-	CompletionTokens  int64        `json:"completionTokens"`
-	CacheReadTokens   int64        `json:"cacheReadTokens"`
-	BilledMicros      money.Micros `json:"billedMicros"`  // what the seller took
-	ExpenseMicros     money.Micros `json:"expenseMicros"` // what the member bears
-	BilledSource      Source       `json:"billedSource"`
-	SettlementID      string       `json:"settlementId"`
-	Flags             []string     `json:"flags"`
-	TimeToFirstByteMs int64        `json:"timeToFirstByteMs"`
-	DurationMs        int64        `json:"durationMs"`
-	PromptHash        string       `json:"promptHash"`
+	RequestID         string         `json:"requestId"`
+	IdempotencyKey    string         `json:"idempotencyKey"`
+	Member            string         `json:"member"`
+	RequestedModel    string         `json:"requestedModel"`
+	Model             string         `json:"model"`
+	Protocol          string         `json:"protocol"`
+	Attempts          int            `json:"attempts"`
+	Trace             []Try          `json:"trace,omitempty"` // of a request that took more than one attempt
+	Status            Status         `json:"status"`
+	PromptTokens      int64          `json:"promptTokens"`
+	CompletionTokens  int64          `json:"completionTokens"`
+	CacheReadTokens   int64          `json:"cacheReadTokens"`
+	BilledMicros      money.Micros   `json:"billedMicros"`  // what the seller took
+	ExpenseMicros     money.Micros   `json:"expenseMicros"` // what the member bears
+	BilledSource      billing.Source `json:"billedSource"`
+	SettlementID      string         `json:"settlementId"`
+	Flags             []string       `json:"flags"`
+	TimeToFirstByteMs int64          `json:"timeToFirstByteMs"`
+	DurationMs        int64          `json:"durationMs"`
+	PromptHash        string         `json:"promptHash"`
 }
 
 // Attempted is what a waste entry says of the attempt that cost something and served nothing.
 type Attempted struct {
-	RequestID      string       `json:"requestId"`
-	IdempotencyKey string       `json:"idempotencyKey,omitempty"`
-	Member         string       `json:"member"`
-	Model          string       `json:"model"`
-	Protocol       string       `json:"protocol"`
-	Attempts       int          `json:"attempts"`
-	BilledMicros   money.Micros `json:"billedMicros"`
-	BilledSource   Source       `json:"billedSource"`
-	SettlementID   string       `json:"settlementId,omitempty"`
-	Flags          []string     `json:"flags,omitempty"`
+	RequestID      string         `json:"requestId"`
+	IdempotencyKey string         `json:"idempotencyKey,omitempty"`
+	Member         string         `json:"member"`
+	Model          string         `json:"model"`
+	Protocol       string         `json:"protocol"`
+	Attempts       int            `json:"attempts"`
+	BilledMicros   money.Micros   `json:"billedMicros"`            // what the seller took
+	CountedMicros  money.Micros   `json:"countedMicros,omitempty"` // what of it counts in the member's budget; the rest is in dispute
+	BilledSource   billing.Source `json:"billedSource"`
+	SettlementID   string         `json:"settlementId,omitempty"`
+	Flags          []string       `json:"flags,omitempty"`
 }
 
 // Corrected is what an adjustment says of the estimate that it puts right.
@@ -90,6 +93,16 @@ type Corrected struct {
 	Model        string       `json:"model"`
 	Wasted       bool         `json:"wasted,omitempty"` // it was an attempt that failed, and nobody bears it
 	BilledMicros money.Micros `json:"billedMicros"`     // by how much the cost was more; negative: less
+	// What of it counts in the member's budget though nobody bears it, where it was Wasted.
+	CountedMicros money.Micros `json:"countedMicros,omitempty"`
+}
+
+// day is the day on which the entry counts in sums and budgets: the wall clock's.
+func (e *Entry) day() string {
+	if e.Day != "" {
+		return e.Day
+	}
+	return dayOf(e.Time)
 }
 
 // settlementID is the id of the settlement that the entry books, if any.

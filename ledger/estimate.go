@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -19,10 +20,13 @@ type estimate struct {
 	Booked         money.Micros `json:"booked"`
 	Most           money.Micros `json:"most"` // what was held for it: it can't have cost more
 	At             time.Time    `json:"at"`
+	InDoubt        bool         `json:"inDoubt,omitempty"`  // what is held for it stays held until a balance is told, or for a minute
 	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
 	Whole          bool         `json:"whole,omitempty"`    // the answer came to its end: the seller is not at work on it any more
 	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage: no balance puts it right
-	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost anything
+	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost all that was paid
+
+	doubt *doubt // what is held of the member's budget for it; nil: nothing
 }
 
 // over tells whether the estimate is open no more: a balance was told, and the seller was through with it or had its time.
@@ -38,28 +42,30 @@ const (
 	// estimateWeight is what one may add to a token's record, correctionWeight what it takes to put one right.
 	estimateWeight   = 2 * maxEstimateTexts
 	correctionWeight = plainWeight + 8*maxEstimateTexts
+	// doubtLife is how long what a request may still cost is held of a member's budget, where no balance tells.
+	doubtLife = time.Minute
 	// estimateLife is how long an estimate of an answer that was cut is open at least: a seller may still be at work on a
 	// request whose client has left, and charge for it after it has told a balance with another's settlement.
 	estimateLife = time.Minute
 )
 
 // remember keeps what was just booked by estimate, or might have cost something though it was booked at nothing.
-func (b *batch) remember(t *token, in *Inference, c *Charge, entry string, wasted bool) {
+func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Booked, wasted bool, d *doubt) {
 	// What was booked by usage is no guess, and only taken back where the seller settles another try of the client's.
-	certain := c.Source == SourceUsage && in.Repeatable
-	if t == nil || c.Source != SourceEstimate && !certain || !in.Answered && !in.Asked {
+	certain := c.Source == billing.SourceUsage && in.Repeatable
+	if c.Source != billing.SourceEstimate && !certain || !in.Answered && !in.Asked {
 		return
 	}
 	e := estimate{
-		Entry: entry, RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
-		Wasted: wasted, Booked: c.Billed, Most: c.Billed, At: b.now,
-		Whole: in.Status == StatusOK, Certain: certain,
+		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
+		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
+		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubt: d,
+	}
+	if booked.Entry != nil {
+		e.Entry = booked.Entry.ID
 	}
 	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
 		e.Unpriced = true
-	}
-	if h := b.holds[in.HoldID]; h != nil {
-		e.Most = max(e.Most, h.AmountMicros)
 	}
 	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Member)+len(e.Model) > maxEstimateTexts {
 		return
@@ -81,6 +87,7 @@ func (b *batch) cover(t *token, in *Inference) {
 		if e.IdempotencyKey != in.IdempotencyKey {
 			return false
 		}
+		e.doubt.end()
 		b.correct(t, &e, -e.Booked, "the seller has settled another try of the request")
 		return true
 	})
@@ -91,22 +98,23 @@ func (b *batch) cover(t *token, in *Inference) {
 // its time has no part in it.
 func (b *batch) reconcile(t *token, balance money.Micros) {
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool { return e.over(b.now) })
-	b.share(t, t.BalanceMicros-balance, "the balance that the seller reported")
+	b.spread(t, t.BalanceMicros-balance, "the balance that the seller reported")
 	for i := range t.estimates {
 		t.estimates[i].Told = true
+		t.estimates[i].doubt.end()
 	}
 	b.adjust(t, balance)
 }
 
-// share has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
+// spread has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
 // as they can have been wrong by that: first those of which no balance has told yet.
-func (b *batch) share(t *token, taken money.Micros, why string) {
-	taken -= b.shareAmong(t, false, taken, why)
-	b.shareAmong(t, true, taken, why)
+func (b *batch) spread(t *token, taken money.Micros, why string) {
+	taken -= b.spreadOver(t, false, taken, why)
+	b.spreadOver(t, true, taken, why)
 }
 
-// shareAmong gives what the estimates bear that a balance has, or has not, told of.
-func (b *batch) shareAmong(t *token, told bool, taken money.Micros, why string) money.Micros {
+// spreadOver gives what the estimates bear that a balance has, or has not, told of.
+func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) money.Micros {
 	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
 	var all money.Micros
 	for i := range t.estimates {
@@ -115,7 +123,7 @@ func (b *batch) shareAmong(t *token, told bool, taken money.Micros, why string) 
 		case taken < 0:
 			rooms[i] = e.Booked
 		case e.Unpriced && !e.Told:
-			rooms[i] = t.BalanceMicros
+			rooms[i] = max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0)
 		default:
 			rooms[i] = e.Most - e.Booked
 		}
@@ -157,6 +165,11 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 			Entry: e.Entry, RequestID: e.RequestID, Member: e.Member, Model: e.Model, Wasted: e.Wasted, BilledMicros: by,
 		},
 		Postings: transfer(creditOf(t.Seller), Posting{account, by}),
+	}
+	if e.Wasted {
+		entry.Correction.CountedMicros = by
+	} else {
+		t.BorneMicros += by
 	}
 	b.book(entry)
 	b.rollUp(entry)

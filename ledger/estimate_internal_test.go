@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -21,7 +22,7 @@ func TestManyEstimatesAtOnce(t *testing.T) {
 	const tokens = 300
 	long := strings.Repeat("n", 120)
 	request := func(i int) Request {
-		return Request{RequestID: fmt.Sprint(i, long), IdempotencyKey: long, Member: long, Model: long, PromptBytes: 4_000}
+		return Request{RequestID: fmt.Sprint(i, long), IdempotencyKey: long, Member: long, Model: long, Shape: billing.Shape{BodyBytes: 4_000, PromptWhole: true}}
 	}
 	way := []PurchaseState{Creating, Quoted, Prepared, Paying, Proven, Completing, Granted}
 	var all sync.WaitGroup
@@ -29,7 +30,7 @@ func TestManyEstimatesAtOnce(t *testing.T) {
 		all.Go(func() {
 			p := Purchase{ID: fmt.Sprint("t", i), Seller: "acme", Method: "mock", AmountMicros: money.USD, Token: &Token{Secret: "x", CreditMicros: money.USD}}
 			for _, p.State = range way {
-				if err := l.Advance(t.Context(), p, Limits{-1, -1}); err != nil {
+				if err := l.Advance(t.Context(), p, NoLimits); err != nil {
 					t.Error(err)
 					return
 				}

@@ -1,10 +1,15 @@
 package ledger
 
-import "github.com/dgraph-io/badger/v4"
+import (
+	"github.com/dgraph-io/badger/v4"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
+)
 
 // StoreOptions gives the options that Badger is opened with.
 func StoreOptions(dir string) badger.Options {
-	return storeOptions(Options{Dir: dir}.withDefaults())
+	return store.BadgerOptions(store.Options{Dir: dir, Log: zap.NewNop()})
 }
 
 // Unsynced gives options of a ledger that acknowledges what is not on disk.

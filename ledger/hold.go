@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -21,8 +22,8 @@ type Request struct {
 	Model           string `json:"model"` // as served
 	Protocol        string `json:"protocol"`
 	PromptHash      string `json:"promptHash"`
-	PromptBytes     int64  `json:"promptBytes"`         // length of the body
-	Continued       bool   `json:"continued,omitempty"` // it goes on from an answer that the seller has: the body is not the whole prompt
+
+	billing.Shape // what of it says how much it can cost
 }
 
 // Hold is a request at a seller whose cost is not known yet: durable before the first byte of the answer goes to the
@@ -32,8 +33,8 @@ type Hold struct {
 	Request
 	Seller       string       `json:"seller"`
 	Origin       string       `json:"origin"`
-	TokenID      string       `json:"tokenId"` // empty: a provider with an account of the operator's
-	AmountMicros money.Micros `json:"amountMicros"`
+	TokenID      string       `json:"tokenId"`      // empty: a provider with an account of the operator's
+	AmountMicros money.Micros `json:"amountMicros"` // what it can cost at the most: the bound
 	Price        money.Price  `json:"price"`
 	Attempt      int          `json:"attempt"`
 	Replaces     string       `json:"-"` // the hold of the attempt before, which goes in the same transaction if it is there
@@ -91,7 +92,7 @@ func (b *batch) release(h *Hold) {
 	b.delete(holdPrefix + h.ID)
 	if t := b.tokens[h.TokenID]; t != nil {
 		t.holds--
-		b.reap(t)
+		b.removeDropped(t)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -30,20 +31,21 @@ type Inference struct {
 	Attempts       int
 	Status         Status
 
-	Usage      money.Tokens // as read in the answer, if UsageKnown
-	UsageKnown bool
+	Usage      billing.Usage    // as the answer says
 	Settlement *wire.Settlement // nil: none came. From a provider with an account it is not believed
 	// OtherSettlements came beside it. The first of them that can be true counts where Settlement can't, or was booked before.
 	OtherSettlements []*wire.Settlement
 	Price            money.Price // as pinned at admission
 
-	AnswerBytes int64
-	Answered    bool // a good answer's headers came; without them and without a settlement it is taken to cost nothing
-	Repeatable  bool // the client has named the idempotency key, and may try again under it
-	Asked       bool // the seller may have charged for it all the same: its next balance tells
-	Exclusive   bool // no other request used the token meanwhile: the balance that the seller reports may be compared
+	AnswerText  int64 // bytes of text in the answer that came
+	AnswerMedia int64 // tokens that media in it count as
+	Answered    bool  // a good answer's headers came; without them and without a settlement it is taken to cost nothing
+	Repeatable  bool  // the client has named the idempotency key, and may try again under it
+	Asked       bool  // the seller may have charged for it all the same: its next balance tells
+	InDoubt     bool  // it may still be at work on it: what is held stays held until a balance tells, or for a minute
+	Exclusive   bool  // no other request used the token meanwhile: the balance that the seller reports may be compared
 
-	Budget *Reservation // of the member; it ends when the entry is booked. nil: none
+	Budget *Reservation // of the member; it ends when the entry is booked, and what is in doubt of it later. nil: none
 
 	TimeToFirstByte, Duration time.Duration
 	Flags                     []string // come before the ledger's own
@@ -65,6 +67,14 @@ type Try struct {
 type Booked struct {
 	Entry      *Entry       // nil when nothing was written
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
+	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
+	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
+
+	// InDoubt is what the request may still cost beside that: so much of the token is not to be counted on before DoubtEnds, or before
+	// a booking of the same token says that a balance has Told.
+	InDoubt   money.Micros
+	DoubtEnds time.Time
+	Told      bool // the balance that the seller reported was followed: nothing of the token is in doubt any more
 }
 
 // Settling is an inference on its way to the disk.
@@ -142,17 +152,19 @@ func (b *batch) settle(in *Inference) Booked {
 	}
 	b.book(e)
 	b.rollUp(e)
-	in.Budget.Release() // not before the cost counts
 	if t != nil && in.Answered {
 		t.Used++
 		t.Unconfirmed = false
 	}
-	delta := b.spend(in, c, t, e.ID, false)
+	if in.Status == StatusOK && c.Completion >= 0 && !in.Free && !in.NoCompletion {
+		b.seeAnswer(in.Model, c.Completion/max(in.Answers, 1))
+	}
+	booked := b.spend(in, &c, t, e, false)
 	b.release(b.holds[in.HoldID])
-	return Booked{e, delta}
+	return booked
 }
 
-// waste books an attempt that failed; the hold stays.
+// waste books an attempt that failed; the hold stays. The member's budget counts it, though nobody bears it.
 func (b *batch) waste(in *Inference) Booked {
 	c := b.charge(in)
 	if h := b.holds[in.HoldID]; h != nil {
@@ -161,25 +173,23 @@ func (b *batch) waste(in *Inference) Booked {
 	}
 	t := b.tokens[in.TokenID]
 	if c.Billed == 0 {
-		if t != nil {
-			b.remember(t, in, &c, "", true)
-			b.putBalance(t)
-		}
-		return Booked{}
+		return b.spend(in, &c, t, nil, true)
 	}
 	e := &Entry{
 		Kind: KindWaste, Seller: in.Seller, PurchaseID: t.purchaseID(), Note: "failed attempt",
 		Attempt: &Attempted{
 			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
-			Protocol: in.Protocol, Attempts: in.Attempts, BilledMicros: c.Billed, BilledSource: c.Source, Flags: c.Flags,
+			Protocol: in.Protocol, Attempts: in.Attempts, BilledMicros: c.Billed, CountedMicros: c.Expense, BilledSource: c.Source,
+			Flags: c.Flags,
 		},
-		Postings: transfer(in.payer(), Posting{wasteOf(in.Seller), c.Billed}),
+		Postings: transfer(in.payer(), Posting{wasteOf(in.Seller), c.Expense}, Posting{disputedOf(in.Seller), c.Disputed}),
 	}
 	if c.Settled != nil {
 		e.Attempt.SettlementID = c.Settled.SettlementID
 	}
 	b.book(e)
-	return Booked{e, b.spend(in, c, t, e.ID, true)}
+	b.rollUp(e)
+	return b.spend(in, &c, t, e, true)
 }
 
 // payer is the account that the cost comes from.
@@ -191,35 +201,35 @@ func (in *Inference) payer() string {
 }
 
 // charge decides the cost, with what the books know of the settlement and the token.
-func (b *batch) charge(in *Inference) Charge {
-	f := Facts{
-		RequestID: in.RequestID, ClientID: in.ClientRequestID, PromptBytes: in.PromptBytes, Continued: in.Continued, AnswerBytes: in.AnswerBytes,
-		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown,
-		Price: in.Price,
+func (b *batch) charge(in *Inference) billing.Charge {
+	f := billing.Facts{
+		RequestID: in.RequestID, ClientID: in.ClientRequestID, Shape: in.Shape, Price: in.Price, Own: in.TokenID == "",
+		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, AnswerText: in.AnswerText, AnswerMedia: in.AnswerMedia,
 	}
 	var flags []string
 	switch t := b.tokens[in.TokenID]; {
 	case in.TokenID == "":
 		f.Credit = money.Max
 	case t == nil:
-		flags = append(flags, FlagTokenGone)
+		flags = append(flags, billing.FlagTokenGone)
 	default:
 		f.Credit, f.Guessed = t.BalanceMicros, t.guessed()
+		f.Paid, f.Borne = t.PaidMicros, t.BorneMicros
 	}
 	if in.TokenID != "" && in.Settlement != nil {
 		var aside []string
 		f, aside = b.chooseSettlement(in, f)
 		flags = append(flags, aside...)
 	}
-	c := Bill(f)
+	c := billing.Bill(f)
 	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
 	return c
 }
 
 // chooseSettlement puts the settlement into the facts that counts, or the first one where none does, and gives the flags of
 // those that are left aside for it.
-func (b *batch) chooseSettlement(in *Inference, f Facts) (Facts, []string) {
-	with := func(s *wire.Settlement) Facts {
+func (b *batch) chooseSettlement(in *Inference, f billing.Facts) (billing.Facts, []string) {
+	with := func(s *wire.Settlement) billing.Facts {
 		f := f
 		if f.Settlement = s; s.SettlementID != "" {
 			f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
@@ -227,15 +237,15 @@ func (b *batch) chooseSettlement(in *Inference, f Facts) (Facts, []string) {
 		return f
 	}
 	first := with(in.Settlement)
-	if first.Covered || first.counts() {
+	if first.Covered || first.Counts() {
 		return first, nil
 	}
 	for _, s := range in.OtherSettlements {
-		if other := with(s); other.counts() {
+		if other := with(s); other.Counts() {
 			if first.Replayed {
-				return other, []string{FlagSettlementReplayed}
+				return other, []string{billing.FlagSettlementReplayed}
 			}
-			return other, []string{FlagSettlementRefused}
+			return other, []string{billing.FlagSettlementRefused}
 		}
 	}
 	return first, nil
@@ -262,19 +272,24 @@ func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
 }
 
 // spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where
-// it may: up to what was paid for the token, never beyond. entry is what has booked the charge.
-func (b *batch) spend(in *Inference, c Charge, t *token, entry string, wasted bool) money.Micros {
-	if c.Settled != nil && c.Settled.SettlementID != "" {
+// it may: up to what was paid for the token, never beyond. e is what has booked the charge; nil: it has cost nothing.
+func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wasted bool) Booked {
+	booked := Booked{Entry: e, Disputed: c.Disputed}
+	if c.Settled != nil && c.Settled.SettlementID != "" && e != nil {
 		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
 	}
 	if t == nil {
-		return 0
+		b.endReservation(in, c, &booked, wasted)
+		return booked
 	}
 	before := t.BalanceMicros
 	if short := c.Billed - t.BalanceMicros; short > 0 {
-		b.share(t, -short, "the seller has settled more than they left on the token")
+		b.spread(t, -short, "the seller has settled more than they left on the token")
 	}
 	t.BalanceMicros -= c.Billed
+	if !wasted {
+		t.BorneMicros += c.Expense
+	}
 	if c.Settled != nil {
 		b.cover(t, in)
 	}
@@ -284,10 +299,36 @@ func (b *batch) spend(in *Inference, c Charge, t *token, entry string, wasted bo
 			reported = max(t.BalanceMicros, min(reported, t.PaidMicros))
 		}
 		b.reconcile(t, max(reported, 0))
+		booked.Told = true
 	}
-	b.remember(t, in, &c, entry, wasted)
+	d := b.endReservation(in, c, &booked, wasted)
+	b.remember(t, in, c, &booked, wasted, d)
 	b.putBalance(t)
-	return t.BalanceMicros - before
+	booked.TokenDelta, booked.Borne = t.BalanceMicros-before, t.BorneMicros
+	return booked
+}
+
+// endReservation gives back what of the member's budget was held, but for what the seller may still charge: that is in doubt until
+// a balance has told, or for a minute. A failed attempt has no reservation of its own: the next one goes on with it.
+func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked, wasted bool) *doubt {
+	cut := in.Status == StatusClientGone || in.Status == StatusInterrupted
+	if c.Source == billing.SourceEstimate && !in.Free && (in.InDoubt || !wasted && cut && (in.Asked || in.Answered)) {
+		booked.InDoubt = max(b.most(in)-c.Billed, 0)
+		booked.DoubtEnds = b.wall.Add(doubtLife)
+	}
+	d := in.Budget.doubt(booked.InDoubt, booked.DoubtEnds)
+	if !wasted {
+		in.Budget.Release() // not before the cost counts
+	}
+	return d
+}
+
+// most is what the request can cost at the most: what was held for it, or by its shape.
+func (b *batch) most(in *Inference) money.Micros {
+	if h := b.holds[in.HoldID]; h != nil {
+		return h.AmountMicros
+	}
+	return billing.Bound(in.Shape, in.Price)
 }
 
 func (b *batch) adjust(t *token, balance money.Micros) {

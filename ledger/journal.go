@@ -9,14 +9,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// head is how far the books have come: the newest entry of the chain, and how often something was written, since not
-// everything that matters is an entry.
-type head struct {
-	Sequence uint64 `json:"sequence"`
-	Hash     string `json:"hash"`
-	Commits  uint64 `json:"commits"`
-}
-
 // clock gives the time for a batch: it does not go back behind the newest entry.
 func (s *state) clock(now time.Time) time.Time {
 	now = now.UTC().Truncate(time.Millisecond)
@@ -29,6 +21,9 @@ func (s *state) clock(now time.Time) time.Time {
 // book appends an entry: it gives it its id, time and hash, and moves the balances. It can't be refused.
 func (b *batch) book(e *Entry) {
 	e.Time, e.ID, e.PreviousHash = b.now, b.id.next(b.now), b.head.Hash
+	if b.today != dayOf(e.Time) { // the clock was ahead, and has come back
+		e.Day = b.today
+	}
 	if e.Postings == nil {
 		e.Postings = []Posting{}
 	}

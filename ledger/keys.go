@@ -17,6 +17,8 @@ const (
 	purchasePrefix   = "p/" // + id
 	settlementPrefix = "s/" // + seller:origin:settlement id
 	spentPrefix      = "d/" // + day
+	answersPrefix    = "l/" // + model: how long its answers are
+	responsePrefix   = "o/" // + key: who made a response
 
 	metaFormat   = "m/format"   // the format of the store
 	metaIdentity = "m/identity" // a random name, made with the ledger

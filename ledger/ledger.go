@@ -16,9 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // ErrClosed is what commands get after Close.
@@ -27,8 +28,14 @@ var ErrClosed = errors.New("ledger: closed")
 // ErrReadOnly refuses what would change the books of a ledger that was opened to be read.
 var ErrReadOnly = errors.New("ledger: opened to be read only")
 
-// ErrNoLedger is in the error of Open with ReadOnly when there is nothing to read.
-var ErrNoLedger = errors.New("there is no ledger")
+// What may be in the error of Open, and of Ready.
+var (
+	ErrNoLedger    = store.ErrNoLedger    // with ReadOnly: there is nothing to read
+	ErrInUse       = store.ErrInUse       // another process has the directory
+	ErrWrongKey    = store.ErrWrongKey    // the key is not the one that the ledger was made with
+	ErrNotAnchored = store.ErrNotAnchored // the directory does not hold the books that were there
+	ErrNoRoom      = store.ErrNoRoom      // the disk is nearly full
+)
 
 // Options say how a ledger is opened.
 type Options struct {
@@ -59,9 +66,9 @@ type Options struct {
 	// Now is the clock, time.Now when nil.
 	Now func() time.Time
 
-	space     func(dir string) (free, size uint64, err error) // of the disk, for tests
-	unsynced  bool                                            // for a test that has to lose what was acknowledged
-	readFirst int64                                           // of the tables before the store opens
+	space     store.Space // of the disk, for tests
+	unsynced  bool        // for a test that has to lose what was acknowledged
+	readFirst int64       // of the tables before the store opens
 }
 
 func (o Options) withDefaults() Options {
@@ -74,26 +81,31 @@ func (o Options) withDefaults() Options {
 	if o.InMemory {
 		o.Anchor = "" // nothing outlives the process
 	}
-	if o.readFirst == 0 {
-		o.readFirst = readFirstBytes
-	}
 	if o.ReadOnly {
 		o.readFirst = math.MaxInt64 // who wants to see the books wants to see all
 	}
 	return o
 }
 
+// openStore opens the store that the books are in.
+func (o Options) openStore() (*store.Store, error) {
+	return store.Open(store.Options{
+		Dir: o.Dir, ReadOnly: o.ReadOnly, InMemory: o.InMemory, Unsynced: o.unsynced, ReadFirst: o.readFirst, Log: o.Logger,
+		Bulk: []string{entryPrefix, settlementPrefix}, // the start does not go by them
+	})
+}
+
 // Ledger is an open ledger. Its methods may be called from many goroutines.
 type Ledger struct {
-	db      *badger.DB
-	log     *zap.Logger
-	now     func() time.Time
-	observe func(time.Duration)
-	seal    *sealer // nil: read only, and without a key
-	reads   bool    // nothing is written
-	anchor  *anchor // nil: none is kept
-	adrift  bool    // there was no anchor file for these books when they were opened
-	room    *room   // nil: in memory
+	db         *store.Store
+	log        *zap.Logger
+	now        func() time.Time
+	observe    func(time.Duration)
+	seal       *store.Sealer // nil: read only, and without a key
+	reads      bool          // nothing is written
+	anchor     *store.Anchor // nil: none is kept
+	unanchored bool          // there was no anchor file for these books when they were opened
+	room       *store.Room   // nil: in memory
 
 	gate    sync.RWMutex // guards closed, and sends on queue against its closing
 	closed  bool
@@ -112,19 +124,19 @@ type Ledger struct {
 // booked as estimates before it returns. It waits up to two seconds for a directory that is in use, as it is for a moment while a config is reloaded.
 func Open(o Options) (*Ledger, error) {
 	o = o.withDefaults()
-	var seal *sealer
+	var seal *store.Sealer
 	var err error
 	if o.Key != nil || !o.ReadOnly {
-		if seal, err = newSealer(o.Key); err != nil {
+		if seal, err = store.NewSealer(o.Key); err != nil {
 			return nil, err
 		}
 	}
 	if o.Anchor != "" && !o.ReadOnly {
-		if err := checkPresence(o); err != nil {
+		if err := store.CheckPresence(o.Anchor, o.Dir); err != nil {
 			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		}
 	}
-	db, rest, err := openStore(o)
+	db, err := o.openStore()
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +145,7 @@ func Open(o Options) (*Ledger, error) {
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
 	l.reading, l.stopRead = context.WithCancel(context.Background())
-	if l.state, err = load(db, seal, o.ReadOnly); err == nil && len(rest.tables) == 0 {
+	if l.state, err = load(db, seal, o.ReadOnly); err == nil && db.Unread() == 0 {
 		err = l.state.complete(db)
 	}
 	if err != nil {
@@ -146,7 +158,7 @@ func Open(o Options) (*Ledger, error) {
 	if o.Anchor != "" {
 		err := l.checkAnchor(o.Anchor)
 		if err == nil && !o.ReadOnly {
-			err = l.startAnchor(o.Anchor)
+			l.anchor, err = store.StartAnchor(o.Anchor, store.Point{Ledger: l.state.identity, Head: l.state.head}, l.log)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
@@ -155,17 +167,17 @@ func Open(o Options) (*Ledger, error) {
 	left := l.state.leftHolds()
 	go l.run()
 	if o.ReadOnly {
-		l.room = lookRoom(o)
+		l.room = store.LookRoom(o.Dir, o.space, o.Logger)
 		return l, nil
 	}
 	if !o.InMemory {
-		l.room = watchRoom(o)
+		l.room = store.WatchRoom(o.Dir, o.space, o.Logger)
 	}
 	if err := l.recover(left); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	if len(rest.tables) > 0 {
-		l.scrubSoon(o.Dir, rest)
+	if db.Unread() > 0 {
+		l.scrubSoon()
 	}
 	return l, nil
 }
@@ -185,8 +197,8 @@ func (l *Ledger) Close() error {
 	<-l.drained
 	l.stopRead()
 	l.readers.Wait()
-	l.room.close()
-	if err := errors.Join(l.anchor.close(), l.db.Close()); err != nil {
+	l.room.Close()
+	if err := errors.Join(l.anchor.Close(), l.db.Close()); err != nil {
 		return fmt.Errorf("ledger: close: %w", err)
 	}
 	return nil
@@ -200,6 +212,18 @@ func (l *Ledger) Err() error {
 	}
 	return nil
 }
+
+// Ready is nil while requests may be sent to sellers and tokens bought. Otherwise it says why not: the ledger has stopped
+// (as Err says) or its disk is nearly full (ErrNoRoom). What is under way is booked even so.
+func (l *Ledger) Ready() error {
+	if err := l.Err(); err != nil {
+		return err
+	}
+	return l.room.Err()
+}
+
+// Room gives the bytes that are free on the ledger's disk, and how many it has; false when that is not known.
+func (l *Ledger) Room() (free, size uint64, known bool) { return l.room.Free() }
 
 // fail stops the ledger for good.
 func (l *Ledger) fail(event string, err error) {

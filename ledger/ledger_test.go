@@ -18,6 +18,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -29,6 +30,13 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2.(*Cache[...]).processItems"),
 		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2.(*defaultPolicy[...]).processItems"),
 		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
+}
+
+// A price at which a token of the prompt costs 2 micros, one of the answer 10, a cached one 1.
+var price = money.Price{Input: 2_000_000, Output: 10_000_000, CacheRead: 1_000_000, CacheWrite: money.Unknown}
+
+func settlement(id string, billed money.Micros) *wire.Settlement {
+	return &wire.Settlement{SettlementID: id, BilledMicros: &billed}
 }
 
 var testKey = ledger.KeyFromSecret("for tests")
@@ -251,7 +259,7 @@ func TestRefusedCommandsLeaveTheirBatchAlone(t *testing.T) {
 		prepared := quoted
 		prepared.State = ledger.Prepared
 		var limit *ledger.LimitError
-		if err := l.Advance(context.Background(), prepared, ledger.Limits{Daily: 0, Session: -1}); !errors.As(err, &limit) {
+		if err := l.Advance(context.Background(), prepared, ledger.Limits{Daily: 0, Session: -1, Seller: -1}); !errors.As(err, &limit) {
 			t.Errorf("a purchase past the limit: %v", err)
 		}
 	}()

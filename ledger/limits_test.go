@@ -45,14 +45,14 @@ func TestPreparedByAnotherProcess(t *testing.T) {
 
 	l := open(t, o)
 	wantSpent(l, 5, 0)
-	for _, limits := range []ledger.Limits{{Daily: 4, Session: -1}, {Daily: -1, Session: 4}} {
+	for _, limits := range []ledger.Limits{{4, -1, -1}, {-1, 4, -1}, {-1, -1, 4}} {
 		if err := steps(l, limits, ledger.Paying); !errors.As(err, new(*ledger.LimitError)) {
 			t.Errorf("under %+v: %v", limits, err)
 		}
 		wantSpent(l, 5, 0)
 	}
 	now = now.Add(2 * time.Hour) // another day
-	if err := steps(l, ledger.Limits{Daily: 5, Session: 5}, ledger.Paying); err != nil {
+	if err := steps(l, ledger.Limits{Daily: 5, Session: 5, Seller: -1}, ledger.Paying); err != nil {
 		t.Fatal(err)
 	}
 	wantSpent(l, 5, 5)

@@ -7,19 +7,12 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// errDamaged goes in front of what is wrong with a store that opens but does not hold together.
-var errDamaged = errors.New("the ledger is damaged; restore a backup of it (caddy tokenbuddy restore), or move its directory " +
-	"away to begin with an empty ledger (the credit in it is lost then)")
-
-func damaged(format string, v ...any) error {
-	return fmt.Errorf("%w: %s", errDamaged, fmt.Sprintf(format, v...))
-}
-
 // load reads the state from the store, and begins an empty one. It checks what can be checked without reading every entry.
-func load(db *badger.DB, seal *sealer, readOnly bool) (*state, error) {
+func load(db *store.Store, seal *store.Sealer, readOnly bool) (*state, error) {
 	s := newState()
 	access := db.Update
 	if readOnly {
@@ -43,7 +36,7 @@ func load(db *badger.DB, seal *sealer, readOnly bool) (*state, error) {
 // sealCheck is sealed in each store; a key that opens it is the right one.
 const sealCheck = "the key of this ledger"
 
-func (s *state) loadMeta(txn *badger.Txn, seal *sealer, readOnly bool) error {
+func (s *state) loadMeta(txn *badger.Txn, seal *store.Sealer, readOnly bool) error {
 	var version int
 	found, err := getJSON(txn, metaFormat, &version)
 	switch {
@@ -51,7 +44,7 @@ func (s *state) loadMeta(txn *badger.Txn, seal *sealer, readOnly bool) error {
 		return err
 	case !found:
 		if first, err := firstKey(txn); err != nil || first != "" {
-			return errors.Join(err, damaged("the record of its format is missing"))
+			return errors.Join(err, store.Damaged("the record of its format is missing"))
 		}
 		if readOnly {
 			return ErrNoLedger
@@ -60,14 +53,14 @@ func (s *state) loadMeta(txn *badger.Txn, seal *sealer, readOnly bool) error {
 		return errors.Join(
 			txn.Set([]byte(metaFormat), fmt.Append(nil, format)),
 			txn.Set([]byte(metaIdentity), []byte(s.identity)),
-			txn.Set([]byte(metaSeal), seal.seal(metaSeal, []byte(sealCheck))),
+			txn.Set([]byte(metaSeal), seal.Seal(metaSeal, []byte(sealCheck))),
 		)
 	case version != format:
 		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, format)
 	}
 	identity, err := get(txn, metaIdentity)
 	if err != nil {
-		return damaged("the record of its identity is missing")
+		return store.Damaged("the record of its identity is missing")
 	}
 	if s.identity = string(identity); seal == nil {
 		return nil
@@ -76,7 +69,7 @@ func (s *state) loadMeta(txn *badger.Txn, seal *sealer, readOnly bool) error {
 	if err != nil {
 		return err
 	}
-	plain, err := seal.open(metaSeal, raw)
+	plain, err := seal.Open(metaSeal, raw)
 	if err != nil || string(plain) != sealCheck {
 		return fmt.Errorf("%w: it was written with another one; give the ledger its old key (the key file, or the key "+
 			"subdirective), without it the tokens in it are lost", ErrWrongKey)
@@ -89,24 +82,24 @@ func (s *state) loadHead(txn *badger.Txn) error {
 		return err
 	}
 	if _, err := get(txn, string(entryKey(s.head.Sequence+1))); err == nil {
-		return damaged("there are entries after the newest one, %d", s.head.Sequence)
+		return store.Damaged("there are entries after the newest one, %d", s.head.Sequence)
 	}
 	if s.head.Sequence == 0 {
 		return nil
 	}
 	raw, err := get(txn, string(entryKey(s.head.Sequence)))
 	if err != nil {
-		return damaged("the newest entry, %d, is not there (%v)", s.head.Sequence, err)
+		return store.Damaged("the newest entry, %d, is not there (%v)", s.head.Sequence, err)
 	}
 	e, err := decodeEntry(raw)
 	if err != nil || e.Hash != s.head.Hash || !e.checkHash(raw) {
-		return damaged("the newest entry, %d, is not what it was", s.head.Sequence)
+		return store.Damaged("the newest entry, %d, is not what it was", s.head.Sequence)
 	}
 	s.last = e.Time.UTC()
 	return s.id.resume(e.ID)
 }
 
-func (s *state) loadRecords(txn *badger.Txn, seal *sealer) error {
+func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 	return errors.Join(
 		each(txn, accountPrefix, func(name string, m *money.Micros) error {
 			s.accounts[name] = m
@@ -117,6 +110,8 @@ func (s *state) loadRecords(txn *badger.Txn, seal *sealer) error {
 			return nil
 		}),
 		eachToken(txn, seal, func(t *token) { s.tokens[t.ID] = t }),
+		s.loadAnswers(txn),
+		s.loadResponses(txn),
 		each(txn, holdPrefix, func(id string, h *Hold) error {
 			s.holds[id] = h
 			if t := s.tokens[h.TokenID]; t != nil {
@@ -125,6 +120,9 @@ func (s *state) loadRecords(txn *badger.Txn, seal *sealer) error {
 			return nil
 		}),
 		each(txn, purchasePrefix, func(id string, p *purchase) error {
+			if p.CountedMicros != 0 {
+				s.spentAt[sellerDay{p.Seller, p.CountedDay}] += p.CountedMicros
+			}
 			if p.State.Ended() {
 				return nil
 			}
@@ -144,16 +142,16 @@ func (s *state) check() error {
 	for name, balance := range s.accounts {
 		total += *balance
 		if sum, ok := credit[name]; ok && sum != *balance {
-			return damaged("account %s is %s, its tokens sum to %s", name, *balance, sum)
+			return store.Damaged("account %s is %s, its tokens sum to %s", name, *balance, sum)
 		}
 		delete(credit, name)
 	}
 	if total != 0 {
-		return damaged("the accounts sum to %s, not to zero", total)
+		return store.Damaged("the accounts sum to %s, not to zero", total)
 	}
 	for name, sum := range credit {
 		if sum != 0 {
-			return damaged("there are tokens worth %s, but no account %s", sum, name)
+			return store.Damaged("there are tokens worth %s, but no account %s", sum, name)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -52,15 +53,15 @@ func realHold(n int, token string) ledger.Hold {
 		Request: ledger.Request{
 			RequestID: ledger.NewID(), IdempotencyKey: ledger.NewID(), Member: fmt.Sprint("member-", n%20),
 			RequestedModel: "large", Model: fmt.Sprintf("acme/large-%d", n%5), Protocol: "chat_completions",
-			PromptHash: "0d9c2a6b1e7f4c5588aa0d3f9b6e2c41", PromptBytes: 4_800,
+			PromptHash: "0d9c2a6b1e7f4c5588aa0d3f9b6e2c41", Shape: billing.Shape{BodyBytes: 4_800, PromptWhole: true},
 		},
 	}
 }
 
 func realInference(h ledger.Hold) ledger.Inference {
 	in := inference(h, 4_900)
-	in.Usage, in.UsageKnown = money.Tokens{Prompt: 1_200, Completion: 250}, true
-	in.AnswerBytes, in.TimeToFirstByte, in.Duration = 1_100, 212*time.Millisecond, 5310*time.Millisecond
+	in.Usage = billing.Known(money.Tokens{Prompt: 1_200, Completion: 250})
+	in.AnswerText, in.TimeToFirstByte, in.Duration = 1_100, 212*time.Millisecond, 5310*time.Millisecond
 	return in
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,12 +15,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // model is the ledger said in the simplest way: sums in maps, without a journal, a disk or a queue. Only what a request
-// costs is asked of ledger.Bill, which has tests of its own.
+// costs is asked of billing.Bill, which has tests of its own.
 type model struct {
 	accounts map[string]money.Micros
 	tokens   map[string]*modelToken
@@ -27,6 +29,10 @@ type model struct {
 	charged  map[string]bool // holds whose attempt was booked as waste
 	settled  map[string]string
 	expenses map[string]money.Micros // by member, as summaries say
+	wasted   map[string]money.Micros // by member: what failed attempts have cost
+	reserved map[string]reserved     // by hold
+	doubts   map[int]reserved        // of requests that have ended
+	n        int
 	spent    money.Micros
 	now      time.Time
 }
@@ -35,6 +41,7 @@ type modelToken struct {
 	seller         string
 	balance, paid  money.Micros
 	holds          int
+	borne          money.Micros
 	dropped, doubt bool
 	guesses        []guess
 	served         int64
@@ -46,12 +53,25 @@ type guess struct {
 	booked, most         money.Micros
 	at                   time.Time
 	told, whole, certain bool
+	doubt                int  // in doubts; zero: none
+	inDoubt              bool // what may be held for it again
 }
+
+// reserved is what is held of a member's budget.
+type reserved struct {
+	member string
+	amount money.Micros
+	until  time.Time // of a doubt
+}
+
+// memberBudget is what each member may spend in a day.
+const memberBudget money.Micros = 12_000
 
 func newModel(now time.Time) *model {
 	return &model{
 		accounts: map[string]money.Micros{}, tokens: map[string]*modelToken{}, holds: map[string]ledger.Hold{},
 		charged: map[string]bool{}, settled: map[string]string{}, expenses: map[string]money.Micros{}, now: now,
+		wasted: map[string]money.Micros{}, reserved: map[string]reserved{}, doubts: map[int]reserved{},
 	}
 }
 
@@ -77,6 +97,31 @@ func (m *model) bought(p ledger.Purchase, granted bool) {
 	m.tokens[p.ID] = &modelToken{seller: p.Seller, balance: credit, paid: p.AmountMicros}
 }
 
+// held is what is held of a member's budget.
+func (m *model) held(member string) (sum money.Micros) {
+	maps.DeleteFunc(m.doubts, func(_ int, r reserved) bool { return !r.until.After(m.now) })
+	for _, all := range []iter.Seq[reserved]{maps.Values(m.reserved), maps.Values(m.doubts)} {
+		for r := range all {
+			if r.member == member {
+				sum += r.amount
+			}
+		}
+	}
+	return sum
+}
+
+func (m *model) counted(member string) money.Micros { return m.expenses[member] + m.wasted[member] }
+
+// inDoubt keeps held what a request may still cost, as far as the budget bears it.
+func (m *model) inDoubt(member string, amount money.Micros, until time.Time) int {
+	if amount <= 0 {
+		return 0
+	}
+	m.n++
+	m.doubts[m.n] = reserved{member, amount, until}
+	return m.n
+}
+
 func (m *model) hold(h ledger.Hold) {
 	m.tokens[h.TokenID].holds++
 	m.holds[h.ID] = h
@@ -89,6 +134,7 @@ func (m *model) release(id string) {
 		return
 	}
 	delete(m.holds, id)
+	delete(m.reserved, id)
 	t := m.tokens[h.TokenID]
 	t.holds--
 	m.reap(h.TokenID)
@@ -107,10 +153,11 @@ func (m *model) reap(id string) {
 	}
 }
 
-func (m *model) charge(in ledger.Inference) ledger.Charge {
-	f := ledger.Facts{
-		RequestID: in.RequestID, PromptBytes: in.PromptBytes, AnswerBytes: in.AnswerBytes, Answered: in.Answered,
-		Whole: in.Status == ledger.StatusOK, Usage: in.Usage, UsageKnown: in.UsageKnown, Settlement: in.Settlement, Price: in.Price,
+func (m *model) charge(in ledger.Inference) billing.Charge {
+	f := billing.Facts{
+		RequestID: in.RequestID, Shape: in.Shape, AnswerText: in.AnswerText, Answered: in.Answered,
+		Whole: in.Status == ledger.StatusOK, Usage: in.Usage, Settlement: in.Settlement, Price: in.Price,
+		Paid: m.tokens[in.TokenID].paid, Borne: m.tokens[in.TokenID].borne,
 		Credit: m.tokens[in.TokenID].balance, Guessed: m.tokens[in.TokenID].guessed(),
 	}
 	if in.Settlement != nil {
@@ -118,7 +165,7 @@ func (m *model) charge(in ledger.Inference) ledger.Charge {
 		key, f.Replayed = m.settled[in.Seller+" "+in.Settlement.SettlementID]
 		f.Covered = f.Replayed && key != "" && key == in.IdempotencyKey
 	}
-	return ledger.Bill(f)
+	return billing.Bill(f)
 }
 
 // book is Settle, and Waste where wasted.
@@ -129,26 +176,37 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	if wasted {
 		account, m.charged[in.HoldID] = "waste:"+in.Seller, true
 	}
-	if !wasted || c.Billed > 0 {
-		m.move("credit:"+in.Seller, account, c.Billed)
-		if !wasted {
-			m.move(account, "disputed:"+in.Seller, c.Disputed)
-			m.expenses[in.Member] += c.Expense
-		}
-		m.share(t, min(0, t.balance-c.Billed))
-		t.balance -= c.Billed
-		if c.Settled != nil {
+	m.move("credit:"+in.Seller, account, c.Expense)
+	m.move("credit:"+in.Seller, "disputed:"+in.Seller, c.Disputed)
+	if wasted {
+		m.wasted[in.Member] += c.Expense
+	} else {
+		m.expenses[in.Member] += c.Expense
+	}
+	m.share(t, min(0, t.balance-c.Billed))
+	t.balance -= c.Billed
+	if !wasted {
+		t.borne += c.Expense
+	}
+	if c.Settled != nil {
+		if !wasted || c.Billed > 0 {
 			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
-			m.cover(t, in.IdempotencyKey)
-			if c.Settled.BalanceMicros != nil && in.Exclusive {
-				m.reconcile(t, *c.Settled.BalanceMicros)
-			}
+		}
+		m.cover(t, in.IdempotencyKey)
+		if c.Settled.BalanceMicros != nil && in.Exclusive {
+			m.reconcile(t, *c.Settled.BalanceMicros)
 		}
 	}
-	certain := c.Source == ledger.SourceUsage && in.Repeatable
-	if (c.Source == ledger.SourceEstimate || certain) && (in.Answered || in.Asked) {
+	held := m.holds[in.HoldID].AmountMicros
+	cut := in.Status == ledger.StatusInterrupted && !wasted && (in.Asked || in.Answered)
+	doubt, inDoubt := 0, c.Source == billing.SourceEstimate && (in.InDoubt || cut) && held > c.Billed
+	if r, ok := m.reserved[in.HoldID]; ok && inDoubt {
+		doubt = m.inDoubt(in.Member, min(held-c.Billed, memberBudget-m.counted(in.Member)-m.held(in.Member)+r.amount), m.now.Add(time.Minute))
+	}
+	certain := c.Source == billing.SourceUsage && in.Repeatable
+	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, m.holds[in.HoldID].AmountMicros), m.now, false, in.Status == ledger.StatusOK, certain,
+			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
 		})
 		if len(t.guesses) > 16 {
 			first := max(0, slices.IndexFunc(t.guesses[:16], func(g guess) bool { return g.certain }))
@@ -169,6 +227,7 @@ func (m *model) cover(t *modelToken, key string) {
 		if key == "" || g.key != key {
 			return false
 		}
+		delete(m.doubts, g.doubt)
 		m.correct(t, &g, -g.booked)
 		return true
 	})
@@ -184,6 +243,7 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 	m.share(t, t.balance-balance)
 	for i := range t.guesses {
 		t.guesses[i].told = true
+		delete(m.doubts, t.guesses[i].doubt)
 	}
 	m.move("credit:"+t.seller, "adjustment:"+t.seller, t.balance-balance)
 	t.balance = balance
@@ -234,13 +294,18 @@ func (m *model) correct(t *modelToken, g *guess, by money.Micros) {
 	m.move("credit:"+t.seller, g.account, by)
 	t.balance -= by
 	g.booked += by
-	if g.account != "waste:"+t.seller {
-		m.expenses[g.member] += by
+	if g.account == "waste:"+t.seller {
+		m.wasted[g.member] += by
+		return
 	}
+	m.expenses[g.member] += by
+	t.borne += by
 }
 
 // restart books what is left open, and removes what nobody can use.
 func (m *model) restart() {
+	clear(m.reserved)
+	clear(m.doubts)
 	left := slices.Collect(maps.Values(m.holds))
 	slices.SortFunc(left, func(a, b ledger.Hold) int { return a.PlacedAt.Compare(b.PlacedAt) })
 	for _, h := range left {
@@ -250,8 +315,14 @@ func (m *model) restart() {
 		}, false)
 	}
 	for id, t := range m.tokens {
-		if t.balance == 0 || t.dropped {
+		if t.balance == 0 || t.dropped { // and nothing can be taken from it any more
 			m.drop(id)
+			continue
+		}
+		for i := range t.guesses {
+			if g := &t.guesses[i]; g.inDoubt && !g.told && m.now.Sub(g.at) < time.Minute {
+				g.doubt = m.inDoubt(g.member, g.most-g.booked, g.at.Add(time.Minute))
+			}
 		}
 	}
 }
@@ -263,6 +334,8 @@ type pair struct {
 	m   *model
 	n   int
 	now time.Time
+
+	budgets map[string]*ledger.Reservation // by hold
 }
 
 func (p *pair) options() ledger.Options {
@@ -325,7 +398,8 @@ func (p *pair) placeHold(t *rapid.T) (id string) {
 	h.Member = rapid.SampledFrom([]string{"ann", "bob"}).Draw(t, "member")
 	h.IdempotencyKey = rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(t, "key")
 	h.AmountMicros = money.Micros(rapid.Int64Range(0, 3_000).Draw(t, "held"))
-	h.PromptBytes, h.PlacedAt = rapid.Int64Range(0, 4_000).Draw(t, "prompt"), p.now
+	h.BodyBytes, h.PromptWhole, h.PlacedAt = rapid.Int64Range(0, 4_000).Draw(t, "prompt"), true, p.now
+	p.reserve(t, &h)
 	if open := p.openHolds(); len(open) > 0 && rapid.IntRange(0, 3).Draw(t, "again") == 0 {
 		h.Replaces = rapid.SampledFrom(open).Draw(t, "replaces")
 	}
@@ -333,7 +407,30 @@ func (p *pair) placeHold(t *rapid.T) (id string) {
 		t.Fatal(err)
 	}
 	p.m.hold(h)
+	if h.Replaces != "" {
+		p.budgets[h.Replaces].Release()
+	}
 	return h.ID
+}
+
+// reserve holds the member's budget, and expects a refusal exactly where what is spent, what is held, and what the request may cost
+// pass it: then it is not sent.
+func (p *pair) reserve(t *rapid.T, h *ledger.Hold) {
+	p.m.now = p.now
+	r := p.l.Reserve(h.Member, ledger.Budget{Daily: memberBudget, Monthly: -1})
+	spent, held := p.m.counted(h.Member), p.m.held(h.Member)
+	err := r.Hold(context.Background(), h.AmountMicros)
+	var refused *ledger.BudgetError
+	switch {
+	case err != nil && !errors.As(err, &refused):
+		t.Fatal(err)
+	case (err != nil) != (h.AmountMicros > 0 && spent+held+h.AmountMicros > memberBudget):
+		t.Fatalf("%d are spent, %d held, %d asked: %v", spent, held, h.AmountMicros, err)
+	case err != nil:
+		t.Skip("the budget is spent")
+	}
+	p.budgets[h.ID] = r
+	p.m.reserved[h.ID] = reserved{member: h.Member, amount: h.AmountMicros}
 }
 
 // request is what most requests are: a hold, and soon its booking.
@@ -358,9 +455,11 @@ func (p *pair) settle(t *rapid.T, id string) {
 	in.Origin = h.Origin
 	in.Repeatable = rapid.Bool().Draw(t, "repeatable")
 	in.Answered, in.Asked = rapid.Bool().Draw(t, "answered"), rapid.Bool().Draw(t, "asked")
-	in.AnswerBytes = rapid.Int64Range(0, 4_000).Draw(t, "answer")
-	in.Usage = money.Tokens{Prompt: rapid.Int64Range(0, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(0, 500).Draw(t, "completion")}
-	in.UsageKnown, in.Exclusive = !often(t, "no usage"), often(t, "exclusive")
+	in.AnswerText = rapid.Int64Range(0, 4_000).Draw(t, "answer")
+	in.Usage = billing.Known(money.Tokens{Prompt: rapid.Int64Range(0, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(0, 500).Draw(t, "completion")})
+	in.Usage.PromptKnown, in.Usage.CompletionKnown, in.Exclusive = !often(t, "no usage"), rapid.Bool().Draw(t, "all of it"), often(t, "exclusive")
+	in.InDoubt, in.Budget = rapid.Bool().Draw(t, "in doubt"), p.budgets[id]
+	p.m.now = p.now
 	in.Status = rapid.SampledFrom([]ledger.Status{ledger.StatusOK, ledger.StatusInterrupted, ledger.StatusFailed}).Draw(t, "status")
 	in.Settlement.SettlementID = fmt.Sprint(rapid.IntRange(0, 300).Draw(t, "settlement"))
 	if often(t, "told") {
@@ -397,6 +496,7 @@ func (p *pair) release(t *rapid.T) {
 		t.Fatal(err)
 	}
 	p.m.release(id)
+	p.budgets[id].Release()
 }
 
 func (p *pair) wait(t *rapid.T) {
@@ -425,6 +525,7 @@ func (p *pair) reopen(t *rapid.T) {
 		}
 	}
 	p.open(t)
+	p.m.now, p.budgets = p.now, map[string]*ledger.Reservation{}
 	p.m.restart()
 	for _, token := range p.m.tokens {
 		token.doubt = token.doubt || kept != nil
@@ -467,7 +568,8 @@ func (p *pair) agree(t *rapid.T) {
 		t.Fatalf("%d tokens, the model has %d", len(tokens), live)
 	}
 	for _, token := range tokens {
-		if want := p.m.tokens[token.ID]; token.BalanceMicros != want.balance || token.Used != want.served || token.Unconfirmed != want.doubt {
+		if want := p.m.tokens[token.ID]; token.BalanceMicros != want.balance || token.Used != want.served || token.Unconfirmed != want.doubt ||
+			token.BorneMicros != want.borne {
 			t.Fatalf("token %+v, the model says %+v", token, want)
 		}
 	}
@@ -476,8 +578,15 @@ func (p *pair) agree(t *rapid.T) {
 		t.Fatal(err)
 	}
 	for _, row := range rows {
-		if row.ExpenseMicros != p.m.expenses[row.Key] {
-			t.Fatalf("%s has spent %d, the model says %d", row.Key, row.ExpenseMicros, p.m.expenses[row.Key])
+		if row.ExpenseMicros != p.m.expenses[row.Key] || row.WasteMicros != p.m.wasted[row.Key] {
+			t.Fatalf("%s has spent %d and wasted %d, the model says %d and %d", row.Key, row.ExpenseMicros, row.WasteMicros, p.m.expenses[row.Key],
+				p.m.wasted[row.Key])
+		}
+	}
+	for _, member := range []string{"ann", "bob"} {
+		day, month, held := p.l.Spending(member)
+		if day != p.m.counted(member) || month != day || held != p.m.held(member) {
+			t.Fatalf("of %s's budget %d is spent and %d held, the model says %d and %d", member, day, held, p.m.counted(member), p.m.held(member))
 		}
 	}
 	if day, _ := p.l.Spent(); day != p.m.spent {
@@ -490,7 +599,7 @@ func (p *pair) agree(t *rapid.T) {
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := &pair{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-		p.m = newModel(p.now)
+		p.m, p.budgets = newModel(p.now), map[string]*ledger.Reservation{}
 		if rapid.IntRange(0, 3).Draw(t, "disk") == 3 {
 			base, err := os.MkdirTemp("", "ledger")
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
@@ -16,7 +17,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	in := inference(hold("h1", "acme", "t1"), 10)
 	in.HoldID, in.Member, in.Model = "", "a\xffb\xfe\xfe", "\xc3("
 	in.Settlement.SettlementID = "s\xff\xfe:1"
-	for _, flag := range []string{"", ledger.FlagSettlementReplayed} {
+	for _, flag := range []string{"", billing.FlagSettlementReplayed} {
 		b, err := l.Settle(in).Wait(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +50,7 @@ func TestLongClientRequestID(t *testing.T) {
 func TestDailyLimitAfterTheClockWasWrong(t *testing.T) {
 	now := moment("2031-03-01T12:00:00Z")
 	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
-	limits := ledger.Limits{Daily: 6_000, Session: -1}
+	limits := ledger.Limits{Daily: 6_000, Session: -1, Seller: -1}
 	prepare := func(id string) (err error) {
 		p := ledger.Purchase{ID: id, Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 5_000}
 		for _, p.State = range wayToGranted[:4] {

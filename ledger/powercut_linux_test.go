@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -100,7 +101,7 @@ func missing(t *testing.T, image string, said []string, unsynced bool) (lost []s
 		}
 		t.Fatalf("after the cut: %+v, %v", r, err)
 	}
-	booked, bought := map[string]ledger.Source{}, map[string]bool{}
+	booked, bought := map[string]billing.Source{}, map[string]bool{}
 	if err := l.Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {
 		switch {
 		case e.Served == nil:
@@ -117,7 +118,7 @@ func missing(t *testing.T, image string, said []string, unsynced bool) (lost []s
 	for _, line := range said {
 		what, id, _ := strings.Cut(line, " ")
 		// What was only held is booked as an estimate, by this Open.
-		if what == "held" && booked[id] == "" || what == "settled" && booked[id] != ledger.SourceSettlement ||
+		if what == "held" && booked[id] == "" || what == "settled" && booked[id] != billing.SourceSettlement ||
 			what == "bought" && !bought[id] {
 			lost = append(lost, line+" is lost")
 		}

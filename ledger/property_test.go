@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -95,7 +96,7 @@ func (w *world) hold(t *rapid.T) {
 	h := hold(w.name("h"), seller, id)
 	h.IdempotencyKey = rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(t, "key")
 	h.AmountMicros = money.Micros(rapid.Int64Range(0, 5_000).Draw(t, "amount"))
-	h.PromptBytes = rapid.Int64Range(0, 4_000).Draw(t, "prompt")
+	h.BodyBytes = rapid.Int64Range(0, 4_000).Draw(t, "prompt")
 	if len(w.holds) > 0 && rapid.Bool().Draw(t, "replaces") {
 		h.Replaces = rapid.SampledFrom(w.holds).Draw(t, "hold").ID
 	}
@@ -113,9 +114,10 @@ func (w *world) settle(t *rapid.T) {
 	in := inference(rapid.SampledFrom(w.holds).Draw(t, "hold"), money.Micros(rapid.Int64Range(-10, 6_000).Draw(t, "billed")))
 	in.Answered = rapid.Bool().Draw(t, "answered")
 	in.Asked = rapid.Bool().Draw(t, "asked")
-	in.AnswerBytes = rapid.Int64Range(0, 4_000).Draw(t, "answer")
-	in.Usage = money.Tokens{Prompt: rapid.Int64Range(-1, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(-1, 500).Draw(t, "completion")}
-	in.UsageKnown = rapid.Bool().Draw(t, "usage")
+	in.AnswerText = rapid.Int64Range(0, 4_000).Draw(t, "answer")
+	in.Usage = billing.Known(money.Tokens{Prompt: rapid.Int64Range(-1, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(-1, 500).Draw(t, "completion")})
+	in.Usage.PromptKnown, in.Usage.CompletionKnown = rapid.Bool().Draw(t, "usage"), rapid.Bool().Draw(t, "all of it")
+	in.InDoubt = rapid.Bool().Draw(t, "in doubt")
 	in.Exclusive = rapid.Bool().Draw(t, "exclusive")
 	in.Status = rapid.SampledFrom([]ledger.Status{ledger.StatusOK, ledger.StatusInterrupted}).Draw(t, "status")
 	in.Settlement.SettlementID = fmt.Sprint(rapid.IntRange(0, 30).Draw(t, "settlement"))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -89,44 +90,44 @@ type payment struct {
 	Proof   json.RawMessage `json:"proof,omitempty"`
 }
 
-func (p *purchase) seal(s *sealer) error {
+func (p *purchase) seal(s *store.Sealer) error {
 	plain, err := json.Marshal(payment{p.Payment, p.Intent, p.Proof})
 	if err != nil {
 		return fmt.Errorf("ledger: purchase at %s: payment, intent or proof is not JSON", p.Seller)
 	}
-	p.Sealed = s.seal(purchasePrefix+p.ID, plain)
+	p.Sealed = s.Seal(purchasePrefix+p.ID, plain)
 	return nil
 }
 
-func (p *purchase) unseal(s *sealer) error {
-	plain, err := s.open(purchasePrefix+p.ID, p.Sealed)
+func (p *purchase) unseal(s *store.Sealer) error {
+	plain, err := s.Open(purchasePrefix+p.ID, p.Sealed)
 	if err != nil {
 		return err
 	}
 	var secret payment
 	if err := json.Unmarshal(plain, &secret); err != nil {
-		return errSealed
+		return store.ErrSealed
 	}
 	p.Payment, p.Intent, p.Proof = secret.Payment, secret.Intent, secret.Proof
 	return nil
 }
 
 // sound tells whether the record is one that its steps can have left.
-func (p *purchase) sound(id string, s *sealer) error {
+func (p *purchase) sound(id string, s *store.Sealer) error {
 	left := p.State == Paying || p.State == NeedsHuman || p.State == Proven || p.State == Completing
 	switch {
 	case p.ID != id:
-		return damaged("purchase %s is of another id", id)
+		return store.Damaged("purchase %s is of another id", id)
 	case left != (p.PendingMicros != 0):
-		return damaged("purchase %s is %s, and %s of it is pending", id, p.State, p.PendingMicros)
+		return store.Damaged("purchase %s is %s, and %s of it is pending", id, p.State, p.PendingMicros)
 	case p.PendingMicros != 0 && p.PendingMicros != p.AmountMicros, p.CountedMicros != 0 && p.CountedMicros != p.AmountMicros:
-		return damaged("purchase %s is for another amount than what is pending of it, or counts as spent", id)
+		return store.Damaged("purchase %s is for another amount than what is pending of it, or counts as spent", id)
 	}
 	if s == nil {
 		return nil
 	}
 	if err := p.unseal(s); err != nil {
-		return damaged("purchase %s: %s", id, err)
+		return store.Damaged("purchase %s: %s", id, err)
 	}
 	return nil
 }

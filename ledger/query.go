@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/google/uuid"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -84,7 +85,7 @@ type view struct {
 	ctx    context.Context
 	ledger *Ledger
 	txn    *badger.Txn
-	head   head
+	head   store.Head
 }
 
 // view calls f with the books as they are once all that was queued before is durable.
@@ -132,7 +133,7 @@ func (v *view) entries(first uint64, f func(seq uint64, e *Entry, raw []byte) er
 		}
 		seq, ok := sequence(rest)
 		if !ok {
-			return damaged("the key of an entry can't be read")
+			return store.Damaged("the key of an entry can't be read")
 		}
 		e, err := decodeEntry(raw)
 		if err != nil {
@@ -149,7 +150,7 @@ type entryError struct {
 	problem string
 }
 
-func (e *entryError) Error() string { return damaged("entry %d: %s", e.seq, e.problem).Error() }
+func (e *entryError) Error() string { return store.Damaged("entry %d: %s", e.seq, e.problem).Error() }
 
 // first finds the first entry that q can choose, by its id and time: both only grow with the sequence number.
 func (v *view) first(q Query) (uint64, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
@@ -34,7 +35,7 @@ func threeDays(t *testing.T) *ledger.Ledger {
 	for i := range 9 {
 		in := ledger.Inference{
 			Request: ledger.Request{
-				RequestID: fmt.Sprint(i), Member: []string{"ann", "bob"}[i%2], Model: []string{"m1", "m2", "m3"}[i%3], PromptBytes: 4,
+				RequestID: fmt.Sprint(i), Member: []string{"ann", "bob"}[i%2], Model: []string{"m1", "m2", "m3"}[i%3], Shape: billing.Shape{BodyBytes: 4, PromptWhole: true},
 			},
 			Seller: []string{"acme", "best", "cola", "duck"}[i%4], Status: ledger.StatusOK, Answered: true, Price: price,
 		}

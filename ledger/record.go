@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // get reads one record; badger.ErrKeyNotFound when there is none.
@@ -27,7 +29,7 @@ func getJSON(txn *badger.Txn, key string, v any) (bool, error) {
 		return false, err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return false, damaged("record %s can't be read", key)
+		return false, store.Damaged("record %s can't be read", key)
 	}
 	return true, nil
 }
@@ -59,7 +61,7 @@ func eachFrom[T any](txn *badger.Txn, prefix, from string, f func(id string, v *
 	return scan(txn, prefix, from, func(rest, value []byte) error {
 		v := new(T)
 		if err := json.Unmarshal(value, v); err != nil {
-			return damaged("record %s%s can't be read", prefix, rest)
+			return store.Damaged("record %s%s can't be read", prefix, rest)
 		}
 		if err := f(string(rest), v); err != nil {
 			return fmt.Errorf("record %s%s: %w", prefix, rest, err)

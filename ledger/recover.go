@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -25,6 +26,9 @@ func (l *Ledger) recover(holds []*Hold) error {
 	if err == nil {
 		err = l.sweepTokens()
 	}
+	if err == nil {
+		err = l.look(context.Background(), func(s *state) { s.loadDoubts(l.now()) })
+	}
 	if err != nil {
 		return fmt.Errorf("ledger: putting in order what a process has left behind: %w", err)
 	}
@@ -39,10 +43,10 @@ func (l *Ledger) recoverHolds(holds []*Hold) error {
 	for _, h := range holds {
 		in := Inference{
 			Request: h.Request, HoldID: h.ID, Seller: h.Seller, Origin: h.Origin, TokenID: h.TokenID, Attempts: h.Attempt,
-			Status: StatusInterrupted, Price: h.Price, Answered: true, Flags: []string{FlagEstimated, FlagRecovered},
+			Status: StatusInterrupted, Price: h.Price, Answered: true, Flags: []string{billing.FlagEstimated, billing.FlagRecovered},
 		}
 		if h.Charged { // the attempt had failed and was booked, and no other was made
-			in.Status, in.Answered, in.Flags = StatusFailed, false, []string{FlagRecovered}
+			in.Status, in.Answered, in.Flags = StatusFailed, false, []string{billing.FlagRecovered}
 		}
 		settlings = append(settlings, l.Settle(in))
 	}
@@ -73,7 +77,7 @@ func (l *Ledger) sweepTokens() error {
 	for _, t := range useless {
 		commits = append(commits, l.submit(plainWeight, func(b *batch) error {
 			t.dropped = cmp.Or(t.dropped, "spent")
-			b.reap(t)
+			b.removeDropped(t)
 			return nil
 		}, nil))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // Restore makes the ledger in o.Dir from a backup, and checks all of it. The directory must be empty, or not be there: what
@@ -48,7 +49,7 @@ func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
 		if err := os.Remove(o.Anchor); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return report, err
 		}
-		if err := writeAnchor(o.Anchor, newest); err != nil {
+		if err := store.WriteAnchor(o.Anchor, newest); err != nil {
 			return report, err
 		}
 	}
@@ -76,7 +77,7 @@ func vacant(dir string) error {
 
 // unpack fills the directory with a backup's records.
 func unpack(ctx context.Context, o Options, r io.Reader) (BackupHeader, error) {
-	db, _, err := openStore(o)
+	db, err := o.openStore()
 	if err != nil {
 		return BackupHeader{}, err
 	}
@@ -85,7 +86,7 @@ func unpack(ctx context.Context, o Options, r io.Reader) (BackupHeader, error) {
 }
 
 // takeOver opens what was unpacked, puts in order what was under way when the backup was made, and checks all of it.
-func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, newest point, err error) {
+func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, newest store.Point, err error) {
 	l, err := Open(o)
 	if err != nil {
 		return r, newest, err
@@ -96,7 +97,7 @@ func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, ne
 		r, err = l.Verify(ctx)
 	}
 	err = errors.Join(err, l.Close())
-	return r, point{l.state.identity, l.state.head}, err
+	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err
 }
 
 // distrust marks all tokens as not known to be worth what the books say, and writes into the journal why.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -21,6 +22,7 @@ type Rollup struct {
 	CacheReadTokens  int64        `json:"cacheReadTokens"`
 	BilledMicros     money.Micros `json:"billedMicros"`
 	ExpenseMicros    money.Micros `json:"expenseMicros"`
+	WasteMicros      money.Micros `json:"wasteMicros,omitempty"` // what failed attempts have cost: nobody bears it, and it counts in budgets
 }
 
 func (r *Rollup) add(o Rollup) {
@@ -30,25 +32,30 @@ func (r *Rollup) add(o Rollup) {
 	r.CacheReadTokens += o.CacheReadTokens
 	r.BilledMicros += o.BilledMicros
 	r.ExpenseMicros += o.ExpenseMicros
+	r.WasteMicros += o.WasteMicros
 }
 
-// rollup is what the entry adds, and where: nowhere, if it is neither an inference nor puts the cost of one right.
+// rollup is what the entry adds, and where: nowhere, if it is neither an inference, nor an attempt that failed, nor puts the cost of
+// one right. Failed attempts of before their cost counted in budgets have nothing to add.
 func (e *Entry) rollup() (key string, r Rollup) {
-	if c := e.Correction; c != nil && !c.Wasted {
+	switch c := e.Correction; {
+	case e.Served != nil:
+		r = Rollup{1, e.PromptTokens, e.CompletionTokens, e.CacheReadTokens, e.BilledMicros, e.ExpenseMicros, 0}
+	case e.Attempt != nil && e.Attempt.CountedMicros != 0:
+		r.WasteMicros = e.Attempt.CountedMicros
+	case c != nil && c.Wasted && c.CountedMicros != 0:
+		r.WasteMicros = c.CountedMicros
+	case c != nil && !c.Wasted:
 		r.BilledMicros, r.ExpenseMicros = c.BilledMicros, c.BilledMicros
-		return rollupKey(dayOf(e.Time), c.Member, c.Model, e.Seller), r
-	}
-	if e.Served == nil {
+	default:
 		return "", r
 	}
-	return rollupKey(dayOf(e.Time), e.Member, e.Model, e.Seller), Rollup{
-		1, e.PromptTokens, e.CompletionTokens, e.CacheReadTokens, e.BilledMicros, e.ExpenseMicros,
-	}
+	return rollupKey(e.day(), e.member(), e.model(), e.Seller), r
 }
 
-// rollUp adds an inference, or what puts one right, to its day. Rollups of the current day stay in memory once they were touched.
+// rollUp adds the entry to its day. Rollups of the current day stay in memory once they were touched.
 func (b *batch) rollUp(e *Entry) {
-	if day := dayOf(e.Time); day != b.day {
+	if day := e.day(); day != b.day {
 		b.day = day
 		clear(b.rollups)
 	}
@@ -65,8 +72,11 @@ func (b *batch) rollUp(e *Entry) {
 	}
 	r.add(add)
 	b.put(key, r)
-	b.spending.of(e.member()).add(b.day, add.ExpenseMicros)
+	b.spending.of(e.member()).add(b.day, add.counted())
 }
+
+// counted is what of it counts in the member's budget.
+func (r *Rollup) counted() money.Micros { return r.ExpenseMicros + r.WasteMicros }
 
 // Row is a line of a summary: what the inferences of one member, model, seller or day sum to.
 type Row struct {
@@ -201,7 +211,7 @@ func splitRollup(rest string) (day string, parts []string, err error) {
 		day, parts = rest[:len(dayFormat)], splitNames(rest[len(dayFormat)+1:])
 	}
 	if len(parts) != len(summaryKeys) {
-		return "", nil, damaged("the key of a rollup can't be read")
+		return "", nil, store.Damaged("the key of a rollup can't be read")
 	}
 	return day, parts, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -110,7 +111,7 @@ func (b *book) run(d *datadriven.TestData) string {
 		b.open()
 		return ""
 	case "advance":
-		return said(b.l.Advance(ctx, a.purchase(), ledger.Limits{Daily: a.money("daily", -1), Session: a.money("session", -1)}))
+		return said(b.l.Advance(ctx, a.purchase(), ledger.Limits{Daily: a.money("daily", -1), Session: a.money("session", -1), Seller: -1}))
 	case "buy":
 		return b.buy(a)
 	case "hold":
@@ -180,7 +181,7 @@ func (b *book) buy(a args) string {
 }
 
 var (
-	noLimits     = ledger.Limits{Daily: -1, Session: -1}
+	noLimits     = ledger.Limits{Daily: -1, Session: -1, Seller: -1}
 	wayToGranted = []ledger.PurchaseState{
 		ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Granted,
 	}
@@ -249,7 +250,7 @@ func (a args) duration(key string) time.Duration {
 func (a args) request() ledger.Request {
 	return ledger.Request{
 		RequestID: a.text("request"), IdempotencyKey: a.text("key"), Member: a.text("member"), Model: "gpt:5", RequestedModel: "gpt",
-		Protocol: "responses", PromptBytes: a.number("prompt", 400),
+		Protocol: "responses", Shape: billing.Shape{BodyBytes: a.number("prompt", 400), PromptWhole: true},
 	}
 }
 
@@ -278,7 +279,7 @@ func (a args) price() money.Price {
 func (a args) inference() ledger.Inference {
 	in := ledger.Inference{
 		Request: a.request(), HoldID: a.text("hold"), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"),
-		Attempts: 1, Status: ledger.Status(a.text("status")), Price: a.price(), AnswerBytes: a.number("answer", 0),
+		Attempts: 1, Status: ledger.Status(a.text("status")), Price: a.price(), AnswerText: a.number("answer", 0),
 		Answered: a.has("answer"), Asked: a.has("asked"), Repeatable: a.has("repeatable"), Exclusive: a.has("exclusive"),
 	}
 	if in.Status == "" {
@@ -288,7 +289,7 @@ func (a args) inference() ledger.Inference {
 		p, c, _ := strings.Cut(a.text("usage"), "+")
 		prompt, _ := strconv.ParseInt(p, 10, 64)
 		completion, _ := strconv.ParseInt(c, 10, 64)
-		in.Usage, in.UsageKnown = money.Tokens{Prompt: prompt, Completion: completion}, true
+		in.Usage = billing.Known(money.Tokens{Prompt: prompt, Completion: completion})
 	}
 	if a.has("billed") {
 		in.Settlement = &wire.Settlement{SettlementID: a.text("settlement"), BilledMicros: new(a.money("billed", 0))}

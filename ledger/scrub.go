@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // The scrub rests three times as long as it has read, and takes so many keys between two rests.
@@ -17,18 +18,18 @@ const (
 	scrubKeys = 1 << 14
 )
 
-// scrubSoon reads what inspect has left unread, in the background, and stops the ledger when it finds damage.
-func (l *Ledger) scrubSoon(dir string, rest unread) {
+// scrubSoon reads what the store has left unread, in the background, and stops the ledger when it finds damage.
+func (l *Ledger) scrubSoon() {
 	l.readers.Go(func() {
 		began := time.Now()
-		err := l.scrub(dir, rest)
+		err := l.scrub()
 		switch {
-		case errors.Is(err, errDamaged):
+		case errors.Is(err, store.ErrDamaged):
 			l.fail("ledger.damaged", fmt.Errorf("ledger: nothing is bought or booked any more: %w", err))
 		case err != nil:
 			l.log.Warn("ledger.scrub.failed", zap.Error(err))
 		default:
-			l.log.Debug("ledger.scrub.done", zap.Int("tables", len(rest.tables)), zap.Duration("took", time.Since(began)))
+			l.log.Debug("ledger.scrub.done", zap.Int("tables", l.db.Unread()), zap.Duration("took", time.Since(began)))
 		}
 	})
 }
@@ -36,27 +37,19 @@ func (l *Ledger) scrubSoon(dir string, rest unread) {
 // scrub reads the tables, and after a crash looks whether each entry is there: only then can a log have been lost, or a
 // table that no MANIFEST names. (The keys are read through Badger's mapped files, which stay in memory.) It
 // ends early, and without an error, at Close.
-func (l *Ledger) scrub(dir string, rest unread) error {
-	compacted := false
-	for _, t := range rest.tables {
-		began := time.Now()
-		_, _, err := t.check(dir, true)
-		gone := !slices.ContainsFunc(l.db.Tables(), func(there badger.TableInfo) bool { return there.ID == t.id })
-		if compacted = compacted || gone; err != nil && !gone {
-			return damaged("%v", err)
-		}
-		if l.rest(time.Since(began)) != nil {
-			return nil
-		}
+func (l *Ledger) scrub() error {
+	compacted, err := l.db.ReadRest(l.rest)
+	if err != nil {
+		return unlessClosed(err)
 	}
 	if compacted { // A rotten block would have been left out without a word.
 		r, err := l.Verify(l.reading)
 		if err == nil && !r.OK {
-			err = damaged("%s", r.Problem)
+			err = store.Damaged("%s", r.Problem)
 		}
 		return unlessClosed(err)
 	}
-	if !rest.crashed {
+	if !l.db.Crashed() {
 		return nil
 	}
 	return unlessClosed(l.view(l.reading, func(v *view) error {
@@ -82,7 +75,7 @@ func (l *Ledger) rest(worked time.Duration) error {
 }
 
 // complete looks whether each entry is there, at once: for a store that was read whole before it opened.
-func (s *state) complete(db *badger.DB) error {
+func (s *state) complete(db *store.Store) error {
 	return db.View(func(txn *badger.Txn) error {
 		return countEntries(txn, s.head.Sequence, func(time.Duration) error { return nil })
 	})
@@ -100,7 +93,7 @@ func countEntries(txn *badger.Txn, newest uint64, rest func(worked time.Duration
 	for it.Rewind(); it.Valid(); it.Next() {
 		seq, ok := sequence(it.Item().Key()[len(entryPrefix):])
 		if !ok || seq != last+1 {
-			return damaged("entry %d is missing", last+1)
+			return store.Damaged("entry %d is missing", last+1)
 		}
 		if last = seq; seq%scrubKeys == 0 {
 			if err := rest(time.Since(began)); err != nil {
@@ -110,7 +103,7 @@ func countEntries(txn *badger.Txn, newest uint64, rest func(worked time.Duration
 		}
 	}
 	if last != newest {
-		return damaged("entry %d is missing", last+1)
+		return store.Damaged("entry %d is missing", last+1)
 	}
 	return nil
 }

@@ -3,13 +3,17 @@ package ledger
 import (
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
+
+// sellerDay is a seller, and a day of purchases.
+type sellerDay struct{ seller, day string }
 
 // state is what the committer goes by. Nobody else touches it.
 type state struct {
 	identity  string // the ledger's random name
-	head      head
+	head      store.Head
 	last      time.Time // of the newest entry
 	id        idClock
 	accounts  map[string]*money.Micros
@@ -17,17 +21,20 @@ type state struct {
 	holds     map[string]*Hold
 	purchases map[string]*purchase // those that have not ended
 	spent     map[string]*money.Micros
+	spentAt   map[sellerDay]money.Micros
 	session   money.Micros            // spent by this process
 	counted   map[string]money.Micros // what of it each open purchase is
 	day       string                  // of rollups
 	rollups   map[string]*Rollup      // of that day, as far as they were touched
-	spending  *spending               // not the committer's alone
+	spending  *spending               // not the committer's alone, as what follows
+	answers   *answers
+	responses *responses
 }
 
 func newState() *state {
 	return &state{
 		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, holds: map[string]*Hold{},
-		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{},
-		rollups: map[string]*Rollup{}, spending: new(spending),
+		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{}, spentAt: map[sellerDay]money.Micros{},
+		rollups: map[string]*Rollup{}, spending: new(spending), answers: new(answers), responses: newResponses(),
 	}
 }

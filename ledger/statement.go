@@ -105,7 +105,7 @@ func (e *Entry) state(by string, rows map[string]*StatementRow) {
 	case "seller":
 		key = e.Seller
 	case "day":
-		key = dayOf(e.Time)
+		key = e.day()
 	}
 	r := rows[key]
 	if r == nil {

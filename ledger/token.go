@@ -11,6 +11,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -32,6 +33,7 @@ type Token struct {
 	PaidMicros    money.Micros `json:"paidMicros"`
 	CreditMicros  money.Micros `json:"creditMicros"` // as granted
 	BalanceMicros money.Micros `json:"-"`
+	BorneMicros   money.Micros `json:"-"` // what of it members have borne: the cost that was booked and believed
 	BoughtAt      time.Time    `json:"boughtAt"`
 	ExpiresAt     time.Time    `json:"expiresAt"` // zero: serves those that bought it and is not used again
 	Used          int64        `json:"-"`         // requests that it served
@@ -59,22 +61,23 @@ func (t *token) purchaseID() string {
 
 // balance is the record of what changes of a token.
 type balance struct {
-	BalanceMicros money.Micros `json:"balanceMicros"`
-	Used          int64        `json:"used"`
-	Dropped       string       `json:"dropped,omitempty"`
-	Unconfirmed   bool         `json:"unconfirmed,omitempty"`
-	Estimates     []estimate   `json:"estimates,omitempty"`
+	BalanceMicros money.Micros  `json:"balanceMicros"`
+	Used          int64         `json:"used"`
+	Dropped       string        `json:"dropped,omitempty"`
+	Unconfirmed   bool          `json:"unconfirmed,omitempty"`
+	BorneMicros   *money.Micros `json:"borneMicros,omitempty"` // nil: written before this was counted
+	Estimates     []estimate    `json:"estimates,omitempty"`
 }
 
 func (b *batch) putBalance(t *token) {
 	if b.dirty[balancePrefix+t.ID] == nil {
 		b.weight += len(t.estimates) * estimateWeight
 	}
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, slices.Clone(t.estimates)})
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), slices.Clone(t.estimates)})
 }
 
 // eachToken calls f with each token, whole.
-func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
+func eachToken(txn *badger.Txn, seal *store.Sealer, f func(*token)) error {
 	return each(txn, tokenPrefix, func(id string, t *token) error {
 		var rest balance
 		found, err := getJSON(txn, balancePrefix+id, &rest)
@@ -82,35 +85,38 @@ func eachToken(txn *badger.Txn, seal *sealer, f func(*token)) error {
 			return err
 		}
 		if !found || t.ID != id || rest.BalanceMicros < 0 {
-			return damaged("token %s is of another id, has no balance, or one below zero", id)
+			return store.Damaged("token %s is of another id, has no balance, or one below zero", id)
 		}
 		if seal != nil {
 			if err := t.unseal(seal); err != nil {
-				return damaged("token %s: %s", id, err)
+				return store.Damaged("token %s: %s", id, err)
 			}
 		}
 		t.BalanceMicros, t.Used, t.Unconfirmed = rest.BalanceMicros, rest.Used, rest.Unconfirmed
 		t.dropped, t.estimates = rest.Dropped, rest.Estimates
+		if t.BorneMicros = max(t.CreditMicros-t.BalanceMicros, 0); rest.BorneMicros != nil {
+			t.BorneMicros = *rest.BorneMicros
+		}
 		f(t)
 		return nil
 	})
 }
 
-func (t *token) seal(s *sealer) error {
+func (t *token) seal(s *store.Sealer) error {
 	label, err := t.label()
 	if err != nil {
 		return err
 	}
-	t.Sealed = s.seal(label, []byte(t.Secret))
+	t.Sealed = s.Seal(label, []byte(t.Secret))
 	return nil
 }
 
-func (t *token) unseal(s *sealer) error {
+func (t *token) unseal(s *store.Sealer) error {
 	label, err := t.label()
 	if err != nil {
 		return err
 	}
-	secret, err := s.open(label, t.Sealed)
+	secret, err := s.Open(label, t.Sealed)
 	t.Secret = string(secret)
 	return err
 }
@@ -154,14 +160,14 @@ func (l *Ledger) DropToken(ctx context.Context, id, reason string) error {
 		}
 		t.dropped = reason
 		b.putBalance(t)
-		b.reap(t)
+		b.removeDropped(t)
 		return nil
 	}, nil).Wait(ctx)
 }
 
-// reap removes a token that was dropped, once no request has a hold on it. An empty token that was not dropped stays:
+// removeDropped removes a token that was dropped, once no request has a hold on it. An empty token that was not dropped stays:
 // requests that shared its purchase may still place their holds.
-func (b *batch) reap(t *token) {
+func (b *batch) removeDropped(t *token) {
 	if t.holds > 0 || t.dropped == "" {
 		return
 	}

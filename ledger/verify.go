@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -32,14 +35,14 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) { return l.VerifyWi
 func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}}
+		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous}
 		var entry *entryError
 		switch {
 		case errors.As(err, &entry):
 			r.OK, r.Problem, r.Entry, r.Sequence = false, entry.problem, entry.id, entry.seq
-		case errors.Is(err, errDamaged):
+		case errors.Is(err, store.ErrDamaged):
 			r.OK, r.Problem = false, err.Error()
 		default:
 			return err
@@ -62,6 +65,8 @@ type checker struct {
 	today    string                  // the day of the newest entry so far
 	day      map[string]Rollup       // by the entries of that day so far
 	rollups  uint64                  // of the days before it
+	astray   map[string]Rollup       // by entries that count on another day than that of their time: the clock had been ahead
+	off      map[string]Rollup       // rollups that are not the sum of the other entries of their day
 	live     map[string]bool         // ids of tokens
 }
 
@@ -73,9 +78,9 @@ func (c *checker) run() error {
 		return err
 	}
 	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
-		return damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
+		return store.Damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
 	}
-	for _, check := range []func() error{c.balances, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements} {
+	for _, check := range []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -116,9 +121,13 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 		return bad("its postings sum to %s, not to zero", sum)
 	}
 	if key, add := e.rollup(); key != "" {
-		r := c.day[key]
+		sums := c.day
+		if e.Day != "" {
+			sums = c.astray
+		}
+		r := sums[key]
 		r.add(add)
-		c.day[key] = r
+		sums[key] = r
 	}
 	if e.settlementID() != "" {
 		c.settled++
@@ -134,8 +143,8 @@ func (c *checker) endDay() error {
 		if _, err := getJSON(c.txn, key, &have); err != nil {
 			return err
 		}
-		if have != want {
-			return damaged("the rollup %s is not the sum of its entries", key[len(rollupPrefix):])
+		if have != want { // unless entries come yet that count on that day
+			c.off[key] = want
 		}
 	}
 	c.rollups += uint64(len(c.day))
@@ -143,11 +152,37 @@ func (c *checker) endDay() error {
 	return nil
 }
 
+// strayRollups compares those that entries count in whose time is of another day.
+func (c *checker) strayRollups() error {
+	wrong := func(key string) error {
+		return store.Damaged("the rollup %s is not the sum of its entries", key[len(rollupPrefix):])
+	}
+	for key, add := range c.astray {
+		var have Rollup
+		if _, err := getJSON(c.txn, key, &have); err != nil {
+			return err
+		}
+		want, counted := c.off[key]
+		if want.add(add); have == want {
+			delete(c.off, key)
+			if !counted {
+				c.rollups++
+			}
+		} else if counted || add != (Rollup{}) { // where it is nothing, the rest of the day was found right
+			return wrong(key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.off)) {
+		return wrong(key)
+	}
+	return nil
+}
+
 func (c *checker) rollupCount() error {
 	var n uint64
 	err := each(c.txn, rollupPrefix, func(string, *Rollup) error { n++; return c.alive() })
 	if err == nil && n != c.rollups {
-		return damaged("there are %d rollups, the entries make %d", n, c.rollups)
+		return store.Damaged("there are %d rollups, the entries make %d", n, c.rollups)
 	}
 	return err
 }
@@ -157,13 +192,13 @@ func (c *checker) balances() error {
 	err := each(c.txn, accountPrefix, func(name string, have *money.Micros) error {
 		want, ok := c.accounts[name]
 		if !ok || *have != want {
-			return damaged("account %s is %s, its entries sum to %s", name, *have, want)
+			return store.Damaged("account %s is %s, its entries sum to %s", name, *have, want)
 		}
 		seen++
 		return nil
 	})
 	if err == nil && seen != len(c.accounts) {
-		return damaged("there are %d accounts, the entries name %d", seen, len(c.accounts))
+		return store.Damaged("there are %d accounts, the entries name %d", seen, len(c.accounts))
 	}
 	return err
 }
@@ -172,12 +207,12 @@ func (c *checker) balances() error {
 func (c *checker) sums(what, kind string, have map[string]money.Micros) error {
 	for name, balance := range c.accounts {
 		if len(name) > len(kind) && name[:len(kind)] == kind && have[name] != balance {
-			return damaged("account %s is %s, its %s sum to %s", name, balance, what, have[name])
+			return store.Damaged("account %s is %s, its %s sum to %s", name, balance, what, have[name])
 		}
 	}
 	for name, sum := range have {
 		if c.accounts[name] != sum {
-			return damaged("account %s is %s, its %s sum to %s", name, c.accounts[name], what, sum)
+			return store.Damaged("account %s is %s, its %s sum to %s", name, c.accounts[name], what, sum)
 		}
 	}
 	return nil
@@ -199,10 +234,10 @@ func (c *checker) tokens() error {
 func (c *checker) holds() error {
 	return each(c.txn, holdPrefix, func(id string, h *Hold) error {
 		if h.ID != id || h.RequestID == "" && h.Member == "" {
-			return damaged("hold %s has no owner", id)
+			return store.Damaged("hold %s has no owner", id)
 		}
 		if h.TokenID != "" && !c.live[h.TokenID] {
-			return damaged("hold %s is on a token that is not there", id)
+			return store.Damaged("hold %s is on a token that is not there", id)
 		}
 		return nil
 	})
@@ -228,13 +263,13 @@ func (c *checker) purchases() error {
 	}
 	err = each(c.txn, spentPrefix, func(day string, have *money.Micros) error {
 		if *have != spent[day] {
-			return damaged("%s counts as spent on %s, the purchases of that day sum to %s", *have, day, spent[day])
+			return store.Damaged("%s counts as spent on %s, the purchases of that day sum to %s", *have, day, spent[day])
 		}
 		delete(spent, day)
 		return nil
 	})
 	if err == nil && len(spent) > 0 {
-		return damaged("there are purchases on days on which nothing counts as spent")
+		return store.Damaged("there are purchases on days on which nothing counts as spent")
 	}
 	if err != nil {
 		return err
@@ -250,11 +285,11 @@ func (c *checker) settlements() error {
 		parts := splitNames(string(rest))
 		seq, err := strconv.ParseUint(string(value), 10, 64)
 		if err != nil || len(parts) != 3 {
-			return damaged("the record of settlement %q can't be read", rest)
+			return store.Damaged("the record of settlement %q can't be read", rest)
 		}
 		raw, err := get(c.txn, string(entryKey(seq)))
 		if err != nil {
-			return damaged("settlement %q was booked by entry %d, which is not there", rest, seq)
+			return store.Damaged("settlement %q was booked by entry %d, which is not there", rest, seq)
 		}
 		// By now each entry is known to be whole, and decoding all of it again would take as long as the chain has.
 		e := gjson.GetManyBytes(raw, "seller", "settlementId", "attempt.settlementId")
@@ -264,7 +299,7 @@ func (c *checker) settlements() error {
 		return c.alive()
 	})
 	if err == nil && n != c.settled {
-		return damaged("%d settlements are booked, the entries name %d: one was booked twice", n, c.settled)
+		return store.Damaged("%d settlements are booked, the entries name %d: one was booked twice", n, c.settled)
 	}
 	return err
 }

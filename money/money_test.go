@@ -1,6 +1,7 @@
 package money
 
 import (
+	"encoding/json"
 	"math"
 	"math/big"
 	"testing"
@@ -74,6 +75,11 @@ func TestPart(t *testing.T) {
 func TestCost(t *testing.T) {
 	price := Price{Input: 1_250_000, Output: 10_000_000, CacheRead: 125_000, CacheWrite: 0}
 	partly := Price{Input: 1_000_000, Output: 2_000_000, CacheRead: Unknown, CacheWrite: Unknown}
+	classes := Price{
+		Input: 1_000_000, Output: 10_000_000, CacheRead: 500_000, CacheWrite: 2_000_000, CacheWrite1h: At(3_000_000),
+		AudioIn: At(7_000_000), ImageIn: At(8_000_000), AudioOut: At(20_000_000), ImageOut: At(30_000_000), Reasoning: At(40_000_000),
+		WebSearch: At(10_000_000),
+	}
 	for name, tc := range map[string]struct {
 		price  Price
 		tokens Tokens
@@ -88,7 +94,22 @@ func TestCost(t *testing.T) {
 		"exact is not rounded":     {price, Tokens{Prompt: 4}, 5},
 		"one token for nothing":    {Price{}, Tokens{Prompt: 5, Completion: 5}, 0},
 		"unknown and not used":     {partly, Tokens{Prompt: 10, Completion: 10}, 30},
-		"unknown and used":         {partly, Tokens{Prompt: 10, CacheRead: 1}, -1},
+		"no price of its own":      {partly, Tokens{Prompt: 10, CacheRead: 1, CacheWrite: 2}, 10},
+		"nor what contains it":     {Price{Input: Unknown, CacheRead: Unknown}, Tokens{Prompt: 10, CacheRead: 1}, -1},
+		"kept for an hour":         {classes, Tokens{Prompt: 10, CacheWrite: 6, CacheWrite1h: 4}, 4 + 2*2 + 4*3},
+		"an hour as any":           {partly, Tokens{Prompt: 10, CacheWrite: 6, CacheWrite1h: 4}, 10},
+		"more for an hour":         {classes, Tokens{Prompt: 10, CacheWrite: 3, CacheWrite1h: 4}, -1},
+		"media in":                 {classes, Tokens{Prompt: 10, AudioIn: 2, ImageIn: 3}, 5 + 2*7 + 3*8},
+		"media in, cached":         {classes, Tokens{Prompt: 10, AudioIn: 8, CacheRead: 10}, 8*7 + 1}, // 2 at half a micro
+		"media out":                {classes, Tokens{Completion: 10, AudioOut: 2, ImageOut: 3, Reasoning: 1}, 4*10 + 2*20 + 3*30 + 40},
+		"thought aloud":            {classes, Tokens{Completion: 10, AudioOut: 8, Reasoning: 10}, 8*20 + 2*40},
+		"media without a price":    {partly, Tokens{Prompt: 10, AudioIn: 2, Completion: 5, ImageOut: 5}, 10 + 10},
+		"more media than prompt":   {classes, Tokens{Prompt: 10, AudioIn: 6, ImageIn: 6}, -1},
+		"more media than answer":   {classes, Tokens{Completion: 10, AudioOut: 11}, -1},
+		"more thought than answer": {classes, Tokens{Completion: 10, Reasoning: 11}, -1},
+		"five searches":            {classes, Tokens{Prompt: 1, WebSearches: 5}, 1 + 50_000},
+		"searches without a price": {partly, Tokens{Prompt: 1, WebSearches: 5}, 1},
+		"searches past counting":   {classes, Tokens{WebSearches: math.MaxInt64}, math.MaxInt64},
 		"no price":                 {NoPrice, Tokens{Prompt: 1}, -1},
 		"no price, nothing used":   {NoPrice, Tokens{}, 0},
 		"all cached, no input":     {Price{Input: Unknown, CacheRead: 1_000_000}, Tokens{Prompt: 3, CacheRead: 3}, 3},
@@ -103,6 +124,43 @@ func TestCost(t *testing.T) {
 		if known != (tc.want >= 0) || known && got != tc.want || !known && got != 0 {
 			t.Errorf("%s: %d, %v; want %d", name, int64(got), known, int64(tc.want))
 		}
+	}
+}
+
+func TestOwnPrice(t *testing.T) {
+	var price Price
+	if cost, known := price.Cost(Tokens{Prompt: 1, AudioIn: 1}); cost != 0 || !known || price.AudioIn.Named() {
+		t.Error("a model for nothing is not for nothing")
+	}
+	price.Input = 5_000_000
+	if cost, _ := price.Cost(Tokens{Prompt: 3, AudioIn: 1, CacheWrite: 1, CacheWrite1h: 1}); cost != 10 { // CacheWrite is named, and zero
+		t.Errorf("what nobody has named is free: %d", int64(cost))
+	}
+	if At(Unknown).Named() || At(0) == (Own{}) || At(7).Or(1) != 7 || At(-1).Or(1) != 1 {
+		t.Error("zero is a price, Unknown is none")
+	}
+	for _, p := range []Price{NoPrice, {Input: 1, Output: 2, CacheWrite1h: At(0), WebSearch: At(9)}} {
+		raw, err := json.Marshal(p)
+		var again Price
+		if err == nil {
+			err = json.Unmarshal(raw, &again)
+		}
+		if err != nil || again != p {
+			t.Errorf("%v becomes %s, then %v: %v", p, raw, again, err)
+		}
+	}
+	var old Price
+	if err := json.Unmarshal([]byte(`{"Input":1,"Output":2,"CacheRead":-1,"CacheWrite":-1}`), &old); err != nil || old.Reasoning.Named() {
+		t.Errorf("an old record names a price: %v, %v", old, err)
+	}
+	if got := (Price{Input: 3, CacheWrite: 4, AudioIn: At(9)}).DearestInput(); got != 9 {
+		t.Errorf("the dearest is %d", int64(got))
+	}
+	if got := NoPrice.DearestInput(); got != Unknown {
+		t.Errorf("the dearest of none is %d", int64(got))
+	}
+	if searched := (Tokens{WebSearches: 1}); price.Covers(searched) || !(Price{WebSearch: At(0)}).Covers(searched) {
+		t.Error("a search is covered without a price, or is not with one")
 	}
 }
 
@@ -164,11 +222,22 @@ func FuzzCost(f *testing.F) {
 func bigCost(p Price, prompt, completion, cacheRead, cacheWrite int64) (Micros, bool) {
 	plain := new(big.Int).Sub(big.NewInt(prompt), big.NewInt(cacheRead))
 	plain.Sub(plain, big.NewInt(cacheWrite))
+	orInput := func(m Micros) Micros {
+		if m < 0 {
+			return p.Input
+		}
+		return m
+	}
 	sum := new(big.Int)
 	for _, c := range []struct {
 		tokens *big.Int
 		price  Micros
-	}{{plain, p.Input}, {big.NewInt(cacheRead), p.CacheRead}, {big.NewInt(cacheWrite), p.CacheWrite}, {big.NewInt(completion), p.Output}} {
+	}{
+		{plain, p.Input},
+		{big.NewInt(cacheRead), orInput(p.CacheRead)},
+		{big.NewInt(cacheWrite), orInput(p.CacheWrite)},
+		{big.NewInt(completion), p.Output},
+	} {
 		if c.tokens.Sign() < 0 || prompt < 0 || c.tokens.Sign() > 0 && c.price < 0 {
 			return 0, false
 		}

@@ -1,6 +1,7 @@
 package money
 
 import (
+	"encoding/json"
 	"math"
 	"math/bits"
 )
@@ -8,37 +9,138 @@ import (
 // Unknown stands for a price that nobody has named. It is not zero: zero is a price.
 const Unknown Micros = -1
 
-// Price is what a seller asks for a million tokens of each class; a class may be Unknown.
+// Price is what a seller asks for a million tokens of each class, and for a thousand web searches. A class without a price of
+// its own falls under the class that contains it, which may be Unknown in turn.
 type Price struct {
-	Input      Micros // prompt tokens that were not cached
-	Output     Micros // completion tokens
-	CacheRead  Micros // prompt tokens that were read from the seller's cache
-	CacheWrite Micros // prompt tokens that were written to it
+	Input      Micros // prompt tokens that fall under no other class
+	Output     Micros // completion tokens that fall under no other class
+	CacheRead  Micros // prompt tokens that were read from the seller's cache; Unknown: as Input
+	CacheWrite Micros // prompt tokens that were written to it; Unknown: as Input
+
+	CacheWrite1h Own `json:",omitzero"` // those that are kept for an hour; else as CacheWrite
+	AudioIn      Own `json:",omitzero"` // prompt tokens that are audio; else as Input
+	ImageIn      Own `json:",omitzero"` // prompt tokens that are images; else as Input
+	AudioOut     Own `json:",omitzero"` // completion tokens that are audio; else as Output
+	ImageOut     Own `json:",omitzero"` // completion tokens that are images; else as Output
+	Reasoning    Own `json:",omitzero"` // completion tokens that were thought and not said; else as Output
+	WebSearch    Own `json:",omitzero"` // a thousand web searches; no class contains them
+}
+
+// Own is a price that a class may have of its own. Its zero value names none: a field that is forgotten is not free.
+type Own struct {
+	price Micros
+	named bool
+}
+
+// At names a price. Unknown, and whatever else is below zero, names none.
+func At(price Micros) Own {
+	if price < 0 {
+		return Own{}
+	}
+	return Own{price, true}
+}
+
+// Or gives the price that was named, else another one.
+func (o Own) Or(other Micros) Micros {
+	if o.named {
+		return o.price
+	}
+	return other
+}
+
+// Named tells whether there is a price.
+func (o Own) Named() bool { return o.named }
+
+// MarshalJSON writes the price as a number of micros, and none as Unknown.
+func (o Own) MarshalJSON() ([]byte, error) { return json.Marshal(o.Or(Unknown)) }
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (o *Own) UnmarshalJSON(raw []byte) error {
+	price := Unknown
+	if err := json.Unmarshal(raw, &price); err != nil {
+		return err
+	}
+	*o = At(price)
+	return nil
 }
 
 // NoPrice is the price of a model that is listed without one.
 var NoPrice = Price{Input: Unknown, Output: Unknown, CacheRead: Unknown, CacheWrite: Unknown}
 
-// Tokens counts what an inference used. Prompt is all of the prompt; CacheRead and CacheWrite are parts of it.
+// Tokens counts what an inference used. Prompt and Completion are all of either; the other classes are parts of them.
 type Tokens struct {
 	Prompt     int64
 	Completion int64
-	CacheRead  int64
-	CacheWrite int64
+	CacheRead  int64 // of the prompt
+	CacheWrite int64 // of the prompt
+
+	CacheWrite1h int64 // of CacheWrite
+	AudioIn      int64 // of the prompt; some of it may have been cached
+	ImageIn      int64 // of the prompt; some of it may have been cached
+	AudioOut     int64 // of the completion
+	ImageOut     int64 // of the completion
+	Reasoning    int64 // of the completion
+
+	WebSearches int64 // calls, no tokens
+}
+
+// Consistent tells whether the counts fit each other: none is below zero, and no part is larger than the whole.
+func (t Tokens) Consistent() bool {
+	return min(t.Prompt, t.Completion, t.CacheRead, t.CacheWrite, t.CacheWrite1h, t.AudioIn, t.ImageIn, t.AudioOut, t.ImageOut,
+		t.Reasoning, t.WebSearches) >= 0 &&
+		t.CacheRead <= t.Prompt && t.CacheWrite <= t.Prompt-t.CacheRead && t.CacheWrite1h <= t.CacheWrite &&
+		t.AudioIn <= t.Prompt && t.ImageIn <= t.Prompt-t.AudioIn &&
+		t.AudioOut <= t.Completion && t.ImageOut <= t.Completion-t.AudioOut && t.Reasoning <= t.Completion
+}
+
+// DearestInput is the highest price that a prompt token can have: Unknown where no class of them has one.
+func (p Price) DearestInput() Micros {
+	return max(p.Input, p.CacheRead, p.CacheWrite, p.CacheWrite1h.Or(Unknown), p.AudioIn.Or(Unknown), p.ImageIn.Or(Unknown))
 }
 
 // Cost is tokens times price over all classes, summed in 128 bits and rounded up once, to the micro. It is not known
-// when a class that was used has no price, or when the counts make no sense (negative, or parts above the whole).
+// when a class that was used has no price, or when the counts are not Consistent. Web searches without a price add nothing: who
+// asks whether all that was used has a price asks Covers, too.
 func (p Price) Cost(t Tokens) (cost Micros, known bool) {
-	plain := t.Prompt - t.CacheRead - t.CacheWrite
-	if t.Prompt < 0 || t.Completion < 0 || t.CacheRead < 0 || t.CacheWrite < 0 || plain < 0 || plain > t.Prompt {
+	if !t.Consistent() {
 		return 0, false
+	}
+	// An API says apart how much was cached and how much was audio: what both may be is taken to be the media.
+	media := t.AudioIn + t.ImageIn
+	written := min(t.CacheWrite, t.Prompt-media)
+	writtenLong := min(t.CacheWrite1h, written)
+	read := min(t.CacheRead, t.Prompt-media-written)
+	spoken := t.AudioOut + t.ImageOut
+	thought := min(t.Reasoning, t.Completion-spoken)
+	cacheWrite := p.CacheWrite
+	if cacheWrite < 0 {
+		cacheWrite = p.Input
+	}
+	cacheRead := p.CacheRead
+	if cacheRead < 0 {
+		cacheRead = p.Input
+	}
+	const million, perCall = 1_000_000, 1_000
+	if t.WebSearches > math.MaxInt64/perCall {
+		return math.MaxInt64, true
 	}
 	var hi, lo uint64
 	for _, c := range [...]struct {
 		tokens int64
 		price  Micros
-	}{{plain, p.Input}, {t.CacheRead, p.CacheRead}, {t.CacheWrite, p.CacheWrite}, {t.Completion, p.Output}} {
+	}{
+		{t.Prompt - media - written - read, p.Input},
+		{read, cacheRead},
+		{written - writtenLong, cacheWrite},
+		{writtenLong, p.CacheWrite1h.Or(cacheWrite)},
+		{t.AudioIn, p.AudioIn.Or(p.Input)},
+		{t.ImageIn, p.ImageIn.Or(p.Input)},
+		{t.Completion - spoken - thought, p.Output},
+		{t.AudioOut, p.AudioOut.Or(p.Output)},
+		{t.ImageOut, p.ImageOut.Or(p.Output)},
+		{thought, p.Reasoning.Or(p.Output)},
+		{t.WebSearches * perCall, p.WebSearch.Or(0)},
+	} {
 		if c.tokens == 0 {
 			continue
 		}
@@ -50,7 +152,6 @@ func (p Price) Cost(t Tokens) (cost Micros, known bool) {
 		lo, carry = bits.Add64(lo, l, 0)
 		hi += h + carry
 	}
-	const million = 1_000_000
 	lo, carry := bits.Add64(lo, million-1, 0)
 	hi += carry
 	if hi >= million {
@@ -61,4 +162,10 @@ func (p Price) Cost(t Tokens) (cost Micros, known bool) {
 		return math.MaxInt64, true
 	}
 	return Micros(q), true
+}
+
+// Covers tells whether all that was used has a price: then a bill can be compared with the cost.
+func (p Price) Covers(t Tokens) bool {
+	_, known := p.Cost(t)
+	return known && (t.WebSearches == 0 || p.WebSearch.Named())
 }

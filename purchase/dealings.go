@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -19,6 +20,8 @@ type dealings struct {
 	mu       sync.Mutex   // protects all following fields; taken after a shelf's
 	started  [3]time.Time // the last purchases, the newest first
 	last     [2]*life     // of the last two tokens that have ended or were refused for no reason, the newest first
+	limited  *LimitError  // the seller's limit of the day, when it stood in the way last
+	asked    time.Time    // when that was
 	withheld string       // the purchase that was paid, as the rail knows, and not granted: no money comes before a human has looked
 	braked   bool         // it was said that it gets no more money
 }
@@ -28,6 +31,16 @@ type life struct {
 	paid   money.Micros
 	booked atomic.Int64
 	told   bool // it counts already; the dealings' mu protects it
+}
+
+// bring notes how much of the token members have borne by now. Bookings may come out of their order.
+func (l *life) bring(borne int64) {
+	for {
+		known := l.booked.Load()
+		if borne <= known || l.booked.CompareAndSwap(known, borne) {
+			return
+		}
+	}
 }
 
 // bad tells whether less than a tenth of what was paid has served.
@@ -63,6 +76,29 @@ func (g *dealings) twoOfThisMinute(now time.Time) bool {
 	return !second.IsZero() && now.Sub(second) < time.Minute
 }
 
+// limit keeps that the seller's limit of the day stands in the way.
+func (g *dealings) limit(e *LimitError, now time.Time) {
+	if e.Limit != ledger.SellerLimit {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limited, g.asked = e, now
+}
+
+// overLimit spares the seller a question while its limit is known to stand in the way.
+func (g *dealings) overLimit(amount, limit money.Micros, now time.Time) *LimitError {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.limited
+	if e == nil || e.LimitMicros != limit || now.Sub(g.asked) >= time.Minute || !now.Before(e.Resets) || e.SpentMicros.Add(amount) <= limit {
+		return nil
+	}
+	again := *e
+	again.AmountMicros = amount
+	return &again
+}
+
 // count puts a token's life among the last two, once. What it has served counts up to the moment when money is wanted.
 func (g *dealings) count(l *life) {
 	g.mu.Lock()
@@ -96,11 +132,11 @@ func (g *dealings) brake() (lost money.Micros, why error) {
 	return 0, nil
 }
 
-// suspect tells whether the last token served next to nothing, so that the next one is waited for.
-func (g *dealings) suspect() bool {
+// suspects tells whether the last token that counts served next to nothing, and so may this one, which does not count yet.
+func (g *dealings) suspects(l *life) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.last[0].bad()
+	return g.last[0].bad() && !l.told && l.bad()
 }
 
 // on tells whether the last two served next to nothing. g.mu is held.
@@ -168,18 +204,23 @@ func (s *shelf) judge() {
 
 // condemn counts a token that has ended, unless it ended as it was to, or nobody has asked for it. s.mu is held.
 func (s *shelf) condemn(t *token) {
-	expired := t.reason == whyExpired && !t.expires.Before(t.bought.Add(lifetime))
-	if !expired && t.asked() {
+	if !t.ranOut() && t.asked() {
 		s.dealings.count(t.life)
 	}
 }
 
-// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked. s.mu is held.
+// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked, after one that was
+// worth next to nothing. s.mu is held.
 func (s *shelf) unsettled() bool {
 	for _, t := range s.retired {
-		if t.out() > 0 && t.life.bad() && (t.reason != whyExpired || t.expires.Before(t.bought.Add(lifetime))) {
+		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life) {
 			return true
 		}
 	}
 	return false
+}
+
+// ranOut tells whether a token has lived as long as can be expected.
+func (t *token) ranOut() bool {
+	return t.reason == whyExpired && !t.expires.Before(t.bought.Add(lifetime))
 }

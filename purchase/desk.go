@@ -191,7 +191,11 @@ func (d *Desk) change() <-chan struct{} {
 
 func (d *Desk) limits() ledger.Limits {
 	t := d.terms.Load()
-	return ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit}
+	l := ledger.Limits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: t.SellerLimit}
+	if l.Seller == 0 {
+		l.Seller = -1
+	}
+	return l
 }
 
 // shelf gives the seller's shelf, and makes it where there is none.
@@ -302,9 +306,9 @@ func (d *Desk) Covers(w Want) bool {
 
 // Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests: what is
 // usable of it is what the seller says, where it does, and a request that may cost as much does not get it again, unless
-// fewer others are using it than now. Only the first call for a lease counts.
+// fewer others are using it than now. Only the first call for a lease counts, and none once its token is out of use.
 func (d *Desk) Refused(l *Lease, usable *money.Micros) {
-	if l.account() || !l.refused.CompareAndSwap(false, true) {
+	if l.account() || !l.refused.CompareAndSwap(false, true) || l.token.state.Load() != live {
 		return
 	}
 	had, covered := l.token.refuse(l.cost, usable)

@@ -308,7 +308,8 @@ func (f *flight) land() {
 	}
 	cause := m.cause
 	if limit := new(LimitError); errors.As(cause, &limit) {
-		cause = s.overTheLimit(limit, time.Now())
+		s.dealings.limit(limit, time.Now())
+		cause = s.overTheLimit(limit)
 	}
 	s.mu.Unlock()
 	f.tell(cause)

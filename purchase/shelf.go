@@ -104,8 +104,8 @@ func (s *shelf) choose(c cost, deadline time.Time, floor money.Micros) (best *to
 		if free < c.likely || t.low(int64(floor)) || t.state.Load() != live || t.onTrial() || t.bars(c.bound) {
 			continue
 		}
-		if best == nil || free < least {
-			best, least = t, free
+		if size := min(free, t.barred.Load()); best == nil || size < least { // what is good for small requests alone comes first
+			best, least = t, size
 		}
 	}
 	return best, stale

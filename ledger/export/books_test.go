@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -52,7 +53,7 @@ func (b *books) purchase(id, seller, method string, paid, credit money.Micros) {
 		if p.State == ledger.Disputed {
 			p.Token = nil
 		}
-		if err := b.l.Advance(context.Background(), p, ledger.Limits{Daily: -1, Session: -1}); err != nil {
+		if err := b.l.Advance(context.Background(), p, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -63,10 +64,10 @@ func (b *books) request(id, member, model, seller, token string) ledger.Inferenc
 	return ledger.Inference{
 		Request: ledger.Request{
 			RequestID: id, IdempotencyKey: "k-" + id, Member: member, RequestedModel: model, Model: model, Protocol: "chat_completions",
-			PromptBytes: 400, PromptHash: "0d9c",
+			Shape: billing.Shape{BodyBytes: 400, PromptWhole: true}, PromptHash: "0d9c",
 		},
 		Seller: seller, Origin: origin, TokenID: token, Attempts: 1, Status: ledger.StatusOK, Price: price, Answered: true,
-		AnswerBytes: 300, Usage: money.Tokens{Prompt: 100, Completion: 50}, UsageKnown: true,
+		AnswerText: 300, Usage: billing.Known(money.Tokens{Prompt: 100, Completion: 50}),
 		TimeToFirstByte: 212 * time.Millisecond, Duration: 5310 * time.Millisecond,
 	}
 }
@@ -103,11 +104,11 @@ func (b *books) everything(id, member, model, seller, method string) {
 	b.book(b.l.Settle(in))
 
 	in = b.request(id+"-free", member, model, seller, "")
-	in.Answered, in.Status, in.AnswerBytes, in.UsageKnown, in.Usage = false, ledger.StatusFailed, 0, false, money.Tokens{}
+	in.Answered, in.Status, in.AnswerText, in.Usage = false, ledger.StatusFailed, 0, billing.Usage{}
 	b.book(b.l.Settle(in))
 
 	in = b.request(id+"-estimate", member, model, seller, id+"-t1")
-	in.UsageKnown, in.Status = false, ledger.StatusInterrupted
+	in.Usage, in.Status = billing.Usage{}, ledger.StatusInterrupted
 	b.book(b.l.Settle(in))
 
 	in = b.request(id+"-right", member, model, seller, id+"-t1")

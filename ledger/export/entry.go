@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
@@ -40,8 +41,8 @@ func subject(e *ledger.Entry) string {
 func mark(e *ledger.Entry) string {
 	switch {
 	case e.Kind == ledger.KindDispute,
-		e.Served != nil && (e.BilledSource == ledger.SourceEstimate || slices.Contains(e.Flags, ledger.FlagOverbilled)),
-		e.Attempt != nil && e.Attempt.BilledSource == ledger.SourceEstimate:
+		e.Served != nil && (e.BilledSource == billing.SourceEstimate || slices.Contains(e.Flags, billing.FlagOverbilled)),
+		e.Attempt != nil && e.Attempt.BilledSource == billing.SourceEstimate:
 		return "!"
 	}
 	return "*"

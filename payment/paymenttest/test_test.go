@@ -96,10 +96,12 @@ func (m *honest) Pay(ctx context.Context, q payment.Quote, intent json.RawMessag
 	if err := json.Unmarshal(intent, &key); err != nil {
 		return payment.Outcome{}, err
 	}
-	if m.sin == "pays for each instance" && !m.first {
-		m.first = true
+	if m.sin == "pays for each instance" {
 		m.mu.Lock()
-		m.paid[key]++
+		if !m.first {
+			m.first = true
+			m.paid[key]++
+		}
 		m.mu.Unlock()
 	}
 	if !m.cashed {

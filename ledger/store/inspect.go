@@ -1,4 +1,4 @@
-package ledger
+package store
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -17,32 +18,34 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 )
 
-// readFirstBytes is how many bytes of entries and settlements are read before the store opens: about a tenth of a second's
-// work. What is beyond it is read in the background (scrub).
-const readFirstBytes = 128 << 20
+// ReadFirst is how many bytes of entries and settlements are read before the store opens: about a tenth of a second's
+// work. What is beyond it is read in the background (ReadRest).
+const ReadFirst = 128 << 20
 
 // inspect looks at the files of a store that nobody has open, before Badger does, which trusts them: without its
 // MANIFEST it takes a store for a new one and deletes the tables, a table whose end is rotten ends the process, and a
-// rotten block looks as if its records had never been. It says what is still to be looked at.
-func inspect(dir string, readFirst int64) (rest unread, err error) {
+// rotten block looks as if its records had never been. What is still to be looked at is left in s.unread.
+func (s *Store) inspect(o Options) error {
+	dir, readFirst := o.Dir, o.ReadFirst
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
-		return rest, err
+		return err
 	}
 	tables, err := manifest(dir, files)
 	if err != nil {
-		return rest, err
+		return err
 	}
-	rest.crashed = !closed(files, tables)
+	s.crashed = !closed(files, tables)
+	s.unread = nil
 	for _, t := range tables {
 		first, last, err := t.check(dir, false)
-		if err == nil && bulk(first, last) {
+		if err == nil && bulk(o.Bulk, first, last) {
 			readFirst -= size(t.path(dir))
 			if readFirst < 0 {
-				rest.tables = append(rest.tables, t)
+				s.unread = append(s.unread, t)
 				continue
 			}
 		}
@@ -50,16 +53,28 @@ func inspect(dir string, readFirst int64) (rest unread, err error) {
 			_, _, err = t.check(dir, true)
 		}
 		if err != nil {
-			return rest, damaged("%v", err)
+			return Damaged("%v", err)
 		}
 	}
-	return rest, nil
+	return nil
 }
 
-// unread is what inspect has left for the scrub.
-type unread struct {
-	tables  []storedTable
-	crashed bool // the process before this one has not closed the store, or its files are not those that it had then
+// ReadRest reads the tables that Open has left unread, and is called back after each with how long it has worked, to rest; an error
+// of that ends it and is given back. A table that the store has compacted away meanwhile can't be told from a rotten one: then the
+// records have to be verified.
+func (s *Store) ReadRest(rest func(worked time.Duration) error) (compacted bool, err error) {
+	for _, t := range s.unread {
+		began := time.Now()
+		_, _, err := t.check(s.dir, true)
+		gone := !slices.ContainsFunc(s.Tables(), func(there badger.TableInfo) bool { return there.ID == t.id })
+		if compacted = compacted || gone; err != nil && !gone {
+			return compacted, Damaged("%v", err)
+		}
+		if err := rest(time.Since(began)); err != nil {
+			return compacted, err
+		}
+	}
+	return compacted, nil
 }
 
 // closed tells whether the files are those of a store that was closed: no log, and the tables of the MANIFEST alone.
@@ -93,7 +108,7 @@ func manifest(dir string, files []os.DirEntry) ([]storedTable, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, file := range files { // Badger writes the MANIFEST before any of these
 			if ext := filepath.Ext(file.Name()); ext == ".sst" || ext == ".mem" || ext == ".vlog" {
-				return nil, damaged("its file MANIFEST is missing, and %s is there", file.Name())
+				return nil, Damaged("its file MANIFEST is missing, and %s is there", file.Name())
 			}
 		}
 		return nil, nil
@@ -104,7 +119,7 @@ func manifest(dir string, files []os.DirEntry) ([]storedTable, error) {
 	defer f.Close()
 	m, _, err := badger.ReplayManifestFile(f, 0, badger.DefaultOptions(dir))
 	if err != nil {
-		return nil, damaged("its file MANIFEST can't be read: %v", err)
+		return nil, Damaged("its file MANIFEST can't be read: %v", err)
 	}
 	tables := make([]storedTable, 0, len(m.Tables))
 	for _, id := range slices.Sorted(maps.Keys(m.Tables)) {
@@ -113,11 +128,11 @@ func manifest(dir string, files []os.DirEntry) ([]storedTable, error) {
 	return tables, nil
 }
 
-// bulk tells whether a table has nothing but entries and settlements: there are many of them, and what the ledger goes
-// by when it starts is not among them.
-func bulk(first, last string) bool {
-	return strings.HasPrefix(first, entryPrefix) && strings.HasPrefix(last, entryPrefix) ||
-		strings.HasPrefix(first, settlementPrefix) && strings.HasPrefix(last, settlementPrefix)
+// bulk tells whether all keys from the first to the last have one of the prefixes.
+func bulk(prefixes []string, first, last string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool {
+		return strings.HasPrefix(first, p) && strings.HasPrefix(last, p)
+	})
 }
 
 // check reads the end of a table, or all of it, and gives its first and its last key.

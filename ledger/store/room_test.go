@@ -1,4 +1,4 @@
-package ledger
+package store
 
 import (
 	"errors"
@@ -20,13 +20,13 @@ func TestRoom(t *testing.T) {
 		free.Store(50 << 30)
 		blind := errors.New("not known")
 		core, logs := observer.New(zap.DebugLevel)
-		l := &Ledger{room: watchRoom(Options{Dir: "d", Logger: zap.New(core), space: func(string) (uint64, uint64, error) {
+		room := WatchRoom("d", func(string) (uint64, uint64, error) {
 			if free.Load() < 0 {
 				return 0, 0, blind
 			}
 			return uint64(free.Load()), size, nil
-		}})}
-		defer l.room.close()
+		}, zap.New(core))
+		defer room.Close()
 		for _, step := range []struct {
 			free int64
 			full bool
@@ -54,7 +54,7 @@ func TestRoom(t *testing.T) {
 			if got := strings.Join(said, " "); got != step.log {
 				t.Errorf("%d bytes free: logged %q, want %q", step.free, got, step.log)
 			}
-			if err := l.Ready(); errors.Is(err, ErrNoRoom) != step.full || (err != nil) != step.full {
+			if err := room.Err(); errors.Is(err, ErrNoRoom) != step.full || (err != nil) != step.full {
 				t.Errorf("%d bytes free: ready: %v", step.free, err)
 			}
 		}

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package ledger
+package store
 
 import "golang.org/x/sys/unix"
 

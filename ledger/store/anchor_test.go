@@ -1,4 +1,4 @@
-package ledger
+package store
 
 import (
 	"os"
@@ -14,9 +14,8 @@ import (
 func TestAnchorIsWrittenEachSecond(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "anchor")
 	synctest.Test(t, func(t *testing.T) {
-		l := &Ledger{log: zap.NewNop(), state: newState()}
-		l.state.identity = "i"
-		if err := l.startAnchor(path); err != nil {
+		a, err := StartAnchor(path, Point{Ledger: "i"}, zap.NewNop())
+		if err != nil {
 			t.Fatal(err)
 		}
 		expect := func(when string, turn, sequence uint64) {
@@ -28,37 +27,37 @@ func TestAnchorIsWrittenEachSecond(t *testing.T) {
 		}
 		expect("at the start", 1, 0)
 		for n := range uint64(10) {
-			l.anchor.move(head{n + 1, "h", n + 1})
+			a.Move(Head{n + 1, "h", n + 1})
 		}
 		expect("at once", 1, 0)
 		time.Sleep(anchorEvery)
 		expect("a second later", 2, 10)
 		time.Sleep(time.Hour)
 		expect("an hour later", 2, 10)
-		l.anchor.move(head{11, "h", 12})
-		if err := l.anchor.close(); err != nil {
+		a.Move(Head{11, "h", 12})
+		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}
 		expect("at the end", 3, 11)
 	})
 }
 
-// TestAnchored tells of an anchor file that can't be written, until it can.
-func TestAnchored(t *testing.T) {
+// TestAnchorErr tells of an anchor file that can't be written, until it can.
+func TestAnchorErr(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "books.anchor")
-	l := &Ledger{anchor: &anchor{path: path, log: zap.NewNop(), newest: point{Ledger: "a"}}}
+	a := &Anchor{path: path, log: zap.NewNop(), newest: Point{Ledger: "a"}}
 	if err := os.Mkdir(path, 0o700); err != nil { // something is in its place
 		t.Fatal(err)
 	}
-	l.anchor.writeOrSay()
-	if missing, err := l.Anchored(); missing || err == nil {
-		t.Errorf("with a directory in its place: %t, %v", missing, err)
+	a.writeOrSay()
+	if a.Err() == nil {
+		t.Error("with a directory in its place it is well")
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	l.anchor.writeOrSay()
-	if missing, err := l.Anchored(); missing || err != nil {
-		t.Errorf("once it can be written: %t, %v", missing, err)
+	a.writeOrSay()
+	if err := a.Err(); err != nil {
+		t.Errorf("once it can be written: %v", err)
 	}
 }

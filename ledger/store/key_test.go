@@ -1,4 +1,4 @@
-package ledger_test
+package store_test
 
 import (
 	"bytes"
@@ -8,19 +8,19 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 func TestLoadKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "tokenbuddy.key")
-	made, err := ledger.LoadKey(path)
-	if err != nil || len(made) != ledger.KeySize {
+	made, err := store.LoadKey(path)
+	if err != nil || len(made) != store.KeySize {
 		t.Fatalf("made %d bytes, %v", len(made), err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	read, err := ledger.LoadKey(path)
+	read, err := store.LoadKey(path)
 	if err != nil || !bytes.Equal(made, read) {
 		t.Errorf("the key that was read is another one, %v", err)
 	}
@@ -35,7 +35,7 @@ func TestLoadKeyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range keys {
 		wg.Go(func() {
-			key, err := ledger.LoadKey(path)
+			key, err := store.LoadKey(path)
 			if err != nil {
 				t.Error(err)
 			}
@@ -56,20 +56,20 @@ func TestLoadKeyRefuses(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ledger.LoadKey(path); err == nil {
+		if _, err := store.LoadKey(path); err == nil {
 			t.Errorf("a key file with %q was taken", text)
 		} else if text != "" && strings.Contains(err.Error(), text) {
 			t.Errorf("the error shows what is in the file: %v", err)
 		}
 	}
-	if _, err := ledger.LoadKey(t.TempDir()); err == nil {
+	if _, err := store.LoadKey(t.TempDir()); err == nil {
 		t.Error("a directory was taken for a key file")
 	}
 }
 
 func TestKeyFromSecret(t *testing.T) {
-	a, b := ledger.KeyFromSecret("a"), ledger.KeyFromSecret("b")
-	if len(a) != ledger.KeySize || bytes.Equal(a, b) || !bytes.Equal(a, ledger.KeyFromSecret("a")) {
+	a, b := store.KeyFromSecret("a"), store.KeyFromSecret("b")
+	if len(a) != store.KeySize || bytes.Equal(a, b) || !bytes.Equal(a, store.KeyFromSecret("a")) {
 		t.Error("a secret must give the same key each time, and another secret another one")
 	}
 }

@@ -1,4 +1,4 @@
-package ledger
+package store
 
 import (
 	"errors"
@@ -21,10 +21,10 @@ const (
 	roomEvery   = time.Second
 )
 
-// room watches how much of the ledger's disk is free.
-type room struct {
+// Room watches how much of the ledger's disk is free.
+type Room struct {
 	dir   string
-	space func(dir string) (free, size uint64, err error)
+	space Space
 	log   *zap.Logger
 	free  atomic.Uint64 // bytes, as far as is known
 	size  atomic.Uint64 // of the disk
@@ -35,25 +35,28 @@ type room struct {
 	ended chan struct{}
 }
 
-// lookRoom looks once.
-func lookRoom(o Options) *room {
-	r := &room{dir: o.Dir, space: o.space, log: o.Logger}
-	if r.space == nil {
-		r.space = diskSpace
+// Space gives what this user may still write on the disk of a directory, and the size of that disk, in bytes.
+type Space func(dir string) (free, size uint64, err error)
+
+// LookRoom looks once. Space may be nil: the system is asked.
+func LookRoom(dir string, space Space, log *zap.Logger) *Room {
+	if space == nil {
+		space = diskSpace
 	}
+	r := &Room{dir: dir, space: space, log: log}
 	r.look()
 	return r
 }
 
-// watchRoom looks now, and every second until close.
-func watchRoom(o Options) *room {
-	r := lookRoom(o)
+// WatchRoom looks now, and every second until Close.
+func WatchRoom(dir string, space Space, log *zap.Logger) *Room {
+	r := LookRoom(dir, space, log)
 	r.stop, r.ended = make(chan struct{}), make(chan struct{})
 	go r.follow()
 	return r
 }
 
-func (r *room) follow() {
+func (r *Room) follow() {
 	defer close(r.ended)
 	tick := time.NewTicker(roomEvery)
 	defer tick.Stop()
@@ -67,8 +70,8 @@ func (r *room) follow() {
 	}
 }
 
-// close may be called on no room.
-func (r *room) close() {
+// Close ends the watch. It may be called on no room.
+func (r *Room) Close() {
 	if r != nil && r.stop != nil {
 		close(r.stop)
 		<-r.ended
@@ -76,7 +79,7 @@ func (r *room) close() {
 }
 
 // look asks the system once. What can't be seen is taken for room: a system that does not say must not keep the gateway shut.
-func (r *room) look() {
+func (r *Room) look() {
 	free, size, err := r.space(r.dir)
 	if err != nil {
 		if !r.blind {
@@ -105,8 +108,8 @@ func (r *room) look() {
 	}
 }
 
-// err may be called on no room: there is enough then.
-func (r *room) err() error {
+// Err says when there is too little. It may be called on no room: there is enough then.
+func (r *Room) Err() error {
 	if r == nil || !r.full.Load() {
 		return nil
 	}
@@ -114,20 +117,12 @@ func (r *room) err() error {
 		ErrNoRoom, r.free.Load()>>20, r.dir)
 }
 
-// Ready is nil while requests may be sent to sellers and tokens bought. Otherwise it says why not: the ledger has stopped
-// (as Err says) or its disk is nearly full (ErrNoRoom). What is under way is booked even so.
-func (l *Ledger) Ready() error {
-	if err := l.Err(); err != nil {
-		return err
-	}
-	return l.room.err()
-}
-
-// Room gives the bytes that are free on the ledger's disk, and how many it has; false when that is not known.
-func (l *Ledger) Room() (free, size uint64, known bool) {
-	if l.room == nil {
+// Free gives the bytes that are free on the ledger's disk, and how many it has; false when that is not known. It may be called on
+// no room.
+func (r *Room) Free() (free, size uint64, known bool) {
+	if r == nil {
 		return 0, 0, false
 	}
-	free, size = l.room.free.Load(), l.room.size.Load()
+	free, size = r.free.Load(), r.size.Load()
 	return free, size, size > 0
 }

@@ -1,0 +1,120 @@
+package ledger_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// TestClockThatWasAhead: what was booked while a clock was ahead counts on those days; once it has come back, budgets and sums go by
+// its days again, and the books hold. The process may have started while it was wrong.
+func TestClockThatWasAhead(t *testing.T) {
+	for _, restart := range []string{"", "ahead", "back"} {
+		t.Run("restart "+restart, func(t *testing.T) {
+			c := &clock{moment("2026-03-01T12:00:00Z")}
+			o := ledger.Options{Dir: t.TempDir(), Now: c.read}
+			l := open(t, o)
+			reopen := func(when string) {
+				if when != restart {
+					return
+				}
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				l = open(t, o)
+			}
+			left := func(want money.Micros) {
+				t.Helper()
+				budget := ledger.Budget{Daily: 1_000, Monthly: 1_500}
+				r := l.Reserve("ann", budget)
+				if err := r.Hold(t.Context(), want); err != nil {
+					t.Errorf("%d: %v", want, err)
+				}
+				if err := r.Hold(t.Context(), want+1); err == nil {
+					t.Errorf("more than %d are left", want)
+				}
+				r.Release()
+			}
+			buy(t, l, "t1", "acme", money.USD)
+			spend(t, l, 400)
+			c.now = moment("2031-05-05T12:00:00Z")
+			reopen("ahead")
+			left(1_000)
+			spend(t, l, 1_000)
+			left(0)
+			c.now = moment("2026-03-01T13:00:00Z")
+			reopen("back")
+			left(600)
+			spend(t, l, 200)
+			left(400)
+			c.now = moment("2026-03-02T13:00:00Z")
+			left(900) // of the month
+			spend(t, l, 100)
+			left(800)
+			mustVerify(t, l)
+			rows, err := l.Summary(t.Context(), time.Time{}, time.Time{}, "day")
+			want := map[string]money.Micros{"2026-03-01": 600, "2026-03-02": 100, "2031-05-05": 1_000}
+			if err != nil || len(rows) != len(want) {
+				t.Fatalf("%+v, %v", rows, err)
+			}
+			for _, r := range rows {
+				if r.ExpenseMicros != want[r.Key] {
+					t.Errorf("on %s %d, want %d", r.Key, r.ExpenseMicros, want[r.Key])
+				}
+			}
+			c.now = moment("2031-05-05T12:30:00Z")
+			left(0)
+			spend(t, l, 7)
+			mustVerify(t, l)
+		})
+	}
+}
+
+// TestSellerLimit bounds each seller by itself, whatever its origin, on a UTC day, over a restart.
+func TestSellerLimit(t *testing.T) {
+	c := &clock{moment("2026-03-01T12:00:00Z")}
+	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
+	l := open(t, o)
+	limits := ledger.Limits{Daily: -1, Session: -1, Seller: 10_000}
+	n := 0
+	prepare := func(seller, at string, amount money.Micros) error {
+		n++
+		p := ledger.Purchase{ID: ledger.NewID(), Seller: seller, Origin: at, Method: "mock", AmountMicros: amount}
+		for _, p.State = range wayToGranted[:3] {
+			if err := l.Advance(t.Context(), p, limits); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	refused := func(err error) {
+		t.Helper()
+		limit, ok := err.(*ledger.LimitError)
+		if !ok || limit.Limit != ledger.SellerLimit || limit.SpentMicros != 8_000 || limit.LimitMicros != 10_000 ||
+			!limit.Resets.Equal(moment("2026-03-02T00:00:00Z")) {
+			t.Errorf("a purchase above the limit: %+v", err)
+		}
+	}
+	if err := prepare("acme", origin, 8_000); err != nil {
+		t.Fatal(err)
+	}
+	refused(prepare("acme", "https://elsewhere.example", 2_001))
+	if err := prepare("best", origin, 10_000); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, o)
+	refused(prepare("acme", origin, 2_001))
+	if err := prepare("acme", origin, 2_000); err != nil {
+		t.Error(err)
+	}
+	c.now = c.now.Add(12 * time.Hour)
+	if err := prepare("acme", origin, 10_000); err != nil {
+		t.Errorf("the day after: %v", err)
+	}
+	mustVerify(t, l)
+}

@@ -1,0 +1,169 @@
+package ledger_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// clock is one that a test turns.
+type clock struct{ now time.Time }
+
+func (c *clock) read() time.Time { return c.now }
+
+var forTen = ledger.Budget{Daily: 10_000, Monthly: -1}
+
+// giveUp places a hold of a thousand micros of ann's budget, if that bears it, and has the client go before any header came.
+func giveUp(t *testing.T, l *ledger.Ledger, token string) (b ledger.Booked, sent bool) {
+	t.Helper()
+	r := l.Reserve("ann", forTen)
+	if err := r.Hold(t.Context(), 1_000); err != nil {
+		if !errors.As(err, new(*ledger.BudgetError)) {
+			t.Fatal(err)
+		}
+		return b, false
+	}
+	h := hold(ledger.NewID(), "acme", token)
+	h.AmountMicros, h.BodyBytes, h.PromptWhole = 1_000, 300, true
+	if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in := inference(h, 0)
+	in.Settlement, in.Status, in.Answered, in.Asked, in.Budget = nil, ledger.StatusClientGone, false, true, r
+	b, err := l.Settle(in).Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, true
+}
+
+// TestGivenUpStaysHeld: sixty requests that are given up before their headers are no more than the budget bears: what they may
+// have cost stays held for a minute, over a restart, too, or until a balance tells.
+func TestGivenUpStaysHeld(t *testing.T) {
+	for _, payer := range []string{"t1", ""} {
+		c := &clock{moment("2026-03-01T12:00:00Z")}
+		o := ledger.Options{Dir: t.TempDir(), Now: c.read}
+		l := open(t, o)
+		buy(t, l, "t1", "acme", money.USD)
+		try := func(when string, want int) {
+			t.Helper()
+			sent := 0
+			for range 60 {
+				b, ok := giveUp(t, l, payer)
+				if !ok {
+					continue
+				}
+				if sent++; b.Entry.BilledMicros != 0 || b.InDoubt != 1_000 || !b.DoubtEnds.Equal(c.now.Add(time.Minute)) {
+					t.Errorf("it is booked as %+v", b)
+				}
+			}
+			if sent != want {
+				t.Errorf("%s %d of 60 are sent, want %d (paid by %q)", when, sent, want, payer)
+			}
+		}
+		try("at first", 10)
+		c.now = c.now.Add(59 * time.Second)
+		try("before the minute is over", 0)
+		c.now = c.now.Add(time.Second)
+		try("after it", 10)
+		if payer == "" {
+			continue // no balance tells, and nobody remembers
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, o)
+		try("after a restart", 0)
+		told := inference(hold("", "acme", "t1"), 100)
+		told.Member, told.Exclusive, told.Settlement.BalanceMicros = "bob", true, new(money.USD-100-3_000)
+		if b, err := l.Settle(told).Wait(t.Context()); err != nil || !b.Told {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		if day, _, held := l.Spending("ann"); day != 3_000 || held != 0 {
+			t.Errorf("a balance has told: %d spent, %d held", day, held)
+		}
+		try("once a balance has told", 7)
+		mustVerify(t, l)
+	}
+}
+
+// TestDoubtOfACutAnswer: what was booked by estimate counts, and what it may have cost beside that is held.
+func TestDoubtOfACutAnswer(t *testing.T) {
+	c := &clock{moment("2026-03-01T12:00:00Z")}
+	l := open(t, ledger.Options{InMemory: true, Now: c.read})
+	in := inference(hold("", "mine", ""), 0)
+	in.Shape = billing.Shape{BodyBytes: 400, PromptWhole: true, MaxOutput: 100} // 268 and 1,000 are the bound
+	in.Settlement, in.Status, in.AnswerText = nil, ledger.StatusInterrupted, 40
+	in.Budget = l.Reserve("ann", forTen)
+	if err := in.Budget.Hold(t.Context(), 1_268); err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Settle(in).Wait(t.Context())
+	if err != nil || b.Entry.ExpenseMicros != 300 || b.InDoubt != 968 {
+		t.Errorf("booked %+v, %v", b, err)
+	}
+	if day, _, held := l.Spending("ann"); day != 300 || held != 968 {
+		t.Errorf("%d spent, %d held", day, held)
+	}
+	c.now = c.now.Add(time.Minute)
+	if day, _, held := l.Spending("ann"); day != 300 || held != 0 {
+		t.Errorf("a minute later %d spent, %d held", day, held)
+	}
+}
+
+// TestFailedAttemptsCount in the budget of whoever has asked, though nobody bears them, over a restart, too.
+func TestFailedAttemptsCount(t *testing.T) {
+	c := &clock{moment("2026-03-01T12:00:00Z")}
+	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
+	l := open(t, o)
+	buy(t, l, "t1", "acme", money.USD)
+	h := hold("h1", "acme", "t1")
+	h.AmountMicros, h.BodyBytes, h.PromptWhole, h.MaxOutput = 1_200, 300, true, 100
+	if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in := inference(h, 9_000) // the bound is 1,200: the rest is in dispute
+	in.Status = ledger.StatusFailed
+	b, err := l.Waste(in).Wait(t.Context())
+	if err != nil || b.Entry.Attempt.BilledMicros != 9_000 || b.Entry.Attempt.CountedMicros != 1_200 || b.Disputed != 7_800 {
+		t.Fatalf("booked %+v, %v", b, err)
+	}
+	cut := in
+	cut.Settlement, cut.InDoubt, cut.Budget = nil, true, l.Reserve("ann", forTen) // 75 tokens of prompt, and perhaps all
+	if err := cut.Budget.Hold(t.Context(), 1_200); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := l.Waste(cut).Wait(t.Context()); err != nil || b.Entry.Attempt.CountedMicros != 150 || b.InDoubt != 1_050 {
+		t.Fatalf("booked %+v, %v", b, err)
+	}
+	if day, month, held := l.Spending("ann"); day != 1_350 || month != 1_350 || held != 1_050+1_200 {
+		t.Errorf("%d and %d spent, %d held", day, month, held)
+	}
+	if _, err := l.Settle(ledger.Inference{Request: h.Request, HoldID: h.ID, Seller: "acme", Status: ledger.StatusFailed, Budget: cut.Budget}).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if losses, err := l.Losses(t.Context()); err != nil || losses["acme"] != (ledger.Losses{WasteMicros: 1_350, DisputedMicros: 7_800}) {
+		t.Errorf("losses %+v, %v", losses, err)
+	}
+	mustVerify(t, l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, o)
+	if day, _, held := l.Spending("ann"); day != 1_350 || held != 1_050 {
+		t.Errorf("after a restart %d spent, %d held", day, held)
+	}
+	told := inference(hold("", "acme", "t1"), 0)
+	told.Member, told.Exclusive, told.Settlement.BalanceMicros = "bob", true, new(money.USD-9_000-1_200)
+	if _, err := l.Settle(told).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if day, _, held := l.Spending("ann"); day != 1_200+1_200 || held != 0 {
+		t.Errorf("once a balance has told %d are spent, %d held", day, held)
+	}
+	mustVerify(t, l)
+}

@@ -1,0 +1,188 @@
+// Package store owns the ledger's directory: it opens, inspects, locks, seals and measures it, and keeps the anchor beside it. What
+// the records in it say is the ledger's.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
+)
+
+const (
+	lockPatience = 2 * time.Second
+	lockRetry    = 50 * time.Millisecond
+)
+
+// MaxRecord is the size of the largest record that a store takes, in bytes.
+const MaxRecord = 1 << 20
+
+// Options say how a store is opened.
+type Options struct {
+	Dir       string   // made, for its owner alone, where it does not exist
+	ReadOnly  bool     // nothing is made where there is no store
+	InMemory  bool     // nothing is on disk, for tests
+	Bulk      []string // prefixes of keys of which there are many, and which the start does not go by
+	ReadFirst int64    // how many bytes of them are checked before the store opens; zero: ReadFirst
+	Unsynced  bool     // for a test that has to lose what was acknowledged
+	Log       *zap.Logger
+}
+
+// Store is an open store.
+type Store struct {
+	*badger.DB
+	dir     string
+	unread  []storedTable // not yet checked
+	crashed bool
+}
+
+// Crashed tells whether the process before this one has not closed the store, or its files are not those that it had then.
+func (s *Store) Crashed() bool { return s.crashed }
+
+// Unread tells whether there are tables that were not checked before the store opened: ReadRest does.
+func (s *Store) Unread() int { return len(s.unread) }
+
+// BadgerOptions are small and quiet, sync each commit, and check what is read.
+func BadgerOptions(o Options) badger.Options {
+	dir := o.Dir
+	if o.InMemory {
+		dir = ""
+	}
+	return badger.DefaultOptions(dir).
+		WithInMemory(o.InMemory).
+		WithSyncWrites(!o.InMemory && !o.Unsynced).
+		WithCompression(options.None).
+		WithChecksumVerificationMode(options.OnBlockRead).
+		WithMemTableSize(16 << 20).
+		WithValueThreshold(MaxRecord).  // nothing goes to the value log: it would need a collector, and its reads are not checked
+		WithValueLogFileSize(16 << 20). // a sparse file of twice that is there even when nothing is in it
+		WithNumMemtables(2).
+		WithNumCompactors(2).
+		WithBlockCacheSize(8 << 20).
+		WithIndexCacheSize(4 << 20).
+		WithCompactL0OnClose(true).
+		WithDetectConflicts(false).
+		WithMetricsEnabled(false).
+		WithLogger(storeLog{o.Log.Named("store").Sugar()})
+}
+
+// Open inspects and opens the store in o.Dir, or makes one where it may write. It waits up to two seconds for a directory that is
+// in use, as it is for a moment while a config is reloaded.
+func Open(o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.ReadFirst == 0 {
+		o.ReadFirst = ReadFirst
+	}
+	if !o.InMemory {
+		if err := prepareDir(o); err != nil {
+			return nil, err
+		}
+	}
+	for patience := time.Now().Add(lockPatience); ; time.Sleep(lockRetry) {
+		s, err := openBadger(o)
+		switch {
+		case err == nil:
+			return s, nil
+		case halfMade(err) && time.Now().Before(patience): // the next try finds it whole
+		case errors.Is(err, ErrDamaged):
+			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
+		case !locked(err):
+			return nil, fmt.Errorf("ledger: the store in %s does not open; restore a backup of the directory, or move it away "+
+				"to begin with an empty ledger (the credit in it is lost then): %w", o.Dir, err)
+		case time.Now().After(patience):
+			return nil, fmt.Errorf("ledger: %s is in use by another process; a ledger directory belongs to one process: stop the "+
+				"other, or name another directory with the ledger subdirective: %w", o.Dir, errors.Join(ErrInUse, err))
+		}
+	}
+}
+
+// prepareDir makes the directory of a new ledger. To be read only, there has to be one.
+func prepareDir(o Options) error {
+	if !o.ReadOnly {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return fmt.Errorf("ledger: cannot make its directory: %w", err)
+		}
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, badger.ManifestFilename)); err != nil {
+		return fmt.Errorf("ledger: %w in %s: name the directory of one: %w", ErrNoLedger, o.Dir, err)
+	}
+	return nil
+}
+
+// openBadger inspects the files, and then lets Badger have them. What Badger stumbles over nevertheless is an error.
+func openBadger(o Options) (s *Store, err error) {
+	s = &Store{dir: o.Dir}
+	if !o.InMemory {
+		unlock, err := lock(o.Dir) // others must not write while they are inspected
+		if err != nil {
+			return nil, err
+		}
+		err = s.inspect(o)
+		unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = Damaged("the store stumbles over it: %v", r)
+		}
+	}()
+	if s.DB, err = badger.Open(BadgerOptions(o)); err != nil || o.InMemory {
+		return s, err
+	}
+	if err := atomicfile.SyncDir(o.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// ErrDamaged goes in front of what is wrong with a store that opens but does not hold together.
+var ErrDamaged = errors.New("the ledger is damaged; restore a backup of it (caddy tokenbuddy restore), or move its directory " +
+	"away to begin with an empty ledger (the credit in it is lost then)")
+
+// Damaged says what does not hold.
+func Damaged(format string, v ...any) error {
+	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, v...))
+}
+
+// ErrNoLedger is in the error of Open with ReadOnly when there is nothing to read.
+var ErrNoLedger = errors.New("there is no ledger")
+
+// ErrInUse is in the error of Open when another process has the directory.
+var ErrInUse = errors.New("directory in use")
+
+// errLocked is what lock gives when another process has the directory.
+var errLocked = errors.New("the directory is locked")
+
+// locked tells whether we or Badger were refused the directory's lock; Badger has no error value for it.
+func locked(err error) bool {
+	s := err.Error()
+	return errors.Is(err, errLocked) ||
+		strings.Contains(s, "Cannot acquire directory lock") || strings.Contains(s, "Cannot create lock file")
+}
+
+// halfMade tells whether Badger came upon a file of its own that is empty: a process was killed between making it and giving
+// it its size. Badger completes the file and yet refuses to open, once; it has no error value for that.
+func halfMade(err error) bool { return strings.HasSuffix(err.Error(), "Create a new file") }
+
+// storeLog passes Badger's log on, one level lower where it is chatter.
+type storeLog struct{ log *zap.SugaredLogger }
+
+func (s storeLog) Errorf(format string, v ...any)   { s.log.Error(line(format, v)) }
+func (s storeLog) Warningf(format string, v ...any) { s.log.Warn(line(format, v)) }
+func (s storeLog) Infof(format string, v ...any)    { s.log.Debug(line(format, v)) }
+func (s storeLog) Debugf(string, ...any)            {}
+
+func line(format string, v []any) string { return strings.TrimSpace(fmt.Sprintf(format, v...)) }
