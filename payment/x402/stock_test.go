@@ -46,6 +46,8 @@ type stock struct {
 	n      int
 	orders map[string]string // amounts by purchase
 	proofs map[string]bool
+	payTo  string          // in place of the usual one
+	asked  map[string]bool // payees for whom a proof came
 }
 
 func (s *stock) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -63,7 +65,7 @@ func (s *stock) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.orders[q.PurchaseID] = amount
 		s.mu.Unlock()
 		return response(reply{status: 200, body: `{"orderId":"o_1","currency":"USD","amountMicros":` + amount + `,"payment":` +
-			string(required(requirement(map[string]string{"amount": `"` + amount + `"`}))) + `}`}), nil
+			string(required(requirement(s.terms(amount)))) + `}`}), nil
 	}
 	var q wire.CompletePurchase
 	if err := wire.Decode(body, &q); err != nil {
@@ -77,10 +79,11 @@ func (s *stock) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.n++
 	a := s.answer(s.n)
 	s.proofs[string(q.Proof)] = true
+	s.asked[s.payTo] = true
 	amount := s.orders[q.PurchaseID]
 	s.mu.Unlock()
 	if a.moved {
-		want := requirement(map[string]string{"amount": `"` + amount + `"`})
+		want := requirement(s.terms(amount))
 		rec := httptest.NewRecorder()
 		(&facilitator.Handler{Chain: s.chain}).ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/settle",
 			strings.NewReader(`{"x402Version":2,"paymentPayload":`+string(q.Proof)+`,"paymentRequirements":`+want+`}`)))
@@ -95,6 +98,15 @@ func (s *stock) RoundTrip(r *http.Request) (*http.Response, error) {
 		a.body = `{"accessToken":"tok","creditMicros":` + amount + `,"expiresAt":"2100-01-01T00:00:00Z","paymentReference":"ref_1"}`
 	}
 	return response(a), nil
+}
+
+// terms are what the seller wants changed in a requirement.
+func (s *stock) terms(amount string) map[string]string {
+	change := map[string]string{"amount": `"` + amount + `"`}
+	if s.payTo != "" {
+		change["payTo"] = `"` + s.payTo + `"`
+	}
+	return change
 }
 
 func response(a reply) *http.Response {
@@ -126,7 +138,7 @@ func open(t testing.TB, balance uint64, answer func(n int) reply) *market {
 	m := &market{t: t, chain: facilitator.NewChain(sepolia, domain)}
 	m.chain.SetFinality(15 * time.Minute)
 	m.chain.Mint(address(t, wallet), balance)
-	m.seller = &stock{chain: m.chain, answer: answer, orders: make(map[string]string), proofs: make(map[string]bool)}
+	m.seller = &stock{chain: m.chain, answer: answer, orders: make(map[string]string), proofs: make(map[string]bool), asked: make(map[string]bool)}
 	if m.ledger, err = ledger.Open(ledger.Options{InMemory: true, Key: ledger.KeyFromSecret("k")}); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +190,7 @@ func (m *market) close() {
 func (m *market) request() error {
 	lease, err := m.desk.Lease(m.t.Context(), m.want)
 	if err == nil {
-		lease.Settle(0, 0)
+		lease.Settle(ledger.Booked{})
 	}
 	return err
 }
@@ -393,4 +405,46 @@ func fewChecks(t *testing.T, few string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Value.Set(f.DefValue) })
+}
+
+// TestOwnBounds: the method's own day, and the first payee, hold whatever the purchase limits say.
+func TestOwnBounds(t *testing.T) {
+	t.Setenv("X402_TEST_WALLET", secret)
+	synctest.Test(t, func(t *testing.T) {
+		m := open(t, 100_000_000, func(int) reply { return reply{status: 402, body: `{"error":{"code":"payment_refused"}}`, moved: true} })
+		defer m.close()
+		m.method = provisioned(t, x402.Config{
+			Key: "{env.X402_TEST_WALLET}", Networks: []x402.Network{{ID: sepolia, RPC: []string{"http://node.example"}}}, DailyLimit: "0.70",
+		})
+		m.method.Via(m)
+		m.want.Methods[0].Method = m.method
+		_ = m.request() // paid for nothing: disputed
+		m.ended()
+		m.want.SellerID, m.want.Origin, m.want.BaseURL = "bolt", "https://bolt.example", "https://bolt.example"
+		limit := new(purchase.LimitError)
+		if err := m.request(); !errors.As(err, &limit) || limit.Limit != ledger.MethodLimit {
+			t.Errorf("a second payment of the day: %v", err)
+		}
+		time.Sleep(24 * time.Hour)
+		m.seller.answer = func(int) reply { return reply{status: 200, moved: true} }
+		if err := m.request(); err != nil {
+			t.Errorf("the next day: %v", err)
+		}
+		time.Sleep(24 * time.Hour)
+		m.crash()
+		// Its token is dropped, and another payee is named from now on.
+		m.seller.payTo = "0x5703237e334254173b7C0Ac07bbebD6716F9b69a"
+		lease, err := m.desk.Lease(t.Context(), m.want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.desk.Drop(lease, "test")
+		before := len(m.chain.Transfers())
+		if err := m.request(); err == nil || !strings.Contains(err.Error(), "somebody else paid than before") {
+			t.Errorf("another payee: %v", err)
+		}
+		if len(m.chain.Transfers()) != before || m.seller.asked[m.seller.payTo] {
+			t.Error("another payee was paid")
+		}
+	})
 }
