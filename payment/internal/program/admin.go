@@ -17,7 +17,7 @@ func AdminIsLocal(ctx caddy.Context) error {
 	case err != nil:
 		return err
 	case remote:
-		return errors.New("Caddy's remote admin endpoint is on: who reaches it could run programs here; turn it off (admin.remote)")
+		return errors.New("the remote admin endpoint of Caddy is on: who reaches it could run programs here; turn it off (admin.remote)")
 	case listen == "":
 		return nil
 	}
@@ -28,7 +28,7 @@ func AdminIsLocal(ctx caddy.Context) error {
 	if ip, e := netip.ParseAddr(addr.Host); err == nil && e == nil && ip.Unmap().IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("Caddy's admin endpoint listens on %s, beyond this machine: who reaches it could run programs here; put it on "+
+	return fmt.Errorf("the admin endpoint of Caddy listens on %s, beyond this machine: who reaches it could run programs here; put it on "+
 		"localhost or a unix socket, or turn it off", listen)
 }
 
