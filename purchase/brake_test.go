@@ -68,11 +68,12 @@ func TestTheBrake(t *testing.T) {
 					w.Origin += "x" // it moves
 				}
 				b.wantCalls(2, 2)
-				if b.braked != 10*money.USD-2*cent || b.logged("purchase.seller.braked") != 1 || leased > 4 {
+				// Of a grant that is too small it is known a cent earlier.
+				if b.braked < 10*money.USD-2*cent || b.braked > 10*money.USD-cent || b.logged("purchase.seller.braked") != 1 || leased > 4 {
 					t.Errorf("%d leased; lost %s, warned %d times", leased, b.braked, b.logged("purchase.seller.braked"))
 				}
 				e := b.logs.FilterMessage("purchase.seller.braked").All()[0]
-				if hint := e.ContextMap()["hint"].(string); !strings.Contains(hint, "9.98 dollars") {
+				if hint := e.ContextMap()["hint"].(string); !strings.Contains(hint, b.braked.String()+" dollars") {
 					t.Errorf("the hint has not the amount: %s", hint)
 				}
 				if c := b.desk.Credit().Sellers[0]; !c.NoMoreMoney || c.LostMicros != 10*money.USD-2*cent {
