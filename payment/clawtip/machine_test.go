@@ -79,7 +79,7 @@ func TestCredentialsAtTheMachine(t *testing.T) {
 				defer books.Close()
 				desk := purchase.NewDesk(books, purchase.DeskOptions{})
 				defer desk.Close()
-				desk.SetTerms(purchase.Terms{Amount: 5 * money.USD, RebuyBelow: 1, DailyLimit: 20 * money.USD, SessionLimit: -1, ExpiryMargin: time.Minute})
+				desk.SetTerms(purchase.Terms{Amount: 5 * money.USD, RebuyBelow: 1, DailyLimit: 20 * money.USD, SessionLimit: -1, SellerLimit: -1, ExpiryMargin: time.Minute})
 				desk.Start(t.Context())
 				want := purchase.Want{
 					SellerID: "acme", Origin: "https://acme.example", BaseURL: "https://acme.example", Model: "m", Transport: seller,

@@ -167,7 +167,7 @@ func (m *market) start() {
 	var ctx context.Context
 	ctx, m.stop = context.WithCancel(m.t.Context())
 	m.desk = purchase.NewDesk(m.ledger, purchase.DeskOptions{Resolve: func(ledger.Purchase) (purchase.Want, bool) { return m.want, true }})
-	m.desk.SetTerms(purchase.Terms{Amount: money.USD / 2, RebuyBelow: 1, DailyLimit: 20 * money.USD, SessionLimit: -1, ExpiryMargin: time.Minute})
+	m.desk.SetTerms(purchase.Terms{Amount: money.USD / 2, RebuyBelow: 1, DailyLimit: 20 * money.USD, SessionLimit: -1, SellerLimit: -1, ExpiryMargin: time.Minute})
 	m.desk.Start(ctx)
 }
 
