@@ -23,6 +23,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // All that the module brings is registered here, so that there is one place to see what is in the box.
@@ -46,7 +47,7 @@ type Handler struct {
 	config.Config
 
 	settings *config.Settings
-	policy   routing.Policy
+	policy   selection.Policy
 	methods  []purchase.NamedMethod
 	log      *zap.Logger
 	app      *App
@@ -94,11 +95,9 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the selection policy: %w", err)
 	}
-	policy, ok := mod.(routing.Policy)
-	if !ok {
-		return fmt.Errorf("loading the selection policy: module %T is no routing.Policy", mod)
+	if h.policy, err = routing.PolicyOf(mod); err != nil {
+		return fmt.Errorf("loading the selection policy: %w", err)
 	}
-	h.policy = policy
 	return nil
 }
 

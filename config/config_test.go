@@ -174,7 +174,7 @@ func TestSettingsDefaults(t *testing.T) {
 	}); s.Terms != want {
 		t.Errorf("terms %+v, want %+v", s.Terms, want)
 	}
-	if want := (Failover{3 * time.Second, 30 * time.Second, 280 * time.Second, 0, 290 * time.Second, 4, 1, 30 * time.Second}); s.Failover != want {
+	if want := (Failover{3 * time.Second, routing.Deadlines{Stream: 30 * time.Second, Unstreamed: 280 * time.Second}, 290 * time.Second, 4, 1, 30 * time.Second}); s.Failover != want {
 		t.Errorf("failover %+v, want %+v", s.Failover, want)
 	}
 	if s.MaxBody != 32<<20 {
@@ -215,7 +215,7 @@ func TestSettings(t *testing.T) {
 	if want := (purchase.Terms{Amount: 2_500_000}); s.Terms != want {
 		t.Errorf("terms %+v, want %+v", s.Terms, want)
 	}
-	if want := (Failover{time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second, 4 * time.Second, 5, 1, 30 * time.Second}); s.Failover != want {
+	if want := (Failover{time.Second, routing.Deadlines{Stream: 2 * time.Second, Unstreamed: 3 * time.Second, Attempt: 5 * time.Second}, 4 * time.Second, 5, 1, 30 * time.Second}); s.Failover != want {
 		t.Errorf("failover %+v, want %+v", s.Failover, want)
 	}
 	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.0.0/16")}; !slices.Equal(s.Networks, want) {
@@ -231,10 +231,10 @@ func TestSettings(t *testing.T) {
 		t.Error("alice is not there with her key and models")
 	}
 
-	if at := s.DeadlinesAt("a"); at != (Deadlines{7 * time.Second, 7 * time.Second}) {
+	if at := s.DeadlinesAt("a"); at != (routing.Deadlines{Stream: 7 * time.Second, Unstreamed: 7 * time.Second, Attempt: 5 * time.Second}) {
 		t.Errorf("deadlines of a: %+v", at)
 	}
-	if at := s.DeadlinesAt("b"); at != (Deadlines{2 * time.Second, 3 * time.Second}) {
+	if at := s.DeadlinesAt("b"); at != s.Failover.Deadlines {
 		t.Errorf("deadlines of b: %+v", at)
 	}
 	if len(s.Pinned) != 2 {
@@ -258,7 +258,7 @@ func TestSettings(t *testing.T) {
 func TestSettingsEnvironment(t *testing.T) {
 	for _, test := range []struct {
 		name, deadline, margin, json string
-		stream, unstreamed, attempt  time.Duration
+		stream, unstreamed, each     time.Duration
 		expiry                       time.Duration
 		err                          string
 	}{
@@ -296,9 +296,9 @@ func TestSettingsEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Failover.Deadline != test.stream || s.Failover.Unstreamed != test.unstreamed ||
-				s.Failover.Attempt != test.attempt || s.Terms.ExpiryMargin != test.expiry {
-				t.Errorf("deadlines %s and %s, expiry margin %s", s.Failover.Deadline, s.Failover.Unstreamed, s.Terms.ExpiryMargin)
+			if s.Failover.Deadlines.Stream != test.stream || s.Failover.Deadlines.Unstreamed != test.unstreamed ||
+				s.Failover.Deadlines.Each != test.each || s.Terms.ExpiryMargin != test.expiry {
+				t.Errorf("deadlines %s and %s, expiry margin %s", s.Failover.Deadlines.Stream, s.Failover.Deadlines.Unstreamed, s.Terms.ExpiryMargin)
 			}
 		})
 	}

@@ -30,7 +30,7 @@ type Settings struct {
 	// Accounts are the operator's own at pinned sellers, by the seller's id.
 	Accounts map[string]Account
 	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
-	Deadlines map[string]Deadlines
+	Deadlines map[string]routing.Deadlines
 	// Networks are the private ones in which sellers of a registry may live.
 	Networks []netip.Prefix
 	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
@@ -70,32 +70,20 @@ type Registry struct {
 	MaxSize int64
 }
 
-// Deadlines bound what is asked of one seller.
-type Deadlines struct {
-	// Stream is of an attempt at a stream, to the answer's headers.
-	Stream time.Duration
-	// Unstreamed is of a request that is not streamed, to its end.
-	Unstreamed time.Duration
-}
-
 // DeadlinesAt are those that hold at a seller.
-func (s *Settings) DeadlinesAt(sellerID string) Deadlines {
+func (s *Settings) DeadlinesAt(sellerID string) routing.Deadlines {
 	if own, ok := s.Deadlines[sellerID]; ok {
 		return own
 	}
-	return Deadlines{Stream: s.Failover.Deadline, Unstreamed: s.Failover.Unstreamed}
+	return s.Failover.Deadlines
 }
 
 // Failover bounds the attempts at one request.
 type Failover struct {
 	// Connect is of a connection that is made, TLS included.
 	Connect time.Duration
-	// Deadline is of one attempt at a stream, to the answer's headers.
-	Deadline time.Duration
-	// Unstreamed is of a request that is not streamed, to its end.
-	Unstreamed time.Duration
-	// Attempt is of one attempt at such a request, while another seller could be asked instead; 0: none.
-	Attempt time.Duration
+	// Deadlines hold at sellers that have none of their own.
+	Deadlines routing.Deadlines
 	// Idle is the longest silence between two reads of a stream.
 	Idle time.Duration
 	// MaxAttempts is the most attempts at one request, over all sellers.
@@ -197,7 +185,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	return s, nil
 }
 
-func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
+func orDefault[T int | int64 | time.Duration | caddy.Duration](value, otherwise T) T {
 	if value == 0 {
 		return otherwise
 	}
@@ -248,9 +236,6 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	}
 	s := Failover{
 		Connect:     orDefault(time.Duration(f.Connect), defaultConnect),
-		Deadline:    time.Duration(f.Deadline),
-		Unstreamed:  time.Duration(f.UnstreamedDeadline),
-		Attempt:     time.Duration(f.AttemptDeadline),
 		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
 		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
 		Retries:     defaultRetries,
@@ -259,29 +244,30 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	if f.Retries != nil {
 		s.Retries = *f.Retries
 	}
-	s.Unstreamed = orDefault(s.Unstreamed, orDefault(s.Deadline, defaultUnstreamed))
-	if s.Deadline == 0 {
-		// The original's variable bounds each attempt, streamed or not, and then the next seller is asked.
-		attempt, _, err := envMilliseconds(envDeadline, time.Millisecond)
+	stream := time.Duration(f.Deadline)
+	s.Deadlines = routing.Deadlines{
+		Stream:     orDefault(stream, defaultDeadline),
+		Unstreamed: orDefault(time.Duration(f.UnstreamedDeadline), orDefault(stream, defaultUnstreamed)),
+		Attempt:    time.Duration(f.AttemptDeadline),
+	}
+	if stream == 0 {
+		each, said, err := envMilliseconds(envDeadline, time.Millisecond)
 		if err != nil {
 			return s, at("deadline", err)
 		}
-		s.Deadline = orDefault(attempt, defaultDeadline)
-		s.Attempt = orDefault(s.Attempt, attempt)
+		if said { // it bounds each attempt, streamed or not
+			s.Deadlines.Stream, s.Deadlines.Each = each, each
+		}
 	}
 	return s, nil
 }
 
 // deadlines gives those of the pinned sellers that have some of their own. One value is both.
-func (c *Config) deadlines(f Failover) map[string]Deadlines {
-	all := make(map[string]Deadlines)
+func (c *Config) deadlines(f Failover) map[string]routing.Deadlines {
+	all := make(map[string]routing.Deadlines)
 	for _, s := range c.Sellers {
-		if s.Deadline == 0 && s.UnstreamedDeadline == 0 {
-			continue
-		}
-		all[s.ID] = Deadlines{
-			Stream:     orDefault(time.Duration(s.Deadline), f.Deadline),
-			Unstreamed: orDefault(time.Duration(s.UnstreamedDeadline), orDefault(time.Duration(s.Deadline), f.Unstreamed)),
+		if s.Deadline != 0 || s.UnstreamedDeadline != 0 {
+			all[s.ID] = f.Deadlines.Of(time.Duration(s.Deadline), time.Duration(orDefault(s.UnstreamedDeadline, s.Deadline)))
 		}
 	}
 	return all

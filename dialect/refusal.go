@@ -65,9 +65,16 @@ func (r *Refusal) Write(w http.ResponseWriter, s Shape, requestID string) {
 	if len(r.Allow) > 0 {
 		h.Set("Allow", strings.Join(r.Allow, ", "))
 	}
-	var body any
 	if s == Anthropic {
 		h.Set("Request-Id", requestID)
+	}
+	writeBody(w, r.Status, r.JSON(s, requestID))
+}
+
+// JSON is the body of the refusal.
+func (r *Refusal) JSON(s Shape, requestID string) []byte {
+	var body any
+	if s == Anthropic {
 		var b anthropicError
 		b.Type, b.RequestID = "error", requestID
 		b.Error.Type, b.Error.Message = r.AnthropicType, r.message()
@@ -80,7 +87,7 @@ func (r *Refusal) Write(w http.ResponseWriter, s Shape, requestID string) {
 		}
 		body = b
 	}
-	writeJSON(w, r.Status, body)
+	return encode(body)
 }
 
 // final tells whether the client is asked not to try again by itself.
@@ -136,8 +143,14 @@ type anthropicError struct {
 	RequestID string `json:"request_id"`
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, status int, v any) { writeBody(w, status, encode(v)) }
+
+func encode(v any) []byte {
 	body, _ := json.Marshal(v) // strings, numbers and booleans always encode
+	return body
+}
+
+func writeBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	// A cache that knows nothing of keys would show one member's list to another, or an error to all.

@@ -6,24 +6,21 @@ import (
 )
 
 // WrongSeller tells whether a seller refuses a request because of what only its maker can read or knows: encrypted reasoning, the
-// signature of thinking, the id of a response or an item. It is so only for requests that carry something of the kind.
-func WrongSeller(r *Request, status int, body []byte) bool {
+// signature of thinking, the id of a response or an item.
+func WrongSeller(status int, body []byte) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 	default:
 		return false
 	}
-	if !r.Sealed && r.PreviousResponseID == "" {
-		return false
-	}
 	var f Failure
-	f.read(body, 1)
+	f.read(body, 2)
 	return f.foreign
 }
 
 // WrongSeller is the same for an error that a stream has said.
-func (f *Failure) WrongSeller(r *Request) bool {
-	return f.foreign && (r.Sealed || r.PreviousResponseID != "") && (f.Status == 0 || f.ClientFault() || f.Status == http.StatusNotFound)
+func (f *Failure) WrongSeller() bool {
+	return f.foreign && (f.Status == 0 || f.ClientFault() || f.Status == http.StatusNotFound)
 }
 
 // foreignCodes are the codes by which APIs say so.

@@ -26,6 +26,7 @@ type answer struct {
 	more     bool             // there is more of it to come
 	ended    bool             // all of it has come
 	words    *dialect.Answer  // of a good answer that is no stream: what it says of itself, read as it passes
+	none     bool             // it is at 2xx, but answers nothing
 	taken    int64            // of the memory
 }
 
@@ -33,18 +34,34 @@ type answer struct {
 const maxWholeAnswer = 8 << 20
 
 // read takes in as much of the answer as is needed to know its outcome: an error and a plain answer whole, a stream up to
-// its first content.
+// its first content. What a good answer is, its first bytes say too.
 func (a *attempt) read() routing.Outcome {
 	n := a.answer
-	if relay.Compressed(n.response.Header) {
+	status := n.response.StatusCode
+	switch {
+	case relay.Compressed(n.response.Header):
 		a.call.cancel(nil)
-		return routing.Outcome{Kind: routing.Deadline, Status: n.response.StatusCode} // a settlement could hide in it
-	}
-	if n.response.StatusCode <= 299 && isEventStream(n.response.Header) {
+		return routing.Outcome{Kind: routing.Deadline, Status: status} // a settlement could hide in it
+	case status > 299:
+		return a.readWhole()
+	case isEventStream(n.response.Header):
 		return a.begin()
 	}
+	body, events, err := relay.Peek(n.response.Body)
+	if err != nil {
+		return a.broken()
+	}
+	if n.response.Body = body; events {
+		return a.begin()
+	}
+	return a.readWhole()
+}
+
+// readWhole reads an answer that is no stream.
+func (a *attempt) readWhole() routing.Outcome {
+	n := a.answer
 	if a.rq.ask.Stream {
-		a.call.deadline.Reset(a.rq.gw.settings.Failover.Unstreamed) // its headers came in time; what follows is no stream
+		a.call.deadline.Reset(a.deadlines().Unstreamed) // its headers came in time; what follows is no stream
 	}
 	var err error
 	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer)
@@ -65,11 +82,34 @@ func (a *attempt) read() routing.Outcome {
 	if a.asksUsage && outcome.Kind == routing.Hard4xx {
 		outcome.RefusesUsage = dialect.NamesStreamOptions(outcome.Status, n.bytes)
 	}
-	if !outcome.Good() {
+	switch {
+	case !outcome.Good():
+		a.withhold()
 		outcome.RetryAfter, _ = routing.ParseRetryAfter(n.response.Header, time.Now())
+	case !n.more:
+		if what := a.rq.endpoint.Fault(n.bytes); what != "" {
+			n.none, a.err = true, errNoAnswer(what)
+			return routing.NoAnswer(n.response.StatusCode)
+		}
 	}
 	return outcome
 }
+
+// withhold puts our own words in the place of an error's that has our token or key in it: they are not for clients.
+func (a *attempt) withhold() {
+	n := a.answer
+	if !dialect.Holds(n.bytes, strings.TrimPrefix(a.lease.Bearer(), "Bearer ")) {
+		return
+	}
+	own := dialect.InvalidRequest("", "The seller's own words are not handed on: a key or a token of the gateway's is in them.")
+	n.bytes = own.JSON(a.rq.shape, a.rq.id)
+	n.response.Header.Set("Content-Type", "application/json")
+}
+
+// errNoAnswer is a 2xx that answers nothing, and says why it does not.
+type errNoAnswer string
+
+func (e errNoAnswer) Error() string { return "it answered 2xx, but that is no answer: " + string(e) }
 
 // begin reads a stream until there is content to show.
 func (a *attempt) begin() routing.Outcome {
@@ -81,13 +121,20 @@ func (a *attempt) begin() routing.Outcome {
 	}
 	n.stream = relay.NewStream(n.response.Body, func() { a.call.cancel(nil) }, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown.Done(), ClientGone: a.rq.r.Context().Done(),
+		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
 	})
 	switch n.stream.Begin() {
 	case relay.Committed:
 		return routing.Outcome{Status: status}
 	case relay.ClientGone:
 		return routing.Outcome{Kind: routing.ClientGone}
+	case relay.NotEvents:
+		n.response.Body, n.stream = n.stream.Rest(), nil
+		return a.readWhole()
 	case relay.SaidError:
+		if n.events.Failure().WrongSeller() {
+			return routing.Outcome{Kind: routing.WrongSeller, Status: http.StatusBadRequest}
+		}
 		if n.events.Failure().ClientFault() {
 			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
 		}
@@ -109,14 +156,15 @@ func (n *answer) close() {
 
 // good tells whether it is one that the seller may charge for.
 func (n *answer) good() bool {
-	return n.response.StatusCode <= 299 && !relay.Compressed(n.response.Header)
+	return n.response.StatusCode <= 299 && !n.none && !relay.Compressed(n.response.Header)
 }
 
 // presentable tells whether the answer of an attempt that failed may be shown to the client: one that tells it about the
 // model, the rate or the seller. What a seller says of our account (401, 402, 403) the client would take for its own. Of the
 // 5xx only JSON is shown, as APIs say it: what else there is comes from the machines before them.
 func (a *attempt) presentable() bool {
-	if a.answer == nil || a.answer.stream != nil || a.answer.more || a.outcome.Kind == routing.InsufficientFunds {
+	if a.answer == nil || a.answer.stream != nil || a.answer.more || a.outcome.Kind == routing.InsufficientFunds ||
+		a.outcome.Kind == routing.WrongSeller {
 		return false
 	}
 	status := a.outcome.Status

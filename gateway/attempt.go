@@ -19,6 +19,7 @@ type attempt struct {
 	number     int    // among the request's attempts, from 1
 	replaces   string // the hold of the attempt before
 	noPurchase bool   // a token that is there has to do
+	others     bool   // another candidate is fit and untried
 
 	state  *routing.State // of the seller
 	permit routing.Permit
@@ -61,11 +62,11 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	if a.outcome = a.obtainToken(refused, again); !a.outcome.Good() {
 		return
 	}
-	if a.rq.late() {
+	if !a.rq.ask.Stream && a.timeLeft() <= 0 {
 		a.outcome, a.timedOut, a.fault = routing.Outcome{Kind: routing.Deadline}, true, ours
 		return
 	}
-	a.call = newCall(a.rq)
+	a.call = newCall(a.rq, a.timeLeft())
 	if !a.rq.cost.Free {
 		a.hold = a.placeHold()
 	}
@@ -79,6 +80,15 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	a.answer = &answer{response: response}
 	a.readSettlement()
 	a.outcome = a.read()
+}
+
+// timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end.
+func (a *attempt) timeLeft() time.Duration {
+	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.others)
+}
+
+func (a *attempt) deadlines() routing.Deadlines {
+	return a.rq.gw.settings.DeadlinesAt(a.candidate.Seller.ID)
 }
 
 // placeHold writes down what the request may cost. It does not wait: that is done before the first byte of an answer is
@@ -121,7 +131,7 @@ func (a *attempt) accept() {
 
 // close tells the pool how the delivery of the answer ended.
 func (a *attempt) close(e ended) {
-	r := routing.Result{Outcome: a.outcome, FirstContent: e.firstByte, Interrupted: e.interrupted}
+	r := routing.Result{Outcome: a.outcome, FirstContent: e.firstByte, Interrupted: e.interrupted || e.unexplained}
 	if e.status == ledger.StatusClientGone || a.rq.gw.shutdown.Err() != nil {
 		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
 		r.Interrupted = false

@@ -64,18 +64,12 @@ func bodyRefusal(err error) *dialect.Refusal {
 	case errors.Is(err, errMemberMemory):
 		return dialect.Unavailable(time.Second, "Too many large requests of yours are under way. Ask again in a moment.")
 	case errors.Is(err, errCoding):
-		return unknownCoding()
+		return dialect.UnknownEncoding()
 	case errors.As(err, &unreadable):
 		return dialect.InvalidRequest("", unreadable.Error())
 	default:
 		return dialect.InvalidRequest("", "The request's body could not be read to its end.")
 	}
-}
-
-func unknownCoding() *dialect.Refusal {
-	refusal := dialect.InvalidRequest("", "This Content-Encoding is not known here: send gzip, zstd, br or none.")
-	refusal.Status = http.StatusUnsupportedMediaType
-	return refusal
 }
 
 // firstRead is how much room a body has at first, in bytes.

@@ -32,11 +32,11 @@ type call struct {
 	deadline *time.Timer   // one of them
 }
 
-func newCall(rq *request) *call {
+func newCall(rq *request, timeLeft time.Duration) *call {
 	c := &call{begun: time.Now()}
 	client := rq.r.Context()
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(client))
-	c.deadline = time.AfterFunc(rq.timeLeft(), func() { c.cancel(errDeadline) })
+	c.deadline = time.AfterFunc(timeLeft, func() { c.cancel(errDeadline) })
 	c.watching = []func() bool{
 		c.deadline.Stop,
 		context.AfterFunc(client, func() { c.cancel(errClientGone) }),
@@ -63,9 +63,10 @@ func (a *attempt) send() (*http.Response, error) {
 	header := relay.RequestHeader(rq.r.Header, rq.id, rq.idempotencyKey)
 	if own, ok := rq.gw.account(seller); ok {
 		header.Set(own.Header, own.Value)
+		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
 	} else {
 		header.Set("Authorization", "Bearer "+a.lease.Bearer())
-		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, rq.timeLeft().Milliseconds()), 10))
+		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.deadlineTold().Milliseconds()), 10))
 	}
 	url := seller.BaseURL + rq.endpoint.Path
 	if rq.r.URL.RawQuery != "" {
@@ -73,6 +74,14 @@ func (a *attempt) send() (*http.Response, error) {
 	}
 	a.call.body = a.splice()
 	return relay.Send(a.call.ctx, relay.Call{URL: url, Header: header, Body: a.call.body, Transport: rq.gw.transport(seller)})
+}
+
+// deadlineTold is what the seller is told of the time that is left: of this attempt at a stream, else of the request.
+func (a *attempt) deadlineTold() time.Duration {
+	if a.rq.ask.Stream {
+		return a.timeLeft()
+	}
+	return a.deadlines().Unstreamed - time.Since(a.rq.begun)
 }
 
 // splice is the client's body with what the seller is to be told instead.

@@ -35,14 +35,20 @@ func (rq *request) identifyConversation() (key affinityKey) {
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
-// it builds on a response that the seller has made.
-func (rq *request) prefer(q *routing.Query) {
-	q.Maker = rq.made.Seller
+// it builds on a response that the seller has made. A response that is not known is nobody's, or another member's.
+func (rq *request) prefer(q *routing.Query) *dialect.Refusal {
+	if q.Maker, rq.maker = rq.made.Seller, rq.made.Seller; q.Maker == (routing.SellerKey{}) && rq.goesOn() {
+		return dialect.ResponseNotFound("previous_response_id")
+	}
 	if rq.conversation != (affinityKey{}) {
 		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
 			q.Last, q.Cached = last, q.Ceiling.Prompt/2
+			if rq.ask.Sealed && rq.maker == (routing.SellerKey{}) {
+				rq.maker = last
+			}
 		}
 	}
+	return nil
 }
 
 // rememberConversation keeps who has served the conversation.
@@ -59,9 +65,14 @@ func (a *attempt) keepConversation(life time.Duration) {
 
 // findMaker looks up who made the response that the request goes on from, and how long that was.
 func (rq *request) findMaker() {
-	if id := rq.ask.PreviousResponseID; id != "" && rq.endpoint.Protocol == dialect.Responses {
-		rq.made, _ = rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun)
+	if rq.goesOn() {
+		rq.made, _ = rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, rq.ask.PreviousResponseID), rq.begun)
 	}
+}
+
+// goesOn tells whether the request goes on from a response.
+func (rq *request) goesOn() bool {
+	return rq.ask.PreviousResponseID != "" && rq.endpoint.Protocol == dialect.Responses
 }
 
 // rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
@@ -16,6 +17,7 @@ type ended struct {
 	firstByte   time.Duration // until the first byte of an answer went to the client, since the request came; 0: none did
 	took        time.Duration // until the answer's end, since the request came; 0: none was sent
 	interrupted bool          // the seller broke off
+	unexplained bool          // the stream is whole, but nothing in it said why it ended
 	abort       bool          // the client's connection is to be aborted: a clean end would pass for a whole answer
 }
 
@@ -36,6 +38,10 @@ func (p *reply) deliver(a *attempt) ended {
 func (p *reply) write(a *attempt, e *ended) {
 	n := a.answer
 	a.rememberResponse()
+	if p.begun {
+		p.writeAsEvent(a, e)
+		return
+	}
 	if !n.more {
 		p.w.Header().Set("Content-Length", strconv.Itoa(len(n.bytes)))
 	}
@@ -56,6 +62,18 @@ func (p *reply) write(a *attempt, e *ended) {
 	default:
 		e.status = ledger.StatusFailed
 	}
+}
+
+// writeAsEvent is write for a client that has been told already that a stream comes: all there is for it then is an error event.
+func (p *reply) writeAsEvent(a *attempt, e *ended) {
+	a.end()
+	if a.outcome.Good() {
+		e.status = ledger.StatusInterrupted
+		p.end(dialect.Upstream(retryLater).Because("The seller has answered with no stream.").Event(p.rq.endpoint))
+		return
+	}
+	e.status = ledger.StatusFailed
+	p.end(p.rq.endpoint.ErrorEvent(a.answer.bytes))
 }
 
 // writeRest passes on what comes after the part of the answer that was read ahead.
@@ -99,5 +117,6 @@ func (p *reply) relay(a *attempt, e *ended) {
 	}
 	a.rememberResponse()
 	e.interrupted = ending == relay.Broken || ending == relay.SaidError
+	e.unexplained = ending == relay.Whole && a.answer.events.EndedWithoutReason()
 	e.abort = ending == relay.Broken || ending == relay.Shutdown
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // Options say what a gateway is opened with.
@@ -27,7 +29,7 @@ type Options struct {
 	// Settings are what the operator has said.
 	Settings *config.Settings
 	// Policy orders the sellers of a request.
-	Policy routing.Policy
+	Policy selection.Policy
 	// Methods are the payment methods that the config has loaded, in order of preference.
 	Methods []purchase.NamedMethod
 	// Log is the config's own; it goes with the config.
@@ -64,6 +66,7 @@ type Gateway struct {
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site // nil: opened for a late request
 	hashers  *hashers
+	name     string // of this gateway in a Via header: that of all that share its ledger
 
 	references atomic.Int64
 	retired    atomic.Bool // the config is gone
@@ -111,6 +114,8 @@ func Open(o Options) (*Gateway, error) {
 	var hashKey [32]byte
 	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
 	gw.hashers = newHashers(hashKey)
+	name := gw.hashers.end(gw.hashers.begin("via"))
+	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
 	gw.held = []func(){m.Release, gw.carrier.Close, gw.table.Close}
 	gw.references.Store(1)
 	gateways.Store(gw, gw)

@@ -8,7 +8,7 @@ import (
 )
 
 func isModels(r *http.Request) bool {
-	return r.Method == http.MethodGet && (r.URL.Path == dialect.ModelsPath || strings.HasPrefix(r.URL.Path, dialect.ModelsPath+"/"))
+	return r.Method == http.MethodGet && (r.URL.Path == dialect.ModelsPath || len(r.URL.Path) > len(dialect.ModelsPath)+1 && strings.HasPrefix(r.URL.Path, dialect.ModelsPath+"/"))
 }
 
 // models answers with what the sellers and aliases offer and the member may use: all of it, or one of it.

@@ -38,6 +38,9 @@ func (t *trade) position(a *attempt) routing.Position {
 		RetryBudget:   true,
 		Held:          t.held != nil,
 	}
+	if a.outcome.Kind == routing.WrongSeller {
+		p.Maker = t.maker(a)
+	}
 	if !t.rq.ask.Stream {
 		p.TimeLeft = max(1, t.rq.timeLeft())
 	}
@@ -45,6 +48,18 @@ func (t *trade) position(a *attempt) routing.Position {
 		p.HardStreak = a.state.HardStreak() // a stream can't be held back
 	}
 	return p
+}
+
+// maker is where the request stands with the seller that made what it builds on.
+func (t *trade) maker(a *attempt) routing.Maker {
+	m := routing.Maker{Refused: a.candidate.Seller.Key() == t.rq.maker, SentTo: t.sentToMaker}
+	for _, c := range t.rq.candidates {
+		if c.Seller.Key() == t.rq.maker && !t.rq.gw.dropped(c.Seller) {
+			m.Known = true
+			m.Rest = t.state(c).Wait(time.Now(), c.Model).For
+		}
+	}
+	return m
 }
 
 // mayRetry tells whether the seller will let a retry in: its retries have a budget, and the failure may have opened its circuit.
@@ -57,7 +72,7 @@ func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 // untried is how many of the candidates that come next may be asked.
 func (t *trade) untried() int {
 	n := 0
-	for _, c := range t.rq.candidates[t.next+1:] {
+	for _, c := range t.candidates[t.next+1:] {
 		if t.rq.gw.fit(c) && (!t.credit || t.funded(c)) {
 			n++
 		}

@@ -15,6 +15,8 @@ type reply struct {
 	w  http.ResponseWriter
 	rq *request
 
+	final    bool   // another try of the client's can't better the answer
+	begun    bool   // a heartbeat has given the status and the headers of a stream away
 	seller   string // whose answer it is, else the one that was asked last; empty: none was
 	attempts int
 	ended    ended        // zero: no seller was asked
@@ -37,6 +39,10 @@ func (p *reply) describe() {
 // refuse answers in the shape of the API that was called.
 func (p *reply) refuse(refusal *dialect.Refusal) {
 	p.describe()
+	if p.begun {
+		p.end(refusal.Event(p.rq.endpoint))
+		return
+	}
 	answer := func() { refusal.Write(p.w, p.rq.shape, p.rq.id) }
 	if p.rq.body != nil {
 		answer()
@@ -45,16 +51,33 @@ func (p *reply) refuse(refusal *dialect.Refusal) {
 	answerBeforeBody(p.w, p.rq.r, answer)
 }
 
-// show gives the client the answer of an attempt that failed.
-func (p *reply) show(a *attempt) {
+// end is the last event of a stream that has begun with heartbeats.
+func (p *reply) end(event []byte) {
+	_, _ = p.w.Write(event) // a client that has left needs no answer
+	p.flush()
+}
+
+// show gives the client the answer of an attempt that failed. A final one is not bettered by another try.
+func (p *reply) show(a *attempt, final bool) {
+	if p.begun {
+		p.end(p.rq.endpoint.ErrorEvent(a.answer.bytes))
+		return
+	}
+	p.final = final
 	p.writeHeader(a.answer)
 	_, _ = p.w.Write(a.answer.bytes) // a client that has left needs no answer
 }
 
 // writeHeader sends the status and what of the seller's headers concerns the client.
 func (p *reply) writeHeader(n *answer) {
+	if p.begun {
+		return
+	}
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), n.response.Header, n.stream == nil)
+	if p.final {
+		p.w.Header().Set("X-Should-Retry", "false")
+	}
 	p.w.WriteHeader(n.response.StatusCode)
 }
 

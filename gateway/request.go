@@ -42,7 +42,9 @@ type request struct {
 	// Routed.
 	served       string               // the model's id after aliases
 	conversation affinityKey          // whose seller has the prompt cached; zero: nothing tells it
+	maker        routing.SellerKey    // who has made what the request builds on, and can't be read elsewhere; zero: nobody, or not known
 	candidates   []*routing.Candidate // in the order in which they are to be tried
+	until        time.Time            // when it has to be answered, if it is not streamed
 }
 
 // left tells whether the client is gone.
@@ -56,13 +58,8 @@ func (rq *request) likely(c *routing.Candidate) money.Micros {
 	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *c.Price)
 }
 
-// timeLeft bounds an attempt at a stream up to its headers, and all attempts together otherwise.
-func (rq *request) timeLeft() time.Duration {
-	if rq.ask.Stream {
-		return rq.gw.settings.Failover.Deadline
-	}
-	return time.Until(rq.begun.Add(rq.gw.settings.Failover.Unstreamed))
-}
+// timeLeft is how long there is until a request that is not streamed has to be answered.
+func (rq *request) timeLeft() time.Duration { return time.Until(rq.until) }
 
 // late tells whether the time of a request that is not streamed is over.
 func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -18,7 +19,7 @@ func (t *trade) fallBack() bool {
 	}
 	now := time.Now()
 	best, soonest := -1, time.Time{}
-	for i, c := range t.rq.candidates {
+	for i, c := range t.candidates {
 		state := t.state(c)
 		if due := state.Due(c.Model); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
 			best, soonest = i, due
@@ -27,7 +28,7 @@ func (t *trade) fallBack() bool {
 	switch {
 	case best < 0:
 		return false
-	case t.waitOut(t.state(t.rq.candidates[best])):
+	case t.waitOut(t.state(t.candidates[best])):
 		t.next = 0 // by now others may be fit too
 	default:
 		t.forced, t.next = best, best
@@ -42,6 +43,7 @@ func (t *trade) waitOut(s *routing.State) bool {
 		return false
 	}
 	t.waited += rest
+	t.repeated = true
 	t.pause(rest)
 	return true
 }
@@ -67,10 +69,26 @@ func (t *trade) state(c *routing.Candidate) *routing.State {
 	return t.rq.gw.pool.Known(c.Seller.ID, c.Seller.Origin)
 }
 
-// soonest is what a client is told to wait until a seller of the candidates is due.
-func (t *trade) soonest() time.Duration {
-	return t.rq.gw.table.Soonest(time.Now(), t.rq.candidates).RetryAfter()
+// resting adds to a refusal when a seller of the candidates may be asked again, and why not now. What a seller has asked for is
+// told as it is; what is this side's guess is kept short, as the next request may be the one that shows that it is well.
+func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
+	now := time.Now()
+	wait := t.rq.gw.table.Soonest(now, t.rq.candidates)
+	if wait.For <= 0 {
+		return r
+	}
+	until := now.Add(wait.For).UTC().Format(time.TimeOnly)
+	if wait.Asked {
+		return r.Because(r.Message + " The sellers have asked to be left alone, the first of them until " + until + " UTC.").Asked(wait.RetryAfter())
+	}
+	r = r.Because(r.Message + " The sellers have failed lately; the first of them rests until " + until + " UTC.")
+	r.RetryAfter = min(wait.RetryAfter(), longestGuess)
+	return r
 }
+
+// longestGuess is how long clients are told to wait on our own guess: some agents wait out a few answers in a row before they show
+// anybody a sign of it.
+const longestGuess = 10 * time.Second
 
 // retryLater is what clients are told to wait where nothing is known.
 const retryLater = 2 * time.Second

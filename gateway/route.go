@@ -25,16 +25,23 @@ func (rq *request) route() *dialect.Refusal {
 	rq.conversation = rq.identifyConversation()
 	q := routing.Query{
 		Served: served, Protocol: rq.endpoint.Protocol, Path: rq.endpoint.Path,
-		Ceiling: rq.expected(), Now: rq.begun,
+		Ceiling: rq.expected(), Now: rq.begun, Member: rq.member.Name, Streamed: rq.ask.Stream,
 	}
-	rq.prefer(&q)
+	if refusal := rq.prefer(&q); refusal != nil {
+		return refusal
+	}
 	offers := index.Candidates(served, rq.endpoint.Protocol)
 	rq.candidates = rq.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
-	if len(rq.candidates) == 0 && offers.Len() > 0 && q.Maker != (routing.SellerKey{}) {
-		return dialect.NoSeller(retryLater) // there are sellers, but not the one that made the response
+	if len(rq.candidates) == 0 && rq.gw.table.Absence(&q, offers) != routing.NobodyServes {
+		return dialect.NoSeller(retryLater) // there are sellers, but the one that made the response is away, or the policy wants none
 	}
 	if len(rq.candidates) == 0 {
 		return dialect.ModelNotFound(rq.ask.Model)
+	}
+	for _, c := range rq.candidates {
+		if until := rq.begun.Add(rq.gw.settings.DeadlinesAt(c.Seller.ID).Unstreamed); until.After(rq.until) {
+			rq.until = until
+		}
 	}
 	rq.log.Debug("route.selected", zap.String("requestId", rq.id), zap.String("model", served),
 		zap.String("seller", rq.candidates[0].Seller.ID), zap.Int("candidates", len(rq.candidates)))

@@ -9,10 +9,11 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // tableOptions is what the config says of sellers, models and payment, and what the market knows of sellers.
-func (gw *Gateway) tableOptions(policy routing.Policy) routing.TableOptions {
+func (gw *Gateway) tableOptions(policy selection.Policy) routing.TableOptions {
 	o := routing.TableOptions{
 		Pinned: gw.settings.Pinned, Aliases: gw.settings.Aliases, DefaultSeller: gw.settings.DefaultSeller,
 		Pool: gw.pool, Policy: policy, Funds: funds{gw.desk}, Exclusions: gw.market.Exclusions,

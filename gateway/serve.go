@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -22,41 +23,71 @@ import (
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	rq := &request{r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), log: d.log}
 	p := &reply{w: w, rq: rq}
-	var story func(*reply) *dialect.Refusal
-	var refusal *dialect.Refusal
-	switch {
-	case isModels(r):
-		story = rq.models
-	case rq.endpoint != nil && r.Method == http.MethodPost:
-		story = rq.infer
-	case r.URL.Path == dialect.ResponsesPath && isWebSocket(r):
-		refusal = dialect.UpgradeRequired()
-	default:
+	story := rq.match()
+	if story == nil {
 		return next.ServeHTTP(w, r)
 	}
-	if r.Header.Get(wire.HeaderDeadline) != "" {
-		refusal = dialect.Loop() // only a gateway sends it: two of them point at each other
-	}
-	rq.shape = rq.callersShape()
 	rq.id = requestID(r.Header.Get(wire.HeaderRequestID))
 	w.Header().Set(wire.HeaderRequestID, rq.id)
 	defer p.tell()
-	if refusal == nil {
-		gw, err := d.enter(r.Context())
-		if err != nil {
-			d.log.Error("proxy.request.refused", zap.Error(err))
-			dialect.NoSeller(time.Second).Write(w, rq.shape, rq.id)
-			return nil
-		}
-		defer gw.leave()
-		rq.gw = gw
-		rq.log.Debug("proxy.request.started", zap.String("requestId", rq.id), zap.String("path", r.URL.Path))
-		refusal = story(p)
+	switch {
+	case r.Header.Get(wire.HeaderDeadline) != "":
+		p.refuse(dialect.Loop()) // only a gateway sends it: two of them point at each other
+		return nil
+	case r.URL.Path == dialect.ResponsesPath && isWebSocket(r):
+		p.refuse(dialect.UpgradeRequired())
+		return nil
 	}
-	if refusal != nil {
+	gw, err := d.enter(r.Context())
+	if err != nil {
+		d.log.Error("proxy.request.refused", zap.Error(err))
+		dialect.NoSeller(time.Second).Write(w, rq.shape, rq.id)
+		return nil
+	}
+	defer gw.leave()
+	rq.gw = gw
+	rq.log.Debug("proxy.request.started", zap.String("requestId", rq.id), zap.String("path", r.URL.Path))
+	if relay.InVia(r.Header, gw.name) {
+		p.refuse(dialect.Loop()) // it was here before, and came back through an own account
+		return nil
+	}
+	if refusal := story(p); refusal != nil {
 		p.refuse(refusal)
 	}
 	return nil
+}
+
+// story is what is done for a kind of request; the refusal is what its client is told, where that is left to be said.
+type story func(*reply) *dialect.Refusal
+
+// match finds the request's story, and the shape in which its client understands errors; nil: it is for another handler.
+func (rq *request) match() story {
+	method, path := rq.r.Method, rq.r.URL.Path
+	rq.shape = dialect.OpenAI
+	switch {
+	case isModels(rq.r):
+		if rq.r.Header.Get("Anthropic-Version") != "" { // only the Anthropic SDKs send it
+			rq.shape = dialect.Anthropic
+		}
+		return rq.models
+	case rq.endpoint != nil && method == http.MethodPost:
+		rq.shape = rq.endpoint.Shape
+		return rq.infer
+	}
+	if id, part, ok := dialect.StoredResponse(method, path); ok {
+		return func(p *reply) *dialect.Refusal { return rq.stored(p, id, part) }
+	}
+	refusal, shape, ok := dialect.Unserved(method, path)
+	if !ok {
+		return nil
+	}
+	rq.endpoint, rq.shape = nil, shape
+	return func(*reply) *dialect.Refusal {
+		if unknown := rq.identify(); unknown != nil {
+			return unknown
+		}
+		return refusal
+	}
 }
 
 // infer is the story of one inference: who asks, for what, may they, which sellers; then the trade with them, and what the
@@ -82,7 +113,10 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	}
 	t := newTrade(rq)
 	defer t.close()
+	stop := p.beat()
+	defer stop()
 	chosen := t.run()
+	stop()
 	p.name(&t.tally)
 	switch {
 	case chosen.answer != nil:
@@ -93,7 +127,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 	}
 	if chosen.shown != nil {
-		p.show(chosen.shown)
+		p.show(chosen.shown, chosen.final)
 	}
 	p.unpaid = chosen.unpaid
 	return chosen.refusal
@@ -141,18 +175,6 @@ func (rq *request) read() *dialect.Refusal {
 	rq.cost = rq.costShape()
 	rq.promptHash = rq.gw.hashPrompt(b.bytes)
 	return nil
-}
-
-// callersShape says how errors look to this client: the path says it, and for the list of models the header that only the
-// Anthropic SDKs send.
-func (rq *request) callersShape() dialect.Shape {
-	if rq.endpoint != nil {
-		return rq.endpoint.Shape
-	}
-	if rq.r.Header.Get("Anthropic-Version") != "" {
-		return dialect.Anthropic
-	}
-	return dialect.OpenAI
 }
 
 func isWebSocket(r *http.Request) bool {

@@ -74,16 +74,17 @@ func (p *reply) outcome() string {
 }
 
 // report writes an attempt down where operators look, and gives what the request's entry is to say of it. after is the event of
-// a try with another token than the one that the seller has refused, but for its last word; empty for all others.
-func (a *attempt) report(d routing.Decision, after string) ledger.Try {
+// a try with another token than the one that the seller has refused, but for its last word; empty for all others. next is the
+// seller that is asked instead; empty where none is.
+func (a *attempt) report(d routing.Decision, after, next string) ledger.Try {
 	kind, level, event := string(a.outcome.Kind), zapcore.InfoLevel, "proxy.upstream_fetch.failed"
 	switch {
 	case a.outcome.RefusesUsage:
 		kind = "usage_refused" // nobody's fault
 	case a.outcome.Good():
 		kind, level, event = "ok", zapcore.DebugLevel, "proxy.upstream_fetch.succeeded"
-	case d.Step == routing.Next:
-		event = "route.failover.triggered"
+	case d.Step == routing.Next, d.Step == routing.ToMaker:
+		level, event = zapcore.WarnLevel, "route.failover.triggered"
 		admin.ObserveFailover(kind)
 	}
 	seller := a.candidate.Seller.ID
@@ -102,7 +103,23 @@ func (a *attempt) report(d routing.Decision, after string) ledger.Try {
 		if a.err != nil {
 			fields = append(fields, zap.Error(a.err))
 		}
-		entry.Write(fields...)
+		entry.Write(append(fields, a.circumstances(next)...)...)
 	}
 	return ledger.Try{Seller: seller, Kind: kind, Decision: d.Step.String(), AtMs: time.Since(a.rq.begun).Milliseconds()}
+}
+
+// circumstances are what an operator wants to know of an attempt beside how it ended.
+func (a *attempt) circumstances(next string) []zap.Field {
+	fields := []zap.Field{
+		zap.String("requestedModel", a.rq.ask.Model), zap.String("path", a.rq.endpoint.Path), zap.Bool("stream", a.rq.ask.Stream),
+		zap.Int("attempt", a.number), zap.Int64("durationMs", time.Since(a.rq.begun).Milliseconds()),
+	}
+	if next != "" {
+		fields = append(fields, zap.String("next", next))
+	}
+	if a.lease != nil && !a.candidate.Seller.Account {
+		// Leaving a seller that was just paid may waste what is on the token.
+		fields = append(fields, zap.Bool("freshPurchase", a.lease.Fresh(time.Now())), zap.Int64("tokenBalanceMicros", int64(a.lease.Balance())))
+	}
+	return fields
 }

@@ -21,15 +21,18 @@ type trade struct {
 	tally tally
 	books books
 
-	next       int                 // the candidate at hand
-	there      visit               // what has come of the request at that candidate's seller
-	forced     int                 // the candidate that is asked though its circuit is open; -1: none
-	waited     time.Duration       // for sellers that asked to be left alone, since one was last asked
-	overBudget *ledger.BudgetError // the member's budget did not cover a candidate
-	credit     bool                // only a seller whose token needs no purchase will do
-	tried      []*attempt          // in order
-	last       *attempt            // the last one that reached a seller
-	held       *attempt            // whose answer is kept back while another seller is shown the request
+	candidates  []*routing.Candidate // in the order in which they are tried
+	next        int                  // the candidate at hand
+	there       visit                // what has come of the request at that candidate's seller
+	forced      int                  // the candidate that is asked though its circuit is open; -1: none
+	waited      time.Duration        // for sellers that asked to be left alone, since one was last asked
+	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate
+	sentToMaker bool                 // the request went back to whom it builds on
+	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
+	credit      bool                 // only a seller whose token needs no purchase will do
+	tried       []*attempt           // in order
+	last        *attempt             // the last one that reached a seller
+	held        *attempt             // whose answer is kept back while another seller is shown the request
 }
 
 // visit is what has come of a request at one seller so far.
@@ -47,6 +50,7 @@ type choice struct {
 	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
 	refusal *dialect.Refusal // what the client is told
 	unpaid  bool             // the refusal is for want of a purchase
+	final   bool             // another try of the client's can't better what is shown
 	left    bool             // the client is gone
 	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
 }
@@ -54,7 +58,7 @@ type choice struct {
 func newTrade(rq *request) *trade {
 	budget := ledger.Budget{Daily: rq.member.DailyBudget, Monthly: rq.member.MonthlyBudget}
 	return &trade{
-		rq: rq, books: books{rq}, forced: -1, tally: tally{budget: rq.gw.ledger.Reserve(rq.member.Name, budget)},
+		rq: rq, books: books{rq}, candidates: rq.candidates, forced: -1, tally: tally{budget: rq.gw.ledger.Reserve(rq.member.Name, budget)},
 	}
 }
 
@@ -62,7 +66,7 @@ func newTrade(rq *request) *trade {
 // refused, sellers that fail) happens here.
 func (t *trade) run() choice {
 	for {
-		for t.next < len(t.rq.candidates) {
+		for t.next < len(t.candidates) {
 			if c, done := t.try(); done {
 				return c
 			}
@@ -84,7 +88,8 @@ func (t *trade) run() choice {
 // for the client, or there is nobody to answer.
 func (t *trade) try() (c choice, done bool) {
 	a := &attempt{
-		rq: t.rq, candidate: t.rq.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(), noPurchase: t.credit,
+		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
+		noPurchase: t.credit, others: t.untried() > 0,
 	}
 	if t.rq.gw.dropped(a.candidate.Seller) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.nextCandidate()
@@ -109,7 +114,7 @@ func (t *trade) try() (c choice, done bool) {
 	if t.there.refused == nil {
 		t.there.refusedFor = ""
 	}
-	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor))
+	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor, t.nextSeller(decision)))
 	if decision.LeaveOut {
 		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
 	}
@@ -133,6 +138,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		}
 	case routing.Retry:
 		t.there.again = a.lease.Again()
+		t.repeated = t.repeated || !d.WithoutUsage
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		if d.WithoutUsage {
@@ -151,6 +157,12 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		if t.tally.counted() >= t.allowed() {
 			return t.giveUp(), true
 		}
+	case routing.ToMaker:
+		t.books.wasted(&t.tally, a, d)
+		if t.pause(d.WaitOut); t.rq.left() {
+			return choice{left: true}, true
+		}
+		t.backToMaker()
 	case routing.Next:
 		t.credit = t.credit || d.NoPurchase && a.lack != purchase.LacksSeller // which is about that one alone
 		if d.Hold {
@@ -200,6 +212,35 @@ func (t *trade) nextCandidate() {
 	t.giveBack()
 	t.next++
 	t.there = visit{}
+}
+
+// nextSeller is whom a decision goes to; empty: nobody else.
+func (t *trade) nextSeller(d routing.Decision) string {
+	switch {
+	case d.Step == routing.ToMaker:
+		return t.rq.maker.ID
+	case d.Step == routing.Next && t.next+1 < len(t.candidates):
+		return t.candidates[t.next+1].Seller.ID
+	}
+	return ""
+}
+
+// backToMaker has the seller come next that made what the request builds on, and then those that were not asked yet.
+func (t *trade) backToMaker() {
+	t.giveBack()
+	rest := t.candidates[t.next+1:]
+	t.candidates = make([]*routing.Candidate, 1, len(rest)+1)
+	for _, c := range t.rq.candidates {
+		if c.Seller.Key() == t.rq.maker {
+			t.candidates[0] = c
+		}
+	}
+	for _, c := range rest {
+		if c != t.candidates[0] {
+			t.candidates = append(t.candidates, c)
+		}
+	}
+	t.next, t.forced, t.there, t.sentToMaker = 0, -1, visit{}, true
 }
 
 // chooseHeld gives the client the answer that was held back: nobody has disproved it.
@@ -257,14 +298,32 @@ func (t *trade) giveUp() choice {
 		return choice{refusal: overBudget(t.overBudget)}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
+	own := t.last != nil && t.last.accountRefused()
+	var refusal *dialect.Refusal
 	switch {
 	case t.last == nil && !rq.late():
-		return t.explain(dialect.NoSeller(t.soonest()))
+		return t.explain(t.resting(dialect.NoSeller(retryLater)))
 	case t.last != nil && t.last.presentable():
-		return choice{shown: t.last}
+		return choice{shown: t.last, final: t.repeated}
 	case t.last == nil, rq.late(), t.last.timedOut:
-		return choice{refusal: dialect.DeadlineExceeded()}
+		refusal = dialect.DeadlineExceeded()
+	case own:
+		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
 	default:
-		return t.explain(dialect.Upstream(t.soonest()))
+		c := t.explain(t.resting(dialect.Upstream(retryLater)))
+		if t.repeated {
+			c.refusal = c.refusal.Final()
+		}
+		return c
 	}
+	if t.repeated || own {
+		refusal = refusal.Final()
+	}
+	return choice{refusal: refusal}
+}
+
+// accountRefused tells whether the attempt failed because a provider refuses the account that the operator has there.
+func (a *attempt) accountRefused() bool {
+	refused := a.outcome.Kind == routing.AuthInvalid || a.outcome.Kind == routing.InsufficientFunds
+	return refused && a.candidate.Seller.Account
 }

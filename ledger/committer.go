@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
@@ -90,30 +91,99 @@ func (l *Ledger) submit(weight int, apply func(*batch) error, after func()) *Com
 // errTooLarge refuses a record that has no business being that large.
 var errTooLarge = errors.New("ledger: the record is too large to be booked")
 
-// run is the committer.
+// run is the committer. What finds no room on the disk is held back until there is some, or until Close refuses it; what only looks
+// is answered meanwhile.
 func (l *Ledger) run() {
 	defer close(l.drained)
+	var held []*command
 	commands := make([]*command, 0, batchLength)
-	for c := range l.queue {
-		commands = append(commands[:0], c)
-		weight := c.weight
-		l.gather()
-	drain:
-		for len(commands) < batchLength && weight < batchWeight {
-			select {
-			case c, ok := <-l.queue:
-				if !ok {
-					break drain
-				}
-				commands = append(commands, c)
-				weight += c.weight
-			default:
-				break drain
+	for open := true; open; {
+		commands, open = l.take(commands[:0], len(held) > 0)
+		if len(held) == 0 && l.prepare(commands) == nil {
+			l.commit(commands)
+			clear(commands)
+			continue
+		}
+		if len(held) == 0 {
+			l.log.Error("ledger.disk.waiting", zap.String("hint", "make room: what is under way is booked then"))
+		}
+		for _, c := range commands {
+			if c.weight == 0 {
+				l.commit([]*command{c})
+			} else {
+				held = append(held, c)
 			}
 		}
-		l.commit(commands)
 		clear(commands)
+		held = l.retry(held)
 	}
+	for _, c := range held {
+		c.commit.finish(fmt.Errorf("ledger: closed: %w", ErrNoRoom))
+	}
+}
+
+// take waits for commands, and gives those that are queued, as many as fit into a transaction. While others are held back it does not
+// wait for long. open is false once no more can come.
+func (l *Ledger) take(commands []*command, held bool) (taken []*command, open bool) {
+	var c *command
+	if held {
+		timer := time.NewTimer(roomRetry)
+		defer timer.Stop()
+		select {
+		case c, open = <-l.queue:
+		case <-timer.C:
+			return commands, true
+		}
+	} else {
+		c, open = <-l.queue
+	}
+	if !open {
+		return commands, false
+	}
+	commands = append(commands, c)
+	weight := c.weight
+	l.gather()
+	for len(commands) < batchLength && weight < batchWeight {
+		select {
+		case c, ok := <-l.queue:
+			if !ok {
+				return commands, true
+			}
+			commands = append(commands, c)
+			weight += c.weight
+		default:
+			return commands, true
+		}
+	}
+	return commands, true
+}
+
+// roomRetry is how often it is looked whether there is room for what is held back.
+const roomRetry = 250 * time.Millisecond
+
+// prepare tells whether there is room for what the commands write.
+func (l *Ledger) prepare(commands []*command) error {
+	weight := 0
+	for _, c := range commands {
+		weight += c.weight
+	}
+	if weight == 0 {
+		return nil
+	}
+	return l.db.Prepare(weight)
+}
+
+// retry commits what was held back, as far as there is room, and gives what is left.
+func (l *Ledger) retry(held []*command) []*command {
+	for len(held) > 0 {
+		n := min(len(held), 64)
+		if l.prepare(held[:n]) != nil {
+			return held
+		}
+		l.commit(held[:n])
+		held = held[n:]
+	}
+	return nil
 }
 
 // gather lets those whom the last commit has woken queue their next commands, as long as more of them do. Without it the

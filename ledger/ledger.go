@@ -90,7 +90,7 @@ func (o Options) withDefaults() Options {
 // openStore opens the store that the books are in.
 func (o Options) openStore() (*store.Store, error) {
 	return store.Open(store.Options{
-		Dir: o.Dir, ReadOnly: o.ReadOnly, InMemory: o.InMemory, Unsynced: o.unsynced, ReadFirst: o.readFirst, Log: o.Logger,
+		Dir: o.Dir, ReadOnly: o.ReadOnly, InMemory: o.InMemory, Unsynced: o.unsynced, ReadFirst: o.readFirst, Log: o.Logger, Space: o.space,
 		Bulk: []string{entryPrefix, settlementPrefix}, // the start does not go by them
 	})
 }

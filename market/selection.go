@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // Selection is a selection policy that an operator has put over those of the configs, at run time.
@@ -79,14 +80,14 @@ func (m *Market) hasDefault() bool {
 	})
 }
 
-func (s Selection) policy() (routing.Policy, error) {
+func (s Selection) policy() (selection.Policy, error) {
 	if s.Seller == "" {
 		return routing.NewPolicy(s.Policy)
 	}
 	return routing.NewPolicy(s.Policy, s.Seller)
 }
 
-func (m *Market) override(p routing.Policy) {
+func (m *Market) override(p selection.Policy) {
 	for _, t := range *m.tables.Load() {
 		t.Override(p)
 	}

@@ -184,6 +184,13 @@ type history struct {
 	err    error
 	since  time.Time
 	n      int
+	times  int // it was asked
+}
+
+func (h *history) asked() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.times
 }
 
 func (h *history) set(models ...string) {
@@ -196,6 +203,7 @@ func (h *history) TopModels(_ context.Context, since time.Time, n int) ([]string
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.since, h.n = since, n
+	h.times++
 	return h.models, h.err
 }
 

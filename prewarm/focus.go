@@ -30,7 +30,8 @@ func Models(configured []string, env string) []string {
 const (
 	topCount = 5                  // models
 	topSpan  = 7 * 24 * time.Hour // in which their use counts
-	topEvery = 10 * time.Minute   // how often they are looked up
+	topEvery = 10 * time.Minute   // how often they are looked up while the same models are in use
+	topAgain = 2                  // sweeps in which they are looked up after that has changed: the ledger learns of a request at its end
 	topTime  = 10 * time.Second   // which that may take
 )
 
@@ -48,8 +49,9 @@ func (w *Warmer) mostUsed(now time.Time) ([]string, error) {
 	w.mu.Lock()
 	top := w.top
 	w.mu.Unlock()
-	if len(top.models) > 0 && now.Sub(top.at) < topEvery {
-		return top.models, nil
+	again := w.again.Load()
+	if now.Equal(top.at) || len(top.models) > 0 && again == 0 && now.Sub(top.at) < topEvery {
+		return top.models, nil // by another site in this sweep, or not long ago
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, topTime)
 	defer cancel()
@@ -60,8 +62,12 @@ func (w *Warmer) mostUsed(now time.Time) ([]string, error) {
 	w.mu.Lock()
 	w.top = topModels{models, now}
 	w.mu.Unlock()
+	w.again.CompareAndSwap(again, max(again-1, 0))
 	return models, nil
 }
+
+// usesChanged has the most used models looked up anew: others are in use than before.
+func (w *Warmer) usesChanged() { w.again.Store(topAgain) }
 
 // focus gives what the site keeps warm whether it is used or not.
 func (s *Site) focus(now time.Time) (uses []use, err error) {

@@ -57,6 +57,71 @@ func TestFocusFromHistory(t *testing.T) {
 	})
 }
 
+// The focus set follows the models in use: it is taken anew when another one is asked for, not ten minutes later.
+func TestFocusFollowsUse(t *testing.T) {
+	h := &history{models: []string{"m"}}
+	warming(t, Options{History: h}, func(t *testing.T, w *Warmer, _ *observer.ObservedLogs) {
+		m := newMarket()
+		m.offer("m", "a")
+		m.offer("n", "b")
+		site := w.Join(m.options())
+		defer site.Leave()
+		pass(70 * time.Second)
+		focus := func(want ...string) {
+			t.Helper()
+			if got := w.Status().FocusSet; !slices.Equal(got, want) {
+				t.Errorf("focus set %q, want %q", got, want)
+			}
+		}
+		focus("m")
+		asked := h.asked()
+		pass(2 * time.Minute)
+		if n := h.asked() - asked; n != 0 {
+			t.Errorf("looked up %d times while the same models were in use", n)
+		}
+		site.Touch("n", dialect.ChatCompletions)
+		pass(time.Minute) // the request is still under way
+		focus("m")
+		h.set("m", "n")
+		pass(time.Minute)
+		focus("m", "n")
+		asked = h.asked()
+		site.Touch("n", dialect.ChatCompletions)
+		pass(5 * time.Minute)
+		if n := h.asked() - asked; n != 0 {
+			t.Errorf("looked up %d times after that", n)
+		}
+	})
+}
+
+// A site that leaves takes along what is under way for it, at once.
+func TestLeaveEndsWhatIsUnderWay(t *testing.T) {
+	warming(t, Options{}, func(t *testing.T, w *Warmer, _ *observer.ObservedLogs) {
+		m := newMarket()
+		m.delay = 2 * time.Second
+		for i := range 100 {
+			m.offer("m", fmt.Sprint("s", i))
+		}
+		site := w.Join(m.options("m"))
+		for len(m.times()) == 0 {
+			pass(time.Second)
+		}
+		asked := len(m.times())
+		begun := time.Now()
+		site.Leave()
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		pass(time.Minute)
+		if n := len(m.times()) - asked; n > 0 || len(m.reported()) > 0 {
+			t.Errorf("%d probes after it had left, and reports %v", n, m.reported())
+		}
+		if s := w.Status(); len(s.FocusSet) != 0 || s.Scheduler.Running {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
 func TestStartLogs(t *testing.T) {
 	for name, c := range map[string]struct {
 		h        History

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,6 +45,7 @@ type Warmer struct {
 	cancel context.CancelFunc
 	wake   chan struct{} // something is to be done, or the schedule has changed
 	work   sync.WaitGroup
+	again  atomic.Int32 // in how many sweeps the most used models are looked up anew
 
 	mu       sync.Mutex // protects what follows
 	closed   bool

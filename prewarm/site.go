@@ -46,8 +46,8 @@ type Catalogue interface {
 	Transport(s Seller) http.RoundTripper
 	// Probed hears of each probe whose result counts. took is the time to the whole response, or to the failure.
 	Probed(s Seller, healthy bool, took time.Duration)
-	// Want says how to buy from a seller, for the model where it still has that one, else for another of its models. Its
-	// Likely and Bound do not count. False when nothing can be bought there.
+	// Want says how to buy from a seller, for the model where it still has that one, else for another of its models, and what a
+	// usual request there is likely to cost: a token is renewed to cover that, not the worst case. False when nothing can be bought there.
 	Want(sellerID, origin, model string) (purchase.Want, bool)
 }
 
@@ -187,6 +187,7 @@ func (s *Site) add(k use) {
 	s.uses.Store(&uses)
 	s.full.Store(len(uses) >= maxUses || s.ctx.Err() != nil)
 	s.fresh.Store(true)
+	s.warmer.usesChanged()
 	s.warmer.poke()
 }
 
@@ -210,6 +211,7 @@ func (s *Site) inUse(now time.Time, keep time.Duration) []use {
 	if len(uses) < len(old) {
 		s.uses.Store(&uses)
 		s.full.Store(s.ctx.Err() != nil)
+		s.warmer.usesChanged()
 	}
 	return slices.Collect(maps.Keys(uses))
 }

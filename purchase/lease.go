@@ -40,6 +40,9 @@ func (l *Lease) TokenID() string { return l.token.id }
 // Bearer is the secret: the credential for the seller.
 func (l *Lease) Bearer() string { return l.token.bearer }
 
+// Balance is what the books have on the token, other requests' use of it not counted.
+func (l *Lease) Balance() money.Micros { return money.Micros(l.token.balance.Load()) }
+
 // Bought tells whether the request waited for the token's purchase.
 func (l *Lease) Bought() bool { return l.bought }
 

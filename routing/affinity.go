@@ -37,8 +37,8 @@ func (a *Affinity) Put(member string, key [16]byte, seller SellerKey, now time.T
 }
 
 // prefer moves the seller that served the conversation last to the front of list[from:], if it is a candidate and fit. It
-// need not have been in the list.
-func prefer(q *Query, candidates *Candidates, list []*Candidate, from int) []*Candidate {
+// need not have been in the list, unless only what is named may be moved.
+func prefer(q *Query, candidates *Candidates, list []*Candidate, from int, named bool) []*Candidate {
 	last := candidates.find(q.Last)
 	if last.Candidate == nil || cap(list) == from || !isFit(q, candidates, &last) {
 		return list
@@ -47,6 +47,8 @@ func prefer(q *Query, candidates *Candidates, list []*Candidate, from int) []*Ca
 	switch {
 	case at >= 0:
 		at += from
+	case named:
+		return list
 	case len(list) < cap(list):
 		list = append(list, last.Candidate)
 		at = len(list) - 1

@@ -130,7 +130,7 @@ func TestAffinityFromManySides(t *testing.T) {
 }
 
 func TestConversationStays(t *testing.T) {
-	for _, policy := range []Policy{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}} {
+	for _, policy := range []builtIn{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}} {
 		table, f := newFair(t, TableOptions{Policy: policy, Exclusions: NewExclusions(10)}, many(60)...)
 		c := candidatesOf(table)
 		first := func(q *Query, room int) string {
@@ -163,7 +163,7 @@ func TestConversationStays(t *testing.T) {
 			f[id].broke = false
 			q.Last.Origin = "https://elsewhere.example"
 			f.set(id, func(s *stall) { s.price, s.latency = money.NoPrice, time.Hour })
-			if got := first(q, 16); got == id && policy != Policy(DefaultFirst{}) && policy != Policy(Fastest{}) {
+			if got := first(q, 16); got == id && policy != builtIn(DefaultFirst{}) && policy != builtIn(Fastest{}) {
 				t.Errorf("%T: another seller has taken the id %s", policy, id)
 			}
 			q.Now = time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 const (
@@ -35,7 +36,7 @@ func everyoneServes(b *testing.B) *Document {
 }
 
 // tableOf has all sellers of a document, any of which may be bought from.
-func tableOf(doc *Document, policy Policy) *Table {
+func tableOf(doc *Document, policy selection.Policy) *Table {
 	table := NewTable(TableOptions{Methods: []string{"mock"}, Policy: policy, Funds: openPurse{}, Exclusions: NewExclusions(1000)})
 	table.Update(doc)
 	return table
@@ -79,7 +80,7 @@ func BenchmarkRoute(b *testing.B) {
 	models := map[string]string{"1000_models": "alias-500", "100000_candidates": "model-1"}
 	usual := money.Tokens{Prompt: 4000, Completion: 8192}
 	for _, name := range slices.Sorted(maps.Keys(docs)) {
-		for _, policy := range []Policy{DefaultFirst{}, &Manual{Seller: "seller-50"}, Cheapest{}, Fastest{}, Weighted{}} {
+		for _, policy := range []builtIn{DefaultFirst{}, &Manual{Seller: "seller-50"}, Cheapest{}, Fastest{}, Weighted{}} {
 			table := tableOf(docs[name], policy)
 			c := table.Index().Candidates("model-500", dialect.Messages)
 			if m, ok := policy.(*Manual); ok && c.Len() > 0 {
@@ -117,7 +118,7 @@ func BenchmarkRoute(b *testing.B) {
 
 // A sweep chooses anew who is ready, for all models.
 func BenchmarkSweep(b *testing.B) {
-	for _, policy := range []Policy{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}} {
+	for _, policy := range []builtIn{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}} {
 		table := tableOf(mustParse(b, string(manySellersDocument())), policy)
 		b.Run(PolicyName(policy), func(b *testing.B) {
 			b.ReportAllocs()
@@ -158,7 +159,7 @@ func BenchmarkParseAndIndex(b *testing.B) {
 
 // The route is on the way of every request: it must not allocate, however many sellers there are.
 func TestRouteAllocatesNothing(t *testing.T) {
-	for _, policy := range []Policy{DefaultFirst{}, &Manual{Seller: "s07"}, Cheapest{}, Fastest{}, Weighted{}} {
+	for _, policy := range []builtIn{DefaultFirst{}, &Manual{Seller: "s07"}, Cheapest{}, Fastest{}, Weighted{}} {
 		table, f := newFair(t, TableOptions{Policy: policy, Exclusions: NewExclusions(10)}, many(60)...)
 		table.Exclude(candidatesOf(table).At(1), "/v1/messages")
 		affinity := NewAffinity(100)

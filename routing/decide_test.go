@@ -320,38 +320,6 @@ func TestDecideEnds(t *testing.T) {
 	})
 }
 
-func TestSaysWrongSeller(t *testing.T) {
-	for _, row := range []struct {
-		status int
-		body   string
-		want   bool
-	}{
-		{400, `{"error":{"code":"invalid_encrypted_content","message":"x","type":"invalid_request_error"}}`, true},
-		{400, `{"error":{"message":"The encrypted content gAAAA could not be verified. Reason: Encrypted content could not be decrypted or parsed.","code":null}}`, true},
-		{400, `{"error":{"message":"Previous response with id 'resp_1' not found.","code":"previous_response_not_found","param":"previous_response_id"}}`, true},
-		{404, `{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when store is set to false."}}`, true},
-		{400, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block\"}}", true},
-		{422, `{"error":{"message":"Corrupted thought signature."}}`, true},
-		{400, `{"response":{"error":{"code":"invalid_encrypted_content"}}}`, true},
-		{400, `{"error":{"message":"thinking is not supported"}}`, false},
-		{400, `{"error":{"message":"invalid signature of the request"}}`, false},
-		{400, `{"error":{"message":"max_tokens is too large"},"prompt":"the encrypted content could not be decrypted"}`, false},
-		{400, `{"error":{"message":"include: encrypted_content is not supported"}}`, false},
-		{404, `{"error":{"message":"model: x","type":"not_found_error"}}`, false},
-		{500, `{"error":{"code":"invalid_encrypted_content"}}`, false},
-		{200, `{"error":{"code":"invalid_encrypted_content"}}`, false},
-		{400, strings.Repeat("[", 60_000), false},
-		{400, ``, false},
-	} {
-		if got := SaysWrongSeller(row.status, []byte(row.body)); got != row.want {
-			t.Errorf("%d %.80s: %v", row.status, row.body, got)
-		}
-		if kind := Judge(row.status, []byte(row.body)).Kind; (kind == WrongSeller) != row.want {
-			t.Errorf("%d %.80s: %q", row.status, row.body, kind)
-		}
-	}
-}
-
 func TestPause(t *testing.T) {
 	for _, row := range []struct {
 		d      Decision

@@ -3,6 +3,8 @@ package routing
 import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // DefaultFirst is the policy that prefers the default seller; after it come the pinned sellers in the order of the config
@@ -11,20 +13,20 @@ type DefaultFirst struct{}
 
 // CaddyModule says what the module is.
 func (DefaultFirst) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: PolicyNamespace + ".default_first", New: func() caddy.Module { return new(DefaultFirst) }}
+	return caddy.ModuleInfo{ID: selection.Namespace + ".default_first", New: func() caddy.Module { return new(DefaultFirst) }}
 }
 
 // UnmarshalCaddyfile reads "default_first", which takes no arguments.
 func (*DefaultFirst) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return noArguments(d) }
 
-// Gather picks the first ones.
-func (DefaultFirst) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	return Gather(q, candidates, dst, byRank)
+// gather picks the first ones.
+func (DefaultFirst) gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return gather(q, candidates, dst, byRank)
 }
 
-// Order puts the default seller first.
-func (DefaultFirst) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	return Rank(q, candidates, dst, byRank)
+// order puts the default seller first.
+func (DefaultFirst) order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return rank(q, candidates, dst, byRank)
 }
 
 func byRank(_ *Query, r *Ready, _ bool) uint64 {
@@ -34,8 +36,18 @@ func byRank(_ *Query, r *Ready, _ bool) uint64 {
 	return 1 + uint64(r.rank)
 }
 
+// Order is order, of copies.
+func (DefaultFirst) Order(_ selection.Query, list []selection.Candidate) []selection.Candidate {
+	return rankViews(list, func(c *selection.Candidate) uint64 {
+		if c.Default {
+			return 0
+		}
+		return 1 + uint64(c.Place)
+	}, nil)
+}
+
 var (
-	_ Policy                = DefaultFirst{}
+	_ selection.Policy      = DefaultFirst{}
 	_ caddy.Module          = DefaultFirst{}
 	_ caddyfile.Unmarshaler = (*DefaultFirst)(nil)
 )

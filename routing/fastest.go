@@ -3,9 +3,12 @@ package routing
 import (
 	"math/bits"
 	"math/rand/v2"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // Fastest is the policy that prefers the seller with the lowest moving latency to the first content. Latencies within
@@ -23,27 +26,29 @@ const (
 
 // CaddyModule says what the module is.
 func (Fastest) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: PolicyNamespace + ".fastest", New: func() caddy.Module { return new(Fastest) }}
+	return caddy.ModuleInfo{ID: selection.Namespace + ".fastest", New: func() caddy.Module { return new(Fastest) }}
 }
 
 // UnmarshalCaddyfile reads "fastest", which takes no arguments.
 func (*Fastest) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return noArguments(d) }
 
-// Gather picks the fastest.
-func (Fastest) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	return Gather(q, candidates, dst, byLatency)
+// gather picks the fastest.
+func (Fastest) gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return gather(q, candidates, dst, byLatency)
 }
 
-// Order puts the fastest first, now and then another one.
-func (Fastest) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+// order puts the fastest first, now and then another one.
+func (Fastest) order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
 	var r ranking
 	r.rankReady(q, candidates, byLatency)
 	r.promote(explore(&r, rand.Uint32N))
 	return r.appendTo(dst)
 }
 
-func byLatency(_ *Query, r *Ready, _ bool) uint64 {
-	latency := uint64(max(r.State.Latency(), 0))
+func byLatency(_ *Query, r *Ready, _ bool) uint64 { return latencyScore(r.State.Latency()) }
+
+func latencyScore(of time.Duration) uint64 {
+	latency := uint64(max(of, 0))
 	if latency == 0 {
 		return Worst
 	}
@@ -72,8 +77,14 @@ func explore(r *ranking, dice func(n uint32) uint32) int {
 	return 0
 }
 
+// Order is order, of copies.
+func (Fastest) Order(_ selection.Query, list []selection.Candidate) []selection.Candidate {
+	return rankViews(list, func(c *selection.Candidate) uint64 { return latencyScore(c.Latency) },
+		func(r *ranking) int { return explore(r, rand.Uint32N) })
+}
+
 var (
-	_ Policy                = Fastest{}
+	_ selection.Policy      = Fastest{}
 	_ caddy.Module          = Fastest{}
 	_ caddyfile.Unmarshaler = (*Fastest)(nil)
 )

@@ -118,7 +118,7 @@ func (s *State) openLines() (models []string) {
 // all there is to know of the seller.
 func (s *State) servesOthers(model string) {
 	all := s.lines.Load()
-	if all == nil {
+	if all == nil || s.shut.Load() == 0 {
 		return
 	}
 	for other, l := range *all {
@@ -131,8 +131,11 @@ func (s *State) servesOthers(model string) {
 // ailing gives the circuit that tells how a seller does: its own, or where that is closed the one of a model that is all that
 // is known of it, as no other has had a good answer since.
 func (s *State) ailing() *circuit {
+	if s.shut.Load() == 0 || s.circuit.now().open() {
+		return &s.circuit
+	}
 	all := s.lines.Load()
-	if all == nil || s.circuit.now().open() {
+	if all == nil {
 		return &s.circuit
 	}
 	soonest := &s.circuit

@@ -5,6 +5,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // Manual is the policy that knows one seller and no other: when it can't serve a request, nobody does.
@@ -15,7 +17,7 @@ type Manual struct {
 
 // CaddyModule says what the module is.
 func (Manual) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: PolicyNamespace + ".manual", New: func() caddy.Module { return new(Manual) }}
+	return caddy.ModuleInfo{ID: selection.Namespace + ".manual", New: func() caddy.Module { return new(Manual) }}
 }
 
 // UnmarshalCaddyfile reads "manual [<seller_id>]".
@@ -41,13 +43,13 @@ func (m *Manual) Validate() error {
 	return nil
 }
 
-// Gather picks the one seller, if it is a candidate.
-func (m *Manual) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	return m.Order(q, candidates, dst)
+// gather picks the one seller, if it is a candidate.
+func (m *Manual) gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return m.order(q, candidates, dst)
 }
 
-// Order appends the one seller, if it is a candidate. It finds it also where it is not among those that are kept ready.
-func (m *Manual) Order(_ *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+// order appends the one seller, if it is a candidate. It finds it also where it is not among those that are kept ready.
+func (m *Manual) order(_ *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
 	id := m.Seller
 	if id == "" {
 		id = candidates.DefaultSeller()
@@ -58,8 +60,21 @@ func (m *Manual) Order(_ *Query, candidates *Candidates, dst []*Candidate) []*Ca
 	return dst
 }
 
+// NoAffinity says that the operator's word is kept to the letter.
+func (*Manual) NoAffinity() bool { return true }
+
+// Order is order, of copies.
+func (m *Manual) Order(_ selection.Query, list []selection.Candidate) []selection.Candidate {
+	for i, c := range list {
+		if m.Seller == c.Seller || m.Seller == "" && c.Default {
+			return list[i : i+1]
+		}
+	}
+	return nil
+}
+
 var (
-	_ Policy                = (*Manual)(nil)
+	_ selection.Policy      = (*Manual)(nil)
 	_ caddy.Module          = Manual{}
 	_ caddy.Validator       = (*Manual)(nil)
 	_ caddyfile.Unmarshaler = (*Manual)(nil)

@@ -59,7 +59,7 @@ func Judge(status int, body []byte) Outcome {
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests,
 		status >= 500, status < 400:
 		o.Kind = Soft5xx
-	case SaysWrongSeller(status, body):
+	case dialect.WrongSeller(status, body):
 		o.Kind = WrongSeller
 	default:
 		o.Kind = Hard4xx

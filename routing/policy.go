@@ -1,7 +1,9 @@
 package routing
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,14 +12,23 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
-// Query is what a policy may know of a request.
+// Query is what is known of a request when its sellers are chosen.
 type Query struct {
 	Served   string           // the model's id, after aliases
 	Protocol dialect.Protocol // the API that the client speaks
 	Path     string           // of the request
 	Ceiling  money.Tokens     // the most that the request may use
+	// Likely is what the request is likely to use: its prompt, and the usual length of this model's answers. Zero: it is guessed
+	// from Ceiling.
+	Likely money.Tokens
+
+	// What guest policies see beside it.
+	Member, Group string
+	Streamed      bool
+	Tools         bool // the request brings tools
 
 	// Last is the seller that served the conversation last, and Cached how many tokens of the prompt it has likely cached.
 	Last   SellerKey
@@ -50,50 +61,100 @@ type Purse interface {
 	Look(now time.Time) (credit, canBuy bool)
 }
 
-// Policy chooses among the candidates of a request. Policies are Caddy guest modules in the namespace
-// http.tokenbuddy.selection. Most need no more than a [Score], with which [Rank] and [Gather] do the rest.
-//
-// Both methods append candidates to dst, the best first and none twice, and return the longer slice. The room in dst
+// strategy is how a policy chooses here, without copies: the built-in ones by themselves, a guest's through its interface. Both
+// methods append candidates to dst, the best first and none twice, and return the longer slice. The room in dst
 // (cap(dst)-len(dst)) is how many are wanted; they append no more than that. Both are called from many goroutines at once.
-type Policy interface {
-	// Gather picks, in the background, the candidates that are kept ready for requests. It may look at all of them, of which
-	// there may be 100,000. The default seller and a few others to explore are added to its choice.
-	Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate
-	// Order puts the ready candidates ([Candidates.Ready]) in order for one request, which is waiting: Order must not look
-	// at all candidates, must not block, and should not allocate. What it leaves out is not asked.
-	Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate
+type strategy interface {
+	// gather picks the candidates that are kept ready for requests. It may look at all of them, of which there may be 100,000. The
+	// default seller and a few others to explore are added to its choice.
+	gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate
+	// order puts the ready candidates ([Candidates.Ready]) in order for one request, which is waiting: it does not look at all
+	// candidates, block or allocate. What it leaves out is not asked.
+	order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate
 }
-
-// PolicyNamespace is where Caddy finds policies.
-const PolicyNamespace = "http.tokenbuddy.selection"
 
 // Policies are the modules of the built-in policies.
 var Policies = []caddy.Module{DefaultFirst{}, Manual{}, Cheapest{}, Fastest{}, Weighted{}}
 
 // NewPolicy makes a built-in policy by its name, with the arguments that it takes in a Caddyfile.
-func NewPolicy(name string, args ...string) (Policy, error) {
+func NewPolicy(name string, args ...string) (selection.Policy, error) {
+	info, err := policyInfo(name)
+	if err != nil {
+		return nil, err
+	}
+	return newPolicy(info, name, args)
+}
+
+// LoadPolicy makes any policy that is registered with Caddy, by the word that follows "selection" in a Caddyfile, as a config
+// would: its arguments are read, and it is provisioned and validated in the context, whose end is its cleanup.
+func LoadPolicy(ctx caddy.Context, name string, args ...string) (selection.Policy, error) {
+	info, err := policyInfo(name)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := newPolicy(info, name, args)
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(draft)
+	if err != nil {
+		return nil, fmt.Errorf("selection policy %s: %w", name, err)
+	}
+	loaded, err := ctx.LoadModuleByID(string(info.ID), config)
+	if err != nil {
+		return nil, fmt.Errorf("selection policy %s: %w", name, err)
+	}
+	return PolicyOf(loaded)
+}
+
+// PolicyOf gives a module of the namespace of policies as what it has to be.
+func PolicyOf(module any) (selection.Policy, error) {
+	policy, ok := module.(selection.Policy)
+	if !ok {
+		return nil, fmt.Errorf("the selection policy %T has no method Order of selection.Policy", module)
+	}
+	return policy, nil
+}
+
+// policyInfo finds a policy's module: a built-in one, or any that is registered.
+func policyInfo(name string) (info caddy.ModuleInfo, err error) {
 	var known []string
 	for _, p := range Policies {
 		info := p.CaddyModule()
+		if info.ID.Name() == name {
+			return info, nil
+		}
 		known = append(known, info.ID.Name())
-		if info.ID.Name() != name {
-			continue
+	}
+	for _, info := range caddy.GetModules(selection.Namespace) {
+		if info.ID.Name() == name {
+			return info, nil
 		}
-		tokens := []caddyfile.Token{{File: "selection", Line: 1, Text: name}}
-		for _, arg := range args {
-			tokens = append(tokens, caddyfile.Token{File: "selection", Line: 1, Text: arg})
+		if !slices.Contains(known, info.ID.Name()) {
+			known = append(known, info.ID.Name())
 		}
-		policy := info.New()
-		if err := policy.(caddyfile.Unmarshaler).UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+	}
+	return info, fmt.Errorf("there is no selection policy %q: expected one of %s", name, strings.Join(known, ", "))
+}
+
+func newPolicy(info caddy.ModuleInfo, name string, args []string) (selection.Policy, error) {
+	tokens := []caddyfile.Token{{File: "selection", Line: 1, Text: name}}
+	for _, arg := range args {
+		tokens = append(tokens, caddyfile.Token{File: "selection", Line: 1, Text: arg})
+	}
+	module := info.New()
+	if reader, ok := module.(caddyfile.Unmarshaler); ok {
+		if err := reader.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
 			return nil, fmt.Errorf("selection policy %s: %w", name, err)
 		}
-		return policy.(Policy), nil
+	} else if len(args) > 0 {
+		return nil, fmt.Errorf("selection policy %s takes no arguments", name)
 	}
-	return nil, fmt.Errorf("there is no selection policy %q: expected one of %s", name, strings.Join(known, ", "))
+	return PolicyOf(module)
 }
 
 // PolicyName is the name of a policy that is a Caddy module, as it stands in a config.
-func PolicyName(p Policy) string {
+func PolicyName(p selection.Policy) string {
 	if m, ok := p.(caddy.Module); ok {
 		return m.CaddyModule().ID.Name()
 	}

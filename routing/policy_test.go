@@ -14,7 +14,7 @@ import (
 func TestPolicies(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
-		policy        Policy
+		policy        builtIn
 		defaultSeller string
 		room          int
 		want          string
@@ -42,7 +42,7 @@ func TestPolicies(t *testing.T) {
 			q := &Query{Served: "m", Protocol: dialect.Messages}
 			kept := x.Candidates("m", dialect.Messages).At(4)
 			dst := append(make([]*Candidate, 0, tc.room+1), kept)
-			out := tc.policy.Order(q, x.Candidates("m", dialect.Messages), dst)
+			out := tc.policy.order(q, x.Candidates("m", dialect.Messages), dst)
 			if out[0] != kept {
 				t.Error("what was in dst is gone")
 			}
@@ -53,7 +53,7 @@ func TestPolicies(t *testing.T) {
 			if strings.Join(got, " ") != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
-			if n := len(tc.policy.Order(q, nil, dst)); n != 1 {
+			if n := len(tc.policy.order(q, nil, dst)); n != 1 {
 				t.Errorf("%d candidates out of none", n-1)
 			}
 		})
@@ -73,7 +73,7 @@ func TestPolicyCaddyfile(t *testing.T) {
 		"manual {\n seller acme}": `unexpected "seller"`,
 	} {
 		policy := interface {
-			Policy
+			builtIn
 			caddyfile.Unmarshaler
 		}(new(DefaultFirst))
 		if strings.HasPrefix(input, "manual") {
@@ -98,7 +98,7 @@ func TestPolicyModules(t *testing.T) {
 		if string(info.ID) != id {
 			t.Errorf("%q, want %q", info.ID, id)
 		}
-		if _, ok := info.New().(Policy); !ok {
+		if _, ok := info.New().(builtIn); !ok {
 			t.Errorf("%s makes no policy", id)
 		}
 	}

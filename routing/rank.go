@@ -19,26 +19,26 @@ type Ready struct {
 	Default bool // the seller is the default one
 }
 
-// Score says how much a policy likes a fit candidate for a request: the less the better, at most Worst. credit tells that
+// score says how much a policy likes a fit candidate for a request: the less the better, at most Worst. credit tells that
 // credit is left at the seller.
-type Score func(q *Query, r *Ready, credit bool) uint64
+type score func(q *Query, r *Ready, credit bool) uint64
 
 // Worst is the score of the least liked.
 const Worst = 1<<61 - 1
 
-// Rank orders the ready candidates by score. Among equals those come first at whose seller credit is left, since to abandon
+// rank orders the ready candidates by score. Among equals those come first at whose seller credit is left, since to abandon
 // it is waste, then those whose seller has the fewest requests in flight, then in the order of config and registry. Behind
 // all the fit ones come those that have billed more than their price allows, then those with an open circuit, the soonest due first, then those that can't be paid. Sellers that are
 // excluded for the model and path are left out.
-func Rank(q *Query, candidates *Candidates, dst []*Candidate, score Score) []*Candidate {
+func rank(q *Query, candidates *Candidates, dst []*Candidate, score score) []*Candidate {
 	var r ranking
 	r.rankReady(q, candidates, score)
 	return r.appendTo(dst)
 }
 
-// Gather is Rank over all candidates, for the background. It appends at most MaxReady. A seller that is excluded for the
+// gather is rank over all candidates, for the background. It appends at most MaxReady. A seller that is excluded for the
 // model, under whatever path, comes last.
-func Gather(q *Query, candidates *Candidates, dst []*Candidate, score Score) []*Candidate {
+func gather(q *Query, candidates *Candidates, dst []*Candidate, score score) []*Candidate {
 	var r ranking
 	r.begin(q, candidates)
 	var ready Ready
@@ -88,7 +88,7 @@ const (
 	classShift = 61
 )
 
-func (r *ranking) rankReady(q *Query, candidates *Candidates, score Score) {
+func (r *ranking) rankReady(q *Query, candidates *Candidates, score score) {
 	r.begin(q, candidates)
 	ready := candidates.Ready()
 	for i := range ready {
@@ -116,7 +116,7 @@ func (r *ranking) begin(q *Query, candidates *Candidates) {
 }
 
 // judge makes the candidate the one that is about to find its place, and gives its class.
-func (r *ranking) judge(q *Query, c *Ready, score Score) (class uint64) {
+func (r *ranking) judge(q *Query, c *Ready, score score) (class uint64) {
 	class, credit := r.classify(c)
 	p := &r.places[r.n]
 	p.candidate = c.Candidate

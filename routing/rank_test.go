@@ -11,6 +11,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // stall is a seller of the model "m" as a test wants it.
@@ -112,7 +113,7 @@ func TestOrder(t *testing.T) {
 	chat := money.Tokens{Prompt: 4_000, Completion: 8_192}
 	for _, tc := range []struct {
 		name   string
-		policy Policy
+		policy builtIn
 		query  func(*Query)
 		stalls []stall
 		want   string
@@ -237,10 +238,10 @@ func TestOrder(t *testing.T) {
 			} else if _, random := policy.(Fastest); random {
 				policy = scored{byLatency}
 			}
-			if got := names(policy.Order(q, candidatesOf(table), make([]*Candidate, 0, 16))); got != tc.want {
+			if got := names(policy.order(q, candidatesOf(table), make([]*Candidate, 0, 16))); got != tc.want {
 				t.Errorf("ready: got %q, want %q", got, tc.want)
 			}
-			if got := names(tc.policy.Gather(q, candidatesOf(table), make([]*Candidate, 0, 16))); got != tc.want {
+			if got := names(tc.policy.gather(q, candidatesOf(table), make([]*Candidate, 0, 16))); got != tc.want {
 				t.Errorf("all: got %q, want %q", got, tc.want)
 			}
 		})
@@ -248,14 +249,16 @@ func TestOrder(t *testing.T) {
 }
 
 // scored is a policy without chance.
-type scored struct{ score Score }
+type scored struct{ score score }
 
-func (s scored) Order(q *Query, c *Candidates, dst []*Candidate) []*Candidate {
-	return Rank(q, c, dst, s.score)
+func (scored) Order(_ selection.Query, list []selection.Candidate) []selection.Candidate { return list }
+
+func (s scored) order(q *Query, c *Candidates, dst []*Candidate) []*Candidate {
+	return rank(q, c, dst, s.score)
 }
 
-func (s scored) Gather(q *Query, c *Candidates, dst []*Candidate) []*Candidate {
-	return Gather(q, c, dst, s.score)
+func (s scored) gather(q *Query, c *Candidates, dst []*Candidate) []*Candidate {
+	return gather(q, c, dst, s.score)
 }
 
 func TestExplore(t *testing.T) {
@@ -399,7 +402,7 @@ func TestOrderIsAPermutation(t *testing.T) {
 				broke:   rapid.Bool().Draw(rt, "broke"),
 			}
 		}
-		policy := rapid.SampledFrom([]Policy{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}}).Draw(rt, "policy")
+		policy := rapid.SampledFrom([]builtIn{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}}).Draw(rt, "policy")
 		table, f := newFair(t, TableOptions{Policy: policy, DefaultSeller: "s7"}, stalls...)
 		q := f.query(money.Tokens{Prompt: rapid.Int64Range(0, 1<<40).Draw(rt, "prompt"), Completion: rapid.Int64Range(0, 1<<40).Draw(rt, "answer")})
 		q.Cached = rapid.Int64Range(0, 1<<40).Draw(rt, "cached")
@@ -410,7 +413,7 @@ func TestOrderIsAPermutation(t *testing.T) {
 		if len(c.Ready()) != min(n, MaxReady) {
 			rt.Fatalf("%d of %d are ready", len(c.Ready()), n)
 		}
-		got := policy.Order(q, c, make([]*Candidate, 0, room))
+		got := policy.order(q, c, make([]*Candidate, 0, room))
 		if len(got) != min(room, n, MaxReady) {
 			rt.Fatalf("%d of %d with room for %d", len(got), n, room)
 		}

@@ -16,7 +16,7 @@ var usualRequest = money.Tokens{Prompt: 10_000, Completion: usualAnswer}
 
 // gather chooses anew which of the candidates of a model are kept ready. turn moves the sample of others; all, where not
 // nil, is what is known of the sellers. They stand about as the policy will put them for a request, which has then little to move.
-func (x *Index) gather(c *Candidates, policy Policy, turn int, all []known) {
+func (x *Index) gather(c *Candidates, policy strategy, turn int, all []known) {
 	if len(c.list) == 0 {
 		return // a model that nobody offers over the protocol
 	}
@@ -30,7 +30,7 @@ func (x *Index) gather(c *Candidates, policy Policy, turn int, all []known) {
 }
 
 // choose picks the default seller, then what the policy likes best, then fit ones of the rest in turn.
-func (x *Index) choose(q *Query, c *Candidates, policy Policy, turn int) []*Candidate {
+func (x *Index) choose(q *Query, c *Candidates, policy strategy, turn int) []*Candidate {
 	list := make([]*Candidate, 0, MaxReady)
 	taken := make(map[*Candidate]bool, MaxReady)
 	take := func(candidate *Candidate, limit int) {
@@ -39,7 +39,7 @@ func (x *Index) choose(q *Query, c *Candidates, policy Policy, turn int) []*Cand
 			list = append(list, candidate)
 		}
 	}
-	liked := policy.Gather(q, c, make([]*Candidate, 0, MaxReady))
+	liked := policy.gather(q, c, make([]*Candidate, 0, MaxReady))
 	if len(c.list) <= MaxReady { // all are taken
 		for _, candidate := range slices.Concat(liked, c.list) {
 			take(candidate, MaxReady)
@@ -66,14 +66,14 @@ func (x *Index) choose(q *Query, c *Candidates, policy Policy, turn int) []*Cand
 }
 
 // gatherAll chooses for every model.
-func (x *Index) gatherAll(policy Policy, turn int) {
+func (x *Index) gatherAll(policy strategy, turn int) {
 	all := x.lookAtAll()
 	for served := range x.models {
 		x.gatherModel(served, policy, turn, all)
 	}
 }
 
-func (x *Index) gatherModel(served string, policy Policy, turn int, all []known) {
+func (x *Index) gatherModel(served string, policy strategy, turn int, all []known) {
 	m := x.models[served]
 	if m == nil {
 		return

@@ -124,7 +124,7 @@ func TestReadyAfterTouch(t *testing.T) {
 
 // A model may be offered over one protocol and not over another.
 func TestReadyForNobody(t *testing.T) {
-	for _, policy := range []Policy{DefaultFirst{}, &Manual{}, Cheapest{}, Fastest{}, Weighted{}} {
+	for _, policy := range []builtIn{DefaultFirst{}, &Manual{}, Cheapest{}, Fastest{}, Weighted{}} {
 		table := NewTable(TableOptions{Methods: []string{"mock"}, Policy: policy})
 		table.Update(mustParse(t, `{"sellers":[{"id":"a","url":"https://a.example","protocols":["messages"],"models":["m"]}]}`))
 		table.Sweep()

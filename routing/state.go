@@ -13,23 +13,24 @@ type State struct {
 	id, origin string
 	pool       *Pool
 
-	rest        atomic.Int64 // stamp of the end of a rest that the seller asked for
-	inFlight    atomic.Int64
-	lastSuccess atomic.Int64  // stamp
-	lastFail    atomic.Int64  // stamp
-	used        atomic.Int64  // stamp of the last answer or probe
-	latency     average       // to the first content of good answers
-	failing     average       // how long failures took
-	probing     average       // how long good probes took
-	hard4xx     atomic.Int32  // in a row
-	overbilling atomic.Int32  // see score.go
-	setBack     atomic.Int64  // stamp until which it stands behind the honest
-	failedProbe atomic.Int32  // in a row; -1 after a good one
-	noUsage     atomic.Uint32 // second of the pool until which it is not asked for the usage of streams
-	retries     budget
-
+	// What is asked for each candidate of a request stands together.
+	rest    atomic.Int64 // stamp of the end of a rest that the seller asked for
+	setBack atomic.Int64 // stamp until which it stands behind the honest
 	circuit circuit
 	lines   atomic.Pointer[lines] // of the models that have failed lately; nil: all are well
+	shut    atomic.Int32          // how many of these are open: nearly always none, and then nobody looks them up
+
+	hard4xx     atomic.Int32 // in a row
+	overbilling atomic.Int32 // see score.go
+	failedProbe atomic.Int32 // in a row; -1 after a good one
+	inFlight    atomic.Int64
+	lastSuccess atomic.Int64 // stamp
+	lastFail    atomic.Int64 // stamp
+	used        atomic.Int64 // stamp of the last answer or probe
+	latency     average      // to the first content of good answers
+	failing     average      // how long failures took
+	probing     average      // how long good probes took
+	retries     budget
 
 	// These, and the replacing of lines, are protected by the circuit's mutex.
 	rowModel uint32 // a hash of the model of the first of the failures in a row
@@ -157,6 +158,9 @@ func (s *State) fitAt(at int64, model string) bool {
 	if s.resting(at) || !s.circuit.fit(at) {
 		return false
 	}
+	if s.shut.Load() == 0 {
+		return true
+	}
 	l := s.line(model)
 	return l == nil || l.fit(at)
 }
@@ -218,6 +222,7 @@ func (p *Permit) succeed(committed bool) {
 	}
 	if p.line != nil {
 		if p.line.succeed(&p.lineTurn, committed) {
+			s.shut.Add(-1)
 			s.pool.changed(s, p.model, "")
 		}
 		s.recovered(p.line)
@@ -291,15 +296,15 @@ func (p *Permit) fail(at int64, unreachable bool) {
 			p.line.fail(s.pool, &p.lineTurn, false, at, failure{unreachable: true})
 		}
 		if !p.ahead || p.seller.trial { // or one client's asking would keep the seller from the others
-			s.opened("", s.circuit.fail(s.pool, &p.seller, p.committed, at, failure{unreachable: true}))
+			s.opened(s.circuit.fail(s.pool, &p.seller, p.committed, at, failure{unreachable: true}))
 		}
 		return
 	}
 	several := p.findLine()
 	if p.line != nil {
-		s.opened(p.model, p.line.fail(s.pool, &p.lineTurn, p.committed, at, failure{counts: true}))
+		s.lineOpened(p.model, p.line.fail(s.pool, &p.lineTurn, p.committed, at, failure{counts: true}))
 	}
-	s.opened("", s.circuit.fail(s.pool, &p.seller, p.committed, at, failure{counts: several}))
+	s.opened(s.circuit.fail(s.pool, &p.seller, p.committed, at, failure{counts: several}))
 }
 
 // findLine finds the line of the model that has just failed, or begins it.
@@ -312,9 +317,17 @@ func (p *Permit) findLine() (several bool) {
 	return several
 }
 
-// opened tells of a circuit that has opened, if there is a reason: the seller's, or the one of a model.
-func (s *State) opened(model, reason string) {
+// opened tells of the seller's circuit, which has opened if there is a reason.
+func (s *State) opened(reason string) {
 	if reason != "" {
+		s.pool.changed(s, "", reason)
+	}
+}
+
+// lineOpened is opened for the circuit of a model.
+func (s *State) lineOpened(model, reason string) {
+	if reason != "" {
+		s.shut.Add(1)
 		s.pool.changed(s, model, reason)
 	}
 }
@@ -332,9 +345,9 @@ func (p *Permit) Blame(now time.Time, by *State) {
 	s.lastFail.Store(at)
 	several := p.findLine()
 	if p.line != nil {
-		s.opened(p.model, p.line.blame(s.pool, &p.lineTurn, at, true))
+		s.lineOpened(p.model, p.line.blame(s.pool, &p.lineTurn, at, true))
 	}
-	s.opened("", s.circuit.blame(s.pool, &p.seller, at, several))
+	s.opened(s.circuit.blame(s.pool, &p.seller, at, several))
 }
 
 // Excuse says that another seller has refused the same request with hard_4xx too: the request is at fault, not the seller,
@@ -417,7 +430,7 @@ func (s *State) Probed(now time.Time, ok bool, took time.Duration) {
 	s.lastFail.Store(at)
 	if inRow >= failedProbes {
 		life := s.circuit.now().life()
-		s.opened("", s.circuit.open(s.pool, at, failure{life: life, atOnce: "probes", unreachable: true}))
+		s.opened(s.circuit.open(s.pool, at, failure{life: life, atOnce: "probes", unreachable: true}))
 	}
 }
 

@@ -1,9 +1,16 @@
 package routing
 
 import (
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // TableOptions is what a config says about sellers and models.
@@ -22,7 +29,10 @@ type TableOptions struct {
 	// of the table's own.
 	Pool *Pool
 	// Policy chooses among the candidates. Default: DefaultFirst.
-	Policy Policy
+	Policy selection.Policy
+	// Trouble, where set, is told of each fault of a policy that is a guest: its module's id and whether it was asked to "order"
+	// or to "gather". It is called on the way of requests.
+	Trouble func(module, call string)
 	// Funds know where credit is and where more can be bought. Nil: every seller can be bought from, and there is no credit
 	// anywhere.
 	Funds Funds
@@ -34,7 +44,8 @@ type TableOptions struct {
 // kept ready up to date with the sellers' health.
 type Table struct {
 	o        TableOptions
-	override atomic.Pointer[Policy]
+	own      *choice
+	override atomic.Pointer[choice] // nil: own is in force
 	index    atomic.Pointer[Index]
 
 	mu   sync.Mutex // held while an index is built or candidates are gathered
@@ -44,6 +55,44 @@ type Table struct {
 	touched  map[string]bool
 	timer    *time.Timer
 	closed   bool
+	asking   bool // a guest is being asked for its choices
+	askAgain bool // as soon as that is done
+}
+
+// choice is a policy and how it chooses.
+type choice struct {
+	policy selection.Policy
+	strategy
+	unaffine bool
+}
+
+// choice makes a policy ready to choose for this table.
+func (t *Table) choice(p selection.Policy) *choice {
+	c := &choice{policy: p}
+	if u, ok := p.(selection.Unaffine); ok {
+		c.unaffine = u.NoAffinity()
+	}
+	if s, builtIn := p.(strategy); builtIn {
+		c.strategy = s
+	} else {
+		c.strategy = newGuest(p, &guard{module: moduleID(p), logger: t.o.Pool.logger, hook: t.o.Trouble})
+	}
+	return c
+}
+
+func moduleID(p selection.Policy) string {
+	if m, ok := p.(caddy.Module); ok {
+		return string(m.CaddyModule().ID)
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+// inForce is what chooses now.
+func (t *Table) inForce() *choice {
+	if c := t.override.Load(); c != nil {
+		return c
+	}
+	return t.own
 }
 
 // NewTable makes a table that knows the pinned sellers and waits for a document. The options are not to be changed
@@ -57,6 +106,7 @@ func NewTable(o TableOptions) *Table {
 		touch := func(s *State) { t.Touch(s.ID()) }
 		t.o.Pool = NewPool(PoolOptions{Changed: touch, Met: touch})
 	}
+	t.own = t.choice(t.o.Policy)
 	t.Update(nil)
 	return t
 }
@@ -68,8 +118,9 @@ func (t *Table) Update(doc *Document) {
 	defer t.mu.Unlock()
 	x := newIndex(&t.o, doc)
 	t.turn++
-	x.gatherAll(t.Policy(), t.turn)
+	x.gatherAll(t.inForce(), t.turn)
 	t.index.Store(x)
+	t.askGuest()
 }
 
 // State gives the state of a candidate's seller, which is about to be asked.
@@ -81,31 +132,28 @@ func (t *Table) State(c *Candidate) *State {
 func (t *Table) Index() *Index { return t.index.Load() }
 
 // Policy is the policy in force.
-func (t *Table) Policy() Policy {
-	if p := t.override.Load(); p != nil {
-		return *p
-	}
-	return t.o.Policy
-}
+func (t *Table) Policy() selection.Policy { return t.inForce().policy }
 
 // Override puts another policy in force until the next call; nil gives the config's back.
-func (t *Table) Override(p Policy) {
+func (t *Table) Override(p selection.Policy) {
 	if p == nil {
 		t.override.Store(nil)
 	} else {
-		t.override.Store(&p)
+		t.override.Store(t.choice(p))
 	}
 	t.Sweep()
 }
 
 // Order appends the candidates to be tried for a request to dst, the best first, as many as there is room for: those of the
-// policy in force, but first the seller that served the conversation last, while it is fit. A request that builds on a
-// response goes to that response's maker and nowhere else. Under [Manual] both count for nothing, since the operator has
-// named the one seller.
+// policy in force, but first the seller that served the conversation last, while it is fit and the policy has named it. A
+// request that builds on a response goes to that response's maker and nowhere else. Under a policy that wants no affinity, as
+// [Manual], both count for nothing, since the operator has named the one seller.
+//
+// Where nothing is appended, [Table.Absence] says why.
 func (t *Table) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	policy := t.Policy()
-	if _, manual := policy.(*Manual); manual {
-		return policy.Order(q, candidates, dst)
+	chooses := t.inForce()
+	if chooses.unaffine {
+		return chooses.order(q, candidates, dst)
 	}
 	if q.Maker != (SellerKey{}) {
 		if c := candidates.FindKey(q.Maker); c != nil && len(dst) < cap(dst) {
@@ -114,8 +162,39 @@ func (t *Table) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Can
 		return dst
 	}
 	from := len(dst)
-	dst = policy.Order(q, candidates, dst)
-	return prefer(q, candidates, dst, from)
+	dst = chooses.order(q, candidates, dst)
+	_, isGuest := chooses.strategy.(*guest) // the built-in ones name every seller, though not all are ready
+	return prefer(q, candidates, dst, from, isGuest)
+}
+
+// Absence is why there is nobody to be asked for a request.
+type Absence uint8
+
+const (
+	// NobodyServes: no seller has the model, over this API; or all that had it say that they have not.
+	NobodyServes Absence = iota
+	// MakerAway: the response's maker does not serve any more.
+	MakerAway
+	// LeftOut: there are sellers, and the policy has left all of them out.
+	LeftOut
+)
+
+// Absence tells why Order has appended nothing.
+func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
+	chooses := t.inForce()
+	switch {
+	case candidates.Len() == 0:
+		return NobodyServes
+	case q.Maker != (SellerKey{}) && !chooses.unaffine:
+		return MakerAway
+	}
+	if _, manual := chooses.policy.(*Manual); manual {
+		return NobodyServes // the one seller has not the model
+	}
+	if len(rank(q, candidates, make([]*Candidate, 0, 1), byPlace)) == 0 {
+		return NobodyServes
+	}
+	return LeftOut
 }
 
 // Sweep chooses anew which candidates are kept ready, and moves on the sample of others among them. It is for the
@@ -124,7 +203,62 @@ func (t *Table) Sweep() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.turn++
-	t.index.Load().gatherAll(t.Policy(), t.turn)
+	t.index.Load().gatherAll(t.inForce(), t.turn)
+	t.askGuest()
+}
+
+// askGuest has a guest asked, in the background, for those of the models that have more candidates than are kept ready. Until
+// it has answered its last choice stays, or the registry's order.
+func (t *Table) askGuest() {
+	g, ok := t.inForce().strategy.(*guest)
+	if !ok || !g.gathers {
+		return
+	}
+	t.touching.Lock()
+	defer t.touching.Unlock()
+	if t.asking || t.closed {
+		t.askAgain = true
+		return
+	}
+	t.asking = true
+	go t.askAll(g)
+}
+
+// askAll asks a guest for one model after another, without a lock: it may take its time, or not come back.
+func (t *Table) askAll(g *guest) {
+	x := t.index.Load()
+	g.forget(x)
+models:
+	for served, m := range x.models {
+		for i, c := range m.protocols {
+			if c.Len() <= MaxReady || slices.Index(m.protocols, c) != i {
+				continue
+			}
+			q := Query{Served: served, Protocol: dialect.Protocols[i], Ceiling: usualRequest, Now: time.Now()}
+			changed, ok := g.choose(&q, c)
+			if !ok || t.isClosed() || t.index.Load() != x || t.inForce().strategy != strategy(g) {
+				break models
+			}
+			if changed {
+				t.mu.Lock()
+				x.gather(c, g, t.turn, nil)
+				t.mu.Unlock()
+			}
+		}
+	}
+	t.touching.Lock()
+	again := t.askAgain && !t.closed
+	t.asking, t.askAgain = false, false
+	t.touching.Unlock()
+	if again {
+		t.askGuest()
+	}
+}
+
+func (t *Table) isClosed() bool {
+	t.touching.Lock()
+	defer t.touching.Unlock()
+	return t.closed
 }
 
 // Exclude leaves a candidate out for the path of a request for ten minutes, because its seller does not know the model.
@@ -169,7 +303,7 @@ func (t *Table) gatherTouched() {
 		}
 	}
 	for served := range models {
-		x.gatherModel(served, t.Policy(), t.turn, nil)
+		x.gatherModel(served, t.inForce(), t.turn, nil)
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // Weighted is the policy that chooses at random, by health over the square of the price: what the request is likely to
@@ -14,19 +17,19 @@ type Weighted struct{}
 
 // CaddyModule says what the module is.
 func (Weighted) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: PolicyNamespace + ".weighted", New: func() caddy.Module { return new(Weighted) }}
+	return caddy.ModuleInfo{ID: selection.Namespace + ".weighted", New: func() caddy.Module { return new(Weighted) }}
 }
 
 // UnmarshalCaddyfile reads "weighted", which takes no arguments.
 func (*Weighted) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return noArguments(d) }
 
-// Gather picks those of the greatest weight.
-func (Weighted) Gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	return Gather(q, candidates, dst, byWeight)
+// gather picks those of the greatest weight.
+func (Weighted) gather(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+	return gather(q, candidates, dst, byWeight)
 }
 
-// Order draws one; the others follow by weight.
-func (Weighted) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
+// order draws one; the others follow by weight.
+func (Weighted) order(q *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
 	var r ranking
 	r.rankReady(q, candidates, byWeight)
 	r.promote(draw(&r, rand.Float64()))
@@ -37,13 +40,17 @@ func (Weighted) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Can
 const unpriced = 1 << 60
 
 func byWeight(q *Query, r *Ready, credit bool) uint64 {
-	health := float64(r.State.Score() + 1)
 	cost, known := likelyCost(q, r.Candidate, credit)
+	return weightScore(r.State.Score(), cost, known)
+}
+
+func weightScore(health int, cost money.Micros, known bool) uint64 {
+	weight := float64(health + 1)
 	if !known {
-		return unpriced | scoreOf(health)
+		return unpriced | scoreOf(weight)
 	}
 	price := float64(cost) + 1 // one micro more: what is free still has a weight
-	return scoreOf(health / (price * price))
+	return scoreOf(weight / (price * price))
 }
 
 // scoreOf packs a weight into a score: floating-point numbers above zero have the order of their bits. No money is counted
@@ -70,8 +77,15 @@ func draw(r *ranking, lot float64) int {
 	return 0
 }
 
+// Order is order, of copies.
+func (Weighted) Order(_ selection.Query, list []selection.Candidate) []selection.Candidate {
+	return rankViews(list, func(c *selection.Candidate) uint64 {
+		return weightScore(c.Health, money.Micros(c.LikelyMicros), c.LikelyMicros >= 0)
+	}, func(r *ranking) int { return draw(r, rand.Float64()) })
+}
+
 var (
-	_ Policy                = Weighted{}
+	_ selection.Policy      = Weighted{}
 	_ caddy.Module          = Weighted{}
 	_ caddyfile.Unmarshaler = (*Weighted)(nil)
 )

@@ -42,7 +42,7 @@ func mark(e *ledger.Entry) string {
 	switch {
 	case e.Kind == ledger.KindDispute,
 		e.Served != nil && (e.BilledSource == billing.SourceEstimate || slices.Contains(e.Flags, billing.FlagOverbilled)),
-		e.Attempt != nil && e.Attempt.BilledSource == billing.SourceEstimate:
+		e.Attempt != nil && (e.Attempt.BilledSource == billing.SourceEstimate || slices.Contains(e.Attempt.Flags, billing.FlagOverbilled)):
 		return "!"
 	}
 	return "*"

@@ -33,6 +33,7 @@ type Options struct {
 	Bulk      []string // prefixes of keys of which there are many, and which the start does not go by
 	ReadFirst int64    // how many bytes of them are checked before the store opens; zero: ReadFirst
 	Unsynced  bool     // for a test that has to lose what was acknowledged
+	Space     Space    // of the disk; nil: the system is asked
 	Log       *zap.Logger
 }
 
@@ -40,6 +41,9 @@ type Options struct {
 type Store struct {
 	*badger.DB
 	dir     string
+	log     *zap.Logger
+	space   Space // nil: in memory
+	growth  growth
 	unread  []storedTable // not yet checked
 	crashed bool
 }
@@ -61,7 +65,7 @@ func BadgerOptions(o Options) badger.Options {
 		WithSyncWrites(!o.InMemory && !o.Unsynced).
 		WithCompression(options.None).
 		WithChecksumVerificationMode(options.OnBlockRead).
-		WithMemTableSize(16 << 20).
+		WithMemTableSize(memTableSize).
 		WithValueThreshold(MaxRecord).  // nothing goes to the value log: it would need a collector, and its reads are not checked
 		WithValueLogFileSize(16 << 20). // a sparse file of twice that is there even when nothing is in it
 		WithNumMemtables(2).
@@ -83,6 +87,9 @@ func Open(o Options) (*Store, error) {
 	if o.ReadFirst == 0 {
 		o.ReadFirst = ReadFirst
 	}
+	if o.Space == nil {
+		o.Space = diskSpace
+	}
 	if !o.InMemory {
 		if err := prepareDir(o); err != nil {
 			return nil, err
@@ -94,6 +101,8 @@ func Open(o Options) (*Store, error) {
 		case err == nil:
 			return s, nil
 		case halfMade(err) && time.Now().Before(patience): // the next try finds it whole
+		case errors.Is(err, ErrNoRoom):
+			return nil, err
 		case errors.Is(err, ErrDamaged):
 			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		case !locked(err):
@@ -108,6 +117,9 @@ func Open(o Options) (*Store, error) {
 
 // prepareDir makes the directory of a new ledger. To be read only, there has to be one.
 func prepareDir(o Options) error {
+	if err := roomToOpen(o.Dir, o.Space); err != nil && !hasReserve(o.Dir) {
+		return err
+	}
 	if !o.ReadOnly {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return fmt.Errorf("ledger: cannot make its directory: %w", err)
@@ -122,13 +134,18 @@ func prepareDir(o Options) error {
 
 // openBadger inspects the files, and then lets Badger have them. What Badger stumbles over nevertheless is an error.
 func openBadger(o Options) (s *Store, err error) {
-	s = &Store{dir: o.Dir}
+	s = &Store{dir: o.Dir, log: o.Log}
 	if !o.InMemory {
 		unlock, err := lock(o.Dir) // others must not write while they are inspected
 		if err != nil {
 			return nil, err
 		}
-		err = s.inspect(o)
+		if err = clearAhead(o.Dir); err == nil {
+			err = roomToOpen(o.Dir, o.Space)
+		}
+		if err == nil {
+			err = s.inspect(o)
+		}
 		unlock()
 		if err != nil {
 			return nil, err
@@ -143,6 +160,10 @@ func openBadger(o Options) (s *Store, err error) {
 		return s, err
 	}
 	if err := atomicfile.SyncDir(o.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
+		return nil, errors.Join(err, s.DB.Close())
+	}
+	s.space = o.Space
+	if err := s.startGrowth(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -1,0 +1,24 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+)
+
+// beat gives the client of a stream signs of life, where the config wants it, until stop is called. The first of them gives the
+// status and the headers away, without seller and attempts: nobody knows them yet. stop may be called again.
+func (p *reply) beat() (stop func()) {
+	every := p.rq.gw.settings.Heartbeat
+	if every <= 0 || !p.rq.ask.Stream {
+		return func() {}
+	}
+	heart := relay.NewHeart(p.w, every, func() {
+		h := p.w.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-cache, no-transform")
+		h.Set("X-Accel-Buffering", "no")
+		p.w.WriteHeader(http.StatusOK)
+	})
+	return func() { p.begun = heart.Stop() }
+}

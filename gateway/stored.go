@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// stored passes on what concerns a response that a seller keeps: to get it, to delete or cancel it, or to list what it was made of.
+// It goes to the seller that made it, and costs nothing.
+func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
+	if refusal := rq.identify(); refusal != nil {
+		return refusal
+	}
+	key := rq.gw.responseKey(rq.member.Name, id)
+	made, ok := rq.gw.responses.Get(key, rq.begun)
+	if !ok {
+		return dialect.ResponseNotFound("")
+	}
+	seller := rq.gw.index(rq.r.Context()).Seller(made.Seller.ID)
+	if seller == nil || seller.Key() != made.Seller || rq.gw.dropped(seller) {
+		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there any more.")
+	}
+	p.seller, rq.served = seller.ID, made.Model
+	bearer, giveBack, err := rq.gw.bearer(rq.r.Context(), seller)
+	if err != nil {
+		rq.log.Info("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
+		return dialect.NoSeller(retryLater).Because("There is no token just now for the seller that made this response.")
+	}
+	defer giveBack()
+	ctx, cancel := context.WithTimeout(rq.r.Context(), rq.gw.settings.DeadlinesAt(seller.ID).Unstreamed)
+	defer cancel()
+	defer context.AfterFunc(rq.gw.shutdown, cancel)()
+	header := relay.RequestHeader(rq.r.Header, rq.id, rq.id)
+	if own, ok := rq.gw.account(seller); ok {
+		header.Set(own.Header, own.Value)
+		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
+	} else {
+		header.Set("Authorization", "Bearer "+bearer)
+	}
+	url := seller.BaseURL + dialect.ResponsesPath + "/" + id + part
+	if rq.r.URL.RawQuery != "" {
+		url += "?" + rq.r.URL.RawQuery
+	}
+	response, err := relay.Send(ctx, relay.Call{Method: rq.r.Method, URL: url, Header: header, Transport: rq.gw.transport(seller)})
+	if err != nil {
+		rq.log.Warn("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
+		return dialect.Upstream(retryLater).Because("The seller that made this response could not be reached.")
+	}
+	refusal := p.pass(response, cancel)
+	if rq.r.Method == http.MethodDelete && response.StatusCode <= 299 {
+		rq.gw.responses.Forget(key, time.Now())
+	}
+	return refusal
+}
+
+// bearer gives a token that is there for a seller, with how to give it back; an own account needs none. None is bought.
+func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer string, giveBack func(), err error) {
+	if _, own := gw.account(seller); own {
+		return "", func() {}, nil
+	}
+	lease, err := gw.desk.Lease(ctx, purchase.Want{SellerID: seller.ID, Origin: seller.Origin, BaseURL: seller.BaseURL, NoPurchase: true})
+	if err != nil {
+		return "", nil, err
+	}
+	return lease.Bearer(), func() { lease.Return(0) }, nil
+}
+
+// pass sends the client what a seller has answered about a response that it keeps.
+func (p *reply) pass(response *http.Response, cancel context.CancelFunc) *dialect.Refusal {
+	status := response.StatusCode
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusForbidden, status >= 300 && status <= 399,
+		relay.Compressed(response.Header):
+		_ = response.Body.Close()
+		return dialect.Upstream(retryLater).Final() // it is about our account, or no answer
+	case status <= 299 && isEventStream(response.Header):
+		p.passStream(response, cancel)
+		return nil
+	}
+	defer response.Body.Close()
+	taken := int64(0)
+	share := memory.enter(p.rq.member.Name)
+	defer share.leave()
+	defer func() { share.give(taken) }()
+	body, more, err := relay.ReadWhole(metered{response.Body, share, &taken}, maxWholeAnswer)
+	switch {
+	case errors.Is(err, errNoMemory), errors.Is(err, errMemberMemory), more:
+		return dialect.Unavailable(time.Second, "This response is too large to be passed on just now.")
+	case err != nil:
+		return dialect.Upstream(retryLater).Because("The answer of the seller that made this response broke off.")
+	}
+	p.describe()
+	relay.AnswerHeader(p.w.Header(), response.Header, true)
+	p.w.WriteHeader(status)
+	_, _ = p.w.Write(body) // a client that has left needs no answer
+	return nil
+}
+
+// passStream is pass for a response that comes as a stream of its events.
+func (p *reply) passStream(response *http.Response, cancel context.CancelFunc) {
+	events := dialect.Lookup(dialect.ResponsesPath).Events()
+	stream := relay.NewStream(response.Body, cancel, relay.StreamOptions{
+		Watcher: events, Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown.Done(), ClientGone: p.rq.r.Context().Done(),
+		BreakPause: relay.BreakPause,
+	})
+	defer stream.Close()
+	p.describe()
+	relay.AnswerHeader(p.w.Header(), response.Header, false)
+	p.w.WriteHeader(response.StatusCode)
+	if ending := stream.Relay(p.w); ending == relay.Broken || ending == relay.Shutdown {
+		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
+	}
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
+)
+
+// A store that is mapped into memory gets no error from a full disk: a write to a page without a block ends the process. So what it
+// writes to has its blocks before.
+//
+//   - Its log is a file of 32 MiB, of which it uses half. It is given these blocks when the store opens, and the next one is made
+//     ahead, empty but with its blocks: Badger takes an empty file of that name for a new one.
+//   - When a log is full, a table is made of it, and now and then tables are merged. Badger makes these files itself, and writes to
+//     them at once. So no log is filled up while there is less free than they need.
+//   - A reserve on the disk is given up when it is needed for that, and for the tables that a close makes. Where it is not enough the
+//     store is not closed, but left as a process that is killed leaves it.
+const (
+	memTableSize = 16 << 20
+	logBlocks    = memTableSize + 3<<20 // a log is full once it has that size, by one transaction more at the most
+	logRoom      = 12 << 20             // of commits, generously guessed, surely fit into a log
+	tableRoom    = 128 << 20            // is enough to make a table of a log, and to merge the newest tables
+	reserveSize  = 64 << 20
+	reserveName  = "RESERVE"
+)
+
+// growth is what the store does about its files before they grow. It belongs to the one who commits.
+type growth struct {
+	next    *os.File // the next log; nil: there is none
+	nextID  int
+	written int // guessed, into the log since it was begun
+	reserve bool
+}
+
+// startGrowth gives the open log its blocks, and makes the next one ahead.
+func (s *Store) startGrowth() error {
+	if !allocates || s.space == nil {
+		return nil
+	}
+	logs, err := filepath.Glob(filepath.Join(s.dir, "*"+logExt))
+	if err != nil {
+		return err
+	}
+	for _, path := range logs {
+		id, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), logExt))
+		if err != nil {
+			continue
+		}
+		s.growth.nextID = max(s.growth.nextID, id+1)
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err == nil {
+			err = errors.Join(allocate(f, logBlocks), f.Close())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is a table by now
+			return fmt.Errorf("ledger: %w: its log can't be given its blocks: %w", ErrNoRoom, err)
+		}
+	}
+	s.makeReserve()
+	return s.makeNext()
+}
+
+const logExt = ".mem"
+
+// makeNext makes the next log.
+func (s *Store) makeNext() error {
+	path := filepath.Join(s.dir, fmt.Sprintf("%05d%s", s.growth.nextID, logExt))
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = allocate(f, logBlocks); err == nil {
+		err = atomicfile.SyncDir(s.dir)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close(), os.Remove(path))
+	}
+	s.growth.next = f
+	return nil
+}
+
+// Prepare makes sure that a commit of about so many bytes finds room. It is called before each, by whoever commits. ErrNoRoom says
+// that the store must not be written to now: there may be room later.
+func (s *Store) Prepare(bytes int) error {
+	g := &s.growth
+	if !allocates || s.space == nil {
+		return nil
+	}
+	if g.next != nil {
+		if info, err := g.next.Stat(); err == nil && info.Size() > 0 { // the store has taken it
+			_ = g.next.Close()
+			g.next, g.written = nil, 0
+			g.nextID++
+		}
+	}
+	if g.next == nil {
+		err := s.makeNext()
+		if err == nil {
+			s.makeReserve()
+		} else if g.written+bytes >= logRoom {
+			return s.noRoom(err)
+		}
+	}
+	if g.written+bytes >= logRoom { // it may be full with that
+		if err := s.need(tableRoom); err != nil {
+			return err
+		}
+	}
+	g.written += bytes
+	return nil
+}
+
+// need gives up the reserve where there is less free than that, and says where that is not enough.
+func (s *Store) need(room uint64) error {
+	free, _, err := s.space(s.dir)
+	if err == nil && free < room && s.dropReserve() {
+		free, _, err = s.space(s.dir)
+	}
+	if err == nil && free < room {
+		return s.noRoom(nil)
+	}
+	return nil // what can't be seen is taken for room
+}
+
+func (s *Store) noRoom(err error) error {
+	if err != nil {
+		return fmt.Errorf("ledger: %w: %w", ErrNoRoom, err)
+	}
+	return fmt.Errorf("ledger: %w for %s", ErrNoRoom, s.dir)
+}
+
+// makeReserve takes blocks for hard times, while times are good.
+func (s *Store) makeReserve() {
+	if free, _, err := s.space(s.dir); s.growth.reserve || err != nil || free < minRoom+reserveSize {
+		return
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, reserveName), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		err = errors.Join(allocate(f, reserveSize), f.Close())
+	}
+	if s.growth.reserve = err == nil; err != nil {
+		s.log.Debug("ledger.disk.reserve", zap.Error(err)) // it does without
+	}
+}
+
+// dropReserve gives up what was taken, and tells whether there was something.
+func (s *Store) dropReserve() bool {
+	s.growth.reserve = false
+	return os.Remove(filepath.Join(s.dir, reserveName)) == nil
+}
+
+// Close closes the store. Where not even that has room it stays open, and the error says so: what was committed is on the disk, and
+// the next process finds it as after a crash.
+func (s *Store) Close() error {
+	if s.space == nil {
+		return s.DB.Close()
+	}
+	s.dropReserve()
+	if err := s.need(tableRoom); err != nil && allocates {
+		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk", err)
+	}
+	err := s.DB.Close()
+	if next := s.growth.next; next != nil {
+		err = errors.Join(err, next.Close(), os.Remove(next.Name()))
+	}
+	return err
+}
+
+// clearAhead removes what a process before this one has made ahead: it is empty. The directory must be locked.
+func clearAhead(dir string) error {
+	logs, err := filepath.Glob(filepath.Join(dir, "*"+logExt))
+	if err != nil {
+		return err
+	}
+	for _, path := range logs {
+		if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, reserveName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// hasReserve tells whether a process that was killed has left something to give up.
+func hasReserve(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, reserveName))
+	return err == nil
+}
+
+// roomToOpen finds out whether there is room before the store is touched. The directory need not be there yet.
+func roomToOpen(dir string, space Space) error {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Stat(at); err != nil && at != filepath.Dir(at) {
+			continue
+		}
+		free, _, err := space(at)
+		if err != nil || free >= minRoom {
+			return nil
+		}
+		return fmt.Errorf("ledger: %w: %d MiB are left for %s and 256 are needed; make room", ErrNoRoom, free>>20, dir)
+	}
+}

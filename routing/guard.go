@@ -1,0 +1,110 @@
+package routing
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
+)
+
+const (
+	// orderTime is how long a request waits for a guest policy, gatherTime how long the background does.
+	orderTime  = 200 * time.Millisecond
+	gatherTime = 10 * time.Second
+	// maxStuck is how many calls of a guest that have not come back in time are put up with before no more are made.
+	maxStuck = 16
+	// warnEvery is how often the log tells of one guest's faults at the most.
+	warnEvery = time.Minute
+)
+
+// guard makes the calls of one guest policy: a panic ends the call and nothing else, and one that does not come back is left
+// behind.
+type guard struct {
+	module string
+	logger *zap.Logger
+	hook   func(module, call string) // may be nil
+
+	stuck  atomic.Int32
+	warned atomic.Int64 // in nanoseconds of Unix time
+}
+
+// call gives what the guest gives, within a time; ok is false where it gives nothing.
+func (g *guard) call(name string, within time.Duration, f func() []selection.Candidate) (list []selection.Candidate, ok bool) {
+	if g.stuck.Load() >= maxStuck {
+		g.trouble(name, "it does not come back from earlier calls, and is not asked any more", nil)
+		return nil, false
+	}
+	type result struct {
+		list []selection.Candidate
+		ok   bool
+	}
+	done := make(chan result, 1)
+	var state atomic.Int32 // 1: somebody was told that it is late
+	go func() {
+		var r result
+		defer func() {
+			if !r.ok {
+				g.trouble(name, "it panicked", recover())
+			}
+			done <- r
+			if !state.CompareAndSwap(0, 2) {
+				g.stuck.Add(-1)
+			}
+		}()
+		r.list = f()
+		r.ok = true
+	}()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.list, r.ok
+	case <-timer.C:
+	}
+	g.stuck.Add(1)
+	if !state.CompareAndSwap(0, 1) { // it has come back at this very moment
+		g.stuck.Add(-1)
+		r := <-done
+		return r.list, r.ok
+	}
+	g.trouble(name, fmt.Sprintf("it did not come back within %s", within), nil)
+	return nil, false
+}
+
+// trouble counts a fault of the guest, and tells of it once a minute.
+func (g *guard) trouble(call, reason string, panicked any) {
+	if g.hook != nil {
+		g.hook(g.module, call)
+	}
+	now, before := time.Now().UnixNano(), g.warned.Load()
+	if now-before < int64(warnEvery) || !g.warned.CompareAndSwap(before, now) {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("policy", g.module), zap.String("call", call), zap.String("reason", reason),
+		zap.String("hint", "the registry's order serves meanwhile"),
+	}
+	if panicked != nil {
+		fields = append(fields, zap.String("panic", plain(fmt.Sprint(panicked), 200)), zap.String("stack", plain(string(debug.Stack()), 2000)))
+	}
+	g.logger.Warn("selection.policy.failed", fields...)
+}
+
+// plain gives the first bytes of a text without what is not printable.
+func plain(text string, most int) string {
+	text = text[:min(len(text), most)]
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return -1
+		}
+		return r
+	}, text)
+}
