@@ -96,11 +96,12 @@ func (g *dealings) brake() (lost money.Micros, why error) {
 	return 0, nil
 }
 
-// suspects tells whether the last token that counts served next to nothing, and so may this one, which does not count yet.
-func (g *dealings) suspects(l *life) bool {
+// suspects tells whether this one, which does not count yet, may be the second token in a row to have served next to nothing; gone
+// says that another one's credit is spent, too.
+func (g *dealings) suspects(l *life, gone bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.last[0].bad() && !l.told && l.bad()
+	return (gone || g.last[0].bad()) && !l.told && l.bad()
 }
 
 // on tells whether the last two served next to nothing. g.mu is held.
@@ -173,13 +174,23 @@ func (s *shelf) condemn(t *token) {
 	}
 }
 
-// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked, after one that was
-// worth next to nothing. s.mu is held.
+// unsettled tells whether a token has ended, or has nothing left, whose worth is not known yet, as its last requests are being booked,
+// after one that was worth next to nothing. s.mu is held.
 func (s *shelf) unsettled() bool {
 	for _, t := range s.retired {
-		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life) {
+		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life, false) {
 			return true
 		}
+	}
+	gone := false
+	for _, t := range *s.tokens.Load() {
+		if t.out() == 0 || t.balance.Load() > 0 {
+			continue
+		}
+		if s.dealings.suspects(t.life, gone) {
+			return true
+		}
+		gone = gone || s.dealings.suspects(t.life, true)
 	}
 	return false
 }
