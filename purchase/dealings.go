@@ -156,8 +156,8 @@ const lifetime = time.Hour - time.Minute
 // judge counts the tokens of the shelf that have ended. s.mu is held.
 func (s *shelf) judge() {
 	for _, t := range *s.tokens.Load() {
-		if t.balance.Load() <= 0 && t.out() == 0 {
-			s.dealings.count(t.life) // it is spent, by whatever
+		if t.gone() && t.out() == 0 {
+			s.dealings.count(t.life)
 		}
 	}
 	for _, t := range s.retired {
@@ -184,7 +184,7 @@ func (s *shelf) unsettled() bool {
 	}
 	gone := false
 	for _, t := range *s.tokens.Load() {
-		if t.out() == 0 || t.balance.Load() > 0 {
+		if t.out() == 0 || !t.gone() {
 			continue
 		}
 		if s.dealings.suspects(t.life, gone) {
@@ -193,6 +193,11 @@ func (s *shelf) unsettled() bool {
 		gone = gone || s.dealings.suspects(t.life, true)
 	}
 	return false
+}
+
+// gone tells whether nothing is left of the token, by whatever, or nearly nothing was granted: it can't serve a tenth of what was paid.
+func (t *token) gone() bool {
+	return t.balance.Load() <= 0 || t.asked() && money.Micros(t.credit) < t.life.paid/10
 }
 
 // ranOut tells whether a token has lived as long as can be expected.

@@ -120,9 +120,6 @@ const (
 // put adds a token to those that serve, unless it can't be used again: then it is for those that bought it, or, where they
 // have all gone, for the first one to come. s.mu is held.
 func (s *shelf) put(t *token, deadline time.Time) {
-	if money.Micros(t.credit) < t.life.paid/10 {
-		s.dealings.count(t.life) // it can't be worth a tenth of what was paid
-	}
 	switch {
 	case t.expires.After(deadline):
 		tokens := append(slices.Clone(*s.tokens.Load()), t)
