@@ -38,8 +38,10 @@ func (d *diagnosis) closed(ctx context.Context, l *ledger.Ledger, from *source) 
 	for _, p := range l.OpenPurchases() {
 		d.purchase(&p)
 	}
+	losses, _ := l.Losses(ctx) // where it fails, so has what stands above
 	for _, s := range sellers {
 		d.unconfirmed(shown(s.SellerID), s.UnconfirmedMicros)
+		d.losses(shown(s.SellerID), losses[s.SellerID])
 	}
 }
 

@@ -118,7 +118,13 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 func remark(s *admin.Seller, now time.Time) string {
 	var remarks []string
 	if s.NoMoreMoney {
-		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing")
+		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing, "+s.LostMicros.String()+" are lost")
+	}
+	if s.DisputedMicros > 0 {
+		remarks = append(remarks, s.DisputedMicros.String()+" in dispute")
+	}
+	if s.SetBackUntil != nil && s.SetBackUntil.After(now) {
+		remarks = append(remarks, "asked after the others for "+s.SetBackUntil.Sub(now).Round(time.Second).String()+", as it overbilled")
 	}
 	if s.DueAt != nil && s.DueAt.After(now) {
 		remarks = append(remarks, "asked again in "+s.DueAt.Sub(now).Round(time.Second).String())
