@@ -77,7 +77,7 @@ func (rq *request) match() story {
 			rq.shape = dialect.Anthropic
 		}
 		return rq.models
-	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket():
+	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket(): // which is told at the door
 		rq.shape = rq.endpoint.Shape
 		return rq.infer
 	}
