@@ -21,6 +21,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
@@ -148,6 +149,7 @@ func (h *Handler) Cleanup() error {
 		return nil // it was never provisioned whole
 	}
 	h.door.Retire()
+	market.Unwanted(h.settings.LedgerDir)
 	if !caddy.Exiting() {
 		return nil
 	}
