@@ -149,7 +149,9 @@ func (h *Handler) Cleanup() error {
 		return nil // it was never provisioned whole
 	}
 	h.door.Retire()
-	market.Unwanted(h.settings.LedgerDir)
+	if h.settings != nil {
+		market.Unwanted(h.settings.LedgerDir)
+	}
 	if !caddy.Exiting() {
 		return nil
 	}
