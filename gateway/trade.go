@@ -138,7 +138,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		}
 	case routing.Retry:
 		t.there.again = a.lease.Again()
-		t.repeated = t.repeated || !d.WithoutUsage
+		t.repeated = true
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		if d.WithoutUsage {
