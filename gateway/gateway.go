@@ -145,9 +145,14 @@ func (gw *Gateway) join(o Options) error {
 			return err
 		}
 		gw.registry = registry
-		gw.joined = append(gw.joined, release, registry.Watch(func(d *routing.Document) {
+		named := gw.namedSellers(o.Policy)
+		gw.joined = append(gw.joined, m.HoldNamed(gw.table, named), release, registry.Watch(func(d *routing.Document) {
 			gw.table.Update(d)
 			gw.desk.SellersChanged()
+			for _, id := range market.Unknown(gw.table, named) {
+				gw.log.Warn("selection.seller.unknown", zap.String("seller", id),
+					zap.String("hint", "it stands in default_seller or selection manual, and neither the registry nor the config has it: is it mistyped?"))
+			}
 		}))
 	}
 	gw.joined = append(gw.joined, m.HoldResolver(gw.resume))
