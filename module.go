@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -21,6 +22,11 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
+	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
@@ -32,6 +38,9 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
 	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(new(x402.Method))
+	caddy.RegisterModule(new(clawtip.Method))
+	caddy.RegisterModule(new(commandpay.Method))
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}
@@ -43,6 +52,15 @@ func init() {
 }
 
 // Handler is the gateway: it answers the paths of the model APIs and gives all other requests to the next handler.
+//
+// This handler sets placeholders, as soon as their values are known:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.tokenbuddy.member}` | The member that the request is of
+// `{http.tokenbuddy.model}` | The id of the model that is served, after aliases
+// `{http.tokenbuddy.seller}` | The id of the seller whose answer it is, else of the one that was asked last
+// `{http.tokenbuddy.billed_micros}` | What the seller took, in millionths of a US dollar; 0 while that is not booked. It is there once the request has ended, if a seller was asked
 type Handler struct {
 	config.Config
 
@@ -112,6 +130,12 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
 		}
 		name := mod.(caddy.Module).CaddyModule().ID.Name()
+		if named, ok := mod.(payment.Named); ok {
+			name = named.MethodName()
+		}
+		if slices.ContainsFunc(h.methods, func(m purchase.NamedMethod) bool { return m.Name == name }) {
+			return fmt.Errorf("loading the payment methods: %s is there twice: give each its own name", name)
+		}
 		h.methods = append(h.methods, purchase.NamedMethod{Name: name, Method: method})
 	}
 	return nil
@@ -139,6 +163,9 @@ func (h *Handler) Cleanup() error {
 		return nil // it was never provisioned whole
 	}
 	h.door.Retire()
+	if h.settings != nil {
+		market.Unwanted(h.settings.LedgerDir)
+	}
 	if !caddy.Exiting() {
 		return nil
 	}

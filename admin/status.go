@@ -25,6 +25,8 @@ type Status struct {
 	Losses map[string]ledger.Losses `json:"losses,omitempty"`
 	// Unpriced are models of which a seller says no price, the first of them: nobody knows what they cost before they are asked.
 	Unpriced []market.Unpriced `json:"unpriced,omitempty"`
+	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
+	UnknownSellers []string `json:"unknownSellers,omitempty"`
 }
 
 // LedgerStatus is how the ledger stands.
@@ -56,7 +58,7 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(),
-		Losses: losses, Unpriced: m.Unpriced(),
+		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session,

@@ -33,6 +33,10 @@ func (d *diagnosis) gateway(status *admin.Status) {
 		d.losses(shown(id), status.Losses[id])
 	}
 	d.unpriced(status.Unpriced)
+	for _, id := range status.UnknownSellers {
+		d.wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", shown(id)),
+			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")
+	}
 	d.limit("daily_limit", status.Credit.DayMicros, status.Credit.DailyLimit, "at midnight UTC")
 	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, "when the process starts again")
 }

@@ -53,7 +53,7 @@ knows, and what became of the money there.`,
 	}
 	from.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	cmd.AddCommand(forgiveCommand())
+	cmd.AddCommand(forgiveCommand(), refreshCommand())
 	return cmd
 }
 
@@ -74,6 +74,36 @@ func forgiveCommand() *cobra.Command {
 	}
 	from.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func refreshCommand() *cobra.Command {
+	var from gatewayFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "refresh",
+		Short: "Reads the registry now, and lists the sellers that there are then",
+		Args:  cobra.NoArgs,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			g, err := from.gateway()
+			if err != nil {
+				return err
+			}
+			var registries []routing.RegistryStatus
+			if _, err := g.get(ctx, http.MethodPost, "registry", nil, &registries); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, registries)
+			}
+			for _, r := range registries {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: version %s, %d sellers, %d entries left out\n", shown(r.URL), shown(r.Version), r.Sellers, r.LeftOut)
+			}
+			return g.sellers(ctx, cmd, http.MethodGet, nil, false)
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON: how the registries are then")
 	return cmd
 }
 

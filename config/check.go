@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -89,7 +90,22 @@ func (c *Config) checkSelection() error {
 	if err != nil {
 		return err
 	}
-	return at(name, selectionGuest.check(name))
+	return at(name, cmp.Or(selectionGuest.check(name), c.checkManual(name)))
+}
+
+// checkManual finds a seller that is not there, where all of them are pinned. A registry's are known later: the log and the doctor
+// say it then.
+func (c *Config) checkManual(policy string) error {
+	var said struct {
+		Seller string `json:"seller"`
+	}
+	if c.Registry != nil || policy != "manual" || json.Unmarshal(c.SelectionRaw, &said) != nil || said.Seller == "" {
+		return nil
+	}
+	if c.pins(said.Seller) {
+		return nil
+	}
+	return fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", said.Seller)
 }
 
 func (c *Config) checkPayments() error {
@@ -102,12 +118,24 @@ func (c *Config) checkPayments() error {
 		if err := paymentGuest.check(name); err != nil {
 			return at(name, err)
 		}
-		if seen[name] {
-			return at(name, errRepeated)
+		known := paymentName(raw, name)
+		if seen[known] {
+			return at(known, errRepeated)
 		}
-		seen[name] = true
+		seen[known] = true
 	}
 	return nil
+}
+
+// paymentName is the name that sellers know a payment method by: what its configuration calls it, else its module's.
+func paymentName(raw json.RawMessage, module string) string {
+	var config struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(raw, &config) == nil && config.Name != "" {
+		return config.Name
+	}
+	return module
 }
 
 func (p *PurchaseConfig) check() error {

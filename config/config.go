@@ -236,7 +236,8 @@ type FailoverConfig struct {
 	// The most further attempts at the same seller. Default: 1.
 	Retries *int `json:"retries,omitempty"`
 
-	// How long the first opening of a seller's circuit lasts; it doubles up to 10 minutes. Default: 30s.
+	// How long the first opening of a seller's circuit lasts; it doubles up to 10 minutes. Sites that share a ledger must agree
+	// on it. Default: 30s.
 	Cooldown caddy.Duration `json:"cooldown,omitempty"`
 }
 
@@ -259,7 +260,7 @@ type MemberConfig struct {
 	// run of characters, slashes too, and a ? for one character. Default: every model.
 	Models []string `json:"models,omitempty"`
 
-	// How many requests the member may make. Default: no limit.
+	// How many requests the member may make. Sites that share a ledger must agree on it. Default: no limit.
 	Rate *RateConfig `json:"rate,omitempty"`
 }
 

@@ -39,7 +39,7 @@ func at(word string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if inner, ok := err.(*fault); ok {
+	if inner, ok := err.(*fault); ok { //nolint:errorlint // what is wrapped around a path must not be lost
 		return &fault{word + " " + inner.path, inner.err}
 	}
 	return &fault{word, err}

@@ -33,6 +33,10 @@ import (
 // beCaddy in the environment makes the test binary the Caddy that the tests start, so that no other build is needed.
 const beCaddy = "TOKENBUDDY_E2E_CADDY"
 
+// coverDir in the environment is where the Caddys that the tests start write down what of the code they have run. GOCOVERDIR
+// itself go test sets as it likes.
+const coverDir = "TOKENBUDDY_GOCOVERDIR"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(beCaddy) != "" {
 		caddycmd.Main()
@@ -60,7 +64,7 @@ func newCaddy(t testing.TB, tokenbuddy string) *caddy {
 	t.Helper()
 	c := &caddy{t: t, dir: t.TempDir(), site: freeAddress(t), admin: freeAddress(t), log: new(output)}
 	c.configure(tokenbuddy)
-	t.Cleanup(c.kill)
+	t.Cleanup(c.end)
 	return c
 }
 
@@ -98,6 +102,9 @@ func (c *caddy) command(args ...string) *exec.Cmd {
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), beCaddy+"=1", "HOME="+c.dir,
 		"XDG_DATA_HOME="+filepath.Join(c.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(c.dir, "config"))
+	if dir := os.Getenv(coverDir); dir != "" {
+		cmd.Env = append(cmd.Env, "GOCOVERDIR="+dir)
+	}
 	cmd.Env = append(cmd.Env, c.env...)
 	return cmd
 }
@@ -159,6 +166,18 @@ func (c *caddy) stop() {
 		c.t.Fatalf("caddy does not stop:\n%s", c.log)
 	}
 	c.log.forget("serving initial configuration")
+}
+
+// end ends Caddy after a test: at once, but where coverage is asked for, which a process writes down when it exits by itself.
+func (c *caddy) end() {
+	if os.Getenv(coverDir) != "" && c.cmd != nil && c.cmd.Process != nil {
+		_ = c.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-c.exited:
+		case <-time.After(10 * time.Second):
+		}
+	}
+	c.kill()
 }
 
 // kill ends Caddy with SIGKILL, if it runs.

@@ -60,7 +60,7 @@ func TestConnect(t *testing.T) { // not parallel: the SDKs read the environment
 				if err != nil {
 					t.Fatal(err)
 				}
-				answer = string(res.ID)
+				answer = res.ID
 			}
 			if all := c.entries("inference"); len(all) != before+1 || all[before].Member != "ada" || answer == "" {
 				t.Errorf("answered %q, and booked as %+v", answer, all[before:])

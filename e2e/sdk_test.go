@@ -270,7 +270,7 @@ func askEmbeddings(t *testing.T, c *sdks, model string) string {
 
 func messageParams(model string) anthropic.MessageNewParams {
 	return anthropic.MessageNewParams{
-		Model: anthropic.Model(model), MaxTokens: 64,
+		Model: model, MaxTokens: 64,
 		System:   []anthropic.TextBlockParam{{Text: "Be brief."}},
 		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Hello there"))},
 	}

@@ -24,9 +24,9 @@ type answer struct {
 	events   *dialect.Events  // of the stream
 	bytes    []byte           // of an answer that is no stream: its body, or the first of it
 	more     bool             // there is more of it to come
+	none     bool             // it is at 2xx, but answers nothing
 	ended    bool             // all of it has come
 	words    *dialect.Answer  // of a good answer that is no stream: what it says of itself, read as it passes
-	none     bool             // it is at 2xx, but answers nothing
 	taken    int64            // of the memory
 }
 
@@ -141,7 +141,7 @@ func (a *attempt) begin() routing.Outcome {
 	case relay.Broken:
 		a.timedOut = n.stream.Silent()
 	case relay.Shutdown:
-		a.fault = ours
+		a.ours = true
 	}
 	return routing.Outcome{Kind: routing.Deadline, Status: status}
 }

@@ -32,22 +32,13 @@ type attempt struct {
 	until     time.Time     // when that will be there; zero: nobody knows
 	asksUsage bool          // the stream was asked for its usage, which the client had not
 
-	outcome  routing.Outcome
-	fault    fault
+	outcome routing.Outcome
+	// ours: a failure is not the seller's fault. The process is about to exit, the request's time was over before the seller was
+	// asked, or this site's config keeps it from the seller's address.
+	ours     bool
 	timedOut bool
 	err      error // why there is no token or no answer
 }
-
-// fault says whose an attempt's failure is, beyond what its outcome says by itself.
-type fault uint8
-
-const (
-	// sellers: the seller's, unless the outcome lays it on the client.
-	sellers fault = iota
-	// ours: the process is about to exit, the request's time was over before the seller was asked, or this site's config keeps it
-	// from the seller's address.
-	ours
-)
 
 // admit asks the seller's circuit for leave to send it the request.
 func (a *attempt) admit(force bool) (ok bool) {
@@ -63,7 +54,7 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 		return
 	}
 	if !a.rq.ask.Stream && a.timeLeft() <= 0 {
-		a.outcome, a.timedOut, a.fault = routing.Outcome{Kind: routing.Deadline}, true, ours
+		a.outcome, a.timedOut, a.ours = routing.Outcome{Kind: routing.Deadline}, true, true
 		return
 	}
 	a.call = newCall(a.rq, a.timeLeft())
@@ -71,7 +62,7 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 		a.hold = a.placeHold()
 	}
 	a.rq.log.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
-	response, err := a.send()
+	response, err := a.send() //nolint:bodyclose // answer.close does it
 	if err != nil {
 		a.err = err
 		a.outcome = a.broken()
@@ -107,7 +98,7 @@ func (a *attempt) failure() routing.Result {
 	r := routing.Result{Outcome: a.outcome}
 	var call *relay.CallError
 	switch {
-	case a.fault == ours:
+	case a.ours:
 		r.Kind = routing.ClientGone // it counts for nothing
 	case errors.Is(a.err, purchase.ErrUnreached):
 		r.Kind, r.NoConnection = routing.Deadline, true

@@ -108,7 +108,7 @@ func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
 		a.lease.Spent()
 	}
 	if a.hold.id != t.lastHold() {
-		in.HoldID = "" // the hold there is is another attempt's
+		in.HoldID = "" // the hold that stands is another attempt's
 	}
 	b.settle(b.rq.gw.ledger.Waste, a, in)
 }
@@ -121,19 +121,9 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 	gw := b.rq.gw
 	gw.background(func() {
 		booked, err := b.await(write, booking, in)
-		if booked.Told {
-			a.lease.Told()
-		}
-		a.lease.Doubt(booked.InDoubt, booked.DoubtEnds)
 		switch {
-		case err == nil && booked.Entry != nil && booked.Entry.Served == nil:
-			a.lease.Lose(booked.TokenDelta)
 		case err == nil:
-			var cost money.Micros
-			if booked.Entry != nil {
-				cost = booked.Entry.Served.ExpenseMicros
-			}
-			a.lease.Settle(booked.TokenDelta, cost)
+			a.lease.Settle(booked)
 		case gw.ledger.Err() == nil:
 			a.lease.Return(0)
 		default:

@@ -114,10 +114,10 @@ func (a *attempt) broken() routing.Outcome {
 	case errors.Is(cause, errDeadline):
 		a.timedOut = true
 	case errors.Is(cause, errShutdown):
-		a.fault = ours
+		a.ours = true
 	}
 	if forbidden(a.err) {
-		a.fault = ours
+		a.ours = true
 	}
 	return routing.Outcome{Kind: routing.Deadline}
 }

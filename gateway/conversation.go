@@ -35,11 +35,9 @@ func (rq *request) identifyConversation() (key affinityKey) {
 }
 
 // prefer says which seller the request is to go to first, because its prompt is cached there, or to that one alone, because
-// it builds on a response that the seller has made. A response that is not known is nobody's, or another member's.
-func (rq *request) prefer(q *routing.Query) *dialect.Refusal {
-	if q.Maker, rq.maker = rq.made.Seller, rq.made.Seller; q.Maker == (routing.SellerKey{}) && rq.goesOn() {
-		return dialect.ResponseNotFound("previous_response_id")
-	}
+// it builds on a response that the seller has made.
+func (rq *request) prefer(q *routing.Query) {
+	q.Maker, rq.maker = rq.made.Seller, rq.made.Seller
 	if rq.conversation != (affinityKey{}) {
 		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
 			q.Last, q.Cached = last, q.Ceiling.Prompt/2
@@ -48,7 +46,6 @@ func (rq *request) prefer(q *routing.Query) *dialect.Refusal {
 			}
 		}
 	}
-	return nil
 }
 
 // rememberConversation keeps who has served the conversation.
@@ -63,16 +60,18 @@ func (a *attempt) keepConversation(life time.Duration) {
 	}
 }
 
-// findMaker looks up who made the response that the request goes on from, and how long that was.
-func (rq *request) findMaker() {
-	if rq.goesOn() {
-		rq.made, _ = rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, rq.ask.PreviousResponseID), rq.begun)
+// findMaker looks up who made the response that the request goes on from, and how long that was. A response that is not known is
+// nobody's, or another member's.
+func (rq *request) findMaker() *dialect.Refusal {
+	id := rq.ask.PreviousResponseID
+	if id == "" || rq.endpoint.Protocol != dialect.Responses {
+		return nil
 	}
-}
-
-// goesOn tells whether the request goes on from a response.
-func (rq *request) goesOn() bool {
-	return rq.ask.PreviousResponseID != "" && rq.endpoint.Protocol == dialect.Responses
+	var known bool
+	if rq.made, known = rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun); !known {
+		return dialect.ResponseNotFound("previous_response_id")
+	}
+	return nil
 }
 
 // rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what

@@ -27,9 +27,7 @@ func (rq *request) route() *dialect.Refusal {
 		Served: served, Protocol: rq.endpoint.Protocol, Path: rq.endpoint.Path,
 		Ceiling: rq.expected(), Now: rq.begun, Member: rq.member.Name, Streamed: rq.ask.Stream,
 	}
-	if refusal := rq.prefer(&q); refusal != nil {
-		return refusal
-	}
+	rq.prefer(&q)
 	offers := index.Candidates(served, rq.endpoint.Protocol)
 	rq.candidates = rq.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
 	if len(rq.candidates) == 0 && rq.gw.table.Absence(&q, offers) != routing.NobodyServes {

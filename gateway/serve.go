@@ -30,18 +30,13 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	rq.id = requestID(r.Header.Get(wire.HeaderRequestID))
 	w.Header().Set(wire.HeaderRequestID, rq.id)
 	defer p.tell()
-	switch {
-	case r.Header.Get(wire.HeaderDeadline) != "":
-		p.refuse(dialect.Loop()) // only a gateway sends it: two of them point at each other
-		return nil
-	case r.URL.Path == dialect.ResponsesPath && isWebSocket(r):
-		p.refuse(dialect.UpgradeRequired())
+	if refusal := rq.atTheDoor(); refusal != nil {
+		p.refuse(refusal)
 		return nil
 	}
 	gw, err := d.enter(r.Context())
 	if err != nil {
-		d.log.Error("proxy.request.refused", zap.Error(err))
-		dialect.NoSeller(time.Second).Write(w, rq.shape, rq.id)
+		p.refuse(d.closed(err))
 		return nil
 	}
 	defer gw.leave()
@@ -53,6 +48,29 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	if refusal := story(p); refusal != nil {
 		p.refuse(refusal)
+	}
+	return nil
+}
+
+// closed is what a client is told whom the door does not let in.
+func (d *Door) closed(err error) *dialect.Refusal {
+	if noRoom(err) { // the log has it
+		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
+	}
+	d.log.Error("proxy.request.refused", zap.Error(err))
+	return dialect.NoSeller(time.Second)
+}
+
+// retryRoom is when to ask again where the ledger's disk is full: a human has to make room, and then it takes a moment.
+const retryRoom = 10 * time.Second
+
+// atTheDoor refuses what nobody has to be asked about.
+func (rq *request) atTheDoor() *dialect.Refusal {
+	switch {
+	case rq.r.Header.Get(wire.HeaderDeadline) != "":
+		return dialect.Loop() // only a gateway sends it: two of them point at each other
+	case rq.isWebSocket():
+		return dialect.UpgradeRequired() // which makes Codex use HTTP at once
 	}
 	return nil
 }
@@ -70,7 +88,7 @@ func (rq *request) match() story {
 			rq.shape = dialect.Anthropic
 		}
 		return rq.models
-	case rq.endpoint != nil && method == http.MethodPost:
+	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket(): // which is told at the door
 		rq.shape = rq.endpoint.Shape
 		return rq.infer
 	}
@@ -164,21 +182,23 @@ func (rq *request) read() *dialect.Refusal {
 		return refusal
 	}
 	rq.body = b
-	if rq.ask, refusal = rq.endpoint.Scan(b.bytes); refusal != nil {
+	if rq.ask, refusal = rq.endpoint.Scan(b.bytes); refusal == nil {
+		refusal = rq.findMaker()
+	}
+	if refusal != nil {
 		b.release()
 		return refusal
 	}
 	own := rq.r.Header.Get(wire.HeaderIdempotencyKey)
 	rq.repeatable = own != ""
 	rq.idempotencyKey = idempotencyKey(rq.member.Name, own)
-	rq.findMaker()
 	rq.cost = rq.costShape()
 	rq.promptHash = rq.gw.hashPrompt(b.bytes)
 	return nil
 }
 
-func isWebSocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+func (rq *request) isWebSocket() bool {
+	return rq.r.Method == http.MethodGet && rq.r.URL.Path == dialect.ResponsesPath && strings.EqualFold(rq.r.Header.Get("Upgrade"), "websocket")
 }
 
 // requestID is the client's own id where it is fit to stand in a header and a log, else a new one.

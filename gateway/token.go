@@ -47,7 +47,7 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		return routing.Outcome{Kind: routing.BudgetExceeded}
 	}
 	if forbidden(a.err) {
-		a.fault = ours
+		a.ours = true
 	}
 	return routing.Outcome{Kind: routing.PurchaseFailed}
 }

@@ -49,8 +49,8 @@ type choice struct {
 	answer  *attempt         // whose answer is to be delivered
 	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
 	refusal *dialect.Refusal // what the client is told
-	unpaid  bool             // the refusal is for want of a purchase
 	final   bool             // another try of the client's can't better what is shown
+	unpaid  bool             // the refusal is for want of a purchase
 	left    bool             // the client is gone
 	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
 }
@@ -138,7 +138,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		}
 	case routing.Retry:
 		t.there.again = a.lease.Again()
-		t.repeated = t.repeated || !d.WithoutUsage
+		t.repeated = true
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		if d.WithoutUsage {

@@ -31,8 +31,8 @@ func resolve(dir string, ignoresCase func(dir string) bool) (string, error) {
 		name = nameOnDisk(parent, name)
 	}
 	dir = filepath.Join(parent, name)
-	if real, err := filepath.EvalSymlinks(dir); err == nil && real != dir {
-		return resolve(real, ignoresCase) // a link
+	if to, err := filepath.EvalSymlinks(dir); err == nil && to != dir {
+		return resolve(to, ignoresCase) // a link
 	}
 	return dir, nil
 }

@@ -45,9 +45,9 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 	if err := s.desk.journal.Ready(); err != nil {
 		return nil, s.fail("buy", "", err)
 	}
-	if limit := s.desk.checkLimits(amount); limit != nil {
+	if limit := s.checkLimits(amount, now); limit != nil {
 		s.overLimit(limit, now)
-		return nil, s.overTheLimit(limit, now)
+		return nil, s.overTheLimit(limit)
 	}
 	if next, ok := s.dealings.countPurchase(now); !ok {
 		s.shutUntil(next)
@@ -78,27 +78,23 @@ func (s *shelf) distrust(now time.Time) error {
 }
 
 // overTheLimit is the error of a request that a limit stands in the way of.
-func (s *shelf) overTheLimit(limit *LimitError, now time.Time) error {
-	lack, until := limitLacks[limit.Limit], time.Time{}
-	if lack != LacksSession { // the others are of the day
-		until = now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
-	}
-	return s.lacks(lack, until, "buy", "", limit)
+func (s *shelf) overTheLimit(limit *LimitError) error {
+	return s.lacks(limitLacks[limit.Limit], limit.Resets, "buy", "", limit)
 }
 
 // checkLimits spares a seller the question where a limit is spent already. What counts is checked when it is written.
-func (d *Desk) checkLimits(amount money.Micros) *LimitError {
-	day, session := d.journal.Spent()
-	limits := d.limits()
+func (s *shelf) checkLimits(amount money.Micros, now time.Time) *LimitError {
+	day, session := s.desk.journal.Spent()
+	limits, midnight := s.desk.limits(), now.UTC().Truncate(24*time.Hour).Add(24*time.Hour)
 	for _, l := range []LimitError{
-		{Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: day, AmountMicros: amount},
+		{Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: day, AmountMicros: amount, Resets: midnight},
 		{Limit: ledger.SessionLimit, LimitMicros: limits.Session, SpentMicros: session, AmountMicros: amount},
 	} {
 		if l.LimitMicros >= 0 && l.SpentMicros.Add(amount) > l.LimitMicros {
 			return &l
 		}
 	}
-	return nil
+	return s.dealings.overLimit(amount, limits.Seller, now)
 }
 
 const budgetExceeded = "budget_exceeded"

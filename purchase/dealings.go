@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -19,6 +20,8 @@ type dealings struct {
 	mu       sync.Mutex   // protects all following fields; taken after a shelf's
 	started  [3]time.Time // the last purchases, the newest first
 	last     [2]*life     // of the last two tokens that have ended or were refused for no reason, the newest first
+	limited  *LimitError  // the seller's limit of the day, when it stood in the way last
+	asked    time.Time    // when that was
 	withheld string       // the purchase that was paid, as the rail knows, and not granted: no money comes before a human has looked
 	braked   bool         // it was said that it gets no more money
 }
@@ -28,6 +31,16 @@ type life struct {
 	paid   money.Micros
 	booked atomic.Int64
 	told   bool // it counts already; the dealings' mu protects it
+}
+
+// bring notes how much of the token members have borne by now. Bookings may come out of their order.
+func (l *life) bring(borne int64) {
+	for {
+		known := l.booked.Load()
+		if borne <= known || l.booked.CompareAndSwap(known, borne) {
+			return
+		}
+	}
 }
 
 // bad tells whether less than a tenth of what was paid has served.
@@ -61,6 +74,29 @@ func (g *dealings) twoOfThisMinute(now time.Time) bool {
 	defer g.mu.Unlock()
 	second := g.started[1]
 	return !second.IsZero() && now.Sub(second) < time.Minute
+}
+
+// limit keeps that the seller's limit of the day stands in the way.
+func (g *dealings) limit(e *LimitError, now time.Time) {
+	if e.Limit != ledger.SellerLimit {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limited, g.asked = e, now
+}
+
+// overLimit spares the seller a question while its limit is known to stand in the way.
+func (g *dealings) overLimit(amount, limit money.Micros, now time.Time) *LimitError {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.limited
+	if e == nil || e.LimitMicros != limit || now.Sub(g.asked) >= time.Minute || !now.Before(e.Resets) || e.SpentMicros.Add(amount) <= limit {
+		return nil
+	}
+	again := *e
+	again.AmountMicros = amount
+	return &again
 }
 
 // count puts a token's life among the last two, once. What it has served counts up to the moment when money is wanted.

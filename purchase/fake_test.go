@@ -153,16 +153,17 @@ func (s *fakeSeller) wantCalls(t *testing.T, create, complete int) {
 
 // fakeJournal is a journal in memory.
 type fakeJournal struct {
-	mu      sync.Mutex
-	steps   []ledger.Purchase
-	open    []ledger.Purchase
-	tokens  map[string]ledger.Token
-	dropped map[string]string // id: reason
-	spent   money.Micros
-	fail    ledger.PurchaseState // the state that can't be written
-	over    ledger.PurchaseState // the state that would pass a limit
-	hideAll bool                 // Spent says nothing is spent
-	stuck   bool                 // no token can be dropped
+	mu         sync.Mutex
+	steps      []ledger.Purchase
+	open       []ledger.Purchase
+	tokens     map[string]ledger.Token
+	dropped    map[string]string // id: reason
+	spent      money.Micros
+	fail       ledger.PurchaseState // the state that can't be written
+	over       ledger.PurchaseState // the state that would pass a limit
+	overSeller bool                 // the seller's limit is passed
+	hideAll    bool                 // Spent says nothing is spent
+	stuck      bool                 // no token can be dropped
 }
 
 func newJournal() *fakeJournal {
@@ -183,8 +184,13 @@ func (j *fakeJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 	}
 	switch p.State {
 	case ledger.Prepared:
+		if j.overSeller {
+			return &ledger.LimitError{Limit: ledger.SellerLimit, LimitMicros: limits.Seller, AmountMicros: p.AmountMicros, Resets: tomorrow()}
+		}
 		if limits.Daily >= 0 && j.spent+p.AmountMicros > limits.Daily {
-			return &ledger.LimitError{Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: j.spent, AmountMicros: p.AmountMicros}
+			return &ledger.LimitError{
+				Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: j.spent, AmountMicros: p.AmountMicros, Resets: tomorrow(),
+			}
 		}
 		j.spent += p.AmountMicros
 	case ledger.Granted:
@@ -193,6 +199,8 @@ func (j *fakeJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 	j.steps = append(j.steps, p)
 	return nil
 }
+
+func tomorrow() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
 
 func (j *fakeJournal) Ready() error { return nil }
 

@@ -291,6 +291,9 @@ func (f *flight) land() {
 		s.purchases++
 		s.purchased += credit
 		s.newest = t
+		if credit < m.p.AmountMicros/10 {
+			s.dealings.count(t.life) // whatever it serves
+		}
 		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
 		for i, w := range f.waiters {
 			leases[i] = t.share(w.cost)
@@ -308,7 +311,8 @@ func (f *flight) land() {
 	}
 	cause := m.cause
 	if limit := new(LimitError); errors.As(cause, &limit) {
-		cause = s.overTheLimit(limit, time.Now())
+		s.dealings.limit(limit, time.Now())
+		cause = s.overTheLimit(limit)
 	}
 	s.mu.Unlock()
 	f.tell(cause)

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -14,9 +15,6 @@ type Lease struct {
 	after  uint64 // tokens bought at this seller before the lease began
 	ticket uint64 // its number among the token's leases
 	alone  bool   // no other lease was out when it began
-	bought bool
-	most   int64     // what it may cost beside what is booked,
-	until  time.Time // for so long
 
 	refused  atomic.Bool
 	returned atomic.Bool
@@ -43,27 +41,44 @@ func (l *Lease) Bearer() string { return l.token.bearer }
 // Balance is what the books have on the token, other requests' use of it not counted.
 func (l *Lease) Balance() money.Micros { return money.Micros(l.token.balance.Load()) }
 
-// Bought tells whether the request waited for the token's purchase.
-func (l *Lease) Bought() bool { return l.bought }
-
 // Exclusive tells whether no other lease of the token has overlapped with this one until now. Ask before Return.
 func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l.ticket }
 
 // Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
 func (l *Lease) Served() { l.token.confirm() }
 
-// Settle ends the lease of a request that is booked. delta is the change of the token's balance in the books, as ledger.Booked
-// has it: what was spent is negative. cost is what a member bears of it: what else the seller has taken has served nobody. Only
-// the first call of Settle, Return or Lose counts.
-func (l *Lease) Settle(delta, cost money.Micros) {
-	if l.returned.CompareAndSwap(false, true) && !l.account() {
-		l.keep(delta)
-		l.token.settle(l.cost, int64(delta), int64(cost))
+// Settle ends the lease of a request that is booked. An attempt that failed has wasted what it cost, and the token has served
+// nothing by it. Where the request may cost more yet, as much as it was likely to cost is not given to others before that is
+// known. Only the first call of Settle or Return counts.
+func (l *Lease) Settle(b ledger.Booked) {
+	if l.account() || !l.returned.CompareAndSwap(false, true) {
+		return
 	}
+	t, failed := l.token, b.Entry != nil && b.Entry.Served == nil
+	if failed {
+		t.shelf.mu.Lock()
+		t.shelf.wasted -= min(b.TokenDelta, 0)
+		t.shelf.mu.Unlock()
+	}
+	if b.Told {
+		t.told()
+	}
+	t.doubt(min(int64(b.InDoubt), l.cost.likely), time.Until(b.DoubtEnds))
+	t.life.bring(int64(b.Borne))
+	t.settle(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
 }
 
-// Return is Settle where all that was spent is the cost, or nothing was.
-func (l *Lease) Return(delta money.Micros) { l.Settle(delta, -min(0, delta)) }
+// Return ends a lease without a booking. delta is the change of the token's balance in the books, all of it the cost of what was
+// served; mostly it is zero.
+func (l *Lease) Return(delta money.Micros) {
+	if l.account() || !l.returned.CompareAndSwap(false, true) {
+		return
+	}
+	if delta < 0 {
+		l.token.life.booked.Add(-int64(delta))
+	}
+	l.token.settle(l.cost, int64(delta), delta < 0)
+}
 
 // freshFor is how long after its purchase a token that has served nothing is worth another try.
 const freshFor = 5 * time.Minute
@@ -86,17 +101,4 @@ func (l *Lease) Again() *Lease {
 		return nil
 	}
 	return l.token.share(l.cost)
-}
-
-// Lose is Return for an attempt that failed: what it has cost was wasted, and the token has served nothing by it.
-func (l *Lease) Lose(delta money.Micros) {
-	if l.account() || !l.returned.CompareAndSwap(false, true) {
-		return
-	}
-	s := l.token.shelf
-	s.mu.Lock()
-	s.wasted -= min(delta, 0)
-	s.mu.Unlock()
-	l.keep(delta)
-	l.token.settle(l.cost, int64(delta), 0)
 }

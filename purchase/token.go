@@ -12,7 +12,7 @@ import (
 
 // token is a bought credential and what is left on it. Requests reserve and give back without a lock.
 //
-// free = balance - blocked - the likely cost of the leases that are out - what is in doubt of requests that have ended.
+// free = balance - blocked - the likely cost of the leases that are out.
 type token struct {
 	id      string
 	bearer  string
@@ -45,9 +45,10 @@ type token struct {
 	spent   atomic.Bool   // some of it is gone, or about to be
 	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
 
-	mu     sync.Mutex // for blocked, where more than adding is to be done, and doubts
-	doubts []*doubt
-	reason string // why it was retired; written once, before state says so
+	mu      sync.Mutex // for blocked, where more than adding is to be done, and what is in doubt
+	inDoubt int64      // what requests that have ended may cost yet; free is without it
+	telling uint64     // how often a balance has told
+	reason  string     // why it was retired; written once, before state says so
 }
 
 const (
@@ -66,7 +67,7 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 		id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s,
 		life: &life{paid: t.PaidMicros},
 	}
-	n.life.booked.Store(max(0, int64(t.CreditMicros-t.BalanceMicros))) // all that is gone by now, to the seller's advantage
+	n.life.booked.Store(int64(t.BorneMicros))
 	switch year := t.ExpiresAt.Year(); {
 	case year > 2261:
 		n.ends = math.MaxInt64
@@ -141,9 +142,7 @@ func (t *token) onTrial() bool { return t.doubted.Load() && t.out() != 0 }
 // share begins a lease whatever is free: for those that shared the token's purchase.
 func (t *token) share(c cost) *Lease {
 	t.free.Add(-c.likely)
-	l := t.begin(c)
-	l.bought = true
-	return l
+	return t.begin(c)
 }
 
 func (t *token) begin(c cost) *Lease {
@@ -154,11 +153,10 @@ func (t *token) begin(c cost) *Lease {
 	return &Lease{token: t, cost: c, after: after, ticket: use >> 32, alone: use&outMask == 1}
 }
 
-// settle ends a lease: what was reserved is free again, but for what was spent. booked is what a member bears of that.
-func (t *token) settle(c cost, delta, booked int64) {
-	if booked > 0 {
+// settle ends a lease: what was reserved is free again, but for what was spent.
+func (t *token) settle(c cost, delta int64, served bool) {
+	if served {
 		t.confirm()
-		t.life.booked.Add(booked)
 	}
 	if delta != 0 {
 		t.balance.Add(delta)
@@ -172,6 +170,35 @@ func (t *token) settle(c cost, delta, booked int64) {
 	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0) {
 		t.shelf.wake()
 	}
+}
+
+// doubt keeps an amount from others for a while, or until a balance tells.
+func (t *token) doubt(amount int64, life time.Duration) {
+	if amount <= 0 || life <= 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.inDoubt += amount
+	t.free.Add(-amount)
+	telling := t.telling
+	time.AfterFunc(life, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.telling == telling {
+			t.inDoubt -= amount
+			t.free.Add(amount)
+		}
+	})
+}
+
+// told says that the books have the balance that the seller has: nothing is in doubt.
+func (t *token) told() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.telling++
+	t.free.Add(t.inDoubt)
+	t.inDoubt = 0
 }
 
 // unblock takes back what was blocked, once the books have come down to what the seller says: what is beyond the likely cost

@@ -3,6 +3,7 @@ package routing
 import (
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ type line struct {
 
 // lines are a seller's, by model. They never change.
 type lines map[string]*line
+
+// severalModels stands for more than one in State.rowModel.
+const severalModels = math.MaxUint32
 
 // maxLines bounds the lines of one seller. Where all of them are open, what fails beside them is the seller's own.
 const maxLines = 32
@@ -37,11 +41,11 @@ func (s *State) line(model string) *line {
 func (s *State) failingLine(model string) (l *line, several bool) {
 	s.circuit.mu.Lock()
 	defer s.circuit.mu.Unlock()
-	hash := uint32(maphash.String(seed, model))
+	hash := min(uint32(maphash.String(seed, model)), severalModels-1)
 	if s.circuit.now().inRow() == 0 {
-		s.rowModel, s.rowMixed = hash, false
+		s.rowModel = hash
 	} else if s.rowModel != hash {
-		s.rowMixed = true
+		s.rowModel = severalModels
 	}
 	var all lines
 	if old := s.lines.Load(); old != nil {
@@ -57,7 +61,7 @@ func (s *State) failingLine(model string) (l *line, several bool) {
 			spare = other
 		}
 	}
-	several = s.rowMixed || open > 1
+	several = s.rowModel == severalModels || open > 1
 	if l = all[model]; l != nil {
 		if !l.now().open() {
 			l.alone.Store(true)

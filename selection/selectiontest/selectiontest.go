@@ -24,13 +24,13 @@ func Test(policy selection.Policy) error {
 	for name, q := range queries() {
 		for _, n := range []int{0, 1, 2, 5, 17} {
 			if err := order(policy, q, candidates(n)); err != nil {
-				errs = append(errs, fmt.Errorf("Order of %d candidates for %s: %w", n, name, err))
+				errs = append(errs, fmt.Errorf("order of %d candidates for %s: %w", n, name, err))
 			}
 		}
 		if g, ok := policy.(selection.Gatherer); ok {
 			for _, n := range []int{0, 1, 17, 1000} {
 				if err := gather(g, q, n); err != nil {
-					errs = append(errs, fmt.Errorf("Gather of %d candidates for %s: %w", n, name, err))
+					errs = append(errs, fmt.Errorf("gather of %d candidates for %s: %w", n, name, err))
 				}
 			}
 		}

@@ -1,0 +1,307 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// openMarket opens a market in a directory of the test's, until its end.
+func openMarket(t *testing.T, dir string) *market.Market {
+	t.Helper()
+	m, err := market.Open(market.Options{Dir: dir, Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Release)
+	return m
+}
+
+// booked puts the entry of a request that cost something into the books.
+func booked(t *testing.T, m *market.Market, id string, price money.Micros) {
+	t.Helper()
+	b, err := m.Ledger.Settle(ledger.Inference{
+		Request: ledger.Request{RequestID: id, IdempotencyKey: id, Member: "ann", RequestedModel: "m", Model: "m", Protocol: "messages", Shape: billing.Shape{BodyBytes: 3, PromptTokens: 1}},
+		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
+		Usage: billing.Known(money.Tokens{Prompt: 1, Completion: 1}), Price: money.Price{Input: price * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+	}).Wait(t.Context())
+	if err != nil || b.Entry == nil {
+		t.Fatal(b, err)
+	}
+}
+
+// asked sends a request to the admin endpoint, as Caddy would, and gives its status and body.
+func asked(t *testing.T, method, target, body string, header ...string) (status int, answer string) {
+	t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	for _, route := range (API{}).Routes() {
+		if route.Pattern != r.URL.Path {
+			continue
+		}
+		err := route.Handler.ServeHTTP(w, r)
+		var refused caddy.APIError
+		switch {
+		case errors.As(err, &refused):
+			return refused.HTTPStatus, refused.Err.Error()
+		case err != nil:
+			return http.StatusInternalServerError, err.Error()
+		}
+		return w.Code, w.Body.String()
+	}
+	t.Fatalf("no route %s", r.URL.Path)
+	return 0, ""
+}
+
+// Which market a request is about.
+func TestChoose(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	if status, says := asked(t, "GET", "/tokenbuddy/status", ""); status != http.StatusNotFound || !strings.Contains(says, "no tokenbuddy gateway is running") {
+		t.Errorf("with none open: %d %s", status, says)
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	openMarket(t, a)
+	for _, ledger := range []string{"", a, dir + "/b/../a"} {
+		if status, says := asked(t, "GET", "/tokenbuddy/status?ledger="+url.QueryEscape(ledger), ""); status != http.StatusOK {
+			t.Errorf("%q with one open: %d %s", ledger, status, says)
+		}
+	}
+	openMarket(t, b)
+	if err := os.Symlink("b", filepath.Join(dir, "link")); err != nil {
+		t.Skip("no links here:", err)
+	}
+	for _, test := range []struct {
+		ledger string
+		status int
+		says   string
+	}{
+		{"", http.StatusBadRequest, "say which ledger with ?ledger=, one of: " + a + ", " + b},
+		{a, http.StatusOK, `"dir":"` + a + `"`},
+		{b, http.StatusOK, `"dir":"` + b + `"`},
+		{filepath.Join(dir, "link"), http.StatusOK, `"dir":"` + b + `"`},
+		{filepath.Join(dir, "c"), http.StatusBadRequest, "say which ledger"},
+	} {
+		status, says := asked(t, "GET", "/tokenbuddy/status?ledger="+url.QueryEscape(test.ledger), "")
+		if status != test.status || !strings.Contains(says, test.says) {
+			t.Errorf("%s: %d %s", test.ledger, status, says)
+		}
+	}
+}
+
+// What may be asked, and what is said of a question that makes no sense.
+func TestQuestions(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	m := openMarket(t, filepath.Join(t.TempDir(), "books"))
+	booked(t, m, "one", 5)
+	booked(t, m, "two", 7)
+	for _, test := range []struct {
+		method, target, body string
+		status               int
+		says                 string
+	}{
+		{"POST", "/tokenbuddy/status", "", http.StatusMethodNotAllowed, "use GET"},
+		{"DELETE", "/tokenbuddy/sellers", "", http.StatusMethodNotAllowed, "use GET, POST"},
+		{"GET", "/tokenbuddy/sellers", "", http.StatusOK, "[]"},
+		{"POST", "/tokenbuddy/sellers?forgive=nobody", "", http.StatusBadRequest, `no seller of the id "nobody" was bought from`},
+
+		{"GET", "/tokenbuddy/ledger/entries?from=yesterday", "", http.StatusBadRequest, "from is a time such as"},
+		{"GET", "/tokenbuddy/ledger/entries?to=2026-13-01", "", http.StatusBadRequest, "to is a time such as"},
+		{"GET", "/tokenbuddy/ledger/entries?cursor=1", "", http.StatusBadRequest, "cursor is the id of an entry"},
+		{"GET", "/tokenbuddy/ledger/entries?limit=0", "", http.StatusBadRequest, "limit is a whole number above zero"},
+		{"GET", "/tokenbuddy/ledger/entries?limit=one", "", http.StatusBadRequest, "limit is a whole number above zero"},
+		{"GET", "/tokenbuddy/ledger/entries?limit=1", "", http.StatusOK, `"requestId":"one"`},
+		{"GET", "/tokenbuddy/ledger/entries?member=bob", "", http.StatusOK, ""},
+
+		{"GET", "/tokenbuddy/ledger/summary?by=hour", "", http.StatusBadRequest, "by is one of member, model, seller, day"},
+		{"GET", "/tokenbuddy/ledger/summary", "", http.StatusOK, `"key":"ann","requests":2`},
+		{"GET", "/tokenbuddy/ledger/summary?by=model", "", http.StatusOK, `"key":"m","requests":2`},
+		{"GET", "/tokenbuddy/ledger/summary?to=2000-01-01", "", http.StatusOK, "[]"},
+		{"GET", "/tokenbuddy/ledger/statement?by=hour", "", http.StatusBadRequest, "by is one of"},
+		{"GET", "/tokenbuddy/ledger/accounts", "", http.StatusOK, `"balanceMicros":12`},
+		{"GET", "/tokenbuddy/ledger/verify", "", http.StatusOK, `"ok":true,"entries":2`},
+
+		{"GET", "/tokenbuddy/selection", "", http.StatusOK, `{"selection":null}`},
+		{"PUT", "/tokenbuddy/selection", "cheapest", http.StatusBadRequest, "expected an object such as"},
+		{"PUT", "/tokenbuddy/selection", `{"policy":"cheapest","more":1}`, http.StatusBadRequest, "expected an object such as"},
+		{"PUT", "/tokenbuddy/selection", `{"policy":"dearest"}`, http.StatusBadRequest, "selection: "},
+		{"PUT", "/tokenbuddy/selection", `{"policy":"` + strings.Repeat("x", 5<<10) + `"}`, http.StatusBadRequest, "expected an object such as"},
+		{"PUT", "/tokenbuddy/selection", `{"policy":"cheapest"}`, http.StatusOK, `{"selection":{"policy":"cheapest"}}`},
+		{"DELETE", "/tokenbuddy/selection", "", http.StatusOK, `{"selection":null}`},
+		{"POST", "/tokenbuddy/prewarm", "", http.StatusOK, "{"},
+	} {
+		status, says := asked(t, test.method, test.target, test.body)
+		if status != test.status || !strings.Contains(says, test.says) {
+			t.Errorf("%s %s %.40s: %d %s, want %d with %s", test.method, test.target, test.body, status, says, test.status, test.says)
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	for _, test := range []struct {
+		written, want string // want as RFC 3339; empty: it is refused
+	}{
+		{"2026-01-31", "2026-01-31T00:00:00Z"},
+		{"2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"},
+		{"2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z"},
+		{"2026-02-30", ""},
+		{"31.1.2026", ""},
+		{"12:00", ""},
+		{" ", ""},
+	} {
+		got, err := ParseTime(test.written)
+		if (err != nil) != (test.want == "") || err == nil && got.UTC().Format(time.RFC3339) != test.want {
+			t.Errorf("%q: %s, %v, want %s", test.written, got, err, test.want)
+		}
+	}
+	if got, err := ParseTime(""); err != nil || !got.IsZero() {
+		t.Errorf("nothing: %s, %v", got, err)
+	}
+}
+
+// A long reading tells who asks for it how far it is, ten times a second at most, and ends in one line with what was found, or
+// without a clean end.
+func TestProgress(t *testing.T) {
+	failure := errors.New("the disk is gone")
+	for _, test := range []struct {
+		name, accept string
+		err          error
+		steps        int // 30 ms each
+		lines        int // of progress
+		aborts       bool
+		says         string // at the end
+	}{
+		{"nobody asks", "", nil, 10, 0, false, `{"found":1}` + "\n"},
+		{"nobody asks, and it fails", "", failure, 10, 0, false, ""},
+		{"it is asked for", NDJSON, nil, 10, 2, false, `{"result":{"found":1}}` + "\n"},
+		{"it is over before there is anything to tell", NDJSON, nil, 3, 0, false, `{"result":{"found":1}}` + "\n"},
+		{"it fails at once", NDJSON, failure, 1, 0, false, ""},
+		{"it fails later", NDJSON, failure, 10, 2, true, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.Header.Set("Accept", test.accept)
+				w := httptest.NewRecorder()
+				aborted := false
+				err := func() error {
+					defer func() { aborted = recover() == http.ErrAbortHandler }()
+					return read(w, r, func(progress ledger.Progress) (int, any, error) {
+						for i := range test.steps {
+							time.Sleep(30 * time.Millisecond)
+							if progress != nil {
+								progress(uint64(i), uint64(test.steps))
+							}
+						}
+						return http.StatusOK, map[string]int{"found": 1}, test.err
+					})
+				}()
+				if aborted != test.aborts || !aborted && !errors.Is(err, test.err) {
+					t.Errorf("it gave %v, aborted: %v", err, aborted)
+				}
+				if n := strings.Count(w.Body.String(), `"done"`); n != test.lines {
+					t.Errorf("%d lines of progress, want %d: %s", n, test.lines, w.Body)
+				}
+				if !strings.HasSuffix(w.Body.String(), test.says) {
+					t.Errorf("it ends in %s", w.Body)
+				}
+				for line := range strings.Lines(w.Body.String()) {
+					if !json.Valid([]byte(line)) {
+						t.Errorf("%q is no JSON", line)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What clients and registries name does not fill the memory.
+func TestLabels(t *testing.T) {
+	var l labels
+	for i := range maxLabels {
+		if got := l.limited(fmt.Sprint(i)); got != fmt.Sprint(i) {
+			t.Fatalf("%d is %s", i, got)
+		}
+	}
+	for value, want := range map[string]string{"": "", "0": "0", "999": "999", "1000": otherLabel, "x": otherLabel} {
+		if got := l.limited(value); got != want {
+			t.Errorf("%q is %q, want %q", value, got, want)
+		}
+	}
+}
+
+// A config's registry of metrics may be told of the collectors twice, and gathers what open markets know.
+func TestMetrics(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	m := openMarket(t, filepath.Join(t.TempDir(), "books"))
+	m.Pool.State("acme", "https://acme.example")
+	p, _ := m.Pool.State("cut", "https://cut.example").Begin(time.Now(), "m", false)
+	p.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.Deadline}, NoConnection: true})
+	ended := ObserveStream()
+	ObserveRequest(Request{Protocol: "messages", Model: "m", Outcome: "refused", Duration: time.Second})
+	registry := prometheus.NewRegistry()
+	for range 2 {
+		if err := RegisterMetrics(registry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gathered := func() string {
+		w := httptest.NewRecorder()
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				var labels []string
+				for _, l := range m.GetLabel() {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+				slices.Sort(labels)
+				_, _ = io.WriteString(w, fmt.Sprintf("%s{%s} %v\n", f.GetName(), strings.Join(labels, ","), m.GetGauge().GetValue()+m.GetCounter().GetValue()))
+			}
+		}
+		return w.Body.String()
+	}
+	all := gathered()
+	for _, line := range []string{
+		"tokenbuddy_circuit_state{seller=acme} 0\n", "tokenbuddy_circuit_state{seller=cut} 2\n", "tokenbuddy_streams_open{} 1\n",
+		"tokenbuddy_requests_total{model=m,outcome=refused,protocol=messages,seller=} 1\n",
+	} {
+		if !strings.Contains(all, line) {
+			t.Errorf("there is no %sin\n%s", line, all)
+		}
+	}
+	if strings.Contains(all, "tokenbuddy_registry_sellers") {
+		t.Error("there is a registry where none is")
+	}
+	if ended(); !strings.Contains(gathered(), "tokenbuddy_streams_open{} 0\n") {
+		t.Error("the stream that has ended is open")
+	}
+}

@@ -1,0 +1,233 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/config"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// way is a gateway of a test's own, with sellers where the operator has an account: nothing is bought, and there is no Caddy.
+type way struct {
+	*testing.T
+	gw   *Gateway
+	door *Door
+}
+
+// newWay opens one with a seller for each answer, named a, b and so on, all with the model m. more are further words of the config.
+func newWay(t *testing.T, more string, answers ...http.HandlerFunc) *way {
+	t.Helper()
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	var sellers []string
+	for i, answer := range answers {
+		server := httptest.NewServer(answer)
+		t.Cleanup(server.Close)
+		sellers = append(sellers, fmt.Sprintf(`{"id":%q,"url":%q,"api_key":"k","prices":[{"model":"m","input":"1","output":"1"}]}`, string('a'+rune(i)), server.URL))
+	}
+	var c config.Config
+	raw := `{"sellers":[` + strings.Join(sellers, ",") + `],"prewarm":{"off":true},"ledger":{"dir":"` + filepath.Join(t.TempDir(), "books") + `"}` + more + `}`
+	if err := caddy.StrictUnmarshalJSON([]byte(raw), &c); err != nil {
+		t.Fatal(err)
+	}
+	settings, err := c.Settings(caddy.NewReplacer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &way{T: t}
+	w.door = NewDoor(zap.NewNop(), func(current bool) (*Gateway, error) {
+		return Open(Options{
+			Settings: settings, Policy: routing.DefaultFirst{}, Log: zap.NewNop(), SharedLog: zap.NewNop(), Shutdown: t.Context(), Current: current,
+		})
+	})
+	if err := w.door.Open(); err != nil {
+		t.Fatal(err)
+	}
+	w.gw = w.door.gateway.Load()
+	t.Cleanup(func() {
+		w.door.Retire()
+		<-w.gw.closed // what goes on in the background writes to the test's directory
+	})
+	return w
+}
+
+const chat = `{"model":"m","messages":[{"role":"user","content":"Hello"}]}`
+
+// ask sends a request and gives the answer, once all that it has left behind is booked.
+func (w *way) ask(body string) *httptest.ResponseRecorder {
+	w.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
+	r.RemoteAddr = "127.0.0.1:1"
+	r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+	recorder := httptest.NewRecorder()
+	if err := w.door.ServeHTTP(recorder, r, nil); err != nil {
+		w.Error(err)
+	}
+	return recorder
+}
+
+// booked gives the entries of requests, once nothing is on its way into the books any more.
+func (w *way) booked() (all []*ledger.Served) {
+	w.Helper()
+	w.door.Retire()
+	<-w.gw.closed
+	late, err := w.door.enter(w.Context()) // who comes late finds the same books
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer late.leave()
+	err = late.market.Ledger.Entries(w.Context(), ledger.Query{}, func(e *ledger.Entry) error {
+		if e.Served != nil {
+			all = append(all, e.Served)
+		}
+		return nil
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return all
+}
+
+// says is a seller that answers with a status and a body.
+func says(status int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+const good = `{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`
+
+// What the client gets, by what the sellers say in turn, and what is booked of it.
+func TestWay(t *testing.T) {
+	failing, refusing := says(500, `{"error":{"message":"no"}}`, "Retry-After", "300"), says(400, `{"error":{"message":"bad"}}`)
+	missing, page := says(404, `{"error":{"message":"who?"}}`), says(502, "<html>")
+	dead := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for _, test := range []struct {
+		name     string
+		sellers  []http.HandlerFunc
+		more     string
+		status   int
+		says     string // in the body
+		seller   string // by the header; empty: none
+		attempts string
+		booked   ledger.Status // empty: nothing
+		kinds    string        // of the tries that the entry tells of
+	}{
+		{"a good answer", []http.HandlerFunc{says(200, good)}, "", 200, "Hi", "a", "1", ledger.StatusOK, ""},
+		{"the second seller's", []http.HandlerFunc{failing, says(200, good)}, `,"failover":{"retries":0}`, 200, "Hi", "b", "2", ledger.StatusOK, "soft_5xx ok"},
+		{"no connection lasts", []http.HandlerFunc{dead, says(200, good)}, "", 200, "Hi", "b", "2", ledger.StatusOK, "deadline ok"},
+		{"the request is at fault", []http.HandlerFunc{refusing, says(200, good)}, "", 400, "bad", "a", "1", ledger.StatusFailed, "hard_4xx"},
+		{"none has it", []http.HandlerFunc{missing, missing}, "", 404, "who?", "b", "2", ledger.StatusFailed, "hard_4xx hard_4xx"},
+		{"all fail, with JSON", []http.HandlerFunc{failing}, `,"failover":{"retries":0}`, 500, "no", "a", "1", ledger.StatusFailed, "soft_5xx"},
+		{"all fail, with a page", []http.HandlerFunc{page}, `,"failover":{"retries":0}`, 502, "Every seller that was asked failed", "a", "1", ledger.StatusFailed, "soft_5xx"},
+		{"attempts are bounded", []http.HandlerFunc{page, page, says(200, good)}, `,"failover":{"retries":0,"max_attempts":2}`, 502, "Every seller", "b", "2", ledger.StatusFailed, "soft_5xx soft_5xx"},
+		{"our account is no answer", []http.HandlerFunc{says(403, `{"error":{"message":"your account"}}`)}, "", 502, "was refused. Ask whoever runs it", "a", "1", ledger.StatusFailed, "auth_invalid"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWay(t, test.more, test.sellers...)
+			res := w.ask(chat)
+			if res.Code != test.status || !strings.Contains(res.Body.String(), test.says) {
+				t.Errorf("status %d: %s", res.Code, res.Body)
+			}
+			if seller, attempts := res.Header().Get("X-TokenBuddy-Seller"), res.Header().Get("X-TokenBuddy-Attempts"); seller != test.seller || attempts != test.attempts {
+				t.Errorf("seller %q after %q attempts", seller, attempts)
+			}
+			entries := w.booked()
+			if len(entries) != 1 {
+				t.Fatalf("%d entries", len(entries))
+			}
+			var kinds []string
+			for _, try := range entries[0].Trace {
+				kinds = append(kinds, try.Kind)
+			}
+			if e := entries[0]; e.Status != test.booked || strings.Join(kinds, " ") != test.kinds || fmt.Sprint(e.Attempts) != test.attempts {
+				t.Errorf("booked as %s after %d attempts: %v", e.Status, e.Attempts, kinds)
+			}
+			if e := entries[0]; test.booked == ledger.StatusOK && (e.BilledMicros != 5 || e.PromptTokens != 3) {
+				t.Errorf("booked: %+v", e)
+			}
+		})
+	}
+}
+
+// What is refused before a seller is asked leaves nothing in the books.
+func TestWayRefused(t *testing.T) {
+	for _, test := range []struct {
+		name, body, more string
+		status           int
+		code             string
+	}{
+		{"no JSON", "{", "", 400, "invalid_request_error"},
+		{"no such model", `{"model":"n"}`, "", 404, "model_not_found"},
+		{"too large", `{"model":"m","messages":"` + strings.Repeat("x", 1<<10) + `"}`, `,"max_body":1024`, 413, "request_too_large"},
+		{"no key", chat, `,"members":[{"name":"ann","key":"key-of-ann"}]`, 401, "invalid_api_key"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWay(t, test.more, func(http.ResponseWriter, *http.Request) { t.Error("a seller was asked") })
+			res := w.ask(test.body)
+			var answer struct{ Error struct{ Code string } }
+			if err := json.Unmarshal(res.Body.Bytes(), &answer); err != nil || res.Code != test.status || answer.Error.Code != test.code {
+				t.Errorf("status %d, %v: %s", res.Code, err, res.Body)
+			}
+			if entries := w.booked(); len(entries) != 0 {
+				t.Errorf("booked: %+v", entries[0])
+			}
+		})
+	}
+}
+
+// broken is a ledger that takes no holds, or says that it is not ready.
+type broken struct {
+	Ledger
+	closed *ledger.Ledger
+	ready  error
+}
+
+func (b broken) Ready() error { return b.ready }
+
+func (b broken) PlaceHold(h ledger.Hold) *ledger.Commit { return b.closed.PlaceHold(h) }
+
+// Not a byte of an answer goes out before its hold is durable, and nothing is sent that can't be booked.
+func TestWayWithBrokenLedger(t *testing.T) {
+	closed, err := ledger.Open(ledger.Options{InMemory: true, Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		ready error
+		asked int
+	}{
+		"no hold": {nil, 1}, "not ready": {errors.New("the disk is full"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			w := newWay(t, "", func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				says(200, good)(w, r)
+			})
+			w.gw.ledger = broken{w.gw.ledger, closed, test.ready}
+			if res := w.ask(chat); res.Code != http.StatusServiceUnavailable || strings.Contains(res.Body.String(), "Hi") || asked != test.asked {
+				t.Errorf("status %d after %d were asked: %s", res.Code, asked, res.Body)
+			}
+		})
+	}
+}
