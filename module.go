@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -22,6 +23,10 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
+	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
@@ -33,6 +38,9 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
 	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(new(x402.Method))
+	caddy.RegisterModule(new(clawtip.Method))
+	caddy.RegisterModule(new(commandpay.Method))
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}
@@ -122,6 +130,12 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
 		}
 		name := mod.(caddy.Module).CaddyModule().ID.Name()
+		if named, ok := mod.(payment.Named); ok {
+			name = named.MethodName()
+		}
+		if slices.ContainsFunc(h.methods, func(m purchase.NamedMethod) bool { return m.Name == name }) {
+			return fmt.Errorf("loading the payment methods: %s is there twice: give each its own name", name)
+		}
 		h.methods = append(h.methods, purchase.NamedMethod{Name: name, Method: method})
 	}
 	return nil

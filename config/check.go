@@ -118,12 +118,24 @@ func (c *Config) checkPayments() error {
 		if err := paymentGuest.check(name); err != nil {
 			return at(name, err)
 		}
-		if seen[name] {
-			return at(name, errRepeated)
+		known := paymentName(raw, name)
+		if seen[known] {
+			return at(known, errRepeated)
 		}
-		seen[name] = true
+		seen[known] = true
 	}
 	return nil
+}
+
+// paymentName is the name that sellers know a payment method by: what its configuration calls it, else its module's.
+func paymentName(raw json.RawMessage, module string) string {
+	var config struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(raw, &config) == nil && config.Name != "" {
+		return config.Name
+	}
+	return module
 }
 
 func (p *PurchaseConfig) check() error {

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
 // ParseCaddyfile reads the directive tokenbuddy_seller of a site.
@@ -35,6 +37,7 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		settlement_at  start|middle|end         # end
 //		settlement_at  late <duration>
 //		payment        <method...>              # mock
+//		payment        <method> { ... }         # repeatable: x402, receipt
 //		state          <file>                   # none: everything is in memory
 //	}
 func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -56,7 +59,7 @@ func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if parse == nil {
 			return d.Errf("%s: unknown word %q, expected one of %s", directive, word, strings.Join(s.wordList(), ", "))
 		}
-		if seen[word] && word != "model" {
+		if seen[word] && word != "model" && word != "payment" {
 			return d.Errf("%s: %s stands here a second time, expected it once", directive, word)
 		}
 		seen[word] = true
@@ -104,22 +107,8 @@ func (s *Seller) words() map[string]func(*caddyfile.Dispenser) error {
 			})
 		},
 		"settlement_at": s.parseSettlementAt,
-		"payment": func(d *caddyfile.Dispenser) error {
-			for d.NextArg() {
-				if err := checkWord("payment", d.Val(), mock); err != nil {
-					return d.WrapErr(err)
-				}
-				if slices.Contains(s.Payment, d.Val()) {
-					return d.Errf("payment: %q stands here twice, expected it once", d.Val())
-				}
-				s.Payment = append(s.Payment, d.Val())
-			}
-			if len(s.Payment) == 0 {
-				return d.Errf("payment: expected at least one method")
-			}
-			return nil
-		},
-		"state": func(d *caddyfile.Dispenser) error { return one(d, "a file", &s.State, nil) },
+		"payment":       s.parsePayment,
+		"state":         func(d *caddyfile.Dispenser) error { return one(d, "a file", &s.State, nil) },
 	}
 }
 
@@ -130,6 +119,46 @@ func (s *Seller) wordList() []string {
 	}
 	slices.Sort(words)
 	return words
+}
+
+// parsePayment reads "payment <method...>", methods without options, or "payment <method> { ... }", which the method's module
+// reads itself.
+func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
+	segment := d.NextSegment()
+	line := 1
+	for line < len(segment) && !(segment[line].Text == "{" && !segment[line].Quoted()) {
+		line++
+	}
+	names := segment[1:line]
+	if len(names) == 0 {
+		return d.Errf("payment: expected at least one method")
+	}
+	for _, name := range names {
+		if err := checkMethod(name.Text); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	if line < len(segment) {
+		if len(names) > 1 {
+			return d.Errf("payment: a block belongs to one method, and %d stand before it", len(names))
+		}
+		own := caddyfile.NewDispenser(segment[1:])
+		own.Next()
+		name := names[0].Text
+		module, err := caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
+		if err != nil {
+			return err
+		}
+		s.AcceptancesRaw = append(s.AcceptancesRaw, caddyconfig.JSONModuleObject(module, "method", name, nil))
+		return nil
+	}
+	for _, name := range names {
+		if slices.Contains(s.Payment, name.Text) {
+			return d.Errf("payment: %q stands here twice, expected it once", name.Text)
+		}
+		s.Payment = append(s.Payment, name.Text)
+	}
+	return nil
 }
 
 func (s *Seller) parseModel(d *caddyfile.Dispenser) error {
