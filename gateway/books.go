@@ -153,6 +153,7 @@ func (b books) dispute(a *attempt, disputed, billed money.Micros) {
 		return
 	}
 	a.state.Overbilled()
+	a.forgetConversation() // its place is behind the others, whatever it has cached
 	seller := a.candidate.Seller.ID
 	admin.ObserveDispute(seller, disputed)
 	b.rq.log.Warn("ledger.disputed", zap.String("requestId", b.rq.id), zap.String("seller", seller), zap.String("model", b.rq.served),
