@@ -32,8 +32,6 @@ type State struct {
 	probing     average      // how long good probes took
 	retries     budget
 
-	noUsage atomic.Uint32 // second of the pool until which it is not asked for the usage of streams
-
 	// This, and the replacing of lines, is protected by the circuit's mutex.
 	rowModel uint32 // a hash of the model of the failures in a row, or severalModels
 }
