@@ -123,7 +123,7 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 		booked, err := b.await(write, booking, in)
 		switch {
 		case err == nil:
-			a.lease.Settle(booked)
+			a.lease.Booked(booked)
 		case gw.ledger.Err() == nil:
 			a.lease.Return(0)
 		default:
