@@ -265,7 +265,6 @@ type summaryRow struct {
 	CacheReadTokens  int64  `json:"cacheReadTokens"`
 	BilledMicros     int64  `json:"billedMicros"`
 	ExpenseMicros    int64  `json:"expenseMicros"`
-	WasteMicros      int64  `json:"wasteMicros"` // of failed attempts
 }
 
 // TestSummary adds up the inference entries by each key and compares.
@@ -285,15 +284,7 @@ func TestSummary(t *testing.T) {
 			r := want[key(e)]
 			want[key(e)] = summaryRow{
 				key(e), r.Requests + 1, r.PromptTokens + e.PromptTokens, r.CompletionTokens + e.CompletionTokens,
-				r.CacheReadTokens + e.CacheReadTokens, r.BilledMicros + e.BilledMicros, r.ExpenseMicros + e.ExpenseMicros, 0,
-			}
-		}
-		for _, e := range s.entries("waste") {
-			if a := e.Attempt; a != nil {
-				a.Seller = e.Seller
-				r := want[key(*a)]
-				r.WasteMicros += a.BilledMicros
-				want[key(*a)] = r
+				r.CacheReadTokens + e.CacheReadTokens, r.BilledMicros + e.BilledMicros, r.ExpenseMicros + e.ExpenseMicros,
 			}
 		}
 		for _, period := range []string{"", "&from=" + today, "&from=2001-01-01T00:00:00Z&to=2099-01-01T00:00:00Z"} {
