@@ -285,6 +285,7 @@ func (f *flight) land() {
 	switch {
 	case m.p.State == ledger.Granted:
 		s.shut.Store(0)
+		s.hung = false
 		bought := *m.p.Token
 		bought.PaidMicros = m.p.AmountMicros
 		t := newToken(bought, s, s.bought.Add(1))
