@@ -5,6 +5,7 @@ package tokenbuddy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,7 +22,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
-	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
@@ -31,7 +32,7 @@ func init() {
 	caddy.RegisterModule(new(App))
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
-	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(payment.Mock{})
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}
@@ -57,7 +58,8 @@ type Handler struct {
 
 	settings *config.Settings
 	policy   selection.Policy
-	methods  []purchase.NamedMethod
+	methods  []*gateway.Method
+	ctx      caddy.Context
 	log      *zap.Logger
 	app      *App
 	door     *gateway.Door
@@ -70,7 +72,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the configuration and loads the guest modules. It opens, fetches and buys nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.log = ctx.Logger()
+	h.ctx, h.log = ctx, ctx.Logger()
 	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		repl = caddy.NewReplacer()
@@ -110,20 +112,44 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 	return nil
 }
 
+// loadMethods loads each payment method in a context of its own, as it may be asked about a purchase when this config is gone.
 func (h *Handler) loadMethods(ctx caddy.Context) error {
-	mods, err := ctx.LoadModule(h, "PaymentsRaw")
-	if err != nil {
-		return fmt.Errorf("loading the payment methods: %w", err)
-	}
-	for _, mod := range mods.([]any) {
-		method, ok := mod.(purchase.Method)
-		if !ok {
-			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
+	lasting := ctx
+	lasting.Context = context.WithoutCancel(ctx.Context)
+	names := make(map[string]bool, len(h.PaymentsRaw))
+	for _, raw := range h.PaymentsRaw {
+		own, cancel := caddy.NewContext(lasting)
+		name, method, err := loadMethod(own, raw)
+		if err == nil && names[name] {
+			err = fmt.Errorf("%s is there twice: give each its own name", name)
 		}
-		name := mod.(caddy.Module).CaddyModule().ID.Name()
-		h.methods = append(h.methods, purchase.NamedMethod{Name: name, Method: method})
+		if err != nil {
+			cancel()
+			return fmt.Errorf("loading the payment methods: %w", err)
+		}
+		names[name] = true
+		h.methods = append(h.methods, gateway.NewMethod(name, method, cancel))
 	}
+	h.PaymentsRaw = nil
 	return nil
+}
+
+func loadMethod(ctx caddy.Context, raw json.RawMessage) (name string, method payment.Method, err error) {
+	one := struct {
+		Raw json.RawMessage `caddy:"namespace=http.tokenbuddy.payment inline_key=method"`
+	}{raw}
+	mod, err := ctx.LoadModule(&one, "Raw")
+	if err != nil {
+		return "", nil, err
+	}
+	method, ok := mod.(payment.Method)
+	if !ok {
+		return "", nil, fmt.Errorf("module %T is no payment.Method", mod)
+	}
+	if named, ok := mod.(payment.Named); ok {
+		return named.MethodName(), method, nil
+	}
+	return mod.(caddy.Module).CaddyModule().ID.Name(), method, nil
 }
 
 // open opens the gateway: for the config when it starts, or for a late request of one that is gone.
@@ -132,7 +158,7 @@ func (h *Handler) open(current bool) (*gateway.Gateway, error) {
 		return nil, errors.New("the gateway is shutting down")
 	}
 	return gateway.Open(gateway.Options{
-		Settings: h.settings, Policy: h.policy, Methods: h.methods, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
+		Settings: h.settings, Policy: h.policy, Methods: h.methods, Context: h.ctx, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
 	})
 }
 
@@ -144,6 +170,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // Cleanup gives up what the config held. Requests in flight outlive it; when the process exits it waits until they, and those
 // of older configs, are booked.
 func (h *Handler) Cleanup() error {
+	for _, m := range h.methods {
+		m.Release() // before the gateway does: guests are cleaned up where a fault of theirs is minded
+	}
+	h.methods = nil
 	if h.door == nil {
 		return nil // it was never provisioned whole
 	}

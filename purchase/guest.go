@@ -56,7 +56,7 @@ type guest struct {
 
 // ask calls the newest instance of the method, on a goroutine of its own: it may panic, and it may never come back. There is one
 // call at a time.
-func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration, f func(context.Context, Method) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration, f func(context.Context, payment.Method) (T, error)) (T, error) {
 	var none T
 	if g.busy != nil {
 		select {
@@ -114,8 +114,8 @@ func (g *guest) fault(step, fault string, stack []byte) *GuestError {
 }
 
 // patience is how long a step may take that the method or the seller takes for this payment.
-func (g *guest) patience(ctx context.Context, q Quote, intent json.RawMessage) time.Duration {
-	d, err := ask(ctx, g, "patience", stepTime, func(_ context.Context, m Method) (time.Duration, error) {
+func (g *guest) patience(ctx context.Context, q payment.Quote, intent json.RawMessage) time.Duration {
+	d, err := ask(ctx, g, "patience", stepTime, func(_ context.Context, m payment.Method) (time.Duration, error) {
 		if p, ok := m.(payment.Patience); ok {
 			return p.Patience(q, intent), nil
 		}
@@ -129,7 +129,7 @@ func (g *guest) patience(ctx context.Context, q Quote, intent json.RawMessage) t
 
 // present gives the headers that carry the proof.
 func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header {
-	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m Method) (http.Header, error) {
+	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m payment.Method) (http.Header, error) {
 		if p, ok := m.(payment.Present); ok {
 			return p.Present(proof).Clone(), nil
 		}
@@ -150,10 +150,10 @@ func (g *guest) tellsFate() bool {
 }
 
 // ended tells the method that a purchase is over, and waits for nothing.
-func (g *guest) ended(q Quote, intent json.RawMessage) {
+func (g *guest) ended(q payment.Quote, intent json.RawMessage) {
 	told := &guest{desk: g.desk, NamedMethod: g.NamedMethod, busy: g.busy}
 	g.desk.background(func() {
-		_, _ = ask(g.desk.ctx, told, "ended", stepTime, func(_ context.Context, m Method) (struct{}, error) {
+		_, _ = ask(g.desk.ctx, told, "ended", stepTime, func(_ context.Context, m payment.Method) (struct{}, error) {
 			if e, ok := m.(payment.Ending); ok {
 				e.Ended(q, intent)
 			}
@@ -163,15 +163,15 @@ func (g *guest) ended(q Quote, intent json.RawMessage) {
 }
 
 // checked takes what a method says of a payment no further than can be shown.
-func (g *guest) checked(step string, o Outcome) (Outcome, error) {
+func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error) {
 	switch o.Kind {
 	case payment.OutcomeProven:
 		if !json.Valid(o.Proof) {
-			return Outcome{}, g.fault(step, faultProof, nil)
+			return payment.Outcome{}, g.fault(step, faultProof, nil)
 		}
 	case payment.OutcomePending, payment.OutcomeNeedsHuman, payment.OutcomeFailed:
 	default:
-		return Outcome{}, g.fault(step, faultOutcome, nil)
+		return payment.Outcome{}, g.fault(step, faultOutcome, nil)
 	}
 	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
 	o.Link, o.Text, o.Reason = secureLink(o.Link), printable(o.Text, maxText), printable(o.Reason, maxText)
