@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -102,12 +103,25 @@ func (c *Config) checkPayments() error {
 		if err := paymentGuest.check(name); err != nil {
 			return at(name, err)
 		}
-		if seen[name] {
+		known := paymentName(raw, name)
+		if seen[known] {
 			return at(name, errRepeated)
 		}
-		seen[name] = true
+		seen[known] = true
 	}
 	return nil
+}
+
+// paymentName is the name that sellers know a payment method by: what its configuration calls it, else its module's. What the
+// module itself says (payment.Named) is known once it is loaded.
+func paymentName(raw json.RawMessage, module string) string {
+	var config struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(raw, &config) == nil && config.Name != "" {
+		return config.Name
+	}
+	return module
 }
 
 func (p *PurchaseConfig) check() error {

@@ -35,6 +35,7 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		settlement_at  start|middle|end         # end
 //		settlement_at  late <duration>
 //		payment        <method...>              # mock
+//		payment        any <name> insecurely    # repeatable; any proof will do, on loopback
 //		state          <file>                   # none: everything is in memory
 //	}
 func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -56,7 +57,7 @@ func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if parse == nil {
 			return d.Errf("%s: unknown word %q, expected one of %s", directive, word, strings.Join(s.wordList(), ", "))
 		}
-		if seen[word] && word != "model" {
+		if seen[word] && word != "model" && word != "payment" {
 			return d.Errf("%s: %s stands here a second time, expected it once", directive, word)
 		}
 		seen[word] = true
@@ -105,17 +106,21 @@ func (s *Seller) words() map[string]func(*caddyfile.Dispenser) error {
 		},
 		"settlement_at": s.parseSettlementAt,
 		"payment": func(d *caddyfile.Dispenser) error {
-			for d.NextArg() {
-				if err := checkWord("payment", d.Val(), mock); err != nil {
+			args := d.RemainingArgs()
+			switch {
+			case len(args) == 0:
+				return d.Errf("payment: expected at least one method")
+			case args[0] == anyMethod:
+				return s.parseAny(d, args)
+			}
+			for _, method := range args {
+				if err := checkWord("payment", method, mock); err != nil {
 					return d.WrapErr(err)
 				}
-				if slices.Contains(s.Payment, d.Val()) {
-					return d.Errf("payment: %q stands here twice, expected it once", d.Val())
+				if slices.Contains(s.Payment, method) {
+					return d.Errf("payment: %q stands here twice, expected it once", method)
 				}
-				s.Payment = append(s.Payment, d.Val())
-			}
-			if len(s.Payment) == 0 {
-				return d.Errf("payment: expected at least one method")
+				s.Payment = append(s.Payment, method)
 			}
 			return nil
 		},

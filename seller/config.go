@@ -24,7 +24,7 @@ const (
 	settleLate     = "late"
 )
 
-// mock is the payment method that pays nothing, and the only one that this seller can check.
+// mock is the payment method that pays nothing, and the only one whose proof this seller can check.
 const mock = "mock"
 
 const (
@@ -60,11 +60,14 @@ func (s *Seller) check() error {
 	if (s.SettlementDelay != 0) != (s.SettlementAt == settleLate) {
 		errs = append(errs, errors.New("settlement_delay: goes with settlement_at late, and only with it"))
 	}
-	if len(s.Payment) == 0 {
+	if len(s.takes()) == 0 {
 		errs = append(errs, errors.New("payment: an empty list; leave it out for mock"))
 	}
 	for _, method := range s.Payment {
 		errs = append(errs, checkWord("payment", method, mock))
+	}
+	for _, method := range s.AnyInsecurely {
+		errs = append(errs, checkAny(method))
 	}
 	return errors.Join(errs...)
 }

@@ -70,8 +70,13 @@ type Seller struct {
 	// SettlementDelay is how late a "late" settlement is; at most 5m.
 	SettlementDelay caddy.Duration `json:"settlement_delay,omitempty"`
 
-	// Payment lists the payment methods taken. Only "mock", which pays nothing, is known. Default: mock.
+	// Payment lists the payment methods taken whose proof is looked at. Only "mock", which pays nothing, is known. Default:
+	// mock, where AnyInsecurely has none either.
 	Payment []string `json:"payment,omitempty"`
+
+	// AnyInsecurely lists payment methods, of whatever name, of which any proof is taken: it is not looked at. It is there to
+	// try a payment method that is being written, and holds for buyers on this machine alone.
+	AnyInsecurely []string `json:"payment_any_insecurely,omitempty"`
 
 	// State is a file in which tokens, orders and what has been answered outlive a restart. Bearer tokens are in it
 	// only as hashes, or sealed with what the buyer alone knows. One process at a time may use it. Default: none,
@@ -181,7 +186,7 @@ func (s *Seller) setDefaults() {
 	if s.SettlementAt == "" {
 		s.SettlementAt = settleAtEnd
 	}
-	if s.Payment == nil {
+	if s.Payment == nil && len(s.AnyInsecurely) == 0 {
 		s.Payment = []string{mock}
 	}
 }

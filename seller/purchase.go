@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -139,7 +140,7 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 		return nil, invalid("", "the body does not complete a purchase: expected one object with purchaseId, orderId, paymentMethod and proof")
 	}
 	// The mock method pays nothing, and its proof proves nothing; a list or a text is another method's.
-	if proof := bytes.TrimSpace(q.Proof); len(proof) > 0 && proof[0] != '{' && string(proof) != "null" {
+	if proof := bytes.TrimSpace(q.Proof); q.PaymentMethod == mock && len(proof) > 0 && proof[0] != '{' && string(proof) != "null" {
 		return nil, invalid("proof", "proof must be an object")
 	}
 	st, refused := s.newStep(r, q.PurchaseID, q.PaymentMethod, q)
@@ -184,10 +185,10 @@ func (s *Seller) newStep(r *http.Request, purchaseID, method string, question an
 		return nil, invalid("purchaseId", "purchaseId must be a text of 1 to 256 bytes")
 	case len(key) > maxKey:
 		return nil, invalid("", "the Idempotency-Key header must be at most 256 bytes")
-	case !slices.Contains(s.Payment, method):
-		return nil, invalid("paymentMethod", "this seller does not take this payment method; it takes mock")
+	case !slices.Contains(s.takes(), method):
+		return nil, invalid("paymentMethod", "this seller does not take this payment method; it takes "+strings.Join(s.takes(), ", "))
 	case err != nil:
 		return nil, invalid("", "the body can't be read")
 	}
-	return &step{name: r.URL.Path, key: key, asks: asks}, nil
+	return &step{name: r.URL.Path, key: key, asks: asks}, s.unlooked(r, method)
 }
