@@ -19,12 +19,15 @@ import (
 // paid is missing.
 func TestGuestsMisbehaveChaos(t *testing.T) {
 	t.Parallel()
-	c := &guestChaos{guestStage: newGuestStage(t, 8), seed: chaosSeed(t), requests: chaosSize(200, 1000)}
+	c := &guestChaos{guestStage: newGuestStage(t, 14), seed: chaosSeed(t), requests: chaosSize(200, 1000)}
 	for _, s := range c.bad {
 		s.answer = c.answer(s)
 	}
+	for i := range 20 { // of these the policy has to gather some
+		c.lists = append(c.lists, listing{ID: fmt.Sprint("idle", i), URL: c.good.URL, Models: []any{priced("idle")}})
+	}
 	c.orders(c.misbehave)
-	c.open(c.body("config-0", c.policy()+chaosFailover(0)))
+	c.open(c.body("config-0", c.policy()+"\t\tfailover {\n\t\t\tmax_attempts 30\n\t\t}\n"))
 	c.underLoad(t)
 
 	begun := time.Now()
