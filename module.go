@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -134,6 +135,9 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 	return nil
 }
 
+// methodName is what a payment method may be called: an account of the ledger is named after it.
+var methodName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
 func loadMethod(ctx caddy.Context, raw json.RawMessage) (name string, method payment.Method, err error) {
 	one := struct {
 		Raw json.RawMessage `caddy:"namespace=http.tokenbuddy.payment inline_key=method"`
@@ -146,10 +150,14 @@ func loadMethod(ctx caddy.Context, raw json.RawMessage) (name string, method pay
 	if !ok {
 		return "", nil, fmt.Errorf("module %T is no payment.Method", mod)
 	}
+	name = mod.(caddy.Module).CaddyModule().ID.Name()
 	if named, ok := mod.(payment.Named); ok {
-		return named.MethodName(), method, nil
+		name = named.MethodName()
 	}
-	return mod.(caddy.Module).CaddyModule().ID.Name(), method, nil
+	if !methodName.MatchString(name) {
+		return "", nil, fmt.Errorf("module %T is called %q: expected 1 to 64 letters, digits, '.', '_' or '-'", mod, name)
+	}
+	return name, method, nil
 }
 
 // open opens the gateway: for the config when it starts, or for a late request of one that is gone.
