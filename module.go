@@ -23,7 +23,11 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
+	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
@@ -34,6 +38,9 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
 	caddy.RegisterModule(payment.Mock{})
+	caddy.RegisterModule(new(x402.Method))
+	caddy.RegisterModule(new(clawtip.Method))
+	caddy.RegisterModule(new(commandpay.Method))
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}
@@ -186,6 +193,9 @@ func (h *Handler) Cleanup() error {
 		return nil // it was never provisioned whole
 	}
 	h.door.Retire()
+	if h.settings != nil {
+		market.Unwanted(h.settings.LedgerDir)
+	}
 	if !caddy.Exiting() {
 		return nil
 	}

@@ -26,6 +26,19 @@ func NewMethod(name string, m payment.Method, cleanup func()) *Method {
 	return method
 }
 
+// hold says that it has one user more, unless the last one is gone.
+func (m *Method) hold() bool {
+	for {
+		n := m.users.Load()
+		if n == 0 {
+			return false
+		}
+		if m.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
 // Release says that one of its users is gone.
 func (m *Method) Release() {
 	if m.users.Add(-1) == 0 {
@@ -36,14 +49,17 @@ func (m *Method) Release() {
 // offer has purchases be paid by the methods of a config that starts, until the gateway needs them no more.
 func (gw *Gateway) offer(methods []*Method) {
 	for _, m := range methods {
-		m.users.Add(1)
-		gw.methods = append(gw.methods, m.NamedMethod)
-		gw.held = append(gw.held, gw.desk.Offer(m.NamedMethod, m.Release))
+		if m.hold() {
+			gw.methods = append(gw.methods, m.NamedMethod)
+			gw.held = append(gw.held, gw.desk.Offer(m.NamedMethod, m.Release))
+		} else {
+			gw.nameMethods([]*Method{m})
+		}
 	}
 }
 
-// nameMethods says which methods a late request's sellers may take. Those of its config may be cleaned up by now: purchases are paid
-// by the newest of the name, if there is one.
+// nameMethods says which methods the sellers of a late request may take. Those of its config may be cleaned up by now:
+// purchases are paid by the newest of the name, if there is one.
 func (gw *Gateway) nameMethods(methods []*Method) {
 	for _, m := range methods {
 		gw.methods = append(gw.methods, purchase.NamedMethod{Name: m.Name, Method: goneMethod{}})

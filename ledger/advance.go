@@ -16,19 +16,17 @@ type Limits struct {
 	Seller  money.Micros // at one seller (by id, whatever its origin), of a UTC day, kept over a restart
 }
 
-// NoLimits bound nothing.
-var NoLimits = Limits{-1, -1, -1}
-
 // The limits that a purchase can pass.
 const (
 	DailyLimit   = "daily_limit"
 	SessionLimit = "session_limit"
 	SellerLimit  = "seller_limit"
+	MethodLimit  = "payment method's daily_limit"
 )
 
 // LimitError refuses a purchase that would pass a limit.
 type LimitError struct {
-	Limit        string // DailyLimit, SessionLimit or SellerLimit
+	Limit        string // DailyLimit, SessionLimit, SellerLimit or MethodLimit
 	LimitMicros  money.Micros
 	SpentMicros  money.Micros // before this purchase
 	AmountMicros money.Micros // of this purchase
@@ -36,8 +34,12 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("ledger: a purchase of $%s would pass the %s of $%s, of which $%s is spent: raise it in the purchase "+
-		"subdirective, or wait", e.AmountMicros, e.Limit, e.LimitMicros, e.SpentMicros)
+	where := "purchase"
+	if e.Limit == MethodLimit {
+		where = "payment"
+	}
+	return fmt.Sprintf("ledger: a purchase of $%s would pass the %s of $%s, of which $%s is spent: raise it in the %s "+
+		"subdirective, or wait", e.AmountMicros, e.Limit, e.LimitMicros, e.SpentMicros, where)
 }
 
 // Advance records one step of a purchase and books what it means for money, in one transaction, and waits until that is
@@ -54,7 +56,7 @@ func (e *LimitError) Error() string {
 // A step that can't follow the one before is refused.
 func (l *Ledger) Advance(ctx context.Context, p Purchase, limits Limits) error {
 	next := &purchase{Purchase: p}
-	weight, err := weigh([]string{p.ID, p.Seller, p.Origin, p.Method, p.Model},
+	weight, err := weigh([]string{p.ID, p.Seller, p.Origin, p.Method, p.Model, p.Payee},
 		p.Reference, p.Failure, p.OrderID, p.Currency)
 	if err != nil {
 		return err
@@ -137,6 +139,7 @@ func (b *batch) step(p *purchase, limits Limits) error {
 				return err
 			}
 			p.PendingMicros = p.AmountMicros
+			b.keepPayee(&p.Purchase)
 			b.bookPurchase(p, KindPurchase, transfer(walletOf(p.Method), Posting{pendingOf(p.Seller), p.PendingMicros}))
 		}
 	case Granted:
@@ -228,6 +231,7 @@ func (b *batch) countSpending(p *purchase, limits Limits) error {
 		{DailyLimit, limits.Daily, b.spentOn(day), amount, midnight},
 		{SellerLimit, limits.Seller, b.spentAt[sellerDay{p.Seller, day}], amount, midnight},
 		{SessionLimit, limits.Session, b.session, amount, time.Time{}},
+		{MethodLimit, p.perDay(), b.spentBy[methodDay{p.Method, day}], amount, midnight},
 	} {
 		if l.LimitMicros >= 0 && l.SpentMicros.Add(amount) > l.LimitMicros {
 			return &l
@@ -263,4 +267,5 @@ func (b *batch) addSpending(p *purchase, amount money.Micros) {
 	*m += amount
 	b.put(spentPrefix+day, m)
 	b.spentAt[sellerDay{p.Seller, day}] += amount
+	b.spentBy[methodDay{p.Method, day}] += amount
 }

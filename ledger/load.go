@@ -122,6 +122,10 @@ func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 		each(txn, purchasePrefix, func(id string, p *purchase) error {
 			if p.CountedMicros != 0 {
 				s.spentAt[sellerDay{p.Seller, p.CountedDay}] += p.CountedMicros
+				s.spentBy[methodDay{p.Method, p.CountedDay}] += p.CountedMicros
+			}
+			if p.mayBePaid() {
+				s.keepPayee(&p.Purchase)
 			}
 			if p.State.Ended() {
 				return nil

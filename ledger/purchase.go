@@ -66,11 +66,13 @@ type Purchase struct {
 	Payment      json.RawMessage `json:"-"` // what the order wants to be paid with
 	Intent       json.RawMessage `json:"-"` // what the payment method has prepared
 	Proof        json.RawMessage `json:"-"`
+	Payee        string          `json:"payee,omitempty"` // whom it pays, as the payment method says
 	Reference    string          `json:"reference"`
 	Failure      string          `json:"failure"` // why it ended without a token, in our words
 	Unpaid       bool            `json:"unpaid"`  // with Failed or Expired: it is certain that no money has left
 	CreatedAt    time.Time       `json:"createdAt"`
 	UpdatedAt    time.Time       `json:"updatedAt"`
+	PerDayMicros money.Micros    `json:"-"` // with Prepared and Paying: the most that its method may pay on a UTC day; 0: it has no limit of its own
 	Token        *Token          `json:"-"` // with Granted: the token; its seller, method and balance are filled in
 }
 
@@ -130,6 +132,39 @@ func (p *purchase) sound(id string, s *store.Sealer) error {
 		return store.Damaged("purchase %s: %s", id, err)
 	}
 	return nil
+}
+
+// mayBePaid tells whether money has left for it, as far as is known.
+func (p *purchase) mayBePaid() bool {
+	switch p.State {
+	case Paying, NeedsHuman, Proven, Completing, Granted, Disputed:
+		return true
+	case Failed, Expired:
+		return p.CountedMicros != 0
+	}
+	return false
+}
+
+func (p *purchase) perDay() money.Micros {
+	if p.PerDayMicros == 0 {
+		return -1
+	}
+	return p.PerDayMicros
+}
+
+// keepPayee keeps the first one that a seller was paid at.
+func (s *state) keepPayee(p *Purchase) {
+	if c := (customer{p.Method, p.Seller, p.Origin}); p.Payee != "" && s.payees[c] == "" {
+		s.payees[c] = p.Payee
+	}
+}
+
+// Payee gives the first payee that a seller, with its origin, was paid at by a method; empty where there was none.
+func (l *Ledger) Payee(method, seller, origin string) (payee string) {
+	if err := l.look(context.Background(), func(s *state) { payee = s.payees[customer{method, seller, origin}] }); err != nil {
+		return ""
+	}
+	return payee
 }
 
 // OpenPurchases gives the purchases that have not ended, oldest first. There are none after the ledger has failed or closed.

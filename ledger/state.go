@@ -10,6 +10,12 @@ import (
 // sellerDay is a seller, and a day of purchases.
 type sellerDay struct{ seller, day string }
 
+// methodDay is a payment method, and a day of purchases.
+type methodDay struct{ method, day string }
+
+// customer is what a payee is kept for: a seller, as it is paid by one method.
+type customer struct{ method, seller, origin string }
+
 // state is what the committer goes by. Nobody else touches it.
 type state struct {
 	identity  string // the ledger's random name
@@ -22,6 +28,8 @@ type state struct {
 	purchases map[string]*purchase // those that have not ended
 	spent     map[string]*money.Micros
 	spentAt   map[sellerDay]money.Micros
+	spentBy   map[methodDay]money.Micros
+	payees    map[customer]string
 	session   money.Micros            // spent by this process
 	counted   map[string]money.Micros // what of it each open purchase is
 	day       string                  // of rollups
@@ -35,6 +43,7 @@ func newState() *state {
 	return &state{
 		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, holds: map[string]*Hold{},
 		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{}, spentAt: map[sellerDay]money.Micros{},
+		spentBy: map[methodDay]money.Micros{}, payees: map[customer]string{},
 		rollups: map[string]*Rollup{}, spending: new(spending), answers: new(answers), responses: newResponses(),
 	}
 }

@@ -31,7 +31,10 @@ const (
 )
 
 // limitLacks is what a request wants for where a limit stands in the way.
-var limitLacks = map[string]Lack{ledger.DailyLimit: LacksDay, ledger.SessionLimit: LacksSession, ledger.SellerLimit: LacksSeller}
+var limitLacks = map[string]Lack{
+	ledger.DailyLimit: LacksDay, ledger.SessionLimit: LacksSession, ledger.SellerLimit: LacksSeller,
+	ledger.MethodLimit: LacksDay,
+}
 
 // Lacking gives what a request that got the error from Lease or Rebuy wants for, and when that will be there: the zero time
 // where nobody knows. Nothing is wanting where the error is none of theirs.

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
@@ -139,6 +140,38 @@ func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header 
 		return nil
 	}
 	return h
+}
+
+// mostPerDay is what the method may pay on a day; 0: it has no limit of its own. What it does not say for a fault is the least
+// there is: nothing is paid beyond a limit that can't be asked for.
+func (g *guest) mostPerDay(ctx context.Context) money.Micros {
+	most, err := ask(ctx, g, "daily limit", stepTime, func(_ context.Context, m payment.Method) (money.Micros, error) {
+		if b, ok := m.(payment.Bounded); ok {
+			return b.MostPerDay(), nil
+		}
+		return 0, nil
+	})
+	if err != nil {
+		return 1
+	}
+	return most
+}
+
+// maxPayee bounds what a method calls a payee, in bytes.
+const maxPayee = 128
+
+// payee is whom a quote would pay; empty where that need not be kept.
+func (g *guest) payee(ctx context.Context, q payment.Quote) (string, error) {
+	payee, err := ask(ctx, g, "payee", stepTime, func(_ context.Context, m payment.Method) (string, error) {
+		if p, ok := m.(payment.Payee); ok {
+			return p.Payee(q), nil
+		}
+		return "", nil
+	})
+	if err == nil && (len(payee) > maxPayee || printable(payee, maxPayee) != payee) {
+		return "", refusal("the method's payee can't be kept")
+	}
+	return payee, err
 }
 
 // tellsFate tells whether the method knows what became of money after its proof has left.

@@ -145,6 +145,9 @@ func (m *machine) prepare(ctx context.Context) error {
 	if err != nil {
 		return m.unprepared(ctx, "check quote", err)
 	}
+	if err := m.knowPayee(ctx, q); err != nil {
+		return m.unprepared(ctx, "check quote", err)
+	}
 	intent, err := ask(ctx, &m.guest, "prepare", stepTime, func(ctx context.Context, to payment.Method) (json.RawMessage, error) {
 		return to.Prepare(ctx, q)
 	})
@@ -158,6 +161,26 @@ func (m *machine) prepare(ctx context.Context) error {
 	return m.spend(ctx, ledger.Prepared)
 }
 
+// payees is a Journal that keeps whom sellers were paid at; *ledger.Ledger is one.
+type payees interface {
+	Payee(method, seller, origin string) string
+}
+
+// knowPayee refuses a quote that would pay somebody else than before.
+func (m *machine) knowPayee(ctx context.Context, q payment.Quote) error {
+	payee, err := m.guest.payee(ctx, q)
+	if err != nil || payee == "" {
+		return err
+	}
+	if kept, ok := m.journal.(payees); ok {
+		if before := kept.Payee(m.p.Method, m.p.Seller, m.p.Origin); before != "" && before != payee {
+			return refusal("the seller wants somebody else paid than before: name the new payee in the payment subdirective, if it is right")
+		}
+	}
+	m.p.Payee = payee
+	return nil
+}
+
 // unprepared ends a purchase that the method does not take on.
 func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
@@ -168,6 +191,7 @@ func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 
 // spend makes a state durable that counts against the limits, or ends a purchase that would pass one.
 func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
+	m.p.PerDayMicros = m.guest.mostPerDay(ctx)
 	err := m.advance(ctx, to)
 	if limit := new(LimitError); errors.As(err, &limit) {
 		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", limit); err != nil {

@@ -1,6 +1,7 @@
 package seller
 
 import (
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
 // The words of "payment any <name> insecurely".
@@ -21,18 +24,19 @@ const (
 // methodPattern is what the name of a payment method looks like: the last part of a module's id.
 var methodPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
-// parseAny reads "any <name> insecurely" after the word payment.
-func (s *Seller) parseAny(d *caddyfile.Dispenser, args []string) error {
-	if len(args) != 3 || args[2] != insecurely {
+// parseAny reads "<name> insecurely" after the words payment any.
+func (s *Seller) parseAny(d *caddyfile.Dispenser, words []caddyfile.Token, block bool) error {
+	if len(words) != 2 || words[1].Text != insecurely || block {
 		return d.Errf("payment any: expected any <name> insecurely: the seller looks at no proof of that method")
 	}
-	if err := checkAny(args[1]); err != nil {
+	name := words[0].Text
+	if err := checkAny(name); err != nil {
 		return d.WrapErr(err)
 	}
-	if slices.Contains(s.takes(), args[1]) {
-		return d.Errf("payment: %q stands here twice, expected it once", args[1])
+	if slices.Contains(s.AnyInsecurely, name) {
+		return d.Errf("payment: %q stands here twice, expected it once", name)
 	}
-	s.AnyInsecurely = append(s.AnyInsecurely, args[1])
+	s.AnyInsecurely = append(s.AnyInsecurely, name)
 	return nil
 }
 
@@ -43,10 +47,16 @@ func checkAny(name string) error {
 	return nil
 }
 
-// takes are the payment methods that the seller takes.
-func (s *Seller) takes() []string { return slices.Concat(s.Payment, s.AnyInsecurely) }
+// anyProof takes any proof, and looks at none.
+type anyProof struct{}
 
-// unlooked takes any proof of a method that the seller was told to take insecurely, from buyers on this machine alone.
+func (anyProof) Offer(acceptance.Order) (json.RawMessage, error) { return json.RawMessage("{}"), nil }
+
+func (anyProof) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return acceptance.Paid(newID("any_"))
+}
+
+// unlooked refuses a method that the seller was told to take insecurely to buyers who are not on this machine.
 func (s *Seller) unlooked(r *http.Request, method string) *refusal {
 	if !slices.Contains(s.AnyInsecurely, method) || fromLoopback(r) {
 		return nil

@@ -15,7 +15,7 @@ import (
 // A method that the seller was told to take insecurely buys credit with any proof, but from this machine alone.
 func TestAnyMethod(t *testing.T) {
 	s := newSeller(t, "payment mock\n\tpayment any card insecurely\n\tpayment any coin insecurely")
-	if got := strings.Join(s.takes(), " "); got != "mock card coin" {
+	if got := strings.Join(s.methods, " "); got != "mock card coin" {
 		t.Errorf("it takes %s", got)
 	}
 	step := func(path, body, remote string, header ...string) *httptest.ResponseRecorder {

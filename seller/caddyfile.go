@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
 // ParseCaddyfile reads the directive tokenbuddy_seller of a site.
@@ -35,6 +37,7 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		settlement_at  start|middle|end         # end
 //		settlement_at  late <duration>
 //		payment        <method...>              # mock
+//		payment        <method> { ... }         # repeatable: x402, receipt
 //		payment        any <name> insecurely    # repeatable; any proof will do, on loopback
 //		state          <file>                   # none: everything is in memory
 //	}
@@ -105,26 +108,8 @@ func (s *Seller) words() map[string]func(*caddyfile.Dispenser) error {
 			})
 		},
 		"settlement_at": s.parseSettlementAt,
-		"payment": func(d *caddyfile.Dispenser) error {
-			args := d.RemainingArgs()
-			switch {
-			case len(args) == 0:
-				return d.Errf("payment: expected at least one method")
-			case args[0] == anyMethod:
-				return s.parseAny(d, args)
-			}
-			for _, method := range args {
-				if err := checkWord("payment", method, mock); err != nil {
-					return d.WrapErr(err)
-				}
-				if slices.Contains(s.Payment, method) {
-					return d.Errf("payment: %q stands here twice, expected it once", method)
-				}
-				s.Payment = append(s.Payment, method)
-			}
-			return nil
-		},
-		"state": func(d *caddyfile.Dispenser) error { return one(d, "a file", &s.State, nil) },
+		"payment":       s.parsePayment,
+		"state":         func(d *caddyfile.Dispenser) error { return one(d, "a file", &s.State, nil) },
 	}
 }
 
@@ -135,6 +120,49 @@ func (s *Seller) wordList() []string {
 	}
 	slices.Sort(words)
 	return words
+}
+
+// parsePayment reads "payment <method...>", methods without options, or "payment <method> { ... }", which the method's module
+// reads itself.
+func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
+	segment := d.NextSegment()
+	line := 1
+	for line < len(segment) && !(segment[line].Text == "{" && !segment[line].Quoted()) {
+		line++
+	}
+	names := segment[1:line]
+	if len(names) > 0 && names[0].Text == anyMethod {
+		return s.parseAny(d, names[1:], line < len(segment))
+	}
+	if len(names) == 0 {
+		return d.Errf("payment: expected at least one method")
+	}
+	for _, name := range names {
+		if err := checkMethod(name.Text); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	if line < len(segment) {
+		if len(names) > 1 {
+			return d.Errf("payment: a block belongs to one method, and %d stand before it", len(names))
+		}
+		own := caddyfile.NewDispenser(segment[1:])
+		own.Next()
+		name := names[0].Text
+		module, err := caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
+		if err != nil {
+			return err
+		}
+		s.AcceptancesRaw = append(s.AcceptancesRaw, caddyconfig.JSONModuleObject(module, "method", name, nil))
+		return nil
+	}
+	for _, name := range names {
+		if slices.Contains(s.Payment, name.Text) {
+			return d.Errf("payment: %q stands here twice, expected it once", name.Text)
+		}
+		s.Payment = append(s.Payment, name.Text)
+	}
+	return nil
 }
 
 func (s *Seller) parseModel(d *caddyfile.Dispenser) error {

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
 // The words of settlement and settlement_at.
@@ -24,7 +27,7 @@ const (
 	settleLate     = "late"
 )
 
-// mock is the payment method that pays nothing, and the only one whose proof this seller can check.
+// mock is the payment method that pays nothing.
 const mock = "mock"
 
 const (
@@ -60,11 +63,11 @@ func (s *Seller) check() error {
 	if (s.SettlementDelay != 0) != (s.SettlementAt == settleLate) {
 		errs = append(errs, errors.New("settlement_delay: goes with settlement_at late, and only with it"))
 	}
-	if len(s.takes()) == 0 {
+	if len(s.Payment)+len(s.AcceptancesRaw)+len(s.AnyInsecurely) == 0 {
 		errs = append(errs, errors.New("payment: an empty list; leave it out for mock"))
 	}
 	for _, method := range s.Payment {
-		errs = append(errs, checkWord("payment", method, mock))
+		errs = append(errs, checkMethod(method))
 	}
 	for _, method := range s.AnyInsecurely {
 		errs = append(errs, checkAny(method))
@@ -148,6 +151,16 @@ func checkDuration(word string, d, least, most time.Duration) error {
 		return fmt.Errorf("%s %s: expected a duration from %s to %s", word, d, least, most)
 	}
 	return nil
+}
+
+// checkMethod says whether this Caddy has the method.
+func checkMethod(name string) error {
+	var known []string
+	for _, module := range caddy.GetModules(acceptance.Namespace) {
+		known = append(known, module.ID.Name())
+	}
+	slices.Sort(known)
+	return checkWord("payment", name, known...)
 }
 
 func checkWord(word, got string, expected ...string) error {

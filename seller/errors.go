@@ -60,7 +60,7 @@ func (f *refusal) write(w http.ResponseWriter, as form) {
 
 func (f *refusal) openAIType() string {
 	switch {
-	case f.status == http.StatusPaymentRequired:
+	case f.status == http.StatusPaymentRequired && f.code != "payment_refused":
 		return "insufficient_funds"
 	case f.status >= 500:
 		return "server_error"

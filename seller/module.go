@@ -3,10 +3,12 @@
 //
 // Its model is a toy that answers with a short text of its own, so that the gateway can be tried without an account
 // anywhere. Everything else is meant to be right: purchases are idempotent, tokens are kept as hashes, and no request is
-// charged twice. It checks no payment but mock, which pays nothing: whoever can reach it can take credit from it.
+// charged twice. Payment is taken by guest modules (package acceptance); by mock, the default, it takes nothing, and whoever
+// can reach it can take credit from it.
 package seller
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -17,12 +19,17 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 func init() {
 	caddy.RegisterModule(&Seller{})
 	caddy.RegisterModule(adminBooks{})
+	caddy.RegisterModule(acceptance.Mock{})
+	caddy.RegisterModule(new(acceptance.Receipt))
+	caddy.RegisterModule(new(x402.Acceptance))
 	httpcaddyfile.RegisterHandlerDirective(directive, ParseCaddyfile)
 	httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
 }
@@ -70,9 +77,12 @@ type Seller struct {
 	// SettlementDelay is how late a "late" settlement is; at most 5m.
 	SettlementDelay caddy.Duration `json:"settlement_delay,omitempty"`
 
-	// Payment lists the payment methods taken whose proof is looked at. Only "mock", which pays nothing, is known. Default:
-	// mock, where AnyInsecurely has none either.
+	// Payment lists the payment methods taken that need no options: "mock", which pays nothing. Default: mock, where
+	// Acceptances and AnyInsecurely are not there either.
 	Payment []string `json:"payment,omitempty"`
+
+	// AcceptancesRaw are the payment methods taken that have options, such as x402 and receipt.
+	AcceptancesRaw []json.RawMessage `json:"acceptances,omitempty" caddy:"namespace=http.tokenbuddy.acceptance inline_key=method"`
 
 	// AnyInsecurely lists payment methods, of whatever name, of which any proof is taken: it is not looked at. It is there to
 	// try a payment method that is being written, and holds for buyers on this machine alone.
@@ -86,6 +96,8 @@ type Seller struct {
 	name, url string
 	state     string // absolute
 	models    map[string]*Model
+	accepted  map[string]acceptance.Acceptance
+	methods   []string // their names, in order
 	books     *Books
 	pooled    bool // a reference to books is held in the pool
 }
@@ -127,6 +139,9 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 	}
 	var err error
 	if s.models, err = index(s.Models); err != nil {
+		return s.wrong(err)
+	}
+	if err := s.loadAcceptances(ctx); err != nil {
 		return s.wrong(err)
 	}
 	v, _, err := pool.LoadOrNew(s.poolKey(), func() (caddy.Destructor, error) { return openBooks(s.ID, s.state, ctx.Logger()) })
@@ -186,7 +201,7 @@ func (s *Seller) setDefaults() {
 	if s.SettlementAt == "" {
 		s.SettlementAt = settleAtEnd
 	}
-	if s.Payment == nil && len(s.AnyInsecurely) == 0 {
+	if s.Payment == nil && s.AcceptancesRaw == nil && s.AnyInsecurely == nil {
 		s.Payment = []string{mock}
 	}
 }

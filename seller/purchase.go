@@ -1,10 +1,9 @@
 package seller
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +33,13 @@ type order struct {
 	Token     *digest      `json:"token,omitempty"` // the token it was completed with
 	Answers   []digest     `json:"answers"`         // what is remembered of it
 
+	Payment json.RawMessage `json:"payment,omitempty"` // what was offered
+	Origin  string          `json:"origin,omitempty"`  // where the buyer has asked
+	Proof   *digest         `json:"proof,omitempty"`   // the proof whose settlement was begun
+	Settled string          `json:"settled,omitempty"` // what the rail calls the payment that it was paid with
+
 	purchaseID, orderID string // in memory only, to look at
+	settling            bool   // just now
 }
 
 // step is one of the two steps of a purchase, past the checks that need no books.
@@ -42,7 +47,9 @@ type step struct {
 	name string // the path
 	key  string // the idempotency key
 	asks []byte // what is asked for, the same bytes for the same question
-	do   func(b *Books, now time.Time) (answer any, o *order, undo func(), refused *refusal)
+	// settle, where it is there, is done before: what takes long, and is not done one at a time.
+	settle func(ctx context.Context, b *Books) *refusal
+	do     func(b *Books, now time.Time) (answer any, o *order, undo func(), refused *refusal)
 }
 
 // sell serves a step: the answer that is remembered under its key, or a new one, which is remembered. Steps are taken one
@@ -58,19 +65,21 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 	}
 	b, release := s.hold()
 	defer release()
+	if st.settle != nil {
+		if _, known := b.recalled(st); !known {
+			if refused := st.settle(r.Context(), b); refused != nil {
+				return refused
+			}
+		}
+	}
 	b.buying.Lock()
 	defer b.buying.Unlock()
-	now := time.Now().UTC().Truncate(time.Second)
-
-	b.mu.Lock()
-	b.sweep(now)
-	answer, known := b.recall(st, now)
-	b.mu.Unlock()
+	answer, known := b.recalled(st)
 	if known && answer == nil {
 		return conflict("the idempotency key was used for something else; use a new one")
 	}
 	if !known {
-		made, o, undo, refused := st.do(b, now)
+		made, o, undo, refused := st.do(b, time.Now().UTC().Truncate(time.Second))
 		if refused != nil {
 			return refused
 		}
@@ -97,6 +106,15 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 	return nil
 }
 
+// recalled gives the answer to a step that was taken before.
+func (b *Books) recalled(st *step) (answer []byte, known bool) {
+	now := time.Now().UTC().Truncate(time.Second)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(now)
+	return b.recall(st, now)
+}
+
 // create reads the first step: an order for credit.
 func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	var q wire.CreatePurchase
@@ -116,9 +134,13 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		o := &order{
 			Purchase: hash(q.PurchaseID), Model: q.ModelID, Method: q.PaymentMethod,
 			Amount: min(q.AmountMicros, s.MaxCreditMicros), CreatedAt: now, ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL),
-			purchaseID: q.PurchaseID, orderID: newID("o_"),
+			purchaseID: q.PurchaseID, orderID: newID("o_"), Origin: s.origin(r),
 		}
 		o.Hash = hash(o.orderID)
+		var err error
+		if o.Payment, err = s.accepted[q.PaymentMethod].Offer(o.offered(q.PurchaseID, o.orderID)); err != nil {
+			return nil, nil, nil, unavailable("the order could not be made; try again later")
+		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if len(b.orders) >= maxOrders {
@@ -127,7 +149,7 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		b.orders[o.Hash] = o
 		return wire.Order{
 			OrderID: o.orderID, AmountMicros: o.Amount, Currency: "USD",
-			Payment: json.RawMessage("{}"), ExpiresAt: o.ExpiresAt.Format(time.RFC3339),
+			Payment: o.Payment, ExpiresAt: o.ExpiresAt.Format(time.RFC3339),
 		}, o, func() { delete(b.orders, o.Hash) }, nil
 	}
 	return st, nil
@@ -139,27 +161,20 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 	if err := wire.Decode(body, &q); err != nil {
 		return nil, invalid("", "the body does not complete a purchase: expected one object with purchaseId, orderId, paymentMethod and proof")
 	}
-	// The mock method pays nothing, and its proof proves nothing; a list or a text is another method's.
-	if proof := bytes.TrimSpace(q.Proof); q.PaymentMethod == mock && len(proof) > 0 && proof[0] != '{' && string(proof) != "null" {
-		return nil, invalid("proof", "proof must be an object")
-	}
 	st, refused := s.newStep(r, q.PurchaseID, q.PaymentMethod, q)
 	if refused != nil {
 		return nil, refused
 	}
+	st.settle = func(ctx context.Context, b *Books) *refusal { return s.settle(ctx, b, q) }
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		o := b.orders[hash(q.OrderID)]
-		switch {
-		case o == nil:
-			return nil, nil, nil, &refusal{status: http.StatusNotFound, code: "order_unknown", message: "there is no such order; create it first"}
-		case o.Purchase != hash(q.PurchaseID) || o.Method != q.PaymentMethod:
-			return nil, nil, nil, conflict("the order belongs to another purchase")
-		case o.Token != nil:
-			return nil, nil, nil, conflict("the order has been completed under another idempotency key")
-		case !now.Before(o.ExpiresAt):
-			return nil, nil, nil, &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
+		o, refused := b.payable(q, now)
+		if refused != nil {
+			return nil, nil, nil, refused
+		}
+		if o.Settled == "" {
+			return nil, nil, nil, unavailable("the order is not paid yet; try again") // it was forgotten, and made again, in between
 		}
 		before := o.KeepUntil
 		bearer, t := b.newToken(o.Amount, now.Add(time.Duration(s.TokenTTL)))
@@ -167,10 +182,26 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 		o.purchaseID, o.orderID = q.PurchaseID, q.OrderID
 		b.logger.Debug("seller.credit.sold", zap.String("seller", b.seller), zap.String("token", t.ID), zap.Int64("credit_micros", int64(t.Credit)))
 		return wire.Grant{
-			AccessToken: bearer, ExpiresAt: t.ExpiresAt.Format(time.RFC3339), CreditMicros: t.Credit, PaymentReference: newID("mock_"),
+			AccessToken: bearer, ExpiresAt: t.ExpiresAt.Format(time.RFC3339), CreditMicros: t.Credit, PaymentReference: o.Settled,
 		}, o, func() { delete(b.tokens, t.Hash); o.Token, o.KeepUntil = nil, before }, nil
 	}
 	return st, nil
+}
+
+// payable finds the order that a purchase wants to complete. b.mu is held.
+func (b *Books) payable(q wire.CompletePurchase, now time.Time) (*order, *refusal) {
+	o := b.orders[hash(q.OrderID)]
+	switch {
+	case o == nil:
+		return nil, &refusal{status: http.StatusNotFound, code: "order_unknown", message: "there is no such order; create it first"}
+	case o.Purchase != hash(q.PurchaseID) || o.Method != q.PaymentMethod:
+		return nil, conflict("the order belongs to another purchase")
+	case o.Token != nil:
+		return nil, conflict("the order has been completed under another idempotency key")
+	case o.Proof == nil && o.Settled == "" && !now.Before(o.ExpiresAt): // what may have been paid has no end
+		return nil, &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
+	}
+	return o, nil
 }
 
 // newStep makes the step of a request, after the checks that both steps need.
@@ -185,8 +216,8 @@ func (s *Seller) newStep(r *http.Request, purchaseID, method string, question an
 		return nil, invalid("purchaseId", "purchaseId must be a text of 1 to 256 bytes")
 	case len(key) > maxKey:
 		return nil, invalid("", "the Idempotency-Key header must be at most 256 bytes")
-	case !slices.Contains(s.takes(), method):
-		return nil, invalid("paymentMethod", "this seller does not take this payment method; it takes "+strings.Join(s.takes(), ", "))
+	case s.accepted[method] == nil:
+		return nil, invalid("paymentMethod", "this seller does not take this payment method; it takes "+strings.Join(s.methods, ", "))
 	case err != nil:
 		return nil, invalid("", "the body can't be read")
 	}

@@ -50,7 +50,7 @@ func TestPurchaseRefusals(t *testing.T) {
 		{"too large", wire.PurchaseCreatePath, create("mock", strings.Repeat("x", maxPurchaseBody), "5"), 413},
 		{"unknown order", wire.PurchaseCompletePath, completeBody("p", "o_nothing"), 404},
 		{"another's order", wire.PurchaseCompletePath, completeBody("q", o.OrderID), 409},
-		{"a proof that is none", wire.PurchaseCompletePath, `{"purchaseId":"p","orderId":"` + o.OrderID + `","paymentMethod":"mock","proof":[]}`, 400},
+		{"a proof that is none", wire.PurchaseCompletePath, `{"purchaseId":"p","orderId":"` + o.OrderID + `","paymentMethod":"mock","proof":[]}`, 402},
 	} {
 		if w := post(t, s, c.path, c.body); w.Code != c.status {
 			t.Errorf("%s: %d %s, want %d", c.name, w.Code, w.Body, c.status)

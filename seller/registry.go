@@ -40,7 +40,7 @@ type registryModel struct {
 // serveRegistry answers with a registry document that lists this seller alone.
 func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	entry := registryEntry{
-		ID: s.ID, Name: s.name, URL: s.url, PaymentMethods: s.takes(),
+		ID: s.ID, Name: s.name, URL: s.url, PaymentMethods: s.methods,
 		Protocols: []string{"chat_completions", "responses", "messages", "completions", "embeddings"},
 	}
 	if entry.URL == "" {

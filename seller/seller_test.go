@@ -21,7 +21,7 @@ import (
 // newSeller provisions a seller that is named like the test. lines are the inside of its block.
 func newSeller(t testing.TB, lines string) *Seller {
 	t.Helper()
-	s, err := provision(t, strings.NewReplacer("/", "-", "#", "-").Replace(t.Name()), "pace 0\n"+lines)
+	s, err := provision(t, strings.NewReplacer("/", "-", "#", "-", ",", "").Replace(t.Name()), "pace 0\n"+lines)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	_ "github.com/tokenbuddy/caddy-tokenbuddy"
 	_ "github.com/tokenbuddy/caddy-tokenbuddy/seller"
+	_ "github.com/tokenbuddy/caddy-tokenbuddy/seller/facilitator"
 )
 
 func main() {

@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/tokenbuddy/caddy-tokenbuddy/seller/facilitator"
+)
+
+// x402Key is the key of a wallet that has never held money.
+const x402Key = "703251b95225f7d8087f00410baf17ba372a717ee23149c5f74843c04eb389fd"
+
+// TestX402Example runs Caddyfile.x402.example, on ports of its own: a request from a client is answered from a token that was
+// bought for it, and the money has moved once. The key is nowhere.
+func TestX402Example(t *testing.T) {
+	example, err := os.ReadFile("../Caddyfile.x402.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCaddy(t, "")
+	c.env = append(c.env, "X402_WALLET="+x402Key)
+	seller, facilitator := freeAddress(t), freeAddress(t)
+	c.write(strings.NewReplacer(
+		"admin localhost:2019", "admin "+c.admin+"\n\tdebug",
+		":8080 {", "http://"+c.site+" {", ":9101 {", "http://"+seller+" {", ":9109 {", "http://"+facilitator+" {",
+		"127.0.0.1:9101", seller, "127.0.0.1:9109", facilitator,
+	).Replace(string(example)))
+	c.start()
+	begun := time.Now()
+	res, body := c.post("/v1/chat/completions", `{"model":"toy-1","messages":[{"role":"user","content":"Hello"}]}`)
+	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), "chat.completion") {
+		t.Fatalf("status %d: %s\n%s", res.StatusCode, body, c.log)
+	}
+	t.Logf("answered after %s, purchase included", time.Since(begun))
+	bought := c.entries("purchase")
+	if len(bought) == 0 {
+		t.Fatal("nothing was bought")
+	}
+	entries, err := json.Marshal(bought)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(entries), "wallet:x402") {
+		t.Errorf("booked as %s", entries)
+	}
+	for range 3 { // from the same token
+		if res, body := c.post("/v1/chat/completions", `{"model":"toy-1","messages":[{"role":"user","content":"Hello"}]}`); res.StatusCode != http.StatusOK {
+			t.Errorf("status %d: %s", res.StatusCode, body)
+		}
+	}
+	if n := len(c.entries("purchase")); n != len(bought) {
+		t.Errorf("%d entries of purchases, before %d", n, len(bought))
+	}
+	for _, path := range []string{"/config/", "/tokenbuddy/status", "/tokenbuddy/ledger/entries", "/metrics"} {
+		_, body := c.look(path)
+		if strings.Contains(string(body), x402Key) || strings.Contains(string(body), `"signature"`) {
+			t.Errorf("%s has a secret: %s", path, body)
+		}
+	}
+	c.stop()
+	err = filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if strings.Contains(string(data), x402Key) {
+			t.Errorf("the key is in %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log := c.log.String(); strings.Contains(log, x402Key) || strings.Contains(log, `"signature"`) || strings.Contains(log, "tbs_") {
+		t.Error("a secret is in the log")
+	}
+}

@@ -1,0 +1,22 @@
+//go:build !unix
+
+package program
+
+import (
+	"fmt"
+	"io/fs"
+	"os/exec"
+)
+
+// Supported says whether programs can be run safely on this system: here there are no owners and no process groups to rely on.
+const Supported = false
+
+func group(*exec.Cmd) {}
+
+func endGroup(*exec.Cmd) {}
+
+func owned(path, _ string, _ fs.FileInfo) error {
+	return fmt.Errorf("%s: programs are run on Unix systems only", path)
+}
+
+func ownedDir(path, _ string, _ fs.FileInfo) error { return owned(path, "", nil) }

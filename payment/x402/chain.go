@@ -1,0 +1,127 @@
+package x402
+
+import (
+	"context"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
+)
+
+// staleAfter is how old the latest block of a node may be: an older one says nothing of what goes on now.
+const staleAfter = time.Minute
+
+// network is a network of the config, resolved.
+type network struct {
+	id     string
+	domain eip3009.Domain
+	nodes  []node.Node
+}
+
+// fate is what a chain says of an authorization.
+type fate uint8
+
+const (
+	unknown fate = iota // nothing that could be relied on
+	open                // not used, and it may still be
+	moved               // the money has moved
+	never               // it has not, and never will
+)
+
+// ask asks all nodes of the network what became of an authorization. Only what all say counts: one that is away, behind, of
+// another chain or of another opinion makes it unknown. The transaction is there when one of them knows it.
+func (n *network) ask(ctx context.Context, in intent, nonce eip3009.Hash) (f fate, transaction string) {
+	for i, one := range n.nodes {
+		says, tx, err := askNode(ctx, one, n.domain.ChainID, in, nonce)
+		if err != nil || i > 0 && says != f {
+			return unknown, ""
+		}
+		if f = says; transaction == "" {
+			transaction = tx
+		}
+	}
+	return f, transaction
+}
+
+func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce eip3009.Hash) (fate, string, error) {
+	if err := n.SameChain(ctx, chain); err != nil {
+		return unknown, "", err
+	}
+	latest, now, err := n.Block(ctx, "latest")
+	if err != nil {
+		return unknown, "", err
+	}
+	if time.Since(now) > staleAfter {
+		return unknown, "", nil
+	}
+	used, err := n.Used(ctx, in.Asset, in.From, nonce, latest)
+	if err != nil {
+		return unknown, "", err
+	}
+	if used {
+		return moved, n.Transaction(ctx, in.Asset, in.From, nonce, latest), nil
+	}
+	// What a block says that can still be replaced is no proof that nothing will come.
+	final, at, err := n.Block(ctx, "finalized")
+	if err != nil {
+		return unknown, "", err
+	}
+	if at.Before(in.expires()) || final > latest {
+		return open, "", nil
+	}
+	if used, err = n.Used(ctx, in.Asset, in.From, nonce, final); err != nil {
+		return unknown, "", err
+	}
+	if used {
+		return unknown, "", nil // used once, and not used later: this node is not of one mind
+	}
+	return never, "", nil
+}
+
+// NetworkStatus is how a network looks from here.
+type NetworkStatus struct {
+	Network string `json:"network"`
+	// Error says in our own words why nothing is known; empty when all nodes answer. NoRPC: there is nothing to ask.
+	Error string `json:"error,omitempty"`
+	NoRPC bool   `json:"noRpc,omitempty"`
+	// BalanceMicros is what the wallet has there; nil when it is not known.
+	BalanceMicros *int64 `json:"balanceMicros,omitempty"`
+	// ChainBehindSeconds is our clock less the time of the latest block; negative where the chain is ahead.
+	ChainBehindSeconds int64     `json:"chainBehindSeconds"`
+	CheckedAt          time.Time `json:"checkedAt"`
+}
+
+// status asks the first node for the balance, and all whether they are there.
+func (n *network) status(ctx context.Context, wallet eip3009.Address) NetworkStatus {
+	s := NetworkStatus{Network: n.id, NoRPC: len(n.nodes) == 0, CheckedAt: time.Now().UTC()}
+	for i, one := range n.nodes {
+		err := one.SameChain(ctx, n.domain.ChainID)
+		var latest node.Quantity
+		var at time.Time
+		if err == nil {
+			latest, at, err = one.Block(ctx, "latest")
+		}
+		var balance eip3009.Uint256
+		if err == nil {
+			balance, err = one.Balance(ctx, n.domain.Contract, wallet, latest)
+		}
+		if err != nil {
+			s.Error = nodeName(i) + " of " + n.id + ": " + err.Error()
+			return s
+		}
+		if behind := int64(time.Since(at) / time.Second); i == 0 || behind > s.ChainBehindSeconds {
+			s.ChainBehindSeconds = behind
+		}
+		if micros, fits := balance.Uint64(); i == 0 && fits && micros < 1<<62 {
+			s.BalanceMicros = new(int64(micros))
+		}
+	}
+	return s
+}
+
+func nodeName(i int) string {
+	if i == 0 {
+		return "the first RPC"
+	}
+	return "another RPC"
+}

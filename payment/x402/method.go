@@ -1,0 +1,237 @@
+// Package x402 pays sellers in USDC by the x402 protocol, version 2: the payment is a signed authorization that the seller
+// hands to its facilitator, which moves the money on the chain.
+//
+// The money moves inside the seller's complete step, if it moves. A refusal there is no "no", and an answer that was lost
+// no "yes": only the chain knows. So a purchase has one authorization with a nonce of its own, which is in the journal before
+// it leaves, is sent again as often as need be, and is never replaced by another; and what became of it is read from
+// finalized blocks.
+package x402
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
+)
+
+// The headers of the protocol.
+const (
+	HeaderRequired  = "Payment-Required"
+	HeaderSignature = "Payment-Signature"
+	HeaderResponse  = "Payment-Response"
+)
+
+const (
+	// lastMoment is how long before its end an authorization is no longer shown: facilitators refuse it then.
+	lastMoment = 6 * time.Second
+	// afterwards is how long after the end of an authorization a seller may still need to say how it went.
+	afterwards = 15 * time.Second
+
+	leastPatience = 30 * time.Second
+	mostPatience  = 2 * time.Minute
+)
+
+// Method pays by x402.
+type Method struct {
+	Config
+
+	key        *eip3009.Key
+	networks   []*network
+	maxPayment money.Micros // 0: none of its own
+	dailyLimit money.Micros
+	validFor   time.Duration
+	payees     map[string][]eip3009.Address
+	client     *http.Client
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Method) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: caddy.ModuleID(payment.Namespace + ".x402"), New: func() caddy.Module { return new(Method) }}
+}
+
+// Provision resolves the config. It reaches no chain.
+func (m *Method) Provision(ctx caddy.Context) error {
+	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		repl = caddy.NewReplacer()
+	}
+	if err := m.resolve(repl); err != nil {
+		return fmt.Errorf("payment x402: %w", err)
+	}
+	return nil
+}
+
+// Cleanup lets go of connections. Calls may still come.
+func (m *Method) Cleanup() error {
+	if m.client != nil {
+		m.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Check finds a way to pay that is right in all points: on one of our networks, in the token that we know there, for exactly
+// the amount of the order, to a payee that may be paid.
+func (m *Method) Check(q payment.Quote, ceiling money.Micros) error {
+	_, err := m.check(q, ceiling)
+	return err
+}
+
+func (m *Method) check(q payment.Quote, ceiling money.Micros) (offer, error) {
+	switch {
+	case q.AmountMicros <= 0 || q.AmountMicros > ceiling:
+		return offer{}, errors.New("the order asks for more than was asked for")
+	case m.maxPayment > 0 && q.AmountMicros > m.maxPayment:
+		return offer{}, fmt.Errorf("the order is for $%s, and max_payment of x402 is $%s", q.AmountMicros, m.maxPayment)
+	}
+	o, err := choose(q.Payment, q.AmountMicros, m.networks, m.key.Address())
+	if err != nil {
+		return offer{}, err
+	}
+	if allowed, pinned := m.payees[q.SellerID]; pinned && !slices.Contains(allowed, o.payTo) {
+		return offer{}, errors.New("the seller wants another address paid than those that payee names for it")
+	}
+	return o, nil
+}
+
+// Prepare chooses what will be signed. It signs nothing.
+func (m *Method) Prepare(_ context.Context, q payment.Quote) (json.RawMessage, error) {
+	o, err := m.check(q, q.AmountMicros)
+	if err != nil {
+		return nil, err
+	}
+	// A seller that may cash for a day is given a minute all the same; what it is sent back as accepted is what it wrote.
+	valid := min(int64(m.validFor/time.Second), o.timeout)
+	d := o.network.domain
+	return intent{
+		Network: o.network.id, Asset: d.Contract, Name: d.Name, Version: d.Version, From: m.key.Address(), To: o.payTo, Value: o.amount,
+		ValidBefore: time.Now().Unix() + valid, Nonce: Nonce(q.Origin, q.PurchaseID).String(), Accepted: o.raw, Resource: o.resource,
+	}.encode()
+}
+
+// Pay signs. The same intent gives the same bytes each time, so it pays once however often it is called. It moves no money
+// itself: the proof does when the seller has it, which is after this is durable.
+func (m *Method) Pay(ctx context.Context, _ payment.Quote, raw json.RawMessage) (payment.Outcome, error) {
+	in, err := readIntent(raw)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+	proof, err := in.sign(m.key)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+	if time.Until(in.expires()) > lastMoment {
+		return payment.Proven(proof), nil
+	}
+	// Too late to be cashed, and it has not left: it goes out in completing only. Unless this journal is an older copy, which
+	// has forgotten that it did; the chain has not.
+	if n := m.network(in.Network); n != nil {
+		nonce, err := eip3009.ParseHash(in.Nonce)
+		if err != nil {
+			return payment.Outcome{}, err
+		}
+		if f, _ := n.ask(ctx, in, nonce); f == moved {
+			return payment.Proven(proof), nil
+		}
+	}
+	return payment.Failed(true).Because("the authorization has ended before it was shown to the seller"), nil
+}
+
+// Track does what Pay does: signing again is how to find out.
+func (m *Method) Track(ctx context.Context, q payment.Quote, raw json.RawMessage) (payment.Outcome, error) {
+	return m.Pay(ctx, q, raw)
+}
+
+// Fate reads from the chain what became of an authorization that the seller was shown: Proven where the money has moved,
+// Failed(true) where it never can any more, and Pending in between, or where what the chain says can't be relied on. On a
+// network without an RPC nobody can know: after the end of the authorization that is Failed(false).
+func (m *Method) Fate(ctx context.Context, _ payment.Quote, raw json.RawMessage) (payment.Outcome, error) {
+	in, err := readIntent(raw)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+	nonce, err := eip3009.ParseHash(in.Nonce)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+	n := m.network(in.Network)
+	if n == nil {
+		return payment.Outcome{}, fmt.Errorf("this purchase was paid on %s, which is not in the config any more", in.Network)
+	}
+	if len(n.nodes) == 0 {
+		if time.Until(in.expires()) > -afterwards {
+			return payment.Pending(), nil
+		}
+		return payment.Failed(false).Because("the authorization has ended, and without an RPC nobody can know whether it was cashed"), nil
+	}
+	switch f, transaction := n.ask(ctx, in, nonce); f {
+	case moved:
+		return payment.Proven(json.RawMessage("{}")).As(transaction), nil
+	case never:
+		return payment.Failed(true).Because("the authorization has ended without being cashed"), nil
+	case open:
+		return payment.Pending().Because("the seller may still cash the authorization"), nil
+	}
+	return payment.Pending().Because("the chain can't be asked what became of the authorization"), nil
+}
+
+// Patience is how long one complete may take: the seller's facilitator may wait for the chain as long as the authorization
+// lives.
+func (m *Method) Patience(_ payment.Quote, raw json.RawMessage) time.Duration {
+	in, err := readIntent(raw)
+	if err != nil {
+		return leastPatience
+	}
+	return min(max(time.Until(in.expires())+afterwards, leastPatience), mostPatience)
+}
+
+// Present gives the header in which stock sellers look for the proof.
+func (m *Method) Present(proof json.RawMessage) http.Header {
+	return http.Header{HeaderSignature: {base64.StdEncoding.EncodeToString(proof)}}
+}
+
+// MostPerDay is the daily limit.
+func (m *Method) MostPerDay() money.Micros { return m.dailyLimit }
+
+// Payee is the address that a quote wants paid; empty where the operator has named those of the seller.
+func (m *Method) Payee(q payment.Quote) string {
+	o, err := m.check(q, q.AmountMicros)
+	if _, named := m.payees[q.SellerID]; named || err != nil {
+		return ""
+	}
+	return o.payTo.String()
+}
+
+// Address is the wallet's.
+func (m *Method) Address() string { return m.key.Address().String() }
+
+// Status says how each network looks, for an operator who wants to know. It asks their RPCs.
+func (m *Method) Status(ctx context.Context) []NetworkStatus {
+	list := make([]NetworkStatus, len(m.networks))
+	for i, n := range m.networks {
+		list[i] = n.status(ctx, m.key.Address())
+	}
+	return list
+}
+
+var (
+	_ payment.Method        = (*Method)(nil)
+	_ payment.Fate          = (*Method)(nil)
+	_ payment.Patience      = (*Method)(nil)
+	_ payment.Present       = (*Method)(nil)
+	_ payment.Bounded       = (*Method)(nil)
+	_ payment.Payee         = (*Method)(nil)
+	_ caddy.Provisioner     = (*Method)(nil)
+	_ caddy.CleanerUpper    = (*Method)(nil)
+	_ caddyfile.Unmarshaler = (*Method)(nil)
+)

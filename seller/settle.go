@@ -1,0 +1,197 @@
+package seller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// keepBegun is how long an order is kept whose settlement was begun: buyers ask for a day.
+const keepBegun = 48 * time.Hour
+
+// settle makes an order one that is paid, or says why it is not. What may move money is written down before it does, and
+// nothing is remembered as an answer before the money is there: a seller that says no and remembers it would keep money that
+// came late, and one that says yes too early would give credit away.
+func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) *refusal {
+	method := s.accepted[q.PaymentMethod]
+	o, refused := s.begin(b, method, q)
+	if o == nil || refused != nil {
+		return refused
+	}
+	// The buyer may leave; the payment goes on, and is there when it asks again.
+	v := method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, q.Proof)
+
+	b.buying.Lock()
+	defer b.buying.Unlock()
+	b.mu.Lock()
+	own := b.orders[hash(q.OrderID)]
+	if own == nil {
+		b.mu.Unlock()
+		return unavailable("the order is gone; ask the seller")
+	}
+	own.settling = false
+	if v.Kind == acceptance.KindPaid {
+		own.Settled = v.Reference
+		b.touch()
+	}
+	b.mu.Unlock()
+	if v.Kind != acceptance.KindPaid {
+		b.logger.Info("seller.payment.open", zap.String("seller", b.seller), zap.String("method", q.PaymentMethod), zap.String("why", v.Reason))
+		return refusedBy(v)
+	}
+	if err := b.save(); err != nil {
+		b.warn(err)
+		return unavailable("the payment could not be written down; try again")
+	}
+	return nil
+}
+
+// begin looks at the proof, and where it has to be settled writes that down. Without an order there is nothing to settle.
+func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePurchase) (*acceptance.Order, *refusal) {
+	b.buying.Lock()
+	defer b.buying.Unlock()
+	b.mu.Lock()
+	now := time.Now().UTC().Truncate(time.Second)
+	if done := b.orders[hash(q.OrderID)]; done != nil && done.Token != nil {
+		b.mu.Unlock()
+		return nil, nil // in the meantime; the answer is remembered under its key
+	}
+	own, refused := b.payable(q, now)
+	if refused != nil || own.Settled != "" {
+		b.mu.Unlock()
+		return nil, refused
+	}
+	proof := hash(string(q.Proof))
+	switch {
+	case own.settling:
+		b.mu.Unlock()
+		return nil, unavailable("the payment is being settled; try again")
+	case own.Proof != nil && *own.Proof != proof:
+		b.mu.Unlock()
+		return nil, conflict("another payment of this order is being settled; send that again")
+	}
+	o := own.offered(q.PurchaseID, q.OrderID)
+	v := method.Accept(o, q.Proof)
+	switch v.Kind {
+	case acceptance.KindPaid:
+		own.Settled = v.Reference // written down with the grant
+		b.mu.Unlock()
+		return nil, nil
+	case acceptance.KindToSettle:
+	default:
+		b.mu.Unlock()
+		return nil, refusedBy(v)
+	}
+	before := own.KeepUntil
+	own.Proof, own.settling, own.KeepUntil = &proof, true, now.Add(keepBegun)
+	b.touch()
+	b.mu.Unlock()
+	if err := b.save(); err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if own.settling = false; !o.Begun {
+			own.Proof, own.KeepUntil = nil, before
+		}
+		b.warn(err)
+		return nil, unavailable("the payment could not be written down; try again")
+	}
+	return &o, nil
+}
+
+// offered is the order as an acceptance sees it.
+func (o *order) offered(purchaseID, orderID string) acceptance.Order {
+	return acceptance.Order{
+		PurchaseID: purchaseID, OrderID: orderID, Origin: o.Origin, AmountMicros: o.Amount, Payment: o.Payment, ExpiresAt: o.ExpiresAt,
+		Begun: o.Proof != nil,
+	}
+}
+
+// refusedBy is how a verdict is told. What is not known is never a refusal: a buyer would take it for one.
+func refusedBy(v acceptance.Verdict) *refusal {
+	switch v.Kind {
+	case acceptance.KindOtherOrder:
+		return conflict(v.Reason)
+	case acceptance.KindRefused:
+		return &refusal{status: http.StatusPaymentRequired, code: "payment_refused", param: "proof", message: v.Reason}
+	}
+	return unavailable(v.Reason)
+}
+
+// origin is where the buyer has reached the seller: what its URL says, else what the request does.
+func (s *Seller) origin(r *http.Request) string {
+	if u, err := url.Parse(s.url); err == nil && u.Host != "" {
+		return origin(u.Scheme, u.Host)
+	}
+	if r.TLS != nil {
+		return origin("https", r.Host)
+	}
+	return origin("http", r.Host)
+}
+
+func origin(scheme, host string) string {
+	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
+	if port := map[string]string{"http": ":80", "https": ":443"}[scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return scheme + "://" + host
+}
+
+// loadAcceptances makes the methods of the config: those that are named alone, then those with a block.
+func (s *Seller) loadAcceptances(ctx caddy.Context) error {
+	s.accepted = make(map[string]acceptance.Acceptance)
+	for _, name := range s.Payment {
+		mod, err := ctx.LoadModuleByID(acceptance.Namespace+"."+name, nil)
+		if err != nil {
+			return fmt.Errorf("payment %s: %w", name, err)
+		}
+		if err := s.take(name, mod); err != nil {
+			return err
+		}
+	}
+	for _, name := range s.AnyInsecurely {
+		if err := s.take(name, anyProof{}); err != nil {
+			return err
+		}
+	}
+	if s.AcceptancesRaw == nil {
+		return nil
+	}
+	mods, err := ctx.LoadModule(s, "AcceptancesRaw")
+	if err != nil {
+		return fmt.Errorf("payment: %w", err)
+	}
+	for _, mod := range mods.([]any) {
+		if err := s.take(mod.(caddy.Module).CaddyModule().ID.Name(), mod); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Seller) take(name string, mod any) error {
+	method, ok := mod.(acceptance.Acceptance)
+	if !ok {
+		return fmt.Errorf("payment %s: module %T is no acceptance.Acceptance", name, mod)
+	}
+	if named, ok := mod.(acceptance.Named); ok {
+		name = named.MethodName()
+	}
+	if s.accepted[name] != nil {
+		return fmt.Errorf("payment %s is there twice", name)
+	}
+	if _, settles := mod.(acceptance.Settler); settles && s.state == "" {
+		return fmt.Errorf("payment %s: state is missing: a seller that is paid must not forget it when it stops", name)
+	}
+	s.accepted[name] = method
+	s.methods = append(s.methods, name)
+	return nil
+}

@@ -1,0 +1,373 @@
+package seller
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	rails "github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/facilitator"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const (
+	testNetwork = "eip155:84532"
+	testPayTo   = "0x8a8089de7E7235Cf008eF478c50FA17CCBcd4176"
+	testSecret  = "703251b95225f7d8087f00410baf17ba372a717ee23149c5f74843c04eb389fd"
+	testWallet  = "0x9209C238Ce58e00d5A5CB31Db3004dbC77C7Af37"
+)
+
+// rail is a facilitator whose faults can be set, with its chain.
+type rail struct {
+	t       *testing.T
+	chain   *facilitator.Chain
+	url     string
+	verify  atomic.Uint32 // a facilitator.Fault
+	settle  atomic.Uint32
+	rpcDown atomic.Bool
+	buyer   *x402.Method
+}
+
+func newRail(t *testing.T) *rail {
+	t.Helper()
+	domain, err := x402.Domain(testNetwork, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rail{t: t, chain: facilitator.NewChain(testNetwork, domain)}
+	r.chain.Mint(r.address(testWallet), 10_000_000)
+	h := &facilitator.Handler{Chain: r.chain, Fault: func(step string) facilitator.Fault {
+		if step == "verify" {
+			return facilitator.Fault(r.verify.Load())
+		}
+		return facilitator.Fault(r.settle.Load())
+	}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if r.rpcDown.Load() && req.URL.Path == "/rpc" {
+			http.Error(w, "down", http.StatusBadGateway)
+			return
+		}
+		h.ServeHTTP(w, req)
+	}))
+	t.Cleanup(srv.Close)
+	r.url = srv.URL
+	t.Setenv("SELLER_TEST_WALLET", testSecret)
+	r.buyer = &x402.Method{Config: x402.Config{Key: "{env.SELLER_TEST_WALLET}", Networks: []x402.Network{{ID: testNetwork}}, DailyLimit: "20"}}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	if err := r.buyer.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rail) address(s string) eip3009.Address {
+	a, err := eip3009.ParseAddress(s)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+func (r *rail) lines(state string) string {
+	return "state " + state + "\npayment x402 {\npay_to " + testPayTo + "\nnetwork " + testNetwork + "\nfacilitator " + r.url + "\nrpc " + r.url +
+		"/rpc\ntimeout 1s\n}"
+}
+
+// offer takes the first step, and signs what is offered.
+func (r *rail) offer(s *Seller, purchase string) (o wire.Order, proof json.RawMessage) {
+	r.t.Helper()
+	body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "x402", AmountMicros: 500_000})
+	w := post(r.t, s, wire.PurchaseCreatePath, string(body), wire.HeaderIdempotencyKey, purchase)
+	if err := wire.Decode(w.Body.Bytes(), &o); err != nil || w.Code != http.StatusOK {
+		r.t.Fatalf("create: %d %s", w.Code, w.Body)
+	}
+	return o, r.sign(o, purchase, "http://example.com")
+}
+
+func (r *rail) sign(o wire.Order, purchase, origin string) json.RawMessage {
+	r.t.Helper()
+	q := rails.Quote{PurchaseID: purchase, SellerID: "s", Origin: origin, OrderID: o.OrderID, AmountMicros: o.AmountMicros, Payment: o.Payment}
+	intent, err := r.buyer.Prepare(r.t.Context(), q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	out, err := r.buyer.Pay(r.t.Context(), q, intent)
+	if err != nil || out.Kind != rails.OutcomeProven {
+		r.t.Fatalf("%+v, %v", out, err)
+	}
+	return out.Proof
+}
+
+// complete takes the second step.
+func (r *rail) complete(s *Seller, purchase string, o wire.Order, proof json.RawMessage) (int, string) {
+	body, err := json.Marshal(wire.CompletePurchase{PurchaseID: purchase, OrderID: o.OrderID, PaymentMethod: "x402", Proof: proof})
+	if err != nil {
+		r.t.Error(err)
+	}
+	w := post(r.t, s, wire.PurchaseCompletePath, string(body), wire.HeaderIdempotencyKey, purchase)
+	if w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		r.t.Error("a 503 without Retry-After")
+	}
+	return w.Code, w.Body.String()
+}
+
+// TestX402Faults: what the seller answers when its facilitator fails, whether money has moved, and what the same proof gets
+// the second time, when all is well again. What it does not know is never a 402, and money that has moved is never lost.
+func TestX402Faults(t *testing.T) {
+	for name, tc := range map[string]struct {
+		verify, settle facilitator.Fault
+		rpcDown        bool
+		empty          bool
+		first          int
+		moved          int
+		second         int
+	}{
+		"nothing":                       {first: 200, moved: 1, second: 200},
+		"verify down":                   {verify: facilitator.Down, first: 503, second: 200},
+		"verify html":                   {verify: facilitator.HTML, first: 503, second: 200},
+		"verify cut":                    {verify: facilitator.Cut, first: 503, second: 200},
+		"verify refuses":                {verify: facilitator.Refuse, first: 402, second: 200},
+		"verify refuses, no chain":      {verify: facilitator.Refuse, rpcDown: true, first: 503, second: 200},
+		"verify slow":                   {verify: facilitator.Hang, first: 503, second: 200},
+		"settle refuses":                {settle: facilitator.Refuse, first: 402, second: 200},
+		"settle down":                   {settle: facilitator.Down, first: 503, second: 200},
+		"settle html":                   {settle: facilitator.HTML, first: 503, second: 200},
+		"settle cut":                    {settle: facilitator.Cut, first: 503, second: 200},
+		"settle pending":                {settle: facilitator.Pending, first: 503, second: 200},
+		"settled, answer lost":          {settle: facilitator.Lose, first: 200, moved: 1, second: 200},
+		"settled, slow":                 {settle: facilitator.Hang, first: 200, moved: 1, second: 200},
+		"settled, said to be pending":   {settle: facilitator.Later, first: 200, moved: 1, second: 200},
+		"settled, lost, and no chain":   {settle: facilitator.Lose, rpcDown: true, first: 503, moved: 1, second: 200},
+		"settled, slow, and no chain":   {settle: facilitator.Hang, rpcDown: true, first: 503, moved: 1, second: 200},
+		"empty wallet":                  {empty: true, first: 402, second: 402},
+		"empty wallet, no chain to ask": {empty: true, rpcDown: true, first: 503, second: 402},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRail(t)
+			s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+			if tc.empty {
+				r.buyer = emptyBuyer(t)
+			}
+			o, proof := r.offer(s, "p")
+			r.verify.Store(uint32(tc.verify))
+			r.settle.Store(uint32(tc.settle))
+			r.rpcDown.Store(tc.rpcDown)
+			status, body := r.complete(s, "p", o, proof)
+			if status != tc.first || len(r.chain.Transfers()) != tc.moved {
+				t.Errorf("%d %s, %d transfers; want %d and %d", status, body, len(r.chain.Transfers()), tc.first, tc.moved)
+			}
+			if strings.Contains(body, "refused_by_test") {
+				t.Errorf("the facilitator's words are in the answer: %s", body)
+			}
+			r.verify.Store(0)
+			r.settle.Store(0)
+			r.rpcDown.Store(false)
+			again, second := r.complete(s, "p", o, proof)
+			if again != tc.second {
+				t.Errorf("again: %d %s, want %d", again, second, tc.second)
+			}
+			if status == 200 && body != second {
+				t.Errorf("another answer under the same key: %s", second)
+			}
+			if n := len(r.chain.Transfers()); n > 1 || again == 200 && n != 1 {
+				t.Errorf("%d transfers", n)
+			}
+			if again == 200 && !strings.Contains(second, r.chain.Transfers()[0].Transaction.String()) {
+				t.Errorf("the answer does not name the transaction: %s", second)
+			}
+			if n := len(s.books.Report().Tokens); n > 1 || (n == 1) != (again == 200) {
+				t.Errorf("%d tokens", n)
+			}
+		})
+	}
+}
+
+func emptyBuyer(t *testing.T) *x402.Method {
+	t.Helper()
+	t.Setenv("SELLER_TEST_EMPTY", strings.Repeat("17", 32))
+	m := &x402.Method{Config: x402.Config{Key: "{env.SELLER_TEST_EMPTY}", Networks: []x402.Network{{ID: testNetwork}}, DailyLimit: "20"}}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	if err := m.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestX402Proofs: what is refused before anybody is asked. No money moves for any of it.
+func TestX402Proofs(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	_, others := r.offer(s, "q")
+	change := func(from, to string) func(wire.Order, json.RawMessage) json.RawMessage {
+		return func(_ wire.Order, proof json.RawMessage) json.RawMessage {
+			if !strings.Contains(string(proof), from) {
+				t.Errorf("%s is not in the proof", from)
+			}
+			return json.RawMessage(strings.ReplaceAll(string(proof), from, to))
+		}
+	}
+	for name, tc := range map[string]struct {
+		change func(wire.Order, json.RawMessage) json.RawMessage
+		status int
+		words  string
+	}{
+		"nothing":                 {func(wire.Order, json.RawMessage) json.RawMessage { return json.RawMessage(`{}`) }, 402, "not an x402 payment"},
+		"version 1":               {change(`"x402Version":2`, `"x402Version":1`), 402, "not an x402 payment"},
+		"accepted a lower amount": {change(`"amount":"500000"`, `"amount":"5"`), 402, "not what the order asks for"},
+		"accepted another case":   {change(`"payTo":"`+testPayTo, `"payTo":"`+strings.ToLower(testPayTo)), 402, "not what the order asks for"},
+		"a lower value":           {change(`"value":"500000"`, `"value":"5"`), 402, "not what the order asks for"},
+		"another payee":           {change(`"to":"`+testPayTo, `"to":"`+testWallet), 402, "not what the order asks for"},
+		"another payer":           {change(testWallet, testPayTo), 402, "signature"},
+		"not valid yet":           {change(`"validAfter":"0"`, `"validAfter":"99999999999"`), 402, "not valid yet"},
+		"over": {func(_ wire.Order, p json.RawMessage) json.RawMessage {
+			return withValidBefore(t, p, time.Now().Unix()+5)
+		}, 402, "less than 6 seconds"},
+		"another end": {func(_ wire.Order, p json.RawMessage) json.RawMessage {
+			return withValidBefore(t, p, time.Now().Unix()+500)
+		}, 402, "signature"},
+		"of another purchase": {func(wire.Order, json.RawMessage) json.RawMessage { return others }, 409, "another purchase"},
+		"of another seller":   {func(o wire.Order, _ json.RawMessage) json.RawMessage { return r.sign(o, "p", "https://example.com") }, 409, "another seller"},
+		"v 0":                 {func(_ wire.Order, p json.RawMessage) json.RawMessage { return withV(t, p) }, 402, "signature"},
+	} {
+		o, proof := r.offer(s, "p")
+		if status, body := r.complete(s, "p", o, tc.change(o, proof)); status != tc.status || !strings.Contains(body, tc.words) {
+			t.Errorf("%s: %d %s; want %d %q", name, status, body, tc.status, tc.words)
+		}
+	}
+	if n := len(r.chain.Transfers()); n != 0 {
+		t.Errorf("%d transfers", n)
+	}
+	o, proof := r.offer(s, "p")
+	if status, body := r.complete(s, "p", o, proof); status != 200 {
+		t.Errorf("the right one: %d %s", status, body)
+	}
+}
+
+func edit(t *testing.T, proof json.RawMessage, change func(signed *x402.Signed)) json.RawMessage {
+	t.Helper()
+	var p x402.Payload
+	if err := json.Unmarshal(proof, &p); err != nil {
+		t.Fatal(err)
+	}
+	change(&p.Payload)
+	b, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func withValidBefore(t *testing.T, proof json.RawMessage, at int64) json.RawMessage {
+	return edit(t, proof, func(s *x402.Signed) { s.Authorization.ValidBefore = eip3009.NewUint256(uint64(at)).String() })
+}
+
+func withV(t *testing.T, proof json.RawMessage) json.RawMessage {
+	return edit(t, proof, func(s *x402.Signed) {
+		s.Signature = s.Signature[:130] + map[string]string{"1b": "00", "1c": "01"}[s.Signature[130:]]
+	})
+}
+
+// TestX402AtOnce: one proof, many times at the same moment: one payment, one token.
+func TestX402AtOnce(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	o, proof := r.offer(s, "p")
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	answers := make(map[string]int)
+	for range 20 {
+		wg.Go(func() {
+			for {
+				status, body := r.complete(s, "p", o, proof)
+				if status == http.StatusServiceUnavailable {
+					continue // as it says: try again
+				}
+				mu.Lock()
+				answers[body]++
+				mu.Unlock()
+				return
+			}
+		})
+	}
+	wg.Wait()
+	if len(answers) != 1 || len(r.chain.Transfers()) != 1 || len(s.books.Report().Tokens) != 1 {
+		t.Errorf("%d answers, %d transfers, %d tokens", len(answers), len(r.chain.Transfers()), len(s.books.Report().Tokens))
+	}
+}
+
+// TestX402Restart: the seller dies after the money has moved and before it has said so to anybody.
+func TestX402Restart(t *testing.T) {
+	r := newRail(t)
+	lines := r.lines(t.TempDir() + "/books.json")
+	s := newSeller(t, lines)
+	o, proof := r.offer(s, "p")
+	r.settle.Store(uint32(facilitator.Lose))
+	r.rpcDown.Store(true)
+	if status, body := r.complete(s, "p", o, proof); status != 503 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	s = newSeller(t, lines)
+	if status, body := r.complete(s, "p", o, proof); status != 503 {
+		t.Fatalf("no chain to ask: %d %s", status, body)
+	}
+	// Another payment for the same order is not taken as long as nobody knows of the first.
+	other := edit(t, proof, func(s *x402.Signed) { s.Authorization.ValidAfter = "1" })
+	if status, body := r.complete(s, "p", o, other); status != 409 {
+		t.Errorf("another proof: %d %s", status, body)
+	}
+	r.rpcDown.Store(false)
+	status, body := r.complete(s, "p", o, proof)
+	if status != 200 || len(r.chain.Transfers()) != 1 || !strings.Contains(body, r.chain.Transfers()[0].Transaction.String()) {
+		t.Errorf("%d %s, %d transfers", status, body, len(r.chain.Transfers()))
+	}
+}
+
+// TestX402NonceUsedElsewhere: a payer cashes the nonce towards itself while the seller settles. That is no payment.
+func TestX402NonceUsedElsewhere(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	o, proof := r.offer(s, "p")
+	r.settle.Store(uint32(facilitator.Down)) // begun, and nothing done
+	if status, _ := r.complete(s, "p", o, proof); status != 503 {
+		t.Fatal("not begun")
+	}
+	r.settle.Store(0)
+	key, err := eip3009.ParseKey(testSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _, _, err := x402.ReadPayload(proof)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.To = key.Address()
+	own := edit(t, proof, func(s *x402.Signed) {
+		s.Authorization.To, s.Signature = a.To.String(), key.Sign(a.Digest(r.chain.Domain)).Text()
+	})
+	want := `{"scheme":"exact","network":"` + testNetwork + `","amount":"500000","payTo":"` + testWallet + `"}`
+	resp, err := http.Post(r.url+"/settle", "application/json", strings.NewReader(`{"paymentPayload":`+string(own)+`,"paymentRequirements":`+want+`}`))
+	if err != nil || len(r.chain.Transfers()) != 1 {
+		t.Fatalf("%v, %d transfers", err, len(r.chain.Transfers()))
+	}
+	resp.Body.Close()
+	if status, body := r.complete(s, "p", o, proof); status != 402 || !strings.Contains(body, "used for something else") {
+		t.Errorf("%d %s", status, body)
+	}
+	if n := len(s.books.Report().Tokens); n != 0 {
+		t.Error("credit was given away")
+	}
+}
