@@ -35,9 +35,9 @@ type flight struct {
 
 	since    time.Time // when it was begun, or taken up
 	waiters  []*waiter
-	doubt    error   // set: nobody is to wait for it
-	waitsFor error   // what it waits for, whether or not others wait for it
-	human    Outcome // what a human is asked to do, if so
+	doubt    error           // set: nobody is to wait for it
+	waitsFor error           // what it waits for, whether or not others wait for it
+	human    payment.Outcome // what a human is asked to do, if so
 }
 
 // resume takes up a purchase that an earlier process has left. s.mu is held.

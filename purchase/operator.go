@@ -164,7 +164,7 @@ func (f *flight) approve(ctx context.Context) error {
 	if q := m.quote(); !q.ExpiresAt.IsZero() && !time.Now().Before(q.ExpiresAt) {
 		return refusal("the order has expired: cancel the purchase, or settle it")
 	}
-	m.human = Outcome{}
+	m.human = payment.Outcome{}
 	if err := m.advance(ctx, ledger.Paying); err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (m *machine) cancel(ctx context.Context) error {
 	if m.guest.Method == nil {
 		return ErrMayHaveLeft
 	}
-	step, f := "track", Method.Track
+	step, f := "track", payment.Method.Track
 	if m.p.State == ledger.Proven || m.p.State == ledger.Completing {
 		if !m.guest.tellsFate() {
 			return ErrMayHaveLeft
