@@ -74,6 +74,12 @@ type Patience interface {
 	Patience(q Quote, intent json.RawMessage) time.Duration
 }
 
+// Deadline is a Method that knows until when money can move for an intent: the end of an authorization, of an invoice. It is
+// shown to the operator. It does no I/O; the zero time says that it is not known.
+type Deadline interface {
+	Deadline(q Quote, intent json.RawMessage) time.Time
+}
+
 // Present is a Method whose proof goes to the seller in headers, beside the body that has it. The headers of HTTP itself and
 // of the purchase protocol can't be set, nor Authorization and Cookie.
 type Present interface {

@@ -30,6 +30,7 @@ type shelf struct {
 	flight    *flight   // the purchase that is going on, or in doubt
 	newest    *token    // the last one that was bought in this process
 	warned    time.Time // when it was last logged that a limit stands in the way
+	payee     bool      // its last purchase wanted somebody else paid than before
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros
