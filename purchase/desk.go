@@ -250,12 +250,13 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	s.usedFor(w.Model)
 	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
-			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()))
+			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()), zap.Int64("balanceMicros", int64(l.Balance())))
 		}
 		return l, nil
 	}
 	if e := d.log.Check(zap.DebugLevel, "token.cache.miss"); e != nil {
-		e.Write(zap.String("seller", w.SellerID), zap.String("model", w.Model))
+		fields := s.miss(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+		e.Write(append(fields, zap.String("seller", w.SellerID), zap.String("model", w.Model))...)
 	}
 	if w.NoPurchase {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {

@@ -15,7 +15,6 @@ type Lease struct {
 	after  uint64 // tokens bought at this seller before the lease began
 	ticket uint64 // its number among the token's leases
 	alone  bool   // no other lease was out when it began
-	bought bool
 
 	refused  atomic.Bool
 	returned atomic.Bool
@@ -41,9 +40,6 @@ func (l *Lease) Bearer() string { return l.token.bearer }
 
 // Balance is what the books have on the token, other requests' use of it not counted.
 func (l *Lease) Balance() money.Micros { return money.Micros(l.token.balance.Load()) }
-
-// Bought tells whether the request waited for the token's purchase.
-func (l *Lease) Bought() bool { return l.bought }
 
 // Exclusive tells whether no other lease of the token has overlapped with this one until now. Ask before Return.
 func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l.ticket }

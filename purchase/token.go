@@ -142,9 +142,7 @@ func (t *token) onTrial() bool { return t.doubted.Load() && t.out() != 0 }
 // share begins a lease whatever is free: for those that shared the token's purchase.
 func (t *token) share(c cost) *Lease {
 	t.free.Add(-c.likely)
-	l := t.begin(c)
-	l.bought = true
-	return l
+	return t.begin(c)
 }
 
 func (t *token) begin(c cost) *Lease {

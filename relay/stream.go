@@ -43,8 +43,6 @@ type StreamOptions struct {
 	BreakPause time.Duration
 	// Begun: something was sent before the stream (a heartbeat), so that a byte order mark can't be passed on.
 	Begun bool
-	// KeepSettlement says whether a settlement counts (it does not where it was booked before). nil: each does.
-	KeepSettlement func(wire.Settlement) bool
 }
 
 // Stream brings the events of one seller's answer to the client: Begin waits for content, Relay sends, Drain reads on for
@@ -74,7 +72,6 @@ type Stream struct {
 	overAt   time.Time
 	settled  *wire.Settlement
 	earlier  []*wire.Settlement
-	first    time.Time
 	received int64
 }
 
@@ -100,9 +97,6 @@ func (s *Stream) Earlier() []*wire.Settlement { return s.earlier }
 
 // Bytes is how many bytes of the answer have come, settlements included.
 func (s *Stream) Bytes() int64 { return s.received }
-
-// FirstByte is when the first of them came; the zero time if none has.
-func (s *Stream) FirstByte() time.Time { return s.first }
 
 // Unsettled tells whether a settlement may still come: Drain is worth it.
 func (s *Stream) Unsettled() bool { return s.end == nil && s.settled == nil && !s.halted() }
@@ -282,9 +276,6 @@ func (s *Stream) ended() Outcome {
 
 // take filters what was read. What may go on is valid until the next call.
 func (s *Stream) take(r read) []byte {
-	if r.n > 0 && s.first.IsZero() {
-		s.first = time.Now()
-	}
 	s.received += int64(r.n)
 	out := s.filter.Write(r.buf[:r.n])
 	buffers.Put(r.buf)
@@ -339,7 +330,7 @@ func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }
 
 func (s *Stream) settlement(data []byte) {
 	v, err := wire.ParseSettlement(data)
-	if err != nil || s.o.KeepSettlement != nil && !s.o.KeepSettlement(v) {
+	if err != nil {
 		return // the block is dropped all the same
 	}
 	if s.settled != nil {
