@@ -2,7 +2,7 @@
 // authors need, and has no more in it than that.
 //
 // A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
-// it can do beside is told by the small interfaces of this package: Fate, Patience, Present, Ending, Named. Package
+// it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Ending, Named, Health. Package
 // paymenttest holds a method to its promises.
 package payment
 

@@ -100,6 +100,7 @@ type Desk struct {
 	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
 	methods  *methods
+	health   health
 
 	terms   atomic.Pointer[Terms]
 	shelves atomic.Pointer[map[origin]*shelf] // the map never changes

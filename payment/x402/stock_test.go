@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -135,7 +136,7 @@ func open(t testing.TB, balance uint64, answer func(n int) reply) *market {
 	m.chain.SetFinality(15 * time.Minute)
 	m.chain.Mint(address(t, wallet), balance)
 	m.seller = &stock{chain: m.chain, answer: answer, orders: make(map[string]string), proofs: make(map[string]bool), asked: make(map[string]bool)}
-	if m.ledger, err = ledger.Open(ledger.Options{InMemory: true, Key: ledger.KeyFromSecret("k")}); err != nil {
+	if m.ledger, err = ledger.Open(ledger.Options{InMemory: true, Key: store.KeyFromSecret("k")}); err != nil {
 		t.Fatal(err)
 	}
 	m.method = provisioned(t, x402.Config{
