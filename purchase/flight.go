@@ -389,7 +389,10 @@ const refusedUnpaid = "refused_unpaid"
 
 // paidNotGranted tells whether the purchase has ended without a token for which money has moved, as far as its method knows.
 func (m *machine) paidNotGranted() bool {
-	return m.withheld || m.p.State == ledger.Disputed && len(m.p.Proof) > 0 && m.guest.Method != nil && !m.guest.tellsFate()
+	if m.p.State != ledger.Disputed || len(m.p.Proof) == 0 {
+		return false
+	}
+	return m.withheld || !m.moved.IsZero() || m.guest.Method != nil && !m.guest.tellsFate()
 }
 
 func (f *flight) fields() []zap.Field {
