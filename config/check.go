@@ -152,7 +152,18 @@ func (p *PurchaseConfig) check() error {
 		at("daily_limit", checkMoney(p.DailyLimit)),
 		at("session_limit", checkMoney(p.SessionLimit)),
 		at("seller_limit", checkMoney(p.SellerLimit)),
+		at("approve", p.Approve.check()),
 	)
+}
+
+func (a *ApproveConfig) check() error {
+	if a != nil && a.Above == "" && !a.First {
+		return errors.New("expected above and an amount in US dollars, or first")
+	}
+	if a == nil {
+		return nil
+	}
+	return checkMoney(a.Above)
 }
 
 func (p *PrewarmConfig) check() error {
