@@ -32,8 +32,8 @@ type Books struct {
 	file   string // the state file; empty: none
 	logger *zap.Logger
 
-	buying sync.Mutex // held over a whole purchase step, so that a repeat of it sees its answer
-	saving sync.Mutex // held while the state file is written
+	buying  sync.Mutex // held over a whole purchase step, so that a repeat of it sees its answer
+	journal journal    // where changes are written down
 
 	mu       sync.Mutex
 	orders   map[digest]*order
@@ -45,8 +45,6 @@ type Books struct {
 	charges  []*charge // a ring of the last ones
 	oldest   int       // where the ring begins, once it is full
 	swept    time.Time
-	changed  bool // since the state file was written
-	planned  *time.Timer
 }
 
 // digest is a SHA-256 hash. What only a buyer may know is kept as one.

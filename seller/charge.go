@@ -72,10 +72,15 @@ func (b *Books) affords(c *charge, least money.Micros) (balance money.Micros, ok
 	return c.token.Balance, c.Settled || c.token.Balance >= least
 }
 
-// settle bills what was used. A repeat is billed no more than its first answer, unless more of the answer was produced; and
-// nobody is billed more than is left on the token.
-func (b *Books) settle(c *charge, used money.Tokens, price money.Price, requestID string) wire.Settlement {
-	cost, _ := price.Cost(used) // every class of a seller's own model has a price
+// settle bills what was used, and gives the settlement once it is on the disk. A repeat is billed no more than its first answer,
+// unless more of the answer was produced; and nobody is billed more than is left on the token. After an error it is billed, but
+// may not be told.
+func (b *Books) settle(c *charge, used money.Tokens, cost money.Micros, requestID string) (wire.Settlement, error) {
+	s := b.bill(c, used, cost, requestID)
+	return s, b.save()
+}
+
+func (b *Books) bill(c *charge, used money.Tokens, cost money.Micros, requestID string) wire.Settlement {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !c.Settled || used.Completion > c.Used.Completion {
@@ -83,7 +88,7 @@ func (b *Books) settle(c *charge, used money.Tokens, price money.Price, requestI
 		c.token.Balance -= more
 		c.Billed += more
 		c.Used = used
-		b.touch()
+		b.note(change{Tokens: []token{*c.token}, Charges: []charge{*c}})
 	}
 	if !c.Settled {
 		c.Settled = true

@@ -86,8 +86,7 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 		var err error
 		if answer, err = json.Marshal(made); err == nil {
 			b.mu.Lock()
-			b.remember(st, o, answer)
-			b.touch()
+			b.note(b.remember(st, o, answer))
 			b.mu.Unlock()
 			err = b.save()
 		}
