@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
@@ -25,8 +26,9 @@ type journal struct {
 	mu         sync.Mutex // held while files are written
 	file       *os.File   // nil: the state file has to be written first
 	size       int64
-	generation uint64 // of the state file
-	written    uint64 // changes that are on the disk
+	generation uint64        // of the state file
+	written    atomic.Uint64 // changes that are on the disk
+	failing    atomic.Bool   // the last write has failed
 
 	// Under Books.mu:
 	pending []byte // lines that are not
@@ -117,14 +119,27 @@ func (b *Books) save() error {
 	b.mu.Lock()
 	noted := j.noted
 	b.mu.Unlock()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.written >= noted {
+	if j.written.Load() >= noted && !j.failing.Load() {
 		return nil
 	}
-	if j.file == nil || j.size > maxJournal {
-		return b.checkpoint()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.written.Load() >= noted && !j.failing.Load() {
+		return nil
 	}
+	var err error
+	if j.file == nil || j.size > maxJournal {
+		err = b.checkpoint()
+	} else {
+		err = b.extend()
+	}
+	j.failing.Store(err != nil)
+	return err
+}
+
+// extend writes what has been noted to the journal. b.journal.mu is held.
+func (b *Books) extend() error {
+	j := &b.journal
 	b.mu.Lock()
 	lines, noted := j.pending, j.noted
 	j.pending = nil
@@ -139,7 +154,7 @@ func (b *Books) save() error {
 		return fmt.Errorf("state: %w", err)
 	}
 	j.size += int64(len(lines))
-	j.written = noted
+	j.written.Store(noted)
 	return nil
 }
 
@@ -163,7 +178,8 @@ func (b *Books) checkpoint() error {
 		return fmt.Errorf("state: %w", err)
 	}
 	// From here on the old journal is in the state file.
-	j.generation, j.written = st.Generation, noted
+	j.generation = st.Generation
+	j.written.Store(noted)
 	path, first := journalOf(b.file), line(opening{st.Generation})
 	err = atomicfile.Bytes(path, first)
 	if err == nil {

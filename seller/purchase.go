@@ -124,7 +124,7 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	switch {
 	case refused != nil:
 		return nil, refused
-	case s.models[q.ModelID] == nil:
+	case !s.sells(r, q.ModelID):
 		return nil, modelNotFound()
 	case q.AmountMicros <= 0:
 		return nil, invalid("amountMicros", "amountMicros must be above zero")
