@@ -22,6 +22,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
 	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
@@ -162,6 +163,9 @@ func (h *Handler) Cleanup() error {
 		return nil // it was never provisioned whole
 	}
 	h.door.Retire()
+	if h.settings != nil {
+		market.Unwanted(h.settings.LedgerDir)
+	}
 	if !caddy.Exiting() {
 		return nil
 	}

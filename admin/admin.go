@@ -34,6 +34,7 @@ func (API) Routes() []caddy.AdminRoute {
 	for path, methods := range map[string]map[string]look{
 		"/tokenbuddy/status":           {http.MethodGet: status},
 		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: forgive},
+		"/tokenbuddy/registry":         {http.MethodPost: refresh},
 		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
 		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
 		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},
@@ -78,6 +79,12 @@ func choose(dir string) (*market.Market, error) {
 		open = append(open, m.Dir())
 		if dir == "" || dir == m.Dir() {
 			found = m
+		}
+	}
+	for full, why := range market.Full() {
+		if found == nil && (dir == "" || dir == full) {
+			return nil, caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf(
+				"its ledger %s is not open, and no request is served: %w; it goes on by itself when there is room", full, why)}
 		}
 	}
 	switch {

@@ -15,6 +15,8 @@ type looker struct{}
 var (
 	creditMicros = prometheus.NewDesc("tokenbuddy_credit_micros",
 		"Credit left at a seller, in millionths of a US dollar.", []string{"seller"}, nil)
+	adjustmentMicros = prometheus.NewDesc("tokenbuddy_adjustment_micros",
+		"What balances that a seller reported have taken beyond what requests explain, in millionths of a US dollar; below zero: given.", []string{"seller"}, nil)
 	circuitState = prometheus.NewDesc("tokenbuddy_circuit_state",
 		"A seller's circuit: 0 closed, 1 half open, 2 open.", []string{"seller"}, nil)
 	prewarmEntries = prometheus.NewDesc("tokenbuddy_prewarm_entries",
@@ -30,6 +32,7 @@ var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routin
 // Describe lists what looker may gather.
 func (looker) Describe(ch chan<- *prometheus.Desc) {
 	ch <- creditMicros
+	ch <- adjustmentMicros
 	ch <- circuitState
 	ch <- prewarmEntries
 	ch <- registrySellers
@@ -39,6 +42,7 @@ func (looker) Describe(ch chan<- *prometheus.Desc) {
 // Collect looks at every open market. What two of them both know is added up; of the registries' ages the highest counts.
 func (looker) Collect(ch chan<- prometheus.Metric) {
 	credit := make(map[string]float64)
+	adjusted := make(map[string]float64)
 	circuits := make(map[string]float64)
 	warm := make(map[string]float64)
 	count, age, registries := 0, 0.0, 0
@@ -50,6 +54,9 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 		for _, a := range accounts {
 			if seller, ok := strings.CutPrefix(a.Account, "credit:"); ok {
 				credit[sellers.limited(seller)] += float64(a.BalanceMicros)
+			}
+			if seller, ok := strings.CutPrefix(a.Account, "adjustment:"); ok {
+				adjusted[sellers.limited(seller)] += float64(a.BalanceMicros)
 			}
 		}
 		for _, e := range m.Pool.Entries() {
@@ -75,6 +82,9 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 	}
 	for seller, micros := range credit {
 		ch <- prometheus.MustNewConstMetric(creditMicros, prometheus.GaugeValue, micros, seller)
+	}
+	for seller, micros := range adjusted {
+		ch <- prometheus.MustNewConstMetric(adjustmentMicros, prometheus.GaugeValue, micros, seller)
 	}
 	if registries > 0 {
 		ch <- prometheus.MustNewConstMetric(registrySellers, prometheus.GaugeValue, float64(count))

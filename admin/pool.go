@@ -28,10 +28,19 @@ type Seller struct {
 	routing.PoolEntry
 	LeftMicros   money.Micros `json:"leftMicros"`
 	WastedMicros money.Micros `json:"wastedMicros"`
-	NoMoreMoney  bool         `json:"noMoreMoney"` // its last two tokens served next to nothing
+	NoMoreMoney  bool         `json:"noMoreMoney"`          // its last two tokens served next to nothing
+	LostMicros   money.Micros `json:"lostMicros,omitempty"` // what it has taken for these, and not served
+
+	// Of the seller by its id, since the ledger began.
+	DisputedMicros   money.Micros `json:"disputedMicros,omitempty"`   // taken for nothing, above the price, or beyond belief
+	AdjustmentMicros money.Micros `json:"adjustmentMicros,omitempty"` // taken by balances that it reported; below zero: given
 }
 
-func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
+func sellersList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	losses, err := m.Ledger.Losses(r.Context())
+	if err != nil {
+		return err
+	}
 	rows := []Seller{}
 	at := make(map[routing.SellerKey]int)
 	for _, e := range m.Sellers() {
@@ -45,18 +54,35 @@ func sellersList(m *market.Market, w http.ResponseWriter, _ *http.Request) error
 			i = len(rows)
 			rows = append(rows, Seller{PoolEntry: routing.Unmet(key)})
 		}
-		rows[i].LeftMicros, rows[i].WastedMicros, rows[i].NoMoreMoney = c.LeftMicros, c.WastedMicros, c.NoMoreMoney
+		rows[i].LeftMicros, rows[i].WastedMicros, rows[i].NoMoreMoney, rows[i].LostMicros = c.LeftMicros, c.WastedMicros, c.NoMoreMoney, c.LostMicros
+	}
+	for i := range rows {
+		l := losses[rows[i].SellerID]
+		rows[i].DisputedMicros, rows[i].AdjustmentMicros = l.DisputedMicros, l.AdjustmentMicros
 	}
 	return answer(w, http.StatusOK, rows)
 }
 
-// forgive lets a seller whose last tokens served next to nothing be bought from again: POST with ?forgive=<id>.
+// forgive lets a seller whose last tokens served next to nothing be bought from again, and gives one that overbilled its place
+// back: POST with ?forgive=<id>.
 func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	id := r.URL.Query().Get("forgive")
-	if !m.Desk.Forgive(id) {
+	known := m.Desk.Forgive(id)
+	if !m.Pool.Forgive(id) && !known {
 		return bad("no seller of the id %q was bought from since the start", id)
 	}
 	return sellersList(m, w, r)
+}
+
+// refresh reads the registries now, and says how they are then. One that can't be read is an error, and what it said before holds.
+func refresh(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	if len(m.Registries()) == 0 {
+		return bad("there is no registry: all sellers stand in the config")
+	}
+	if err := m.Refresh(r.Context()); err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadGateway, Err: err}
+	}
+	return answer(w, http.StatusOK, m.Registries())
 }
 
 // sweep probes the sellers of the focus set now, and says how that went.

@@ -21,6 +21,12 @@ type Status struct {
 	Registries []routing.RegistryStatus `json:"registries,omitempty"`
 	Credit     purchase.Credit          `json:"credit"`
 	Ledger     LedgerStatus             `json:"ledger"`
+	// Losses are by seller what has become of credit beside the requests that it has served, since the ledger began.
+	Losses map[string]ledger.Losses `json:"losses,omitempty"`
+	// Unpriced are models of which a seller says no price, the first of them: nobody knows what they cost before they are asked.
+	Unpriced []market.Unpriced `json:"unpriced,omitempty"`
+	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
+	UnknownSellers []string `json:"unknownSellers,omitempty"`
 }
 
 // LedgerStatus is how the ledger stands.
@@ -47,10 +53,12 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	standing, _ := m.Ledger.Stand(r.Context()) // where it fails, Ready below says why
 	free, size, _ := m.Ledger.Room()
 	missing, anchorErr := m.Ledger.Anchored()
+	losses, _ := m.Ledger.Losses(r.Context()) // as Stand
 	s := Status{
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(),
+		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session,

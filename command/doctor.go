@@ -100,6 +100,10 @@ func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Pr
 func (d *diagnosis) look(ctx context.Context, from *source) books {
 	if from.dir != "" {
 		l, err := from.closed()
+		if errors.Is(err, ledger.ErrNoRoom) {
+			d.wrong(err.Error(), makeRoom)
+			return nil
+		}
 		if err != nil {
 			d.wrong(err.Error(), "Nothing else can be said before the ledger opens.")
 			return nil

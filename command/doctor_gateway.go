@@ -2,9 +2,14 @@ package command
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -23,6 +28,14 @@ func (d *diagnosis) gateway(status *admin.Status) {
 	d.circuits(status.Pool.Entries, time.Now())
 	for _, s := range status.Credit.Sellers {
 		d.seller(&s)
+	}
+	for _, id := range slices.Sorted(maps.Keys(status.Losses)) {
+		d.losses(shown(id), status.Losses[id])
+	}
+	d.unpriced(status.Unpriced)
+	for _, id := range status.UnknownSellers {
+		d.wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", shown(id)),
+			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")
 	}
 	d.limit("daily_limit", status.Credit.DayMicros, status.Credit.DailyLimit, "at midnight UTC")
 	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, "when the process starts again")
@@ -88,7 +101,7 @@ func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 func (d *diagnosis) seller(s *purchase.SellerCredit) {
 	id := shown(s.SellerID)
 	if s.NoMoreMoney {
-		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served next to nothing.", id),
+		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served next to nothing, and %s dollars of them are lost.", id, s.LostMicros),
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	}
 	d.unconfirmed(id, s.UnconfirmedMicros)
@@ -103,6 +116,36 @@ func (d *diagnosis) seller(s *purchase.SellerCredit) {
 		todo += " " + s.Open.Link
 	}
 	d.wrong(fmt.Sprintf("Purchase %s of %s dollars at seller %s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.Doubt), todo)
+}
+
+// losses tells what a seller has taken that nobody was served for.
+func (d *diagnosis) losses(id string, l ledger.Losses) {
+	if l.DisputedMicros > 0 {
+		d.note(fmt.Sprintf("Seller %s has taken %s dollars that are in dispute: for nothing, above its price, or more than can be true.", id, l.DisputedMicros),
+			"The entries of kind dispute and those flagged overbilled have both figures: show them to the seller. It is asked after the others meanwhile.")
+	}
+	if l.AdjustmentMicros > 0 {
+		d.note(fmt.Sprintf("Balances that seller %s reported have taken %s dollars that no request explains.", id, l.AdjustmentMicros),
+			"Ask the seller what for: the entries of kind adjustment have the times.")
+	}
+}
+
+// unpriced names models of which nobody knows what they cost.
+func (d *diagnosis) unpriced(all []market.Unpriced) {
+	const shownAtMost = 10
+	if len(all) == 0 {
+		return
+	}
+	var names []string
+	for _, u := range all[:min(len(all), shownAtMost)] {
+		names = append(names, shown(u.Model)+" of "+shown(u.SellerID))
+	}
+	what := "There is no price of " + strings.Join(names, ", ")
+	if more := len(all) - len(names); more > 0 {
+		what += fmt.Sprintf(" and %d more", more)
+	}
+	d.note(what+".", "A request to them is held at 5 cents, and a bill is believed up to what was paid for the token. "+
+		"Give the price: price <model> <input> <output> in a pinned seller's block; else ask whoever runs the registry.")
 }
 
 // limit warns when less than a tenth of a spending limit is left.

@@ -38,8 +38,10 @@ func (d *diagnosis) closed(ctx context.Context, l *ledger.Ledger, from *source) 
 	for _, p := range l.OpenPurchases() {
 		d.purchase(&p)
 	}
+	losses, _ := l.Losses(ctx) // where it fails, so has what stands above
 	for _, s := range sellers {
 		d.unconfirmed(shown(s.SellerID), s.UnconfirmedMicros)
+		d.losses(shown(s.SellerID), losses[s.SellerID])
 	}
 }
 
@@ -61,18 +63,19 @@ func (d *diagnosis) purchase(p *ledger.Purchase) {
 // about 750,000 requests more.
 const littleRoom = 1 << 30
 
+const makeRoom = "Make room: below 256 MiB nothing is bought and no request is sent."
+
 // disk warns of a disk that fills up. A size of 0 is not known.
 func (d *diagnosis) disk(dir string, free, size uint64) {
 	if size == 0 || free >= littleRoom && free >= size/100*5 {
 		return
 	}
 	what := fmt.Sprintf("Only %s of %s are free on the disk of the ledger %s.", humanize.IBytes(free), humanize.IBytes(size), dir)
-	const todo = "Make room: below 256 MiB nothing is bought and no request is sent."
 	if free < littleRoom {
-		d.wrong(what, todo)
+		d.wrong(what, makeRoom)
 		return
 	}
-	d.note(what, todo)
+	d.note(what, makeRoom)
 }
 
 // unconfirmed tells of credit that a restored ledger has.

@@ -53,7 +53,7 @@ knows, and what became of the money there.`,
 	}
 	from.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	cmd.AddCommand(forgiveCommand())
+	cmd.AddCommand(forgiveCommand(), refreshCommand())
 	return cmd
 }
 
@@ -74,6 +74,36 @@ func forgiveCommand() *cobra.Command {
 	}
 	from.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func refreshCommand() *cobra.Command {
+	var from gatewayFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "refresh",
+		Short: "Reads the registry now, and lists the sellers that there are then",
+		Args:  cobra.NoArgs,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			g, err := from.gateway()
+			if err != nil {
+				return err
+			}
+			var registries []routing.RegistryStatus
+			if _, err := g.get(ctx, http.MethodPost, "registry", nil, &registries); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, registries)
+			}
+			for _, r := range registries {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: version %s, %d sellers, %d entries left out\n", shown(r.URL), shown(r.Version), r.Sellers, r.LeftOut)
+			}
+			return g.sellers(ctx, cmd, http.MethodGet, nil, false)
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON: how the registries are then")
 	return cmd
 }
 
@@ -118,7 +148,13 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 func remark(s *admin.Seller, now time.Time) string {
 	var remarks []string
 	if s.NoMoreMoney {
-		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing")
+		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing, "+s.LostMicros.String()+" are lost")
+	}
+	if s.DisputedMicros > 0 {
+		remarks = append(remarks, s.DisputedMicros.String()+" in dispute")
+	}
+	if s.SetBackUntil != nil && s.SetBackUntil.After(now) {
+		remarks = append(remarks, "asked after the others for "+s.SetBackUntil.Sub(now).Round(time.Second).String()+", as it overbilled")
 	}
 	if s.DueAt != nil && s.DueAt.After(now) {
 		remarks = append(remarks, "asked again in "+s.DueAt.Sub(now).Round(time.Second).String())

@@ -90,7 +90,22 @@ func (c *Config) checkSelection() error {
 	if err != nil {
 		return err
 	}
-	return at(name, selectionGuest.check(name))
+	return at(name, cmp.Or(selectionGuest.check(name), c.checkManual(name)))
+}
+
+// checkManual finds a seller that is not there, where all of them are pinned. A registry's are known later: the log and the doctor
+// say it then.
+func (c *Config) checkManual(policy string) error {
+	var said struct {
+		Seller string `json:"seller"`
+	}
+	if c.Registry != nil || policy != "manual" || json.Unmarshal(c.SelectionRaw, &said) != nil || said.Seller == "" {
+		return nil
+	}
+	if c.pins(said.Seller) {
+		return nil
+	}
+	return fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", said.Seller)
 }
 
 func (c *Config) checkPayments() error {

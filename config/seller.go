@@ -141,11 +141,15 @@ func (c *Config) checkDefaultSeller() error {
 	if err := checkSellerID(c.DefaultSeller); err != nil {
 		return at("default_seller", err)
 	}
-	pinned := slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return s.ID == c.DefaultSeller })
-	if c.Registry == nil && !pinned {
+	if c.Registry == nil && !c.pins(c.DefaultSeller) {
 		return at("default_seller", fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", c.DefaultSeller))
 	}
 	return nil
+}
+
+// pins tells whether a seller of that id stands in the config.
+func (c *Config) pins(id string) bool {
+	return slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return s.ID == id })
 }
 
 // seller gives the seller as routing knows it.

@@ -51,7 +51,7 @@ func startBooks(t *testing.T) *stage {
 		{"ada", "cut", "/v1/chat/completions", `"stream":true,`},
 	} {
 		id := fmt.Sprint("book ", i)
-		s.ask(0, "POST", ask.path, chatOf(ask.model, ask.members), "Authorization", "Bearer sk-"+ask.who, "X-Request-Id", id, "Idempotency-Key", "k")
+		s.ask(0, "POST", ask.path, chatOf(ask.model, ask.members), "Authorization", "Bearer sk-"+ask.who+"-key", "X-Request-Id", id, "Idempotency-Key", "k")
 		s.entryOf(id)
 	}
 	return s

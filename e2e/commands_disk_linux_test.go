@@ -26,5 +26,5 @@ func TestDoctorOfFullDisk(t *testing.T) {
 	eventually(t, "it is full", func() bool { return c.log.has("ledger.disk.full") })
 	c.doctor(true, []string{"--address", c.admin}, "takes no entries", "the disk is nearly full")
 	c.stop()
-	c.doctor(true, []string{"--ledger", books}, "MiB of 400 MiB are free on the disk of the ledger "+books, "Make room")
+	c.doctor(true, []string{"--ledger", books}, "MiB are left for "+books, "Make room")
 }

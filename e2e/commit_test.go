@@ -13,7 +13,9 @@ type commitCase struct {
 	path     string
 	preludes []string // nothing of it is content
 	contents []string // each of it is
+	why      string   // says why a stream without content ends
 	end      string   // makes a stream of a content whole
+	nothing  string   // the API's last event, which says nothing
 	good     string   // a whole stream of another seller
 }
 
@@ -25,25 +27,26 @@ func chatDelta(delta string) string {
 
 var commitCases = map[string]commitCase{
 	"chat": {
-		path: "/v1/chat/completions", good: shortStream,
+		path: "/v1/chat/completions", good: shortStream, nothing: "data: [DONE]\n\n",
 		preludes: []string{": ping\n\n", "\n\n\n", ":\n", chatDelta(`{"role":"assistant"}`), chatDelta(`{"role":"assistant","content":""}`), chatDelta(`{"role":"assistant","content":null}`), chatDelta(`{}`), "data: {\"choices\":[]}\n\n"},
 		contents: []string{chatDelta(`{"content":"Hi"}`), chatDelta(`{"role":"assistant","content":"Hi"}`), chatDelta(`{"reasoning_content":"hm"}`), chatDelta(`{"reasoning":"hm"}`), chatDelta(`{"refusal":"no"}`), chatDelta(`{"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"f","arguments":""}}]}`), chatDelta(`{"content":" "}`)},
 		end:      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
 	},
 	"completions": {
-		path: "/v1/completions", good: "data: {\"choices\":[{\"text\":\"good\",\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+		path: "/v1/completions", nothing: "data: [DONE]\n\n", good: "data: {\"choices\":[{\"text\":\"good\",\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
 		preludes: []string{": ping\n\n", "data: {\"choices\":[{\"index\":0,\"text\":\"\"}]}\n\n"},
 		contents: []string{"data: {\"choices\":[{\"index\":0,\"text\":\"Hi\"}]}\n\n"},
 		end:      "data: {\"choices\":[{\"index\":0,\"text\":\"\",\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n",
 	},
 	"responses": {
-		path: "/v1/responses", good: responsesStream("null"),
+		path: "/v1/responses", good: responsesStream("null"), nothing: event("response.completed", `{"type":"response.completed"}`),
 		preludes: []string{": ping\n\n", event("response.created", `{"type":"response.created","sequence_number":0,"response":{"id":"r","output":[]}}`), event("response.in_progress", `{"type":"response.in_progress","sequence_number":1,"response":{"id":"r"}}`), event("response.queued", `{"type":"response.queued"}`)},
 		contents: []string{event("response.output_text.delta", `{"type":"response.output_text.delta","delta":"Hi"}`), event("response.reasoning_summary_text.delta", `{"type":"response.reasoning_summary_text.delta","delta":"hm"}`), event("response.reasoning_text.delta", `{"type":"response.reasoning_text.delta","delta":"hm"}`), event("response.refusal.delta", `{"type":"response.refusal.delta","delta":"no"}`), event("response.function_call_arguments.delta", `{"type":"response.function_call_arguments.delta","delta":"{"}`), "data: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n"},
 		end:      event("response.completed", `{"type":"response.completed","response":{"id":"r"}}`),
 	},
 	"messages": {
-		path: "/v1/messages", good: messagesStream(`{"input_tokens":1}`, `{"output_tokens":1}`),
+		path: "/v1/messages", good: messagesStream(`{"input_tokens":1}`, `{"output_tokens":1}`), nothing: event("message_stop", `{"type":"message_stop"}`),
+		why:      event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}`),
 		preludes: []string{event("ping", `{"type":"ping"}`), event("message_start", `{"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":5,"output_tokens":1}}}`)},
 		contents: []string{event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}`), event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}`), event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{"}}`)},
 		end:      event("message_stop", `{"type":"message_stop"}`),
@@ -96,7 +99,10 @@ func TestCommit(t *testing.T) {
 			add(fmt.Sprint("content ", i, " ended"), prelude+content, row{want: prelude + content})
 			add(fmt.Sprint("content ", i, " whole"), prelude+content+c.end, row{want: prelude + content + c.end, whole: true})
 		}
-		add("only its end whole", prelude+c.end, row{want: prelude + c.end, whole: true})
+		// What says why the answer is empty (its limit, a filter, a plain stop) is one; message_stop alone says nothing.
+		add("only its end whole", prelude+c.why+c.end, row{want: prelude + c.why + c.end, whole: true})
+		add("nothing but its end whole", c.nothing, row{want: c.good, next: true})
+		add("preludes and nothing but its end whole", prelude+c.nothing, row{want: c.good, next: true})
 	}
 	others := make(map[string]*fakeSeller)
 	for name, c := range commitCases {

@@ -33,6 +33,45 @@ var earlyFaults = []*fault{
 	{name: "403", tries: 1, answer: says(403, errorBody("moderated"))},
 	{name: "404", tries: 1, answer: says(404, errorBody("nothing_here"))},
 	{name: "404, no model", tries: 1, rests: true, answer: says(404, errorBody("model_not_found"))},
+	{name: "409", tries: 1, answer: says(409, errorBody("conflict"))},
+	{name: "413", tries: 1, answer: says(413, errorBody("too_long"))},
+	{name: "another's signature", tries: 1, answer: says(400, `{"error":{"type":"invalid_request_error","message":"Invalid signature in thinking block `+poison+`"}}`)},
+	{name: "another's reasoning", tries: 1, answer: says(400, `{"error":{"code":"invalid_encrypted_content","message":"The encrypted content could not be verified. `+poison+`"}}`)},
+	{name: "200, an error", tries: 1, answer: says(200, errorBody("overloaded"))},
+	{name: "200, an error beside choices", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, q *question) {
+		says(200, strings.TrimSuffix(q.plain(poison), "}")+`,"error":{"message":"`+poison+`"}}`)(w, r, q)
+	}},
+	{name: "200, nothing", tries: 1, answer: says(200, "")},
+	{name: "204", tries: 1, answer: func(w http.ResponseWriter, _ *http.Request, _ *question) { w.WriteHeader(204) }},
+	{name: "200, {}", tries: 1, answer: says(200, "{}")},
+	{name: "200, null", tries: 1, answer: says(200, "null")},
+	{name: "200, a list", tries: 1, answer: says(200, `[{"`+poison+`":1}]`)},
+	{name: "200, no choices", tries: 1, answer: says(200, `{"id":"`+poison+`","object":"chat.completion","choices":[]}`)},
+	{name: "200, another object", tries: 1, answer: says(200, `{"status":"ok","version":"`+poison+`"}`)},
+	{name: "200, a page", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, _ *question) {
+		say(200, "text/html", "<!doctype html><title>"+poison+"</title>")(w, r, nil)
+	}},
+	{name: "200, words", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, _ *question) { say(200, "text/plain", poison)(w, r, nil) }},
+	{name: "200, half an object", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, q *question) {
+		says(200, q.plain(poison)[:len(q.plain(poison))-3])(w, r, q)
+	}},
+	{name: "200, two objects", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, q *question) {
+		says(200, q.plain(poison)+q.plain(poison))(w, r, q)
+	}},
+	{name: "200, failed", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, q *question) { says(200, q.failed("failed"))(w, r, q) }},
+	{name: "200, cancelled", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, q *question) { says(200, q.failed("cancelled"))(w, r, q) }},
+	{name: "stream of its end alone", tries: 1, answer: streams(func(q *question) string { return q.last }, cleanly)},
+	{name: "stream of comments and its end", tries: 1, answer: streams(func(q *question) string { return ": " + poison + "\n\n" + q.last }, cleanly)},
+	{name: "stream that says nothing and ends", tries: 1, answer: streams(func(q *question) string { return beginning(q) + q.last }, cleanly)},
+	{name: "events that are JSON", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, _ *question) {
+		say(200, "text/event-stream", errorBody("overloaded"))(w, r, nil)
+	}},
+	{name: "events that are a page", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, _ *question) {
+		say(200, "text/event-stream", "<html>"+poison)(w, r, nil)
+	}},
+	{name: "JSON that is events", tries: 1, answer: func(w http.ResponseWriter, r *http.Request, q *question) {
+		say(200, "application/json", beginning(q)+q.fails("server_error"))(w, r, nil)
+	}},
 	{name: "408", tries: 3, answer: says(408, errorBody("timeout"))},
 	{name: "425", tries: 3, answer: says(425, poison)},
 	{name: "429", tries: 3, answer: says(429, errorBody("rate_limited"))},
@@ -165,39 +204,53 @@ func chaosFailover(retries int) string {
 		patience, patience, retries)
 }
 
-// TestFaults has a seller fail in each way before content, streamed and not, and another that serves. The client sees the
-// other's answer alone. The first is asked again as often as its failure deserves, and is left alone where it asks for it.
+// TestFaults has a seller fail in each way before content, in each API, streamed and not, and another that serves. The client sees
+// the other's answer alone. The first is asked again as often as its failure deserves, and is left alone where it asks for it.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	bad, good := make(map[*fault]*faultSeller), make(map[*fault]*faultSeller)
+	type row struct {
+		*fault
+		q         *question
+		bad, good *faultSeller
+	}
+	var rows []*row
 	for i, f := range earlyFaults {
-		bad[f] = newFaultSeller(s, fmt.Sprintf("bad.%d", i), func(*question, int) *fault { return f }, priced(f.name))
-		good[f] = newFaultSeller(s, fmt.Sprintf("good.%d", i), func(*question, int) *fault { return nil }, priced(f.name))
+		for j, api := range speeches {
+			for _, stream := range []bool{true, false} {
+				if f.streamed && !stream || testing.Short() && i%len(speeches) != j {
+					continue
+				}
+				r := &row{fault: f, q: &question{speech: api, mark: fmt.Sprint("row ", len(rows)), stream: stream}}
+				// Each row has one shot at a seller that was never asked.
+				r.bad = newFaultSeller(s, fmt.Sprintf("bad.%d", len(rows)), func(*question, int) *fault { return f }, priced(r.q.mark))
+				r.good = newFaultSeller(s, fmt.Sprintf("good.%d", len(rows)), func(*question, int) *fault { return nil }, priced(r.q.mark))
+				rows = append(rows, r)
+			}
+		}
 	}
 	s.open(chaosFailover(1))
-	for i, f := range earlyFaults {
-		t.Run(f.name, func(t *testing.T) {
+	for _, r := range rows {
+		t.Run(fmt.Sprintf("%s/%s/stream=%t", r.name, r.q.api, r.q.stream), func(t *testing.T) {
 			t.Parallel()
-			// Each row has one shot at a seller that was never asked: which API and which kind of request differ by row.
-			q := &question{speech: speeches[i%len(speeches)], mark: fmt.Sprint("row ", i), stream: f.streamed || i%2 == 0}
-			assertServed(t, s, 0, q, f.name)
-			if n := bad[f].tried(q.mark); n != f.tries && !f.replayed {
-				t.Errorf("the failing seller was asked %d times, want %d", n, f.tries)
+			mark := r.q.mark
+			assertServed(t, s, 0, r.q, mark)
+			if n := r.bad.tried(mark); n != r.tries && !r.replayed {
+				t.Errorf("the failing seller was asked %d times, want %d", n, r.tries)
 			}
-			if n := good[f].tried(q.mark); n != 1 {
+			if n := r.good.tried(mark); n != 1 {
 				t.Errorf("the good seller was asked %d times", n)
 			}
-			e := s.entryOf(q.mark)
-			if e.Status != "ok" || e.Seller != good[f].id || e.Attempts != f.tries+1 || e.BilledMicros != goodBill || e.BilledSource != "settlement" {
+			e := s.entryOf(mark)
+			if e.Status != "ok" || e.Seller != r.good.id || e.Attempts != r.tries+1 || e.BilledMicros != goodBill || e.BilledSource != "settlement" {
 				t.Errorf("booked: %+v", e)
 			}
-			if !f.rests {
+			if !r.rests {
 				return
 			}
-			q.mark += " again"
-			assertServed(t, s, 0, q, f.name)
-			if n := bad[f].tried(q.mark); n != 0 {
+			r.q.mark += " again"
+			assertServed(t, s, 0, r.q, mark)
+			if n := r.bad.tried(r.q.mark); n != 0 {
 				t.Errorf("the seller that is to be left alone was asked %d times", n)
 			}
 		})

@@ -155,6 +155,7 @@ type speech struct {
 	begin string                         // a stream's events before there is content
 	text  func(text string) string       // an event with content
 	end   string                         // the events that make a stream whole
+	last  string                         // the API's last event, which says nothing
 	fails func(kind string) string       // an event by which the seller says that it has failed
 	plain func(text string) string       // a whole answer that is no stream
 	body  func(more, text string) string // a request
@@ -163,7 +164,7 @@ type speech struct {
 var speeches = []*speech{
 	{
 		path: "/v1/chat/completions", api: "chat",
-		begin: roleEvent, text: textEvent, end: endEvents,
+		begin: roleEvent, text: textEvent, end: endEvents, last: "data: [DONE]\n\n",
 		fails: func(kind string) string {
 			return fmt.Sprintf("data: {\"error\":{\"message\":%q,\"type\":%q,\"code\":%q}}\n\n", poison, kind, kind)
 		},
@@ -181,7 +182,8 @@ var speeches = []*speech{
 		text: func(text string) string {
 			return event("response.output_text.delta", fmt.Sprintf(`{"type":"response.output_text.delta","sequence_number":2,"delta":%q}`, text))
 		},
-		end: event("response.completed", `{"type":"response.completed","sequence_number":3,"response":{"id":"r"}}`),
+		last: event("response.completed", `{"type":"response.completed"}`),
+		end:  event("response.completed", `{"type":"response.completed","sequence_number":3,"response":{"id":"r"}}`),
 		fails: func(kind string) string {
 			return event("response.failed", fmt.Sprintf(`{"type":"response.failed","sequence_number":2,"response":{"id":"r","status":"failed","error":{"code":%q,"message":%q}}}`, kind, poison))
 		},
@@ -198,6 +200,7 @@ var speeches = []*speech{
 		text: func(text string) string {
 			return event("content_block_delta", fmt.Sprintf(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%q}}`, text))
 		},
+		last: event("message_stop", `{"type":"message_stop"}`),
 		end: event("content_block_stop", `{"type":"content_block_stop","index":0}`) +
 			event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}`) +
 			event("message_stop", `{"type":"message_stop"}`),
@@ -211,6 +214,14 @@ var speeches = []*speech{
 			return fmt.Sprintf(`{%s"max_tokens":64,"messages":[{"role":"user","content":%q}]}`, more, text)
 		},
 	},
+}
+
+// failed is an answer at 200 that says that it is none.
+func (s *speech) failed(status string) string {
+	if s.api == "responses" {
+		return fmt.Sprintf(`{"id":"r","object":"response","status":%q,"output":[],"error":{"code":"server_error","message":%q}}`, status, poison)
+	}
+	return fmt.Sprintf(`{"status":%q,"error":{"message":%q}}`, status, poison)
 }
 
 func speechOf(path string) *speech {

@@ -17,7 +17,7 @@ import (
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("sk-file"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("sk-file-key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	hashed, err := bcrypt.GenerateFromPassword([]byte("pw"), bcrypt.MinCost)
@@ -45,7 +45,7 @@ func TestMembers(t *testing.T) {
 		}
 		model_alias fast m
 		model_alias gpt-9 vendor/gpt-1
-`, sha256.Sum256([]byte("sk-hash")), sha256.Sum256([]byte("sk-upper")), file),
+`, sha256.Sum256([]byte("sk-hash-key")), sha256.Sum256([]byte("sk-upper")), file),
 		"\t\tbasic_auth {\n\t\t\tgrace "+string(hashed)+"\n\t\t}\n+++\n\t\tmember_from {http.auth.user.id}\n\t\tmember grace {\n\t\t\tmodels gpt-*\n\t\t}\n",
 		"\t\tmember_from {http.request.header.X-User}\n\t\tmember keyed {\n\t\t\tkey sk-keyed\n\t\t}\n",
 	)
@@ -63,13 +63,13 @@ func TestMembers(t *testing.T) {
 			}
 		}
 	}
-	for key, member := range map[string]string{"sk-plain": "plain", "sk-hash": "hashed", "sk-upper": "upper", "sk-file": "filed"} {
+	for key, member := range map[string]string{"sk-plain": "plain", "sk-hash-key": "hashed", "sk-upper": "upper", "sk-file-key": "filed"} {
 		try(0, "m", 200, member, "Authorization", "Bearer "+key)
 		try(0, "m", 200, member, "Authorization", "bearer "+key)
 		try(0, "m", 200, member, "X-Api-Key", key)
 	}
-	try(0, "m", 401, "", "X-Api-Key", fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("sk-hash"))))
-	try(0, "m", 401, "", "X-Api-Key", fmt.Sprintf("%x", sha256.Sum256([]byte("sk-hash"))))
+	try(0, "m", 401, "", "X-Api-Key", fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("sk-hash-key"))))
+	try(0, "m", 401, "", "X-Api-Key", fmt.Sprintf("%x", sha256.Sum256([]byte("sk-hash-key"))))
 	try(0, "m", 401, "", "X-Api-Key", "{file."+file+"}")
 	for model, status := range map[string]int{
 		"m": 200, "fast": 200, "m-latest": 200, "gpt-1": 200, "gpt-2": 200, "vendor/gpt-1": 403, "gpt-9": 403, "gpt-none": 404,

@@ -42,6 +42,7 @@ func TestOutcomes(t *testing.T) {
 		seller  int    // who answered
 		asked   []int  // how often each seller was
 		bought  []int
+		again   bool          // the gateway has asked again by itself, and says so
 		least   time.Duration // that the client waits
 	}{
 		{name: "400", sellers: []handler{sayJSON(400, `{"error" : 1}`), never}, status: 400, body: `{"error" : 1}`, asked: []int{1, 0}, bought: []int{1, 0}},
@@ -67,16 +68,16 @@ func TestOutcomes(t *testing.T) {
 		{name: "500 JSON in HTML's clothes", sellers: []handler{say(500, "text/html", `{"a":1}`)}, status: 500, body: `{"a":1}`, asked: []int{3}, bought: []int{1}},
 		{name: "429 text", sellers: []handler{say(429, "text/plain", "slow down")}, status: 429, body: "slow down", asked: []int{3}, bought: []int{1}},
 		{name: "404 text from all", sellers: []handler{say(404, "text/plain", "n1"), say(404, "text/html", "n2")}, status: 404, body: "n2", asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
-		{name: "500 HTML", sellers: []handler{say(500, "text/html", "<p>"+private)}, status: 502, asked: []int{3}, bought: []int{1}},
-		{name: "500 that is no JSON", sellers: []handler{sayJSON(500, `{"x":`+private)}, status: 502, asked: []int{3}, bought: []int{1}},
-		{name: "500 empty", sellers: []handler{sayJSON(500, ``)}, status: 502, asked: []int{3}, bought: []int{1}},
-		{name: "500 nested deeply", sellers: []handler{sayJSON(500, strings.Repeat("[", 8<<20-1))}, status: 502, asked: []int{3}, bought: []int{1}},
-		{name: "408", sellers: []handler{sayJSON(408, `{"x":"`+private+`"}`)}, status: 502, asked: []int{3}, bought: []int{1}},
+		{name: "500 HTML", sellers: []handler{say(500, "text/html", "<p>"+private)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
+		{name: "500 that is no JSON", sellers: []handler{sayJSON(500, `{"x":`+private)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
+		{name: "500 empty", sellers: []handler{sayJSON(500, ``)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
+		{name: "500 nested deeply", sellers: []handler{sayJSON(500, strings.Repeat("[", 8<<20-1))}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
+		{name: "408", sellers: []handler{sayJSON(408, `{"x":"`+private+`"}`)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
 		{name: "425", sellers: []handler{sayJSON(425, private), answerPlain}, status: 200, body: plainAnswer, asked: []int{3, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "redirect", sellers: []handler{func(w http.ResponseWriter, r *http.Request, _ []byte) {
 			http.Redirect(w, r, "/v1/chat/completions?again", http.StatusTemporaryRedirect)
-		}}, status: 502, asked: []int{3}, bought: []int{1}},
-		{name: "304", sellers: []handler{sayJSON(304, "")}, status: 502, asked: []int{3}, bought: []int{1}},
+		}}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
+		{name: "304", sellers: []handler{sayJSON(304, "")}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
 		{name: "401 alone", sellers: []handler{inTurn(sayJSON(401, private), answerPlain)}, status: 200, body: plainAnswer, asked: []int{2}, bought: []int{2}},
 		{name: "401 alone, again", sellers: []handler{sayJSON(401, `{"x":"`+private+`"}`)}, status: 502, asked: []int{2}, bought: []int{2}},
 		{name: "401 among others", sellers: []handler{sayJSON(401, private), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
@@ -97,7 +98,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "502, then 402", sellers: []handler{inTurn(sayJSON(502, private), sayJSON(402, private), answerPlain), never}, status: 200, body: plainAnswer, asked: []int{3, 0}, bought: []int{2, 0}},
 		{name: "402, 500 and 402 again", sellers: []handler{inTurn(sayJSON(402, private), settledBy(failed, "Settlement-Id", "s", "Billed-Micros", "1"), sayJSON(402, private), answerPlain), answerPlain}, status: 200, body: plainAnswer, asked: []int{3, 1}, seller: 1, bought: []int{2, 1}},
 		{name: "cut", sellers: []handler{cut, answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
-		{name: "cut alone", sellers: []handler{cut}, status: 502, asked: []int{2}, bought: []int{1}},
+		{name: "cut alone", sellers: []handler{cut}, status: 502, asked: []int{2}, bought: []int{1}, again: true},
 		{name: "cut alone, once", sellers: []handler{inTurn(cut, answerPlain)}, status: 200, body: plainAnswer, asked: []int{2}, bought: []int{1}},
 		{name: "500 for a stream", stream: true, sellers: []handler{inTurn(failed, sayStream(shortStream)), never}, status: 200, body: shortStream, asked: []int{2, 0}, bought: []int{1, 0}},
 		{name: "429 later", sellers: []handler{later(429, "Retry-After", "60"), answerPlain}, status: 200, body: plainAnswer, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
@@ -128,7 +129,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "spent quota in the stream", stream: true, sellers: []handler{stream(0, "insufficient_quota"), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "error after a role", stream: true, sellers: []handler{sayStream(roleOnly + "data: {\"error\":{\"type\":\"overloaded_error\"}}\n\n"), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "no content", stream: true, sellers: []handler{sayStream(roleOnly), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
-		{name: "no content from anyone", stream: true, sellers: []handler{sayStream(roleOnly), sayStream("")}, status: 502, asked: []int{1, 2}, seller: 1, bought: []int{1, 1}},
+		{name: "no content from anyone", stream: true, sellers: []handler{sayStream(roleOnly), sayStream("")}, status: 502, asked: []int{1, 2}, seller: 1, bought: []int{1, 1}, again: true},
 		{name: "only the last event", stream: true, sellers: []handler{sayStream("data: [DONE]\n\n"), sayStream(shortStream)}, status: 200, body: shortStream, asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 	}
 	s := newStage(t)
@@ -150,7 +151,11 @@ func TestOutcomes(t *testing.T) {
 			a := s.infer(row.name, fmt.Sprint("m", i), members)
 			answered := fmt.Sprintf("s%d.%d", i, row.seller)
 			if row.body == "" {
-				assertRefused(t, "answer", a, refusedUpstream, false)
+				want := refusedUpstream
+				if row.again {
+					want = refusedAgain
+				}
+				assertRefused(t, "answer", a, want, false)
 			} else if a.StatusCode != row.status || a.body != row.body || a.cut != nil {
 				t.Errorf("status %d, %v: %.300q", a.StatusCode, a.cut, a.body)
 			}

@@ -54,36 +54,22 @@ func TestMatching(t *testing.T) {
 	}
 
 	upgrade := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
-	for _, next := range []struct {
-		method, path string
-		header       []string
-	}{
-		{"GET", "/", nil},
-		{"GET", "/v1/chat/completions", nil},
-		{"PUT", "/v1/chat/completions", nil},
-		{"DELETE", "/v1/responses", nil},
-		{"OPTIONS", "/v1/messages", nil},
-		{"GET", "/v1/responses", nil},
-		{"GET", "/v1/responses/resp_1", nil},
-		{"POST", "/v1/responses/resp_1/cancel", nil},
-		{"POST", "/v1/chat/completions/", nil},
-		{"POST", "/v1/Chat/completions", nil},
-		{"POST", "/chat/completions", nil},
-		{"POST", "/v1/messages/batches", nil},
-		{"POST", "/v1/images/generations", nil},
-		{"POST", "/v1/models", nil},
-		{"DELETE", "/v1/models/m", nil},
-		{"GET", "/v1/modelsx", nil},
-		{"GET", "/tokenbuddy/status", nil},
-		{"GET", "/tokenbuddy/ledger/entries", nil},
-		{"GET", "/tokenbuddy/ledger/verify", nil},
-		{"POST", "/tokenbuddy/prewarm", nil},
-		{"GET", "/v1/chat/completions", upgrade},
-		{"GET", "/v1/responses/compact", upgrade},
-		{"GET", "/elsewhere", []string{"X-TokenBuddy-Deadline-Ms", "1000"}},
+	for _, next := range []struct{ method, path string }{
+		{"GET", "/"},
+		{"HEAD", "/"},
+		{"GET", "/api/hello"},
+		{"OPTIONS", "/v1/messages"},
+		{"GET", "/v1/modelsx"},
+		{"GET", "/v2/chat/completions"},
+		{"GET", "/chat/completions"},
+		{"GET", "/tokenbuddy/status"},
+		{"GET", "/tokenbuddy/ledger/entries"},
+		{"GET", "/tokenbuddy/ledger/verify"},
+		{"POST", "/tokenbuddy/prewarm"},
+		{"POST", "/elsewhere"},
 	} {
-		if a := s.ask(0, next.method, next.path, "", next.header...); a.StatusCode != 299 {
-			t.Errorf("%s %s (%v) did not go to the next handler: status %d: %s", next.method, next.path, next.header, a.StatusCode, a.body)
+		if a := s.ask(0, next.method, next.path, "", "X-TokenBuddy-Deadline-Ms", "1000"); a.StatusCode != 299 {
+			t.Errorf("%s %s did not go to the next handler: status %d: %s", next.method, next.path, a.StatusCode, a.body)
 		}
 	}
 
@@ -279,7 +265,7 @@ func TestIdempotencyKey(t *testing.T) {
 		{"ada", nil, ""},
 		{"ada", []string{"Idempotency-Key", ofAda}, ""}, // what a seller knows lets nobody meet another's charge
 	} {
-		s.ask(0, "POST", "/v1/chat/completions", chatOf("only", ""), append([]string{"Authorization", "Bearer sk-" + try.who}, try.own...)...)
+		s.ask(0, "POST", "/v1/chat/completions", chatOf("only", ""), append([]string{"Authorization", "Bearer sk-" + try.who + "-key"}, try.own...)...)
 		got := key(sellers[2])
 		if got == "" || seen[got] != try.want {
 			t.Errorf("%s with %v: the key %q is that of %q", try.who, try.own, got, seen[got])
@@ -318,6 +304,9 @@ func TestDeadlineHeader(t *testing.T) {
 				for _, attempt := range seller.inferences() {
 					said := attempt.Header.Get("X-TokenBuddy-Deadline-Ms")
 					n, err := strconv.Atoi(said)
+					if len(left) == 2 { // nobody is left in whose favour it could be cut
+						most = max(most, site.unstreamed)
+					}
 					if err != nil || n > most || n < most-3000 {
 						t.Errorf("site %d, stream %t: %q ms at attempt %d, want about %d", i, stream, said, len(left), most)
 					}

@@ -34,6 +34,7 @@ var (
 	refusedNoModel  = refusal{404, "model_not_found", "not_found_error", true, false}
 	refusedTooLarge = refusal{413, "request_too_large", "request_too_large", true, false}
 	refusedUpstream = refusal{502, "upstream_error", "api_error", false, true}
+	refusedAgain    = refusal{502, "upstream_error", "api_error", true, true} // the gateway has asked again already
 	refusedNoSeller = refusal{503, "no_seller_available", "overloaded_error", false, true}
 	refusedDeadline = refusal{504, "deadline_exceeded", "timeout_error", false, false}
 )
@@ -105,13 +106,15 @@ func TestRefusals(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request, _ []byte) { <-r.Context().Done() }
 	s := newStage(t)
 	good := s.seller("good", answerPlain, "m", "forbidden")
-	s.seller("html", say(500, "text/html", "<b>broken</b>"), "html")
-	s.seller("cuts", func(http.ResponseWriter, *http.Request, []byte) { panic(http.ErrAbortHandler) }, "cut")
+	for path := range inferencePaths { // each has its own: one that fails again and again is not asked any more
+		s.seller("html"+strings.ReplaceAll(path, "/", "."), say(500, "text/html", "<b>broken</b>"), "html"+path)
+		s.seller("cuts"+strings.ReplaceAll(path, "/", "."), func(http.ResponseWriter, *http.Request, []byte) { panic(http.ErrAbortHandler) }, "cut"+path)
+	}
 	s.seller("hangs", hang, "hang")
 	s.lists = append(s.lists, listing{ID: "closed", URL: "http://" + freeAddress(t), Models: []any{"closed"}})
 	s.lists = append(s.lists, listing{ID: "unpayable", URL: good.URL, PaymentMethods: []string{"clawtip"}, Models: []any{"unpayable"}})
 	s.lists = append(s.lists, listing{ID: "narrow", URL: good.URL, Protocols: []string{"embeddings"}, Models: []any{"vectors"}})
-	const ada = "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tmodels m html cut hang closed unpayable vectors none\n\t\t}\n"
+	const ada = "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tmodels m html* cut* hang closed unpayable vectors none\n\t\t}\n"
 	s.open(ada+"\t\tmax_body 4KiB\n\t\tfailover {\n\t\t\tdeadline 300ms 300ms\n\t\t}\n", ada+"\t\tmodel_alias good forbidden\n")
 
 	key := []string{"Authorization", "Bearer sk-ada-key"}
@@ -167,8 +170,8 @@ func TestRefusals(t *testing.T) {
 		{name: "other protocol", body: `{"model":"vectors"}`, want: refusedNoModel, but: "/v1/embeddings"},
 		{name: "too large", body: `{"model":"m","x":"` + strings.Repeat("x", 4<<10) + `"}`, want: refusedTooLarge},
 		{name: "too large and not JSON", body: strings.Repeat("x", 4<<10+1), want: refusedTooLarge},
-		{name: "a page of HTML", body: `{"model":"html"}`, want: refusedUpstream},
-		{name: "a cut", body: `{"model":"cut"}`, want: refusedUpstream},
+		{name: "a page of HTML", body: `{"model":"htmlPATH"}`, want: refusedAgain},
+		{name: "a cut", body: `{"model":"cutPATH"}`, want: refusedAgain},
 		{name: "nobody there", body: `{"model":"closed"}`, want: refusedNoSeller},
 		{name: "too slow", body: `{"model":"hang"}`, want: refusedDeadline},
 		{name: "too slow a stream", body: `{"model":"hang","stream":true}`, want: refusedDeadline},
@@ -180,7 +183,7 @@ func TestRefusals(t *testing.T) {
 			}
 			for path := range inferencePaths {
 				if path != row.but {
-					a := s.ask(0, "POST", path, row.body, append([]string{"Content-Type", "application/json"}, row.key...)...)
+					a := s.ask(0, "POST", path, strings.ReplaceAll(row.body, "PATH", path), append([]string{"Content-Type", "application/json"}, row.key...)...)
 					assertRefused(t, path, a, row.want, isAnthropic(path))
 				}
 			}
@@ -213,7 +216,7 @@ func TestRefusalOfLongBody(t *testing.T) {
 	s := newStage(t)
 	s.seller("good", answerPlain, "m")
 	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
-	body := `{"model":"m","x":"` + strings.Repeat("x", 12<<20) + `"}`
+	body := `{"model":"m","x":"` + strings.Repeat("x", 33<<20) + `"}`
 	for key, want := range map[string]refusal{"sk-ada-key": refusedTooLarge, "sk-bob-key": refusedKey} {
 		for name, sent := range map[string]string{"whole": body, "not at all": ""} {
 			t.Run(fmt.Sprint(want.status, " ", name), func(t *testing.T) {
@@ -252,7 +255,7 @@ func TestRefusalsInSDKs(t *testing.T) {
 		{"sk-eve", "m", refusedKey},
 		{"sk-ada-key", "forbidden", refusedModel},
 		{"sk-ada-key", "none", refusedNoModel},
-		{"sk-ada-key", "html", refusedUpstream},
+		{"sk-ada-key", "html", refusedAgain},
 	} {
 		c := clients(t, "http://"+s.site, row.key)
 		ctx := context.Background()

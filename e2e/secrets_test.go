@@ -59,10 +59,10 @@ func TestSecrets(t *testing.T) {
 		{"/v1/chat/completions", `{"model":17,` + secret + `}`, bearer, 400, false},
 		{"/v1/responses", `{"model":"m","background":true,"input":"` + plantedPrompt + `"}`, bearer, 400, false},
 		{"/v1/chat/completions", `{"model":"m","x":"say-500",` + secret + `}`, bearer, 502, false},
-		{"/v1/chat/completions", `{"model":"m","x":"say-401",` + secret + `}`, bearer, 502, false},
 		{"/v1/chat/completions", `{"model":"m","x":"say-error","stream":true,` + secret + `}`, bearer, 502, false},
 		{"/v1/chat/completions", `{"model":"m","x":"say-cut","stream":true,` + secret + `}`, bearer, 200, true},
-		{"/v1/chat/completions", `{"model":"m","pad":"` + strings.Repeat("x", 11<<20) + `",` + secret + `}`, bearer, 413, false},
+		{"/v1/chat/completions", `{"model":"m","pad":"` + strings.Repeat("x", 33<<20) + `",` + secret + `}`, bearer, 413, false},
+		{"/v1/chat/completions", `{"model":"m","x":"say-401",` + secret + `}`, bearer, 502, false},
 	} {
 		req, err := http.NewRequest(http.MethodPost, c.url(try.path), strings.NewReader(try.body))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -53,7 +54,10 @@ func (c catalogue) Probed(s prewarm.Seller, healthy bool, took time.Duration) {
 	c.gw.pool.State(s.ID, s.Origin).Probed(time.Now(), healthy, took)
 }
 
-// Want says how to buy from a seller.
+// usualBody is the size of a usual request, in bytes.
+const usualBody = 32 << 10
+
+// Want says how to buy from a seller, and what a usual request is likely to cost there.
 func (c catalogue) Want(sellerID, origin, model string) (purchase.Want, bool) {
 	index := c.gw.table.Index()
 	seller := index.Seller(sellerID)
@@ -68,7 +72,9 @@ func (c catalogue) Want(sellerID, origin, model string) (purchase.Want, bool) {
 	}
 	for _, p := range dialect.Protocols {
 		if candidate := index.Candidates(found, p).FindKey(seller.Key()); candidate != nil {
-			return c.gw.want(candidate, 0, 0), true
+			usual := billing.Shape{BodyBytes: usualBody, PromptWhole: true}
+			likely := billing.Likely(usual, c.gw.ledger.TypicalCompletion(found), *candidate.Price)
+			return c.gw.want(candidate, likely, billing.Bound(usual, *candidate.Price)), true
 		}
 	}
 	return purchase.Want{}, false

@@ -16,6 +16,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
@@ -144,9 +145,14 @@ func (gw *Gateway) join(o Options) error {
 			return err
 		}
 		gw.registry = registry
-		gw.joined = append(gw.joined, release, registry.Watch(func(d *routing.Document) {
+		named := gw.namedSellers(o.Policy)
+		gw.joined = append(gw.joined, m.HoldNamed(gw.table, named), release, registry.Watch(func(d *routing.Document) {
 			gw.table.Update(d)
 			gw.desk.SellersChanged()
+			for _, id := range market.Unknown(gw.table, named) {
+				gw.log.Warn("selection.seller.unknown", zap.String("seller", id),
+					zap.String("hint", "it stands in default_seller or selection manual, and neither the registry nor the config has it: is it mistyped?"))
+			}
 		}))
 	}
 	gw.joined = append(gw.joined, m.HoldResolver(gw.resume))
@@ -174,9 +180,9 @@ func (gw *Gateway) inherit(before *Gateway) {
 // ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
 func ledgerKey(s *config.Settings) ([]byte, error) {
 	if s.LedgerKeySecret != "" {
-		return ledger.KeyFromSecret(s.LedgerKeySecret), nil
+		return store.KeyFromSecret(s.LedgerKeySecret), nil
 	}
-	return ledger.LoadKey(market.KeyFile())
+	return store.LoadKey(market.KeyFile())
 }
 
 // touch says that a model is asked for, so that it is kept warm.

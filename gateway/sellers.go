@@ -24,6 +24,18 @@ func (gw *Gateway) tableOptions(policy selection.Policy) routing.TableOptions {
 	return o
 }
 
+// namedSellers are those that the config names by hand beside the list: the default seller, and the one that its policy keeps to.
+func (gw *Gateway) namedSellers(policy selection.Policy) []string {
+	var all []string
+	if gw.settings.DefaultSeller != "" {
+		all = append(all, gw.settings.DefaultSeller)
+	}
+	if manual, ok := policy.(*routing.Manual); ok && manual.Seller != "" {
+		all = append(all, manual.Seller)
+	}
+	return all
+}
+
 // fit tells whether a candidate's seller may be asked now, and paid.
 func (gw *Gateway) fit(c *routing.Candidate) bool {
 	now := time.Now()

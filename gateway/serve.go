@@ -36,8 +36,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	gw, err := d.enter(r.Context())
 	if err != nil {
-		d.log.Error("proxy.request.refused", zap.Error(err))
-		dialect.NoSeller(time.Second).Write(w, rq.shape, rq.id)
+		p.refuse(d.closed(err))
 		return nil
 	}
 	defer gw.leave()
@@ -52,6 +51,18 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	return nil
 }
+
+// closed is what a client is told whom the door does not let in.
+func (d *Door) closed(err error) *dialect.Refusal {
+	if noRoom(err) { // the log has it
+		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
+	}
+	d.log.Error("proxy.request.refused", zap.Error(err))
+	return dialect.NoSeller(time.Second)
+}
+
+// retryRoom is when to ask again where the ledger's disk is full: a human has to make room, and then it takes a moment.
+const retryRoom = 10 * time.Second
 
 // atTheDoor refuses what nobody has to be asked about.
 func (rq *request) atTheDoor() *dialect.Refusal {

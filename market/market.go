@@ -8,8 +8,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -69,6 +67,7 @@ type Market struct {
 	mu         sync.Mutex // protects all following fields
 	terms      []*Terms
 	resolvers  []*Resolver
+	named      []*named
 	registries map[string]*sharedRegistry
 
 	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
@@ -82,6 +81,7 @@ func Open(o Options) (*Market, error) {
 		return nil, fmt.Errorf("ledger directory %s: %w", o.Dir, err)
 	}
 	v, _, err := pool.LoadOrNew(dir, func() (caddy.Destructor, error) { return open(dir, o) })
+	noteRoom(dir, err)
 	if err != nil {
 		return nil, err
 	}
@@ -232,69 +232,5 @@ func All() []*Market {
 		}
 		return true
 	})
-	return all
-}
-
-// sharedRegistry is a registry that runs for as long as some config uses it.
-type sharedRegistry struct {
-	*routing.Registry
-	users int
-	stop  context.CancelFunc
-	ended chan struct{}
-}
-
-// Registry gives the running registry for these options, shared by all configs that ask for the same. Its last good
-// document is kept in the ledger's directory.
-func (m *Market) Registry(o routing.RegistryOptions) (r *routing.Registry, release func(), err error) {
-	key := fmt.Sprintf("%s %s %s %d", o.URL, o.Refresh, o.Timeout, o.MaxSize)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	shared := m.registries[key]
-	if shared == nil {
-		url := sha256.Sum256([]byte(o.URL))
-		o.Cache = routing.FileCache(filepath.Join(m.dir, fmt.Sprintf("registry-%x.json", url[:8])))
-		o.Logger = m.logger.Named("registry")
-		o.Transport = m.carrier.Operator() // the registry's URL is the operator's word
-		registry, err := routing.NewRegistry(o)
-		if err != nil {
-			return nil, nil, err
-		}
-		shared = run(registry)
-		m.registries[key] = shared
-	}
-	shared.users++
-	return shared.Registry, func() {
-		m.mu.Lock()
-		shared.users--
-		last := shared.users == 0
-		if last {
-			delete(m.registries, key)
-		}
-		m.mu.Unlock()
-		if last {
-			shared.stop()
-			<-shared.ended
-		}
-	}, nil
-}
-
-func run(r *routing.Registry) *sharedRegistry {
-	ctx, stop := context.WithCancel(context.Background())
-	shared := &sharedRegistry{Registry: r, stop: stop, ended: make(chan struct{})}
-	go func() {
-		defer close(shared.ended)
-		shared.Run(ctx)
-	}()
-	return shared
-}
-
-// Registries gives the status of every registry in use.
-func (m *Market) Registries() []routing.RegistryStatus {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all []routing.RegistryStatus
-	for _, key := range slices.Sorted(maps.Keys(m.registries)) {
-		all = append(all, m.registries[key].Status())
-	}
 	return all
 }

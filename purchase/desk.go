@@ -53,7 +53,7 @@ type Want struct {
 	Likely money.Micros
 	// Bound is the most that it can cost: what is bought after a seller has refused a token for want of credit covers it.
 	Bound money.Micros
-	// NoPurchase: a token that is there will do, be there ever so little on it, and none is bought.
+	// NoPurchase: a token that is there will do, however little is on it, and none is bought.
 	NoPurchase bool
 }
 
@@ -222,7 +222,7 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 }
 
 // Lease gives the smallest token that covers what the request is likely to cost, or buys one: one purchase at a seller serves
-// all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, be it ever so little: it is
+// all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, however little: it is
 // the seller who knows whether it suffices. The error is a *PurchaseError, and a *LimitError too where a limit stands in the
 // way; Lacking says what the request wants for.
 //
@@ -245,12 +245,13 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	s.usedFor(w.Model)
 	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
 		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
-			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()))
+			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()), zap.Int64("balanceMicros", int64(l.Balance())))
 		}
 		return l, nil
 	}
 	if e := d.log.Check(zap.DebugLevel, "token.cache.miss"); e != nil {
-		e.Write(zap.String("seller", w.SellerID), zap.String("model", w.Model))
+		fields := s.miss(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+		e.Write(append(fields, zap.String("seller", w.SellerID), zap.String("model", w.Model))...)
 	}
 	if w.NoPurchase {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {

@@ -67,8 +67,8 @@ func AnswerHeader(dst, seller http.Header, untouched bool) {
 		case name == "Content-Type":
 			dst[name] = []string{contentType(values[0])}
 		case name == "Cache-Control":
-			if private := notPublic(values); private != "" {
-				dst[name] = []string{private}
+			if kept := notPublic(values); len(kept) > 0 {
+				dst[name] = kept
 			}
 		case name == "Content-Length":
 			if untouched {
@@ -109,20 +109,33 @@ func contentType(value string) string {
 	return value
 }
 
-// notPublic gives the directives of a Cache-Control that keep an answer from others.
-func notPublic(values []string) string {
+// notPublic gives a Cache-Control as it came, but for the directives that let others have the answer too: whoever is behind them
+// would be shown what is this client's.
+func notPublic(values []string) []string {
+	own := slices.ContainsFunc(values, func(v string) bool {
+		v = strings.ToLower(v)
+		return strings.Contains(v, "private") || strings.Contains(v, "no-store")
+	})
 	var kept []string
 	for _, value := range values {
+		var left []string
 		for directive := range strings.SplitSeq(value, ",") {
-			directive = strings.TrimSpace(directive)
-			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
+			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
 			switch name {
-			case "private", "no-store", "no-cache", "no-transform", "must-revalidate", "proxy-revalidate", "must-understand":
-				kept = append(kept, directive)
+			case "public", "s-maxage":
+				continue
+			case "max-age", "immutable", "stale-while-revalidate", "stale-if-error":
+				if !own { // public is the rule
+					continue
+				}
 			}
+			left = append(left, directive)
+		}
+		if value = strings.TrimSpace(strings.Join(left, ",")); value != "" {
+			kept = append(kept, value)
 		}
 	}
-	return strings.Join(kept, ", ")
+	return kept
 }
 
 func hasPrefix(name string) bool {

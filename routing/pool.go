@@ -19,6 +19,7 @@ type Pool struct {
 	onMet     func(*State)
 	cooldown  atomic.Int64
 	sellers   sync.Map // SellerKey -> *State
+	noUsage   sync.Map // SellerKey -> time.Time until which it is not asked for the usage of streams; only accounts are
 	size      atomic.Int64
 	epoch     time.Time      // what stamps count from; its monotonic part makes them immune to a clock that is set
 	random    func() float64 // from 0 to below 1, for jitter

@@ -6,14 +6,15 @@ import "time"
 const usageRefusal = 24 * time.Hour
 
 // RefuseUsage says that the seller has refused to say the usage of a stream.
-func (s *State) RefuseUsage(now time.Time) {
-	s.noUsage.Store(s.pool.usageSecond(now.Add(usageRefusal)))
-}
+func (s *State) RefuseUsage(now time.Time) { s.pool.noUsage.Store(s.key(), now.Add(usageRefusal)) }
 
 // RefusesUsage tells whether it did so within the last day, so that it is not asked.
 func (s *State) RefusesUsage(now time.Time) bool {
-	return s != nil && s.noUsage.Load() > s.pool.usageSecond(now)
+	if s == nil {
+		return false
+	}
+	until, ok := s.pool.noUsage.Load(s.key())
+	return ok && until.(time.Time).After(now)
 }
 
-// usageSecond is a time in seconds since the pool began: they fit for a hundred years.
-func (p *Pool) usageSecond(t time.Time) uint32 { return uint32(max(p.stamp(t)/int64(time.Second), 0)) }
+func (s *State) key() SellerKey { return SellerKey{s.id, s.origin} }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,7 +158,7 @@ func (c *catalog) ask(ctx context.Context) (ids []string, why string) {
 	header := u.dress(http.Header{"Accept": {"application/json"}, "Accept-Encoding": {"identity"}, "User-Agent": nil})
 	res, err := relay.Send(ctx, relay.Call{Method: http.MethodGet, URL: address, Header: header, Transport: u.carrier.Operator()})
 	if err != nil {
-		return nil, err.Error()
+		return nil, called(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxList+1))
@@ -179,6 +180,9 @@ func (c *catalog) ask(ctx context.Context) (ids []string, why string) {
 	}
 	return ids, ""
 }
+
+// called tells why a call of the upstream has failed, in words of our own.
+func called(err error) string { return strings.Replace(err.Error(), "seller at", "upstream at", 1) }
 
 // readList reads the forms that lists of models have: OpenAI's, Anthropic's, Ollama's, and a list alone.
 func readList(body []byte) (ids []string, ok bool) {

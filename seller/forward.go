@@ -77,7 +77,7 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 	case errors.Is(cause, errLate):
 		return nil, pastDeadline()
 	}
-	return nil, q.failed(err.Error())
+	return nil, q.failed(called(err))
 }
 
 // refuse hands on an upstream's error with its status. What it says of the seller's account is not the buyer's: a buyer would take
@@ -214,7 +214,7 @@ func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel contex
 		defer context.AfterFunc(q.r.Context(), cancel)()
 		return q.whole(q.r.Context(), w, res)
 	case relay.ClientGone:
-		q.settle(false, events.Counts(), events.Output())
+		q.settle(false, events.Usage(), events.Output())
 		return nil
 	case relay.SaidError:
 		if f := events.Failure(); !f.ClientFault() {
@@ -227,7 +227,7 @@ func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel contex
 	q.head(w, res, false)
 	w.WriteHeader(res.StatusCode)
 	end := st.Relay(w)
-	used, output := events.Counts(), events.Output()
+	used, output := events.Usage(), events.Output()
 	if begun == relay.SaidError { // the request is at fault, and nothing was done for it
 		used, output = dialect.Usage{Known: dialect.ClassWholes}, dialect.Output{}
 	}
