@@ -459,7 +459,9 @@ func TestUpstreamHolds(t *testing.T) {
 	token := purchase(t, s, "p", 3000) // for one answer of 1,000 tokens, not two
 	body := `{"model":"ours","max_tokens":1000,"messages":[{"role":"user","content":"hey"}]}`
 	first := make(chan *httptest.ResponseRecorder, 1)
-	go func() { first <- post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "a") }()
+	go func() {
+		first <- post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "a")
+	}()
 	<-begun
 	if w := post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "b"); w.Code != 402 {
 		t.Errorf("beside a request that holds it: %d %s", w.Code, w.Body)
