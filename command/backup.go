@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
@@ -80,7 +81,7 @@ be the one that the ledger had. - is standard input.`,
 				return err
 			}
 			if o.Key == nil {
-				o.Key, err = ledger.ReadKey(market.KeyFile())
+				o.Key, err = store.ReadKey(market.KeyFile())
 				if errors.Is(err, fs.ErrNotExist) {
 					return fmt.Errorf("the key of the ledger is not here: put the key file back as %s, or say with --key where it is", market.KeyFile())
 				}

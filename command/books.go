@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
@@ -71,7 +72,7 @@ func (s *source) closed() (*ledger.Ledger, error) {
 	}
 	o.ReadOnly = true
 	if o.Key == nil { // without a key all but what is sealed can be read
-		if o.Key, err = ledger.ReadKey(market.KeyFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if o.Key, err = store.ReadKey(market.KeyFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
@@ -101,7 +102,7 @@ func (s *source) options() (ledger.Options, error) {
 	if err != nil {
 		return o, fmt.Errorf("--key %s is empty: set the environment variable, or write the file, that it names", s.key)
 	}
-	o.Key = ledger.KeyFromSecret(secret)
+	o.Key = store.KeyFromSecret(secret)
 	return o, nil
 }
 

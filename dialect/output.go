@@ -1,5 +1,7 @@
 package dialect
 
+import "maps"
+
 // Output is what of an answer has been seen, by which its completion is estimated.
 type Output struct {
 	Text  int64 // bytes of text, decoded: content, reasoning, refusals, the arguments of tool calls; not the JSON around them
@@ -111,12 +113,10 @@ var (
 	}
 )
 
-func join(maps ...map[string]telling) map[string]telling {
+func join(parts ...map[string]telling) map[string]telling {
 	all := make(map[string]telling)
-	for _, m := range maps {
-		for path, t := range m {
-			all[path] = t
-		}
+	for _, m := range parts {
+		maps.Copy(all, m)
 	}
 	return all
 }

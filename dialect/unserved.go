@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,12 +19,10 @@ func StoredResponse(method, path string) (id, part string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	for _, allowed := range storedMethods(part) {
-		if method == allowed {
-			return id, part, true
-		}
+	if !slices.Contains(storedMethods(part), method) {
+		return "", "", false
 	}
-	return "", "", false
+	return id, part, true
 }
 
 // storedPath takes the path of a stored response apart.
@@ -79,10 +78,8 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		shape = Anthropic
 	}
 	if allowed := allow(path); allowed != nil {
-		for _, m := range allowed {
-			if m == method {
-				return nil, shape, false
-			}
+		if slices.Contains(allowed, method) {
+			return nil, shape, false
 		}
 		return MethodNotAllowed(path, allowed), shape, true
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -55,7 +56,7 @@ func TestLongExport(t *testing.T) {
 // fillLedger writes a ledger that the Caddy then opens.
 func fillLedger(t *testing.T, c *caddy, n int) {
 	t.Helper()
-	key, err := ledger.LoadKey(filepath.Join(filepath.Dir(c.ledgerDir()), "tokenbuddy.key"))
+	key, err := store.LoadKey(filepath.Join(filepath.Dir(c.ledgerDir()), "tokenbuddy.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

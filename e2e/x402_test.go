@@ -57,6 +57,12 @@ func TestX402Example(t *testing.T) {
 	if n := len(c.entries("purchase")); n != len(bought) {
 		t.Errorf("%d entries of purchases, before %d", n, len(bought))
 	}
+	for _, path := range []string{"/config/", "/tokenbuddy/status", "/tokenbuddy/ledger/entries", "/metrics"} {
+		_, body := c.look(path)
+		if strings.Contains(string(body), x402Key) || strings.Contains(string(body), `"signature"`) {
+			t.Errorf("%s has a secret: %s", path, body)
+		}
+	}
 	c.stop()
 	err = filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -71,7 +77,7 @@ func TestX402Example(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(c.log.String(), x402Key) {
-		t.Error("the key is in the log")
+	if log := c.log.String(); strings.Contains(log, x402Key) || strings.Contains(log, `"signature"`) || strings.Contains(log, "tbs_") {
+		t.Error("a secret is in the log")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
@@ -179,9 +180,9 @@ func (gw *Gateway) inherit(before *Gateway) {
 // ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
 func ledgerKey(s *config.Settings) ([]byte, error) {
 	if s.LedgerKeySecret != "" {
-		return ledger.KeyFromSecret(s.LedgerKeySecret), nil
+		return store.KeyFromSecret(s.LedgerKeySecret), nil
 	}
-	return ledger.LoadKey(market.KeyFile())
+	return store.LoadKey(market.KeyFile())
 }
 
 // touch says that a model is asked for, so that it is kept warm.

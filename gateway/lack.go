@@ -60,10 +60,10 @@ func (a *attempt) wait() int {
 	switch {
 	case a.lack == purchase.LacksCredit:
 		return 3 // another attempt tells why nothing was bought
-	case lasting(a.lack):
-		return 2
 	case !a.until.IsZero():
 		return 1
+	case lasting(a.lack):
+		return 2
 	}
 	return 0
 }

@@ -16,9 +16,6 @@ type Limits struct {
 	Seller  money.Micros // at one seller (by id, whatever its origin), of a UTC day, kept over a restart
 }
 
-// NoLimits bound nothing.
-var NoLimits = Limits{-1, -1, -1}
-
 // The limits that a purchase can pass.
 const (
 	DailyLimit   = "daily_limit"

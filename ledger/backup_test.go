@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -184,7 +185,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"a rotten one":     {flipped, testKey, false, "the backup can't be used"},
 		"an empty one":     {nil, testKey, false, "no backup of a ledger"},
 		"another file":     {[]byte("ledger\n"), testKey, false, "no backup of a ledger"},
-		"another key":      {whole, ledger.KeyFromSecret("another"), false, "the key is wrong"},
+		"another key":      {whole, store.KeyFromSecret("another"), false, "the key is wrong"},
 		"a directory used": {whole, testKey, true, "move it away"},
 	} {
 		t.Run(name, func(t *testing.T) {

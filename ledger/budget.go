@@ -14,9 +14,6 @@ type Budget struct {
 	Monthly money.Micros // of a UTC month
 }
 
-// NoBudget bounds nothing.
-var NoBudget = Budget{-1, -1}
-
 // The budgets that a request can pass.
 const (
 	DailyBudget   = "daily_budget"
@@ -140,15 +137,4 @@ func (r *Reservation) Release() {
 	defer r.meter.mu.Unlock()
 	r.meter.held -= r.amount
 	r.amount = 0
-}
-
-// Spending gives what a member has spent today and this month (UTC), failed attempts counted, and what is held for its requests
-// under way, and for those that may have cost more than is known.
-func (l *Ledger) Spending(member string) (day, month, held money.Micros) {
-	m, now := l.state.spending.of(member), l.now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.forget(now)
-	day, month = m.spent(dayOf(now))
-	return day, month, m.held
 }

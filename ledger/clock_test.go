@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -91,8 +92,8 @@ func TestSellerLimit(t *testing.T) {
 	}
 	refused := func(err error) {
 		t.Helper()
-		limit, ok := err.(*ledger.LimitError)
-		if !ok || limit.Limit != ledger.SellerLimit || limit.SpentMicros != 8_000 || limit.LimitMicros != 10_000 ||
+		limit := new(ledger.LimitError)
+		if !errors.As(err, &limit) || limit.Limit != ledger.SellerLimit || limit.SpentMicros != 8_000 || limit.LimitMicros != 10_000 ||
 			!limit.Resets.Equal(moment("2026-03-02T00:00:00Z")) {
 			t.Errorf("a purchase above the limit: %+v", err)
 		}

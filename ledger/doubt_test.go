@@ -83,7 +83,7 @@ func TestGivenUpStaysHeld(t *testing.T) {
 		if b, err := l.Settle(told).Wait(t.Context()); err != nil || !b.Told {
 			t.Fatalf("%+v, %v", b, err)
 		}
-		if day, _, held := l.Spending("ann"); day != 3_000 || held != 0 {
+		if day, _, held := spending(t, l, "ann"); day != 3_000 || held != 0 {
 			t.Errorf("a balance has told: %d spent, %d held", day, held)
 		}
 		try("once a balance has told", 7)
@@ -106,11 +106,11 @@ func TestDoubtOfACutAnswer(t *testing.T) {
 	if err != nil || b.Entry.ExpenseMicros != 300 || b.InDoubt != 968 {
 		t.Errorf("booked %+v, %v", b, err)
 	}
-	if day, _, held := l.Spending("ann"); day != 300 || held != 968 {
+	if day, _, held := spending(t, l, "ann"); day != 300 || held != 968 {
 		t.Errorf("%d spent, %d held", day, held)
 	}
 	c.now = c.now.Add(time.Minute)
-	if day, _, held := l.Spending("ann"); day != 300 || held != 0 {
+	if day, _, held := spending(t, l, "ann"); day != 300 || held != 0 {
 		t.Errorf("a minute later %d spent, %d held", day, held)
 	}
 }
@@ -140,7 +140,7 @@ func TestFailedAttemptsCount(t *testing.T) {
 	if b, err := l.Waste(cut).Wait(t.Context()); err != nil || b.Entry.Attempt.CountedMicros != 150 || b.InDoubt != 1_050 {
 		t.Fatalf("booked %+v, %v", b, err)
 	}
-	if day, month, held := l.Spending("ann"); day != 1_350 || month != 1_350 || held != 1_050+1_200 {
+	if day, month, held := spending(t, l, "ann"); day != 1_350 || month != 1_350 || held != 1_050+1_200 {
 		t.Errorf("%d and %d spent, %d held", day, month, held)
 	}
 	if _, err := l.Settle(ledger.Inference{Request: h.Request, HoldID: h.ID, Seller: "acme", Status: ledger.StatusFailed, Budget: cut.Budget}).Wait(t.Context()); err != nil {
@@ -154,7 +154,7 @@ func TestFailedAttemptsCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	l = open(t, o)
-	if day, _, held := l.Spending("ann"); day != 1_350 || held != 1_050 {
+	if day, _, held := spending(t, l, "ann"); day != 1_350 || held != 1_050 {
 		t.Errorf("after a restart %d spent, %d held", day, held)
 	}
 	told := inference(hold("", "acme", "t1"), 0)
@@ -162,7 +162,7 @@ func TestFailedAttemptsCount(t *testing.T) {
 	if _, err := l.Settle(told).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if day, _, held := l.Spending("ann"); day != 1_200+1_200 || held != 0 {
+	if day, _, held := spending(t, l, "ann"); day != 1_200+1_200 || held != 0 {
 		t.Errorf("once a balance has told %d are spent, %d held", day, held)
 	}
 	mustVerify(t, l)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -14,7 +15,7 @@ import (
 // TestManyEstimatesAtOnce has more put right at one moment than a transaction holds: many tokens, each with as many estimates
 // as it remembers and with names as long as they may be, and a balance for each in one batch.
 func TestManyEstimatesAtOnce(t *testing.T) {
-	l, err := Open(Options{InMemory: true, Key: KeyFromSecret("k")})
+	l, err := Open(Options{InMemory: true, Key: make([]byte, store.KeySize)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestManyEstimatesAtOnce(t *testing.T) {
 		all.Go(func() {
 			p := Purchase{ID: fmt.Sprint("t", i), Seller: "acme", Method: "mock", AmountMicros: money.USD, Token: &Token{Secret: "x", CreditMicros: money.USD}}
 			for _, p.State = range way {
-				if err := l.Advance(t.Context(), p, NoLimits); err != nil {
+				if err := l.Advance(t.Context(), p, Limits{-1, -1, -1}); err != nil {
 					t.Error(err)
 					return
 				}

@@ -5,12 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 var fixedTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestFailedCommitStopsTheLedger(t *testing.T) {
-	l, err := Open(Options{InMemory: true, Key: KeyFromSecret("k")})
+	l, err := Open(Options{InMemory: true, Key: make([]byte, store.KeySize)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ type Options struct {
 	// Dir is the ledger's directory; it is made, for its owner alone, where it does not exist. One process uses it.
 	Dir string
 
-	// Key seals tokens and payments at rest: 32 bytes, from LoadKey or KeyFromSecret. With ReadOnly it may be nil: then
+	// Key seals tokens and payments at rest: 32 bytes, from store.LoadKey or store.KeyFromSecret. With ReadOnly it may be nil: then
 	// nothing that is sealed is looked into.
 	Key []byte
 

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -39,7 +40,7 @@ func settlement(id string, billed money.Micros) *wire.Settlement {
 	return &wire.Settlement{SettlementID: id, BilledMicros: &billed}
 }
 
-var testKey = ledger.KeyFromSecret("for tests")
+var testKey = store.KeyFromSecret("for tests")
 
 // open opens a ledger that is closed when the test ends.
 func open(t testing.TB, o ledger.Options) *ledger.Ledger {
@@ -187,7 +188,7 @@ func TestWrongKey(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := ledger.Open(ledger.Options{Dir: dir, Key: ledger.KeyFromSecret("another")})
+	_, err := ledger.Open(ledger.Options{Dir: dir, Key: store.KeyFromSecret("another")})
 	if !errors.Is(err, ledger.ErrWrongKey) {
 		t.Errorf("error with a wrong key: %v", err)
 	}

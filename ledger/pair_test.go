@@ -276,7 +276,7 @@ func (p *pair) agree(t *rapid.T) {
 		}
 	}
 	for _, member := range []string{"ann", "bob"} {
-		day, month, held := p.l.Spending(member)
+		day, month, held := spending(t, p.l, member)
 		if day != p.m.counted(member) || month != day || held != p.m.held(member) {
 			t.Fatalf("of %s's budget %d is spent and %d held, the model says %d and %d", member, day, held, p.m.counted(member), p.m.held(member))
 		}

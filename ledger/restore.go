@@ -36,7 +36,7 @@ func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
 	if err := os.RemoveAll(made.Dir); err != nil { // of an earlier try that was killed
 		return Report{}, err
 	}
-	defer os.RemoveAll(made.Dir) // there is nothing where it has succeeded
+	defer func() { _ = os.RemoveAll(made.Dir) }() // there is nothing where it has succeeded
 	header, err := unpack(ctx, made, r)
 	if err != nil {
 		return Report{}, err

@@ -66,9 +66,9 @@ func (m *meter) spent(day string) (daily, monthly money.Micros) {
 }
 
 func amountOf(sums []sum, period string) money.Micros {
-	for i := len(sums) - 1; i >= 0; i-- { // nearly always the last
-		if sums[i].period == period {
-			return sums[i].amount
+	for _, s := range slices.Backward(sums) { // nearly always the last
+		if s.period == period {
+			return s.amount
 		}
 	}
 	return 0

@@ -132,11 +132,12 @@ func (g *dealings) brake() (lost money.Micros, why error) {
 	return 0, nil
 }
 
-// suspects tells whether the last token that counts served next to nothing, and so may this one, which does not count yet.
-func (g *dealings) suspects(l *life) bool {
+// suspects tells whether this one, which does not count yet, may be the second token in a row to have served next to nothing; gone
+// says that another one's credit is spent, too.
+func (g *dealings) suspects(l *life, gone bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.last[0].bad() && !l.told && l.bad()
+	return (gone || g.last[0].bad()) && !l.told && l.bad()
 }
 
 // on tells whether the last two served next to nothing. g.mu is held.
@@ -191,8 +192,8 @@ const lifetime = time.Hour - time.Minute
 // judge counts the tokens of the shelf that have ended. s.mu is held.
 func (s *shelf) judge() {
 	for _, t := range *s.tokens.Load() {
-		if t.balance.Load() <= 0 && t.out() == 0 {
-			s.dealings.count(t.life) // it is spent, by whatever
+		if t.gone() && t.out() == 0 {
+			s.dealings.count(t.life)
 		}
 	}
 	for _, t := range s.retired {
@@ -209,15 +210,30 @@ func (s *shelf) condemn(t *token) {
 	}
 }
 
-// unsettled tells whether a token has ended whose worth is not known yet, as its last requests are being booked, after one that was
-// worth next to nothing. s.mu is held.
+// unsettled tells whether a token has ended, or has nothing left, whose worth is not known yet, as its last requests are being booked,
+// after one that was worth next to nothing. s.mu is held.
 func (s *shelf) unsettled() bool {
 	for _, t := range s.retired {
-		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life) {
+		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life, false) {
 			return true
 		}
 	}
+	gone := false
+	for _, t := range *s.tokens.Load() {
+		if t.out() == 0 || !t.gone() {
+			continue
+		}
+		if s.dealings.suspects(t.life, gone) {
+			return true
+		}
+		gone = gone || s.dealings.suspects(t.life, true)
+	}
 	return false
+}
+
+// gone tells whether nothing is left of the token, by whatever, or nearly nothing was granted: it can't serve a tenth of what was paid.
+func (t *token) gone() bool {
+	return t.balance.Load() <= 0 || t.asked() && money.Micros(t.credit) < t.life.paid/10
 }
 
 // ranOut tells whether a token has lived as long as can be expected.

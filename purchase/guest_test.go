@@ -50,7 +50,7 @@ func (u *unruly) behave(step string) error {
 	case "panic":
 		panic(secretText)
 	case "panic nil":
-		var none *unruly
+		none := map[string]*unruly{}[step]
 		none.how["x"] = "y"
 	case "exit":
 		runtime.Goexit()

@@ -43,8 +43,6 @@ type StreamOptions struct {
 	BreakPause time.Duration
 	// Begun: something was sent before the stream (a heartbeat), so that a byte order mark can't be passed on.
 	Begun bool
-	// KeepSettlement says whether a settlement counts (it does not where it was booked before). nil: each does.
-	KeepSettlement func(wire.Settlement) bool
 }
 
 // Stream brings the events of one seller's answer to the client: Begin waits for content, Relay sends, Drain reads on for
@@ -62,19 +60,18 @@ type Stream struct {
 	beat    *time.Ticker
 
 	filter   *filter
-	head     []byte  // what came before it was known to be events
-	events   bool    // it is
-	back     []byte  // held back by Begin
-	decided  Outcome // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
-	end      error   // how the seller's body ended; nil: it has not
-	judged   bool    // the filter knows of the clean end
-	over     bool    // the last event has been sent
-	said     bool    // an error of the stream's own has been sent
-	silent   bool    // for too long, before anything was sent
+	head     []byte // what came before it was known to be events
+	events   bool   // it is
+	back     []byte // held back by Begin
+	decided  Ending // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
+	end      error  // how the seller's body ended; nil: it has not
+	judged   bool   // the filter knows of the clean end
+	over     bool   // the last event has been sent
+	said     bool   // an error of the stream's own has been sent
+	silent   bool   // for too long, before anything was sent
 	overAt   time.Time
 	settled  *wire.Settlement
 	earlier  []*wire.Settlement
-	first    time.Time
 	received int64
 }
 
@@ -101,9 +98,6 @@ func (s *Stream) Earlier() []*wire.Settlement { return s.earlier }
 // Bytes is how many bytes of the answer have come, settlements included.
 func (s *Stream) Bytes() int64 { return s.received }
 
-// FirstByte is when the first of them came; the zero time if none has.
-func (s *Stream) FirstByte() time.Time { return s.first }
-
 // Unsettled tells whether a settlement may still come: Drain is worth it.
 func (s *Stream) Unsettled() bool { return s.end == nil && s.settled == nil && !s.halted() }
 
@@ -117,7 +111,7 @@ func (s *Stream) Close() { s.halt() }
 // gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
 // ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
 // or NotEvents.
-func (s *Stream) Begin() Outcome {
+func (s *Stream) Begin() Ending {
 	limit := time.NewTimer(holdTime)
 	defer limit.Stop()
 	for {
@@ -152,7 +146,7 @@ func (s *Stream) Begin() Outcome {
 }
 
 // beginEnded is a body that ended before anything was sent.
-func (s *Stream) beginEnded() Outcome {
+func (s *Stream) beginEnded() Ending {
 	if s.end == io.EOF {
 		s.back = append(s.back, s.judge()...)
 	}
@@ -171,7 +165,7 @@ func (s *Stream) beginEnded() Outcome {
 //     event, or when the client left after it. Where the stream is Unsettled it is still open, for Drain or Close;
 //   - Broken or Shutdown: the error event has been sent, and the caller must abort the connection;
 //   - ClientGone.
-func (s *Stream) Relay(w http.ResponseWriter) Outcome {
+func (s *Stream) Relay(w http.ResponseWriter) Ending {
 	c := client{w: w, rc: http.NewResponseController(w)}
 	defer c.unblock(s.o.Shutdown)()
 	out := s.back
@@ -216,7 +210,7 @@ func (s *Stream) Relay(w http.ResponseWriter) Outcome {
 }
 
 // finish is a body that ended.
-func (s *Stream) finish(c client) Outcome {
+func (s *Stream) finish(c client) Ending {
 	if s.end != io.EOF {
 		if s.over {
 			return s.ended()
@@ -234,7 +228,7 @@ func (s *Stream) finish(c client) Outcome {
 }
 
 // breakOff ends the client's answer in the middle. What the filter still holds is dropped.
-func (s *Stream) breakOff(c client, o Outcome) Outcome {
+func (s *Stream) breakOff(c client, o Ending) Ending {
 	s.halt()
 	if !s.o.Watcher.Failed() { // a client has use for one error only
 		c.flush(append([]byte(s.filter.Gap()), s.o.Watcher.Break(o == Shutdown)...))
@@ -257,7 +251,7 @@ func (s *Stream) pause() {
 }
 
 // clientLeft is a client that takes no more. After the last event it has what it wanted, and has not gone away.
-func (s *Stream) clientLeft() Outcome {
+func (s *Stream) clientLeft() Ending {
 	if s.over || s.said {
 		return s.ended()
 	}
@@ -270,7 +264,7 @@ func (s *Stream) clientLeft() Outcome {
 }
 
 // ended is an answer that the client has had to its end.
-func (s *Stream) ended() Outcome {
+func (s *Stream) ended() Ending {
 	if !s.Unsettled() {
 		s.letGo()
 	}
@@ -282,9 +276,6 @@ func (s *Stream) ended() Outcome {
 
 // take filters what was read. What may go on is valid until the next call.
 func (s *Stream) take(r read) []byte {
-	if r.n > 0 && s.first.IsZero() {
-		s.first = time.Now()
-	}
 	s.received += int64(r.n)
 	out := s.filter.Write(r.buf[:r.n])
 	buffers.Put(r.buf)
@@ -312,7 +303,7 @@ func (s *Stream) sent() {
 	}
 }
 
-func (s *Stream) close(o Outcome) Outcome {
+func (s *Stream) close(o Ending) Ending {
 	s.halt()
 	return o
 }
@@ -339,7 +330,7 @@ func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }
 
 func (s *Stream) settlement(data []byte) {
 	v, err := wire.ParseSettlement(data)
-	if err != nil || s.o.KeepSettlement != nil && !s.o.KeepSettlement(v) {
+	if err != nil {
 		return // the block is dropped all the same
 	}
 	if s.settled != nil {

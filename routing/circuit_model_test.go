@@ -30,7 +30,7 @@ func TestCircuitModel(t *testing.T) {
 		now := pool.wallClock()
 		open := func() bool { return s.Circuit(now) != CircuitClosed }
 		var out, over []*Permit
-		trying := func(p *Permit) bool { return p.Trial() && !p.committed }
+		trying := func(p *Permit) bool { return p.trial() && !p.committed }
 		trial := func() (on *Permit) {
 			seller, model := 0, 0
 			for _, p := range out {

@@ -76,7 +76,7 @@ func (l *sellerLife) play(t *testing.T, words []string) {
 		case !ok:
 			fmt.Fprintf(&l.out, "%s refused\n", words[1])
 			return
-		case p.Trial():
+		case p.trial():
 			fmt.Fprintf(&l.out, "%s is the trial\n", words[1])
 		}
 		l.permits[words[1]] = &p

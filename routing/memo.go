@@ -68,14 +68,14 @@ func (r *row[V]) place(fresh *memo[V], now int64) (at int, old *memo[V]) {
 		switch {
 		case e == nil || e.expires <= now && e.key != fresh.key:
 			if free < 0 {
-				free = i
+				free, old = i, e
 			}
 		case e.key == fresh.key:
 			return i, e
 		}
 	}
 	if free >= 0 {
-		return free, all[free]
+		return free, old
 	}
 	most := 0
 	for i, e := range all {

@@ -41,8 +41,8 @@ func (s *State) Begin(now time.Time, model string, force bool) (Permit, bool) {
 	return p, true
 }
 
-// Trial tells whether this request decides over an open circuit, the seller's or the model's.
-func (p *Permit) Trial() bool { return p.seller.trial || p.lineTurn.trial }
+// trial tells whether this request decides over an open circuit, the seller's or the model's.
+func (p *Permit) trial() bool { return p.seller.trial || p.lineTurn.trial }
 
 // Commit says that content has come, firstContent after the request was sent: a trial need not wait for the end of a long
 // stream. It may be left out. A break after it still counts when it comes.
@@ -54,7 +54,7 @@ func (p *Permit) Commit(now time.Time, firstContent time.Duration) {
 	s, at := p.state, p.state.pool.stamp(now)
 	s.latency.observe(firstContent)
 	s.lastSuccess.Store(at)
-	if p.Trial() {
+	if p.trial() {
 		p.succeed(false)
 	}
 }
@@ -107,16 +107,13 @@ func (p *Permit) End(now time.Time, r Result) {
 		if s.failedProbe.Load() > 0 {
 			s.failedProbe.Store(0) // an answer is better evidence than a probe
 		}
-		s.billed(at, r.Overbilled)
-		if !p.committed || !p.Trial() { // else it counted when it closed the circuit
+		s.billed(at, false)
+		if !p.committed || !p.trial() { // else it counted when it closed the circuit
 			p.succeed(p.committed)
 		}
 	case failed:
 		s.lastFail.Store(at)
 		s.failing.observe(time.Duration(at - p.begun))
-		if r.Overbilled {
-			s.billed(at, true)
-		}
 		p.fail(at, r.NoConnection)
 	default:
 		if r.inDoubt() {

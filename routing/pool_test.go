@@ -143,7 +143,7 @@ func TestPoolConcurrently(t *testing.T) {
 				if !ok {
 					continue
 				}
-				trial := p.Trial()
+				trial := p.trial()
 				if trial && trials.Add(1) > 1 {
 					t.Error("two trials at once")
 				}

@@ -61,8 +61,6 @@ type Result struct {
 	FirstContent time.Duration
 	// Interrupted: the answer broke off, or said its own error, after some of it had been shown to the client.
 	Interrupted bool
-	// Overbilled: the settlement was more than the price allows.
-	Overbilled bool
 }
 
 // verdict is what a result says of the seller's health.

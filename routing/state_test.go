@@ -95,7 +95,13 @@ func TestScore(t *testing.T) {
 			}
 		}
 	}
-	well, over := times(20, 0, Result{}), Result{Overbilled: true}
+	well := times(20, 0, Result{})
+	over := func(s *State) {
+		for range 5 {
+			serve(t, s, now, 0, Result{})
+			s.Overbilled()
+		}
+	}
 	below := 1001
 	for _, row := range []struct {
 		name  string
@@ -106,7 +112,7 @@ func TestScore(t *testing.T) {
 		{"a quick failure", all(well, times(1, 0, failing), times(9, 0, Result{}))},
 		{"a slow one", all(well, times(1, 30*time.Second, failing), times(9, 0, Result{}))},
 		{"a quarter failing", all(well, times(2, 0, failing), times(1, 0, Result{}), times(2, 0, failing), times(1, 0, Result{}), times(1, 0, failing))},
-		{"overbilling again and again", all(well, times(5, 0, over))},
+		{"overbilling again and again", all(well, over)},
 		{"no connection", all(well, times(1, 0, unreachable))},
 		{"failing all the time", times(3, 30*time.Second, failing)},
 	} {

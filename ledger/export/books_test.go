@@ -7,18 +7,22 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // books is a ledger with every kind of entry in it, on a clock of its own.
 type books struct {
-	t testing.TB
-	l *ledger.Ledger
-	n time.Duration
+	t      testing.TB
+	l      *ledger.Ledger
+	passed time.Duration // since the start
 }
 
 const origin = "https://seller.example"
+
+// step is the time between two entries.
+const step = 20 * time.Minute
 
 var price = money.Price{Input: 2_000_000, Output: 10_000_000, CacheRead: 1_000_000, CacheWrite: money.Unknown}
 
@@ -27,8 +31,8 @@ func newBooks(t testing.TB) *books {
 	b := &books{t: t}
 	start := time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 	l, err := ledger.Open(ledger.Options{
-		InMemory: true, Key: ledger.KeyFromSecret("for tests"),
-		Now: func() time.Time { return start.Add(b.n * 20 * time.Minute) },
+		InMemory: true, Key: store.KeyFromSecret("for tests"),
+		Now: func() time.Time { return start.Add(b.passed) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +45,7 @@ func newBooks(t testing.TB) *books {
 // purchase takes a purchase to its end: a token of that credit, or none.
 func (b *books) purchase(id, seller, method string, paid, credit money.Micros) {
 	b.t.Helper()
-	b.n++
+	b.passed += step
 	p := ledger.Purchase{ID: id, Seller: seller, Origin: origin, Method: method, AmountMicros: paid, AskedMicros: paid, Currency: "USD"}
 	states := []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Granted}
 	if credit <= 0 {
@@ -77,7 +81,7 @@ func (b *books) book(s *ledger.Settling) {
 	if _, err := s.Wait(context.Background()); err != nil {
 		b.t.Fatal(err)
 	}
-	b.n++ // the ledger looks at the clock while it books
+	b.passed += step // the ledger looks at the clock while it books
 }
 
 // everything books one of all that there is, under these names.
@@ -125,7 +129,7 @@ func (b *books) everything(id, member, model, seller, method string) {
 	in.Status = ledger.StatusFailed
 	b.book(b.l.Waste(in))
 
-	b.n++
+	b.passed += step
 	if err := b.l.DropToken(context.Background(), id+"-t1", "expired"); err != nil {
 		b.t.Fatal(err)
 	}

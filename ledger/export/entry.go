@@ -28,13 +28,8 @@ func subject(e *ledger.Entry) string {
 	case e.Correction != nil:
 		return e.Correction.Member + ": " + e.Correction.Model + ": " + e.Note
 	}
-	words := string(e.Kind)
-	for _, w := range []string{string(e.State), e.Note} {
-		if w != "" {
-			words += ": " + w
-		}
-	}
-	return words
+	words := slices.DeleteFunc([]string{string(e.Kind), string(e.State), e.Note}, func(w string) bool { return w == "" })
+	return strings.Join(words, ": ")
 }
 
 // mark is ! where somebody should look: the amount is not what both sides say, or money has gone for nothing.

@@ -166,11 +166,22 @@ func (s *Store) Close() error {
 	if err := s.need(tableRoom); err != nil && allocates {
 		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk", err)
 	}
-	err := s.DB.Close()
-	if next := s.growth.next; next != nil {
-		err = errors.Join(err, next.Close(), os.Remove(next.Name()))
+	// Once the store is closed the directory, and whatever is in it under that name, may be another's.
+	return errors.Join(s.dropNext(), s.DB.Close())
+}
+
+// dropNext removes the next log where the store has not taken it.
+func (s *Store) dropNext() error {
+	next := s.growth.next
+	if next == nil {
+		return nil
 	}
-	return err
+	s.growth.next = nil
+	info, err := next.Stat()
+	if err == nil && info.Size() == 0 {
+		err = os.Remove(next.Name())
+	}
+	return errors.Join(err, next.Close())
 }
 
 // clearAhead removes what a process before this one has made ahead: it is empty. The directory must be locked.
@@ -206,7 +217,7 @@ func roomToOpen(dir string, space Space) error {
 		}
 		free, _, err := space(at)
 		if err != nil || free >= minRoom {
-			return nil
+			return nil //nolint:nilerr // where the system does not say how much is free, the writing shows it
 		}
 		return fmt.Errorf("ledger: %w: %d MiB are left for %s and 256 are needed; make room", ErrNoRoom, free>>20, dir)
 	}

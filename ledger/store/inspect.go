@@ -150,7 +150,7 @@ func (t storedTable) check(dir string, whole bool) (first, last string, err erro
 	if err != nil {
 		return "", "", err
 	}
-	defer file.Close(-1) // as long as it is
+	defer func() { _ = file.Close(-1) }() // as long as it is; it was only read
 	opened, err := table.OpenTable(file, table.Options{
 		ChkMode: options.OnBlockRead, Compression: t.compression, BlockSize: badger.DefaultOptions(dir).BlockSize,
 	})

@@ -15,8 +15,8 @@ func lock(dir string) (unlock func(), err error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		d.Close()
+		_ = d.Close()
 		return nil, errors.Join(errLocked, err)
 	}
-	return func() { d.Close() }, nil
+	return func() { _ = d.Close() }, nil
 }

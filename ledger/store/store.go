@@ -95,7 +95,7 @@ func Open(o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	for patience := time.Now().Add(lockPatience); ; time.Sleep(lockRetry) {
+	for patience := time.Now().Add(lockPatience); ; time.Sleep(lockRetry) { //nolint:forbidigo // Open has no context, and its two seconds are soon over
 		s, err := openBadger(o)
 		switch {
 		case err == nil:

@@ -48,7 +48,7 @@ func (f folder) open(indicator string, create bool) (*os.Root, error) {
 	}
 	if create {
 		if err := root.Mkdir(indicator, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			root.Close()
+			_ = root.Close()
 			return nil, errFolder
 		}
 	}
@@ -57,7 +57,7 @@ func (f folder) open(indicator string, create bool) (*os.Root, error) {
 		err = errFolder // a link, perhaps
 	}
 	if err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, missing(err)
 	}
 	return root, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -72,7 +73,7 @@ func TestCredentialsAtTheMachine(t *testing.T) {
 				seller := &clerk{
 					payment: order(map[string]string{"encrypted_data": `"` + vectors.Order.EncryptedData + `"`}), expect: v.Expect, proofs: make(map[string]int),
 				}
-				books, err := ledger.Open(ledger.Options{InMemory: true, Key: ledger.KeyFromSecret("k")})
+				books, err := ledger.Open(ledger.Options{InMemory: true, Key: store.KeyFromSecret("k")})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,7 +1,7 @@
 package clawtip
 
 import (
-	"crypto/md5" // #nosec G501 -- the rail names folders so; nothing rests on it
+	"crypto/md5" //nolint:gosec // the rail names folders so; nothing rests on it
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -57,7 +57,7 @@ func readOrder(payment json.RawMessage) (o order, err error) {
 		return order{}, errors.New("the seller's payment is not a clawtip order")
 	}
 	amount, ok := readFen(p.Amount)
-	sum := md5.Sum([]byte(p.Slug)) // #nosec G401 -- see above
+	sum := md5.Sum([]byte(p.Slug)) //nolint:gosec // see above
 	data, dataErr := base64.StdEncoding.DecodeString(p.EncryptedData)
 	switch {
 	case !validOrderNo.MatchString(p.OrderNo):

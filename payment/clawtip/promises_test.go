@@ -14,11 +14,11 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/paymenttest"
 )
 
-// TestPromises runs the method with a rail that pays each order number once, and writes down how often it was asked to.
+// TestPromises runs the method with a rail that pays each order number once: to make its folder is to pay it.
 func TestPromises(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "clawtip")
-	script := "#!/bin/sh\nfile=" + dir + "/orders/$5/$3.json\n[ -e " + dir + "/paid.$3 ] || echo paid > " + dir + "/paid.$3\n" +
+	script := "#!/bin/sh\nfile=" + dir + "/orders/$5/$3.json\nmkdir " + dir + "/paid.$3 2>/dev/null\n" +
 		"grep -q payCredential \"$file\" || sed -i 's/^{/{\"payCredential\": \"QUJD\",/' \"$file\"\necho '支付凭证: QUJD'\n"
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
@@ -37,11 +37,11 @@ func TestPromises(t *testing.T) {
 		},
 		Quote: order,
 		Payments: func(q payment.Quote) (int, error) {
-			paid, err := os.ReadFile(dir + "/paid.order-" + strings.TrimPrefix(q.PurchaseID, "p-"))
+			_, err := os.Stat(dir + "/paid.order-" + strings.TrimPrefix(q.PurchaseID, "p-"))
 			if os.IsNotExist(err) {
 				return 0, nil
 			}
-			return strings.Count(string(paid), "paid"), err
+			return 1, err
 		},
 		// Where nobody knows, the operator says go on, and Pay is called again: here a human sees to it.
 		Help: func(q payment.Quote, _ payment.Outcome) error {

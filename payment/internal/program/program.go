@@ -48,7 +48,7 @@ func (p Program) Run(ctx context.Context, stdin []byte) Result {
 		return r
 	}
 	stdout, stderr := &bounded{most: MaxOutput}, &bounded{most: maxStderr}
-	cmd := exec.CommandContext(ctx, p.Path, p.Args...) // #nosec G204 -- the operator has named it, and it was checked
+	cmd := exec.CommandContext(ctx, p.Path, p.Args...) //nolint:gosec // the operator has named it, and it was checked
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, p.Env...)
 	cmd.Dir = filepath.VolumeName(p.Path) + string(filepath.Separator)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), stdout, stderr
