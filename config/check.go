@@ -127,7 +127,8 @@ func (c *Config) checkPayments() error {
 	return nil
 }
 
-// paymentName is the name that sellers know a payment method by: what its configuration calls it, else its module's.
+// paymentName is the name that sellers know a payment method by: what its configuration calls it, else its module's. What the
+// module itself says (payment.Named) is known once it is loaded.
 func paymentName(raw json.RawMessage, module string) string {
 	var config struct {
 		Name string `json:"name"`

@@ -14,13 +14,14 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // The modules that configurations name are registered where they are put together, in the root.
 func TestMain(m *testing.M) {
-	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(payment.Mock{})
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}

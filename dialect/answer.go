@@ -1,7 +1,5 @@
 package dialect
 
-import "github.com/tokenbuddy/caddy-tokenbuddy/money"
-
 // Answer reads an answer that is not a stream while it passes, whatever its size, and keeps no more of it than a few values. It
 // does not judge it (see Endpoint.Fault). It is for one goroutine.
 type Answer struct {
@@ -67,13 +65,4 @@ func (a *Answer) ResponseID() string {
 		return ""
 	}
 	return a.id
-}
-
-// Usage reads what an answer that is not a stream says it used. It is not known when the answer does not say it, or says
-// it in numbers that make no sense. Answer knows more.
-func (e *Endpoint) Usage(body []byte) (money.Tokens, bool) {
-	a := e.Answer()
-	_, _ = a.Write(body)
-	u := a.Usage()
-	return u.wholes()
 }

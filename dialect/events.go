@@ -2,8 +2,6 @@ package dialect
 
 import (
 	"bytes"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Events reads the events of one answer stream, in order. It is for one goroutine.
@@ -174,21 +172,15 @@ func (v *Events) Failure() *Failure { return v.failure }
 // Failed tells whether the stream said an error of its own.
 func (v *Events) Failed() bool { return v.failure != nil }
 
-// Counts gives what the stream has said for good that it used. As long as chat and completions go on, what they say of the
+// Usage gives what the stream has said for good that it used. As long as chat and completions go on, what they say of the
 // answer is not.
-func (v *Events) Counts() Usage {
+func (v *Events) Usage() Usage {
 	u := v.usage
 	if (v.stated || v.usage.known != 0) && v.isChunks() && !v.final && !v.Whole() {
 		u.forgetOutputs()
 	}
 	u.search(v.searches)
 	return u.counts(v.endpoint.promptOnly, v.Output())
-}
-
-// Usage gives the counts, and whether the prompt and the completion are among them.
-func (v *Events) Usage() (money.Tokens, bool) {
-	u := v.Counts()
-	return u.wholes()
 }
 
 // Output gives what has been seen of the answer's own words and media.

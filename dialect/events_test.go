@@ -43,7 +43,7 @@ func TestOversized(t *testing.T) {
 			}
 			v.Tail(rest)
 			runtime.ReadMemStats(&after)
-			if got, ok := v.Usage(); !v.Ended() || !ok || got != (money.Tokens{Prompt: 7, Completion: 5}) {
+			if got, ok := wholes(v.Usage()); !v.Ended() || !ok || got != (money.Tokens{Prompt: 7, Completion: 5}) {
 				t.Errorf("%s, %d at a time: ended %v, usage %+v %v", test.name, step, v.Ended(), got, ok)
 			}
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<16 {
@@ -60,7 +60,7 @@ func TestAfterOversized(t *testing.T) {
 	v.Event(nil, []byte(`{"type":"response.output_item.done","sequence_number":41,"item":{"x":"`), false)
 	v.Tail([]byte(`aaa`)) // never closed
 	v.Event([]byte("response.completed"), []byte(`{"type":"response.completed","response":{"usage":{"input_tokens":7,"output_tokens":5}}}`), true)
-	if _, ok := v.Usage(); !v.Ended() || !ok {
+	if _, ok := wholes(v.Usage()); !v.Ended() || !ok {
 		t.Error("the last event was not seen")
 	}
 	if !bytes.Contains(v.Break(false), []byte(`"sequence_number":42`)) {
@@ -97,6 +97,21 @@ func TestUsage(t *testing.T) {
 			true,
 		},
 		{chatPath, `{"x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":2}}}`, money.Tokens{Prompt: 9, Completion: 2}, true},
+		{ // xAI leaves the reasoning out of the completion, which only its total shows
+			chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":51,"completion_tokens_details":{"reasoning_tokens":40}}}`,
+			money.Tokens{Prompt: 9, Completion: 42, Reasoning: 40},
+			true,
+		},
+		{
+			chatPath, `{"usage":{"total_tokens":51,"completion_tokens_details":{"reasoning_tokens":40},"prompt_tokens":9,"completion_tokens":42}}`,
+			money.Tokens{Prompt: 9, Completion: 42, Reasoning: 40},
+			true,
+		},
+		{ // a total that fits neither way says nothing
+			chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":42,"total_tokens":90,"completion_tokens_details":{"reasoning_tokens":40}}}`,
+			money.Tokens{Prompt: 9, Completion: 42, Reasoning: 40},
+			true,
+		},
 		{chatPath, `{"usage":null}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":9}}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":"9","completion_tokens":2}}`, money.Tokens{}, false},
@@ -114,10 +129,25 @@ func TestUsage(t *testing.T) {
 		{"/v1/messages/count_tokens", `{"input_tokens":9}`, money.Tokens{}, false},
 		{"/v1/embeddings", `{"data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":9,"total_tokens":9}}`, money.Tokens{Prompt: 9}, true},
 	} {
-		if got, ok := Lookup(test.path).Usage([]byte(test.body)); got != test.want || ok != test.ok {
+		if got, ok := wholes(usageIn(test.path, test.body)); got != test.want || ok != test.ok {
 			t.Errorf("%s: %+v %v", test.body, got, ok)
 		}
 	}
+}
+
+// wholes gives a usage, and whether the prompt and the completion are known.
+func wholes(u Usage) (money.Tokens, bool) {
+	if u.Known&ClassWholes != ClassWholes {
+		return money.Tokens{}, false
+	}
+	return u.Tokens, true
+}
+
+// usageIn gives the usage that an answer says in its body.
+func usageIn(path, body string) Usage {
+	a := Lookup(path).Answer()
+	_, _ = a.Write([]byte(body))
+	return a.Usage()
 }
 
 // TestRecordings reads the usage of real streams, where they are at hand.
@@ -155,7 +185,7 @@ func TestRecordings(t *testing.T) {
 			if !whole.Content() && !whole.Failed() {
 				t.Error("no content")
 			}
-			got, ok := whole.Usage()
+			got, ok := wholes(whole.Usage())
 			want, wantOK := expected(t, e, r.Expected)
 			if want.WebSearches == 0 && e.Protocol == Responses {
 				want.WebSearches = int64(bytes.Count(stream, []byte("event: response.web_search_call.completed")))
@@ -163,7 +193,7 @@ func TestRecordings(t *testing.T) {
 			if got != want || ok != wantOK {
 				t.Errorf("usage %+v %v, want %+v %v", got, ok, want, wantOK)
 			}
-			again, _ := pieces.Usage()
+			again, _ := wholes(pieces.Usage())
 			if again.WebSearches = got.WebSearches; again != got && !whole.Failed() { // its [DONE] is no JSON, and so none in pieces
 				t.Errorf("usage in pieces %+v, want %+v", again, got)
 			}
@@ -202,6 +232,7 @@ func expected(t *testing.T, e *Endpoint, raw *json.RawMessage) (money.Tokens, bo
 	var u struct {
 		PromptTokens     int64 `json:"prompt_tokens"`
 		CompletionTokens int64 `json:"completion_tokens"`
+		TotalTokens      int64 `json:"total_tokens"`
 		InputTokens      int64 `json:"input_tokens"`
 		OutputTokens     int64 `json:"output_tokens"`
 		CacheRead        int64 `json:"cache_read_input_tokens"`
@@ -232,6 +263,9 @@ func expected(t *testing.T, e *Endpoint, raw *json.RawMessage) (money.Tokens, bo
 	prompt, completion, in, out := u.PromptTokens, u.CompletionTokens, u.Prompt, u.Completion
 	if e.Protocol == Responses {
 		prompt, completion, in, out = u.InputTokens, u.OutputTokens, u.Input, u.Output
+	}
+	if u.TotalTokens == prompt+completion+out.Reasoning { // xAI's chat says the reasoning beside the completion
+		completion += out.Reasoning
 	}
 	return money.Tokens{
 		Prompt: prompt, Completion: completion, CacheRead: in.Cached, CacheWrite: in.Write, AudioIn: in.Audio, ImageIn: in.Image,
@@ -318,7 +352,7 @@ func FuzzEvents(f *testing.F) {
 			if content && !v.Content() || ended && !v.Ended() || failed && !v.Failed() {
 				t.Fatalf("%q took something back", ev.data)
 			}
-			if u, ok := v.Usage(); ok && (u.Prompt < 0 || u.Completion < 0 || u.CacheRead+u.CacheWrite > u.Prompt) {
+			if u, ok := wholes(v.Usage()); ok && (u.Prompt < 0 || u.Completion < 0 || u.CacheRead+u.CacheWrite > u.Prompt) {
 				t.Fatalf("%q: %+v", ev.data, u)
 			}
 			at := min(int(cut), len(ev.data))

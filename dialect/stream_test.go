@@ -51,7 +51,7 @@ func state(v *Events) string {
 	if f := v.Failure(); f != nil {
 		words = append(words, fmt.Sprintf("{status %d type %q code %q client %v}", f.Status, f.Type, f.Code, f.ClientFault()))
 	}
-	if u := v.Counts(); u.Complete() {
+	if u := v.Usage(); u.Known&ClassWholes == ClassWholes {
 		words = append(words, fmt.Sprintf("{prompt %d completion %d read %d write %d%s}", u.Prompt, u.Completion, u.CacheRead, u.CacheWrite, others(u)))
 	} else if u.Known != 0 {
 		words = append(words, fmt.Sprintf("{only%s%s}", named(u, classes[:4]), others(u)))

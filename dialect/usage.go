@@ -37,16 +37,6 @@ type Usage struct {
 	Partial bool
 }
 
-// Complete tells whether the prompt and the completion are known, so that nothing has to be estimated.
-func (u Usage) Complete() bool { return u.Known&ClassWholes == ClassWholes }
-
-func (u Usage) wholes() (money.Tokens, bool) {
-	if !u.Complete() {
-		return money.Tokens{}, false
-	}
-	return u.Tokens, true
-}
-
 // Fill gives the usage with estimates for the prompt and the completion where they are not known. Parts that are known stay,
 // no larger than what they are parts of.
 func (u Usage) Fill(prompt, completion int64) money.Tokens {
@@ -101,7 +91,7 @@ func (u *usage) set(c Class, to *int64, raw []byte) {
 // completions and embeddings say prompt_tokens and completion_tokens, responses say input_tokens and output_tokens.
 func (u *usage) replace(raw []byte) {
 	var next, hit usage
-	said := false
+	said, total := false, int64(-1)
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
 		case "prompt_tokens", "input_tokens":
@@ -114,6 +104,8 @@ func (u *usage) replace(raw []byte) {
 			next.promptDetails(value)
 		case "completion_tokens_details", "output_tokens_details":
 			next.completionDetails(value)
+		case "total_tokens":
+			total = digits(value)
 		case "prompt_cache_hit_tokens", "cache_read_input_tokens": // other names for it, that count without the first
 			hit.set(ClassCacheRead, &hit.tokens.CacheRead, value)
 		case "cache_creation_input_tokens":
@@ -127,6 +119,7 @@ func (u *usage) replace(raw []byte) {
 	if !said {
 		return
 	}
+	next.addReasoning(total)
 	if next.known&ClassCacheRead == 0 {
 		next.tokens.CacheRead, next.known = hit.tokens.CacheRead, next.known|hit.known&ClassCacheRead
 	}
@@ -134,6 +127,14 @@ func (u *usage) replace(raw []byte) {
 		next.tokens.CacheWrite, next.known = hit.tokens.CacheWrite, next.known|hit.known&ClassCacheWrite
 	}
 	*u = next
+}
+
+// addReasoning adds the reasoning to a completion that leaves it out, as that of xAI's chat does: then it is the total that has it.
+func (u *usage) addReasoning(total int64) {
+	const wholes = ClassWholes | ClassReasoning
+	if t := &u.tokens; u.known&wholes == wholes && total == t.Prompt+t.Completion+t.Reasoning {
+		t.Completion += t.Reasoning
+	}
 }
 
 func (u *usage) promptDetails(raw []byte) {

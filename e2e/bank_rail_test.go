@@ -128,7 +128,7 @@ type rail struct {
 
 // payment is what the rail knows of a payment.
 type railPayment struct {
-	number  int // the how-manieth
+	number  int // among all payments
 	invoice string
 	micros  int64 // of one payment
 	paid    int   // how often the money has moved: once, if at all

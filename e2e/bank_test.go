@@ -104,7 +104,7 @@ type bank struct {
 
 	kills   map[string]int // by point
 	early   int            // kills while it started
-	process atomic.Int64   // the how-manieth runs
+	process atomic.Int64   // the number of the one that runs
 	resumed int            // purchases that a start found open
 	last    int            // the newest round
 	quiet   quietBooks

@@ -127,3 +127,45 @@ func TestEnemyTakesTwoPurchases(t *testing.T) {
 		})
 	}
 }
+
+// TestOverbillingIsTold: the default seller that takes more than its price loses its place, and the log, the metrics, the status and the
+// doctor say how much is in dispute.
+func TestOverbillingIsTold(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"default_first", "cheapest", "fastest"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.seller("greedy", settledBy(answerPlain, "Billed-Micros", "60000"), map[string]any{"id": "m", "inputPriceMicrosPer1m": 1, "outputPriceMicrosPer1m": 1})
+			s.seller("honest", settledBy(answerPlain, "Billed-Micros", "9"), priced("m"), "unpriced")
+			s.open("\t\tdefault_seller greedy\n\t\tselection " + policy + "\n")
+			asked := func() string { return s.infer("", "m", "").Header.Get("X-TokenBuddy-Seller") }
+			if first := asked(); first != "greedy" {
+				if policy != "fastest" {
+					t.Errorf("%s was asked first", first)
+				}
+				return
+			}
+			eventually(t, "it has lost its place", func() bool { return asked() == "honest" })
+			for range 5 {
+				if now := asked(); now != "honest" {
+					t.Errorf("%s is asked again", now)
+				}
+			}
+			if !s.log.has("ledger.disputed") {
+				t.Error("it is not logged")
+			}
+			if _, metrics := s.look("/metrics"); !strings.Contains(string(metrics), `tokenbuddy_disputed_micros_total{seller="greedy"} `) {
+				t.Error("it is not counted")
+			}
+			if _, status := s.look("/tokenbuddy/status"); !strings.Contains(string(status), `"losses":{"greedy":{"wasteMicros":0,"disputedMicros":`) {
+				t.Errorf("the status does not say it: %s", status)
+			}
+			said, _ := s.command("tokenbuddy", "doctor", "--address", s.admin).Output()
+			if !strings.Contains(string(said), "Seller greedy has taken 0.") || !strings.Contains(string(said), "no price of unpriced of honest") {
+				t.Errorf("the doctor says %s", said)
+			}
+			s.verify()
+		})
+	}
+}

@@ -119,11 +119,13 @@ func TestRecordings(t *testing.T) {
 // go to another seller, and here there is none.
 func (r recording) failsBeforeContent() bool { return strings.Contains(r.File, "insufficient-quota") }
 
-// usage is the recorded usage as the ledger counts: the prompt with its cached part, in every API.
+// usage is the recorded usage as the ledger counts: the prompt with its cached part, in every API, and the completion with its
+// reasoning, which xAI's chat says beside it: there it is only the total that has all three.
 func (r recording) usage(t *testing.T) (prompt, completion, cached int64) {
 	var u struct {
 		PromptTokens     int64 `json:"prompt_tokens"`
 		CompletionTokens int64 `json:"completion_tokens"`
+		TotalTokens      int64 `json:"total_tokens"`
 		InputTokens      int64 `json:"input_tokens"`
 		OutputTokens     int64 `json:"output_tokens"`
 		CacheRead        int64 `json:"cache_read_input_tokens"`
@@ -131,6 +133,9 @@ func (r recording) usage(t *testing.T) (prompt, completion, cached int64) {
 		PromptDetails    struct {
 			Cached int64 `json:"cached_tokens"`
 		} `json:"prompt_tokens_details"`
+		CompletionDetails struct {
+			Reasoning int64 `json:"reasoning_tokens"`
+		} `json:"completion_tokens_details"`
 		InputDetails struct {
 			Cached int64 `json:"cached_tokens"`
 		} `json:"input_tokens_details"`
@@ -139,6 +144,9 @@ func (r recording) usage(t *testing.T) (prompt, completion, cached int64) {
 		if err := json.Unmarshal(r.ExpectedUsage, &u); err != nil {
 			t.Fatalf("%s: %v", r.File, err)
 		}
+	}
+	if reasoning := u.CompletionDetails.Reasoning; u.TotalTokens == u.PromptTokens+u.CompletionTokens+reasoning {
+		u.CompletionTokens += reasoning
 	}
 	return u.PromptTokens + u.InputTokens + u.CacheRead + u.CacheCreation, u.CompletionTokens + u.OutputTokens,
 		u.PromptDetails.Cached + u.InputDetails.Cached + u.CacheRead

@@ -179,7 +179,7 @@ func (a *attempt) presentable() bool {
 func (n *answer) said() (id string, u dialect.Usage) {
 	switch {
 	case n.stream != nil:
-		return n.events.ResponseID(), n.events.Counts()
+		return n.events.ResponseID(), n.events.Usage()
 	case n.words != nil:
 		return n.words.ResponseID(), n.words.Usage()
 	}

@@ -123,7 +123,7 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 		booked, err := b.await(write, booking, in)
 		switch {
 		case err == nil:
-			a.lease.Settle(booked)
+			a.lease.Booked(booked)
 		case gw.ledger.Err() == nil:
 			a.lease.Return(0)
 		default:
@@ -153,6 +153,7 @@ func (b books) dispute(a *attempt, disputed, billed money.Micros) {
 		return
 	}
 	a.state.Overbilled()
+	a.forgetConversation() // its place is behind the others, whatever it has cached
 	seller := a.candidate.Seller.ID
 	admin.ObserveDispute(seller, disputed)
 	b.rq.log.Warn("ledger.disputed", zap.String("requestId", b.rq.id), zap.String("seller", seller), zap.String("model", b.rq.served),

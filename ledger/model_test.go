@@ -128,15 +128,15 @@ func (m *model) release(id string) {
 	delete(m.reserved, id)
 	t := m.tokens[h.TokenID]
 	t.holds--
-	m.reap(h.TokenID)
+	m.empty(h.TokenID)
 }
 
 func (m *model) drop(id string) {
 	m.tokens[id].dropped = true
-	m.reap(id)
+	m.empty(id)
 }
 
-func (m *model) reap(id string) {
+func (m *model) empty(id string) {
 	t := m.tokens[id]
 	if t.dropped && t.holds == 0 {
 		m.move("credit:"+t.seller, "waste:"+t.seller, t.balance)

@@ -45,7 +45,7 @@ const Namespace = "http.tokenbuddy.payment"
 //
 // A method is shared by all sellers and all configs of a process: its calls come from many goroutines, and may come after the
 // config that it was loaded for has gone. Where several instances have one name, the newest is called; Caddy's Cleanup comes
-// after the last call.
+// after the last call, and the context that Provision was given lasts as long.
 type Method interface {
 	Check(q Quote, ceiling money.Micros) error
 	Prepare(ctx context.Context, q Quote) (intent json.RawMessage, err error)
@@ -92,7 +92,9 @@ type Ending interface {
 	Ended(q Quote, intent json.RawMessage)
 }
 
-// Named is a Method that is known by another name than its module's: one module under several names.
+// Named is a Method that is known by another name than its module's: one module under several names. The name is 1 to 64 letters,
+// digits, '.', '_' or '-'. It is asked for once, after Provision. Where the module's configuration has a member "name", that is what
+// tells two of them apart when the config is checked.
 type Named interface {
 	MethodName() string
 }

@@ -13,10 +13,10 @@ func (s *sweep) judge() Result {
 	var failed []*target
 	for _, t := range s.order {
 		switch {
-		case t.known || !t.verdict.probed:
-		case t.verdict.healthy:
+		case t.known || !t.found.probed:
+		case t.found.healthy:
 			r.Healthy++
-		case t.verdict.forbidden:
+		case t.found.forbidden:
 		default:
 			failed = append(failed, t)
 		}
@@ -28,11 +28,11 @@ func (s *sweep) judge() Result {
 	}
 	for _, t := range failed {
 		if r.NetworkDown {
-			t.verdict = verdict{}
+			t.found = health{}
 			continue
 		}
-		s.warmer.log.Debug("prewarm.probe.failed", zap.String("seller", t.seller.ID), zap.Duration("took", t.verdict.took))
-		t.site.o.Catalogue.Probed(t.seller, false, t.verdict.took)
+		s.warmer.log.Debug("prewarm.probe.failed", zap.String("seller", t.seller.ID), zap.Duration("took", t.found.took))
+		t.site.o.Catalogue.Probed(t.seller, false, t.found.took)
 	}
 	return r
 }
@@ -50,9 +50,9 @@ func (s *sweep) conclude(r *Result) {
 		}
 		healthy, probed := 0, 0
 		for _, k := range m.sellers {
-			if t := s.targets[k]; t != nil && t.verdict.probed {
+			if t := s.targets[k]; t != nil && t.found.probed {
 				probed++
-				if t.verdict.healthy {
+				if t.found.healthy {
 					healthy++
 				}
 			}
@@ -73,15 +73,15 @@ func (s *sweep) conclude(r *Result) {
 		}
 	}
 	if !s.lazy {
-		clear(w.verdicts)
+		clear(w.found)
 		w.count.sweeps++
 		w.count.lastSweep = now
 	} else {
 		w.count.lazy++
 	}
 	for k, t := range s.targets {
-		if t.verdict.probed {
-			w.verdicts[k] = t.verdict
+		if t.found.probed {
+			w.found[k] = t.found
 		}
 	}
 	w.count.probes += int64(r.Probed)
@@ -134,7 +134,7 @@ func (s *sweep) found(site *Site, offers []offer) (probed, healthy int) {
 			}
 			seen[t] = true
 			probed++
-			if t.verdict.probed && t.verdict.healthy {
+			if t.found.probed && t.found.healthy {
 				healthy++
 			}
 		}

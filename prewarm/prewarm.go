@@ -47,16 +47,16 @@ type Warmer struct {
 	work   sync.WaitGroup
 	again  atomic.Int32 // in how many sweeps the most used models are looked up anew
 
-	mu       sync.Mutex // protects what follows
-	closed   bool
-	sites    []*Site // the newest first
-	running  bool    // a sweep is going on
-	next     time.Time
-	asked    []chan Result // those that wait for a sweep that has not begun
-	count    counts
-	entries  map[entryKey]*entry
-	verdicts map[sellerKey]verdict // what the last sweep, and the lazy ones since, found of each seller
-	top      topModels
+	mu      sync.Mutex // protects what follows
+	closed  bool
+	sites   []*Site // the newest first
+	running bool    // a sweep is going on
+	next    time.Time
+	asked   []chan Result // those that wait for a sweep that has not begun
+	count   counts
+	entries map[entryKey]*entry
+	found   map[sellerKey]health // what the last sweep, and the lazy ones since, found of each seller
+	top     topModels
 }
 
 // New makes a Warmer that has nothing to do before a site joins it.
@@ -66,7 +66,7 @@ func New(o Options) *Warmer {
 	}
 	w := &Warmer{
 		history: o.History, desk: o.Desk, log: o.Logger, wake: make(chan struct{}, 1),
-		entries: make(map[entryKey]*entry), verdicts: make(map[sellerKey]verdict),
+		entries: make(map[entryKey]*entry), found: make(map[sellerKey]health),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.work.Go(w.run)
@@ -96,7 +96,7 @@ func (w *Warmer) Sweep(ctx context.Context) (Result, error) {
 	}
 	w.asked = append(w.asked, done)
 	w.mu.Unlock()
-	w.poke()
+	w.look()
 	select {
 	case r := <-done:
 		return r, nil
@@ -107,8 +107,8 @@ func (w *Warmer) Sweep(ctx context.Context) (Result, error) {
 	}
 }
 
-// poke has the loop look at what is to be done.
-func (w *Warmer) poke() {
+// look has the loop look at what is to be done.
+func (w *Warmer) look() {
 	select {
 	case w.wake <- struct{}{}:
 	default:

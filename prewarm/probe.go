@@ -16,8 +16,8 @@ const maxHealth = 64 << 10
 // sellerKey is which seller it is: a registry that gives a known id a new origin has named a new one.
 type sellerKey struct{ id, origin string }
 
-// verdict is what a probe found.
-type verdict struct {
+// health is what a probe found.
+type health struct {
 	probed  bool // else the site has left, or the process is about to end
 	healthy bool
 	took    time.Duration // to the whole response, or to the failure
@@ -27,9 +27,9 @@ type verdict struct {
 
 // probe asks a seller for its health over the site's own connections. It costs nothing, follows no redirect, and leaves the
 // connection to the next request.
-func (s *Site) probe(seller Seller) verdict {
+func (s *Site) probe(seller Seller) health {
 	if !s.enter() {
-		return verdict{}
+		return health{}
 	}
 	defer s.exit()
 	ctx, cancel := context.WithTimeout(s.ctx, s.o.Timeout)
@@ -37,7 +37,7 @@ func (s *Site) probe(seller Seller) verdict {
 	begun := time.Now()
 	err := healthz(ctx, s.o.Catalogue.Transport(seller), seller.BaseURL+wire.HealthPath)
 	var own ownRule
-	return verdict{
+	return health{
 		probed: s.ctx.Err() == nil, healthy: err == nil, took: time.Since(begun),
 		forbidden: errors.As(err, &own) && own.Forbidden(),
 	}

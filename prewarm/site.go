@@ -128,7 +128,7 @@ func (w *Warmer) Join(o SiteOptions) *Site {
 	w.sites = slices.Concat([]*Site{s}, w.sites)
 	w.mu.Unlock()
 	w.log.Info("prewarm.startup.scheduled", zap.Duration("delay", delay), zap.Duration("interval", o.Interval))
-	w.poke()
+	w.look()
 	return s
 }
 
@@ -188,7 +188,7 @@ func (s *Site) add(k use) {
 	s.full.Store(len(uses) >= maxUses || s.ctx.Err() != nil)
 	s.fresh.Store(true)
 	s.warmer.usesChanged()
-	s.warmer.poke()
+	s.warmer.look()
 }
 
 func (s *Site) touched() bool { return s.fresh.Load() }

@@ -43,11 +43,11 @@ type sweep struct {
 
 // target is a seller in a sweep.
 type target struct {
-	seller  Seller
-	site    *Site   // over whose connections it is probed
-	others  []*Site // that have it too: one may reach what another may not
-	known   bool    // from a sweep just before: it is not probed again
-	verdict verdict
+	seller Seller
+	site   *Site   // over whose connections it is probed
+	others []*Site // that have it too: one may reach what another may not
+	known  bool    // from a sweep just before: it is not probed again
+	found  health
 }
 
 // membership is who can make an entry warm.
@@ -83,7 +83,7 @@ func (s *sweep) run() {
 	for _, done := range s.asked {
 		done <- r
 	}
-	w.poke()
+	w.look()
 }
 
 // gather asks the sites what there is to be warmed.
@@ -178,7 +178,7 @@ func (s *sweep) add(site *Site, e *entry, of entryKey, seller Seller, inPool boo
 	case t == nil:
 		t = &target{seller: seller, site: site}
 		if s.lazy {
-			t.verdict, t.known = s.warmer.verdicts[key]
+			t.found, t.known = s.warmer.found[key]
 		}
 		s.targets[key] = t
 		s.order = append(s.order, t)
@@ -198,13 +198,13 @@ func (s *sweep) probe() {
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			t.verdict = t.site.probe(t.seller)
-			for ; t.verdict.forbidden && len(t.others) > 0; t.others = t.others[1:] {
+			t.found = t.site.probe(t.seller)
+			for ; t.found.forbidden && len(t.others) > 0; t.others = t.others[1:] {
 				t.site = t.others[0]
-				t.verdict = t.site.probe(t.seller)
+				t.found = t.site.probe(t.seller)
 			}
-			if t.verdict.probed && t.verdict.healthy {
-				t.site.o.Catalogue.Probed(t.seller, true, t.verdict.took)
+			if t.found.probed && t.found.healthy {
+				t.site.o.Catalogue.Probed(t.seller, true, t.found.took)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -18,8 +19,8 @@ var enemies = map[string]struct {
 	set    func(*bench)
 	vanish func(b *bench, w Want, l *Lease) // ends a request that was served
 }{
-	"balance": {nil, func(_ *bench, _ Want, l *Lease) { l.Settle(served(-5*money.USD, cent)) }},
-	"bill":    {nil, func(_ *bench, _ Want, l *Lease) { l.Settle(served(-5*money.USD, cent)) }},
+	"balance": {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(-5*money.USD, cent)) }},
+	"bill":    {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(-5*money.USD, cent)) }},
 	"401": {nil, func(b *bench, _ Want, l *Lease) {
 		b.desk.Drop(l, "the seller does not know the token (401)")
 		l.Return(-cent)
@@ -184,8 +185,8 @@ func TestRefusalsAreTrue(t *testing.T) {
 	midnight := func() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
 	never := func() time.Time { return time.Time{} }
 	human := &fakeMethod{
-		pay:   func(int) (Outcome, error) { return needsHuman, nil },
-		track: func(int) (Outcome, error) { return needsHuman, nil },
+		pay:   func(int) (payment.Outcome, error) { return needsHuman, nil },
+		track: func(int) (payment.Outcome, error) { return needsHuman, nil },
 	}
 	for name, c := range map[string]struct {
 		set   func(*bench)
@@ -248,7 +249,7 @@ func TestWhatIsInDoubt(t *testing.T) {
 		return b
 	}
 	trade(t, nil, func(t *testing.T, b *bench) {
-		b.lease(3 * money.USD).Settle(doubt(false, money.USD))
+		b.lease(3 * money.USD).Booked(doubt(false, money.USD))
 		if has(b.desk, b.want(4*money.USD)) || !has(b.desk, b.want(399*cent)) {
 			t.Error("what is in doubt is not kept")
 		}
@@ -256,11 +257,11 @@ func TestWhatIsInDoubt(t *testing.T) {
 		if synctest.Wait(); !has(b.desk, b.want(499*cent)) {
 			t.Error("a minute is over")
 		}
-		b.lease(money.USD).Settle(doubt(false, 100*money.USD)) // no more than it was likely to cost
+		b.lease(money.USD).Booked(doubt(false, 100*money.USD)) // no more than it was likely to cost
 		if !has(b.desk, b.want(398*cent)) || has(b.desk, b.want(399*cent)) {
 			t.Error("more is kept than was likely")
 		}
-		b.lease(1).Settle(doubt(true, 0))
+		b.lease(1).Booked(doubt(true, 0))
 		if !has(b.desk, b.want(497*cent)) {
 			t.Error("a balance has told")
 		}
@@ -270,7 +271,7 @@ func TestWhatIsInDoubt(t *testing.T) {
 		}
 	})
 	trade(t, func(b *bench) { b.terms.DailyLimit = 5 * money.USD }, func(t *testing.T, b *bench) {
-		b.lease(5 * money.USD).Settle(doubt(false, 5*money.USD))
+		b.lease(5 * money.USD).Booked(doubt(false, 5*money.USD))
 		b.lease(5 * money.USD).Return(0) // nothing can be bought, and the seller knows what is left
 		b.wantCalls(1, 1)
 	})

@@ -148,7 +148,7 @@ func (m *machine) ungranted(ctx context.Context, why error) error {
 }
 
 // fateOf asks a method what became of money whose proof has left.
-func fateOf(to Method, ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func fateOf(to payment.Method, ctx context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	if f, ok := to.(payment.Fate); ok {
 		return f.Fate(ctx, q, intent)
 	}

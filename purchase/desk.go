@@ -55,7 +55,7 @@ type Want struct {
 	Likely money.Micros
 	// Bound is the most that it can cost: what is bought after a seller has refused a token for want of credit covers it.
 	Bound money.Micros
-	// NoPurchase: a token that is there will do, be there ever so little on it, and none is bought.
+	// NoPurchase: a token that is there will do, however little is on it, and none is bought.
 	NoPurchase bool
 }
 
@@ -228,7 +228,7 @@ func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
 }
 
 // Lease gives the smallest token that covers what the request is likely to cost, or buys one: one purchase at a seller serves
-// all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, be it ever so little: it is
+// all that wait for it, for 10 seconds at most. Where nothing can be bought, what is left serves, however little: it is
 // the seller who knows whether it suffices. The error is a *PurchaseError, and a *LimitError too where a limit stands in the
 // way; Lacking says what the request wants for.
 //

@@ -38,7 +38,7 @@ type flight struct {
 	doubt    error // set: nobody is to wait for it
 	waitsFor error // what it waits for, whether or not others wait for it
 	shown    standing
-	human    Outcome // what a human is asked to do, if so
+	human    payment.Outcome // what a human is asked to do, if so
 }
 
 // standing is what onlookers are told of a purchase beside its state.
@@ -243,7 +243,7 @@ func (f *flight) tell(err error) {
 	f.shelf.mu.Lock()
 	defer f.shelf.mu.Unlock()
 	for _, w := range f.waiters {
-		w.told <- verdict{err: err}
+		w.told <- leased{err: err}
 	}
 	f.waiters = nil
 }
@@ -329,11 +329,11 @@ func (f *flight) land() {
 		}
 		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
 		for i, w := range f.waiters {
-			leases[i] = t.share(w.cost)
+			leases[i] = t.lend(w.cost)
 		}
 		s.put(t, time.Now().Add(s.desk.terms.Load().ExpiryMargin))
 		for i, w := range f.waiters {
-			w.told <- verdict{lease: leases[i]}
+			w.told <- leased{lease: leases[i]}
 		}
 		f.waiters = nil
 	case m.p.State == ledger.Disputed || !m.p.Unpaid:

@@ -47,10 +47,10 @@ func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l
 // Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
 func (l *Lease) Served() { l.token.confirm() }
 
-// Settle ends the lease of a request that is booked. An attempt that failed has wasted what it cost, and the token has served
+// Booked ends the lease of a request that is booked. An attempt that failed has wasted what it cost, and the token has served
 // nothing by it. Where the request may cost more yet, as much as it was likely to cost is not given to others before that is
-// known. Only the first call of Settle or Return counts.
-func (l *Lease) Settle(b ledger.Booked) {
+// known. Only the first call of Booked or Return counts.
+func (l *Lease) Booked(b ledger.Booked) {
 	if l.account() || !l.returned.CompareAndSwap(false, true) {
 		return
 	}
@@ -65,7 +65,7 @@ func (l *Lease) Settle(b ledger.Booked) {
 	}
 	t.doubt(min(int64(b.InDoubt), l.cost.likely), time.Until(b.DoubtEnds))
 	t.life.bring(int64(b.Borne))
-	t.settle(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
+	t.takeBack(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
 }
 
 // Return ends a lease without a booking. delta is the change of the token's balance in the books, all of it the cost of what was
@@ -77,7 +77,7 @@ func (l *Lease) Return(delta money.Micros) {
 	if delta < 0 {
 		l.token.life.booked.Add(-int64(delta))
 	}
-	l.token.settle(l.cost, int64(delta), delta < 0)
+	l.token.takeBack(l.cost, int64(delta), delta < 0)
 }
 
 // freshFor is how long after its purchase a token that has served nothing is worth another try.
@@ -100,5 +100,5 @@ func (l *Lease) Again() *Lease {
 	case l.token.state.Load() != live, l.refused.Load():
 		return nil
 	}
-	return l.token.share(l.cost)
+	return l.token.lend(l.cost)
 }

@@ -42,7 +42,7 @@ type machine struct {
 	seen     atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
 	asked    time.Time                            // when this process first showed the proof
 	moved    time.Time                            // when the method first said that the seller has cashed it
-	human    Outcome                              // what a human was asked to do
+	human    payment.Outcome                      // what a human was asked to do
 	cause    error                                // why the purchase ended without a token
 	withheld bool                                 // the money has moved, as the method knows, and there is no token
 	unpaid   bool                                 // the seller has refused the proof, and nothing was paid
@@ -153,7 +153,7 @@ func (m *machine) prepare(ctx context.Context) error {
 // layDown lets the method look at the quote, and prepare the payment. Where it does not take it on the purchase ends.
 func (m *machine) layDown(ctx context.Context) (ok bool, err error) {
 	q, asked := m.quote(), m.p.AskedMicros // an abandoned call reads nothing of the machine's
-	_, err = ask(ctx, &m.guest, "check", stepTime, func(_ context.Context, to Method) (struct{}, error) {
+	_, err = ask(ctx, &m.guest, "check", stepTime, func(_ context.Context, to payment.Method) (struct{}, error) {
 		return struct{}{}, to.Check(q, asked)
 	})
 	if err != nil {
@@ -162,7 +162,7 @@ func (m *machine) layDown(ctx context.Context) (ok bool, err error) {
 	if err := m.knowPayee(ctx, q); err != nil {
 		return false, m.unprepared(ctx, "check quote", err)
 	}
-	intent, err := ask(ctx, &m.guest, "prepare", stepTime, func(ctx context.Context, to Method) (json.RawMessage, error) {
+	intent, err := ask(ctx, &m.guest, "prepare", stepTime, func(ctx context.Context, to payment.Method) (json.RawMessage, error) {
 		return to.Prepare(ctx, q)
 	})
 	if err == nil && len(intent) > 0 && !json.Valid(intent) {
@@ -181,7 +181,7 @@ type payees interface {
 }
 
 // knowPayee refuses a quote that would pay somebody else than before.
-func (m *machine) knowPayee(ctx context.Context, q Quote) error {
+func (m *machine) knowPayee(ctx context.Context, q payment.Quote) error {
 	payee, err := m.guest.payee(ctx, q)
 	if err != nil || payee == "" {
 		return err
@@ -240,7 +240,7 @@ func (m *machine) pay(ctx context.Context) error {
 // payNow has the method pay. That it may do so is durable.
 func (m *machine) payNow(ctx context.Context) error {
 	q, intent := m.quote(), bytes.Clone(m.p.Intent)
-	o, err := ask(ctx, &m.guest, "pay", m.guest.patience(ctx, q, intent), func(ctx context.Context, to Method) (Outcome, error) {
+	o, err := ask(ctx, &m.guest, "pay", m.guest.patience(ctx, q, intent), func(ctx context.Context, to payment.Method) (payment.Outcome, error) {
 		return to.Pay(ctx, q, intent)
 	})
 	return m.outcome(ctx, "pay", o, err)
@@ -248,22 +248,22 @@ func (m *machine) payNow(ctx context.Context) error {
 
 // track asks what became of a payment that was begun, perhaps by a process that is no more. It starts nothing.
 func (m *machine) track(ctx context.Context) error {
-	o, err := m.askFor(ctx, "track", Method.Track)
+	o, err := m.askFor(ctx, "track", payment.Method.Track)
 	return m.outcome(ctx, "track", o, err)
 }
 
 // askFor asks the method what became of the payment.
 func (m *machine) askFor(
-	ctx context.Context, step string, f func(Method, context.Context, Quote, json.RawMessage) (Outcome, error),
-) (Outcome, error) {
+	ctx context.Context, step string, f func(payment.Method, context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error),
+) (payment.Outcome, error) {
 	q, intent := m.quote(), bytes.Clone(m.p.Intent)
-	return ask(ctx, &m.guest, step, m.guest.patience(ctx, q, intent), func(ctx context.Context, to Method) (Outcome, error) {
+	return ask(ctx, &m.guest, step, m.guest.patience(ctx, q, intent), func(ctx context.Context, to payment.Method) (payment.Outcome, error) {
 		return f(to, ctx, q, intent)
 	})
 }
 
 // outcome takes what the method says of the payment.
-func (m *machine) outcome(ctx context.Context, step string, o Outcome, err error) error {
+func (m *machine) outcome(ctx context.Context, step string, o payment.Outcome, err error) error {
 	if ctx.Err() != nil && (err != nil || o.Kind == payment.OutcomePending) {
 		return ctx.Err()
 	}
@@ -301,7 +301,7 @@ func (m *machine) outcome(ctx context.Context, step string, o Outcome, err error
 }
 
 // because is a refusal with the method's reason, where it gives one.
-func because(what string, o Outcome) refusal {
+func because(what string, o payment.Outcome) refusal {
 	if o.Reason != "" {
 		what += ": " + o.Reason
 	}
@@ -323,12 +323,12 @@ func sealOrder(o wire.Order) json.RawMessage {
 }
 
 // quote is the order as the method sees it, from the record alone.
-func (m *machine) quote() Quote {
+func (m *machine) quote() payment.Quote {
 	var o sealedOrder
 	if len(m.p.Payment) > 0 && json.Unmarshal(m.p.Payment, &o) != nil {
 		o = sealedOrder{}
 	}
-	return Quote{
+	return payment.Quote{
 		PurchaseID: m.p.ID, SellerID: m.p.Seller, Origin: m.p.Origin, OrderID: m.p.OrderID, Model: m.p.Model,
 		AmountMicros: m.p.AmountMicros, Payment: o.Payment, ExpiresAt: wire.Time(o.ExpiresAt),
 	}

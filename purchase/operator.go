@@ -194,7 +194,7 @@ func (f *flight) approve(ctx context.Context, o order) error {
 		goOn, to = m.pay, ledger.Prepared
 	}
 	awaited := m.p.Awaits
-	m.human, m.p.Awaits, m.p.Told = Outcome{}, false, o.told()
+	m.human, m.p.Awaits, m.p.Told = payment.Outcome{}, false, o.told()
 	if err := m.advance(ctx, to); err != nil {
 		m.p.Awaits = awaited
 		return err
@@ -229,7 +229,7 @@ func (m *machine) cancel(ctx context.Context, o order) error {
 	if m.guest.Method == nil {
 		return ErrMayHaveLeft
 	}
-	step, f := "track", Method.Track
+	step, f := "track", payment.Method.Track
 	if m.p.State == ledger.Proven || m.p.State == ledger.Completing {
 		if !m.guest.tellsFate() {
 			return ErrMayHaveLeft

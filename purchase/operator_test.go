@@ -19,7 +19,7 @@ import (
 func TestApprove(t *testing.T) {
 	proven := payment.Proven(json.RawMessage(`{"hash":"h"}`))
 	for name, c := range map[string]struct {
-		pay    func(int) (Outcome, error)
+		pay    func(int) (payment.Outcome, error)
 		states string
 		open   string // its state afterwards
 		paid   int
@@ -70,10 +70,10 @@ func TestApprove(t *testing.T) {
 
 // What an operator may end, and how, in each state.
 func TestCancelAndSettle(t *testing.T) {
-	fated := func(o Outcome) *cashier { return &cashier{fate: says(o)} }
+	fated := func(o payment.Outcome) *cashier { return &cashier{fate: says(o)} }
 	for name, c := range map[string]struct {
 		left   ledger.PurchaseState // where the purchase is
-		method Method
+		method payment.Method
 		do     func(*Desk, context.Context, string, string) error
 		err    error
 		ends   ledger.PurchaseState // "": it stays open
@@ -88,7 +88,7 @@ func TestCancelAndSettle(t *testing.T) {
 		"approve, paying":             {ledger.Paying, &fakeMethod{track: says(payment.Pending())}, (*Desk).Approve, ErrNotWaiting, "", false},
 		"cancel, pending":             {ledger.Paying, &fakeMethod{track: says(payment.Pending())}, (*Desk).Cancel, ErrMayHaveLeft, "", false},
 		"cancel, never to be paid": {
-			ledger.NeedsHuman, &fakeMethod{track: func(int) (Outcome, error) {
+			ledger.NeedsHuman, &fakeMethod{track: func(int) (payment.Outcome, error) {
 				if time.Now().Second() < 5 { // the time of a test begins at the full hour
 					return needsHuman, nil
 				}

@@ -40,7 +40,7 @@ func TestPurse(t *testing.T) {
 	})
 }
 
-// Where no purchase is wanted, what is there serves, be it ever so little, and nothing is bought.
+// Where no purchase is wanted, what is there serves, however little, and nothing is bought.
 func TestNoPurchase(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
 		b.terms.RebuyBelow = 2 * money.USD

@@ -141,7 +141,7 @@ func (s *shelf) claim(c cost) *Lease {
 	}
 	t := s.unclaimed[0]
 	s.unclaimed = s.unclaimed[1:]
-	l := t.share(c)
+	l := t.lend(c)
 	s.retire(t, noExpiry)
 	return l
 }

@@ -20,7 +20,7 @@ type token struct {
 	bought  time.Time
 	expires time.Time // zero: serves those that bought it, and is not used again
 	ends    int64     // the same in nanoseconds of Unix time, as far as they go
-	seq     uint64    // the how-manieth of its shelf in this process; 0: it was there at the start
+	seq     uint64    // its number on its shelf, from 1 in this process; 0: it was there at the start
 	shelf   *shelf
 	life    *life
 
@@ -139,8 +139,8 @@ func (t *token) confirm() {
 // onTrial tells whether the token is doubted, and a request is trying it.
 func (t *token) onTrial() bool { return t.doubted.Load() && t.out() != 0 }
 
-// share begins a lease whatever is free: for those that shared the token's purchase.
-func (t *token) share(c cost) *Lease {
+// lend begins a lease whatever is free: for those that shared the token's purchase.
+func (t *token) lend(c cost) *Lease {
 	t.free.Add(-c.likely)
 	return t.begin(c)
 }
@@ -153,8 +153,8 @@ func (t *token) begin(c cost) *Lease {
 	return &Lease{token: t, cost: c, after: after, ticket: use >> 32, alone: use&outMask == 1}
 }
 
-// settle ends a lease: what was reserved is free again, but for what was spent.
-func (t *token) settle(c cost, delta int64, served bool) {
+// takeBack ends a lease: what was reserved is free again, but for what was spent.
+func (t *token) takeBack(c cost, delta int64, served bool) {
 	if served {
 		t.confirm()
 	}

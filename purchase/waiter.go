@@ -12,10 +12,10 @@ const patience = 10 * time.Second
 // waiter is a request that waits for a purchase. It is told once.
 type waiter struct {
 	cost cost
-	told chan verdict
+	told chan leased
 }
 
-type verdict struct {
+type leased struct {
 	lease *Lease
 	err   error
 }
@@ -35,7 +35,7 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		s.mu.Unlock()
 		return nil, err
 	}
-	me := &waiter{cost: w.cost(), told: make(chan verdict, 1)}
+	me := &waiter{cost: w.cost(), told: make(chan leased, 1)}
 	f.waiters = append(f.waiters, me)
 	s.mu.Unlock()
 
@@ -81,7 +81,7 @@ func (s *shelf) arrived(w Want, old *Lease) *Lease {
 		return l
 	}
 	if t := s.newest; old != nil && t != nil && t.seq > old.after && t.state.Load() == live && !t.refused.Load() {
-		return t.share(c)
+		return t.lend(c)
 	}
 	return nil
 }

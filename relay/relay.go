@@ -28,12 +28,12 @@ type Watcher interface {
 	Break(shutdown bool) []byte
 }
 
-// Outcome is how a step of a Stream ended.
-type Outcome uint8
+// Ending is how a step of a Stream ended.
+type Ending uint8
 
 const (
 	// Committed: the answer is to be sent; Relay is next.
-	Committed Outcome = iota + 1
+	Committed Ending = iota + 1
 	// Whole: all of the answer has been sent.
 	Whole
 	// Broken: the seller's stream was cut, went silent, or ended too early. From Relay: the error event has been sent
@@ -52,8 +52,8 @@ const (
 	NotEvents
 )
 
-func (o Outcome) String() string {
-	switch o {
+func (e Ending) String() string {
+	switch e {
 	case Committed:
 		return "committed"
 	case Whole:

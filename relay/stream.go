@@ -60,15 +60,15 @@ type Stream struct {
 	beat    *time.Ticker
 
 	filter   *filter
-	head     []byte  // what came before it was known to be events
-	events   bool    // it is
-	back     []byte  // held back by Begin
-	decided  Outcome // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
-	end      error   // how the seller's body ended; nil: it has not
-	judged   bool    // the filter knows of the clean end
-	over     bool    // the last event has been sent
-	said     bool    // an error of the stream's own has been sent
-	silent   bool    // for too long, before anything was sent
+	head     []byte // what came before it was known to be events
+	events   bool   // it is
+	back     []byte // held back by Begin
+	decided  Ending // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
+	end      error  // how the seller's body ended; nil: it has not
+	judged   bool   // the filter knows of the clean end
+	over     bool   // the last event has been sent
+	said     bool   // an error of the stream's own has been sent
+	silent   bool   // for too long, before anything was sent
 	overAt   time.Time
 	settled  *wire.Settlement
 	earlier  []*wire.Settlement
@@ -111,7 +111,7 @@ func (s *Stream) Close() { s.halt() }
 // gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
 // ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
 // or NotEvents.
-func (s *Stream) Begin() Outcome {
+func (s *Stream) Begin() Ending {
 	limit := time.NewTimer(holdTime)
 	defer limit.Stop()
 	for {
@@ -146,7 +146,7 @@ func (s *Stream) Begin() Outcome {
 }
 
 // beginEnded is a body that ended before anything was sent.
-func (s *Stream) beginEnded() Outcome {
+func (s *Stream) beginEnded() Ending {
 	if s.end == io.EOF {
 		s.back = append(s.back, s.judge()...)
 	}
@@ -165,7 +165,7 @@ func (s *Stream) beginEnded() Outcome {
 //     event, or when the client left after it. Where the stream is Unsettled it is still open, for Drain or Close;
 //   - Broken or Shutdown: the error event has been sent, and the caller must abort the connection;
 //   - ClientGone.
-func (s *Stream) Relay(w http.ResponseWriter) Outcome {
+func (s *Stream) Relay(w http.ResponseWriter) Ending {
 	c := client{w: w, rc: http.NewResponseController(w)}
 	defer c.unblock(s.o.Shutdown)()
 	out := s.back
@@ -210,7 +210,7 @@ func (s *Stream) Relay(w http.ResponseWriter) Outcome {
 }
 
 // finish is a body that ended.
-func (s *Stream) finish(c client) Outcome {
+func (s *Stream) finish(c client) Ending {
 	if s.end != io.EOF {
 		if s.over {
 			return s.ended()
@@ -228,7 +228,7 @@ func (s *Stream) finish(c client) Outcome {
 }
 
 // breakOff ends the client's answer in the middle. What the filter still holds is dropped.
-func (s *Stream) breakOff(c client, o Outcome) Outcome {
+func (s *Stream) breakOff(c client, o Ending) Ending {
 	s.halt()
 	if !s.o.Watcher.Failed() { // a client has use for one error only
 		c.flush(append([]byte(s.filter.Gap()), s.o.Watcher.Break(o == Shutdown)...))
@@ -251,7 +251,7 @@ func (s *Stream) pause() {
 }
 
 // clientLeft is a client that takes no more. After the last event it has what it wanted, and has not gone away.
-func (s *Stream) clientLeft() Outcome {
+func (s *Stream) clientLeft() Ending {
 	if s.over || s.said {
 		return s.ended()
 	}
@@ -264,7 +264,7 @@ func (s *Stream) clientLeft() Outcome {
 }
 
 // ended is an answer that the client has had to its end.
-func (s *Stream) ended() Outcome {
+func (s *Stream) ended() Ending {
 	if !s.Unsettled() {
 		s.letGo()
 	}
@@ -303,7 +303,7 @@ func (s *Stream) sent() {
 	}
 }
 
-func (s *Stream) close(o Outcome) Outcome {
+func (s *Stream) close(o Ending) Ending {
 	s.halt()
 	return o
 }

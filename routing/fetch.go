@@ -116,7 +116,7 @@ func (r *Registry) loadCache() {
 	r.mu.Unlock()
 	r.swap(doc)
 	r.logDocument(doc, faults)
-	r.settled()
+	r.release()
 }
 
 func (r *Registry) fetched() fetchState {

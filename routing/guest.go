@@ -220,7 +220,7 @@ func rankViews(list []selection.Candidate, score func(*selection.Candidate) uint
 		if !c.Fit {
 			p.score |= openCircuit << classShift
 		}
-		r.settle()
+		r.insert()
 	}
 	if pick != nil {
 		r.promote(pick(&r))

@@ -55,7 +55,7 @@ func gather(q *Query, candidates *Candidates, dst []*Candidate, score score) []*
 		}
 		ready.Default = c.rank == candidates.index.defaultRank
 		r.judge(q, &ready, score)
-		r.settle()
+		r.insert()
 	}
 	return r.appendTo(dst)
 }
@@ -93,7 +93,7 @@ func (r *ranking) rankReady(q *Query, candidates *Candidates, score score) {
 	ready := candidates.Ready()
 	for i := range ready {
 		if r.judge(q, &ready[i], score) < excluded {
-			r.settle()
+			r.insert()
 		}
 	}
 }
@@ -156,9 +156,9 @@ func (r *ranking) classify(c *Ready) (class uint64, credit bool) {
 	return class, credit
 }
 
-// settle lets the candidate that was just judged find its place; the last one falls out where there are too many. Those that
+// insert lets the candidate that was just judged find its place; the last one falls out where there are too many. Those that
 // are ready stand about in order, so that there is little to move.
-func (r *ranking) settle() {
+func (r *ranking) insert() {
 	if r.n > 0 && r.places[r.n].before(&r.places[r.n-1]) {
 		r.rise(r.n)
 	}

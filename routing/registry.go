@@ -115,7 +115,7 @@ func redact(u *url.URL) string {
 // Run loads the cached document, fetches at once and then each Refresh, sooner after a failure, until the context ends. It
 // is called once.
 func (r *Registry) Run(ctx context.Context) {
-	defer r.settled()
+	defer r.release()
 	r.loadCache()
 	retry := min(firstRetry, r.o.Refresh)
 	for {
@@ -127,7 +127,7 @@ func (r *Registry) Run(ctx context.Context) {
 		} else {
 			retry = min(firstRetry, r.o.Refresh)
 		}
-		r.settled()
+		r.release()
 		select {
 		case <-ctx.Done():
 			return
@@ -142,7 +142,7 @@ func (r *Registry) Refresh(ctx context.Context) error {
 	if err := r.fetchOnce(ctx); err != nil {
 		return fmt.Errorf("registry %s: %w", redact(r.url), err)
 	}
-	r.settled()
+	r.release()
 	return nil
 }
 
@@ -161,8 +161,8 @@ func (r *Registry) fetchOnce(ctx context.Context) error {
 	return err
 }
 
-// settled lets those go on who wait in Ready.
-func (r *Registry) settled() { r.once.Do(func() { close(r.first) }) }
+// release lets those go on who wait in Ready.
+func (r *Registry) release() { r.once.Do(func() { close(r.first) }) }
 
 // Document gives the last good document, nil when there has never been one.
 func (r *Registry) Document() *Document { return r.doc.Load() }

@@ -85,6 +85,10 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"tokenbuddy_seller x {\npayment\n}", "payment: expected at least one method"},
 		{"tokenbuddy_seller x {\npayment card\n}", `payment "card": expected one of ["mock" "receipt" "x402"]`},
 		{"tokenbuddy_seller x {\npayment mock mock\n}", `payment: "mock" stands here twice, expected it once`},
+		{"tokenbuddy_seller x {\npayment any card\n}", "payment any: expected any <name> insecurely"},
+		{"tokenbuddy_seller x {\npayment any Card insecurely\n}", "payment any: expected the name of a payment method"},
+		{"tokenbuddy_seller x {\npayment any mock insecurely\n}", "that is not mock"},
+		{"tokenbuddy_seller x {\npayment any card insecurely\npayment any card insecurely\n}", `payment: "card" stands here twice`},
 		{"tokenbuddy_seller x {\nstate\n}", "state: expected a file, at Caddyfile:3"},
 		{"tokenbuddy_seller x {\nstate {\n}\n}", "state: expected a file, at Caddyfile:3"},
 	} {
@@ -105,6 +109,7 @@ func TestConfigErrors(t *testing.T) {
 		{`{"id":"x","models":[]}`, "models: an empty list"},
 		{`{"id":"x","payment":[]}`, "payment: an empty list"},
 		{`{"id":"x","payment":["card"]}`, "payment"},
+		{`{"id":"x","payment_any_insecurely":["mock"]}`, "payment any"},
 		{`{"id":"x","models":[{"id":"a","input_price_micros_per_1m":1}]}`, "expected an input and an output price"},
 		{`{"id":"x","models":[{"id":"a","cache_read_price_micros_per_1m":1}]}`, "a cache price without"},
 		{`{"id":"x","models":[{"id":"a","input_price_micros_per_1m":-1,"output_price_micros_per_1m":1}]}`, "expected prices from 0"},

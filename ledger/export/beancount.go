@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -12,14 +11,10 @@ import (
 
 // beancount writes for Beancount, version 2 and 3. Its accounts begin with one of five words, and have ASCII letters,
 // digits and hyphens in them, the first being a capital or a digit.
-type beancount struct {
-	out    *bufio.Writer
-	opened map[string]bool // accounts of the ledger
-	last   time.Time       // of the newest entry
-}
+type beancount struct{ journal }
 
 func newBeancount(w io.Writer) *beancount {
-	b := &beancount{out: bufio.NewWriter(w), opened: make(map[string]bool)}
+	b := &beancount{newJournal(w)}
 	b.line(`;; -*- mode: beancount; coding: utf-8 -*-`)
 	b.line(`option "title" "tokenbuddy ledger"`)
 	b.line(`option "operating_currency" "USD"`)
@@ -50,12 +45,10 @@ func (b *beancount) Entry(e *ledger.Entry) error {
 // open declares an account before its first use. All have the same depth for their kind, so that none is below another,
 // whose balance would then count it in.
 func (b *beancount) open(day, account string) {
-	if b.opened[account] {
-		return
+	if b.opens(account) {
+		b.line("\n%s open %s USD", day, beancountAccount(account))
+		b.line("  account: %s", beancountText(account))
 	}
-	b.opened[account] = true
-	b.line("\n%s open %s USD", day, beancountAccount(account))
-	b.line("  account: %s", beancountText(account))
 }
 
 // End asserts the balances, to the micro, on the day after the last entry: an assertion counts from the morning of its day.
@@ -69,12 +62,6 @@ func (b *beancount) End(balances []ledger.Account) error {
 		b.line("%s balance %s  %s ~ 0 USD", day, beancountAccount(a.Account), a.BalanceMicros.Fixed())
 	}
 	return b.out.Flush()
-}
-
-// line writes a line. The buffer keeps its first error for Flush.
-func (b *beancount) line(format string, v ...any) {
-	fmt.Fprintf(b.out, format, v...)
-	_ = b.out.WriteByte('\n')
 }
 
 // beancountRoots says what the kinds of accounts are to Beancount.

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -11,14 +10,10 @@ import (
 )
 
 // hledger writes a journal for hledger. It is in ASCII: hledger reads files in the encoding of its user's locale.
-type hledger struct {
-	out    *bufio.Writer
-	opened map[string]bool // accounts of the ledger
-	last   time.Time       // of the newest entry
-}
+type hledger struct{ journal }
 
 func newHledger(w io.Writer) *hledger {
-	h := &hledger{out: bufio.NewWriter(w), opened: make(map[string]bool)}
+	h := &hledger{newJournal(w)}
 	h.line("; tokenbuddy ledger")
 	h.line("commodity 1000.000000 USD")
 	return h
@@ -46,8 +41,7 @@ func (h *hledger) Entry(e *ledger.Entry) error {
 
 // open declares an account, which a strict check wants.
 func (h *hledger) open(account string) {
-	if !h.opened[account] {
-		h.opened[account] = true
+	if h.opens(account) {
 		h.line("\naccount %s", hledgerAccount(account))
 	}
 }
@@ -65,12 +59,6 @@ func (h *hledger) End(balances []ledger.Account) error {
 		h.line("    %s  0.000000 USD = %s USD", hledgerAccount(a.Account), a.BalanceMicros.Fixed())
 	}
 	return h.out.Flush()
-}
-
-// line writes a line. The buffer keeps its first error for Flush.
-func (h *hledger) line(format string, v ...any) {
-	fmt.Fprintf(h.out, format, v...)
-	_ = h.out.WriteByte('\n')
 }
 
 // hledgerRoots says what the kinds of accounts are to hledger.

@@ -64,7 +64,7 @@ func (t *trial) payTogether() error {
 	for fault := range faults {
 		return fault
 	}
-	o, err := t.settle(t.method.Track(context.Background(), t.quote, t.intent))
+	o, err := t.await(t.method.Track(context.Background(), t.quote, t.intent))
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (t *trial) trackAfterCrash() error {
 		if err := t.other(); err != nil {
 			return err
 		}
-		o, err := t.settle(t.method.Track(context.Background(), t.quote, t.intent))
+		o, err := t.await(t.method.Track(context.Background(), t.quote, t.intent))
 		switch {
 		case err != nil:
 			return err
@@ -149,7 +149,7 @@ func (t *trial) cutOffAfter(after time.Duration) error {
 	if err := t.other(); err != nil {
 		return err
 	}
-	end, err := t.settle(t.method.Track(context.Background(), t.quote, t.intent))
+	end, err := t.await(t.method.Track(context.Background(), t.quote, t.intent))
 	switch {
 	case err != nil:
 		return err

@@ -180,8 +180,8 @@ func shown(o payment.Outcome) error {
 	return nil
 }
 
-// settle tracks until the payment is no longer pending, with the human's help where that is wanted.
-func (t *trial) settle(o payment.Outcome, err error) (payment.Outcome, error) {
+// await tracks until the payment is no longer pending, with the human's help where that is wanted.
+func (t *trial) await(o payment.Outcome, err error) (payment.Outcome, error) {
 	for range t.Tries {
 		if err == nil {
 			if err := shown(o); err != nil {
@@ -209,7 +209,7 @@ func (t *trial) settle(o payment.Outcome, err error) (payment.Outcome, error) {
 
 // pay pays until it is proven, and cashes the proof where that is what moves the money.
 func (t *trial) pay() (payment.Outcome, error) {
-	o, err := t.settle(t.method.Pay(context.Background(), t.quote, t.intent))
+	o, err := t.await(t.method.Pay(context.Background(), t.quote, t.intent))
 	if err == nil && o.Kind != payment.OutcomeProven {
 		err = fmt.Errorf("the rail's own quote is not paid: %s", o.Reason)
 	}

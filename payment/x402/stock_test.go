@@ -187,7 +187,7 @@ func (m *market) close() {
 func (m *market) request() error {
 	lease, err := m.desk.Lease(m.t.Context(), m.want)
 	if err == nil {
-		lease.Settle(ledger.Booked{})
+		lease.Booked(ledger.Booked{})
 	}
 	return err
 }

@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestUsageIsAskedFor has providers with an account be asked for the usage of chat streams. One that refuses that is asked again at once,
+// without, and is not asked for a day; the client never sees a difference.
+func TestUsageIsAskedFor(t *testing.T) {
+	t.Parallel()
+	usageChunk := `data: {"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":50}}` + "\n\n"
+	whenAsked := func(w http.ResponseWriter, r *http.Request, body []byte) {
+		chunk := ""
+		if strings.Contains(string(body), `"include_usage":true`) {
+			chunk = usageChunk
+		}
+		sayStream(roleEvent+textEvent("Hi")+strings.Replace(endEvents, "data: [DONE]", chunk+"data: [DONE]", 1))(w, r, body)
+	}
+	willing := newProvider(t, whenAsked)
+	strict := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if strings.Contains(string(body), "stream_options") {
+			sayJSON(400, `{"error":{"message":"Unrecognized request argument supplied: stream_options","type":"invalid_request_error"}}`)(w, r, body)
+			return
+		}
+		whenAsked(w, r, body)
+	})
+	s := newStage(t)
+	s.open(fmt.Sprintf("\t\tseller willing %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice willing 1 2\n\t\t}\n\t\tseller strict %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice strict 1 2\n\t\t}\n", willing.URL, strict.URL))
+	plain := roleEvent + textEvent("Hi") + endEvents
+	asked := strings.Replace(plain, "data: [DONE]", usageChunk+"data: [DONE]", 1)
+	for i, row := range []struct {
+		model, members, shown string
+		source                string
+		cost                  int64
+	}{
+		{"willing", `"stream":true,`, plain, "usage", 120},
+		{"willing", `"stream":true,"stream_options":{"include_usage":false},`, plain, "usage", 120},
+		{"willing", `"stream":true,"stream_options":{"include_usage":true},`, asked, "usage", 120},
+		{"willing", `"stream":true,"stream_options":{},`, plain, "usage", 120},
+		{"strict", `"stream":true,`, plain, "estimate", -1},
+		{"strict", `"stream":true,`, plain, "estimate", -1},
+	} {
+		id := fmt.Sprint("asked ", i)
+		a := s.infer(id, row.model, row.members)
+		if a.StatusCode != http.StatusOK || a.body != row.shown || a.cut != nil {
+			t.Errorf("%d: status %d: %q, want %q", i, a.StatusCode, a.body, row.shown)
+		}
+		if e := s.entryOf(id); e.BilledSource != row.source || row.cost >= 0 && e.ExpenseMicros != row.cost || e.Status != "ok" {
+			t.Errorf("%d: booked %+v", i, e)
+		}
+	}
+	if n := len(strict.asked); n != 3 {
+		t.Errorf("the provider that refuses it was asked %d times for two requests", n)
+	}
+	if _, metrics := s.look("/metrics"); strings.Contains(string(metrics), `kind="hard_4xx",seller="strict"`) {
+		t.Error("it is counted as the client's fault")
+	}
+	if a := s.infer("", "strict", `"stream":true,"stream_options":{"include_usage":true},`); a.StatusCode != http.StatusBadRequest {
+		t.Errorf("the client's own words were left out: status %d", a.StatusCode)
+	}
+	s.verify()
+}
+
+// TestUsageAtTheEndOfLargeAnswers is read, though they flow: of embeddings, and of a text.
+func TestUsageAtTheEndOfLargeAnswers(t *testing.T) {
+	t.Parallel()
+	long := func(begin, one, end string) handler {
+		return func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, begin)
+			for range 10 {
+				_, _ = io.WriteString(w, strings.Repeat(one, (1<<20)/len(one)))
+			}
+			_, _ = io.WriteString(w, end)
+		}
+	}
+	s := newStage(t)
+	s.seller("vectors", long(`{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5`, ",0.25", `]}],"usage":{"prompt_tokens":77,"total_tokens":77}}`), priced("vectors"))
+	s.seller("words", long(`{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"`, "word ",
+		`"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":9000,"prompt_tokens_details":{"cached_tokens":"none"}}}`), priced("words"))
+	s.open("")
+	for model, want := range map[string]int64{"vectors": 77, "words": 10 + 2*9000} {
+		path := map[string]string{"vectors": "/v1/embeddings", "words": "/v1/chat/completions"}[model]
+		a := s.ask(0, "POST", path, chatOf(model, ""), "X-Request-Id", model)
+		if a.StatusCode != http.StatusOK || len(a.body) < 10<<20 {
+			t.Fatalf("%s: status %d, %d bytes, %v", model, a.StatusCode, len(a.body), a.cut)
+		}
+		if e := s.entryOf(model); e.BilledSource != "usage" || e.ExpenseMicros != want {
+			t.Errorf("%s: booked %d by %s, want %d", model, e.ExpenseMicros, e.BilledSource, want)
+		}
+	}
+	s.verify()
+}
+
+// TestPromptsFromElsewhere: what a URL, a file or a tool of the server brings into a prompt is believed, of an account whatever it is.
+func TestPromptsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	const used = `{"prompt_tokens":150000,"completion_tokens":2000}`
+	s := newStage(t)
+	account := newProvider(t, sayJSON(200, completion(used)))
+	s.seller("bought", settledBy(sayJSON(200, completion(used)), "Settlement-Id", "s1", "Billed-Micros", "154000"), priced("bought"))
+	s.open(fmt.Sprintf("\t\tseller account %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice account 1 2\n\t\t}\n", account.URL))
+	for _, model := range []string{"account", "bought"} {
+		body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}},{"type":"text","text":"What is this?"}]}]}`, model)
+		if a := s.ask(0, "POST", "/v1/chat/completions", body, "X-Request-Id", model); a.StatusCode != http.StatusOK {
+			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+		}
+		if e := s.entryOf(model); e.ExpenseMicros != 154_000 || e.BilledMicros != 154_000 || len(e.Flags) != 0 {
+			t.Errorf("%s: booked %+v", model, e)
+		}
+	}
+	s.verify()
+}
