@@ -65,9 +65,10 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 		name, _ := encode(q.offer.theirs) // texts always encode
 		edits = append(edits, relay.Edit{Start: q.ask.ModelStart, End: q.ask.ModelEnd, Text: name})
 	}
+	q.sent = relay.Splice(q.body, edits...)
 	res, err := relay.Send(ctx, relay.Call{
 		URL: u.address(q.endpoint.Path, q.r.URL.RawQuery), Header: u.dress(relay.RequestHeader(q.r.Header, "", q.key)),
-		Body: relay.Splice(q.body, edits...), Transport: u.carrier.Operator(),
+		Body: q.sent, Transport: u.carrier.Operator(),
 	})
 	switch cause := context.Cause(ctx); {
 	case err == nil:
@@ -223,6 +224,10 @@ func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel contex
 	case relay.Committed:
 	default:
 		return q.failed("its stream broke before there was anything in it")
+	}
+	if q.sent.Release() { // a stream may last for long, and needs it no more
+		q.body = nil
+		q.room.leave()
 	}
 	q.head(w, res, false)
 	w.WriteHeader(res.StatusCode)

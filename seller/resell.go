@@ -16,6 +16,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -29,6 +30,7 @@ type resale struct {
 	r        *http.Request
 	endpoint *dialect.Endpoint
 	body     []byte // without requestId
+	sent     *relay.Body
 	ask      *dialect.Request
 	offer    offer
 	price    money.Price
