@@ -24,6 +24,7 @@ type facts struct {
 	elsewhere   int64    // tokens of what stands elsewhere
 	remote      bool     // some of the prompt is not in the body
 	sealed      bool     // there is something that only its maker can read
+	tools       int64    // of all kinds
 	hosted      int64    // tools that the server runs
 	toolsets    int64    // of them, those that stand for an MCP server
 	servers     int64    // MCP servers
@@ -142,7 +143,7 @@ func (f *facts) place(object bool) (p place, owner int8) {
 		return partPlace, 0
 	case turnPlace, partPlace:
 		switch string(f.key) {
-		case "content", "output", "images", "reasoning_details", "thinking_blocks", "summary":
+		case "content", "output", "images", "reasoning_details", "thinking_blocks", "summary", "tool_calls", "extra_content", "google":
 			if object {
 				return partPlace, 0
 			}
@@ -173,6 +174,9 @@ func (f *facts) open(object bool) {
 			f.frames[owner].odd = true
 		}
 		f.frames[f.depth] = frame{place: p, owner: owner}
+		if p == toolPlace {
+			f.tools++
+		}
 		if p == holderPlace && string(f.key) == "audio" {
 			f.frames[f.depth].kind = audioKind
 		}
@@ -323,7 +327,7 @@ func (f *facts) typeOf(part, in *frame, value []byte) {
 	if k := partKinds[string(value)]; k != otherKind {
 		part.kind = k
 	}
-	f.sealed = f.sealed || part.kind == itemKind || string(value) == "redacted_thinking"
+	f.sealed = f.sealed || part.kind == itemKind || string(value) == "redacted_thinking" || string(value) == "reasoning.encrypted"
 }
 
 // promptTokens is the most that the prompt of a body of this size is taken to be.

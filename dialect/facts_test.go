@@ -112,6 +112,9 @@ func TestPromptTokens(t *testing.T) {
 		if want := int64(math.Ceil(float64(len(body)-test.media)/3)) + test.tokens; r.PromptTokens != want {
 			t.Errorf("%s: %d prompt tokens, want %d", test.name, r.PromptTokens, want)
 		}
+		if want := strings.Contains(test.members, `"tools":[{`); r.Tools != want {
+			t.Errorf("%s: tools %v", test.name, r.Tools)
+		}
 		if r.PromptWhole == (test.remote || test.hosted) || r.HostedTools != test.hosted {
 			t.Errorf("%s: whole %v, hosted %v", test.name, r.PromptWhole, r.HostedTools)
 		}
@@ -218,6 +221,9 @@ func TestSealed(t *testing.T) {
 		{messagesPath, `"messages":[{"role":"assistant","content":[{"type":"redacted_thinking","data":"EqQ"}]}]`, true},
 		{messagesPath, `"messages":[{"role":"user","content":"signature encrypted_content"}]`, false},
 		{messagesPath, `"messages":[{"role":"user","content":[{"type":"tool_use","input":{"signature":"x"}}]}]`, false},
+		{chatPath, `"messages":[{"role":"assistant","content":"x","reasoning_details":[{"type":"reasoning.encrypted","data":"EqQ"}]}]`, true},
+		{chatPath, `"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"signature\":1}"}}]}]`, false},
+		{chatPath, `"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"EqQ"}}}]}]`, true},
 		{chatPath, `"messages":[{"role":"assistant","content":"x","reasoning_details":[{"type":"reasoning.text","text":"x","signature":"EqQ"}]}]`, true},
 	} {
 		r, refusal := Lookup(test.path).Scan([]byte(`{"model":"m",` + test.members + `}`))

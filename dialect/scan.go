@@ -32,6 +32,8 @@ type Request struct {
 	PromptTokens int64
 	// PromptWhole: all of the prompt is in the body, so that it can't be more tokens than the body has bytes.
 	PromptWhole bool
+	// Tools: the request brings tools, of whatever kind.
+	Tools bool
 	// HostedTools: tools run at the server (web search, code, MCP), whose results become part of the prompt.
 	HostedTools bool
 	// Sealed: the request carries what only its maker can read or check (encrypted reasoning, the signature of thinking), or
@@ -93,6 +95,7 @@ func (s *scanner) conclude() {
 	if strings.HasSuffix(r.Model, ":online") { // OpenRouter's way to ask for a web search
 		f.hosted++
 	}
+	r.Tools = f.tools > 0
 	r.HostedTools = f.hostedTools() > 0
 	r.PromptWhole = !f.remote && !r.HostedTools && r.PreviousResponseID == ""
 	r.Sealed = f.sealed

@@ -254,24 +254,35 @@ func TestHangingSeller(t *testing.T) {
 		if got := b.journal.states(); got != "creating failed" {
 			t.Errorf("states %q", got)
 		}
+		// The next purchase hangs as well: only who has nobody else waits for it.
+		started = time.Now()
+		impatient := b.want(1)
+		impatient.Others = true
+		if _, err := b.desk.Lease(t.Context(), impatient); !errors.Is(err, ErrTooSlow) || time.Since(started) != 0 {
+			t.Errorf("%v after %s", err, time.Since(started))
+		}
+		b.refusedLease(1, ErrTooSlow)
+		if d := time.Since(started); d != patience {
+			t.Errorf("waited %s", d)
+		}
 	})
 }
 
 func TestPayments(t *testing.T) {
 	lost := errors.New("lost")
 	proof := json.RawMessage(`{"hash":"h"}`)
-	script := func(o ...any) func(int) (Outcome, error) {
-		return func(n int) (Outcome, error) {
+	script := func(o ...any) func(int) (payment.Outcome, error) {
+		return func(n int) (payment.Outcome, error) {
 			switch v := o[min(n, len(o))-1].(type) {
 			case error:
-				return Outcome{}, v
+				return payment.Outcome{}, v
 			default:
-				return v.(Outcome), nil
+				return v.(payment.Outcome), nil
 			}
 		}
 	}
 	for name, c := range map[string]struct {
-		pay, track func(int) (Outcome, error)
+		pay, track func(int) (payment.Outcome, error)
 		err        error // of the first lease, nil: it gets its token
 		states     string
 		traced     int

@@ -38,6 +38,7 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		settlement_at  late <duration>
 //		payment        <method...>              # mock
 //		payment        <method> { ... }         # repeatable: x402, receipt
+//		payment        any <name> insecurely    # repeatable; any proof will do, on loopback
 //		state          <file>                   # none: everything is in memory
 //		upstream       <url> { ... }            # instead of the toy: what another server serves (see parseUpstream)
 //	}
@@ -130,6 +131,9 @@ func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
 		line++
 	}
 	names := segment[1:line]
+	if len(names) > 0 && names[0].Text == anyMethod {
+		return s.parseAny(d, names[1:], line < len(segment))
+	}
 	if len(names) == 0 {
 		return d.Errf("payment: expected at least one method")
 	}

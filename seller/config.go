@@ -63,11 +63,14 @@ func (s *Seller) check() error {
 	if (s.SettlementDelay != 0) != (s.SettlementAt == settleLate) {
 		errs = append(errs, errors.New("settlement_delay: goes with settlement_at late, and only with it"))
 	}
-	if len(s.Payment)+len(s.AcceptancesRaw) == 0 {
+	if len(s.Payment)+len(s.AcceptancesRaw)+len(s.AnyInsecurely) == 0 {
 		errs = append(errs, errors.New("payment: an empty list; leave it out for mock"))
 	}
 	for _, method := range s.Payment {
 		errs = append(errs, checkMethod(method))
+	}
+	for _, method := range s.AnyInsecurely {
+		errs = append(errs, checkAny(method))
 	}
 	return errors.Join(errs...)
 }

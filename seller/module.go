@@ -84,11 +84,15 @@ type Seller struct {
 	SettlementDelay caddy.Duration `json:"settlement_delay,omitempty"`
 
 	// Payment lists the payment methods taken that need no options: "mock", which pays nothing. Default: mock, where
-	// Acceptances are not there either.
+	// Acceptances and AnyInsecurely are not there either.
 	Payment []string `json:"payment,omitempty"`
 
 	// AcceptancesRaw are the payment methods taken that have options, such as x402 and receipt.
 	AcceptancesRaw []json.RawMessage `json:"acceptances,omitempty" caddy:"namespace=http.tokenbuddy.acceptance inline_key=method"`
+
+	// AnyInsecurely lists payment methods, of whatever name, of which any proof is taken: it is not looked at. It is there to
+	// try a payment method that is being written, and holds for buyers on this machine alone.
+	AnyInsecurely []string `json:"payment_any_insecurely,omitempty"`
 
 	// State is a file in which tokens, orders and what has been answered outlive a restart. Bearer tokens are in it
 	// only as hashes, or sealed with what the buyer alone knows. One process at a time may use it. Default: none,
@@ -217,7 +221,7 @@ func (s *Seller) setDefaults() {
 	if s.SettlementAt == "" {
 		s.SettlementAt = settleAtEnd
 	}
-	if s.Payment == nil && s.AcceptancesRaw == nil {
+	if s.Payment == nil && s.AcceptancesRaw == nil && s.AnyInsecurely == nil {
 		s.Payment = []string{mock}
 	}
 }

@@ -220,5 +220,5 @@ func (s *Seller) newStep(r *http.Request, purchaseID, method string, question an
 	case err != nil:
 		return nil, invalid("", "the body can't be read")
 	}
-	return &step{name: r.URL.Path, key: key, asks: asks}, nil
+	return &step{name: r.URL.Path, key: key, asks: asks}, s.unlooked(r, method)
 }

@@ -157,6 +157,11 @@ func (s *Seller) loadAcceptances(ctx caddy.Context) error {
 			return err
 		}
 	}
+	for _, name := range s.AnyInsecurely {
+		if err := s.take(name, anyProof{}); err != nil {
+			return err
+		}
+	}
 	if s.AcceptancesRaw == nil {
 		return nil
 	}
