@@ -1,7 +1,6 @@
 package seller
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -185,7 +184,10 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, words *dialect.Answer) *refusal {
 	q.head(w, res, true)
 	w.WriteHeader(res.StatusCode)
-	_, err := io.Copy(io.MultiWriter(w, words), io.MultiReader(bytes.NewReader(begun), res.Body))
+	_, err := w.Write(begun) // words has seen it
+	if err == nil {
+		_, err = io.Copy(io.MultiWriter(w, words), res.Body)
+	}
 	q.settle(err == nil, words.Usage(), words.Output())
 	if err != nil {
 		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer

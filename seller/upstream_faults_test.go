@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -252,5 +253,110 @@ func TestUpstreamHealth(t *testing.T) {
 	c.mu.Unlock()
 	if w := ask(t, s, "GET", "/healthz", ""); w.Code != 503 {
 		t.Errorf("away: %d", w.Code)
+	}
+}
+
+// TestUpstreamDiskIsFull: what can't be written down is not told, and then nothing more is sold until it can.
+func TestUpstreamDiskIsFull(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := s.books.file
+	s.books.file = dir + "/file/books.json" // whose directory is a file
+	_ = s.books.journal.file.Close()        // as a full disk would
+	w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "a")
+	if _, told, _ := wire.SettlementFromHeader(w.Header()); w.Code != 200 || told {
+		t.Errorf("an answer that was under way: %d, told what it cost: %v", w.Code, told)
+	}
+	before := u.asked()
+	if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "b"); w.Code != 503 || u.asked() != before {
+		t.Errorf("the next: %d %s", w.Code, w.Body)
+	}
+	s.books.file = good
+	if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "c"); w.Code != 200 {
+		t.Errorf("with room again: %d %s", w.Code, w.Body)
+	}
+	found, err := reopened(t, s.books)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := found.Report(); len(r.Charges) != 2 || r.Tokens[0].BalanceMicros != money.USD-2*1100 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestUpstreamLongAnswer: an answer that is too long to be held comes through whole, and is charged.
+func TestUpstreamLongAnswer(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	long := strings.Replace(wholes["/v1/embeddings"], `"data":`, `"data":`+strings.Repeat(" ", maxHeldAnswer), 1)
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, long)
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	w := post(t, s, "/v1/embeddings", `{"model":"ours","input":"hey"}`, "Authorization", token)
+	if _, told, _ := wire.SettlementFromHeader(w.Header()); w.Code != 200 || w.Body.String() != long || told {
+		t.Errorf("%d, %d bytes of %d, told: %v", w.Code, w.Body.Len(), len(long), told)
+	}
+	if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != 1000 {
+		t.Errorf("%+v", r.Charges)
+	}
+}
+
+// TestUpstreamBuyerLeaves: a buyer that leaves in the middle of a stream is charged what had come, and the upstream's call ends.
+func TestUpstreamBuyerLeaves(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	ended := make(chan struct{})
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `data: {"choices":[{"index":0,"delta":{"content":"12345678"}}]}`+"\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(ended)
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	done := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		handler(t, s).ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	req, err := http.NewRequest(http.MethodPost, srv.URL+"/v1/chat/completions", strings.NewReader(hello2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := res.Body.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	<-ended
+	<-done
+	want := money.Micros(len(hello2)/4 + 2*2) // a quarter of the prompt's bytes, and 8 bytes of text
+	if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != want {
+		t.Errorf("%+v, want %d", r.Charges, want)
+	}
+	for _, tok := range s.books.tokens {
+		if tok.held != 0 {
+			t.Errorf("%d is still held", tok.held)
+		}
 	}
 }
