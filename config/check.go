@@ -99,10 +99,8 @@ func (c *Config) checkManual(policy string) error {
 	var said struct {
 		Seller string `json:"seller"`
 	}
-	if c.Registry != nil || policy != "manual" || json.Unmarshal(c.SelectionRaw, &said) != nil || said.Seller == "" {
-		return nil
-	}
-	if c.pins(said.Seller) {
+	_ = json.Unmarshal(c.SelectionRaw, &said) // the policy says itself what it can't read
+	if c.Registry != nil || policy != "manual" || said.Seller == "" || c.pins(said.Seller) {
 		return nil
 	}
 	return fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", said.Seller)

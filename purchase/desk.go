@@ -57,6 +57,9 @@ type Want struct {
 	Bound money.Micros
 	// NoPurchase: a token that is there will do, however little is on it, and none is bought.
 	NoPurchase bool
+	// Others: another seller can serve the request. Where the last purchase here kept a request waiting in vain, this one does not
+	// wait for the next: it goes on in the background, and serves later requests.
+	Others bool
 }
 
 // Observer watches the desk. Each function may be nil; they must not block.

@@ -297,6 +297,7 @@ func (f *flight) land() {
 	switch {
 	case m.p.State == ledger.Granted:
 		s.shut.Store(0)
+		s.hung = false
 		s.payee = false
 		bought := *m.p.Token
 		bought.PaidMicros = m.p.AmountMicros
