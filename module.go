@@ -5,10 +5,11 @@ package tokenbuddy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"regexp"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,7 +28,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
 	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
-	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
@@ -37,7 +37,7 @@ func init() {
 	caddy.RegisterModule(new(App))
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
-	caddy.RegisterModule(purchase.Mock{})
+	caddy.RegisterModule(payment.Mock{})
 	caddy.RegisterModule(new(x402.Method))
 	caddy.RegisterModule(new(clawtip.Method))
 	caddy.RegisterModule(new(commandpay.Method))
@@ -66,7 +66,8 @@ type Handler struct {
 
 	settings *config.Settings
 	policy   selection.Policy
-	methods  []purchase.NamedMethod
+	methods  []*gateway.Method
+	ctx      caddy.Context
 	log      *zap.Logger
 	app      *App
 	door     *gateway.Door
@@ -79,7 +80,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the configuration and loads the guest modules. It opens, fetches and buys nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.log = ctx.Logger()
+	h.ctx, h.log = ctx, ctx.Logger()
 	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		repl = caddy.NewReplacer()
@@ -119,26 +120,51 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 	return nil
 }
 
+// loadMethods loads each payment method in a context of its own, as it may be asked about a purchase when this config is gone.
 func (h *Handler) loadMethods(ctx caddy.Context) error {
-	mods, err := ctx.LoadModule(h, "PaymentsRaw")
-	if err != nil {
-		return fmt.Errorf("loading the payment methods: %w", err)
+	lasting := ctx
+	lasting.Context = context.WithoutCancel(ctx.Context)
+	names := make(map[string]bool, len(h.PaymentsRaw))
+	for _, raw := range h.PaymentsRaw {
+		own, cancel := caddy.NewContext(lasting)
+		name, method, err := loadMethod(own, raw)
+		if err == nil && names[name] {
+			err = fmt.Errorf("%s is there twice: give each its own name", name)
+		}
+		if err != nil {
+			cancel()
+			return fmt.Errorf("loading the payment methods: %w", err)
+		}
+		names[name] = true
+		h.methods = append(h.methods, gateway.NewMethod(name, method, cancel))
 	}
-	for _, mod := range mods.([]any) {
-		method, ok := mod.(purchase.Method)
-		if !ok {
-			return fmt.Errorf("loading the payment methods: module %T is no purchase.Method", mod)
-		}
-		name := mod.(caddy.Module).CaddyModule().ID.Name()
-		if named, ok := mod.(payment.Named); ok {
-			name = named.MethodName()
-		}
-		if slices.ContainsFunc(h.methods, func(m purchase.NamedMethod) bool { return m.Name == name }) {
-			return fmt.Errorf("loading the payment methods: %s is there twice: give each its own name", name)
-		}
-		h.methods = append(h.methods, purchase.NamedMethod{Name: name, Method: method})
-	}
+	h.PaymentsRaw = nil
 	return nil
+}
+
+// methodName is what a payment method may be called: an account of the ledger is named after it.
+var methodName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func loadMethod(ctx caddy.Context, raw json.RawMessage) (name string, method payment.Method, err error) {
+	one := struct {
+		Raw json.RawMessage `caddy:"namespace=http.tokenbuddy.payment inline_key=method"`
+	}{raw}
+	mod, err := ctx.LoadModule(&one, "Raw")
+	if err != nil {
+		return "", nil, err
+	}
+	method, ok := mod.(payment.Method)
+	if !ok {
+		return "", nil, fmt.Errorf("module %T is no payment.Method", mod)
+	}
+	name = mod.(caddy.Module).CaddyModule().ID.Name()
+	if named, ok := mod.(payment.Named); ok {
+		name = named.MethodName()
+	}
+	if !methodName.MatchString(name) {
+		return "", nil, fmt.Errorf("module %T is called %q: expected 1 to 64 letters, digits, '.', '_' or '-'", mod, name)
+	}
+	return name, method, nil
 }
 
 // open opens the gateway: for the config when it starts, or for a late request of one that is gone.
@@ -147,7 +173,7 @@ func (h *Handler) open(current bool) (*gateway.Gateway, error) {
 		return nil, errors.New("the gateway is shutting down")
 	}
 	return gateway.Open(gateway.Options{
-		Settings: h.settings, Policy: h.policy, Methods: h.methods, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
+		Settings: h.settings, Policy: h.policy, Methods: h.methods, Context: h.ctx, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
 	})
 }
 
@@ -159,6 +185,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // Cleanup gives up what the config held. Requests in flight outlive it; when the process exits it waits until they, and those
 // of older configs, are booked.
 func (h *Handler) Cleanup() error {
+	for _, m := range h.methods {
+		m.Release() // before the gateway does: guests are cleaned up where a fault of theirs is minded
+	}
+	h.methods = nil
 	if h.door == nil {
 		return nil // it was never provisioned whole
 	}

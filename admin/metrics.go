@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	guests "github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // The collectors are the process's, not a config's: Caddy makes a new registry at each reload, and counters that began
@@ -53,12 +55,18 @@ var (
 	refusedPurchases = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "purchases_refused_total", Help: "Requests that got no token, by what they wanted for.",
 	}, []string{"seller", "lacks"})
+	paidNotGranted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "purchases_paid_not_granted_total", Help: "Purchases that were paid, as their payment method knows, and have brought no token.",
+	}, []string{"seller"})
 	brakes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "purchase_brakes_total", Help: "How often a seller that took and did not serve was to get no more money.",
 	}, []string{"seller"})
 	methodFaults = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "payment_method_faults_total", Help: "How often a payment method did not do what it is to do, by step.",
 	}, []string{"method", "step"})
+	policyFaults = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "selection_policy_faults_total", Help: "How often a selection policy did not do what it is to do, by call.",
+	}, []string{"policy", "call"})
 	ledgerCommit = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "tokenbuddy", Name: "ledger_commit_seconds", Help: "Durable commits of the ledger.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
@@ -69,7 +77,7 @@ var (
 func RegisterMetrics(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
 		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted,
-		disputed, refusedPurchases, brakes, methodFaults, ledgerCommit,
+		disputed, refusedPurchases, paidNotGranted, brakes, methodFaults, policyFaults, ledgerCommit,
 		looker{},
 	} {
 		var already prometheus.AlreadyRegisteredError
@@ -161,6 +169,7 @@ var Purchases = purchase.Observer{
 			purchased.WithLabelValues(sellers.limited(seller)).Add(float64(credit))
 		}
 	},
+	PaidNotGranted: func(seller string, _ money.Micros) { paidNotGranted.WithLabelValues(sellers.limited(seller)).Inc() },
 	Refused: func(seller string, lack purchase.Lack) {
 		refusedPurchases.WithLabelValues(sellers.limited(seller), string(lack)).Inc()
 	},
@@ -177,6 +186,11 @@ func ObserveDispute(seller string, micros money.Micros) {
 // ObserveWaste counts credit that was lost.
 func ObserveWaste(seller string, micros money.Micros) {
 	wasted.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
+}
+
+// ObservePolicyFault counts a fault of a selection policy that is a guest, by its module's id.
+func ObservePolicyFault(module, call string) {
+	policyFaults.WithLabelValues(strings.TrimPrefix(module, guests.Namespace+"."), call).Inc()
 }
 
 // ObserveCommit times a durable commit of the ledger.

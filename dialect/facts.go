@@ -24,6 +24,7 @@ type facts struct {
 	elsewhere   int64    // tokens of what stands elsewhere
 	remote      bool     // some of the prompt is not in the body
 	sealed      bool     // there is something that only its maker can read
+	tools       int64    // of all kinds
 	hosted      int64    // tools that the server runs
 	toolsets    int64    // of them, those that stand for an MCP server
 	servers     int64    // MCP servers
@@ -173,6 +174,9 @@ func (f *facts) open(object bool) {
 			f.frames[owner].odd = true
 		}
 		f.frames[f.depth] = frame{place: p, owner: owner}
+		if p == toolPlace {
+			f.tools++
+		}
 		if p == holderPlace && string(f.key) == "audio" {
 			f.frames[f.depth].kind = audioKind
 		}

@@ -112,6 +112,9 @@ func TestPromptTokens(t *testing.T) {
 		if want := int64(math.Ceil(float64(len(body)-test.media)/3)) + test.tokens; r.PromptTokens != want {
 			t.Errorf("%s: %d prompt tokens, want %d", test.name, r.PromptTokens, want)
 		}
+		if want := strings.Contains(test.members, `"tools":[{`); r.Tools != want {
+			t.Errorf("%s: tools %v", test.name, r.Tools)
+		}
 		if r.PromptWhole == (test.remote || test.hosted) || r.HostedTools != test.hosted {
 			t.Errorf("%s: whole %v, hosted %v", test.name, r.PromptWhole, r.HostedTools)
 		}

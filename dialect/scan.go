@@ -32,6 +32,8 @@ type Request struct {
 	PromptTokens int64
 	// PromptWhole: all of the prompt is in the body, so that it can't be more tokens than the body has bytes.
 	PromptWhole bool
+	// Tools: the request brings tools, of whatever kind.
+	Tools bool
 	// HostedTools: tools run at the server (web search, code, MCP), whose results become part of the prompt.
 	HostedTools bool
 	// Sealed: the request carries what only its maker can read or check (encrypted reasoning, the signature of thinking), or
@@ -40,6 +42,7 @@ type Request struct {
 
 	system, turns        span // the members that Opening reads
 	streamOptions, usage span // stream_options, and the include_usage in it; empty where it is missing
+	requestID            span // the member with its quotes, from the name's to the end of its value; empty where it is missing
 }
 
 // maxModel is how long a model's name may be: it is kept with each entry of the ledger.
@@ -92,6 +95,7 @@ func (s *scanner) conclude() {
 	if strings.HasSuffix(r.Model, ":online") { // OpenRouter's way to ask for a web search
 		f.hosted++
 	}
+	r.Tools = f.tools > 0
 	r.HostedTools = f.hostedTools() > 0
 	r.PromptWhole = !f.remote && !r.HostedTools && r.PreviousResponseID == ""
 	r.Sealed = f.sealed
@@ -136,6 +140,9 @@ func (s *scanner) member(key, value span) {
 		return
 	}
 	s.seen |= 1 << which
+	if which == memberRequestID {
+		s.request.requestID = span{key.start - 1, value.end}
+	}
 	if s.endpoint.api.asks&(1<<which) != 0 {
 		s.take(which, value)
 	}

@@ -52,6 +52,8 @@ type caddy struct {
 	site  string // host:port of the gateway's site
 	admin string // host:port of the admin endpoint
 	env   []string
+	// program is another Caddy than the test binary; empty: that.
+	program string
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -97,6 +99,9 @@ func (c *caddy) command(args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	if c.program != "" {
+		self = c.program
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Dir = c.dir

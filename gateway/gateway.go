@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/zeebo/blake3"
 	"go.uber.org/zap"
 
@@ -33,7 +34,9 @@ type Options struct {
 	// Policy orders the sellers of a request.
 	Policy selection.Policy
 	// Methods are the payment methods that the config has loaded, in order of preference.
-	Methods []purchase.NamedMethod
+	Methods []*Method
+	// Context is the config's, in which a selection policy is loaded that is put over the config's own.
+	Context caddy.Context
 	// Log is the config's own; it goes with the config.
 	Log *zap.Logger
 	// Shutdown is done when all streams of the process are to end, and all waiting for sellers. A config's context would be
@@ -107,10 +110,16 @@ func Open(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	gw := &Gateway{
-		settings: o.Settings, methods: o.Methods, log: o.Log, shutdown: o.Shutdown,
+		settings: o.Settings, log: o.Log, shutdown: o.Shutdown,
 		market: m, ledger: m.Ledger, desk: m.Desk, pool: m.Pool, rates: &m.Rates, conversations: m.Conversations, responses: m.Responses,
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
 		closed:  make(chan struct{}),
+	}
+	gw.held = []func(){m.Release, gw.carrier.Close}
+	if o.Current {
+		gw.offer(o.Methods)
+	} else {
+		gw.nameMethods(o.Methods)
 	}
 	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
 	var hashKey [32]byte
@@ -118,7 +127,7 @@ func Open(o Options) (*Gateway, error) {
 	gw.hashers = newHashers(hashKey)
 	name := gw.hashers.end(gw.hashers.begin("via"))
 	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
-	gw.held = []func(){m.Release, gw.carrier.Close, gw.table.Close}
+	gw.held = append(gw.held, gw.table.Close)
 	gw.references.Store(1)
 	gateways.Store(gw, gw)
 	if !o.Current {
@@ -136,7 +145,7 @@ func Open(o Options) (*Gateway, error) {
 func (gw *Gateway) join(o Options) error {
 	m := gw.market
 	terms := market.Terms{Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown}
-	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table), m.HoldTerms(terms))
+	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms))
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,

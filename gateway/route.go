@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -23,9 +24,11 @@ func (rq *request) route() *dialect.Refusal {
 	}
 	rq.gw.touch(served, rq.endpoint.Protocol)
 	rq.conversation = rq.identifyConversation()
+	likely := rq.expected()
 	q := routing.Query{
 		Served: served, Protocol: rq.endpoint.Protocol, Path: rq.endpoint.Path,
-		Ceiling: rq.expected(), Now: rq.begun, Member: rq.member.Name, Streamed: rq.ask.Stream,
+		Ceiling: money.Tokens{Prompt: likely.Prompt, Completion: rq.ask.MaxOutput}, Likely: likely, Now: rq.begun,
+		Member: rq.member.Name, Streamed: rq.ask.Stream, Tools: rq.ask.Tools,
 	}
 	rq.prefer(&q)
 	offers := index.Candidates(served, rq.endpoint.Protocol)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -17,6 +18,7 @@ func (gw *Gateway) tableOptions(policy selection.Policy) routing.TableOptions {
 	o := routing.TableOptions{
 		Pinned: gw.settings.Pinned, Aliases: gw.settings.Aliases, DefaultSeller: gw.settings.DefaultSeller,
 		Pool: gw.pool, Policy: policy, Funds: funds{gw.desk}, Exclusions: gw.market.Exclusions,
+		Trouble: admin.ObservePolicyFault,
 	}
 	for _, m := range gw.methods {
 		o.Methods = append(o.Methods, m.Name)

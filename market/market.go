@@ -69,6 +69,9 @@ type Market struct {
 	resolvers  []*Resolver
 	named      []*named
 	registries map[string]*sharedRegistry
+	held       map[*routing.Table]*heldTable
+
+	selecting sync.Mutex // held while the selection changes, and policies are loaded for it; taken before mu
 
 	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
 	selection atomic.Pointer[Selection]        // over the configs' policies; nil: none
@@ -169,25 +172,6 @@ func (m *Market) Sellers() []routing.PoolEntry {
 	}
 	slices.SortFunc(entries, routing.PoolEntry.Compare)
 	return entries
-}
-
-// HoldTable has a config's table hear of changes of the sellers' health, and of the selection, until release is called.
-func (m *Market) HoldTable(t *routing.Table) (release func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s := m.selection.Load(); s != nil {
-		if policy, err := s.policy(); err == nil { // it was checked when it was set
-			t.Override(policy)
-		}
-	}
-	tables := append(slices.Clone(*m.tables.Load()), t)
-	m.tables.Store(&tables)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		tables := slices.DeleteFunc(slices.Clone(*m.tables.Load()), func(o *routing.Table) bool { return o == t })
-		m.tables.Store(&tables)
-	}
 }
 
 // tend moves on, each minute, the sample of sellers that are kept ready beside the best, and forgets those that are no longer

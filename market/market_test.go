@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -147,7 +150,7 @@ func TestHoldTerms(t *testing.T) {
 
 // The newest config that can pay goes on with a purchase; one that only knows the seller does where none can.
 func TestResolvers(t *testing.T) {
-	method := []purchase.NamedMethod{{Name: "mock", Method: purchase.Mock{}}}
+	method := []purchase.NamedMethod{{Name: "mock", Method: payment.Mock{}}}
 	answers := map[string]Resolver{
 		"pays": func(ledger.Purchase) (purchase.Want, bool) {
 			return purchase.Want{Model: "pays", Methods: method}, true
@@ -268,8 +271,8 @@ func TestSellers(t *testing.T) {
 		}
 		return ids
 	}
-	a := m.HoldTable(tableOf(t, m, "", "bolt", "acme"))
-	b := m.HoldTable(tableOf(t, m, "", "acme", "cora"))
+	a := m.HoldTable(tableOf(t, m, "", "bolt", "acme"), noConfig(t))
+	b := m.HoldTable(tableOf(t, m, "", "acme", "cora"), noConfig(t))
 	if got, want := listed(), []string{"acme", "bolt", "cora"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -281,6 +284,15 @@ func TestSellers(t *testing.T) {
 	b()
 	if got, want := listed(), []string{"dealt"}; !slices.Equal(got, want) {
 		t.Errorf("after all have gone: %v, want %v", got, want)
+	}
+}
+
+// noConfig is the context of a config that has nothing in it.
+func noConfig(t *testing.T) caddy.Context { return caddy.Context{Context: t.Context()} }
+
+func init() {
+	for _, policy := range routing.Policies {
+		caddy.RegisterModule(policy)
 	}
 }
 
@@ -314,7 +326,7 @@ func TestSelect(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, table := range test.tables {
-				defer m.HoldTable(table)()
+				defer m.HoldTable(table, noConfig(t))()
 			}
 			err := m.Select(test.s)
 			if test.err != "" {
@@ -329,7 +341,7 @@ func TestSelect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := m.Selection(); got == nil || *got != test.s {
+			if got := m.Selection(); got == nil || !reflect.DeepEqual(*got, test.s) {
 				t.Errorf("in force: %+v", got)
 			}
 			for _, table := range test.tables {
@@ -338,13 +350,13 @@ func TestSelect(t *testing.T) {
 				}
 			}
 			later := tableOf(t, m, "", "acme")
-			defer m.HoldTable(later)()
+			defer m.HoldTable(later, noConfig(t))()
 			if got := policy(later); got != test.s.Policy {
 				t.Errorf("the table of a later config has %s", got)
 			}
 			again := &Market{dir: m.dir, logger: zap.NewNop()}
 			again.loadSelection()
-			if got := again.Selection(); got == nil || *got != test.s {
+			if got := again.Selection(); got == nil || !reflect.DeepEqual(*got, test.s) {
 				t.Errorf("after a restart: %+v", got)
 			}
 			if err := m.Unselect(); err != nil || m.Selection() != nil || policy(later) != "default_first" {

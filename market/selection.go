@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
@@ -21,6 +23,8 @@ type Selection struct {
 	Policy string `json:"policy"`
 	// Seller is the one that the policy manual keeps to; empty: the default seller.
 	Seller string `json:"seller,omitempty"`
+	// Args are the arguments that the policy takes in a Caddyfile, after the seller where there is one.
+	Args []string `json:"args,omitempty"`
 }
 
 // selectionFile is where an override outlives a restart, in the ledger's directory.
@@ -29,9 +33,56 @@ const selectionFile = "selection.json"
 // Selection gives the override in force; nil: the configs' own policies are.
 func (m *Market) Selection() *Selection { return m.selection.Load() }
 
-// Select puts a built-in policy over those of all configs, and keeps it over a restart.
+// heldTable is a running config's table.
+type heldTable struct {
+	ctx     caddy.Context // of the config; a policy that is put over its own is loaded in it
+	cleanup func()        // of that policy; nil: none is
+}
+
+// HoldTable has a config's table hear of changes of the sellers' health, and of the selection, until release is called. The
+// context is the config's.
+func (m *Market) HoldTable(t *routing.Table, ctx caddy.Context) (release func()) {
+	m.selecting.Lock()
+	defer m.selecting.Unlock()
+	h := &heldTable{ctx: ctx}
+	if s := m.selection.Load(); s != nil {
+		policy, cleanup, err := s.load(ctx)
+		if err == nil {
+			t.Override(policy)
+			h.cleanup = cleanup
+		} else {
+			m.logger.Warn("selection.load.failed", zap.Error(err)) // the config's own policy serves
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held == nil {
+		m.held = make(map[*routing.Table]*heldTable)
+	}
+	m.held[t] = h
+	m.listTables()
+	return func() {
+		m.mu.Lock()
+		delete(m.held, t)
+		m.listTables()
+		cleanup := h.cleanup
+		h.cleanup = nil
+		m.mu.Unlock()
+		if cleanup != nil {
+			cleanup()
+		}
+	}
+}
+
+// listTables has the tables that are held be those that are told of changes. m.mu is held.
+func (m *Market) listTables() {
+	tables := slices.Collect(maps.Keys(m.held))
+	m.tables.Store(&tables)
+}
+
+// Select puts a policy over those of all configs, and keeps it over a restart: a built-in one, or any that Caddy has.
 func (m *Market) Select(s Selection) error {
-	policy, err := s.policy()
+	draft, err := s.draft()
 	if err != nil {
 		return err
 	}
@@ -42,29 +93,97 @@ func (m *Market) Select(s Selection) error {
 	if s.Seller != "" && !m.knows(s.Seller) {
 		return fmt.Errorf("no seller %q is known: every request would be refused", s.Seller)
 	}
-	if _, manual := policy.(*routing.Manual); manual && s.Seller == "" && !m.hasDefault() {
+	if _, manual := draft.(*routing.Manual); manual && s.Seller == "" && !m.hasDefault() {
 		return errors.New("manual wants a seller, as there is no default seller: every request would be refused")
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.selecting.Lock()
+	defer m.selecting.Unlock()
+	over, err := m.loadForAll(s)
+	if err != nil {
+		return err
+	}
 	if err := atomicfile.Bytes(filepath.Join(m.dir, selectionFile), b); err != nil {
+		over.cleanup()
 		return fmt.Errorf("keeping the selection: %w", err)
 	}
 	m.selection.Store(&s)
-	m.override(policy)
+	m.override(over)
 	return nil
 }
 
 // Unselect gives the configs' own policies back.
 func (m *Market) Unselect() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.selecting.Lock()
+	defer m.selecting.Unlock()
 	if err := os.Remove(filepath.Join(m.dir, selectionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the selection: %w", err)
 	}
 	m.selection.Store(nil)
 	m.override(nil)
 	return nil
+}
+
+// loaded are policies that were loaded for tables, each in its config's context.
+type loaded map[*routing.Table]loadedPolicy
+
+type loadedPolicy struct {
+	selection.Policy
+	cleanup func()
+}
+
+func (l loaded) cleanup() {
+	for _, p := range l {
+		p.cleanup()
+	}
+}
+
+// loadForAll loads a policy for each table. m.selecting is held.
+func (m *Market) loadForAll(s Selection) (loaded, error) {
+	m.mu.Lock()
+	held := maps.Clone(m.held)
+	m.mu.Unlock()
+	all := make(loaded, len(held))
+	for t, h := range held {
+		policy, cleanup, err := s.load(h.ctx)
+		if err != nil {
+			all.cleanup()
+			return nil, err
+		}
+		all[t] = loadedPolicy{policy, cleanup}
+	}
+	return all, nil
+}
+
+// override puts policies over those of the tables, and cleans up those that were. m.selecting is held.
+func (m *Market) override(over loaded) {
+	for t, cleanup := range m.exchange(over) {
+		if p, ok := over[t]; ok {
+			t.Override(p.Policy)
+		} else {
+			t.Override(nil)
+		}
+		if cleanup != nil {
+			cleanup()
+		}
+	}
+}
+
+// exchange takes note of what is to clean up what for each table, and gives what was. What was loaded for one that has gone in
+// between is cleaned up.
+func (m *Market) exchange(over loaded) (before map[*routing.Table]func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before = make(map[*routing.Table]func(), len(m.held))
+	for t, h := range m.held {
+		before[t] = h.cleanup
+		h.cleanup = over[t].cleanup
+	}
+	for t, p := range over {
+		if m.held[t] == nil {
+			defer p.cleanup()
+		}
+	}
+	return before
 }
 
 // knows tells whether some config has a seller of that id.
@@ -80,17 +199,30 @@ func (m *Market) hasDefault() bool {
 	})
 }
 
-func (s Selection) policy() (selection.Policy, error) {
+// args are those that the policy would have in a Caddyfile.
+func (s Selection) args() []string {
 	if s.Seller == "" {
-		return routing.NewPolicy(s.Policy)
+		return s.Args
 	}
-	return routing.NewPolicy(s.Policy, s.Seller)
+	return append([]string{s.Seller}, s.Args...)
 }
 
-func (m *Market) override(p selection.Policy) {
-	for _, t := range *m.tables.Load() {
-		t.Override(p)
-	}
+// draft makes the policy without what it needs to serve, to see whether there is such a one and its arguments are right.
+func (s Selection) draft() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }
+
+// load makes the policy as a config would, in a context of its own that cleanup ends.
+func (s Selection) load(ctx caddy.Context) (_ selection.Policy, cleanup func(), err error) {
+	own, cancel := caddy.NewContext(ctx)
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("selection policy %s panicked while it was loaded", s.Policy)
+		}
+		if err != nil {
+			cancel()
+		}
+	}()
+	policy, err := routing.LoadPolicy(own, s.Policy, s.args()...)
+	return policy, cancel, err
 }
 
 // loadSelection takes up the override of an earlier process. One that can't be read must not keep the gateway from serving.
@@ -104,7 +236,7 @@ func (m *Market) loadSelection() {
 		err = json.Unmarshal(b, &s)
 	}
 	if err == nil {
-		_, err = s.policy()
+		_, err = s.draft()
 	}
 	if err != nil {
 		m.logger.Warn("selection.load.failed", zap.Error(err))

@@ -2,7 +2,7 @@
 // authors need, and has no more in it than that.
 //
 // A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
-// it can do beside is told by the small interfaces of this package: Fate, Patience, Present, Ending, Named. Package
+// it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Ending, Named, Health. Package
 // paymenttest holds a method to its promises.
 package payment
 
@@ -45,7 +45,7 @@ const Namespace = "http.tokenbuddy.payment"
 //
 // A method is shared by all sellers and all configs of a process: its calls come from many goroutines, and may come after the
 // config that it was loaded for has gone. Where several instances have one name, the newest is called; Caddy's Cleanup comes
-// after the last call.
+// after the last call, and the context that Provision was given lasts as long.
 type Method interface {
 	Check(q Quote, ceiling money.Micros) error
 	Prepare(ctx context.Context, q Quote) (intent json.RawMessage, err error)
@@ -74,6 +74,12 @@ type Patience interface {
 	Patience(q Quote, intent json.RawMessage) time.Duration
 }
 
+// Deadline is a Method that knows until when money can move for an intent: the end of an authorization, of an invoice. It is
+// shown to the operator. It does no I/O; the zero time says that it is not known.
+type Deadline interface {
+	Deadline(q Quote, intent json.RawMessage) time.Time
+}
+
 // Present is a Method whose proof goes to the seller in headers, beside the body that has it. The headers of HTTP itself and
 // of the purchase protocol can't be set, nor Authorization and Cookie.
 type Present interface {
@@ -86,7 +92,9 @@ type Ending interface {
 	Ended(q Quote, intent json.RawMessage)
 }
 
-// Named is a Method that is known by another name than its module's: one module under several names.
+// Named is a Method that is known by another name than its module's: one module under several names. The name is 1 to 64 letters,
+// digits, '.', '_' or '-'. It is asked for once, after Provision. Where the module's configuration has a member "name", that is what
+// tells two of them apart when the config is checked.
 type Named interface {
 	MethodName() string
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -55,7 +56,7 @@ func (s *till) sold() int {
 func (s *till) want() purchase.Want {
 	return purchase.Want{
 		SellerID: "a", Origin: "https://a.example", BaseURL: "https://a.example", Model: "m",
-		Methods: []purchase.NamedMethod{{Name: "mock", Method: purchase.Mock{}}}, Transport: s,
+		Methods: []purchase.NamedMethod{{Name: "mock", Method: payment.Mock{}}}, Transport: s,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -184,8 +185,8 @@ func TestRefusalsAreTrue(t *testing.T) {
 	midnight := func() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
 	never := func() time.Time { return time.Time{} }
 	human := &fakeMethod{
-		pay:   func(int) (Outcome, error) { return needsHuman, nil },
-		track: func(int) (Outcome, error) { return needsHuman, nil },
+		pay:   func(int) (payment.Outcome, error) { return needsHuman, nil },
+		track: func(int) (payment.Outcome, error) { return needsHuman, nil },
 	}
 	for name, c := range map[string]struct {
 		set   func(*bench)

@@ -19,21 +19,21 @@ import (
 // cashier is a method whose money moves when the seller cashes the proof.
 type cashier struct {
 	fakeMethod
-	fate     func(n int) (Outcome, error)
+	fate     func(n int) (payment.Outcome, error)
 	asked    int
 	patience time.Duration
 	header   http.Header
 	ended    []string
 }
 
-func (m *cashier) Fate(_ context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func (m *cashier) Fate(_ context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++
 	return m.now(q, intent, m.fate, m.asked)
 }
 
-func (m *cashier) Patience(Quote, json.RawMessage) time.Duration { return m.patience }
+func (m *cashier) Patience(payment.Quote, json.RawMessage) time.Duration { return m.patience }
 
 func (m *cashier) Present(proof json.RawMessage) http.Header {
 	if string(proof) != `{"hash":"h"}` {
@@ -42,15 +42,15 @@ func (m *cashier) Present(proof json.RawMessage) http.Header {
 	return m.header
 }
 
-func (m *cashier) Ended(q Quote, _ json.RawMessage) {
+func (m *cashier) Ended(q payment.Quote, _ json.RawMessage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ended = append(m.ended, q.PurchaseID)
 }
 
 // says gives outcomes in turn, the last one again and again.
-func says(o ...Outcome) func(int) (Outcome, error) {
-	return func(n int) (Outcome, error) { return o[min(n, len(o))-1], nil }
+func says(o ...payment.Outcome) func(int) (payment.Outcome, error) {
+	return func(n int) (payment.Outcome, error) { return o[min(n, len(o))-1], nil }
 }
 
 func refusing(times int) func(int) *http.Response {
@@ -67,7 +67,7 @@ func TestFate(t *testing.T) {
 	moved := payment.Outcome{Kind: payment.OutcomeProven}
 	for name, c := range map[string]struct {
 		seller func(int) *http.Response
-		fate   func(int) (Outcome, error)
+		fate   func(int) (payment.Outcome, error)
 		first  time.Duration // how long the first request waits
 		got    error         // what it gets; nil: a token
 		after  time.Duration // until the purchase has ended
@@ -77,14 +77,14 @@ func TestFate(t *testing.T) {
 	}{
 		"the wallet is empty": {refusing(1000), says(payment.Failed(true)), 0, ErrRefused, 0, ledger.Failed, true, false},
 		"the wallet is empty, as is known after a minute": {
-			refusing(1000), says(append(make([]Outcome, 9), payment.Failed(true))...), 4 * time.Second, ErrInDoubt, 5 * time.Minute, ledger.Failed, true, false,
+			refusing(1000), says(append(make([]payment.Outcome, 9), payment.Failed(true))...), 4 * time.Second, ErrInDoubt, 5 * time.Minute, ledger.Failed, true, false,
 		},
 		"the seller was not ready":       {refusing(2), says(payment.Pending()), 2 * time.Second, nil, 0, ledger.Granted, false, false},
 		"the seller has cashed it":       {refusing(1000), says(moved), 4 * time.Second, ErrInDoubt, 25 * time.Minute, ledger.Disputed, false, true},
 		"it has cashed it, and grants":   {refusing(9), says(moved), 4 * time.Second, ErrInDoubt, 5 * time.Minute, ledger.Granted, false, false},
 		"gone, the method can't say why": {refusing(1000), says(payment.Failed(false)), 0, ErrDisputed, 0, ledger.Disputed, false, false},
-		"the rail is away": {refusing(1000), func(int) (Outcome, error) {
-			return Outcome{}, errors.New("no answer")
+		"the rail is away": {refusing(1000), func(int) (payment.Outcome, error) {
+			return payment.Outcome{}, errors.New("no answer")
 		}, 4 * time.Second, ErrInDoubt, giveUpAfter + time.Hour, ledger.Disputed, false, false},
 		"an answer without a token, cashed":     {always(200, `{}`), says(moved), 0, ErrDisputed, 0, ledger.Disputed, false, true},
 		"an answer without a token, not cashed": {always(200, `{}`), says(payment.Failed(true)), 0, ErrRefused, 0, ledger.Failed, true, false},

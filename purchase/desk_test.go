@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -504,7 +505,7 @@ func TestTokensOutliveTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
+		b := &bench{t: t, seller: newSeller(), method: payment.Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		b.seller.delay = 10 * time.Millisecond
 		b.open(l)
 		one := func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD)) }
@@ -563,7 +564,7 @@ func TestEndsInTheLedger(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				b := &bench{t: t, seller: newSeller(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
+				b := &bench{t: t, seller: newSeller(), method: payment.Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 				b.seller.answer = c.answer
 				b.open(l)
 				defer b.desk.Close()

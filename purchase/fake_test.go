@@ -259,38 +259,38 @@ func (j *fakeJournal) reasons() []string {
 
 // fakeMethod is a payment method that tells how often it was asked, and pays as it is told.
 type fakeMethod struct {
-	pay, track func(n int) (Outcome, error)
+	pay, track func(n int) (payment.Outcome, error)
 	check      error
 	intent     string
 	prepare    error
 
 	mu           sync.Mutex
 	paid, traced int
-	quotes       []Quote
+	quotes       []payment.Quote
 }
 
-func (m *fakeMethod) Check(q Quote, ceiling money.Micros) error {
+func (m *fakeMethod) Check(q payment.Quote, ceiling money.Micros) error {
 	if q.AmountMicros > ceiling {
 		return errors.New("too much")
 	}
 	return m.check
 }
 
-func (m *fakeMethod) Prepare(context.Context, Quote) (json.RawMessage, error) {
+func (m *fakeMethod) Prepare(context.Context, payment.Quote) (json.RawMessage, error) {
 	if m.intent != "" || m.prepare != nil {
 		return json.RawMessage(m.intent), m.prepare
 	}
 	return json.RawMessage(`{"nonce":1}`), nil
 }
 
-func (m *fakeMethod) Pay(_ context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func (m *fakeMethod) Pay(_ context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.paid++
 	return m.now(q, intent, m.pay, m.paid)
 }
 
-func (m *fakeMethod) Track(_ context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func (m *fakeMethod) Track(_ context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.traced++
@@ -303,7 +303,7 @@ func (m *fakeMethod) tracked() int {
 	return m.traced
 }
 
-func (m *fakeMethod) now(q Quote, intent json.RawMessage, f func(int) (Outcome, error), n int) (Outcome, error) {
+func (m *fakeMethod) now(q payment.Quote, intent json.RawMessage, f func(int) (payment.Outcome, error), n int) (payment.Outcome, error) {
 	m.quotes = append(m.quotes, q)
 	if !bytes.Equal(intent, []byte(`{"nonce":1}`)) {
 		panic("an intent that was not prepared")
@@ -319,7 +319,7 @@ type bench struct {
 	t       *testing.T
 	seller  *fakeSeller
 	journal *fakeJournal
-	method  Method
+	method  payment.Method
 	terms   Terms
 	itself  bool // the desk knows how to reach the seller of a purchase that was left open
 	desk    *Desk
@@ -330,6 +330,7 @@ type bench struct {
 	lacks    map[Lack]int
 	faults   map[string]int // by method and step
 	braked   money.Micros
+	lost     money.Micros // paid and not granted
 	wasted   money.Micros
 }
 
@@ -341,7 +342,7 @@ var testTerms = Terms{
 func trade(t *testing.T, set func(*bench), f func(*testing.T, *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
+		b := &bench{t: t, seller: newSeller(), journal: newJournal(), method: payment.Mock{}, terms: testTerms, lacks: make(map[Lack]int), faults: make(map[string]int)}
 		if set != nil {
 			set(b)
 		}
@@ -366,6 +367,11 @@ func (b *bench) open(j Journal) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.outcomes = append(b.outcomes, outcome)
+		},
+		PaidNotGranted: func(_ string, paid money.Micros) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.lost += paid
 		},
 		Refused: func(_ string, lack Lack) {
 			b.mu.Lock()

@@ -57,7 +57,7 @@ type guest struct {
 
 // ask calls the newest instance of the method, on a goroutine of its own: it may panic, and it may never come back. There is one
 // call at a time.
-func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration, f func(context.Context, Method) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration, f func(context.Context, payment.Method) (T, error)) (T, error) {
 	var none T
 	if g.busy != nil {
 		select {
@@ -115,8 +115,8 @@ func (g *guest) fault(step, fault string, stack []byte) *GuestError {
 }
 
 // patience is how long a step may take that the method or the seller takes for this payment.
-func (g *guest) patience(ctx context.Context, q Quote, intent json.RawMessage) time.Duration {
-	d, err := ask(ctx, g, "patience", stepTime, func(_ context.Context, m Method) (time.Duration, error) {
+func (g *guest) patience(ctx context.Context, q payment.Quote, intent json.RawMessage) time.Duration {
+	d, err := ask(ctx, g, "patience", stepTime, func(_ context.Context, m payment.Method) (time.Duration, error) {
 		if p, ok := m.(payment.Patience); ok {
 			return p.Patience(q, intent), nil
 		}
@@ -128,9 +128,31 @@ func (g *guest) patience(ctx context.Context, q Quote, intent json.RawMessage) t
 	return min(d, maxPatience)
 }
 
+// deadline is until when money can move for this payment, as far as the method knows.
+func (g *guest) deadline(ctx context.Context, q payment.Quote, intent json.RawMessage) time.Time {
+	select {
+	case <-g.busy:
+	default:
+		if g.busy != nil {
+			return time.Time{} // it has not returned from an earlier call
+		}
+	}
+	intent = bytes.Clone(intent)
+	ends, err := ask(ctx, g, "deadline", stepTime, func(_ context.Context, m payment.Method) (time.Time, error) {
+		if d, ok := m.(payment.Deadline); ok {
+			return d.Deadline(q, intent), nil
+		}
+		return time.Time{}, nil
+	})
+	if err != nil || ends.Year() > 9999 || ends.Year() < 1 {
+		return time.Time{}
+	}
+	return ends.UTC()
+}
+
 // present gives the headers that carry the proof.
 func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header {
-	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m Method) (http.Header, error) {
+	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m payment.Method) (http.Header, error) {
 		if p, ok := m.(payment.Present); ok {
 			return p.Present(proof).Clone(), nil
 		}
@@ -145,7 +167,7 @@ func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header 
 // mostPerDay is what the method may pay on a day; 0: it has no limit of its own. What it does not say for a fault is the least
 // there is: nothing is paid beyond a limit that can't be asked for.
 func (g *guest) mostPerDay(ctx context.Context) money.Micros {
-	most, err := ask(ctx, g, "daily limit", stepTime, func(_ context.Context, m Method) (money.Micros, error) {
+	most, err := ask(ctx, g, "daily limit", stepTime, func(_ context.Context, m payment.Method) (money.Micros, error) {
 		if b, ok := m.(payment.Bounded); ok {
 			return b.MostPerDay(), nil
 		}
@@ -161,8 +183,8 @@ func (g *guest) mostPerDay(ctx context.Context) money.Micros {
 const maxPayee = 128
 
 // payee is whom a quote would pay; empty where that need not be kept.
-func (g *guest) payee(ctx context.Context, q Quote) (string, error) {
-	payee, err := ask(ctx, g, "payee", stepTime, func(_ context.Context, m Method) (string, error) {
+func (g *guest) payee(ctx context.Context, q payment.Quote) (string, error) {
+	payee, err := ask(ctx, g, "payee", stepTime, func(_ context.Context, m payment.Method) (string, error) {
 		if p, ok := m.(payment.Payee); ok {
 			return p.Payee(q), nil
 		}
@@ -183,10 +205,10 @@ func (g *guest) tellsFate() bool {
 }
 
 // ended tells the method that a purchase is over, and waits for nothing.
-func (g *guest) ended(q Quote, intent json.RawMessage) {
+func (g *guest) ended(q payment.Quote, intent json.RawMessage) {
 	told := &guest{desk: g.desk, NamedMethod: g.NamedMethod, busy: g.busy}
 	g.desk.background(func() {
-		_, _ = ask(g.desk.ctx, told, "ended", stepTime, func(_ context.Context, m Method) (struct{}, error) {
+		_, _ = ask(g.desk.ctx, told, "ended", stepTime, func(_ context.Context, m payment.Method) (struct{}, error) {
 			if e, ok := m.(payment.Ending); ok {
 				e.Ended(q, intent)
 			}
@@ -196,15 +218,15 @@ func (g *guest) ended(q Quote, intent json.RawMessage) {
 }
 
 // checked takes what a method says of a payment no further than can be shown.
-func (g *guest) checked(step string, o Outcome) (Outcome, error) {
+func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error) {
 	switch o.Kind {
 	case payment.OutcomeProven:
 		if !json.Valid(o.Proof) {
-			return Outcome{}, g.fault(step, faultProof, nil)
+			return payment.Outcome{}, g.fault(step, faultProof, nil)
 		}
 	case payment.OutcomePending, payment.OutcomeNeedsHuman, payment.OutcomeFailed:
 	default:
-		return Outcome{}, g.fault(step, faultOutcome, nil)
+		return payment.Outcome{}, g.fault(step, faultOutcome, nil)
 	}
 	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
 	o.Link, o.Text, o.Reason = secureLink(o.Link), printable(o.Text, maxText), printable(o.Reason, maxText)

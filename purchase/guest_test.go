@@ -74,25 +74,25 @@ func (u *unruly) count(step string) int {
 	return u.asked[step]
 }
 
-func (u *unruly) Check(Quote, money.Micros) error { return u.behave("check") }
+func (u *unruly) Check(payment.Quote, money.Micros) error { return u.behave("check") }
 
-func (u *unruly) Prepare(context.Context, Quote) (json.RawMessage, error) {
+func (u *unruly) Prepare(context.Context, payment.Quote) (json.RawMessage, error) {
 	return json.RawMessage(`{"nonce":1}`), u.behave("prepare")
 }
 
-func (u *unruly) Pay(context.Context, Quote, json.RawMessage) (Outcome, error) {
+func (u *unruly) Pay(context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
 	return payment.Proven(json.RawMessage(`{"hash":"h"}`)), u.behave("pay")
 }
 
-func (u *unruly) Track(context.Context, Quote, json.RawMessage) (Outcome, error) {
+func (u *unruly) Track(context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
 	return payment.Proven(json.RawMessage(`{"hash":"h"}`)), u.behave("track")
 }
 
-func (u *unruly) Fate(context.Context, Quote, json.RawMessage) (Outcome, error) {
+func (u *unruly) Fate(context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
 	return payment.Pending(), u.behave("fate")
 }
 
-func (u *unruly) Patience(Quote, json.RawMessage) time.Duration {
+func (u *unruly) Patience(payment.Quote, json.RawMessage) time.Duration {
 	_ = u.behave("patience")
 	return 0
 }
@@ -102,7 +102,7 @@ func (u *unruly) Present(json.RawMessage) http.Header {
 	return http.Header{"X-Proof": {"h"}}
 }
 
-func (u *unruly) Ended(Quote, json.RawMessage) { _ = u.behave("ended") }
+func (u *unruly) Ended(payment.Quote, json.RawMessage) { _ = u.behave("ended") }
 
 // A method that panics or exits before it has paid has failed, and nothing is paid; later, the fate of the money is not known,
 // and the doubt names the method. Either way the house stands, and what it says when it panics is not repeated.
@@ -201,7 +201,7 @@ func TestGuestsThatBlock(t *testing.T) {
 				}
 				// The rest of the house lives.
 				other := b.want(1)
-				other.SellerID, other.Methods = "other", []NamedMethod{{"mock", Mock{}}}
+				other.SellerID, other.Methods = "other", []NamedMethod{{"mock", payment.Mock{}}}
 				b.seller.answer = nil
 				b.leaseFor(other).Return(0)
 				begun := time.Now()
@@ -273,10 +273,10 @@ func TestWhatGuestsSay(t *testing.T) {
 		t.Errorf("cut to %q", got)
 	}
 	m := &fakeMethod{
-		pay: func(int) (Outcome, error) {
+		pay: func(int) (payment.Outcome, error) {
 			return payment.NeedsHuman("javascript:alert(1)", "scan\x1b[2J").As("tx\n1"), nil
 		},
-		track: func(int) (Outcome, error) { return payment.Outcome{Kind: 77}, nil },
+		track: func(int) (payment.Outcome, error) { return payment.Outcome{Kind: 77}, nil },
 	}
 	trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
 		b.refusedLease(1, ErrInDoubt)

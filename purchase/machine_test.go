@@ -271,18 +271,18 @@ func TestHangingSeller(t *testing.T) {
 func TestPayments(t *testing.T) {
 	lost := errors.New("lost")
 	proof := json.RawMessage(`{"hash":"h"}`)
-	script := func(o ...any) func(int) (Outcome, error) {
-		return func(n int) (Outcome, error) {
+	script := func(o ...any) func(int) (payment.Outcome, error) {
+		return func(n int) (payment.Outcome, error) {
 			switch v := o[min(n, len(o))-1].(type) {
 			case error:
-				return Outcome{}, v
+				return payment.Outcome{}, v
 			default:
-				return v.(Outcome), nil
+				return v.(payment.Outcome), nil
 			}
 		}
 	}
 	for name, c := range map[string]struct {
-		pay, track func(int) (Outcome, error)
+		pay, track func(int) (payment.Outcome, error)
 		err        error // of the first lease, nil: it gets its token
 		states     string
 		traced     int

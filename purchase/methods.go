@@ -10,18 +10,10 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
-// What payment methods are made of, as this package speaks of it.
-type (
-	Method  = payment.Method
-	Quote   = payment.Quote
-	Outcome = payment.Outcome
-	Mock    = payment.Mock
-)
-
 // NamedMethod is a method with the name that sellers know it by.
 type NamedMethod struct {
 	Name   string
-	Method Method
+	Method payment.Method
 }
 
 // methods are the payment methods that configs have loaded, by name.
@@ -41,7 +33,7 @@ type methodName struct {
 
 // instance is one loaded method.
 type instance struct {
-	method    Method
+	method    payment.Method
 	cleanup   func()
 	calls     int
 	withdrawn bool
@@ -77,7 +69,7 @@ func (ms *methods) of(name string) *methodName {
 
 // use gives the newest instance of a method until release is called: one whose config is in force, else the last one; else the
 // one at hand, that nobody has offered.
-func (ms *methods) use(at NamedMethod) (m Method, release func()) {
+func (ms *methods) use(at NamedMethod) (m payment.Method, release func()) {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	n := ms.of(at.Name)
@@ -135,13 +127,27 @@ func (ms *methods) tidy(name string) {
 	}
 }
 
+// end cleans up a method that nothing uses any more, and does not wait for one that takes its time.
 func (ms *methods) end(name string, cleanup func()) {
-	defer func() {
-		if recover() != nil {
-			ms.fault(name, "cleanup", faultCleanup, debug.Stack())
-		}
+	done := make(chan struct{})
+	go func() {
+		ended := false
+		defer func() {
+			if r := recover(); r != nil || !ended {
+				ms.fault(name, "cleanup", faultCleanup, debug.Stack())
+			}
+			close(done)
+		}()
+		cleanup()
+		ended = true
 	}()
-	cleanup()
+	grace := time.NewTimer(guestGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+	case <-grace.C:
+		ms.fault(name, "cleanup", faultBlocked, nil)
+	}
 }
 
 func (ms *methods) fault(name, step, fault string, stack []byte) {

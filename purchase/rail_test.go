@@ -42,16 +42,16 @@ func (r *rail) cash(purchaseID string) bool {
 // wallet signs what the rail moves. Its intent says until when the signature is good.
 type wallet struct{ *rail }
 
-func (wallet) Check(Quote, money.Micros) error { return nil }
+func (wallet) Check(payment.Quote, money.Micros) error { return nil }
 
-func (wallet) Prepare(context.Context, Quote) (json.RawMessage, error) {
+func (wallet) Prepare(context.Context, payment.Quote) (json.RawMessage, error) {
 	return json.Marshal(time.Now().Add(time.Minute))
 }
 
-func (w wallet) Pay(_ context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func (w wallet) Pay(_ context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	var until time.Time
 	if err := json.Unmarshal(intent, &until); err != nil {
-		return Outcome{}, err
+		return payment.Outcome{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,14 +62,14 @@ func (w wallet) Pay(_ context.Context, q Quote, intent json.RawMessage) (Outcome
 	return payment.Proven(intent), nil
 }
 
-func (w wallet) Track(ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func (w wallet) Track(ctx context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	return w.Pay(ctx, q, intent)
 }
 
-func (w wallet) Fate(_ context.Context, q Quote, intent json.RawMessage) (Outcome, error) {
+func (w wallet) Fate(_ context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
 	var until time.Time
 	if err := json.Unmarshal(intent, &until); err != nil {
-		return Outcome{}, err
+		return payment.Outcome{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

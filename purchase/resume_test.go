@@ -21,13 +21,13 @@ import (
 func leftAt(t *testing.T) map[ledger.PurchaseState]ledger.Purchase {
 	t.Helper()
 	left := make(map[ledger.PurchaseState]ledger.Purchase)
-	human := func(n int) (Outcome, error) {
+	human := func(n int) (payment.Outcome, error) {
 		if n == 1 {
 			return payment.NeedsHuman("https://pay.example", "scan"), nil
 		}
 		return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
 	}
-	m := &fakeMethod{pay: human, track: func(int) (Outcome, error) { return human(2) }}
+	m := &fakeMethod{pay: human, track: func(int) (payment.Outcome, error) { return human(2) }}
 	trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
 		b.refusedLease(1, ErrInDoubt)
 		time.Sleep(time.Minute)
@@ -101,12 +101,12 @@ func TestCrashPoints(t *testing.T) {
 // what has certainly not been paid can be bought anew.
 func TestCrashThenTrouble(t *testing.T) {
 	left := leftAt(t)
-	outcome := func(o Outcome, err error) func(int) (Outcome, error) {
-		return func(int) (Outcome, error) { return o, err }
+	outcome := func(o payment.Outcome, err error) func(int) (payment.Outcome, error) {
+		return func(int) (payment.Outcome, error) { return o, err }
 	}
 	for name, c := range map[string]struct {
 		state  ledger.PurchaseState
-		track  func(int) (Outcome, error)
+		track  func(int) (payment.Outcome, error)
 		seller func(int, asked) *http.Response
 		fail   error                // of every call of the seller
 		over   ledger.PurchaseState // which passes a limit
@@ -119,7 +119,7 @@ func TestCrashThenTrouble(t *testing.T) {
 		"the limits are lower now":        {state: ledger.Prepared, over: ledger.Paying, ends: ledger.Failed, unpaid: true, err: new(LimitError)},
 		"the payment was never reached":   {state: ledger.Paying, track: outcome(payment.Failed(true), nil), ends: ledger.Failed, unpaid: true},
 		"the payment failed, and is gone": {state: ledger.Paying, track: outcome(payment.Failed(false), nil), ends: ledger.Failed},
-		"nobody knows of the payment":     {state: ledger.Paying, track: outcome(Outcome{}, errors.New("lost")), err: ErrTooSlow},
+		"nobody knows of the payment":     {state: ledger.Paying, track: outcome(payment.Outcome{}, errors.New("lost")), err: ErrTooSlow},
 		"the payment is still pending":    {state: ledger.Paying, track: outcome(payment.Pending(), nil), err: ErrTooSlow},
 		"the payment waits for a human":   {state: ledger.NeedsHuman, track: outcome(payment.NeedsHuman("https://pay.example", "scan"), nil), err: ErrInDoubt},
 		"a human has called it off":       {state: ledger.NeedsHuman, track: outcome(payment.Failed(true), nil), ends: ledger.Failed, unpaid: true},

@@ -31,6 +31,7 @@ type shelf struct {
 	newest    *token    // the last one that was bought in this process
 	hung      bool      // the last purchase has kept a request waiting in vain
 	warned    time.Time // when it was last logged that a limit stands in the way
+	payee     bool      // its last purchase wanted somebody else paid than before
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros

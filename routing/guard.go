@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -89,8 +90,11 @@ func (g *guard) trouble(call, reason string, panicked any) {
 		zap.String("policy", g.module), zap.String("call", call), zap.String("reason", reason),
 		zap.String("hint", "the registry's order serves meanwhile"),
 	}
+	if err, ok := panicked.(runtime.Error); ok { // what else it says may not be for the log
+		fields = append(fields, zap.String("panic", plain(err.Error(), 200)))
+	}
 	if panicked != nil {
-		fields = append(fields, zap.String("panic", plain(fmt.Sprint(panicked), 200)), zap.String("stack", plain(string(debug.Stack()), 2000)))
+		fields = append(fields, zap.String("stack", plain(string(debug.Stack()), 2000)))
 	}
 	g.logger.Warn("selection.policy.failed", fields...)
 }

@@ -23,7 +23,7 @@ type Policy interface {
 	//
 	// The request waits for it: it must not block, and after a fifth of a second the gateway goes on without it, in the
 	// registry's order. The same happens where it panics, or gives what it was not given. It is called from many goroutines at
-	// once.
+	// once, and calls may still be on their way when Caddy's Cleanup is.
 	Order(q Query, candidates []Candidate) []Candidate
 }
 

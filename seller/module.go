@@ -1,8 +1,8 @@
 // Package seller is a reference seller: the other side of the protocol that the gateway buys by, as the Caddy handler
 // tokenbuddy_seller. It sells credit, takes inference requests against it, and says what each of them cost.
 //
-// Its model is a toy that answers with a short text of its own, so that the gateway can be tried without an account
-// anywhere. Everything else is meant to be right: purchases are idempotent, tokens are kept as hashes, and no request is
+// What it sells is what an Upstream serves, or a toy that answers with a short text of its own, so that the gateway can be tried
+// without an account anywhere. Everything around it is meant to be right: purchases are idempotent, tokens are kept as hashes, and no request is
 // charged twice. Payment is taken by guest modules (package acceptance); by mock, the default, it takes nothing, and whoever
 // can reach it can take credit from it.
 package seller
@@ -17,7 +17,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance/x402"
@@ -54,6 +56,10 @@ type Seller struct {
 	// Models are what the seller sells. Default: one model, "toy-1", at 0.50 dollars a million tokens in and 2 out.
 	Models []Model `json:"models,omitempty"`
 
+	// Upstream is where the answers come from, instead of the toy: what is sold are its models. Models, Pace, Settlement and
+	// SettlementAt are the toy's, and do not go with it.
+	Upstream *Upstream `json:"upstream,omitempty"`
+
 	// TokenTTL is how long a token serves from its purchase on. Default: 1h; at most a year.
 	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
 
@@ -78,15 +84,20 @@ type Seller struct {
 	SettlementDelay caddy.Duration `json:"settlement_delay,omitempty"`
 
 	// Payment lists the payment methods taken that need no options: "mock", which pays nothing. Default: mock, where
-	// Acceptances are not there either.
+	// Acceptances and AnyInsecurely are not there either.
 	Payment []string `json:"payment,omitempty"`
 
 	// AcceptancesRaw are the payment methods taken that have options, such as x402 and receipt.
 	AcceptancesRaw []json.RawMessage `json:"acceptances,omitempty" caddy:"namespace=http.tokenbuddy.acceptance inline_key=method"`
 
+	// AnyInsecurely lists payment methods, of whatever name, of which any proof is taken: it is not looked at. It is there to
+	// try a payment method that is being written, and holds for buyers on this machine alone.
+	AnyInsecurely []string `json:"payment_any_insecurely,omitempty"`
+
 	// State is a file in which tokens, orders and what has been answered outlive a restart. Bearer tokens are in it
 	// only as hashes, or sealed with what the buyer alone knows. One process at a time may use it. Default: none,
-	// everything is forgotten at the end of the process. Placeholders are resolved when the config is loaded.
+	// everything is forgotten at the end of the process; with Upstream, a file named by the id in the folder tokenbuddy_seller of
+	// Caddy's data directory. Placeholders are resolved when the config is loaded.
 	State string `json:"state,omitempty"`
 
 	name, url string
@@ -95,6 +106,7 @@ type Seller struct {
 	accepted  map[string]acceptance.Acceptance
 	methods   []string // their names, in order
 	books     *Books
+	logger    *zap.Logger
 	pooled    bool // a reference to books is held in the pool
 }
 
@@ -129,6 +141,10 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 	if err := s.resolve(); err != nil {
 		return s.wrong(err)
 	}
+	s.logger = ctx.Logger()
+	if err := s.beside(); err != nil {
+		return s.wrong(err)
+	}
 	s.setDefaults()
 	if err := s.check(); err != nil {
 		return s.wrong(err)
@@ -136,6 +152,11 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 	var err error
 	if s.models, err = index(s.Models); err != nil {
 		return s.wrong(err)
+	}
+	if s.Upstream != nil {
+		if err := s.Upstream.provision(s); err != nil {
+			return s.wrong(fmt.Errorf("upstream: %w", err))
+		}
 	}
 	if err := s.loadAcceptances(ctx); err != nil {
 		return s.wrong(err)
@@ -167,6 +188,9 @@ func (s *Seller) resolve() error {
 		}
 		*f.to = v
 	}
+	if s.state == "" && s.Upstream != nil {
+		s.state = filepath.Join(caddy.AppDataDir(), directive, s.ID+".json")
+	}
 	if s.state == "" {
 		return nil
 	}
@@ -179,7 +203,7 @@ func (s *Seller) setDefaults() {
 	if s.name == "" {
 		s.name = s.ID
 	}
-	if s.Models == nil {
+	if s.Models == nil && s.Upstream == nil {
 		s.Models = []Model{{ID: "toy-1", InputPrice: new(money.USD / 2), OutputPrice: new(2 * money.USD)}}
 	}
 	if s.TokenTTL == 0 {
@@ -197,7 +221,7 @@ func (s *Seller) setDefaults() {
 	if s.SettlementAt == "" {
 		s.SettlementAt = settleAtEnd
 	}
-	if s.Payment == nil && s.AcceptancesRaw == nil {
+	if s.Payment == nil && s.AcceptancesRaw == nil && s.AnyInsecurely == nil {
 		s.Payment = []string{mock}
 	}
 }
@@ -208,6 +232,7 @@ func (s *Seller) wrong(err error) error {
 
 // Cleanup gives the books back. Requests that are still served hold them on their own.
 func (s *Seller) Cleanup() error {
+	s.Upstream.close()
 	if !s.pooled {
 		return nil
 	}
@@ -244,6 +269,10 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	get, post := r.Method == http.MethodGet || r.Method == http.MethodHead, r.Method == http.MethodPost
 	switch e := endpoints[r.URL.Path]; {
 	case get && r.URL.Path == wire.HealthPath:
+		if s.Upstream != nil && !s.Upstream.catalog.well(r.Context()) {
+			refused = unavailable("what this seller sells is away")
+			break
+		}
 		w.WriteHeader(http.StatusOK)
 	case get && r.URL.Path == registryPath:
 		s.serveRegistry(w, r)
@@ -253,7 +282,13 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		refused = s.sell(w, r, s.complete)
 	case post && e != nil:
 		form = e.form
-		refused = s.infer(w, r, e)
+		if s.Upstream != nil {
+			refused = s.resell(w, r)
+		} else {
+			refused = s.infer(w, r, e)
+		}
+	case s.Upstream != nil && keptResponse(r):
+		refused = &refusal{status: http.StatusNotFound, code: "not_found", message: "this seller keeps no responses to look at"}
 	default:
 		return next.ServeHTTP(w, r)
 	}
@@ -261,6 +296,12 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		refused.write(w, form)
 	}
 	return nil
+}
+
+// keptResponse tells whether a request is about a response that an upstream may have kept: it would be anybody's.
+func keptResponse(r *http.Request) bool {
+	_, _, ok := dialect.StoredResponse(r.Method, r.URL.Path)
+	return ok
 }
 
 var (

@@ -1,0 +1,167 @@
+package seller
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// upstreamAsks are a request for each API: %s is where stream stands.
+var upstreamAsks = []struct {
+	path, body string
+	streams    bool
+	billed     money.Micros // at 1 dollar in, 2 out and 0.10 cached
+}{
+	{"/v1/chat/completions", `{"requestId":"r-1", "model" : "ours",%s"messages":[{"role":"user","content":"h\u0065y"}]}`, true, 740},
+	{"/v1/completions", `{"model":"ours",%s"prompt":"hey","requestId":"r-1"}`, true, 740},
+	{"/v1/responses", `{"model":"ours",%s"input":"hey", "requestId": "r-1"}`, true, 740},
+	{"/v1/messages", `{"requestId":"r-1","model":"ours",%s"max_tokens":99,"messages":[{"role":"user","content":"hey"}]}`, true, 740},
+	{"/v1/messages/count_tokens", `{"requestId":"r-1","model":"ours",%s"messages":[{"role":"user","content":"hey"}]}`, false, 0},
+	{"/v1/embeddings", `{"requestId":"r-1","model":"ours",%s"input":"hey"}`, false, 1000},
+}
+
+// resold is a seller of an upstream; lines are the inside of the upstream's block.
+func resold(t testing.TB, u *standIn, lines string) *Seller {
+	t.Helper()
+	s, err := provision(t, strings.NewReplacer("/", "-", "#", "-", ",", "").Replace(t.Name()),
+		"state "+t.TempDir()+"/books.json\nupstream "+u.URL+"/v1 {\n"+lines+"\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// purchase buys credit for the model ours.
+func purchase(t testing.TB, s *Seller, id string, amount money.Micros) string {
+	t.Helper()
+	create := fmt.Sprintf(`{"purchaseId":%q,"modelId":"ours","paymentMethod":"mock","amountMicros":%d}`, id, amount)
+	w := post(t, s, wire.PurchaseCreatePath, create, "Idempotency-Key", id)
+	var o wire.Order
+	if w.Code != 200 || wire.Decode(w.Body.Bytes(), &o) != nil {
+		t.Fatalf("create: %d %s", w.Code, w.Body)
+	}
+	w = post(t, s, wire.PurchaseCompletePath, completeBody(id, o.OrderID), "Idempotency-Key", id)
+	var g wire.Grant
+	if w.Code != 200 || wire.Decode(w.Body.Bytes(), &g) != nil {
+		t.Fatalf("complete: %d %s", w.Code, w.Body)
+	}
+	return "Bearer " + g.AccessToken
+}
+
+func TestUpstream(t *testing.T) {
+	for _, kind := range []struct{ name, key, lines string }{
+		{"desk", "", "no_key"},
+		{"provider", "sk-of-the-seller", "api_key sk-of-the-seller"},
+		{"other header", "sk-of-the-seller", "api_key sk-of-the-seller\nauth_header x-api-key\nheader x-team a"},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			u := newStandIn(t, kind.key, "theirs", "another")
+			s := resold(t, u, kind.lines+"\nmodel ours as theirs\nprice ours 1 2 0.10")
+			token := purchase(t, s, "p", money.USD)
+			balance := money.USD
+			for _, a := range upstreamAsks {
+				for _, stream := range []string{"", `"stream":true,`, `"stream":true,"stream_options":{"include_usage":true},`} {
+					if stream != "" && !a.streams || strings.Contains(stream, "options") && !strings.Contains(a.path, "completions") {
+						continue
+					}
+					asked := fmt.Sprintf(a.body, stream)
+					w := post(t, s, a.path+"?beta=true", asked, "Authorization", token, "Anthropic-Version", "2023-06-01", "Cookie", "c", "X-Forwarded-For", "192.0.2.1")
+					if w.Code != 200 {
+						t.Fatalf("%s: %d %s", asked, w.Code, w.Body)
+					}
+					want := wholes[a.path]
+					got := w.Body.String()
+					settled, inHeader, err := wire.SettlementFromHeader(w.Header())
+					if stream != "" {
+						want = streamOf(a.path, strings.Contains(stream, "options"))
+						var event string
+						got, event, _ = strings.Cut(got, "event: tokenbuddy.settlement\n")
+						settled, err = wire.ParseSettlement([]byte(strings.TrimSuffix(strings.TrimPrefix(event, "data: "), "\n\n")))
+					}
+					if got != want {
+						t.Errorf("%s: the answer is\n%s\nwant\n%s", asked, got, want)
+					}
+					if err != nil || inHeader == (stream != "") {
+						t.Fatalf("%s: settlement %v, in the headers: %v", asked, err, inHeader)
+					}
+					balance -= a.billed
+					if *settled.BilledMicros != a.billed || *settled.BalanceMicros != balance || stream != "" && settled.RequestID != "r-1" {
+						t.Errorf("%s: %d billed, %d left, of %s; want %d and %d", asked, *settled.BilledMicros, *settled.BalanceMicros, settled.RequestID, a.billed, balance)
+					}
+					if a.billed == 740 && (*settled.PromptTokens != usedPrompt || *settled.CompletionTokens != usedCompletion || *settled.CacheReadTokens != usedCached) {
+						t.Errorf("%s: the settlement says %+v", asked, settled)
+					}
+					if w.Header().Get("Openai-Organization") != "" {
+						t.Error("the account's organization is told")
+					}
+					path, body, header := u.last()
+					plain := strings.NewReplacer(`"requestId":"r-1",`, "", `,"requestId":"r-1"`, "", `, "requestId": "r-1"`, "", `"ours"`, `"theirs"`).Replace(asked)
+					if ask := `"stream_options":{"include_usage":true},`; strings.Contains(a.path, "completions") && stream == `"stream":true,` {
+						plain = "{" + ask + plain[1:]
+					}
+					if body != plain || path != a.path+"?beta=true" {
+						t.Errorf("%s: the upstream got %s\n%s, want\n%s", asked, path, body, plain)
+					}
+					for name := range header {
+						switch name {
+						case "Accept-Encoding", "Content-Type", "Content-Length", "Anthropic-Version", "Idempotency-Key", "Authorization", "X-Api-Key", "X-Team":
+						default:
+							t.Errorf("%s: the upstream got %s", asked, name)
+						}
+					}
+				}
+			}
+			if r := s.books.Report(); r.Tokens[0].BalanceMicros != balance {
+				t.Errorf("%d left, want %d", r.Tokens[0].BalanceMicros, balance)
+			}
+		})
+	}
+}
+
+func TestUpstreamRefusals(t *testing.T) {
+	u := newStandIn(t, "", "theirs")
+	s := resold(t, u, "no_key\nprotocols chat_completions responses\nmodel ours as theirs\nprice ours 1 2")
+	rich, poor := purchase(t, s, "p", money.USD), purchase(t, s, "q", 1000)
+	chat := `{"model":"ours","messages":[{"role":"user","content":"hey"}]%s}`
+	for _, c := range []struct {
+		name, path, body, token, code string
+		status                        int
+	}{
+		{"no token", "/v1/chat/completions", fmt.Sprintf(chat, ""), "Bearer x", "invalid_api_key", 401},
+		{"too little", "/v1/chat/completions", fmt.Sprintf(chat, ""), poor, "insufficient_funds", 402},
+		{"enough for less", "/v1/chat/completions", fmt.Sprintf(chat, `,"max_tokens":100`), poor, "", 200},
+		{"another model", "/v1/chat/completions", `{"model":"theirs","messages":[]}`, rich, "model_not_found", 404},
+		{"another API", "/v1/embeddings", `{"model":"ours","input":"x"}`, rich, "not_found", 404},
+		{"more models", "/v1/chat/completions", fmt.Sprintf(chat, `,"models":["dear"]`), rich, "invalid_request_error", 400},
+		{"twice", "/v1/chat/completions", fmt.Sprintf(chat, `,"model":"dear"`), rich, "invalid_request_error", 400},
+		{"a dear tier", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"priority"`), rich, "invalid_request_error", 400},
+		{"the default tier", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"auto"`), rich, "", 200},
+		{"hosted tools", "/v1/responses", `{"model":"ours","input":"x","tools":[{"type":"web_search"}]}`, rich, "invalid_request_error", 400},
+		{"background", "/v1/responses", `{"model":"ours","input":"x","background":true}`, rich, "invalid_request_error", 400},
+		{"no JSON", "/v1/responses", `{`, rich, "invalid_request_error", 400},
+		{"no time", "/v1/chat/completions", fmt.Sprintf(chat, ""), rich, "deadline_exceeded", 504},
+		{"too large", "/v1/chat/completions", strings.Repeat(" ", maxUpstreamBody+1), rich, "request_too_large", 413},
+	} {
+		deadline := "60000"
+		if c.status == 504 {
+			deadline = "0"
+		}
+		before := u.asked()
+		w := post(t, s, c.path, c.body, "Authorization", c.token, wire.HeaderDeadline, deadline)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.code) {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		if asked := u.asked() > before; asked != (c.status == 200) {
+			t.Errorf("%s: the upstream was asked: %v", c.name, asked)
+		}
+		if c.status == 402 && w.Header().Get(wire.HeaderPrefix+"Balance-Micros") != "1000" {
+			t.Errorf("%s: %v", c.name, w.Header())
+		}
+	}
+	if memory.total != 0 || len(memory.held) != 0 {
+		t.Errorf("%d bytes are held for nothing", memory.total)
+	}
+}
