@@ -75,16 +75,7 @@ func TestMemoryOfOneMember(t *testing.T) {
 					})
 				}
 			}
-			var took []time.Duration
-			for end := time.Now().Add(lasts); time.Now().Before(end); {
-				begun := time.Now()
-				a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-ada-key")
-				took = append(took, time.Since(begun))
-				if a.StatusCode != http.StatusOK {
-					t.Fatalf("another member's request: status %d: %s", a.StatusCode, a.body)
-				}
-				<-time.After(10 * time.Millisecond)
-			}
+			p99, n := otherMember(t, s, lasts)
 			// A large request of hers finds room too.
 			a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", `"x":"`+strings.Repeat("x", 12<<20)+`",`), "Authorization", "Bearer sk-ada-key")
 			if a.StatusCode != http.StatusOK {
@@ -92,10 +83,9 @@ func TestMemoryOfOneMember(t *testing.T) {
 			}
 			close(stop)
 			all.Wait()
-			slices.Sort(took)
-			p99 := took[len(took)*99/100]
-			t.Logf("%d requests of another member, p99 %s; at most %d MiB in memory", len(took), p99, s.peakMemory()>>20)
-			if p99 > 100*time.Millisecond && os.Getenv("TOKENBUDDY_CHAOS") != "" && !raced {
+			quiet, _ := otherMember(t, s, lasts/2) // a machine that has other work to do is slow without any attack
+			t.Logf("%d requests of another member, p99 %s, %s after the attack; at most %d MiB in memory", n, p99, quiet, s.peakMemory()>>20)
+			if p99 > max(100*time.Millisecond, 2*quiet) && os.Getenv("TOKENBUDDY_CHAOS") != "" && !raced {
 				t.Errorf("another member waits: p99 is %s", p99)
 			}
 		})
@@ -104,4 +94,21 @@ func TestMemoryOfOneMember(t *testing.T) {
 		t.Errorf("the process grew to %d MiB", peak>>20)
 	}
 	s.verify()
+}
+
+// otherMember has another member ask for a while, one request after the other, and gives how long nearly all took, and their number.
+func otherMember(t *testing.T, s *stage, lasts time.Duration) (p99 time.Duration, n int) {
+	t.Helper()
+	var took []time.Duration
+	for end := time.Now().Add(lasts); time.Now().Before(end); {
+		begun := time.Now()
+		a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-ada-key")
+		took = append(took, time.Since(begun))
+		if a.StatusCode != http.StatusOK {
+			t.Fatalf("another member's request: status %d: %s", a.StatusCode, a.body)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100], len(took)
 }
