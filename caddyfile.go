@@ -47,6 +47,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			daily_limit   <usd>
 //			session_limit <usd>
 //			seller_limit  <usd>
+//			approve       above <usd>|first
 //		}
 //		prewarm {
 //			models   <model...>

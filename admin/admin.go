@@ -35,6 +35,7 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/status":           {http.MethodGet: status},
 		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: forgive},
 		"/tokenbuddy/registry":         {http.MethodPost: refresh},
+		"/tokenbuddy/purchases":        {http.MethodGet: purchaseList, http.MethodPost: orderPurchase},
 		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
 		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
 		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},

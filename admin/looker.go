@@ -17,6 +17,8 @@ var (
 		"Credit left at a seller, in millionths of a US dollar.", []string{"seller"}, nil)
 	adjustmentMicros = prometheus.NewDesc("tokenbuddy_adjustment_micros",
 		"What balances that a seller reported have taken beyond what requests explain, in millionths of a US dollar; below zero: given.", []string{"seller"}, nil)
+	walletMicros = prometheus.NewDesc("tokenbuddy_wallet_micros",
+		"What was in a payment method's wallet when it was last looked, in millionths of a US dollar.", []string{"method", "network"}, nil)
 	circuitState = prometheus.NewDesc("tokenbuddy_circuit_state",
 		"A seller's circuit: 0 closed, 1 half open, 2 open.", []string{"seller"}, nil)
 	prewarmEntries = prometheus.NewDesc("tokenbuddy_prewarm_entries",
@@ -33,6 +35,7 @@ var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routin
 func (looker) Describe(ch chan<- *prometheus.Desc) {
 	ch <- creditMicros
 	ch <- adjustmentMicros
+	ch <- walletMicros
 	ch <- circuitState
 	ch <- prewarmEntries
 	ch <- registrySellers
@@ -46,7 +49,13 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 	circuits := make(map[string]float64)
 	warm := make(map[string]float64)
 	count, age, registries := 0, 0.0, 0
+	wallets := make(map[[2]string]float64)
 	for _, m := range market.All() {
+		for _, p := range m.Desk.LastPayments() {
+			if p.BalanceMicros != nil {
+				wallets[[2]string{p.Method, p.Network}] = float64(*p.BalanceMicros)
+			}
+		}
 		accounts, err := m.Ledger.Accounts()
 		if err != nil {
 			continue // a ledger that has failed says so in the status and the log
@@ -73,6 +82,9 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 				age = max(age, float64(*r.AgeSeconds))
 			}
 		}
+	}
+	for of, micros := range wallets {
+		ch <- prometheus.MustNewConstMetric(walletMicros, prometheus.GaugeValue, micros, of[0], of[1])
 	}
 	for seller, state := range circuits {
 		ch <- prometheus.MustNewConstMetric(circuitState, prometheus.GaugeValue, state, seller)

@@ -55,6 +55,9 @@ var (
 	refusedPurchases = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "purchases_refused_total", Help: "Requests that got no token, by what they wanted for.",
 	}, []string{"seller", "lacks"})
+	paidNotGranted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "purchases_paid_not_granted_total", Help: "Purchases that were paid, as their payment method knows, and have brought no token.",
+	}, []string{"seller"})
 	brakes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "purchase_brakes_total", Help: "How often a seller that took and did not serve was to get no more money.",
 	}, []string{"seller"})
@@ -74,7 +77,7 @@ var (
 func RegisterMetrics(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
 		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted,
-		disputed, refusedPurchases, brakes, methodFaults, policyFaults, ledgerCommit,
+		disputed, refusedPurchases, paidNotGranted, brakes, methodFaults, policyFaults, ledgerCommit,
 		looker{},
 	} {
 		var already prometheus.AlreadyRegisteredError
@@ -166,6 +169,7 @@ var Purchases = purchase.Observer{
 			purchased.WithLabelValues(sellers.limited(seller)).Add(float64(credit))
 		}
 	},
+	PaidNotGranted: func(seller string, _ money.Micros) { paidNotGranted.WithLabelValues(sellers.limited(seller)).Inc() },
 	Refused: func(seller string, lack purchase.Lack) {
 		refusedPurchases.WithLabelValues(sellers.limited(seller), string(lack)).Inc()
 	},

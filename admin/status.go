@@ -20,7 +20,9 @@ type Status struct {
 	// Registries lists them all where sites of one ledger use more than one.
 	Registries []routing.RegistryStatus `json:"registries,omitempty"`
 	Credit     purchase.Credit          `json:"credit"`
-	Ledger     LedgerStatus             `json:"ledger"`
+	// Payments are how the wallets of the payment methods stand, of those that can tell.
+	Payments []purchase.PaymentStanding `json:"payments"`
+	Ledger   LedgerStatus               `json:"ledger"`
 	// Losses are by seller what has become of credit beside the requests that it has served, since the ledger began.
 	Losses map[string]ledger.Losses `json:"losses,omitempty"`
 	// Unpriced are models of which a seller says no price, the first of them: nobody knows what they cost before they are asked.
@@ -57,7 +59,7 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	s := Status{
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
-		Credit: m.Desk.Credit(),
+		Credit: m.Desk.Credit(), Payments: m.Desk.Payments(r.Context()),
 		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,

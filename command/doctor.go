@@ -121,6 +121,7 @@ func (d *diagnosis) look(ctx context.Context, from *source) books {
 		return nil
 	}
 	d.gateway(&status)
+	d.disputed(ctx, g.purchases)
 	return g
 }
 

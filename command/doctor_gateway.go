@@ -29,6 +29,9 @@ func (d *diagnosis) gateway(status *admin.Status) {
 	for _, s := range status.Credit.Sellers {
 		d.seller(&s)
 	}
+	for _, p := range status.Payments {
+		d.payment(&p, status.Credit.AmountMicros)
+	}
 	for _, id := range slices.Sorted(maps.Keys(status.Losses)) {
 		d.losses(shown(id), status.Losses[id])
 	}
@@ -100,12 +103,24 @@ func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 
 func (d *diagnosis) seller(s *purchase.SellerCredit) {
 	id := shown(s.SellerID)
-	if s.NoMoreMoney {
+	switch {
+	case s.NoMoreMoney && s.LostMicros == 0:
+		d.wrong(fmt.Sprintf("Seller %s gets no more money: it was paid for a token that it has not granted.", id),
+			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
+	case s.NoMoreMoney:
 		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served next to nothing, and %s dollars of them are lost.", id, s.LostMicros),
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	}
+	if s.PayeeChanged {
+		d.wrong(fmt.Sprintf("Seller %s wants somebody else paid than before: nothing is bought there.", id),
+			"Ask the seller, by another way than its own pages. If it is right, name the new payee in the payment subdirective.")
+	}
 	d.unconfirmed(id, s.UnconfirmedMicros)
 	if s.Open == nil || s.Open.Doubt == "" {
+		return
+	}
+	if s.Open.Awaits {
+		d.awaiting(s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.UpdatedAt, s.Open.Hint)
 		return
 	}
 	todo := "It goes on by itself, with the same key, and is not paid twice; nothing else is bought there meanwhile."
@@ -115,7 +130,11 @@ func (d *diagnosis) seller(s *purchase.SellerCredit) {
 	if s.Open.Link != "" {
 		todo += " " + s.Open.Link
 	}
-	d.wrong(fmt.Sprintf("Purchase %s of %s dollars at seller %s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.Doubt), todo)
+	what := fmt.Sprintf("Purchase %s of %s dollars at seller %s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.Doubt)
+	if waited := time.Since(s.Open.UpdatedAt); s.Open.State == string(ledger.NeedsHuman) && waited >= humanWaited {
+		what += fmt.Sprintf(", for %s", waited.Round(time.Minute))
+	}
+	d.wrong(what, todo)
 }
 
 // losses tells what a seller has taken that nobody was served for.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -38,6 +39,9 @@ func (d *diagnosis) closed(ctx context.Context, l *ledger.Ledger, from *source) 
 	for _, p := range l.OpenPurchases() {
 		d.purchase(&p)
 	}
+	d.disputed(ctx, func(ctx context.Context, q ledger.PurchaseQuery) ([]admin.Purchase, error) {
+		return purchasesOf(ctx, l, q)
+	})
 	losses, _ := l.Losses(ctx) // where it fails, so has what stands above
 	for _, s := range sellers {
 		d.unconfirmed(shown(s.SellerID), s.UnconfirmedMicros)
@@ -50,6 +54,12 @@ func (d *diagnosis) purchase(p *ledger.Purchase) {
 	what := fmt.Sprintf("Purchase %s of %s dollars at seller %s, begun on %s, is %s", p.ID, cmp.Or(p.AmountMicros, p.AskedMicros), shown(p.Seller),
 		p.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC"), p.State)
 	switch p.State {
+	case ledger.Prepared:
+		if p.Awaits {
+			d.awaiting(p.ID, p.AmountMicros, shown(p.Seller), p.UpdatedAt, "Start the gateway, then approve it, or cancel: caddy tokenbuddy purchases approve "+p.ID)
+			return
+		}
+		d.note(what+": no money has left.", "It goes on, or is given up, when the gateway runs.")
 	case ledger.NeedsHuman:
 		d.wrong(what+": it waits for a human.", "Start the gateway; its doctor then says where and how to help it on.")
 	case ledger.Paying, ledger.Proven, ledger.Completing:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
 // Agree says what two sites that share a ledger may not say differently, as what is counted and known there is one: their limits
@@ -31,6 +32,9 @@ func (s *Settings) Agree(other *Settings) error {
 	if a.ExpiryMargin != b.ExpiryMargin {
 		return differ("limits", "purchase expiry_margin", a.ExpiryMargin.String(), b.ExpiryMargin.String())
 	}
+	if a.ApproveFrom != b.ApproveFrom || a.ApproveFirst != b.ApproveFirst {
+		return differ("limits", "purchase approve", approved(a), approved(b))
+	}
 	if a != b {
 		return fmt.Errorf("the limits: give their purchase blocks the same values")
 	}
@@ -51,6 +55,19 @@ func (s *Settings) Agree(other *Settings) error {
 
 func differ(what, word, a, b string) error {
 	return fmt.Errorf("the %s: %s is %s at one and %s at the other; give both the same", what, word, a, b)
+}
+
+// approved is what purchases are approved by a human.
+func approved(t purchase.Terms) string {
+	switch {
+	case t.ApproveFrom > 0 && t.ApproveFirst:
+		return "first, and above " + dollars(t.ApproveFrom-1)
+	case t.ApproveFrom > 0:
+		return "above " + dollars(t.ApproveFrom-1)
+	case t.ApproveFirst:
+		return "first"
+	}
+	return "not there"
 }
 
 func dollars(m money.Micros) string {

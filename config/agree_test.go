@@ -14,6 +14,8 @@ func TestAgree(t *testing.T) {
 		{"daily_limit", `"affinity":0`, `"purchase":{"daily_limit":"0.5"}`, "the limits: purchase daily_limit is $50.00 at one and $0.50 at the other; give both the same"},
 		{"session_limit", `"affinity":0`, `"purchase":{"session_limit":"9"}`, "the limits: purchase session_limit is no limit at one and $9.00 at the other; give both the same"},
 		{"expiry_margin", `"affinity":0`, `"purchase":{"expiry_margin":"2m"}`, "the limits: purchase expiry_margin is 1m0s at one and 2m0s at the other; give both the same"},
+		{"approve", `"purchase":{"approve":{"above":"10"}}`, `"purchase":{"approve":{"first":true}}`, "the limits: purchase approve is above $10.00 at one and first at the other; give both the same"},
+		{"approve, and not", `"affinity":0`, `"purchase":{"approve":{"above":"0","first":true}}`, "the limits: purchase approve is not there at one and first, and above $0.00 at the other; give both the same"},
 		{"key", `"ledger":{"key":"hunter2hunter2"}`, `"affinity":0`, "its key: give their ledger blocks the same key"},
 		{"cooldown", `"failover":{"cooldown":"10s"}`, `"affinity":0`, "the cooldown: failover cooldown is 10s at one and 30s at the other; give both the same"},
 		{"other time-outs", `"failover":{"deadline":"10s","retries":0}`, `"affinity":0`, ""},

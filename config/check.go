@@ -99,10 +99,8 @@ func (c *Config) checkManual(policy string) error {
 	var said struct {
 		Seller string `json:"seller"`
 	}
-	if c.Registry != nil || policy != "manual" || json.Unmarshal(c.SelectionRaw, &said) != nil || said.Seller == "" {
-		return nil
-	}
-	if c.pins(said.Seller) {
+	_ = json.Unmarshal(c.SelectionRaw, &said) // the policy says itself what it can't read
+	if c.Registry != nil || policy != "manual" || said.Seller == "" || c.pins(said.Seller) {
 		return nil
 	}
 	return fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", said.Seller)
@@ -154,7 +152,18 @@ func (p *PurchaseConfig) check() error {
 		at("daily_limit", checkMoney(p.DailyLimit)),
 		at("session_limit", checkMoney(p.SessionLimit)),
 		at("seller_limit", checkMoney(p.SellerLimit)),
+		at("approve", p.Approve.check()),
 	)
+}
+
+func (a *ApproveConfig) check() error {
+	if a != nil && a.Above == "" && !a.First {
+		return errors.New("expected above and an amount in US dollars, or first")
+	}
+	if a == nil {
+		return nil
+	}
+	return checkMoney(a.Above)
 }
 
 func (p *PrewarmConfig) check() error {

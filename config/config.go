@@ -187,6 +187,18 @@ type PurchaseConfig struct {
 
 	// US dollars that may be spent on purchases at one seller in one UTC day, over restarts. Default: no limit.
 	SellerLimit string `json:"seller_limit,omitempty"`
+
+	// Which purchases wait for an operator's word before they are paid (caddy tokenbuddy purchases approve). Default: none.
+	Approve *ApproveConfig `json:"approve,omitempty"`
+}
+
+// ApproveConfig says which purchases wait for an operator's word. Requests do not wait for one. At least one of its fields is set.
+type ApproveConfig struct {
+	// Those of more than so many US dollars; "0": all.
+	Above string `json:"above,omitempty"`
+
+	// Those at a seller, by id and address, that has never granted a token.
+	First bool `json:"first,omitempty"`
 }
 
 // PrewarmConfig says what is kept warm off the request path.

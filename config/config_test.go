@@ -107,6 +107,9 @@ func TestCheck(t *testing.T) {
 		{with(`"purchase":{"amount":"0.0"}`), `purchase amount: "0.0" is nothing: expected more than 0`},
 		{with(`"purchase":{"rebuy_below":"0.0000001"}`), `purchase rebuy_below: "0.0000001" is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10`},
 		{with(`"purchase":{"seller_limit":"-1"}`), `purchase seller_limit: "-1" is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10`},
+		{with(`"purchase":{"approve":{}}`), "purchase approve: expected above and an amount in US dollars, or first"},
+		{with(`"purchase":{"approve":{"above":"-1"}}`), `purchase approve: "-1" is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10`},
+		{with(`"purchase":{"approve":{"above":"0","first":true}}`), ""},
 		{with(`"purchase":{"expiry_margin":-1}`), "purchase expiry_margin: -1ns is out of range: expected more than 0 and at most a year"},
 		{with(`"prewarm":{}`), ""},
 		{with(`"prewarm":{"off":true}`), ""},
@@ -209,14 +212,14 @@ func TestSettings(t *testing.T) {
 		],
 		"seller_networks": ["10.1.2.3/8", "::ffff:192.168.0.0/112"],
 		"default_seller": "b", "model_aliases": {"x": "y"}, "payments": [{"method": "mock"}],
-		"purchase": {"amount": "2.5", "rebuy_below": "0", "expiry_margin": 0, "daily_limit": "0", "session_limit": "0", "seller_limit": "0"},
+		"purchase": {"amount": "2.5", "rebuy_below": "0", "expiry_margin": 0, "daily_limit": "0", "session_limit": "0", "seller_limit": "0", "approve": {"above": "2.50", "first": true}},
 		"failover": {"connect": "1s", "deadline": "2s", "unstreamed_deadline": "3s", "attempt_deadline": "5s", "idle_timeout": "4s", "max_attempts": 5},
 		"members": [{"name": "alice", "key": "{env.TB_TEST_KEY}", "models": ["m*"]}], "member_from": "{http.auth.user.id}",
 		"ledger": {"dir": "/some/where", "key": "{file.`+file+`}"}, "max_body": 7000}`)
 	if got, want := *s.Registry, (Registry{"https://r.example", 90 * time.Second, 2 * time.Second, 100}); got != want {
 		t.Errorf("registry %+v, want %+v", got, want)
 	}
-	if want := (purchase.Terms{Amount: 2_500_000}); s.Terms != want {
+	if want := (purchase.Terms{Amount: 2_500_000, ApproveFrom: 2_500_001, ApproveFirst: true}); s.Terms != want {
 		t.Errorf("terms %+v, want %+v", s.Terms, want)
 	}
 	if want := (Failover{time.Second, routing.Deadlines{Stream: 2 * time.Second, Unstreamed: 3 * time.Second, Attempt: 5 * time.Second}, 4 * time.Second, 5, 1, 30 * time.Second}); s.Failover != want {

@@ -141,6 +141,16 @@ func (p *PurchaseConfig) terms() (purchase.Terms, error) {
 		}
 		*usd.to = amount
 	}
+	if a := p.Approve; a != nil {
+		if a.Above != "" {
+			above, err := money.Parse(a.Above)
+			if err != nil {
+				return t, at("approve", err)
+			}
+			t.ApproveFrom = above + 1
+		}
+		t.ApproveFirst = a.First
+	}
 	if p.ExpiryMargin != nil {
 		t.ExpiryMargin = time.Duration(*p.ExpiryMargin)
 		return t, nil

@@ -143,7 +143,7 @@ func (f *facts) place(object bool) (p place, owner int8) {
 		return partPlace, 0
 	case turnPlace, partPlace:
 		switch string(f.key) {
-		case "content", "output", "images", "reasoning_details", "thinking_blocks", "summary":
+		case "content", "output", "images", "reasoning_details", "thinking_blocks", "summary", "tool_calls", "extra_content", "google":
 			if object {
 				return partPlace, 0
 			}
@@ -327,7 +327,7 @@ func (f *facts) typeOf(part, in *frame, value []byte) {
 	if k := partKinds[string(value)]; k != otherKind {
 		part.kind = k
 	}
-	f.sealed = f.sealed || part.kind == itemKind || string(value) == "redacted_thinking"
+	f.sealed = f.sealed || part.kind == itemKind || string(value) == "redacted_thinking" || string(value) == "reasoning.encrypted"
 }
 
 // promptTokens is the most that the prompt of a body of this size is taken to be.

@@ -221,6 +221,9 @@ func TestSealed(t *testing.T) {
 		{messagesPath, `"messages":[{"role":"assistant","content":[{"type":"redacted_thinking","data":"EqQ"}]}]`, true},
 		{messagesPath, `"messages":[{"role":"user","content":"signature encrypted_content"}]`, false},
 		{messagesPath, `"messages":[{"role":"user","content":[{"type":"tool_use","input":{"signature":"x"}}]}]`, false},
+		{chatPath, `"messages":[{"role":"assistant","content":"x","reasoning_details":[{"type":"reasoning.encrypted","data":"EqQ"}]}]`, true},
+		{chatPath, `"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"signature\":1}"}}]}]`, false},
+		{chatPath, `"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"EqQ"}}}]}]`, true},
 		{chatPath, `"messages":[{"role":"assistant","content":"x","reasoning_details":[{"type":"reasoning.text","text":"x","signature":"EqQ"}]}]`, true},
 	} {
 		r, refusal := Lookup(test.path).Scan([]byte(`{"model":"m",` + test.members + `}`))

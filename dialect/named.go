@@ -158,3 +158,23 @@ func (e *Endpoint) AskUsage(r *Request, body []byte) (edit Edit, ok bool) {
 	}
 	return Edit{at.start + 1, at.start + 1, []byte(`"include_usage":true,`)}, true
 }
+
+// WithoutRequestID gives the edit that takes the member requestId out, for a provider that knows nothing of it; everything else
+// stays as it is. It is not ok where there is none.
+func (r *Request) WithoutRequestID(body []byte) (edit Edit, ok bool) {
+	at := r.requestID
+	if at == (span{}) {
+		return Edit{}, false
+	}
+	if i := space(body, at.end); body[i] == ',' {
+		return Edit{Start: at.start, End: i + 1}, true
+	}
+	start := at.start - 1 // the last member: the comma before it goes
+	for body[start] != ',' && body[start] != '{' {
+		start--
+	}
+	if body[start] == '{' {
+		start++ // it stands alone
+	}
+	return Edit{Start: start, End: at.end}, true
+}

@@ -42,6 +42,7 @@ type Request struct {
 
 	system, turns        span // the members that Opening reads
 	streamOptions, usage span // stream_options, and the include_usage in it; empty where it is missing
+	requestID            span // the member with its quotes, from the name's to the end of its value; empty where it is missing
 }
 
 // maxModel is how long a model's name may be: it is kept with each entry of the ledger.
@@ -139,6 +140,9 @@ func (s *scanner) member(key, value span) {
 		return
 	}
 	s.seen |= 1 << which
+	if which == memberRequestID {
+		s.request.requestID = span{key.start - 1, value.end}
+	}
 	if s.endpoint.api.asks&(1<<which) != 0 {
 		s.take(which, value)
 	}

@@ -83,7 +83,7 @@ func TestScan(t *testing.T) {
 		}
 		got.ModelStart, got.ModelEnd, got.InsertAt, got.PromptTokens, got.system, got.turns = 0, 0, 0, 0, span{}, span{}
 		got.Answers, got.PromptWhole, got.HostedTools, got.Tools, got.Models, got.IncludeUsage = 0, false, false, false, nil, false // see TestFacts
-		got.streamOptions, got.usage = span{}, span{}
+		got.streamOptions, got.usage, got.requestID = span{}, span{}, span{}
 		if !reflect.DeepEqual(*got, test.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", test.body, *got, test.want)
 		}
@@ -289,5 +289,28 @@ func BenchmarkScan(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestWithoutRequestID(t *testing.T) {
+	for _, c := range []struct{ body, want string }{
+		{`{"requestId":"r","model":"m"}`, `{"model":"m"}`},
+		{`{ "requestId" : "r" , "model":"m"}`, `{  "model":"m"}`},
+		{`{"model":"m","requestId":"r"}`, `{"model":"m"}`},
+		{"{\"model\":\"m\" ,\n \"request_id\": 7 }", "{\"model\":\"m\"  }"},
+		{`{"model":"m","requestId":null,"x":{"requestId":"stays"}}`, `{"model":"m","x":{"requestId":"stays"}}`},
+		{`{"model":"m"}`, `{"model":"m"}`},
+	} {
+		r, refusal := Lookup(chatPath).Scan([]byte(c.body))
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		got := c.body
+		if edit, ok := r.WithoutRequestID([]byte(c.body)); ok {
+			got = c.body[:edit.Start] + string(edit.Text) + c.body[edit.End:]
+		}
+		if got != c.want || !json.Valid([]byte(got)) {
+			t.Errorf("%s: %s", c.body, got)
+		}
 	}
 }

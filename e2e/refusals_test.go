@@ -54,6 +54,9 @@ func assertRefused(t *testing.T, row string, a *answered, want refusal, anthropi
 	if n, err := strconv.Atoi(after); want.later && (err != nil || n < 1) || !want.later && after != "" {
 		t.Errorf("%s: Retry-After %q", row, after)
 	}
+	if h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Authorization, X-Api-Key" || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s: a cache or a browser may make something of it: %v", row, h)
+	}
 	if h.Get("Content-Type") != "application/json" || h.Get("X-Request-Id") == "" || a.ContentLength != int64(len(a.body)) {
 		t.Errorf("%s: headers %v", row, h)
 	}

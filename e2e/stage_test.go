@@ -55,6 +55,14 @@ func (s *stage) seller(id string, answer handler, models ...any) *fakeSeller {
 // request of a path that is not the gateway's stays unanswered: "next" answers it with status 299.
 func (s *stage) open(bodies ...string) *stage {
 	s.t.Helper()
+	s.prepare(bodies...)
+	s.start()
+	return s
+}
+
+// prepare is open, but for the start.
+func (s *stage) prepare(bodies ...string) {
+	s.t.Helper()
 	registry := serveDocument(s.t, s.lists)
 	s.caddy = newCaddy(s.t, "")
 	var file strings.Builder
@@ -76,8 +84,6 @@ func (s *stage) open(bodies ...string) *stage {
 			address, before, market(registry, ""), rest)
 	}
 	s.write(file.String())
-	s.start()
-	return s
 }
 
 // serveDocument serves a registry document of these entries, without a default seller.
@@ -122,6 +128,9 @@ func (s *stage) infer(id, model, members string) *answered {
 func chatOf(model, members string) string {
 	return `{` + members + `"model":"` + model + `","messages":[{"role":"user","content":"Hello"}]}`
 }
+
+// isStream tells whether a request asks for a stream.
+func isStream(body []byte) bool { return strings.Contains(string(body), `"stream":true`) }
 
 // answered is an answer that has come.
 type answered struct {

@@ -32,6 +32,14 @@ func TestX402Example(t *testing.T) {
 		"127.0.0.1:9101", seller, "127.0.0.1:9109", facilitator,
 	).Replace(string(example)))
 	c.start()
+	eventually(t, "the registry, which is of this Caddy too, is read", func() bool {
+		res, err := http.Get(c.url("/v1/models"))
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
 	begun := time.Now()
 	res, body := c.post("/v1/chat/completions", `{"model":"toy-1","messages":[{"role":"user","content":"Hello"}]}`)
 	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), "chat.completion") {

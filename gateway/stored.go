@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,7 +41,8 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	defer cancel()
 	defer context.AfterFunc(rq.gw.shutdown, cancel)()
 	header := relay.RequestHeader(rq.r.Header, rq.id, rq.id)
-	if own, ok := rq.gw.account(seller); ok {
+	own, ok := rq.gw.account(seller)
+	if ok {
 		header.Set(own.Header, own.Value)
 		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
 	} else {
@@ -55,7 +57,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 		rq.log.Warn("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
 		return dialect.Upstream(retryLater).Because("The seller that made this response could not be reached.")
 	}
-	refusal := p.pass(response, cancel)
+	refusal := p.pass(response, cancel, strings.TrimPrefix(header.Get("Authorization"), "Bearer "), own.Value)
 	if rq.r.Method == http.MethodDelete && response.StatusCode <= 299 {
 		rq.gw.responses.Forget(key, time.Now())
 	}
@@ -74,8 +76,9 @@ func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer s
 	return lease.Bearer(), func() { lease.Return(0) }, nil
 }
 
-// pass sends the client what a seller has answered about a response that it keeps.
-func (p *reply) pass(response *http.Response, cancel context.CancelFunc) *dialect.Refusal {
+// pass sends the client what a seller has answered about a response that it keeps. An error with one of our secrets in it is not
+// handed on.
+func (p *reply) pass(response *http.Response, cancel context.CancelFunc, secrets ...string) *dialect.Refusal {
 	status := response.StatusCode
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusForbidden, status >= 300 && status <= 399,
@@ -95,11 +98,14 @@ func (p *reply) pass(response *http.Response, cancel context.CancelFunc) *dialec
 	switch {
 	case errors.Is(err, errNoMemory), errors.Is(err, errMemberMemory), more:
 		return dialect.Unavailable(time.Second, "This response is too large to be passed on just now.")
+	case status > 299 && dialect.Holds(body, secrets...):
+		return dialect.Upstream(retryLater).Final()
 	case err != nil:
 		return dialect.Upstream(retryLater).Because("The answer of the seller that made this response broke off.")
 	}
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), response.Header, true)
+	p.w.Header().Set("Cache-Control", "no-store") // a GET's answer is kept else, for whoever asks next
 	p.w.WriteHeader(status)
 	_, _ = p.w.Write(body) // a client that has left needs no answer
 	return nil

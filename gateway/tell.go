@@ -78,34 +78,48 @@ func (p *reply) outcome() string {
 // seller that is asked instead; empty where none is.
 func (a *attempt) report(d routing.Decision, after, next string) ledger.Try {
 	kind, level, event := string(a.outcome.Kind), zapcore.InfoLevel, "proxy.upstream_fetch.failed"
+	failover := false
 	switch {
 	case a.outcome.RefusesUsage:
 		kind = "usage_refused" // nobody's fault
 	case a.outcome.Good():
 		kind, level, event = "ok", zapcore.DebugLevel, "proxy.upstream_fetch.succeeded"
 	case d.Step == routing.Next, d.Step == routing.ToMaker:
-		level, event = zapcore.WarnLevel, "route.failover.triggered"
+		failover = true
 		admin.ObserveFailover(kind)
 	}
-	seller := a.candidate.Seller.ID
-	admin.ObserveAttempt(seller, kind)
-	if after != "" {
+	admin.ObserveAttempt(a.candidate.Seller.ID, kind)
+	switch {
+	case after != "" && a.outcome.Good():
+		event = after + ".succeeded"
+	case after != "":
 		event = after + ".failed"
-		if a.outcome.Good() {
-			event = after + ".succeeded"
-		}
+	case failover:
+		event = ""
 	}
-	if entry := a.rq.log.Check(level, event); entry != nil {
-		fields := []zap.Field{
-			zap.String("requestId", a.rq.id), zap.String("seller", seller), zap.String("model", a.rq.served),
-			zap.String("kind", kind), zap.Int("status", a.outcome.Status), zap.String("decision", d.Step.String()),
-		}
-		if a.err != nil {
-			fields = append(fields, zap.Error(a.err))
-		}
-		entry.Write(append(fields, a.circumstances(next)...)...)
+	if event != "" {
+		a.write(level, event, kind, d, next)
 	}
-	return ledger.Try{Seller: seller, Kind: kind, Decision: d.Step.String(), AtMs: time.Since(a.rq.begun).Milliseconds()}
+	if failover {
+		a.write(zapcore.WarnLevel, "route.failover.triggered", kind, d, next)
+	}
+	return ledger.Try{Seller: a.candidate.Seller.ID, Kind: kind, Decision: d.Step.String(), AtMs: time.Since(a.rq.begun).Milliseconds()}
+}
+
+// write writes an attempt down as one event.
+func (a *attempt) write(level zapcore.Level, event, kind string, d routing.Decision, next string) {
+	entry := a.rq.log.Check(level, event)
+	if entry == nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID), zap.String("model", a.rq.served),
+		zap.String("kind", kind), zap.Int("status", a.outcome.Status), zap.String("decision", d.Step.String()),
+	}
+	if a.err != nil {
+		fields = append(fields, zap.Error(a.err))
+	}
+	entry.Write(append(fields, a.circumstances(next)...)...)
 }
 
 // circumstances are what an operator wants to know of an attempt beside how it ended.

@@ -20,7 +20,7 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		return routing.Outcome{}
 	}
 	want := a.rq.gw.want(a.candidate, a.rq.likely(a.candidate), a.rq.bound(a.candidate))
-	want.NoPurchase = a.noPurchase
+	want.NoPurchase, want.Others = a.noPurchase, a.others
 	client := a.rq.r.Context()
 	ctx, cancel := context.WithCancel(client)
 	defer cancel()

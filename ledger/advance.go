@@ -57,7 +57,7 @@ func (e *LimitError) Error() string {
 func (l *Ledger) Advance(ctx context.Context, p Purchase, limits Limits) error {
 	next := &purchase{Purchase: p}
 	weight, err := weigh([]string{p.ID, p.Seller, p.Origin, p.Method, p.Model, p.Payee},
-		p.Reference, p.Failure, p.OrderID, p.Currency)
+		p.Reference, p.PaymentReference, p.Failure, p.Told, p.OrderID, p.Currency)
 	if err != nil {
 		return err
 	}
@@ -88,12 +88,16 @@ func (b *batch) advance(next *purchase, limits Limits) error {
 	if before.State == "" {
 		next.CreatedAt = b.now
 	}
+	entries := b.head.Sequence
 	if next.State != before.State {
 		if err := b.step(next, limits); err != nil {
 			return err
 		}
 	}
-	next.Token = nil
+	if next.Told != "" && b.head.Sequence == entries {
+		b.bookPurchase(next, KindPurchase, nil)
+	}
+	next.Token, next.Told = nil, ""
 	b.purchases[next.ID] = next
 	b.put(purchasePrefix+next.ID, next)
 	if next.State.Ended() {
@@ -160,7 +164,14 @@ func (b *batch) step(p *purchase, limits Limits) error {
 }
 
 func (b *batch) bookPurchase(p *purchase, kind Kind, postings []Posting) {
-	b.book(&Entry{Kind: kind, Seller: p.Seller, PurchaseID: p.ID, State: p.State, Note: p.Failure, Postings: postings})
+	note := p.Failure
+	if p.Told != "" {
+		note = p.Told
+	}
+	b.book(&Entry{
+		Kind: kind, Seller: p.Seller, PurchaseID: p.ID, State: p.State, Reference: p.Reference, PaymentReference: p.PaymentReference,
+		Note: note, Postings: postings,
+	})
 }
 
 // grant turns what is pending into credit, and writes the token.
@@ -186,6 +197,7 @@ func (b *batch) grant(p *purchase) error {
 		return fmt.Errorf("ledger: purchase at %s: its token can't be written: %w", p.Seller, err)
 	}
 	b.tokens[t.ID] = record
+	b.bought[shop{p.Seller, p.Origin}] = true
 	b.put(tokenPrefix+t.ID, record)
 	b.putBalance(record)
 

@@ -39,7 +39,10 @@ type Entry struct {
 
 	PurchaseID string        `json:"purchaseId,omitempty"` // that was made, or whose token has paid
 	State      PurchaseState `json:"state,omitempty"`
-	Note       string        `json:"note,omitempty"`
+	// Reference is what the rail calls the payment, or a refund of it; PaymentReference what the seller does.
+	Reference        string `json:"reference,omitempty"`
+	PaymentReference string `json:"paymentReference,omitempty"`
+	Note             string `json:"note,omitempty"`
 
 	Postings     []Posting `json:"postings"`
 	PreviousHash string    `json:"previousHash"` // empty for the first entry

@@ -127,6 +127,9 @@ func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 			if p.mayBePaid() {
 				s.keepPayee(&p.Purchase)
 			}
+			if p.State == Granted {
+				s.bought[shop{p.Seller, p.Origin}] = true
+			}
 			if p.State.Ended() {
 				return nil
 			}

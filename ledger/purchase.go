@@ -67,13 +67,20 @@ type Purchase struct {
 	Intent       json.RawMessage `json:"-"` // what the payment method has prepared
 	Proof        json.RawMessage `json:"-"`
 	Payee        string          `json:"payee,omitempty"` // whom it pays, as the payment method says
-	Reference    string          `json:"reference"`
-	Failure      string          `json:"failure"` // why it ended without a token, in our words
-	Unpaid       bool            `json:"unpaid"`  // with Failed or Expired: it is certain that no money has left
-	CreatedAt    time.Time       `json:"createdAt"`
-	UpdatedAt    time.Time       `json:"updatedAt"`
-	PerDayMicros money.Micros    `json:"-"` // with Prepared and Paying: the most that its method may pay on a UTC day; 0: it has no limit of its own
-	Token        *Token          `json:"-"` // with Granted: the token; its seller, method and balance are filled in
+	Reference    string          `json:"reference"`       // what the rail calls the payment: a transaction, a payment hash, an order number
+	// PaymentReference is what the seller calls the payment. It is the seller's word: several payments may have the same.
+	PaymentReference string `json:"paymentReference,omitempty"`
+	// Awaits says that a human has to approve it before it is paid.
+	Awaits       bool         `json:"awaitsApproval,omitempty"`
+	Failure      string       `json:"failure"` // why it ended without a token, in our words
+	Unpaid       bool         `json:"unpaid"`  // with Failed or Expired: it is certain that no money has left
+	Refunds      []Refund     `json:"refunds,omitempty"`
+	CreatedAt    time.Time    `json:"createdAt"`
+	UpdatedAt    time.Time    `json:"updatedAt"`
+	PerDayMicros money.Micros `json:"-"` // with Prepared and Paying: the most that its method may pay on a UTC day; 0: it has no limit of its own
+	// Told is what an operator has said of this step: the entry's note. Where the step books nothing else, it gets an entry for it.
+	Told  string `json:"-"`
+	Token *Token `json:"-"` // with Granted: the token; its seller, method and balance are filled in
 }
 
 // purchase is a purchase's record.

@@ -16,6 +16,9 @@ type methodDay struct{ method, day string }
 // customer is what a payee is kept for: a seller, as it is paid by one method.
 type customer struct{ method, seller, origin string }
 
+// shop is a seller, where it was bought from.
+type shop struct{ seller, origin string }
+
 // state is what the committer goes by. Nobody else touches it.
 type state struct {
 	identity  string // the ledger's random name
@@ -30,6 +33,7 @@ type state struct {
 	spentAt   map[sellerDay]money.Micros
 	spentBy   map[methodDay]money.Micros
 	payees    map[customer]string
+	bought    map[shop]bool           // where a token was granted
 	session   money.Micros            // spent by this process
 	counted   map[string]money.Micros // what of it each open purchase is
 	day       string                  // of rollups
@@ -43,7 +47,7 @@ func newState() *state {
 	return &state{
 		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, holds: map[string]*Hold{},
 		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{}, spentAt: map[sellerDay]money.Micros{},
-		spentBy: map[methodDay]money.Micros{}, payees: map[customer]string{},
+		spentBy: map[methodDay]money.Micros{}, payees: map[customer]string{}, bought: map[shop]bool{},
 		rollups: map[string]*Rollup{}, spending: new(spending), answers: new(answers), responses: newResponses(),
 	}
 }

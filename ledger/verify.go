@@ -35,7 +35,7 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) { return l.VerifyWi
 func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}}
+		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous}
 		var entry *entryError
@@ -68,6 +68,7 @@ type checker struct {
 	astray   map[string]Rollup       // by entries that count on another day than that of their time: the clock had been ahead
 	off      map[string]Rollup       // rollups that are not the sum of the other entries of their day
 	live     map[string]bool         // ids of tokens
+	refunds  map[string]money.Micros // by purchase
 }
 
 func (c *checker) run() error {
@@ -131,6 +132,9 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 	}
 	if e.settlementID() != "" {
 		c.settled++
+	}
+	if back := e.refunds(); back != 0 {
+		c.refunds[e.PurchaseID] += back
 	}
 	c.entriesRead, c.previous, c.last = seq, e.Hash, e
 	return nil
@@ -256,8 +260,15 @@ func (c *checker) purchases() error {
 		if p.CountedMicros != 0 {
 			spent[p.CountedDay] += p.CountedMicros
 		}
+		if back := p.RefundedMicros(); back != c.refunds[id] {
+			return store.Damaged("purchase %s was refunded %s, its entries sum to %s", id, back, c.refunds[id])
+		}
+		delete(c.refunds, id)
 		return c.alive()
 	})
+	if err == nil && len(c.refunds) > 0 {
+		return store.Damaged("there are refunds of purchases that are not there")
+	}
 	if err != nil {
 		return err
 	}

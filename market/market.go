@@ -108,6 +108,7 @@ func open(dir string, o Options) (*Market, error) {
 	if err != nil {
 		return nil, err
 	}
+	keepPrivate(dir, log.Named("ledger"))
 	ctx, stop := context.WithCancel(context.Background())
 	m.Ledger = l
 	m.stopDesk = stop

@@ -2,7 +2,7 @@
 // authors need, and has no more in it than that.
 //
 // A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
-// it can do beside is told by the small interfaces of this package: Fate, Patience, Present, Ending, Named. Package
+// it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Ending, Named, Health. Package
 // paymenttest holds a method to its promises.
 package payment
 
@@ -72,6 +72,12 @@ type Fate interface {
 // the seller is shown the proof and cashes it. At most 5 minutes are given.
 type Patience interface {
 	Patience(q Quote, intent json.RawMessage) time.Duration
+}
+
+// Deadline is a Method that knows until when money can move for an intent: the end of an authorization, of an invoice. It is
+// shown to the operator. It does no I/O; the zero time says that it is not known.
+type Deadline interface {
+	Deadline(q Quote, intent json.RawMessage) time.Time
 }
 
 // Present is a Method whose proof goes to the seller in headers, beside the body that has it. The headers of HTTP itself and

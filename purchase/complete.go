@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -43,11 +44,43 @@ func (m *machine) complete(ctx context.Context) error {
 	token.ID, token.PurchaseID, token.BoughtAt = m.p.ID, m.p.ID, time.Now().UTC()
 	token.Seller, token.Origin, token.Method = m.p.Seller, m.p.Origin, m.p.Method
 	m.p.Token = &token
-	if reference != "" {
-		m.p.Reference = reference
+	if m.mayTell(reference, token.Secret) {
+		m.p.PaymentReference = reference
 	}
 	return m.advance(ctx, ledger.Granted)
 }
+
+// mayTell tells whether what a seller calls the payment can be kept where everybody who looks in sees it: it can be printed, and
+// repeats nothing of the token or of the proof.
+func (m *machine) mayTell(reference, secret string) bool {
+	if !headerText(reference) || strings.Contains(reference, secret) {
+		return false
+	}
+	tells := false
+	var look func(v any)
+	look = func(v any) {
+		switch v := v.(type) {
+		case string:
+			tells = tells || len(v) >= secretLength && strings.Contains(reference, v) || len(reference) >= secretLength && strings.Contains(v, reference)
+		case []any:
+			for _, inner := range v {
+				look(inner)
+			}
+		case map[string]any:
+			for _, inner := range v {
+				look(inner)
+			}
+		}
+	}
+	var proof any
+	if json.Unmarshal(m.p.Proof, &proof) == nil {
+		look(proof)
+	}
+	return !tells
+}
+
+// secretLength is how long a text of a proof has to be for it to be a secret.
+const secretLength = 16
 
 // show asks for the token a few times, with the same proof under the same key.
 func (m *machine) show(ctx context.Context) ([]byte, error) {
@@ -92,6 +125,7 @@ func (m *machine) ungranted(ctx context.Context, why error) error {
 	}
 	switch {
 	case o.Kind == payment.OutcomeFailed && o.Unpaid:
+		m.unpaid = true
 		return m.end(ctx, ledger.Failed, true, "complete", "nothing was paid", why)
 	case o.Kind == payment.OutcomeFailed && refused, o.Kind != payment.OutcomeProven && late:
 		return dispute(why)

@@ -16,6 +16,7 @@ type Credit struct {
 	WastedMicros    money.Micros  `json:"wastedMicros"`
 	SessionMicros   money.Micros  `json:"sessionMicros"` // counts against the session limit
 	DayMicros       money.Micros  `json:"dayMicros"`     // counts against the daily limit
+	AmountMicros    money.Micros  `json:"amountMicros"`  // of one purchase
 	SessionLimit    *money.Micros `json:"sessionLimitMicros,omitempty"`
 	DailyLimit      *money.Micros `json:"dailyLimitMicros,omitempty"`
 
@@ -32,16 +33,19 @@ type SellerCredit struct {
 	LeftMicros      money.Micros `json:"leftMicros"`
 	WastedMicros    money.Micros `json:"wastedMicros"`
 	// UnconfirmedMicros is the part of what is left that comes from a backup and may have been spent since.
-	UnconfirmedMicros money.Micros  `json:"unconfirmedMicros,omitempty"`
-	NoMoreMoney       bool          `json:"noMoreMoney,omitempty"` // its last two tokens served next to nothing
-	LostMicros        money.Micros  `json:"lostMicros,omitempty"`  // what it has taken for these, and not served
-	Open              *OpenPurchase `json:"open,omitempty"`
+	UnconfirmedMicros money.Micros `json:"unconfirmedMicros,omitempty"`
+	NoMoreMoney       bool         `json:"noMoreMoney,omitempty"` // its last two tokens served next to nothing
+	LostMicros        money.Micros `json:"lostMicros,omitempty"`  // what it has taken for these, and not served
+	// PayeeChanged: its last purchase was refused, as the seller wants somebody else paid than before.
+	PayeeChanged bool          `json:"payeeChanged,omitempty"`
+	Open         *OpenPurchase `json:"open,omitempty"`
 }
 
 // Credit gives the summary, sellers in order of their id. It asks the journal, so it is not for the request path.
 func (d *Desk) Credit() Credit {
 	c := Credit{Sellers: []SellerCredit{}}
 	c.DayMicros, c.SessionMicros = d.journal.Spent()
+	c.AmountMicros = d.terms.Load().Amount
 	limits := d.limits()
 	if limits.Daily >= 0 {
 		c.DailyLimit = &limits.Daily
@@ -79,6 +83,7 @@ func (s *shelf) credit() SellerCredit {
 			c.UnconfirmedMicros += t.left()
 		}
 	}
+	c.PayeeChanged = s.payee
 	if s.flight != nil {
 		c.Open = s.flight.look()
 	}

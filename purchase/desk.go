@@ -39,6 +39,8 @@ type Terms struct {
 	SessionLimit money.Micros  // since the process started; negative: none; zero: nothing may be spent
 	SellerLimit  money.Micros  // of a UTC day at one seller; negative: none; zero: nothing may be spent
 	ExpiryMargin time.Duration // a token that expires sooner is not used again
+	ApproveFrom  money.Micros  // a purchase of as much or more waits for an operator; zero: none does for that
+	ApproveFirst bool          // so does each one at a seller (by id and origin) that has never granted a token
 }
 
 // Want says what a request needs a token for.
@@ -55,13 +57,19 @@ type Want struct {
 	Bound money.Micros
 	// NoPurchase: a token that is there will do, however little is on it, and none is bought.
 	NoPurchase bool
+	// Others: another seller can serve the request. Where the last purchase here kept a request waiting in vain, this one does not
+	// wait for the next: it goes on in the background, and serves later requests.
+	Others bool
 }
 
 // Observer watches the desk. Each function may be nil; they must not block.
 type Observer struct {
 	// Purchase hears of each purchase that has ended, or was not begun for a limit. The outcome is "granted", "failed",
-	// "expired", "disputed" or "budget_exceeded"; the credit is what was granted.
+	// "refused_unpaid" (the seller has refused the proof, and no money has moved), "expired", "disputed" or "budget_exceeded"; the
+	// credit is what was granted.
 	Purchase func(sellerID, outcome string, credit money.Micros)
+	// PaidNotGranted hears of each purchase that was paid, as its method knows, and has brought no token.
+	PaidNotGranted func(sellerID string, paid money.Micros)
 	// Refused hears of each request that got no token, and of what it wants for.
 	Refused func(sellerID string, lack Lack)
 	// Braked hears of each seller that gets no more money, and of what it has taken for nothing.
@@ -95,6 +103,7 @@ type Desk struct {
 	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
 	methods  *methods
+	health   health
 
 	terms   atomic.Pointer[Terms]
 	shelves atomic.Pointer[map[origin]*shelf] // the map never changes

@@ -97,6 +97,8 @@ var (
 	ErrNoMethod = errors.New("no payment method in common")
 	// ErrRefused: the seller refused, or what it answered is not an order or a grant that can be used.
 	ErrRefused = errors.New("refused")
+	// ErrPayee: the seller wants somebody else paid than before.
+	ErrPayee = errors.New("the seller wants somebody else paid than before: name the new payee in the payment subdirective, if it is right")
 	// ErrDisputed: the money has left, and there is no token for it.
 	ErrDisputed = errors.New("paid for nothing: booked as disputed")
 	// ErrClosed: the desk is closed; the purchase goes on at the next start.

@@ -330,6 +330,7 @@ type bench struct {
 	lacks    map[Lack]int
 	faults   map[string]int // by method and step
 	braked   money.Micros
+	lost     money.Micros // paid and not granted
 	wasted   money.Micros
 }
 
@@ -366,6 +367,11 @@ func (b *bench) open(j Journal) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.outcomes = append(b.outcomes, outcome)
+		},
+		PaidNotGranted: func(_ string, paid money.Micros) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.lost += paid
 		},
 		Refused: func(_ string, lack Lack) {
 			b.mu.Lock()

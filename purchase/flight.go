@@ -35,9 +35,18 @@ type flight struct {
 
 	since    time.Time // when it was begun, or taken up
 	waiters  []*waiter
-	doubt    error           // set: nobody is to wait for it
-	waitsFor error           // what it waits for, whether or not others wait for it
+	doubt    error // set: nobody is to wait for it
+	waitsFor error // what it waits for, whether or not others wait for it
+	shown    standing
 	human    payment.Outcome // what a human is asked to do, if so
+}
+
+// standing is what onlookers are told of a purchase beside its state.
+type standing struct {
+	awaits    bool // a human's word, before it is paid
+	reference string
+	updated   time.Time
+	until     time.Time
 }
 
 // resume takes up a purchase that an earlier process has left. s.mu is held.
@@ -53,6 +62,7 @@ func newFlight(s *shelf, p ledger.Purchase) *flight {
 	return &flight{
 		shelf: s, id: p.ID, method: p.Method, model: p.Model, amount: p.AmountMicros, created: p.CreatedAt, since: time.Now(),
 		known: make(chan struct{}), machine: newMachine(s.desk, p), orders: make(chan order), gone: make(chan struct{}),
+		shown: standing{awaits: p.Awaits, reference: p.Reference, updated: p.UpdatedAt},
 	}
 }
 
@@ -115,6 +125,7 @@ func (f *flight) fly() {
 	var refusedAt time.Time
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := f.machine.run(d.ctx)
+		f.show()
 		switch {
 		case err == nil:
 			f.land()
@@ -127,6 +138,9 @@ func (f *flight) fly() {
 			return
 		case errors.Is(err, errPending):
 			f.note(err)
+		case errors.Is(err, errApprove):
+			f.inDoubt(err)
+			wait = min(lastRetry, max(firstRetry, time.Until(f.machine.waitsUntil())))
 		case errors.Is(err, errCashing):
 			if refusedAt.IsZero() {
 				refusedAt = time.Now()
@@ -156,10 +170,24 @@ func (f *flight) pause(wait time.Duration) (ordered bool) {
 	case <-t.C:
 	case <-ctx.Done():
 	case o := <-f.orders:
-		o.done <- f.obey(ctx, o)
+		err := f.obey(ctx, o)
+		f.show()
+		o.done <- err
 		return true
 	}
 	return false
+}
+
+// show keeps for onlookers how the purchase stands.
+func (f *flight) show() {
+	m := f.machine
+	now := standing{awaits: m.p.State == ledger.Prepared && m.p.Awaits, reference: m.p.Reference, updated: m.p.UpdatedAt}
+	if !m.p.State.Ended() {
+		now.until = m.until()
+	}
+	f.shelf.mu.Lock()
+	f.shown = now
+	f.shelf.mu.Unlock()
 }
 
 // refresh learns of the newest config's way to the seller.
@@ -199,7 +227,9 @@ func (f *flight) findSeller() bool {
 			f.close()
 			return false
 		case o := <-f.orders:
-			if o.done <- f.obey(s.desk.ctx, o); f.machine.p.State.Ended() {
+			err := f.obey(s.desk.ctx, o)
+			f.show()
+			if o.done <- err; f.machine.p.State.Ended() {
 				f.land()
 				return false
 			}
@@ -237,6 +267,8 @@ func (f *flight) inDoubt(err error) {
 		fields := append(f.fields(), zap.Error(err))
 		if f.human.Kind == payment.OutcomeNeedsHuman {
 			fields = append(fields, zap.String("link", f.human.Link), zap.String("hint", f.human.Text))
+		} else if errors.Is(err, errApprove) {
+			fields = append(fields, zap.String("hint", f.approvalHint()))
 		}
 		s.desk.log.Warn("purchase.in_doubt", fields...)
 	}
@@ -247,7 +279,7 @@ func (f *flight) inDoubt(err error) {
 // caller's.
 func (f *flight) doubtful(hint string, doubt error) error {
 	lack := LacksDoubt
-	if f.human.Kind == payment.OutcomeNeedsHuman {
+	if f.human.Kind == payment.OutcomeNeedsHuman || errors.Is(doubt, errApprove) {
 		lack = LacksHuman
 	}
 	return f.shelf.lacks(lack, time.Time{}, "buy", hint, fmt.Errorf("%w: %w", ErrInDoubt, doubt))
@@ -285,6 +317,8 @@ func (f *flight) land() {
 	switch {
 	case m.p.State == ledger.Granted:
 		s.shut.Store(0)
+		s.hung = false
+		s.payee = false
 		bought := *m.p.Token
 		bought.PaidMicros = m.p.AmountMicros
 		t := newToken(bought, s, s.bought.Add(1))
@@ -310,6 +344,9 @@ func (f *flight) land() {
 		}
 	}
 	cause := m.cause
+	if errors.Is(cause, ErrPayee) {
+		s.payee = true
+	}
 	if limit := new(LimitError); errors.As(cause, &limit) {
 		s.dealings.limit(limit, time.Now())
 		cause = s.overTheLimit(limit)
@@ -331,11 +368,32 @@ func (f *flight) report(credit money.Micros) {
 		outcome = budgetExceeded
 		d.log.Warn("purchase.budget.exceeded", append(f.fields(), zap.Error(m.cause))...)
 	default:
-		d.log.Warn("purchase.failed", append(f.fields(), zap.String("state", outcome), zap.Error(m.cause))...)
+		fields := append(f.fields(), zap.String("state", outcome), zap.Error(m.cause))
+		if m.p.Reference != "" {
+			fields = append(fields, zap.String("reference", m.p.Reference))
+		}
+		d.log.Warn("purchase.failed", fields...)
+	}
+	if m.unpaid {
+		outcome = refusedUnpaid
+	}
+	if d.observer.PaidNotGranted != nil && m.paidNotGranted() {
+		d.observer.PaidNotGranted(m.p.Seller, m.p.AmountMicros)
 	}
 	if d.observer.Purchase != nil {
 		d.observer.Purchase(m.p.Seller, outcome, credit)
 	}
+}
+
+// refusedUnpaid is the outcome of a purchase whose proof was refused, and by which no money has moved.
+const refusedUnpaid = "refused_unpaid"
+
+// paidNotGranted tells whether the purchase has ended without a token for which money has moved, as far as its method knows.
+func (m *machine) paidNotGranted() bool {
+	if m.p.State != ledger.Disputed || len(m.p.Proof) == 0 {
+		return false
+	}
+	return m.withheld || !m.moved.IsZero() || m.guest.Method != nil && !m.guest.tellsFate()
 }
 
 func (f *flight) fields() []zap.Field {

@@ -128,6 +128,28 @@ func (g *guest) patience(ctx context.Context, q payment.Quote, intent json.RawMe
 	return min(d, maxPatience)
 }
 
+// deadline is until when money can move for this payment, as far as the method knows.
+func (g *guest) deadline(ctx context.Context, q payment.Quote, intent json.RawMessage) time.Time {
+	select {
+	case <-g.busy:
+	default:
+		if g.busy != nil {
+			return time.Time{} // it has not returned from an earlier call
+		}
+	}
+	intent = bytes.Clone(intent)
+	ends, err := ask(ctx, g, "deadline", stepTime, func(_ context.Context, m payment.Method) (time.Time, error) {
+		if d, ok := m.(payment.Deadline); ok {
+			return d.Deadline(q, intent), nil
+		}
+		return time.Time{}, nil
+	})
+	if err != nil || ends.Year() > 9999 || ends.Year() < 1 {
+		return time.Time{}
+	}
+	return ends.UTC()
+}
+
 // present gives the headers that carry the proof.
 func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header {
 	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m payment.Method) (http.Header, error) {

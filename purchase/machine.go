@@ -20,6 +20,7 @@ var (
 	errPending = errors.New("the payment is not through yet")
 	errHuman   = errors.New("the payment waits for a human")
 	errCashing = errors.New("the seller refuses the proof, and may still cash it")
+	errApprove = errors.New("waits for approval")
 	errJournal = errors.New("the ledger can't be written")
 )
 
@@ -44,6 +45,8 @@ type machine struct {
 	human    payment.Outcome                      // what a human was asked to do
 	cause    error                                // why the purchase ended without a token
 	withheld bool                                 // the money has moved, as the method knows, and there is no token
+	unpaid   bool                                 // the seller has refused the proof, and nothing was paid
+	laid     time.Time                            // when this process last had the method prepare the payment
 }
 
 func newMachine(d *Desk, p ledger.Purchase) *machine {
@@ -52,7 +55,7 @@ func newMachine(d *Desk, p ledger.Purchase) *machine {
 	return m
 }
 
-// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, errCashing, an
+// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, errApprove, errCashing, an
 // unknownFate, a GuestError, errJournal or that of ctx, and run may be called again.
 func (m *machine) run(ctx context.Context) error {
 	for !m.p.State.Ended() {
@@ -87,6 +90,7 @@ func (m *machine) step(ctx context.Context) error {
 func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 	next := m.p
 	next.State, next.UpdatedAt = to, time.Now().UTC()
+	m.p.Told = ""
 	if err := m.journal.Advance(ctx, next, m.limits()); err != nil {
 		if limit := new(LimitError); errors.As(err, &limit) {
 			return limit
@@ -96,6 +100,7 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 		}
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
+	next.Told = ""
 	m.p = next
 	m.seen.Store(&next.State)
 	return nil
@@ -136,17 +141,26 @@ func (m *machine) create(ctx context.Context) error {
 	return m.advance(ctx, ledger.Quoted)
 }
 
-// prepare lets the method look at the quote. The limits are checked where the state after it is written.
+// prepare has the payment laid down. The limits are checked where the state after it is written.
 func (m *machine) prepare(ctx context.Context) error {
+	if ok, err := m.layDown(ctx); !ok {
+		return err
+	}
+	m.p.Awaits = m.wantsApproval()
+	return m.spend(ctx, ledger.Prepared)
+}
+
+// layDown lets the method look at the quote, and prepare the payment. Where it does not take it on the purchase ends.
+func (m *machine) layDown(ctx context.Context) (ok bool, err error) {
 	q, asked := m.quote(), m.p.AskedMicros // an abandoned call reads nothing of the machine's
-	_, err := ask(ctx, &m.guest, "check", stepTime, func(_ context.Context, to payment.Method) (struct{}, error) {
+	_, err = ask(ctx, &m.guest, "check", stepTime, func(_ context.Context, to payment.Method) (struct{}, error) {
 		return struct{}{}, to.Check(q, asked)
 	})
 	if err != nil {
-		return m.unprepared(ctx, "check quote", err)
+		return false, m.unprepared(ctx, "check quote", err)
 	}
 	if err := m.knowPayee(ctx, q); err != nil {
-		return m.unprepared(ctx, "check quote", err)
+		return false, m.unprepared(ctx, "check quote", err)
 	}
 	intent, err := ask(ctx, &m.guest, "prepare", stepTime, func(ctx context.Context, to payment.Method) (json.RawMessage, error) {
 		return to.Prepare(ctx, q)
@@ -155,10 +169,10 @@ func (m *machine) prepare(ctx context.Context) error {
 		err = refusal("the method's intent is not JSON")
 	}
 	if err != nil {
-		return m.unprepared(ctx, "prepare payment", err)
+		return false, m.unprepared(ctx, "prepare payment", err)
 	}
-	m.p.Intent = bytes.Clone(intent)
-	return m.spend(ctx, ledger.Prepared)
+	m.p.Intent, m.laid = bytes.Clone(intent), time.Now()
+	return true, nil
 }
 
 // payees is a Journal that keeps whom sellers were paid at; *ledger.Ledger is one.
@@ -174,7 +188,7 @@ func (m *machine) knowPayee(ctx context.Context, q payment.Quote) error {
 	}
 	if kept, ok := m.journal.(payees); ok {
 		if before := kept.Payee(m.p.Method, m.p.Seller, m.p.Origin); before != "" && before != payee {
-			return refusal("the seller wants somebody else paid than before: name the new payee in the payment subdirective, if it is right")
+			return fmt.Errorf("%w: %w", ErrRefused, ErrPayee)
 		}
 	}
 	m.p.Payee = payee
@@ -205,9 +219,16 @@ func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
 
 // pay is the one place where money leaves: only from prepared, and only once paying is durable.
 func (m *machine) pay(ctx context.Context) error {
-	q := m.quote()
-	if !q.ExpiresAt.IsZero() && !time.Now().Before(q.ExpiresAt) {
+	if ends := m.waitsUntil(); !ends.IsZero() && !time.Now().Before(ends) {
 		return m.end(ctx, ledger.Expired, true, "pay", "nothing was paid", refusal("the order has expired"))
+	}
+	if m.p.Awaits {
+		return errApprove
+	}
+	if time.Since(m.laid) > preparedFor { // what was prepared then may be over by now; no money can have moved by it
+		if ok, err := m.layDown(ctx); !ok {
+			return err
+		}
 	}
 	// Where a process before this one has prepared it, the limits may be others by now, and less may be left of them.
 	if err := m.spend(ctx, ledger.Paying); err != nil || m.p.State != ledger.Paying {

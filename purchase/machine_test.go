@@ -254,6 +254,17 @@ func TestHangingSeller(t *testing.T) {
 		if got := b.journal.states(); got != "creating failed" {
 			t.Errorf("states %q", got)
 		}
+		// The next purchase hangs as well: only who has nobody else waits for it.
+		started = time.Now()
+		impatient := b.want(1)
+		impatient.Others = true
+		if _, err := b.desk.Lease(t.Context(), impatient); !errors.Is(err, ErrTooSlow) || time.Since(started) != 0 {
+			t.Errorf("%v after %s", err, time.Since(started))
+		}
+		b.refusedLease(1, ErrTooSlow)
+		if d := time.Since(started); d != patience {
+			t.Errorf("waited %s", d)
+		}
 	})
 }
 

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -22,9 +25,13 @@ type OpenPurchase struct {
 	Method       string       `json:"method"`
 	AmountMicros money.Micros `json:"amountMicros"`
 	CreatedAt    time.Time    `json:"createdAt"`
-	Doubt        string       `json:"doubt,omitempty"` // why it can't go on now
-	Link         string       `json:"link,omitempty"`  // where a human can help it on
-	Hint         string       `json:"hint,omitempty"`  // and how
+	UpdatedAt    time.Time    `json:"updatedAt,omitzero"`       // when it came to its state
+	Until        time.Time    `json:"until,omitzero"`           // until when it waits there, or its money can move
+	Reference    string       `json:"reference,omitempty"`      // what the rail calls the payment
+	Awaits       bool         `json:"awaitsApproval,omitempty"` // a human has to approve it before it is paid
+	Doubt        string       `json:"doubt,omitempty"`          // why it can't go on now
+	Link         string       `json:"link,omitempty"`           // where a human can help it on
+	Hint         string       `json:"hint,omitempty"`           // and how
 }
 
 // look gives what an onlooker may know. The shelf's mu is held.
@@ -32,7 +39,11 @@ func (f *flight) look() *OpenPurchase {
 	o := &OpenPurchase{
 		PurchaseID: f.id, SellerID: f.shelf.seller.sellerID, Origin: f.shelf.seller.origin, Model: f.model,
 		State: string(cmp.Or(*f.machine.seen.Load(), ledger.Creating)), Method: f.method, AmountMicros: f.amount,
-		CreatedAt: f.created, Link: f.human.Link, Hint: f.human.Text,
+		CreatedAt: f.created, UpdatedAt: f.shown.updated, Until: f.shown.until, Reference: f.shown.reference, Awaits: f.shown.awaits,
+		Link: f.human.Link, Hint: f.human.Text,
+	}
+	if o.Awaits && o.Hint == "" {
+		o.Hint = f.approvalHint()
 	}
 	if why := cmp.Or(f.doubt, f.waitsFor); why != nil {
 		o.Doubt = why.Error()
@@ -72,31 +83,48 @@ var (
 	ErrNotPaying = errors.New("its money can't have left yet")
 )
 
-// Approve has a purchase that waits for a human go on: its method is asked to pay again, with the same intent. ErrNotWaiting
-// where it does not wait for one. It returns once the method has answered, or ctx has ended.
-func (d *Desk) Approve(ctx context.Context, purchaseID string) error {
-	return d.order(ctx, purchaseID, order{what: approve})
+// Approve has a purchase that waits for a human go on: one that waits for approval is prepared anew and paid, the method of one
+// that needs a human is asked to pay again, with the same intent. ErrNotWaiting where it does not wait for one. It returns once the
+// method has answered, or ctx has ended. Here as below, by is who says so; it is kept with the entry in the journal.
+func (d *Desk) Approve(ctx context.Context, purchaseID, by string) error {
+	return d.order(ctx, purchaseID, order{what: approve, by: by})
 }
 
 // Cancel ends a purchase whose money can't have left: before it was paid, or where the method says that it never will be.
 // ErrMayHaveLeft where neither is known: Settle is for what nobody can know.
-func (d *Desk) Cancel(ctx context.Context, purchaseID string) error {
-	return d.order(ctx, purchaseID, order{what: cancel})
+func (d *Desk) Cancel(ctx context.Context, purchaseID, by string) error {
+	return d.order(ctx, purchaseID, order{what: cancel, by: by})
 }
 
 // Settle ends a purchase in doubt by a human's word. Paid: its money is booked as disputed, and counts as spent. Not paid: it
 // goes back to the wallet and the limits. The note is kept with the entry. ErrNotPaying before it was paid: Cancel is for
 // that.
-func (d *Desk) Settle(ctx context.Context, purchaseID string, paid bool, note string) error {
-	return d.order(ctx, purchaseID, order{what: settle, paid: paid, note: note})
+func (d *Desk) Settle(ctx context.Context, purchaseID string, paid bool, by, note string) error {
+	return d.order(ctx, purchaseID, order{what: settle, paid: paid, by: by, note: note})
 }
 
 // order is what an operator wants of a purchase.
 type order struct {
 	what
 	paid bool
+	by   string
 	note string
 	done chan error
+}
+
+// told is what the journal says of it.
+func (o order) told() string {
+	told := o.what.String()
+	if o.what == settle {
+		told += map[bool]string{true: " as paid", false: " as unpaid"}[o.paid]
+	}
+	if by := printable(o.by, maxText); by != "" {
+		told += " by " + by
+	}
+	if note := printable(o.note, maxText); note != "" {
+		told += ": " + note
+	}
+	return told
 }
 
 type what uint8
@@ -106,6 +134,8 @@ const (
 	cancel
 	settle
 )
+
+func (w what) String() string { return [...]string{"approved", "cancelled", "settled"}[w] }
 
 // order hands it to the purchase's own goroutine, which takes it between two steps.
 func (d *Desk) order(ctx context.Context, purchaseID string, o order) error {
@@ -131,44 +161,48 @@ func (d *Desk) order(ctx context.Context, purchaseID string, o order) error {
 	}
 }
 
-// obey carries an order out. What it leads to (an end, a proof, a doubt) is the machine's to go on with.
+// obey carries an order out, and tells of it. What it leads to (an end, a proof, a doubt) is the machine's to go on with.
 func (f *flight) obey(ctx context.Context, o order) error {
 	m := f.machine
+	var err error
 	switch o.what {
 	case approve:
-		return f.approve(ctx)
+		err = f.approve(ctx, o)
 	case cancel:
-		return m.cancel(ctx)
+		err = m.cancel(ctx, o)
+	case settle:
+		err = m.settle(ctx, o)
 	}
-	if !mayHaveLeft(m.p.State) {
-		return ErrNotPaying
+	fields := append(f.fields(), zap.String("order", o.told()), zap.String("state", string(m.p.State)))
+	if err != nil {
+		fields = append(fields, zap.Error(err))
 	}
-	why := "a human has said that it was not paid"
-	if o.paid {
-		why = "a human has said that it was paid"
-	}
-	if note := printable(o.note, maxText); note != "" {
-		why += ": " + note
-	}
-	if o.paid {
-		return m.end(ctx, ledger.Disputed, false, "settle", "", refusal(why))
-	}
-	return m.end(ctx, ledger.Failed, true, "settle", "", refusal(why))
+	f.shelf.desk.log.Info("purchase.ordered", fields...)
+	return err
 }
 
-func (f *flight) approve(ctx context.Context) error {
+func (f *flight) approve(ctx context.Context, o order) error {
 	m := f.machine
-	if m.p.State != ledger.NeedsHuman || m.guest.Method == nil {
+	if m.guest.Method == nil || m.p.State != ledger.NeedsHuman && !(m.p.State == ledger.Prepared && m.p.Awaits) {
 		return ErrNotWaiting
 	}
 	if q := m.quote(); !q.ExpiresAt.IsZero() && !time.Now().Before(q.ExpiresAt) {
 		return refusal("the order has expired: cancel the purchase, or settle it")
 	}
-	m.human = payment.Outcome{}
-	if err := m.advance(ctx, ledger.Paying); err != nil {
+	goOn, to := m.payNow, ledger.Paying
+	if m.p.Awaits {
+		goOn, to = m.pay, ledger.Prepared
+	}
+	awaited := m.p.Awaits
+	m.human, m.p.Awaits, m.p.Told = payment.Outcome{}, false, o.told()
+	if err := m.advance(ctx, to); err != nil {
+		m.p.Awaits = awaited
 		return err
 	}
-	err := m.payNow(ctx)
+	f.shelf.mu.Lock()
+	f.doubt, f.waitsFor, f.human, f.since = nil, nil, m.human, time.Now()
+	f.shelf.mu.Unlock()
+	err := goOn(ctx)
 	f.shelf.mu.Lock()
 	f.human = m.human
 	f.shelf.mu.Unlock()
@@ -178,11 +212,19 @@ func (f *flight) approve(ctx context.Context) error {
 	return err
 }
 
+// approvalHint says how a purchase that waits for approval goes on.
+func (f *flight) approvalHint() string {
+	return "caddy tokenbuddy purchases approve " + f.id + ", or cancel"
+}
+
 // cancel ends the purchase where it is certain that no money has left.
-func (m *machine) cancel(ctx context.Context) error {
-	called := refusal("cancelled by the operator")
+func (m *machine) cancel(ctx context.Context, o order) error {
+	called := func() error {
+		m.p.Told = o.told()
+		return m.end(ctx, ledger.Failed, true, "cancel", "nothing was paid", refusal("cancelled by the operator"))
+	}
 	if !mayHaveLeft(m.p.State) {
-		return m.end(ctx, ledger.Failed, true, "cancel", "nothing was paid", called)
+		return called()
 	}
 	if m.guest.Method == nil {
 		return ErrMayHaveLeft
@@ -194,11 +236,33 @@ func (m *machine) cancel(ctx context.Context) error {
 		}
 		step, f = "fate", fateOf
 	}
-	o, err := m.askFor(ctx, step, f)
-	if err != nil || o.Kind != payment.OutcomeFailed || !o.Unpaid {
+	became, err := m.askFor(ctx, step, f)
+	if err != nil || became.Kind != payment.OutcomeFailed || !became.Unpaid {
+		if until := m.until(); time.Now().Before(until) {
+			return fmt.Errorf("%w; it can be cashed until %s", ErrMayHaveLeft, until.UTC().Format("2006-01-02 15:04:05 UTC"))
+		}
 		return ErrMayHaveLeft
 	}
-	return m.end(ctx, ledger.Failed, true, "cancel", "nothing was paid", called)
+	return called()
+}
+
+// settle ends the purchase by a human's word.
+func (m *machine) settle(ctx context.Context, o order) error {
+	if !mayHaveLeft(m.p.State) {
+		return ErrNotPaying
+	}
+	why := "a human has said that it was not paid"
+	if o.paid {
+		why = "a human has said that it was paid"
+	}
+	if note := printable(o.note, maxText); note != "" {
+		why += ": " + note
+	}
+	m.p.Told = o.told()
+	if o.paid {
+		return m.end(ctx, ledger.Disputed, false, "settle", "", refusal(why))
+	}
+	return m.end(ctx, ledger.Failed, true, "settle", "", refusal(why))
 }
 
 // mayHaveLeft tells whether money may have left in a state.

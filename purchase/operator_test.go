@@ -41,10 +41,10 @@ func TestApprove(t *testing.T) {
 				if len(open) != 1 || open[0].State != "needs_human" || open[0].Link != needsHuman.Link || open[0].SellerID != "acme" || open[0].Model != "m" {
 					t.Fatalf("open: %+v", open)
 				}
-				if err := b.desk.Approve(t.Context(), "another"); !errors.Is(err, ErrUnknownPurchase) {
+				if err := b.desk.Approve(t.Context(), "another", ""); !errors.Is(err, ErrUnknownPurchase) {
 					t.Errorf("another: %v", err)
 				}
-				if err := b.desk.Approve(t.Context(), open[0].PurchaseID); err != nil {
+				if err := b.desk.Approve(t.Context(), open[0].PurchaseID, "ada"); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Second)
@@ -62,7 +62,7 @@ func TestApprove(t *testing.T) {
 	trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
 		b.refusedLease(1, ErrInDoubt)
 		time.Sleep(2 * time.Minute)
-		if err := b.desk.Approve(t.Context(), b.desk.Purchases()[0].PurchaseID); !errors.Is(err, ErrRefused) || m.paid != 1 {
+		if err := b.desk.Approve(t.Context(), b.desk.Purchases()[0].PurchaseID, ""); !errors.Is(err, ErrRefused) || m.paid != 1 {
 			t.Errorf("an expired order: %v, paid %d times", err, m.paid)
 		}
 	})
@@ -74,7 +74,7 @@ func TestCancelAndSettle(t *testing.T) {
 	for name, c := range map[string]struct {
 		left   ledger.PurchaseState // where the purchase is
 		method payment.Method
-		do     func(*Desk, context.Context, string) error
+		do     func(*Desk, context.Context, string, string) error
 		err    error
 		ends   ledger.PurchaseState // "": it stays open
 		unpaid bool
@@ -108,7 +108,7 @@ func TestCancelAndSettle(t *testing.T) {
 			}
 			trade(t, set, func(t *testing.T, b *bench) {
 				time.Sleep(5 * time.Second)
-				if err := c.do(b.desk, t.Context(), p.ID); !errors.Is(err, c.err) {
+				if err := c.do(b.desk, t.Context(), p.ID, "ada"); !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
 				synctest.Wait()
@@ -123,7 +123,7 @@ func TestCancelAndSettle(t *testing.T) {
 				if last.State != c.ends || last.Unpaid != c.unpaid || len(open) != 0 || strings.Contains(last.Failure, "\x1b") {
 					t.Errorf("ended as %s (%q), unpaid %v; open %+v", last.State, last.Failure, last.Unpaid, open)
 				}
-				if err := c.do(b.desk, t.Context(), p.ID); !errors.Is(err, ErrUnknownPurchase) {
+				if err := c.do(b.desk, t.Context(), p.ID, "ada"); !errors.Is(err, ErrUnknownPurchase) {
 					t.Errorf("once more: %v", err)
 				}
 				b.seller.answer, b.method = nil, new(fakeMethod)
@@ -133,16 +133,16 @@ func TestCancelAndSettle(t *testing.T) {
 	}
 }
 
-func settledAs(paid bool) func(*Desk, context.Context, string) error {
-	return func(d *Desk, ctx context.Context, id string) error {
-		return d.Settle(ctx, id, paid, "seen on the\x1b[2J bank's page")
+func settledAs(paid bool) func(*Desk, context.Context, string, string) error {
+	return func(d *Desk, ctx context.Context, id, by string) error {
+		return d.Settle(ctx, id, paid, by, "seen on the\x1b[2J bank's page")
 	}
 }
 
 // The real ledger takes what operators do.
 func TestOrdersInTheLedger(t *testing.T) {
 	for name, c := range map[string]struct {
-		do    func(*Desk, context.Context, string) error
+		do    func(*Desk, context.Context, string, string) error
 		spent money.Micros
 		gone  money.Micros // disputed
 	}{
@@ -162,7 +162,7 @@ func TestOrdersInTheLedger(t *testing.T) {
 				b.open(l)
 				defer b.desk.Close()
 				b.refusedLease(1, ErrInDoubt)
-				if err := c.do(b.desk, t.Context(), b.desk.Purchases()[0].PurchaseID); err != nil {
+				if err := c.do(b.desk, t.Context(), b.desk.Purchases()[0].PurchaseID, "ada"); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Second)

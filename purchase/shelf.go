@@ -29,7 +29,9 @@ type shelf struct {
 	short     shortage  // what was refused for want of credit
 	flight    *flight   // the purchase that is going on, or in doubt
 	newest    *token    // the last one that was bought in this process
+	hung      bool      // the last purchase has kept a request waiting in vain
 	warned    time.Time // when it was last logged that a limit stands in the way
+	payee     bool      // its last purchase wanted somebody else paid than before
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros

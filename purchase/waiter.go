@@ -35,6 +35,10 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		s.mu.Unlock()
 		return nil, err
 	}
+	if s.hung && w.Others {
+		s.mu.Unlock()
+		return nil, s.lacks(LacksTime, time.Time{}, "buy", "it goes on, and its token serves later requests", ErrTooSlow)
+	}
 	me := &waiter{cost: w.cost(), told: make(chan leased, 1)}
 	f.waiters = append(f.waiters, me)
 	s.mu.Unlock()
@@ -53,6 +57,9 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l, err := s.leave(f, me); l != nil || err != nil {
 			return l, err
 		}
+		s.mu.Lock()
+		s.hung = s.hung || s.flight == f // it may have landed just now
+		s.mu.Unlock()
 		return nil, s.lacks(LacksTime, time.Time{}, "wait", "it goes on, and its token serves later requests", ErrTooSlow)
 	}
 }

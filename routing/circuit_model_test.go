@@ -58,10 +58,10 @@ func TestCircuitModel(t *testing.T) {
 			p.End(now, r)
 			out = append(out[:i], out[i+1:]...)
 			over = append(over, p)
-			if was && !open() && (!trying || r.verdict() != good) {
+			if was && !open() && (!trying || r.evidence() != good) {
 				t.Fatalf("closed by %+v", r)
 			}
-			if was && trying && r.verdict() == good && stuck(p) {
+			if was && trying && r.evidence() == good && stuck(p) {
 				t.Fatal("not closed by the good trial")
 			}
 		}

@@ -88,7 +88,7 @@ func (p *Permit) End(now time.Time, r Result) {
 	s.inFlight.Add(-1)
 	s.used.Store(at)
 	p.refused = r.refusal()
-	v := r.verdict()
+	v := r.evidence()
 	if r.Kind == Soft5xx || v == failed {
 		s.latency.raise() // a quick failure is not a quick answer
 	}

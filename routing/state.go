@@ -32,8 +32,6 @@ type State struct {
 	probing     average      // how long good probes took
 	retries     budget
 
-	noUsage atomic.Uint32 // second of the pool until which it is not asked for the usage of streams
-
 	// This, and the replacing of lines, is protected by the circuit's mutex.
 	rowModel uint32 // a hash of the model of the failures in a row, or severalModels
 }
@@ -63,19 +61,19 @@ type Result struct {
 	Interrupted bool
 }
 
-// verdict is what a result says of the seller's health.
-type verdict uint8
+// evidence is what a result says of the seller's health.
+type evidence uint8
 
 const (
-	neutral verdict = iota
+	neutral evidence = iota
 	good
 	failed
 )
 
-// verdict judges a result. What the client, our account or our money is the reason of counts for nothing; where another
+// evidence is what the result says. What the client, our account or our money is the reason of counts for nothing; where another
 // seller then serves the same request, see Permit.Blame. A seller that asks for a pause with 429 is well, one that does so
 // with 503 is not.
-func (r *Result) verdict() verdict {
+func (r *Result) evidence() evidence {
 	switch {
 	case r.Interrupted:
 		return failed

@@ -58,10 +58,17 @@ func (b *Books) recall(st *step, now time.Time) (answer []byte, known bool) {
 	return answer, true
 }
 
-func (b *Books) remember(st *step, o *order, answer []byte) {
+// remember keeps the answer to a step, and gives what has changed by the step. b.mu is held.
+func (b *Books) remember(st *step, o *order, answer []byte) change {
 	key := st.digest()
-	b.answers[key] = &answered{Key: key, Order: o.Hash, Sealed: st.seal().Seal(nil, nil, answer, st.asks)}
+	a := &answered{Key: key, Order: o.Hash, Sealed: st.seal().Seal(nil, nil, answer, st.asks)}
+	b.answers[key] = a
 	o.Answers = append(o.Answers, key)
+	c := change{Orders: []order{*o}, Answers: []answered{*a}}
+	if o.Token != nil && b.tokens[*o.Token] != nil {
+		c.Tokens = []token{*b.tokens[*o.Token]}
+	}
+	return c
 }
 
 func (b *Books) forget(st *step, o *order) {

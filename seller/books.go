@@ -32,21 +32,20 @@ type Books struct {
 	file   string // the state file; empty: none
 	logger *zap.Logger
 
-	buying sync.Mutex // held over a whole purchase step, so that a repeat of it sees its answer
-	saving sync.Mutex // held while the state file is written
+	buying  sync.Mutex // held over a whole purchase step, so that a repeat of it sees its answer
+	journal journal    // where changes are written down
 
-	mu       sync.Mutex
-	orders   map[digest]*order
-	answers  map[digest]*answered
-	tokens   map[digest]*token // by the hash of the bearer
-	open     map[digest]*charge
-	repeats  *recent[digest, *charge]
-	prefixes *recent[digest, struct{}]
-	charges  []*charge // a ring of the last ones
-	oldest   int       // where the ring begins, once it is full
-	swept    time.Time
-	changed  bool // since the state file was written
-	planned  *time.Timer
+	mu        sync.Mutex
+	orders    map[digest]*order
+	answers   map[digest]*answered
+	tokens    map[digest]*token // by the hash of the bearer
+	open      map[digest]*charge
+	repeats   *recent[digest, *charge]
+	prefixes  *recent[digest, struct{}]
+	responses *recent[digest, int64] // tokens of a response that an upstream keeps
+	charges   []*charge              // a ring of the last ones
+	oldest    int                    // where the ring begins, once it is full
+	swept     time.Time
 }
 
 // digest is a SHA-256 hash. What only a buyer may know is kept as one.
@@ -79,6 +78,8 @@ type token struct {
 	Credit    money.Micros `json:"creditMicros"`
 	Balance   money.Micros `json:"balanceMicros"`
 	ExpiresAt time.Time    `json:"expiresAt"`
+
+	held money.Micros // of the balance, for what requests under way may cost
 }
 
 func newBooks(seller, file string, logger *zap.Logger) *Books {
@@ -87,6 +88,7 @@ func newBooks(seller, file string, logger *zap.Logger) *Books {
 		orders: make(map[digest]*order), answers: make(map[digest]*answered), tokens: make(map[digest]*token),
 		open:    make(map[digest]*charge),
 		repeats: newRecent[digest, *charge](maxRepeats), prefixes: newRecent[digest, struct{}](maxPrefixes),
+		responses: newRecent[digest, int64](maxPrefixes),
 	}
 }
 

@@ -40,6 +40,7 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		payment        <method> { ... }         # repeatable: x402, receipt
 //		payment        any <name> insecurely    # repeatable; any proof will do, on loopback
 //		state          <file>                   # none: everything is in memory
+//		upstream       <url> { ... }            # instead of the toy: what another server serves (see parseUpstream)
 //	}
 func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's own word
@@ -66,6 +67,9 @@ func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		seen[word] = true
 		if err := parse(d); err != nil {
 			return err
+		}
+		if err := s.beside(); err != nil {
+			return d.WrapErr(err)
 		}
 	}
 	return nil
@@ -109,17 +113,13 @@ func (s *Seller) words() map[string]func(*caddyfile.Dispenser) error {
 		},
 		"settlement_at": s.parseSettlementAt,
 		"payment":       s.parsePayment,
+		"upstream":      s.parseUpstream,
 		"state":         func(d *caddyfile.Dispenser) error { return one(d, "a file", &s.State, nil) },
 	}
 }
 
 func (s *Seller) wordList() []string {
-	var words []string
-	for w := range s.words() {
-		words = append(words, w)
-	}
-	slices.Sort(words)
-	return words
+	return wordsOf(s.words())
 }
 
 // parsePayment reads "payment <method...>", methods without options, or "payment <method> { ... }", which the method's module

@@ -19,7 +19,8 @@ type charge struct {
 	Billed       money.Micros `json:"billedMicros"`
 	Used         money.Tokens `json:"used"`
 	CacheRead    int64        `json:"cacheRead"`
-	Settled      bool         `json:"-"` // something has been billed; one that is kept is settled
+	Repeats      int          `json:"repeats,omitempty"` // of an upstream: how often it was asked again after it was billed
+	Settled      bool         `json:"-"`                 // something has been billed; one that is kept is settled
 
 	token    *token
 	users    int  // requests that are being served on it
@@ -72,18 +73,53 @@ func (b *Books) affords(c *charge, least money.Micros) (balance money.Micros, ok
 	return c.token.Balance, c.Settled || c.token.Balance >= least
 }
 
-// settle bills what was used. A repeat is billed no more than its first answer, unless more of the answer was produced; and
-// nobody is billed more than is left on the token.
-func (b *Books) settle(c *charge, used money.Tokens, price money.Price, requestID string) wire.Settlement {
-	cost, _ := price.Cost(used) // every class of a seller's own model has a price
+// maxServedAgain is how often an upstream is asked again for a request that has been billed, because its answer was lost on the way. More
+// would be answers for nothing.
+const maxServedAgain = 2
+
+// reserve holds back of the charge's token what its request may cost at most, until it is given back, or tells why it can't: too
+// little is left beside what others may cost, or the same request is being answered, or was often enough.
+func (b *Books) reserve(c *charge, most money.Micros) (giveBack func(), refused *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !c.Settled || used.Completion > c.Used.Completion {
+	switch {
+	case c.users > 1:
+		return nil, unavailable("the same request is being answered just now; ask again in a moment")
+	case c.Settled && c.Repeats >= maxServedAgain:
+		return nil, conflict("the request was answered and billed before; send it under a new idempotency key")
+	}
+	most = max(most-c.Billed, 0)
+	if c.token.Balance-c.token.held < most {
+		return nil, insufficientFunds(c.token.Balance)
+	}
+	if c.Settled {
+		c.Repeats++
+	}
+	c.token.held += most
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		c.token.held -= most
+	}, nil
+}
+
+// settle bills what was used, and gives the settlement once it is on the disk. A repeat is billed no more than its first answer,
+// unless more of the answer was produced; and nobody is billed more than is left on the token. After an error it is billed, but
+// may not be told.
+func (b *Books) settle(c *charge, used money.Tokens, cost money.Micros, requestID string) (wire.Settlement, error) {
+	s := b.bill(c, used, cost, requestID)
+	return s, b.save()
+}
+
+func (b *Books) bill(c *charge, used money.Tokens, cost money.Micros, requestID string) wire.Settlement {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !c.Settled || cost > c.Billed {
 		more := max(0, min(cost-c.Billed, c.token.Balance))
 		c.token.Balance -= more
 		c.Billed += more
 		c.Used = used
-		b.touch()
+		b.note(change{Tokens: []token{*c.token}, Charges: []charge{*c}})
 	}
 	if !c.Settled {
 		c.Settled = true

@@ -200,7 +200,7 @@ func TestChargesAreBounded(t *testing.T) {
 	tok := &token{Balance: maxCharges + 10}
 	for i := range maxCharges + 10 {
 		c := b.openCharge(tok, hash(fmt.Sprint(i)), "/", "m", "")
-		b.settle(c, money.Tokens{Prompt: 1}, money.Price{Input: money.USD}, "")
+		_, _ = b.settle(c, money.Tokens{Prompt: 1}, 1, "")
 		b.closeCharge(c)
 	}
 	r := b.Report()

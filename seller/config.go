@@ -45,7 +45,7 @@ func (s *Seller) check() error {
 	if s.url != "" {
 		errs = append(errs, checkURL(s.url))
 	}
-	if len(s.Models) == 0 {
+	if len(s.Models) == 0 && s.Upstream == nil {
 		errs = append(errs, errors.New("models: an empty list; leave it out for the default model"))
 	}
 	for _, m := range s.Models {
@@ -73,6 +73,25 @@ func (s *Seller) check() error {
 		errs = append(errs, checkAny(method))
 	}
 	return errors.Join(errs...)
+}
+
+// beside refuses what is the toy's beside an upstream. It is asked before defaults are filled in.
+func (s *Seller) beside() error {
+	if s.Upstream == nil {
+		return nil
+	}
+	for word, there := range map[string]bool{
+		"model": s.Models != nil, "pace": s.Pace != nil, "settlement": s.Settlement != "", "settlement_at": s.SettlementAt != "",
+	} {
+		if there {
+			return errBeside(word)
+		}
+	}
+	return nil
+}
+
+func errBeside(word string) error {
+	return fmt.Errorf("%s: it is the toy's, and goes with no upstream; an upstream's models and prices are words of its own block", word)
 }
 
 func (m *Model) check() error {

@@ -110,8 +110,15 @@ type payment struct {
 	requestID string
 }
 
-func (p *payment) settle(used money.Tokens) wire.Settlement {
-	return p.books.settle(p.charge, used, p.price, p.requestID)
+// settle bills what was used. It gives nil where that could not be written down: then it is not told.
+func (p *payment) settle(used money.Tokens) *wire.Settlement {
+	cost, _ := p.price.Cost(used) // every class of a seller's own model has a price
+	s, err := p.books.settle(p.charge, used, cost, p.requestID)
+	if err != nil {
+		p.books.warn(err)
+		return nil
+	}
+	return &s
 }
 
 // answerWhole sends an answer in one piece, after the time its pieces take. One that can't be sent any more is not billed.
@@ -123,8 +130,7 @@ func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answ
 	if err != nil {
 		return &refusal{status: http.StatusInternalServerError, code: "server_error", message: "the answer could not be written"}
 	}
-	settlement := p.settle(a.usage)
-	if s.Settlement != settleByNone {
+	if settlement := p.settle(a.usage); settlement != nil && s.Settlement != settleByNone {
 		settlement.SetHeader(w.Header())
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
@@ -54,6 +55,10 @@ type Seller struct {
 	// Models are what the seller sells. Default: one model, "toy-1", at 0.50 dollars a million tokens in and 2 out.
 	Models []Model `json:"models,omitempty"`
 
+	// Upstream is where the answers come from, instead of the toy: what is sold are its models. Models, Pace, Settlement and
+	// SettlementAt are the toy's, and do not go with it.
+	Upstream *Upstream `json:"upstream,omitempty"`
+
 	// TokenTTL is how long a token serves from its purchase on. Default: 1h; at most a year.
 	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
 
@@ -90,7 +95,8 @@ type Seller struct {
 
 	// State is a file in which tokens, orders and what has been answered outlive a restart. Bearer tokens are in it
 	// only as hashes, or sealed with what the buyer alone knows. One process at a time may use it. Default: none,
-	// everything is forgotten at the end of the process. Placeholders are resolved when the config is loaded.
+	// everything is forgotten at the end of the process; with Upstream, a file named by the id in the folder tokenbuddy_seller of
+	// Caddy's data directory. Placeholders are resolved when the config is loaded.
 	State string `json:"state,omitempty"`
 
 	name, url string
@@ -99,6 +105,7 @@ type Seller struct {
 	accepted  map[string]acceptance.Acceptance
 	methods   []string // their names, in order
 	books     *Books
+	logger    *zap.Logger
 	pooled    bool // a reference to books is held in the pool
 }
 
@@ -133,6 +140,10 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 	if err := s.resolve(); err != nil {
 		return s.wrong(err)
 	}
+	s.logger = ctx.Logger()
+	if err := s.beside(); err != nil {
+		return s.wrong(err)
+	}
 	s.setDefaults()
 	if err := s.check(); err != nil {
 		return s.wrong(err)
@@ -140,6 +151,11 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 	var err error
 	if s.models, err = index(s.Models); err != nil {
 		return s.wrong(err)
+	}
+	if s.Upstream != nil {
+		if err := s.Upstream.provision(s); err != nil {
+			return s.wrong(fmt.Errorf("upstream: %w", err))
+		}
 	}
 	if err := s.loadAcceptances(ctx); err != nil {
 		return s.wrong(err)
@@ -171,6 +187,9 @@ func (s *Seller) resolve() error {
 		}
 		*f.to = v
 	}
+	if s.state == "" && s.Upstream != nil {
+		s.state = filepath.Join(caddy.AppDataDir(), directive, s.ID+".json")
+	}
 	if s.state == "" {
 		return nil
 	}
@@ -183,7 +202,7 @@ func (s *Seller) setDefaults() {
 	if s.name == "" {
 		s.name = s.ID
 	}
-	if s.Models == nil {
+	if s.Models == nil && s.Upstream == nil {
 		s.Models = []Model{{ID: "toy-1", InputPrice: new(money.USD / 2), OutputPrice: new(2 * money.USD)}}
 	}
 	if s.TokenTTL == 0 {
@@ -212,6 +231,7 @@ func (s *Seller) wrong(err error) error {
 
 // Cleanup gives the books back. Requests that are still served hold them on their own.
 func (s *Seller) Cleanup() error {
+	s.Upstream.close()
 	if !s.pooled {
 		return nil
 	}
@@ -248,6 +268,10 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	get, post := r.Method == http.MethodGet || r.Method == http.MethodHead, r.Method == http.MethodPost
 	switch e := endpoints[r.URL.Path]; {
 	case get && r.URL.Path == wire.HealthPath:
+		if s.Upstream != nil && !s.Upstream.catalog.well(r.Context()) {
+			refused = unavailable("what this seller sells is away")
+			break
+		}
 		w.WriteHeader(http.StatusOK)
 	case get && r.URL.Path == registryPath:
 		s.serveRegistry(w, r)
@@ -257,7 +281,11 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		refused = s.sell(w, r, s.complete)
 	case post && e != nil:
 		form = e.form
-		refused = s.infer(w, r, e)
+		if s.Upstream != nil {
+			refused = s.resell(w, r)
+		} else {
+			refused = s.infer(w, r, e)
+		}
 	default:
 		return next.ServeHTTP(w, r)
 	}

@@ -86,8 +86,7 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 		var err error
 		if answer, err = json.Marshal(made); err == nil {
 			b.mu.Lock()
-			b.remember(st, o, answer)
-			b.touch()
+			b.note(b.remember(st, o, answer))
 			b.mu.Unlock()
 			err = b.save()
 		}
@@ -125,7 +124,7 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	switch {
 	case refused != nil:
 		return nil, refused
-	case s.models[q.ModelID] == nil:
+	case !s.sells(r, q.ModelID):
 		return nil, modelNotFound()
 	case q.AmountMicros <= 0:
 		return nil, invalid("amountMicros", "amountMicros must be above zero")

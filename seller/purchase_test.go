@@ -203,6 +203,7 @@ func TestPurchaseThatCantBeWrittenIsUndone(t *testing.T) {
 	good := s.books.file
 	o := createOrder(t, s, "p", 1000)
 	s.books.file = dir + "/file/books.json" // whose directory is a file
+	_ = s.books.journal.file.Close()        // as a full disk would
 	if w := post(t, s, wire.PurchaseCompletePath, completeBody("p", o.OrderID), "Idempotency-Key", "p"); w.Code != 503 {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}

@@ -49,7 +49,10 @@ func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
 			entry.URL = "https://" + r.Host
 		}
 	}
-	for _, m := range s.Models {
+	if s.Upstream != nil {
+		entry.Protocols = s.Upstream.speaks()
+	}
+	for _, m := range s.listed(r) {
 		if m.InputPrice == nil && len(m.Aliases) == 0 {
 			entry.Models = append(entry.Models, m.ID)
 			continue
@@ -57,6 +60,9 @@ func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
 		entry.Models = append(entry.Models, registryModel{
 			ID: m.ID, Aliases: m.Aliases, Input: m.InputPrice, Output: m.OutputPrice, CacheRead: m.CacheReadPrice, CacheWrite: m.CacheWritePrice,
 		})
+	}
+	if entry.Models == nil {
+		entry.Models = []any{}
 	}
 	list, _ := json.Marshal(entry) // texts and integers always encode
 	sum := sha256.Sum256(list)
@@ -67,4 +73,27 @@ func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", `"`+version+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// listed are the models that are sold just now.
+func (s *Seller) listed(r *http.Request) []Model {
+	if s.Upstream == nil {
+		return s.Models
+	}
+	ids, offers := s.Upstream.catalog.ids(r.Context())
+	models := make([]Model, len(ids))
+	for i, id := range ids {
+		models[i] = *offers[id].Model
+	}
+	return models
+}
+
+// sells tells whether a model is sold. Where that is not known yet, a purchase needs not wait for it: credit is for all of them.
+func (s *Seller) sells(r *http.Request, id string) bool {
+	if s.Upstream == nil {
+		return s.models[id] != nil
+	}
+	offers := s.Upstream.catalog.sold(r.Context())
+	_, there := offers[id]
+	return there || offers == nil
 }

@@ -41,7 +41,7 @@ func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) 
 	own.settling = false
 	if v.Kind == acceptance.KindPaid {
 		own.Settled = v.Reference
-		b.touch()
+		b.note(change{Orders: []order{*own}})
 	}
 	b.mu.Unlock()
 	if v.Kind != acceptance.KindPaid {
@@ -93,7 +93,7 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 	}
 	before := own.KeepUntil
 	own.Proof, own.settling, own.KeepUntil = &proof, true, now.Add(keepBegun)
-	b.touch()
+	b.note(change{Orders: []order{*own}})
 	b.mu.Unlock()
 	if err := b.save(); err != nil {
 		b.mu.Lock()

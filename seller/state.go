@@ -6,26 +6,26 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
-// saveDelay is how long charges may wait to be written down; a purchase is written down before it is answered.
-const saveDelay = time.Second
-
-// state is the state file. It holds no bearer token, order id or idempotency key in clear.
+// state is the state file: what the books held at one moment. What has changed since is in the journal beside it. It holds no
+// bearer token, order id or idempotency key in clear.
 type state struct {
-	Version int        `json:"version"`
-	Seller  string     `json:"seller"`
-	Orders  []order    `json:"orders"`
-	Tokens  []token    `json:"tokens"`
-	Answers []answered `json:"answers"`
-	Charges []charge   `json:"charges"` // oldest first
+	Version    int    `json:"version"`
+	Seller     string `json:"seller"`
+	Generation uint64 `json:"generation,omitempty"` // of the journal that goes on from here
+	change
+}
+
+// change is what of the books has changed, each as it is now: a line of the journal.
+type change struct {
+	Orders  []order    `json:"orders,omitempty"`
+	Tokens  []token    `json:"tokens,omitempty"`
+	Answers []answered `json:"answers,omitempty"`
+	Charges []charge   `json:"charges,omitempty"` // oldest first
 }
 
 const stateVersion = 1
@@ -38,40 +38,81 @@ func openBooks(seller, file string, logger *zap.Logger) (*Books, error) {
 	}
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return b, nil
+		return b, b.alone()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	var st state
 	if err := json.Unmarshal(data, &st); err != nil || st.Version != stateVersion {
-		return nil, fmt.Errorf("state %s is damaged or from another version: move it away to begin with empty books", file)
+		return nil, fmt.Errorf("state %s is damaged or from another version: move it away, and its journal, to begin with empty books", file)
 	}
 	if st.Seller != seller {
 		return nil, fmt.Errorf("state %s belongs to seller %q: give each seller a file of its own", file, st.Seller)
 	}
-	b.restore(st)
+	b.restore(st.change)
+	b.journal.generation = st.Generation
+	changes, err := readJournal(journalOf(file), st.Generation)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		b.restore(c)
+	}
 	return b, nil
 }
 
-func (b *Books) restore(st state) {
-	for _, t := range st.Tokens {
+// alone refuses a journal that has lost the file it goes on from.
+func (b *Books) alone() error {
+	if _, err := os.Stat(journalOf(b.file)); err == nil {
+		return fmt.Errorf("state %s is missing, but its journal %s is there: put it back, or move the journal away to begin with empty books",
+			b.file, journalOf(b.file))
+	}
+	return nil
+}
+
+// restore puts back what was written down. What is there already is replaced.
+func (b *Books) restore(c change) {
+	for _, t := range c.Tokens {
+		if known := b.tokens[t.Hash]; known != nil {
+			*known = t // charges point to it
+			continue
+		}
 		b.tokens[t.Hash] = &t
 	}
-	for _, o := range st.Orders {
+	for _, o := range c.Orders {
 		b.orders[o.Hash] = &o
 	}
-	for _, a := range st.Answers {
+	for _, a := range c.Answers {
 		b.answers[a.Key] = &a
 	}
-	for _, c := range st.Charges {
+	for _, c := range c.Charges {
 		if c.token = b.tokens[c.TokenHash]; c.token == nil {
 			continue
 		}
 		c.Settled, c.measured = true, true
-		b.repeats.put(c.Key, &c)
+		if known := b.settled(&c); known != nil {
+			*known = c
+			continue
+		}
+		if c.Key != (digest{}) {
+			b.repeats.put(c.Key, &c)
+		}
 		b.record(&c)
 	}
+}
+
+// settled finds a charge that was written down before, and has grown since.
+func (b *Books) settled(c *charge) *charge {
+	if known, ok := b.repeats.get(c.Key); ok && known.SettlementID == c.SettlementID {
+		return known
+	}
+	for i := len(b.charges) - 1; i >= max(0, len(b.charges)-100); i-- { // without a key
+		if b.charges[i].SettlementID == c.SettlementID {
+			return b.charges[i]
+		}
+	}
+	return nil
 }
 
 // snapshot copies what the state file holds. b.mu is held.
@@ -100,52 +141,3 @@ func (b *Books) snapshot() state {
 	}
 	return st
 }
-
-// touch notes that the books have changed, and plans to write them down. b.mu is held.
-func (b *Books) touch() {
-	b.changed = true
-	if b.file == "" || b.planned != nil {
-		return
-	}
-	b.planned = time.AfterFunc(saveDelay, func() {
-		if err := b.save(); err != nil {
-			b.warn(err)
-		}
-	})
-}
-
-// save writes the state file, unless nothing has changed since it was written. When it returns without an error, all
-// changes made before the call are on the disk.
-func (b *Books) save() error {
-	if b.file == "" {
-		return nil
-	}
-	b.saving.Lock()
-	defer b.saving.Unlock()
-	b.mu.Lock()
-	if b.planned != nil {
-		b.planned.Stop()
-		b.planned = nil
-	}
-	if !b.changed {
-		b.mu.Unlock()
-		return nil
-	}
-	st := b.snapshot()
-	b.changed = false
-	b.mu.Unlock()
-	data, err := json.Marshal(st)
-	if err == nil {
-		err = errors.Join(os.MkdirAll(filepath.Dir(b.file), 0o700), atomicfile.Bytes(b.file, data))
-	}
-	if err != nil {
-		b.mu.Lock()
-		b.changed = true
-		b.mu.Unlock()
-		return fmt.Errorf("state: %w", err)
-	}
-	return nil
-}
-
-// Destruct writes down what is not yet; the pool calls it when nobody holds the books any more.
-func (b *Books) Destruct() error { return b.save() }

@@ -50,10 +50,15 @@ func (s *Seller) stream(ctx context.Context, w http.ResponseWriter, a *answer, e
 		}
 		return out.Flush() == nil
 	}
-	tell := func() bool { return send(p.settle(a.usage).Event()) }
+	tell := func() bool {
+		settlement := p.settle(a.usage)
+		return settlement == nil || send(settlement.Event())
+	}
 
 	if inHeader {
-		p.settle(a.usage).SetHeader(w.Header())
+		if settlement := p.settle(a.usage); settlement != nil {
+			settlement.SetHeader(w.Header())
+		}
 	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")

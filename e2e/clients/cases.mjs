@@ -4,7 +4,7 @@ const always = (act) => () => act;
 const once = (act) => (n) => (n === 0 ? act : {});
 const busy = { status: 429, headers: { "Retry-After": "1" } };
 
-// act is a Seller's; dead is a provider of which nothing listens. Broken streams need a client that streams.
+// act is a Seller's; heartbeat is what the gateway is to send while the provider is silent; dead is a provider of which nothing listens. Broken streams need a client that streams.
 export const cases = {
   plain: { act: always({}) },
   401: { act: always({ status: 401 }) },
@@ -14,5 +14,6 @@ export const cases = {
   529: { act: always({ status: 529 }) },
   cut: { act: always({ broken: "cut" }) },
   "error-event": { act: always({ broken: "error" }), streams: true },
+  slow: { act: always({ late: 1500, pace: 400 }), streams: true, heartbeat: "100ms" },
   dead: { dead: true },
 };

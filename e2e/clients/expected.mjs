@@ -143,13 +143,13 @@ export function quick(job) {
     case "claude":
       return job.name !== "402";
     case "opencode":
-      return ["plain", "401", "cut"].includes(job.name);
+      return ["plain", "401", "cut", "slow"].includes(job.name);
     case "openai-whole":
     case "anthropic-whole":
       return ["plain", "529", "cut"].includes(job.name);
     case "ai-openai":
     case "ai-anthropic":
-      return ["plain", "error-event"].includes(job.name);
+      return ["plain", "error-event", "slow"].includes(job.name);
     default:
       return true;
   }

@@ -32,8 +32,8 @@ export class Gateway {
   #child;
   #dir;
 
-  constructor(caddy, dir, sellerURL, kind) {
-    Object.assign(this, { caddy, sellerURL, kind });
+  constructor(caddy, dir, sellerURL, kind, heartbeat = "off") {
+    Object.assign(this, { caddy, sellerURL, kind, heartbeat });
     this.#dir = dir;
   }
 
@@ -106,6 +106,7 @@ http://127.0.0.1:${port} {
 		member dev {
 			key ${memberKey}
 		}
+		heartbeat ${this.heartbeat}
 		ledger badger ${path.join(this.#dir, "ledger")}
 	}
 }

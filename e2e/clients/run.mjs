@@ -159,7 +159,7 @@ async function take(job, { caddy, at, trap }, dir, kind) {
     seller.stop();
     url = `http://127.0.0.1:${await freePort()}`;
   }
-  const gateway = kind && new Gateway(caddy, path.join(dir, "gateway"), url, kind);
+  const gateway = kind && new Gateway(caddy, path.join(dir, "gateway"), url, kind, cases[job.name].heartbeat);
   try {
     if (gateway) {
       await gateway.start();

@@ -11,7 +11,8 @@ export class Seller {
   #server;
   #act;
 
-  // act gets a request's number, from 0, and gives what is to be done: {status, headers}, {broken} or {}: a good answer.
+  // act gets a request's number, from 0, and gives what is to be done: {status, headers}, {broken}, {late, pace} (milliseconds
+  // before an answer, and between its events), or {}: a good answer.
   constructor(act) {
     this.#act = act;
     this.#server = http.createServer((req, res) => {
@@ -53,7 +54,8 @@ export class Seller {
       res.writeHead(status, { "Content-Type": "application/json", ...act.headers });
       return res.end(JSON.stringify(answers.error(name, status)));
     }
-    if (ask.stream) return this.#stream(res, answers.stream(name, ask.model, act.broken), act.broken);
+    if (act.late) await sleep(act.late);
+    if (ask.stream) return this.#stream(res, answers.stream(name, ask.model, act.broken), act);
 
     const answer = Buffer.from(JSON.stringify(answers.json(name, ask.model)));
     res.writeHead(200, { "Content-Type": "application/json", "Content-Length": answer.length });
@@ -64,11 +66,11 @@ export class Seller {
   }
 
   // A stream comes block by block: what is written together might be read together with the break.
-  async #stream(res, blocks, broken) {
+  async #stream(res, blocks, { broken, pace = 20 }) {
     res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
     for (const block of blocks) {
       res.write(block);
-      await sleep(20);
+      await sleep(pace);
     }
     if (broken !== "cut") return res.end();
     await sleep(100);

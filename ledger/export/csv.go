@@ -11,8 +11,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// columns are those of the CSV, for good: new ones come at the end. The last ones, one for each kind of account, are what
-// the entry has moved there; they sum to zero in each row.
+// columns are those of the CSV, for good: new ones come at the end. Those of micros that are named after a kind of account are
+// what the entry has moved there; they sum to zero in each row.
 var columns = []string{
 	"id", "time", "kind", "seller",
 	"requestId", "idempotencyKey", "member", "requestedModel", "model", "protocol", "attempts", "status",
@@ -20,6 +20,7 @@ var columns = []string{
 	"timeToFirstByteMs", "durationMs", "promptHash",
 	"purchaseId", "state", "note", "paymentMethod", "corrects", "hash",
 	"walletMicros", "pendingMicros", "creditMicros", "expenseMicros", "wasteMicros", "disputedMicros", "adjustmentMicros",
+	"reference", "paymentReference",
 }
 
 // accountKinds are the kinds of accounts, in the order of their columns.
@@ -53,6 +54,8 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 	text("purchaseId", e.PurchaseID)
 	text("state", string(e.State))
 	text("note", e.Note)
+	text("reference", e.Reference)
+	text("paymentReference", e.PaymentReference)
 	text("hash", e.Hash)
 	if s := e.Served; s != nil {
 		text("requestId", s.RequestID)

@@ -47,7 +47,13 @@ func mark(e *ledger.Entry) string {
 type detail struct{ name, value string }
 
 func details(e *ledger.Entry) []detail {
-	all := []detail{{"time", e.Time.UTC().Format(time.RFC3339Nano)}, {"kind", string(e.Kind)}, {"purchase", e.PurchaseID}}
+	all := []detail{
+		{"time", e.Time.UTC().Format(time.RFC3339Nano)},
+		{"kind", string(e.Kind)},
+		{"purchase", e.PurchaseID},
+		{"reference", e.Reference},
+		{"payment-reference", e.PaymentReference},
+	}
 	if s := e.Served; s != nil {
 		all = append(all,
 			detail{"request", s.RequestID}, detail{"settlement", s.SettlementID}, detail{"source", string(s.BilledSource)},

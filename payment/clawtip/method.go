@@ -268,6 +268,15 @@ func (m *Method) Fate(_ context.Context, q payment.Quote, raw json.RawMessage) (
 	return payment.Failed(false).As(in.Order.OrderNo).Because("the seller does not take the credential, and what it says can't be read here"), nil
 }
 
+// Deadline is the end of the order.
+func (m *Method) Deadline(q payment.Quote, raw json.RawMessage) time.Time {
+	in, err := readIntent(raw)
+	if err != nil {
+		return time.Time{}
+	}
+	return in.ends(q)
+}
+
 // Ended takes the order's files away.
 func (m *Method) Ended(q payment.Quote, raw json.RawMessage) {
 	in, err := readIntent(raw)

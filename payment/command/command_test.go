@@ -214,7 +214,7 @@ func TestTurns(t *testing.T) {
 		return len(list)
 	}
 	for entered() < 4 {
-		time.Sleep(time.Millisecond) //nolint:forbidigo // another process is waited for, which has no channel
+		time.Sleep(time.Millisecond) // another process is waited for, which has no channel
 	}
 	if n := entered(); n != 4 {
 		t.Errorf("%d programs at once", n)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
 )
@@ -78,22 +80,16 @@ func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce ei
 	return never, "", nil
 }
 
-// NetworkStatus is how a network looks from here.
-type NetworkStatus struct {
-	Network string `json:"network"`
-	// Error says in our own words why nothing is known; empty when all nodes answer. NoRPC: there is nothing to ask.
-	Error string `json:"error,omitempty"`
-	NoRPC bool   `json:"noRpc,omitempty"`
-	// BalanceMicros is what the wallet has there; nil when it is not known.
-	BalanceMicros *int64 `json:"balanceMicros,omitempty"`
-	// ChainBehindSeconds is our clock less the time of the latest block; negative where the chain is ahead.
-	ChainBehindSeconds int64     `json:"chainBehindSeconds"`
-	CheckedAt          time.Time `json:"checkedAt"`
-}
+// withoutRPC is what an operator is told of a network that nobody can be asked about.
+const withoutRPC = "without an RPC nobody can know what became of a payment that a seller refuses: it is booked as disputed when its " +
+	"authorization has ended"
 
-// status asks the first node for the balance, and all whether they are there.
-func (n *network) status(ctx context.Context, wallet eip3009.Address) NetworkStatus {
-	s := NetworkStatus{Network: n.id, NoRPC: len(n.nodes) == 0, CheckedAt: time.Now().UTC()}
+// standing asks the first node for the balance, and all whether they are there.
+func (n *network) standing(ctx context.Context, wallet eip3009.Address) payment.Standing {
+	s := payment.Standing{Network: n.id, Address: wallet.String(), CheckedAt: time.Now().UTC()}
+	if len(n.nodes) == 0 {
+		s.Warnings = []string{withoutRPC}
+	}
 	for i, one := range n.nodes {
 		err := one.SameChain(ctx, n.domain.ChainID)
 		var latest node.Quantity
@@ -109,11 +105,11 @@ func (n *network) status(ctx context.Context, wallet eip3009.Address) NetworkSta
 			s.Error = nodeName(i) + " of " + n.id + ": " + err.Error()
 			return s
 		}
-		if behind := int64(time.Since(at) / time.Second); i == 0 || behind > s.ChainBehindSeconds {
-			s.ChainBehindSeconds = behind
+		if behind := int64(time.Since(at) / time.Second); i == 0 || behind > *s.ChainBehindSeconds {
+			s.ChainBehindSeconds = &behind
 		}
 		if micros, fits := balance.Uint64(); i == 0 && fits && micros < 1<<62 {
-			s.BalanceMicros = new(int64(micros))
+			s.BalanceMicros = new(money.Micros(micros))
 		}
 	}
 	return s

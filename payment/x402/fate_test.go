@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,7 +168,7 @@ func TestNodeLies(t *testing.T) {
 		if o, err := m.Fate(t.Context(), q, endedBy(t, intent, time.Hour)); err != nil || o.Kind != payment.OutcomePending {
 			t.Errorf("%s: %v, %v", name, o.Kind, err)
 		}
-		s := m.Status(t.Context())
+		s := m.Health(t.Context())
 		if len(s) != 1 || s[0].Error == "" || strings.Contains(s[0].Error, "hunter2") || strings.Contains(s[0].Error, srv.URL) {
 			t.Errorf("%s: status %+v", name, s)
 		}
@@ -173,15 +176,53 @@ func TestNodeLies(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestHealth(t *testing.T) {
 	c, url := chain(t)
 	c.Mint(address(t, wallet), 1_500_000)
 	c.SetClock(func() time.Time { return time.Now().Add(-40 * time.Second) })
 	m := mustLoad(t, strings.Replace(words, sepolia, sepolia+" "+url+"\nnetwork "+base, 1))
-	s := m.Status(t.Context())
-	if len(s) != 2 || s[0].Error != "" || s[0].BalanceMicros == nil || *s[0].BalanceMicros != 1_500_000 || s[0].ChainBehindSeconds < 40 ||
-		s[0].NoRPC || !s[1].NoRPC || s[1].Error != "" {
+	s := m.Health(t.Context())
+	if len(s) != 2 || s[0].Error != "" || s[0].Address != m.Address() || s[0].BalanceMicros == nil || *s[0].BalanceMicros != 1_500_000 ||
+		s[0].ChainBehindSeconds == nil || *s[0].ChainBehindSeconds < 40 || len(s[0].Warnings) > 0 {
 		t.Errorf("%+v", s)
+	}
+	if s[1].Error != "" || s[1].BalanceMicros != nil || s[1].ChainBehindSeconds != nil || len(s[1].Warnings) != 1 || !strings.Contains(s[1].Warnings[0], "without an RPC") {
+		t.Errorf("without an RPC: %+v", s[1])
+	}
+}
+
+// TestKeyFile: the file that the key is in is for its owner alone.
+func TestKeyFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wallet")
+	for mode, warns := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o604: true} {
+		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		m := mustLoad(t, strings.Replace(words, "{env.X402_TEST_WALLET}", "{file."+file+"}", 1))
+		s := m.Health(t.Context())
+		told := len(s) == 1 && slices.ContainsFunc(s[0].Warnings, func(w string) bool { return strings.Contains(w, "chmod 600 "+file) })
+		if told != warns {
+			t.Errorf("%o: %+v", mode, s)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDeadline: until when the seller can have it cashed.
+func TestDeadline(t *testing.T) {
+	m := mustLoad(t, words)
+	q := quote(requirement(nil))
+	intent, _ := pay(t, m, q)
+	if left := time.Until(m.Deadline(q, intent)); left <= 0 || left > time.Minute {
+		t.Errorf("%s are left", left)
+	}
+	if !m.Deadline(q, json.RawMessage("{}")).IsZero() {
+		t.Error("an intent of another kind has an end")
 	}
 }
 

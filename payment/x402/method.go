@@ -14,7 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -215,13 +219,41 @@ func (m *Method) Payee(q payment.Quote) string {
 // Address is the wallet's.
 func (m *Method) Address() string { return m.key.Address().String() }
 
-// Status says how each network looks, for an operator who wants to know. It asks their RPCs.
-func (m *Method) Status(ctx context.Context) []NetworkStatus {
-	list := make([]NetworkStatus, len(m.networks))
-	for i, n := range m.networks {
-		list[i] = n.status(ctx, m.key.Address())
+// Deadline is the end of the authorization: until then the seller can have it cashed.
+func (m *Method) Deadline(_ payment.Quote, raw json.RawMessage) time.Time {
+	in, err := readIntent(raw)
+	if err != nil {
+		return time.Time{}
 	}
-	return list
+	return in.expires()
+}
+
+// Health says how the wallet stands on each network. It asks their RPCs.
+func (m *Method) Health(ctx context.Context) []payment.Standing {
+	all := make([]payment.Standing, len(m.networks))
+	var asked sync.WaitGroup
+	for i, n := range m.networks {
+		asked.Go(func() { all[i] = n.standing(ctx, m.key.Address()) })
+	}
+	asked.Wait()
+	if warning := m.keyFile(); warning != "" && len(all) > 0 {
+		all[0].Warnings = append(all[0].Warnings, warning)
+	}
+	return all
+}
+
+// keyFile says what is wrong with the file that the key is in, if it is in one.
+func (m *Method) keyFile() string {
+	path, isFile := strings.CutPrefix(m.Key, "{file.")
+	if !isFile || runtime.GOOS == "windows" {
+		return ""
+	}
+	path = strings.TrimSuffix(path, "}")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return ""
+	}
+	return "the key's file can be read by others than its owner: chmod 600 " + path
 }
 
 var (
@@ -231,6 +263,8 @@ var (
 	_ payment.Present       = (*Method)(nil)
 	_ payment.Bounded       = (*Method)(nil)
 	_ payment.Payee         = (*Method)(nil)
+	_ payment.Deadline      = (*Method)(nil)
+	_ payment.Health        = (*Method)(nil)
 	_ caddy.Provisioner     = (*Method)(nil)
 	_ caddy.CleanerUpper    = (*Method)(nil)
 	_ caddyfile.Unmarshaler = (*Method)(nil)

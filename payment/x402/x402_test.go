@@ -2,6 +2,7 @@ package x402_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -77,9 +78,7 @@ func requirement(change map[string]string) string {
 		"scheme": `"exact"`, "network": `"` + sepolia + `"`, "amount": `"500000"`, "asset": `"` + asset + `"`,
 		"payTo": `"` + strings.ToLower(payee) + `"`, "maxTimeoutSeconds": `60`, "extra": `{"name":"USDC","version":"2"}`,
 	}
-	for k, v := range change {
-		members[k] = v
-	}
+	maps.Copy(members, change)
 	var list []string
 	for _, k := range []string{"scheme", "network", "amount", "asset", "payTo", "maxTimeoutSeconds", "extra", "paymentFlow", "note"} {
 		if members[k] != "" {

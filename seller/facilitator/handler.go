@@ -53,8 +53,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// verdict is the answer to verify and to settle.
-type verdict struct {
+// reply is the answer to verify and to settle.
+type reply struct {
 	IsValid       *bool  `json:"isValid,omitempty"`
 	InvalidReason string `json:"invalidReason,omitempty"`
 	Success       *bool  `json:"success,omitempty"`
@@ -79,10 +79,10 @@ func (h *Handler) pay(w http.ResponseWriter, r *http.Request, step string) {
 	case Cut:
 		panic(http.ErrAbortHandler)
 	case Refuse:
-		answer(w, step, verdict{Network: h.Chain.Network}, "refused_by_test")
+		answer(w, step, reply{Network: h.Chain.Network}, "refused_by_test")
 		return
 	case Pending:
-		answer(w, step, verdict{Network: h.Chain.Network, Transaction: eip3009.Keccak([]byte("pending")).String()}, "settlement_pending")
+		answer(w, step, reply{Network: h.Chain.Network, Transaction: eip3009.Keccak([]byte("pending")).String()}, "settlement_pending")
 		return
 	}
 	v, refused := h.judge(w, r, step == "settle")
@@ -99,7 +99,7 @@ func (h *Handler) pay(w http.ResponseWriter, r *http.Request, step string) {
 }
 
 // judge reads a call, and settles where it is asked to.
-func (h *Handler) judge(w http.ResponseWriter, r *http.Request, settle bool) (v verdict, refused string) {
+func (h *Handler) judge(w http.ResponseWriter, r *http.Request, settle bool) (v reply, refused string) {
 	v.Network = h.Chain.Network
 	var call struct {
 		Payload      json.RawMessage `json:"paymentPayload"`
@@ -132,7 +132,7 @@ func (h *Handler) judge(w http.ResponseWriter, r *http.Request, settle bool) (v 
 	return v, h.Chain.check(a, s, margin)
 }
 
-func answer(w http.ResponseWriter, step string, v verdict, refused string) {
+func answer(w http.ResponseWriter, step string, v reply, refused string) {
 	ok := refused == ""
 	if step == "verify" {
 		v.IsValid, v.InvalidReason = &ok, refused

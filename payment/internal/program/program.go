@@ -100,22 +100,22 @@ func (p Program) Check() error {
 	if !filepath.IsAbs(p.Path) {
 		return fmt.Errorf("%s: expected an absolute path", p.Path)
 	}
-	real, err := filepath.EvalSymlinks(p.Path)
+	resolved, err := filepath.EvalSymlinks(p.Path)
 	if err != nil {
 		return fmt.Errorf("%s: there is no such file", p.Path)
 	}
-	info, err := os.Lstat(real)
+	info, err := os.Lstat(resolved)
 	if err != nil {
 		return fmt.Errorf("%s: there is no such file", p.Path)
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a file", p.Path)
 	}
-	if err := owned(p.Path, real, info); err != nil {
+	if err := owned(p.Path, resolved, info); err != nil {
 		return err
 	}
 	// Who can change a folder on the way, that of a link too, can put another program in its place.
-	for _, path := range []string{real, p.Path} {
+	for _, path := range []string{resolved, p.Path} {
 		for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 			info, err := os.Stat(dir)
 			if err != nil {

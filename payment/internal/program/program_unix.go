@@ -24,12 +24,12 @@ func endGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKIL
 
 const othersMayWrite = 0o022
 
-func owned(path, real string, info fs.FileInfo) error {
+func owned(path, resolved string, info fs.FileInfo) error {
 	switch {
 	case !ours(info):
-		return fmt.Errorf("%s belongs to somebody else: expected root or the user that Caddy runs as (%s)", path, real)
+		return fmt.Errorf("%s belongs to somebody else: expected root or the user that Caddy runs as (%s)", path, resolved)
 	case info.Mode().Perm()&othersMayWrite != 0:
-		return fmt.Errorf("%s can be written by others: take that from them with chmod go-w %s", path, real)
+		return fmt.Errorf("%s can be written by others: take that from them with chmod go-w %s", path, resolved)
 	case info.Mode().Perm()&0o111 == 0:
 		return fmt.Errorf("%s is not executable", path)
 	}

@@ -131,12 +131,13 @@ const (
 
 // read calls a view of a contract, which gives one word.
 func (n Node) read(ctx context.Context, contract eip3009.Address, selector string, at Quantity, words ...eip3009.Hash) (eip3009.Uint256, error) {
-	data := selector
+	var data strings.Builder
+	data.WriteString(selector)
 	for _, w := range words {
-		data += w.String()[2:]
+		data.WriteString(w.String()[2:])
 	}
 	var result string
-	if err := n.call(ctx, &result, "eth_call", map[string]string{"to": contract.String(), "data": data}, at.String()); err != nil {
+	if err := n.call(ctx, &result, "eth_call", map[string]string{"to": contract.String(), "data": data.String()}, at.String()); err != nil {
 		return eip3009.Uint256{}, err
 	}
 	word, err := eip3009.ParseHash(result)

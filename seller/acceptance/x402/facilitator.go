@@ -15,17 +15,17 @@ const maxAnswer = 64 << 10
 
 var errUnknown = errors.New("nothing is known")
 
-// verdict is a facilitator's answer. Its texts go nowhere: they carry URLs, call data and stack lines.
-type verdict struct {
+// reply is a facilitator's answer. Its texts go nowhere: they carry URLs, call data and stack lines.
+type reply struct {
 	IsValid     *bool  `json:"isValid"`
 	Success     *bool  `json:"success"`
 	ErrorReason string `json:"errorReason"`
 	Transaction string `json:"transaction"`
 }
 
-func (v verdict) ok() bool { return v.IsValid != nil && *v.IsValid || v.Success != nil && *v.Success }
+func (v reply) ok() bool { return v.IsValid != nil && *v.IsValid || v.Success != nil && *v.Success }
 
-func (a *Acceptance) verify(ctx context.Context, proof, accepted json.RawMessage) (verdict, error) {
+func (a *Acceptance) verify(ctx context.Context, proof, accepted json.RawMessage) (reply, error) {
 	v, err := a.call(ctx, "/verify", proof, accepted)
 	if err == nil && v.IsValid == nil {
 		err = errUnknown
@@ -34,7 +34,7 @@ func (a *Acceptance) verify(ctx context.Context, proof, accepted json.RawMessage
 	return v, err
 }
 
-func (a *Acceptance) settle(ctx context.Context, proof, accepted json.RawMessage) (verdict, error) {
+func (a *Acceptance) settle(ctx context.Context, proof, accepted json.RawMessage) (reply, error) {
 	v, err := a.call(ctx, "/settle", proof, accepted)
 	if err == nil && v.Success == nil {
 		err = errUnknown
@@ -44,28 +44,28 @@ func (a *Acceptance) settle(ctx context.Context, proof, accepted json.RawMessage
 }
 
 // call asks the facilitator. Only an answer that is whole counts; an error means that nothing is known.
-func (a *Acceptance) call(ctx context.Context, path string, proof, accepted json.RawMessage) (v verdict, err error) {
+func (a *Acceptance) call(ctx context.Context, path string, proof, accepted json.RawMessage) (v reply, err error) {
 	body, err := json.Marshal(map[string]any{"x402Version": x402.Version, "paymentPayload": proof, "paymentRequirements": accepted})
 	if err != nil {
-		return verdict{}, errUnknown
+		return reply{}, errUnknown
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.facilitator+path, bytes.NewReader(body))
 	if err != nil {
-		return verdict{}, errUnknown
+		return reply{}, errUnknown
 	}
 	req.GetBody = nil // the transport is not to settle a second time by itself
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return verdict{}, errUnknown
+		return reply{}, errUnknown
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil || len(data) > maxAnswer || resp.StatusCode >= 500 || resp.StatusCode < 200 || resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return verdict{}, errUnknown
+		return reply{}, errUnknown
 	}
 	if json.Unmarshal(data, &v) != nil {
-		return verdict{}, errUnknown
+		return reply{}, errUnknown
 	}
 	return v, nil
 }

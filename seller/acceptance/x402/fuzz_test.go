@@ -51,7 +51,7 @@ func FuzzAccept(f *testing.F) {
 	if v := a.Accept(o, good); v.Kind != acceptance.KindToSettle {
 		f.Fatalf("the right one: %+v", v)
 	}
-	f.Add([]byte(good))
+	f.Add(good)
 	f.Add([]byte(`{"x402Version":2,"payload":{"signature":"0x","authorization":{"from":"0x"}},"accepted":{}}`))
 	f.Fuzz(func(t *testing.T, proof []byte) {
 		v := a.Accept(o, proof)

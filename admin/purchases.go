@@ -1,0 +1,235 @@
+package admin
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+// Purchase is a row of GET /tokenbuddy/purchases. It holds neither what was paid with nor any proof of it.
+type Purchase struct {
+	PurchaseID     string       `json:"purchaseId"`
+	SellerID       string       `json:"sellerId"`
+	Origin         string       `json:"origin"`
+	Model          string       `json:"model"`
+	State          string       `json:"state"`
+	Method         string       `json:"method"`
+	AmountMicros   money.Micros `json:"amountMicros"`
+	RefundedMicros money.Micros `json:"refundedMicros,omitempty"`
+	CreatedAt      time.Time    `json:"createdAt"`
+	UpdatedAt      time.Time    `json:"updatedAt"`
+	OrderID        string       `json:"orderId,omitempty"` // the seller's word
+	Payee          string       `json:"payee,omitempty"`   // whom it pays
+	Reference      string       `json:"reference,omitempty"`
+	// PaymentReference is what the seller calls the payment; Reference what the rail does.
+	PaymentReference string `json:"paymentReference,omitempty"`
+	// Failure says why it has ended without a token; Unpaid that no money has left.
+	Failure string          `json:"failure,omitempty"`
+	Unpaid  bool            `json:"unpaid,omitempty"`
+	Refunds []ledger.Refund `json:"refunds,omitempty"`
+
+	// Of one that has not ended: what it waits for, until when, and how a human can help it on.
+	Awaits bool      `json:"awaitsApproval,omitempty"`
+	Doubt  string    `json:"doubt,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+	Link   string    `json:"link,omitempty"`
+	Hint   string    `json:"hint,omitempty"`
+
+	// Entries are those of the journal that are about it, with ?id= alone.
+	Entries []*ledger.Entry `json:"entries,omitempty"`
+}
+
+// PurchaseOf is a purchase as its record has it.
+func PurchaseOf(p *ledger.Purchase) Purchase {
+	return Purchase{
+		PurchaseID: p.ID, SellerID: p.Seller, Origin: p.Origin, Model: p.Model, State: string(p.State), Method: p.Method,
+		AmountMicros: cmp.Or(p.AmountMicros, p.AskedMicros), RefundedMicros: p.RefundedMicros(), CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		OrderID: p.OrderID, Payee: p.Payee, Reference: p.Reference, PaymentReference: p.PaymentReference,
+		Failure: p.Failure, Unpaid: p.Unpaid, Refunds: p.Refunds, Awaits: p.Awaits && p.State == ledger.Prepared,
+	}
+}
+
+// purchaseList answers with the purchases that the query chooses, the oldest first: ?open=true, ?disputed=true, ?seller=; with
+// ?id= it is one alone, with its entries.
+func purchaseList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	values := r.URL.Query()
+	if id := values.Get("id"); id != "" {
+		return onePurchase(m, w, r, id)
+	}
+	q := ledger.PurchaseQuery{Seller: values.Get("seller")}
+	for name, to := range map[string]*bool{"open": &q.Open, "disputed": &q.Disputed} {
+		var err error
+		if *to, err = flag(values, name); err != nil {
+			return err
+		}
+	}
+	found, err := m.Ledger.Purchases(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	open := openPurchases(m)
+	rows := make([]Purchase, len(found))
+	for i := range found {
+		rows[i] = PurchaseOf(&found[i])
+		rows[i].look(open)
+	}
+	return answer(w, http.StatusOK, rows)
+}
+
+// flag reads a word that is true, false, or not there.
+func flag(values url.Values, name string) (bool, error) {
+	switch values.Get(name) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, bad("%s is true or false", name)
+}
+
+func openPurchases(m *market.Market) map[string]purchase.OpenPurchase {
+	open := make(map[string]purchase.OpenPurchase)
+	for _, o := range m.Desk.Purchases() {
+		open[o.PurchaseID] = o
+	}
+	return open
+}
+
+// look adds what the desk knows of a purchase that has not ended.
+func (p *Purchase) look(open map[string]purchase.OpenPurchase) {
+	o, there := open[p.PurchaseID]
+	if !there || ledger.PurchaseState(p.State).Ended() {
+		return
+	}
+	p.Doubt, p.Until, p.Link, p.Hint = o.Doubt, o.Until, o.Link, o.Hint
+	p.Reference = cmp.Or(o.Reference, p.Reference)
+}
+
+func onePurchase(m *market.Market, w http.ResponseWriter, r *http.Request, id string) error {
+	found, err := m.Ledger.Purchases(r.Context(), ledger.PurchaseQuery{ID: id})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return unknownPurchase(id)
+	}
+	row := PurchaseOf(&found[0])
+	row.look(openPurchases(m))
+	if row.Entries, err = m.Ledger.Told(r.Context(), &found[0]); err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, row)
+}
+
+func unknownPurchase(id string) error {
+	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no purchase %q", id)}
+}
+
+// maxWords bounds what an operator may say, in bytes.
+const maxWords = 256
+
+// orderPurchase carries out what an operator wants of a purchase, and answers with what has become of it: ?approve=<id>, ?cancel=<id>,
+// ?settle=<id>&paid=true|false&note=, ?refund=<id>&usd=&reference=. ?by= says who it is.
+func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	values := r.URL.Query()
+	what, id := "", ""
+	for _, order := range []string{"approve", "cancel", "settle", "refund"} {
+		if !values.Has(order) {
+			continue
+		}
+		if what != "" {
+			return bad("expected one of approve, cancel, settle and refund, not both %s and %s", what, order)
+		}
+		what, id = order, values.Get(order)
+	}
+	for _, name := range []string{"by", "note", "reference"} {
+		if s := values.Get(name); len(s) > maxWords || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return bad("%s is at most %d bytes of text on one line", name, maxWords)
+		}
+	}
+	by, ctx := who(r), r.Context()
+	var err error
+	switch what {
+	case "":
+		return bad("expected one of approve, cancel, settle and refund, with the id of a purchase")
+	case "approve":
+		err = m.Desk.Approve(ctx, id, by)
+	case "cancel":
+		err = m.Desk.Cancel(ctx, id, by)
+	case "settle":
+		if !values.Has("paid") {
+			return bad("paid is missing: true, or false")
+		}
+		paid, wrong := flag(values, "paid")
+		if wrong != nil {
+			return wrong
+		}
+		err = m.Desk.Settle(ctx, id, paid, by, values.Get("note"))
+	case "refund":
+		usd, wrong := money.Parse(values.Get("usd"))
+		if wrong != nil {
+			return bad("usd: %w", wrong)
+		}
+		err = m.Ledger.Refund(ctx, id, ledger.Refund{AmountMicros: usd, Reference: values.Get("reference")}, told("refunded by "+by, values.Get("note")))
+	}
+	if err != nil {
+		return orderError(m, r, id, err)
+	}
+	return onePurchase(m, w, r, id)
+}
+
+func told(what, note string) string {
+	if note != "" {
+		return what + ": " + note
+	}
+	return what
+}
+
+// orderError says what stands in the way of an order.
+func orderError(m *market.Market, r *http.Request, id string, err error) error {
+	refused := new(ledger.RefundError)
+	switch {
+	case errors.Is(err, purchase.ErrUnknownPurchase), errors.Is(err, ledger.ErrUnknownPurchase):
+		found, failed := m.Ledger.Purchases(r.Context(), ledger.PurchaseQuery{ID: id})
+		if failed != nil {
+			return failed
+		}
+		if len(found) == 0 {
+			return unknownPurchase(id)
+		}
+		err = fmt.Errorf("the purchase has ended: it is %s", found[0].State)
+	case errors.Is(err, purchase.ErrNotWaiting), errors.Is(err, purchase.ErrMayHaveLeft), errors.Is(err, purchase.ErrNotPaying),
+		errors.Is(err, purchase.ErrRefused), errors.As(err, &refused):
+	default:
+		return err
+	}
+	return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
+}
+
+// who says who asks, as far as that is known: the name of a client's certificate, or what the client calls itself, and where it is.
+func who(r *http.Request) string {
+	by := r.URL.Query().Get("by")
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		by = r.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	if by == "" {
+		by = "somebody"
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != "" {
+		by += " from " + host
+	}
+	return by
+}

@@ -1,0 +1,93 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+const (
+	// clockOff is by how many seconds our clock and a chain's may differ before authorizations become too short or too long.
+	clockOff = 5
+	// chainStale is how many seconds old a chain's newest block may be.
+	chainStale = 60
+	// humanWaited is how long a purchase may wait for approval before that is wrong.
+	humanWaited = time.Hour
+	// disputeNews is how long the doctor tells of a purchase that was paid and not granted.
+	disputeNews = 7 * 24 * time.Hour
+)
+
+// payment says how a wallet stands. amount is that of a purchase.
+func (d *diagnosis) payment(p *purchase.PaymentStanding, amount money.Micros) {
+	name := "payment " + shown(p.Method)
+	if p.Network != "" {
+		name += " on " + shown(p.Network)
+	}
+	for _, w := range p.Warnings {
+		d.note("Of "+name+": "+words(w)+".", "See docs/payments.md.")
+	}
+	if p.Error != "" {
+		d.wrong("How "+name+" stands is not known: "+words(p.Error),
+			"Purchases that it has paid may stay in doubt meanwhile. See to its RPC, or program.")
+		return
+	}
+	switch b := p.BalanceMicros; {
+	case b == nil:
+	case *b <= 0:
+		d.wrong(fmt.Sprintf("The wallet of %s is empty.", name), "Nothing can be bought with it. Send money to "+shown(p.Address)+".")
+	case *b < amount:
+		d.note(fmt.Sprintf("In the wallet of %s are %s dollars, which is less than a purchase of %s.", name, *b, amount),
+			"Send money to "+shown(p.Address)+", or lower the amount of a purchase.")
+	}
+	switch behind := p.ChainBehindSeconds; {
+	case behind == nil:
+	case *behind < -clockOff:
+		d.wrong(fmt.Sprintf("The clock of this machine is at least %d seconds behind the chain of %s.", -*behind, name),
+			"Authorizations end too early by so much. Set the clock, with NTP.")
+	case *behind > chainStale:
+		d.wrong(fmt.Sprintf("The newest block of %s is %d seconds old by the clock of this machine.", name, *behind),
+			"Its RPC is behind, or the clock is ahead. What became of payments is not known until that is mended.")
+	}
+}
+
+// awaiting tells of a purchase that waits for a human.
+func (d *diagnosis) awaiting(id string, amount money.Micros, seller string, since time.Time, hint string) {
+	waited := time.Since(since).Round(time.Minute)
+	what := fmt.Sprintf("Purchase %s of %s dollars at seller %s waits for approval, for %s.", id, amount, seller, waited)
+	if waited >= humanWaited {
+		d.wrong(what, hint)
+		return
+	}
+	d.note(what, hint)
+}
+
+// disputes tells of the purchases that were paid and not granted.
+func (d *diagnosis) disputes(rows []admin.Purchase, now time.Time) {
+	for _, p := range rows {
+		if now.Sub(p.UpdatedAt) > disputeNews {
+			continue
+		}
+		called := ""
+		if r := reference(&p); r != "" {
+			called = " (" + r + ")"
+		}
+		d.wrong(fmt.Sprintf("Purchase %s of %s dollars at seller %s was paid%s and not granted: %s", p.PurchaseID, p.AmountMicros, shown(p.SellerID), called, words(p.Failure)),
+			"Ask the seller. What comes back is booked with caddy tokenbuddy purchases refund "+p.PurchaseID+" <usd> --reference <transaction>. "+
+				"The doctor tells of it for a week.")
+	}
+}
+
+// disputed asks the books for such purchases.
+func (d *diagnosis) disputed(ctx context.Context, ask func(context.Context, ledger.PurchaseQuery) ([]admin.Purchase, error)) {
+	rows, err := ask(ctx, ledger.PurchaseQuery{Disputed: true})
+	if err != nil {
+		d.wrong("The purchases can't be read: "+err.Error(), "See to the ledger's disk.")
+		return
+	}
+	d.disputes(rows, time.Now())
+}

@@ -1,0 +1,138 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+const purchaseTime = "2006-01-02 15:04:05"
+
+func printPurchases(w io.Writer, rows []admin.Purchase) {
+	if len(rows) == 0 {
+		fmt.Fprintln(w, "There is no such purchase.")
+		return
+	}
+	t := &table{words: "012356789"}
+	t.add("id", "begun (UTC)", "seller", "method", "amount", "state", "waits for", "until (UTC)", "reference")
+	t.add(rule...)
+	for _, p := range rows {
+		until := ""
+		if !p.Until.IsZero() {
+			until = p.Until.UTC().Format(purchaseTime)
+		}
+		state := p.State
+		if p.RefundedMicros > 0 {
+			state += ", refunded " + p.RefundedMicros.String()
+		}
+		t.add(shown(p.PurchaseID), p.CreatedAt.UTC().Format(purchaseTime), shown(p.SellerID), shown(p.Method), p.AmountMicros.Fixed(), state,
+			waitsFor(&p), until, reference(&p))
+	}
+	t.print(w)
+}
+
+// waitsFor says what a purchase waits for, or why it has failed.
+func waitsFor(p *admin.Purchase) string {
+	switch {
+	case p.Doubt != "":
+		return shown(p.Doubt)
+	case p.Awaits:
+		return "approval"
+	case p.State == string(ledger.NeedsHuman):
+		return "a human"
+	case p.Failure != "":
+		return shown(p.Failure)
+	}
+	return ""
+}
+
+func reference(p *admin.Purchase) string {
+	if r := cmp.Or(p.Reference, p.PaymentReference); r != "" {
+		return whole(r)
+	}
+	return ""
+}
+
+// whole is shown for what is copied: nothing is cut off.
+func whole(s string) string {
+	if len([]rune(s)) <= longestName {
+		return shown(s)
+	}
+	var parts strings.Builder
+	for _, r := range s {
+		if r > ' ' && r <= '~' {
+			parts.WriteRune(r)
+		} else {
+			parts.WriteByte('?')
+		}
+	}
+	return parts.String()
+}
+
+func printPurchase(w io.Writer, p *admin.Purchase) {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-18s %s\n", name, value)
+		}
+	}
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format(purchaseTime) + " UTC"
+	}
+	text := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return whole(s)
+	}
+	line("purchase", whole(p.PurchaseID))
+	line("seller", shown(p.SellerID)+" at "+shown(p.Origin))
+	line("model", text(p.Model))
+	line("method", text(p.Method))
+	line("amount", p.AmountMicros.Fixed()+" US dollars")
+	line("state", p.State)
+	line("begun", at(p.CreatedAt))
+	line("in this state since", at(p.UpdatedAt))
+	line("waits for", words(p.Doubt))
+	line("until", at(p.Until))
+	line("to do", words(p.Hint))
+	line("link", text(p.Link))
+	line("why", words(p.Failure))
+	line("paid to", text(p.Payee))
+	line("reference", text(p.Reference))
+	line("seller's order", text(p.OrderID))
+	line("seller's reference", text(p.PaymentReference))
+	for _, r := range p.Refunds {
+		line("refunded", r.AmountMicros.Fixed()+" on "+at(r.At)+", "+whole(r.Reference))
+	}
+	if len(p.Entries) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nThe journal:")
+	for _, e := range p.Entries {
+		var moved []string
+		for _, post := range e.Postings {
+			if post.AmountMicros > 0 {
+				moved = append(moved, post.AmountMicros.Fixed()+" to "+shown(post.Account))
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s UTC  %-12s %s  %s", e.Time.UTC().Format(purchaseTime), e.State, strings.Join(moved, ", "), words(e.Note)), " "))
+	}
+}
+
+// words is a text of ours, on one line.
+func words(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestStoredResponses makes responses at a seller and at an own account, streamed and not. Their retrieval, input items, cancelling and
+// deletion go to whoever made them, also after a restart, and cost nothing. Nobody else's response is found.
+func TestStoredResponses(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var told []string
+	keeps := func(name string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if r.URL.Path == "/v1/responses" {
+				id := "resp_" + name + "_" + strings.Trim(speechField(body, "user"), `"`)
+				if strings.Contains(string(body), `"stream":true`) {
+					streamOf(strings.ReplaceAll(responsesStream("null"), `"id":"r"`, `"id":"`+id+`"`))(w, r, body)
+					return
+				}
+				sayJSON(200, strings.Replace(speeches[1].plain("Hi"), `"id":"r"`, `"id":"`+id+`"`, 1))(w, r, body)
+				return
+			}
+			mu.Lock()
+			told = append(told, name+" "+r.Method+" "+r.URL.RequestURI()+" "+string(body)+" "+r.Header.Get("Cookie")+r.Header.Get("X-Api-Key"))
+			mu.Unlock()
+			w.Header().Set("Set-Cookie", "a=b")
+			sayJSON(200, `{"from":"`+name+`"}`)(w, r, body)
+		}
+	}
+	s := newStage(t)
+	s.seller("sells", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		keeps("sells")(w, r)
+	}, priced("sold"))
+	own := httptest.NewServer(keeps("own"))
+	t.Cleanup(own.Close)
+	members := "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n"
+	s.open(members + "\t\tseller own " + own.URL + "/v1 {\n\t\t\tmodels owned\n\t\t\tapi_key sk-provider\n\t\t}\n")
+	ada, bob := []string{"Authorization", "Bearer sk-ada-key", "Cookie", "c"}, []string{"Authorization", "Bearer sk-bob-key"}
+	ids := make(map[string]string) // and who made them
+	for model, name := range map[string]string{"sold": "sells", "owned": "own"} {
+		for i, stream := range []string{"", `"stream":true,`} {
+			mark := fmt.Sprint(model, i)
+			a := s.ask(0, "POST", "/v1/responses", `{"model":"`+model+`",`+stream+`"user":"`+mark+`","input":"Hello"}`, ada...)
+			if a.StatusCode != 200 {
+				t.Fatalf("%s: status %d: %s", mark, a.StatusCode, a.body)
+			}
+			ids["resp_"+name+"_"+mark] = name
+		}
+	}
+	eventually(t, "the entries", func() bool { return len(s.entries("inference")) == len(ids) })
+	for round := range 2 {
+		for id, name := range ids {
+			for _, call := range []struct{ method, path string }{
+				{"GET", id + "?include=x&stream=false"}, {"GET", id + "/input_items?limit=2"}, {"POST", id + "/cancel"},
+			} {
+				mu.Lock()
+				told = nil
+				mu.Unlock()
+				a := s.ask(0, call.method, "/v1/responses/"+call.path, "", ada...)
+				mu.Lock()
+				if a.StatusCode != 200 || a.body != `{"from":"`+name+`"}` || a.Header.Get("Set-Cookie") != "" || len(told) != 1 ||
+					told[0] != name+" "+call.method+" /v1/responses/"+call.path+"  " {
+					t.Errorf("%s %s: status %d, %v: %s; the sellers were told %q", call.method, call.path, a.StatusCode, a.Header, a.body, told)
+				}
+				told = nil
+				mu.Unlock()
+				for who, header := range map[string][]string{"bob": bob, "nobody": nil} {
+					a := s.ask(0, call.method, "/v1/responses/"+call.path, "", header...)
+					if want := map[string]int{"bob": 404, "nobody": 401}[who]; a.StatusCode != want || a.Header.Get("X-Should-Retry") != "false" {
+						t.Errorf("%s of %s: status %d: %s", call.path, who, a.StatusCode, a.body)
+					}
+				}
+			}
+			// Nor can another member go on from it.
+			for header, want := range map[*[]string]int{&ada: 200, &bob: 404} {
+				a := s.ask(0, "POST", "/v1/responses", `{"model":"`+map[string]string{"sells": "sold", "own": "owned"}[name]+`","previous_response_id":"`+id+`","input":"More"}`, *header...)
+				if a.StatusCode != want || want == 404 && !strings.Contains(a.body, "previous_response_id") {
+					t.Errorf("going on from %s: status %d: %s", id, a.StatusCode, a.body)
+				}
+			}
+		}
+		if round == 0 {
+			s.stop()
+			s.start()
+		}
+	}
+	eventually(t, "the entries", func() bool { return len(s.entries("inference")) == 3*len(ids) })
+	for id := range ids {
+		for _, want := range []int{200, 404} {
+			if a := s.ask(0, "DELETE", "/v1/responses/"+id, "", ada...); a.StatusCode != want {
+				t.Errorf("deleting %s: status %d, want %d: %s", id, a.StatusCode, want, a.body)
+			}
+		}
+	}
+	if n := len(s.entries("inference")); n != 3*len(ids) {
+		t.Errorf("%d entries: what is kept was charged", n)
+	}
+	s.verify()
+}
+
+// speechField is a member of a request's body, as it stands there.
+func speechField(body []byte, name string) string {
+	_, rest, _ := strings.Cut(string(body), `"`+name+`":`)
+	value, _, _ := strings.Cut(rest, ",")
+	return value
+}
+
+// TestWrongSeller has conversations that only their maker can go on with. The maker asks for a little patience, and the other seller
+// can't read what the maker has sealed: the request goes back to the maker. Where the maker is away for long, the other serves if it
+// can, and nobody's health suffers.
+func TestWrongSeller(t *testing.T) {
+	t.Parallel()
+	sealed := map[string]string{
+		"/v1/responses":        `{"input":[{"role":"user","content":"Hello"},{"type":"reasoning","id":"rs_1","encrypted_content":"c2VhbGVk","summary":[]},{"role":"user","content":"More"}],`,
+		"/v1/messages":         `{"max_tokens":9,"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2VhbGVk"},{"type":"text","text":"Hi"}]},{"role":"user","content":"More"}],`,
+		"/v1/chat/completions": `{"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi","reasoning_details":[{"type":"reasoning.encrypted","data":"c2VhbGVk"}]},{"role":"user","content":"More"}],`,
+	}
+	refusals := map[string]string{
+		"/v1/responses":        `{"error":{"message":"The encrypted content for item rs_1 could not be verified.","type":"invalid_request_error","param":null,"code":"invalid_encrypted_content"}}`,
+		"/v1/messages":         `{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid ` + "`signature`" + ` in ` + "`thinking`" + ` block"}}`,
+		"/v1/chat/completions": `{"error":{"message":"messages.1: Invalid signature in thinking block","type":"invalid_request_error","param":null,"code":null}}`,
+	}
+	for _, q := range speeches {
+		for _, stream := range []string{"", `"stream":true,`} {
+			t.Run(fmt.Sprintf("%s/stream=%t", q.api, stream != ""), func(t *testing.T) {
+				t.Parallel()
+				good := handler(sayJSON(200, q.plain("good")))
+				want := q.plain("good")
+				if stream != "" {
+					want = q.begin + q.text("good") + q.end
+					good = streamOf(want)
+				}
+				s := newStage(t)
+				maker := s.seller("maker", inTurn(good, with(sayJSON(429, `{"error":{"message":"later"}}`), "Retry-After", "1"), good, with(sayJSON(429, `{"error":{"message":"later"}}`), "Retry-After", "60")), priced("m"))
+				other := s.seller("other", func(w http.ResponseWriter, r *http.Request, body []byte) {
+					if strings.Contains(string(body), "c2VhbGVk") {
+						sayJSON(400, refusals[q.path])(w, r, body)
+						return
+					}
+					good(w, r, body)
+				}, priced("m"))
+				s.open("\t\tfailover {\n\t\t\tretries 0\n\t\t}\n")
+				first := q.body(stream+`"model":"m",`, "Hello")
+				if q.api == "responses" {
+					first = `{` + stream + `"model":"m","input":[{"role":"user","content":"Hello"}]}`
+				}
+				if a := s.ask(0, "POST", q.path, first); a.body != want || a.Header.Get("X-TokenBuddy-Seller") != "maker" {
+					t.Fatalf("status %d by %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+				}
+				more := sealed[q.path] + stream + `"model":"m"}`
+				begun := time.Now()
+				a := s.ask(0, "POST", q.path, more)
+				if a.StatusCode != 200 || a.body != want || a.Header.Get("X-TokenBuddy-Seller") != "maker" || time.Since(begun) < time.Second {
+					t.Errorf("status %d by %s after %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), time.Since(begun), a.body)
+				}
+				if n, m := len(maker.inferences()), len(other.inferences()); n != 3 || m != 1 {
+					t.Errorf("the maker was asked %d times, the other %d times", n, m)
+				}
+				// The maker is away for a minute, and the other can't read it: that is no fault of the request's.
+				a = s.ask(0, "POST", q.path, more)
+				if a.StatusCode == 400 || a.StatusCode < 400 || strings.Contains(a.body, "signature") || strings.Contains(a.body, "encrypted") {
+					t.Errorf("status %d by %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+				}
+				for range 4 {
+					if a := s.ask(0, "POST", q.path, strings.ReplaceAll(more, "c2VhbGVk", "open")); a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Seller") != "other" {
+						t.Errorf("its health has suffered: status %d by %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+					}
+				}
+				s.verify()
+			})
+		}
+	}
+}

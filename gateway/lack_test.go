@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+// TestWhatIsThereFirstIsTold: of all that the candidates wanted for, what will be there first.
+func TestWhatIsThereFirstIsTold(t *testing.T) {
+	now := time.Now()
+	wanting := func(lack purchase.Lack, in time.Duration) *attempt {
+		a := &attempt{lack: lack}
+		if in > 0 {
+			a.until = now.Add(in)
+		}
+		return a
+	}
+	day, minute := wanting(purchase.LacksDay, 9*time.Hour), wanting(purchase.LacksMinute, 20*time.Second)
+	brake, failed, credit := wanting(purchase.LacksTrust, 0), wanting(purchase.LacksPurchase, 0), wanting(purchase.LacksCredit, 0)
+	for name, row := range map[string]struct {
+		tried []*attempt
+		want  *attempt
+	}{
+		"nothing was wanting":             {[]*attempt{{}}, nil},
+		"one":                             {[]*attempt{day}, day},
+		"the minute before the day":       {[]*attempt{day, minute}, minute},
+		"what may be there any time":      {[]*attempt{minute, failed, day}, failed},
+		"before what needs the operator":  {[]*attempt{brake, day}, day},
+		"the reason, not what came of it": {[]*attempt{day, credit}, day},
+		"an operator's reason":            {[]*attempt{credit, brake}, brake},
+	} {
+		if got := (&trade{tried: row.tried}).unpaid(); got != row.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestBudgetHeldIsNotSpent: where what is held stands in the way alone, another try may be served.
+func TestBudgetHeldIsNotSpent(t *testing.T) {
+	for _, row := range []struct {
+		spent, held money.Micros
+		final       bool
+	}{{95, 0, true}, {95, 5, true}, {50, 45, false}, {90, 5, false}, {91, 5, true}} {
+		e := &ledger.BudgetError{BudgetMicros: 100, SpentMicros: row.spent, HeldMicros: row.held, AmountMicros: 10}
+		if r := overBudget(e); r.NoRetry != row.final || r.Status != 402 || !row.final && !strings.Contains(r.Message, "under way") {
+			t.Errorf("spent %d, held %d: %+v", row.spent, row.held, r)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package seller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const (
+	maxHeldAnswer   = 32 << 20 // of an answer that is no stream, before it flows on as it comes
+	maxUpstreamFail = 1 << 20  // of an upstream's error
+)
+
+// forward asks the upstream and brings its answer to the buyer. Where it refuses to say its usage, it is asked again without.
+func (q *resale) forward(w http.ResponseWriter) *refusal {
+	left, ok := q.left()
+	if !ok {
+		return pastDeadline()
+	}
+	ctx, cancel, unwatch := q.began(left)
+	defer cancel(nil)
+	defer unwatch()
+	for {
+		res, refused := q.send(ctx)
+		if refused != nil {
+			return refused
+		}
+		switch {
+		case relay.Compressed(res.Header):
+			_ = res.Body.Close()
+			return q.failed("it answers compressed, though it was not asked to")
+		case res.StatusCode > 299:
+			again, refused := q.refuse(ctx, w, res)
+			if again {
+				continue
+			}
+			return refused
+		}
+		return q.answer(ctx, w, res, cancel, unwatch)
+	}
+}
+
+// send sends the upstream the request: the client's bytes, but for the model's name and what asks for usage.
+func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
+	u := q.s.Upstream
+	var edits []relay.Edit
+	q.asked = false
+	if time.Now().Unix() >= u.withoutAsk.Load() {
+		var edit dialect.Edit
+		if edit, q.asked = q.endpoint.AskUsage(q.ask, q.body); q.asked {
+			edits = append(edits, relay.Edit(edit))
+		}
+	}
+	if q.offer.theirs != q.ask.Model {
+		name, _ := encode(q.offer.theirs) // texts always encode
+		edits = append(edits, relay.Edit{Start: q.ask.ModelStart, End: q.ask.ModelEnd, Text: name})
+	}
+	res, err := relay.Send(ctx, relay.Call{
+		URL: u.address(q.endpoint.Path, q.r.URL.RawQuery), Header: u.dress(relay.RequestHeader(q.r.Header, "", q.key)),
+		Body: relay.Splice(q.body, edits...), Transport: u.carrier.Operator(),
+	})
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return res, nil
+	case errors.Is(cause, errGone):
+		return nil, unavailable("the buyer went away") // nobody sees it
+	case errors.Is(cause, errLate):
+		return nil, pastDeadline()
+	}
+	return nil, q.failed(called(err))
+}
+
+// refuse hands on an upstream's error with its status. What it says of the seller's account is not the buyer's: a buyer would take
+// it for its own token's, and buy another one.
+func (q *resale) refuse(ctx context.Context, w http.ResponseWriter, res *http.Response) (again bool, refused *refusal) {
+	defer res.Body.Close()
+	body, more, err := q.room.fill(res.Body, maxUpstreamFail)
+	status := res.StatusCode
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return false, q.failed("its error was cut off")
+	case q.asked && !more && dialect.NamesStreamOptions(status, body):
+		q.s.Upstream.withoutAsk.Store(time.Now().Add(24 * time.Hour).Unix())
+		return true, nil
+	case status < 400:
+		return false, q.failed(fmt.Sprintf("it answers %d, and redirects are not followed", status))
+	case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusForbidden:
+		return false, q.failed(fmt.Sprintf("it answers %d: see its key, and the account there", status))
+	case wire.InsufficientFunds(status, body):
+		return false, q.failed(fmt.Sprintf("it answers %d: the account there has no credit", status))
+	case err != nil, more, dialect.Holds(body, q.s.Upstream.secrets...):
+		return false, q.failed(fmt.Sprintf("it answers %d, in words that can't be handed on", status))
+	}
+	q.head(w, res, true)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+	return false, nil
+}
+
+// head writes what a buyer may see of the upstream's headers: nothing that says whose account it is.
+func (q *resale) head(w http.ResponseWriter, res *http.Response, untouched bool) {
+	for _, name := range []string{"Openai-Organization", "Openai-Project", "Anthropic-Organization-Id"} {
+		res.Header.Del(name)
+	}
+	relay.AnswerHeader(w.Header(), res.Header, untouched)
+}
+
+// answer hands on a good answer. What it is, it says itself, whatever was asked for.
+func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Response, cancel context.CancelCauseFunc, unwatch func()) *refusal {
+	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
+	if events := strings.EqualFold(strings.TrimSpace(kind), "text/event-stream"); !events {
+		body, events, err := relay.Peek(res.Body)
+		switch {
+		case err != nil:
+			_ = res.Body.Close()
+			return q.cut(ctx)
+		case !events:
+			res.Body = body
+			return q.whole(ctx, w, res)
+		}
+		res.Body = body
+	}
+	unwatch()
+	return q.stream(w, res, func() { cancel(nil) })
+}
+
+// cut is an answer that ended too early.
+func (q *resale) cut(ctx context.Context) *refusal {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errLate):
+		return pastDeadline()
+	case errors.Is(cause, errGone):
+		return unavailable("the buyer went away") // nobody sees it
+	}
+	return q.failed("its answer was cut off")
+}
+
+// whole hands on an answer that is no stream: all of it is there before it is billed, and what it cost stands before it.
+func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Response) *refusal {
+	defer res.Body.Close()
+	body, more, err := q.room.fill(res.Body, maxHeldAnswer)
+	if errors.Is(err, errNoMemory) {
+		more, err = true, nil // the upstream has worked: it flows on as it comes
+	}
+	if err != nil {
+		return q.cut(ctx)
+	}
+	words := q.endpoint.Answer()
+	_, _ = words.Write(body)
+	if more {
+		return q.flow(w, res, body, words)
+	}
+	if what := q.endpoint.Fault(body); what != "" {
+		return q.failed("it answers 2xx, but that is no answer: " + what)
+	}
+	if dialect.Holds(body, q.s.Upstream.secrets...) {
+		return q.failed("the key is in its answer")
+	}
+	settlement := q.settle(true, words.Usage(), words.Output())
+	q.books.keep(words.ResponseID(), words.Usage())
+	q.head(w, res, true)
+	if settlement != nil {
+		settlement.SetHeader(w.Header())
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(res.StatusCode)
+	_, _ = w.Write(body)
+	return nil
+}
+
+// flow hands on an answer that is too long to be held. It is billed at its end, when no header can say so any more: the buyer reads
+// the same usage, and finds it in the next balance.
+func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, words *dialect.Answer) *refusal {
+	q.head(w, res, true)
+	w.WriteHeader(res.StatusCode)
+	_, err := io.Copy(io.MultiWriter(w, words), io.MultiReader(bytes.NewReader(begun), res.Body))
+	q.settle(err == nil, words.Usage(), words.Output())
+	if err != nil {
+		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
+	}
+	return nil
+}
+
+// watcher is a stream's events. What breaks off is not explained: the settlement and the cut say it.
+type watcher struct{ *dialect.Events }
+
+func (watcher) Break(bool) []byte { return nil }
+
+// stream hands on a stream as it comes, and says at its end what it cost.
+func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel context.CancelFunc) *refusal {
+	events := q.endpoint.Events()
+	if q.asked {
+		events.TakeOutUsage()
+	}
+	st := relay.NewStream(res.Body, cancel, relay.StreamOptions{
+		Watcher: watcher{events}, Idle: upstreamIdle, ClientGone: q.r.Context().Done(),
+	})
+	defer st.Close()
+	begun := st.Begin()
+	switch begun {
+	case relay.NotEvents:
+		res.Body = st.Rest()
+		defer context.AfterFunc(q.r.Context(), cancel)()
+		return q.whole(q.r.Context(), w, res)
+	case relay.ClientGone:
+		q.settle(false, events.Usage(), events.Output())
+		return nil
+	case relay.SaidError:
+		if f := events.Failure(); !f.ClientFault() {
+			return q.failed(fmt.Sprintf("its stream begins with an error of status %d", f.Status))
+		}
+	case relay.Committed:
+	default:
+		return q.failed("its stream broke before there was anything in it")
+	}
+	q.head(w, res, false)
+	w.WriteHeader(res.StatusCode)
+	end := st.Relay(w)
+	used, output := events.Usage(), events.Output()
+	if begun == relay.SaidError { // the request is at fault, and nothing was done for it
+		used, output = dialect.Usage{Known: dialect.ClassWholes}, dialect.Output{}
+	}
+	settlement := q.settle(end == relay.Whole, used, output)
+	q.books.keep(events.ResponseID(), used)
+	if settlement != nil && end != relay.ClientGone {
+		_, _ = w.Write(settlement.Event())
+		_ = http.NewResponseController(w).Flush()
+	}
+	if end == relay.Broken || end == relay.Shutdown {
+		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
+	}
+	return nil
+}

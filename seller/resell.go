@@ -1,0 +1,245 @@
+package seller
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// maxUpstreamBody is the largest body of a request for an upstream, in bytes: as large as what a gateway sends.
+const maxUpstreamBody = 32 << 20
+
+// resale is one request that an upstream answers.
+type resale struct {
+	s        *Seller
+	books    *Books
+	r        *http.Request
+	endpoint *dialect.Endpoint
+	body     []byte // without requestId
+	ask      *dialect.Request
+	offer    offer
+	price    money.Price
+	shape    billing.Shape
+	room     *room
+	charge   *charge
+	id       string // the request's
+	key      string // for the upstream: nothing of the buyer's is in it
+	asked    bool   // for usage, which the buyer has not asked for
+}
+
+// resell serves one inference request from the upstream: who pays, what is asked, can it be paid; then the upstream's answer, and
+// what it cost.
+func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
+	b, release := s.hold()
+	defer release()
+	t := b.bearer(r.Header)
+	if t == nil {
+		return unauthorized()
+	}
+	q := &resale{s: s, books: b, r: r, endpoint: dialect.Lookup(r.URL.Path), room: &room{store: memory, token: t.Hash}}
+	defer q.room.leave()
+	if !s.Upstream.protocols[q.endpoint.Protocol] {
+		return &refusal{status: http.StatusNotFound, code: "not_found", message: "this seller does not serve this API"}
+	}
+	// Who can't write down what it sells sells nothing.
+	if b.journal.failing.Load() && b.save() != nil {
+		return unavailable("what is sold can't be written down just now; try again later")
+	}
+	if refused := q.read(w); refused != nil {
+		return refused
+	}
+	if refused := q.find(); refused != nil {
+		return refused
+	}
+	same, refused := q.same(t)
+	if refused != nil {
+		return refused
+	}
+	q.charge = b.openCharge(t, same, r.URL.Path, q.offer.ID, q.id)
+	defer b.closeCharge(q.charge)
+	giveBack, refused := b.reserve(q.charge, billing.Bound(q.shape, q.price))
+	if refused != nil {
+		return refused
+	}
+	defer giveBack()
+	return q.forward(w)
+}
+
+// read takes in the body, and puts what the buyer's gateway has added to it aside.
+func (q *resale) read(w http.ResponseWriter) *refusal {
+	if enc := q.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "send the body uncompressed"}
+	}
+	if q.r.ContentLength > maxUpstreamBody {
+		return tooLarge()
+	}
+	body, more, err := q.room.fill(http.MaxBytesReader(w, q.r.Body, maxUpstreamBody+1), maxUpstreamBody)
+	over := new(http.MaxBytesError) // of a handler before this one
+	switch {
+	case more, errors.As(err, &over):
+		return tooLarge()
+	case errors.Is(err, errNoMemory):
+		return unavailable("too many large requests are under way; ask again in a moment")
+	case err != nil:
+		return invalid("", "the body could not be read to its end")
+	}
+	ask, wrong := q.endpoint.Scan(body)
+	if wrong != nil {
+		return &refusal{status: wrong.Status, code: wrong.Code, param: wrong.Param, message: wrong.Message}
+	}
+	q.id = ask.RequestID
+	if q.id == "" {
+		q.id = q.r.Header.Get(wire.HeaderRequestID)
+	}
+	if !printable(q.id) {
+		q.id = ""
+	}
+	if cut, ok := ask.WithoutRequestID(body); ok {
+		body = append(body[:cut.Start], body[cut.End:]...)
+		if ask, wrong = q.endpoint.Scan(body); wrong != nil {
+			return invalid("", "the body is not one JSON object")
+		}
+	}
+	q.body, q.ask = body, ask
+	return nil
+}
+
+// find tells what is asked for, and whether it is sold. What the upstream would bill by another price than the model's is not.
+func (q *resale) find() *refusal {
+	offers := q.s.Upstream.catalog.sold(q.r.Context())
+	if offers == nil {
+		return unavailable("the models of this seller are not known yet; try again in a moment")
+	}
+	var ok bool
+	if q.offer, ok = offers[q.ask.Model]; !ok {
+		return modelNotFound()
+	}
+	var more struct {
+		Tier json.RawMessage `json:"service_tier"`
+	}
+	_ = json.Unmarshal(q.body, &more) // it is an object: Scan has seen it
+	switch tier := string(more.Tier); {
+	case len(q.ask.Models) > 0:
+		return invalid("models", "this seller serves the one model that a request names in model")
+	case q.ask.HostedTools:
+		return invalid("tools", "this seller has no tools that run at the server, such as web search")
+	case tier != "" && tier != "null" && tier != `"auto"` && tier != `"default"` && tier != `"standard_only"`:
+		return invalid("service_tier", "this seller has the default service_tier alone")
+	}
+	q.price = q.offer.asked()
+	q.shape = billing.Shape{
+		BodyBytes: int64(len(q.body)), PromptTokens: q.ask.PromptTokens, ContinuedTokens: q.books.made(q.ask.PreviousResponseID),
+		PromptWhole: q.ask.PromptWhole, MaxOutput: q.ask.MaxOutput, Answers: q.ask.Answers,
+		NoCompletion: q.endpoint.NoCompletion(), Free: q.endpoint.Free(),
+	}
+	return nil
+}
+
+// asked is the price for the calculation: a class without one falls under the class that contains it.
+func (m *Model) asked() money.Price {
+	known := func(p *money.Micros) money.Micros {
+		if p == nil {
+			return money.Unknown
+		}
+		return *p
+	}
+	return money.Price{
+		Input: known(m.InputPrice), Output: known(m.OutputPrice),
+		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice),
+	}
+}
+
+// same is what all tries of this request have in common; zero where it has no idempotency key.
+func (q *resale) same(t *token) (digest, *refusal) {
+	key := q.r.Header.Get(wire.HeaderIdempotencyKey)
+	if len(key) > maxKey {
+		return digest{}, invalid("", "the Idempotency-Key header must be at most 256 bytes")
+	}
+	if key == "" {
+		q.key = newID("")
+		return digest{}, nil
+	}
+	sum := sha256.Sum256(q.body)
+	same := hash("charge", string(t.Hash[:]), key, q.r.URL.Path, string(sum[:]))
+	q.key = hex.EncodeToString(same[:16])
+	return same, nil
+}
+
+// left is the time that the request has, and whether there is any.
+func (q *resale) left() (time.Duration, bool) {
+	ms, err := strconv.ParseInt(q.r.Header.Get(wire.HeaderDeadline), 10, 64)
+	if err != nil {
+		return upstreamDeadline, true
+	}
+	return min(time.Duration(min(ms, upstreamDeadline.Milliseconds()))*time.Millisecond, upstreamDeadline), ms > 0
+}
+
+// settle bills what the answer says that it used, or what came of it. It gives nil where that could not be written down.
+func (q *resale) settle(whole bool, used dialect.Usage, output dialect.Output) *wire.Settlement {
+	charge := billing.Bill(billing.Facts{
+		Shape: q.shape, Price: q.price, Own: true, Answered: true, Whole: whole,
+		Usage: billing.Usage{
+			Tokens: used.Tokens, PromptKnown: used.Known&dialect.ClassPrompt != 0,
+			CompletionKnown: used.Known&dialect.ClassCompletion != 0, Partial: used.Partial,
+		},
+		AnswerText: output.Text, AnswerMedia: output.Media, Credit: money.Max,
+	})
+	tokens := used.Fill(q.shape.BodyBytes/4, output.Tokens())
+	settlement, err := q.books.settle(q.charge, tokens, charge.Billed, q.id)
+	if err != nil {
+		q.books.warn(err)
+		return nil
+	}
+	return &settlement
+}
+
+// failed is what a buyer is told of an upstream that gave no answer: nothing of the upstream's.
+func (q *resale) failed(why string) *refusal {
+	q.books.logger.Warn("seller.upstream.failed", zap.String("seller", q.s.ID), zap.String("model", q.offer.ID), zap.String("why", why))
+	return &refusal{status: http.StatusBadGateway, code: "upstream_error", message: "this seller could not get an answer for the request; nothing was billed"}
+}
+
+// made is how long what a kept response is made of is, in tokens, where it was made here lately.
+func (b *Books) made(response string) int64 {
+	if response == "" {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, _ := b.responses.get(hash(response))
+	return n
+}
+
+// keep notes how long a response has become.
+func (b *Books) keep(response string, used dialect.Usage) {
+	if response == "" || used.Prompt+used.Completion <= 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.responses.put(hash(response), used.Prompt+used.Completion)
+}
+
+var errGone, errLate = errors.New("the buyer went away"), errors.New("no answer in time")
+
+// began ties a call to the request: until the answer is there, the buyer's leaving and the deadline end it.
+func (q *resale) began(left time.Duration) (ctx context.Context, cancel context.CancelCauseFunc, unwatch func()) {
+	buyer := q.r.Context()
+	ctx, cancel = context.WithCancelCause(context.WithoutCancel(buyer))
+	late := time.AfterFunc(left, func() { cancel(errLate) })
+	gone := context.AfterFunc(buyer, func() { cancel(errGone) })
+	return ctx, cancel, func() { late.Stop(); gone() }
+}

@@ -1,0 +1,362 @@
+package seller
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// Upstream is the server whose models a seller sells: one of its own, such as Ollama or vLLM, or a provider where it has an
+// account.
+type Upstream struct {
+	// URL is its base URL as the provider prints it: a /v1 at its end is part of the paths, and a query goes to every path.
+	// Required. Placeholders are resolved when the config is loaded, as in the other texts here.
+	URL string `json:"url"`
+
+	// APIKey is the key of the account there, best as a placeholder such as {env.OPENAI_API_KEY}. Either it or NoKey is required.
+	APIKey string `json:"api_key,omitempty"`
+
+	// NoKey says that it wants none.
+	NoKey bool `json:"no_key,omitempty"`
+
+	// AuthHeader is the header for the key. Default: Authorization, with "Bearer " before the key.
+	AuthHeader string `json:"auth_header,omitempty"`
+
+	// PathPrefix is where its paths are not below /v1, such as "/v1beta/openai".
+	PathPrefix string `json:"path_prefix,omitempty"`
+
+	// Headers are sent to it with every request.
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// Protocols are the APIs that it has, of chat_completions, responses, messages, completions and embeddings. Default: all.
+	Protocols []string `json:"protocols,omitempty"`
+
+	// Models are what is sold of it, by the seller's names, without asking it what it has. Each needs a price. Default: what its own
+	// list and the prices have in common.
+	Models []string `json:"models,omitempty"`
+
+	// ModelsFrom is the path of its list of models. Default: /v1/models, or what stands for it under PathPrefix.
+	ModelsFrom string `json:"models_from,omitempty"`
+
+	// Names says what a model of ours is called there, where that is something else.
+	Names map[string]string `json:"names,omitempty"`
+
+	// Prices are what is asked for a model. "*" is for every other model of its list. At least one is required: what has no price
+	// is not sold.
+	Prices []UpstreamPrice `json:"prices,omitempty"`
+
+	base, query string
+	header      http.Header // with the key
+	secrets     []string
+	protocols   map[dialect.Protocol]bool
+	prices      map[string]*Model
+	carrier     *relay.Carrier
+	catalog     *catalog
+	withoutAsk  atomic.Int64 // until when it is not asked for usage, in Unix seconds
+}
+
+// UpstreamPrice is the price of a model, in micros of a US dollar per million tokens.
+type UpstreamPrice struct {
+	Model  string       `json:"model"`
+	Input  money.Micros `json:"input_price_micros_per_1m"`
+	Output money.Micros `json:"output_price_micros_per_1m"`
+
+	// CacheRead and CacheWrite are of prompt tokens that were read from its cache or written to it. Default: as Input.
+	CacheRead  *money.Micros `json:"cache_read_price_micros_per_1m,omitempty"`
+	CacheWrite *money.Micros `json:"cache_write_price_micros_per_1m,omitempty"`
+}
+
+// every stands for all models that have no price of their own.
+const every = "*"
+
+// What it may take to reach the upstream, and to get an answer.
+const (
+	upstreamConnect  = 5 * time.Second
+	upstreamDeadline = 10 * time.Minute // of a whole answer, or to a stream's headers, where the request has none of its own
+	upstreamIdle     = 290 * time.Second
+)
+
+// provision makes it ready. It asks nobody for anything.
+func (u *Upstream) provision(s *Seller) error {
+	if err := u.check(); err != nil {
+		return err
+	}
+	if err := u.resolve(); err != nil {
+		return err
+	}
+	u.protocols = make(map[dialect.Protocol]bool)
+	for _, p := range u.speaks() {
+		u.protocols[dialect.Protocol(p)] = true
+	}
+	u.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: upstreamConnect})
+	u.catalog = newCatalog(u, s.logger, s.ID)
+	return nil
+}
+
+// resolve replaces the placeholders.
+func (u *Upstream) resolve() error {
+	repl := caddy.NewReplacer()
+	text := func(word, value string) (string, error) {
+		v, err := repl.ReplaceOrErr(value, true, true)
+		if err != nil || strings.TrimSpace(v) == "" {
+			return "", fmt.Errorf("%s: a placeholder is unknown, or what it stands for is empty", word)
+		}
+		return strings.TrimSpace(v), nil
+	}
+	address, err := text("url", u.URL)
+	if err != nil {
+		return err
+	}
+	if err := checkUpstreamURL(address); err != nil {
+		return err
+	}
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return errors.New("url: it can't be read")
+	}
+	u.query, parsed.RawQuery = parsed.RawQuery, ""
+	u.base = strings.TrimSuffix(strings.TrimRight(parsed.String(), "/"), "/v1")
+	u.header = make(http.Header)
+	for name, value := range u.Headers {
+		if value, err = text("header "+name, value); err != nil {
+			return err
+		}
+		if !validValue(value) {
+			return fmt.Errorf("header %s: expected a value that can stand in a header", name)
+		}
+		u.header.Set(name, value)
+	}
+	if u.APIKey == "" {
+		return nil
+	}
+	key, err := text("api_key", u.APIKey)
+	if err != nil {
+		return err
+	}
+	if !validValue(key) {
+		return errors.New("api_key: expected a key that can stand in a header")
+	}
+	u.secrets = []string{key}
+	if u.AuthHeader == "" || strings.EqualFold(u.AuthHeader, "Authorization") {
+		u.header.Set("Authorization", "Bearer "+key)
+	} else {
+		u.header.Set(u.AuthHeader, key)
+	}
+	return nil
+}
+
+// check refuses what can't work.
+func (u *Upstream) check() error {
+	switch {
+	case u.URL == "":
+		return errors.New("url: expected the upstream's base URL")
+	case !strings.Contains(u.URL, "{"):
+		if err := checkUpstreamURL(u.URL); err != nil {
+			return err
+		}
+	}
+	switch {
+	case u.APIKey == "" && !u.NoKey:
+		return errors.New("neither api_key nor no_key: expected the key of the account there, or no_key where it wants none")
+	case u.APIKey != "" && u.NoKey:
+		return errors.New("both api_key and no_key: expected one of them")
+	case u.AuthHeader != "" && u.NoKey:
+		return errors.New("auth_header: goes with api_key")
+	}
+	if u.AuthHeader != "" && !validName.MatchString(u.AuthHeader) {
+		return fmt.Errorf("auth_header %q: expected the name of a header, such as x-api-key", u.AuthHeader)
+	}
+	for name := range u.Headers {
+		if err := checkUpstreamHeader(name); err != nil {
+			return err
+		}
+	}
+	if err := checkPath("path_prefix", u.PathPrefix); err != nil {
+		return err
+	}
+	if err := checkPath("models from", u.ModelsFrom); err != nil {
+		return err
+	}
+	for _, p := range u.Protocols {
+		if err := checkWord("protocols", p, allProtocols()...); err != nil {
+			return err
+		}
+	}
+	return u.checkModels()
+}
+
+// checkModels sees to it that nothing is sold without a price.
+func (u *Upstream) checkModels() error {
+	u.prices = make(map[string]*Model, len(u.Prices))
+	for _, p := range u.Prices {
+		m := &Model{ID: p.Model, InputPrice: &p.Input, OutputPrice: &p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite}
+		if err := m.check(); err != nil {
+			return err
+		}
+		if u.prices[p.Model] != nil {
+			return fmt.Errorf("price %s stands here a second time, expected it once", p.Model)
+		}
+		u.prices[p.Model] = m
+	}
+	switch {
+	case len(u.prices) == 0:
+		return errors.New("price is missing: what has no price is not sold; price * 0 0 gives everything away")
+	case len(u.Models) > 0 && u.ModelsFrom != "":
+		return errors.New("models: expected ids, or from <path>, and not both")
+	}
+	priced := func(id string) bool { return u.prices[id] != nil || u.prices[every] != nil }
+	seen := make(map[string]bool)
+	for _, id := range u.Models {
+		switch err := checkModelID(id); {
+		case err != nil:
+			return err
+		case seen[id]:
+			return fmt.Errorf("models: %q stands here twice, expected it once", id)
+		case !priced(id):
+			return fmt.Errorf("models: %q has no price: expected price %s <input> <output>", id, id)
+		}
+		seen[id] = true
+	}
+	for id, theirs := range u.Names {
+		if err := cmp.Or(checkModelID(id), checkModelID(theirs)); err != nil {
+			return err
+		}
+		if id == every || theirs == every {
+			return errors.New("model: expected model <id> as <theirs>, with ids and not *")
+		}
+		if !priced(id) {
+			return fmt.Errorf("model %q has no price: expected price %s <input> <output>", id, id)
+		}
+	}
+	if len(u.Models) == 0 {
+		return nil
+	}
+	for id := range u.prices {
+		if id != every && !seen[id] {
+			return fmt.Errorf("price: %q is not among the models", id)
+		}
+	}
+	for id := range u.Names {
+		if !seen[id] {
+			return fmt.Errorf("model: %q is not among the models", id)
+		}
+	}
+	return nil
+}
+
+func allProtocols() []string {
+	var all []string
+	for _, p := range dialect.Protocols {
+		all = append(all, string(p))
+	}
+	return all
+}
+
+// speaks lists its APIs.
+func (u *Upstream) speaks() []string {
+	if u.Protocols != nil {
+		return u.Protocols
+	}
+	return allProtocols()
+}
+
+// price is what is asked for a model, which has one.
+func (u *Upstream) price(id string) *Model {
+	m := u.prices[id]
+	if m == nil {
+		m = u.prices[every]
+	}
+	own := *m
+	own.ID = id
+	return &own
+}
+
+// address gives the URL of a path of the model APIs there.
+func (u *Upstream) address(path, query string) string {
+	if u.PathPrefix != "" {
+		if below, ok := strings.CutPrefix(path, "/v1/"); ok {
+			path = strings.TrimRight(u.PathPrefix, "/") + "/" + below
+		}
+	}
+	return u.at(path, query)
+}
+
+func (u *Upstream) at(path, query string) string {
+	if u.query != "" && query != "" {
+		query = "&" + query
+	}
+	if query = u.query + query; query != "" {
+		query = "?" + query
+	}
+	return u.base + path + query
+}
+
+// dress adds to the headers of a request what the upstream is to get.
+func (u *Upstream) dress(h http.Header) http.Header {
+	for name, values := range u.header {
+		h[name] = slices.Clone(values)
+	}
+	return h
+}
+
+func (u *Upstream) close() {
+	if u != nil && u.carrier != nil {
+		u.carrier.Close()
+	}
+}
+
+// validName is the name of a header (RFC 9110, 5.6.2).
+var validName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")
+
+// validValue tells whether a text can stand in a header.
+func validValue(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+func checkUpstreamURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return errors.New("url: expected an http or https URL without user info and fragment, such as http://127.0.0.1:11434/v1")
+	}
+	return nil
+}
+
+func checkPath(word, path string) error {
+	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "..")) {
+		return fmt.Errorf("%s %q: expected a path that begins with /, such as /api/v3", word, path)
+	}
+	return nil
+}
+
+// checkUpstreamHeader refuses headers that others set: those of the framing and the hop, and the one that the key is in.
+func checkUpstreamHeader(name string) error {
+	key := textproto.CanonicalMIMEHeaderKey(name)
+	switch {
+	case !validName.MatchString(name):
+		return fmt.Errorf("header %q: expected the name of a header", name)
+	case key == "Authorization":
+		return errors.New("header Authorization: expected the key as api_key")
+	case strings.HasPrefix(key, wire.HeaderPrefix):
+		return fmt.Errorf("header %s: what begins so is between gateway and seller", name)
+	}
+	switch key {
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Content-Length", "Content-Type", "Content-Encoding", "Accept-Encoding", "Host", "Expect", "Idempotency-Key":
+		return fmt.Errorf("header %s: it is not for the config to set", name)
+	}
+	return nil
+}
