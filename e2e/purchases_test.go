@@ -63,9 +63,10 @@ func shop(address, words string) string {
 	return fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\ttokenbuddy_seller acme {\n\t\tpace 0s\n%s\n\t}\n}\n", address, words)
 }
 
-// gatewayTo is a site with a gateway that buys at the reference seller.
-func (c *caddy) gatewayTo(seller, words string) string {
-	return fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\ttokenbuddy http://%s/registry.json {\n\t\tseller_networks 127.0.0.0/8\n%s\n\t}\n}\n", c.site, seller, words)
+// gatewayTo is a site with a gateway that buys at the reference seller by a method. It is pinned: it may begin after the gateway.
+func (c *caddy) gatewayTo(seller, method, words string) string {
+	return fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\ttokenbuddy {\n\t\tseller acme http://%s {\n\t\t\tmodels toy-1\n\t\t\tpayment %s\n\t\t}\n%s\n\t}\n}\n",
+		c.site, seller, method, words)
 }
 
 // TestApprovedPurchases has a human approve what is bought: over the commands and the endpoint, in the journal, and of a closed
@@ -74,7 +75,7 @@ func TestApprovedPurchases(t *testing.T) {
 	t.Parallel()
 	c := newCaddy(t, "")
 	seller := freeAddress(t)
-	c.write(c.global("") + shop(seller, "\t\tstate seller.json") + c.gatewayTo(seller, "\t\tpayment mock\n\t\tpurchase {\n\t\t\tamount 5\n\t\t\tapprove above 4.99\n\t\t}\n"))
+	c.write(c.global("") + shop(seller, "\t\tstate seller.json") + c.gatewayTo(seller, "mock", "\t\tpayment mock\n\t\tpurchase {\n\t\t\tamount 5\n\t\t\tapprove above 4.99\n\t\t}\n"))
 	c.start()
 	if rows := c.purchases(); len(rows) != 0 {
 		t.Fatalf("before anything: %+v", rows)
@@ -189,7 +190,7 @@ func TestPaidByCommand(t *testing.T) {
 	dir := t.TempDir()
 	const key = "planted-receipt-key-6626"
 	for name, content := range map[string]string{"pay": deskProgram, "key": key, "mode": "broken"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil { //nolint:gosec // one of them is run
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,7 +203,7 @@ func TestPaidByCommand(t *testing.T) {
 	c.env = append(c.env, "DESK="+dir)
 	seller := freeAddress(t)
 	c.write(c.global("") + shop(seller, "\t\tpayment receipt {\n\t\t\tkey {file."+dir+"/key}\n\t\t\tname desk\n\t\t}\n") +
-		c.gatewayTo(seller, "\t\tpayment command {\n\t\t\tname desk\n\t\t\trun "+dir+"/pay\n\t\t\tenv DESK\n\t\t}\n\t\tpurchase {\n\t\t\tamount 5\n\t\t}\n"))
+		c.gatewayTo(seller, "desk", "\t\tpayment command {\n\t\t\tname desk\n\t\t\trun "+dir+"/pay\n\t\t\tenv DESK\n\t\t}\n\t\tpurchase {\n\t\t\tamount 5\n\t\t}\n"))
 	c.start()
 
 	// What the program says is not known: nobody can tell whether it was paid but a human.

@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +89,41 @@ func (s *cheat) proofs(t *testing.T) (secrets []string) {
 	return secrets
 }
 
+// wantWallets wants the status to say so of the wallets.
+func (c *caddy) wantWallets(want ...string) {
+	c.t.Helper()
+	_, body := c.look("/tokenbuddy/status")
+	var status struct {
+		Payments []struct {
+			Method, Network, Address string
+			BalanceMicros            *int64
+			Warnings                 []string
+		}
+	}
+	if err := json.Unmarshal(body, &status); err != nil {
+		c.t.Fatal(err)
+	}
+	var got []string
+	for _, p := range status.Payments {
+		balance := "-"
+		if p.BalanceMicros != nil {
+			balance = strconv.FormatInt(*p.BalanceMicros, 10)
+		}
+		words := " warnings"
+		if len(p.Warnings) == 1 {
+			words = " warning"
+		}
+		got = append(got, fmt.Sprint(p.Method, " ", p.Network, " ", balance, " ", len(p.Warnings), words))
+		if !strings.HasPrefix(p.Address, "0x") {
+			c.t.Errorf("address %q", p.Address)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		c.t.Errorf("wallets %q, want %q", got, want)
+	}
+}
+
 // TestCheatedWithX402 pays a seller that cashes and grants nothing, and one that refuses: what the operator sees of it, what can be
 // done, and what comes back.
 func TestCheatedWithX402(t *testing.T) {
@@ -129,6 +166,7 @@ func TestCheatedWithX402(t *testing.T) {
 }
 `, c.site, taker.URL, keeper.URL, wallet, rail.URL))
 	c.start()
+	c.wantWallets("x402 eip155:8453 - 1 warning", "x402 eip155:84532 700000 0 warnings")
 
 	c.tryPost("/v1/chat/completions", chatOf("m", ""))
 	p := c.openPurchase()
@@ -164,6 +202,17 @@ func TestCheatedWithX402(t *testing.T) {
 		t.Errorf("the limits got the refund back: %s", status)
 	}
 
+	// What the wallet and its networks look like.
+	if err := os.Chmod(wallet, 0o644); err != nil { //nolint:gosec // that is what is to be found
+		t.Fatal(err)
+	}
+	chain.SetClock(func() time.Time { return time.Now().Add(20 * time.Second) })
+	eventually(t, "what the wallet has by now", func() bool { // what was said is shown for some seconds
+		_, said, _ := c.says("doctor", "--address", c.admin)
+		return strings.Contains(said, "0.20 dollars, which is less than a purchase of 0.50")
+	})
+	c.doctor(true, []string{"--address", c.admin}, "seconds behind the chain", "chmod 600 "+wallet, "eip155:8453: without an RPC")
+
 	// A seller that refuses, and does not cash before the authorization ends.
 	chain.SetClock(func() time.Time { return time.Now().Add(5 * time.Minute) })
 	c.tryPost("/v1/chat/completions", chatOf("n", ""))
@@ -175,6 +224,7 @@ func TestCheatedWithX402(t *testing.T) {
 	_, metrics := c.look("/metrics")
 	for _, want := range []string{
 		`tokenbuddy_purchases_total{outcome="refused_unpaid",seller="keeper"} 1`, `tokenbuddy_purchases_paid_not_granted_total{seller="taker"} 1`,
+		`tokenbuddy_wallet_micros{method="x402",network="eip155:84532"} 200000`,
 	} {
 		if !strings.Contains(string(metrics), want) {
 			t.Errorf("no %s", want)

@@ -134,7 +134,7 @@ func TestWrongSeller(t *testing.T) {
 		for _, stream := range []string{"", `"stream":true,`} {
 			t.Run(fmt.Sprintf("%s/stream=%t", q.api, stream != ""), func(t *testing.T) {
 				t.Parallel()
-				good := handler(sayJSON(200, q.plain("good")))
+				good := sayJSON(200, q.plain("good"))
 				want := q.plain("good")
 				if stream != "" {
 					want = q.begin + q.text("good") + q.end

@@ -151,78 +151,13 @@ func TestUpstream(t *testing.T) {
 			gateway.write(gateway.global("") + strings.NewReplacer(":8080 {", "http://"+gateway.site+" {", "127.0.0.1:9101", seller.site).
 				Replace(docsCaddyfile(t, "seller.md", "registry http://127.0.0.1:9101/registry.json")))
 			gateway.start()
-			asked := map[string]bool{}
-			for path, whole := range upstreamWholes {
-				for _, stream := range []bool{false, true} {
-					if stream && upstreamStreams[path] == "" {
-						continue
-					}
-					model, want := "qwen3", whole
-					if path == "/v1/embeddings" {
-						model = "nomic-embed-text"
-					}
-					id := fmt.Sprint(strings.ReplaceAll(path[1:], "/", "-"), "-", stream)
-					body := fmt.Sprintf(`{"model":%q,"max_tokens":50,"messages":[{"role":"user","content":"Hello"}],"input":"Hello","prompt":"Hello"}`, model)
-					if stream {
-						body = `{"stream":true,` + body[1:]
-						want = strings.Replace(upstreamStreams[path], upstreamUsage, "", 1)
-					}
-					res, got := gateway.post(path, body, "X-Request-Id", id)
-					if res.StatusCode != http.StatusOK || string(got) != want {
-						t.Fatalf("%s: status %d: %s\nwant %s\n%s", id, res.StatusCode, got, want, seller.log)
-					}
-					asked[id] = true
-				}
-			}
+			asked := askAll(gateway)
 			var entries []entry
 			eventually(t, "every request is booked", func() bool {
 				entries = gateway.entries("inference")
 				return len(entries) == len(asked)
 			})
-			books := seller.sellerBooks()
-			charges := map[string]int64{}
-			var left, credit, charged, billed int64
-			for _, c := range books.Charges {
-				charges[c.SettlementID] = c.Micros
-				charged += c.Micros
-			}
-			for _, token := range books.Tokens {
-				left, credit = left+token.BalanceMicros, credit+token.CreditMicros
-			}
-			for _, e := range entries {
-				micros, known := charges[e.SettlementID]
-				if want := int64(17 + 14); strings.Contains(e.RequestID, "embeddings") {
-					if e.BilledMicros != 3 { // 111 tokens at 0.02 a million
-						t.Errorf("%s: %d billed", e.RequestID, e.BilledMicros)
-					}
-				} else if e.BilledMicros != want { // 111 at 0.15 and 23 at 0.60: 16.65 and 13.8, rounded up once
-					t.Errorf("%s: %d billed, want %d", e.RequestID, e.BilledMicros, want)
-				}
-				if !known || e.BilledMicros != micros || e.ExpenseMicros != micros || e.BilledSource != "settlement" || !asked[e.RequestID] {
-					t.Errorf("the gateway has booked %+v, the seller %d", e, micros)
-				}
-				billed += e.BilledMicros
-			}
-			if len(books.Charges) != len(entries) || charged != billed || credit-left != charged {
-				t.Errorf("the gateway was billed %d, the seller has charged %d of %d, with %d left", billed, charged, credit, left)
-			}
-			var ours int64
-			var rows []struct {
-				Account       string
-				BalanceMicros int64
-			}
-			_, accounts := gateway.look("/tokenbuddy/ledger/accounts")
-			if err := json.Unmarshal(accounts, &rows); err != nil {
-				t.Fatal(err)
-			}
-			for _, row := range rows {
-				if strings.HasPrefix(row.Account, "credit:") {
-					ours += row.BalanceMicros
-				}
-			}
-			if ours != left {
-				t.Errorf("the gateway has %d left, the seller says %d: %s", ours, left, accounts)
-			}
+			compareBooks(gateway, entries, asked, seller.sellerBooks())
 			gateway.verify()
 			for who, log := range map[string]*output{"seller": seller.log, "gateway": gateway.log} {
 				if test.key != "" && log.has(test.key) || log.has("tbs_") {
@@ -230,5 +165,80 @@ func TestUpstream(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// askAll asks for an answer of each API, in one piece and as a stream, and gives the ids of the requests.
+func askAll(gateway *caddy) map[string]bool {
+	asked := map[string]bool{}
+	for path, whole := range upstreamWholes {
+		for _, stream := range []bool{false, true} {
+			if stream && upstreamStreams[path] == "" {
+				continue
+			}
+			model, want := "qwen3", whole
+			if path == "/v1/embeddings" {
+				model = "nomic-embed-text"
+			}
+			id := fmt.Sprint(strings.ReplaceAll(path[1:], "/", "-"), "-", stream)
+			body := fmt.Sprintf(`{"model":%q,"max_tokens":50,"messages":[{"role":"user","content":"Hello"}],"input":"Hello","prompt":"Hello"}`, model)
+			if stream {
+				body = `{"stream":true,` + body[1:]
+				want = strings.Replace(upstreamStreams[path], upstreamUsage, "", 1)
+			}
+			res, got := gateway.post(path, body, "X-Request-Id", id)
+			if res.StatusCode != http.StatusOK || string(got) != want {
+				gateway.t.Fatalf("%s: status %d: %s\nwant %s", id, res.StatusCode, got, want)
+			}
+			asked[id] = true
+		}
+	}
+	return asked
+}
+
+// compareBooks holds the entries of a gateway against the books of the seller that it has bought from.
+func compareBooks(gateway *caddy, entries []entry, asked map[string]bool, books sellerBooks) {
+	charges := map[string]int64{}
+	var left, credit, charged, billed int64
+	for _, c := range books.Charges {
+		charges[c.SettlementID] = c.Micros
+		charged += c.Micros
+	}
+	for _, token := range books.Tokens {
+		left, credit = left+token.BalanceMicros, credit+token.CreditMicros
+	}
+	for _, e := range entries {
+		micros, known := charges[e.SettlementID]
+		if want := int64(17 + 14); strings.Contains(e.RequestID, "embeddings") {
+			if e.BilledMicros != 3 { // 111 tokens at 0.02 a million
+				gateway.t.Errorf("%s: %d billed", e.RequestID, e.BilledMicros)
+			}
+		} else if e.BilledMicros != want { // 111 at 0.15 and 23 at 0.60: 16.65 and 13.8, rounded up once
+			gateway.t.Errorf("%s: %d billed, want %d", e.RequestID, e.BilledMicros, want)
+		}
+		if !known || e.BilledMicros != micros || e.ExpenseMicros != micros || e.BilledSource != "settlement" || !asked[e.RequestID] {
+			gateway.t.Errorf("the gateway has booked %+v, the seller %d", e, micros)
+		}
+		billed += e.BilledMicros
+	}
+	if len(books.Charges) != len(entries) || charged != billed || credit-left != charged {
+		gateway.t.Errorf("the gateway was billed %d, the seller has charged %d of %d, with %d left", billed, charged, credit, left)
+	}
+	var ours int64
+	var rows []struct {
+		Account       string
+		BalanceMicros int64
+	}
+	_, accounts := gateway.look("/tokenbuddy/ledger/accounts")
+	if err := json.Unmarshal(accounts, &rows); err != nil {
+		gateway.t.Fatal(err)
+	}
+	for _, row := range rows {
+		if strings.HasPrefix(row.Account, "credit:") {
+			ours += row.BalanceMicros
+		}
+	}
+	if ours != left {
+		gateway.t.Errorf("the gateway has %d left, the seller says %d: %s", ours, left, accounts)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -72,15 +73,26 @@ func bodyRefusal(err error) *dialect.Refusal {
 	}
 }
 
-// firstRead is how much room a body has at first, in bytes.
-const firstRead = 8 << 10
+const (
+	// firstRead is how much room a body has at first, in bytes. It doubles up to pieceSize.
+	firstRead = 8 << 10
+	// pieceSize is how much room comes at once for what is larger. Pieces are used again, so that bodies which are given up leave
+	// nothing to be collected.
+	pieceSize = 1 << 20
+)
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 // fill reads up to one byte past the limit. Room is made as the bytes come: what a client announces it may never send, and
 // then nobody else should want for the memory.
 func (b *body) fill(r io.Reader, limit int64) error {
+	r = io.LimitReader(r, limit+1)
 	for {
 		if len(b.bytes) == cap(b.bytes) {
-			if err := b.grow(limit); err != nil {
+			if cap(b.bytes) >= pieceSize {
+				return b.fillPieces(r, limit)
+			}
+			if err := b.grow(); err != nil {
 				return err
 			}
 		}
@@ -99,15 +111,59 @@ func (b *body) fill(r io.Reader, limit int64) error {
 }
 
 // grow doubles the room.
-func (b *body) grow(limit int64) error {
-	size := min(max(2*int64(cap(b.bytes)), firstRead), limit+1)
-	if err := b.share.take(size); err != nil {
+func (b *body) grow() error {
+	return b.move(max(2*cap(b.bytes), firstRead))
+}
+
+// move takes what has come to a place of another size.
+func (b *body) move(size int) error {
+	if err := b.share.take(int64(size)); err != nil {
 		return err
 	}
-	grown := make([]byte, len(b.bytes), size)
-	copy(grown, b.bytes)
+	moved := make([]byte, len(b.bytes), size)
+	copy(moved, b.bytes)
 	b.share.give(b.taken)
-	b.bytes, b.taken = grown, size
+	b.bytes, b.taken = moved, int64(size)
+	return nil
+}
+
+// fillPieces reads the rest of a large body, and puts it together when all of it is there.
+func (b *body) fillPieces(r io.Reader, limit int64) error {
+	var rest []*[pieceSize]byte
+	defer func() {
+		for _, piece := range rest {
+			pieces.Put(piece)
+		}
+		b.share.give(int64(len(rest)) * pieceSize)
+	}()
+	size := 0
+	for {
+		if err := b.share.take(pieceSize); err != nil {
+			return err
+		}
+		piece := pieces.Get().(*[pieceSize]byte)
+		rest = append(rest, piece)
+		n, err := io.ReadFull(r, piece[:])
+		size += n
+		switch {
+		case int64(len(b.bytes)+size) > limit:
+			return errTooLarge{limit}
+		case err == io.EOF, err == io.ErrUnexpectedEOF:
+		case err != nil:
+			return err
+		default:
+			continue
+		}
+		break
+	}
+	if err := b.move(len(b.bytes) + size); err != nil {
+		return err
+	}
+	for _, piece := range rest {
+		n := min(size, pieceSize)
+		b.bytes = append(b.bytes, piece[:n]...)
+		size -= n
+	}
 	return nil
 }
 

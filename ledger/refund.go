@@ -22,7 +22,7 @@ type Refund struct {
 // maxRefunds bounds how often a purchase can be refunded in parts.
 const maxRefunds = 100
 
-// ErrUnknownPurchase: the ledger has no purchase of that id.
+// ErrUnknownPurchase says that the ledger has no purchase of that id.
 var ErrUnknownPurchase = errors.New("ledger: no purchase has that id")
 
 // RefundError refuses a refund that can't be booked.

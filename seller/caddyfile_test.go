@@ -15,6 +15,7 @@ import (
 // TestAdapt adapts testdata/*.txt: a Caddyfile, a line of dashes, and the JSON it stands for.
 func TestAdapt(t *testing.T) {
 	t.Setenv("STATE_DIR", t.TempDir())
+	t.Setenv("UPSTREAM_KEY", "sk-of-the-seller")
 	files, err := os.ReadDir("testdata")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no testdata: %v", err)
@@ -91,6 +92,30 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"tokenbuddy_seller x {\npayment any card insecurely\npayment any card insecurely\n}", `payment: "card" stands here twice`},
 		{"tokenbuddy_seller x {\nstate\n}", "state: expected a file, at Caddyfile:3"},
 		{"tokenbuddy_seller x {\nstate {\n}\n}", "state: expected a file, at Caddyfile:3"},
+		{"tokenbuddy_seller x {\nupstream\n}", "upstream: got 0 arguments, expected <url>, at Caddyfile:3"},
+		{"tokenbuddy_seller x {\nupstream ftp://x {\nno_key\n}\n}", "url: expected an http or https URL without user info"},
+		{"tokenbuddy_seller x {\nupstream http://x\n}", "upstream: neither api_key nor no_key: expected"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\n}\n}", "upstream: price is missing: what has no price is not sold"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nkey x\n}\n}", `upstream: unknown word "key", expected one of api_key, auth_header,`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nno_key\n}\n}", "upstream: no_key stands here a second time, expected it once, at Caddyfile:5"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key please\n}\n}", `no_key: unexpected "please", expected nothing after it, at Caddyfile:4`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\napi_key k\nprice a 1 2\n}\n}", "upstream: both api_key and no_key: expected one of them"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nauth_header x-api-key\nprice a 1 2\n}\n}", "auth_header: goes with api_key"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nheader authorization x\n}\n}", "header Authorization: expected the key as api_key"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nheader connection x\n}\n}", "header connection: it is not for the config to set"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nheader x-a 1\nheader X-A 2\n}\n}", "header X-A stands here a second time"},
+		{"tokenbuddy_seller x {\nupstream http://x {\npath_prefix v1beta\n}\n}", `path_prefix "v1beta": expected a path that begins with /`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nprotocols smtp\n}\n}", `protocols "smtp": expected one of ["chat_completions"`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nmodels from\n}\n}", "models from: expected <path>"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nmodel a is b\n}\n}", "model: expected <id> as <theirs>"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nprice a 1\n}\n}", "price: got 2 arguments, expected <model> <input> <output>"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nprice a 1 much\n}\n}", `price a: "much" is not an amount`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nprice a 1 2\nprice a 1 2\n}\n}", "price a stands here a second time, expected it once, at Caddyfile:5"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nmodels a b\nprice a 1 2\n}\n}", `models: "b" has no price: expected price b <input> <output>`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nmodels a\nprice a 1 2\nprice b 1 2\n}\n}", `price: "b" is not among the models`},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nmodel a as b\nprice b 1 2\n}\n}", `model "a" has no price: expected price a`},
+		{"tokenbuddy_seller x {\nmodel a 1 2\nupstream http://x {\nno_key\nprice a 1 2\n}\n}", "model: it is the toy's, and goes with no upstream"},
+		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nprice a 1 2\n}\npace 1s\n}", "pace: it is the toy's, and goes with no upstream"},
 	} {
 		_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte("http://x {\n"+c.lines+"\n}\n"), map[string]any{"filename": "Caddyfile"})
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "Caddyfile:") {
@@ -119,6 +144,11 @@ func TestConfigErrors(t *testing.T) {
 		{`{"id":"x","settlement_delay":5}`, "settlement_delay"},
 		{`{"id":"x","url":"{env.BAD_URL}"}`, "url"},
 		{`{"id":"x","state":"{env.NOT_SET}"}`, "state: a placeholder"},
+		{`{"id":"x","upstream":{}}`, "upstream: url: expected the upstream's base URL"},
+		{`{"id":"x","upstream":{"url":"{env.BAD_URL}","no_key":true,"prices":[{"model":"a"}]}}`, "upstream: url: expected an http or https URL"},
+		{`{"id":"x","upstream":{"url":"http://x","api_key":"{env.NOT_SET}","prices":[{"model":"a"}]}}`, "upstream: api_key: a placeholder is unknown"},
+		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a","input_price_micros_per_1m":-1}]}}`, "expected prices from 0"},
+		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a"}]},"settlement":"both"}`, "settlement: it is the toy's"},
 	} {
 		var s Seller
 		if err := caddy.StrictUnmarshalJSON([]byte(c.config), &s); err != nil {

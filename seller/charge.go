@@ -89,9 +89,11 @@ func (b *Books) reserve(c *charge, most money.Micros) (giveBack func(), refused 
 		return nil, conflict("the request was answered and billed before; send it under a new idempotency key")
 	}
 	most = max(most-c.Billed, 0)
-	if c.token.Balance-c.token.held < most {
+	free := max(c.token.Balance-c.token.held, 0)
+	if free < most-most/64 { // the buyer's gateway may have reckoned with a model's name of another length
 		return nil, insufficientFunds(c.token.Balance)
 	}
+	most = min(most, free)
 	if c.Settled {
 		c.Repeats++
 	}

@@ -1,7 +1,6 @@
 package seller
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +64,10 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 		name, _ := encode(q.offer.theirs) // texts always encode
 		edits = append(edits, relay.Edit{Start: q.ask.ModelStart, End: q.ask.ModelEnd, Text: name})
 	}
+	q.sent = relay.Splice(q.body, edits...)
 	res, err := relay.Send(ctx, relay.Call{
 		URL: u.address(q.endpoint.Path, q.r.URL.RawQuery), Header: u.dress(relay.RequestHeader(q.r.Header, "", q.key)),
-		Body: relay.Splice(q.body, edits...), Transport: u.carrier.Operator(),
+		Body: q.sent, Transport: u.carrier.Operator(),
 	})
 	switch cause := context.Cause(ctx); {
 	case err == nil:
@@ -184,7 +184,10 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, words *dialect.Answer) *refusal {
 	q.head(w, res, true)
 	w.WriteHeader(res.StatusCode)
-	_, err := io.Copy(io.MultiWriter(w, words), io.MultiReader(bytes.NewReader(begun), res.Body))
+	_, err := w.Write(begun) // words has seen it
+	if err == nil {
+		_, err = io.Copy(io.MultiWriter(w, words), res.Body)
+	}
 	q.settle(err == nil, words.Usage(), words.Output())
 	if err != nil {
 		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
@@ -223,6 +226,10 @@ func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel contex
 	case relay.Committed:
 	default:
 		return q.failed("its stream broke before there was anything in it")
+	}
+	if q.sent.Release() { // a stream may last for long, and needs it no more
+		q.body = nil
+		q.room.leave()
 	}
 	q.head(w, res, false)
 	w.WriteHeader(res.StatusCode)

@@ -1,8 +1,8 @@
 // Package seller is a reference seller: the other side of the protocol that the gateway buys by, as the Caddy handler
 // tokenbuddy_seller. It sells credit, takes inference requests against it, and says what each of them cost.
 //
-// Its model is a toy that answers with a short text of its own, so that the gateway can be tried without an account
-// anywhere. Everything else is meant to be right: purchases are idempotent, tokens are kept as hashes, and no request is
+// What it sells is what an Upstream serves, or a toy that answers with a short text of its own, so that the gateway can be tried
+// without an account anywhere. Everything around it is meant to be right: purchases are idempotent, tokens are kept as hashes, and no request is
 // charged twice. Payment is taken by guest modules (package acceptance); by mock, the default, it takes nothing, and whoever
 // can reach it can take credit from it.
 package seller
@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance/x402"
@@ -286,6 +287,8 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		} else {
 			refused = s.infer(w, r, e)
 		}
+	case s.Upstream != nil && keptResponse(r):
+		refused = &refusal{status: http.StatusNotFound, code: "not_found", message: "this seller keeps no responses to look at"}
 	default:
 		return next.ServeHTTP(w, r)
 	}
@@ -293,6 +296,12 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		refused.write(w, form)
 	}
 	return nil
+}
+
+// keptResponse tells whether a request is about a response that an upstream may have kept: it would be anybody's.
+func keptResponse(r *http.Request) bool {
+	_, _, ok := dialect.StoredResponse(r.Method, r.URL.Path)
+	return ok
 }
 
 var (

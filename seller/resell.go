@@ -16,6 +16,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -29,6 +30,7 @@ type resale struct {
 	r        *http.Request
 	endpoint *dialect.Endpoint
 	body     []byte // without requestId
+	sent     *relay.Body
 	ask      *dialect.Request
 	offer    offer
 	price    money.Price
@@ -54,7 +56,7 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	if !s.Upstream.protocols[q.endpoint.Protocol] {
 		return &refusal{status: http.StatusNotFound, code: "not_found", message: "this seller does not serve this API"}
 	}
-	// Who can't write down what it sells sells nothing.
+	// What can not be written down is not sold.
 	if b.journal.failing.Load() && b.save() != nil {
 		return unavailable("what is sold can't be written down just now; try again later")
 	}

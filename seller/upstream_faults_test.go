@@ -1,0 +1,362 @@
+package seller
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// TestUpstreamFaults: what the upstream says of the request goes to the buyer, what it says of the seller's account does not.
+func TestUpstreamFaults(t *testing.T) {
+	u := newStandIn(t, "sk-of-the-seller", "ours")
+	s := resold(t, u, "api_key sk-of-the-seller\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	answer := func(status int, kind, body string) func(http.ResponseWriter, *http.Request, string) bool {
+		return func(w http.ResponseWriter, _ *http.Request, _ string) bool {
+			w.Header().Set("Content-Type", kind)
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+			return true
+		}
+	}
+	sse := "text/event-stream"
+	content := `data: {"choices":[{"index":0,"delta":{"content":"12345678"}}]}` + "\n\n"
+	for _, c := range []struct {
+		name    string
+		instead func(http.ResponseWriter, *http.Request, string) bool
+		status  int
+		has     string
+		billed  money.Micros // -1: no settlement
+	}{
+		{"400", answer(400, "application/json", `{"error":{"message":"max_tokens is too large"}}`), 400, "max_tokens is too large", -1},
+		{"429", answer(429, "application/json", `{"error":{"message":"slow down"}}`), 429, "slow down", -1},
+		{"500", answer(500, "application/json", `{"error":{"message":"oops"}}`), 500, "oops", -1},
+		{"401", answer(401, "application/json", `{"error":{"message":"Incorrect API key"}}`), 502, "upstream_error", -1},
+		{"402", answer(402, "application/json", `{"error":{"message":"pay us"}}`), 502, "upstream_error", -1},
+		{"403", answer(403, "application/json", `{"error":{"message":"not allowed"}}`), 502, "upstream_error", -1},
+		{"no quota", answer(429, "application/json", `{"error":{"message":"pay us","code":"insufficient_quota"}}`), 502, "upstream_error", -1},
+		{"the key in it", answer(400, "application/json", `{"error":{"message":"bad sk-of-the-seller"}}`), 502, "upstream_error", -1},
+		{"a redirect", answer(302, "application/json", `{}`), 502, "upstream_error", -1},
+		{"a page", answer(200, "text/html", `<html>log in</html>`), 502, "upstream_error", -1},
+		{"nothing", answer(200, "application/json", ``), 502, "upstream_error", -1},
+		{"a stream's own error", answer(200, sse, `data: {"error":{"message":"too long","type":"invalid_request_error","code":400}}`+"\n\n"), 200, "too long", 0},
+		{"a stream's error about the account", answer(200, sse, `data: {"error":{"message":"pay us","code":"insufficient_quota","status":429}}`+"\n\n"), 502, "upstream_error", -1},
+		{"a stream without end", answer(200, sse, content), 200, "12345678", 16 + 2*2},
+		{"a settlement of its own", answer(200, sse, content+"event: tokenbuddy.settlement\ndata: {\"settlementId\":\"s\",\"billedMicros\":9}\n\n"+
+			"data: [DONE]\n\n"), 200, "[DONE]", 16 + 2*2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u.mu.Lock()
+			u.instead = func(w http.ResponseWriter, r *http.Request, body string) bool {
+				return r.URL.Path != "/v1/models" && c.instead(w, r, body)
+			}
+			u.mu.Unlock()
+			defer func() { _ = recover() }() // of a stream that is cut
+			r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(`{"model":"ours","messages":[{"role":"user","content":"hey there"}]}`))
+			r.Header.Set("Authorization", token)
+			w := httptest.NewRecorder()
+			func() {
+				defer func() { _ = recover() }()
+				handler(t, s).ServeHTTP(w, r)
+			}()
+			got := w.Body.String()
+			if w.Code != c.status || !strings.Contains(got, c.has) || strings.Contains(got, "sk-of-the-seller") {
+				t.Errorf("%d %s", w.Code, got)
+			}
+			if c.status >= 400 && c.status != 502 && w.Header().Get("Retry-After") != "7" {
+				t.Error("Retry-After is gone")
+			}
+			found := strings.Count(got, "tokenbuddy.settlement")
+			_, inHeader, _ := wire.SettlementFromHeader(w.Header())
+			if want := map[bool]int{true: 1}[c.billed >= 0]; found != want || inHeader {
+				t.Fatalf("%d settlements, want %d: %s", found, want, got)
+			}
+			if c.billed >= 0 && !strings.Contains(got, fmt.Sprintf(`"billedMicros":%d,`, c.billed)) {
+				t.Errorf("want %d billed: %s", c.billed, got)
+			}
+		})
+	}
+}
+
+// TestUpstreamUsageRefused: one that does not know stream_options is asked without, and not with it again.
+func TestUpstreamUsageRefused(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	u.instead = func(w http.ResponseWriter, _ *http.Request, body string) bool {
+		if !strings.Contains(body, "stream_options") {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":{"message":"Unrecognized request argument supplied: stream_options","type":"invalid_request_error"}}`)
+		return true
+	}
+	s := resold(t, u, "no_key\nprice * 1 2")
+	token := purchase(t, s, "p", money.USD)
+	for i, asked := range []int{2, 3} {
+		w := post(t, s, "/v1/chat/completions", `{"model":"ours","stream":true,"messages":[{"role":"user","content":"hey"}]}`, "Authorization", token)
+		found := settlements(t, w.Body.String())
+		if w.Code != 200 || len(found) != 1 || *found[0].BilledMicros == 0 {
+			t.Errorf("%d: %d %s", i, w.Code, w.Body)
+		}
+		if n := u.asked(); n != asked {
+			t.Errorf("%d: the upstream was asked %d times, want %d", i, n, asked)
+		}
+	}
+}
+
+// TestUpstreamRepeats: a request is one charge, and not an answer for nothing again and again.
+func TestUpstreamRepeats(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	var ids []string
+	for range 3 {
+		w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "k")
+		got, ok, err := wire.SettlementFromHeader(w.Header())
+		if w.Code != 200 || !ok || err != nil {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		ids = append(ids, got.SettlementID)
+	}
+	if ids[0] != ids[1] || ids[1] != ids[2] {
+		t.Errorf("charges %v", ids)
+	}
+	if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "k"); w.Code != 409 {
+		t.Errorf("a fourth answer for one charge: %d %s", w.Code, w.Body)
+	}
+	if r := s.books.Report(); len(r.Charges) != 1 || r.Tokens[0].BalanceMicros != money.USD-1100 {
+		t.Errorf("%+v", r)
+	}
+	_, _, header := u.last()
+	if key := header.Get("Idempotency-Key"); key == "" || key == "k" {
+		t.Errorf("the upstream got the key %q", key)
+	}
+}
+
+const hello2 = `{"model":"ours","messages":[{"role":"user","content":"hey"}]}`
+
+// TestUpstreamHolds: what a request may cost is held while it is under way, and the same request is not answered twice at once.
+func TestUpstreamHolds(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	begun, goOn := make(chan struct{}, 1), make(chan struct{})
+	u.instead = func(_ http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path != "/v1/models" {
+			begun <- struct{}{}
+			<-goOn
+		}
+		return false
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", 3000) // for one answer of 1,000 tokens, not two
+	body := `{"model":"ours","max_tokens":1000,"messages":[{"role":"user","content":"hey"}]}`
+	first := make(chan *httptest.ResponseRecorder, 1)
+	go func() {
+		first <- post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "a")
+	}()
+	<-begun
+	if w := post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "b"); w.Code != 402 {
+		t.Errorf("beside a request that holds it: %d %s", w.Code, w.Body)
+	}
+	if w := post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "a"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("the same at once: %d %s", w.Code, w.Body)
+	}
+	close(goOn)
+	if w := <-first; w.Code != 200 {
+		t.Errorf("the first: %d %s", w.Code, w.Body)
+	}
+	for _, tok := range s.books.tokens {
+		if tok.held != 0 {
+			t.Errorf("%d is still held", tok.held)
+		}
+	}
+}
+
+func TestUpstreamCatalog(t *testing.T) {
+	u := newStandIn(t, "", "llama3:latest", "big", "old")
+	s := resold(t, u, "no_key\nprice llama3 0.10 0.20\nprice big 1 2\nprice gone 1 2\nprice * 5 6\nmodel large as big\nprice large 3 4")
+	entry := func() (models []string) {
+		var doc struct {
+			Sellers []struct {
+				Models []struct {
+					ID     string
+					Input  money.Micros `json:"inputPriceMicrosPer1m"`
+					Output money.Micros `json:"outputPriceMicrosPer1m"`
+				}
+			}
+		}
+		w := ask(t, s, "GET", "/registry.json", "")
+		if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || len(doc.Sellers) != 1 {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		for _, m := range doc.Sellers[0].Models {
+			models = append(models, fmt.Sprintf("%s %s %s", m.ID, m.Input, m.Output))
+		}
+		return models
+	}
+	if got, want := fmt.Sprint(entry()), "[big 1.00 2.00 large 3.00 4.00 llama3 0.10 0.20 old 5.00 6.00]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	u.mu.Lock()
+	u.listed = []string{"new"}
+	u.mu.Unlock()
+	c := s.Upstream.catalog
+	c.mu.Lock()
+	c.listed, c.looked = time.Now().Add(-2*listFresh), time.Now().Add(-2*listFresh)
+	wait := c.look()
+	c.mu.Unlock()
+	<-wait
+	if got, want := fmt.Sprint(entry()), "[new 5.00 6.00]"; got != want {
+		t.Errorf("a minute later: got %s, want %s", got, want)
+	}
+}
+
+func TestUpstreamHealth(t *testing.T) {
+	u := newStandIn(t, "sk-of-the-seller", "ours")
+	for _, c := range []struct {
+		name, lines string
+		status      int
+	}{
+		{"well", "api_key sk-of-the-seller\nprice ours 1 2", 200},
+		{"by hand", "api_key sk-of-the-seller\nmodels mine\nprice mine 1 2", 200},
+		{"the wrong key", "api_key another-key\nprice ours 1 2", 503},
+		{"no list", "api_key sk-of-the-seller\nmodels from /v1/nothing\nprice ours 1 2", 503},
+	} {
+		s := resold(t, u, c.lines)
+		if w := ask(t, s, "GET", "/healthz", ""); w.Code != c.status {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		if err := s.Cleanup(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away := newStandIn(t, "", "ours")
+	s := resold(t, away, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	away.Close()
+	if w := ask(t, s, "GET", "/healthz", ""); w.Code != 200 { // seen a moment ago
+		t.Errorf("a moment later: %d", w.Code)
+	}
+	if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token); w.Code != 502 || strings.Contains(w.Body.String(), "127.0.0.1") {
+		t.Errorf("an upstream that is away: %d %s", w.Code, w.Body)
+	}
+	c := s.Upstream.catalog
+	c.mu.Lock()
+	c.looked = time.Time{}
+	c.mu.Unlock()
+	if w := ask(t, s, "GET", "/healthz", ""); w.Code != 503 {
+		t.Errorf("away: %d", w.Code)
+	}
+}
+
+// TestUpstreamDiskIsFull: what can't be written down is not told, and then nothing more is sold until it can.
+func TestUpstreamDiskIsFull(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := s.books.file
+	s.books.file = dir + "/file/books.json" // whose directory is a file
+	_ = s.books.journal.file.Close()        // as a full disk would
+	w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "a")
+	if _, told, _ := wire.SettlementFromHeader(w.Header()); w.Code != 200 || told {
+		t.Errorf("an answer that was under way: %d, told what it cost: %v", w.Code, told)
+	}
+	before := u.asked()
+	if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "b"); w.Code != 503 || u.asked() != before {
+		t.Errorf("the next: %d %s", w.Code, w.Body)
+	}
+	s.books.file = good
+	if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "c"); w.Code != 200 {
+		t.Errorf("with room again: %d %s", w.Code, w.Body)
+	}
+	found, err := reopened(t, s.books)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := found.Report(); len(r.Charges) != 2 || r.Tokens[0].BalanceMicros != money.USD-2*1100 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestUpstreamLongAnswer: an answer that is too long to be held comes through whole, and is charged.
+func TestUpstreamLongAnswer(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	long := strings.Replace(wholes["/v1/embeddings"], `"data":`, `"data":`+strings.Repeat(" ", maxHeldAnswer), 1)
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, long)
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	w := post(t, s, "/v1/embeddings", `{"model":"ours","input":"hey"}`, "Authorization", token)
+	if _, told, _ := wire.SettlementFromHeader(w.Header()); w.Code != 200 || w.Body.String() != long || told {
+		t.Errorf("%d, %d bytes of %d, told: %v", w.Code, w.Body.Len(), len(long), told)
+	}
+	if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != 1000 {
+		t.Errorf("%+v", r.Charges)
+	}
+}
+
+// TestUpstreamBuyerLeaves: a buyer that leaves in the middle of a stream is charged what had come, and the upstream's call ends.
+func TestUpstreamBuyerLeaves(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	ended := make(chan struct{})
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `data: {"choices":[{"index":0,"delta":{"content":"12345678"}}]}`+"\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(ended)
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	done := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		handler(t, s).ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	req, err := http.NewRequest(http.MethodPost, srv.URL+"/v1/chat/completions", strings.NewReader(hello2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := res.Body.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	<-ended
+	<-done
+	want := money.Micros(len(hello2)/4 + 2*2) // a quarter of the prompt's bytes, and 8 bytes of text
+	if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != want {
+		t.Errorf("%+v, want %d", r.Charges, want)
+	}
+	for _, tok := range s.books.tokens {
+		if tok.held != 0 {
+			t.Errorf("%d is still held", tok.held)
+		}
+	}
+}
