@@ -181,3 +181,27 @@ func TestWrongSeller(t *testing.T) {
 		}
 	}
 }
+
+// TestMakerOfConversation: who made what a conversation carries is asked first after a restart, too: nobody else can read it.
+func TestMakerOfConversation(t *testing.T) {
+	t.Parallel()
+	const more = `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2VhbGVk"},{"type":"text","text":"Hi"}]},{"role":"user","content":"More"}]}`
+	answer := sayJSON(200, speeches[2].plain("good"))
+	s := newStage(t)
+	first := s.seller("first", inTurn(with(sayJSON(503, `{}`), "Retry-After", "1"), answer), priced("m"))
+	s.seller("maker", answer, priced("m"))
+	s.open("\t\tfailover {\n\t\t\tretries 0\n\t\t}\n")
+	for _, body := range []string{speeches[2].body(`"model":"m",`, "Hello"), more} {
+		if a := s.ask(0, "POST", "/v1/messages", body); a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Seller") != "maker" {
+			t.Fatalf("status %d by %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+		}
+	}
+	s.stop()
+	s.start()
+	if a := s.ask(0, "POST", "/v1/messages", more); a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Seller") != "maker" {
+		t.Errorf("status %d by %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+	}
+	if n := len(first.inferences()); n != 1 {
+		t.Errorf("the other was asked %d times", n)
+	}
+}

@@ -38,18 +38,36 @@ func (rq *request) identifyConversation() (key affinityKey) {
 // it builds on a response that the seller has made.
 func (rq *request) prefer(q *routing.Query) {
 	q.Maker, rq.maker = rq.made.Seller, rq.made.Seller
-	if rq.conversation != (affinityKey{}) {
-		if last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun); ok {
-			q.Last, q.Cached = last, q.Ceiling.Prompt/2
-			if rq.ask.Sealed && rq.maker == (routing.SellerKey{}) {
-				rq.maker = last
-			}
-		}
+	if rq.conversation == (affinityKey{}) {
+		return
+	}
+	last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun)
+	if !ok && rq.ask.Sealed { // who made what is in it is known for longer than whose cache has the prompt, and over a restart
+		made, _ := rq.gw.responses.Get(rq.conversation, rq.begun)
+		last, ok = made.Seller, made.Seller != routing.SellerKey{}
+	}
+	if !ok {
+		return
+	}
+	q.Last, q.Cached = last, q.Ceiling.Prompt/2
+	if rq.ask.Sealed && rq.maker == (routing.SellerKey{}) {
+		rq.maker = last
 	}
 }
 
-// rememberConversation keeps who has served the conversation.
-func (a *attempt) rememberConversation() { a.keepConversation(a.rq.gw.settings.Affinity) }
+// rememberConversation keeps who has served the conversation. One that carries what only its maker can read is kept as a response
+// is.
+func (a *attempt) rememberConversation() {
+	a.keepConversation(a.rq.gw.settings.Affinity)
+	rq := a.rq
+	if !rq.ask.Sealed || rq.conversation == (affinityKey{}) {
+		return
+	}
+	if made, ok := rq.gw.responses.Get(rq.conversation, time.Now()); !ok || made.Seller != a.candidate.Seller.Key() {
+		made = routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}
+		rq.gw.responses.Put(rq.conversation, rq.gw.memberHash(rq.member.Name), made, time.Now())
+	}
+}
 
 // forgetConversation lets the conversation go elsewhere: its seller has just broken off.
 func (a *attempt) forgetConversation() { a.keepConversation(time.Nanosecond) }
