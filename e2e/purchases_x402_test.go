@@ -203,7 +203,7 @@ func TestCheatedWithX402(t *testing.T) {
 	}
 
 	// What the wallet and its networks look like.
-	if err := os.Chmod(wallet, 0o644); err != nil { //nolint:gosec // that is what is to be found
+	if err := os.Chmod(wallet, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	chain.SetClock(func() time.Time { return time.Now().Add(20 * time.Second) })
