@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"encoding/json"
+	"net/http"
 	"strconv"
 )
 
@@ -42,13 +43,10 @@ func quoted(s string) string {
 // maxShown bounds what of a seller's message is shown in an event, in bytes.
 const maxShown = 4 << 10
 
-// ErrorEvent gives a seller's own error, the body of an answer, as the error event of a stream, for a client that has had the
-// status 200 already. Where the body says none it is a server's fault.
-func (e *Endpoint) ErrorEvent(body []byte) []byte {
-	said := struct{ kind, code, message string }{kind: serverError, code: serverError, message: "The upstream seller failed."}
-	if e.Shape == Anthropic {
-		said.kind = "api_error"
-	}
+// ErrorEvent gives a seller's own error, the status and body of an answer, as the error event of a stream, for a client that has
+// had the status 200 already. What the body does not say goes by the status.
+func (e *Endpoint) ErrorEvent(status int, body []byte) []byte {
+	said := e.statusFault(status)
 	var read func(b []byte, levels int)
 	read = func(b []byte, levels int) {
 		walk(b, func(key, value []byte) {
@@ -79,6 +77,34 @@ func (e *Endpoint) ErrorEvent(body []byte) []byte {
 		return responseError(said.kind, said.code, said.message, 0)
 	}
 	return chunkError(said.kind, said.code, said.message)
+}
+
+// errorWords are what an error event says.
+type errorWords struct{ kind, code, message string }
+
+// statusFault is what an error's status alone says. Clients go by these words as they go by the status: whether to ask again.
+func (e *Endpoint) statusFault(status int) errorWords {
+	said := errorWords{kind: serverError, code: serverError, message: "The upstream seller failed."}
+	anthropic := "api_error"
+	switch {
+	case status == http.StatusTooManyRequests:
+		said = errorWords{kind: "rate_limit_error", code: "rate_limit_exceeded", message: "The upstream seller has had too many requests."}
+		anthropic = said.kind
+	case status >= 400 && status <= 499:
+		said = errorWords{kind: invalidRequest, code: invalidRequest, message: "The upstream seller refused the request."}
+		anthropic = invalidRequest
+		if status == http.StatusNotFound {
+			anthropic = "not_found_error"
+		}
+	case status == 529, status == http.StatusServiceUnavailable:
+		anthropic = "overloaded_error"
+	case status == http.StatusGatewayTimeout:
+		anthropic = "timeout_error"
+	}
+	if e.Shape == Anthropic {
+		said.kind = anthropic
+	}
+	return said
 }
 
 // chunkError gives the error event of chat and completions.

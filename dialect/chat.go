@@ -49,7 +49,7 @@ func (v *Events) chunk(name, data []byte) {
 		case "x_groq":
 			groq = value
 		case "error":
-			c.failed = !empty(value)
+			c.failed = c.failed || !empty(value)
 		case "type":
 			c.other = c.other || string(value) != `"ping"`
 		case "id", "object", "created", "model", "provider", "system_fingerprint", "service_tier", "obfuscation",
@@ -95,6 +95,9 @@ func (c *chunk) choice(v *Events, b []byte) {
 			index = min(max(digits(value), 0), 63)
 		case "finish_reason":
 			finished = !empty(value)
+			c.failed = c.failed || string(value) == `"error"`
+		case "error":
+			c.failed = c.failed || !empty(value)
 		case "text":
 			c.content = c.content || !empty(value)
 		case "delta", "message":

@@ -1,5 +1,7 @@
 package dialect
 
+import "bytes"
+
 var messagesEndpoints = []*Endpoint{
 	{Path: "/v1/messages", Protocol: Messages, Shape: Anthropic, api: messages},
 	{Path: "/v1/messages/count_tokens", Protocol: Messages, Shape: Anthropic, api: messages, promptOnly: true, free: true},
@@ -22,6 +24,9 @@ func (v *Events) message(name, data []byte) {
 	if v.content && string(name) == "content_block_delta" {
 		v.listen(data)
 		return // one of many: nothing but more content
+	}
+	if bytes.HasPrefix(data, []byte("[DONE]")) {
+		return // it is of another API, and means nothing here
 	}
 	kind := name
 	var payload bool
@@ -69,6 +74,9 @@ func (v *Events) message(name, data []byte) {
 			v.setContent()
 		}
 	default:
+		if v.failBare(kind, data) {
+			return
+		}
 		if payload || !ok && data[0] != '{' || !empty(message) || !empty(block) || !empty(delta) {
 			v.setContent()
 		}

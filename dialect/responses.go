@@ -82,6 +82,9 @@ func (v *Events) response(name, data []byte) {
 			v.setContent()
 		}
 	default:
+		if v.failBare(kind, data) {
+			return
+		}
 		if payload || !ok && data[0] != '{' || !empty(item) || !empty(part) || !empty(response) {
 			v.setContent()
 		}

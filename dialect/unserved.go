@@ -28,7 +28,7 @@ func StoredResponse(method, path string) (id, part string, ok bool) {
 // storedPath takes the path of a stored response apart.
 func storedPath(path string) (id, part string, ok bool) {
 	rest, ok := strings.CutPrefix(path, ResponsesPath+"/")
-	if !ok || rest == "compact" {
+	if !ok || rest == "compact" || rest == "input_tokens" { // words of the API's, and no ids
 		return "", "", false
 	}
 	id, part = rest, ""

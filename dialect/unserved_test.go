@@ -124,7 +124,7 @@ func TestErrorEvents(t *testing.T) {
 	} {
 		for _, path := range []string{chatPath, responsesPath, messagesPath} {
 			e := Lookup(path)
-			events := split(e.ErrorEvent([]byte(body)))
+			events := split(e.ErrorEvent(http.StatusBadGateway, []byte(body)))
 			if len(events) != 1 || !json.Valid(events[0].data) {
 				t.Fatalf("%s %s: %q", path, body, events)
 			}
@@ -135,6 +135,31 @@ func TestErrorEvents(t *testing.T) {
 			}
 			if strings.Contains(body, "down") != strings.Contains(string(events[0].data), "down") {
 				t.Errorf("%s: %s", body, events[0].data)
+			}
+		}
+	}
+}
+
+// Where a seller's error says no type or code, they go by its status: a client would ask again for a request that is at fault.
+func TestErrorEventsByStatus(t *testing.T) {
+	for _, test := range []struct {
+		status            int
+		body              string
+		openAI, anthropic string
+	}{
+		{400, `{"error":{"message":"m","type":"invalid_request_error"}}`, `"code":"invalid_request_error"`, `"type":"invalid_request_error"`},
+		{404, `<html>`, `"type":"invalid_request_error"`, `"type":"not_found_error"`},
+		{413, ``, `"code":"invalid_request_error"`, `"type":"invalid_request_error"`},
+		{429, `{"detail":"m"}`, `"code":"rate_limit_exceeded"`, `"type":"rate_limit_error"`},
+		{529, ``, `"type":"server_error"`, `"type":"overloaded_error"`},
+		{500, `<html>`, `"code":"server_error"`, `"type":"api_error"`},
+	} {
+		for path, want := range map[string]string{
+			chatPath: test.openAI, "/v1/completions": test.openAI, responsesPath: test.openAI, messagesPath: test.anthropic,
+		} {
+			got := string(Lookup(path).ErrorEvent(test.status, []byte(test.body)))
+			if !strings.Contains(got, want) || test.status < 500 && strings.Contains(got, "server_error") {
+				t.Errorf("%s %d: %s", path, test.status, got)
 			}
 		}
 	}

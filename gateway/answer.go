@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,9 +102,35 @@ func (a *attempt) withhold() {
 	if !dialect.Holds(n.bytes, strings.TrimPrefix(a.lease.Bearer(), "Bearer ")) {
 		return
 	}
-	own := dialect.InvalidRequest("", "The seller's own words are not handed on: a key or a token of the gateway's is in them.")
+	a.replace()
+}
+
+// replace puts our own words in the place of an error's.
+func (a *attempt) replace() {
+	n := a.answer
+	own := dialect.InvalidRequest("", "")
+	switch status := n.response.StatusCode; {
+	case status == http.StatusTooManyRequests:
+		own = dialect.RateLimited(0)
+	case status >= 500:
+		own = dialect.Upstream(retryLater)
+	}
+	own = own.Because("The seller's own words are not handed on: a key or a token of the gateway's is in them.")
 	n.bytes = own.JSON(a.rq.shape, a.rq.id)
 	n.response.Header.Set("Content-Type", "application/json")
+	n.response.Header.Set("Content-Length", strconv.Itoa(len(n.bytes))) // the seller's is of what it said
+}
+
+// withholdEvent is withhold for an error that a stream has said before anything was sent: what the client gets is no stream then.
+func (a *attempt) withholdEvent() {
+	n := a.answer
+	if !dialect.Holds(n.stream.Held(), strings.TrimPrefix(a.lease.Bearer(), "Bearer ")) {
+		return
+	}
+	n.settled = n.settlement()
+	n.stream.Close()
+	n.stream, n.ended, n.response.StatusCode = nil, true, http.StatusBadRequest
+	a.replace()
 }
 
 // errNoAnswer is a 2xx that answers nothing, and says why it does not.
@@ -136,6 +163,7 @@ func (a *attempt) begin() routing.Outcome {
 			return routing.Outcome{Kind: routing.WrongSeller, Status: http.StatusBadRequest}
 		}
 		if n.events.Failure().ClientFault() {
+			a.withholdEvent()
 			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
 		}
 	case relay.Broken:

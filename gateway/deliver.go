@@ -73,7 +73,7 @@ func (p *reply) writeAsEvent(a *attempt, e *ended) {
 		return
 	}
 	e.status = ledger.StatusFailed
-	p.end(p.rq.endpoint.ErrorEvent(a.answer.bytes))
+	p.end(p.rq.endpoint.ErrorEvent(a.answer.response.StatusCode, a.answer.bytes))
 }
 
 // writeRest passes on what comes after the part of the answer that was read ahead.

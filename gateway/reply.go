@@ -60,7 +60,7 @@ func (p *reply) end(event []byte) {
 // show gives the client the answer of an attempt that failed. A final one is not bettered by another try.
 func (p *reply) show(a *attempt, final bool) {
 	if p.begun {
-		p.end(p.rq.endpoint.ErrorEvent(a.answer.bytes))
+		p.end(p.rq.endpoint.ErrorEvent(a.answer.response.StatusCode, a.answer.bytes))
 		return
 	}
 	p.final = final

@@ -30,7 +30,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	if seller == nil || seller.Key() != made.Seller || rq.gw.dropped(seller) {
 		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there any more.")
 	}
-	p.seller, rq.served = seller.ID, made.Model
+	p.seller, p.attempts, rq.served = seller.ID, 1, made.Model
 	bearer, giveBack, err := rq.gw.bearer(rq.r.Context(), seller)
 	if err != nil {
 		rq.log.Info("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))

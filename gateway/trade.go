@@ -316,6 +316,9 @@ func (t *trade) giveUp() choice {
 		}
 		return c
 	}
+	if own { // only whoever runs the gateway can better it, and some agents look at the wait alone
+		refusal.RetryAfter = 0
+	}
 	if t.repeated || own {
 		refusal = refusal.Final()
 	}

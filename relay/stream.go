@@ -104,6 +104,9 @@ func (s *Stream) Unsettled() bool { return s.end == nil && s.settled == nil && !
 // Silent tells whether Begin gave up because nothing came for too long.
 func (s *Stream) Silent() bool { return s.silent }
 
+// Held is what Begin has held back, and Relay would send first.
+func (s *Stream) Held() []byte { return s.back }
+
 // Close ends the seller's call. It may be called at any time and more than once.
 func (s *Stream) Close() { s.halt() }
 
