@@ -155,9 +155,12 @@ func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 		t.WebSearches = untoldSearches
 	}
 	cost, known := f.Price.Cost(t)
-	switch whole := said.PromptKnown && said.CompletionKnown; {
-	case known && whole:
-		most = max(most, cost.Add(leeway(cost)))
+	if !f.Price.WebSearch.Named() { // what they cost is not known, and that they were made is said: an honest bill has them in it
+		cost = cost.Add(money.Micros(said.Tokens.WebSearches) * searchUnpriced)
+	}
+	switch whole := said.PromptKnown && said.CompletionKnown; { // beyond the leeway the usage counts, and not the leeway as well
+	case known && whole && *f.Settlement.BilledMicros <= cost.Add(leeway(cost)):
+		most = max(most, *f.Settlement.BilledMicros)
 	case known && (said.PromptKnown || said.CompletionKnown):
 		most = max(most, cost)
 	}

@@ -26,6 +26,9 @@ const (
 	fetched = 1_000_000
 	// mostSearches is how many web searches a usage may say, untoldSearches how many a bill may have in it of which it says nothing.
 	mostSearches, untoldSearches = 100, 10
+	// searchUnpriced is what a web search that a usage says is believed to have cost where none has a price: what the dearest of the
+	// large providers ask.
+	searchUnpriced money.Micros = 35_000
 )
 
 // Shape is what of a request says how much it can cost. It is kept with the request's hold, so that a start after a crash knows it.

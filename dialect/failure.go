@@ -14,6 +14,7 @@ type Failure struct {
 	rank    int  // which member the status is from
 	model   bool // the message begins by naming a model
 	foreign bool // it is about what another seller has made
+	options bool // it names stream_options
 }
 
 // ClientFault tells whether the request is at fault and not the seller, so that another one would say the same: a 4xx
@@ -74,8 +75,12 @@ func (f *Failure) read(b []byte, levels int) {
 		case "message":
 			f.model = f.model || namesModel(value)
 			f.foreign = f.foreign || saysForeign(value)
+			f.options = f.options || namesStreamOptions(value)
 		case "upstream_error", "detail":
 			f.foreign = f.foreign || saysForeign(value)
+			f.options = f.options || namesStreamOptions(value)
+		case "param":
+			f.options = f.options || namesStreamOptions(value)
 		case "type":
 			// At the top level it is the event's own.
 			if t := word(value, ""); t != "" && t != "error" && !bytes.HasPrefix(value, []byte(`"response.`)) {

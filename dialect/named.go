@@ -33,6 +33,15 @@ func (s *scanner) models(raw []byte) {
 	named(raw, 6, true)
 }
 
+// modelsOf takes the models that stand in a member that is called after them. LiteLLM's dictionaries say which takes the place of which.
+func (s *scanner) modelsOf(name, raw []byte) {
+	if raw[0] == '{' && bytes.HasSuffix(name, []byte("_fallback_dict")) {
+		walk(raw, func(_, value []byte) { s.models(value) })
+		return
+	}
+	s.models(raw)
+}
+
 // modelsIn takes the models that an object names among other things.
 func (s *scanner) modelsIn(raw []byte, levels int) {
 	if levels == 0 || len(raw) == 0 {
@@ -44,7 +53,7 @@ func (s *scanner) modelsIn(raw []byte, levels int) {
 	case '{':
 		walk(raw, func(key, value []byte) {
 			if name, _ := fold(key); namesModels(name) {
-				s.models(value)
+				s.modelsOf(name, value)
 			} else {
 				s.modelsIn(value, levels-1)
 			}
@@ -78,10 +87,13 @@ func (s *scanner) names(raw []byte) {
 
 // remote notes what a member that is not checked otherwise says of what is not in the body, and of models.
 func (s *scanner) remote(name, value []byte) {
+	key, _ := fold(name)
 	if empty(value) {
+		if value[0] == '{' && (string(key) == "web_search_options" || string(key) == "search_parameters") {
+			s.facts.hosted++ // an object without a member asks for the search as it is by default
+		}
 		return
 	}
-	key, _ := fold(name)
 	switch string(key) {
 	case "":
 	case "conversation":
@@ -101,7 +113,7 @@ func (s *scanner) remote(name, value []byte) {
 		s.modelsIn(value, 4)
 	default:
 		if namesModels(key) {
-			s.models(value)
+			s.modelsOf(key, value)
 		}
 	}
 }

@@ -28,8 +28,23 @@ func TestUsageIsAskedFor(t *testing.T) {
 		}
 		whenAsked(w, r, body)
 	})
+	refusing := func(refuse handler) *provider {
+		return newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+			if strings.Contains(string(body), "stream_options") {
+				refuse(w, r, body)
+				return
+			}
+			whenAsked(w, r, body)
+		})
+	}
+	spoken := refusing(sayStream(`data: {"error":{"message":"stream_options is not supported","type":"invalid_request_error"}}` + "\n\n"))
+	polite := refusing(sayJSON(200, `{"error":{"message":"Extra inputs are not permitted","param":"stream_options","code":400}}`))
 	s := newStage(t)
-	s.open(fmt.Sprintf("\t\tseller willing %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice willing 1 2\n\t\t}\n\t\tseller strict %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice strict 1 2\n\t\t}\n", willing.URL, strict.URL))
+	pinned := ""
+	for model, p := range map[string]*provider{"willing": willing, "strict": strict, "spoken": spoken, "polite": polite} {
+		pinned += fmt.Sprintf("\t\tseller %s %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice %s 1 2\n\t\t}\n", model, p.URL, model)
+	}
+	s.open(pinned)
 	plain := roleEvent + textEvent("Hi") + endEvents
 	asked := strings.Replace(plain, "data: [DONE]", usageChunk+"data: [DONE]", 1)
 	for i, row := range []struct {
@@ -43,6 +58,10 @@ func TestUsageIsAskedFor(t *testing.T) {
 		{"willing", `"stream":true,"stream_options":{},`, plain, "usage", 120},
 		{"strict", `"stream":true,`, plain, "estimate", -1},
 		{"strict", `"stream":true,`, plain, "estimate", -1},
+		{"spoken", `"stream":true,`, plain, "estimate", -1},
+		{"spoken", `"stream":true,`, plain, "estimate", -1},
+		{"polite", `"stream":true,`, plain, "estimate", -1},
+		{"polite", `"stream":true,`, plain, "estimate", -1},
 	} {
 		id := fmt.Sprint("asked ", i)
 		a := s.infer(id, row.model, row.members)
@@ -53,14 +72,20 @@ func TestUsageIsAskedFor(t *testing.T) {
 			t.Errorf("%d: booked %+v", i, e)
 		}
 	}
-	if n := len(strict.asked); n != 3 {
-		t.Errorf("the provider that refuses it was asked %d times for two requests", n)
+	for name, p := range map[string]*provider{"strict": strict, "spoken": spoken, "polite": polite} {
+		if n := len(p.asked); n != 3 {
+			t.Errorf("the provider %s that refuses it was asked %d times for two requests", name, n)
+		}
 	}
 	if _, metrics := s.look("/metrics"); strings.Contains(string(metrics), `kind="hard_4xx",seller="strict"`) {
 		t.Error("it is counted as the client's fault")
 	}
 	if a := s.infer("", "strict", `"stream":true,"stream_options":{"include_usage":true},`); a.StatusCode != http.StatusBadRequest {
 		t.Errorf("the client's own words were left out: status %d", a.StatusCode)
+	}
+	a := s.infer("refused", "spoken", `"stream":true,"stream_options":{"include_usage":true},`)
+	if e := s.entryOf("refused"); !strings.Contains(a.body, "not supported") || e.Status != "failed" || e.BilledMicros != 0 {
+		t.Errorf("a request that was refused in a stream: %q, booked %+v", a.body, e)
 	}
 	s.verify()
 }

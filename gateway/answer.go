@@ -90,11 +90,17 @@ func (a *attempt) readWhole() routing.Outcome {
 	case !n.more:
 		if what := a.rq.endpoint.Fault(n.bytes); what != "" {
 			n.none, a.err = true, errNoAnswer(what)
+			if a.asksUsage && dialect.SaysNoStreamOptions(n.bytes) {
+				return usageRefused
+			}
 			return routing.NoAnswer(n.response.StatusCode)
 		}
 	}
 	return outcome
 }
+
+// usageRefused is a seller that has nothing against the request but the stream_options that this side has added.
+var usageRefused = routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest, RefusesUsage: true}
 
 // withhold puts our own words in the place of an error's that has our token or key in it: they are not for clients.
 func (a *attempt) withhold() {
@@ -159,10 +165,15 @@ func (a *attempt) begin() routing.Outcome {
 		n.response.Body, n.stream = n.stream.Rest(), nil
 		return a.readWhole()
 	case relay.SaidError:
+		if a.asksUsage && n.events.Failure().NamesStreamOptions() {
+			n.none = true
+			return usageRefused
+		}
 		if n.events.Failure().WrongSeller() {
 			return routing.Outcome{Kind: routing.WrongSeller, Status: http.StatusBadRequest}
 		}
 		if n.events.Failure().ClientFault() {
+			n.none = true // as with the status 400
 			a.withholdEvent()
 			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
 		}

@@ -136,7 +136,11 @@ func (a *attempt) close(e ended) {
 // mayHaveCost tells whether the seller may have charged for the attempt, whatever has come of it here: it had the request,
 // and did not refuse it.
 func (a *attempt) mayHaveCost() bool {
-	refused := a.answer != nil && a.answer.response.StatusCode >= 400 && a.answer.response.StatusCode <= 499
+	status := 0
+	if a.answer != nil {
+		status = a.answer.response.StatusCode
+	}
+	refused := status >= 400 && status <= 499 || status != 0 && a.outcome.Kind == routing.Hard4xx // a stream may say it, too
 	return a.call != nil && !refused && !a.failure().NoConnection
 }
 

@@ -71,10 +71,13 @@ func (a *attempt) wait() int {
 // never is longer than anybody waits.
 const never = 1000 * time.Hour
 
-// dueBefore tells whether a candidate that was not tried, as it rests, is due before that.
+// dueBefore tells whether a candidate that rests is due before that. One that wants for money does so after its rest, too.
 func (t *trade) dueBefore(wait time.Duration) bool {
 	now := time.Now()
 	for _, c := range t.rq.candidates {
+		if slices.ContainsFunc(t.tried, func(a *attempt) bool { return a.candidate == c && a.lack != "" }) {
+			continue
+		}
 		if due := t.state(c).Wait(now, c.Model).For; due > 0 && due < wait {
 			return true
 		}
