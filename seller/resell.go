@@ -54,7 +54,7 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	if !s.Upstream.protocols[q.endpoint.Protocol] {
 		return &refusal{status: http.StatusNotFound, code: "not_found", message: "this seller does not serve this API"}
 	}
-	// Who can't write down what it sells sells nothing.
+	// Who can't write down what it has sold must sell nothing.
 	if b.journal.failing.Load() && b.save() != nil {
 		return unavailable("what is sold can't be written down just now; try again later")
 	}
