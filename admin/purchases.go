@@ -170,7 +170,7 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 	case "cancel":
 		err = m.Desk.Cancel(ctx, id, by)
 	case "settle":
-		if !values.Has("paid") {
+		if values.Get("paid") == "" { // never taken for false: that gives money back to the limits
 			return bad("paid is missing: true, or false")
 		}
 		paid, wrong := flag(values, "paid")

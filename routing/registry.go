@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -33,6 +34,10 @@ const (
 	DefaultTimeout = 10 * time.Second
 	DefaultMaxSize = 8 << 20
 )
+
+// againSoon is the wait after a very first fetch that was refused a connection, where there has never been a document: a registry
+// that stands in the same Caddy is there a moment later, when all of its sites listen. Requests wait for that second fetch.
+const againSoon = 100 * time.Millisecond
 
 // firstRetry is the wait after a fetch that failed; it doubles up to Refresh.
 const firstRetry = time.Second
@@ -117,10 +122,15 @@ func redact(u *url.URL) string {
 func (r *Registry) Run(ctx context.Context) {
 	defer r.release()
 	r.loadCache()
-	retry := min(firstRetry, r.o.Refresh)
+	first, retry := true, min(firstRetry, r.o.Refresh)
 	for {
 		wait := r.o.Refresh
-		if err := r.fetchOnce(ctx); ctx.Err() != nil {
+		err := r.fetchOnce(ctx)
+		if first && r.doc.Load() == nil && errors.Is(err, syscall.ECONNREFUSED) && sleep(ctx, againSoon) {
+			err = r.fetchOnce(ctx)
+		}
+		first = false
+		if ctx.Err() != nil {
 			return
 		} else if err != nil {
 			wait, retry = retry, min(2*retry, r.o.Refresh)
@@ -128,11 +138,19 @@ func (r *Registry) Run(ctx context.Context) {
 			retry = min(firstRetry, r.o.Refresh)
 		}
 		r.release()
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, wait) {
 			return
-		case <-time.After(wait):
 		}
+	}
+}
+
+// sleep waits, and tells whether the context is still there then.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
 	}
 }
 
@@ -168,7 +186,8 @@ func (r *Registry) release() { r.once.Do(func() { close(r.first) }) }
 func (r *Registry) Document() *Document { return r.doc.Load() }
 
 // Ready returns nil when there is a document, which every watcher has then seen. When there has never been one it waits
-// for the end of the first fetch, which takes at most Timeout from the start of Run.
+// for the end of the first fetch, which takes at most Timeout from the start of Run, and where it was refused a
+// connection for the end of one more.
 func (r *Registry) Ready(ctx context.Context) error {
 	if r.doc.Load() != nil {
 		return nil

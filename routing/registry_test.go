@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +147,34 @@ func TestRegistryReady(t *testing.T) {
 			after(2 * time.Second)
 			if err := r.Ready(t.Context()); err != nil {
 				t.Error(err)
+			}
+		})
+	})
+	t.Run("a registry in the same Caddy, which does not listen yet", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			refused := answer{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+			r, s, _, stop := start(t, RegistryOptions{}, refused, ok(sellers("a"), ""))
+			defer stop()
+			began := time.Now()
+			if err := r.Ready(t.Context()); err != nil || time.Since(began) > time.Second/2 {
+				t.Errorf("%v after %s", err, time.Since(began))
+			}
+			if n := len(s.asks()); n != 2 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	})
+	t.Run("a registry that is down", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			refused := answer{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+			r, s, _, stop := start(t, RegistryOptions{}, refused)
+			defer stop()
+			if err := r.Ready(t.Context()); !errors.Is(err, ErrNoDocument) {
+				t.Error(err)
+			}
+			after(16 * time.Second)
+			if got := fmt.Sprint(s.asks()); got != "[0 0 1 3 7 15]" {
+				t.Errorf("asked at %s", got)
 			}
 		})
 	})

@@ -3,6 +3,6 @@
 //
 // The way of the data is one way. A [Registry] fetches and keeps the [Document] in the background, and a [Table] makes an
 // immutable [Index] of it for each config. Of a model's candidates a few are kept ready, chosen anew in the background when
-// the document or a circuit changes and with each sweep. A request only looks things up there and lets a [Policy] order
+// the document or a circuit changes and with each sweep. A request only looks things up there and lets a [selection.Policy] order
 // what is ready. Nothing on that last stretch waits, locks, allocates, or looks at all sellers.
 package routing
