@@ -37,7 +37,7 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		settlement_at  start|middle|end         # end
 //		settlement_at  late <duration>
 //		payment        <method...>              # mock
-//		payment        <method> { ... }         # repeatable: x402, receipt
+//		payment        <method> { ... }         # repeatable: x402, clawtip, receipt
 //		payment        any <name> insecurely    # repeatable; any proof will do, on loopback
 //		state          <file>                   # none: everything is in memory
 //		upstream       <url> { ... }            # instead of the toy: what another server serves (see parseUpstream)

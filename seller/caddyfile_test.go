@@ -84,7 +84,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"tokenbuddy_seller x {\nsettlement_at late\n}", "late: expected a duration, at Caddyfile:3"},
 		{"tokenbuddy_seller x {\nsettlement_at end 5s\n}", `settlement_at: unexpected "5s", expected nothing after end`},
 		{"tokenbuddy_seller x {\npayment\n}", "payment: expected at least one method"},
-		{"tokenbuddy_seller x {\npayment card\n}", `payment "card": expected one of ["mock" "receipt" "x402"]`},
+		{"tokenbuddy_seller x {\npayment card\n}", `payment "card": expected one of ["clawtip" "mock" "receipt" "x402"]`},
 		{"tokenbuddy_seller x {\npayment mock mock\n}", `payment: "mock" stands here twice, expected it once`},
 		{"tokenbuddy_seller x {\npayment any card\n}", "payment any: expected any <name> insecurely"},
 		{"tokenbuddy_seller x {\npayment any Card insecurely\n}", "payment any: expected the name of a payment method"},

@@ -22,6 +22,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance/clawtip"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -32,6 +33,7 @@ func init() {
 	caddy.RegisterModule(acceptance.Mock{})
 	caddy.RegisterModule(new(acceptance.Receipt))
 	caddy.RegisterModule(new(x402.Acceptance))
+	caddy.RegisterModule(new(clawtip.Acceptance))
 	httpcaddyfile.RegisterHandlerDirective(directive, ParseCaddyfile)
 	httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
 }

@@ -188,7 +188,9 @@ func (s *Seller) take(name string, mod any) error {
 	if s.accepted[name] != nil {
 		return fmt.Errorf("payment %s is there twice", name)
 	}
-	if _, settles := mod.(acceptance.Settler); settles && s.state == "" {
+	_, settles := mod.(acceptance.Settler)
+	_, keeps := mod.(acceptance.Stateful)
+	if (settles || keeps) && s.state == "" {
 		return fmt.Errorf("payment %s: state is missing: a seller that is paid must not forget it when it stops", name)
 	}
 	s.accepted[name] = method

@@ -30,6 +30,12 @@ type Settler interface {
 	Settle(ctx context.Context, o Order, proof json.RawMessage) Verdict
 }
 
+// Stateful is an Acceptance of a seller that must keep its orders over a restart, since what was paid for them does not come
+// back: without `state` the seller does not start. A Settler is one, also without this.
+type Stateful interface {
+	NeedsState()
+}
+
 // Named is an Acceptance that buyers know by another name than its module's.
 type Named interface {
 	MethodName() string

@@ -1,0 +1,77 @@
+package seller
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/emmansun/gmsm/padding"
+	"github.com/emmansun/gmsm/sm4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+const clawtipWords = "payment clawtip {\npay_to acme_1\nsm4_key {env.SELLER_TEST_SM4}\nslug acme\n}"
+
+// TestClawtip: what the seller answers to each word of the rail, that it is paid once, and that what was sealed for one order buys no other.
+func TestClawtip(t *testing.T) {
+	key := []byte("throw-away-key-1")
+	t.Setenv("SELLER_TEST_SM4", base64.StdEncoding.EncodeToString(key))
+	s := newSeller(t, "state "+t.TempDir()+"/books.json\n"+clawtipWords)
+	credential := func(order, amount, status string) string {
+		block, err := sm4.NewCipher(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := padding.NewPKCS7Padding(sm4.BlockSize).Pad(fmt.Appendf(nil, `{"orderNo":%q,"amount":%s,"payTo":"acme_1","payStatus":%q}`, order, amount, status))
+		for at := 0; at < len(data); at += sm4.BlockSize {
+			block.Encrypt(data[at:], data[at:])
+		}
+		return base64.StdEncoding.EncodeToString(data)
+	}
+	order := func(purchase string) wire.Order {
+		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "clawtip", AmountMicros: 5 * money.USD})
+		var o wire.Order
+		w := post(t, s, wire.PurchaseCreatePath, string(body), wire.HeaderIdempotencyKey, purchase)
+		if err := wire.Decode(w.Body.Bytes(), &o); err != nil || !strings.Contains(string(o.Payment), `"amount":3550`) {
+			t.Fatalf("create: %d %s", w.Code, w.Body)
+		}
+		return o
+	}
+	one, two := order("p1"), order("p2")
+	for _, tc := range []struct {
+		purchase, order, credential string
+		want                        int
+	}{
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "PROCESSING"), 503},
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "FAIL"), 402},
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "ERROR"), 402},
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "REFUNDED"), 503},
+		{"p1", one.OrderID, credential(one.OrderID, `"3549"`, "SUCCESS"), 402},
+		{"p1", one.OrderID, credential(two.OrderID, `"3550"`, "SUCCESS"), 409},
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "SUCCESS")[:40], 402},
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "SUCCESS"), 200}, // after a FAIL the same order was paid
+		{"p1", one.OrderID, credential(one.OrderID, `"3550"`, "SUCCESS"), 200}, // the same answer
+		{"p2", two.OrderID, credential(one.OrderID, `"3550"`, "SUCCESS"), 409},
+		{"p2", two.OrderID, credential(two.OrderID, `3550`, "SUCCESS"), 200},
+	} {
+		body := fmt.Sprintf(`{"purchaseId":%q,"orderId":%q,"paymentMethod":"clawtip","proof":{"payCredential":%q}}`, tc.purchase, tc.order, tc.credential)
+		w := post(t, s, wire.PurchaseCompletePath, body, wire.HeaderIdempotencyKey, tc.purchase)
+		if w.Code != tc.want || strings.Contains(w.Body.String(), tc.credential) || w.Code == 503 && w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s with %s: %d %s, want %d", tc.purchase, tc.credential, w.Code, w.Body, tc.want)
+		}
+		var g wire.Grant
+		if err := wire.Decode(w.Body.Bytes(), &g); w.Code == 200 && (err != nil || g.CreditMicros != 5*money.USD || g.PaymentReference != tc.order) {
+			t.Errorf("granted %+v, %v", g, err)
+		}
+	}
+	if n := len(s.books.tokens); n != 2 {
+		t.Errorf("%d tokens for 2 payments", n)
+	}
+	if _, err := provision(t, "x", clawtipWords); err == nil || !strings.Contains(err.Error(), "state is missing") {
+		t.Errorf("without state: %v", err)
+	}
+}
