@@ -171,12 +171,16 @@ func TestLoopbackBehindProxy(t *testing.T) {
 				"in two lines":         {[]string{"127.0.0.1", "203.0.113.9"}, 401},
 				"in its first line":    {[]string{"203.0.113.9", "127.0.0.1"}, 401},
 				"no address":           {[]string{"127.0.0.1, unknown"}, 401},
+				"in another list":      {[]string{"127.0.0.1"}, 401},
 			} {
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.site+"/v1/chat/completions", strings.NewReader(chatBody))
 				if err != nil {
 					t.Fatal(err)
 				}
 				req.Header["X-Forwarded-For"] = row.chain
+				if name == "in another list" {
+					req.Header.Set("Forwarded", "for=203.0.113.9")
+				}
 				res, err := http.DefaultClient.Do(req)
 				if err != nil {
 					t.Fatal(err)
