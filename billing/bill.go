@@ -143,7 +143,11 @@ func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 		return max(f.paid()-f.Borne, 0), false
 	}
 	most = f.Shape.bound(f.Price)
-	said := f.said(u)
+	price := f.Price
+	said, settled := f.said(u)
+	if settled { // which tells of no class but the cached
+		price.Input, price.Output = price.DearestInput(), max(price.Output, price.Reasoning.Or(price.Output))
+	}
 	t := said.Tokens
 	if !said.PromptKnown {
 		t.Prompt = f.Shape.prompt()
@@ -154,7 +158,7 @@ func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 	if f.Shape.HostedTools && t.WebSearches == 0 {
 		t.WebSearches = untoldSearches
 	}
-	cost, known := f.Price.Cost(t)
+	cost, known := price.Cost(t)
 	if !f.Price.WebSearch.Named() { // what they cost is not known, and that they were made is said: an honest bill has them in it
 		cost = cost.Add(money.Micros(said.Tokens.WebSearches) * searchUnpriced)
 	}
@@ -169,16 +173,16 @@ func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 
 // said is the usage of the answer, and where it says none (half of all streams don't), that of the settlement, as far as it can be
 // true.
-func (f *Facts) said(u Usage) Usage {
+func (f *Facts) said(u Usage) (said Usage, settled bool) {
 	s := f.Settlement
 	if u.PromptKnown || u.CompletionKnown && !f.Shape.NoCompletion || s == nil {
-		return u
+		return u, false
 	}
 	t := money.Tokens{Prompt: count(s.PromptTokens), Completion: count(s.CompletionTokens), CacheRead: count(s.CacheReadTokens)}
 	if !t.Consistent() {
-		return u
+		return u, false
 	}
-	return Usage{Tokens: f.Shape.possible(t), PromptKnown: s.PromptTokens != nil, CompletionKnown: s.CompletionTokens != nil}
+	return Usage{Tokens: f.Shape.possible(t), PromptKnown: s.PromptTokens != nil, CompletionKnown: s.CompletionTokens != nil}, true
 }
 
 // paid is the money paid for the token: no end is known of it where the operator has an account.
