@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -101,6 +103,23 @@ func (c *guestChaos) misbehave(call guestCall) order {
 	return o
 }
 
+// sendUntilHeard sends a request, again where the connection was reset: at a reload Caddy opens its port anew, and the kernel resets
+// what waited at the old one for somebody to take it. Nobody has seen such a request.
+func (c *guestChaos) sendUntilHeard(t *testing.T, client *http.Client, id, body string) (*http.Response, error) {
+	for try := 1; ; try++ {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url("/v1/chat/completions"), strings.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Request-Id", id)
+		res, err := client.Do(req)
+		if err == nil || try == 3 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+			return res, err
+		}
+	}
+}
+
 // underLoad sends the requests, and reloads meanwhile. They take their time, so that there are reloads among them.
 func (c *guestChaos) underLoad(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -125,14 +144,7 @@ func (c *guestChaos) underLoad(t *testing.T) {
 	at(10, c.requests, func(i int) {
 		id := fmt.Sprint("request ", i)
 		body := strings.Replace(chatOf("m", ""), "Hello", id, 1)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url("/v1/chat/completions"), strings.NewReader(body))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("X-Request-Id", id)
-		res, err := client.Do(req)
+		res, err := c.sendUntilHeard(t, client, id, body)
 		if err != nil {
 			t.Errorf("%s: %v", id, err)
 			return
