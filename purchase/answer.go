@@ -64,6 +64,15 @@ func readCompleted(status int, body []byte, whole bool) error {
 	return nil
 }
 
+// readCashed is readCompleted for a method that knows what became of its money. There a bare 402 is the seller's no: it is what a
+// stock x402 seller answers, with a body of {} and its reasons in headers, and the method's word decides what it means.
+func readCashed(status int, body []byte, whole bool) error {
+	if status == http.StatusPaymentRequired && (!whole || refusalCode(status, body) == "") {
+		return refusal("status 402")
+	}
+	return readCompleted(status, body, whole)
+}
+
 func isObject(body []byte) bool {
 	var members map[string]json.RawMessage
 	return json.Unmarshal(body, &members) == nil && members != nil

@@ -88,6 +88,9 @@ func (m *machine) show(ctx context.Context) ([]byte, error) {
 		Want: &m.want, path: wire.PurchaseCompletePath, key: m.p.ID, header: m.guest.present(ctx, bytes.Clone(m.p.Proof)),
 		time: m.guest.patience(ctx, m.quote(), bytes.Clone(m.p.Intent)), read: readCompleted,
 	}
+	if m.guest.tellsFate() {
+		c.read = readCashed
+	}
 	return c.often(ctx, wire.CompletePurchase{
 		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
 	}, nil)
