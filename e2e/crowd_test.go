@@ -85,7 +85,7 @@ func TestMemoryOfOneMember(t *testing.T) {
 			all.Wait()
 			quiet, _ := otherMember(t, s, lasts/2) // a machine that has other work to do is slow without any attack
 			t.Logf("%d requests of another member, p99 %s, %s after the attack; at most %d MiB in memory", n, p99, quiet, s.peakMemory()>>20)
-			if p99 > max(100*time.Millisecond, 2*quiet) && os.Getenv("TOKENBUDDY_CHAOS") != "" && !raced {
+			if p99 > 100*time.Millisecond && os.Getenv("TOKENBUDDY_CHAOS") != "" && !raced {
 				t.Errorf("another member waits: p99 is %s", p99)
 			}
 		})
