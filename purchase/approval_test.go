@@ -162,6 +162,7 @@ func TestApprovalInTheLedger(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(5 * time.Second)
+				synctest.Wait()
 				found, err := l.Purchases(t.Context(), ledger.PurchaseQuery{ID: id})
 				if err != nil || len(found) != 1 || found[0].State != c.ends {
 					t.Fatalf("%+v, %v", found, err)
@@ -191,6 +192,7 @@ func TestApprovalAfterRestart(t *testing.T) {
 			p.Intent = json.RawMessage(`{"n":1,"until":"2000-01-01T00:00:00Z"}`)
 			trade(t, func(b *bench) { b.method, b.itself, b.journal.open = m, true, []ledger.Purchase{p} }, func(t *testing.T, b *bench) {
 				time.Sleep(5 * time.Second)
+				synctest.Wait()
 				if awaits {
 					if open := b.desk.Purchases(); len(open) != 1 || !open[0].Awaits || m.paid != 0 {
 						t.Fatalf("open %+v, paid %d", open, m.paid)
@@ -199,6 +201,7 @@ func TestApprovalAfterRestart(t *testing.T) {
 						t.Fatal(err)
 					}
 					time.Sleep(time.Second)
+					synctest.Wait()
 				}
 				if m.paid != 1 || m.prepared != 1 || b.journal.lastStep().State != ledger.Granted {
 					t.Errorf("paid %d times, prepared %d times, %s", m.paid, m.prepared, b.journal.states())
