@@ -50,15 +50,40 @@ func (h *house) serve(id string) bool {
 	return true
 }
 
-// request does what a trade with one seller does: one purchase more where a token was refused.
+// request is a client that asks once more when it was refused with enough credit for it: what others held until a moment ago
+// may have come back only now. Credit is stranded when that does not help either.
 func (h *house) request() {
+	if h.ask() || !h.covered() {
+		return
+	}
+	if !h.ask() && h.covered() {
+		h.mu.Lock()
+		h.stranded++
+		h.mu.Unlock()
+	}
+}
+
+// covered says whether a token has enough left for a request.
+func (h *house) covered() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, left := range h.left {
+		if left-h.held[id] >= h.likely {
+			return true
+		}
+	}
+	return false
+}
+
+// ask does what a trade with one seller does: one purchase more where a token was refused.
+func (h *house) ask() (served bool) {
 	w := h.b.want(0)
 	w.Likely, w.Bound = h.likely, h.bound
 	l, err := h.b.desk.Lease(h.b.t.Context(), w)
 	for try := 0; err == nil; try++ {
 		if h.serve(l.TokenID()) {
 			l.Return(-h.price)
-			return
+			return true
 		}
 		h.b.desk.Refused(l, nil)
 		refused := l
@@ -69,18 +94,12 @@ func (h *house) request() {
 	}
 	if errors.Is(err, ErrTooOften) { // the client comes again
 		time.Sleep(time.Minute)
-		h.request()
-		return
+		return h.ask()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.refused++
-	for id, left := range h.left {
-		if left-h.held[id] >= h.likely {
-			h.stranded++
-			return
-		}
-	}
+	return false
 }
 
 // run has clients send requests, each one after another.
