@@ -28,7 +28,7 @@ type attempt struct {
 	call   *call           // nil: the seller was not asked
 	answer *answer         // nil: none came
 
-	lack      purchase.Lack // what it wanted for where it got no token
+	lack      purchase.Lack // what it wanted for where it got no token, or one that did not do
 	until     time.Time     // when that will be there; zero: nobody knows
 	asksUsage bool          // the stream was asked for its usage, which the client had not
 
@@ -70,7 +70,9 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	}
 	a.answer = &answer{response: response}
 	a.readSettlement()
-	a.outcome = a.read()
+	if a.outcome = a.read(); a.outcome.Kind == routing.InsufficientFunds {
+		a.lack, a.until = purchase.Lacking(a.lease.Want())
+	}
 }
 
 // timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end.

@@ -273,6 +273,7 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		return l, err
 	}
 	if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
+		l.want = err
 		return l, nil
 	}
 	return nil, d.refused(err)

@@ -15,6 +15,7 @@ type Lease struct {
 	after  uint64 // tokens bought at this seller before the lease began
 	ticket uint64 // its number among the token's leases
 	alone  bool   // no other lease was out when it began
+	want   error  // why no other token was bought, where this one had to do
 
 	refused  atomic.Bool
 	returned atomic.Bool
@@ -40,6 +41,10 @@ func (l *Lease) Bearer() string { return l.token.bearer }
 
 // Balance is what the books have on the token, other requests' use of it not counted.
 func (l *Lease) Balance() money.Micros { return money.Micros(l.token.balance.Load()) }
+
+// Want is why nothing could be bought for the request, where a token had to do that may not suffice; nil: one that is likely to.
+// It is told to a client whose request the seller then refuses. Lacking reads it.
+func (l *Lease) Want() error { return l.want }
 
 // Exclusive tells whether no other lease of the token has overlapped with this one until now. Ask before Return.
 func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l.ticket }
