@@ -65,7 +65,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			cooldown     <duration>
 //		}
 //		member <name> {
-//			key            <secret>
+//			key            <secret> [until <time>]
 //			daily_budget   <usd>
 //			monthly_budget <usd>
 //			models         <glob...>

@@ -218,17 +218,46 @@ func (c *Config) checkMembers() error {
 		case err != nil:
 		case names[m.Name]:
 			err = errRepeated
-		case m.Key == "" && c.MemberFrom == "":
+		case len(m.keys()) == 0 && c.MemberFrom == "":
 			err = errors.New("it has no key, and there is no member_from: nobody could be this member")
-		case m.Key != "" && keys[sameKey(m.Key)] != "":
-			err = at("key", fmt.Errorf("member %s has the same key", keys[sameKey(m.Key)]))
 		}
 		if err != nil {
 			return at("member "+m.Name, err)
 		}
 		names[m.Name] = true
-		if m.Key != "" {
-			keys[sameKey(m.Key)] = m.Name
+		for _, k := range m.keys() {
+			if other := keys[sameKey(k.Key)]; other != "" && other != m.Name {
+				return at("member "+m.Name, at("key", fmt.Errorf("member %s has the same key", other)))
+			}
+			keys[sameKey(k.Key)] = m.Name
+		}
+	}
+	return nil
+}
+
+// keys are all that the member has.
+func (m *MemberConfig) keys() []*KeyConfig {
+	if m.Key == "" {
+		return m.Keys
+	}
+	return append([]*KeyConfig{{Key: m.Key}}, m.Keys...)
+}
+
+func (m *MemberConfig) checkKeys() error {
+	if slices.Contains(m.Keys, nil) {
+		return errNull
+	}
+	for _, k := range m.Keys {
+		if k.Key == "" {
+			return errMissing
+		}
+	}
+	for _, k := range m.keys() {
+		if err := cmp.Or(checkSecret(k.Key), checkMemberKey(k.Key)); err != nil {
+			return err
+		}
+		if _, err := k.until(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -237,7 +266,7 @@ func (c *Config) checkMembers() error {
 func (m *MemberConfig) check() error {
 	return cmp.Or(
 		at("name", member.CheckName(m.Name)),
-		at("key", cmp.Or(checkSecret(m.Key), checkMemberKey(m.Key))),
+		at("key", m.checkKeys()),
 		at("daily_budget", checkMoney(m.DailyBudget)),
 		at("monthly_budget", cmp.Or(checkMoney(m.MonthlyBudget), checkNoLess(m.MonthlyBudget, m.DailyBudget))),
 		at("models", checkList(m.Models, checkGlob)),

@@ -259,8 +259,12 @@ type MemberConfig struct {
 	Name string `json:"name"`
 
 	// The key that the member's clients send, at least 8 characters, or "sha256:" and the 64 hexadecimal digits of its
-	// SHA-256. A secret. Required, unless member_from is set.
+	// SHA-256. A secret. Required, unless keys or member_from is set. Where it is a placeholder of a file, the file is
+	// watched: what is written there is the member's key half a second later, and what stood there before is refused.
 	Key string `json:"key,omitempty"`
+
+	// Further keys of the member, each as good as key, and watched as it is.
+	Keys []*KeyConfig `json:"keys,omitempty"`
 
 	// US dollars that the member may spend in a UTC day. Default: no limit.
 	DailyBudget string `json:"daily_budget,omitempty"`
@@ -274,6 +278,16 @@ type MemberConfig struct {
 
 	// How many requests the member may make. Sites that share a ledger must agree on it. Default: no limit.
 	Rate *RateConfig `json:"rate,omitempty"`
+}
+
+// KeyConfig is one of a member's keys.
+type KeyConfig struct {
+	// The key, in the same forms as a member's key. A secret. Required.
+	Key string `json:"key"`
+
+	// Until when the key is good, as RFC 3339 has it, such as "2026-04-01T00:00:00Z". From then on it opens nothing; that it is
+	// over is no error. Default: for ever.
+	Until string `json:"until,omitempty"`
 }
 
 // RateConfig is a number of requests in a time.

@@ -187,7 +187,7 @@ func TestSettingsDefaults(t *testing.T) {
 	if s.MaxBody != 32<<20 {
 		t.Errorf("max_body %d", s.MaxBody)
 	}
-	if !s.Members.Empty() || s.MemberFrom != "" || s.DefaultSeller != "" || s.Networks != nil || s.Pinned != nil {
+	if !s.Secrets().Members.Empty() || s.MemberFrom != "" || s.DefaultSeller != "" || s.Networks != nil || s.Pinned != nil {
 		t.Errorf("%+v", s)
 	}
 	if s.LedgerDir != filepath.Join(caddy.AppDataDir(), "tokenbuddy") || s.LedgerKeySecret != "" {
@@ -234,7 +234,7 @@ func TestSettings(t *testing.T) {
 	if s.LedgerDir != "/some/where" || s.LedgerKeySecret != "ledger-secret" {
 		t.Errorf("ledger %q %q", s.LedgerDir, s.LedgerKeySecret)
 	}
-	if m, ok := s.Members.ByKey(map[string][]string{"X-Api-Key": {"alices-key"}}); !ok || m.Name != "alice" || m.Allows("x") || !m.Allows("m1") {
+	if m, ok := s.Secrets().Members.ByKey(map[string][]string{"X-Api-Key": {"alices-key"}}); !ok || m.Name != "alice" || m.Allows("x") || !m.Allows("m1") {
 		t.Error("alice is not there with her key and models")
 	}
 
@@ -365,6 +365,54 @@ func TestConfigDocumented(t *testing.T) {
 			}
 			if !found || bare {
 				t.Errorf("%T.%s has no comment", kind, field.Name)
+			}
+		}
+	}
+}
+
+// TestReread: what is written to a file acts, and what would be refused at a start changes nothing.
+func TestReread(t *testing.T) {
+	noEnvironment(t)
+	file := filepath.Join(t.TempDir(), "key")
+	write := func(secret string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("key-of-a-1")
+	s := resolve(t, with(`"members":[{"name":"a","key":"{file.`+file+`}","keys":[{"key":"key-of-a-0","until":"2020-01-01T00:00:00Z"}]},{"name":"b","key":"key-of-b"}]`))
+	if !s.Watched() {
+		t.Error("a file is not watched")
+	}
+	for _, step := range []struct {
+		secret  string
+		good    string // the key of a by now
+		changed bool
+		fault   string
+	}{
+		{"key-of-a-1\n", "key-of-a-1", false, ""},
+		{"key-of-a-2\n", "key-of-a-2", true, ""},
+		{"", "key-of-a-2", false, "member a key: placeholder {file." + file + "} is empty: set the environment variable, or write the file, that it names"},
+		{"short", "key-of-a-2", false, "member a key: " + errShortKey.Error()},
+		{"key-of-b", "key-of-a-2", false, "member b key: member a has the same key"},
+		{"key-of-a-3", "key-of-a-3", true, ""},
+	} {
+		write(step.secret)
+		changed, err := s.Reread()
+		if said := ""; err != nil {
+			if said = err.Error(); said != step.fault {
+				t.Errorf("%q: %s", step.secret, said)
+			}
+		} else if step.fault != "" {
+			t.Errorf("%q: no error", step.secret)
+		}
+		if changed != step.changed {
+			t.Errorf("%q: changed is %t", step.secret, changed)
+		}
+		for _, key := range []string{"key-of-a-0", "key-of-a-1", "key-of-a-2", "key-of-a-3"} {
+			if _, ok := s.Secrets().Members.ByKey(map[string][]string{"X-Api-Key": {key}}); ok != (key == step.good) {
+				t.Errorf("after %q, %s is good: %t", step.secret, key, ok)
 			}
 		}
 	}

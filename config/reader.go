@@ -32,8 +32,10 @@ type word struct {
 
 // arity reads from the usage how many arguments there may be; most is -1 where there is no bound.
 func (w word) arity() (least, most int) {
+	optional := false // what stands behind a bracket is, to the end
 	for field := range strings.FieldsSeq(w.usage) {
-		if most++; !strings.HasPrefix(field, "[") {
+		optional = optional || strings.HasPrefix(field, "[")
+		if most++; !optional {
 			least++
 		}
 		if strings.Contains(field, "...") {
@@ -100,7 +102,7 @@ func (r *reader) word(path string, w word) error {
 	if err := w.fits(args, r.opens()); err != nil {
 		return r.fail(path, err)
 	}
-	if w.repeat {
+	if w.repeat && !w.secret {
 		path = within(path, args[0])
 		r.remember(path)
 	}
@@ -122,7 +124,7 @@ func (w word) fits(args []string, opens bool) error {
 	case len(args) < least:
 		return fmt.Errorf("something is missing after it: expected %s", w)
 	case most >= 0 && len(args) > most && w.secret:
-		return fmt.Errorf("more than one word stands after it: expected %s", w)
+		return fmt.Errorf("more words stand after it than may: expected %s", w)
 	case most >= 0 && len(args) > most:
 		return fmt.Errorf("unexpected word %q: expected %s", args[most], w)
 	case slices.Contains(args, ""):

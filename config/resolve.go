@@ -9,7 +9,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -75,10 +74,13 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		}
 		s.Pinned = append(s.Pinned, seller)
 	}
-	var err error
-	if s.Accounts, err = c.accounts(repl); err != nil {
+	secrets, err := c.secrets(repl)
+	if err != nil {
 		return nil, err
 	}
+	s.secrets.Store(secrets)
+	s.reread = func() (*Secrets, error) { return c.secrets(repl) }
+	s.watched = c.namesFiles()
 	if s.Terms, err = c.Purchase.terms(); err != nil {
 		return nil, at("purchase", err)
 	}
@@ -94,9 +96,6 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		s.Heartbeat = time.Duration(*c.Heartbeat)
 	}
 	s.Prewarm = c.Prewarm.settings()
-	if s.Members, err = c.directory(repl); err != nil {
-		return nil, err
-	}
 	s.rates = make(map[string]string, len(c.Members))
 	for _, m := range c.Members {
 		s.rates[m.Name] = m.Rate.spoken()
@@ -235,36 +234,6 @@ func envMilliseconds(name string, least time.Duration) (d time.Duration, said bo
 			name, value, least.Milliseconds(), maxDuration.Milliseconds())
 	}
 	return time.Duration(n) * time.Millisecond, true, nil
-}
-
-func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
-	members := make([]member.Config, 0, len(c.Members))
-	for _, m := range c.Members {
-		key := ""
-		if m.Key != "" {
-			var err error
-			key, err = resolveSecret(repl, m.Key)
-			if err == nil && len(key) < minKey {
-				err = errShortKey
-			}
-			if err != nil {
-				return nil, at("member "+m.Name, at("key", err))
-			}
-		}
-		config := member.Config{Name: m.Name, Key: key, Models: m.Models}
-		if r := m.Rate; r != nil {
-			config.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
-		}
-		var err error
-		if config.DailyBudget, err = optionalMoney(m.DailyBudget); err != nil {
-			return nil, at("member "+m.Name, at("daily_budget", err))
-		}
-		if config.MonthlyBudget, err = optionalMoney(m.MonthlyBudget); err != nil {
-			return nil, at("member "+m.Name, at("monthly_budget", err))
-		}
-		members = append(members, config)
-	}
-	return member.NewDirectory(members)
 }
 
 // optionalMoney reads an amount that may be left out: then it is no bound.

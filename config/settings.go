@@ -2,23 +2,21 @@ package config
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// Settings is a configuration made ready for use: defaults filled in, placeholders and environment resolved. It is read only:
-// all requests of a running config share it.
+// Settings is a configuration made ready for use: defaults filled in, placeholders and environment resolved. It is read only,
+// but for the secrets that stand in files: all requests of a running config share it.
 type Settings struct {
 	// Registry is nil where all sellers are pinned.
 	Registry *Registry
 	// Pinned are the sellers that stand in the configuration, in its order.
 	Pinned []*routing.Seller
-	// Accounts are the operator's own at pinned sellers, by the seller's id.
-	Accounts map[string]Account
 	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
 	Deadlines map[string]routing.Deadlines
 	// Networks are the private ones in which sellers of a registry may live.
@@ -35,8 +33,6 @@ type Settings struct {
 	Affinity time.Duration
 	// Prewarm lacks the Catalogue, which is the gateway's.
 	Prewarm prewarm.SiteOptions
-	// Members are never nil; they may be empty.
-	Members *member.Directory
 	// MemberFrom is a placeholder for a member's name; empty: none.
 	MemberFrom string
 	// LedgerDir is the ledger's directory, absolute.
@@ -47,6 +43,10 @@ type Settings struct {
 	MaxBody int64
 	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.
 	Heartbeat time.Duration
+
+	secrets atomic.Pointer[Secrets]
+	reread  func() (*Secrets, error)
+	watched bool // some secret of them is in a file
 
 	rates map[string]string // of members, by name, as Agree compares and shows them
 }

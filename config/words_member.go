@@ -1,5 +1,7 @@
 package config
 
+import "errors"
+
 func (c *Config) memberWord() word {
 	var m *MemberConfig
 	return word{
@@ -15,7 +17,7 @@ func (c *Config) memberWord() word {
 
 func (m *MemberConfig) words() []word {
 	return []word{
-		{name: "key", usage: "<secret>", secret: true, set: text(&m.Key)},
+		{name: "key", usage: "<secret> [until <time>]", repeat: true, secret: true, set: m.addKey},
 		{name: "daily_budget", usage: "<usd>", set: text(&m.DailyBudget)},
 		{name: "monthly_budget", usage: "<usd>", set: text(&m.MonthlyBudget)},
 		{name: "models", usage: "<glob...>", set: list(&m.Models)},
@@ -27,4 +29,22 @@ func (m *MemberConfig) words() []word {
 			return duration(&m.Rate.Per)(args[1:])
 		}},
 	}
+}
+
+// addKey takes one of the member's keys. No error repeats any of it.
+func (m *MemberConfig) addKey(args []string) error {
+	if len(args) == 1 && m.Key == "" {
+		m.Key = args[0]
+		return nil
+	}
+	key := &KeyConfig{Key: args[0]}
+	switch {
+	case len(args) == 1:
+	case len(args) == 3 && args[1] == "until":
+		key.Until = args[2]
+	default:
+		return errors.New("expected nothing after the key, or until and a time")
+	}
+	m.Keys = append(m.Keys, key)
+	return nil
 }

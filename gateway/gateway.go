@@ -145,7 +145,7 @@ func Open(o Options) (*Gateway, error) {
 func (gw *Gateway) join(o Options) error {
 	m := gw.market
 	terms := market.Terms{Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown}
-	gw.joined = append(gw.joined, m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms))
+	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms))
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,

@@ -16,19 +16,20 @@ import (
 // it is whoever asks from this machine, but not a page in a browser on it.
 func (rq *request) identify() *dialect.Refusal {
 	set := rq.gw.settings
-	if !set.Members.Empty() {
-		if m, ok := set.Members.ByKey(rq.r.Header); ok {
+	members := set.Secrets().Members
+	if !members.Empty() {
+		if m, ok := members.ByKey(rq.r.Header); ok {
 			rq.member = m
 			return nil
 		}
 	}
 	if set.MemberFrom != "" {
-		if m, ok := set.Members.ByName(rq.replacer().ReplaceAll(set.MemberFrom, "")); ok {
+		if m, ok := members.ByName(rq.replacer().ReplaceAll(set.MemberFrom, "")); ok {
 			rq.member = m
 			return nil
 		}
 	}
-	if set.Members.Empty() && set.MemberFrom == "" && rq.fromLoopback() && rq.r.Header.Get("Origin") == "" {
+	if members.Empty() && set.MemberFrom == "" && rq.fromLoopback() && rq.r.Header.Get("Origin") == "" {
 		rq.member = member.Anonymous
 		return nil
 	}

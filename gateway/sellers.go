@@ -118,7 +118,7 @@ func (gw *Gateway) account(s *routing.Seller) (own config.Account, ok bool) {
 	if !s.Account {
 		return own, false
 	}
-	own, ok = gw.settings.Accounts[s.ID]
+	own, ok = gw.settings.Secrets().Accounts[s.ID]
 	return own, ok
 }
 

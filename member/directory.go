@@ -7,18 +7,25 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Directory finds members. It never changes, so any number of requests may read it at once.
 type Directory struct {
-	byKey  map[Digest]*Member
+	byKey  map[Digest]grant
 	byName map[string]*Member
+}
+
+// grant is whose a key is, and until when; zero: for ever.
+type grant struct {
+	member *Member
+	until  time.Time
 }
 
 // NewDirectory builds the directory of these members. Two of the same name or with the same key are an error; no error
 // says anything of a key.
 func NewDirectory(members []Config) (*Directory, error) {
-	d := &Directory{byKey: make(map[Digest]*Member, len(members)), byName: make(map[string]*Member, len(members))}
+	d := &Directory{byKey: make(map[Digest]grant, len(members)), byName: make(map[string]*Member, len(members))}
 	for _, c := range members {
 		if err := CheckName(c.Name); err != nil {
 			return nil, err
@@ -35,19 +42,32 @@ func NewDirectory(members []Config) (*Directory, error) {
 			Name: c.Name, Rate: c.Rate, DailyBudget: c.DailyBudget, MonthlyBudget: c.MonthlyBudget, models: c.Models,
 		}
 		d.byName[c.Name] = m
-		if c.Key == "" {
-			continue
+		for _, key := range c.Keys {
+			if err := d.grant(m, key); err != nil {
+				return nil, fmt.Errorf("member %s key: %w", c.Name, err)
+			}
 		}
-		digest, err := KeyDigest(c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("member %s key: %w", c.Name, err)
-		}
-		if other := d.byKey[digest]; other != nil {
-			return nil, fmt.Errorf("member %s key: member %s has the same key", c.Name, other.Name)
-		}
-		d.byKey[digest] = m
 	}
 	return d, nil
+}
+
+// grant gives the member a key. Of two ends of one key the later counts.
+func (d *Directory) grant(m *Member, key Key) error {
+	digest, err := KeyDigest(key.Secret)
+	if err != nil {
+		return err
+	}
+	g := grant{m, key.Until}
+	if before, ok := d.byKey[digest]; ok {
+		if before.member != m {
+			return fmt.Errorf("member %s has the same key", before.member.Name)
+		}
+		if before.until.IsZero() || !g.until.IsZero() && before.until.After(g.until) {
+			g.until = before.until
+		}
+	}
+	d.byKey[digest] = g
+	return nil
 }
 
 // Empty says that no member is configured.
@@ -100,7 +120,11 @@ func (d *Directory) lookup(key string) *Member {
 		return nil
 	}
 	var stack [128]byte // longer than most keys, so that they need no memory of their own
-	return d.byKey[sha256.Sum256(append(stack[:0], key...))]
+	g := d.byKey[sha256.Sum256(append(stack[:0], key...))]
+	if !g.until.IsZero() && !time.Now().Before(g.until) {
+		return nil
+	}
+	return g.member
 }
 
 // bearer gives the key in the value of an Authorization header.

@@ -3,6 +3,7 @@ package member
 
 import (
 	"fmt"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -14,15 +15,22 @@ type Config struct {
 	// Name is what the member is called in the ledger, the metrics and the access log: 1 to 64 printable characters
 	// without spaces.
 	Name string
-	// Key is the key itself, or "sha256:" and the 64 hexadecimal digits of its SHA-256. A member without a key is found
-	// by name alone.
-	Key string
+	// Keys are as good as one another. A member without any is found by name alone.
+	Keys []Key
 	// Rate is how often the member may ask; the zero value is no bound.
 	Rate Rate
 	// DailyBudget and MonthlyBudget are what the member may spend in a UTC day and month; below zero there is no bound.
 	DailyBudget, MonthlyBudget money.Micros
 	// Models are globs of the models that the member may use, as the sellers call them; none means all.
 	Models []string
+}
+
+// Key is what a member's clients may show.
+type Key struct {
+	// Secret is the key itself, or "sha256:" and the 64 hexadecimal digits of its SHA-256.
+	Secret string
+	// Until is when it ends; the zero value is never.
+	Until time.Time
 }
 
 // Member is one who may ask.

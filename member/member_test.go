@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func directory(t testing.TB, members ...Config) *Directory {
@@ -25,9 +27,9 @@ func hashed(key string) string {
 
 func TestByKey(t *testing.T) {
 	d := directory(t,
-		Config{Name: "alice", Key: "key-a"},
-		Config{Name: "bob", Key: strings.ToUpper(hashed("key-b")[7:])}, // a plain key that looks like a hash
-		Config{Name: "carol", Key: hashed("key-c")},
+		Config{Name: "alice", Keys: []Key{{Secret: "key-a"}}},
+		Config{Name: "bob", Keys: []Key{{Secret: strings.ToUpper(hashed("key-b")[7:])}}}, // a plain key that looks like a hash
+		Config{Name: "carol", Keys: []Key{{Secret: hashed("key-c")}}},
 		Config{Name: "dave"},
 	)
 	type header = http.Header
@@ -65,6 +67,39 @@ func TestByKey(t *testing.T) {
 	}
 }
 
+// A key ends at its time, and of two ends of one key the later counts.
+func TestKeysEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		d := directory(t, Config{Name: "alice", Keys: []Key{
+			{Secret: "key-new"},
+			{Secret: "key-old", Until: now.Add(time.Hour)},
+			{Secret: "key-over", Until: now.Add(-time.Hour)},
+			{Secret: "key-twice", Until: now.Add(time.Hour)},
+			{Secret: hashed("key-twice"), Until: now.Add(2 * time.Hour)},
+			{Secret: "key-ever", Until: now.Add(-time.Hour)},
+			{Secret: "key-ever"},
+		}})
+		good := func(want string) {
+			t.Helper()
+			got := ""
+			for _, key := range []string{"new", "old", "over", "twice", "ever"} {
+				if _, ok := d.ByKey(http.Header{"X-Api-Key": {"key-" + key}}); ok {
+					got += key + " "
+				}
+			}
+			if got != want {
+				t.Errorf("good are %q, want %q", got, want)
+			}
+		}
+		good("new old twice ever ")
+		time.Sleep(time.Hour)
+		good("new twice ever ")
+		time.Sleep(time.Hour)
+		good("new ever ")
+	})
+}
+
 func TestByName(t *testing.T) {
 	d := directory(t, Config{Name: "alice", Models: []string{"gpt-5"}})
 	for _, test := range []struct {
@@ -98,11 +133,11 @@ func TestNewDirectoryRefuses(t *testing.T) {
 	}{
 		{[]Config{{Name: ""}}, `"" is not a member's name: expected 1 to 64 printable characters without spaces`},
 		{[]Config{{Name: "a"}, {Name: "a"}}, "member a: there are two of that name"},
-		{[]Config{{Name: "a", Key: "hunter"}, {Name: "b", Key: "hunter"}}, "member b key: member a has the same key"},
-		{[]Config{{Name: "a", Key: "hunter"}, {Name: "b", Key: hashed("hunter")}}, "member b key: member a has the same key"},
-		{[]Config{{Name: "a", Key: "sha256:hunter"}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
-		{[]Config{{Name: "a", Key: "sha256:" + strings.Repeat("g", 64)}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
-		{[]Config{{Name: "a", Key: "hunter two"}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter"}}}, {Name: "b", Keys: []Key{{Secret: "hunter"}}}}, "member b key: member a has the same key"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter"}}}, {Name: "b", Keys: []Key{{Secret: hashed("hunter")}}}}, "member b key: member a has the same key"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: "sha256:hunter"}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: "sha256:" + strings.Repeat("g", 64)}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter two"}}}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
 		{[]Config{{Name: "a", Models: []string{"x", "\n"}}}, `member a models: "\n" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`},
 	} {
 		_, err := NewDirectory(test.members)
@@ -168,7 +203,7 @@ func FuzzMatch(f *testing.F) {
 }
 
 func BenchmarkByKey(b *testing.B) {
-	d := directory(b, Config{Name: "alice", Key: "sk-team-0123456789abcdef0123456789abcdef"}, Config{Name: "bob", Key: "sk-other"})
+	d := directory(b, Config{Name: "alice", Keys: []Key{{Secret: "sk-team-0123456789abcdef0123456789abcdef"}}}, Config{Name: "bob", Keys: []Key{{Secret: "sk-other"}}})
 	h := http.Header{"Authorization": {"Bearer sk-team-0123456789abcdef0123456789abcdef"}}
 	b.ReportAllocs()
 	for b.Loop() {

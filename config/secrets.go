@@ -1,0 +1,128 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+)
+
+// Secrets are what a configuration says that may stand in files, and may change there while it runs. They never change
+// themselves.
+type Secrets struct {
+	// Members are never nil; they may be empty.
+	Members *member.Directory
+	// Accounts are the operator's own at pinned sellers, by the seller's id.
+	Accounts map[string]Account
+}
+
+// Secrets gives them as they were read last.
+func (s *Settings) Secrets() *Secrets { return s.secrets.Load() }
+
+// Watched tells whether a file holds any of them: else there is nothing to Reread.
+func (s *Settings) Watched() bool { return s.watched }
+
+// Reread reads the files again, and tells whether any secret has changed. What can't be read, or is refused as it would be at a
+// start (a file that is gone or empty, a key of two members), changes nothing: what was read last goes on, and the error
+// leads to the word at fault.
+func (s *Settings) Reread() (changed bool, err error) {
+	fresh, err := s.reread()
+	if err != nil {
+		return false, err
+	}
+	if before := s.secrets.Load(); reflect.DeepEqual(before, fresh) {
+		return false, nil
+	}
+	s.secrets.Store(fresh)
+	return true, nil
+}
+
+func (c *Config) secrets(repl *caddy.Replacer) (*Secrets, error) {
+	accounts, err := c.accounts(repl)
+	if err != nil {
+		return nil, err
+	}
+	members, err := c.directory(repl)
+	if err != nil {
+		return nil, err
+	}
+	return &Secrets{members, accounts}, nil
+}
+
+// namesFiles tells whether a secret that is read again stands in a file.
+func (c *Config) namesFiles() bool {
+	for _, m := range c.Members {
+		for _, k := range m.keys() {
+			if inFile(k.Key) {
+				return true
+			}
+		}
+	}
+	for _, s := range c.Sellers {
+		if inFile(s.APIKey) {
+			return true
+		}
+	}
+	return false
+}
+
+func inFile(secret string) bool { return strings.Contains(secret, "{file.") }
+
+func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
+	members := make([]member.Config, 0, len(c.Members))
+	for _, m := range c.Members {
+		config, err := m.resolve(repl)
+		if err != nil {
+			return nil, at("member "+m.Name, err)
+		}
+		members = append(members, config)
+	}
+	return member.NewDirectory(members)
+}
+
+func (m *MemberConfig) resolve(repl *caddy.Replacer) (config member.Config, err error) {
+	config = member.Config{Name: m.Name, Models: m.Models}
+	for _, k := range m.keys() {
+		key, err := k.resolve(repl)
+		if err != nil {
+			return config, at("key", err)
+		}
+		config.Keys = append(config.Keys, key)
+	}
+	if r := m.Rate; r != nil {
+		config.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
+	}
+	if config.DailyBudget, err = optionalMoney(m.DailyBudget); err != nil {
+		return config, at("daily_budget", err)
+	}
+	if config.MonthlyBudget, err = optionalMoney(m.MonthlyBudget); err != nil {
+		return config, at("monthly_budget", err)
+	}
+	return config, nil
+}
+
+func (k *KeyConfig) resolve(repl *caddy.Replacer) (key member.Key, err error) {
+	if key.Secret, err = resolveSecret(repl, k.Key); err != nil {
+		return key, err
+	}
+	if len(key.Secret) < minKey {
+		return key, errShortKey
+	}
+	key.Until, err = k.until()
+	return key, err
+}
+
+// until is when the key ends; zero: never.
+func (k *KeyConfig) until() (time.Time, error) {
+	if k.Until == "" {
+		return time.Time{}, nil
+	}
+	end, err := time.Parse(time.RFC3339, k.Until)
+	if err != nil {
+		return end, errUntil
+	}
+	return end, nil
+}
