@@ -67,9 +67,28 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		member <name> {
 //			key            <secret> [until <time>]
 //			daily_budget   <usd>
+//			weekly_budget  <usd>
 //			monthly_budget <usd>
 //			models         <glob...>
 //			rate           <n> <duration>
+//		}
+//		group <name> {
+//			members        <name...>
+//			daily_budget   <usd>
+//			weekly_budget  <usd>
+//			monthly_budget <usd>
+//			rate           <n> <duration>
+//		}
+//		member_default {
+//			daily_budget   <usd>
+//			weekly_budget  <usd>
+//			monthly_budget <usd>
+//			models         <glob...>
+//			rate           <n> <duration>
+//		}
+//		budgets {
+//			zone <zone>
+//			week <weekday>
 //		}
 //		member_from <placeholder>
 //		ledger badger [<dir>] {
@@ -80,5 +99,5 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	}
 //
 // Every subdirective is optional, but one of registry and seller must be there. seller, model_alias, payment, member,
-// price and price_of may be repeated. The fields of [config.Config] say what each word means and what holds without it.
+// group, key, price and price_of may be repeated. The fields of [config.Config] say what each word means and what holds without it.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return h.ReadCaddyfile(d) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -11,7 +12,7 @@ import (
 )
 
 // Agree says what two sites that share a ledger may not say differently, as what is counted and known there is one: their limits
-// on purchases, the ledger's key, the cooldown of circuits, and the rate of a member that both have. It is nil where they agree.
+// on purchases, the ledger's key, the cooldown of circuits, the calendar of budgets, and the rate of a member or group that both have. It is nil where they agree.
 // The error names the word and both values, but for the key.
 func (s *Settings) Agree(other *Settings) error {
 	a, b := s.Terms, other.Terms
@@ -44,10 +45,16 @@ func (s *Settings) Agree(other *Settings) error {
 	if c, d := s.Failover.Cooldown, other.Failover.Cooldown; c != d {
 		return differ("cooldown", "failover cooldown", c.String(), d.String())
 	}
+	if s.Zone.String() != other.Zone.String() {
+		return differ("days of budgets", "budgets zone", s.Zone.String(), other.Zone.String())
+	}
+	if s.Week != other.Week {
+		return differ("weeks of budgets", "budgets week", s.Week.String(), other.Week.String())
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.rates)) {
 		mine, theirs := s.rates[name], other.rates[name]
 		if _, both := other.rates[name]; both && mine != theirs {
-			return differ("rate of a member", "member "+name+" rate", mine, theirs)
+			return differ("rate of a "+strings.Fields(name)[0], name+" rate", mine, theirs)
 		}
 	}
 	return nil

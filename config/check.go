@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
 // Check says what is wrong with a configuration, as far as it can be told without resolving placeholders. It is the one
@@ -19,6 +17,9 @@ func (c *Config) Check() error {
 	}
 	if slices.Contains(c.Members, nil) {
 		return at("member", errNull)
+	}
+	if slices.Contains(c.Groups, nil) {
+		return at("group", errNull)
 	}
 	return cmp.Or( // all are asked, the first that finds fault is heard
 		at("registry", c.Registry.check()),
@@ -33,6 +34,9 @@ func (c *Config) Check() error {
 		at("prewarm", c.Prewarm.check()),
 		at("failover", c.Failover.check()),
 		c.checkMembers(),
+		c.checkGroups(),
+		at("member_default", c.checkMemberDefault()),
+		at("budgets", c.Budgets.check()),
 		at("member_from", checkPlaceholder(c.MemberFrom)),
 		at("ledger", c.Ledger.check()),
 		at("max_body", checkSize(c.MaxBody, minMaxBody, maxMaxBody)),
@@ -207,81 +211,6 @@ func (f *FailoverConfig) check() error {
 		at("max_attempts", checkCount(f.MaxAttempts, 0, maxMaxAttempts)),
 		at("cooldown", checkDuration(f.Cooldown)),
 	)
-}
-
-func (c *Config) checkMembers() error {
-	names := make(map[string]bool, len(c.Members))
-	keys := make(map[string]string, len(c.Members)) // who has the key
-	for _, m := range c.Members {
-		err := m.check()
-		switch {
-		case err != nil:
-		case names[m.Name]:
-			err = errRepeated
-		case len(m.keys()) == 0 && c.MemberFrom == "":
-			err = errors.New("it has no key, and there is no member_from: nobody could be this member")
-		}
-		if err != nil {
-			return at("member "+m.Name, err)
-		}
-		names[m.Name] = true
-		for _, k := range m.keys() {
-			if other := keys[sameKey(k.Key)]; other != "" && other != m.Name {
-				return at("member "+m.Name, at("key", fmt.Errorf("member %s has the same key", other)))
-			}
-			keys[sameKey(k.Key)] = m.Name
-		}
-	}
-	return nil
-}
-
-// keys are all that the member has.
-func (m *MemberConfig) keys() []*KeyConfig {
-	if m.Key == "" {
-		return m.Keys
-	}
-	return append([]*KeyConfig{{Key: m.Key}}, m.Keys...)
-}
-
-func (m *MemberConfig) checkKeys() error {
-	if slices.Contains(m.Keys, nil) {
-		return errNull
-	}
-	for _, k := range m.Keys {
-		if k.Key == "" {
-			return errMissing
-		}
-	}
-	for _, k := range m.keys() {
-		if err := cmp.Or(checkSecret(k.Key), checkMemberKey(k.Key)); err != nil {
-			return err
-		}
-		if _, err := k.until(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *MemberConfig) check() error {
-	return cmp.Or(
-		at("name", member.CheckName(m.Name)),
-		at("key", m.checkKeys()),
-		at("daily_budget", checkMoney(m.DailyBudget)),
-		at("monthly_budget", cmp.Or(checkMoney(m.MonthlyBudget), checkNoLess(m.MonthlyBudget, m.DailyBudget))),
-		at("models", checkList(m.Models, checkGlob)),
-		at("rate", m.Rate.check()),
-	)
-}
-
-func (r *RateConfig) check() error {
-	switch {
-	case r == nil:
-		return nil
-	case r.Per == 0:
-		return errors.New("expected a number of requests and a time")
-	}
-	return cmp.Or(checkCount(r.Requests, 1, maxRate), checkDuration(r.Per))
 }
 
 func (l *LedgerConfig) check() error {

@@ -55,9 +55,18 @@ type Config struct {
 	// "anonymous".
 	Members []*MemberConfig `json:"members,omitempty"`
 
+	// Members that share a budget and a rate.
+	Groups []*GroupConfig `json:"groups,omitempty"`
+
+	// What a member may do that member_from brings and members does not name. It needs member_from. Default: everything.
+	MemberDefault *LimitsConfig `json:"member_default,omitempty"`
+
+	// When the days, weeks and months of budgets begin.
+	Budgets *BudgetsConfig `json:"budgets,omitempty"`
+
 	// A placeholder for the name of the member, where another module has authenticated the request: for example
-	// "{http.auth.user.id}". It counts where no member's key is shown. A name that is not under members is a member without
-	// limits of its own.
+	// "{http.auth.user.id}". It counts where no member's key is shown. A name that is not under members is a member with
+	// the limits of member_default.
 	MemberFrom string `json:"member_from,omitempty"`
 
 	// Where the ledger is.
@@ -266,18 +275,56 @@ type MemberConfig struct {
 	// Further keys of the member, each as good as key, and watched as it is.
 	Keys []*KeyConfig `json:"keys,omitempty"`
 
-	// US dollars that the member may spend in a UTC day. Default: no limit.
-	DailyBudget string `json:"daily_budget,omitempty"`
+	// What the member may do.
+	LimitsConfig
+}
 
-	// US dollars that the member may spend in a UTC month, no less than in a day. Default: no limit.
-	MonthlyBudget string `json:"monthly_budget,omitempty"`
+// LimitsConfig is what a member may do.
+type LimitsConfig struct {
+	// What the member may spend and ask.
+	BoundsConfig
 
 	// Globs of the models that the member may use, matched against the id that is served, after aliases. A * stands for any
 	// run of characters, slashes too, and a ? for one character. Default: every model.
 	Models []string `json:"models,omitempty"`
+}
 
-	// How many requests the member may make. Sites that share a ledger must agree on it. Default: no limit.
+// BoundsConfig is what a member, or the members of a group together, may spend and ask.
+type BoundsConfig struct {
+	// US dollars that may be spent in a day, as budgets says when it begins. Default: no limit.
+	DailyBudget string `json:"daily_budget,omitempty"`
+
+	// US dollars that may be spent in a week, no less than in a day. Default: no limit.
+	WeeklyBudget string `json:"weekly_budget,omitempty"`
+
+	// US dollars that may be spent in a month, no less than in a day or a week. Default: no limit.
+	MonthlyBudget string `json:"monthly_budget,omitempty"`
+
+	// How many requests may be made. Sites that share a ledger must agree on it. Default: no limit.
 	Rate *RateConfig `json:"rate,omitempty"`
+}
+
+// GroupConfig is members with a budget and a rate that they share, beside those of their own.
+type GroupConfig struct {
+	// What the group is called in the ledger and the metrics: 1 to 64 printable characters without spaces. Required.
+	Name string `json:"name"`
+
+	// The members, by name. Each is in one group at most. One that is not under members is whoever member_from brings by that
+	// name. Required.
+	Members []string `json:"members"`
+
+	// What they may spend and ask together.
+	BoundsConfig
+}
+
+// BudgetsConfig says when the days, weeks and months of budgets begin. Purchase limits keep to UTC. Sites that share a ledger must
+// agree on it.
+type BudgetsConfig struct {
+	// The time zone, by its name in the IANA database, such as "Europe/Berlin". Default: UTC.
+	Zone string `json:"zone,omitempty"`
+
+	// The day with which a week begins, such as "sunday". Default: monday.
+	Week string `json:"week,omitempty"`
 }
 
 // KeyConfig is one of a member's keys.

@@ -351,12 +351,15 @@ func TestConfigDocumented(t *testing.T) {
 		PrewarmConfig{},
 		FailoverConfig{},
 		MemberConfig{},
+		KeyConfig{},
+		GroupConfig{},
+		BudgetsConfig{},
 		RateConfig{},
 		LedgerConfig{},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(kind)) {
-			if field.Name == "JitterMax" {
-				continue // shares JitterMin's
+			if field.Name == "JitterMax" || field.Anonymous {
+				continue // shares JitterMin's; its own fields are visible
 			}
 			found := slices.ContainsFunc(lines[1:], func(line string) bool { return strings.HasPrefix(line, "\t"+field.Name+" ") })
 			bare := false

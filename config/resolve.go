@@ -96,9 +96,15 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		s.Heartbeat = time.Duration(*c.Heartbeat)
 	}
 	s.Prewarm = c.Prewarm.settings()
-	s.rates = make(map[string]string, len(c.Members))
+	s.rates = make(map[string]string, len(c.Members)+len(c.Groups))
 	for _, m := range c.Members {
-		s.rates[m.Name] = m.Rate.spoken()
+		s.rates["member "+m.Name] = m.Rate.spoken()
+	}
+	for _, g := range c.Groups {
+		s.rates["group "+g.Name] = g.Rate.spoken()
+	}
+	if s.Zone, s.Week, err = c.Budgets.calendar(); err != nil {
+		return nil, at("budgets", err)
 	}
 	if s.LedgerDir, s.LedgerKeySecret, err = c.Ledger.place(repl); err != nil {
 		return nil, at("ledger", err)

@@ -119,12 +119,12 @@ func checkAmount(usd string) error {
 	return checkMoney(usd)
 }
 
-// checkNoLess refuses a month's amount that is below a day's, which would never be spent.
-func checkNoLess(monthly, daily string) error {
-	month, errMonth := money.Parse(monthly)
-	day, errDay := money.Parse(daily)
-	if errMonth == nil && errDay == nil && month < day {
-		return fmt.Errorf("%q is less than the daily_budget of %q: expected at least as much", monthly, daily)
+// checkNoLess refuses an amount of a longer time that is below a shorter one's, which would never be spent.
+func checkNoLess(said, shorter, saidThere string) error {
+	amount, err := money.Parse(said)
+	other, errOther := money.Parse(saidThere)
+	if err == nil && errOther == nil && amount < other {
+		return fmt.Errorf("%q is less than the %s of %q: expected at least as much", said, shorter, saidThere)
 	}
 	return nil
 }

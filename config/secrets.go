@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Secrets are what a configuration says that may stand in files, and may change there while it runs. They never change
@@ -72,19 +73,33 @@ func (c *Config) namesFiles() bool {
 func inFile(secret string) bool { return strings.Contains(secret, "{file.") }
 
 func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
-	members := make([]member.Config, 0, len(c.Members))
+	all := member.Team{Members: make([]member.Config, 0, len(c.Members))}
 	for _, m := range c.Members {
 		config, err := m.resolve(repl)
 		if err != nil {
 			return nil, at("member "+m.Name, err)
 		}
-		members = append(members, config)
+		all.Members = append(all.Members, config)
 	}
-	return member.NewDirectory(members)
+	for _, g := range c.Groups {
+		bounds, err := g.resolve()
+		if err != nil {
+			return nil, at("group "+g.Name, err)
+		}
+		all.Groups = append(all.Groups, member.GroupConfig{Name: g.Name, Members: g.Members, Bounds: bounds})
+	}
+	if d := c.MemberDefault; d != nil {
+		bounds, err := d.resolve()
+		if err != nil {
+			return nil, at("member_default", err)
+		}
+		all.Default = &member.Limits{Bounds: bounds, Models: d.Models}
+	}
+	return member.NewDirectory(all)
 }
 
 func (m *MemberConfig) resolve(repl *caddy.Replacer) (config member.Config, err error) {
-	config = member.Config{Name: m.Name, Models: m.Models}
+	config.Name, config.Models = m.Name, m.Models
 	for _, k := range m.keys() {
 		key, err := k.resolve(repl)
 		if err != nil {
@@ -92,16 +107,27 @@ func (m *MemberConfig) resolve(repl *caddy.Replacer) (config member.Config, err 
 		}
 		config.Keys = append(config.Keys, key)
 	}
-	if r := m.Rate; r != nil {
-		config.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
+	config.Bounds, err = m.BoundsConfig.resolve()
+	return config, err
+}
+
+func (b *BoundsConfig) resolve() (bounds member.Bounds, err error) {
+	if r := b.Rate; r != nil {
+		bounds.Rate = member.Rate{Requests: r.Requests, Per: time.Duration(r.Per)}
 	}
-	if config.DailyBudget, err = optionalMoney(m.DailyBudget); err != nil {
-		return config, at("daily_budget", err)
+	for _, usd := range []struct {
+		word, said string
+		to         *money.Micros
+	}{
+		{"daily_budget", b.DailyBudget, &bounds.DailyBudget},
+		{"weekly_budget", b.WeeklyBudget, &bounds.WeeklyBudget},
+		{"monthly_budget", b.MonthlyBudget, &bounds.MonthlyBudget},
+	} {
+		if *usd.to, err = optionalMoney(usd.said); err != nil {
+			return bounds, at(usd.word, err)
+		}
 	}
-	if config.MonthlyBudget, err = optionalMoney(m.MonthlyBudget); err != nil {
-		return config, at("monthly_budget", err)
-	}
-	return config, nil
+	return bounds, nil
 }
 
 func (k *KeyConfig) resolve(repl *caddy.Replacer) (key member.Key, err error) {

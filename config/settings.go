@@ -33,6 +33,9 @@ type Settings struct {
 	Affinity time.Duration
 	// Prewarm lacks the Catalogue, which is the gateway's.
 	Prewarm prewarm.SiteOptions
+	// Zone and Week say when the days, weeks and months of budgets begin.
+	Zone *time.Location
+	Week time.Weekday
 	// MemberFrom is a placeholder for a member's name; empty: none.
 	MemberFrom string
 	// LedgerDir is the ledger's directory, absolute.
@@ -48,7 +51,7 @@ type Settings struct {
 	reread  func() (*Secrets, error)
 	watched bool // some secret of them is in a file
 
-	rates map[string]string // of members, by name, as Agree compares and shows them
+	rates map[string]string // of members and groups, by word and name, as Agree compares and shows them
 }
 
 // Registry is where the registry of sellers is and how it is fetched.

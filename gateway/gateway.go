@@ -86,7 +86,7 @@ type Ledger interface {
 	Ready() error
 	Err() error
 	TypicalCompletion(model string) int64
-	Reserve(member string, b ledger.Budget) *ledger.Reservation
+	Reserve(member string, b ledger.Budget, groups ...ledger.Share) *ledger.Reservation
 	PlaceHold(h ledger.Hold) *ledger.Commit
 	ReleaseHold(id string) *ledger.Commit
 	Settle(in ledger.Inference) *ledger.Settling
@@ -144,7 +144,10 @@ func Open(o Options) (*Gateway, error) {
 // join starts what goes on for a config while it runs, beside its requests.
 func (gw *Gateway) join(o Options) error {
 	m := gw.market
-	terms := market.Terms{Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown}
+	terms := market.Terms{
+		Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown,
+		Calendar: ledger.Calendar{Zone: o.Settings.Zone, Week: o.Settings.Week},
+	}
 	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms))
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{

@@ -46,7 +46,7 @@ func TestBudgetHeldIsNotSpent(t *testing.T) {
 		spent, held money.Micros
 		final       bool
 	}{{95, 0, true}, {95, 5, true}, {50, 45, false}, {90, 5, false}, {91, 5, true}} {
-		e := &ledger.BudgetError{BudgetMicros: 100, SpentMicros: row.spent, HeldMicros: row.held, AmountMicros: 10}
+		e := &ledger.BudgetError{BudgetState: ledger.BudgetState{BudgetMicros: 100, SpentMicros: row.spent, HeldMicros: row.held}, AmountMicros: 10}
 		if r := overBudget(e); r.NoRetry != row.final || r.Status != 402 || !row.final && !strings.Contains(r.Message, "under way") {
 			t.Errorf("spent %d, held %d: %+v", row.spent, row.held, r)
 		}

@@ -64,6 +64,27 @@ func (rq *request) timeLeft() time.Duration { return time.Until(rq.until) }
 // late tells whether the time of a request that is not streamed is over.
 func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }
 
+// reserve begins a reservation of the member's budget, and of its group's.
+func (rq *request) reserve() *ledger.Reservation {
+	var group ledger.Share
+	if g := rq.member.Group; g != nil {
+		group = ledger.Share{Group: g.Name, Budget: budgetOf(g.Bounds)}
+	}
+	return rq.gw.ledger.Reserve(rq.member.Name, budgetOf(rq.member.Bounds), group)
+}
+
+func budgetOf(b member.Bounds) ledger.Budget {
+	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
+}
+
+// group is the name of the member's; empty: it is in none.
+func (rq *request) group() string {
+	if rq.member.Group == nil {
+		return ""
+	}
+	return rq.member.Group.Name
+}
+
 // booked is what the ledger keeps of the request.
 func (rq *request) booked() ledger.Request {
 	r := ledger.Request{
@@ -75,6 +96,7 @@ func (rq *request) booked() ledger.Request {
 		Protocol:       string(rq.endpoint.Protocol),
 		PromptHash:     rq.promptHash,
 		Shape:          rq.cost,
+		Group:          rq.group(),
 	}
 	if len(rq.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one

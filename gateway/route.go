@@ -28,7 +28,7 @@ func (rq *request) route() *dialect.Refusal {
 	q := routing.Query{
 		Served: served, Protocol: rq.endpoint.Protocol, Path: rq.endpoint.Path,
 		Ceiling: money.Tokens{Prompt: likely.Prompt, Completion: rq.ask.MaxOutput}, Likely: likely, Now: rq.begun,
-		Member: rq.member.Name, Streamed: rq.ask.Stream, Tools: rq.ask.Tools,
+		Member: rq.member.Name, Group: rq.group(), Streamed: rq.ask.Stream, Tools: rq.ask.Tools,
 	}
 	rq.prefer(&q)
 	offers := index.Candidates(served, rq.endpoint.Protocol)

@@ -56,10 +56,7 @@ type choice struct {
 }
 
 func newTrade(rq *request) *trade {
-	budget := ledger.Budget{Daily: rq.member.DailyBudget, Monthly: rq.member.MonthlyBudget}
-	return &trade{
-		rq: rq, books: books{rq}, candidates: rq.candidates, forced: -1, tally: tally{budget: rq.gw.ledger.Reserve(rq.member.Name, budget)},
-	}
+	return &trade{rq: rq, books: books{rq}, candidates: rq.candidates, forced: -1, tally: tally{budget: rq.reserve()}}
 }
 
 // run tries the candidates until one has an answer that is fit for the client. What the client never sees (tokens that are

@@ -35,7 +35,7 @@ func spending(t rapid.TB, l *ledger.Ledger, member string) (day, month, held mon
 		}
 		return e
 	}
-	today, thisMonth := refused(ledger.Budget{Daily: 0, Monthly: -1}), refused(ledger.Budget{Daily: -1, Monthly: 0})
+	today, thisMonth := refused(ledger.Budget{Daily: 0, Weekly: -1, Monthly: -1}), refused(ledger.Budget{Daily: -1, Weekly: -1, Monthly: 0})
 	return today.SpentMicros, thisMonth.SpentMicros, today.HeldMicros
 }
 
@@ -44,7 +44,7 @@ func TestBudgets(t *testing.T) {
 	o := ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return now }}
 	l := open(t, o)
 	buy(t, l, "t1", "acme", money.USD)
-	budget := ledger.Budget{Daily: 1_000, Monthly: 1_500}
+	budget := ledger.Budget{Daily: 1_000, Weekly: -1, Monthly: 1_500}
 	hold := func(l *ledger.Ledger, amount money.Micros, want string) *ledger.Reservation {
 		t.Helper()
 		r := l.Reserve("ann", budget)
@@ -62,7 +62,7 @@ func TestBudgets(t *testing.T) {
 	hold(l, 401, ledger.DailyBudget)
 	other := hold(l, 400, "")
 	hold(l, 1, ledger.DailyBudget)
-	if err := l.Reserve("bob", ledger.Budget{Daily: -1, Monthly: -1}).Hold(t.Context(), money.Max); err != nil {
+	if err := l.Reserve("bob", ledger.Budget{Daily: -1, Weekly: -1, Monthly: -1}).Hold(t.Context(), money.Max); err != nil {
 		t.Errorf("without a budget: %v", err)
 	}
 	if err := r.Hold(t.Context(), 601); err == nil {
@@ -94,7 +94,7 @@ func TestBudgets(t *testing.T) {
 		t.Errorf("after a restart %d are spent today, %d this month, %d held", day, month, held)
 	}
 	now = now.Add(24 * time.Hour) // the 1st
-	budget = ledger.Budget{Daily: 1_000, Monthly: 1_500}
+	budget = ledger.Budget{Daily: 1_000, Weekly: -1, Monthly: 1_500}
 	hold(l, 1_000, "")
 }
 
@@ -129,7 +129,7 @@ func TestBudgetsInParallel(t *testing.T) {
 	for range 64 {
 		all.Go(func() {
 			for range 100 {
-				r := l.Reserve("ann", ledger.Budget{Daily: 1_000, Monthly: -1})
+				r := l.Reserve("ann", ledger.Budget{Daily: 1_000, Weekly: -1, Monthly: -1})
 				if r.Hold(t.Context(), 30) == nil {
 					if held.Add(30) > 1_000 {
 						t.Error("more is held than there is")
@@ -151,7 +151,7 @@ func BenchmarkBudget(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			r := l.Reserve("ann", ledger.Budget{Daily: money.Max, Monthly: money.Max})
+			r := l.Reserve("ann", ledger.Budget{Daily: money.Max, Weekly: -1, Monthly: money.Max})
 			if r.Hold(b.Context(), 30) == nil {
 				r.Release()
 			}

@@ -28,7 +28,7 @@ func TestClockThatWasAhead(t *testing.T) {
 			}
 			left := func(want money.Micros) {
 				t.Helper()
-				budget := ledger.Budget{Daily: 1_000, Monthly: 1_500}
+				budget := ledger.Budget{Daily: 1_000, Weekly: -1, Monthly: 1_500}
 				r := l.Reserve("ann", budget)
 				if err := r.Hold(t.Context(), want); err != nil {
 					t.Errorf("%d: %v", want, err)

@@ -254,7 +254,7 @@ type batch struct {
 func (l *Ledger) begin() *batch {
 	now := l.now()
 	var err error
-	if l.state.spending.lacks(dayOf(now)) {
+	if l.state.spending.lacks(now) {
 		err = l.loadSpending(now)
 	}
 	return &batch{

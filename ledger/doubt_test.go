@@ -15,7 +15,7 @@ type clock struct{ now time.Time }
 
 func (c *clock) read() time.Time { return c.now }
 
-var forTen = ledger.Budget{Daily: 10_000, Monthly: -1}
+var forTen = ledger.Budget{Daily: 10_000, Weekly: -1, Monthly: -1}
 
 // giveUp places a hold of a thousand micros of ann's budget, if that bears it, and has the client go before any header came.
 func giveUp(t *testing.T, l *ledger.Ledger, token string) (b ledger.Booked, sent bool) {

@@ -71,6 +71,8 @@ type Served struct {
 	TimeToFirstByteMs int64          `json:"timeToFirstByteMs"`
 	DurationMs        int64          `json:"durationMs"`
 	PromptHash        string         `json:"promptHash"`
+	Group             string         `json:"group,omitempty"`   // of the member, then
+	Project           string         `json:"project,omitempty"` // that the client has named
 }
 
 // Attempted is what a waste entry says of the attempt that cost something and served nothing.
@@ -86,6 +88,8 @@ type Attempted struct {
 	BilledSource   billing.Source `json:"billedSource"`
 	SettlementID   string         `json:"settlementId,omitempty"`
 	Flags          []string       `json:"flags,omitempty"`
+	Group          string         `json:"group,omitempty"`
+	Project        string         `json:"project,omitempty"`
 }
 
 // Corrected is what an adjustment says of the estimate that it puts right.
@@ -98,6 +102,8 @@ type Corrected struct {
 	BilledMicros money.Micros `json:"billedMicros"`     // by how much the cost was more; negative: less
 	// What of it counts in the member's budget though nobody bears it, where it was Wasted.
 	CountedMicros money.Micros `json:"countedMicros,omitempty"`
+	Group         string       `json:"group,omitempty"`
+	Project       string       `json:"project,omitempty"`
 }
 
 // day is the day on which the entry counts in sums and budgets: the wall clock's.
@@ -130,7 +136,7 @@ func (e *Entry) idempotencyKey() string {
 	return ""
 }
 
-// member and model are those of the request that the entry is about, if any.
+// member, group, project and model are those of the request that the entry is about, if any.
 func (e *Entry) member() string {
 	switch {
 	case e.Served != nil:
@@ -139,6 +145,30 @@ func (e *Entry) member() string {
 		return e.Attempt.Member
 	case e.Correction != nil:
 		return e.Correction.Member
+	}
+	return ""
+}
+
+func (e *Entry) group() string {
+	switch {
+	case e.Served != nil:
+		return e.Group
+	case e.Attempt != nil:
+		return e.Attempt.Group
+	case e.Correction != nil:
+		return e.Correction.Group
+	}
+	return ""
+}
+
+func (e *Entry) project() string {
+	switch {
+	case e.Served != nil:
+		return e.Project
+	case e.Attempt != nil:
+		return e.Attempt.Project
+	case e.Correction != nil:
+		return e.Correction.Project
 	}
 	return ""
 }

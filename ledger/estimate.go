@@ -26,7 +26,10 @@ type estimate struct {
 	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage: no balance puts it right
 	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost all that was paid
 
-	doubt *doubt // what is held of the member's budget for it; nil: nothing
+	Group   string `json:"group,omitempty"`
+	Project string `json:"project,omitempty"`
+
+	doubts doubts // what is held of budgets for it
 }
 
 // over tells whether the estimate is open no more: a balance was told, and the seller was through with it or had its time.
@@ -50,7 +53,7 @@ const (
 )
 
 // remember keeps what was just booked by estimate, or might have cost something though it was booked at nothing.
-func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Booked, wasted bool, d *doubt) {
+func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Booked, wasted bool, d doubts) {
 	// What was booked by usage is no guess, and only taken back where the seller settles another try of the client's.
 	certain := c.Source == billing.SourceUsage && in.Repeatable
 	if c.Source != billing.SourceEstimate && !certain || !in.Answered && !in.Asked {
@@ -59,7 +62,8 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 	e := estimate{
 		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
-		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubt: d,
+		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d,
+		Group: in.Group, Project: in.Project,
 	}
 	if booked.Entry != nil {
 		e.Entry = booked.Entry.ID
@@ -67,7 +71,7 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
 		e.Unpriced = true
 	}
-	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Member)+len(e.Model) > maxEstimateTexts {
+	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Member)+len(e.Model)+len(e.Group)+len(e.Project) > maxEstimateTexts {
 		return
 	}
 	if len(t.estimates) == maxEstimates {
@@ -87,7 +91,7 @@ func (b *batch) cover(t *token, in *Inference) {
 		if e.IdempotencyKey != in.IdempotencyKey {
 			return false
 		}
-		e.doubt.end()
+		e.doubts.end()
 		b.correct(t, &e, -e.Booked, "the seller has settled another try of the request")
 		return true
 	})
@@ -101,7 +105,7 @@ func (b *batch) reconcile(t *token, balance money.Micros) {
 	b.spread(t, t.BalanceMicros-balance, "the balance that the seller reported")
 	for i := range t.estimates {
 		t.estimates[i].Told = true
-		t.estimates[i].doubt.end()
+		t.estimates[i].doubts.end()
 	}
 	b.adjust(t, balance)
 }
@@ -163,6 +167,7 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 		Kind: KindAdjustment, Seller: t.Seller, PurchaseID: t.PurchaseID, Note: "an estimate put right: " + why,
 		Correction: &Corrected{
 			Entry: e.Entry, RequestID: e.RequestID, Member: e.Member, Model: e.Model, Wasted: e.Wasted, BilledMicros: by,
+			Group: e.Group, Project: e.Project,
 		},
 		Postings: transfer(creditOf(t.Seller), Posting{account, by}),
 	}

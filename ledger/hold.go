@@ -22,6 +22,8 @@ type Request struct {
 	Model           string `json:"model"` // as served
 	Protocol        string `json:"protocol"`
 	PromptHash      string `json:"promptHash"`
+	Group           string `json:"group,omitempty"`   // of the member; empty: none
+	Project         string `json:"project,omitempty"` // that the client has named
 
 	billing.Shape // what of it says how much it can cost
 }
@@ -125,7 +127,7 @@ func (r *Request) weigh(others ...string) (int, error) {
 	if len(r.ClientRequestID) > wire.MaxID {
 		r.ClientRequestID = ""
 	}
-	return weigh(append(others, r.Member, r.Model),
+	return weigh(append(others, r.Member, r.Model, r.Group, r.Project),
 		r.RequestID, r.ClientRequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.PromptHash)
 }
 

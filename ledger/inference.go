@@ -144,6 +144,7 @@ func (b *batch) settle(in *Inference) Booked {
 			PromptTokens: c.Tokens.Prompt, CompletionTokens: c.Tokens.Completion, CacheReadTokens: c.Tokens.CacheRead,
 			BilledMicros: c.Billed, ExpenseMicros: c.Expense, BilledSource: c.Source, Flags: append([]string{}, c.Flags...),
 			TimeToFirstByteMs: in.TimeToFirstByte.Milliseconds(), DurationMs: in.Duration.Milliseconds(),
+			Group: in.Group, Project: in.Project,
 		},
 		Postings: transfer(in.payer(), Posting{expenseOf(in.Member, in.Model), c.Expense}, Posting{disputedOf(in.Seller), c.Disputed}),
 	}
@@ -180,7 +181,7 @@ func (b *batch) waste(in *Inference) Booked {
 		Attempt: &Attempted{
 			RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
 			Protocol: in.Protocol, Attempts: in.Attempts, BilledMicros: c.Billed, CountedMicros: c.Expense, BilledSource: c.Source,
-			Flags: c.Flags,
+			Flags: c.Flags, Group: in.Group, Project: in.Project,
 		},
 		Postings: transfer(in.payer(), Posting{wasteOf(in.Seller), c.Expense}, Posting{disputedOf(in.Seller), c.Disputed}),
 	}
@@ -310,7 +311,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 
 // endReservation gives back what of the member's budget was held, but for what the seller may still charge: that is in doubt until
 // a balance has told, or for a minute. A failed attempt has no reservation of its own: the next one goes on with it.
-func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked, wasted bool) *doubt {
+func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked, wasted bool) doubts {
 	cut := in.Status == StatusClientGone || in.Status == StatusInterrupted
 	if c.Source == billing.SourceEstimate && !in.Free && (in.InDoubt || !wasted && cut && (in.Asked || in.Answered)) {
 		booked.InDoubt = max(b.most(in)-c.Billed, 0)

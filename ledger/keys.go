@@ -10,7 +10,7 @@ import (
 const (
 	entryPrefix      = "e/" // + sequence number, 8 bytes big-endian
 	accountPrefix    = "a/" // + account
-	rollupPrefix     = "r/" // + day/member:model:seller
+	rollupPrefix     = "r/" // + day/member:model:seller[:group[:project]]
 	holdPrefix       = "h/" // + id
 	tokenPrefix      = "t/" // + id: what was bought
 	balancePrefix    = "b/" // + id of a token: what is left of it
@@ -41,8 +41,13 @@ func sequence(rest []byte) (uint64, bool) {
 	return binary.BigEndian.Uint64(rest), true
 }
 
-func rollupKey(day, member, model, seller string) string {
-	return rollupPrefix + day + "/" + names(member, model, seller)
+// rollupKey leaves out what is last and empty.
+func rollupKey(day, member, model, seller, group, project string) string {
+	parts := []string{member, model, seller, group, project}
+	for len(parts) > 3 && parts[len(parts)-1] == "" {
+		parts = parts[:len(parts)-1]
+	}
+	return rollupPrefix + day + "/" + names(parts...)
 }
 
 func settlementKey(seller, origin, id string) string {

@@ -109,7 +109,7 @@ func (p *pair) placeHold(t *rapid.T) (id string) {
 // pass it: then it is not sent.
 func (p *pair) reserve(t *rapid.T, h *ledger.Hold) {
 	p.m.now = p.now
-	r := p.l.Reserve(h.Member, ledger.Budget{Daily: memberBudget, Monthly: -1})
+	r := p.l.Reserve(h.Member, ledger.Budget{Daily: memberBudget, Weekly: -1, Monthly: -1})
 	spent, held := p.m.counted(h.Member), p.m.held(h.Member)
 	err := r.Hold(context.Background(), h.AmountMicros)
 	var refused *ledger.BudgetError

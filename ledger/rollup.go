@@ -13,7 +13,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// Rollup sums the inferences of a day, member, model and seller. Where the cost of one was put right later, that counts on the
+// Rollup sums the inferences of a day, member, model and seller, and of a group and a project where there are some. Where the cost of one was put right later, that counts on the
 // day when it was known.
 type Rollup struct {
 	Requests         int64        `json:"requests"`
@@ -50,7 +50,7 @@ func (e *Entry) rollup() (key string, r Rollup) {
 	default:
 		return "", r
 	}
-	return rollupKey(e.day(), e.member(), e.model(), e.Seller), r
+	return rollupKey(e.day(), e.member(), e.model(), e.Seller, e.group(), e.project()), r
 }
 
 // rollUp adds the entry to its day. Rollups of the current day stay in memory once they were touched.
@@ -72,28 +72,31 @@ func (b *batch) rollUp(e *Entry) {
 	}
 	r.add(add)
 	b.put(key, r)
-	b.spending.of(e.member()).add(b.day, add.counted())
+	b.spending.add(holder{name: e.member()}, b.wall, add.counted())
+	if group := e.group(); group != "" {
+		b.spending.add(holder{true, group}, b.wall, add.counted())
+	}
 }
 
 // counted is what of it counts in the member's budget.
 func (r *Rollup) counted() money.Micros { return r.ExpenseMicros + r.WasteMicros }
 
-// Row is a line of a summary: what the inferences of one member, model, seller or day sum to.
+// Row is a line of a summary: what the inferences of one member, model, seller, group, project or day sum to.
 type Row struct {
 	Key string `json:"key"`
 	Rollup
 }
 
 // The keys that a summary may go by, as they stand in a rollup's key.
-var summaryKeys = []string{"member", "model", "seller"}
+var summaryKeys = []string{"member", "model", "seller", "group", "project"}
 
-// Summary sums inferences by "member", "model", "seller" or "day" (as 2006-01-02), sorted by key, from a time (inclusive) to
+// Summary sums inferences by "member", "model", "seller", "group", "project" or "day" (as 2006-01-02), sorted by key, from a time (inclusive) to
 // another (exclusive); a zero time is no bound. Whole UTC days come from their rollups; of a day that the period only begins or
 // ends in, the entries are read.
 func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]Row, error) {
 	field := slices.Index(summaryKeys, by)
 	if field < 0 && by != "day" {
-		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller or day, not by %q", by)
+		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller, group, project or day, not by %q", by)
 	}
 	rows := map[string]*Row{}
 	add := func(day string, parts []string, r Rollup) {
@@ -209,6 +212,9 @@ func (l *Ledger) TopModels(ctx context.Context, since time.Time, n int) ([]strin
 func splitRollup(rest string) (day string, parts []string, err error) {
 	if len(rest) > len(dayFormat) {
 		day, parts = rest[:len(dayFormat)], splitNames(rest[len(dayFormat)+1:])
+	}
+	for len(parts) >= 3 && len(parts) < len(summaryKeys) {
+		parts = append(parts, "")
 	}
 	if len(parts) != len(summaryKeys) {
 		return "", nil, store.Damaged("the key of a rollup can't be read")

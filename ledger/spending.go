@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,101 +12,136 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// spending is what members spend, beside what the requests under way may cost. It is kept in memory, so that a request is
-// admitted without a disk or a queue; what is spent is what day rollups say, and changes when they do.
+// spending is what members and groups spend, beside what the requests under way may cost. It is kept in memory, so that a
+// request is admitted without a disk or a queue; what is spent is what rollups say, and changes when they do.
 type spending struct {
-	members sync.Map               // name → *meter
-	from    atomic.Pointer[string] // the first day of which the rollups were read
+	meters sync.Map                 // holder → *meter
+	wanted atomic.Pointer[Calendar] // nil: the default one
+
+	reading  sync.RWMutex // held while budgets are read; the committer locks it to change the following, and all sums at once
+	calendar Calendar
+	from     time.Time // since when everything was read; zero: nothing was
+
+	today atomic.Pointer[span] // of the calendar, as it was last asked for
 }
 
-// meter is one member's. It goes by the wall clock: sums are kept by day and by month, so that a clock that has jumped ahead and
-// comes back finds them again.
+// holder is whose a meter is.
+type holder struct {
+	group bool
+	name  string
+}
+
+// meter is one holder's. It goes by the wall clock: sums are kept by period, so that a clock that has jumped ahead and comes back
+// finds them again.
 type meter struct {
 	mu     sync.Mutex // protects all following fields
-	days   []sum      // in order, as months
-	months []sum
+	sums   [periods]sums
 	held   money.Micros
 	doubts []*doubt // part of held
+	warned [periods]warned
 }
 
-// sum is what was spent in a period, a day or a month as dates begin.
+// sums are what was spent in periods, in order.
+type sums []sum
+
 type sum struct {
 	period string
 	amount money.Micros
 }
 
-// keptPeriods is how many days, or months, a meter remembers: more than a clock has any business to be wrong by in between.
+// warned is how far a period's budget was said to be spent, in percent.
+type warned struct {
+	period  string
+	percent int
+}
+
+// keptPeriods is how many days, weeks or months a meter remembers: more than a clock has any business to be wrong by in between.
 const keptPeriods = 40
 
-// doubt is what a request may have cost beside what is booked of it.
+// doubt is what a request may have cost beside what is booked of it, at one meter.
 type doubt struct {
 	meter  *meter
 	amount money.Micros
 	until  time.Time
 }
 
-func (s *spending) of(member string) *meter {
-	if m, ok := s.members.Load(member); ok {
+// doubts are those of one request: its member's, and its group's.
+type doubts []*doubt
+
+func (s *spending) of(h holder) *meter {
+	if m, ok := s.meters.Load(h); ok {
 		return m.(*meter)
 	}
-	m, _ := s.members.LoadOrStore(member, new(meter))
+	m, _ := s.meters.LoadOrStore(h, new(meter))
 	return m.(*meter)
 }
 
-// lacks tells whether the rollups of that day's month were not read: the clock was ahead when they were.
-func (s *spending) lacks(day string) bool {
-	from := s.from.Load()
-	return from != nil && day < *from
+// on gives the day that a time is in. The caller is reading, or is the committer.
+func (s *spending) on(t time.Time) *span {
+	if d := s.today.Load(); d != nil && d.has(t) {
+		return d
+	}
+	d := s.calendar.at(t)
+	s.today.Store(d)
+	return d
 }
 
-const monthLength = len("2006-01")
-
-// spent gives the sums of a day and of its month. The meter must be locked, as for what follows.
-func (m *meter) spent(day string) (daily, monthly money.Micros) {
-	return amountOf(m.days, day), amountOf(m.months, day[:monthLength])
+// lacks tells whether something must be read before budgets can be told: another calendar is wanted, or the clock was ahead when
+// rollups were read.
+func (s *spending) lacks(now time.Time) bool {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
+	if c := s.wanted.Load(); c != nil && !c.same(s.calendar) {
+		return true
+	}
+	return s.on(now).earliest().Before(s.from)
 }
 
-func amountOf(sums []sum, period string) money.Micros {
-	for _, s := range slices.Backward(sums) { // nearly always the last
-		if s.period == period {
-			return s.amount
+// add counts what was booked at a time. The committer alone does.
+func (s *spending) add(h holder, at time.Time, amount money.Micros) {
+	d := s.on(at)
+	m := s.of(h)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, key := range d.keys {
+		m.sums[i].add(key, amount)
+	}
+}
+
+func (s sums) of(period string) money.Micros {
+	for _, one := range slices.Backward(s) { // nearly always the last
+		if one.period == period {
+			return one.amount
 		}
 	}
 	return 0
 }
 
-// add counts what was booked on a day.
-func (m *meter) add(day string, amount money.Micros) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.days = plus(m.days, day, amount)
-	m.months = plus(m.months, day[:monthLength], amount)
-}
-
-func plus(sums []sum, period string, amount money.Micros) []sum {
-	i, found := slices.BinarySearchFunc(sums, period, func(s sum, p string) int {
+func (s *sums) add(period string, amount money.Micros) {
+	all := *s
+	i, found := slices.BinarySearchFunc(all, period, func(one sum, p string) int {
 		switch {
-		case s.period < p:
+		case one.period < p:
 			return -1
-		case s.period > p:
+		case one.period > p:
 			return 1
 		}
 		return 0
 	})
 	if !found {
-		sums = slices.Insert(sums, i, sum{period: period})
-		if len(sums) > keptPeriods {
-			sums = slices.Delete(sums, 0, 1)
+		all = slices.Insert(all, i, sum{period: period})
+		if len(all) > keptPeriods {
+			all = slices.Delete(all, 0, 1)
 			i = max(i-1, 0)
 		}
 	}
-	if sums[i].period == period {
-		sums[i].amount += amount
+	if all[i].period == period {
+		all[i].amount += amount
 	}
-	return sums
+	*s = all
 }
 
-// doubt holds an amount until then, or until it is ended.
+// doubt holds an amount until then, or until it is ended. The meter must be locked, as for what follows.
 func (m *meter) doubt(amount money.Micros, until time.Time) *doubt {
 	if amount <= 0 {
 		return nil
@@ -129,38 +165,110 @@ func (m *meter) forget(now time.Time) {
 }
 
 // end gives back what is in doubt. It may be called more than once, and on none.
-func (d *doubt) end() {
-	if d == nil {
-		return
-	}
-	d.meter.mu.Lock()
-	defer d.meter.mu.Unlock()
-	if i := slices.Index(d.meter.doubts, d); i >= 0 {
-		d.meter.doubts = slices.Delete(d.meter.doubts, i, i+1)
-		d.meter.held -= d.amount
+func (all doubts) end() {
+	for _, d := range all {
+		if d == nil {
+			continue
+		}
+		d.meter.mu.Lock()
+		if i := slices.Index(d.meter.doubts, d); i >= 0 {
+			d.meter.doubts = slices.Delete(d.meter.doubts, i, i+1)
+			d.meter.held -= d.amount
+		}
+		d.meter.mu.Unlock()
 	}
 }
 
-// loadSpending reads what members have spent since the beginning of the month of now, as far as that was not read before.
+// loadSpending reads what members and groups have spent since the beginning of the week and the month of now, by the calendar
+// that is wanted. The books must be as they were last committed.
 func (l *Ledger) loadSpending(now time.Time) error {
-	first, end := dayOf(now)[:monthLength]+"-01", l.state.spending.from.Load()
-	err := l.db.View(func(txn *badger.Txn) error {
-		return unstop(eachFrom(txn, rollupPrefix, rollupPrefix+first, func(rest string, r *Rollup) error {
-			day, names, err := splitRollup(rest)
-			switch {
-			case err != nil:
-				return err
-			case end != nil && day >= *end:
-				return errStop
-			}
-			l.state.spending.of(names[0]).add(day, r.counted())
-			return nil
-		}))
-	})
-	if err == nil {
-		l.state.spending.from.Store(&first)
+	s := l.state.spending
+	calendar := defaultCalendar
+	if c := s.wanted.Load(); c != nil {
+		calendar = *c
 	}
-	return err
+	read := make(map[holder]*[periods]sums)
+	add := func(at time.Time, parts []string, amount money.Micros) {
+		d := calendar.at(at)
+		for _, h := range holdersOf(parts) {
+			all := read[h]
+			if all == nil {
+				all = new([periods]sums)
+				read[h] = all
+			}
+			for i, key := range d.keys {
+				all[i].add(key, amount)
+			}
+		}
+	}
+	today := calendar.at(now)
+	err := l.db.View(func(txn *badger.Txn) error {
+		v := &view{ctx: context.Background(), ledger: l, txn: txn, head: l.state.head}
+		err := v.addRollups(midnight(today.earliest()), time.Time{}, func(day string, parts []string, r Rollup) {
+			at, _ := time.Parse(dayFormat, day) // it was read before
+			add(at.Add(dayLength/2), parts, r.counted())
+		})
+		cut := make(map[time.Time]bool) // the UTC days that one of the calendar's begins in
+		for _, begin := range today.begins {
+			if first := midnight(begin); err == nil && !first.Equal(begin) && !cut[first] {
+				cut[first] = true
+				err = v.divide(first, add)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	s.calendar, s.from = calendar, today.earliest()
+	s.today.Store(today)
+	for h := range read {
+		s.of(h)
+	}
+	s.meters.Range(func(h, m any) bool {
+		m.(*meter).mu.Lock()
+		defer m.(*meter).mu.Unlock()
+		m.(*meter).sums = [periods]sums{}
+		if all := read[h.(holder)]; all != nil {
+			m.(*meter).sums = *all
+		}
+		return true
+	})
+	return nil
+}
+
+// divide counts what a UTC day's entries have added to its rollups, which was counted at its noon, at their own times.
+func (v *view) divide(day time.Time, add func(at time.Time, parts []string, amount money.Micros)) error {
+	first, err := v.first(Query{From: day})
+	if err != nil {
+		return err
+	}
+	return unstop(v.entries(first, func(_ uint64, e *Entry, _ []byte) error {
+		if !e.Time.Before(day.Add(dayLength)) {
+			return errStop
+		}
+		key, r := e.rollup()
+		if key == "" || e.Day != "" {
+			return nil
+		}
+		_, parts, err := splitRollup(key[len(rollupPrefix):])
+		if err == nil {
+			add(day.Add(dayLength/2), parts, -r.counted())
+			add(e.Time, parts, r.counted())
+		}
+		return err
+	}))
+}
+
+// holdersOf are whose budgets a rollup of these names counts in.
+func holdersOf(parts []string) []holder {
+	all := []holder{{name: parts[0]}}
+	if group := parts[3]; group != "" {
+		all = append(all, holder{true, group})
+	}
+	return all
 }
 
 // loadDoubts holds again what requests of a moment ago may still cost.
@@ -171,10 +279,12 @@ func (s *state) loadDoubts(now time.Time) {
 			if !e.InDoubt || e.Told || now.Sub(e.At) >= doubtLife {
 				continue
 			}
-			m := s.spending.of(e.Member)
-			m.mu.Lock()
-			e.doubt = m.doubt(e.Most-e.Booked, e.At.Add(doubtLife))
-			m.mu.Unlock()
+			for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
+				m := s.spending.of(h)
+				m.mu.Lock()
+				e.doubts = append(e.doubts, m.doubt(e.Most-e.Booked, e.At.Add(doubtLife)))
+				m.mu.Unlock()
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ type Statement struct {
 	Accounts []Movement     `json:"accounts"`
 }
 
-// StatementRow is what the entries of one member, model, seller or day sum to. What no member or model has caused, such as a
+// StatementRow is what the entries of one member, model, seller, group, project or day sum to. What no member or model has caused, such as a
 // purchase or a token that expired, is under the empty key.
 type StatementRow struct {
 	Key              string       `json:"key"`
@@ -50,11 +50,11 @@ type Movement struct {
 }
 
 // Statement reads the entries of a period, and of the time after it: unlike a Summary it has every posting in it. Its
-// rows go by "member", "model", "seller" or "day", sorted by key. Progress may be nil.
+// rows go by "member", "model", "seller", "group", "project" or "day", sorted by key. Progress may be nil.
 func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, progress Progress) (Statement, error) {
 	s := Statement{From: from, To: to, By: by, Rows: []StatementRow{}, Accounts: []Movement{}}
 	if by != "day" && !slices.Contains(summaryKeys, by) {
-		return s, fmt.Errorf("ledger: a statement goes by member, model, seller or day, not by %q", by)
+		return s, fmt.Errorf("ledger: a statement goes by member, model, seller, group, project or day, not by %q", by)
 	}
 	rows := map[string]*StatementRow{}
 	moved, after := map[string]money.Micros{}, map[string]money.Micros{}
@@ -104,6 +104,10 @@ func (e *Entry) state(by string, rows map[string]*StatementRow) {
 		key = e.model()
 	case "seller":
 		key = e.Seller
+	case "group":
+		key = e.group()
+	case "project":
+		key = e.project()
 	case "day":
 		key = e.day()
 	}

@@ -1,9 +1,13 @@
 package market
 
 import (
+	"context"
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
@@ -13,6 +17,8 @@ type Terms struct {
 	Purchase purchase.Terms
 	// Cooldown is of a circuit's first opening.
 	Cooldown time.Duration
+	// Calendar says when the days, weeks and months of budgets begin.
+	Calendar ledger.Calendar
 }
 
 // HoldTerms puts a config's terms in force until release is called. The newest config's count; where that one goes (a reload that
@@ -35,5 +41,8 @@ func (m *Market) applyTerms() {
 	if n := len(m.terms); n > 0 {
 		m.Desk.SetTerms(m.terms[n-1].Purchase)
 		m.Pool.SetCooldown(m.terms[n-1].Cooldown)
+		if err := m.Ledger.SetCalendar(context.Background(), m.terms[n-1].Calendar); err != nil {
+			m.logger.Error("ledger.calendar.failed", zap.Error(err)) // it has stopped, and nothing is spent
+		}
 	}
 }

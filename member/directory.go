@@ -14,6 +14,8 @@ import (
 type Directory struct {
 	byKey  map[Digest]grant
 	byName map[string]*Member
+	groups map[string]*Group // by their members' names
+	others Limits            // of those who are not in byName
 }
 
 // grant is whose a key is, and until when; zero: for ever.
@@ -22,11 +24,43 @@ type grant struct {
 	until  time.Time
 }
 
-// NewDirectory builds the directory of these members. Two of the same name or with the same key are an error; no error
-// says anything of a key.
-func NewDirectory(members []Config) (*Directory, error) {
-	d := &Directory{byKey: make(map[Digest]grant, len(members)), byName: make(map[string]*Member, len(members))}
-	for _, c := range members {
+// Team is who a Directory is of.
+type Team struct {
+	Members []Config
+	Groups  []GroupConfig
+	// Default is what members may do that are found by a name which is not in Members; nil: everything.
+	Default *Limits
+}
+
+// GroupConfig is a group as the configuration has it.
+type GroupConfig struct {
+	// Name is what the group is called in the ledger, as with a member.
+	Name string
+	// Members are in it, and in no other.
+	Members []string
+	Bounds
+}
+
+// NewDirectory builds the directory of a team. Two of the same name or with the same key are an error; no error says anything of
+// a key.
+func NewDirectory(team Team) (*Directory, error) {
+	d := &Directory{
+		byKey: make(map[Digest]grant, len(team.Members)), byName: make(map[string]*Member, len(team.Members)),
+		groups: make(map[string]*Group), others: Limits{Bounds: Unbound},
+	}
+	if team.Default != nil {
+		d.others = *team.Default
+	}
+	for _, c := range team.Groups {
+		g := &Group{c.Name, c.Bounds}
+		for _, name := range c.Members {
+			if other := d.groups[name]; other != nil {
+				return nil, fmt.Errorf("member %s: it is in the groups %s and %s", name, other.Name, g.Name)
+			}
+			d.groups[name] = g
+		}
+	}
+	for _, c := range team.Members {
 		if err := CheckName(c.Name); err != nil {
 			return nil, err
 		}
@@ -38,9 +72,7 @@ func NewDirectory(members []Config) (*Directory, error) {
 				return nil, fmt.Errorf("member %s models: %w", c.Name, err)
 			}
 		}
-		m := &Member{
-			Name: c.Name, Rate: c.Rate, DailyBudget: c.DailyBudget, MonthlyBudget: c.MonthlyBudget, models: c.Models,
-		}
+		m := &Member{c.Name, c.Limits, d.groups[c.Name]}
 		d.byName[c.Name] = m
 		for _, key := range c.Keys {
 			if err := d.grant(m, key); err != nil {
@@ -102,7 +134,7 @@ func (d *Directory) ByKey(h http.Header) (*Member, bool) {
 }
 
 // ByName finds the member that another module has authenticated under this name. One that is not configured is a member
-// all the same, who may use every model: that module has let it in. No member has a name that CheckName refuses.
+// all the same, with the team's default limits: that module has let it in. No member has a name that CheckName refuses.
 func (d *Directory) ByName(name string) (*Member, bool) {
 	if m := d.byName[name]; m != nil {
 		return m, true
@@ -110,7 +142,7 @@ func (d *Directory) ByName(name string) (*Member, bool) {
 	if !validName(name) {
 		return nil, false
 	}
-	return unbound(name), true
+	return &Member{name, d.others, d.groups[name]}, true
 }
 
 // lookup hashes before it compares. How long the map takes then tells about the hash of what was sent, which nobody can

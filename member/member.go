@@ -17,13 +17,26 @@ type Config struct {
 	Name string
 	// Keys are as good as one another. A member without any is found by name alone.
 	Keys []Key
-	// Rate is how often the member may ask; the zero value is no bound.
-	Rate Rate
-	// DailyBudget and MonthlyBudget are what the member may spend in a UTC day and month; below zero there is no bound.
-	DailyBudget, MonthlyBudget money.Micros
+	Limits
+}
+
+// Limits are what a member may do.
+type Limits struct {
+	Bounds
 	// Models are globs of the models that the member may use, as the sellers call them; none means all.
 	Models []string
 }
+
+// Bounds are what a member, or the members of a group together, may ask and spend.
+type Bounds struct {
+	// Rate is how often they may ask; the zero value is no bound.
+	Rate Rate
+	// The budgets are what they may spend in a day, a week and a month; below zero there is no bound.
+	DailyBudget, WeeklyBudget, MonthlyBudget money.Micros
+}
+
+// Unbound bounds nothing.
+var Unbound = Bounds{DailyBudget: -1, WeeklyBudget: -1, MonthlyBudget: -1}
 
 // Key is what a member's clients may show.
 type Key struct {
@@ -37,28 +50,30 @@ type Key struct {
 type Member struct {
 	// Name is unique in its Directory.
 	Name string
-	// Rate is how often the member may ask; the zero value is no bound.
-	Rate Rate
-	// DailyBudget and MonthlyBudget are what the member may spend in a UTC day and month; below zero there is no bound.
-	DailyBudget, MonthlyBudget money.Micros
+	// Limits are the member's own.
+	Limits
+	// Group is what the member shares bounds with; nil: nobody.
+	Group *Group
+}
 
-	models []string
+// Group is members that share bounds, beside those of their own.
+type Group struct {
+	// Name is unique in its Directory.
+	Name string
+	Bounds
 }
 
 // Anonymous is who asks where nobody is configured. It may use every model.
-var Anonymous = unbound("anonymous")
-
-// unbound gives a member of whom nothing is configured.
-func unbound(name string) *Member { return &Member{Name: name, DailyBudget: -1, MonthlyBudget: -1} }
+var Anonymous = &Member{Name: "anonymous", Limits: Limits{Bounds: Unbound}}
 
 // Allows says whether the member may use a model, by the id under which it is served (after aliases).
 func (m *Member) Allows(servedModel string) bool {
-	for _, glob := range m.models {
+	for _, glob := range m.Models {
 		if match(glob, servedModel) {
 			return true
 		}
 	}
-	return len(m.models) == 0
+	return len(m.Models) == 0
 }
 
 const maxName = 64

@@ -13,7 +13,7 @@ import (
 
 func directory(t testing.TB, members ...Config) *Directory {
 	t.Helper()
-	d, err := NewDirectory(members)
+	d, err := NewDirectory(Team{Members: members})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestKeysEnd(t *testing.T) {
 }
 
 func TestByName(t *testing.T) {
-	d := directory(t, Config{Name: "alice", Models: []string{"gpt-5"}})
+	d := directory(t, Config{Name: "alice", Limits: Limits{Models: []string{"gpt-5"}}})
 	for _, test := range []struct {
 		name       string
 		found, any bool // any: may use a model that alice may not
@@ -138,9 +138,9 @@ func TestNewDirectoryRefuses(t *testing.T) {
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "sha256:hunter"}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "sha256:" + strings.Repeat("g", 64)}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter two"}}}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
-		{[]Config{{Name: "a", Models: []string{"x", "\n"}}}, `member a models: "\n" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`},
+		{[]Config{{Name: "a", Limits: Limits{Models: []string{"x", "\n"}}}}, `member a models: "\n" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`},
 	} {
-		_, err := NewDirectory(test.members)
+		_, err := NewDirectory(Team{Members: test.members})
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%v\ngot:  %v\nwant: %s", test.members, err, test.want)
 		}
@@ -172,7 +172,7 @@ func TestAllows(t *testing.T) {
 		{[]string{"opus[1m]"}, "opus1", false},
 		{[]string{"a", "b*"}, "bc", true},
 	} {
-		if got := (&Member{models: test.globs}).Allows(test.model); got != test.want {
+		if got := (&Member{Limits: Limits{Models: test.globs}}).Allows(test.model); got != test.want {
 			t.Errorf("%q allows %q: %v, want %v", test.globs, test.model, got, test.want)
 		}
 	}

@@ -24,6 +24,7 @@ type Rates struct {
 type rateKey struct {
 	name     string
 	counting bool // of tokens
+	group    bool
 }
 
 // maxRates is how many members are kept before those are dropped that have not asked of late: names may come from another
@@ -33,17 +34,33 @@ const maxRates = 65_536
 // epoch is what times count from; its monotonic part makes them immune to a clock that is set.
 var epoch = time.Now()
 
-// Allow counts a request of the member, or tells how long it is until the next one may come. It goes by the clock of now, not
-// by when a request began, and is to be asked before its body is read.
+// Allow counts a request of the member, and of its group, or tells how long it is until the next one may come: then it counts for
+// neither. It goes by the clock of now, not by when a request began, and is to be asked before its body is read.
 func (r *Rates) Allow(m *Member, now time.Time) (after time.Duration, ok bool) {
-	return r.allow(rateKey{name: m.Name}, m.Rate, now)
+	return r.both(m, false, now)
 }
 
 // AllowCount is Allow for a request that counts tokens, which costs nothing: there are as many of them as of the others, and
 // neither takes from the other.
 func (r *Rates) AllowCount(m *Member, now time.Time) (after time.Duration, ok bool) {
-	return r.allow(rateKey{m.Name, true}, m.Rate, now)
+	return r.both(m, true, now)
 }
+
+func (r *Rates) both(m *Member, counting bool, now time.Time) (after time.Duration, ok bool) {
+	own := rateKey{name: m.Name, counting: counting}
+	after, ok = r.allow(own, m.Rate, now)
+	if !ok || m.Group == nil {
+		return after, ok
+	}
+	after, ok = r.allow(rateKey{m.Group.Name, counting, true}, m.Group.Rate, now)
+	if !ok && m.Rate.Requests > 0 {
+		r.due(own, int64(now.Sub(epoch))).Add(-m.Rate.each())
+	}
+	return after, ok
+}
+
+// each is the time from one request to the next where they come evenly, in nanoseconds.
+func (r Rate) each() int64 { return int64(max(1, r.Per/time.Duration(r.Requests))) }
 
 // allow keeps for each key one time, at which all its requests would be due if they came evenly: a request may come as long
 // as that is less than the whole burst ahead. Times that come out of order can only be refused for it.
@@ -51,7 +68,7 @@ func (r *Rates) allow(key rateKey, rate Rate, now time.Time) (after time.Duratio
 	if rate.Requests <= 0 {
 		return 0, true
 	}
-	each := int64(max(1, rate.Per/time.Duration(rate.Requests)))
+	each := rate.each()
 	most := each * int64(rate.Requests-1)
 	at := int64(now.Sub(epoch))
 	due := r.due(key, at)

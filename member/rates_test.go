@@ -11,7 +11,7 @@ import (
 func TestRates(t *testing.T) {
 	var rates Rates
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	ada := &Member{Name: "ada", Rate: Rate{3, time.Minute}}
+	ada := &Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{3, time.Minute}}}}
 	ask := func(m *Member, want time.Duration) {
 		t.Helper()
 		if after, ok := rates.Allow(m, now); after != want || ok != (want == 0) {
@@ -23,8 +23,8 @@ func TestRates(t *testing.T) {
 	}
 	ask(ada, 20*time.Second)
 	ask(ada, 20*time.Second) // one that is refused does not count
-	ask(&Member{Name: "bob", Rate: Rate{1, time.Hour}}, 0)
-	ask(&Member{Name: "bob", Rate: Rate{1, time.Hour}}, time.Hour)
+	ask(&Member{Name: "bob", Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Hour}}}}, 0)
+	ask(&Member{Name: "bob", Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Hour}}}}, time.Hour)
 	for range 100 {
 		ask(&Member{Name: "cyd"}, 0)
 	}
@@ -33,18 +33,18 @@ func TestRates(t *testing.T) {
 	now = now.Add(15 * time.Second)
 	ask(ada, 0)
 	ask(ada, 20*time.Second)
-	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 2*time.Second) // a config gives more, from now on
+	ask(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{30, time.Minute}}}}, 2*time.Second) // a config gives more, from now on
 	now = now.Add(4 * time.Second)
-	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 0)
-	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 0)
-	ask(&Member{Name: "ada", Rate: Rate{30, time.Minute}}, 2*time.Second)
+	ask(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{30, time.Minute}}}}, 0)
+	ask(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{30, time.Minute}}}}, 0)
+	ask(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{30, time.Minute}}}}, 2*time.Second)
 }
 
 // A request that began long ago gets nothing of that time: 38 were served where 5 were due.
 func TestRatesGoByNow(t *testing.T) {
 	var rates Rates
 	now := time.Now()
-	ada := &Member{Name: "ada", Rate: Rate{5, time.Minute}}
+	ada := &Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{5, time.Minute}}}}
 	served := 0
 	for i := range 60 {
 		at := now.Add(-time.Duration(i) * time.Second)
@@ -64,7 +64,7 @@ func TestRatesGoByNow(t *testing.T) {
 func TestRatesOfCounting(t *testing.T) {
 	var rates Rates
 	now := time.Now()
-	ada := &Member{Name: "ada", Rate: Rate{2, time.Minute}}
+	ada := &Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{2, time.Minute}}}}
 	for i, allow := range []func(*Member, time.Time) (time.Duration, bool){rates.AllowCount, rates.AllowCount, rates.Allow, rates.Allow} {
 		if _, ok := allow(ada, now); !ok {
 			t.Errorf("request %d was refused", i)
@@ -86,7 +86,7 @@ func TestRatesAreShared(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			site := &Member{Name: "ada", Rate: Rate{100, time.Hour}}
+			site := &Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{100, time.Hour}}}}
 			for range 100 {
 				if _, ok := rates.Allow(site, now); ok {
 					served.Add(1)
@@ -104,7 +104,7 @@ func TestRatesAreBounded(t *testing.T) {
 	var rates Rates
 	now := time.Now()
 	for i := range maxRates + 10 {
-		rates.Allow(&Member{Name: fmt.Sprint(i), Rate: Rate{1, time.Millisecond}}, now.Add(time.Duration(i)*time.Millisecond))
+		rates.Allow(&Member{Name: fmt.Sprint(i), Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Millisecond}}}}, now.Add(time.Duration(i)*time.Millisecond))
 	}
 	if n := rates.size.Load(); n > 10 {
 		t.Errorf("%d members", n)
