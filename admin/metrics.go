@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,6 +68,9 @@ var (
 	policyFaults = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "selection_policy_faults_total", Help: "How often a selection policy did not do what it is to do, by call.",
 	}, []string{"policy", "call"})
+	budgetWarnings = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "budget_warnings_total", Help: "How often 80 or 100 percent of a member's or a group's budget were spent.",
+	}, []string{"member", "group", "budget", "percent"})
 	ledgerCommit = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "tokenbuddy", Name: "ledger_commit_seconds", Help: "Durable commits of the ledger.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
@@ -77,7 +81,7 @@ var (
 func RegisterMetrics(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
 		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted,
-		disputed, refusedPurchases, paidNotGranted, brakes, methodFaults, policyFaults, ledgerCommit,
+		disputed, refusedPurchases, paidNotGranted, brakes, methodFaults, policyFaults, budgetWarnings, ledgerCommit,
 		looker{},
 	} {
 		var already prometheus.AlreadyRegisteredError
@@ -159,6 +163,11 @@ func ObserveStream() (ended func()) {
 // ObserveBilled counts what a seller took for a request.
 func ObserveBilled(member, model, seller string, micros money.Micros) {
 	billed.WithLabelValues(members.limited(member), models.limited(model), sellers.limited(seller)).Add(float64(micros))
+}
+
+// ObserveBudgetWarning counts that so much of a budget is spent: of a member, or of a group. The budget is daily, weekly or monthly.
+func ObserveBudgetWarning(member, group, budget string, percent int) {
+	budgetWarnings.WithLabelValues(members.limited(member), group, budget, strconv.Itoa(percent)).Inc()
 }
 
 // Purchases counts what the purchase desk does.

@@ -131,6 +131,7 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 			// is spent of a token whose balance is not known.
 			return
 		}
+		b.rq.warn(in.Budget)
 		switch e := booked.Entry; {
 		case e == nil:
 			billed <- 0

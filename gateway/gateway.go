@@ -20,6 +20,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -87,6 +88,8 @@ type Ledger interface {
 	Err() error
 	TypicalCompletion(model string) int64
 	Reserve(member string, b ledger.Budget, groups ...ledger.Share) *ledger.Reservation
+	SpentBy(ctx context.Context, member string) (ledger.Budget, error)
+	SpentInAll(ctx context.Context, member string) (money.Micros, error)
 	PlaceHold(h ledger.Hold) *ledger.Commit
 	ReleaseHold(id string) *ledger.Commit
 	Settle(in ledger.Inference) *ledger.Settling

@@ -6,21 +6,11 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // What a client is told that no seller was asked for: what was wanting, and when it will be there.
-
-// overBudget refuses a request that the member's budget does not cover. Where only requests under way stand in the way, another
-// try may find it free.
-func overBudget(e *ledger.BudgetError) *dialect.Refusal {
-	if e.HeldMicros > 0 && e.SpentMicros.Add(e.AmountMicros) <= e.BudgetMicros {
-		return dialect.BudgetHeld()
-	}
-	return dialect.BudgetSpent()
-}
 
 // explain has the refusal of a request that wanted for a purchase say so, and when it will be there: where no seller was asked, or
 // those that were would not take the token.

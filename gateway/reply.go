@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
@@ -19,9 +20,10 @@ type reply struct {
 	begun    bool   // a heartbeat has given the status and the headers of a stream away
 	seller   string // whose answer it is, else the one that was asked last; empty: none was
 	attempts int
-	ended    ended        // zero: no seller was asked
-	unpaid   bool         // no seller was asked for want of a purchase
-	billed   money.Micros // what the seller took, once it is booked
+	ended    ended               // zero: no seller was asked
+	unpaid   bool                // no seller was asked for want of a purchase
+	budget   *ledger.Reservation // nil: none was asked for
+	billed   money.Micros        // what the seller took, once it is booked
 }
 
 // name says which seller was asked, and how often any was.
@@ -34,6 +36,7 @@ func (p *reply) describe() {
 		p.w.Header().Set("X-TokenBuddy-Seller", p.seller)
 		p.w.Header().Set("X-TokenBuddy-Attempts", strconv.Itoa(p.attempts))
 	}
+	p.describeBudget()
 }
 
 // refuse answers in the shape of the API that was called.

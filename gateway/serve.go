@@ -88,6 +88,8 @@ func (rq *request) match() story {
 			rq.shape = dialect.Anthropic
 		}
 		return rq.models
+	case isKey(rq.r):
+		return rq.key
 	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket(): // which is told at the door
 		rq.shape = rq.endpoint.Shape
 		return rq.infer
@@ -131,6 +133,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	}
 	t := newTrade(rq)
 	defer t.close()
+	p.budget = t.tally.budget
 	stop := p.beat()
 	defer stop()
 	chosen := t.run()

@@ -292,6 +292,9 @@ func (t *trade) giveUp() choice {
 	rq := t.rq
 	if t.tally.attempts == 0 && t.overBudget != nil {
 		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
+		if !held(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
+			rq.warnOf(t.overBudget.BudgetState, 100)
+		}
 		return choice{refusal: overBudget(t.overBudget)}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))

@@ -243,6 +243,18 @@ func (r *Reservation) Warnings() []BudgetState {
 	return all
 }
 
+// WarnSpent has the Warnings take the budget that has refused a request for spent, and tells whether that was not said before.
+func (r *Reservation) WarnSpent(e *BudgetError) (first bool) {
+	r.each(func(p *part, day *span, i int) {
+		said := &p.meter.warned[i]
+		if s := p.state(r.member, day, i); s.Group != e.Group || s.Budget != e.Budget || said.period == day.keys[i] && said.percent == 100 {
+			return
+		}
+		*said, first = warned{day.keys[i], 100}, true
+	})
+	return first
+}
+
 // each calls f with each budget that is bounded, its meter locked.
 func (r *Reservation) each(f func(p *part, day *span, period int)) {
 	if r == nil || len(r.parts) == 0 {
@@ -276,6 +288,18 @@ func (l *Ledger) SpentBy(ctx context.Context, member string) (Budget, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return Budget{m.sums[daily].of(day.keys[daily]), m.sums[weekly].of(day.keys[weekly]), m.sums[monthly].of(day.keys[monthly])}, nil
+}
+
+// SpentInAll is what a member has ever spent. It reads all rollups.
+func (l *Ledger) SpentInAll(ctx context.Context, member string) (sum money.Micros, err error) {
+	err = l.view(ctx, func(v *view) error {
+		return v.addRollups(time.Time{}, time.Time{}, func(_ string, parts []string, r Rollup) {
+			if parts[0] == member {
+				sum += r.counted()
+			}
+		})
+	})
+	return sum, err
 }
 
 // doubt keeps held, until then, what a request may have cost beside what is booked: as much of it as the budgets bear.
