@@ -139,7 +139,7 @@ func TestQuestions(t *testing.T) {
 		{"GET", "/tokenbuddy/ledger/entries?limit=1", "", http.StatusOK, `"requestId":"one"`},
 		{"GET", "/tokenbuddy/ledger/entries?member=bob", "", http.StatusOK, ""},
 
-		{"GET", "/tokenbuddy/ledger/summary?by=hour", "", http.StatusBadRequest, "by is one of member, model, seller, day"},
+		{"GET", "/tokenbuddy/ledger/summary?by=hour", "", http.StatusBadRequest, "by is one of member, model, seller, group, project, day"},
 		{"GET", "/tokenbuddy/ledger/summary", "", http.StatusOK, `"key":"ann","requests":2`},
 		{"GET", "/tokenbuddy/ledger/summary?by=model", "", http.StatusOK, `"key":"m","requests":2`},
 		{"GET", "/tokenbuddy/ledger/summary?to=2000-01-01", "", http.StatusOK, "[]"},

@@ -57,7 +57,7 @@ func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	return out.Flush()
 }
 
-// summary gives what was used and spent, by member, model, seller or day.
+// summary gives what was used and spent, by member, model, seller, group, project or day.
 func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	from, to, err := period(values)
@@ -81,7 +81,7 @@ func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, rows)
 }
 
-// statement gives what came of the money in a period, by member, model, seller or day.
+// statement gives what came of the money in a period, by member, model, seller, group, project or day.
 func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	from, to, err := period(values)
@@ -135,10 +135,10 @@ func summaryKey(values url.Values) (string, error) {
 	switch by := values.Get("by"); by {
 	case "":
 		return "member", nil
-	case "member", "model", "seller", "day":
+	case "member", "model", "seller", "group", "project", "day":
 		return by, nil
 	}
-	return "", bad("by is one of member, model, seller, day")
+	return "", bad("by is one of member, model, seller, group, project, day")
 }
 
 // period reads from and to.

@@ -38,7 +38,7 @@ func (p *period) times() (from, to time.Time, err error) {
 }
 
 // statementKeys are what a statement may go by.
-var statementKeys = []string{"member", "model", "seller", "day"}
+var statementKeys = []string{"member", "model", "seller", "group", "project", "day"}
 
 func statementCommand() *cobra.Command {
 	var (
@@ -52,8 +52,8 @@ func statementCommand() *cobra.Command {
 		Use:   "ledger",
 		Short: "Prints a statement: who has spent what, and where the money is",
 		Long: `
-Prints what came of the money in a period: what each member, model, seller or day has cost, and what was paid, is left with
-sellers, is on its way, was wasted, or is disputed. All amounts are US dollars.`,
+Prints what came of the money in a period: what each member, model, seller, group, project or day has cost, and what was
+paid, is left with sellers, is on its way, was wasted, or is disputed. All amounts are US dollars.`,
 		Example: `  caddy tokenbuddy ledger
   caddy tokenbuddy ledger --by seller --from 2026-01-01 --to 2026-02-01`,
 		Args: cobra.NoArgs,
@@ -63,7 +63,7 @@ sellers, is on its way, was wasted, or is disputed. All amounts are US dollars.`
 				return err
 			}
 			if !slices.Contains(statementKeys, by) {
-				return fmt.Errorf("--by is member, model, seller or day, not %q", by)
+				return fmt.Errorf("--by is member, model, seller, group, project or day, not %q", by)
 			}
 			b, err := from.open()
 			if err != nil {
@@ -85,7 +85,7 @@ sellers, is on its way, was wasted, or is disputed. All amounts are US dollars.`
 	}
 	from.addTo(cmd)
 	during.addTo(cmd)
-	cmd.Flags().StringVar(&by, "by", "member", "What the rows are of: member, model, seller or day")
+	cmd.Flags().StringVar(&by, "by", "member", "What the rows are of: member, model, seller, group, project or day")
 	cmd.Flags().BoolVar(&accounts, "accounts", false, "Print every account too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON, with amounts in micros (millionths of a US dollar)")
 	return cmd
@@ -121,7 +121,7 @@ func during(from, to time.Time) string {
 	return "from " + text(from) + " until before " + text(to)
 }
 
-// rowsTable says what each member, model, seller or day has cost. With sellers it says what was paid to them and is left there.
+// rowsTable says what each member, model, seller, group, project or day has cost. With sellers it says what was paid to them and is left there.
 func rowsTable(s *ledger.Statement) *table {
 	t := &table{words: "0"}
 	head := []string{s.By, "requests", "prompt", "cached", "completion", "spent", "wasted", "disputed", "cost"}

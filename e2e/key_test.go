@@ -13,7 +13,7 @@ func TestKey(t *testing.T) {
 	t.Parallel()
 	body := chatOf("m", `"max_tokens":30,`)
 	s := newStage(t)
-	s.seller("acme", settledBy(answerPlain, "Billed-Micros", "60"), priced("m"))
+	seller := s.seller("acme", settledBy(answerPlain, "Billed-Micros", "60"), priced("m"))
 	s.open(`
 		member ada {
 			key key-of-ada
@@ -83,7 +83,22 @@ func TestKey(t *testing.T) {
 	}
 	is("ada", 500, 440, "daily", 60)
 	for range 6 {
-		infer("ada")
+		a := s.ask(0, http.MethodPost, "/v1/chat/completions", body, "Authorization", "Bearer key-of-ada", "X-TokenBuddy-Project", "website")
+		if a.StatusCode != http.StatusOK {
+			t.Errorf("%d: %s", a.StatusCode, a.body)
+		}
+	}
+	if a := s.ask(0, http.MethodPost, "/v1/chat/completions", body, "Authorization", "Bearer key-of-ada", "X-TokenBuddy-Project", "two words"); a.StatusCode != http.StatusBadRequest {
+		t.Errorf("a project that can't be booked: %d: %s", a.StatusCode, a.body)
+	}
+	if asked := seller.inferences(); len(asked) != 7 || asked[6].Header.Get("X-TokenBuddy-Project") != "" {
+		t.Errorf("the seller was asked %d times, and told of the project", len(asked))
+	}
+	if out := s.good("ledger", "--by", "project", "--address", s.admin); !strings.Contains(out, "website") || !strings.Contains(out, "0.000360") {
+		t.Errorf("the statement by project:\n%s", out)
+	}
+	if out := s.good("export", "--format", "csv", "--address", s.admin); strings.Count(out, ",,website\r\n") != 6 {
+		t.Errorf("the export:\n%s", out)
 	}
 	is("ada", 500, 80, "daily", 420)
 	a = infer("ada")

@@ -26,8 +26,9 @@ type request struct {
 	log      *zap.Logger
 
 	// Let in.
-	gw     *Gateway
-	member *member.Member
+	gw      *Gateway
+	member  *member.Member
+	project string // that the client has named; empty: none
 
 	// Read.
 	memory         *share // of the member, for all that is held for the request
@@ -97,6 +98,7 @@ func (rq *request) booked() ledger.Request {
 		PromptHash:     rq.promptHash,
 		Shape:          rq.cost,
 		Group:          rq.group(),
+		Project:        rq.project,
 	}
 	if len(rq.ask.RequestID) <= wire.MaxID {
 		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one

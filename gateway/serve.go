@@ -119,6 +119,9 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if refusal := rq.mayAsk(); refusal != nil {
 		return refusal
 	}
+	if refusal := rq.readProject(); refusal != nil {
+		return refusal
+	}
 	rq.memory = memory.enter(rq.member.Name)
 	defer rq.memory.leave()
 	if refusal := rq.read(); refusal != nil {

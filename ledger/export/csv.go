@@ -20,7 +20,7 @@ var columns = []string{
 	"timeToFirstByteMs", "durationMs", "promptHash",
 	"purchaseId", "state", "note", "paymentMethod", "corrects", "hash",
 	"walletMicros", "pendingMicros", "creditMicros", "expenseMicros", "wasteMicros", "disputedMicros", "adjustmentMicros",
-	"reference", "paymentReference",
+	"reference", "paymentReference", "group", "project",
 }
 
 // accountKinds are the kinds of accounts, in the order of their columns.
@@ -76,6 +76,8 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		number("timeToFirstByteMs", s.TimeToFirstByteMs)
 		number("durationMs", s.DurationMs)
 		text("promptHash", s.PromptHash)
+		text("group", s.Group)
+		text("project", s.Project)
 	}
 	if a := e.Attempt; a != nil {
 		text("requestId", a.RequestID)
@@ -88,6 +90,8 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("billedSource", string(a.BilledSource))
 		text("settlementId", a.SettlementID)
 		text("flags", strings.Join(a.Flags, " "))
+		text("group", a.Group)
+		text("project", a.Project)
 	}
 	if c := e.Correction; c != nil {
 		text("requestId", c.RequestID)
@@ -95,6 +99,8 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("model", c.Model)
 		number("billedMicros", int64(c.BilledMicros))
 		text("corrects", c.Entry)
+		text("group", c.Group)
+		text("project", c.Project)
 	}
 	moved := make(map[string]money.Micros, len(accountKinds))
 	for _, p := range e.Postings {

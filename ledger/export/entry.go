@@ -58,15 +58,15 @@ func details(e *ledger.Entry) []detail {
 		all = append(all,
 			detail{"request", s.RequestID}, detail{"settlement", s.SettlementID}, detail{"source", string(s.BilledSource)},
 			detail{"tokens", fmt.Sprintf("prompt %d (cached %d) completion %d", s.PromptTokens, s.CacheReadTokens, s.CompletionTokens)},
-			detail{"flags", strings.Join(s.Flags, " ")})
+			detail{"flags", strings.Join(s.Flags, " ")}, detail{"group", s.Group}, detail{"project", s.Project})
 	}
 	if a := e.Attempt; a != nil {
 		all = append(all,
 			detail{"request", a.RequestID}, detail{"settlement", a.SettlementID}, detail{"source", string(a.BilledSource)},
-			detail{"flags", strings.Join(a.Flags, " ")})
+			detail{"flags", strings.Join(a.Flags, " ")}, detail{"group", a.Group}, detail{"project", a.Project})
 	}
 	if c := e.Correction; c != nil {
-		all = append(all, detail{"request", c.RequestID}, detail{"corrects", c.Entry})
+		all = append(all, detail{"request", c.RequestID}, detail{"corrects", c.Entry}, detail{"group", c.Group}, detail{"project", c.Project})
 	}
 	all = append(all, detail{"hash", e.Hash})
 	return slices.DeleteFunc(all, func(d detail) bool { return d.value == "" })
