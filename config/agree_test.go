@@ -20,6 +20,18 @@ func TestAgree(t *testing.T) {
 		{"cooldown", `"failover":{"cooldown":"10s"}`, `"affinity":0`, "the cooldown: failover cooldown is 10s at one and 30s at the other; give both the same"},
 		{"other time-outs", `"failover":{"deadline":"10s","retries":0}`, `"affinity":0`, ""},
 		{
+			"a group's rate", `"member_from":"{http.auth.user.id}","groups":[{"name":"build","members":["a"],"rate":{"requests":5,"per":"1m"}}]`,
+			`"member_from":"{http.auth.user.id}","groups":[{"name":"build","members":["a"]}]`,
+			"the rate of a group: group build rate is 5 in 1m0s at one and no limit at the other; give both the same",
+		},
+		{
+			"a group and a member of one name", `"member_from":"{http.auth.user.id}","groups":[{"name":"build","members":["a"],"rate":{"requests":5,"per":"1m"}}]`,
+			`"member_from":"{http.auth.user.id}","members":[{"name":"build","rate":{"requests":6,"per":"1m"}}]`, "",
+		},
+		{"zone", `"budgets":{"zone":"Europe/Berlin"}`, `"affinity":0`, "the days of budgets: budgets zone is Europe/Berlin at one and UTC at the other; give both the same"},
+		{"week", `"budgets":{"week":"Sunday"}`, `"budgets":{"zone":"UTC"}`, "the weeks of budgets: budgets week is Sunday at one and Monday at the other; give both the same"},
+		{"week by default", `"budgets":{"week":"monday"}`, `"affinity":0`, ""},
+		{
 			"a member's rate", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,
 			`"members":[{"name":"ann","key":"another-key","rate":{"requests":50,"per":"1m"}}]`,
 			"the rate of a member: member ann rate is 5 in 1m0s at one and 50 in 1m0s at the other; give both the same",

@@ -124,3 +124,57 @@ func TestGroupBudget(t *testing.T) {
 	}
 	spent("once it is refused again", 2*budget)
 }
+
+// TestBroughtMembers: whom member_from brings has what member_default says and the group that names it, which policies are told.
+func TestBroughtMembers(t *testing.T) {
+	t.Parallel()
+	g := newGuestStage(t, 0)
+	g.seller("other", answerPlain, priced("m2"))
+	var mu sync.Mutex
+	groups := make(map[string]string) // by member
+	g.orders(func(c guestCall) order {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Step == "order" {
+			groups[c.Query.Member] = c.Query.Group
+		}
+		return order{}
+	})
+	g.open(g.policy() + `
+		member_from {http.request.header.X-User}
+		member_default {
+			models m
+			rate 2 1h
+		}
+		group build {
+			members ada
+			rate 3 1h
+		}
+		member bob {
+			models m m2
+		}
+		group ops {
+			members bob
+		}
+`)
+	try := func(user, model string, want int) {
+		t.Helper()
+		if a := g.ask(0, http.MethodPost, "/v1/chat/completions", chatOf(model, ""), "X-User", user); a.StatusCode != want {
+			t.Errorf("%s for %s: status %d, want %d: %s", user, model, a.StatusCode, want, a.body)
+		}
+	}
+	try("ada", "m", 200)
+	try("ada", "m2", 403)
+	try("ada", "m", 429)
+	try("bob", "m2", 200)
+	try("eve", "m", 200)
+	try("eve", "m", 200)
+	try("eve", "m", 429)
+	mu.Lock()
+	defer mu.Unlock()
+	for member, group := range map[string]string{"ada": "build", "bob": "ops", "eve": ""} {
+		if got, asked := groups[member]; !asked || got != group {
+			t.Errorf("%s is in %q, the policy saw %q, %t", member, group, got, asked)
+		}
+	}
+}

@@ -44,7 +44,7 @@ func (c Calendar) zone() *time.Location {
 func (c Calendar) at(t time.Time) *span {
 	zone := c.zone()
 	year, month, day := t.In(zone).Date()
-	date := func(month time.Month, day int) time.Time { return time.Date(year, month, day, 0, 0, 0, 0, zone) }
+	date := func(month time.Month, day int) time.Time { return begin(year, month, day, zone) }
 	first := day - (int(t.In(zone).Weekday())-int(c.Week)+7)%7
 	s := &span{
 		begins: [periods]time.Time{date(month, day), date(month, first), date(month, 1)},
@@ -54,6 +54,15 @@ func (c Calendar) at(t time.Time) *span {
 		s.keys[i] = s.begins[i].Format(format)
 	}
 	return s
+}
+
+// begin is the first moment of a day, which is not midnight where the clocks are put forward at that.
+func begin(year int, month time.Month, day int, zone *time.Location) time.Time {
+	t, want := time.Date(year, month, day, 0, 0, 0, 0, zone), time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	if t.Day() != want.Day() {
+		return t.Add(time.Hour)
+	}
+	return t
 }
 
 // has tells whether a time is in that day.

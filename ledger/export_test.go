@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"time"
+
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
 
@@ -22,4 +24,16 @@ func Unsynced(o Options) Options {
 func ReadInBackground(o Options) Options {
 	o.readFirst = 1
 	return o
+}
+
+// Day is a day of a calendar, as tests look at it.
+type Day struct {
+	Date         string
+	Begins, Ends time.Time
+}
+
+// Day gives the day that a time is in.
+func (c Calendar) Day(t time.Time) Day {
+	s := c.at(t)
+	return Day{s.keys[daily], s.begins[daily], s.ends[daily]}
 }

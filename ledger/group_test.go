@@ -112,6 +112,28 @@ func TestGroupInParallel(t *testing.T) {
 	}
 }
 
+// TestCalendarHasEveryHour: whatever is done to a zone's clocks, each hour is in one day, and the next day begins where that ends.
+func TestCalendarHasEveryHour(t *testing.T) {
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/Sao_Paulo", "America/Santiago", "Asia/Beirut", "Asia/Kathmandu", "Africa/Cairo"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := ledger.Calendar{Zone: zone, Week: time.Wednesday}
+		before := c.Day(time.Date(2017, 12, 31, 0, 0, 0, 0, time.UTC))
+		for at := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2020; at = at.Add(time.Hour) {
+			d := c.Day(at)
+			if at.Before(d.Begins) || !at.Before(d.Ends) || d.Date != at.In(zone).Format(time.DateOnly) {
+				t.Fatalf("%s: %s is in %+v", name, at, d)
+			}
+			if d != before && !d.Begins.Equal(before.Ends) && at.Year() == 2018 && at.YearDay() > 2 {
+				t.Fatalf("%s: %+v follows %+v", name, d, before)
+			}
+			before = d
+		}
+	}
+}
+
 // TestCalendar: days, weeks and months begin in the team's zone, for what was spent before it was said as well, and after a
 // restart.
 func TestCalendar(t *testing.T) {

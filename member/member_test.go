@@ -126,6 +126,36 @@ func TestByName(t *testing.T) {
 	}
 }
 
+// TestGroups: a member has its group, also one that another module brings, who has the team's default limits.
+func TestGroups(t *testing.T) {
+	few := Limits{Bounds: Bounds{DailyBudget: 5, WeeklyBudget: -1, MonthlyBudget: -1}, Models: []string{"gpt-*"}}
+	team := Team{
+		Members: []Config{{Name: "alice", Limits: Limits{Bounds: Unbound}}, {Name: "bob", Limits: Limits{Bounds: Unbound}}},
+		Groups:  []GroupConfig{{Name: "build", Members: []string{"alice", "carol"}, Bounds: Bounds{DailyBudget: 20}}},
+		Default: &few,
+	}
+	d, err := NewDirectory(team)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, group string
+		byDefault   bool
+	}{{"alice", "build", false}, {"bob", "", false}, {"carol", "build", true}, {"dave", "", true}} {
+		m, ok := d.ByName(test.name)
+		if !ok || (m.Group != nil) != (test.group != "") || m.Group != nil && (m.Group.Name != test.group || m.Group.DailyBudget != 20) {
+			t.Errorf("%s: %+v", test.name, m)
+		}
+		if (m.DailyBudget == 5) != test.byDefault || m.Allows("opus") == test.byDefault {
+			t.Errorf("%s: %+v", test.name, m)
+		}
+	}
+	team.Groups = append(team.Groups, GroupConfig{Name: "ops", Members: []string{"alice"}})
+	if _, err := NewDirectory(team); err == nil || err.Error() != "member alice: it is in the groups build and ops" {
+		t.Error(err)
+	}
+}
+
 func TestNewDirectoryRefuses(t *testing.T) {
 	for _, test := range []struct {
 		members []Config

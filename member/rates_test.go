@@ -60,6 +60,31 @@ func TestRatesGoByNow(t *testing.T) {
 	}
 }
 
+// A group's rate is shared, beside the members' own; what the group refuses counts for neither.
+func TestRatesOfGroups(t *testing.T) {
+	var rates Rates
+	now := time.Now()
+	rate := func(n int) Bounds { return Bounds{Rate: Rate{n, time.Minute}} }
+	build := &Group{"build", rate(3)}
+	ada := &Member{Name: "ada", Limits: Limits{Bounds: rate(2)}, Group: build}
+	bob := &Member{Name: "bob", Group: build}
+	eve := &Member{Name: "build", Limits: Limits{Bounds: rate(1)}} // whose name is the group's
+	for i, step := range []struct {
+		member *Member
+		want   time.Duration
+	}{
+		{bob, 0}, {bob, 0}, {ada, 0}, {ada, 20 * time.Second}, {bob, 20 * time.Second}, {eve, 0}, {ada, 20 * time.Second},
+	} {
+		if after, ok := rates.Allow(step.member, now); after != step.want || ok != (step.want == 0) {
+			t.Errorf("step %d, %s: %s, %t; want %s", i, step.member.Name, after, ok, step.want)
+		}
+	}
+	now = now.Add(20 * time.Second)
+	if after, ok := rates.Allow(ada, now); !ok {
+		t.Errorf("what the group has refused counts against ada: %s", after)
+	}
+}
+
 // Counting tokens has the same rate, and neither takes from the other.
 func TestRatesOfCounting(t *testing.T) {
 	var rates Rates
