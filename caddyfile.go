@@ -30,6 +30,10 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			payment     <method...>
 //			api_key     <secret>
 //			auth_header <name>
+//			no_key
+//			path_prefix <path>
+//			header      <name> <value>
+//			model       <id> as <theirs>
 //			deadline    <duration> [<unstreamed>]
 //		}
 //		seller_networks <cidr...>
@@ -99,5 +103,5 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	}
 //
 // Every subdirective is optional, but one of registry and seller must be there. seller, model_alias, payment, member,
-// group, key, price and price_of may be repeated. The fields of [config.Config] say what each word means and what holds without it.
+// group, key, price, price_of, header and model may be repeated. The fields of [config.Config] say what each word means and what holds without it.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return h.ReadCaddyfile(d) }

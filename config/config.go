@@ -96,12 +96,13 @@ type RegistryConfig struct {
 	MaxSize int64 `json:"max_size,omitempty"`
 }
 
-// SellerConfig is one seller that is pinned by hand. Exactly one of payment and api_key is required.
+// SellerConfig is one seller that is pinned by hand. Exactly one of payment, api_key and no_key is required.
 type SellerConfig struct {
 	// 1 to 64 letters, digits, ".", "_" and "-", beginning with a letter or a digit. Required.
 	ID string `json:"id"`
 
-	// The http or https URL to which the paths of the model APIs are added. It is reached as it is written, private or not.
+	// The http or https URL to which the paths of the model APIs are added, with or without a /v1 at its end. With api_key or
+	// no_key it may have a query, which goes to every path. It is reached as it is written, private or not.
 	// Required.
 	URL string `json:"url"`
 
@@ -109,7 +110,7 @@ type SellerConfig struct {
 	// all of them.
 	Protocols []string `json:"protocols,omitempty"`
 
-	// The ids of the models that the seller serves. Default: the models that prices names. At least one must be named, here
+	// The ids of the models that the seller serves. Default: the models in prices and names. At least one must be named, here
 	// or there.
 	Models []string `json:"models,omitempty"`
 
@@ -122,6 +123,19 @@ type SellerConfig struct {
 	// The key of an account at a provider, from which nothing is bought. A secret.
 	// Costs are counted by prices.
 	APIKey string `json:"api_key,omitempty"`
+
+	// The provider wants no key, such as a server on the local network; nothing is bought there either.
+	NoKey bool `json:"no_key,omitempty"`
+
+	// The path that stands where /v1 would in the provider's paths, such as "/api/v3". Only with api_key or no_key. Default: /v1.
+	PathPrefix string `json:"path_prefix,omitempty"`
+
+	// Headers that each request to the provider carries, by name; they win over the client's. Values may have placeholders,
+	// which are secrets. Only with api_key or no_key.
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// What the seller calls models: its name by the id that the model has here. Only with api_key or no_key.
+	Names map[string]string `json:"names,omitempty"`
 
 	// The header in which api_key is sent. Default: Authorization, with "Bearer " before the key.
 	AuthHeader string `json:"auth_header,omitempty"`

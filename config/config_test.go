@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 		{`{"sellers":[null]}`, "seller: it is null"},
 		{`{"sellers":[{"id":"","url":"https://a.example"}]}`, `seller  id: "" is not a seller's id: expected 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit`},
 		{`{"sellers":[{"id":"acme","url":""}]}`, "seller acme url: it is missing"},
-		{`{"sellers":[{"id":"acme","url":"https://a.example","models":["m"]}]}`, "seller acme: it has neither payment (a seller that tokens are bought from) nor api_key (a provider with an account): expected one of the two"},
+		{`{"sellers":[{"id":"acme","url":"https://a.example","models":["m"]}]}`, "seller acme: it has neither payment (a seller that tokens are bought from) nor api_key (a provider with an account) nor no_key (one that wants none): expected one of them"},
 		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]},{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}]}`, "seller a: it is there twice"},
 		{seller(`"payment":["mock"]`), "seller acme: it has no models: expected each model that it serves, after models or after price"},
 		{seller(`"payment":["mock"],"models":["m"]`), ""},

@@ -159,9 +159,9 @@ func checkSellerURL(raw string) error {
 	return nil
 }
 
-// shownURL quotes a URL, unless it may have a password in it.
+// shownURL quotes a URL, unless it may have a password or a key in it.
 func shownURL(raw string) string {
-	if strings.Contains(raw, "@") {
+	if strings.ContainsAny(raw, "@?") {
 		return "what stands there"
 	}
 	return strconv.Quote(raw)

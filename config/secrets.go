@@ -66,6 +66,11 @@ func (c *Config) namesFiles() bool {
 		if inFile(s.APIKey) {
 			return true
 		}
+		for _, value := range s.Headers {
+			if inFile(value) {
+				return true
+			}
+		}
 	}
 	return false
 }

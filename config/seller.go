@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -29,7 +30,7 @@ func (c *Config) checkSellers() error {
 func (s *SellerConfig) check() error {
 	return cmp.Or(
 		at("id", checkSellerID(s.ID)),
-		at("url", checkSellerURL(s.URL)),
+		at("url", s.checkURL()),
 		at("protocols", checkList(s.Protocols, checkProtocol)),
 		at("models", cmp.Or(checkList(s.Models, checkModel), checkEach(s.Models))),
 		s.checkPrices(),
@@ -38,25 +39,33 @@ func (s *SellerConfig) check() error {
 		at("api_key", checkSecret(s.APIKey)),
 		at("auth_header", checkHeaderName(s.AuthHeader)),
 		s.checkAccount(),
+		s.checkDoor(),
 		at("deadline", cmp.Or(checkDuration(s.Deadline), checkDuration(s.UnstreamedDeadline))),
 	)
 }
 
 // checkServes: a seller without models would never be asked.
 func (s *SellerConfig) checkServes() error {
-	if len(s.Models) == 0 && len(s.Prices) == 0 {
+	if len(s.Models) == 0 && len(s.Prices) == 0 && len(s.Names) == 0 {
 		return errors.New("it has no models: expected each model that it serves, after models or after price")
 	}
 	return nil
 }
 
+// account tells whether the operator has one there, with or without a key.
+func (s *SellerConfig) account() bool { return s.APIKey != "" || s.NoKey }
+
 // checkAccount: either tokens are bought from a seller, or there is an account at it.
 func (s *SellerConfig) checkAccount() error {
 	switch {
+	case s.APIKey != "" && s.NoKey:
+		return at("no_key", errors.New("the seller has api_key as well: expected one of the two"))
 	case len(s.Payment) > 0 && s.APIKey != "":
 		return at("api_key", errors.New("the seller has payment as well: expected one of the two"))
-	case len(s.Payment) == 0 && s.APIKey == "":
-		return errors.New("it has neither payment (a seller that tokens are bought from) nor api_key (a provider with an account): expected one of the two")
+	case len(s.Payment) > 0 && s.NoKey:
+		return at("no_key", errors.New("the seller has payment as well: expected one of the two"))
+	case len(s.Payment) == 0 && !s.account():
+		return errors.New("it has neither payment (a seller that tokens are bought from) nor api_key (a provider with an account) nor no_key (one that wants none): expected one of them")
 	case s.AuthHeader != "" && s.APIKey == "":
 		return at("auth_header", errors.New("there is no api_key to send in it"))
 	}
@@ -154,7 +163,9 @@ func (c *Config) pins(id string) bool {
 
 // seller gives the seller as routing knows it.
 func (s *SellerConfig) seller() (*routing.Seller, error) {
-	pin := routing.Pin{ID: s.ID, URL: s.URL, Methods: s.Payment, Account: s.APIKey != ""}
+	pin := routing.Pin{
+		ID: s.ID, URL: s.URL, Methods: s.Payment, Account: s.account(), PathPrefix: s.PathPrefix, Names: s.Names,
+	}
 	for _, name := range s.Protocols {
 		pin.Protocols = append(pin.Protocols, dialect.Protocol(name))
 	}
@@ -168,6 +179,13 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 		prices[p.Model] = price
 		if len(s.Models) == 0 {
 			models = append(models, p.Model)
+		}
+	}
+	if len(s.Models) == 0 {
+		for _, id := range slices.Sorted(maps.Keys(s.Names)) {
+			if !slices.Contains(models, id) {
+				models = append(models, id)
+			}
 		}
 	}
 	for _, id := range models {

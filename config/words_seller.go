@@ -49,6 +49,13 @@ func (s *SellerConfig) words() []word {
 		{name: "payment", usage: "<method...>", set: list(&s.Payment)},
 		{name: "api_key", usage: "<secret>", secret: true, set: text(&s.APIKey)},
 		{name: "auth_header", usage: "<name>", set: text(&s.AuthHeader)},
+		{name: "no_key", set: func([]string) error {
+			s.NoKey = true
+			return nil
+		}},
+		{name: "path_prefix", usage: "<path>", set: text(&s.PathPrefix)},
+		{name: "header", usage: "<name> <value>", repeat: true, secret: true, set: s.setHeader},
+		{name: "model", usage: "<id> as <theirs>", repeat: true, set: s.setName},
 		{name: "deadline", usage: "<duration> [<unstreamed>]", set: durations(&s.Deadline, &s.UnstreamedDeadline)},
 	}
 }
@@ -92,4 +99,31 @@ func (s *SellerConfig) priceOf(model string) *PriceConfig {
 	p := &PriceConfig{Model: model}
 	s.Prices = append(s.Prices, p)
 	return p
+}
+
+func (s *SellerConfig) setHeader(args []string) error {
+	for name := range s.Headers {
+		if strings.EqualFold(name, args[0]) {
+			return at(args[0], errRepeated)
+		}
+	}
+	if s.Headers == nil {
+		s.Headers = make(map[string]string)
+	}
+	s.Headers[args[0]] = args[1]
+	return nil
+}
+
+func (s *SellerConfig) setName(args []string) error {
+	if args[1] != "as" {
+		return errors.New("expected <id> as <theirs>")
+	}
+	if _, there := s.Names[args[0]]; there {
+		return errRepeated
+	}
+	if s.Names == nil {
+		s.Names = make(map[string]string)
+	}
+	s.Names[args[0]] = args[2]
+	return nil
 }

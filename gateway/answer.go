@@ -105,7 +105,7 @@ var usageRefused = routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBad
 // withhold puts our own words in the place of an error's that has our token or key in it: they are not for clients.
 func (a *attempt) withhold() {
 	n := a.answer
-	if !dialect.Holds(n.bytes, strings.TrimPrefix(a.lease.Bearer(), "Bearer ")) {
+	if !dialect.Holds(n.bytes, a.secrets()...) {
 		return
 	}
 	a.replace()
@@ -130,7 +130,7 @@ func (a *attempt) replace() {
 // withholdEvent is withhold for an error that a stream has said before anything was sent: what the client gets is no stream then.
 func (a *attempt) withholdEvent() {
 	n := a.answer
-	if !dialect.Holds(n.stream.Held(), strings.TrimPrefix(a.lease.Bearer(), "Bearer ")) {
+	if !dialect.Holds(n.stream.Held(), a.secrets()...) {
 		return
 	}
 	n.settled = n.settlement()
@@ -223,6 +223,14 @@ func (n *answer) said() (id string, u dialect.Usage) {
 		return n.words.ResponseID(), n.words.Usage()
 	}
 	return "", u
+}
+
+// secrets are ours, which the seller was sent.
+func (a *attempt) secrets() []string {
+	if own, ok := a.rq.gw.account(a.candidate.Seller); ok {
+		return append(own.Secrets(), strings.TrimPrefix(a.lease.Bearer(), "Bearer "))
+	}
+	return []string{a.lease.Bearer()}
 }
 
 // output is what of the answer's own words and media has come.

@@ -62,16 +62,13 @@ func (a *attempt) send() (*http.Response, error) {
 	rq, seller := a.rq, a.candidate.Seller
 	header := relay.RequestHeader(rq.r.Header, rq.id, rq.idempotencyKey)
 	if own, ok := rq.gw.account(seller); ok {
-		header.Set(own.Header, own.Value)
+		own.Dress(header.Set)
 		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
 	} else {
 		header.Set("Authorization", "Bearer "+a.lease.Bearer())
 		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.deadlineTold().Milliseconds()), 10))
 	}
-	url := seller.BaseURL + rq.endpoint.Path
-	if rq.r.URL.RawQuery != "" {
-		url += "?" + rq.r.URL.RawQuery
-	}
+	url := seller.Address(rq.endpoint.Path, rq.r.URL.RawQuery)
 	a.call.body = a.splice()
 	return relay.Send(a.call.ctx, relay.Call{URL: url, Header: header, Body: a.call.body, Transport: rq.gw.transport(seller)})
 }
@@ -99,8 +96,8 @@ func (a *attempt) splice() *relay.Body {
 			edits = append(edits, relay.Edit(edit))
 		}
 	}
-	if a.candidate.Model != ask.Model {
-		edits = append(edits, relay.Edit{Start: ask.ModelStart, End: ask.ModelEnd, Text: []byte(jsonString(a.candidate.Model))})
+	if model := a.candidate.Seller.Theirs(a.candidate.Model); model != ask.Model {
+		edits = append(edits, relay.Edit{Start: ask.ModelStart, End: ask.ModelEnd, Text: []byte(jsonString(model))})
 	}
 	return relay.Splice(a.rq.body.bytes, edits...)
 }

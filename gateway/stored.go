@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,21 +42,18 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	header := relay.RequestHeader(rq.r.Header, rq.id, rq.id)
 	own, ok := rq.gw.account(seller)
 	if ok {
-		header.Set(own.Header, own.Value)
+		own.Dress(header.Set)
 		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
 	} else {
 		header.Set("Authorization", "Bearer "+bearer)
 	}
-	url := seller.BaseURL + dialect.ResponsesPath + "/" + id + part
-	if rq.r.URL.RawQuery != "" {
-		url += "?" + rq.r.URL.RawQuery
-	}
+	url := seller.Address(dialect.ResponsesPath+"/"+id+part, rq.r.URL.RawQuery)
 	response, err := relay.Send(ctx, relay.Call{Method: rq.r.Method, URL: url, Header: header, Transport: rq.gw.transport(seller)})
 	if err != nil {
 		rq.log.Warn("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
 		return dialect.Upstream(retryLater).Because("The seller that made this response could not be reached.")
 	}
-	refusal := p.pass(response, cancel, strings.TrimPrefix(header.Get("Authorization"), "Bearer "), own.Value)
+	refusal := p.pass(response, cancel, append(own.Secrets(), bearer)...)
 	if rq.r.Method == http.MethodDelete && response.StatusCode <= 299 {
 		rq.gw.responses.Forget(key, time.Now())
 	}

@@ -31,7 +31,11 @@ type Seller struct {
 	// Pinned says that the operator named the seller, so that its URL is reached as written.
 	Pinned bool
 	// Account says that the operator has an account there: it takes no payment method, and nothing is bought.
-	Account   bool
+	Account bool
+	// Door is where the model APIs are there; the zero Door is at BaseURL.
+	Door Door
+	// Names are what the seller calls models that have another id here; shared, not to be changed.
+	Names     map[string]string
 	Protocols ProtocolSet
 	Methods   []string // payment methods it takes, in its order; shared, not to be changed
 	Models    []Model
@@ -70,6 +74,9 @@ type Pin struct {
 	Methods   []string
 	Account   bool // see Seller; there are no methods then
 	Models    []Model
+
+	PathPrefix string            // what stands where /v1 would; empty: /v1
+	Names      map[string]string // see Seller
 }
 
 // NewPinned checks a seller named by the operator. Unlike in a registry's document, a protocol that is not known is an
@@ -78,12 +85,17 @@ func NewPinned(p Pin) (*Seller, error) {
 	if !ValidSellerID(p.ID) {
 		return nil, fmt.Errorf("seller %q: %s", p.ID, badID)
 	}
-	base, origin, err := ParseURL(p.URL)
+	raw, query := p.URL, ""
+	if p.Account { // one that is paid has other paths beside those of the models
+		raw, query = CutQuery(p.URL)
+	}
+	base, origin, err := ParseURL(raw)
 	if err != nil {
 		return nil, fmt.Errorf("seller %s: %w", p.ID, err)
 	}
 	s := &Seller{
 		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true, Account: p.Account,
+		Door: Door{strings.TrimRight(p.PathPrefix, "/"), query}, Names: p.Names,
 		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models,
 	}
 	if len(p.Protocols) > 0 {
