@@ -37,6 +37,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			deadline    <duration> [<unstreamed>]
 //		}
 //		seller_networks <cidr...>
+//		exclude         <seller_id...>
 //		default_seller  <id>
 //		selection       <policy> [<args...>]
 //		affinity        <duration>|off

@@ -33,7 +33,7 @@ func (API) Routes() []caddy.AdminRoute {
 	var routes []caddy.AdminRoute
 	for path, methods := range map[string]map[string]look{
 		"/tokenbuddy/status":           {http.MethodGet: status},
-		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: forgive},
+		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: orderSeller},
 		"/tokenbuddy/registry":         {http.MethodPost: refresh},
 		"/tokenbuddy/purchases":        {http.MethodGet: purchaseList, http.MethodPost: orderPurchase},
 		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},

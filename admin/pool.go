@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -53,6 +54,7 @@ func sellersList(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if !ok {
 			i = len(rows)
 			rows = append(rows, Seller{PoolEntry: routing.Unmet(key)})
+			rows[i].Paused = m.Pool.Paused(key.ID)
 		}
 		rows[i].LeftMicros, rows[i].WastedMicros, rows[i].NoMoreMoney, rows[i].LostMicros = c.LeftMicros, c.WastedMicros, c.NoMoreMoney, c.LostMicros
 	}
@@ -61,6 +63,24 @@ func sellersList(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		rows[i].DisputedMicros, rows[i].AdjustmentMicros = l.DisputedMicros, l.AdjustmentMicros
 	}
 	return answer(w, http.StatusOK, rows)
+}
+
+// orderSeller does with a seller what an operator says: POST with ?pause=<id>, ?resume=<id> or ?forgive=<id>.
+func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	for word, do := range map[string]func(context.Context, string) error{"pause": m.Pause, "resume": m.Resume} {
+		if !query.Has(word) {
+			continue
+		}
+		if len(query) > 1 && !(len(query) == 2 && query.Has("ledger")) {
+			return bad("expected one of pause, resume and forgive")
+		}
+		if err := do(r.Context(), query.Get(word)); err != nil {
+			return bad("%v", err)
+		}
+		return sellersList(m, w, r)
+	}
+	return forgive(m, w, r)
 }
 
 // forgive lets a seller whose last tokens served next to nothing be bought from again, and gives one that overbilled its place

@@ -27,6 +27,8 @@ type Status struct {
 	Losses map[string]ledger.Losses `json:"losses,omitempty"`
 	// Unpriced are models of which a seller says no price, the first of them: nobody knows what they cost before they are asked.
 	Unpriced []market.Unpriced `json:"unpriced,omitempty"`
+	// Selection is the policy that an operator has put over those of the configs; absent where none was.
+	Selection *market.Selection `json:"selection,omitempty"`
 	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
 	UnknownSellers []string `json:"unknownSellers,omitempty"`
 }
@@ -60,7 +62,7 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(), Payments: m.Desk.Payments(r.Context()),
-		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(),
+		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Selection(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session,

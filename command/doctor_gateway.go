@@ -25,6 +25,11 @@ func (d *diagnosis) gateway(status *admin.Status) {
 	for _, r := range registries {
 		d.registry(&r)
 	}
+	if s := status.Selection; s != nil {
+		d.note(fmt.Sprintf("The selection %s is put over the Caddyfile's, also after a restart.", selectionWords(s)),
+			"To give the Caddyfile's back: DELETE /tokenbuddy/selection on the admin endpoint.")
+	}
+	d.paused(status.Pool.Entries)
 	d.circuits(status.Pool.Entries, time.Now())
 	for _, s := range status.Credit.Sellers {
 		d.seller(&s)
@@ -76,6 +81,16 @@ func (d *diagnosis) registry(r *routing.RegistryStatus) {
 	case r.LeftOut > 0:
 		d.note(fmt.Sprintf("The registry %s has %d entries that can't be used.", r.URL, r.LeftOut),
 			"The log has a line registry.seller.left_out for each, with the reason.")
+	}
+}
+
+// paused names the sellers that an operator has paused.
+func (d *diagnosis) paused(entries []routing.PoolEntry) {
+	for _, e := range entries {
+		if e.Paused {
+			d.note(fmt.Sprintf("Seller %s (%s) is paused and gets no requests.", shown(e.SellerID), shown(e.URL)),
+				"To send it requests again: caddy tokenbuddy sellers resume "+shown(e.SellerID))
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -53,7 +54,9 @@ knows, and what became of the money there.`,
 	}
 	from.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	cmd.AddCommand(forgiveCommand(), refreshCommand())
+	cmd.AddCommand(forgiveCommand(), refreshCommand(),
+		sellerOrder("pause", "Sends a seller no more requests, also after a restart, until it is resumed"),
+		sellerOrder("resume", "Sends a seller that was paused requests again"))
 	return cmd
 }
 
@@ -70,6 +73,27 @@ func forgiveCommand() *cobra.Command {
 				return err
 			}
 			return g.sellers(ctx, cmd, http.MethodPost, url.Values{"forgive": args}, asJSON)
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+// sellerOrder is a word that the gateway is told about a seller.
+func sellerOrder(word, short string) *cobra.Command {
+	var from gatewayFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   word + " <seller>",
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			g, err := from.gateway()
+			if err != nil {
+				return err
+			}
+			return g.sellers(ctx, cmd, http.MethodPost, url.Values{word: args}, asJSON)
 		}),
 	}
 	from.addTo(cmd)
@@ -117,6 +141,15 @@ func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string
 		return printJSON(cmd, rows)
 	}
 	printSellers(cmd.OutOrStdout(), rows, time.Now())
+	var over struct {
+		Selection *market.Selection `json:"selection"`
+	}
+	if _, err := g.get(ctx, http.MethodGet, "selection", nil, &over); err != nil {
+		return err
+	}
+	if over.Selection != nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "The selection %s is put over the Caddyfile's.\n", selectionWords(over.Selection))
+	}
 	return nil
 }
 
@@ -147,6 +180,12 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 // remark says what stands between a seller and requests.
 func remark(s *admin.Seller, now time.Time) string {
 	var remarks []string
+	if s.Paused {
+		remarks = append(remarks, "paused")
+	}
+	if s.Excluded {
+		remarks = append(remarks, "excluded in the Caddyfile")
+	}
 	if s.NoMoreMoney {
 		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing, "+s.LostMicros.String()+" are lost")
 	}
@@ -163,4 +202,16 @@ func remark(s *admin.Seller, now time.Time) string {
 		remarks = append(remarks, fmt.Sprintf("%d failures in a row", s.ConsecutiveFailures))
 	}
 	return strings.Join(remarks, "; ")
+}
+
+// selectionWords gives a selection as a Caddyfile has it.
+func selectionWords(s *market.Selection) string {
+	words := []string{shown(s.Policy)}
+	if s.Seller != "" {
+		words = append(words, shown(s.Seller))
+	}
+	for _, arg := range s.Args {
+		words = append(words, shown(arg))
+	}
+	return strings.Join(words, " ")
 }

@@ -25,6 +25,7 @@ func (c *Config) Check() error {
 		at("registry", c.Registry.check()),
 		c.checkSellers(),
 		at("seller_networks", checkList(c.SellerNetworks, checkNetwork)),
+		at("exclude", cmp.Or(checkList(c.Exclude, checkSellerID), c.checkExclude())),
 		c.checkDefaultSeller(),
 		at("selection", c.checkSelection()),
 		at("affinity", checkOptionalDuration(c.Affinity)),

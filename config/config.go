@@ -25,6 +25,9 @@ type Config struct {
 	// plain http is allowed as well. Default: none; such sellers are then reached at public addresses and by https alone.
 	SellerNetworks []string `json:"seller_networks,omitempty"`
 
+	// The ids of sellers of the registry that get no requests.
+	Exclude []string `json:"exclude,omitempty"`
+
 	// The id of the seller to prefer, over the default seller that the registry names.
 	DefaultSeller string `json:"default_seller,omitempty"`
 

@@ -52,6 +52,12 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		MemberFrom:    c.MemberFrom,
 		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
 	}
+	for _, id := range c.Exclude {
+		if s.Excluded == nil {
+			s.Excluded = make(map[string]bool)
+		}
+		s.Excluded[id] = true
+	}
 	if r := c.Registry; r != nil {
 		s.Registry = &Registry{
 			URL:     r.URL,

@@ -21,6 +21,8 @@ type Settings struct {
 	Deadlines map[string]routing.Deadlines
 	// Networks are the private ones in which sellers of a registry may live.
 	Networks []netip.Prefix
+	// Excluded are the ids of the registry's sellers that get no requests.
+	Excluded map[string]bool
 	// DefaultSeller is the id of the seller to prefer; empty: the registry's.
 	DefaultSeller string
 	// Aliases are model ids that are served for others, by what is asked for.

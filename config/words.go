@@ -32,6 +32,7 @@ func (c *Config) words() []word {
 		c.registryWord(),
 		c.sellerWord(),
 		{name: "seller_networks", usage: "<cidr...>", set: list(&c.SellerNetworks)},
+		{name: "exclude", usage: "<seller_id...>", set: list(&c.Exclude)},
 		{name: "default_seller", usage: "<id>", set: text(&c.DefaultSeller)},
 		{name: "selection", usage: "<policy> [<args...>]", guest: &selectionGuest, add: c.setSelection},
 		{name: "affinity", usage: "<duration>|off", set: durationOrOff(&c.Affinity)},

@@ -26,7 +26,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 		return dialect.ResponseNotFound("")
 	}
 	seller := rq.gw.index(rq.r.Context()).Seller(made.Seller.ID)
-	if seller == nil || seller.Key() != made.Seller || rq.gw.dropped(seller) {
+	if seller == nil || seller.Key() != made.Seller || rq.gw.dropped(seller) || rq.gw.table.Off(seller.ID) {
 		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there any more.")
 	}
 	p.seller, p.attempts, rq.served = seller.ID, 1, made.Model

@@ -88,7 +88,7 @@ func (t *trade) try() (c choice, done bool) {
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
 		noPurchase: t.credit, others: t.untried() > 0,
 	}
-	if t.rq.gw.dropped(a.candidate.Seller) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
+	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.nextCandidate()
 		return choice{}, false
 	}

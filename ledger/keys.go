@@ -19,6 +19,7 @@ const (
 	spentPrefix      = "d/" // + day
 	answersPrefix    = "l/" // + model: how long its answers are
 	responsePrefix   = "o/" // + key: who made a response
+	pausedPrefix     = "x/" // + seller: it gets no requests
 
 	metaFormat   = "m/format"   // the format of the store
 	metaIdentity = "m/identity" // a random name, made with the ledger

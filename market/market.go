@@ -120,6 +120,9 @@ func open(dir string, o Options) (*Market, error) {
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed})
+	if err := m.loadPaused(); err != nil {
+		log.Error("sellers.paused.unread", zap.Error(err)) // those that were paused get requests
+	}
 	m.Conversations = routing.NewAffinity(routing.Conversations)
 	if m.Responses, err = routing.NewResponses(routing.MaxResponses, responseStore{l}, time.Now()); err != nil {
 		log.Error("responses.unread", zap.Error(err)) // conversations that build on them have to begin anew
@@ -170,6 +173,7 @@ func (m *Market) Sellers() []routing.PoolEntry {
 			}
 		})
 	}
+	m.markOff(entries)
 	slices.SortFunc(entries, routing.PoolEntry.Compare)
 	return entries
 }

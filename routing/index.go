@@ -46,9 +46,13 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 		x.defaultRank = rank
 	}
 	// Once to count, so that each model's candidates are allocated in one piece, and once to fill in.
-	methods := newMethodMatch(o.Methods)
+	// Who is off is asked once: it may change meanwhile.
+	methods, off := newMethodMatch(o.Methods), make(map[*Seller]bool)
 	x.eachSeller(func(s *Seller, _ int32) {
-		if len(methods.shared(s)) == 0 && !s.Account {
+		if o.off(s.ID) {
+			off[s] = true
+		}
+		if len(methods.shared(s)) == 0 && !s.Account || off[s] {
 			return
 		}
 		for i := range s.Models {
@@ -62,7 +66,7 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	})
 	x.eachSeller(func(s *Seller, rank int32) {
 		shared := methods.shared(s)
-		if len(shared) == 0 && !s.Account {
+		if len(shared) == 0 && !s.Account || off[s] {
 			return
 		}
 		for i := range s.Models {
@@ -79,7 +83,7 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	for _, m := range x.models {
 		m.split(x)
 	}
-	x.nameModels()
+	x.nameModels(off)
 	x.addAliases(o.Aliases)
 	x.names = slices.Sorted(maps.Keys(x.served))
 	return x
@@ -88,11 +92,11 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 // nameModels finds which model each name means that a client may ask for. What the pinned sellers and the default one call
 // their models and aliases is theirs: no other seller's model or alias takes a name from them. Of the names of either kind the
 // ids are stronger than aliases, and the first seller's alias is stronger than the next one's.
-func (x *Index) nameModels() {
+func (x *Index) nameModels(off map[*Seller]bool) {
 	ours := func(rank int32) bool { return int(rank) < len(x.pinned) || rank == x.defaultRank }
 	for _, of := range []func(rank int32) bool{ours, func(rank int32) bool { return !ours(rank) }} {
-		x.eachOffer(of, func(m *Model) { x.name(m.ID, m.ID) })
-		x.eachOffer(of, func(m *Model) {
+		x.eachOffer(of, off, func(m *Model) { x.name(m.ID, m.ID) })
+		x.eachOffer(of, off, func(m *Model) {
 			for _, alias := range m.Aliases {
 				x.name(alias, m.ID)
 			}
@@ -108,10 +112,10 @@ func (x *Index) name(name, id string) {
 }
 
 // eachOffer calls for the models of the sellers of some ranks, in order, that can be traded with.
-func (x *Index) eachOffer(of func(rank int32) bool, visit func(*Model)) {
+func (x *Index) eachOffer(of func(rank int32) bool, off map[*Seller]bool, visit func(*Model)) {
 	methods := newMethodMatch(x.o.Methods)
 	x.eachSeller(func(s *Seller, rank int32) {
-		if !of(rank) || len(methods.shared(s)) == 0 && !s.Account {
+		if !of(rank) || off[s] || len(methods.shared(s)) == 0 && !s.Account {
 			return
 		}
 		for i := range s.Models {

@@ -20,6 +20,7 @@ type Pool struct {
 	cooldown  atomic.Int64
 	sellers   sync.Map // SellerKey -> *State
 	noUsage   sync.Map // SellerKey -> time.Time until which it is not asked for the usage of streams; only accounts are
+	paused    atomic.Pointer[map[string]bool] // by id; what it points to never changes
 	size      atomic.Int64
 	epoch     time.Time      // what stamps count from; its monotonic part makes them immune to a clock that is set
 	random    func() float64 // from 0 to below 1, for jitter
@@ -141,6 +142,10 @@ type PoolEntry struct {
 	ProbeLatencyMs      int64      `json:"probeLatencyMs"`
 	InFlight            int64      `json:"inFlight"`
 	DueAt               *time.Time `json:"dueAt"` // when a seller that is not fit may be asked again
+	// Paused: an operator has paused the seller, so that it gets no requests.
+	Paused bool `json:"paused,omitempty"`
+	// Excluded: a running config excludes the seller.
+	Excluded bool `json:"excluded,omitempty"`
 	// OpenModels are the models that are not asked for there, as they have failed by themselves.
 	OpenModels []string `json:"openModels,omitempty"`
 	// SetBackUntil: the seller has billed more than its price allows, and stands behind the others until then.

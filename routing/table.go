@@ -19,6 +19,8 @@ type TableOptions struct {
 	Pinned []*Seller
 	// Aliases maps names that clients ask for to a model's id, or to an alias of a seller's.
 	Aliases map[string]string
+	// Excluded are the ids of sellers that get no requests.
+	Excluded map[string]bool
 	// Methods are the payment methods that are configured, in order of preference. A seller that takes none of them is no
 	// candidate.
 	Methods []string
@@ -116,6 +118,11 @@ func NewTable(o TableOptions) *Table {
 func (t *Table) Update(doc *Document) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.update(doc)
+}
+
+// update is Update; t.mu is held.
+func (t *Table) update(doc *Document) {
 	x := newIndex(&t.o, doc)
 	t.turn++
 	x.gatherAll(t.inForce(), t.turn)

@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestPause keeps requests from a registry's seller until it is resumed, over a restart, and from one that the config excludes.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	first, second, third := newSeller(t, "first", answerPlain), newSeller(t, "second", answerPlain), newSeller(t, "third", answerPlain)
+	c := newCaddy(t, "")
+	c.configure(market(registryOf(t, []string{"m"}, third, first, second), "\t\tselection weighted\n\t\texclude third\n"))
+	c.start()
+	servedBy := func(want string) {
+		t.Helper()
+		for range 8 {
+			if res, body := c.post("/v1/chat/completions", chatBody); res.Header.Get("X-TokenBuddy-Seller") != want {
+				t.Errorf("served by %q, want %q: %s", res.Header.Get("X-TokenBuddy-Seller"), want, body)
+			}
+		}
+	}
+	order := func(want int, query string) {
+		t.Helper()
+		if status := c.do(http.MethodPost, "/tokenbuddy/sellers?"+query, ""); status != want {
+			t.Errorf("%s: status %d", query, status)
+		}
+	}
+	shows := func(there bool, words string, args ...string) {
+		t.Helper()
+		out, _ := c.command(append(append([]string{"tokenbuddy"}, args...), "--address", c.admin)...).CombinedOutput()
+		if strings.Contains(string(out), words) != there {
+			t.Errorf("%v prints\n%s\nand %q is to be there: %v", args, out, words, there)
+		}
+	}
+	order(http.StatusBadRequest, "pause=nobody")
+	order(http.StatusBadRequest, "resume=first")
+	order(http.StatusBadRequest, "pause=first&forgive=first")
+	order(http.StatusOK, "pause=first")
+	order(http.StatusOK, "pause=first")
+	servedBy("second")
+	shows(true, "is paused and gets no requests", "doctor")
+	shows(true, "paused", "sellers")
+	shows(true, "excluded in the Caddyfile", "sellers")
+	c.stop()
+	c.start()
+	servedBy("second")
+	shows(true, "paused", "sellers", "resume", "second") // an error: it is not
+	shows(false, "paused", "sellers", "resume", "first")
+	shows(true, "paused", "sellers", "pause", "second")
+	servedBy("first")
+	order(http.StatusOK, "pause=first")
+	if res, body := c.post("/v1/chat/completions", chatBody); res.StatusCode < 400 {
+		t.Errorf("all are off, and status %d: %s", res.StatusCode, body)
+	}
+	order(http.StatusOK, "resume=second")
+	servedBy("second")
+	if status := c.do(http.MethodPut, "/tokenbuddy/selection", `{"policy":"manual","seller":"second"}`); status != http.StatusOK {
+		t.Fatalf("PUT: status %d", status)
+	}
+	shows(true, "The selection manual second is put over", "sellers")
+	shows(true, "The selection manual second is put over", "doctor")
+	if n := len(third.inferences()); n != 0 {
+		t.Errorf("the excluded seller was asked %d times", n)
+	}
+}
