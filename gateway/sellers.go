@@ -18,7 +18,7 @@ func (gw *Gateway) tableOptions(policy selection.Policy) routing.TableOptions {
 	o := routing.TableOptions{
 		Pinned: gw.settings.Pinned, Aliases: gw.settings.Aliases, DefaultSeller: gw.settings.DefaultSeller,
 		Excluded: gw.settings.Excluded,
-		Pool: gw.pool, Policy: policy, Funds: funds{gw.desk}, Exclusions: gw.market.Exclusions,
+		Pool:     gw.pool, Policy: policy, Funds: funds{gw.desk}, Exclusions: gw.market.Exclusions,
 		Trouble: admin.ObservePolicyFault,
 	}
 	for _, m := range gw.methods {

@@ -16,7 +16,9 @@ func (t *Table) Off(id string) bool { return t.o.off(id) }
 // Excluded tells whether the config excludes a seller.
 func (t *Table) Excluded(id string) bool { return t.o.Excluded[id] }
 
-func (o *TableOptions) off(id string) bool { return o.Excluded[id] || o.Pool != nil && o.Pool.Paused(id) }
+func (o *TableOptions) off(id string) bool {
+	return o.Excluded[id] || o.Pool != nil && o.Pool.Paused(id)
+}
 
 // Rebuild makes the index anew after sellers were paused or resumed.
 func (t *Table) Rebuild() {

@@ -18,8 +18,8 @@ type Pool struct {
 	onChange  func(*State)
 	onMet     func(*State)
 	cooldown  atomic.Int64
-	sellers   sync.Map // SellerKey -> *State
-	noUsage   sync.Map // SellerKey -> time.Time until which it is not asked for the usage of streams; only accounts are
+	sellers   sync.Map                        // SellerKey -> *State
+	noUsage   sync.Map                        // SellerKey -> time.Time until which it is not asked for the usage of streams; only accounts are
 	paused    atomic.Pointer[map[string]bool] // by id; what it points to never changes
 	size      atomic.Int64
 	epoch     time.Time      // what stamps count from; its monotonic part makes them immune to a clock that is set
