@@ -24,7 +24,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		}
 //		seller <id> <url> {
 //			protocols   <protocol...>
-//			models      <model...>
+//			models      <model...>|from <path>
 //			price       <model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]
 //			price_of    <model> audio_in|audio_out|image_in|image_out|reasoning|web_search <usd>
 //			payment     <method...>

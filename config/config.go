@@ -117,6 +117,10 @@ type SellerConfig struct {
 	// or there.
 	Models []string `json:"models,omitempty"`
 
+	// The path of the provider's own list of models, such as "/v1/models", instead of models. It is read each minute; what prices
+	// and names have is served in any case. Only with api_key or no_key.
+	ModelsFrom string `json:"models_from,omitempty"`
+
 	// What the models cost. A model without a price here has no known price.
 	Prices []*PriceConfig `json:"prices,omitempty"`
 

@@ -27,12 +27,16 @@ func (s *SellerConfig) checkDoor() error {
 	for _, said := range []struct {
 		word  string
 		there bool
-	}{{"path_prefix", s.PathPrefix != ""}, {"header", len(s.Headers) > 0}, {"model", len(s.Names) > 0}} {
+	}{{"path_prefix", s.PathPrefix != ""}, {"header", len(s.Headers) > 0}, {"model", len(s.Names) > 0}, {"models from", s.ModelsFrom != ""}} {
 		if said.there && !s.account() {
 			return at(said.word, errors.New("tokens are bought from the seller: expected it with api_key or no_key alone"))
 		}
 	}
-	return cmp.Or(at("path_prefix", checkPathPrefix(s.PathPrefix)), s.checkHeaders(), s.checkNames())
+	if s.ModelsFrom != "" && len(s.Models) > 0 {
+		return at("models", errors.New("the list is read from a path as well: expected one of the two"))
+	}
+	return cmp.Or(at("path_prefix", checkPathPrefix(s.PathPrefix)), at("models from", checkPathPrefix(s.ModelsFrom)),
+		s.checkHeaders(), s.checkNames())
 }
 
 func checkPathPrefix(path string) error {

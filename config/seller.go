@@ -46,7 +46,7 @@ func (s *SellerConfig) check() error {
 
 // checkServes: a seller without models would never be asked.
 func (s *SellerConfig) checkServes() error {
-	if len(s.Models) == 0 && len(s.Prices) == 0 && len(s.Names) == 0 {
+	if len(s.Models) == 0 && len(s.Prices) == 0 && len(s.Names) == 0 && s.ModelsFrom == "" {
 		return errors.New("it has no models: expected each model that it serves, after models or after price")
 	}
 	return nil
@@ -164,7 +164,7 @@ func (c *Config) pins(id string) bool {
 // seller gives the seller as routing knows it.
 func (s *SellerConfig) seller() (*routing.Seller, error) {
 	pin := routing.Pin{
-		ID: s.ID, URL: s.URL, Methods: s.Payment, Account: s.account(), PathPrefix: s.PathPrefix, Names: s.Names,
+		ID: s.ID, URL: s.URL, Methods: s.Payment, Account: s.account(), PathPrefix: s.PathPrefix, Names: s.Names, ListPath: s.ModelsFrom,
 	}
 	for _, name := range s.Protocols {
 		pin.Protocols = append(pin.Protocols, dialect.Protocol(name))

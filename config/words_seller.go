@@ -43,7 +43,7 @@ func (c *Config) sellerWord() word {
 func (s *SellerConfig) words() []word {
 	return []word{
 		{name: "protocols", usage: "<protocol...>", set: list(&s.Protocols)},
-		{name: "models", usage: "<model...>", set: list(&s.Models)},
+		{name: "models", usage: "<model...>|from <path>", set: s.setModels},
 		{name: "price", usage: "<model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]", repeat: true, set: s.setPrice},
 		{name: "price_of", usage: "<model> <class> <usd>", repeat: true, set: s.setPriceOf},
 		{name: "payment", usage: "<method...>", set: list(&s.Payment)},
@@ -125,5 +125,17 @@ func (s *SellerConfig) setName(args []string) error {
 		s.Names = make(map[string]string)
 	}
 	s.Names[args[0]] = args[2]
+	return nil
+}
+
+func (s *SellerConfig) setModels(args []string) error {
+	if args[0] != "from" {
+		s.Models = args
+		return nil
+	}
+	if len(args) != 2 {
+		return errors.New("expected from <path>, such as from /v1/models")
+	}
+	s.ModelsFrom = args[1]
 	return nil
 }

@@ -129,3 +129,30 @@ func TestProviderSecret(t *testing.T) {
 		t.Errorf("status %d: %s", res.StatusCode, res.body)
 	}
 }
+
+// TestProviderList serves what a provider lists, at the price and by the name that the config has for it.
+func TestProviderList(t *testing.T) {
+	answer := completion(`{"prompt_tokens":20,"completion_tokens":50}`)
+	p := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if r.Method == http.MethodGet {
+			sayJSON(http.StatusOK, `{"object":"list","data":[{"id":"vendor/small"},{"id":"listed"}]}`)(w, r, body)
+			return
+		}
+		sayJSON(http.StatusOK, answer)(w, r, body)
+	})
+	s := newStage(t)
+	s.open("seller own " + p.URL + "/v1 {\n no_key\n models from /v1/models\n model small as vendor/small\n price small 1 2\n}\n")
+	eventually(t, "the list is read", func() bool {
+		return s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("listed", "")).StatusCode == http.StatusOK
+	})
+	res := s.ask(0, http.MethodGet, "/v1/models", "")
+	if !strings.Contains(res.body, `"listed"`) || !strings.Contains(res.body, `"small"`) || strings.Contains(res.body, "vendor/small") {
+		t.Errorf("the models are %s", res.body)
+	}
+	if res := s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("small", "")); res.StatusCode != http.StatusOK {
+		t.Errorf("status %d: %s", res.StatusCode, res.body)
+	}
+	if p.asked[0].Path != "/v1/models" || p.asked[0].Header.Get("Authorization") != "" {
+		t.Errorf("the list was asked for at %s with %v", p.asked[0].Path, p.asked[0].Header)
+	}
+}

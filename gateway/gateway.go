@@ -170,7 +170,7 @@ func (gw *Gateway) join(o Options) error {
 			}
 		}))
 	}
-	gw.joined = append(gw.joined, m.HoldResolver(gw.resume))
+	gw.joined = append(gw.joined, m.HoldResolver(gw.resume), gw.watchLists())
 	site := o.Settings.Prewarm
 	site.Catalogue = catalogue{gw}
 	if gw.registry != nil {

@@ -2,7 +2,10 @@ package routing
 
 import (
 	"net/url"
+	"slices"
 	"strings"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Door is where a provider has its model APIs, if not at <url>/v1.
@@ -53,4 +56,56 @@ func (s *Seller) Theirs(model string) string {
 		return name
 	}
 	return model
+}
+
+// Listed tells a table which models a pinned seller lists beside those that the config names, by the seller's ids. What the
+// config calls otherwise, or names, stays as it is. It says whether that changes anything.
+func (t *Table) Listed(sellerID string, theirs []string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.IndexFunc(t.o.Pinned, func(s *Seller) bool { return s.ID == sellerID })
+	if i < 0 {
+		return false
+	}
+	if t.byHand == nil {
+		t.byHand = make(map[string][]Model)
+	}
+	was := t.o.Pinned[i]
+	if _, there := t.byHand[sellerID]; !there {
+		t.byHand[sellerID] = was.Models
+	}
+	models, known := slices.Clone(t.byHand[sellerID]), make(map[string]bool)
+	for _, m := range models {
+		known[m.ID] = true
+	}
+	for _, name := range was.Names {
+		known[name] = true
+	}
+	for _, id := range theirs {
+		if m, err := NewModel(id, money.NoPrice); err == nil && !known[id] {
+			known[id] = true
+			models = append(models, m)
+		}
+	}
+	same := func(a, b Model) bool { return a.ID == b.ID }
+	if slices.EqualFunc(models, was.Models, same) {
+		return false
+	}
+	now := *was
+	now.Models = models
+	t.o.Pinned = slices.Clone(t.o.Pinned)
+	t.o.Pinned[i] = &now
+	t.update(t.index.Load().doc)
+	return true
+}
+
+// ListAddress is the URL of the seller's own list of models.
+func (s *Seller) ListAddress() string {
+	if strings.HasPrefix(s.ListPath, "/v1/") {
+		return s.Address(s.ListPath, "")
+	}
+	if s.Door.Query != "" {
+		return s.BaseURL + s.ListPath + "?" + s.Door.Query
+	}
+	return s.BaseURL + s.ListPath
 }

@@ -34,6 +34,8 @@ type Seller struct {
 	Account bool
 	// Door is where the model APIs are there; the zero Door is at BaseURL.
 	Door Door
+	// ListPath is the path of the seller's own list of models; empty: Models are all that it has.
+	ListPath string
 	// Names are what the seller calls models that have another id here; shared, not to be changed.
 	Names     map[string]string
 	Protocols ProtocolSet
@@ -75,6 +77,7 @@ type Pin struct {
 	Account   bool // see Seller; there are no methods then
 	Models    []Model
 
+	ListPath   string            // of its own list of models; empty: Models are all
 	PathPrefix string            // what stands where /v1 would; empty: /v1
 	Names      map[string]string // see Seller
 }
@@ -95,7 +98,7 @@ func NewPinned(p Pin) (*Seller, error) {
 	}
 	s := &Seller{
 		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true, Account: p.Account,
-		Door: Door{strings.TrimRight(p.PathPrefix, "/"), query}, Names: p.Names,
+		Door: Door{strings.TrimRight(p.PathPrefix, "/"), query}, Names: p.Names, ListPath: p.ListPath,
 		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models,
 	}
 	if len(p.Protocols) > 0 {

@@ -52,6 +52,8 @@ type Table struct {
 
 	mu   sync.Mutex // held while an index is built or candidates are gathered
 	turn int
+	// byHand are the models that the config names of the pinned sellers that list others as well, by the seller's id.
+	byHand map[string][]Model
 
 	touching sync.Mutex // protects all following fields
 	touched  map[string]bool
