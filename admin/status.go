@@ -29,6 +29,8 @@ type Status struct {
 	Unpriced []market.Unpriced `json:"unpriced,omitempty"`
 	// Selection is the policy that an operator has put over those of the configs; absent where none was.
 	Selection *market.Selection `json:"selection,omitempty"`
+	// Unlisted are models that a config names of a seller and that the seller's own list has not, as "model of seller".
+	Unlisted []string `json:"unlisted,omitempty"`
 	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
 	UnknownSellers []string `json:"unknownSellers,omitempty"`
 }
@@ -62,7 +64,7 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(), Payments: m.Desk.Payments(r.Context()),
-		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Selection(),
+		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Selection(), Unlisted: m.Unlisted(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session,

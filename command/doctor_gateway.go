@@ -41,6 +41,9 @@ func (d *diagnosis) gateway(status *admin.Status) {
 		d.losses(shown(id), status.Losses[id])
 	}
 	d.unpriced(status.Unpriced)
+	for _, model := range status.Unlisted {
+		d.note("The seller's own list has no model "+shown(model)+".", "Is it mistyped after price or model, or gone there?")
+	}
 	for _, id := range status.UnknownSellers {
 		d.wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", shown(id)),
 			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")

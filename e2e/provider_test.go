@@ -141,7 +141,7 @@ func TestProviderList(t *testing.T) {
 		sayJSON(http.StatusOK, answer)(w, r, body)
 	})
 	s := newStage(t)
-	s.open("seller own " + p.URL + "/v1 {\n no_key\n models from /v1/models\n model small as vendor/small\n price small 1 2\n}\n")
+	s.open("seller own " + p.URL + "/v1 {\n no_key\n models from /v1/models\n model small as vendor/small\n price gone 1 2\n price small 1 2\n}\n")
 	eventually(t, "the list is read", func() bool {
 		return s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("listed", "")).StatusCode == http.StatusOK
 	})
@@ -151,6 +151,14 @@ func TestProviderList(t *testing.T) {
 	}
 	if res := s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("small", "")); res.StatusCode != http.StatusOK {
 		t.Errorf("status %d: %s", res.StatusCode, res.body)
+	}
+	_, status := s.look("/tokenbuddy/status")
+	if !strings.Contains(string(status), `"unlisted":["gone of own"]`) {
+		t.Errorf("the status is %s", status)
+	}
+	out, _ := s.command("tokenbuddy", "doctor", "--address", s.admin).CombinedOutput()
+	if !strings.Contains(string(out), "has no model gone of own") {
+		t.Errorf("doctor prints %s", out)
 	}
 	if p.asked[0].Path != "/v1/models" || p.asked[0].Header.Get("Authorization") != "" {
 		t.Errorf("the list was asked for at %s with %v", p.asked[0].Path, p.asked[0].Header)

@@ -1,6 +1,8 @@
 package market
 
 import (
+	"slices"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -31,4 +33,15 @@ func (m *Market) Unpriced() []Unpriced {
 		})
 	}
 	return all
+}
+
+// Unlisted gives the models that a running config names of a seller and that the seller's own list has not, as "model of seller",
+// in order.
+func (m *Market) Unlisted() []string {
+	var all []string
+	for _, t := range *m.tables.Load() {
+		t.Unlisted(func(sellerID, model string) { all = append(all, model+" of "+sellerID) })
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -81,6 +81,15 @@ func (t *Table) Listed(sellerID string, theirs []string) bool {
 	for _, name := range was.Names {
 		known[name] = true
 	}
+	delete(t.unlisted, sellerID)
+	for _, m := range t.byHand[sellerID] {
+		if !slices.Contains(theirs, was.Theirs(m.ID)) {
+			if t.unlisted == nil {
+				t.unlisted = make(map[string][]string)
+			}
+			t.unlisted[sellerID] = append(t.unlisted[sellerID], m.ID)
+		}
+	}
 	for _, id := range theirs {
 		if m, err := NewModel(id, money.NoPrice); err == nil && !known[id] {
 			known[id] = true
@@ -108,4 +117,15 @@ func (s *Seller) ListAddress() string {
 		return s.BaseURL + s.ListPath + "?" + s.Door.Query
 	}
 	return s.BaseURL + s.ListPath
+}
+
+// Unlisted calls for the models that the config names of a seller and that the seller's own list has not.
+func (t *Table) Unlisted(visit func(sellerID, model string)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, models := range t.unlisted {
+		for _, model := range models {
+			visit(id, model)
+		}
+	}
 }

@@ -54,6 +54,8 @@ type Table struct {
 	turn int
 	// byHand are the models that the config names of the pinned sellers that list others as well, by the seller's id.
 	byHand map[string][]Model
+	// unlisted are those of them that the seller's own list has not.
+	unlisted map[string][]string
 
 	touching sync.Mutex // protects all following fields
 	touched  map[string]bool
