@@ -58,6 +58,8 @@ func init() {
 // Placeholder | Description
 // ------------|---------------
 // `{http.tokenbuddy.member}` | The member that the request is of
+// `{http.tokenbuddy.group}` | The group that the member is in, if any
+// `{http.tokenbuddy.project}` | The project that the client has named, if any
 // `{http.tokenbuddy.model}` | The id of the model that is served, after aliases
 // `{http.tokenbuddy.seller}` | The id of the seller whose answer it is, else of the one that was asked last
 // `{http.tokenbuddy.billed_micros}` | What the seller took, in millionths of a US dollar; 0 while that is not booked. It is there once the request has ended, if a seller was asked

@@ -42,10 +42,10 @@ func (p *reply) tell() {
 // fact is something that the access log and the placeholders say of a request; its value is empty where it is not known.
 type fact struct{ name, value string }
 
-func (p *reply) facts() [3]fact {
-	all := [...]fact{{"member", ""}, {"model", p.rq.served}, {"seller", p.seller}}
+func (p *reply) facts() [5]fact {
+	all := [...]fact{{"member", ""}, {"model", p.rq.served}, {"seller", p.seller}, {"group", ""}, {"project", p.rq.project}}
 	if p.rq.member != nil {
-		all[0].value = p.rq.member.Name
+		all[0].value, all[3].value = p.rq.member.Name, p.rq.group()
 	}
 	return all
 }
