@@ -14,7 +14,7 @@ import (
 func TestClockThatWasAhead(t *testing.T) {
 	for _, restart := range []string{"", "ahead", "back"} {
 		t.Run("restart "+restart, func(t *testing.T) {
-			c := &clock{moment("2026-03-01T12:00:00Z")}
+			c := &clock{now: moment("2026-03-01T12:00:00Z")}
 			o := ledger.Options{Dir: t.TempDir(), Now: c.read}
 			l := open(t, o)
 			reopen := func(when string) {
@@ -40,17 +40,17 @@ func TestClockThatWasAhead(t *testing.T) {
 			}
 			buy(t, l, "t1", "acme", money.USD)
 			spend(t, l, 400)
-			c.now = moment("2031-05-05T12:00:00Z")
+			c.set(moment("2031-05-05T12:00:00Z"))
 			reopen("ahead")
 			left(1_000)
 			spend(t, l, 1_000)
 			left(0)
-			c.now = moment("2026-03-01T13:00:00Z")
+			c.set(moment("2026-03-01T13:00:00Z"))
 			reopen("back")
 			left(600)
 			spend(t, l, 200)
 			left(400)
-			c.now = moment("2026-03-02T13:00:00Z")
+			c.set(moment("2026-03-02T13:00:00Z"))
 			left(900) // of the month
 			spend(t, l, 100)
 			left(800)
@@ -65,7 +65,7 @@ func TestClockThatWasAhead(t *testing.T) {
 					t.Errorf("on %s %d, want %d", r.Key, r.ExpenseMicros, want[r.Key])
 				}
 			}
-			c.now = moment("2031-05-05T12:30:00Z")
+			c.set(moment("2031-05-05T12:30:00Z"))
 			left(0)
 			spend(t, l, 7)
 			mustVerify(t, l)
@@ -75,7 +75,7 @@ func TestClockThatWasAhead(t *testing.T) {
 
 // TestSellerLimit bounds each seller by itself, whatever its origin, on a UTC day, over a restart.
 func TestSellerLimit(t *testing.T) {
-	c := &clock{moment("2026-03-01T12:00:00Z")}
+	c := &clock{now: moment("2026-03-01T12:00:00Z")}
 	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
 	l := open(t, o)
 	limits := ledger.Limits{Daily: -1, Session: -1, Seller: 10_000}
@@ -113,7 +113,7 @@ func TestSellerLimit(t *testing.T) {
 	if err := prepare("acme", origin, 2_000); err != nil {
 		t.Error(err)
 	}
-	c.now = c.now.Add(12 * time.Hour)
+	c.set(c.now.Add(12 * time.Hour))
 	if err := prepare("acme", origin, 10_000); err != nil {
 		t.Errorf("the day after: %v", err)
 	}

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,10 +11,23 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// clock is one that a test turns.
-type clock struct{ now time.Time }
+// clock is one that a test turns, while the ledger reads it.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time // written by the test's own goroutine alone, which may read it without the lock
+}
 
-func (c *clock) read() time.Time { return c.now }
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
 
 var forTen = ledger.Budget{Daily: 10_000, Weekly: -1, Monthly: -1}
 
@@ -45,7 +59,7 @@ func giveUp(t *testing.T, l *ledger.Ledger, token string) (b ledger.Booked, sent
 // have cost stays held for a minute, over a restart, too, or until a balance tells.
 func TestGivenUpStaysHeld(t *testing.T) {
 	for _, payer := range []string{"t1", ""} {
-		c := &clock{moment("2026-03-01T12:00:00Z")}
+		c := &clock{now: moment("2026-03-01T12:00:00Z")}
 		o := ledger.Options{Dir: t.TempDir(), Now: c.read}
 		l := open(t, o)
 		buy(t, l, "t1", "acme", money.USD)
@@ -66,9 +80,9 @@ func TestGivenUpStaysHeld(t *testing.T) {
 			}
 		}
 		try("at first", 10)
-		c.now = c.now.Add(59 * time.Second)
+		c.set(c.now.Add(59 * time.Second))
 		try("before the minute is over", 0)
-		c.now = c.now.Add(time.Second)
+		c.set(c.now.Add(time.Second))
 		try("after it", 10)
 		if payer == "" {
 			continue // no balance tells, and nobody remembers
@@ -93,7 +107,7 @@ func TestGivenUpStaysHeld(t *testing.T) {
 
 // TestDoubtOfACutAnswer: what was booked by estimate counts, and what it may have cost beside that is held.
 func TestDoubtOfACutAnswer(t *testing.T) {
-	c := &clock{moment("2026-03-01T12:00:00Z")}
+	c := &clock{now: moment("2026-03-01T12:00:00Z")}
 	l := open(t, ledger.Options{InMemory: true, Now: c.read})
 	in := inference(hold("", "mine", ""), 0)
 	in.Shape = billing.Shape{BodyBytes: 400, PromptWhole: true, MaxOutput: 100} // 268 and 1,000 are the bound
@@ -109,7 +123,7 @@ func TestDoubtOfACutAnswer(t *testing.T) {
 	if day, _, held := spending(t, l, "ann"); day != 300 || held != 968 {
 		t.Errorf("%d spent, %d held", day, held)
 	}
-	c.now = c.now.Add(time.Minute)
+	c.set(c.now.Add(time.Minute))
 	if day, _, held := spending(t, l, "ann"); day != 300 || held != 0 {
 		t.Errorf("a minute later %d spent, %d held", day, held)
 	}
@@ -117,7 +131,7 @@ func TestDoubtOfACutAnswer(t *testing.T) {
 
 // TestFailedAttemptsCount in the budget of whoever has asked, though nobody bears them, over a restart, too.
 func TestFailedAttemptsCount(t *testing.T) {
-	c := &clock{moment("2026-03-01T12:00:00Z")}
+	c := &clock{now: moment("2026-03-01T12:00:00Z")}
 	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
 	l := open(t, o)
 	buy(t, l, "t1", "acme", money.USD)

@@ -63,7 +63,7 @@ func responseKey(n int) (key ledger.ResponseKey) {
 
 // TestResponses: who made one is known over a restart, while its time is not over, and no longer than there is room.
 func TestResponses(t *testing.T) {
-	c := &clock{moment("2026-03-01T12:00:00Z")}
+	c := &clock{now: moment("2026-03-01T12:00:00Z")}
 	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
 	l := open(t, o)
 	made := ledger.Response{Member: 7, Seller: "acme", Origin: origin, Model: "m", Tokens: 1_234, Until: c.now.Add(time.Hour)}
@@ -87,15 +87,15 @@ func TestResponses(t *testing.T) {
 	after(map[int]ledger.Response{1: made})
 	later := made
 	later.Tokens, later.Until = 9, made.Until.Add(time.Hour)
-	c.now = made.Until.Add(-time.Second)
+	c.set(made.Until.Add(-time.Second))
 	l.PutResponse(responseKey(3), later)
 	after(map[int]ledger.Response{1: made, 3: later})
 	l.PutResponse(responseKey(1), later) // another time is up for it
 	l.PutResponse(responseKey(4), made)
-	c.now = made.Until.Add(time.Second)
+	c.set(made.Until.Add(time.Second))
 	l.PutResponse(responseKey(5), later)
 	l.PutResponse(responseKey(6), later) // sweeps
-	c.now = later.Until
+	c.set(later.Until)
 	newest := later
 	newest.Until = later.Until.Add(time.Hour)
 	l.PutResponse(responseKey(7), newest)
@@ -128,7 +128,7 @@ func TestLedgerOfThePreviousVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kept.Close()
-	c := &clock{moment("2026-03-02T13:00:30Z")}
+	c := &clock{now: moment("2026-03-02T13:00:30Z")}
 	o := ledger.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: testKey, Now: c.read}
 	if r, err := ledger.Restore(t.Context(), o, kept); err != nil || !r.OK {
 		t.Fatalf("%+v, %v", r, err)
