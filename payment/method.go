@@ -2,7 +2,8 @@
 // authors need, and has no more in it than that.
 //
 // A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
-// it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Ending, Named, Health. Package
+// it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Receipt, Ending, Named,
+// Health. Package
 // paymenttest holds a method to its promises.
 package payment
 
@@ -84,6 +85,14 @@ type Deadline interface {
 // of the purchase protocol can't be set, nor Authorization and Cookie.
 type Present interface {
 	Present(proof json.RawMessage) http.Header
+}
+
+// Receipt is a Method that finds what the rail calls the payment in the headers of the answer with which a seller has granted a
+// token: a transaction, a payment hash. It is asked where no Outcome has had a Reference, and does no I/O. The headers are a
+// stranger's, and what is returned is shown to the operator: give only what has the form of the rail's own name and fits the
+// intent, at most 256 bytes. Empty: there is none.
+type Receipt interface {
+	Receipt(q Quote, intent json.RawMessage, answer http.Header) (reference string)
 }
 
 // Ending is a Method that wants to hear of the end of each purchase that it has prepared, whatever the end. It is told once at

@@ -73,6 +73,7 @@ type call struct {
 	header    http.Header // beside the protocol's own
 	time      time.Duration
 	read      func(status int, body []byte, whole bool) error // says what an answer is, if it is none
+	answered  http.Header                                     // of the answer that once has given
 }
 
 // once asks once. The error is an unknownFate, a refusal, or that of ctx.
@@ -114,6 +115,7 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 	if err := c.read(answer.StatusCode, out, whole); err != nil {
 		return nil, err
 	}
+	c.answered = answer.Header
 	return out, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func (m *machine) complete(ctx context.Context) error {
 	if m.asked.IsZero() {
 		m.asked = time.Now()
 	}
-	out, err := m.show(ctx)
+	out, answered, err := m.show(ctx)
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}
@@ -47,6 +48,11 @@ func (m *machine) complete(ctx context.Context) error {
 	if m.mayTell(reference, token.Secret) {
 		m.p.PaymentReference = reference
 	}
+	if m.p.Reference == "" { // what the method has said of itself is worth more than what the seller sends
+		if receipt := m.guest.receipt(ctx, m.quote(), bytes.Clone(m.p.Intent), answered); m.mayTell(receipt, token.Secret) {
+			m.p.Reference = receipt
+		}
+	}
 	return m.advance(ctx, ledger.Granted)
 }
 
@@ -56,11 +62,13 @@ func (m *machine) mayTell(reference, secret string) bool {
 	if !headerText(reference) || strings.Contains(reference, secret) {
 		return false
 	}
-	tells := false
+	reference = hexDigits(reference)
+	tells := strings.Contains(reference, hexDigits(secret))
 	var look func(v any)
 	look = func(v any) {
 		switch v := v.(type) {
 		case string:
+			v = hexDigits(v)
 			tells = tells || len(v) >= secretLength && strings.Contains(reference, v) || len(reference) >= secretLength && strings.Contains(v, reference)
 		case []any:
 			for _, inner := range v {
@@ -79,11 +87,15 @@ func (m *machine) mayTell(reference, secret string) bool {
 	return !tells
 }
 
+// hexDigits gives a text as it is compared: a part of a signature is one in either case, with 0x before it or without.
+func hexDigits(s string) string { return strings.TrimPrefix(strings.ToLower(s), "0x") }
+
 // secretLength is how long a text of a proof has to be for it to be a secret.
 const secretLength = 16
 
-// show asks for the token a few times, with the same proof under the same key.
-func (m *machine) show(ctx context.Context) ([]byte, error) {
+// show asks for the token a few times, with the same proof under the same key. The headers are those of the answer, where there
+// is one.
+func (m *machine) show(ctx context.Context) ([]byte, http.Header, error) {
 	c := call{
 		Want: &m.want, path: wire.PurchaseCompletePath, key: m.p.ID, header: m.guest.present(ctx, bytes.Clone(m.p.Proof)),
 		time: m.guest.patience(ctx, m.quote(), bytes.Clone(m.p.Intent)), read: readCompleted,
@@ -91,9 +103,10 @@ func (m *machine) show(ctx context.Context) ([]byte, error) {
 	if m.guest.tellsFate() {
 		c.read = readCashed
 	}
-	return c.often(ctx, wire.CompletePurchase{
+	out, err := c.often(ctx, wire.CompletePurchase{
 		PurchaseID: m.p.ID, OrderID: m.p.OrderID, PaymentMethod: m.p.Method, Proof: m.p.Proof,
 	}, nil)
+	return out, c.answered, err
 }
 
 // ungranted decides what an answer without a token means, if there was one. Where the method knows what became of the money, its

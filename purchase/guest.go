@@ -164,6 +164,23 @@ func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header 
 	return h
 }
 
+// receiptTime is for a method to look at a receipt. A token is there already: it is not to wait long for a name.
+const receiptTime = time.Second
+
+// receipt is what the rail calls the payment, as far as the method finds it in a seller's answer.
+func (g *guest) receipt(ctx context.Context, q payment.Quote, intent json.RawMessage, answer http.Header) string {
+	reference, err := ask(ctx, g, "receipt", receiptTime, func(_ context.Context, m payment.Method) (string, error) {
+		if r, ok := m.(payment.Receipt); ok {
+			return r.Receipt(q, intent, answer.Clone()), nil
+		}
+		return "", nil
+	})
+	if err != nil || len(reference) > maxID || printable(reference, maxID) != reference {
+		return ""
+	}
+	return reference
+}
+
 // mostPerDay is what the method may pay on a day; 0: it has no limit of its own. What it does not say for a fault is the least
 // there is: nothing is paid beyond a limit that can't be asked for.
 func (g *guest) mostPerDay(ctx context.Context) money.Micros {

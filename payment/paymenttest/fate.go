@@ -2,11 +2,15 @@ package paymenttest
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
@@ -63,6 +67,26 @@ func (t *trial) fate() error {
 // reserved are headers that Present can't set.
 var reserved = []string{"Accept", "Accept-Encoding", "Authorization", "Content-Length", "Content-Type", "Cookie", "Host", "Idempotency-Key"}
 
+// receipts tries headers that a stranger may send: none of them is to come back as it is.
+func (t *trial) receipts(r payment.Receipt, proof json.RawMessage) error {
+	for _, odd := range []string{"", "x\x1b[2J", strings.Repeat("x", 300), string(proof), base64.StdEncoding.EncodeToString(proof)} {
+		h := make(http.Header)
+		for _, name := range []string{"Authorization", "Link", "Payment-Receipt", "Payment-Response", "Set-Cookie", "X-Payment-Response"} {
+			h.Set(name, odd)
+		}
+		for _, intent := range []json.RawMessage{t.intent, json.RawMessage(`{}`), nil} {
+			got := r.Receipt(t.quote, intent, h)
+			if len(got) > 256 || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				return errors.New("the Receipt is longer than 256 bytes, or has what can't be printed")
+			}
+			if got != "" && len(proof) > 2 && strings.Contains(got, string(proof)) {
+				return errors.New("the Receipt has the proof in it")
+			}
+		}
+	}
+	return nil
+}
+
 func (t *trial) manners() error {
 	if err := t.ready(); err != nil {
 		return err
@@ -89,6 +113,11 @@ func (t *trial) manners() error {
 		}
 		for _, odd := range []string{"null", "{}", "[]", `"x"`} {
 			_ = p.Present(json.RawMessage(odd))
+		}
+	}
+	if r, ok := t.method.(payment.Receipt); ok {
+		if err := t.receipts(r, o.Proof); err != nil {
+			return err
 		}
 	}
 	if e, ok := t.method.(payment.Ending); ok {

@@ -74,7 +74,7 @@ var promises = []struct {
 	{"Track finds a payment after a crash", (*trial).trackAfterCrash},
 	{"a Pay that is cut off is found again", (*trial).cutOff},
 	{"Fate tells what became of the money", (*trial).fate},
-	{"Patience and Present can be used", (*trial).manners},
+	{"Patience, Present and Receipt can be used", (*trial).manners},
 }
 
 // trial is one try of a promise.

@@ -185,6 +185,18 @@ func (m *cashing) Present(json.RawMessage) http.Header {
 	return http.Header{"Payment-Signature": {"x"}}
 }
 
+func (m *cashing) Receipt(_ payment.Quote, _ json.RawMessage, answer http.Header) string {
+	switch m.sin {
+	case "repeats the receipt":
+		return answer.Get("Payment-Response")
+	case "tells the proof":
+		if h := answer.Get("Payment-Response"); json.Valid([]byte(h)) {
+			return h
+		}
+	}
+	return "r-1"
+}
+
 func TestMock(t *testing.T) {
 	b := newBook()
 	if err := paymenttest.TestMethod(paymenttest.Rail{
@@ -263,7 +275,10 @@ func TestPromises(t *testing.T) {
 		"fate is a human": "Fate wants a human",
 		"no patience":     "Patience asks for 1h",
 		"presents a key":  "Present sets idempotency-key",
-		"pays in prepare": "after Prepare the rail has 1",
+
+		"repeats the receipt": "Receipt is longer than 256 bytes, or has what can't be printed",
+		"tells the proof":     "Receipt has the proof in it",
+		"pays in prepare":     "after Prepare the rail has 1",
 	} {
 		t.Run("cashed, "+sin, func(t *testing.T) {
 			err := paymenttest.TestMethod(rail(sin, true))

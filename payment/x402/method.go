@@ -261,6 +261,7 @@ var (
 	_ payment.Fate          = (*Method)(nil)
 	_ payment.Patience      = (*Method)(nil)
 	_ payment.Present       = (*Method)(nil)
+	_ payment.Receipt       = (*Method)(nil)
 	_ payment.Bounded       = (*Method)(nil)
 	_ payment.Payee         = (*Method)(nil)
 	_ payment.Deadline      = (*Method)(nil)

@@ -21,6 +21,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/facilitator"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -30,7 +31,8 @@ import (
 type reply struct {
 	status int // 0: no answer, until the buyer leaves; -1: the connection is lost
 	body   string
-	header string // PAYMENT-REQUIRED or PAYMENT-RESPONSE, as JSON
+	header string // PAYMENT-REQUIRED, as JSON
+	says   string // PAYMENT-RESPONSE, as JSON
 	moved  bool   // the proof is cashed
 }
 
@@ -84,8 +86,11 @@ func (s *stock) RoundTrip(r *http.Request) (*http.Response, error) {
 		rec := httptest.NewRecorder()
 		(&facilitator.Handler{Chain: s.chain}).ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/settle",
 			strings.NewReader(`{"x402Version":2,"paymentPayload":`+string(q.Proof)+`,"paymentRequirements":`+want+`}`)))
-		if a.status == 200 && !strings.Contains(rec.Body.String(), `"success":true`) {
+		switch success := strings.Contains(rec.Body.String(), `"success":true`); {
+		case a.status == 200 && !success:
 			a = reply{status: 402, body: "{}"} // as the stock seller does, which settles before it sends what it sells
+		case a.status == 200:
+			a.says = rec.Body.String() // the facilitator's words, as the stock seller sends them on
 		}
 	}
 	switch {
@@ -113,6 +118,9 @@ func response(a reply) *http.Response {
 	h := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 	if a.header != "" {
 		h.Set("Payment-Required", base64.StdEncoding.EncodeToString([]byte(a.header)))
+	}
+	if a.says != "" {
+		h.Set("Payment-Response", base64.StdEncoding.EncodeToString([]byte(a.says)))
 	}
 	return &http.Response{StatusCode: a.status, Header: h, Body: io.NopCloser(strings.NewReader(a.body))}
 }
@@ -218,6 +226,24 @@ func (m *market) books() (paid, rail money.Micros, states string) {
 	return -accounts["wallet:x402"], rail, fmt.Sprint(accounts)
 }
 
+// wantReferences wants each purchase whose money has moved to be known by its transaction, whoever has told of it.
+func (m *market) wantReferences() {
+	m.t.Helper()
+	transactions := make(map[eip3009.Hash]string)
+	for _, tr := range m.chain.Transfers() {
+		transactions[tr.Nonce] = tr.Transaction.String()
+	}
+	purchases, err := m.ledger.Purchases(m.t.Context(), ledger.PurchaseQuery{})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, p := range purchases {
+		if want := transactions[x402.Nonce(p.Origin, p.ID)]; p.Reference != want {
+			m.t.Errorf("a purchase that is %s has the reference %q, want %q", p.State, p.Reference, want)
+		}
+	}
+}
+
 func TestStockSeller(t *testing.T) {
 	data, err := os.ReadFile("../../../shared/payments/x402-seller-answers.json")
 	if os.IsNotExist(err) {
@@ -227,6 +253,7 @@ func TestStockSeller(t *testing.T) {
 		Status          int
 		Body            string
 		PaymentRequired json.RawMessage
+		PaymentResponse json.RawMessage
 	}
 	var cases []struct {
 		Case           string
@@ -247,7 +274,7 @@ func TestStockSeller(t *testing.T) {
 				if a == nil {
 					return reply{}
 				}
-				return reply{status: a.Status, body: a.Body, header: string(a.PaymentRequired)}
+				return reply{status: a.Status, body: a.Body, header: string(a.PaymentRequired), says: string(a.PaymentResponse)}
 			}
 			first, again := to(tc.Answer), to(tc.Answer)
 			first.moved = tc.MoneyMoved
@@ -288,6 +315,7 @@ func TestStockSeller(t *testing.T) {
 				if paid != rail || (rail > 0) != moved || rail > money.USD/2 {
 					t.Errorf("the ledger says %s was paid, the rail %s: %s", paid, rail, states)
 				}
+				m.wantReferences()
 				switch {
 				case granted && (!strings.Contains(states, "credit:acme") || strings.Contains(states, "disputed")),
 					moved && !granted && !strings.Contains(states, "disputed:acme"):
