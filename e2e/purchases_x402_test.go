@@ -175,7 +175,7 @@ func TestCheatedWithX402(t *testing.T) {
 		t.Fatalf("%d transfers", len(transfers))
 	}
 	transaction := transfers[0].Transaction.String()
-	if p.State != "completing" || p.Reference != transaction || time.Until(p.Until) <= 0 || !strings.Contains(p.Doubt, "refuses the proof") {
+	if p.State != "completing" || p.Reference != transaction || time.Until(p.Until) <= 0 || !strings.Contains(p.Doubt, "has cashed the proof") {
 		t.Errorf("%+v, transaction %s", p, transaction)
 	}
 	c.undoing("it can be cashed until", "cancel", p.PurchaseID)

@@ -157,7 +157,10 @@ func (m *machine) ungranted(ctx context.Context, why error) error {
 	if fault := new(GuestError); errors.As(err, &fault) {
 		return fault
 	}
-	if refused {
+	switch {
+	case refused && o.Kind == payment.OutcomeProven:
+		return errCashed
+	case refused:
 		return errCashing
 	}
 	return why

@@ -109,6 +109,9 @@ func TestFate(t *testing.T) {
 					if b.refusedLease(1, ErrInDoubt); b.journal.lastStep().State != ledger.Completing {
 						t.Errorf("states %q", b.journal.states())
 					}
+					if doubt := b.desk.Purchases()[0].Doubt; strings.Contains(doubt, "has cashed") != strings.Contains(name, "has cashed") {
+						t.Errorf("the operator is told %q", doubt)
+					}
 				}
 				time.Sleep(c.after)
 				if p := b.journal.lastStep(); p.State != c.state || p.Unpaid != c.unpaid {

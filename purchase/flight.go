@@ -133,7 +133,7 @@ func (f *flight) fly() {
 		case errors.Is(err, errApprove):
 			f.inDoubt(err)
 			wait = min(lastRetry, max(firstRetry, time.Until(f.machine.waitsUntil())))
-		case errors.Is(err, errCashing):
+		case errors.Is(err, errCashing), errors.Is(err, errCashed):
 			if refusedAt.IsZero() {
 				refusedAt = time.Now()
 			}

@@ -20,6 +20,7 @@ var (
 	errPending = errors.New("the payment is not through yet")
 	errHuman   = errors.New("the payment waits for a human")
 	errCashing = errors.New("the seller refuses the proof, and may still cash it")
+	errCashed  = errors.New("the seller has cashed the proof, and refuses the token")
 	errApprove = errors.New("waits for approval")
 	errJournal = errors.New("the ledger can't be written")
 )
@@ -55,8 +56,8 @@ func newMachine(d *Desk, p ledger.Purchase) *machine {
 	return m
 }
 
-// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, errApprove, errCashing, an
-// unknownFate, a GuestError, errJournal or that of ctx, and run may be called again.
+// run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, errApprove, errCashing,
+// errCashed, an unknownFate, a GuestError, errJournal or that of ctx, and run may be called again.
 func (m *machine) run(ctx context.Context) error {
 	for !m.p.State.Ended() {
 		if err := m.step(ctx); err != nil {
