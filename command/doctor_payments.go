@@ -36,6 +36,12 @@ func (d *diagnosis) payment(p *purchase.PaymentStanding, amount money.Micros) {
 			"Purchases that it has paid may stay in doubt meanwhile. See to its RPC, or program.")
 		return
 	}
+	if p.MissingMicros > 0 {
+		d.wrong(fmt.Sprintf("From the wallets of payment %s %s dollars more have left than the books know, as was first seen at %s.", shown(p.Method),
+			p.MissingMicros, p.MissingSince.UTC().Format("2006-01-02 15:04")),
+			"If an older backup was restored, that is what was bought after it was made: it is missing in the limits, too. If you have taken it out "+
+				"yourself, all is well. Else somebody has the key: take the rest out, and use another. The doctor tells of it for a week.")
+	}
 	switch b := p.BalanceMicros; {
 	case b == nil:
 	case *b <= 0:

@@ -20,6 +20,7 @@ const (
 	answersPrefix    = "l/" // + model: how long its answers are
 	responsePrefix   = "o/" // + key: who made a response
 	pausedPrefix     = "x/" // + seller: it gets no requests
+	walletPrefix     = "w/" // + payment method: what was put into its wallet
 
 	metaFormat   = "m/format"   // the format of the store
 	metaIdentity = "m/identity" // a random name, made with the ledger

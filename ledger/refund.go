@@ -73,6 +73,9 @@ func (b *batch) refund(id string, r Refund, note string) error {
 	case len(p.Refunds) >= maxRefunds:
 		return &RefundError{"the purchase was refunded a hundred times"}
 	}
+	if err := b.refundWallet(p.Method, r.AmountMicros); err != nil {
+		return err
+	}
 	r.At = b.now
 	p.Refunds = append(p.Refunds, r)
 	p.UpdatedAt = b.now

@@ -130,6 +130,7 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 		journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1),
 		changed: make(chan struct{}), sellers: make(map[string]*dealings), flights: make(map[string]*flight),
 	}
+	d.health.sights = make(map[string]sight)
 	d.methods = &methods{desk: d, names: make(map[string]*methodName), warned: make(map[string]time.Time)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
@@ -154,6 +155,7 @@ func (d *Desk) Start(ctx context.Context) {
 		s.mu.Unlock()
 	}
 	d.background(d.sweepOften)
+	d.background(d.watchWallets)
 }
 
 // Close ends what the desk does in the background, and waits for it, but for calls of payment methods that do not return. A

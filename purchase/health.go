@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
@@ -14,6 +15,10 @@ import (
 type PaymentStanding struct {
 	Method string `json:"method"`
 	payment.Standing
+	// MissingMicros is by how much more has left the wallets of the method than the books know, with the method's first wallet: what
+	// was bought after the backup that was restored, or what others have taken.
+	MissingMicros money.Micros `json:"missingMicros,omitempty"`
+	MissingSince  time.Time    `json:"missingSince,omitzero"` // when that was first seen
 }
 
 const (
@@ -29,6 +34,7 @@ type health struct {
 	at     time.Time
 	last   []PaymentStanding
 	asking bool // somebody is, in the background
+	sights map[string]sight
 }
 
 // Payments says how the wallets of the payment methods stand that configs have offered, as far as these can tell, sorted by
@@ -38,6 +44,7 @@ func (d *Desk) Payments(ctx context.Context) []PaymentStanding {
 	defer d.health.mu.Unlock()
 	if d.health.at.IsZero() || time.Since(d.health.at) >= healthFresh {
 		if now := d.askHealth(ctx); ctx.Err() == nil {
+			d.compareWallets(ctx, now)
 			d.health.last, d.health.at = now, time.Now()
 		}
 	}
@@ -81,7 +88,7 @@ func (d *Desk) askHealth(ctx context.Context) []PaymentStanding {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, s := range said[:min(len(said), maxStandings)] {
-				all = append(all, PaymentStanding{name, shownStanding(s)})
+				all = append(all, PaymentStanding{Method: name, Standing: shownStanding(s)})
 			}
 		})
 	}
