@@ -96,6 +96,11 @@ esac
 	if o, err := m.Fate(t.Context(), q, intent); err != nil || o.Kind != payment.OutcomeProven {
 		t.Errorf("%+v, %v", o, err)
 	}
+	// The same invoice for another purchase would bring a proof for which nothing was paid.
+	q.PurchaseID = "p-2"
+	if intent, err := m.Prepare(t.Context(), q); err == nil || !strings.Contains(err.Error(), "for something else") {
+		t.Errorf("an invoice that was paid before: %s, %v", intent, err)
+	}
 }
 
 // TestApprovalExample runs the worked example against a service that keeps one payment a purchase.
