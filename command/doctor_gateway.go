@@ -148,7 +148,11 @@ func (d *diagnosis) seller(s *purchase.SellerCredit) {
 	if s.Open.Link != "" {
 		todo += " " + s.Open.Link
 	}
-	what := fmt.Sprintf("Purchase %s of %s dollars at seller %s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.Doubt)
+	called := ""
+	if s.Open.Reference != "" {
+		called = " (" + whole(s.Open.Reference) + ")"
+	}
+	what := fmt.Sprintf("Purchase %s of %s dollars at seller %s%s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, called, s.Open.Doubt)
 	if waited := time.Since(s.Open.UpdatedAt); s.Open.State == string(ledger.NeedsHuman) && waited >= humanWaited {
 		what += fmt.Sprintf(", for %s", waited.Round(time.Minute))
 	}

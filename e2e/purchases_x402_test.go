@@ -178,6 +178,7 @@ func TestCheatedWithX402(t *testing.T) {
 	if p.State != "completing" || p.Reference != transaction || time.Until(p.Until) <= 0 || !strings.Contains(p.Doubt, "has cashed the proof") {
 		t.Errorf("%+v, transaction %s", p, transaction)
 	}
+	c.doctor(true, []string{"--address", c.admin}, "("+transaction+") is in doubt: the seller has cashed the proof")
 	c.undoing("it can be cashed until", "cancel", p.PurchaseID)
 	if out := c.doing("settle", p.PurchaseID, "--paid", "--note", "seen on the chain"); !strings.Contains(out, "disputed") || !strings.Contains(out, transaction) {
 		t.Errorf("settled:\n%s", out)
