@@ -37,7 +37,7 @@ func residentKB(pid int) (int, error) {
 func children(pid int) []int {
 	list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	var all []int
-	for _, field := range bytes.FieldsSeq(list) {
+	for field := range bytes.FieldsSeq(list) {
 		if child, err := strconv.Atoi(string(field)); err == nil {
 			all = append(all, child)
 		}
