@@ -36,6 +36,8 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: orderSeller},
 		"/tokenbuddy/registry":         {http.MethodPost: refresh},
 		"/tokenbuddy/purchases":        {http.MethodGet: purchaseList, http.MethodPost: orderPurchase},
+		"/tokenbuddy/requests":         {http.MethodGet: requestList},
+		requestsPath:                   {http.MethodGet: requestByID},
 		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
 		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
 		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},

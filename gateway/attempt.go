@@ -21,6 +21,7 @@ type attempt struct {
 	noPurchase bool   // a token that is there has to do
 	others     bool   // another candidate is fit and untried
 
+	begun  time.Time
 	state  *routing.State // of the seller
 	permit routing.Permit
 	lease  *purchase.Lease // nil: there was no token to be had

@@ -82,7 +82,11 @@ func (b books) failed(t *tally, status ledger.Status) ended {
 	settle := b.rq.gw.ledger.Settle
 	booking := settle(in)
 	b.releaseReplaced(t.holds)
-	b.rq.gw.background(func() { _, _ = b.await(settle, booking, in) })
+	b.rq.gw.background(func() {
+		if booked, err := b.await(settle, booking, in); err == nil {
+			b.rq.record.Book(booked.Entry)
+		}
+	})
 	return ended{status: status}
 }
 
@@ -132,6 +136,7 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 			return
 		}
 		b.rq.warn(in.Budget)
+		b.rq.record.Book(booked.Entry)
 		switch e := booked.Entry; {
 		case e == nil:
 			billed <- 0

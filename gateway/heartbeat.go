@@ -20,5 +20,9 @@ func (p *reply) beat() (stop func()) {
 		h.Set("X-Accel-Buffering", "no")
 		p.w.WriteHeader(http.StatusOK)
 	})
-	return func() { p.begun = heart.Stop() }
+	return func() {
+		if p.begun = heart.Stop(); p.begun {
+			p.status = http.StatusOK
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
 
@@ -24,10 +25,13 @@ type reply struct {
 	unpaid   bool                // no seller was asked for want of a purchase
 	budget   *ledger.Reservation // nil: none was asked for
 	billed   money.Micros        // what the seller took, once it is booked
+	tries    []recent.Attempt    // in order
+	status   int                 // that the client was sent; 0: none
+	refusal  *dialect.Refusal    // that it was told; nil: none
 }
 
 // name says which seller was asked, and how often any was.
-func (p *reply) name(t *tally) { p.seller, p.attempts = t.seller, t.attempts }
+func (p *reply) name(t *tally) { p.seller, p.attempts, p.tries = t.seller, t.attempts, t.remembered }
 
 // describe adds the gateway's own headers to whatever answer the client gets, and tells the handlers before this one of it.
 func (p *reply) describe() {
@@ -41,11 +45,13 @@ func (p *reply) describe() {
 
 // refuse answers in the shape of the API that was called.
 func (p *reply) refuse(refusal *dialect.Refusal) {
+	p.refusal = refusal
 	p.describe()
 	if p.begun {
 		p.end(refusal.Event(p.rq.endpoint))
 		return
 	}
+	p.status = refusal.Status
 	answer := func() { refusal.Write(p.w, p.rq.shape, p.rq.id) }
 	if p.rq.body != nil {
 		answer()
@@ -81,7 +87,8 @@ func (p *reply) writeHeader(n *answer) {
 	if p.final {
 		p.w.Header().Set("X-Should-Retry", "false")
 	}
-	p.w.WriteHeader(n.response.StatusCode)
+	p.status = n.response.StatusCode
+	p.w.WriteHeader(p.status)
 }
 
 // flush sends what is still on its way through the server.

@@ -11,6 +11,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -24,6 +25,7 @@ type request struct {
 	id       string
 	begun    time.Time
 	log      *zap.Logger
+	record   *recent.Request // what is remembered of it; filled in at its end, and booked in the background
 
 	// Let in.
 	gw      *Gateway

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -40,7 +41,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return nil
 	}
 	defer gw.leave()
-	rq.gw = gw
+	rq.gw, rq.record = gw, new(recent.Request)
 	rq.log.Debug("proxy.request.started", zap.String("requestId", rq.id), zap.String("path", r.URL.Path))
 	if relay.InVia(r.Header, gw.name) {
 		p.refuse(dialect.Loop()) // it was here before, and came back through an own account

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 )
 
 // tally is how much of a request's allowance its trade has used so far. It is the trade's alone to write.
@@ -14,6 +15,8 @@ type tally struct {
 	seller   string              // that was asked last; empty: none was
 	tries    []ledger.Try        // what the entry tells of the attempts, those included that came to no seller
 	holds    []hold              // of all attempts
+
+	remembered []recent.Attempt // what is kept of the attempts for whoever looks in
 }
 
 // hold is one that the ledger was asked for; zero: it was not.

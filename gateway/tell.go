@@ -21,6 +21,7 @@ func (p *reply) tell() {
 			TimeToFirstByte: p.ended.firstByte, Duration: time.Since(rq.begun),
 		})
 	}
+	p.remember()
 	p.setPlaceholders()
 	if p.attempts > 0 {
 		rq.replacer().Set("http.tokenbuddy.billed_micros", int64(p.billed))

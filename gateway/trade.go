@@ -101,6 +101,7 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	t.waited = 0
 	t.tried = append(t.tried, a)
+	a.begun = time.Now()
 	a.run(t.there.refused, t.there.again)
 	t.there.again = nil
 	if a.call != nil {
@@ -111,7 +112,9 @@ func (t *trade) try() (c choice, done bool) {
 	if t.there.refused == nil {
 		t.there.refusedFor = ""
 	}
-	t.tally.tries = append(t.tally.tries, a.report(decision, t.there.refusedFor, t.nextSeller(decision)))
+	try := a.report(decision, t.there.refusedFor, t.nextSeller(decision))
+	t.tally.tries = append(t.tally.tries, try)
+	t.tally.remembered = append(t.tally.remembered, a.remembered(len(t.tried), try))
 	if decision.LeaveOut {
 		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
 	}

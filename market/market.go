@@ -20,6 +20,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -53,6 +54,8 @@ type Market struct {
 	Responses     *routing.Responses
 	// Rates counts how often members ask.
 	Rates member.Rates
+	// Recent remembers the last requests.
+	Recent *recent.Memory
 	// Exclusions are the sellers that do not have a model that the registry says they have.
 	Exclusions *routing.Exclusions
 
@@ -127,6 +130,7 @@ func open(dir string, o Options) (*Market, error) {
 	if m.Responses, err = routing.NewResponses(routing.MaxResponses, responseStore{l}, time.Now()); err != nil {
 		log.Error("responses.unread", zap.Error(err)) // conversations that build on them have to begin anew
 	}
+	m.Recent = recent.New()
 	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
 	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})

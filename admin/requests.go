@@ -1,0 +1,81 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
+)
+
+// Told is one request, as GET /tokenbuddy/requests/<id> gives it: what is remembered of it, and what the journal says.
+type Told struct {
+	recent.Row
+	// Entries are those of the journal that are about it, corrections of its estimate included.
+	Entries []*ledger.Entry `json:"entries"`
+}
+
+// defaultRequests is how many requests are listed where nobody says how many.
+const defaultRequests = 100
+
+// requestList answers with the last requests that the query chooses, the last to end first: ?member=, ?model=, ?seller=, ?outcome=,
+// ?limit=. With ?id= it is one alone, as with /tokenbuddy/requests/<id>.
+func requestList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	values := r.URL.Query()
+	if id := values.Get("id"); id != "" {
+		return oneRequest(m, w, r, id)
+	}
+	q := recent.Query{
+		Member: values.Get("member"), Model: values.Get("model"), Seller: values.Get("seller"), Outcome: values.Get("outcome"),
+		Limit: defaultRequests,
+	}
+	if s := values.Get("limit"); s != "" {
+		var err error
+		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 {
+			return bad("limit is a whole number above zero")
+		}
+	}
+	return answer(w, http.StatusOK, m.Recent.Find(q))
+}
+
+// requestByID is requestList for the id in the path.
+func requestByID(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	return oneRequest(m, w, r, strings.TrimPrefix(r.URL.Path, requestsPath))
+}
+
+const requestsPath = "/tokenbuddy/requests/"
+
+// oneRequest answers with the last request of an id. One that is not remembered any more is looked for in the journal, which has
+// those that a seller was asked for.
+func oneRequest(m *market.Market, w http.ResponseWriter, r *http.Request, id string) error {
+	var found Told
+	var from, to time.Time
+	rows := m.Recent.Find(recent.Query{ID: id, Limit: 1})
+	if len(rows) > 0 {
+		found.Row = rows[0]
+		from = found.Time.Add(-time.Minute) // clocks are set
+	}
+	var err error
+	if len(rows) == 0 || len(rows[0].Attempts) > 0 {
+		if found.Entries, err = m.Ledger.EntriesOf(r.Context(), id, from, to); err != nil {
+			return err
+		}
+	}
+	if len(rows) == 0 && len(found.Entries) == 0 {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf(
+			"no request %q is remembered, and none is in the books: is it the X-Request-Id of its answer?", id)}
+	}
+	if len(rows) == 0 {
+		found.Row = recent.FromBooks(found.Entries)
+	}
+	if found.Entries == nil {
+		found.Entries = []*ledger.Entry{}
+	}
+	return answer(w, http.StatusOK, found)
+}
