@@ -6,25 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/doctor"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
-
-// finding is something that the doctor has found.
-type finding struct {
-	Wrong bool   `json:"wrong"` // somebody has to do something; else it is only good to know
-	What  string `json:"what"`
-	Todo  string `json:"todo"`
-}
-
-// diagnosis is what the doctor says of a gateway, or of its ledger.
-type diagnosis struct {
-	OK       bool      `json:"ok"`
-	Findings []finding `json:"findings"`
-}
 
 var errUnwell = errors.New("something is wrong")
 
@@ -49,7 +38,7 @@ read the whole ledger, unless told to with --verify.`,
 			if asJSON {
 				err = printJSON(cmd, d)
 			} else {
-				d.print(cmd.OutOrStdout())
+				printDiagnosis(cmd.OutOrStdout(), d)
 			}
 			if err == nil && !d.OK {
 				return errUnwell
@@ -63,7 +52,7 @@ read the whole ledger, unless told to with --verify.`,
 	return cmd
 }
 
-func (d *diagnosis) print(w io.Writer) {
+func printDiagnosis(w io.Writer, d *doctor.Diagnosis) {
 	for _, f := range d.Findings {
 		word := "note  "
 		if f.Wrong {
@@ -77,9 +66,9 @@ func (d *diagnosis) print(w io.Writer) {
 }
 
 // diagnose looks at the gateway that runs, or at the ledger of one that does not.
-func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Progress) *diagnosis {
-	d := &diagnosis{OK: true, Findings: []finding{}}
-	b := d.look(ctx, from)
+func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Progress) *doctor.Diagnosis {
+	d := doctor.New()
+	b := examine(ctx, d, from)
 	if b == nil {
 		return d
 	}
@@ -89,26 +78,26 @@ func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Pr
 	}
 	switch r, err := b.VerifyWithProgress(ctx, progress); {
 	case err != nil:
-		d.wrong("The ledger can't be verified: "+err.Error(), "See to its disk.")
+		d.Wrong("The ledger can't be verified: "+err.Error(), "See to its disk.")
 	case !r.OK:
-		d.wrong("The ledger does not hold: "+r.Problem, "Keep a copy of its whole directory as it is, compare with a backup, and restore that if need be.")
+		d.Wrong("The ledger does not hold: "+r.Problem, "Keep a copy of its whole directory as it is, compare with a backup, and restore that if need be.")
 	}
 	return d
 }
 
-// look says what there is to say without reading the whole ledger, and gives the books: nil where they can't be had.
-func (d *diagnosis) look(ctx context.Context, from *source) books {
+// examine says what there is to say without reading the whole ledger, and gives the books: nil where they can't be had.
+func examine(ctx context.Context, d *doctor.Diagnosis, from *source) books {
 	if from.dir != "" {
 		l, err := from.closed()
 		if errors.Is(err, ledger.ErrNoRoom) {
-			d.wrong(err.Error(), makeRoom)
+			d.Wrong(err.Error(), doctor.MakeRoom)
 			return nil
 		}
 		if err != nil {
-			d.wrong(err.Error(), "Nothing else can be said before the ledger opens.")
+			d.Wrong(err.Error(), "Nothing else can be said before the ledger opens.")
 			return nil
 		}
-		d.closed(ctx, l, from)
+		examineClosed(ctx, d, l, from)
 		return l
 	}
 	g, err := from.running()
@@ -117,19 +106,10 @@ func (d *diagnosis) look(ctx context.Context, from *source) books {
 		_, err = g.get(ctx, http.MethodGet, "status", nil, &status)
 	}
 	if err != nil {
-		d.wrong(err.Error(), "Nothing else can be said before the gateway answers.")
+		d.Wrong(err.Error(), "Nothing else can be said before the gateway answers.")
 		return nil
 	}
-	d.gateway(&status)
-	d.disputed(ctx, g.purchases)
+	d.Gateway(&status, time.Now())
+	disputed(ctx, d, g.purchases)
 	return g
-}
-
-func (d *diagnosis) wrong(what, todo string) {
-	d.OK = false
-	d.Findings = append(d.Findings, finding{true, what, todo})
-}
-
-func (d *diagnosis) note(what, todo string) {
-	d.Findings = append(d.Findings, finding{false, what, todo})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
 const purchaseTime = "2006-01-02 15:04:05"
@@ -30,7 +31,7 @@ func printPurchases(w io.Writer, rows []admin.Purchase) {
 		if p.RefundedMicros > 0 {
 			state += ", refunded " + p.RefundedMicros.String()
 		}
-		t.add(shown(p.PurchaseID), p.CreatedAt.UTC().Format(purchaseTime), shown(p.SellerID), shown(p.Method), p.AmountMicros.Fixed(), state,
+		t.add(plain.Name(p.PurchaseID), p.CreatedAt.UTC().Format(purchaseTime), plain.Name(p.SellerID), plain.Name(p.Method), p.AmountMicros.Fixed(), state,
 			waitsFor(&p), until, reference(&p))
 	}
 	t.print(w)
@@ -40,38 +41,22 @@ func printPurchases(w io.Writer, rows []admin.Purchase) {
 func waitsFor(p *admin.Purchase) string {
 	switch {
 	case p.Doubt != "":
-		return shown(p.Doubt)
+		return plain.Name(p.Doubt)
 	case p.Awaits:
 		return "approval"
 	case p.State == string(ledger.NeedsHuman):
 		return "a human"
 	case p.Failure != "":
-		return shown(p.Failure)
+		return plain.Name(p.Failure)
 	}
 	return ""
 }
 
 func reference(p *admin.Purchase) string {
 	if r := cmp.Or(p.Reference, p.PaymentReference); r != "" {
-		return whole(r)
+		return plain.Whole(r)
 	}
 	return ""
-}
-
-// whole is shown for what is copied: nothing is cut off.
-func whole(s string) string {
-	if len([]rune(s)) <= longestName {
-		return shown(s)
-	}
-	var parts strings.Builder
-	for _, r := range s {
-		if r > ' ' && r <= '~' {
-			parts.WriteRune(r)
-		} else {
-			parts.WriteByte('?')
-		}
-	}
-	return parts.String()
 }
 
 func printPurchase(w io.Writer, p *admin.Purchase) {
@@ -90,27 +75,27 @@ func printPurchase(w io.Writer, p *admin.Purchase) {
 		if s == "" {
 			return ""
 		}
-		return whole(s)
+		return plain.Whole(s)
 	}
-	line("purchase", whole(p.PurchaseID))
-	line("seller", shown(p.SellerID)+" at "+shown(p.Origin))
+	line("purchase", plain.Whole(p.PurchaseID))
+	line("seller", plain.Name(p.SellerID)+" at "+plain.Name(p.Origin))
 	line("model", text(p.Model))
 	line("method", text(p.Method))
 	line("amount", p.AmountMicros.Fixed()+" US dollars")
 	line("state", p.State)
 	line("begun", at(p.CreatedAt))
 	line("in this state since", at(p.UpdatedAt))
-	line("waits for", words(p.Doubt))
+	line("waits for", plain.Words(p.Doubt))
 	line("until", at(p.Until))
-	line("to do", words(p.Hint))
+	line("to do", plain.Words(p.Hint))
 	line("link", text(p.Link))
-	line("why", words(p.Failure))
+	line("why", plain.Words(p.Failure))
 	line("paid to", text(p.Payee))
 	line("reference", text(p.Reference))
 	line("seller's order", text(p.OrderID))
 	line("seller's reference", text(p.PaymentReference))
 	for _, r := range p.Refunds {
-		line("refunded", r.AmountMicros.Fixed()+" on "+at(r.At)+", "+whole(r.Reference))
+		line("refunded", r.AmountMicros.Fixed()+" on "+at(r.At)+", "+plain.Whole(r.Reference))
 	}
 	if len(p.Entries) == 0 {
 		return
@@ -120,19 +105,9 @@ func printPurchase(w io.Writer, p *admin.Purchase) {
 		var moved []string
 		for _, post := range e.Postings {
 			if post.AmountMicros > 0 {
-				moved = append(moved, post.AmountMicros.Fixed()+" to "+shown(post.Account))
+				moved = append(moved, post.AmountMicros.Fixed()+" to "+plain.Name(post.Account))
 			}
 		}
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s UTC  %-12s %s  %s", e.Time.UTC().Format(purchaseTime), e.State, strings.Join(moved, ", "), words(e.Note)), " "))
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s UTC  %-12s %s  %s", e.Time.UTC().Format(purchaseTime), e.State, strings.Join(moved, ", "), plain.Words(e.Note)), " "))
 	}
-}
-
-// words is a text of ours, on one line.
-func words(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
 }

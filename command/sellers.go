@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/doctor"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -121,7 +123,7 @@ func refreshCommand() *cobra.Command {
 				return printJSON(cmd, registries)
 			}
 			for _, r := range registries {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: version %s, %d sellers, %d entries left out\n", shown(r.URL), shown(r.Version), r.Sellers, r.LeftOut)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: version %s, %d sellers, %d entries left out\n", plain.Name(r.URL), plain.Name(r.Version), r.Sellers, r.LeftOut)
 			}
 			return g.sellers(ctx, cmd, http.MethodGet, nil, false)
 		}),
@@ -148,7 +150,7 @@ func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string
 		return err
 	}
 	if over.Selection != nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "The selection %s is put over the Caddyfile's.\n", selectionWords(over.Selection))
+		fmt.Fprintf(cmd.OutOrStdout(), "The selection %s is put over the Caddyfile's.\n", doctor.SelectionWords(over.Selection))
 	}
 	return nil
 }
@@ -167,7 +169,7 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 		if s.LatencyMs > 0 {
 			latency = strconv.FormatInt(s.LatencyMs, 10) + " ms"
 		}
-		t.add(shown(s.SellerID), shown(s.URL), string(s.Circuit), strconv.Itoa(s.HealthScore), latency, strconv.FormatInt(s.InFlight, 10),
+		t.add(plain.Name(s.SellerID), plain.Name(s.URL), string(s.Circuit), strconv.Itoa(s.HealthScore), latency, strconv.FormatInt(s.InFlight, 10),
 			s.LeftMicros.Fixed(), s.WastedMicros.Fixed(), remark(&s, now))
 		left += s.LeftMicros
 		wasted += s.WastedMicros
@@ -202,16 +204,4 @@ func remark(s *admin.Seller, now time.Time) string {
 		remarks = append(remarks, fmt.Sprintf("%d failures in a row", s.ConsecutiveFailures))
 	}
 	return strings.Join(remarks, "; ")
-}
-
-// selectionWords gives a selection as a Caddyfile has it.
-func selectionWords(s *market.Selection) string {
-	words := []string{shown(s.Policy)}
-	if s.Seller != "" {
-		words = append(words, shown(s.Seller))
-	}
-	for _, arg := range s.Args {
-		words = append(words, shown(arg))
-	}
-	return strings.Join(words, " ")
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
 // sellerBooks is what a ledger knows of a seller. How the seller does is known to a gateway that runs alone.
@@ -101,7 +102,7 @@ func printSellerBooks(w io.Writer, rows []sellerBooks) {
 	}
 	var total sellerBooks
 	for _, s := range rows {
-		row(shown(s.SellerID), &s)
+		row(plain.Name(s.SellerID), &s)
 		total.Requests += s.Requests
 		total.PromptTokens += s.PromptTokens
 		total.CacheReadTokens += s.CacheReadTokens

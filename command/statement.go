@@ -14,6 +14,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
 // period is what the flags --from and --to say.
@@ -161,7 +162,7 @@ func rowsTable(s *ledger.Statement) *table {
 		total.PaidMicros += r.PaidMicros
 		totalPending += pending[r.Key]
 		totalLeft += left[r.Key]
-		name := shown(r.Key)
+		name := plain.Name(r.Key)
 		if r.Key == "" {
 			name = "(no " + s.By + ")"
 		}
@@ -274,7 +275,7 @@ func accountsTable(s *ledger.Statement) *table {
 	t.add("account", "before", "in the period", "at the end")
 	t.add(rule...)
 	for _, a := range s.Accounts {
-		t.add(shown(a.Account), a.OpeningMicros.Fixed(), a.MovedMicros.Fixed(), a.ClosingMicros.Fixed())
+		t.add(plain.Name(a.Account), a.OpeningMicros.Fixed(), a.MovedMicros.Fixed(), a.ClosingMicros.Fixed())
 	}
 	return t
 }

@@ -3,9 +3,7 @@ package command
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -52,21 +50,4 @@ func (t *table) print(w io.Writer) {
 		}
 		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 	}
-}
-
-// longestName is how much of a name a table shows.
-const longestName = 60
-
-// shown is a name as a terminal may show it: names come from strangers, and a terminal obeys what it can't print.
-func shown(name string) string {
-	if name == "" {
-		return "-"
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		name = strconv.Quote(name)
-	}
-	if runes := []rune(name); len(runes) > longestName {
-		return string(runes[:longestName-1]) + "…"
-	}
-	return name
 }

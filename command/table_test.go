@@ -29,18 +29,6 @@ ada            1
 	}
 }
 
-// TestShown: a terminal obeys what it can't print.
-func TestShown(t *testing.T) {
-	for name, want := range map[string]string{
-		"ada": "ada", "": "-", "a b": "a b", "\x1b[2J\x1b]0;owned\a": `"\x1b[2J\x1b]0;owned\a"`, "\u202edca": `"\u202edca"`, "two\nlines": `"two\nlines"`,
-		strings.Repeat("ä", 100): strings.Repeat("ä", 59) + "…",
-	} {
-		if got := shown(name); got != want {
-			t.Errorf("%q is shown as %s, want %s", name, got, want)
-		}
-	}
-}
-
 // TestBar shows nothing of what is quick, then now and then how far it is, and goes away.
 func TestBar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
 // errNotWhole ends a command whose answer is that the ledger does not hold, which it has printed.
@@ -47,7 +49,7 @@ first is printed.`,
 			default:
 				fmt.Fprintf(out, "The ledger does NOT hold.\nproblem   %s\n", r.Problem)
 				if r.Sequence > 0 {
-					fmt.Fprintf(out, "entry     %d, %s\n", r.Sequence, shown(r.Entry))
+					fmt.Fprintf(out, "entry     %d, %s\n", r.Sequence, plain.Name(r.Entry))
 				}
 				fmt.Fprint(out, "to do     Keep a copy of the whole directory as it is. Entries before the one that is named hold. "+
 					"Compare with a backup, and restore it if need be: see the section Backup of docs/operations.md.\n")

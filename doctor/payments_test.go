@@ -1,4 +1,4 @@
-package command
+package doctor
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 // Money that has left a wallet without the books is wrong, and nothing is said of a wallet that is as they say.
 func TestDoctorOfMissingMoney(t *testing.T) {
 	s := purchase.PaymentStanding{Method: "x402", Standing: payment.Standing{Network: "eip155:8453", BalanceMicros: new(10 * money.USD)}}
-	d := new(diagnosis)
+	d := New()
 	if d.payment(&s, 5*money.USD); len(d.Findings) > 0 {
 		t.Errorf("%+v", d.Findings)
 	}

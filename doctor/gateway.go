@@ -1,4 +1,4 @@
-package command
+package doctor
 
 import (
 	"fmt"
@@ -11,12 +11,13 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// gateway says what the status of a gateway tells.
-func (d *diagnosis) gateway(status *admin.Status) {
+// Gateway says what the status of a gateway tells.
+func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 	d.ledger(&status.Ledger)
 	registries := status.Registries
 	if len(registries) == 0 && status.Registry != nil {
@@ -26,11 +27,11 @@ func (d *diagnosis) gateway(status *admin.Status) {
 		d.registry(&r)
 	}
 	if s := status.Selection; s != nil {
-		d.note(fmt.Sprintf("The selection %s is put over the Caddyfile's, also after a restart.", selectionWords(s)),
+		d.Note(fmt.Sprintf("The selection %s is put over the Caddyfile's, also after a restart.", SelectionWords(s)),
 			"To give the Caddyfile's back: DELETE /tokenbuddy/selection on the admin endpoint.")
 	}
 	d.paused(status.Pool.Entries)
-	d.circuits(status.Pool.Entries, time.Now())
+	d.circuits(status.Pool.Entries, now)
 	for _, s := range status.Credit.Sellers {
 		d.seller(&s)
 	}
@@ -38,66 +39,66 @@ func (d *diagnosis) gateway(status *admin.Status) {
 		d.payment(&p, status.Credit.AmountMicros)
 	}
 	for _, id := range slices.Sorted(maps.Keys(status.Losses)) {
-		d.losses(shown(id), status.Losses[id])
+		d.Losses(plain.Name(id), status.Losses[id])
 	}
 	d.unpriced(status.Unpriced)
 	for _, model := range status.Unlisted {
-		d.note("The seller's own list has no model "+shown(model)+".", "Is it mistyped after price or model, or gone there?")
+		d.Note("The seller's own list has no model "+plain.Name(model)+".", "Is it mistyped after price or model, or gone there?")
 	}
 	for _, id := range status.UnknownSellers {
-		d.wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", shown(id)),
+		d.Wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", plain.Name(id)),
 			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")
 	}
 	d.limit("daily_limit", status.Credit.DayMicros, status.Credit.DailyLimit, "at midnight UTC")
 	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, "when the process starts again")
 }
 
-func (d *diagnosis) ledger(s *admin.LedgerStatus) {
+func (d *Diagnosis) ledger(s *admin.LedgerStatus) {
 	if !s.OK {
-		d.wrong(fmt.Sprintf("The ledger %s takes no entries: %s", s.Dir, s.Error),
+		d.Wrong(fmt.Sprintf("The ledger %s takes no entries: %s", s.Dir, s.Error),
 			"No request is served before that is mended. See to its disk; after a failed commit, restart the gateway.")
 	} else {
-		d.disk(s.Dir, s.FreeBytes, s.SizeBytes)
+		d.Disk(s.Dir, s.FreeBytes, s.SizeBytes)
 	}
 	if s.AnchorError != "" {
-		d.wrong("The anchor file of the ledger can't be written: "+s.AnchorError,
+		d.Wrong("The anchor file of the ledger can't be written: "+s.AnchorError,
 			"Make its directory writable for the user that Caddy runs as. Without it nobody can tell when the ledger has lost its end.")
 	}
 	if s.AnchorMissing {
-		d.note("There was a ledger when the gateway started, and no anchor file of it, so nobody could tell whether it was whole.",
+		d.Note("There was a ledger when the gateway started, and no anchor file of it, so nobody could tell whether it was whole.",
 			"It has one now. If the directory was not moved here on purpose, find out who has removed the file.")
 	}
 }
 
-func (d *diagnosis) registry(r *routing.RegistryStatus) {
+func (d *Diagnosis) registry(r *routing.RegistryStatus) {
 	age := "never since the start"
 	if r.AgeSeconds != nil {
 		age = (time.Duration(*r.AgeSeconds) * time.Second).String() + " ago"
 	}
 	switch {
 	case r.Sellers == 0:
-		d.wrong(fmt.Sprintf("The registry %s has given no sellers, and was read %s. %s", r.URL, age, r.LastError),
+		d.Wrong(fmt.Sprintf("The registry %s has given no sellers, and was read %s. %s", r.URL, age, r.LastError),
 			"Check the address in the Caddyfile, and that it can be reached from here.")
 	case r.Stale:
-		d.wrong(fmt.Sprintf("The registry %s can't be read, the last time it could was %s: %s", r.URL, age, r.LastError),
+		d.Wrong(fmt.Sprintf("The registry %s can't be read, the last time it could was %s: %s", r.URL, age, r.LastError),
 			"The last good document is used meanwhile. Check that the registry can be reached from here.")
 	case r.LeftOut > 0:
-		d.note(fmt.Sprintf("The registry %s has %d entries that can't be used.", r.URL, r.LeftOut),
+		d.Note(fmt.Sprintf("The registry %s has %d entries that can't be used.", r.URL, r.LeftOut),
 			"The log has a line registry.seller.left_out for each, with the reason.")
 	}
 }
 
 // paused names the sellers that an operator has paused.
-func (d *diagnosis) paused(entries []routing.PoolEntry) {
+func (d *Diagnosis) paused(entries []routing.PoolEntry) {
 	for _, e := range entries {
 		if e.Paused {
-			d.note(fmt.Sprintf("Seller %s (%s) is paused and gets no requests.", shown(e.SellerID), shown(e.URL)),
-				"To send it requests again: caddy tokenbuddy sellers resume "+shown(e.SellerID))
+			d.Note(fmt.Sprintf("Seller %s (%s) is paused and gets no requests.", plain.Name(e.SellerID), plain.Name(e.URL)),
+				"To send it requests again: caddy tokenbuddy sellers resume "+plain.Name(e.SellerID))
 		}
 	}
 }
 
-func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
+func (d *Diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 	open, met := 0, 0
 	for _, e := range entries {
 		if e.LastSuccessAt != nil || e.LastFailAt != nil {
@@ -111,34 +112,34 @@ func (d *diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 		if e.DueAt != nil && e.DueAt.After(now) {
 			due = "in " + e.DueAt.Sub(now).Round(time.Second).String()
 		}
-		d.note(fmt.Sprintf("Seller %s (%s) gets no requests: it failed %d times in a row.", shown(e.SellerID), shown(e.URL), e.ConsecutiveFailures),
+		d.Note(fmt.Sprintf("Seller %s (%s) gets no requests: it failed %d times in a row.", plain.Name(e.SellerID), plain.Name(e.URL), e.ConsecutiveFailures),
 			"It is tried again by itself, "+due+".")
 	}
 	if open > 0 && open == met {
-		d.wrong("No seller that was dealt with is well.", "Check this machine's own network first, then the log for what the sellers answer.")
+		d.Wrong("No seller that was dealt with is well.", "Check this machine's own network first, then the log for what the sellers answer.")
 	}
 }
 
-func (d *diagnosis) seller(s *purchase.SellerCredit) {
-	id := shown(s.SellerID)
+func (d *Diagnosis) seller(s *purchase.SellerCredit) {
+	id := plain.Name(s.SellerID)
 	switch {
 	case s.NoMoreMoney && s.LostMicros == 0:
-		d.wrong(fmt.Sprintf("Seller %s gets no more money: it was paid for a token that it has not granted.", id),
+		d.Wrong(fmt.Sprintf("Seller %s gets no more money: it was paid for a token that it has not granted.", id),
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	case s.NoMoreMoney:
-		d.wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served next to nothing, and %s dollars of them are lost.", id, s.LostMicros),
+		d.Wrong(fmt.Sprintf("Seller %s gets no more money: its last two tokens served next to nothing, and %s dollars of them are lost.", id, s.LostMicros),
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	}
 	if s.PayeeChanged {
-		d.wrong(fmt.Sprintf("Seller %s wants somebody else paid than before: nothing is bought there.", id),
+		d.Wrong(fmt.Sprintf("Seller %s wants somebody else paid than before: nothing is bought there.", id),
 			"Ask the seller, by another way than its own pages. If it is right, name the new payee in the payment subdirective.")
 	}
-	d.unconfirmed(id, s.UnconfirmedMicros)
+	d.Unconfirmed(id, s.UnconfirmedMicros)
 	if s.Open == nil || s.Open.Doubt == "" {
 		return
 	}
 	if s.Open.Awaits {
-		d.awaiting(s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.UpdatedAt, s.Open.Hint)
+		d.Awaiting(s.Open.PurchaseID, s.Open.AmountMicros, id, s.Open.UpdatedAt, s.Open.Hint)
 		return
 	}
 	todo := "It goes on by itself, with the same key, and is not paid twice; nothing else is bought there meanwhile."
@@ -150,50 +151,62 @@ func (d *diagnosis) seller(s *purchase.SellerCredit) {
 	}
 	called := ""
 	if s.Open.Reference != "" {
-		called = " (" + whole(s.Open.Reference) + ")"
+		called = " (" + plain.Whole(s.Open.Reference) + ")"
 	}
 	what := fmt.Sprintf("Purchase %s of %s dollars at seller %s%s is in doubt: %s", s.Open.PurchaseID, s.Open.AmountMicros, id, called, s.Open.Doubt)
 	if waited := time.Since(s.Open.UpdatedAt); s.Open.State == string(ledger.NeedsHuman) && waited >= humanWaited {
 		what += fmt.Sprintf(", for %s", waited.Round(time.Minute))
 	}
-	d.wrong(what, todo)
+	d.Wrong(what, todo)
 }
 
-// losses tells what a seller has taken that nobody was served for.
-func (d *diagnosis) losses(id string, l ledger.Losses) {
+// Losses tells what a seller has taken that nobody was served for.
+func (d *Diagnosis) Losses(id string, l ledger.Losses) {
 	if l.DisputedMicros > 0 {
-		d.note(fmt.Sprintf("Seller %s has taken %s dollars that are in dispute: for nothing, above its price, or more than can be true.", id, l.DisputedMicros),
+		d.Note(fmt.Sprintf("Seller %s has taken %s dollars that are in dispute: for nothing, above its price, or more than can be true.", id, l.DisputedMicros),
 			"The entries of kind dispute and those flagged overbilled have both figures: show them to the seller. It is asked after the others meanwhile.")
 	}
 	if l.AdjustmentMicros > 0 {
-		d.note(fmt.Sprintf("Balances that seller %s reported have taken %s dollars that no request explains.", id, l.AdjustmentMicros),
+		d.Note(fmt.Sprintf("Balances that seller %s reported have taken %s dollars that no request explains.", id, l.AdjustmentMicros),
 			"Ask the seller what for: the entries of kind adjustment have the times.")
 	}
 }
 
 // unpriced names models of which nobody knows what they cost.
-func (d *diagnosis) unpriced(all []market.Unpriced) {
+func (d *Diagnosis) unpriced(all []market.Unpriced) {
 	const shownAtMost = 10
 	if len(all) == 0 {
 		return
 	}
 	var names []string
 	for _, u := range all[:min(len(all), shownAtMost)] {
-		names = append(names, shown(u.Model)+" of "+shown(u.SellerID))
+		names = append(names, plain.Name(u.Model)+" of "+plain.Name(u.SellerID))
 	}
 	what := "There is no price of " + strings.Join(names, ", ")
 	if more := len(all) - len(names); more > 0 {
 		what += fmt.Sprintf(" and %d more", more)
 	}
-	d.note(what+".", "A request to them is held at 5 cents, and a bill is believed up to what was paid for the token. "+
+	d.Note(what+".", "A request to them is held at 5 cents, and a bill is believed up to what was paid for the token. "+
 		"Give the price: price <model> <input> <output> in a pinned seller's block; else ask whoever runs the registry.")
 }
 
 // limit warns when less than a tenth of a spending limit is left.
-func (d *diagnosis) limit(name string, spent money.Micros, limit *money.Micros, again string) {
+func (d *Diagnosis) limit(name string, spent money.Micros, limit *money.Micros, again string) {
 	if limit == nil || *limit-spent >= *limit/10 {
 		return
 	}
-	d.wrong(fmt.Sprintf("%s dollars of the %s of %s are spent.", spent, name, *limit),
+	d.Wrong(fmt.Sprintf("%s dollars of the %s of %s are spent.", spent, name, *limit),
 		fmt.Sprintf("Past it nothing is bought. It begins anew %s; raise it in the Caddyfile if that is too late.", again))
+}
+
+// SelectionWords gives a selection as a Caddyfile has it.
+func SelectionWords(s *market.Selection) string {
+	words := []string{plain.Name(s.Policy)}
+	if s.Seller != "" {
+		words = append(words, plain.Name(s.Seller))
+	}
+	for _, arg := range s.Args {
+		words = append(words, plain.Name(arg))
+	}
+	return strings.Join(words, " ")
 }
