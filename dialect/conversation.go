@@ -92,9 +92,14 @@ func (c *conversation) turns(b []byte) {
 
 const user = `"user"`
 
-// take reads the value at b[i] and gives its end.
+// take reads the value at b[i] and gives its end. A string has been checked by the scan, and only its quote is looked for.
 func take(b []byte, i int, to *[]byte) (end int) {
-	if end = skip(b, i, nil); end >= 0 {
+	if b[i] == '"' {
+		end = stringEnd(b, i)
+	} else {
+		end = skip(b, i, nil)
+	}
+	if end >= 0 {
 		*to = b[i:end]
 	}
 	return end

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -195,13 +196,16 @@ func skipDigits(b []byte, i int) int {
 	return i
 }
 
+// nearString is how much of a string is looked at word by word, in bytes, before it counts as a long one. Most strings are short,
+// but most bytes are in long ones.
+const nearString = 64
+
 // skipString gives the end of the string whose opening quote is b[i], or -1. It looks at eight bytes at a time for what
 // may not simply be passed: a quote, a backslash, a control character. (In such a word the lowest byte that is marked is
 // rightly so, the ones above it may be marked by a borrow.)
 func skipString(b []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i++
-	for {
+	for far := i + nearString; i < far; {
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			quote, slash := x^('"'*ones), x^('\\'*ones)
@@ -210,7 +214,9 @@ func skipString(b []byte, i int) int {
 				i += bits.TrailingZeros64(marks) >> 3
 				break
 			}
-			i += 8
+			if i += 8; i >= far {
+				return skipLong(b, i)
+			}
 		}
 		if i >= len(b) {
 			return -1
@@ -228,6 +234,81 @@ func skipString(b []byte, i int) int {
 			i++
 		}
 	}
+	return skipLong(b, i)
+}
+
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// longPiece is how much of a long string is looked at at once, in bytes: it is gone over three times, and has to stay in the
+// processor's nearest cache meanwhile.
+const longPiece = 16 << 10
+
+// skipLong gives the end of the string that goes on at b[i], or -1. What it looks for it finds by vector code: the quote, then the
+// escapes before it, one of which may be the quote's own.
+func skipLong(b []byte, i int) int {
+	for i < len(b) {
+		piece := b[i:min(len(b), i+longPiece)]
+		end := bytes.IndexByte(piece, '"')
+		quoted := end >= 0
+		if quoted {
+			piece = piece[:end]
+		}
+		if hasControl(piece) {
+			return -1
+		}
+		at := 0
+		for at < len(piece) {
+			n := bytes.IndexByte(piece[at:], '\\')
+			if n < 0 {
+				at = len(piece)
+				break
+			}
+			next := skipEscape(b, i+at+n)
+			if next < 0 {
+				return -1
+			}
+			at = next - i
+		}
+		if quoted && at == len(piece) {
+			return i + at + 1
+		}
+		i += at // past the piece where an escape was, such as that of the quote
+	}
+	return -1
+}
+
+// stringEnd is skipString for JSON that has been checked.
+func stringEnd(b []byte, i int) int {
+	for i++; ; i++ {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		i += n
+		slashes := 0
+		for b[i-1-slashes] == '\\' { // the opening quote is none
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return i + 1
+		}
+	}
+}
+
+// hasControl tells whether one of the bytes is a control character, which no string may have as it stands.
+func hasControl(b []byte) bool {
+	var marks uint64
+	for len(b) >= 32 {
+		w, x, y, z := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		marks |= (w-0x20*ones)&^w | (x-0x20*ones)&^x | (y-0x20*ones)&^y | (z-0x20*ones)&^z
+		b = b[32:]
+	}
+	for _, c := range b {
+		if c < 0x20 {
+			return true
+		}
+	}
+	return marks&highs != 0
 }
 
 func skipEscape(b []byte, i int) int {
