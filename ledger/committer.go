@@ -30,6 +30,8 @@ type command struct {
 	apply  func(*batch) error
 	after  func() // called by the committer once the batch is durable
 	weight int
+	late   bool // it is told once it is committed, see usualLag
+	told   bool
 	commit *Commit
 }
 
@@ -84,7 +86,7 @@ func (l *Ledger) submit(weight int, apply func(*batch) error, after func()) *Com
 		c.finish(ErrClosed)
 		return c
 	}
-	l.queue <- &command{apply, after, weight, c}
+	l.queue <- &command{apply: apply, after: after, weight: weight, commit: c}
 	return c
 }
 
@@ -99,6 +101,7 @@ func (l *Ledger) run() {
 	commands := make([]*command, 0, batchLength)
 	for open := true; open; {
 		commands, open = l.take(commands[:0], len(held) > 0)
+		l.syncLate(false)
 		if len(held) == 0 && l.prepare(commands) == nil {
 			l.commit(commands)
 			clear(commands)
@@ -117,6 +120,7 @@ func (l *Ledger) run() {
 		clear(commands)
 		held = l.retry(held)
 	}
+	l.syncLate(true)
 	for _, c := range held {
 		c.commit.finish(fmt.Errorf("ledger: closed: %w", ErrNoRoom))
 	}
@@ -125,17 +129,9 @@ func (l *Ledger) run() {
 // take waits for commands, and gives those that are queued, as many as fit into a transaction. While others are held back it does not
 // wait for long. open is false once no more can come.
 func (l *Ledger) take(commands []*command, held bool) (taken []*command, open bool) {
-	var c *command
-	if held {
-		timer := time.NewTimer(roomRetry)
-		defer timer.Stop()
-		select {
-		case c, open = <-l.queue:
-		case <-timer.C:
-			return commands, true
-		}
-	} else {
-		c, open = <-l.queue
+	c, open := l.first(held)
+	if c == nil && open {
+		return commands, true
 	}
 	if !open {
 		return commands, false
@@ -156,6 +152,31 @@ func (l *Ledger) take(commands []*command, held bool) (taken []*command, open bo
 		}
 	}
 	return commands, true
+}
+
+// first waits for a command: until something has to be synced, and while others are held back not for long. Nil: none has come.
+func (l *Ledger) first(held bool) (c *command, open bool) {
+	select {
+	case c, open = <-l.queue:
+		return c, open
+	default:
+	}
+	wait := roomRetry
+	switch {
+	case !l.durable.unsynced.IsZero():
+		wait = time.Until(l.durable.unsynced.Add(l.lag))
+	case !held:
+		c, open = <-l.queue
+		return c, open
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case c, open = <-l.queue:
+		return c, open
+	case <-timer.C:
+		return nil, true
+	}
 }
 
 // roomRetry is how often it is looked whether there is room for what is held back.
@@ -203,36 +224,26 @@ func (l *Ledger) commit(commands []*command) {
 	}
 }
 
-// commitFirst applies as many of the commands as one transaction holds, makes them durable, and tells who waits.
+// commitFirst applies as many of the commands as one transaction holds, makes them durable where somebody waits for that, and tells who
+// waits.
 func (l *Ledger) commitFirst(commands []*command) (n int) {
-	err := l.Err()
-	if err != nil {
-		n = len(commands)
-	} else {
-		b := l.begin()
-		for n < len(commands) && b.weight < batchWeight {
-			c := commands[n]
-			b.weight += c.weight
-			c.commit.err = c.apply(b)
-			n++
-		}
-		if err = b.end(); err != nil {
-			l.fail("ledger.commit.failed", fmt.Errorf("ledger: a commit failed, and what it has written is unknown; nothing is "+
-				"bought or booked any more: see to the disk, then restart the process: %w", err))
-			err = l.Err()
-		} else {
-			l.anchor.Move(l.state.head)
-		}
+	if err := l.Err(); err != nil {
+		tell(commands, err)
+		return len(commands)
 	}
-	for _, c := range commands[:n] {
-		if err != nil {
-			c.commit.finish(err)
-			continue
-		}
-		if c.after != nil && c.commit.err == nil {
-			c.after()
-		}
-		close(c.commit.done)
+	b := l.begin()
+	waits := false
+	for ; n < len(commands) && b.weight < batchWeight; n++ {
+		c := commands[n]
+		b.weight += c.weight
+		b.late = false
+		c.commit.err = c.apply(b)
+		c.late = b.late
+		waits = waits || !c.late
+	}
+	if err := l.secure(b, commands[:n], waits); err != nil {
+		l.stop(err)
+		tell(commands[:n], l.Err())
 	}
 	return n
 }
@@ -247,8 +258,10 @@ type batch struct {
 	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
 	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
 	weight int            // of its commands, and of what they have written beyond what is asked of most
+	late   bool           // set by a command that may be told before it is synced
 	wrote  bool
-	err    error // the first failed write
+	counts struct{ records, bytes int } // of what is written
+	err    error                        // the first failed write
 }
 
 func (l *Ledger) begin() *batch {
@@ -263,7 +276,7 @@ func (l *Ledger) begin() *batch {
 	}
 }
 
-// end writes the changed records and commits. Without a write it costs nothing.
+// end writes the changed records and commits, but syncs nothing. Without a write it costs nothing.
 func (b *batch) end() error {
 	defer b.txn.Discard()
 	if b.wrote || len(b.dirty) > 0 {
@@ -273,7 +286,7 @@ func (b *batch) end() error {
 	for key, v := range b.dirty {
 		if v == nil {
 			b.note(b.txn.Delete([]byte(key)))
-			b.wrote = true
+			b.count(len(key))
 			continue
 		}
 		raw, err := json.Marshal(v)
@@ -283,12 +296,7 @@ func (b *batch) end() error {
 	if b.err != nil || !b.wrote {
 		return b.err
 	}
-	start := time.Now()
-	err := b.txn.Commit()
-	if b.ledger.observe != nil {
-		b.ledger.observe(time.Since(start))
-	}
-	return err
+	return b.ledger.db.Commit(b.txn, b.counts.records, b.counts.bytes)
 }
 
 // put marks a record as changed: v is encoded when the batch ends, as it is then.
@@ -299,6 +307,12 @@ func (b *batch) delete(key string) { b.dirty[key] = nil }
 // set writes a record that is written once only.
 func (b *batch) set(key, value []byte) {
 	b.note(b.txn.Set(key, value))
+	b.count(len(key) + len(value))
+}
+
+func (b *batch) count(bytes int) {
+	b.counts.records++
+	b.counts.bytes += bytes
 	b.wrote = true
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -116,6 +117,27 @@ func TestCloseUnderLoad(t *testing.T) {
 	if want := uint64(acknowledged.Load()) + 2; r.Entries != want {
 		t.Errorf("%d entries, %d were acknowledged", r.Entries, want)
 	}
+}
+
+// TestLateSettlementIsSynced: what was told before its sync is synced soon, also where nothing comes after it.
+func TestLateSettlementIsSynced(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("each commit is synced by itself here")
+	}
+	syncs := make(chan time.Duration, 100)
+	l := open(t, ledger.Options{Dir: t.TempDir(), Observe: func(took time.Duration) { syncs <- took }})
+	buy(t, l, "t1", "acme", money.USD)
+	h := hold("h1", "acme", "t1")
+	if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for len(syncs) > 0 {
+		<-syncs
+	}
+	if _, err := l.Settle(inference(h, 10)).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-syncs
 }
 
 // BenchmarkDurable compares a hold and its settlement, both durable, with two plain transactions that write as many bytes

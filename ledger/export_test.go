@@ -20,6 +20,12 @@ func Unsynced(o Options) Options {
 	return o
 }
 
+// Lagging gives options of a ledger that syncs what may be late with what comes next alone.
+func Lagging(o Options) Options {
+	o.lag = time.Hour
+	return o
+}
+
 // ReadInBackground gives options of a ledger that opens before it has read its tables of entries and settlements.
 func ReadInBackground(o Options) Options {
 	o.readFirst = 1

@@ -42,6 +42,8 @@ type Hold struct {
 	Replaces     string       `json:"-"` // the hold of the attempt before, which goes in the same transaction if it is there
 	PlacedAt     time.Time    `json:"placedAt"`
 	Charged      bool         `json:"charged,omitempty"` // set by Waste: what the attempt has cost is booked
+
+	placed uint64 // how many commits there were with this one
 }
 
 // PlaceHold queues a hold and returns at once. It is refused when its token is not there (ErrUnknownToken) or another
@@ -67,6 +69,7 @@ func (l *Ledger) PlaceHold(h Hold) *Commit {
 		if t != nil {
 			t.holds++
 		}
+		h.placed = b.head.Commits + 1
 		b.holds[h.ID] = &h
 		b.put(holdPrefix+h.ID, &h)
 		b.release(b.holds[h.Replaces])

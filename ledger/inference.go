@@ -83,10 +83,11 @@ type Settling struct {
 	booked Booked
 }
 
-// Done is closed when the booking is durable or has failed.
+// Done is closed when the booking is committed or has failed.
 func (s *Settling) Done() <-chan struct{} { return s.commit.Done() }
 
-// Wait gives what was booked once it is durable. When ctx ends first its error is given, and the booking goes on.
+// Wait gives what was booked once it is: it survives the process. Where it has taken the place of a durable hold, and the power fails
+// within 20 ms, that hold is booked instead, as an estimate. When ctx ends first its error is given, and the booking goes on.
 func (s *Settling) Wait(ctx context.Context) (Booked, error) {
 	if err := s.commit.Wait(ctx); err != nil {
 		return Booked{}, err
@@ -120,12 +121,14 @@ func (l *Ledger) bookInference(in Inference, book func(*batch, *Inference) Booke
 	in.Flags = slices.Clone(in.Flags)
 	s := new(Settling)
 	s.commit = l.submit(weight, func(b *batch) error {
-		if in.HoldID != "" && b.holds[in.HoldID] == nil {
+		h := b.holds[in.HoldID]
+		if in.HoldID != "" && h == nil {
 			return ErrUnknownHold
 		}
 		if t := b.tokens[in.TokenID]; t != nil && in.Seller != t.Seller {
 			return errOtherSeller(t.Seller, in.Seller)
 		}
+		b.mayBeLate(h)
 		s.booked = book(b, &in)
 		return nil
 	}, nil)

@@ -2,8 +2,8 @@
 // at rest, day rollups, their verification, and the one committer that writes them to Badger.
 //
 // Everything that changes the books is a command in one queue. The committer takes what is queued, checks and applies each
-// command to the state in memory, writes all of it in one synced transaction, and then tells who waits. The state in
-// memory is what the checks go by; what is on disk is the same, or, after a failed commit, unknown: then the ledger
+// command to the state in memory, writes all of it in one transaction, syncs it, and then tells who waits; the entry that takes
+// the place of a hold may be told before the sync. The state in memory is what the checks go by; what is on disk is the same, or, after a failed commit, unknown: then the ledger
 // stops for good and says so until the process starts again.
 package ledger
 
@@ -57,7 +57,8 @@ type Options struct {
 	// Logger gets the few events of the ledger and of its store. None: nothing is logged.
 	Logger *zap.Logger
 
-	// Observe is told how long each commit took, by the committer: it must not block.
+	// Observe is told how long each commit took with its sync, or the sync alone where it came later, by the committer: it must not
+	// block.
 	Observe func(commit time.Duration)
 
 	// InMemory keeps everything in memory and nothing on disk, for tests.
@@ -69,6 +70,7 @@ type Options struct {
 	space     store.Space // of the disk, for tests
 	unsynced  bool        // for a test that has to lose what was acknowledged
 	readFirst int64       // of the tables before the store opens
+	lag       time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -77,6 +79,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.lag == 0 {
+		o.lag = usualLag
 	}
 	if o.InMemory {
 		o.Anchor = "" // nothing outlives the process
@@ -103,6 +108,7 @@ type Ledger struct {
 	observe    func(time.Duration)
 	seal       *store.Sealer // nil: read only, and without a key
 	reads      bool          // nothing is written
+	lag        time.Duration // usualLag, but in tests
 	anchor     *store.Anchor // nil: none is kept
 	unanchored bool          // there was no anchor file for these books when they were opened
 	room       *store.Room   // nil: in memory
@@ -117,7 +123,8 @@ type Ledger struct {
 	reading  context.Context // ends at Close, and with it every reader
 	stopRead context.CancelFunc
 
-	state *state // the committer's own
+	state   *state // the committer's own, as what follows
+	durable durable
 }
 
 // Open opens the ledger in o.Dir, or makes one where it may write. Holds that a dead process has left are
@@ -141,7 +148,7 @@ func Open(o Options) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{
-		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal, reads: o.ReadOnly,
+		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal, reads: o.ReadOnly, lag: o.lag,
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
 	l.reading, l.stopRead = context.WithCancel(context.Background())
@@ -151,6 +158,9 @@ func Open(o Options) (*Ledger, error) {
 	if err != nil {
 		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		return nil, errors.Join(err, db.Close())
+	}
+	if err := l.sync(); err != nil { // what a new ledger begins with
+		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
 	}
 	if err := l.loadSpending(o.Now()); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())

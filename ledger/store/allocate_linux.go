@@ -19,5 +19,14 @@ func allocate(f *os.File, size int64) error {
 	return err
 }
 
-// allocates tells whether files can be given blocks here.
+// syncData syncs what is in a file, and of what is known about it what it takes to read that.
+func syncData(f *os.File) error {
+	err := unix.Fdatasync(int(f.Fd()))
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Fdatasync(int(f.Fd()))
+	}
+	return err
+}
+
+// allocates tells whether files can be given blocks here, and a log be synced by a descriptor of its own.
 const allocates = true

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -35,8 +33,7 @@ const (
 // growth is what the store does about its files before they grow. It belongs to the one who commits.
 type growth struct {
 	next    *os.File // the next log; nil: there is none
-	nextID  int
-	written int // guessed, into the log since it was begun
+	written int      // guessed, into the log since it was begun
 	reserve bool
 }
 
@@ -45,33 +42,16 @@ func (s *Store) startGrowth() error {
 	if !allocates || s.space == nil {
 		return nil
 	}
-	logs, err := filepath.Glob(filepath.Join(s.dir, "*"+logExt))
-	if err != nil {
+	if err := s.openLogs(); err != nil {
 		return err
-	}
-	for _, path := range logs {
-		id, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), logExt))
-		if err != nil {
-			continue
-		}
-		s.growth.nextID = max(s.growth.nextID, id+1)
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err == nil {
-			err = errors.Join(allocate(f, logBlocks), f.Close())
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is a table by now
-			return fmt.Errorf("ledger: %w: its log can't be given its blocks: %w", ErrNoRoom, err)
-		}
 	}
 	s.makeReserve()
 	return s.makeNext()
 }
 
-const logExt = ".mem"
-
 // makeNext makes the next log.
 func (s *Store) makeNext() error {
-	path := filepath.Join(s.dir, fmt.Sprintf("%05d%s", s.growth.nextID, logExt))
+	path := s.logPath(s.active.id + 1)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -92,13 +72,6 @@ func (s *Store) Prepare(bytes int) error {
 	g := &s.growth
 	if !allocates || s.space == nil {
 		return nil
-	}
-	if g.next != nil {
-		if info, err := g.next.Stat(); err == nil && info.Size() > 0 { // the store has taken it
-			_ = g.next.Close()
-			g.next, g.written = nil, 0
-			g.nextID++
-		}
 	}
 	if g.next == nil {
 		err := s.makeNext()
@@ -164,10 +137,14 @@ func (s *Store) Close() error {
 	}
 	s.dropReserve()
 	if err := s.need(tableRoom); err != nil && allocates {
-		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk", err)
+		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk", errors.Join(err, s.Sync()))
 	}
 	// Once the store is closed the directory, and whatever is in it under that name, may be another's.
-	return errors.Join(s.dropNext(), s.DB.Close())
+	err := errors.Join(s.dropNext(), s.DB.Close())
+	if s.active.file != nil {
+		err = errors.Join(err, s.active.file.Close())
+	}
+	return err
 }
 
 // dropNext removes the next log where the store has not taken it.
@@ -179,7 +156,9 @@ func (s *Store) dropNext() error {
 	s.growth.next = nil
 	info, err := next.Stat()
 	if err == nil && info.Size() == 0 {
-		err = os.Remove(next.Name())
+		if err = os.Remove(next.Name()); errors.Is(err, fs.ErrNotExist) { // it was a log, and is a table by now
+			err = nil
+		}
 	}
 	return errors.Join(err, next.Close())
 }

@@ -43,6 +43,7 @@ type Store struct {
 	dir     string
 	log     *zap.Logger
 	space   Space // nil: in memory
+	active  activeLog
 	growth  growth
 	unread  []storedTable // not yet checked
 	crashed bool
@@ -54,7 +55,7 @@ func (s *Store) Crashed() bool { return s.crashed }
 // Unread tells whether there are tables that were not checked before the store opened: ReadRest does.
 func (s *Store) Unread() int { return len(s.unread) }
 
-// BadgerOptions are small and quiet, sync each commit, and check what is read.
+// BadgerOptions are small and quiet, and check what is read. Badger syncs each commit where the store does not.
 func BadgerOptions(o Options) badger.Options {
 	dir := o.Dir
 	if o.InMemory {
@@ -62,7 +63,7 @@ func BadgerOptions(o Options) badger.Options {
 	}
 	return badger.DefaultOptions(dir).
 		WithInMemory(o.InMemory).
-		WithSyncWrites(!o.InMemory && !o.Unsynced).
+		WithSyncWrites(!o.InMemory && !o.Unsynced && !allocates).
 		WithCompression(options.None).
 		WithChecksumVerificationMode(options.OnBlockRead).
 		WithMemTableSize(memTableSize).
@@ -134,7 +135,7 @@ func prepareDir(o Options) error {
 
 // openBadger inspects the files, and then lets Badger have them. What Badger stumbles over nevertheless is an error.
 func openBadger(o Options) (s *Store, err error) {
-	s = &Store{dir: o.Dir, log: o.Log}
+	s = &Store{dir: o.Dir, log: o.Log, active: activeLog{never: o.Unsynced}}
 	if !o.InMemory {
 		unlock, err := lock(o.Dir) // others must not write while they are inspected
 		if err != nil {

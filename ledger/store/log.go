@@ -1,0 +1,141 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Badger can sync each commit itself. It then syncs two mappings: its log, and a log for values that is empty by our options, which
+// costs as much. So where the system lets us, the log is synced here, by a descriptor of the same file: what is in a shared mapping of
+// a file is in the file. It can be done later than the commit, too.
+//
+// The store begins another log where one is full. Only one of them may ever be unsynced: where the power fails and the older one loses
+// its end, what is in the newer one must not be there. So the full one is synced before a commit that may begin another.
+type activeLog struct {
+	file     *os.File // what is committed goes to it; nil: Badger syncs, or nobody does
+	id       int
+	filled   int  // at the most, of the table that is made of it and of the file
+	unsynced bool // something in it may not be on the disk
+	never    bool // it is synced: for a test
+}
+
+const (
+	logExt      = ".mem"
+	valueLogExt = ".vlog"
+
+	// A log begins with a header, and what a table in memory needs for itself; a record takes that much more than key and value there,
+	// where most of it is a node of the greatest height, and less in the file.
+	logHeader      = 4 << 10
+	recordOverhead = 128
+)
+
+// openLogs syncs what a process before this one has left in its logs, and finds the one that is written to: the newest.
+func (s *Store) openLogs() error {
+	for _, ext := range []string{valueLogExt, logExt} {
+		paths, err := filepath.Glob(filepath.Join(s.dir, "*"+ext))
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if err := s.openLog(path, ext == logExt); err != nil && !errors.Is(err, fs.ErrNotExist) { // it is a table by now
+				return err
+			}
+		}
+	}
+	if s.active.file == nil {
+		return fmt.Errorf("ledger: the store in %s has no log", s.dir)
+	}
+	s.active.filled, s.active.unsynced = logHeader, !s.active.never // what Badger itself has written
+	return nil
+}
+
+func (s *Store) openLog(path string, writes bool) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	id, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), logExt))
+	if !writes || err != nil || s.active.file != nil && id < s.active.id {
+		return f.Close()
+	}
+	if err := allocate(f, logBlocks); err != nil {
+		return fmt.Errorf("ledger: %w: its log can't be given its blocks: %w", ErrNoRoom, errors.Join(err, f.Close()))
+	}
+	if s.active.file != nil {
+		_ = s.active.file.Close()
+	}
+	s.active.file, s.active.id = f, id
+	return nil
+}
+
+// Commit commits a transaction that writes so many records, with so many bytes of keys and values. What is committed survives the
+// process; it is durable once Sync has returned. Both are called by whoever commits, one at a time.
+func (s *Store) Commit(txn *badger.Txn, records, bytes int) error {
+	if s.active.file == nil {
+		return txn.Commit()
+	}
+	if s.active.filled >= memTableSize { // it may be full
+		if err := s.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := txn.Commit(); err != nil {
+		return err
+	}
+	if err := s.follow(); err != nil {
+		return err
+	}
+	s.active.filled += bytes + records*recordOverhead
+	s.active.unsynced = !s.active.never
+	return nil
+}
+
+// follow finds out whether the store has begun another log.
+func (s *Store) follow() error {
+	next := s.growth.next
+	if next == nil { // the disk had no room for one made ahead
+		f, err := os.OpenFile(s.logPath(s.active.id+1), os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		next = f
+	} else if info, err := next.Stat(); err != nil || info.Size() == 0 {
+		return err
+	}
+	_ = s.active.file.Close() // it is synced
+	s.active = activeLog{file: next, id: s.active.id + 1, filled: logHeader, never: s.active.never}
+	s.growth.next, s.growth.written = nil, 0
+	return nil
+}
+
+func (s *Store) logPath(id int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("%05d%s", id, logExt))
+}
+
+// Unsynced tells whether something is committed that is not durable yet.
+func (s *Store) Unsynced() bool { return s.active.unsynced }
+
+// Sync makes all durable that is committed.
+func (s *Store) Sync() error {
+	if !s.active.unsynced {
+		return nil
+	}
+	if err := syncData(s.active.file); err != nil {
+		return fmt.Errorf("ledger: sync %s: %w", s.active.file.Name(), err)
+	}
+	s.active.unsynced = false
+	return nil
+}
