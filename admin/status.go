@@ -1,7 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
@@ -33,6 +37,38 @@ type Status struct {
 	Unlisted []string `json:"unlisted,omitempty"`
 	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
 	UnknownSellers []string `json:"unknownSellers,omitempty"`
+	// Unserved are models that nobody can serve now.
+	Unserved []routing.Unserved `json:"unserved,omitempty"`
+	// Certificates are those of the sites that have a gateway.
+	Certificates []Certificate `json:"certificates,omitempty"`
+	// Recovery is what has begun and not ended: a crash now would leave it to the next start.
+	Recovery RecoveryStatus `json:"recovery"`
+}
+
+// RecoveryStatus is what has begun and not ended.
+type RecoveryStatus struct {
+	Holds         int            `json:"holds"` // requests under way
+	PendingMicros money.Micros   `json:"pendingMicros"`
+	OpenPurchases []OpenPurchase `json:"openPurchases"`
+}
+
+// OpenPurchase is one that has not ended.
+type OpenPurchase struct {
+	PurchaseID   string       `json:"purchaseId"`
+	SellerID     string       `json:"sellerId"`
+	State        string       `json:"state"`
+	AmountMicros money.Micros `json:"amountMicros"`
+	CreatedAt    time.Time    `json:"createdAt"`
+}
+
+// Recovery is what has begun and not ended, by a ledger that stands so.
+func Recovery(standing ledger.Standing, open []ledger.Purchase) RecoveryStatus {
+	r := RecoveryStatus{Holds: standing.Holds, PendingMicros: standing.PendingMicros, OpenPurchases: []OpenPurchase{}}
+	for _, p := range open {
+		r.OpenPurchases = append(r.OpenPurchases, OpenPurchase{p.ID, p.Seller, string(p.State), cmp.Or(p.AmountMicros, p.AskedMicros), p.CreatedAt})
+	}
+	slices.SortFunc(r.OpenPurchases, func(a, b OpenPurchase) int { return strings.Compare(a.PurchaseID, b.PurchaseID) })
+	return r
 }
 
 // LedgerStatus is how the ledger stands.
@@ -49,6 +85,9 @@ type LedgerStatus struct {
 	AnchorMissing bool `json:"anchorMissing,omitempty"`
 	// AnchorError says why the anchor file can't be written.
 	AnchorError string `json:"anchorError,omitempty"`
+	// KeyFile is where the key is, and KeyMadeAt since when; absent where the key stands in the config.
+	KeyFile   string    `json:"keyFile,omitempty"`
+	KeyMadeAt time.Time `json:"keyMadeAt,omitzero"`
 	// SpentTodayMicros and SpentSessionMicros are what purchases took since midnight UTC and since the process started.
 	SpentTodayMicros   money.Micros `json:"spentTodayMicros"`
 	SpentSessionMicros money.Micros `json:"spentSessionMicros"`
@@ -70,6 +109,10 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 			SpentTodayMicros: day, SpentSessionMicros: session,
 		},
 	}
+	s.Unserved = m.Unserved(s.FocusSet)
+	s.Certificates = certificates()
+	s.Recovery = Recovery(standing, m.Ledger.OpenPurchases())
+	s.Ledger.KeyFile, s.Ledger.KeyMadeAt = m.KeyMade()
 	if anchorErr != nil {
 		s.Ledger.AnchorError = anchorErr.Error()
 	}

@@ -3,8 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -24,9 +22,10 @@ func doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Says what is wrong with the gateway, and what to do about it",
 		Long: `
-Looks at the gateway that runs, and says what is wrong with its ledger, registry, sellers, purchases and limits, and what to do
-about it. Of a gateway that is stopped it looks at the ledger's directory. Where something is wrong, the exit status is 1. It does not
-read the whole ledger, unless told to with --verify.`,
+Looks at the gateway that runs, and says what is wrong with its ledger, registry, sellers, models, purchases, limits and certificates,
+and what to do about it: a model that nobody can serve now is wrong. Then it says what there is: the ledger, what has begun and not
+ended, what is kept warm, and the credit. Of a gateway that is stopped it looks at the ledger's directory. Where something is wrong, the
+exit status is 1. It does not read the whole ledger, unless told to with --verify.`,
 		Example: `  caddy tokenbuddy doctor
   caddy tokenbuddy doctor --verify --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy`,
 		Args: cobra.NoArgs,
@@ -38,7 +37,7 @@ read the whole ledger, unless told to with --verify.`,
 			if asJSON {
 				err = printJSON(cmd, d)
 			} else {
-				printDiagnosis(cmd.OutOrStdout(), d)
+				d.print(cmd.OutOrStdout(), time.Now())
 			}
 			if err == nil && !d.OK {
 				return errUnwell
@@ -52,22 +51,9 @@ read the whole ledger, unless told to with --verify.`,
 	return cmd
 }
 
-func printDiagnosis(w io.Writer, d *doctor.Diagnosis) {
-	for _, f := range d.Findings {
-		word := "note  "
-		if f.Wrong {
-			word = "WRONG "
-		}
-		fmt.Fprintf(w, "%s %s\n       %s\n", word, f.What, f.Todo)
-	}
-	if d.OK {
-		fmt.Fprintln(w, "Nothing is wrong.")
-	}
-}
-
 // diagnose looks at the gateway that runs, or at the ledger of one that does not.
-func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Progress) *doctor.Diagnosis {
-	d := doctor.New()
+func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Progress) *checkup {
+	d := &checkup{Diagnosis: doctor.New()}
 	b := examine(ctx, d, from)
 	if b == nil {
 		return d
@@ -86,7 +72,7 @@ func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Pr
 }
 
 // examine says what there is to say without reading the whole ledger, and gives the books: nil where they can't be had.
-func examine(ctx context.Context, d *doctor.Diagnosis, from *source) books {
+func examine(ctx context.Context, d *checkup, from *source) books {
 	if from.dir != "" {
 		l, err := from.closed()
 		if errors.Is(err, ledger.ErrNoRoom) {
@@ -110,6 +96,7 @@ func examine(ctx context.Context, d *doctor.Diagnosis, from *source) books {
 		return nil
 	}
 	d.Gateway(&status, time.Now())
-	disputed(ctx, d, g.purchases)
+	d.show(&status)
+	disputed(ctx, d.Diagnosis, g.purchases)
 	return g
 }

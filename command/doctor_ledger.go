@@ -15,7 +15,7 @@ import (
 
 // examineClosed says what the ledger of a gateway that is stopped tells. It has been opened, and so its files, its sums and its anchor
 // are as they should be.
-func examineClosed(ctx context.Context, d *doctor.Diagnosis, l *ledger.Ledger, from *source) {
+func examineClosed(ctx context.Context, d *checkup, l *ledger.Ledger, from *source) {
 	if from.keyless {
 		d.Note("The key is not here: tokens and payments, which are encrypted, were not looked into.",
 			fmt.Sprintf("Where the gateway is to run, put the key file back as %s; without it the credit is lost. Else say with --key where it is.", market.KeyFile()))
@@ -36,10 +36,13 @@ func examineClosed(ctx context.Context, d *doctor.Diagnosis, l *ledger.Ledger, f
 	if standing.Holds > 0 {
 		d.Note(fmt.Sprintf("Requests that were under way when the gateway ended: %d.", standing.Holds), "They are booked, as estimates, when it starts.")
 	}
-	for _, p := range l.OpenPurchases() {
-		openPurchase(d, &p)
+	open := l.OpenPurchases()
+	recovery := admin.Recovery(standing, open)
+	d.Recovery = &recovery
+	for _, p := range open {
+		openPurchase(d.Diagnosis, &p)
 	}
-	disputed(ctx, d, func(ctx context.Context, q ledger.PurchaseQuery) ([]admin.Purchase, error) {
+	disputed(ctx, d.Diagnosis, func(ctx context.Context, q ledger.PurchaseQuery) ([]admin.Purchase, error) {
 		return purchasesOf(ctx, l, q)
 	})
 	losses, _ := l.Losses(ctx) // where it fails, so has what stands above

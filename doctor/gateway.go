@@ -30,6 +30,8 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 		d.Note(fmt.Sprintf("The selection %s is put over the Caddyfile's, also after a restart.", SelectionWords(s)),
 			"To give the Caddyfile's back: DELETE /tokenbuddy/selection on the admin endpoint.")
 	}
+	d.unserved(status.Unserved)
+	d.certificates(status.Certificates, now)
 	d.paused(status.Pool.Entries)
 	d.circuits(status.Pool.Entries, now)
 	for _, s := range status.Credit.Sellers {

@@ -102,12 +102,12 @@ var gateways sync.Map
 // Open opens the market and starts what the config asks for. The gateway comes with one reference: the config's, which it gives
 // back with Retire, or that of the late request.
 func Open(o Options) (*Gateway, error) {
-	key, err := ledgerKey(o.Settings)
+	key, file, err := ledgerKey(o.Settings)
 	if err != nil {
 		return nil, err
 	}
 	m, err := market.Open(market.Options{
-		Dir: o.Settings.LedgerDir, Key: key, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
+		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
 	})
 	if err != nil {
 		return nil, err
@@ -193,11 +193,13 @@ func (gw *Gateway) inherit(before *Gateway) {
 }
 
 // ledgerKey is the configured key, else the one in a file beside the ledger's directory, made at the first start.
-func ledgerKey(s *config.Settings) ([]byte, error) {
+func ledgerKey(s *config.Settings) (key []byte, file string, err error) {
 	if s.LedgerKeySecret != "" {
-		return store.KeyFromSecret(s.LedgerKeySecret), nil
+		return store.KeyFromSecret(s.LedgerKeySecret), "", nil
 	}
-	return store.LoadKey(market.KeyFile())
+	file = market.KeyFile()
+	key, err = store.LoadKey(file)
+	return key, file, err
 }
 
 // touch says that a model is asked for, so that it is kept warm.

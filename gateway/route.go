@@ -33,11 +33,8 @@ func (rq *request) route() *dialect.Refusal {
 	rq.prefer(&q)
 	offers := index.Candidates(served, rq.endpoint.Protocol)
 	rq.candidates = rq.gw.table.Order(&q, offers, make([]*routing.Candidate, 0, routing.MaxReady))
-	if len(rq.candidates) == 0 && rq.gw.table.Absence(&q, offers) != routing.NobodyServes {
-		return dialect.NoSeller(retryLater) // there are sellers, but the one that made the response is away, or the policy wants none
-	}
 	if len(rq.candidates) == 0 {
-		return dialect.ModelNotFound(rq.ask.Model)
+		return rq.absent(rq.gw.table.Absence(&q, offers))
 	}
 	for _, c := range rq.candidates {
 		if until := rq.begun.Add(rq.gw.settings.DeadlinesAt(c.Seller.ID).Unstreamed); until.After(rq.until) {
@@ -47,6 +44,17 @@ func (rq *request) route() *dialect.Refusal {
 	rq.log.Debug("route.selected", zap.String("requestId", rq.id), zap.String("model", served),
 		zap.String("seller", rq.candidates[0].Seller.ID), zap.Int("candidates", len(rq.candidates)))
 	return nil
+}
+
+// absent refuses a request that nobody can be asked for.
+func (rq *request) absent(why routing.Absence) *dialect.Refusal {
+	switch why {
+	case routing.NobodyServes:
+		return dialect.ModelNotFound(rq.ask.Model)
+	case routing.Off:
+		return dialect.NoSeller(retryLater).Because("All sellers of this model are paused or excluded for now. Ask whoever runs the gateway.")
+	}
+	return dialect.NoSeller(retryLater) // the one that made the response is away, or the policy wants none
 }
 
 // mayAsk holds the member to its rate, by the clock of now and before the request is read. Counting tokens is rated by itself.

@@ -34,6 +34,8 @@ type Options struct {
 	Dir string
 	// Key seals tokens at rest: 32 bytes.
 	Key []byte
+	// KeyFile is where the key was read from; empty: it stands in the config.
+	KeyFile string
 	// Log is what the market logs through from the beginning, as with HoldLog; nil: Caddy's default log.
 	Log *zap.Logger
 	// LedgerCommitted, where set, is told how long each commit of the ledger took.
@@ -60,6 +62,7 @@ type Market struct {
 	Exclusions *routing.Exclusions
 
 	dir       string
+	keyFile   string
 	keyDigest [sha256.Size]byte
 	log       newestLog
 	logger    *zap.Logger // over log
@@ -103,7 +106,7 @@ func Open(o Options) (*Market, error) {
 func open(dir string, o Options) (*Market, error) {
 	shared := newNewestLog()
 	log := zap.New(shared).Named("tokenbuddy")
-	m := &Market{dir: dir, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
+	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	l, err := ledger.Open(ledger.Options{
 		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,

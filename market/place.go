@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
@@ -99,4 +100,13 @@ func KeyFile() string { return filepath.Join(caddy.AppDataDir(), "tokenbuddy.key
 func AnchorFile(dir string) string {
 	name := sha256.Sum256([]byte(dir))
 	return filepath.Join(caddy.AppDataDir(), fmt.Sprintf("tokenbuddy-%x.anchor", name[:8]))
+}
+
+// KeyMade says in which file the ledger's key is, and since when; nothing where it stands in the config.
+func (m *Market) KeyMade() (file string, at time.Time) {
+	info, err := os.Stat(m.keyFile)
+	if m.keyFile == "" || err != nil {
+		return "", time.Time{}
+	}
+	return m.keyFile, info.ModTime().UTC()
 }

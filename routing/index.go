@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -18,6 +17,7 @@ type Index struct {
 	pinnedRank    map[string]int32
 	served        map[string]string // every name a client may ask for -> the model id that is served
 	models        map[string]*offers
+	idle          map[string]idle // by model id: what sellers have that get no requests; nil: all get some
 	names         []string
 }
 
@@ -84,8 +84,14 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 		m.split(x)
 	}
 	x.nameModels(off)
+	x.addIdle(off)
 	x.addAliases(o.Aliases)
-	x.names = slices.Sorted(maps.Keys(x.served))
+	for name := range x.served {
+		if x.listed(name) {
+			x.names = append(x.names, name)
+		}
+	}
+	slices.Sort(x.names)
 	return x
 }
 
@@ -209,8 +215,14 @@ func (x *Index) Candidates(served string, p dialect.Protocol) *Candidates {
 	return m.protocols[i]
 }
 
+// Idle tells whether only sellers that get no requests, as they are paused or excluded, serve the model over the protocol.
+func (x *Index) Idle(served string, p dialect.Protocol) bool {
+	i := protocolIndex(p)
+	return i >= 0 && x.idle[served].speak.at(i) && x.Candidates(served, p) == nil
+}
+
 // Models gives every name that a client may ask for, sorted: the ids of models and the aliases of them, each with at least
-// one candidate. Not to be changed.
+// one candidate, or with a price and with sellers that are paused or excluded. Not to be changed.
 func (x *Index) Models() []string { return x.names }
 
 // DefaultSeller is the id of the config's default seller, else of the registry's; empty when neither names one.

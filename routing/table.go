@@ -188,12 +188,16 @@ const (
 	MakerAway
 	// LeftOut: there are sellers, and the policy has left all of them out.
 	LeftOut
+	// Off: all that have the model are paused or excluded.
+	Off
 )
 
 // Absence tells why Order has appended nothing.
 func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 	chooses := t.inForce()
 	switch {
+	case candidates.Len() == 0 && t.Index().Idle(q.Served, q.Protocol):
+		return Off
 	case candidates.Len() == 0:
 		return NobodyServes
 	case q.Maker != (SellerKey{}) && !chooses.unaffine:

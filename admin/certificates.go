@@ -1,0 +1,75 @@
+package admin
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+)
+
+// Certificate is that of a site with a gateway: of those that fit its name the one that ends last.
+type Certificate struct {
+	Host      string    `json:"host"`
+	Issuer    string    `json:"issuer"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+}
+
+// certificates gives those of the sites that have a gateway, by host: as Caddy holds them, whether it has got them itself or they are
+// files of the operator's.
+func certificates() []Certificate {
+	running, err := caddy.ActiveContext().AppIfConfigured("http")
+	app, ok := running.(*caddyhttp.App)
+	if err != nil || !ok {
+		return nil
+	}
+	var hosts []string
+	for _, server := range app.Servers {
+		hosts = append(hosts, gatewayHosts(server.Routes, nil)...)
+	}
+	slices.Sort(hosts)
+	var all []Certificate
+	for _, host := range slices.Compact(hosts) {
+		if c, there := lastToEnd(host); there {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func lastToEnd(host string) (last Certificate, there bool) {
+	for _, c := range caddytls.AllMatchingCertificates(host) {
+		if c.Leaf != nil && c.Leaf.NotAfter.After(last.NotAfter) {
+			last = Certificate{host, cmp.Or(c.Leaf.Issuer.CommonName, c.Leaf.Issuer.String()), c.Leaf.NotBefore, c.Leaf.NotAfter}
+		}
+	}
+	return last, !last.NotAfter.IsZero()
+}
+
+// gatewayHosts gives the hosts of the routes that have a gateway: those of the matchers around it, the innermost before the others.
+func gatewayHosts(routes caddyhttp.RouteList, outer []string) (hosts []string) {
+	for _, route := range routes {
+		around := outer
+		for _, set := range route.MatcherSets {
+			for _, matcher := range set {
+				switch own := matcher.(type) {
+				case caddyhttp.MatchHost:
+					around = own
+				case *caddyhttp.MatchHost:
+					around = *own
+				}
+			}
+		}
+		for _, handler := range route.Handlers {
+			if inner, ok := handler.(*caddyhttp.Subroute); ok {
+				hosts = append(hosts, gatewayHosts(inner.Routes, around)...)
+			} else if m, ok := handler.(caddy.Module); ok && m.CaddyModule().ID == "http.handlers.tokenbuddy" {
+				hosts = append(hosts, around...)
+			}
+		}
+	}
+	return hosts
+}
