@@ -72,6 +72,7 @@ type Gateway struct {
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site // nil: opened for a late request
 	hashers  *hashers
+	prompts  *promptHasher
 	name     string // of this gateway in a Via header: that of all that share its ledger
 
 	references atomic.Int64
@@ -125,9 +126,14 @@ func Open(o Options) (*Gateway, error) {
 		gw.nameMethods(o.Methods)
 	}
 	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
-	var hashKey [32]byte
+	var hashKey, promptKey [32]byte
 	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
 	gw.hashers = newHashers(hashKey)
+	blake3.DeriveKey("tokenbuddy prompt hash, by GHASH and AES", key, promptKey[:])
+	if gw.prompts, err = newPromptHasher(promptKey); err != nil {
+		giveUp(gw.held)
+		return nil, err
+	}
 	name := gw.hashers.end(gw.hashers.begin("via"))
 	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
 	gw.held = append(gw.held, gw.table.Close)

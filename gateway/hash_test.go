@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"encoding/hex"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/zeebo/blake3"
@@ -25,6 +27,61 @@ func TestHashers(t *testing.T) {
 		if h.end(h.begin("ab")) == h.end(h.begin("a", "b")) {
 			t.Fatal("names run into each other")
 		}
+	}
+}
+
+// TestPromptHash: equal bodies have equal hashes under one key, and nothing else has.
+func TestPromptHash(t *testing.T) {
+	one, err := newPromptHasher([32]byte{7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 32 {
+		key := [32]byte{7}
+		key[i]++
+		other, err := newPromptHasher(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one.hash([]byte("body")) == other.hash([]byte("body")) {
+			t.Errorf("byte %d of the key makes no difference", i)
+		}
+	}
+	seen := make(map[string]string)
+	for _, body := range []string{"", "\x00", "\x00\x00", "body", "Body", strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20-1) + "y", "y" + strings.Repeat("x", 1<<20-1)} {
+		hash := one.hash([]byte(body))
+		if len(hash) != 32 || hash != one.hash([]byte(body)) {
+			t.Errorf("%.10q: %s", body, hash)
+		}
+		if other, ok := seen[hash]; ok {
+			t.Errorf("%.10q and %.10q have one hash", body, other)
+		}
+		seen[hash] = body
+	}
+}
+
+func BenchmarkPromptHash(b *testing.B) {
+	h, err := newPromptHasher([32]byte{7})
+	if err != nil {
+		b.Fatal(err)
+	}
+	keyed := newHashers([32]byte{7})
+	for _, size := range []int{100, 100_000, 5_000_000} {
+		body := make([]byte, size)
+		b.Run("ghash-"+strconv.Itoa(size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				h.hash(body)
+			}
+		})
+		b.Run("blake3-"+strconv.Itoa(size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				hash := keyed.begin()
+				_, _ = hash.Write(body)
+				keyed.end(hash)
+			}
+		})
 	}
 }
 

@@ -200,7 +200,7 @@ func (rq *request) read() *dialect.Refusal {
 	rq.repeatable = own != ""
 	rq.idempotencyKey = idempotencyKey(rq.member.Name, own)
 	rq.cost = rq.costShape()
-	rq.promptHash = rq.gw.hashPrompt(b.bytes)
+	rq.promptHash = rq.gw.prompts.hash(b.bytes)
 	return nil
 }
 
