@@ -57,7 +57,7 @@ type conversation struct {
 func (c *conversation) turns(b []byte) {
 	if b[0] == '"' {
 		c.left = maxFirstText
-		c.text(b, firstText)
+		c.long(b, firstText)
 		return
 	}
 	elements(b, func(i int) int {
@@ -115,12 +115,11 @@ func valueAt(b []byte, i int, visit func(key span, i int) (end int)) (end int) {
 
 // content takes what b begins with: a text, or a list of parts.
 func (c *conversation) content(b, mark []byte) {
-	var text []byte
 	if b[0] == '"' {
-		take(b, 0, &text)
-		c.text(text, mark)
+		c.long(b, mark)
 		return
 	}
+	var text []byte
 	elements(b, func(i int) int {
 		switch {
 		case c.left == 0:
@@ -132,6 +131,17 @@ func (c *conversation) content(b, mark []byte) {
 		c.text(text, mark)
 		return end
 	})
+}
+
+// long takes the string that b begins with. Of one that is longer than what is looked at the end is not sought.
+func (c *conversation) long(b, mark []byte) {
+	if most := 1 + longestText(c.left); len(b) > most && stringEnd(b[:most], 0) < 0 && !bytes.HasPrefix(b[1:], attribution) {
+		c.feed(b[1:most], mark, c.left)
+		return
+	}
+	var text []byte
+	take(b, 0, &text)
+	c.text(text, mark)
 }
 
 // part takes the part at b[i] and gives its end.

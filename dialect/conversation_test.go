@@ -347,3 +347,19 @@ func rewritten(t *testing.T, body string) string {
 	json.HTMLEscape(&escaped, compact.Bytes())
 	return escaped.String()
 }
+
+// TestOpeningOfLongText: a text whose end is not looked for is hashed as the same text in a list of parts.
+func TestOpeningOfLongText(t *testing.T) {
+	for _, unit := range []string{"a", `\"`, `\\`, `\u0041`, `\ud83d\ude00`, "é"} {
+		for shift := range 13 {
+			for _, size := range []int{10, maxFirstText - 1, maxFirstText + 1, 7 * maxFirstText} {
+				text := `"` + strings.Repeat("x", shift) + strings.Repeat(unit, size) + `"`
+				alone := opens(t, chatPath, `{"model":"m","messages":[{"role":"user","content":`+text+`}]}`)
+				part := opens(t, chatPath, `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":`+text+`}]}]}`)
+				if alone != part {
+					t.Fatalf("%d times %q after %d: another conversation than as a part", size, unit, shift)
+				}
+			}
+		}
+	}
+}

@@ -22,8 +22,7 @@ func (c *conversation) feed(text, mark []byte, limit int) {
 		return
 	}
 	c.begin(mark)
-	const longest = len(`\ud83d\ude00`) // of escapes; a byte is made of six at most
-	text = text[:min(len(text), 6*limit+longest)]
+	text = text[:min(len(text), longestText(limit))]
 	rest := c.left - limit
 	c.left = limit
 	for len(text) > 0 && c.left > 0 {
@@ -38,6 +37,9 @@ func (c *conversation) feed(text, mark []byte, limit int) {
 	}
 	c.left += rest
 }
+
+// longestText is how long so many bytes of text may be as they stand: a byte is made of six at most.
+func longestText(n int) int { return 6*n + len(`\ud83d\ude00`) }
 
 func (c *conversation) begin(mark []byte) {
 	c.any = true
