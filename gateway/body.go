@@ -4,23 +4,42 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
 
 // body is a request's body, decoded, and what it holds of the memory.
 type body struct {
 	bytes []byte
+	room  *room // that they are in; nil: in one of their own, which is not used again
 	share *share
 	taken int64
+	lent  []*relay.Body // made of the bytes, for sellers
 }
+
+// lend notes that the bytes are part of what a seller is sent.
+func (b *body) lend(to *relay.Body) { b.lent = append(b.lent, to) }
 
 // release gives the memory back. It may be called again.
 func (b *body) release() {
 	b.share.give(b.taken)
-	b.bytes, b.taken = nil, 0
+	if b.idle() {
+		b.room.leave()
+	}
+	b.bytes, b.room, b.taken = nil, nil, 0
+}
+
+// idle tells whether nobody reads the bytes any more. A transport may do so when its call has ended; then their room is left to
+// the collector.
+func (b *body) idle() bool {
+	for _, lent := range b.lent {
+		if !lent.Release() || !lent.Idle() {
+			return false
+		}
+	}
+	return true
 }
 
 // readBody reads a request's body to its end, so that HTTP/1 notices a client that leaves, and undoes its coding. The limit
@@ -31,18 +50,26 @@ func readBody(r *http.Request, limit int64, s *share) (*body, *dialect.Refusal) 
 		return nil, dialect.TooLarge(limit)
 	}
 	b := &body{share: s}
-	decoded, err := newDecoder(coding, r.Body, s)
-	if err == nil {
-		err = b.fill(decoded, limit)
-	}
-	if decoded != nil {
-		decoded.Close()
-	}
+	err := b.decode(r, coding, limit)
 	if err != nil {
 		b.release()
 		return nil, bodyRefusal(err)
 	}
 	return b, nil
+}
+
+func (b *body) decode(r *http.Request, coding string, limit int64) error {
+	if coding == "" {
+		return b.fill(r.Body, r.ContentLength, limit)
+	}
+	decoded, err := newDecoder(coding, r.Body, b.share)
+	if err == nil {
+		err = b.fill(decoded, -1, limit)
+	}
+	if decoded != nil {
+		decoded.Close()
+	}
+	return err
 }
 
 // errTooLarge says that a body is larger than it may be.
@@ -73,30 +100,26 @@ func bodyRefusal(err error) *dialect.Refusal {
 	}
 }
 
-const (
-	// firstRead is how much room a body has at first, in bytes. It doubles up to pieceSize.
-	firstRead = 8 << 10
-	// pieceSize is how much room comes at once for what is larger. Pieces are used again, so that bodies which are given up leave
-	// nothing to be collected.
-	pieceSize = 1 << 20
-)
+// believed is how many times as much as has come is made room for, where a client has said how long its body is.
+const believed = 16
 
-var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
-
-// fill reads up to one byte past the limit. Room is made as the bytes come: what a client announces it may never send, and
-// then nobody else should want for the memory.
-func (b *body) fill(r io.Reader, limit int64) error {
-	r = io.LimitReader(r, limit+1)
+// fill reads up to one byte past the limit. Room is made as the bytes come, some of it ahead: what a client announces it may never
+// send, and then nobody else should want for the memory. announced is negative where it has said nothing.
+func (b *body) fill(r io.Reader, announced, limit int64) error {
 	for {
 		if len(b.bytes) == cap(b.bytes) {
-			if cap(b.bytes) >= pieceSize {
+			size := max(2*cap(b.bytes), smallestRoom)
+			switch ahead := int64(believed * cap(b.bytes)); {
+			case int64(len(b.bytes)) <= announced: // and one byte, to see the end
+				size = max(int(min(announced+1, ahead)), smallestRoom)
+			case size > largestRoom:
 				return b.fillPieces(r, limit)
 			}
-			if err := b.grow(); err != nil {
+			if err := b.move(size); err != nil {
 				return err
 			}
 		}
-		n, err := r.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		n, err := r.Read(b.bytes[len(b.bytes):min(int64(cap(b.bytes)), limit+1)])
 		b.bytes = b.bytes[:len(b.bytes)+n]
 		if int64(len(b.bytes)) > limit {
 			return errTooLarge{limit}
@@ -110,40 +133,38 @@ func (b *body) fill(r io.Reader, limit int64) error {
 	}
 }
 
-// grow doubles the room.
-func (b *body) grow() error {
-	return b.move(max(2*cap(b.bytes), firstRead))
-}
-
-// move takes what has come to a place of another size.
+// move takes what has come to a place of another size, which is as large as asked for or somewhat larger.
 func (b *body) move(size int) error {
+	size = roomSize(size)
 	if err := b.share.take(int64(size)); err != nil {
 		return err
 	}
-	moved := make([]byte, len(b.bytes), size)
-	copy(moved, b.bytes)
+	next := newRoom(size)
+	moved := append(next.bytes(size), b.bytes...)
 	b.share.give(b.taken)
-	b.bytes, b.taken = moved, int64(size)
+	b.room.leave()
+	b.bytes, b.room, b.taken = moved, next, int64(size)
 	return nil
 }
 
 // fillPieces reads the rest of a large body, and puts it together when all of it is there.
 func (b *body) fillPieces(r io.Reader, limit int64) error {
-	var rest []*[pieceSize]byte
+	var rest []*room
 	defer func() {
 		for _, piece := range rest {
-			pieces.Put(piece)
+			piece.leave()
 		}
-		b.share.give(int64(len(rest)) * pieceSize)
+		b.share.give(int64(len(rest)) * largestRoom)
 	}()
+	r = io.LimitReader(r, limit+1-int64(len(b.bytes)))
 	size := 0
 	for {
-		if err := b.share.take(pieceSize); err != nil {
+		if err := b.share.take(largestRoom); err != nil {
 			return err
 		}
-		piece := pieces.Get().(*[pieceSize]byte)
+		piece := newRoom(largestRoom)
 		rest = append(rest, piece)
-		n, err := io.ReadFull(r, piece[:])
+		n, err := io.ReadFull(r, piece.all)
 		size += n
 		switch {
 		case int64(len(b.bytes)+size) > limit:
@@ -160,8 +181,8 @@ func (b *body) fillPieces(r io.Reader, limit int64) error {
 		return err
 	}
 	for _, piece := range rest {
-		n := min(size, pieceSize)
-		b.bytes = append(b.bytes, piece[:n]...)
+		n := min(size, largestRoom)
+		b.bytes = append(b.bytes, piece.all[:n]...)
 		size -= n
 	}
 	return nil

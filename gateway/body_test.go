@@ -62,13 +62,13 @@ func noise(n int) string {
 // TestReadBody: bodies come whole in every coding, however they are cut, and hold nothing when they are released.
 func TestReadBody(t *testing.T) {
 	for _, coding := range []string{"", "gzip", "zstd", "br"} {
-		for _, size := range []int{0, 1, firstRead - 1, firstRead, firstRead + 1, 100_000, pieceSize, pieceSize + 1, 3*pieceSize - 1, 3 * pieceSize} {
+		for _, size := range []int{0, 1, smallestRoom - 1, smallestRoom, smallestRoom + 1, 100_000, largestRoom, largestRoom + 1, 3*largestRoom - 1, 3 * largestRoom} {
 			text := strings.Repeat("x", size)
 			raw := encoded(t, coding, text)
 			p := newPool(1 << 30)
 			s := p.enter("ada")
 			for _, length := range []int64{int64(len(raw)), -1} {
-				b, refusal := readBody(bodyRequest(coding, length, iotest.HalfReader(bytes.NewReader(raw))), 3*pieceSize, s)
+				b, refusal := readBody(bodyRequest(coding, length, iotest.HalfReader(bytes.NewReader(raw))), 3*largestRoom, s)
 				if refusal != nil {
 					t.Fatalf("%q, %d bytes: %s", coding, size, refusal.Message)
 				}
@@ -152,11 +152,11 @@ func TestAnnounced(t *testing.T) {
 		head        []byte
 		least, most int64
 	}{
-		"a long body":        {"", []byte("{"), 1, firstRead},
-		"gzip":               {"gzip", encoded(t, "gzip", "{}")[:11], gzipHolds, gzipHolds + firstRead},
+		"a long body":        {"", []byte("{"), 1, smallestRoom},
+		"gzip":               {"gzip", encoded(t, "gzip", "{}")[:11], gzipHolds, gzipHolds + smallestRoom},
 		"a window of zstd":   {"zstd", zstdHead, 1 << 20, 10 << 20},
-		"a window of 256 kB": {"br", brotliHead(18), 1 << 18, 1<<18 + brotliHolds + firstRead},
-		"a window of 16 MB":  {"br", brotliHead(24), 1 << 24, 1<<24 + brotliHolds + firstRead},
+		"a window of 256 kB": {"br", brotliHead(18), 1 << 18, 1<<18 + brotliHolds + smallestRoom},
+		"a window of 16 MB":  {"br", brotliHead(24), 1 << 24, 1<<24 + brotliHolds + smallestRoom},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newPool(1 << 30).enter("ada")

@@ -70,6 +70,7 @@ func (a *attempt) send() (*http.Response, error) {
 	}
 	url := seller.Address(rq.endpoint.Path, rq.r.URL.RawQuery)
 	a.call.body = a.splice()
+	rq.body.lend(a.call.body)
 	return relay.Send(a.call.ctx, relay.Call{URL: url, Header: header, Body: a.call.body, Transport: rq.gw.transport(seller)})
 }
 

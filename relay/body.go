@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync/atomic"
+	"sync"
 )
 
 // Edit puts Text in the place of the bytes from Start to End.
@@ -17,19 +17,52 @@ type Edit struct {
 // Body is a request's body as it goes to a seller. It holds the bytes it was made of, which must not change as long as
 // anything may read it: a transport may still do so when it has answered.
 type Body struct {
-	parts atomic.Pointer[[][]byte] // nil: released
-	size  int64
-	read  atomic.Bool // some reader has read it to its end
+	size int64
+
+	mu       sync.Mutex
+	parts    [][]byte
+	released bool
+	read     bool // some reader has read it to its end
+	reading  int  // readers that are at the bytes just now
 }
 
 // Release lets go of the bytes, for which a stream's transport would else keep the memory as long as the stream lasts. It
 // does so only when the body has been sent whole, and says whether it did.
 func (b *Body) Release() bool {
-	if !b.read.Load() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.read {
 		return false
 	}
-	b.parts.Store(nil)
+	b.parts, b.released = nil, true
 	return true
+}
+
+// Idle tells whether nobody reads the bytes any more, nor ever will: they may be overwritten. A body that was released can have
+// a reader still, where its call was made twice.
+func (b *Body) Idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.released && b.reading == 0
+}
+
+// enter gives a reader the parts, until it leaves; false: they are gone.
+func (b *Body) enter() (parts [][]byte, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.released {
+		return nil, false
+	}
+	b.reading++
+	return b.parts, true
+}
+
+// leave is the end of what a reader does with the parts; whole: it has read all of them.
+func (b *Body) leave(whole bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading--
+	b.read = b.read || whole
 }
 
 // errReleased is what a reader gets that comes after Release.
@@ -41,10 +74,10 @@ func Splice(body []byte, edits ...Edit) *Body {
 	edits = slices.Clone(edits)
 	slices.SortStableFunc(edits, func(a, b Edit) int { return cmp.Compare(a.Start, b.Start) })
 	b := new(Body)
-	var parts [][]byte
+	b.parts = make([][]byte, 0, 2*len(edits)+1)
 	add := func(part []byte) {
 		if len(part) > 0 {
-			parts = append(parts, part)
+			b.parts = append(b.parts, part)
 			b.size += int64(len(part))
 		}
 	}
@@ -55,7 +88,6 @@ func Splice(body []byte, edits ...Edit) *Body {
 		at = max(e.Start, e.End)
 	}
 	add(body[at:])
-	b.parts.Store(&parts)
 	return b
 }
 
@@ -76,11 +108,10 @@ func (r *bodyReader) Read(p []byte) (n int, err error) {
 	if r.done {
 		return 0, io.EOF // also when the body was released since
 	}
-	held := r.body.parts.Load()
-	if held == nil {
+	parts, ok := r.body.enter()
+	if !ok {
 		return 0, errReleased
 	}
-	parts := *held
 	for n < len(p) && r.part < len(parts) {
 		c := copy(p[n:], parts[r.part][r.at:])
 		n += c
@@ -88,10 +119,8 @@ func (r *bodyReader) Read(p []byte) (n int, err error) {
 			r.part, r.at = r.part+1, 0
 		}
 	}
-	if r.part == len(parts) {
-		r.done = true
-		r.body.read.Store(true)
-	}
+	r.done = r.part == len(parts)
+	r.body.leave(r.done)
 	if n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
