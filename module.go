@@ -24,6 +24,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/page"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/clawtip"
 	commandpay "github.com/tokenbuddy/caddy-tokenbuddy/payment/command"
@@ -37,6 +38,7 @@ func init() {
 	caddy.RegisterModule(new(App))
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(admin.API{})
+	caddy.RegisterModule(page.API{})
 	caddy.RegisterModule(payment.Mock{})
 	caddy.RegisterModule(new(x402.Method))
 	caddy.RegisterModule(new(clawtip.Method))

@@ -61,7 +61,7 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 			w.Header().Set("Allow", allowed)
 			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use %s", allowed)}
 		}
-		m, err := choose(r.URL.Query().Get("ledger"))
+		m, err := Choose(r.URL.Query().Get("ledger"))
 		if err != nil {
 			return err
 		}
@@ -69,8 +69,8 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 	}
 }
 
-// choose finds the market of a ledger directory. The name may be left out where only one is open.
-func choose(dir string) (*market.Market, error) {
+// Choose finds the market of a ledger directory. The name may be left out where only one is open.
+func Choose(dir string) (*market.Market, error) {
 	if dir != "" {
 		if resolved, err := market.Resolve(dir); err == nil {
 			dir = resolved

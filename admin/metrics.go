@@ -35,9 +35,9 @@ var (
 		Namespace: "tokenbuddy", Name: "request_duration_seconds", Help: "From the request to the end of its answer.",
 		Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
 	}, []string{"protocol"})
-	streamsOpen = prometheus.NewGauge(prometheus.GaugeOpts{
+	streamsOpen = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "tokenbuddy", Name: "streams_open", Help: "Event streams that are being passed through.",
-	})
+	}, func() float64 { return float64(StreamsOpen()) })
 	purchases = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "purchases_total", Help: "Purchases of credit, by outcome.",
 	}, []string{"seller", "outcome"})
@@ -156,9 +156,15 @@ func ObserveFailover(kind string) { failovers.WithLabelValues(kind).Inc() }
 
 // ObserveStream counts a stream as open until the function it gives is called.
 func ObserveStream() (ended func()) {
-	streamsOpen.Inc()
-	return streamsOpen.Dec
+	streams.Add(1)
+	return func() { streams.Add(-1) }
 }
+
+// StreamsOpen is how many streams are open now, in all gateways of the process.
+func StreamsOpen() int64 { return streams.Load() }
+
+// streams is what streamsOpen gives.
+var streams atomic.Int64
 
 // ObserveBilled counts what a seller took for a request.
 func ObserveBilled(member, model, seller string, micros money.Micros) {

@@ -38,9 +38,18 @@ type Seller struct {
 }
 
 func sellersList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	losses, err := m.Ledger.Losses(r.Context())
+	rows, err := SellersOf(r.Context(), m)
 	if err != nil {
 		return err
+	}
+	return answer(w, http.StatusOK, rows)
+}
+
+// SellersOf gives the rows of the sellers, in order; those that only credit is known of come last.
+func SellersOf(ctx context.Context, m *market.Market) ([]Seller, error) {
+	losses, err := m.Ledger.Losses(ctx)
+	if err != nil {
+		return nil, err
 	}
 	rows := []Seller{}
 	at := make(map[routing.SellerKey]int)
@@ -62,7 +71,7 @@ func sellersList(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		l := losses[rows[i].SellerID]
 		rows[i].DisputedMicros, rows[i].AdjustmentMicros = l.DisputedMicros, l.AdjustmentMicros
 	}
-	return answer(w, http.StatusOK, rows)
+	return rows, nil
 }
 
 // orderSeller does with a seller what an operator says: POST with ?pause=<id>, ?resume=<id> or ?forgive=<id>.

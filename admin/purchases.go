@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -76,9 +77,18 @@ func purchaseList(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 			return err
 		}
 	}
-	found, err := m.Ledger.Purchases(r.Context(), q)
+	rows, err := PurchasesOf(r.Context(), m, q)
 	if err != nil {
 		return err
+	}
+	return answer(w, http.StatusOK, rows)
+}
+
+// PurchasesOf gives the purchases that q chooses, the oldest first, with what the desk knows of those that have not ended.
+func PurchasesOf(ctx context.Context, m *market.Market, q ledger.PurchaseQuery) ([]Purchase, error) {
+	found, err := m.Ledger.Purchases(ctx, q)
+	if err != nil {
+		return nil, err
 	}
 	open := openPurchases(m)
 	rows := make([]Purchase, len(found))
@@ -86,7 +96,7 @@ func purchaseList(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 		rows[i] = PurchaseOf(&found[i])
 		rows[i].look(open)
 	}
-	return answer(w, http.StatusOK, rows)
+	return rows, nil
 }
 
 // flag reads a word that is true, false, or not there.

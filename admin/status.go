@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -94,15 +95,20 @@ type LedgerStatus struct {
 }
 
 func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	return answer(w, http.StatusOK, StatusOf(r.Context(), m, m.Desk.Payments(r.Context())))
+}
+
+// StatusOf is how the gateway stands whose wallets stand so.
+func StatusOf(ctx context.Context, m *market.Market, payments []purchase.PaymentStanding) Status {
 	day, session := m.Ledger.Spent()
-	standing, _ := m.Ledger.Stand(r.Context()) // where it fails, Ready below says why
+	standing, _ := m.Ledger.Stand(ctx) // where it fails, Ready below says why
 	free, size, _ := m.Ledger.Room()
 	missing, anchorErr := m.Ledger.Anchored()
-	losses, _ := m.Ledger.Losses(r.Context()) // as Stand
+	losses, _ := m.Ledger.Losses(ctx) // as Stand
 	s := Status{
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
-		Credit: m.Desk.Credit(), Payments: m.Desk.Payments(r.Context()),
+		Credit: m.Desk.Credit(), Payments: payments,
 		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Selection(), Unlisted: m.Unlisted(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
@@ -125,5 +131,5 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err := m.Ledger.Ready(); err != nil {
 		s.Ledger.OK, s.Ledger.Error = false, err.Error()
 	}
-	return answer(w, http.StatusOK, s)
+	return s
 }

@@ -157,7 +157,7 @@ func (gw *Gateway) join(o Options) error {
 		Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown,
 		Calendar: ledger.Calendar{Zone: o.Settings.Zone, Week: o.Settings.Week},
 	}
-	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms))
+	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms), m.HoldTeam(gw.team))
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,
@@ -186,6 +186,9 @@ func (gw *Gateway) join(o Options) error {
 	gw.joined = append(gw.joined, gw.warmth.Leave)
 	return nil
 }
+
+// team is who the config's members are by now.
+func (gw *Gateway) team() *member.Directory { return gw.settings.Secrets().Members }
 
 // inherit has a gateway that was opened for a late request know the sellers that its config has known.
 func (gw *Gateway) inherit(before *Gateway) {

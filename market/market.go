@@ -72,6 +72,7 @@ type Market struct {
 
 	mu         sync.Mutex // protects all following fields
 	terms      []*Terms
+	teams      []*team
 	resolvers  []*Resolver
 	named      []*named
 	registries map[string]*sharedRegistry

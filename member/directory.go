@@ -1,11 +1,14 @@
 package member
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -104,6 +107,13 @@ func (d *Directory) grant(m *Member, key Key) error {
 
 // Empty says that no member is configured.
 func (d *Directory) Empty() bool { return len(d.byName) == 0 }
+
+// All gives the members that are configured, by name.
+func (d *Directory) All() []*Member {
+	all := slices.Collect(maps.Values(d.byName))
+	slices.SortFunc(all, func(a, b *Member) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
 
 // ByKey finds the member whose key a request shows, as "Authorization: Bearer <key>" or as "X-Api-Key: <key>". Some clients
 // send both, with what they happen to have in one of them: a key that is nobody's is overlooked beside one that is

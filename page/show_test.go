@@ -1,0 +1,122 @@
+package page
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+)
+
+// One goroutine looks for all who watch a market, only while somebody does, and tells what is new.
+func TestShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks, eyes atomic.Int64
+		s := &stage{by: make(map[*market.Market]*show), look: func(ctx context.Context) func(*market.Market) *Snapshot {
+			eyes.Add(1)
+			context.AfterFunc(ctx, func() { eyes.Add(-1) })
+			return func(*market.Market) *Snapshot {
+				return &Snapshot{Now: Now{Requests: int(looks.Add(1)) / 10}}
+			}
+		}}
+		m := new(market.Market)
+		one, leaveOne, _ := s.join(m)
+		synctest.Wait()
+		two, leaveTwo, _ := s.join(m)
+		if len(one) != 1 || len(two) != 1 {
+			t.Fatal("who comes sees nothing")
+		}
+		<-one
+		<-two
+		time.Sleep(9*lookEvery + time.Second)
+		synctest.Wait()
+		if got := looks.Load(); got != 10 || eyes.Load() != 1 {
+			t.Errorf("it was looked %d times, by %d", got, eyes.Load())
+		}
+		if len(one) != 1 || len(two) != 1 {
+			t.Errorf("what is new was told %d and %d times", len(one), len(two))
+		}
+		time.Sleep(11 * lookEvery)
+		if raw := string(<-one); !strings.Contains(raw, `"requests":2`) {
+			t.Errorf("it is not the last that is seen: %s", raw)
+		}
+		leaveOne()
+		time.Sleep(10 * lookEvery)
+		if looks.Load() < 30 {
+			t.Error("nobody looks for the other")
+		}
+		leaveTwo()
+		synctest.Wait()
+		seen := looks.Load()
+		time.Sleep(time.Hour)
+		if looks.Load() != seen || eyes.Load() != 0 || len(s.by) != 0 {
+			t.Error("it is looked for nobody")
+		}
+	})
+}
+
+// No more watch than there is room for.
+func TestFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{by: make(map[*market.Market]*show), look: func(context.Context) func(*market.Market) *Snapshot {
+			return func(*market.Market) *Snapshot { return new(Snapshot) }
+		}}
+		m := new(market.Market)
+		for range maxWatchers {
+			_, leave, ok := s.join(m)
+			if !ok {
+				t.Fatal("there is no room")
+			}
+			defer leave()
+		}
+		var refused caddy.APIError
+		err := s.stream(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, livePath, nil), m)
+		if !errors.As(err, &refused) || refused.HTTPStatus != http.StatusServiceUnavailable {
+			t.Errorf("one more gives %v", err)
+		}
+	})
+}
+
+// A stream ends when its server is told to shut down, so that a reload, which waits for that, is not held.
+func TestEnd(t *testing.T) {
+	s := &stage{by: make(map[*market.Market]*show), look: func(context.Context) func(*market.Market) *Snapshot {
+		return func(*market.Market) *Snapshot { return new(Snapshot) }
+	}}
+	m := new(market.Market)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.stream(w, r, m); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer srv.Close()
+	res, err := http.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body := bufio.NewReader(res.Body)
+	if line, err := body.ReadString('\n'); err != nil || !strings.HasPrefix(line, `data: {"ledger":`) || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatal(line, err, res.Header)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := srv.Config.Shutdown(ctx); err != nil {
+		t.Errorf("the server does not end: %v", err)
+	}
+	if _, err := io.ReadAll(body); err != nil {
+		t.Errorf("the stream has no end: %v", err)
+	}
+	if _, there := servers.Load(srv.Config); there {
+		t.Error("the server that has ended is remembered")
+	}
+}

@@ -1,0 +1,235 @@
+package page
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/doctor"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
+)
+
+// Snapshot is what the operator's page shows at a moment. Two that are equal show the same.
+type Snapshot struct {
+	Ledger    string           `json:"ledger"` // its directory
+	Now       Now              `json:"now"`
+	Findings  []doctor.Finding `json:"findings"`
+	Money     Money            `json:"money"`
+	Members   []MemberRow      `json:"members"`
+	Sellers   []SellerRow      `json:"sellers"`
+	Requests  []recent.Row     `json:"requests"`  // the last ones, the newest first
+	Purchases []admin.Purchase `json:"purchases"` // those that have not ended, and the last others, the newest first
+	// Error says what could not be read.
+	Error string `json:"error,omitempty"`
+}
+
+// Now is what goes on, and has gone on in the last minutes as far as it is remembered.
+type Now struct {
+	StreamsOpen int64 `json:"streamsOpen"` // of all gateways of this Caddy
+	UnderWay    int64 `json:"underWay"`    // attempts at sellers
+	Minutes     int   `json:"minutes"`     // that the following are of
+	Requests    int   `json:"requests"`
+	Failures    int   `json:"failures"` // of them: failed, interrupted, or without credit
+	Refused     int   `json:"refused"`  // of them: before any seller was asked
+	// FirstContentMs is the median time to the first content, of those that had an answer; 0: none had.
+	FirstContentMs int64 `json:"firstContentMs"`
+}
+
+// Money is where the money is.
+type Money struct {
+	LeftMicros        money.Micros  `json:"leftMicros"` // at sellers
+	BoughtTodayMicros money.Micros  `json:"boughtTodayMicros"`
+	DailyLimitMicros  *money.Micros `json:"dailyLimitMicros"`  // null: none
+	SpentTodayMicros  money.Micros  `json:"spentTodayMicros"`  // by members, since midnight UTC
+	PendingMicros     money.Micros  `json:"pendingMicros"`     // paid, and no token yet
+	WastedMicros      money.Micros  `json:"wastedMicros"`      // since the ledger began
+	DisputedMicros    money.Micros  `json:"disputedMicros"`    // since the ledger began
+	Wallets           []Wallet      `json:"wallets,omitempty"` // of the payment methods that can tell
+}
+
+// Wallet is what is in a payment method's.
+type Wallet struct {
+	Method        string        `json:"method"`
+	Network       string        `json:"network,omitempty"`
+	BalanceMicros *money.Micros `json:"balanceMicros"` // null: not known
+}
+
+// MemberRow is how a member stands.
+type MemberRow struct {
+	Name        string         `json:"name"`
+	Group       string         `json:"group,omitempty"`
+	DayMicros   money.Micros   `json:"dayMicros"` // spent in the budgets' calendar
+	WeekMicros  money.Micros   `json:"weekMicros"`
+	MonthMicros money.Micros   `json:"monthMicros"`
+	Budgets     []BudgetRow    `json:"budgets"`
+	LastSeen    *time.Time     `json:"lastSeen"`          // as far as it is remembered
+	Refused     map[string]int `json:"refused,omitempty"` // requests that are remembered, by the code of their refusal
+}
+
+// BudgetRow is how a budget stands, of a member or of the member's group.
+type BudgetRow struct {
+	Group       string       `json:"group,omitempty"`
+	Period      string       `json:"period"` // daily, weekly or monthly
+	LimitMicros money.Micros `json:"limitMicros"`
+	SpentMicros money.Micros `json:"spentMicros"`
+	HeldMicros  money.Micros `json:"heldMicros"`
+	Renews      time.Time    `json:"renews"`
+}
+
+// SellerRow is a seller, with what it offers.
+type SellerRow struct {
+	admin.Seller
+	Offers []market.Offer `json:"offers"`
+	Models int            `json:"models"` // how many there are
+}
+
+const (
+	// nowMinutes is what the page takes for now.
+	nowMinutes = 5
+	// maxRows is how many requests, sellers or purchases that have ended are shown: the commands list all.
+	maxRows = 60
+	// maxMemberRows is how many members are.
+	maxMemberRows = 200
+	// bookEvery is how often all purchases are read.
+	bookEvery = 10 * time.Second
+)
+
+// lookAt begins to look: what it gives looks at a market, and remembers what is dear to read.
+func lookAt(ctx context.Context) func(*market.Market) *Snapshot {
+	e := &eye{ctx: ctx}
+	return e.look
+}
+
+// eye looks at a market now and again.
+type eye struct {
+	ctx       context.Context
+	read      time.Time // when the following were
+	purchases []admin.Purchase
+	disputed  []admin.Purchase
+	waiting   int // how many purchases were open then
+}
+
+func (e *eye) look(m *market.Market) *Snapshot {
+	now := time.Now()
+	status := admin.StatusOf(e.ctx, m, m.Desk.LastPayments())
+	last := m.Recent.Find(recent.Query{})
+	s := &Snapshot{
+		Ledger: m.Dir(), Now: nowOf(last, now), Money: moneyOf(&status), Members: e.members(m, last), Sellers: []SellerRow{},
+		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{},
+	}
+	note := func(err error) {
+		if err != nil && s.Error == "" {
+			s.Error = err.Error()
+		}
+	}
+	if day := now.UTC().Truncate(24 * time.Hour); status.Ledger.OK {
+		rows, err := m.Ledger.Summary(e.ctx, day, time.Time{}, "day")
+		note(err)
+		for _, r := range rows {
+			s.Money.SpentTodayMicros += r.ExpenseMicros
+		}
+	}
+	sellers, err := admin.SellersOf(e.ctx, m)
+	note(err)
+	for _, row := range sellers[:min(len(sellers), maxRows)] {
+		offers, models := m.Offers(row.SellerID)
+		s.Sellers = append(s.Sellers, SellerRow{row, offers, models})
+		s.Now.UnderWay += row.InFlight
+	}
+	note(e.books(m, now))
+	s.Purchases = e.purchases
+	d := doctor.New()
+	d.Gateway(&status, now)
+	d.Disputes(e.disputed, now)
+	s.Findings = d.Findings
+	slices.SortStableFunc(s.Findings, func(a, b doctor.Finding) int { return cmp.Compare(severity(a), severity(b)) })
+	return s
+}
+
+func severity(f doctor.Finding) int {
+	if f.Wrong {
+		return 0
+	}
+	return 1
+}
+
+// books reads the purchases, where that was not just done or another one waits.
+func (e *eye) books(m *market.Market, now time.Time) error {
+	waiting := len(m.Desk.Purchases())
+	if waiting == e.waiting && now.Sub(e.read) < bookEvery && !e.read.IsZero() {
+		return nil
+	}
+	all, err := admin.PurchasesOf(e.ctx, m, ledger.PurchaseQuery{})
+	if err != nil {
+		return err
+	}
+	disputed, err := admin.PurchasesOf(e.ctx, m, ledger.PurchaseQuery{Disputed: true})
+	if err != nil {
+		return err
+	}
+	e.read, e.waiting, e.disputed, e.purchases = now, waiting, disputed, shownOf(all)
+	return nil
+}
+
+// shownOf are the purchases that are shown, the newest first, but those that wait before all others.
+func shownOf(all []admin.Purchase) []admin.Purchase {
+	shown := []admin.Purchase{}
+	slices.Reverse(all)
+	for _, p := range all {
+		if !ledger.PurchaseState(p.State).Ended() {
+			shown = append(shown, p)
+		}
+	}
+	ended := 0
+	for _, p := range all {
+		if ledger.PurchaseState(p.State).Ended() && ended < maxRows {
+			ended++
+			shown = append(shown, p)
+		}
+	}
+	return shown
+}
+
+func nowOf(last []recent.Row, at time.Time) Now {
+	n := Now{StreamsOpen: admin.StreamsOpen(), Minutes: nowMinutes}
+	var first []int64
+	for _, r := range last {
+		if at.Sub(r.Ended) > nowMinutes*time.Minute {
+			break // they come by their ends
+		}
+		n.Requests++
+		switch r.Outcome {
+		case "failed", "interrupted", "no_credit":
+			n.Failures++
+		case "refused":
+			n.Refused++
+		}
+		if r.TimeToFirstByteMs > 0 {
+			first = append(first, r.TimeToFirstByteMs)
+		}
+	}
+	if len(first) > 0 {
+		slices.Sort(first)
+		n.FirstContentMs = first[len(first)/2]
+	}
+	return n
+}
+
+func moneyOf(s *admin.Status) Money {
+	m := Money{
+		LeftMicros: s.Credit.LeftMicros, BoughtTodayMicros: s.Credit.DayMicros, DailyLimitMicros: s.Credit.DailyLimit, PendingMicros: s.Ledger.PendingMicros,
+	}
+	for _, l := range s.Losses {
+		m.WastedMicros += l.WasteMicros
+		m.DisputedMicros += l.DisputedMicros
+	}
+	for _, p := range s.Payments {
+		m.Wallets = append(m.Wallets, Wallet{p.Method, p.Network, p.BalanceMicros})
+	}
+	return m
+}

@@ -1,0 +1,94 @@
+package page
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
+)
+
+// What is shown is what the books have, and what is remembered.
+func TestSnapshot(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	m, err := market.Open(market.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Release()
+	bounds := member.Unbound
+	bounds.DailyBudget = 1000
+	team, err := member.NewDirectory(member.Team{
+		Members: []member.Config{{Name: "ann", Limits: member.Limits{Bounds: bounds}}, {Name: "bob", Limits: member.Limits{Bounds: member.Unbound}}},
+		Groups:  []member.GroupConfig{{Name: "build", Members: []string{"ann"}, Bounds: bounds}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.HoldTeam(func() *member.Directory { return team })()
+	b, err := m.Ledger.Settle(ledger.Inference{
+		Request: ledger.Request{RequestID: "one", IdempotencyKey: "one", Member: "ann", Group: "build", RequestedModel: "m", Model: "m", Protocol: "messages", Shape: billing.Shape{BodyBytes: 3, PromptTokens: 1}},
+		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
+		Usage: billing.Known(money.Tokens{Prompt: 1, Completion: 1}), Price: money.Price{Input: 7 * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+	}).Wait(t.Context())
+	if err != nil || b.Entry == nil {
+		t.Fatal(b, err)
+	}
+	now := time.Now()
+	try := []recent.Attempt{{Number: 1, Seller: "acme", Kind: "ok"}}
+	for _, r := range []*recent.Request{
+		{RequestID: "old", Member: "ann", Ended: now.Add(-time.Hour), Outcome: "failed", Attempts: try},
+		{RequestID: "one", Member: "ann", Ended: now.Add(-3 * time.Second), Outcome: "ok", Attempts: try, TimeToFirstByteMs: 30},
+		{RequestID: "two", Member: "eve", Ended: now.Add(-2 * time.Second), Outcome: "failed", Attempts: try},
+		{RequestID: "three", Ended: now.Add(-time.Second), Outcome: "refused", Code: "invalid_api_key"},
+		{RequestID: "four", Member: "ann", Ended: now, Outcome: "refused", Code: "budget_spent"},
+	} {
+		m.Recent.Add(r)
+	}
+	s := lookAt(t.Context())(m)
+	if want := (Now{Minutes: nowMinutes, Requests: 4, Failures: 1, Refused: 2, FirstContentMs: 30, StreamsOpen: admin.StreamsOpen()}); s.Now != want {
+		t.Errorf("now is %+v, want %+v", s.Now, want)
+	}
+	if s.Money.SpentTodayMicros != 7 || s.Error != "" || s.Ledger != m.Dir() {
+		t.Errorf("%+v %s", s.Money, s.Error)
+	}
+	var ids, names []string
+	for _, r := range s.Requests {
+		ids = append(ids, r.RequestID)
+	}
+	if got := strings.Join(ids, " "); got != "four three two one old" {
+		t.Errorf("the requests are %s", got)
+	}
+	for _, r := range s.Members {
+		names = append(names, r.Name)
+	}
+	if got := strings.Join(names, " "); got != "ann bob eve" {
+		t.Fatalf("the members are %s", got)
+	}
+	ann := s.Members[0]
+	if ann.DayMicros != 7 || ann.MonthMicros != 7 || ann.Group != "build" || ann.Refused["budget_spent"] != 1 || !ann.LastSeen.Equal(now) || len(ann.Budgets) != 2 {
+		t.Fatalf("ann is %+v", ann)
+	}
+	for i, group := range []string{"", "build"} {
+		if b := ann.Budgets[i]; b.Group != group || b.Period != "daily" || b.LimitMicros != 1000 || b.SpentMicros != 7 || b.HeldMicros != 0 {
+			t.Errorf("a budget is %+v", b)
+		}
+	}
+	raw, err := json.Marshal(s)
+	if err != nil || strings.Contains(string(raw), ":null,\"Members") {
+		t.Errorf("%v %s", err, raw)
+	}
+	for _, list := range []string{"findings", "members", "sellers", "requests", "purchases"} {
+		if strings.Contains(string(raw), `"`+list+`":null`) {
+			t.Errorf("%s is null: %s", list, raw)
+		}
+	}
+}
