@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -51,31 +53,46 @@ func requestByID(m *market.Market, w http.ResponseWriter, r *http.Request) error
 
 const requestsPath = "/tokenbuddy/requests/"
 
-// oneRequest answers with the last request of an id. One that is not remembered any more is looked for in the journal, which has
-// those that a seller was asked for.
 func oneRequest(m *market.Market, w http.ResponseWriter, r *http.Request, id string) error {
-	var found Told
-	var from, to time.Time
-	rows := m.Recent.Find(recent.Query{ID: id, Limit: 1})
+	told, err := RequestOf(r.Context(), m.Ledger, m.Recent, id)
+	if errors.Is(err, errUnknownRequest) {
+		err = caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, told)
+}
+
+var errUnknownRequest = errors.New("is it the X-Request-Id of its answer?")
+
+// RequestOf gives the last request of an id. One that is not remembered, or not any more, is looked for in the journal, which has those
+// that a seller was asked for; remembered may be nil.
+func RequestOf(ctx context.Context, l *ledger.Ledger, remembered *recent.Memory, id string) (*Told, error) {
+	told := new(Told)
+	var from time.Time
+	var rows []recent.Row
+	if remembered != nil {
+		rows = remembered.Find(recent.Query{ID: id, Limit: 1})
+	}
 	if len(rows) > 0 {
-		found.Row = rows[0]
-		from = found.Time.Add(-time.Minute) // clocks are set
+		told.Row = rows[0]
+		from = told.Time.Add(-time.Minute) // clocks are set
 	}
 	var err error
 	if len(rows) == 0 || len(rows[0].Attempts) > 0 {
-		if found.Entries, err = m.Ledger.EntriesOf(r.Context(), id, from, to); err != nil {
-			return err
+		if told.Entries, err = l.EntriesOf(ctx, id, from, time.Time{}); err != nil {
+			return nil, err
 		}
 	}
-	if len(rows) == 0 && len(found.Entries) == 0 {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf(
-			"no request %q is remembered, and none is in the books: is it the X-Request-Id of its answer?", id)}
-	}
 	if len(rows) == 0 {
-		found.Row = recent.FromBooks(found.Entries)
+		if len(told.Entries) == 0 {
+			return nil, fmt.Errorf("no request %q is remembered, and none is in the books: %w", id, errUnknownRequest)
+		}
+		told.Row = recent.FromBooks(told.Entries)
 	}
-	if found.Entries == nil {
-		found.Entries = []*ledger.Entry{}
+	if told.Entries == nil {
+		told.Entries = []*ledger.Entry{}
 	}
-	return answer(w, http.StatusOK, found)
+	return told, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -130,8 +131,39 @@ func TestRequests(t *testing.T) {
 		}
 	}
 
+	for id, want := range map[string][]string{
+		"good": {
+			`(?m)^member +ada$`, `(?m)^project +tests$`, `(?m)^asked for +small, chat completions, streamed$`, `(?m)^outcome +ok, status 200$`,
+			`(?m)^cost +0\.000009 US dollars, by usage; the member bears 0\.000009$`, `(?m)^tokens +5 prompt, of them 0 cached; 2 completion$`,
+			`(?m)^purchase +\S{36}$`, `(?m)^1  acme    ok       deliver     200 .*`, `(?m)inference  0\.000009 to expense:ada:small$`,
+		},
+		"over":    {`(?m)^asked for +big, which is large, `, `(?m)^3  down    soft_5xx  next        500 `, `(?m)^4  acme    ok        deliver`},
+		"not his": {`(?m)^member +bob$`, `(?m)^refused +model_not_allowed: .*large`, `(?m)^outcome +refused, status 403$`},
+		"nobody":  {`(?m)^member +not known$`, `(?m)^refused +invalid_api_key: `},
+	} {
+		out := s.good("request", id, "--address", s.admin)
+		for _, words := range want {
+			if !regexp.MustCompile(words).MatchString(out) {
+				t.Errorf("request %s has nothing of %s:\n%s", id, words, out)
+			}
+		}
+	}
+	if out := s.good("request", "--member", "ada", "--address", s.admin); !regexp.MustCompile(`(?m)^\S+ \S+  over +ada     large +\d+  ok +acme +4  0\.000009`).MatchString(out) ||
+		strings.Contains(out, "bob") {
+		t.Errorf("the last requests of ada are\n%s", out)
+	}
+	if out := s.good("request", "--outcome", "ok", "--json", "--address", s.admin); strings.Count(out, `"requestId"`) != 2 {
+		t.Errorf("those that went well are\n%s", out)
+	}
+	s.bad("is it the X-Request-Id", "request", "never", "--address", s.admin)
+	s.bad("leave it out", "request", "good", "--member", "ada", "--address", s.admin)
+
 	// What is remembered is over with the process; the books stay.
 	s.stop()
+	if out := s.good("request", "over", "--ledger", s.ledgerDir()); !regexp.MustCompile(`(?m)^4  acme +ok +deliver`).MatchString(out) {
+		t.Errorf("of the closed ledger request over is\n%s", out)
+	}
+	s.bad("a gateway that runs", "request", "--ledger", s.ledgerDir())
 	s.start()
 	if rows := s.remembers(""); len(rows) != 0 {
 		t.Errorf("after a restart %d requests are remembered", len(rows))

@@ -43,7 +43,8 @@ func (a *attempt) remembered(number int, try ledger.Try) recent.Attempt {
 		BeginMs: a.begun.Sub(a.rq.begun).Milliseconds(), KnownMs: try.AtMs,
 	}
 	if a.call != nil {
-		m.SentMs = a.call.begun.Sub(a.rq.begun).Milliseconds()
+		m.SentMs = a.call.begun.Sub(a.rq.begun).Milliseconds() + 1 // begun: 0 says that it was not
+		m.KnownMs = max(m.KnownMs, m.SentMs)
 	}
 	switch {
 	case a.outcome.Good():
