@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"net"
 	"slices"
 	"sync"
 )
@@ -125,6 +126,26 @@ func (r *bodyReader) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// WriteTo writes what was not read yet, without a copy of it.
+func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
+	if r.done {
+		return 0, nil
+	}
+	parts, ok := r.body.enter()
+	if !ok {
+		return 0, errReleased
+	}
+	rest := slices.Clone(parts[r.part:])
+	if len(rest) > 0 {
+		rest[0] = rest[0][r.at:]
+	}
+	buffers := net.Buffers(rest)
+	n, err := buffers.WriteTo(w)
+	r.done = err == nil
+	r.body.leave(r.done)
+	return n, err
 }
 
 func (r *bodyReader) Close() error { return nil }

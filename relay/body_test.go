@@ -27,6 +27,15 @@ func TestSplice(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := Splice([]byte(body), c.edits...)
+			var written strings.Builder
+			begun := b.Reader()
+			if _, err := io.ReadFull(begun, make([]byte, 14)); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := io.Copy(&written, begun); err != nil || n != int64(written.Len()) || written.String() != c.want[14:] || !b.Release() {
+				t.Errorf("wrote %q, %d, %v", written.String(), n, err)
+			}
+			b = Splice([]byte(body), c.edits...)
 			for range 2 { // each reader begins anew
 				if err := iotest.TestReader(b.Reader(), []byte(c.want)); err != nil {
 					t.Fatal(err)

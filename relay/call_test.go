@@ -36,10 +36,10 @@ func TestSendSendsWhatItWasGiven(t *testing.T) {
 	defer server.Close()
 	carrier := NewCarrier(CarrierOptions{})
 	defer carrier.Close()
-	carrier.operator.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	carrier.operator.https.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	old := newTransport(0, nil)
 	old.ForceAttemptHTTP2 = false
-	old.TLSClientConfig = carrier.operator.TLSClientConfig.Clone()
+	old.TLSClientConfig = carrier.operator.https.TLSClientConfig.Clone()
 	defer old.CloseIdleConnections()
 
 	for name, by := range map[string]http.RoundTripper{"HTTP/2": carrier.Operator(), "HTTP/1.1": old} {
@@ -70,11 +70,34 @@ func TestSendSendsWhatItWasGiven(t *testing.T) {
 	}
 }
 
-// dialer is a transport whose connections are the given ones, one after the other.
-func dialer(serve ...func(net.Conn)) *http.Transport {
-	tr := newTransport(3*time.Second, nil)
+// dialled is a transport of sellers' connections.
+type dialled interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// dialler makes connections, in the manner of net.Dialer.
+type dialler = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// transports are both that can speak plain HTTP/1.1, over the given connections.
+var transports = map[string]func(dialler) dialled{
+	"net/http": func(dial dialler) dialled {
+		tr := newTransport(3*time.Second, nil)
+		tr.DialContext = dial
+		return tr
+	},
+	"plain": func(dial dialler) dialled {
+		tr := newSchemes(3*time.Second, nil, nil)
+		tr.https.DialContext = dial
+		tr.plain = newPlain(dial)
+		return tr
+	},
+}
+
+// oneByOne gives the given connections, one after the other.
+func oneByOne(serve ...func(net.Conn)) dialler {
 	var n atomic.Int32
-	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
 		i := int(n.Add(1)) - 1
 		if i >= len(serve) {
 			return nil, errors.New("nobody is there")
@@ -86,7 +109,14 @@ func dialer(serve ...func(net.Conn)) *http.Transport {
 		}()
 		return client, nil
 	}
-	return tr
+}
+
+// eachTransport runs a test for each of them.
+func eachTransport(t *testing.T, name string, test func(t *testing.T, by func(dialler) dialled)) {
+	t.Helper()
+	for kind, by := range transports {
+		t.Run(strings.TrimSpace(kind+" "+name), func(t *testing.T) { test(t, by) })
+	}
 }
 
 // hear reads a request whole.
@@ -153,11 +183,11 @@ func TestSendFailures(t *testing.T) {
 		},
 		{"a URL that is none", "http://" + secret + "\x7f", nil, StageDial, false, 0, "malformed"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		eachTransport(t, c.name, func(t *testing.T, transport func(dialler) dialled) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
-				by := dialer(c.serve...)
+				by := transport(oneByOne(c.serve...))
 				defer by.CloseIdleConnections()
 				start := time.Now()
 				_, err := Send(ctx, Call{URL: c.url, Header: http.Header{}, Body: Splice([]byte("{}")), Transport: by})
@@ -177,16 +207,18 @@ func TestSendFailures(t *testing.T) {
 }
 
 func TestSendEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gone := errors.New("the client left")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Second, func() { cancel(gone) })
-		by := dialer(func(c net.Conn) { hear(c); _, _ = io.Copy(io.Discard, c) })
-		_, err := Send(ctx, Call{URL: "http://seller", Header: http.Header{}, Body: Splice([]byte("{}")), Transport: by})
-		var e *CallError
-		if !errors.As(err, &e) || e.Timeout || e.Stage != StageSent || !errors.Is(err, gone) || !strings.HasSuffix(err.Error(), gone.Error()) {
-			t.Fatalf("%v", err)
-		}
+	eachTransport(t, "", func(t *testing.T, transport func(dialler) dialled) {
+		synctest.Test(t, func(t *testing.T) {
+			gone := errors.New("the client left")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(gone) })
+			by := transport(oneByOne(func(c net.Conn) { hear(c); _, _ = io.Copy(io.Discard, c) }))
+			_, err := Send(ctx, Call{URL: "http://seller", Header: http.Header{}, Body: Splice([]byte("{}")), Transport: by})
+			var e *CallError
+			if !errors.As(err, &e) || e.Timeout || e.Stage != StageSent || !errors.Is(err, gone) || !strings.HasSuffix(err.Error(), gone.Error()) {
+				t.Fatalf("%v", err)
+			}
+		})
 	})
 }
 
@@ -200,9 +232,9 @@ func TestSendGetsOverAClosedConnection(t *testing.T) {
 		"after a very long time":   func(c net.Conn) { answer(c, ok); time.Sleep(89 * time.Second) },
 		"after our own idle limit": func(c net.Conn) { answer(c, ok); _, _ = io.Copy(io.Discard, c) },
 	} {
-		t.Run(name, func(t *testing.T) {
+		eachTransport(t, name, func(t *testing.T, transport func(dialler) dialled) {
 			synctest.Test(t, func(t *testing.T) {
-				by := dialer(first, func(c net.Conn) { answer(c, ok) })
+				by := transport(oneByOne(first, func(c net.Conn) { answer(c, ok) }))
 				defer by.CloseIdleConnections()
 				for range 2 {
 					resp, err := Send(t.Context(), Call{
@@ -270,51 +302,53 @@ func TestSendGetsOverAConnectionClosedMeanwhile(t *testing.T) {
 
 // A request to which the seller answers with the end of the connection is not sent over all that lie idle.
 func TestSendGivesUpOnClosedConnections(t *testing.T) {
-	const idle = 8
-	var together sync.WaitGroup
-	var dying atomic.Bool
-	var asked atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		if asked.Add(1); dying.Load() {
-			panic(http.ErrAbortHandler)
-		}
-		together.Done()
-		together.Wait()
-	}))
-	defer server.Close()
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	transport := newTransport(0, nil)
-	defer transport.CloseIdleConnections()
-	send := func() error {
-		resp, err := Send(t.Context(), Call{
-			URL: server.URL, Header: RequestHeader(nil, "r", "k"), Body: Splice([]byte(`{"x":1}`)), Transport: transport,
-		})
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		return err
-	}
-	together.Add(idle)
-	var all sync.WaitGroup
-	for range idle {
-		all.Go(func() {
-			if err := send(); err != nil {
-				t.Error(err)
+	eachTransport(t, "", func(t *testing.T, by func(dialler) dialled) {
+		const idle = 8
+		var together sync.WaitGroup
+		var dying atomic.Bool
+		var asked atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if asked.Add(1); dying.Load() {
+				panic(http.ErrAbortHandler)
 			}
-		})
-	}
-	all.Wait()
-	dying.Store(true)
-	asked.Store(0)
-	err := send()
-	var call *CallError
-	if !errors.As(err, &call) || call.Stage != StageSent || !strings.Contains(err.Error(), "the connection was closed") {
-		t.Errorf("error %v", err)
-	}
-	if n := asked.Load(); n < 1 || n > maxStale {
-		t.Errorf("sent %d times", n)
-	}
+			together.Done()
+			together.Wait()
+		}))
+		defer server.Close()
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		transport := by(new(net.Dialer).DialContext)
+		defer transport.CloseIdleConnections()
+		send := func() error {
+			resp, err := Send(t.Context(), Call{
+				URL: server.URL, Header: RequestHeader(nil, "r", "k"), Body: Splice([]byte(`{"x":1}`)), Transport: transport,
+			})
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			return err
+		}
+		together.Add(idle)
+		var all sync.WaitGroup
+		for range idle {
+			all.Go(func() {
+				if err := send(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		dying.Store(true)
+		asked.Store(0)
+		err := send()
+		var call *CallError
+		if !errors.As(err, &call) || call.Stage != StageSent || !strings.Contains(err.Error(), "the connection was closed") {
+			t.Errorf("error %v", err)
+		}
+		if n := asked.Load(); n < 1 || n > maxStale {
+			t.Errorf("sent %d times", n)
+		}
+	})
 }
 
 // A stored response is asked for without a body, or deleted.

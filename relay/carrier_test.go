@@ -34,8 +34,8 @@ func TestCarrier(t *testing.T) {
 	inside := NewCarrier(CarrierOptions{Networks: loopback})
 	for _, c := range []*Carrier{outside, inside} {
 		defer c.Close()
-		c.operator.TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-		c.stranger.https.TLSClientConfig = c.operator.TLSClientConfig.Clone()
+		c.operator.https.TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		c.stranger.https.TLSClientConfig = c.operator.https.TLSClientConfig.Clone()
 	}
 	unknown := NewCarrier(CarrierOptions{Networks: loopback})
 	defer unknown.Close()
@@ -82,7 +82,7 @@ func TestCarrier(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 	}
-	for _, tr := range []*http.Transport{outside.operator, outside.stranger.http, outside.stranger.https} {
+	for _, tr := range []*http.Transport{outside.operator.http, outside.operator.https, outside.stranger.http, outside.stranger.https} {
 		if tr.Proxy != nil {
 			t.Error("a transport has a proxy")
 		}
