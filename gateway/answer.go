@@ -153,7 +153,7 @@ func (a *attempt) begin() routing.Outcome {
 		n.events.TakeOutUsage()
 	}
 	n.stream = relay.NewStream(n.response.Body, func() { a.call.cancel(nil) }, relay.StreamOptions{
-		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown.Done(), ClientGone: a.rq.r.Context().Done(),
+		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(),
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
 	})
 	switch n.stream.Begin() {

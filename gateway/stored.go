@@ -111,7 +111,7 @@ func (p *reply) pass(response *http.Response, cancel context.CancelFunc, secrets
 func (p *reply) passStream(response *http.Response, cancel context.CancelFunc) {
 	events := dialect.Lookup(dialect.ResponsesPath).Events()
 	stream := relay.NewStream(response.Body, cancel, relay.StreamOptions{
-		Watcher: events, Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown.Done(), ClientGone: p.rq.r.Context().Done(),
+		Watcher: events, Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown, Client: p.rq.r.Context(),
 		BreakPause: relay.BreakPause,
 	})
 	defer stream.Close()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -32,19 +33,14 @@ const unblockEvery = 100 * time.Millisecond
 //
 // The deadline is set beside the goroutine that writes. Only the server's own writer allows that, those around it do not: so
 // it is set there, again and again, as a write that begins just then may be given another deadline by one of them.
-func (c client) unblock(shutdown <-chan struct{}) func() {
+func (c client) unblock(shutdown context.Context) func() {
 	server, ok := innermost(c.w).(interface{ SetWriteDeadline(time.Time) error })
 	if shutdown == nil || !ok { // the server's own end comes a little later
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
+	stop := context.AfterFunc(shutdown, func() {
 		defer close(ended)
-		select {
-		case <-shutdown:
-		case <-done:
-			return
-		}
 		last := time.Now().Add(stalledTime)
 		tick := time.NewTicker(unblockEvery)
 		defer tick.Stop()
@@ -55,10 +51,12 @@ func (c client) unblock(shutdown <-chan struct{}) func() {
 				return
 			}
 		}
-	}()
+	})
 	return func() {
-		close(done)
-		<-ended
+		if !stop() {
+			close(done)
+			<-ended
+		}
 	}
 }
 

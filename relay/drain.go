@@ -10,10 +10,12 @@ import (
 // when the settlement is in, the body has ended, ctx is done or the process goes. Where the stream is not Unsettled it
 // returns at once.
 func (s *Stream) Drain(ctx context.Context) {
-	limit := time.NewTimer(drainTime)
-	defer limit.Stop()
+	limit := time.Now().Add(drainTime)
+	if s.direct != nil && s.Unsettled() {
+		defer context.AfterFunc(ctx, s.direct.Wake)()
+	}
 	for most := s.received + drainBytes; s.Unsettled() && s.received < most; {
-		r, sig := s.wait(0, ctx.Done(), limit.C)
+		r, sig := s.wait(0, limit, ctx)
 		if sig != came {
 			break
 		}
@@ -37,6 +39,10 @@ func (s *Stream) letGo() {
 		return
 	}
 	s.release.Do(func() {
+		if s.direct != nil {
+			go s.readOut(time.Now().Add(tailTime))
+			return
+		}
 		close(s.discard)
 		time.AfterFunc(tailTime, s.halt)
 	})

@@ -18,36 +18,38 @@ func TestDrainKeepsTheConnection(t *testing.T) {
 	const last = "data: content\n\ndata: done\n\n"
 	const settlement = "event: tokenbuddy.settlement\ndata: {\"billedMicros\":1}\n\n"
 	chunk := func(s string) string { return "40\r\n" + s + strings.Repeat("\n", 64-len(s)) + "\r\n" }
-	synctest.Test(t, func(t *testing.T) {
-		by := dialer(func(c net.Conn) { // the only connection there is
-			for hear(c) {
-				_, _ = io.WriteString(c, head+chunk(last))
+	eachTransport(t, "", func(t *testing.T, transport func(dialler) dialled) {
+		synctest.Test(t, func(t *testing.T) {
+			by := transport(oneByOne(func(c net.Conn) { // the only connection there is
+				for hear(c) {
+					_, _ = io.WriteString(c, head+chunk(last))
+					time.Sleep(time.Second)
+					_, _ = io.WriteString(c, chunk(settlement))
+					time.Sleep(100 * time.Millisecond)
+					_, _ = io.WriteString(c, "0\r\n\r\n")
+				}
+			}))
+			defer by.CloseIdleConnections()
+			for range 2 {
+				ctx, cancel := context.WithCancel(t.Context())
+				resp, err := Send(ctx, Call{
+					URL: "http://seller", Header: RequestHeader(http.Header{}, "r", "k"), Body: Splice([]byte("{}")), Transport: by,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				s := NewStream(resp.Body, cancel, StreamOptions{Watcher: &watch{}})
+				if b, r := s.Begin(), s.Relay(&collect{}); b != Committed || r != Whole {
+					t.Fatal(b, r)
+				}
+				s.Drain(t.Context())
+				if s.Settlement() == nil || time.Since(start) != time.Second {
+					t.Fatalf("settled %v after %v", s.Settlement(), time.Since(start))
+				}
 				time.Sleep(time.Second)
-				_, _ = io.WriteString(c, chunk(settlement))
-				time.Sleep(100 * time.Millisecond)
-				_, _ = io.WriteString(c, "0\r\n\r\n")
 			}
 		})
-		defer by.CloseIdleConnections()
-		for range 2 {
-			ctx, cancel := context.WithCancel(t.Context())
-			resp, err := Send(ctx, Call{
-				URL: "http://seller", Header: RequestHeader(http.Header{}, "r", "k"), Body: Splice([]byte("{}")), Transport: by,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			s := NewStream(resp.Body, cancel, StreamOptions{Watcher: &watch{}})
-			if b, r := s.Begin(), s.Relay(&collect{}); b != Committed || r != Whole {
-				t.Fatal(b, r)
-			}
-			s.Drain(t.Context())
-			if s.Settlement() == nil || time.Since(start) != time.Second {
-				t.Fatalf("settled %v after %v", s.Settlement(), time.Since(start))
-			}
-			time.Sleep(time.Second)
-		}
 	})
 }
 
@@ -73,12 +75,12 @@ func TestClientGoneReachesTheSeller(t *testing.T) {
 		if err != nil || resp.ProtoMajor != proto {
 			t.Fatal(resp, err)
 		}
-		gone := make(chan struct{})
-		s := NewStream(resp.Body, cancel, StreamOptions{Watcher: &watch{}, ClientGone: gone})
+		client, gone := context.WithCancel(t.Context())
+		s := NewStream(resp.Body, cancel, StreamOptions{Watcher: &watch{}, Client: client})
 		if got := s.Begin(); got != Committed {
 			t.Fatal(got)
 		}
-		close(gone)
+		gone()
 		if got := s.Relay(&collect{}); got != ClientGone {
 			t.Fatal(got)
 		}

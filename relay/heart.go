@@ -62,16 +62,11 @@ func (h *Heart) Stop() (begun bool) {
 // listen waits for the next read, and sends heartbeats meanwhile.
 func (s *Stream) listen(c client, quiet time.Duration) (read, signal) {
 	if s.o.Heartbeat <= 0 || s.over || !s.filter.Between() {
-		return s.wait(quiet, s.o.ClientGone, nil)
+		return s.wait(quiet, time.Time{}, s.o.Client)
 	}
-	if s.beat == nil {
-		s.beat = time.NewTicker(s.o.Heartbeat)
-	}
-	s.beat.Reset(s.o.Heartbeat)
-	defer s.beat.Stop()
 	last := time.Now().Add(quiet)
 	for {
-		r, sig := s.wait(quiet, s.o.ClientGone, s.beat.C)
+		r, sig := s.wait(quiet, time.Now().Add(s.o.Heartbeat), s.o.Client)
 		if sig != due {
 			return r, sig
 		}

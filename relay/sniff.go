@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 )
 
 // isEvents tells by the first bytes of an answer whether it is an event stream; enough is false where more must come to tell.
@@ -73,7 +74,7 @@ func (s *Stream) sniff(r *read) bool {
 	if s.events {
 		return true
 	}
-	s.head = append(s.head, r.buf[:r.n]...)
+	s.head = append(s.head, r.b...)
 	begin := bytes.TrimLeft(bytes.TrimPrefix(s.head, []byte(byteOrderMark)), " \t\r\n")
 	switch {
 	case len(begin) == 0:
@@ -82,9 +83,9 @@ func (s *Stream) sniff(r *read) bool {
 		s.events, s.head = true, nil
 		return true
 	}
-	s.received += int64(r.n)
+	s.received += int64(len(r.b))
 	s.end = r.err
-	buffers.Put(r.buf)
+	r.letGo()
 	return false
 }
 
@@ -105,14 +106,14 @@ func (b *rest) Read(p []byte) (int, error) {
 		if s.end != nil {
 			return 0, s.end
 		}
-		r, sig := s.wait(s.o.Idle, s.o.ClientGone, nil)
+		r, sig := s.wait(s.o.Idle, time.Time{}, s.o.Client)
 		if sig != came {
 			return 0, errSilent
 		}
-		b.head = append(b.head[:0], r.buf[:r.n]...)
-		s.received += int64(r.n)
+		b.head = append(b.head[:0], r.b...)
+		s.received += int64(len(r.b))
 		s.end = r.err
-		buffers.Put(r.buf)
+		r.letGo()
 	}
 	n := copy(p, b.head)
 	b.head = b.head[n:]

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay/internal/http1"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -32,10 +33,10 @@ type StreamOptions struct {
 	Watcher Watcher
 	// Idle is the longest silence between two reads. 0 is no limit.
 	Idle time.Duration
-	// Shutdown is closed when the process goes. nil: never.
-	Shutdown <-chan struct{}
-	// ClientGone is closed when the client has left. nil: never.
-	ClientGone <-chan struct{}
+	// Shutdown is done when the process goes. nil: never.
+	Shutdown context.Context
+	// Client is done when the client has left. nil: never.
+	Client context.Context
 	// Heartbeat is the silence after which Relay sends a comment line and a blank one, between blocks. 0: never.
 	Heartbeat time.Duration
 	// BreakPause is how long Relay waits after an error event, so that the client reads it before the connection is aborted.
@@ -51,13 +52,15 @@ type Stream struct {
 	o       StreamOptions
 	body    io.ReadCloser
 	cancel  context.CancelFunc
-	reads   chan read
 	stopped chan struct{} // the seller's call is over
-	discard chan struct{} // nobody listens any more
 	stop    sync.Once
 	release sync.Once
+
+	direct  *http1.Body   // is read by whoever waits; nil: a goroutine reads
+	watches []func() bool // what wakes it; to be stopped
+	reads   chan read     // of that goroutine
+	discard chan struct{} // nobody listens to it any more
 	timer   *time.Timer
-	beat    *time.Ticker
 
 	filter   *filter
 	head     []byte // what came before it was known to be events
@@ -78,14 +81,10 @@ type Stream struct {
 // NewStream begins to read an answer's body. cancel ends the seller's call, whose context must not be that of the client's
 // request: the call may have to outlive it.
 func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *Stream {
-	s := &Stream{
-		o: o, body: body, cancel: cancel,
-		reads: make(chan read), stopped: make(chan struct{}), discard: make(chan struct{}),
-		timer: time.NewTimer(time.Hour),
-	}
+	s := &Stream{o: o, body: body, cancel: cancel, stopped: make(chan struct{})}
 	s.filter = newFilter(s)
 	s.filter.noMark = o.Begun
-	go s.readAll()
+	s.begin()
 	return s
 }
 
@@ -115,10 +114,9 @@ func (s *Stream) Close() { s.halt() }
 // ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
 // or NotEvents.
 func (s *Stream) Begin() Ending {
-	limit := time.NewTimer(holdTime)
-	defer limit.Stop()
+	limit := time.Now().Add(holdTime)
 	for {
-		r, sig := s.wait(s.o.Idle, s.o.ClientGone, limit.C)
+		r, sig := s.wait(s.o.Idle, limit, s.o.Client)
 		switch sig {
 		case silent:
 			s.silent = !s.halted()
@@ -249,7 +247,7 @@ func (s *Stream) pause() {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-s.o.ClientGone:
+	case <-done(s.o.Client):
 	}
 }
 
@@ -258,12 +256,10 @@ func (s *Stream) clientLeft() Ending {
 	if s.over || s.said {
 		return s.ended()
 	}
-	select {
-	case <-s.o.Shutdown: // it may be the writing's deadline that ended it
+	if over(s.o.Shutdown) { // it may be the writing's deadline that ended it
 		return s.close(Shutdown)
-	default:
-		return s.close(ClientGone)
 	}
+	return s.close(ClientGone)
 }
 
 // ended is an answer that the client has had to its end.
@@ -279,9 +275,9 @@ func (s *Stream) ended() Ending {
 
 // take filters what was read. What may go on is valid until the next call.
 func (s *Stream) take(r read) []byte {
-	s.received += int64(r.n)
-	out := s.filter.Write(r.buf[:r.n])
-	buffers.Put(r.buf)
+	s.received += int64(len(r.b))
+	out := s.filter.Write(r.b)
+	r.letGo()
 	s.end = r.err
 	return out
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -118,26 +120,83 @@ var errReset = errors.New("connection reset by peer")
 func TestStreamScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/stream", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			var log strings.Builder
-			synctest.Test(t, func(t *testing.T) { play(t, d, &log) })
+			var log, direct strings.Builder
+			synctest.Test(t, func(t *testing.T) { play(t, d, &log, piped) })
+			synctest.Test(t, func(t *testing.T) { play(t, d, &direct, connected) })
+			if alike(direct.String()) != alike(log.String()) {
+				t.Errorf("%s: read by whoever waits it is\n%s", d.Pos, direct.String())
+			}
 			return log.String()
 		})
 	})
 }
 
-func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
+// alike leaves out of a log in how many pieces much was read that came at once, and how a connection broke.
+func alike(log string) string {
+	log = regexp.MustCompile(` in \d+ writes|drained: \d{7}`).ReplaceAllString(log, "")
+	return strings.ReplaceAll(log, io.ErrUnexpectedEOF.Error(), errReset.Error())
+}
+
+// seller is the end of a body at which it is said what comes.
+type seller interface {
+	io.Writer
+	CloseWithError(err error) error
+}
+
+// piped is a body that is read by a goroutine of its own.
+func piped(*testing.T) (io.ReadCloser, seller) { return io.Pipe() }
+
+// connected is a body that is read from its connection by whoever waits for it.
+func connected(t *testing.T) (io.ReadCloser, seller) {
+	client, conn := net.Pipe()
+	by := newPlain(func(context.Context, string, string) (net.Conn, error) { return client, nil })
+	t.Cleanup(by.CloseIdleConnections)
+	go func() {
+		if hear(conn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		}
+	}()
+	resp, err := Send(context.Background(), Call{URL: "http://seller", Header: http.Header{}, Transport: by})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return resp.Body, &chunking{conn}
+}
+
+type chunking struct{ conn net.Conn }
+
+func (c *chunking) Write(p []byte) (int, error) {
+	if _, err := fmt.Fprintf(c.conn, "%x\r\n%s\r\n", len(p), p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (c *chunking) Close() error { return c.CloseWithError(io.EOF) }
+
+func (c *chunking) CloseWithError(err error) error {
+	if err == io.EOF {
+		_, _ = io.WriteString(c.conn, "0\r\n\r\n")
+	}
+	return c.conn.Close()
+}
+
+func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*testing.T) (io.ReadCloser, seller)) {
 	var (
-		start             = time.Now()
-		body, seller      = io.Pipe()
-		gone, deaf, going = make(chan struct{}), make(chan struct{}), make(chan struct{})
-		called, cancel    = context.WithCancel(context.Background())
-		idle              = 290 * time.Second
-		p                 = &page{start: start, log: log, gone: deaf, stuck: d.HasArg("stuck"), expire: make(chan struct{})}
-		played            = make(chan struct{})
-		say               = func(what string, v any) { fmt.Fprintf(log, "%v %s %v\n", time.Since(start), what, v) }
-		signals           = map[string]chan struct{}{"gone": gone, "deaf": deaf, "shutdown": going}
-		watcher           = &watch{}
-		ended             = map[string]error{"eof": io.EOF, "reset": errReset}
+		start          = time.Now()
+		body, seller   = way(t)
+		client, gone   = context.WithCancel(context.Background())
+		process, going = context.WithCancel(context.Background())
+		deaf           = make(chan struct{})
+		called, cancel = context.WithCancel(context.Background())
+		idle           = 290 * time.Second
+		p              = &page{start: start, log: log, gone: deaf, stuck: d.HasArg("stuck"), expire: make(chan struct{})}
+		played         = make(chan struct{})
+		say            = func(what string, v any) { fmt.Fprintf(log, "%v %s %v\n", time.Since(start), what, v) }
+		signals        = map[string]func(){"gone": gone, "deaf": func() { close(deaf) }, "shutdown": going}
+		watcher        = &watch{}
+		ended          = map[string]error{"eof": io.EOF, "reset": errReset}
 	)
 	go func() {
 		defer close(played)
@@ -148,8 +207,8 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
 				t.Errorf("%s: %v", line, err)
 			}
 			time.Sleep(time.Duration(n) * time.Millisecond)
-			if c := signals[what]; c != nil {
-				close(c)
+			if signal := signals[what]; signal != nil {
+				signal()
 				continue
 			}
 			if err := ended[what]; err != nil {
@@ -168,7 +227,7 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
 			_, _ = io.WriteString(seller, strings.Repeat(text, times)) // the stream may have been closed
 		}
 	}()
-	o := StreamOptions{Watcher: watcher, Idle: idle, Shutdown: going, ClientGone: gone, Begun: d.HasArg("begun")}
+	o := StreamOptions{Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Begun: d.HasArg("begun")}
 	if d.HasArg("heartbeat") {
 		o.Heartbeat = 15 * time.Second
 	}
@@ -210,9 +269,19 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder) {
 	<-played
 }
 
+// bothWays runs a test in a bubble of its own for each way in which a body can be read.
+func bothWays(t *testing.T, name string, test func(t *testing.T, way func(*testing.T) (io.ReadCloser, seller))) {
+	t.Helper()
+	for suffix, way := range map[string]func(*testing.T) (io.ReadCloser, seller){", piped": piped, ", connected": connected} {
+		t.Run(name+suffix, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, way) })
+		})
+	}
+}
+
 func TestStreamCountsBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		body, seller := io.Pipe()
+	bothWays(t, "", func(t *testing.T, way func(*testing.T) (io.ReadCloser, seller)) {
+		body, seller := way(t)
 		start := time.Now()
 		s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}})
 		if s.Bytes() != 0 {
@@ -223,7 +292,7 @@ func TestStreamCountsBytes(t *testing.T) {
 			_, _ = io.WriteString(seller, ": ping\n")
 			time.Sleep(time.Hour) // no Idle: silence is no failure
 			_, _ = io.WriteString(seller, "data: done\n\nevent: tokenbuddy.settlement\n")
-			_ = seller.Close()
+			_ = seller.CloseWithError(io.EOF)
 		}()
 		if got := s.Begin(); got != Committed {
 			t.Fatal(got)
@@ -241,36 +310,35 @@ func TestDrainEnds(t *testing.T) {
 		"at the shutdown":  func(_, shutdown func(), _ *Stream) { shutdown() },
 		"when closed":      func(_, _ func(), s *Stream) { s.Close() },
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				going := make(chan struct{})
-				body, seller := io.Pipe()
-				s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}, Shutdown: going})
-				go func() { _, _ = io.WriteString(seller, "data: done\n\n") }()
-				s.Begin()
-				if got := s.Relay(&page{log: &strings.Builder{}}); got != Whole || !s.Unsettled() {
-					t.Fatalf("%v, unsettled %v", got, s.Unsettled())
-				}
-				start := time.Now()
-				time.AfterFunc(time.Second, func() { end(cancel, func() { close(going) }, s) })
-				s.Drain(ctx)
-				if got := time.Since(start); got != time.Second || s.Unsettled() {
-					t.Errorf("it took %v, unsettled %v", got, s.Unsettled())
-				}
-			})
+		bothWays(t, name, func(t *testing.T, way func(*testing.T) (io.ReadCloser, seller)) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			process, going := context.WithCancel(context.Background())
+			defer going()
+			body, seller := way(t)
+			s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}, Shutdown: process})
+			go func() { _, _ = io.WriteString(seller, "data: done\n\n") }()
+			s.Begin()
+			if got := s.Relay(&page{log: &strings.Builder{}}); got != Whole || !s.Unsettled() {
+				t.Fatalf("%v, unsettled %v", got, s.Unsettled())
+			}
+			start := time.Now()
+			time.AfterFunc(time.Second, func() { end(cancel, going, s) })
+			s.Drain(ctx)
+			if got := time.Since(start); got != time.Second || s.Unsettled() {
+				t.Errorf("it took %v, unsettled %v", got, s.Unsettled())
+			}
 		})
 	}
 }
 
 // Many streams at once, to be run with the race detector: buffers are shared between them.
 func TestStreamsShareNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothWays(t, "", func(t *testing.T, way func(*testing.T) (io.ReadCloser, seller)) {
 		done := make(chan string)
 		for i := range 50 {
+			body, seller := way(t)
 			go func() {
-				body, seller := io.Pipe()
 				event := fmt.Sprintf("data: content %d\n\n", i)
 				go func() {
 					for range 100 {
@@ -278,7 +346,7 @@ func TestStreamsShareNothing(t *testing.T) {
 						time.Sleep(time.Millisecond)
 					}
 					_, _ = io.WriteString(seller, "data: done\n\n")
-					_ = seller.Close()
+					_ = seller.CloseWithError(io.EOF)
 				}()
 				s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}})
 				w := &collect{}

@@ -207,7 +207,7 @@ func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel contex
 		events.TakeOutUsage()
 	}
 	st := relay.NewStream(res.Body, cancel, relay.StreamOptions{
-		Watcher: watcher{events}, Idle: upstreamIdle, ClientGone: q.r.Context().Done(),
+		Watcher: watcher{events}, Idle: upstreamIdle, Client: q.r.Context(),
 	})
 	defer st.Close()
 	begun := st.Begin()
