@@ -96,6 +96,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			week <weekday>
 //		}
 //		member_from <placeholder>
+//		page
 //		ledger badger [<dir>] {
 //			key <secret>
 //		}

@@ -101,6 +101,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.door = gateway.NewDoor(h.log, h.open)
+	h.door.Page = settings.Page
 	app, err := ctx.App("tokenbuddy")
 	if err != nil {
 		return fmt.Errorf("getting the tokenbuddy app: %w", err)

@@ -72,6 +72,9 @@ type Config struct {
 	// the limits of member_default.
 	MemberFrom string `json:"member_from,omitempty"`
 
+	// Whether a member finds the own budgets, usage and last requests on a page at /tokenbuddy/ on the site. Default: false.
+	Page bool `json:"page,omitempty"`
+
 	// Where the ledger is.
 	Ledger *LedgerConfig `json:"ledger,omitempty"`
 

@@ -50,6 +50,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		DefaultSeller: c.DefaultSeller,
 		Aliases:       c.ModelAliases,
 		MemberFrom:    c.MemberFrom,
+		Page:          c.Page,
 		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
 	}
 	for _, id := range c.Exclude {

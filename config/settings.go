@@ -40,6 +40,8 @@ type Settings struct {
 	Week time.Weekday
 	// MemberFrom is a placeholder for a member's name; empty: none.
 	MemberFrom string
+	// Page says that members find their own rows on the site.
+	Page bool
 	// LedgerDir is the ledger's directory, absolute.
 	LedgerDir string
 	// LedgerKeySecret is what tokens are sealed with; empty: a key file.

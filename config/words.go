@@ -46,6 +46,10 @@ func (c *Config) words() []word {
 		c.memberDefaultWord(),
 		c.budgetsWord(),
 		{name: "member_from", usage: "<placeholder>", set: text(&c.MemberFrom)},
+		{name: "page", set: func([]string) error {
+			c.Page = true
+			return nil
+		}},
 		c.ledgerWord(),
 		{name: "max_body", usage: "<size>", set: size(&c.MaxBody, minMaxBody, maxMaxBody)},
 		{name: "heartbeat", usage: "<duration>|off", set: durationOrOff(&c.Heartbeat)},

@@ -17,6 +17,9 @@ import (
 // Door is where the requests of one config come in: they wait there until the config is started, and are let go where it is
 // refused.
 type Door struct {
+	// Page says that members find their own rows on the site. It is set before the first request comes.
+	Page bool
+
 	open func(current bool) (*Gateway, error)
 	log  *zap.Logger
 

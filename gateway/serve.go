@@ -24,7 +24,7 @@ import (
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	rq := &request{r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), log: d.log}
 	p := &reply{w: w, rq: rq}
-	story := rq.match()
+	story := rq.match(d.Page)
 	if story == nil {
 		return next.ServeHTTP(w, r)
 	}
@@ -79,8 +79,8 @@ func (rq *request) atTheDoor() *dialect.Refusal {
 // story is what is done for a kind of request; the refusal is what its client is told, where that is left to be said.
 type story func(*reply) *dialect.Refusal
 
-// match finds the request's story, and the shape in which its client understands errors; nil: it is for another handler.
-func (rq *request) match() story {
+// match finds the request's story, hasPage being whether the site has one for members, and the shape in which its client understands errors; nil: it is for another handler.
+func (rq *request) match(hasPage bool) story {
 	method, path := rq.r.Method, rq.r.URL.Path
 	rq.shape = dialect.OpenAI
 	switch {
@@ -91,6 +91,10 @@ func (rq *request) match() story {
 		return rq.models
 	case isKey(rq.r):
 		return rq.key
+	case hasPage && isPage(rq.r):
+		return rq.page
+	case hasPage && isOwn(rq.r):
+		return rq.own
 	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket(): // which is told at the door
 		rq.shape = rq.endpoint.Shape
 		return rq.infer

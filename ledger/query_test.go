@@ -145,6 +145,36 @@ func TestSummaryOfAPeriod(t *testing.T) {
 	}
 }
 
+// What a member has used is what the summaries say of that member, whatever others of a like name do.
+func TestUsageOf(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	for i, name := range []string{"ann", "ann", "ann:b", "ann%3Ab", "an", "anna"} {
+		id := fmt.Sprint("of ", i)
+		if _, err := l.Settle(ledger.Inference{
+			Request: ledger.Request{RequestID: id, IdempotencyKey: id, Member: name, RequestedModel: "m", Model: "m", Protocol: "messages"},
+			Seller:  "acme", Origin: origin, Attempts: 1, Status: ledger.StatusOK, Answered: true, Settlement: settlement(id, 7),
+		}).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := l.Summary(t.Context(), time.Time{}, time.Time{}, "member")
+	if err != nil || len(all) != 5 {
+		t.Fatal(all, err)
+	}
+	for _, row := range all {
+		of, err := l.UsageOf(t.Context(), row.Key, time.Now().Add(-24*time.Hour), "member", "day", "model")
+		if err != nil || len(of["member"]) != 1 || of["member"][0] != row || len(of["day"]) != 1 || of["day"][0].Rollup != row.Rollup {
+			t.Errorf("%s: %+v, %v, want %+v", row.Key, of, err, row)
+		}
+	}
+	if of, err := l.UsageOf(t.Context(), "nobody", time.Now(), "day"); err != nil || len(of["day"]) != 0 {
+		t.Errorf("of nobody: %v, %v", of, err)
+	}
+	if _, err := l.UsageOf(t.Context(), "ann", time.Now(), "hour"); err == nil {
+		t.Error("there are rows by the hour")
+	}
+}
+
 func TestTopModels(t *testing.T) {
 	now := moment("2026-03-01T12:00:00Z")
 	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})

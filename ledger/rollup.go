@@ -94,24 +94,12 @@ var summaryKeys = []string{"member", "model", "seller", "group", "project"}
 // another (exclusive); a zero time is no bound. Whole UTC days come from their rollups; of a day that the period only begins or
 // ends in, the entries are read.
 func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]Row, error) {
-	field := slices.Index(summaryKeys, by)
-	if field < 0 && by != "day" {
-		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller, group, project or day, not by %q", by)
+	rows, err := newRowSet(by)
+	if err != nil {
+		return nil, err
 	}
-	rows := map[string]*Row{}
-	add := func(day string, parts []string, r Rollup) {
-		key := day
-		if field >= 0 {
-			key = parts[field]
-		}
-		row := rows[key]
-		if row == nil {
-			row = &Row{Key: key}
-			rows[key] = row
-		}
-		row.add(r)
-	}
-	err := l.view(ctx, func(v *view) error {
+	add := rows.add
+	err = l.view(ctx, func(v *view) error {
 		first, last := midnight(from.Add(dayLength-1)), midnight(to) // the whole days
 		switch {
 		case from.IsZero() && to.IsZero():
@@ -128,11 +116,79 @@ func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]
 	if err != nil {
 		return nil, err
 	}
-	sorted := make([]Row, 0, len(rows))
-	for _, key := range slices.Sorted(maps.Keys(rows)) {
-		sorted = append(sorted, *rows[key])
+	return rows.sorted(), nil
+}
+
+// UsageOf sums the inferences of one member by each of these keys, as Summary does, in whole UTC days from that of a time on. It reads
+// what is the member's alone.
+func (l *Ledger) UsageOf(ctx context.Context, member string, from time.Time, by ...string) (map[string][]Row, error) {
+	sets := make(map[string]*rowSet, len(by))
+	for _, key := range by {
+		var err error
+		if sets[key], err = newRowSet(key); err != nil {
+			return nil, err
+		}
 	}
-	return sorted, nil
+	err := l.view(ctx, func(v *view) error {
+		for day := midnight(from); !day.After(l.now()); day = day.Add(dayLength) {
+			err := each(v.txn, rollupPrefix+dayOf(day)+"/"+names(member)+":", func(rest string, r *Rollup) error {
+				_, parts, err := splitRollup(dayOf(day) + "/" + names(member) + ":" + rest)
+				for _, set := range sets {
+					if err == nil {
+						set.add(dayOf(day), parts, *r)
+					}
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows := make(map[string][]Row, len(by))
+	for key, set := range sets {
+		rows[key] = set.sorted()
+	}
+	return rows, nil
+}
+
+// rowSet adds rollups up to the rows of a summary.
+type rowSet struct {
+	field int // of a rollup's key, by which the rows go; below zero: by day
+	rows  map[string]*Row
+}
+
+func newRowSet(by string) (*rowSet, error) {
+	field := slices.Index(summaryKeys, by)
+	if field < 0 && by != "day" {
+		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller, group, project or day, not by %q", by)
+	}
+	return &rowSet{field, map[string]*Row{}}, nil
+}
+
+func (s *rowSet) add(day string, parts []string, r Rollup) {
+	key := day
+	if s.field >= 0 {
+		key = parts[s.field]
+	}
+	row := s.rows[key]
+	if row == nil {
+		row = &Row{Key: key}
+		s.rows[key] = row
+	}
+	row.add(r)
+}
+
+func (s *rowSet) sorted() []Row {
+	sorted := make([]Row, 0, len(s.rows))
+	for _, key := range slices.Sorted(maps.Keys(s.rows)) {
+		sorted = append(sorted, *s.rows[key])
+	}
+	return sorted
 }
 
 const dayLength = 24 * time.Hour

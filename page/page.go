@@ -17,14 +17,15 @@ var document []byte
 // View is whose page it is.
 type View string
 
-// The views. What a member sees is the member's own.
+// The views. What a member sees is the member's own: by a key that is asked for, or without one where the site knows who it is.
 const (
 	Operator View = "operator"
 	Member   View = "member"
+	Known    View = "known"
 )
 
 var (
-	views = map[View][]byte{Operator: of(Operator), Member: of(Member)}
+	views = map[View][]byte{Operator: of(Operator), Member: of(Member), Known: of(Known)}
 	// policy lets the document's own style and script run, which it names by their hashes, and ask the origin that it comes from.
 	// Nothing else is loaded, run, framed or sent anywhere.
 	policy = "default-src 'none'; connect-src 'self'; script-src " + hashOf("script") + "; style-src " + hashOf("style") + "; img-src data:" +
