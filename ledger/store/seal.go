@@ -17,7 +17,10 @@ var ErrSealed = errors.New("the sealed part can't be opened: it was changed, or 
 
 // Sealer encrypts what gives money away (XChaCha20-Poly1305). What it belongs to (the key of its record, or more of
 // it) is sealed in, so that a sealed value that is moved to another record does not open.
-type Sealer struct{ aead cipher.AEAD }
+type Sealer struct {
+	aead   cipher.AEAD
+	stamps []byte // the key of stamps
+}
 
 // NewSealer takes a key of KeySize bytes.
 func NewSealer(key []byte) (*Sealer, error) {
@@ -25,7 +28,11 @@ func NewSealer(key []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: the key has %d bytes, it needs %d: use LoadKey or KeyFromSecret", len(key), KeySize)
 	}
-	return &Sealer{aead}, nil
+	stamps, err := stampKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Sealer{aead, stamps}, nil
 }
 
 // Seal gives a random nonce and the encrypted text.
