@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"errors"
+
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
 
@@ -36,12 +38,23 @@ func (l *Ledger) checkAnchor(path string) error {
 		return nil
 	}
 	return l.db.View(func(txn *badger.Txn) error {
-		raw, err := get(txn, string(entryKey(was.Sequence)))
-		if err == nil {
-			var e *Entry
-			if e, err = decodeEntry(raw); err == nil && e.Hash == was.Hash {
-				return nil
-			}
+		archives, err := loadArchives(txn)
+		if err != nil {
+			return err
+		}
+		v := &view{ctx: l.reading, ledger: l, txn: txn, head: s.head, archives: archives}
+		found := false
+		err = unstop(v.raw(was.Sequence, func(seq uint64, raw []byte) error {
+			e, err := decodeEntry(raw)
+			found = err == nil && seq == was.Sequence && e.Hash == was.Hash
+			return errStop
+		}))
+		switch {
+		case found:
+			return nil
+		case errors.Is(err, ErrArchive): // the entry after the file has the hash of the last one in it
+			l.log.Warn("ledger.archive.missing", zap.Error(err))
+			return nil
 		}
 		return store.AnchorError(path, "entry %d is not the one that was there: another copy of the ledger was put in its place",
 			was.Sequence)

@@ -26,6 +26,16 @@ type BackupHeader struct {
 	Entries uint64    `json:"entries"`
 	Head    string    `json:"head"` // hash of the newest entry
 	Made    time.Time `json:"made"`
+
+	// Archives are the files that the oldest of the entries are in. They are no part of the backup, and belong to it.
+	Archives []BackupArchive `json:"archives,omitempty"`
+}
+
+// BackupArchive is an archive file that a backup belongs to.
+type BackupArchive struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
 }
 
 const backupVersion = 1
@@ -38,7 +48,11 @@ func (l *Ledger) Backup(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("ledger: backup: %w", err)
 		}
-		header := BackupHeader{backupVersion, format, l.state.identity, v.head.Sequence, v.head.Hash, l.now().UTC()}
+		header := BackupHeader{Backup: backupVersion, Format: format, Ledger: l.state.identity, Entries: v.head.Sequence, Head: v.head.Hash, Made: l.now().UTC()}
+		for _, a := range v.archives {
+			header.Format = archivedFormat
+			header.Archives = append(header.Archives, BackupArchive{a.File, a.SHA256, a.Bytes})
+		}
 		if err = errors.Join(v.dump(z, header), z.Close()); err != nil {
 			return fmt.Errorf("ledger: backup: %w", err)
 		}
@@ -82,7 +96,7 @@ func readBackup(r io.Reader, put func(BackupHeader) (func(key, value []byte) err
 		return fmt.Errorf("%w: %w", errBackup, err)
 	}
 	defer z.Close()
-	b := bufio.NewReaderSize(z, 64<<10)
+	b := bufio.NewReaderSize(z, 256<<10)
 	line, err := b.ReadSlice('\n')
 	var header BackupHeader
 	switch {
@@ -92,9 +106,9 @@ func readBackup(r io.Reader, put func(BackupHeader) (func(key, value []byte) err
 	case err != nil:
 		return cut(err)
 	}
-	if header.Backup != backupVersion || header.Format != format {
+	if header.Backup != backupVersion || header.Format != format && header.Format != archivedFormat {
 		return fmt.Errorf("%w: its layout is %d.%d, this program knows %d.%d: restore it with the version of the program that "+
-			"has made it", errBackup, header.Backup, header.Format, backupVersion, format)
+			"has made it", errBackup, header.Backup, header.Format, backupVersion, archivedFormat)
 	}
 	record, err := put(header)
 	if err != nil {

@@ -43,3 +43,9 @@ func (c Calendar) Day(t time.Time) Day {
 	s := c.at(t)
 	return Day{s.keys[daily], s.begins[daily], s.ends[daily]}
 }
+
+// Stepping gives options of a ledger that calls step before it goes on to move entries into a file; an error ends it there.
+func Stepping(o Options, step func(string) error) Options {
+	o.step = step
+	return o
+}

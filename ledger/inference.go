@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -264,6 +267,11 @@ func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
 		return replayed, false
 	}
 	raw, err := get(b.txn, string(entryKey(seq)))
+	if errors.Is(err, badger.ErrKeyNotFound) { // it is in an archive file
+		if s, err := getStub(b.txn, seq); err == nil {
+			return true, s.covers(idempotencyKey)
+		}
+	}
 	var e *Entry
 	if err == nil {
 		e, err = decodeEntry(raw)

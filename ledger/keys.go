@@ -21,6 +21,8 @@ const (
 	responsePrefix   = "o/" // + key: who made a response
 	pausedPrefix     = "x/" // + seller: it gets no requests
 	walletPrefix     = "w/" // + payment method: what was put into its wallet
+	archivePrefix    = "z/" // + sequence number, 8 bytes big-endian: the file that entries from it on are in
+	stubPrefix       = "k/" // + sequence number, 8 bytes big-endian: what is left of an entry that is in a file
 
 	metaFormat   = "m/format"   // the format of the store
 	metaIdentity = "m/identity" // a random name, made with the ledger
@@ -29,7 +31,10 @@ const (
 )
 
 // format is the version of what is in the store. One that is not known is not opened.
-const format = 1
+const (
+	format         = 1
+	archivedFormat = 2 // as 1, but there may be archive files: what does not know them must not take the ledger for damaged
+)
 
 func entryKey(seq uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte(entryPrefix), seq)

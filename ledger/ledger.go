@@ -54,6 +54,10 @@ type Options struct {
 	// that have lost their end, or were replaced with an older copy, are not taken for whole. Empty: none is kept.
 	Anchor string
 
+	// Archives is the directory that entries of closed months are moved into by Archive, and where their files are looked for. It is
+	// made when it is needed. Default: Dir with ".archive" at its end.
+	Archives string
+
 	// Logger gets the few events of the ledger and of its store. None: nothing is logged.
 	Logger *zap.Logger
 
@@ -71,6 +75,8 @@ type Options struct {
 	unsynced  bool        // for a test that has to lose what was acknowledged
 	readFirst int64       // of the tables before the store opens
 	lag       time.Duration
+	restoring bool               // nothing is begun in the background
+	step      func(string) error // of archiving, for tests: an error ends it there as a kill would
 }
 
 func (o Options) withDefaults() Options {
@@ -85,6 +91,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.InMemory {
 		o.Anchor = "" // nothing outlives the process
+	}
+	if o.Archives == "" {
+		o.Archives = besides(o.Dir)
 	}
 	if o.ReadOnly {
 		o.readFirst = math.MaxInt64 // who wants to see the books wants to see all
@@ -112,6 +121,9 @@ type Ledger struct {
 	anchor     *store.Anchor // nil: none is kept
 	unanchored bool          // there was no anchor file for these books when they were opened
 	room       *store.Room   // nil: in memory
+	archives   string        // the directory of archive files
+	seen       seenFiles
+	archiving  archiving
 
 	gate    sync.RWMutex // guards closed, and sends on queue against its closing
 	closed  bool
@@ -148,9 +160,10 @@ func Open(o Options) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{
-		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal, reads: o.ReadOnly, lag: o.lag,
+		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal, reads: o.ReadOnly, lag: o.lag, archives: o.Archives,
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
+	l.archiving.step = o.step
 	l.reading, l.stopRead = context.WithCancel(context.Background())
 	if l.state, err = load(db, seal, o.ReadOnly); err == nil && db.Unread() == 0 {
 		err = l.state.complete(db)
@@ -188,6 +201,9 @@ func Open(o Options) (*Ledger, error) {
 	}
 	if db.Unread() > 0 {
 		l.scrubSoon()
+	}
+	if !o.restoring {
+		l.resumeArchive()
 	}
 	return l, nil
 }

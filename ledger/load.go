@@ -55,8 +55,8 @@ func (s *state) loadMeta(txn *badger.Txn, seal *store.Sealer, readOnly bool) err
 			txn.Set([]byte(metaIdentity), []byte(s.identity)),
 			txn.Set([]byte(metaSeal), seal.Seal(metaSeal, []byte(sealCheck))),
 		)
-	case version != format:
-		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, format)
+	case version != format && version != archivedFormat:
+		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, archivedFormat)
 	}
 	identity, err := get(txn, metaIdentity)
 	if err != nil {

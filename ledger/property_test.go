@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -19,6 +20,7 @@ import (
 // world does random things to a ledger, and remembers what names it has used.
 type world struct {
 	dir    string // empty: in memory
+	now    func() time.Time
 	l      *ledger.Ledger
 	n      int
 	tokens []string
@@ -26,7 +28,7 @@ type world struct {
 }
 
 func (w *world) open(t *rapid.T) {
-	l, err := ledger.Open(ledger.Options{Dir: w.dir, InMemory: w.dir == "", Key: testKey})
+	l, err := ledger.Open(ledger.Options{Dir: w.dir, InMemory: w.dir == "", Key: testKey, Now: w.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,8 @@ type view struct {
 	ledger *Ledger
 	txn    *badger.Txn
 	head   store.Head
+
+	archives []Archive // the files that the oldest entries are in, oldest first
 }
 
 // view calls f with the books as they are once all that was queued before is durable.
@@ -102,6 +104,10 @@ func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
 	defer l.readers.Done()
 	defer v.txn.Discard()
 	if err := v.alive(); err != nil {
+		return err
+	}
+	var err error
+	if v.archives, err = loadArchives(v.txn); err != nil {
 		return err
 	}
 	return f(v)
@@ -127,14 +133,7 @@ func unstop(err error) error {
 
 // entries calls f with each entry from a sequence number on. The raw bytes are good during the call only.
 func (v *view) entries(first uint64, f func(seq uint64, e *Entry, raw []byte) error) error {
-	return scan(v.txn, entryPrefix, string(entryKey(first)), func(rest, raw []byte) error {
-		if err := v.alive(); err != nil {
-			return err
-		}
-		seq, ok := sequence(rest)
-		if !ok {
-			return store.Damaged("the key of an entry can't be read")
-		}
+	return v.raw(first, func(seq uint64, raw []byte) error {
 		e, err := decodeEntry(raw)
 		if err != nil {
 			return &entryError{seq, "", err.Error()}
@@ -154,18 +153,28 @@ func (e *entryError) Error() string { return store.Damaged("entry %d: %s", e.seq
 
 // first finds the first entry that q can choose, by its id and time: both only grow with the sequence number.
 func (v *view) first(q Query) (uint64, error) {
+	if q.Cursor == "" && q.From.IsZero() {
+		return 1, nil
+	}
+	return v.find(func(a *Archive) bool { return a.LastID > q.Cursor && !a.To.Before(q.From) },
+		func(e *Entry) bool { return e.ID > q.Cursor && !e.Time.Before(q.From) })
+}
+
+// search finds the first good entry in the store after one, where those after a good one are so too.
+func (v *view) search(after uint64, good func(seq uint64, raw []byte) (bool, error)) (uint64, error) {
 	var fault error
-	n := sort.Search(int(v.head.Sequence), func(i int) bool {
-		raw, err := get(v.txn, string(entryKey(uint64(i)+1)))
-		var e *Entry
+	n := sort.Search(int(v.head.Sequence-after), func(i int) bool {
+		seq := after + uint64(i) + 1
+		raw, err := get(v.txn, string(entryKey(seq)))
+		ok := false
 		if err == nil {
-			e, err = decodeEntry(raw)
+			ok, err = good(seq, raw)
 		}
 		if err != nil {
-			fault = &entryError{uint64(i) + 1, "", "it can't be read"}
+			fault = &entryError{seq, "", "it can't be read"}
 			return true
 		}
-		return e.ID > q.Cursor && !e.Time.Before(q.From)
+		return ok
 	})
-	return uint64(n) + 1, fault
+	return after + uint64(n) + 1, fault
 }

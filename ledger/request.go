@@ -27,9 +27,9 @@ func (v *view) about(first uint64, requestID string, to time.Time) (found []*Ent
 	if err != nil {
 		return nil, err
 	}
-	err = scan(v.txn, entryPrefix, string(entryKey(first)), func(_, raw []byte) error {
-		if err := v.alive(); err != nil || !bytes.Contains(raw, id) {
-			return err
+	err = v.raw(first, func(_ uint64, raw []byte) error {
+		if !bytes.Contains(raw, id) {
+			return nil
 		}
 		e, err := decodeEntry(raw)
 		if err != nil {

@@ -32,7 +32,7 @@ func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
 		return Report{}, err
 	}
 	made := o
-	made.Dir, made.Anchor, made.ReadOnly = filepath.Clean(o.Dir)+".restoring", "", false
+	made.Dir, made.Anchor, made.ReadOnly, made.restoring = filepath.Clean(o.Dir)+".restoring", "", false, true
 	if err := os.RemoveAll(made.Dir); err != nil { // of an earlier try that was killed
 		return Report{}, err
 	}
@@ -94,7 +94,7 @@ func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, ne
 	err = l.distrust(ctx, fmt.Sprintf("restored from a backup of %d entries, made at %s", header.Entries,
 		header.Made.UTC().Format(time.RFC3339)))
 	if err == nil {
-		r, err = l.Verify(ctx)
+		r, err = l.verify(ctx, nil, true)
 	}
 	err = errors.Join(err, l.Close())
 	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err

@@ -44,6 +44,10 @@ func (l *Ledger) scrub() error {
 	}
 	if compacted { // A rotten block would have been left out without a word.
 		r, err := l.Verify(l.reading)
+		if err == nil && !r.OK && r.Archive != "" { // which is beside the store
+			l.log.Error("ledger.archive.missing", zap.String("problem", r.Problem))
+			return nil
+		}
 		if err == nil && !r.OK {
 			err = store.Damaged("%s", r.Problem)
 		}
@@ -84,13 +88,17 @@ func (s *state) complete(db *store.Store) error {
 // countEntries finds entries that are missing up to the newest one: what a lost file has held shows there. It reads keys
 // alone, and rests now and then.
 func countEntries(txn *badger.Txn, newest uint64, rest func(worked time.Duration) error) error {
+	archives, err := loadArchives(txn)
+	if err != nil {
+		return err
+	}
 	o := badger.DefaultIteratorOptions
 	o.PrefetchValues, o.Prefix = false, []byte(entryPrefix)
 	it := txn.NewIterator(o)
 	defer it.Close()
-	var last uint64
+	last := archivedTo(archives) // those until then are in files
 	began := time.Now()
-	for it.Rewind(); it.Valid(); it.Next() {
+	for it.Seek(entryKey(last + 1)); it.Valid(); it.Next() {
 		seq, ok := sequence(it.Item().Key()[len(entryPrefix):])
 		if !ok || seq != last+1 {
 			return store.Damaged("entry %d is missing", last+1)

@@ -1,13 +1,14 @@
 package ledger
 
 import (
-	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -203,8 +204,12 @@ func (l *Ledger) loadSpending(now time.Time) error {
 	}
 	today := calendar.at(now)
 	err := l.db.View(func(txn *badger.Txn) error {
-		v := &view{ctx: context.Background(), ledger: l, txn: txn, head: l.state.head}
-		err := v.addRollups(midnight(today.earliest()), time.Time{}, func(day string, parts []string, r Rollup) {
+		v := &view{ctx: l.reading, ledger: l, txn: txn, head: l.state.head}
+		var err error
+		if v.archives, err = loadArchives(txn); err != nil {
+			return err
+		}
+		err = v.addRollups(midnight(today.earliest()), time.Time{}, func(day string, parts []string, r Rollup) {
 			at, _ := time.Parse(dayFormat, day) // it was read before
 			add(at.Add(dayLength/2), parts, r.counted())
 		})
@@ -212,7 +217,10 @@ func (l *Ledger) loadSpending(now time.Time) error {
 		for _, begin := range today.begins {
 			if first := midnight(begin); err == nil && !first.Equal(begin) && !cut[first] {
 				cut[first] = true
-				err = v.divide(first, add)
+				if err = v.divide(first, add); errors.Is(err, ErrArchive) { // it counts as if it had been at noon
+					l.log.Warn("ledger.archive.missing", zap.String("day", dayOf(first)), zap.Error(err))
+					err = nil
+				}
 			}
 		}
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/archive"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -23,6 +24,11 @@ type Report struct {
 	Problem  string `json:"problem,omitempty"`
 	Entry    string `json:"entry,omitempty"`
 	Sequence uint64 `json:"sequence,omitempty"`
+	// Archive is the path of the archive file that is the problem: it is missing, or was changed.
+	Archive string `json:"archive,omitempty"`
+	// Missing are the archive files that a restored ledger needs and that are not there yet: what is in them, and whether balances and day
+	// sums are the sums of all entries, was not looked into.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Verify reads every entry and record, and checks that the chain is whole, that ids only grow, that the postings of each
@@ -33,13 +39,21 @@ func (l *Ledger) Verify(ctx context.Context) (Report, error) { return l.VerifyWi
 
 // VerifyWithProgress is Verify that says how far it is. Progress may be nil.
 func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Report, error) {
+	return l.verify(ctx, progress, false)
+}
+
+// verify leaves out archive files that are missing where it may, and says which.
+func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}}
+		c := &checker{view: v, without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, live: map[string]bool{}}
 		err := c.run()
-		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous}
+		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
+		var file *archive.Error
 		switch {
+		case errors.As(err, &file):
+			r.OK, r.Problem, r.Archive = false, file.Error(), file.Path
 		case errors.As(err, &entry):
 			r.OK, r.Problem, r.Entry, r.Sequence = false, entry.problem, entry.id, entry.seq
 		case errors.Is(err, store.ErrDamaged):
@@ -56,10 +70,13 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 type checker struct {
 	*view
 	progress    Progress // may be nil
+	without     bool     // archive files may be missing
+	missing     []string // those that are
 	entriesRead uint64
 	previous    string // hash
 	last        *Entry
 	settled     uint64 // entries that book a settlement with an id
+	stubs       uint64 // entries in archive files of which something is left in the store
 
 	accounts map[string]money.Micros // by the entries so far
 	today    string                  // the day of the newest entry so far
@@ -72,7 +89,10 @@ type checker struct {
 }
 
 func (c *checker) run() error {
-	if err := c.entries(0, c.entry); err != nil {
+	if err := c.archivedEntries(); err != nil {
+		return err
+	}
+	if err := c.entries(archivedTo(c.archives)+1, c.entry); err != nil {
 		return err
 	}
 	if err := c.endDay(); err != nil {
@@ -81,7 +101,14 @@ func (c *checker) run() error {
 	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
 		return store.Damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
 	}
-	for _, check := range []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements} {
+	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements}
+	if len(c.missing) > 0 { // what is left does not add up to them
+		checks = []func() error{c.holds}
+		if err := eachToken(c.txn, c.ledger.seal, func(t *token) { c.live[t.ID] = true }); err != nil {
+			return err
+		}
+	}
+	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
 		}
@@ -223,7 +250,6 @@ func (c *checker) sums(what, kind string, have map[string]money.Micros) error {
 }
 
 func (c *checker) tokens() error {
-	c.live = map[string]bool{}
 	credit := map[string]money.Micros{}
 	err := eachToken(c.txn, c.ledger.seal, func(t *token) {
 		c.live[t.ID] = true
@@ -297,6 +323,13 @@ func (c *checker) settlements() error {
 		seq, err := strconv.ParseUint(string(value), 10, 64)
 		if err != nil || len(parts) != 3 {
 			return store.Damaged("the record of settlement %q can't be read", rest)
+		}
+		if c.removed(seq) {
+			s, err := getStub(c.txn, seq)
+			if err != nil || !s.books(parts[0], parts[2]) {
+				return store.Damaged("settlement %q was booked by entry %d, which is in an archive file and does not say so", rest, seq)
+			}
+			return c.alive()
 		}
 		raw, err := get(c.txn, string(entryKey(seq)))
 		if err != nil {

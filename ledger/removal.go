@@ -1,0 +1,162 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/tidwall/gjson"
+	"go.uber.org/zap"
+)
+
+// resumeArchive goes on in the background with what a process before this one has left undone.
+func (l *Ledger) resumeArchive() {
+	var open []Archive
+	err := l.db.View(func(txn *badger.Txn) error {
+		all, err := loadArchives(txn)
+		for i := range all {
+			if all[i].Removed < all[i].Last {
+				open = append(open, all[i])
+			}
+		}
+		return err
+	})
+	if err != nil || len(open) == 0 { // what can't be read is found by whoever reads it next
+		return
+	}
+	l.readers.Go(func() {
+		l.archiving.busy.Lock()
+		defer l.archiving.busy.Unlock()
+		l.archiving.begin()
+		err := l.finishRemovals(l.reading, nil)
+		if l.reading.Err() != nil {
+			err = ErrClosed
+		}
+		l.archiving.end(l.now(), err)
+		if err != nil && !errors.Is(err, ErrClosed) {
+			l.log.Error("ledger.archive.failed", zap.Error(err))
+		}
+	})
+}
+
+// finishRemovals takes out of the store what is in files, where that was begun and not ended.
+func (l *Ledger) finishRemovals(ctx context.Context, progress Progress) error {
+	var all []Archive
+	err := l.db.View(func(txn *badger.Txn) (err error) {
+		all, err = loadArchives(txn)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if a := &all[i]; a.Removed < a.Last {
+			if err := l.finishRemoval(ctx, a, progress); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finishRemoval goes on, but where the file is not whole. Nothing is lost then that was not: if no entry has left the store yet, the
+// record goes instead.
+func (l *Ledger) finishRemoval(ctx context.Context, a *Archive, progress Progress) error {
+	err := l.checkArchive(a)
+	if err == nil {
+		return l.remove(ctx, a, progress)
+	}
+	if a.Removed >= a.First || !errors.Is(err, ErrArchive) {
+		return err
+	}
+	l.log.Warn("ledger.archive.undone", zap.String("file", l.pathOf(a)), zap.Error(err))
+	return l.submit(plainWeight, func(b *batch) error {
+		b.delete(archiveKey(a.First))
+		return nil
+	}, nil).Wait(ctx)
+}
+
+// leaving is an entry that leaves the store.
+type leaving struct {
+	seq  uint64
+	stub *stub // nil: it has booked no settlement
+}
+
+// remove takes the entries of a file out of the store.
+func (l *Ledger) remove(ctx context.Context, a *Archive, progress Progress) error {
+	in, err := l.openArchive(a)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	some := make([]leaving, 0, removeStep)
+	began := time.Now()
+	err = in.Entries(a.Removed+1, func(seq uint64, raw []byte) error {
+		some = append(some, leaving{seq, stubOf(raw)})
+		if len(some) < removeStep && seq < a.Last {
+			return nil
+		}
+		if err := l.removeSome(ctx, a, some); err != nil {
+			return err
+		}
+		some = some[:0]
+		if progress != nil {
+			progress(a.Entries+seq+1-a.First, 2*a.Entries)
+		}
+		if err := l.at(fmt.Sprint("removed ", seq)); err != nil {
+			return err
+		}
+		err := l.breathe(ctx, time.Since(began))
+		began = time.Now()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l.log.Info("ledger.archive.done", zap.String("file", in.Path()), zap.Uint64("first", a.First), zap.Uint64("last", a.Last))
+	return l.at("done")
+}
+
+// removeSome removes entries in one transaction, which says how far it has come. Nobody's commit waits for its sync: it goes with
+// the next one, and what the power takes back is removed again.
+func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) error {
+	to := some[len(some)-1].seq
+	err := l.submit(plainWeight+removedWeight*len(some), func(b *batch) error {
+		b.late = true
+		for _, one := range some {
+			key := entryKey(one.seq)
+			b.note(b.txn.Delete(key))
+			b.count(len(key))
+			if one.stub != nil {
+				b.set(stubKey(one.seq), one.stub[:])
+			}
+		}
+		record := *a
+		record.Removed = to
+		b.put(archiveKey(a.First), &record)
+		return nil
+	}, nil).Wait(ctx)
+	if err == nil {
+		a.Removed = to
+	}
+	return err
+}
+
+// stubOf is what is left in the store of an entry; nil: nothing.
+func stubOf(raw []byte) *stub {
+	e := gjson.GetManyBytes(raw, "seller", "settlementId", "attempt.settlementId", "idempotencyKey", "attempt.idempotencyKey")
+	id := e[1].Str + e[2].Str
+	if id == "" {
+		return nil
+	}
+	s := newStub(e[0].Str, id, e[3].Str+e[4].Str)
+	return &s
+}
+
+func entryIteration() badger.IteratorOptions {
+	o := badger.DefaultIteratorOptions
+	o.Prefix, o.PrefetchSize = []byte(entryPrefix), 32
+	return o
+}
