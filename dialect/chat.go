@@ -32,6 +32,7 @@ func (v *Events) chunk(name, data []byte) {
 	case v.content && !says(data, `"finish_reason"`, 'n') && !says(data, `"usage"`, 'n') && !says(data, `"error"`, 'n') &&
 		!says(data, `"index"`, '0'):
 		v.listen(data)
+		v.learn(name, data, -1, false)
 		return // one of many: nothing but more content
 	}
 	var c chunk

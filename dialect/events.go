@@ -28,6 +28,7 @@ type Events struct {
 	oversized *oversized
 	listener  seeker
 	heard     heard
+	pattern   pattern
 
 	responseID string // responses
 }
@@ -50,7 +51,20 @@ func (e *Endpoint) Events() *Events {
 
 func (v *Events) speak(a *api) {
 	v.api = a
-	v.listener.tells = a.tells
+	v.listener.tells, v.listener.notes = a.tells, true
+}
+
+// likeLast takes an event that is as the last one was that was nothing but more content; false: it is not.
+func (v *Events) likeLast(name, data []byte) bool {
+	var said said
+	sequence, ok := v.pattern.match(name, data, &said)
+	if !ok {
+		return false
+	}
+	v.pattern.unused = 0
+	v.sequence = max(v.sequence, sequence)
+	v.heard[inPieces].add(said)
+	return true
 }
 
 // TakeOutUsage has the chunks taken out that say nothing but what a stream of chat or completions used: the gateway has asked
@@ -70,6 +84,9 @@ func (v *Events) Event(name, data []byte, whole bool) {
 	}
 	v.oversized, v.drop = nil, false
 	if v.ended {
+		return
+	}
+	if whole && v.pattern.ready && v.likeLast(name, data) {
 		return
 	}
 	if whole {

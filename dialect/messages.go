@@ -23,6 +23,7 @@ var messages = &api{
 func (v *Events) message(name, data []byte) {
 	if v.content && string(name) == "content_block_delta" {
 		v.listen(data)
+		v.learn(name, data, -1, false)
 		return // one of many: nothing but more content
 	}
 	if bytes.HasPrefix(data, []byte("[DONE]")) {

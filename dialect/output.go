@@ -27,6 +27,20 @@ func (s *said) add(o said) {
 	s.images += o.images
 }
 
+// hear counts bytes of a string.
+func (s *said) hear(c count, n int64) {
+	switch c {
+	case countText:
+		s.text += n
+	case countThought0:
+		s.thought[0] += n
+	case countThought1:
+		s.thought[1] += n
+	case countAudio:
+		s.audio += n
+	}
+}
+
 func (s said) output() Output {
 	return Output{
 		Text:  s.text + max(s.thought[0], s.thought[1]),

@@ -28,8 +28,10 @@ func (v *Events) response(name, data []byte) {
 		return // some sellers send it after the last event, where it means nothing
 	}
 	if v.content && isDelta(data) {
-		v.sequenceIn(data)
+		sequence := sequenceOf(data)
+		v.sequence = max(v.sequence, sequence)
 		v.hear(name, data)
+		v.learn(name, data, sequence, saysAudio(name, data))
 		return // one of many: nothing but more content
 	}
 	kind := name
@@ -109,22 +111,32 @@ func opening(b []byte) bool {
 }
 
 // isDelta tells at a glance whether data is that of a delta event, as they are mostly written.
-func isDelta(data []byte) bool {
+func isDelta(data []byte) bool { return bytes.HasSuffix(kindAtFirst(data), []byte(".delta")) }
+
+// kindAtFirst is what an event is where its data begins with that, as it mostly does; nil where it does not.
+func kindAtFirst(data []byte) []byte {
 	rest, ok := bytes.CutPrefix(data, []byte(`{"type":"response.`))
 	if !ok {
-		return false
+		return nil
 	}
-	i := bytes.IndexByte(rest, '"')
-	return i >= 0 && bytes.HasSuffix(rest[:i], []byte(".delta"))
+	return rest[:max(0, bytes.IndexByte(rest, '"'))]
 }
 
-// sequenceIn finds the sequence number of an event that is not looked at otherwise.
-func (v *Events) sequenceIn(data []byte) {
+// saysAudio tells whether a delta is a piece of audio.
+func saysAudio(kind, data []byte) bool {
+	audio := []byte("audio.delta")
+	return bytes.HasSuffix(kindAtFirst(data), audio) || bytes.HasSuffix(kind, audio)
+}
+
+// sequenceOf finds the sequence number of an event that is not looked at otherwise; -1: it has none that can be read.
+func sequenceOf(data []byte) int64 {
 	const key = `"sequence_number":`
-	if i := bytes.Index(data, []byte(key)); i >= 0 {
-		i = space(data, i+len(key))
-		v.sequence = max(v.sequence, digits(data[i:skipDigits(data, i)]))
+	i := bytes.Index(data, []byte(key))
+	if i < 0 {
+		return -1
 	}
+	i = space(data, i+len(key))
+	return digits(data[i:skipDigits(data, i)])
 }
 
 func (v *Events) responseMark(path string, raw []byte) {
@@ -159,10 +171,9 @@ func (v *Events) responseClose(o *oversized) {
 func (v *Events) hear(kind, data []byte) {
 	switch {
 	case bytes.HasSuffix(kind, []byte(".delta")), isDelta(data):
-		audio := bytes.Contains(data[:min(len(data), 64)], []byte("audio.delta")) || bytes.HasSuffix(kind, []byte("audio.delta"))
 		v.listener.reset()
 		v.listener.feed(data)
-		if s := &v.listener.heard[inPieces]; audio {
+		if s := &v.listener.heard[inPieces]; saysAudio(kind, data) {
 			s.audio, s.text = s.text, 0
 		}
 		v.heard.take(&v.listener.heard)

@@ -8,6 +8,7 @@ type seeker struct {
 	found func(path string, raw []byte)
 	tells map[string]telling // the paths of what is counted in heard
 	heard heard
+	notes bool // values are noted for a pattern
 
 	seeking
 }
@@ -36,6 +37,9 @@ type seeking struct {
 	rawFrom  int64   // where the value begins that is counted as it stands
 	rawDepth int     // the depth at which it ends; 0: there is none
 	rawLevel level
+
+	slots [maxSlots]slot // the values that were noted
+	noted int            // how many there were: more than slots, perhaps
 }
 
 // reset begins with another object. What was kept makes room for what will be.
@@ -116,17 +120,7 @@ func (s *seeker) inQuotes(c byte) {
 
 // hear counts bytes of the string that is being read.
 func (s *seeker) hear(n int64) {
-	to := &s.heard[s.telling.level]
-	switch s.telling.count {
-	case countText:
-		to.text += n
-	case countThought0:
-		to.thought[0] += n
-	case countThought1:
-		to.thought[1] += n
-	case countAudio:
-		to.audio += n
-	}
+	s.heard[s.telling.level].hear(s.telling.count, n)
 }
 
 // hearByte counts the bytes that need a closer look: escapes, and the end.
@@ -235,6 +229,9 @@ func (s *seeker) begin(c byte) {
 		}
 		if s.tells != nil && s.rawDepth == 0 {
 			s.tell(c)
+			if s.notes {
+				s.note(c)
+			}
 		}
 	}
 	s.keep(c)
