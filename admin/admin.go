@@ -43,6 +43,7 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},
 		"/tokenbuddy/ledger/summary":   {http.MethodGet: summary},
 		"/tokenbuddy/ledger/statement": {http.MethodGet: statement},
+		"/tokenbuddy/ledger/zone":      {http.MethodGet: zone},
 		"/tokenbuddy/ledger/accounts":  {http.MethodGet: accounts},
 		"/tokenbuddy/ledger/verify":    {http.MethodGet: verify},
 		"/tokenbuddy/ledger/backup":    {http.MethodGet: backup},

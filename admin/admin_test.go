@@ -131,7 +131,10 @@ func TestQuestions(t *testing.T) {
 		{"GET", "/tokenbuddy/sellers", "", http.StatusOK, "[]"},
 		{"POST", "/tokenbuddy/sellers?forgive=nobody", "", http.StatusBadRequest, `no seller of the id "nobody" was bought from`},
 
-		{"GET", "/tokenbuddy/ledger/entries?from=yesterday", "", http.StatusBadRequest, "from is a time such as"},
+		{"GET", "/tokenbuddy/ledger/entries?from=lately", "", http.StatusBadRequest, "from is a time such as"},
+		{"GET", "/tokenbuddy/ledger/entries?from=yesterday&to=today&zone=Mars", "", http.StatusBadRequest, "zone is a time zone such as"},
+		{"GET", "/tokenbuddy/ledger/entries?from=yesterday&zone=Europe/Berlin", "", http.StatusOK, `"requestId":"two"`},
+		{"GET", "/tokenbuddy/ledger/zone", "", http.StatusOK, `{"zone":"UTC"}`},
 		{"GET", "/tokenbuddy/ledger/entries?to=2026-13-01", "", http.StatusBadRequest, "to is a time such as"},
 		{"GET", "/tokenbuddy/ledger/entries?cursor=1", "", http.StatusBadRequest, "cursor is the id of an entry"},
 		{"GET", "/tokenbuddy/ledger/entries?limit=0", "", http.StatusBadRequest, "limit is a whole number above zero"},
@@ -144,6 +147,9 @@ func TestQuestions(t *testing.T) {
 		{"GET", "/tokenbuddy/ledger/summary?by=model", "", http.StatusOK, `"key":"m","requests":2`},
 		{"GET", "/tokenbuddy/ledger/summary?to=2000-01-01", "", http.StatusOK, "[]"},
 		{"GET", "/tokenbuddy/ledger/statement?by=hour", "", http.StatusBadRequest, "by is one of"},
+		{"GET", "/tokenbuddy/ledger/statement?by=member,member", "", http.StatusBadRequest, "by is one of"},
+		{"GET", "/tokenbuddy/ledger/statement?by=member,model&zone=Europe/Berlin", "", http.StatusOK, `"key":"ann,m","keys":["ann","m"],"requests":2`},
+		{"GET", "/tokenbuddy/ledger/summary?by=model,member", "", http.StatusOK, `"key":"m,ann","keys":["m","ann"],"requests":2`},
 		{"GET", "/tokenbuddy/ledger/accounts", "", http.StatusOK, `"balanceMicros":12`},
 		{"GET", "/tokenbuddy/ledger/verify", "", http.StatusOK, `"ok":true,"entries":2`},
 
@@ -160,28 +166,6 @@ func TestQuestions(t *testing.T) {
 		if status != test.status || !strings.Contains(says, test.says) {
 			t.Errorf("%s %s %.40s: %d %s, want %d with %s", test.method, test.target, test.body, status, says, test.status, test.says)
 		}
-	}
-}
-
-func TestParseTime(t *testing.T) {
-	for _, test := range []struct {
-		written, want string // want as RFC 3339; empty: it is refused
-	}{
-		{"2026-01-31", "2026-01-31T00:00:00Z"},
-		{"2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"},
-		{"2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z"},
-		{"2026-02-30", ""},
-		{"31.1.2026", ""},
-		{"12:00", ""},
-		{" ", ""},
-	} {
-		got, err := ParseTime(test.written)
-		if (err != nil) != (test.want == "") || err == nil && got.UTC().Format(time.RFC3339) != test.want {
-			t.Errorf("%q: %s, %v, want %s", test.written, got, err, test.want)
-		}
-	}
-	if got, err := ParseTime(""); err != nil || !got.IsZero() {
-		t.Errorf("nothing: %s, %v", got, err)
 	}
 }
 

@@ -3,12 +3,9 @@ package admin
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/google/uuid"
@@ -20,7 +17,7 @@ import (
 // entries streams the ledger's entries as NDJSON, oldest first. The id of the last one is the cursor for those after it.
 func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
-	from, to, err := period(values)
+	from, to, _, err := period(m, values)
 	if err != nil {
 		return err
 	}
@@ -60,7 +57,7 @@ func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 // summary gives what was used and spent, by member, model, seller, group, project or day.
 func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
-	from, to, err := period(values)
+	from, to, _, err := period(m, values)
 	if err != nil {
 		return err
 	}
@@ -84,7 +81,7 @@ func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 // statement gives what came of the money in a period, by member, model, seller, group, project or day.
 func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
-	from, to, err := period(values)
+	from, to, zone, err := period(m, values)
 	if err != nil {
 		return err
 	}
@@ -93,7 +90,7 @@ func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return read(w, r, func(progress ledger.Progress) (int, any, error) {
-		s, err := m.Ledger.Statement(r.Context(), from, to, by, progress)
+		s, err := m.Ledger.Statement(r.Context(), ledger.Period{From: from, To: to, Zone: zone}, by, progress)
 		return http.StatusOK, s, err
 	})
 }
@@ -128,43 +125,6 @@ func verify(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		}
 		return http.StatusOK, report, err
 	})
-}
-
-// summaryKey reads by: what the rows are of.
-func summaryKey(values url.Values) (string, error) {
-	switch by := values.Get("by"); by {
-	case "":
-		return "member", nil
-	case "member", "model", "seller", "group", "project", "day":
-		return by, nil
-	}
-	return "", bad("by is one of member, model, seller, group, project, day")
-}
-
-// period reads from and to.
-func period(values url.Values) (from, to time.Time, err error) {
-	for name, t := range map[string]*time.Time{"from": &from, "to": &to} {
-		if *t, err = ParseTime(values.Get(name)); err != nil {
-			return from, to, bad("%s is %w", name, err)
-		}
-	}
-	return from, to, nil
-}
-
-// ParseTime reads an end of a period: a time as RFC 3339 has it, or a day, which stands for its beginning in UTC. What is
-// empty is no bound.
-func ParseTime(s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		t, err = time.Parse(time.DateOnly, s)
-	}
-	if err != nil {
-		return t, errors.New("a time such as 2026-01-31T12:00:00Z or a day such as 2026-01-31")
-	}
-	return t, nil
 }
 
 func bad(format string, args ...any) error {

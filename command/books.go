@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
@@ -21,7 +20,7 @@ import (
 type books interface {
 	Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error
 	Balances(ctx context.Context) (ledger.Balances, error)
-	Statement(ctx context.Context, from, to time.Time, by string, progress ledger.Progress) (ledger.Statement, error)
+	Statement(ctx context.Context, p ledger.Period, by string, progress ledger.Progress) (ledger.Statement, error)
 	VerifyWithProgress(ctx context.Context, progress ledger.Progress) (ledger.Report, error)
 	Backup(ctx context.Context, w io.Writer) error
 	Close() error

@@ -45,14 +45,16 @@ program which reads them checks our sums.`,
 			if !slices.Contains(export.Formats, format) {
 				return fmt.Errorf("--format is one of %s, not %q", strings.Join(export.Formats, ", "), format)
 			}
-			if q.From, q.To, err = during.times(); err != nil {
-				return err
-			}
 			b, err := from.open()
 			if err != nil {
 				return err
 			}
 			defer b.Close()
+			p, err := during.of(ctx, b)
+			if err != nil {
+				return err
+			}
+			q.From, q.To = p.From, p.To
 			bar := newBar(cmd, "entries")
 			var n uint64
 			err = write(cmd, path, func(w io.Writer) error {

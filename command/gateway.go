@@ -219,8 +219,8 @@ func (g *gateway) Balances(ctx context.Context) (b ledger.Balances, err error) {
 }
 
 // Statement gives what came of the money in a period.
-func (g *gateway) Statement(ctx context.Context, from, to time.Time, by string, progress ledger.Progress) (s ledger.Statement, err error) {
-	query := url.Values{"by": {by}, "from": {timeText(from)}, "to": {timeText(to)}}
+func (g *gateway) Statement(ctx context.Context, p ledger.Period, by string, progress ledger.Progress) (s ledger.Statement, err error) {
+	query := url.Values{"by": {by}, "from": {timeText(p.From)}, "to": {timeText(p.To)}, "zone": {p.Zone.String()}}
 	err = g.getWatched(ctx, "ledger/statement", query, progress, &s)
 	return s, err
 }
@@ -247,7 +247,7 @@ func (g *gateway) Backup(ctx context.Context, w io.Writer) error {
 // Close has nothing to do: no connection is kept.
 func (*gateway) Close() error { return nil }
 
-// timeText is how a time is written for admin.ParseTime.
+// timeText is how a time is written for the admin endpoint.
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return ""

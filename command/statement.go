@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -16,30 +17,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
-
-// period is what the flags --from and --to say.
-type period struct{ from, to string }
-
-func (p *period) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.from, "from", "", "Beginning of the period: a time such as 2026-01-31T12:00:00Z, or a day (its beginning, UTC)")
-	cmd.Flags().StringVar(&p.to, "to", "", "End of the period, which is not in it: --from 2026-01-01 --to 2026-02-01 is January")
-}
-
-func (p *period) times() (from, to time.Time, err error) {
-	if from, err = admin.ParseTime(p.from); err != nil {
-		return from, to, fmt.Errorf("--from is %w", err)
-	}
-	if to, err = admin.ParseTime(p.to); err != nil {
-		return from, to, fmt.Errorf("--to is %w", err)
-	}
-	if !to.IsZero() && !to.After(from) {
-		return from, to, fmt.Errorf("--to %s is not after --from %s", p.to, p.from)
-	}
-	return from, to, nil
-}
-
-// statementKeys are what a statement may go by.
-var statementKeys = []string{"member", "model", "seller", "group", "project", "day"}
 
 func statementCommand() *cobra.Command {
 	var (
@@ -56,23 +33,24 @@ func statementCommand() *cobra.Command {
 Prints what came of the money in a period: what each member, model, seller, group, project or day has cost, and what was
 paid, is left with sellers, is on its way, was wasted, or is disputed. All amounts are US dollars.`,
 		Example: `  caddy tokenbuddy ledger
-  caddy tokenbuddy ledger --by seller --from 2026-01-01 --to 2026-02-01`,
+  caddy tokenbuddy ledger --by seller --from 2026-01-01 --to 2026-02-01
+  caddy tokenbuddy ledger --by member,model --from yesterday --to today`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-			begin, end, err := during.times()
-			if err != nil {
-				return err
-			}
-			if !slices.Contains(statementKeys, by) {
-				return fmt.Errorf("--by is member, model, seller, group, project or day, not %q", by)
+			if _, err := ledger.ParseKeys(by); err != nil {
+				return fmt.Errorf("--by is %w, not %q", err, by)
 			}
 			b, err := from.open()
 			if err != nil {
 				return err
 			}
 			defer b.Close()
+			period, err := during.of(ctx, b)
+			if err != nil {
+				return err
+			}
 			bar := newBar(cmd, "entries")
-			s, err := b.Statement(ctx, begin, end, by, bar.at)
+			s, err := b.Statement(ctx, period, by, bar.at)
 			bar.end()
 			if err != nil {
 				return err
@@ -86,14 +64,14 @@ paid, is left with sellers, is on its way, was wasted, or is disputed. All amoun
 	}
 	from.addTo(cmd)
 	during.addTo(cmd)
-	cmd.Flags().StringVar(&by, "by", "member", "What the rows are of: member, model, seller, group, project or day")
+	cmd.Flags().StringVar(&by, "by", "member", "What the rows are of: member, model, seller, group, project, day, or several of them, such as member,model")
 	cmd.Flags().BoolVar(&accounts, "accounts", false, "Print every account too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON, with amounts in micros (millionths of a US dollar)")
 	return cmd
 }
 
 func printStatement(w io.Writer, s *ledger.Statement, accounts bool) {
-	fmt.Fprintf(w, "Statement by %s, %s: %s entries, amounts in US dollars\n\n", s.By, during(s.From, s.To), humanize.Comma(int64(s.Entries)))
+	fmt.Fprintf(w, "Statement by %s, %s: %s entries, amounts in US dollars\n\n", s.By, during(s.From, s.To, s.Zone), humanize.Comma(int64(s.Entries)))
 	rowsTable(s).print(w)
 	fmt.Fprintln(w)
 	placesTable(s).print(w)
@@ -103,14 +81,26 @@ func printStatement(w io.Writer, s *ledger.Statement, accounts bool) {
 	}
 }
 
-// during says a period in words.
-func during(from, to time.Time) string {
+// during says a period in words, by the days of a zone.
+func during(from, to time.Time, name string) string {
+	zone, err := admin.LoadZone(name)
+	if err != nil {
+		zone = time.UTC
+	}
 	text := func(t time.Time) string {
-		if t = t.UTC(); t.Equal(t.Truncate(24 * time.Hour)) {
+		t = t.In(zone)
+		if year, month, day := t.Date(); t.Equal(ledger.BeginOfDay(year, month, day, zone)) {
 			return t.Format(time.DateOnly)
 		}
-		return t.Format("2006-01-02 15:04:05 UTC")
+		return t.Format("2006-01-02 15:04:05 MST")
 	}
+	if zone != time.UTC && !(from.IsZero() && to.IsZero()) {
+		return between(from, to, text) + " (" + name + ")"
+	}
+	return between(from, to, text)
+}
+
+func between(from, to time.Time, text func(time.Time) string) string {
 	switch {
 	case from.IsZero() && to.IsZero():
 		return "from the beginning until now"
@@ -124,9 +114,10 @@ func during(from, to time.Time) string {
 
 // rowsTable says what each member, model, seller, group, project or day has cost. With sellers it says what was paid to them and is left there.
 func rowsTable(s *ledger.Statement) *table {
-	t := &table{words: "0"}
-	head := []string{s.By, "requests", "prompt", "cached", "completion", "spent", "wasted", "disputed", "cost"}
-	paid, kept := s.By == "seller" || s.By == "day", s.By == "seller"
+	t := &table{words: "012345"[:strings.Count(s.By, ",")+1]}
+	by := strings.Split(s.By, ",")
+	head := append(slices.Clone(by), "requests", "prompt", "cached", "completion", "spent", "wasted", "disputed", "cost")
+	paid, kept := slices.Contains(by, "seller") || slices.Contains(by, "day"), s.By == "seller"
 	if paid {
 		head = append(head, "paid")
 	}
@@ -135,11 +126,10 @@ func rowsTable(s *ledger.Statement) *table {
 	}
 	t.add(head...)
 	t.add(rule...)
-	row := func(name string, r *ledger.StatementRow, pending, left money.Micros) {
-		cells := []string{
-			name, humanize.Comma(r.Requests), humanize.Comma(r.PromptTokens), humanize.Comma(r.CacheReadTokens), humanize.Comma(r.CompletionTokens),
+	row := func(names []string, r *ledger.StatementRow, pending, left money.Micros) {
+		cells := append(names, humanize.Comma(r.Requests), humanize.Comma(r.PromptTokens), humanize.Comma(r.CacheReadTokens), humanize.Comma(r.CompletionTokens),
 			r.ExpenseMicros.Fixed(), r.WasteMicros.Fixed(), r.DisputedMicros.Fixed(), cost(r).Fixed(),
-		}
+		)
 		if paid {
 			cells = append(cells, r.PaidMicros.Fixed())
 		}
@@ -162,17 +152,29 @@ func rowsTable(s *ledger.Statement) *table {
 		total.PaidMicros += r.PaidMicros
 		totalPending += pending[r.Key]
 		totalLeft += left[r.Key]
-		name := plain.Name(r.Key)
-		if r.Key == "" {
-			name = "(no " + s.By + ")"
-		}
 		if r.Requests != 0 || cost(&r) != 0 || paid {
-			row(name, &r, pending[r.Key], left[r.Key])
+			row(names(by, &r), &r, pending[r.Key], left[r.Key])
 		}
 	}
 	t.add(rule...)
-	row("total", &total, totalPending, totalLeft)
+	row(append([]string{"total"}, make([]string, len(by)-1)...), &total, totalPending, totalLeft)
 	return t
+}
+
+// names are what a row is of, as it is shown.
+func names(by []string, r *ledger.StatementRow) []string {
+	keys := slices.Clone(r.Keys)
+	if len(by) == 1 {
+		keys = []string{r.Key}
+	}
+	for i, k := range keys {
+		if k == "" && i < len(by) {
+			keys[i] = "(no " + by[i] + ")"
+		} else {
+			keys[i] = plain.Name(k)
+		}
+	}
+	return keys
 }
 
 // cost is all that a row's money has gone for, whether it got anything or not.
@@ -194,7 +196,7 @@ func everyRow(s *ledger.Statement, kept ...map[string]money.Micros) []ledger.Sta
 		for _, key := range slices.Sorted(maps.Keys(balances)) {
 			if balances[key] != 0 && !known[key] {
 				known[key] = true
-				rows = append(rows, ledger.StatementRow{Key: key})
+				rows = append(rows, ledger.StatementRow{RowKey: ledger.RowKey{Key: key}})
 			}
 		}
 	}

@@ -117,7 +117,7 @@ func TestCommands(t *testing.T) {
 	}
 	for words, args := range map[string][]string{
 		"--by is":            {"ledger", "--by", "weather", "--ledger", closed},
-		"--from is":          {"ledger", "--from", "yesterday", "--ledger", closed},
+		"--from is":          {"ledger", "--from", "lately", "--ledger", closed},
 		"is not after":       {"export", "--from", "2026-02-01", "--to", "2026-01-01", "--ledger", closed},
 		"--format is":        {"export", "--format", "pdf", "--ledger", closed},
 		"none of the others": {"verify", "--ledger", closed, "--address", s.admin},

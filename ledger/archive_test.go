@@ -87,7 +87,7 @@ func show(t testing.TB, l *ledger.Ledger) (s shown) {
 			if p[1] != "" {
 				to = moment(p[1])
 			}
-			statement, err := l.Statement(ctx, from, to, by, nil)
+			statement, err := l.Statement(ctx, ledger.Period{From: from, To: to}, by, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -263,7 +263,7 @@ func TestArchiveThatIsDamaged(t *testing.T) {
 			if _, err := count("2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z"); !errors.Is(err, ledger.ErrArchive) || !strings.Contains(err.Error(), path) {
 				t.Errorf("entries with the damaged month: %v", err)
 			}
-			if _, err := l.Statement(t.Context(), time.Time{}, time.Time{}, "day", nil); !errors.Is(err, ledger.ErrArchive) {
+			if _, err := l.Statement(t.Context(), ledger.Period{}, "day", nil); !errors.Is(err, ledger.ErrArchive) {
 				t.Errorf("a statement with the damaged month: %v", err)
 			}
 			if n, err := count("2026-03-01T00:00:00Z", "2026-06-01T00:00:00Z"); err != nil || n != 40 {

@@ -56,6 +56,11 @@ func (c Calendar) at(t time.Time) *span {
 	return s
 }
 
+// BeginOfDay is the first moment of a day in a zone.
+func BeginOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
+	return begin(year, month, day, zone)
+}
+
 // begin is the first moment of a day, which is not midnight where the clocks are put forward at that.
 func begin(year int, month time.Month, day int, zone *time.Location) time.Time {
 	t, want := time.Date(year, month, day, 0, 0, 0, 0, zone), time.Date(year, month, day, 0, 0, 0, 0, time.UTC)

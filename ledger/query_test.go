@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -163,7 +164,7 @@ func TestUsageOf(t *testing.T) {
 	}
 	for _, row := range all {
 		of, err := l.UsageOf(t.Context(), row.Key, time.Now().Add(-24*time.Hour), "member", "day", "model")
-		if err != nil || len(of["member"]) != 1 || of["member"][0] != row || len(of["day"]) != 1 || of["day"][0].Rollup != row.Rollup {
+		if err != nil || len(of["member"]) != 1 || !reflect.DeepEqual(of["member"][0], row) || len(of["day"]) != 1 || of["day"][0].Rollup != row.Rollup {
 			t.Errorf("%s: %+v, %v, want %+v", row.Key, of, err, row)
 		}
 	}

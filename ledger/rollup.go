@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -83,16 +82,13 @@ func (r *Rollup) counted() money.Micros { return r.ExpenseMicros + r.WasteMicros
 
 // Row is a line of a summary: what the inferences of one member, model, seller, group, project or day sum to.
 type Row struct {
-	Key string `json:"key"`
+	RowKey
 	Rollup
 }
 
-// The keys that a summary may go by, as they stand in a rollup's key.
-var summaryKeys = []string{"member", "model", "seller", "group", "project"}
-
-// Summary sums inferences by "member", "model", "seller", "group", "project" or "day" (as 2006-01-02), sorted by key, from a time (inclusive) to
-// another (exclusive); a zero time is no bound. Whole UTC days come from their rollups; of a day that the period only begins or
-// ends in, the entries are read.
+// Summary sums inferences by "member", "model", "seller", "group", "project", "day" (of UTC, as 2006-01-02), or several of them with
+// commas between, sorted by key, from a time (inclusive) to another (exclusive); a zero time is no bound. Whole UTC days come from their
+// rollups; of a day that the period only begins or ends in, the entries are read.
 func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]Row, error) {
 	rows, err := newRowSet(by)
 	if err != nil {
@@ -158,37 +154,27 @@ func (l *Ledger) UsageOf(ctx context.Context, member string, from time.Time, by 
 
 // rowSet adds rollups up to the rows of a summary.
 type rowSet struct {
-	field int // of a rollup's key, by which the rows go; below zero: by day
-	rows  map[string]*Row
+	*rowsBy[Row]
+	keys   []string
+	values []string
 }
 
 func newRowSet(by string) (*rowSet, error) {
-	field := slices.Index(summaryKeys, by)
-	if field < 0 && by != "day" {
-		return nil, fmt.Errorf("ledger: a summary goes by member, model, seller, group, project or day, not by %q", by)
+	keys, err := ParseKeys(by)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: a summary goes by %w, not by %q", err, by)
 	}
-	return &rowSet{field, map[string]*Row{}}, nil
+	return &rowSet{newRowsBy[Row](), keys, make([]string, len(keys))}, nil
 }
 
 func (s *rowSet) add(day string, parts []string, r Rollup) {
-	key := day
-	if s.field >= 0 {
-		key = parts[s.field]
+	for i, k := range s.keys {
+		s.values[i] = day
+		if field := slices.Index(summaryKeys, k); field >= 0 {
+			s.values[i] = parts[field]
+		}
 	}
-	row := s.rows[key]
-	if row == nil {
-		row = &Row{Key: key}
-		s.rows[key] = row
-	}
-	row.add(r)
-}
-
-func (s *rowSet) sorted() []Row {
-	sorted := make([]Row, 0, len(s.rows))
-	for _, key := range slices.Sorted(maps.Keys(s.rows)) {
-		sorted = append(sorted, *s.rows[key])
-	}
-	return sorted
+	s.of(s.values, func(k RowKey) *Row { return &Row{RowKey: k} }).add(r)
 }
 
 const dayLength = 24 * time.Hour

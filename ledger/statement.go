@@ -3,8 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -16,10 +14,17 @@ type Progress func(done, total uint64)
 // progressStep is how many entries are read between two calls of a Progress.
 const progressStep = 256
 
+// Period is a time, with the zone by which its days begin.
+type Period struct {
+	From, To time.Time      // from inclusive, to exclusive; zero: no bound
+	Zone     *time.Location // nil: UTC
+}
+
 // Statement says what came of the money in a period: of whose requests, and in which account it was before and after.
 type Statement struct {
 	From     time.Time      `json:"from,omitzero"` // inclusive; zero: from the beginning
 	To       time.Time      `json:"to,omitzero"`   // exclusive; zero: until now
+	Zone     string         `json:"zone"`          // by which days begin
 	By       string         `json:"by"`
 	Entries  uint64         `json:"entries"` // of the period
 	Rows     []StatementRow `json:"rows"`
@@ -29,7 +34,7 @@ type Statement struct {
 // StatementRow is what the entries of one member, model, seller, group, project or day sum to. What no member or model has caused, such as a
 // purchase or a token that expired, is under the empty key.
 type StatementRow struct {
-	Key              string       `json:"key"`
+	RowKey
 	Requests         int64        `json:"requests"`
 	PromptTokens     int64        `json:"promptTokens"`
 	CompletionTokens int64        `json:"completionTokens"`
@@ -49,16 +54,22 @@ type Movement struct {
 	ClosingMicros money.Micros `json:"closingMicros"`
 }
 
-// Statement reads the entries of a period, and of the time after it: unlike a Summary it has every posting in it. Its
-// rows go by "member", "model", "seller", "group", "project" or "day", sorted by key. Progress may be nil.
-func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, progress Progress) (Statement, error) {
-	s := Statement{From: from, To: to, By: by, Rows: []StatementRow{}, Accounts: []Movement{}}
-	if by != "day" && !slices.Contains(summaryKeys, by) {
-		return s, fmt.Errorf("ledger: a statement goes by member, model, seller, group, project or day, not by %q", by)
+// Statement reads the entries of a period, and of the time after it: unlike a Summary it has every posting in it. Its rows go by "member",
+// "model", "seller", "group", "project", "day" (of the period's zone), or several of them with commas between, sorted by key. Progress
+// may be nil.
+func (l *Ledger) Statement(ctx context.Context, p Period, by string, progress Progress) (Statement, error) {
+	from, to := p.From, p.To
+	if p.Zone == nil {
+		p.Zone = time.UTC
 	}
-	rows := map[string]*StatementRow{}
+	s := Statement{From: from, To: to, Zone: p.Zone.String(), By: by, Rows: []StatementRow{}, Accounts: []Movement{}}
+	keys, err := ParseKeys(by)
+	if err != nil {
+		return s, fmt.Errorf("ledger: a statement goes by %w, not by %q", err, by)
+	}
+	rows, values := newRowsBy[StatementRow](), make([]string, len(keys))
 	moved, after := map[string]money.Micros{}, map[string]money.Micros{}
-	err := l.view(ctx, func(v *view) error {
+	err = l.view(ctx, func(v *view) error {
 		first, err := v.first(Query{From: from})
 		if err != nil {
 			return err
@@ -72,7 +83,10 @@ func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, p
 				sums = after
 			} else {
 				s.Entries++
-				e.state(by, rows)
+				for i, k := range keys {
+					values[i] = e.value(k, p.Zone)
+				}
+				rows.of(values, func(k RowKey) *StatementRow { return &StatementRow{RowKey: k} }).add(e)
 			}
 			for _, p := range e.Postings {
 				sums[p.Account] += p.AmountMicros
@@ -88,34 +102,12 @@ func (l *Ledger) Statement(ctx context.Context, from, to time.Time, by string, p
 			return nil
 		})
 	})
-	for _, key := range slices.Sorted(maps.Keys(rows)) {
-		s.Rows = append(s.Rows, *rows[key])
-	}
+	s.Rows = rows.sorted()
 	return s, err
 }
 
-// state adds the entry to the rows of a statement.
-func (e *Entry) state(by string, rows map[string]*StatementRow) {
-	key := ""
-	switch by {
-	case "member":
-		key = e.member()
-	case "model":
-		key = e.model()
-	case "seller":
-		key = e.Seller
-	case "group":
-		key = e.group()
-	case "project":
-		key = e.project()
-	case "day":
-		key = e.day()
-	}
-	r := rows[key]
-	if r == nil {
-		r = &StatementRow{Key: key}
-		rows[key] = r
-	}
+// add adds an entry to the row.
+func (r *StatementRow) add(e *Entry) {
 	if s := e.Served; s != nil {
 		r.Requests++
 		r.PromptTokens += s.PromptTokens

@@ -62,7 +62,7 @@ func TestStatement(t *testing.T) {
 		}
 		before, from, entries := map[string]money.Micros{}, time.Time{}, uint64(0)
 		for _, to := range append(cuts, time.Time{}) {
-			s, err := l.Statement(t.Context(), from, to, by, nil)
+			s, err := l.Statement(t.Context(), ledger.Period{From: from, To: to}, by, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestStatement(t *testing.T) {
 			}
 		}
 	}
-	s, err := l.Statement(t.Context(), time.Time{}, time.Time{}, "member", nil)
+	s, err := l.Statement(t.Context(), ledger.Period{}, "member", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestStatement(t *testing.T) {
 	if want := []string{"", "ann", "b:ob"}; !reflect.DeepEqual(keys, want) {
 		t.Errorf("rows of %q, want %q", keys, want)
 	}
-	if _, err := l.Statement(t.Context(), time.Time{}, time.Time{}, "weather", nil); err == nil {
+	if _, err := l.Statement(t.Context(), ledger.Period{}, "weather", nil); err == nil {
 		t.Error("a statement by weather")
 	}
 }
@@ -125,7 +125,7 @@ func TestProgress(t *testing.T) {
 	for name, read := range map[string]func(ledger.Progress) error{
 		"verify": func(p ledger.Progress) error { _, err := l.VerifyWithProgress(t.Context(), p); return err },
 		"statement": func(p ledger.Progress) error {
-			_, err := l.Statement(t.Context(), time.Time{}, time.Time{}, "day", p)
+			_, err := l.Statement(t.Context(), ledger.Period{}, "day", p)
 			return err
 		},
 	} {

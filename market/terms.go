@@ -46,3 +46,17 @@ func (m *Market) applyTerms() {
 		}
 	}
 }
+
+// Calendar says when the days, weeks and months of budgets begin, by the terms in force.
+func (m *Market) Calendar() ledger.Calendar {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := ledger.Calendar{Zone: time.UTC, Week: time.Monday}
+	if n := len(m.terms); n > 0 {
+		c = m.terms[n-1].Calendar
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	return c
+}
