@@ -14,12 +14,12 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
-// The bounds of a batch keep its transaction well inside Badger's limit (2.4 MB with these memtables), so that a
+// The bounds of a batch keep its transaction well inside Badger's limit (1.2 MB with these memtables), so that a
 // command is never cut in two: a weight is a generous guess at the bytes that a command writes.
 const (
 	queueLength = 8192
 	batchLength = 512
-	batchWeight = 1536 << 10
+	batchWeight = 640 << 10
 	plainWeight = 2 << 10
 	heaviest    = store.MaxRecord / 2
 )

@@ -30,7 +30,7 @@ func TestFullDiskCrash(t *testing.T) {
 	c := exec.Command(os.Args[0], "-test.run=^TestFullDiskCrash$", "-test.v")
 	c.Env = append(os.Environ(), fullDir+"="+dir)
 	out, err := c.CombinedOutput() // a SIGBUS would be an error, and no "booked"
-	if err != nil || !strings.Contains(string(out), "booked 3000") {
+	if err != nil || !strings.Contains(string(out), "booked 1500") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	o := ledger.Options{Dir: filepath.Join(dir, "ledger"), Key: testKey}
@@ -51,7 +51,7 @@ func TestFullDiskCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := open(t, o)
-	if r := mustVerify(t, l); r.Entries != 2+3000+more {
+	if r := mustVerify(t, l); r.Entries != 2+1500+more {
 		t.Errorf("there are %d entries", r.Entries)
 	}
 }
@@ -73,10 +73,10 @@ func bookOnAFullDisk(t *testing.T, dir string) {
 			}
 		}
 	}
-	book(1000)
+	book(500)
 	fill(t, filepath.Join(dir, "filled"))
-	book(2000)
-	fmt.Println("booked 3000")
+	book(1000)
+	fmt.Println("booked 1500")
 
 	// The log gets full, and there is no room for another: what comes then waits, and what only looks does not.
 	large := inference(hold("", "acme", "t1"), 1)

@@ -15,19 +15,21 @@ import (
 // A store that is mapped into memory gets no error from a full disk: a write to a page without a block ends the process. So what it
 // writes to has its blocks before.
 //
-//   - Its log is a file of 32 MiB, of which it uses half. It is given these blocks when the store opens, and the next one is made
+//   - Its log is a file of 16 MiB, of which it uses half. It is given these blocks when the store opens, and the next one is made
 //     ahead, empty but with its blocks: Badger takes an empty file of that name for a new one.
 //   - When a log is full, a table is made of it, and now and then tables are merged. Badger makes these files itself, and writes to
 //     them at once. So no log is filled up while there is less free than they need.
 //   - A reserve on the disk is given up when it is needed for that, and for the tables that a close makes. Where it is not enough the
 //     store is not closed, but left as a process that is killed leaves it.
 const (
-	memTableSize = 16 << 20
-	logBlocks    = memTableSize + 3<<20 // a log is full once it has that size, by one transaction more at the most
-	logRoom      = 12 << 20             // of commits, generously guessed, surely fit into a log
-	tableRoom    = 128 << 20            // is enough to make a table of a log, and to merge the newest tables
-	reserveSize  = 64 << 20
-	reserveName  = "RESERVE"
+	memTableSize = 8 << 20
+	logBlocks    = memTableSize + 2<<20 // a log is full once it has that size, by one transaction more at the most
+	logRoom      = 6 << 20              // of commits, generously guessed, surely fit into a log
+	// olderMemTable is how large it was when logs were larger.
+	olderMemTable = 16 << 20
+	tableRoom     = 128 << 20 // is enough to make a table of a log, and to merge the newest tables
+	reserveSize   = 64 << 20
+	reserveName   = "RESERVE"
 )
 
 // growth is what the store does about its files before they grow. It belongs to the one who commits.
@@ -132,6 +134,8 @@ func (s *Store) dropReserve() bool {
 // Close closes the store. Where not even that has room it stays open, and the error says so: what was committed is on the disk, and
 // the next process finds it as after a crash.
 func (s *Store) Close() error {
+	s.memory.end()
+	s.memory = nil
 	if s.space == nil {
 		return s.DB.Close()
 	}

@@ -31,7 +31,7 @@ func TestLogsAreSyncedInTurn(t *testing.T) {
 			for logs := 0; logs < 2; {
 				txn := s.NewTransaction(true)
 				records, bytes := 0, 0
-				for records < most && bytes < 1<<20 {
+				for records < most && bytes < 640<<10 {
 					n++
 					key, value := fmt.Appendf(nil, "%d", n), make([]byte, size())
 					if err := txn.Set(key, value); err != nil {

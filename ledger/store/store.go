@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,7 @@ type Store struct {
 	space   Space // nil: in memory
 	active  activeLog
 	growth  growth
+	memory  *memory       // nil: in memory
 	unread  []storedTable // not yet checked
 	crashed bool
 }
@@ -157,10 +159,22 @@ func openBadger(o Options) (s *Store, err error) {
 			err = Damaged("the store stumbles over it: %v", r)
 		}
 	}()
-	if s.DB, err = badger.Open(BadgerOptions(o)); err != nil || o.InMemory {
+	with := BadgerOptions(o)
+	if !o.InMemory && hasOlderLog(o.Dir) {
+		with = with.WithMemTableSize(olderMemTable)
+		if !o.ReadOnly { // its log becomes tables
+			if err := openOnce(with); err != nil {
+				return s, err
+			}
+			with = BadgerOptions(o)
+		}
+	}
+	if s.DB, err = badger.Open(with); err != nil || o.InMemory {
 		return s, err
 	}
+	s.memory = watchMemory(s.DB, o.Dir)
 	if err := atomicfile.SyncDir(o.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
+		s.memory.end()
 		return nil, errors.Join(err, s.DB.Close())
 	}
 	s.space = o.Space
@@ -168,6 +182,20 @@ func openBadger(o Options) (s *Store, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// hasOlderLog tells whether there is a log of a version that wrote larger ones: it would not fit into the memory of one of now.
+func hasOlderLog(dir string) bool {
+	logs, err := filepath.Glob(filepath.Join(dir, "*"+logExt))
+	return err == nil && slices.ContainsFunc(logs, func(log string) bool { return size(log) > 2*memTableSize })
+}
+
+func openOnce(with badger.Options) error {
+	db, err := badger.Open(with)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // ErrDamaged goes in front of what is wrong with a store that opens but does not hold together.

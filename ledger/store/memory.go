@@ -1,0 +1,83 @@
+package store
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/ristretto/v2/z"
+)
+
+// Badger takes memory that it does not give back while it is at work: of the buffers that tables are made in it keeps eight, each
+// as large as the largest table it was ever used for (in v4.9.6 200 MB in all, with nothing to be set); and every page of a table
+// that was written or read stays mapped, so that the process grows with the ledger. So both are given back for it.
+const (
+	buffersEvery = 250 * time.Millisecond
+	pagesEvery   = 20 // times buffersEvery
+	// largeBuffer is a buffer that a table was made in. What a Get of an empty pool makes is far smaller.
+	largeBuffer = 64 << 10
+	// mappedBound is how much of its files a process may have in memory before the tables' pages are given back. The program
+	// itself is a part of that.
+	mappedBound = 64 << 20
+)
+
+// memory gives back what the store does not need, until it is ended.
+type memory struct {
+	dir     string
+	buffers *z.AllocatorPool // nil: this Badger has none of that name
+	stop    chan struct{}
+	ended   chan struct{}
+}
+
+// watchMemory begins to give back what the store of that directory does not need.
+func watchMemory(db *badger.DB, dir string) *memory {
+	m := &memory{dir: dir, buffers: buffersOf(db), stop: make(chan struct{}), ended: make(chan struct{})}
+	go m.run()
+	return m
+}
+
+// end comes before the store is closed: its buffers are gone then.
+func (m *memory) end() {
+	if m != nil {
+		close(m.stop)
+		<-m.ended
+	}
+}
+
+func (m *memory) run() {
+	defer close(m.ended)
+	tick := time.NewTicker(buffersEvery)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-m.stop:
+			return
+		case <-tick.C:
+		}
+		m.giveBuffersBack()
+		if n%pagesEvery == 0 && mapped() > mappedBound {
+			givePagesBack(m.dir)
+		}
+	}
+}
+
+// giveBuffersBack empties the pool of those that nobody uses now.
+func (m *memory) giveBuffersBack() {
+	for m.buffers != nil {
+		buffer := m.buffers.Get(1, "")
+		large := buffer.Allocated() >= largeBuffer
+		buffer.Release()
+		if !large {
+			return
+		}
+	}
+}
+
+// buffersOf gives the pool of buffers of a Badger. Its field has no other door; it is set when Badger opens, and read here, once.
+func buffersOf(db *badger.DB) *z.AllocatorPool {
+	field := reflect.ValueOf(db).Elem().FieldByName("allocPool")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*z.AllocatorPool]() {
+		return nil
+	}
+	return (*z.AllocatorPool)(field.UnsafePointer())
+}
