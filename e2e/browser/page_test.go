@@ -1,0 +1,196 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// used has the team use the gateway: what is asked first fails at one seller and is served by another.
+func (g *gateway) used() {
+	g.t.Helper()
+	for i, want := range []int{200, 200, 200} {
+		if got := g.ask("key-of-ada", fmt.Sprintf("ada-%d", i), "m"); got != want {
+			g.t.Fatalf("ada gets %d", got)
+		}
+	}
+	if got := g.ask("key-of-bob", "bob-0", model); got != 200 {
+		g.t.Fatalf("bob gets %d", got)
+	}
+	if got := g.ask("key-of-bob", "bob-1", "<script>no</script>"); got != 404 {
+		g.t.Fatalf("bob gets %d", got)
+	}
+	var rows []struct{ Requests int64 }
+	wait(g.t, "the books", func() bool {
+		g.get("ledger/summary?by=day", &rows)
+		return len(rows) == 1 && rows[0].Requests == 4
+	})
+}
+
+// micros reads what a column of a table says, in all digits, of the row in which a text stands.
+func micros(b *tab, section, text string, nth int) int64 {
+	b.t.Helper()
+	row := fmt.Sprintf(`[...document.querySelectorAll("#%s tbody tr")].find(r => r.cells[0].innerText.includes(%q))`, section, text)
+	b.until(row + " !== undefined")
+	of := read[struct{ Said, Text string }](b, fmt.Sprintf(`(c => ({Said: c.dataset.micros, Text: c.textContent}))(%s.querySelectorAll("[data-micros]")[%d])`, row, nth))
+	var whole, part, said int64
+	if _, err := fmt.Sscanf(strings.ReplaceAll(of.Text, ",", ""), "%d.%6d", &whole, &part); err != nil {
+		b.t.Fatal(of, err)
+	}
+	if _, err := fmt.Sscan(of.Said, &said); err != nil || said != whole*1_000_000+part {
+		b.t.Fatalf("it says %s of %s", of.Text, of.Said)
+	}
+	return said
+}
+
+func TestOperator(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	if got := g.ask("key-of-ada", "ada-waits", "toy-small"); got != 503 { // for a purchase that waits for approval
+		t.Fatalf("ada gets %d", got)
+	}
+	origin := "http://" + g.admin
+	b.do(chromedp.Navigate(origin + "/tokenbuddy/"))
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 6`)
+
+	// The numbers are the ledger's.
+	var members []struct {
+		Key           string
+		ExpenseMicros int64
+	}
+	g.get("ledger/summary?by=member", &members)
+	if len(members) != 2 {
+		t.Fatal(members)
+	}
+	total := int64(0)
+	for _, m := range members {
+		total += m.ExpenseMicros
+		if got := micros(b, "members", m.Key, 0); got != m.ExpenseMicros || got == 0 {
+			t.Errorf("%s has spent %d, and the page says %d", m.Key, m.ExpenseMicros, got)
+		}
+	}
+	b.press("#month", "member")
+	b.until(`document.querySelectorAll("#month tbody tr").length === 2`)
+	for _, m := range members {
+		if got := micros(b, "month", m.Key, 0); got != m.ExpenseMicros {
+			t.Errorf("%s has spent %d in thirty days, and the page says %d", m.Key, m.ExpenseMicros, got)
+		}
+	}
+	if want := fmt.Sprintf("$%d.%06d", total/1_000_000, total%1_000_000); !strings.Contains(b.text("#money"), strings.TrimRight(want, "0")) {
+		t.Errorf("of %s spent today there is: %s", want, b.text("#money"))
+	}
+
+	// Names stay text, and no prompt is there.
+	all := b.text("main")
+	for _, name := range []string{bob, model, "<script>no</script>"} {
+		if !strings.Contains(all, name) {
+			t.Errorf("%s is not there: %s", name, all)
+		}
+	}
+	if n := read[int](b, `document.querySelectorAll("main b, main img, main script").length`); n != 0 {
+		t.Errorf("%d names have become elements", n)
+	}
+	if strings.Contains(all, "a secret of the prompt") {
+		t.Error("there is a prompt on the page")
+	}
+
+	// A request by its id, with its attempts.
+	b.do(chromedp.SendKeys("#requests input.id", "ada-0"))
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 1`)
+	read[any](b, `document.querySelector("#requests tbody tr").click()`)
+	b.until(`document.querySelectorAll("#requests .lane").length > 1`)
+	if said := b.text("#requests .wf"); !strings.Contains(said, "fails") || !strings.Contains(said, "acme") || !strings.Contains(said, "503") {
+		t.Errorf("the attempts are %s", said)
+	}
+	b.well(origin)
+	b.shoot("operator")
+	b.write("#requests input.id", "")
+	b.write("#requests input.member", bob)
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 2`)
+
+	// The buttons do what the commands do.
+	var purchases []struct{ PurchaseID, State string }
+	g.get("purchases", &purchases)
+	if len(purchases) != 1 || purchases[0].State != "prepared" {
+		t.Fatalf("%+v", purchases)
+	}
+	b.press("#purchases", "approve")
+	if said := b.text("#ask"); !strings.Contains(said, "caddy tokenbuddy purchases approve "+purchases[0].PurchaseID) {
+		t.Errorf("the command is not there: %s", said)
+	}
+	b.press("#ask", "Do it")
+	b.until(`document.querySelector("#purchases tbody").innerText.includes("granted")`)
+	g.get("purchases", &purchases)
+	if purchases[0].State != "granted" {
+		t.Errorf("%+v", purchases)
+	}
+	b.press("#sellers", "pause")
+	b.press("#ask", "Do it")
+	b.until(`document.querySelector("#sellers tbody tr").innerText.includes("paused")`)
+	var sellers []struct {
+		SellerID string
+		Paused   bool
+	}
+	g.get("sellers", &sellers)
+	if !sellers[0].Paused {
+		t.Errorf("%+v", sellers)
+	}
+	b.well(origin)
+
+	// A reload is not held by who watches, and the page comes back.
+	file, err := os.ReadFile(g.dir + "/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.write(strings.Replace(string(file), "daily_budget 0.5", "daily_budget 0.75", 1))
+	began := time.Now()
+	if said, err := g.command("reload", "--address", g.admin).CombinedOutput(); err != nil || time.Since(began) > 5*time.Second {
+		t.Fatalf("the reload took %s: %v %s", time.Since(began), err, said)
+	}
+	b.until(`document.querySelector("#members").innerText.includes("of $0.75") && document.getElementById("state").innerText === "live"`)
+}
+
+func TestMember(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	origin := "http://" + g.site
+	b.do(chromedp.Navigate(origin + "/tokenbuddy/"))
+	b.until(`document.getElementById("state").innerText === "no key"`)
+	b.do(chromedp.SendKeys("#key", "key-of-ada"))
+	b.press("#door", "Show")
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 3`)
+	all := b.text("body")
+	for _, other := range []string{"bob", model, "img"} {
+		if strings.Contains(all, other) {
+			t.Errorf("ada sees %s: %s", other, all)
+		}
+	}
+	var members []struct {
+		Key           string
+		ExpenseMicros int64
+	}
+	g.get("ledger/summary?by=member", &members)
+	b.press("#month", "model")
+	for _, m := range members {
+		if got := micros(b, "month", "m", 0); m.Key == "ada" && got != m.ExpenseMicros {
+			t.Errorf("ada has spent %d, and the page says %d", m.ExpenseMicros, got)
+		}
+	}
+	if kept := read[string](b, `JSON.stringify([location.href, document.cookie, Object.keys(localStorage), sessionStorage.getItem("tokenbuddy.key")])`); kept != `["`+origin+`/tokenbuddy/","",[],"key-of-ada"]` {
+		t.Errorf("it keeps %s", kept)
+	}
+	b.shoot("member")
+	b.do(chromedp.Reload())
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 3`)
+	b.well(origin, "key-of-ada")
+	b.press("header", "Forget the key")
+	if left := read[int](b, `sessionStorage.length`); left != 0 || strings.Contains(b.text("body"), "ada") {
+		t.Errorf("the key is not forgotten: %s", b.text("body"))
+	}
+}
