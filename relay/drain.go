@@ -20,6 +20,7 @@ func (s *Stream) Drain(ctx context.Context) {
 			break
 		}
 		s.take(r)
+		s.settle()
 		if s.end == io.EOF {
 			s.judge()
 		}

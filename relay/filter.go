@@ -18,13 +18,15 @@ type sink interface {
 // filter takes the settlement blocks out of an event stream and lets every other byte through as it came. A block is held
 // until its blank line, since its event field may come last; comments and blank lines outside of blocks are not held.
 //
-// There is one buffer. buf[:out] may go on, buf[hold:pos] is held, and buf[pos:] has not been looked at yet; what lies
-// between out and hold was dropped.
+// There is one buffer: the bytes that were written, or own, where something is held before them. buf[:out] may go on, buf[hold:pos]
+// is held, and buf[pos:] has not been looked at yet; what lies between out and hold was dropped.
 type filter struct {
 	sink sink
 	max  int // bytes of a block that are held
 
 	buf            []byte
+	own            []byte // room for what is held
+	borrowed       bool   // buf is the writer's
 	out, hold, pos int
 	line           int // where the line at pos begins; hold while flowing
 	lf, cr         int // the next LF and CR at or after pos, where known; len(buf): none
@@ -59,10 +61,15 @@ const (
 
 func newFilter(s sink) *filter { return &filter{sink: s, max: maxHold} }
 
-// Write takes the next bytes of the stream and gives those that may go on, valid until the next call.
+// Write takes the next bytes of the stream and gives those that may go on, valid until the next call. p is the filter's until Settle
+// or the next call.
 func (f *filter) Write(p []byte) []byte {
-	f.shift()
-	f.buf = append(f.buf, p...)
+	f.Settle()
+	if len(f.buf) == 0 {
+		f.buf, f.borrowed = p[:len(p):len(p)], true
+	} else {
+		f.buf = append(f.buf, p...)
+	}
 	if f.begun || f.begin() {
 		f.scan()
 	}
@@ -72,7 +79,7 @@ func (f *filter) Write(p []byte) []byte {
 // End says that the stream ended cleanly. An unfinished block is judged as if its blank line had come; what of it may go
 // on is given back, valid until the next call. The caller may also drop that, where the stream is not whole.
 func (f *filter) End() []byte {
-	f.shift()
+	f.Settle()
 	f.begun = true
 	f.scan() // a begun byte order mark
 	if f.flow == flowNone && f.pos > f.line {
@@ -111,17 +118,20 @@ func (f *filter) Gap() string {
 	return "\n"
 }
 
-// shift makes room: what went out or was dropped leaves the buffer.
-func (f *filter) shift() {
-	if f.hold > 0 {
-		n := copy(f.buf, f.buf[f.hold:])
-		f.buf = f.buf[:n]
+// Settle says that what may go on has gone. The filter keeps a copy of what is held, and else nothing.
+func (f *filter) Settle() {
+	if f.borrowed || f.hold > 0 {
 		f.pos -= f.hold
 		f.line -= f.hold
+		held := f.buf[f.hold:]
+		if !f.borrowed {
+			f.own = f.buf[:0]
+		}
+		f.buf, f.borrowed = append(f.own[:0], held...), false
 		f.out, f.hold = 0, 0
 	}
-	if len(f.buf) == 0 && cap(f.buf) > 4*readSize {
-		f.buf, f.joined = nil, nil // a long block is over; don't keep its room as long as the stream
+	if len(f.buf) == 0 && cap(f.buf) > firstSize {
+		f.own, f.buf, f.joined = nil, nil, nil // a long block is over; don't keep its room as long as the stream
 	}
 	f.lf, f.cr = -1, -1
 }

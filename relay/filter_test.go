@@ -164,7 +164,7 @@ func run(in []byte, most int, cut func(left int) int) (out []byte, all []seen, w
 	f.max = most
 	for len(in) > 0 {
 		n := min(cut(len(in)), len(in))
-		out = append(out, f.Write(in[:n])...)
+		out = append(out, f.Write(bytes.Clone(in[:n]))...)
 		widest = max(widest, len(f.buf)-f.hold)
 		in = in[n:]
 	}

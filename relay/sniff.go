@@ -74,15 +74,21 @@ func (s *Stream) sniff(r *read) bool {
 	if s.events {
 		return true
 	}
-	s.head = append(s.head, r.b...)
-	begin := bytes.TrimLeft(bytes.TrimPrefix(s.head, []byte(byteOrderMark)), " \t\r\n")
+	head := r.b
+	if len(s.head) > 0 {
+		s.head = append(s.head, r.b...)
+		head = s.head
+	}
+	begin := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
 	switch {
 	case len(begin) == 0:
+		s.head = append([]byte(nil), head...)
 		return true // the filter may have it: nothing is sent before there is content
 	case begin[0] != '{' && begin[0] != '[' && begin[0] != '<':
 		s.events, s.head = true, nil
 		return true
 	}
+	s.head = append([]byte(nil), head...)
 	s.received += int64(len(r.b))
 	s.end = r.err
 	r.letGo()

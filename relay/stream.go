@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +66,7 @@ type Stream struct {
 	filter   *filter
 	head     []byte // what came before it was known to be events
 	events   bool   // it is
+	at       read   // what was taken last, and lies in the filter
 	back     []byte // held back by Begin
 	decided  Ending // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
 	end      error  // how the seller's body ended; nil: it has not
@@ -116,6 +118,7 @@ func (s *Stream) Close() { s.halt() }
 func (s *Stream) Begin() Ending {
 	limit := time.Now().Add(holdTime)
 	for {
+		s.holdBack()
 		r, sig := s.wait(s.o.Idle, limit, s.o.Client)
 		switch sig {
 		case silent:
@@ -131,7 +134,11 @@ func (s *Stream) Begin() Ending {
 		if !s.sniff(&r) {
 			return NotEvents
 		}
-		s.back = append(s.back, s.take(r)...)
+		if out := s.take(r); len(s.back) == 0 {
+			s.back = slices.Clip(out) // most streams are committed by their first read
+		} else {
+			s.back = append(s.back, out...)
+		}
 		switch {
 		case s.end != nil:
 			return s.beginEnded()
@@ -143,6 +150,14 @@ func (s *Stream) Begin() Ending {
 		if len(s.back) >= maxHold {
 			return Committed
 		}
+	}
+}
+
+// holdBack keeps what Begin has read so far for itself, and lets go of the read.
+func (s *Stream) holdBack() {
+	if s.at.b != nil {
+		s.back = slices.Clone(s.back)
+		s.settle()
 	}
 }
 
@@ -171,7 +186,9 @@ func (s *Stream) Relay(w http.ResponseWriter) Ending {
 	defer c.unblock(s.o.Shutdown)()
 	out := s.back
 	s.back = nil
-	if !c.flush(out) { // also when there is nothing: the headers go out
+	ok := c.flush(out) // also when there is nothing: the headers go out
+	s.settle()
+	if !ok {
 		return s.clientLeft()
 	}
 	s.sent()
@@ -195,10 +212,12 @@ func (s *Stream) Relay(w http.ResponseWriter) Ending {
 		case sig == going:
 			return s.breakOff(c, Shutdown)
 		}
-		if out := s.take(r); len(out) > 0 {
-			if !c.flush(out) {
-				return s.clientLeft()
-			}
+		out := s.take(r)
+		ok := len(out) == 0 || c.flush(out)
+		if s.settle(); !ok {
+			return s.clientLeft()
+		}
+		if len(out) > 0 {
 			s.sent()
 			// A seller that never falls silent does not keep the client for longer than the settlement is waited for.
 			tail = time.Now().Add(tailTime)
@@ -273,13 +292,18 @@ func (s *Stream) ended() Ending {
 	return Whole
 }
 
-// take filters what was read. What may go on is valid until the next call.
+// take filters what was read. What may go on is valid until settle.
 func (s *Stream) take(r read) []byte {
 	s.received += int64(len(r.b))
-	out := s.filter.Write(r.b)
-	r.letGo()
-	s.end = r.err
-	return out
+	s.at, s.end = r, r.err
+	return s.filter.Write(r.b)
+}
+
+// settle says that what take gave has been sent, or is not wanted.
+func (s *Stream) settle() {
+	s.filter.Settle()
+	s.at.letGo()
+	s.at = read{}
 }
 
 // judge tells the filter of the clean end, once.
