@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,5 +65,34 @@ func TestPicture(t *testing.T) {
 	}
 	if !strings.Contains(string(svg), ">1.25<") {
 		t.Errorf("the ratio is not in\n%s", svg)
+	}
+}
+
+// TestComponents: a sample belongs to the first component that has a function on its stack.
+func TestComponents(t *testing.T) {
+	const traces = `File: bench
+Type: cpu
+-----------+-------------------------------------------------------
+      20ms   golang.org/x/sys/unix.Fdatasync
+             github.com/tokenbuddy/caddy-tokenbuddy/ledger/store.(*Store).Sync
+             github.com/tokenbuddy/caddy-tokenbuddy/ledger.(*Ledger).run
+-----------+-------------------------------------------------------
+      30ms   encoding/json.Marshal
+             github.com/tokenbuddy/caddy-tokenbuddy/ledger.(*batch).end
+-----------+-------------------------------------------------------
+    1.50s   internal/runtime/syscall.Syscall6
+             net/http.checkConnErrorWriter.Write
+             github.com/tokenbuddy/caddy-tokenbuddy/gateway.(*reply).deliver
+             net/http.(*conn).serve
+-----------+-------------------------------------------------------
+      10ms   runtime.memmove
+-----------+-------------------------------------------------------
+`
+	want := map[string]time.Duration{
+		"ledger: sync": 20 * time.Millisecond, "ledger: booking": 30 * time.Millisecond,
+		"writes to the client": 1500 * time.Millisecond, rest: 10 * time.Millisecond,
+	}
+	if got := spent(strings.NewReader(traces)); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

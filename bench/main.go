@@ -73,7 +73,7 @@ func run() error {
 	flag.StringVar(&o.ratios, "ratios", "bench/ratios.json", "the `file` of the committed ratios")
 	flag.BoolVar(&o.write, "write", false, "write the ratios there")
 	flag.StringVar(&o.picture, "svg", "", "write the ratios as a picture to this `file`")
-	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway for each case to this `directory`")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway for each case to this `directory`, and say what takes its time")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
@@ -93,6 +93,13 @@ func run() error {
 	results, err := b.measureAll(chosen)
 	if err != nil {
 		return err
+	}
+	if o.profile != "" {
+		table, err := profileTable(ctx, b.profileOf, results)
+		if err != nil {
+			return err
+		}
+		fmt.Fprint(b.out, "\n", table)
 	}
 	if o.picture != "" {
 		if err := os.WriteFile(o.picture, picture(results), 0o644); err != nil { //nolint:gosec // a picture for the docs

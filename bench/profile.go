@@ -16,7 +16,7 @@ func (b *bench) takeProfile(t *target, l load) (wait func()) {
 		}
 		profile, err := t.ask(b.ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", max(1, int(b.measure.Seconds()))))
 		if err == nil {
-			err = os.WriteFile(filepath.Join(b.profile, l.name+".pprof"), profile, 0o600)
+			err = os.WriteFile(b.profileOf(l), profile, 0o600)
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "bench: profile of %s: %v\n", l.name, err)
@@ -24,3 +24,6 @@ func (b *bench) takeProfile(t *target, l load) (wait func()) {
 	})
 	return done.Wait
 }
+
+// profileOf is where the profile of a case is.
+func (b *bench) profileOf(l load) string { return filepath.Join(b.profile, l.name+".pprof") }
