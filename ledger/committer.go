@@ -15,10 +15,11 @@ import (
 )
 
 // The bounds of a batch keep its transaction well inside Badger's limit (1.2 MB with these memtables), so that a
-// command is never cut in two: a weight is a generous guess at the bytes that a command writes.
+// command is never cut in two: a weight is a generous guess at the bytes that a command writes. A round is synced at once.
 const (
 	queueLength = 8192
-	batchLength = 512
+	roundLength = 512
+	roundWeight = 1536 << 10
 	batchWeight = 640 << 10
 	plainWeight = 2 << 10
 	heaviest    = store.MaxRecord / 2
@@ -98,7 +99,7 @@ var errTooLarge = errors.New("ledger: the record is too large to be booked")
 func (l *Ledger) run() {
 	defer close(l.drained)
 	var held []*command
-	commands := make([]*command, 0, batchLength)
+	commands := make([]*command, 0, roundLength)
 	for open := true; open; {
 		commands, open = l.take(commands[:0], len(held) > 0)
 		l.syncLate(false)
@@ -126,7 +127,7 @@ func (l *Ledger) run() {
 	}
 }
 
-// take waits for commands, and gives those that are queued, as many as fit into a transaction. While others are held back it does not
+// take waits for commands, and gives those that are queued, as many as a round has. While others are held back it does not
 // wait for long. open is false once no more can come.
 func (l *Ledger) take(commands []*command, held bool) (taken []*command, open bool) {
 	c, open := l.first(held)
@@ -139,7 +140,7 @@ func (l *Ledger) take(commands []*command, held bool) (taken []*command, open bo
 	commands = append(commands, c)
 	weight := c.weight
 	l.gather()
-	for len(commands) < batchLength && weight < batchWeight {
+	for len(commands) < roundLength && weight < roundWeight {
 		select {
 		case c, ok := <-l.queue:
 			if !ok {
@@ -210,40 +211,44 @@ func (l *Ledger) retry(held []*command) []*command {
 // gather lets those whom the last commit has woken queue their next commands, as long as more of them do. Without it the
 // first would be alone in its sync, and the others would wait for that: half of all syncs would carry one command.
 func (l *Ledger) gather() {
-	for queued := -1; queued < len(l.queue) && queued < batchLength; {
+	for queued := -1; queued < len(l.queue) && queued < roundLength; {
 		queued = len(l.queue)
 		runtime.Gosched()
 	}
 }
 
-// commit applies the commands and makes them durable: in one transaction, but where putting estimates right makes more of
-// them than was asked.
+// commit applies the commands, in as many transactions as they need, makes them durable where somebody waits for that, and tells who
+// waits.
 func (l *Ledger) commit(commands []*command) {
-	for len(commands) > 0 {
-		commands = commands[l.commitFirst(commands):]
+	err := l.Err()
+	began, wrote := time.Now(), false
+	for rest := commands; len(rest) > 0 && err == nil; {
+		b := l.begin()
+		n := b.apply(rest)
+		if err = b.end(); err == nil {
+			l.tellLate(rest[:n], began)
+		}
+		rest, wrote = rest[n:], wrote || b.wrote
 	}
+	if err == nil {
+		err = l.secure(commands, began, wrote)
+	}
+	if err != nil {
+		l.stop(err)
+		err = l.Err()
+	}
+	tell(commands, err)
 }
 
-// commitFirst applies as many of the commands as one transaction holds, makes them durable where somebody waits for that, and tells who
-// waits.
-func (l *Ledger) commitFirst(commands []*command) (n int) {
-	if err := l.Err(); err != nil {
-		tell(commands, err)
-		return len(commands)
-	}
-	b := l.begin()
-	waits := false
+// apply applies as many of the commands as one transaction holds: where putting estimates right makes more of them than was asked
+// these are fewer.
+func (b *batch) apply(commands []*command) (n int) {
 	for ; n < len(commands) && b.weight < batchWeight; n++ {
 		c := commands[n]
 		b.weight += c.weight
 		b.late = false
 		c.commit.err = c.apply(b)
 		c.late = b.late
-		waits = waits || !c.late
-	}
-	if err := l.secure(b, commands[:n], waits); err != nil {
-		l.stop(err)
-		tell(commands[:n], l.Err())
 	}
 	return n
 }

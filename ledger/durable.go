@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,13 +22,8 @@ func (b *batch) mayBeLate(h *Hold) {
 	b.late = h != nil && h.placed <= b.ledger.durable.commits
 }
 
-// secure commits what was applied, makes it durable where somebody waits for that, and tells those who wait. With an error nobody
-// was told but those who were told before the sync.
-func (l *Ledger) secure(b *batch, commands []*command, waits bool) error {
-	began := time.Now()
-	if err := b.end(); err != nil {
-		return err
-	}
+// tellLate tells, of what is committed, what need not wait for its sync.
+func (l *Ledger) tellLate(commands []*command, began time.Time) {
 	if l.durable.unsynced.IsZero() && l.db.Unsynced() {
 		l.durable.unsynced = began
 	}
@@ -36,16 +32,19 @@ func (l *Ledger) secure(b *batch, commands []*command, waits bool) error {
 			c.tell(nil)
 		}
 	}
-	if waits || !l.db.Unsynced() || began.Sub(l.durable.unsynced) >= l.lag {
-		if err := l.sync(); err != nil {
-			return err
-		}
-		if b.wrote && l.observe != nil {
-			l.observe(time.Since(began))
-		}
+}
+
+// secure makes durable what is committed, where one of the commands waits for that or some of it has waited long enough.
+func (l *Ledger) secure(commands []*command, began time.Time, wrote bool) error {
+	late := l.db.Unsynced() && began.Sub(l.durable.unsynced) < l.lag
+	if late && !slices.ContainsFunc(commands, func(c *command) bool { return !c.late }) {
+		return nil
 	}
-	tell(commands, nil)
-	return nil
+	err := l.sync()
+	if err == nil && wrote && l.observe != nil {
+		l.observe(time.Since(began))
+	}
+	return err
 }
 
 // sync makes durable what is committed.
@@ -73,6 +72,9 @@ func (l *Ledger) syncLate(all bool) {
 
 // stop ends the booking after a commit or a sync that has failed.
 func (l *Ledger) stop(err error) {
+	if l.Err() != nil {
+		return
+	}
 	l.fail("ledger.commit.failed", fmt.Errorf("ledger: a commit failed, and what it has written is unknown; nothing is "+
 		"bought or booked any more: see to the disk, then restart the process: %w", err))
 }

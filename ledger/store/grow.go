@@ -24,7 +24,6 @@ import (
 const (
 	memTableSize = 8 << 20
 	logBlocks    = memTableSize + 2<<20 // a log is full once it has that size, by one transaction more at the most
-	logRoom      = 6 << 20              // of commits, generously guessed, surely fit into a log
 	// olderMemTable is how large it was when logs were larger.
 	olderMemTable = 16 << 20
 	tableRoom     = 128 << 20 // is enough to make a table of a log, and to merge the newest tables
@@ -35,7 +34,6 @@ const (
 // growth is what the store does about its files before they grow. It belongs to the one who commits.
 type growth struct {
 	next    *os.File // the next log; nil: there is none
-	written int      // guessed, into the log since it was begun
 	reserve bool
 }
 
@@ -79,16 +77,13 @@ func (s *Store) Prepare(bytes int) error {
 		err := s.makeNext()
 		if err == nil {
 			s.makeReserve()
-		} else if g.written+bytes >= logRoom {
+		} else if s.active.filled+bytes >= memTableSize {
 			return s.noRoom(err)
 		}
 	}
-	if g.written+bytes >= logRoom { // it may be full with that
-		if err := s.need(tableRoom); err != nil {
-			return err
-		}
+	if s.active.filled+bytes >= memTableSize { // it may be full with that
+		return s.need(tableRoom)
 	}
-	g.written += bytes
 	return nil
 }
 

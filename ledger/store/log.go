@@ -117,7 +117,7 @@ func (s *Store) follow() error {
 	}
 	_ = s.active.file.Close() // it is synced
 	s.active = activeLog{file: next, id: s.active.id + 1, filled: logHeader, never: s.active.never}
-	s.growth.next, s.growth.written = nil, 0
+	s.growth.next = nil
 	return nil
 }
 

@@ -90,8 +90,15 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestLargerLog: a process of an older version has left a log of twice the size that is written now. It is read.
+// TestLargerLog: a process of an older version has left a log of twice the size that is written now. It is read, also where a start that
+// was killed has cut it at its end.
 func TestLargerLog(t *testing.T) {
+	for _, length := range []int64{2 * olderMemTable, 15 << 20} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) { openLargerLog(t, length) })
+	}
+}
+
+func openLargerLog(t *testing.T, length int64) {
 	was, now := t.TempDir(), t.TempDir()
 	o := BadgerOptions(Options{Dir: was, Log: zap.NewNop()}).WithMemTableSize(olderMemTable).WithSyncWrites(false)
 	db, err := badger.Open(o)
@@ -116,6 +123,9 @@ func TestLargerLog(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(was, f.Name()))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if filepath.Ext(f.Name()) == logExt {
+			text = text[:length]
 		}
 		if err := os.WriteFile(filepath.Join(now, f.Name()), text, 0o600); err != nil {
 			t.Fatal(err)
