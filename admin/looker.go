@@ -1,105 +1,251 @@
 package admin
 
 import (
+	"context"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// looker gathers, when it is scraped, what the open markets know anyway.
+// looker gathers, when it is scraped, what the open markets know anyway: it reads no entry of a journal.
 type looker struct{}
 
+// gauge is one that is read when it is scraped.
+func gauge(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tokenbuddy_"+name, help, labels, nil)
+}
+
 var (
-	creditMicros = prometheus.NewDesc("tokenbuddy_credit_micros",
-		"Credit left at a seller, in millionths of a US dollar.", []string{"seller"}, nil)
-	adjustmentMicros = prometheus.NewDesc("tokenbuddy_adjustment_micros",
-		"What balances that a seller reported have taken beyond what requests explain, in millionths of a US dollar; below zero: given.", []string{"seller"}, nil)
-	walletMicros = prometheus.NewDesc("tokenbuddy_wallet_micros",
-		"What was in a payment method's wallet when it was last looked, in millionths of a US dollar.", []string{"method", "network"}, nil)
-	circuitState = prometheus.NewDesc("tokenbuddy_circuit_state",
-		"A seller's circuit: 0 closed, 1 half open, 2 open.", []string{"seller"}, nil)
-	prewarmEntries = prometheus.NewDesc("tokenbuddy_prewarm_entries",
-		"Models that are kept warm, by state.", []string{"state"}, nil)
-	registrySellers = prometheus.NewDesc("tokenbuddy_registry_sellers",
-		"Sellers in the registry document in use.", nil, nil)
-	registryAge = prometheus.NewDesc("tokenbuddy_registry_age_seconds",
-		"Since the registry last confirmed the document in use.", nil, nil)
+	creditMicros     = gauge("credit_micros", "Credit left at a seller, in millionths of a US dollar.", "seller")
+	adjustmentMicros = gauge("adjustment_micros",
+		"What balances that a seller reported have taken beyond what requests explain, in millionths of a US dollar; below zero: given.", "seller")
+	pendingMicros = gauge("pending_micros", "Paid to a seller, and no token is there yet, in millionths of a US dollar.", "seller")
+	disputeMicros = gauge("dispute_micros",
+		"What a seller took beyond belief since the ledger began, less what it has given back, in millionths of a US dollar.", "seller")
+	walletMicros = gauge("wallet_micros",
+		"What was in a payment method's wallet when it was last looked, in millionths of a US dollar.", "method", "network")
+	circuitState    = gauge("circuit_state", "A seller's circuit: 0 closed, 1 half open, 2 open.", "seller")
+	prewarmEntries  = gauge("prewarm_entries", "Models that are kept warm, by state.", "state")
+	registrySellers = gauge("registry_sellers", "Sellers in the registry document in use.")
+	registryAge     = gauge("registry_age_seconds", "Since the registry last confirmed the document in use.")
+	unservedModels  = gauge("models_unserved", "Models that nobody can serve now.")
+	ledgerOK        = gauge("ledger_ok", "Whether the ledger takes bookings: 0 where it has stopped or its disk is full, and nothing is sent or bought.", "ledger")
+	ledgerFree      = gauge("ledger_free_bytes", "Room on the ledger's disk.", "ledger")
+	ledgerSize      = gauge("ledger_disk_bytes", "Size of the ledger's disk.", "ledger")
+	boughtMicros    = gauge("bought_micros",
+		"What purchases have taken of a limit: daily, since midnight UTC; session, since the start of the process. In millionths of a US dollar.", "ledger", "limit")
+	limitMicros  = gauge("purchase_limit_micros", "What purchases may take, in millionths of a US dollar; absent where there is no limit.", "ledger", "limit")
+	spentMicros  = gauge("spent_micros", "What a member or a group has spent in the period of now, in millionths of a US dollar.", "member", "group", "period")
+	heldMicros   = gauge("held_micros", "What requests under way may cost of a budget, in millionths of a US dollar.", "member", "group", "period")
+	budgetMicros = gauge("budget_micros", "A budget of a member or a group, in millionths of a US dollar; absent where there is none.", "member", "group", "period")
 )
+
+var looked = []*prometheus.Desc{
+	creditMicros, adjustmentMicros, pendingMicros, disputeMicros, walletMicros, circuitState, prewarmEntries, registrySellers, registryAge,
+	unservedModels, ledgerOK, ledgerFree, ledgerSize, boughtMicros, limitMicros, spentMicros, heldMicros, budgetMicros,
+}
 
 var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routing.CircuitHalfOpen: 1, routing.CircuitOpen: 2}
 
 // Describe lists what looker may gather.
 func (looker) Describe(ch chan<- *prometheus.Desc) {
-	ch <- creditMicros
-	ch <- adjustmentMicros
-	ch <- walletMicros
-	ch <- circuitState
-	ch <- prewarmEntries
-	ch <- registrySellers
-	ch <- registryAge
+	for _, d := range looked {
+		ch <- d
+	}
 }
 
 // Collect looks at every open market. What two of them both know is added up; of the registries' ages the highest counts.
 func (looker) Collect(ch chan<- prometheus.Metric) {
-	credit := make(map[string]float64)
-	adjusted := make(map[string]float64)
-	circuits := make(map[string]float64)
-	warm := make(map[string]float64)
-	count, age, registries := 0, 0.0, 0
-	wallets := make(map[[2]string]float64)
-	for _, m := range market.All() {
-		for _, p := range m.Desk.LastPayments() {
-			if p.BalanceMicros != nil {
-				wallets[[2]string{p.Method, p.Network}] = float64(*p.BalanceMicros)
-			}
+	presetKinds()
+	s := sight{series: make(map[series]float64)}
+	for dir := range market.Full() {
+		s.set(ledgerOK, 0, dir)
+	}
+	all := market.All()
+	for _, m := range all {
+		s.market(m)
+	}
+	if len(all) > 0 {
+		s.set(unservedModels, unserved.count(all))
+	}
+	for one, value := range s.series {
+		labels := one.labels[:]
+		if n := slices.Index(labels, absent); n >= 0 {
+			labels = labels[:n]
 		}
-		accounts, err := m.Ledger.Accounts()
+		ch <- prometheus.MustNewConstMetric(one.desc, prometheus.GaugeValue, value, labels...)
+	}
+}
+
+// series is one of a gauge; labels that it has not are absent.
+type series struct {
+	desc   *prometheus.Desc
+	labels [3]string
+}
+
+const absent = "\x00"
+
+func seriesOf(d *prometheus.Desc, labels []string) series {
+	s := series{d, [3]string{absent, absent, absent}}
+	copy(s.labels[:], labels)
+	return s
+}
+
+// sight is what is gathered at one scrape.
+type sight struct{ series map[series]float64 }
+
+func (s sight) set(d *prometheus.Desc, value float64, labels ...string) {
+	s.series[seriesOf(d, labels)] = value
+}
+
+func (s sight) add(d *prometheus.Desc, value float64, labels ...string) {
+	s.series[seriesOf(d, labels)] += value
+}
+
+func (s sight) max(d *prometheus.Desc, value float64, labels ...string) {
+	s.series[seriesOf(d, labels)] = max(s.series[seriesOf(d, labels)], value)
+}
+
+func (s sight) market(m *market.Market) {
+	for _, id := range m.Known(otherSellers) {
+		seller := presetSeller(id)
+		s.max(circuitState, 0, seller)
+		for _, d := range []*prometheus.Desc{creditMicros, adjustmentMicros, pendingMicros, disputeMicros} {
+			s.add(d, 0, seller)
+		}
+	}
+	s.ledger(m)
+	s.members(m)
+	for _, p := range m.Desk.LastPayments() {
+		if p.BalanceMicros != nil {
+			s.set(walletMicros, float64(*p.BalanceMicros), p.Method, p.Network)
+		}
+	}
+	for _, e := range m.Pool.Entries() {
+		s.max(circuitState, circuitValues[e.Circuit], sellers.limited(e.SellerID))
+	}
+	for _, e := range m.Warmer.Status().Prewarm.Entries {
+		s.add(prewarmEntries, 1, string(e.State))
+	}
+	for _, r := range m.Registries() {
+		s.add(registrySellers, float64(r.Sellers))
+		if r.AgeSeconds != nil {
+			s.max(registryAge, float64(*r.AgeSeconds))
+		} else {
+			s.max(registryAge, 0)
+		}
+	}
+}
+
+// ledger gathers how the books stand. What can't be told of one that has stopped is left out.
+func (s sight) ledger(m *market.Market) {
+	dir, ok := m.Dir(), 0.0
+	if m.Ledger.Ready() == nil {
+		ok = 1
+	}
+	s.set(ledgerOK, ok, dir)
+	if free, size, known := m.Ledger.Room(); known {
+		s.set(ledgerFree, float64(free), dir)
+		s.set(ledgerSize, float64(size), dir)
+	}
+	credit := m.Desk.Credit()
+	s.set(boughtMicros, float64(credit.DayMicros), dir, "daily")
+	s.set(boughtMicros, float64(credit.SessionMicros), dir, "session")
+	if l := credit.DailyLimit; l != nil {
+		s.set(limitMicros, float64(*l), dir, "daily")
+	}
+	if l := credit.SessionLimit; l != nil {
+		s.set(limitMicros, float64(*l), dir, "session")
+	}
+	accounts, err := m.Ledger.Accounts()
+	if err != nil {
+		return // it has failed
+	}
+	for _, a := range accounts {
+		kind, names := ledger.SplitAccount(a.Account)
+		if len(names) != 1 {
+			continue
+		}
+		if d := sellerAccounts[kind]; d != nil {
+			s.add(d, float64(a.BalanceMicros), sellers.limited(names[0]))
+		}
+	}
+}
+
+// sellerAccounts are the accounts of a seller's that are shown.
+var sellerAccounts = map[string]*prometheus.Desc{
+	"credit": creditMicros, "adjustment": adjustmentMicros, "pending": pendingMicros, "disputed": disputeMicros,
+}
+
+// members gathers what the members of the running configs have spent, and how their budgets and those of their groups stand.
+func (s sight) members(m *market.Market) {
+	ctx := context.Background()
+	for _, who := range team(m) {
+		spent, err := m.Ledger.SpentBy(ctx, who.Name)
 		if err != nil {
-			continue // a ledger that has failed says so in the status and the log
+			return // the ledger has failed
 		}
-		for _, a := range accounts {
-			if seller, ok := strings.CutPrefix(a.Account, "credit:"); ok {
-				credit[sellers.limited(seller)] += float64(a.BalanceMicros)
+		name := members.limited(who.Name)
+		s.set(spentMicros, float64(spent.Daily), name, "", "daily")
+		s.set(spentMicros, float64(spent.Weekly), name, "", "weekly")
+		s.set(spentMicros, float64(spent.Monthly), name, "", "monthly")
+		for _, b := range BudgetsOf(m.Ledger, who) {
+			member := name
+			if b.Group != "" {
+				member = ""
 			}
-			if seller, ok := strings.CutPrefix(a.Account, "adjustment:"); ok {
-				adjusted[sellers.limited(seller)] += float64(a.BalanceMicros)
-			}
-		}
-		for _, e := range m.Pool.Entries() {
-			seller := sellers.limited(e.SellerID)
-			circuits[seller] = max(circuits[seller], circuitValues[e.Circuit])
-		}
-		for _, e := range m.Warmer.Status().Prewarm.Entries {
-			warm[string(e.State)]++
-		}
-		for _, r := range m.Registries() {
-			registries++
-			count += r.Sellers
-			if r.AgeSeconds != nil {
-				age = max(age, float64(*r.AgeSeconds))
-			}
+			period := strings.TrimSuffix(b.Budget, "_budget")
+			presetBudget(member, b.Group, period)
+			s.set(spentMicros, float64(b.SpentMicros), member, b.Group, period)
+			s.set(heldMicros, float64(b.HeldMicros), member, b.Group, period)
+			s.set(budgetMicros, float64(b.BudgetMicros), member, b.Group, period)
 		}
 	}
-	for of, micros := range wallets {
-		ch <- prometheus.MustNewConstMetric(walletMicros, prometheus.GaugeValue, micros, of[0], of[1])
+}
+
+// team are the members that the running configs name, and those others that have asked in this process.
+func team(m *market.Market) []*member.Member {
+	all := m.Team()
+	named := make(map[string]bool, len(all))
+	for _, who := range all {
+		named[who.Name] = true
 	}
-	for seller, state := range circuits {
-		ch <- prometheus.MustNewConstMetric(circuitState, prometheus.GaugeValue, state, seller)
+	for name := range members.known.Range {
+		if who := m.Member(name.(string)); who != nil && !named[who.Name] {
+			all = append(all, who)
+		}
 	}
-	for state, n := range warm {
-		ch <- prometheus.MustNewConstMetric(prewarmEntries, prometheus.GaugeValue, n, state)
+	return all
+}
+
+// unserved remembers for a while how many models nobody can serve: who asks looks at every seller.
+var unserved unservedCount
+
+type unservedCount struct {
+	mu   sync.Mutex // protects what follows
+	read time.Time
+	n    float64
+}
+
+// unservedEvery is how often they are counted.
+const unservedEvery = 10 * time.Second
+
+func (c *unservedCount) count(all []*market.Market) float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); now.Sub(c.read) >= unservedEvery {
+		c.read, c.n = now, 0
+		for _, m := range all {
+			c.n += float64(len(m.Unserved(m.Warmer.Status().FocusSet)))
+		}
 	}
-	for seller, micros := range credit {
-		ch <- prometheus.MustNewConstMetric(creditMicros, prometheus.GaugeValue, micros, seller)
-	}
-	for seller, micros := range adjusted {
-		ch <- prometheus.MustNewConstMetric(adjustmentMicros, prometheus.GaugeValue, micros, seller)
-	}
-	if registries > 0 {
-		ch <- prometheus.MustNewConstMetric(registrySellers, prometheus.GaugeValue, float64(count))
-		ch <- prometheus.MustNewConstMetric(registryAge, prometheus.GaugeValue, age)
-	}
+	return c.n
 }

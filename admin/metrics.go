@@ -2,17 +2,8 @@ package admin
 
 import (
 	"errors"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
-	guests "github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // The collectors are the process's, not a config's: Caddy makes a new registry at each reload, and counters that began
@@ -21,6 +12,12 @@ var (
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "requests_total", Help: "Requests of clients, by what became of them.",
 	}, []string{"protocol", "model", "seller", "outcome"})
+	outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "outcomes_total", Help: "Requests of clients, by what became of them alone; every outcome is there from the start.",
+	}, []string{"protocol", "outcome"})
+	refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "refusals_total", Help: "Answers of the gateway's own, by their reason.",
+	}, []string{"reason"})
 	attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "attempts_total", Help: "Attempts at sellers, by kind of outcome.",
 	}, []string{"seller", "kind"})
@@ -31,6 +28,10 @@ var (
 		Namespace: "tokenbuddy", Name: "time_to_first_byte_seconds", Help: "From the request to the first byte of its answer.",
 		Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 	}, []string{"protocol"})
+	firstContent = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "tokenbuddy", Name: "first_content_seconds", Help: "From the moment a seller was asked to the first content of its good answer.",
+		Buckets: prometheus.ExponentialBuckets(0.025, 2, 12),
+	}, []string{"seller"})
 	requestDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "tokenbuddy", Name: "request_duration_seconds", Help: "From the request to the end of its answer.",
 		Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
@@ -47,6 +48,21 @@ var (
 	billed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "billed_micros_total", Help: "What sellers took for requests, in millionths of a US dollar.",
 	}, []string{"member", "model", "seller"})
+	billedByMember = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "billed_by_member_micros_total", Help: "What sellers took for the requests of a member, in millionths of a US dollar.",
+	}, []string{"member", "model"})
+	billedBySeller = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "billed_by_seller_micros_total", Help: "What a seller took for requests, in millionths of a US dollar.",
+	}, []string{"seller", "model"})
+	estimates = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "estimates_total", Help: "Bookings of which the seller did not say the cost.",
+	}, []string{"seller"})
+	estimated = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "estimated_micros_total", Help: "What was booked by estimate, in millionths of a US dollar.",
+	}, []string{"seller"})
+	renewals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "renewals_total", Help: "Purchases that were begun ahead, before the token in use comes to its end.",
+	}, []string{"seller"})
 	wasted = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "wasted_micros_total", Help: "Credit lost to failed attempts and dropped tokens, in millionths of a US dollar.",
 	}, []string{"seller"})
@@ -77,136 +93,37 @@ var (
 	})
 )
 
+// counted are the collectors that requests and purchases count in.
+var counted = []prometheus.Collector{
+	requests, outcomes, refusals, attempts, failovers, timeToFirstByte, firstContent, requestDuration, streamsOpen, purchases, purchased,
+	billed, billedByMember, billedBySeller, estimates, estimated, renewals, wasted, disputed, refusedPurchases, paidNotGranted, brakes,
+	methodFaults, policyFaults, budgetWarnings, ledgerCommit,
+}
+
+// whole is all that there is to gather, as one: what is known by now has its series before any of them is read.
+type whole struct{ looker }
+
+// Describe lists what may be gathered.
+func (w whole) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range counted {
+		c.Describe(ch)
+	}
+	w.looker.Describe(ch)
+}
+
+// Collect gathers it.
+func (w whole) Collect(ch chan<- prometheus.Metric) {
+	w.looker.Collect(ch)
+	for _, c := range counted {
+		c.Collect(ch)
+	}
+}
+
 // RegisterMetrics puts the collectors into a config's registry.
 func RegisterMetrics(r *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{
-		requests, attempts, failovers, timeToFirstByte, requestDuration, streamsOpen, purchases, purchased, billed, wasted,
-		disputed, refusedPurchases, paidNotGranted, brakes, methodFaults, policyFaults, budgetWarnings, ledgerCommit,
-		looker{},
-	} {
-		var already prometheus.AlreadyRegisteredError
-		if err := r.Register(c); err != nil && !errors.As(err, &already) {
-			return err
-		}
+	var already prometheus.AlreadyRegisteredError
+	if err := r.Register(whole{}); err != nil && !errors.As(err, &already) {
+		return err
 	}
 	return nil
 }
-
-// labels keeps what clients and registries name from filling the memory: after so many distinct values the rest are one.
-type labels struct {
-	known sync.Map
-	full  atomic.Bool
-	mu    sync.Mutex // protects count
-	count int
-}
-
-const (
-	maxLabels  = 1000
-	otherLabel = "other"
-)
-
-var members, models, sellers labels
-
-func (l *labels) limited(value string) string {
-	if value == "" {
-		return ""
-	}
-	if _, ok := l.known.Load(value); ok {
-		return value
-	}
-	if l.full.Load() {
-		return otherLabel
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, ok := l.known.Load(value); ok {
-		return value
-	}
-	if l.count == maxLabels {
-		l.full.Store(true)
-		return otherLabel
-	}
-	l.count++
-	l.known.Store(value, struct{}{})
-	return value
-}
-
-// Request is what the metrics are told of a client's request.
-type Request struct {
-	Protocol, Model, Seller, Outcome string
-	TimeToFirstByte, Duration        time.Duration
-}
-
-// ObserveRequest counts a request that has ended. Model and Seller are empty where it never came to them.
-func ObserveRequest(r Request) {
-	requests.WithLabelValues(r.Protocol, models.limited(r.Model), sellers.limited(r.Seller), r.Outcome).Inc()
-	requestDuration.WithLabelValues(r.Protocol).Observe(r.Duration.Seconds())
-	if r.TimeToFirstByte > 0 {
-		timeToFirstByte.WithLabelValues(r.Protocol).Observe(r.TimeToFirstByte.Seconds())
-	}
-}
-
-// ObserveAttempt counts an attempt at a seller.
-func ObserveAttempt(seller, kind string) {
-	attempts.WithLabelValues(sellers.limited(seller), kind).Inc()
-}
-
-// ObserveFailover counts a move to another seller.
-func ObserveFailover(kind string) { failovers.WithLabelValues(kind).Inc() }
-
-// ObserveStream counts a stream as open until the function it gives is called.
-func ObserveStream() (ended func()) {
-	streams.Add(1)
-	return func() { streams.Add(-1) }
-}
-
-// StreamsOpen is how many streams are open now, in all gateways of the process.
-func StreamsOpen() int64 { return streams.Load() }
-
-// streams is what streamsOpen gives.
-var streams atomic.Int64
-
-// ObserveBilled counts what a seller took for a request.
-func ObserveBilled(member, model, seller string, micros money.Micros) {
-	billed.WithLabelValues(members.limited(member), models.limited(model), sellers.limited(seller)).Add(float64(micros))
-}
-
-// ObserveBudgetWarning counts that so much of a budget is spent: of a member, or of a group. The budget is daily, weekly or monthly.
-func ObserveBudgetWarning(member, group, budget string, percent int) {
-	budgetWarnings.WithLabelValues(members.limited(member), group, budget, strconv.Itoa(percent)).Inc()
-}
-
-// Purchases counts what the purchase desk does.
-var Purchases = purchase.Observer{
-	Purchase: func(seller, outcome string, credit money.Micros) {
-		purchases.WithLabelValues(sellers.limited(seller), outcome).Inc()
-		if credit > 0 {
-			purchased.WithLabelValues(sellers.limited(seller)).Add(float64(credit))
-		}
-	},
-	PaidNotGranted: func(seller string, _ money.Micros) { paidNotGranted.WithLabelValues(sellers.limited(seller)).Inc() },
-	Refused: func(seller string, lack purchase.Lack) {
-		refusedPurchases.WithLabelValues(sellers.limited(seller), string(lack)).Inc()
-	},
-	Braked: func(seller string, _ money.Micros) { brakes.WithLabelValues(sellers.limited(seller)).Inc() },
-	Guest:  func(method, step, _ string) { methodFaults.WithLabelValues(method, step).Inc() },
-	Waste:  ObserveWaste,
-}
-
-// ObserveDispute counts what a seller took beyond what is believed.
-func ObserveDispute(seller string, micros money.Micros) {
-	disputed.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
-}
-
-// ObserveWaste counts credit that was lost.
-func ObserveWaste(seller string, micros money.Micros) {
-	wasted.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
-}
-
-// ObservePolicyFault counts a fault of a selection policy that is a guest, by its module's id.
-func ObservePolicyFault(module, call string) {
-	policyFaults.WithLabelValues(strings.TrimPrefix(module, guests.Namespace+"."), call).Inc()
-}
-
-// ObserveCommit times a durable commit of the ledger.
-func ObserveCommit(d time.Duration) { ledgerCommit.Observe(d.Seconds()) }

@@ -77,7 +77,7 @@ last requests, also those that it has refused; of others the books have what sel
 	cmd.Flags().StringVar(q["member"], "member", "", "Only requests of this member")
 	cmd.Flags().StringVar(q["model"], "model", "", "Only requests for this model, as it was asked for or as it was served")
 	cmd.Flags().StringVar(q["seller"], "seller", "", "Only requests for which this seller was tried")
-	cmd.Flags().StringVar(q["outcome"], "outcome", "", "Only requests that ended so: ok, interrupted, client_gone, failed, refused or no_credit")
+	cmd.Flags().StringVar(q["outcome"], "outcome", "", "Only requests that ended so: ok, interrupted, client_gone, failed, refused, no_credit or purchase_limit")
 	cmd.Flags().IntVar(&limit, "limit", 20, "How many requests to list")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd

@@ -113,7 +113,7 @@ func TestCreditIsSpentToItsEnd(t *testing.T) {
 		t.Errorf("%d were told %s", n, what)
 	}
 	_, metrics := s.look("/metrics")
-	if !strings.Contains(string(metrics), `tokenbuddy_requests_total{model="m",outcome="no_credit",protocol="chat_completions"`) ||
+	if !strings.Contains(string(metrics), `tokenbuddy_requests_total{model="m",outcome="purchase_limit",protocol="chat_completions"`) ||
 		!strings.Contains(string(metrics), `tokenbuddy_purchases_refused_total{lacks="daily_limit",seller="acme"}`) {
 		t.Errorf("the metrics do not count it apart")
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -116,7 +117,9 @@ func (a *attempt) accept() {
 	if a.outcome.Good() {
 		a.lease.Served()
 		a.rememberConversation()
-		a.permit.Commit(time.Now(), time.Since(a.call.begun))
+		firstContent := time.Since(a.call.begun)
+		a.permit.Commit(time.Now(), firstContent)
+		admin.ObserveFirstContent(a.candidate.Seller.ID, firstContent)
 	}
 	if a.call.body.Release() {
 		a.rq.body.release() // a stream may go on for an hour; the request's memory is for others

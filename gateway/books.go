@@ -142,10 +142,16 @@ func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan mone
 			billed <- 0
 		case e.Served != nil:
 			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
+			if e.Served.BilledSource == billing.SourceEstimate {
+				admin.ObserveEstimate(e.Seller, e.BilledMicros)
+			}
 			b.dispute(a, booked.Disputed, e.BilledMicros)
 			billed <- e.BilledMicros
 		default:
 			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+			if e.Attempt.BilledSource == billing.SourceEstimate {
+				admin.ObserveEstimate(e.Seller, e.Attempt.BilledMicros)
+			}
 			b.dispute(a, booked.Disputed, e.Attempt.BilledMicros)
 			billed <- e.Attempt.BilledMicros
 		}

@@ -27,7 +27,7 @@ func (t *trade) explain(refusal *dialect.Refusal) choice {
 		refusal.RetryAfter = 0
 		refusal = refusal.Final()
 	}
-	return choice{refusal: refusal, unpaid: true}
+	return choice{refusal: refusal, unpaid: unpaid.lack}
 }
 
 // failedOtherwise tells whether the attempt has failed for another reason than want of money.

@@ -7,6 +7,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
@@ -22,7 +23,7 @@ type reply struct {
 	seller   string // whose answer it is, else the one that was asked last; empty: none was
 	attempts int
 	ended    ended               // zero: no seller was asked
-	unpaid   bool                // no seller was asked for want of a purchase
+	unpaid   purchase.Lack       // what stood in the way of the purchase for want of which no seller was asked; empty: none
 	budget   *ledger.Reservation // nil: none was asked for
 	billed   money.Micros        // what the seller took, once it is booked
 	tries    []recent.Attempt    // in order

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -20,6 +21,9 @@ func (p *reply) tell() {
 			Protocol: string(rq.endpoint.Protocol), Model: rq.served, Seller: p.seller, Outcome: p.outcome(),
 			TimeToFirstByte: p.ended.firstByte, Duration: time.Since(rq.begun),
 		})
+	}
+	if reason := p.reason(); reason != "" {
+		admin.ObserveRefusal(reason)
 	}
 	p.remember()
 	p.setPlaceholders()
@@ -63,15 +67,28 @@ func (p *reply) setPlaceholders() {
 }
 
 // outcome is how the request ended, as the metrics have it: as the ledger does, or refused where no seller was asked. One that
-// no seller could be paid for is no fault of the client's.
+// no seller could be paid for is no fault of the client's; where a limit of purchases is spent, that is said.
 func (p *reply) outcome() string {
 	switch {
 	case p.ended.status != "":
 		return string(p.ended.status)
-	case p.unpaid:
+	case p.unpaid == purchase.LacksDay, p.unpaid == purchase.LacksSession, p.unpaid == purchase.LacksSeller:
+		return "purchase_limit"
+	case p.unpaid != "":
 		return "no_credit"
 	}
 	return "refused"
+}
+
+// reason is why the gateway has answered by itself, as the metrics have it; empty: it has not.
+func (p *reply) reason() string {
+	switch {
+	case p.refusal == nil:
+		return ""
+	case p.unpaid != "":
+		return string(p.unpaid)
+	}
+	return p.refusal.Code
 }
 
 // report writes an attempt down where operators look, and gives what the request's entry is to say of it. after is the event of

@@ -50,7 +50,7 @@ type choice struct {
 	shown   *attempt         // one that failed and is booked, whose answer tells the client more than a refusal would
 	refusal *dialect.Refusal // what the client is told
 	final   bool             // another try of the client's can't better what is shown
-	unpaid  bool             // the refusal is for want of a purchase
+	unpaid  purchase.Lack    // what stood in the way of the purchase for want of which it is refused; empty: none
 	left    bool             // the client is gone
 	unheard *attempt         // what its seller has said by then nobody heard; nil: no seller was asked just then
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
@@ -46,7 +46,7 @@ func (e *eye) member(m *market.Market, who *member.Member) *MemberRow {
 	}
 	if spent, err := m.Ledger.SpentBy(e.ctx, who.Name); err == nil {
 		row.DayMicros, row.WeekMicros, row.MonthMicros = spent.Daily, spent.Weekly, spent.Monthly
-		row.Budgets = BudgetsOf(m.Ledger, who)
+		row.Budgets = budgetsOf(m, who)
 	}
 	return row
 }
@@ -56,7 +56,7 @@ func (r *MemberRow) asked(last *recent.Row) {
 	if r.LastSeen == nil {
 		r.LastSeen = &last.Ended
 	}
-	if last.Outcome != "refused" && last.Outcome != "no_credit" {
+	if last.Outcome != "refused" && last.Outcome != "no_credit" && last.Outcome != "purchase_limit" {
 		return
 	}
 	if r.Refused == nil {
@@ -65,22 +65,11 @@ func (r *MemberRow) asked(last *recent.Row) {
 	r.Refused[cmp.Or(last.Code, last.Outcome)]++
 }
 
-// BudgetsOf is how the budgets stand that bound a member, the group's after the own ones. What is spent must have been asked for before.
-func BudgetsOf(l interface {
-	Reserve(member string, b ledger.Budget, groups ...ledger.Share) *ledger.Reservation
-}, who *member.Member,
-) []BudgetRow {
-	var group ledger.Share
-	if g := who.Group; g != nil {
-		group = ledger.Share{Group: g.Name, Budget: budget(g.Bounds)}
-	}
+// budgetsOf is how the budgets stand that bound a member, the group's after the own ones. What is spent must have been asked for before.
+func budgetsOf(m *market.Market, who *member.Member) []BudgetRow {
 	rows := []BudgetRow{}
-	for _, s := range l.Reserve(who.Name, budget(who.Bounds), group).States() {
+	for _, s := range admin.BudgetsOf(m.Ledger, who) {
 		rows = append(rows, BudgetRow{s.Group, strings.TrimSuffix(s.Budget, "_budget"), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.Renews})
 	}
 	return rows
-}
-
-func budget(b member.Bounds) ledger.Budget {
-	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
 }

@@ -75,7 +75,7 @@ func OwnOf(ctx context.Context, m *market.Market, who *member.Member) (*Own, err
 		return nil, err
 	}
 	own := &Own{
-		Member: who.Name, DayMicros: spent.Daily, WeekMicros: spent.Weekly, MonthMicros: spent.Monthly, Budgets: BudgetsOf(m.Ledger, who),
+		Member: who.Name, DayMicros: spent.Daily, WeekMicros: spent.Weekly, MonthMicros: spent.Monthly, Budgets: budgetsOf(m, who),
 		Days: days, Requests: []OwnRequest{},
 	}
 	if who.Group != nil {

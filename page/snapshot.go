@@ -204,7 +204,7 @@ func nowOf(last []recent.Row, at time.Time) Now {
 		}
 		n.Requests++
 		switch r.Outcome {
-		case "failed", "interrupted", "no_credit":
+		case "failed", "interrupted", "no_credit", "purchase_limit":
 			n.Failures++
 		case "refused":
 			n.Refused++

@@ -77,6 +77,8 @@ type Observer struct {
 	// Guest hears of each time that a payment method does not do what it is to do: it panics, does not return, or gives what is
 	// neither.
 	Guest func(method, step, fault string)
+	// Renewed hears of each purchase that was begun ahead, before the token in use comes to its end.
+	Renewed func(sellerID string)
 	// Waste hears of credit that was lost with a token.
 	Waste func(sellerID string, micros money.Micros)
 }

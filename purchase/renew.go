@@ -45,6 +45,9 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 		return false, nil
 	}
 	_, err = s.begin(w, now, false)
+	if err == nil && d.observer.Renewed != nil {
+		d.observer.Renewed(a.SellerID)
+	}
 	return err == nil, err
 }
 

@@ -24,7 +24,7 @@ type Request struct {
 	Protocol       string `json:"protocol,omitempty"`
 	Stream         bool   `json:"stream,omitempty"`
 
-	// Outcome is how it ended, as the metrics have it: ok, interrupted, client_gone, failed, refused, no_credit.
+	// Outcome is how it ended, as the metrics have it: ok, interrupted, client_gone, failed, refused, no_credit, purchase_limit.
 	Outcome string `json:"outcome"`
 	// HTTPStatus is what the client was sent; 0 where it has left before that.
 	HTTPStatus int `json:"httpStatus,omitempty"`

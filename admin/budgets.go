@@ -1,0 +1,19 @@
+package admin
+
+import (
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+)
+
+// BudgetsOf is how the budgets stand that bound a member, the group's after the own ones. What is spent must have been asked for before.
+func BudgetsOf(l *ledger.Ledger, who *member.Member) []ledger.BudgetState {
+	var group ledger.Share
+	if g := who.Group; g != nil {
+		group = ledger.Share{Group: g.Name, Budget: budget(g.Bounds)}
+	}
+	return l.Reserve(who.Name, budget(who.Bounds), group).States()
+}
+
+func budget(b member.Bounds) ledger.Budget {
+	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
+}
