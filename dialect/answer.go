@@ -9,11 +9,13 @@ type Answer struct {
 	groq     usage
 	searches int64
 	id       string
+	room     [384]byte // for what the seeker keeps at a time: mostly it is no more
 }
 
 // Answer begins to read an answer that is not a stream.
 func (e *Endpoint) Answer() *Answer {
 	a := &Answer{endpoint: e}
+	a.seeker.kept = a.room[:0]
 	a.seeker.marks, a.seeker.tells, a.seeker.found = answerMarks, answerTellings, a.found
 	return a
 }

@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"hash"
+	"sync"
 )
 
 // How much of a conversation's opening is looked at, in bytes of text. Each part has a share of its own, so that a long
@@ -21,7 +22,9 @@ const (
 // nor whether a text stands alone or as the only part of a list, make a difference. It never fails: what has an unknown
 // shape is left out. At most 64 KiB of text are looked at, and nothing that follows the first user message in its list.
 func (e *Endpoint) Opening(r *Request, body []byte, h hash.Hash) bool {
-	c := conversation{hash: h, left: maxSystemText}
+	c := openings.Get().(*conversation)
+	defer openings.Put(c)
+	c.hash, c.left, c.any, c.pending = h, maxSystemText, false, 0
 	if system := r.system.of(body); len(system) > 0 {
 		c.content(system, systemText)
 	}
@@ -33,6 +36,7 @@ func (e *Endpoint) Opening(r *Request, body []byte, h hash.Hash) bool {
 		}
 	}
 	c.flush()
+	c.hash = nil
 	return c.any
 }
 
@@ -52,6 +56,9 @@ type conversation struct {
 	pending int // bytes in scratch
 	scratch [1024]byte
 }
+
+// openings are conversations that nobody looks at just now: one is a kilobyte.
+var openings = sync.Pool{New: func() any { return new(conversation) }}
 
 // turns takes the list of messages or items, up to and with the first that is a user's. A string is that one itself.
 func (c *conversation) turns(b []byte) {

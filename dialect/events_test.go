@@ -359,7 +359,7 @@ func FuzzEvents(f *testing.F) {
 			at := min(int(cut), len(ev.data))
 			pieces.Event(ev.name, ev.data[:at], false)
 			pieces.Tail(ev.data[at:])
-			if data := bytes.TrimSpace(ev.data); !v.isChunks() && json.Valid(data) && data[0] == '{' && plainKeys(data) && !bareError(ev.name, data) &&
+			if data := bytes.TrimSpace(ev.data); v.api == e.api && !v.isChunks() && json.Valid(data) && data[0] == '{' && plainKeys(data) && !bareError(ev.name, data) &&
 				(pieces.Ended() != v.Ended() || pieces.Failed() != v.Failed()) {
 				t.Fatalf("%q %q: whole %s, in pieces %s", ev.name, ev.data, state(v), state(&pieces))
 			}

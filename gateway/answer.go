@@ -23,6 +23,7 @@ type answer struct {
 	settled  *wire.Settlement // from the headers
 	stream   *relay.Stream    // nil: it is no stream
 	events   *dialect.Events  // of the stream
+	room     *room            // that bytes are in; nil: in none, or no answer came
 	bytes    []byte           // of an answer that is no stream: its body, or the first of it
 	more     bool             // there is more of it to come
 	none     bool             // it is at 2xx, but answers nothing
@@ -65,7 +66,10 @@ func (a *attempt) readWhole() routing.Outcome {
 		a.call.deadline.Reset(a.deadlines().Unstreamed) // its headers came in time; what follows is no stream
 	}
 	var err error
-	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer)
+	if n.room == nil {
+		n.room = newRoom(roomSize(int(min(max(n.response.ContentLength, 0), largestRoom-1)) + 1)) // with one byte for the end
+	}
+	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer, n.room.all)
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
 		n.more, err = true, nil // it has been paid for, so it flows on as it comes
 	}

@@ -63,7 +63,9 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	if !a.rq.cost.Free {
 		a.hold = a.placeHold()
 	}
-	a.rq.log.Debug("proxy.upstream_fetch.started", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
+	if event := a.rq.log.Check(zap.DebugLevel, "proxy.upstream_fetch.started"); event != nil {
+		event.Write(zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID))
+	}
 	response, err := a.send() //nolint:bodyclose // answer.close does it
 	if err != nil {
 		a.err = err
@@ -100,14 +102,16 @@ func (a *attempt) placeHold() hold {
 // failure is what the pool is told of an attempt that failed.
 func (a *attempt) failure() routing.Result {
 	r := routing.Result{Outcome: a.outcome}
-	var call *relay.CallError
 	switch {
 	case a.ours:
 		r.Kind = routing.ClientGone // it counts for nothing
+	case a.err == nil:
 	case errors.Is(a.err, purchase.ErrUnreached):
 		r.Kind, r.NoConnection = routing.Deadline, true
-	case errors.As(a.err, &call):
-		r.NoConnection = call.Stage == relay.StageDial && !a.timedOut // the time that was left may have been short
+	default:
+		if call := new(relay.CallError); errors.As(a.err, &call) {
+			r.NoConnection = call.Stage == relay.StageDial && !a.timedOut // the time that was left may have been short
+		}
 	}
 	return r
 }
@@ -180,5 +184,7 @@ func (a *attempt) end() {
 func (a *attempt) release() {
 	if a.answer != nil {
 		a.rq.memory.give(a.answer.taken)
+		a.answer.room.leave()
+		a.answer.room = nil
 	}
 }

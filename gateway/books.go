@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,6 +23,13 @@ type books struct{ rq *request }
 // billed. Nearly always it is a millisecond or two; a slow disk does not keep the client.
 const bookingPatience = 20 * time.Millisecond
 
+// patience has timers that are stopped.
+var patience = sync.Pool{New: func() any {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return timer
+}}
+
 // answered queues the one entry of a request that got an answer. What it gives waits for the entry, but not for long, and says
 // what was billed where that is known by then. A settlement that is still to come is waited for in the background.
 func (b books) answered(t *tally, a *attempt, e ended) (billed func() money.Micros) {
@@ -41,8 +49,17 @@ func (b books) answered(t *tally, a *attempt, e ended) (billed func() money.Micr
 	return func() money.Micros {
 		select {
 		case billed := <-entry:
+			return billed // mostly it is there by now
+		default:
+		}
+		timer := patience.Get().(*time.Timer)
+		defer patience.Put(timer)
+		timer.Reset(bookingPatience)
+		defer timer.Stop()
+		select {
+		case billed := <-entry:
 			return billed
-		case <-time.After(bookingPatience):
+		case <-timer.C:
 			return 0
 		}
 	}

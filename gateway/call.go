@@ -28,8 +28,9 @@ type call struct {
 	body     *relay.Body
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	watching []func() bool // what else may end it; to be stopped
-	deadline *time.Timer   // one of them
+	client   func() bool // the client's leaving may end it; to be stopped
+	shutdown func() bool // and so may the end of the process
+	deadline *time.Timer // and this
 }
 
 func newCall(rq *request, timeLeft time.Duration) *call {
@@ -37,19 +38,16 @@ func newCall(rq *request, timeLeft time.Duration) *call {
 	client := rq.r.Context()
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(client))
 	c.deadline = time.AfterFunc(timeLeft, func() { c.cancel(errDeadline) })
-	c.watching = []func() bool{
-		c.deadline.Stop,
-		context.AfterFunc(client, func() { c.cancel(errClientGone) }),
-		context.AfterFunc(rq.gw.shutdown, func() { c.cancel(errShutdown) }),
-	}
+	c.client = context.AfterFunc(client, func() { c.cancel(errClientGone) })
+	c.shutdown = context.AfterFunc(rq.gw.shutdown, func() { c.cancel(errShutdown) })
 	return c
 }
 
 // unwatch leaves the call to whoever reads on.
 func (c *call) unwatch() {
-	for _, stop := range c.watching {
-		stop()
-	}
+	c.deadline.Stop()
+	c.client()
+	c.shutdown()
 }
 
 func (c *call) end() {
@@ -88,8 +86,9 @@ func (a *attempt) splice() *relay.Body {
 	var edits []relay.Edit
 	_, own := a.rq.gw.account(a.candidate.Seller)
 	if !own && !ask.HasRequestID { // a provider would refuse a member that it does not know
-		text := `"requestId":` + jsonString(a.rq.id) + `,`
-		edits = append(edits, relay.Edit{Start: ask.InsertAt, End: ask.InsertAt, Text: []byte(text)})
+		text := make([]byte, 0, len(`"requestId":"",`)+len(a.rq.id)+16)
+		text = append(appendJSON(append(text, `"requestId":`...), a.rq.id), ',')
+		edits = append(edits, relay.Edit{Start: ask.InsertAt, End: ask.InsertAt, Text: text})
 	}
 	if own && !a.state.RefusesUsage(time.Now()) { // it says what it has cost in no other way
 		var edit dialect.Edit
@@ -98,7 +97,7 @@ func (a *attempt) splice() *relay.Body {
 		}
 	}
 	if model := a.candidate.Seller.Theirs(a.candidate.Model); model != ask.Model {
-		edits = append(edits, relay.Edit{Start: ask.ModelStart, End: ask.ModelEnd, Text: []byte(jsonString(model))})
+		edits = append(edits, relay.Edit{Start: ask.ModelStart, End: ask.ModelEnd, Text: appendJSON(nil, model)})
 	}
 	return relay.Splice(a.rq.body.bytes, edits...)
 }
@@ -120,7 +119,13 @@ func (a *attempt) broken() routing.Outcome {
 	return routing.Outcome{Kind: routing.Deadline}
 }
 
-func jsonString(s string) string {
-	b, _ := json.Marshal(s) // strings always encode
-	return string(b)
+// appendJSON writes a string as JSON has it.
+func appendJSON(to []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			b, _ := json.Marshal(s) // strings always encode
+			return append(to, b...)
+		}
+	}
+	return append(append(append(to, '"'), s...), '"')
 }

@@ -88,6 +88,9 @@ func (gw *Gateway) memberHash(member string) uint64 {
 	return binary.LittleEndian.Uint64(sum[:])
 }
 
+// Random bytes for ids are fetched for several at once.
+func init() { uuid.EnableRandPool() }
+
 // idempotencyKey is what all attempts at a request carry: made of the member and the client's own key where there is one,
 // so that the client's retries are one charge and members can't meet each other's.
 func idempotencyKey(member, own string) string {

@@ -72,7 +72,7 @@ func (gw *Gateway) readList(ctx context.Context, s *routing.Seller) (ids []strin
 		return nil, err
 	}
 	defer response.Body.Close()
-	body, more, err := relay.ReadWhole(response.Body, maxList)
+	body, more, err := relay.ReadWhole(response.Body, maxList, nil)
 	var list struct {
 		Data []struct {
 			ID string `json:"id"`

@@ -8,7 +8,7 @@ import (
 )
 
 // projectHeader is in which a client names what its request is for, so that its cost can be charged to that.
-const projectHeader = "X-TokenBuddy-Project"
+const projectHeader = "X-Tokenbuddy-Project" // as HTTP/1 spells it
 
 var projectName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 

@@ -18,6 +18,8 @@ type reply struct {
 	w  http.ResponseWriter
 	rq *request
 
+	placed   bool   // the placeholders know of it
+	told     bool   // the request has ended
 	final    bool   // another try of the client's can't better the answer
 	begun    bool   // a heartbeat has given the status and the headers of a stream away
 	seller   string // whose answer it is, else the one that was asked last; empty: none was
@@ -38,8 +40,8 @@ func (p *reply) name(t *tally) { p.seller, p.attempts, p.tries = t.seller, t.att
 func (p *reply) describe() {
 	p.setPlaceholders()
 	if p.attempts > 0 {
-		p.w.Header().Set("X-TokenBuddy-Seller", p.seller)
-		p.w.Header().Set("X-TokenBuddy-Attempts", strconv.Itoa(p.attempts))
+		p.w.Header().Set("X-Tokenbuddy-Seller", p.seller)
+		p.w.Header().Set("X-Tokenbuddy-Attempts", strconv.Itoa(p.attempts))
 	}
 	p.describeBudget()
 }

@@ -41,8 +41,10 @@ func (rq *request) route() *dialect.Refusal {
 			rq.until = until
 		}
 	}
-	rq.log.Debug("route.selected", zap.String("requestId", rq.id), zap.String("model", served),
-		zap.String("seller", rq.candidates[0].Seller.ID), zap.Int("candidates", len(rq.candidates)))
+	if event := rq.log.Check(zap.DebugLevel, "route.selected"); event != nil {
+		event.Write(zap.String("requestId", rq.id), zap.String("model", served),
+			zap.String("seller", rq.candidates[0].Seller.ID), zap.Int("candidates", len(rq.candidates)))
+	}
 	return nil
 }
 

@@ -42,7 +42,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	defer gw.leave()
 	rq.gw, rq.record = gw, new(recent.Request)
-	rq.log.Debug("proxy.request.started", zap.String("requestId", rq.id), zap.String("path", r.URL.Path))
+	if event := rq.log.Check(zap.DebugLevel, "proxy.request.started"); event != nil {
+		event.Write(zap.String("requestId", rq.id), zap.String("path", r.URL.Path))
+	}
 	if relay.InVia(r.Header, gw.name) {
 		p.refuse(dialect.Loop()) // it was here before, and came back through an own account
 		return nil

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -26,11 +27,13 @@ func (p *reply) tell() {
 		admin.ObserveRefusal(reason)
 	}
 	p.remember()
+	p.told = true
 	p.setPlaceholders()
-	if p.attempts > 0 {
-		rq.replacer().Set("http.tokenbuddy.billed_micros", int64(p.billed))
+	ctx := rq.r.Context()
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs == nil {
+		return // nobody would read it
 	}
-	extra, ok := rq.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
 	if !ok {
 		return
 	}
@@ -55,15 +58,30 @@ func (p *reply) facts() [5]fact {
 	return all
 }
 
-// setPlaceholders sets those that are known by now. It is done before the answer begins too, so that a header which Caddy
-// sets at that moment finds them.
+// setPlaceholders has the placeholders say what is known when they are read. It is done before the answer begins too, so that a
+// header which Caddy sets at that moment finds them.
 func (p *reply) setPlaceholders() {
-	repl := p.rq.replacer()
+	if !p.placed {
+		p.placed = true
+		p.rq.replacer().Map(p.placeholder)
+	}
+}
+
+// placeholder gives the value of one.
+func (p *reply) placeholder(key string) (value any, ok bool) {
+	name, ok := strings.CutPrefix(key, "http.tokenbuddy.")
+	if !ok {
+		return nil, false
+	}
+	if name == "billed_micros" && p.told && p.attempts > 0 {
+		return int64(p.billed), true
+	}
 	for _, f := range p.facts() {
-		if f.value != "" {
-			repl.Set("http.tokenbuddy."+f.name, f.value)
+		if f.name == name && f.value != "" {
+			return f.value, true
 		}
 	}
+	return nil, false
 }
 
 // outcome is how the request ended, as the metrics have it: as the ledger does, or refused where no seller was asked. One that

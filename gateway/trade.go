@@ -283,10 +283,13 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 		return true
 	}
 	err := t.tally.budget.Hold(t.rq.r.Context(), t.rq.bound(c))
+	if err == nil {
+		return true
+	}
 	if over := new(ledger.BudgetError); errors.As(err, &over) {
 		t.overBudget = over
 	}
-	return err == nil
+	return false
 }
 
 // giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the

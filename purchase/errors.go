@@ -39,6 +39,9 @@ var limitLacks = map[string]Lack{
 // Lacking gives what a request that got the error from Lease or Rebuy wants for, and when that will be there: the zero time
 // where nobody knows. Nothing is wanting where the error is none of theirs.
 func Lacking(err error) (lack Lack, until time.Time) {
+	if err == nil {
+		return "", time.Time{}
+	}
 	if e := new(PurchaseError); errors.As(err, &e) {
 		return e.Lack, e.Until
 	}

@@ -72,7 +72,9 @@ var errReleased = errors.New("the request's body is gone: it was sent whole befo
 // Splice makes a body of body with the edits done, without copying it. Edits that overlap or lie outside of body are a
 // mistake of the caller's and panic.
 func Splice(body []byte, edits ...Edit) *Body {
-	edits = slices.Clone(edits)
+	if len(edits) > 1 {
+		edits = slices.Clone(edits)
+	}
 	slices.SortStableFunc(edits, func(a, b Edit) int { return cmp.Compare(a.Start, b.Start) })
 	b := new(Body)
 	b.parts = make([][]byte, 0, 2*len(edits)+1)
@@ -150,10 +152,22 @@ func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
 
 func (r *bodyReader) Close() error { return nil }
 
-// ReadWhole reads an answer that is not a stream, up to limit bytes. When more is true it goes on in r, and b is its
-// beginning. A cut answer is an error, with what came of it.
-func ReadWhole(r io.Reader, limit int64) (b []byte, more bool, err error) {
-	// The byte past the limit tells whether there is more; it is in b.
-	b, err = io.ReadAll(io.LimitReader(r, limit+1))
-	return b, err == nil && int64(len(b)) > limit, err
+// ReadWhole reads an answer that is not a stream, up to limit bytes: into room, or to another place where that is too small. When
+// more is true it goes on in r, and b is its beginning. A cut answer is an error, with what came of it.
+func ReadWhole(r io.Reader, limit int64, room []byte) (b []byte, more bool, err error) {
+	b = room[:0]
+	for int64(len(b)) <= limit { // the byte past the limit tells whether there is more; it is in b
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(len(b), 512))
+		}
+		n, err := r.Read(b[len(b):min(int64(cap(b)), limit+1)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, int64(len(b)) > limit, nil
+		}
+		if err != nil {
+			return b, false, err
+		}
+	}
+	return b, true, nil
 }

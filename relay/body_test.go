@@ -98,7 +98,7 @@ func TestReadWhole(t *testing.T) {
 		{"cut", io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(cut)), 3, "ab", false, cut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b, more, err := ReadWhole(c.in, c.limit)
+			b, more, err := ReadWhole(c.in, c.limit, make([]byte, 2))
 			if string(b) != c.want || more != c.more || !errors.Is(err, c.err) {
 				t.Fatalf("%q, %v, %v", b, more, err)
 			}
@@ -106,7 +106,7 @@ func TestReadWhole(t *testing.T) {
 	}
 	t.Run("more", func(t *testing.T) {
 		r := strings.NewReader("abcdef")
-		b, more, err := ReadWhole(r, 3)
+		b, more, err := ReadWhole(r, 3, nil)
 		rest, _ := io.ReadAll(r)
 		if !more || err != nil || string(b)+string(rest) != "abcdef" || len(b) > 4 {
 			t.Fatalf("%q, %v, %v, and then %q", b, more, err, rest)
