@@ -52,7 +52,6 @@ func Write(w http.ResponseWriter, v View) {
 	h.Set("Content-Length", strconv.Itoa(len(views[v])))
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	// The admin endpoint goes by the Referer where a browser sends no Origin: it is for this origin alone.
 	h.Set("Referrer-Policy", "same-origin")
