@@ -27,7 +27,7 @@ its directory, with --ledger.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			for _, sub := range []*cobra.Command{
 				statementCommand(), exportCommand(), verifyCommand(), backupCommand(), restoreCommand(), sellersCommand(), purchasesCommand(), requestCommand(), doctorCommand(),
-				connectCommand(),
+				connectCommand(), pageCommand(),
 			} {
 				cmd.AddCommand(sub)
 			}

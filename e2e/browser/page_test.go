@@ -1,8 +1,10 @@
 package browser
 
 import (
+	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +155,38 @@ func TestOperator(t *testing.T) {
 		t.Fatalf("the reload took %s: %v %s", time.Since(began), err, said)
 	}
 	b.until(`document.querySelector("#members").innerText.includes("of $0.75") && document.getElementById("state").innerText === "live"`)
+}
+
+// TestDoor opens the page by the command, which wants nothing of Caddy's config.
+func TestDoor(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	door := exec.CommandContext(t.Context(), program, "tokenbuddy", "page", "--address", g.admin)
+	out, err := door.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := door.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = door.Process.Signal(os.Interrupt)
+		_ = door.Wait()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	address, there := strings.CutPrefix(strings.TrimSpace(line), "Open ")
+	if err != nil || !there {
+		t.Fatal(line, err)
+	}
+	origin, _, _ := strings.Cut(address, "/tokenbuddy/")
+	b.do(chromedp.Navigate(address))
+	b.press("#sellers", "pause")
+	b.press("#ask", "Do it")
+	b.until(`document.querySelector("#sellers tbody tr").innerText.includes("paused")`)
+	if at := read[string](b, `location.href + document.cookie`); at != origin+"/tokenbuddy/" {
+		t.Errorf("it is at %s", at)
+	}
+	b.well(origin)
 }
 
 func TestMember(t *testing.T) {

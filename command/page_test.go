@@ -1,0 +1,74 @@
+package command
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// Who comes through the door to the page, and to what.
+func TestDoor(t *testing.T) {
+	var asked []string
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.RequestURI())
+		if r.URL.Path == "/tokenbuddy/none" {
+			http.Error(w, `{"error":"there is none"}`, http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", "default-src 'none'")
+	}))
+	defer admin.Close()
+	d := &door{ctx: t.Context(), gateway: &gateway{address: strings.TrimPrefix(admin.URL, "http://")}, host: "127.0.0.1:8019", word: "sesame"}
+	const cookie = "door=sesame"
+	for _, test := range []struct {
+		what, method, target string
+		header               []string
+		status               int
+		asked                string
+	}{
+		{"the address that was printed", "GET", "/tokenbuddy/?door=sesame", nil, 303, ""},
+		{"a wrong one", "GET", "/tokenbuddy/?door=sesam", []string{"Cookie", cookie}, 403, ""},
+		{"no word", "GET", "/tokenbuddy/", nil, 403, ""},
+		{"the page", "GET", "/tokenbuddy/?ledger=%2Fx", []string{"Cookie", cookie, "Sec-Fetch-Site", "none"}, 200, "GET /tokenbuddy/?ledger=%2Fx"},
+		{"what it asks for", "GET", "/tokenbuddy/live", []string{"Cookie", cookie, "Sec-Fetch-Site", "same-origin"}, 200, "GET /tokenbuddy/live"},
+		{"what is not there", "GET", "/tokenbuddy/none", []string{"Cookie", cookie}, 404, "GET /tokenbuddy/none"},
+		{"a button", "POST", "/tokenbuddy/sellers?pause=a", []string{"Cookie", cookie, "Origin", "http://127.0.0.1:8019"}, 200, "POST /tokenbuddy/sellers?pause=a"},
+		{"another site", "POST", "/tokenbuddy/sellers?pause=a", []string{"Cookie", cookie, "Origin", "https://evil.example"}, 403, ""},
+		{"another site's frame", "GET", "/tokenbuddy/", []string{"Cookie", cookie, "Sec-Fetch-Site", "cross-site"}, 403, ""},
+		{"another port's page", "GET", "/tokenbuddy/", []string{"Cookie", cookie, "Sec-Fetch-Site", "same-site"}, 403, ""},
+		{"another name", "GET", "http://evil.example/tokenbuddy/", []string{"Cookie", cookie}, 403, ""},
+		{"Caddy's config", "GET", "/config/", []string{"Cookie", cookie}, 403, ""},
+		{"by a detour", "GET", "/tokenbuddy/../config/", []string{"Cookie", cookie}, 403, ""},
+		{"by a hidden one", "GET", "/tokenbuddy/%2e%2e/config/", []string{"Cookie", cookie}, 403, ""},
+		{"another method", "DELETE", "/tokenbuddy/selection", []string{"Cookie", cookie}, 403, ""},
+	} {
+		asked = nil
+		r := httptest.NewRequest(test.method, test.target, nil)
+		if r.Host == "example.com" {
+			r.Host = d.host
+		}
+		for i := 0; i+1 < len(test.header); i += 2 {
+			r.Header.Set(test.header[i], test.header[i+1])
+		}
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		if got := strings.Join(asked, ", "); w.Code != test.status || got != test.asked {
+			t.Errorf("%s: %d %s, asked for %q, want %d and %q", test.what, w.Code, w.Body, got, test.status, test.asked)
+		}
+		switch {
+		case w.Code == 303 && (w.Header().Get("Location") != pagePath || !strings.Contains(w.Header().Get("Set-Cookie"), "HttpOnly; SameSite=Strict")):
+			t.Errorf("%s: %v", test.what, w.Header())
+		case w.Code == 200 && w.Header().Get("Content-Security-Policy") == "":
+			t.Errorf("%s: its header is lost", test.what)
+		}
+	}
+	admin.Close()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/tokenbuddy/live", nil)
+	r.Host = d.host
+	r.Header.Set("Cookie", cookie)
+	if d.ServeHTTP(w, r); w.Code != http.StatusBadGateway {
+		t.Errorf("of no Caddy: %d", w.Code)
+	}
+}
