@@ -19,6 +19,7 @@ import (
 // books are a ledger, wherever it is read: a *ledger.Ledger is one, and so is a gateway.
 type books interface {
 	Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error
+	Lines(ctx context.Context, q ledger.Query, yield func(raw []byte) error) error
 	Balances(ctx context.Context) (ledger.Balances, error)
 	Statement(ctx context.Context, p ledger.Period, by string, progress ledger.Progress) (ledger.Statement, error)
 	VerifyWithProgress(ctx context.Context, progress ledger.Progress) (ledger.Report, error)

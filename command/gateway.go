@@ -165,6 +165,17 @@ const page = 5000
 
 // Entries gives the entries that q chooses, page by page.
 func (g *gateway) Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error {
+	return g.Lines(ctx, q, func(raw []byte) error {
+		e := new(ledger.Entry)
+		if err := json.Unmarshal(raw, e); err != nil {
+			return fmt.Errorf("the gateway at %s gives what is no entry: %w", g.address, err)
+		}
+		return yield(e)
+	})
+}
+
+// Lines is Entries for their JSON.
+func (g *gateway) Lines(ctx context.Context, q ledger.Query, yield func(raw []byte) error) error {
 	for {
 		n, err := g.page(ctx, &q, yield)
 		if err != nil || n < page {
@@ -174,7 +185,7 @@ func (g *gateway) Entries(ctx context.Context, q ledger.Query, yield func(*ledge
 }
 
 // page gives the entries after the cursor, how many there were, and puts the cursor behind them.
-func (g *gateway) page(ctx context.Context, q *ledger.Query, yield func(*ledger.Entry) error) (n int, err error) {
+func (g *gateway) page(ctx context.Context, q *ledger.Query, yield func(raw []byte) error) (n int, err error) {
 	query := url.Values{"limit": {strconv.Itoa(page)}}
 	for name, value := range map[string]string{
 		"from": timeText(q.From), "to": timeText(q.To), "member": q.Member, "model": q.Model, "seller": q.Seller, "cursor": q.Cursor,
@@ -188,19 +199,45 @@ func (g *gateway) page(ctx context.Context, q *ledger.Query, yield func(*ledger.
 		return 0, err
 	}
 	defer res.Body.Close()
-	for decoder := json.NewDecoder(bufio.NewReader(res.Body)); ; n++ {
-		e := new(ledger.Entry)
-		err := decoder.Decode(e)
+	for lines := (lineReader{in: bufio.NewReaderSize(res.Body, 64<<10)}); ; n++ {
+		raw, err := lines.next()
 		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {
 			return n, fmt.Errorf("the gateway at %s broke off, see its log: %w", g.address, err)
 		}
-		if err := yield(e); err != nil {
+		if err := yield(raw); err != nil {
 			return n, err
 		}
-		q.Cursor = e.ID
+		q.Cursor = ledger.IDOf(raw)
+	}
+}
+
+// lineReader reads lines of any length. io.EOF is the end after a whole one.
+type lineReader struct {
+	in   *bufio.Reader
+	long []byte
+}
+
+// next gives a line without its line feed. It is good until the next call.
+func (r *lineReader) next() ([]byte, error) {
+	r.long = r.long[:0]
+	for {
+		part, err := r.in.ReadSlice('\n')
+		switch {
+		case err == nil && len(r.long) == 0:
+			return part[:len(part)-1], nil
+		case err == nil:
+			r.long = append(r.long, part[:len(part)-1]...)
+			return r.long, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			r.long = append(r.long, part...)
+		case errors.Is(err, io.EOF) && len(part)+len(r.long) > 0:
+			return nil, io.ErrUnexpectedEOF
+		default:
+			return nil, err
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func show(t testing.TB, l *ledger.Ledger) (s shown) {
 	s.exports = map[string]string{}
 	for _, format := range export.Formats {
 		var b bytes.Buffer
-		w, err := export.New(format, &b)
+		w, err := export.New(format, &b, export.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"sort"
 	"time"
@@ -24,6 +26,17 @@ type Query struct {
 // Entries calls yield with each entry that q chooses, oldest first, and in memory that does not grow with their number. It
 // sees the books as they are when all that was queued before is durable. An error of yield ends it and is given back.
 func (l *Ledger) Entries(ctx context.Context, q Query, yield func(*Entry) error) error {
+	return l.lines(ctx, q, true, func(e *Entry, _ []byte) error { return yield(e) })
+}
+
+// Lines is Entries for the JSON of the entries as it is stored, of which it reads no more than it has to. The bytes are good during the
+// call only.
+func (l *Ledger) Lines(ctx context.Context, q Query, yield func(raw []byte) error) error {
+	return l.lines(ctx, q, false, func(_ *Entry, raw []byte) error { return yield(raw) })
+}
+
+// lines calls yield with what q chooses; without read the entry is nil where nobody had to read it.
+func (l *Ledger) lines(ctx context.Context, q Query, read bool, yield func(e *Entry, raw []byte) error) error {
 	if q.Cursor != "" {
 		id, err := uuid.Parse(q.Cursor)
 		if err != nil {
@@ -31,20 +44,36 @@ func (l *Ledger) Entries(ctx context.Context, q Query, yield func(*Entry) error)
 		}
 		q.Cursor = id.String()
 	}
+	wanted, err := q.texts()
+	if err != nil {
+		return err
+	}
 	return l.view(ctx, func(v *view) error {
 		first, err := v.first(q)
 		if err != nil {
 			return err
 		}
 		left := q.Limit
-		return unstop(v.entries(first, func(_ uint64, e *Entry, _ []byte) error {
-			if !q.To.IsZero() && !e.Time.Before(q.To) {
-				return errStop
+		return unstop(v.raw(first, func(seq uint64, raw []byte) error {
+			if !q.To.IsZero() {
+				if at, err := timeOf(raw); err != nil {
+					return &entryError{seq, "", err.Error()}
+				} else if !at.Before(q.To) {
+					return errStop
+				}
 			}
-			if !q.chooses(e) {
+			e, err := q.choose(raw, wanted)
+			switch {
+			case err != nil:
+				return &entryError{seq, "", err.Error()}
+			case e == nil && len(wanted) > 0:
 				return nil
+			case e == nil && read:
+				if e, err = decodeEntry(raw); err != nil {
+					return &entryError{seq, "", err.Error()}
+				}
 			}
-			if err := yield(e); err != nil {
+			if err := yield(e, raw); err != nil {
 				return err
 			}
 			if left--; left == 0 {
@@ -55,9 +84,78 @@ func (l *Ledger) Entries(ctx context.Context, q Query, yield func(*Entry) error)
 	})
 }
 
+// texts are what stands in the JSON of every entry that q chooses; none: it chooses by time alone.
+func (q *Query) texts() (all [][]byte, err error) {
+	for _, name := range []string{q.Member, q.Model, q.Seller} {
+		if name == "" {
+			continue
+		}
+		text, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
+
+// choose gives the entry if q chooses it by what it says, where q does so at all. Most of those that it does not choose are known by
+// what they have not in them.
+func (q *Query) choose(raw []byte, wanted [][]byte) (*Entry, error) {
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	for _, text := range wanted {
+		if !bytes.Contains(raw, text) {
+			return nil, nil
+		}
+	}
+	e, err := decodeEntry(raw)
+	if err != nil || !q.chooses(e) {
+		return nil, err
+	}
+	return e, nil
+}
+
 func (q *Query) chooses(e *Entry) bool {
 	return (q.Member == "" || q.Member == e.member()) && (q.Model == "" || q.Model == e.model()) &&
 		(q.Seller == "" || q.Seller == e.Seller)
+}
+
+// beforeTime is how the JSON of an entry begins, but for its id.
+const beforeTime = `{"id":"` + `00000000-0000-0000-0000-000000000000` + `","time":"`
+
+// timeOf gives the time of an entry by its JSON, whose second member it is.
+func timeOf(raw []byte) (time.Time, error) {
+	if len(raw) > len(beforeTime) && string(raw[len(beforeTime)-10:len(beforeTime)]) == beforeTime[len(beforeTime)-10:] {
+		text, _, _ := bytes.Cut(raw[len(beforeTime):min(len(raw), len(beforeTime)+40)], []byte(`"`))
+		if t, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
+			return t, nil
+		}
+	}
+	e, err := decodeEntry(raw)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return e.Time, nil
+}
+
+// IDOf and HashOf give the id and the hash of an entry by its JSON, as it is stored: its first and its last member.
+func IDOf(raw []byte) string {
+	const before, length = len(`{"id":"`), 36
+	if len(raw) < before+length {
+		return ""
+	}
+	return string(raw[before : before+length])
+}
+
+// HashOf is with IDOf.
+func HashOf(raw []byte) string {
+	const after, length = len(`"}`), 64
+	if len(raw) < after+length {
+		return ""
+	}
+	return string(raw[len(raw)-after-length : len(raw)-after])
 }
 
 // Standing is how the books stand.

@@ -13,8 +13,8 @@ import (
 // digits and hyphens in them, the first being a capital or a digit.
 type beancount struct{ journal }
 
-func newBeancount(w io.Writer) *beancount {
-	b := &beancount{newJournal(w)}
+func newBeancount(w io.Writer, o Options) *beancount {
+	b := &beancount{newJournal(w, o)}
 	b.line(`;; -*- mode: beancount; coding: utf-8 -*-`)
 	b.line(`option "title" "tokenbuddy ledger"`)
 	b.line(`option "operating_currency" "USD"`)
@@ -22,8 +22,7 @@ func newBeancount(w io.Writer) *beancount {
 }
 
 func (b *beancount) Entry(e *ledger.Entry) error {
-	b.last = e.Time.UTC()
-	day := b.last.Format(time.DateOnly)
+	day := b.day(e)
 	if len(e.Postings) == 0 {
 		b.line("\n; %s %s %s: %s, nothing was paid", day, e.ID, printable(e.Seller), printable(subject(e)))
 		return b.out.Flush()
@@ -31,13 +30,13 @@ func (b *beancount) Entry(e *ledger.Entry) error {
 	for _, p := range e.Postings {
 		b.open(day, p.Account)
 	}
-	b.line("\n%s %s %s %s", day, mark(e), beancountText(e.Seller), beancountText(subject(e)))
-	b.line("  id: %s", beancountText(e.ID))
+	b.put("\n", day, " ", mark(e), " ", beancountText(e.Seller), " ", beancountText(subject(e)), "\n")
+	b.put("  id: ", beancountText(e.ID), "\n")
 	for _, d := range details(e) {
-		b.line("  %s: %s", d.name, beancountText(d.value))
+		b.put("  ", d.name, ": ", beancountText(d.value), "\n")
 	}
 	for _, p := range e.Postings {
-		b.line("  %s  %s USD", beancountAccount(p.Account), p.AmountMicros.Fixed())
+		b.put("  ", b.name(p.Account, beancountAccount), "  ", p.AmountMicros.Fixed(), " USD\n")
 	}
 	return b.out.Flush()
 }
@@ -45,15 +44,16 @@ func (b *beancount) Entry(e *ledger.Entry) error {
 // open declares an account before its first use. All have the same depth for their kind, so that none is below another,
 // whose balance would then count it in.
 func (b *beancount) open(day, account string) {
-	if b.opens(account) {
+	if b.declares(account) {
 		b.line("\n%s open %s USD", day, beancountAccount(account))
 		b.line("  account: %s", beancountText(account))
 	}
 }
 
-// End asserts the balances, to the micro, on the day after the last entry: an assertion counts from the morning of its day.
+// End asserts the balances of all accounts but the wallets, to the micro, on the day after the last entry: an assertion counts from the morning of its day.
 func (b *beancount) End(balances []ledger.Account) error {
 	day := b.last.AddDate(0, 0, 1).Format(time.DateOnly)
+	balances = asserted(balances)
 	if len(balances) > 0 {
 		b.line("")
 	}

@@ -14,7 +14,7 @@ func BenchmarkWriter(b *testing.B) {
 	entries, _ := books.read()
 	for _, format := range export.Formats {
 		b.Run(format, func(b *testing.B) {
-			w, err := export.New(format, io.Discard)
+			w, err := export.New(format, io.Discard, export.Options{})
 			if err != nil {
 				b.Fatal(err)
 			}

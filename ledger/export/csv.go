@@ -3,6 +3,7 @@ package export
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,23 +30,35 @@ var accountKinds = []string{"wallet", "pending", "credit", "expense", "waste", "
 // csvFile writes a row for each entry, as RFC 4180 has it, on one line whatever is in the names. Amounts are whole micros, so
 // that no program rounds them.
 type csvFile struct {
+	out    io.Writer
 	csv    *csv.Writer
+	bom    bool
 	headed bool
+	record []string
 }
 
-func newCSV(w io.Writer) *csvFile {
-	c := &csvFile{csv: csv.NewWriter(w)}
+func newCSV(w io.Writer, o Options) *csvFile {
+	c := &csvFile{out: w, csv: csv.NewWriter(w), bom: o.BOM, record: make([]string, len(columns))}
 	c.csv.UseCRLF = true
 	return c
 }
+
+// place is where each column is.
+var place = func() map[string]int {
+	at := make(map[string]int, len(columns))
+	for i, column := range columns {
+		at[column] = i
+	}
+	return at
+}()
 
 func (c *csvFile) Entry(e *ledger.Entry) error {
 	if err := c.head(); err != nil {
 		return err
 	}
-	row := make(map[string]string, len(columns))
-	text := func(column, s string) { row[column] = defuse(s) }
-	number := func(column string, n int64) { row[column] = strconv.FormatInt(n, 10) }
+	clear(c.record)
+	text := func(column, s string) { c.record[place[column]] = defuse(s) }
+	number := func(column string, n int64) { c.record[place[column]] = strconv.FormatInt(n, 10) }
 
 	text("id", e.ID)
 	text("time", e.Time.UTC().Format(time.RFC3339Nano))
@@ -102,23 +115,23 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("group", c.Group)
 		text("project", c.Project)
 	}
-	moved := make(map[string]money.Micros, len(accountKinds))
+	var moved [7]money.Micros // in the order of accountKinds
 	for _, p := range e.Postings {
-		kind, of := ledger.SplitAccount(p.Account)
-		moved[kind] += p.AmountMicros
-		if kind == "wallet" && len(of) == 1 {
-			text("paymentMethod", of[0])
+		kind, _, _ := strings.Cut(p.Account, ":")
+		if i := slices.Index(accountKinds, kind); i >= 0 {
+			moved[i] += p.AmountMicros
+		}
+		if kind == "wallet" {
+			if _, of := ledger.SplitAccount(p.Account); len(of) == 1 {
+				text("paymentMethod", of[0])
+			}
 		}
 	}
-	for _, kind := range accountKinds {
-		number(kind+"Micros", int64(moved[kind]))
+	first := place["walletMicros"]
+	for i := range accountKinds {
+		c.record[first+i] = strconv.FormatInt(int64(moved[i]), 10)
 	}
-
-	record := make([]string, len(columns))
-	for i, column := range columns {
-		record[i] = row[column]
-	}
-	return c.csv.Write(record)
+	return c.csv.Write(c.record)
 }
 
 func (c *csvFile) End([]ledger.Account) error {
@@ -135,12 +148,20 @@ func (c *csvFile) head() error {
 		return nil
 	}
 	c.headed = true
+	if c.bom {
+		if _, err := io.WriteString(c.out, "\ufeff"); err != nil {
+			return err
+		}
+	}
 	return c.csv.Write(columns)
 }
 
 // defuse puts an apostrophe before what a spreadsheet would take for a formula, which could call out with what else is in
 // the sheet: names come from clients. Of the signs that make one, tab, CR and LF are written as \u0009 and so on anyway.
 func defuse(cell string) string {
+	if seen(cell) && (cell == "" || strings.IndexByte("=+-@", cell[0]) < 0) {
+		return cell
+	}
 	for _, sign := range []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"} { // some take the wide ones too
 		if strings.HasPrefix(cell, sign) {
 			return "'" + printable(cell)

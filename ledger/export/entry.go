@@ -46,14 +46,21 @@ func mark(e *ledger.Entry) string {
 // detail is something of an entry for those who want to find it again, or to check it.
 type detail struct{ name, value string }
 
+// detailNames are the names that details may have.
+var detailNames = []string{
+	"time", "kind", "purchase", "reference", "payment-reference", "request", "settlement", "source", "tokens", "flags", "group", "project",
+	"corrects", "hash",
+}
+
 func details(e *ledger.Entry) []detail {
-	all := []detail{
+	all := make([]detail, 0, len(detailNames))
+	all = append(all, []detail{
 		{"time", e.Time.UTC().Format(time.RFC3339Nano)},
 		{"kind", string(e.Kind)},
 		{"purchase", e.PurchaseID},
 		{"reference", e.Reference},
 		{"payment-reference", e.PaymentReference},
-	}
+	}...)
 	if s := e.Served; s != nil {
 		all = append(all,
 			detail{"request", s.RequestID}, detail{"settlement", s.SettlementID}, detail{"source", string(s.BilledSource)},
@@ -74,7 +81,7 @@ func details(e *ledger.Entry) []detail {
 
 // printable writes what can't be seen, or would turn the line around, as \u000a and so on.
 func printable(s string) string {
-	if !strings.ContainsFunc(s, hidden) {
+	if seen(s) || !strings.ContainsFunc(s, hidden) {
 		return s
 	}
 	var out strings.Builder
@@ -86,6 +93,16 @@ func printable(s string) string {
 		}
 	}
 	return out.String()
+}
+
+// seen tells whether all of a text is ASCII that is seen.
+func seen(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func hidden(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

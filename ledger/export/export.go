@@ -10,9 +10,32 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
+
+// Opens says which accounts a file of plain-text accounting declares.
+type Opens string
+
+// Which accounts are declared.
+const (
+	OpensAll  Opens = "all"  // each that the file uses
+	OpensNew  Opens = "new"  // those that no entry before the file's has used: two files of periods that follow each other go together
+	OpensNone Opens = "none" // none
+)
+
+// Options say how a file is to be.
+type Options struct {
+	// Opens is OpensAll where it is empty.
+	Opens Opens
+	// Known are accounts that entries before the file's have used, for OpensNew.
+	Known map[string]bool
+	// Zone is that of the days of plain-text accounting; nil: UTC.
+	Zone *time.Location
+	// BOM begins a CSV with the mark by which Excel knows UTF-8.
+	BOM bool
+}
 
 // Writer writes entries, oldest first. An error is that of what it writes to, which it does not close.
 type Writer interface {
@@ -29,16 +52,16 @@ type Writer interface {
 var Formats = []string{"csv", "jsonl", "beancount", "hledger"}
 
 // New gives a writer of a format, one of Formats.
-func New(format string, w io.Writer) (Writer, error) {
+func New(format string, w io.Writer, o Options) (Writer, error) {
 	switch format {
 	case "csv":
-		return newCSV(w), nil
+		return newCSV(w, o), nil
 	case "jsonl":
 		return newJSONLines(w), nil
 	case "beancount":
-		return newBeancount(w), nil
+		return newBeancount(w, o), nil
 	case "hledger":
-		return newHledger(w), nil
+		return newHledger(w, o), nil
 	}
 	return nil, fmt.Errorf("there is no export format %q: expected one of %s", format, strings.Join(Formats, ", "))
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/export"
@@ -19,8 +20,14 @@ import (
 // write gives entries in a format.
 func write(t testing.TB, format string, entries []*ledger.Entry, balances []ledger.Account) []byte {
 	t.Helper()
+	return writeWith(t, format, entries, balances, export.Options{})
+}
+
+// writeWith is write with options.
+func writeWith(t testing.TB, format string, entries []*ledger.Entry, balances []ledger.Account, o export.Options) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	w, err := export.New(format, &out)
+	w, err := export.New(format, &out, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,15 +173,49 @@ func index(head []string, column string) int {
 	return -1
 }
 
+// TestBOM has a CSV begin with the mark that Excel wants, once, and other formats do not.
+func TestBOM(t *testing.T) {
+	entries, _ := nasty(t).read()
+	for _, format := range export.Formats {
+		for _, some := range [][]*ledger.Entry{entries, nil} {
+			plain, marked := write(t, format, some, nil), writeWith(t, format, some, nil, export.Options{BOM: true})
+			want := plain
+			if format == "csv" {
+				want = append([]byte("\xef\xbb\xbf"), plain...)
+			}
+			if !bytes.Equal(marked, want) {
+				t.Errorf("%s of %d entries begins with %q", format, len(some), marked[:min(len(marked), 20)])
+			}
+		}
+	}
+}
+
+// TestZone dates what plain-text accounting has by the days of a zone.
+func TestZone(t *testing.T) {
+	b := newBooks(t) // begins at 22:00 UTC
+	b.everything("p1", "ada", "large-1", "acme", "mock")
+	entries, accounts := b.read()
+	far, err := time.LoadLocation("Pacific/Kiritimati")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"beancount", "hledger"} {
+		out := writeWith(t, format, entries, accounts, export.Options{Zone: far})
+		if bytes.Contains(out, []byte("\n2026-03-01 ")) || !bytes.Contains(out, []byte("\n2026-03-02 * ")) && !bytes.Contains(out, []byte("\n2026-03-02 ! ")) {
+			t.Errorf("%s is not dated by the zone", format)
+		}
+	}
+}
+
 // TestNothing writes a ledger with nothing in it.
 func TestNothing(t *testing.T) {
 	for _, format := range export.Formats {
 		out := write(t, format, nil, nil)
-		if lines := bytes.Count(out, []byte("\n")); lines > 3 {
+		if lines := bytes.Count(out, []byte("\n")); lines > 17 || format != "hledger" && lines > 3 {
 			t.Errorf("%s: %s", format, out)
 		}
 	}
-	if _, err := export.New("pdf", nil); err == nil || !strings.Contains(err.Error(), "beancount") {
+	if _, err := export.New("pdf", nil, export.Options{}); err == nil || !strings.Contains(err.Error(), "beancount") {
 		t.Errorf("an unknown format: %v", err)
 	}
 }
