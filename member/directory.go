@@ -18,7 +18,9 @@ type Directory struct {
 	byKey  map[Digest]grant
 	byName map[string]*Member
 	groups map[string]*Group // by their members' names
+	named  map[string]*Group // by their own
 	others Limits            // of those who are not in byName
+	roster *Roster           // of those who are in no config; may be nil
 }
 
 // grant is whose a key is, and until when; zero: for ever.
@@ -49,13 +51,14 @@ type GroupConfig struct {
 func NewDirectory(team Team) (*Directory, error) {
 	d := &Directory{
 		byKey: make(map[Digest]grant, len(team.Members)), byName: make(map[string]*Member, len(team.Members)),
-		groups: make(map[string]*Group), others: Limits{Bounds: Unbound},
+		groups: make(map[string]*Group), named: make(map[string]*Group), others: Limits{Bounds: Unbound},
 	}
 	if team.Default != nil {
 		d.others = *team.Default
 	}
 	for _, c := range team.Groups {
 		g := &Group{c.Name, c.Bounds}
+		d.named[g.Name] = g
 		for _, name := range c.Members {
 			if other := d.groups[name]; other != nil {
 				return nil, fmt.Errorf("member %s: it is in the groups %s and %s", name, other.Name, g.Name)
@@ -75,7 +78,7 @@ func NewDirectory(team Team) (*Directory, error) {
 				return nil, fmt.Errorf("member %s models: %w", c.Name, err)
 			}
 		}
-		m := &Member{c.Name, c.Limits, d.groups[c.Name]}
+		m := &Member{Name: c.Name, Limits: c.Limits, Group: d.groups[c.Name]}
 		d.byName[c.Name] = m
 		for _, key := range c.Keys {
 			if err := d.grant(m, key); err != nil {
@@ -105,12 +108,23 @@ func (d *Directory) grant(m *Member, key Key) error {
 	return nil
 }
 
-// Empty says that no member is configured.
-func (d *Directory) Empty() bool { return len(d.byName) == 0 }
+// Empty says that there is no member, neither in the config nor added at run time.
+func (d *Directory) Empty() bool {
+	return len(d.byName) == 0 && (d.roster == nil || len(d.roster.byName) == 0)
+}
 
-// All gives the members that are configured, by name.
+// Names says whether the config has a member of this name.
+func (d *Directory) Names(name string) bool { return d.byName[name] != nil }
+
+// Group finds a group of the config by its name; nil: there is none.
+func (d *Directory) Group(name string) *Group { return d.named[name] }
+
+// All gives the members that are in the config or were added at run time, by name, disabled ones too.
 func (d *Directory) All() []*Member {
 	all := slices.Collect(maps.Values(d.byName))
+	if d.roster != nil {
+		all = slices.AppendSeq(all, maps.Values(d.roster.byName))
+	}
 	slices.SortFunc(all, func(a, b *Member) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
@@ -144,15 +158,22 @@ func (d *Directory) ByKey(h http.Header) (*Member, bool) {
 }
 
 // ByName finds the member that another module has authenticated under this name. One that is not configured is a member
-// all the same, with the team's default limits: that module has let it in. No member has a name that CheckName refuses.
+// all the same, with the team's default limits: that module has let it in, unless it is disabled. No member has a name that CheckName refuses.
 func (d *Directory) ByName(name string) (*Member, bool) {
 	if m := d.byName[name]; m != nil {
 		return m, true
 	}
+	var raises []Raise
+	if d.roster != nil {
+		if m := d.roster.byName[name]; m != nil {
+			return m, !m.Disabled
+		}
+		raises = d.roster.raises[name]
+	}
 	if !validName(name) {
 		return nil, false
 	}
-	return &Member{name, d.others, d.groups[name]}, true
+	return &Member{Name: name, Limits: d.others, Group: d.groups[name], Raises: raises}, true
 }
 
 // lookup hashes before it compares. How long the map takes then tells about the hash of what was sent, which nobody can
@@ -162,7 +183,11 @@ func (d *Directory) lookup(key string) *Member {
 		return nil
 	}
 	var stack [128]byte // longer than most keys, so that they need no memory of their own
-	g := d.byKey[sha256.Sum256(append(stack[:0], key...))]
+	digest := sha256.Sum256(append(stack[:0], key...))
+	g := d.byKey[digest]
+	if g.member == nil && d.roster != nil {
+		g = d.roster.byKey[digest]
+	}
 	if !g.until.IsZero() && !time.Now().Before(g.until) {
 		return nil
 	}

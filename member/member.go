@@ -54,6 +54,10 @@ type Member struct {
 	Limits
 	// Group is what the member shares bounds with; nil: nobody.
 	Group *Group
+	// Raises are what the daily budget is raised by at run time.
+	Raises []Raise
+	// Disabled says that the member was added at run time, and may not ask now.
+	Disabled bool
 }
 
 // Group is members that share bounds, beside those of their own.

@@ -25,9 +25,11 @@ const (
 	maxUnknown = 128
 )
 
-// Memory is of the last requests. Adding to it takes no lock, and its size does not grow.
+// Memory is of the last requests, and of how many were refused to each member. Adding one that was not refused takes no lock, and its
+// size is bounded.
 type Memory struct {
-	rings [classes]ring
+	rings   [classes]ring
+	members attendances
 }
 
 // New gives an empty memory.
@@ -50,6 +52,9 @@ func (m *Memory) Add(r *Request) {
 		c = unknown
 	}
 	m.rings[c].add(r)
+	if r.Member != "" {
+		m.members.count(r)
+	}
 }
 
 // ring is of the last requests of a class: the oldest one's place is the next one's.
