@@ -38,6 +38,8 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/purchases":        {http.MethodGet: purchaseList, http.MethodPost: orderPurchase},
 		"/tokenbuddy/requests":         {http.MethodGet: requestList},
 		requestsPath:                   {http.MethodGet: requestByID},
+		"/tokenbuddy/members":          {http.MethodGet: memberList, http.MethodPost: addMember},
+		membersPath:                    {http.MethodGet: oneMember, http.MethodPatch: setMember, http.MethodDelete: removeMember, http.MethodPost: orderMember},
 		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
 		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
 		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},

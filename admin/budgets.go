@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
@@ -11,7 +13,7 @@ func BudgetsOf(l *ledger.Ledger, who *member.Member) []ledger.BudgetState {
 	if g := who.Group; g != nil {
 		group = ledger.Share{Group: g.Name, Budget: budget(g.Bounds)}
 	}
-	return l.Reserve(who.Name, budget(who.Bounds), group).States()
+	return l.Reserve(who.Name, budget(who.BoundsAt(time.Now())), group).States()
 }
 
 func budget(b member.Bounds) ledger.Budget {

@@ -77,14 +77,17 @@ func SellersOf(ctx context.Context, m *market.Market) ([]Seller, error) {
 // orderSeller does with a seller what an operator says: POST with ?pause=<id>, ?resume=<id> or ?forgive=<id>.
 func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	for word, do := range map[string]func(context.Context, string) error{"pause": m.Pause, "resume": m.Resume} {
+	for word, do := range map[string]func(context.Context, market.Operator, string) error{"pause": m.Pause, "resume": m.Resume} {
 		if !query.Has(word) {
 			continue
 		}
-		if len(query) > 1 && !(len(query) == 2 && query.Has("ledger")) {
+		if query.Has("forgive") || query.Has("pause") && query.Has("resume") {
 			return bad("expected one of pause, resume and forgive")
 		}
-		if err := do(r.Context(), query.Get(word)); err != nil {
+		if err := checkWords(query, "by"); err != nil {
+			return err
+		}
+		if err := do(r.Context(), operator(r), query.Get(word)); err != nil {
 			return bad("%v", err)
 		}
 		return sellersList(m, w, r)

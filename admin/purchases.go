@@ -165,10 +165,8 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 		}
 		what, id = order, values.Get(order)
 	}
-	for _, name := range []string{"by", "note", "reference"} {
-		if s := values.Get(name); len(s) > maxWords || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return bad("%s is at most %d bytes of text on one line", name, maxWords)
-		}
+	if err := checkWords(values, "by", "note", "reference"); err != nil {
+		return err
 	}
 	by, ctx := who(r), r.Context()
 	var err error
@@ -201,6 +199,16 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 	return onePurchase(m, w, r, id)
 }
 
+// checkWords says which of the query's values is no text for the journal.
+func checkWords(values url.Values, names ...string) error {
+	for _, name := range names {
+		if s := values.Get(name); len(s) > maxWords || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return bad("%s is at most %d bytes of text on one line", name, maxWords)
+		}
+	}
+	return nil
+}
+
 func told(what, note string) string {
 	if note != "" {
 		return what + ": " + note
@@ -231,15 +239,24 @@ func orderError(m *market.Market, r *http.Request, id string, err error) error {
 
 // who says who asks, as far as that is known: the name of a client's certificate, or what the client calls itself, and where it is.
 func who(r *http.Request) string {
-	by := r.URL.Query().Get("by")
+	o := operator(r)
+	if o.From == "" {
+		return o.Name
+	}
+	return o.Name + " from " + o.From
+}
+
+// operator is who asks, and from where.
+func operator(r *http.Request) market.Operator {
+	o := market.Operator{Name: r.URL.Query().Get("by")}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		by = r.TLS.PeerCertificates[0].Subject.CommonName
+		o.Name = r.TLS.PeerCertificates[0].Subject.CommonName
 	}
-	if by == "" {
-		by = "somebody"
+	if o.Name == "" {
+		o.Name = "somebody"
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != "" {
-		by += " from " + host
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		o.From = host
 	}
-	return by
+	return o
 }

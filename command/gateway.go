@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,20 +60,45 @@ func (f *gatewayFlags) gateway() (*gateway, error) {
 
 // ask sends a request about the gateway, whose answer's body ends with the context.
 func (g *gateway) ask(ctx context.Context, method, path string, query url.Values, accept string) (*http.Response, error) {
+	return g.send(ctx, method, g.uri(path, query), accept, nil)
+}
+
+// tell sends an order about the gateway, with its words as JSON, and reads the answer into v.
+func (g *gateway) tell(ctx context.Context, method, path string, query url.Values, words, v any) error {
+	raw, err := json.Marshal(words)
+	if err != nil {
+		return err
+	}
+	res, err := g.send(ctx, method, g.uri(path, query), "application/json", bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(v); err != nil {
+		return fmt.Errorf("the answer of the gateway at %s can't be read: %w", g.address, err)
+	}
+	return nil
+}
+
+// uri is where the gateway is asked; the path is escaped.
+func (g *gateway) uri(path string, query url.Values) string {
 	if query == nil {
 		query = url.Values{}
 	}
 	if g.of != "" {
 		query.Set("ledger", g.of)
 	}
-	return g.send(ctx, method, "/tokenbuddy/"+path+"?"+query.Encode(), accept)
+	return "/tokenbuddy/" + path + "?" + query.Encode()
 }
 
 // send sends a request to the admin endpoint, whose answer's body ends with the context.
-func (g *gateway) send(ctx context.Context, method, uri, accept string) (*http.Response, error) {
+func (g *gateway) send(ctx context.Context, method, uri, accept string, body io.Reader) (*http.Response, error) {
 	// Each request has a connection of its own, which is not kept: a long list is many requests.
 	header := http.Header{"Connection": {"close"}, "Accept": {accept}}
-	res, err := caddycmd.AdminAPIRequest(g.address, method, uri, header, nil)
+	if body != nil {
+		header.Set("Content-Type", "application/json")
+	}
+	res, err := caddycmd.AdminAPIRequest(g.address, method, uri, header, body)
 	if err != nil {
 		return nil, g.explain(err)
 	}
@@ -127,7 +153,7 @@ func (g *gateway) get(ctx context.Context, method, path string, query url.Values
 
 // config gives the config that the Caddy runs with, as JSON. It may hold secrets.
 func (g *gateway) config(ctx context.Context) ([]byte, error) {
-	res, err := g.send(ctx, http.MethodGet, "/config/", "application/json")
+	res, err := g.send(ctx, http.MethodGet, "/config/", "application/json", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ the browser that opens it first; whoever else comes needs it as well.`,
 			if err != nil {
 				return err
 			}
-			there, err := g.send(ctx, http.MethodGet, pagePath, "text/html")
+			there, err := g.send(ctx, http.MethodGet, pagePath, "text/html", nil)
 			if err != nil {
 				return err
 			}

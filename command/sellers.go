@@ -95,7 +95,7 @@ func sellerOrder(word, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return g.sellers(ctx, cmd, http.MethodPost, url.Values{word: args}, asJSON)
+			return g.sellers(ctx, cmd, http.MethodPost, url.Values{word: args, "by": {operator()}}, asJSON)
 		}),
 	}
 	from.addTo(cmd)

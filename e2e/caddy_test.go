@@ -282,6 +282,7 @@ type entry struct {
 		Entry, RequestID, Member string
 		BilledMicros             int64
 	}
+	Order    struct{ Order, By, From, Member string } // of an order
 	Trace    []struct{ Seller, Kind, Decision string }
 	Postings []struct {
 		Account      string `json:"account"`

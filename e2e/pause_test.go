@@ -61,6 +61,10 @@ func TestPause(t *testing.T) {
 	}
 	shows(true, "The selection manual second is put over", "sellers")
 	shows(true, "The selection manual second is put over", "doctor")
+	if got, want := strings.Join(c.orders(), ","), "pause first,resume first,pause second,pause first,resume second"; got != want {
+		t.Errorf("the journal says %s, want %s", got, want)
+	}
+	c.verify()
 	if n := len(third.inferences()); n != 0 {
 		t.Errorf("the excluded seller was asked %d times", n)
 	}

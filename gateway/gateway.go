@@ -75,6 +75,7 @@ type Gateway struct {
 	prompts  *promptHasher
 	name     string // of this gateway in a Via header: that of all that share its ledger
 
+	known      atomic.Pointer[people]
 	references atomic.Int64
 	retired    atomic.Bool // the config is gone
 	closed     chan struct{}
@@ -189,6 +190,24 @@ func (gw *Gateway) join(o Options) error {
 
 // team is who the config's members are by now.
 func (gw *Gateway) team() *member.Directory { return gw.settings.Secrets().Members }
+
+// people are the members that a request may be of: the config's, and what was said of members at run time.
+type people struct {
+	config *member.Directory
+	roster *member.Roster
+	both   *member.Directory
+}
+
+// people gives the members of now. They are put together when either of both is another, and only then.
+func (gw *Gateway) people() *member.Directory {
+	config, roster := gw.team(), gw.market.Roster()
+	p := gw.known.Load()
+	if p == nil || p.config != config || p.roster != roster {
+		p = &people{config, roster, config.With(roster)}
+		gw.known.Store(p)
+	}
+	return p.both
+}
 
 // inherit has a gateway that was opened for a late request know the sellers that its config has known.
 func (gw *Gateway) inherit(before *Gateway) {

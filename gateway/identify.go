@@ -12,11 +12,11 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
-// identify finds the member: by key, or by what another Caddy module has authenticated. Where the config names no members
+// identify finds the member: by key, or by what another Caddy module has authenticated. Where there are no members
 // it is whoever asks from this machine, but not a page in a browser on it.
 func (rq *request) identify() *dialect.Refusal {
 	set := rq.gw.settings
-	members := set.Secrets().Members
+	members := rq.gw.people()
 	if !members.Empty() {
 		if m, ok := members.ByKey(rq.r.Header); ok {
 			rq.member = m

@@ -73,7 +73,7 @@ func (rq *request) reserve() *ledger.Reservation {
 	if g := rq.member.Group; g != nil {
 		group = ledger.Share{Group: g.Name, Budget: budgetOf(g.Bounds)}
 	}
-	return rq.gw.ledger.Reserve(rq.member.Name, budgetOf(rq.member.Bounds), group)
+	return rq.gw.ledger.Reserve(rq.member.Name, budgetOf(rq.member.BoundsAt(time.Now())), group)
 }
 
 func budgetOf(b member.Bounds) ledger.Budget {

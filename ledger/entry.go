@@ -22,6 +22,7 @@ const (
 	KindWaste      Kind = "waste"      // credit that was lost: a failed attempt, a token dropped or expired
 	KindDispute    Kind = "dispute"    // money that a seller has taken for nothing
 	KindAdjustment Kind = "adjustment" // a seller's word on a token's balance
+	KindOrder      Kind = "order"      // what an operator has changed at run time; no money moves
 )
 
 // Entry is one transaction of the journal. Once written it never changes.
@@ -36,6 +37,8 @@ type Entry struct {
 	Attempt *Attempted `json:"attempt,omitempty"` // of an attempt whose cost was waste
 
 	Correction *Corrected `json:"correction,omitempty"` // of an adjustment that puts an estimate right
+
+	Order *Order `json:"order,omitempty"` // of an order alone
 
 	PurchaseID string        `json:"purchaseId,omitempty"` // that was made, or whose token has paid
 	State      PurchaseState `json:"state,omitempty"`
@@ -145,6 +148,8 @@ func (e *Entry) member() string {
 		return e.Attempt.Member
 	case e.Correction != nil:
 		return e.Correction.Member
+	case e.Order != nil:
+		return e.Order.Member
 	}
 	return ""
 }

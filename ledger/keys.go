@@ -20,6 +20,7 @@ const (
 	answersPrefix    = "l/" // + model: how long its answers are
 	responsePrefix   = "o/" // + key: who made a response
 	pausedPrefix     = "x/" // + seller: it gets no requests
+	memberPrefix     = "n/" // + member: what was said of it at run time
 	walletPrefix     = "w/" // + payment method: what was put into its wallet
 	archivePrefix    = "z/" // + sequence number, 8 bytes big-endian: the file that entries from it on are in
 	stubPrefix       = "k/" // + sequence number, 8 bytes big-endian: what is left of an entry that is in a file

@@ -12,24 +12,28 @@ type pause struct {
 	Since time.Time `json:"since"`
 }
 
-// PauseSeller keeps over restarts that a seller, by its id, gets no requests. It is durable when it returns without an error. One
-// that is paused already stays so since then.
-func (l *Ledger) PauseSeller(ctx context.Context, seller string) error {
-	paused, err := l.PausedSellers()
-	if _, already := paused[seller]; already || err != nil {
-		return err
-	}
+// PauseSeller keeps over restarts that a seller, by its id, gets no requests, and books who has ordered it. It is durable when it
+// returns without an error. One that is paused already stays so since then.
+func (l *Ledger) PauseSeller(ctx context.Context, seller string, by Order) error {
 	return l.submit(plainWeight, func(b *batch) error {
-		b.put(pausedPrefix+names(seller), pause{l.now().UTC().Truncate(time.Second)})
-		return nil
+		paused, err := b.kept(pausedPrefix+names(seller), new(pause))
+		if paused || err != nil {
+			return err
+		}
+		by.Order, by.Member = "pause", ""
+		return b.order(by, seller, "gets no requests", pause{b.wall.UTC().Truncate(time.Second)})
 	}, nil).Wait(ctx)
 }
 
 // ResumeSeller ends that, durably.
-func (l *Ledger) ResumeSeller(ctx context.Context, seller string) error {
+func (l *Ledger) ResumeSeller(ctx context.Context, seller string, by Order) error {
 	return l.submit(plainWeight, func(b *batch) error {
-		b.delete(pausedPrefix + names(seller))
-		return nil
+		paused, err := b.kept(pausedPrefix+names(seller), new(pause))
+		if !paused || err != nil {
+			return err
+		}
+		by.Order, by.Member = "resume", ""
+		return b.order(by, seller, "gets requests again", nil)
 	}, nil).Wait(ctx)
 }
 

@@ -46,7 +46,7 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, live: map[string]bool{}}
+		c := &checker{view: v, without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, live: map[string]bool{}, orders: map[string]string{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -86,6 +86,7 @@ type checker struct {
 	off      map[string]Rollup       // rollups that are not the sum of the other entries of their day
 	live     map[string]bool         // ids of tokens
 	refunds  map[string]money.Micros // by purchase
+	orders   map[string]string       // by the record that they are about: its hash by the last one; empty: it is gone
 }
 
 func (c *checker) run() error {
@@ -101,7 +102,7 @@ func (c *checker) run() error {
 	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
 		return store.Damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
 	}
-	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements}
+	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements, c.ordered}
 	if len(c.missing) > 0 { // what is left does not add up to them
 		checks = []func() error{c.holds}
 		if err := eachToken(c.txn, c.ledger.seal, func(t *token) { c.live[t.ID] = true }); err != nil {
@@ -159,6 +160,9 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 	}
 	if e.settlementID() != "" {
 		c.settled++
+	}
+	if o := e.Order; o != nil {
+		c.orders[o.record(e.Seller)] = o.Record
 	}
 	if back := e.refunds(); back != 0 {
 		c.refunds[e.PurchaseID] += back

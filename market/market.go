@@ -80,6 +80,9 @@ type Market struct {
 
 	selecting sync.Mutex // held while the selection changes, and policies are loaded for it; taken before mu
 
+	enrolling sync.Mutex // held while members are changed at run time; taken before mu
+
+	roster    atomic.Pointer[member.Roster]    // what was said of members at run time
 	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
 	selection atomic.Pointer[Selection]        // over the configs' policies; nil: none
 }
@@ -130,6 +133,7 @@ func open(dir string, o Options) (*Market, error) {
 	if err := m.loadPaused(); err != nil {
 		log.Error("sellers.paused.unread", zap.Error(err)) // those that were paused get requests
 	}
+	m.teamChanged()
 	m.Conversations = routing.NewAffinity(routing.Conversations)
 	if m.Responses, err = routing.NewResponses(routing.MaxResponses, responseStore{l}, time.Now()); err != nil {
 		log.Error("responses.unread", zap.Error(err)) // conversations that build on them have to begin anew

@@ -14,28 +14,27 @@ type team struct{ now func() *member.Directory }
 func (m *Market) HoldTeam(now func() *member.Directory) (release func()) {
 	held := &team{now}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.teams = append(m.teams, held)
+	m.mu.Unlock()
+	m.teamChanged()
 	return func() {
 		m.mu.Lock()
-		defer m.mu.Unlock()
 		m.teams = slices.DeleteFunc(m.teams, func(o *team) bool { return o == held })
+		m.mu.Unlock()
+		m.teamChanged()
 	}
 }
 
-// directories are those of the running configs, the newest first.
+// directories are those of the running configs, the newest first, with those who were added at run time.
 func (m *Market) directories() []*member.Directory {
-	m.mu.Lock()
-	teams := slices.Clone(m.teams)
-	m.mu.Unlock()
-	var all []*member.Directory
-	for _, t := range slices.Backward(teams) {
-		all = append(all, t.now())
+	all, roster := m.configs(), m.Roster()
+	for i, d := range all {
+		all[i] = d.With(roster)
 	}
 	return all
 }
 
-// Team gives the members that the running configs name, by name: of two of one name that of the newest config.
+// Team gives the members that the running configs name, and those that were added at run time, by name: of two of one name that of the newest config.
 func (m *Market) Team() []*member.Member {
 	var all []*member.Member
 	for _, d := range m.directories() {

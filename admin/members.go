@@ -1,0 +1,327 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Member is a row of GET /tokenbuddy/members. It holds no key.
+type Member struct {
+	Name string `json:"name"`
+	// Source is where the member comes from: caddyfile, ledger (it was added at run time) or member_from.
+	Source   string   `json:"source"`
+	Group    string   `json:"group,omitempty"`
+	Disabled bool     `json:"disabled,omitempty"`
+	Models   []string `json:"models,omitempty"` // none: all
+	Rate     string   `json:"rate,omitempty"`   // as the Caddyfile has it; none: no bound
+
+	DayMicros   money.Micros `json:"dayMicros"` // spent in the budgets' calendar
+	WeekMicros  money.Micros `json:"weekMicros"`
+	MonthMicros money.Micros `json:"monthMicros"`
+	// Budgets are those that bound the member, its group's after its own. What a raise adds is in them.
+	Budgets []MemberBudget `json:"budgets"`
+	Raises  []Raise        `json:"raises,omitempty"` // that are in force
+
+	LastSeen *time.Time       `json:"lastSeen"`          // since the gateway began; null: it was not
+	Refused  map[string]int64 `json:"refused,omitempty"` // since then, by the code that the client was told
+
+	// Of one that was added at run time: when each of its keys that are good ends (null: never), and when it was added and last changed.
+	Keys      []*time.Time `json:"keys,omitempty"`
+	CreatedAt *time.Time   `json:"createdAt,omitempty"`
+	ChangedAt *time.Time   `json:"changedAt,omitempty"`
+	// Overridden says that one of this name was added at run time as well, and that the Caddyfile's stands before it.
+	Overridden bool `json:"overridden,omitempty"`
+}
+
+// Raise is by how much a member's daily budget is raised for a while.
+type Raise = ledger.Raise
+
+// MemberBudget is how a budget stands, of a member or of the member's group.
+type MemberBudget struct {
+	Group       string       `json:"group,omitempty"`
+	Period      string       `json:"period"` // daily, weekly or monthly
+	LimitMicros money.Micros `json:"limitMicros"`
+	SpentMicros money.Micros `json:"spentMicros"`
+	HeldMicros  money.Micros `json:"heldMicros"`
+	LeftMicros  money.Micros `json:"leftMicros"`
+	Renews      time.Time    `json:"renews"`
+}
+
+// MembersOf gives the rows of the members that the configs name, that were added at run time, or that have asked since the gateway
+// began, by name.
+func MembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
+	kept, err := m.Ledger.Enrolled()
+	if err != nil {
+		return nil, err
+	}
+	enrolled := make(map[string]*ledger.Enrolled, len(kept))
+	for i := range kept {
+		enrolled[kept[i].Name] = &kept[i]
+	}
+	known := make(map[string]*member.Member)
+	for _, who := range m.Team() {
+		known[who.Name] = who
+	}
+	listed := maps.Clone(known)
+	for _, name := range slices.AppendSeq(m.Recent.Members(), maps.Keys(enrolled)) {
+		if known[name] == nil {
+			if who := m.Member(name); who != nil {
+				known[name] = who
+			}
+		}
+	}
+	rows := make([]Member, 0, len(known))
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		row, err := memberRow(ctx, m, known[name], enrolled[name])
+		if err != nil {
+			return nil, err
+		}
+		if row.Source == "caddyfile" && listed[name] == nil {
+			row.Source = "member_from"
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *ledger.Enrolled) (Member, error) {
+	now := time.Now()
+	row := Member{Name: who.Name, Source: "caddyfile", Disabled: who.Disabled, Models: who.Models, Budgets: []MemberBudget{}}
+	if who.Rate.Requests > 0 {
+		row.Rate = market.RateText(who.Rate)
+	}
+	spent, err := m.Ledger.SpentBy(ctx, who.Name)
+	if err != nil {
+		return row, err
+	}
+	row.DayMicros, row.WeekMicros, row.MonthMicros = spent.Daily, spent.Weekly, spent.Monthly
+	if g := who.Group; g != nil {
+		row.Group = g.Name
+	}
+	for _, s := range BudgetsOf(m.Ledger, who) {
+		row.Budgets = append(row.Budgets, MemberBudget{
+			s.Group, strings.TrimSuffix(s.Budget, "_budget"), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.LeftMicros(), s.Renews,
+		})
+	}
+	if a, ok := m.Recent.Member(who.Name); ok {
+		row.LastSeen, row.Refused = &a.Seen, a.Refused
+	}
+	if kept == nil {
+		return row, nil
+	}
+	for _, r := range kept.Raises {
+		if r.Until.After(now) {
+			row.Raises = append(row.Raises, r)
+		}
+	}
+	switch {
+	case !kept.Added:
+	case m.Configured(who.Name):
+		row.Overridden = true
+	default:
+		row.Source, row.CreatedAt, row.ChangedAt = "ledger", &kept.CreatedAt, &kept.ChangedAt
+		for i := range kept.Keys {
+			switch until := &kept.Keys[i].Until; {
+			case until.IsZero():
+				row.Keys = append(row.Keys, nil)
+			case until.After(now):
+				row.Keys = append(row.Keys, until)
+			}
+		}
+	}
+	return row, nil
+}
+
+func memberList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	rows, err := MembersOf(r.Context(), m)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, rows)
+}
+
+// NewKey is the answer to an order that makes a key: nobody can be told it again.
+type NewKey struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
+	// KeptUntil is until when the keys are good that the member has had; none: there were none.
+	KeptUntil *time.Time `json:"keptUntil,omitempty"`
+}
+
+// membersPath is before a member's name, escaped, and what is ordered.
+const membersPath = "/tokenbuddy/members/"
+
+// addMember makes a member: POST with a MemberSaid.
+func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	by, said, err := orderOf(w, r)
+	if err != nil {
+		return err
+	}
+	terms, err := said.terms()
+	if err != nil {
+		return err
+	}
+	key, err := m.AddMember(r.Context(), by, said.Name, terms)
+	if err != nil {
+		return memberError(err)
+	}
+	return secret(w, NewKey{Name: said.Name, Key: key})
+}
+
+// oneMember answers with the row of a member.
+func oneMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	name, word, err := memberPath(r)
+	if err != nil || word != "" {
+		return cmp.Or(err, notThere)
+	}
+	return showMember(m, w, r, name)
+}
+
+func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name string) error {
+	rows, err := MembersOf(r.Context(), m)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(rows, func(row Member) bool { return row.Name == name })
+	if i < 0 {
+		return memberError(fmt.Errorf("member %s: %w", name, market.ErrNoMember))
+	}
+	return answer(w, http.StatusOK, rows[i])
+}
+
+// setMember changes what is said of a member: PATCH with a MemberSaid, of which what is there counts.
+func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	name, word, err := memberPath(r)
+	if err != nil || word != "" {
+		return cmp.Or(err, notThere)
+	}
+	by, said, err := orderOf(w, r)
+	if err != nil {
+		return err
+	}
+	terms, err := said.terms()
+	if err != nil {
+		return err
+	}
+	if said.Name != "" && said.Name != name {
+		return bad("a member keeps its name: its books go by it")
+	}
+	if terms == (market.MemberTerms{}) {
+		return bad("nothing is said of member %s: expected one of dailyBudget, weeklyBudget, monthlyBudget, models, rate, group, disabled", name)
+	}
+	if err := m.SetMember(r.Context(), by, name, terms); err != nil {
+		return memberError(err)
+	}
+	return showMember(m, w, r, name)
+}
+
+// removeMember forgets a member.
+func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	name, word, err := memberPath(r)
+	if err != nil || word != "" {
+		return cmp.Or(err, notThere)
+	}
+	if err := checkWords(r.URL.Query(), "by"); err != nil {
+		return err
+	}
+	if err := m.RemoveMember(r.Context(), operator(r), name); err != nil {
+		return memberError(err)
+	}
+	return answer(w, http.StatusOK, map[string]any{"name": name, "removed": true})
+}
+
+// orderMember does with a member what an operator says: POST to rotate, raise, disable or enable.
+func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	name, word, err := memberPath(r)
+	if err != nil {
+		return err
+	}
+	by, said, err := orderOf(w, r)
+	if err != nil {
+		return err
+	}
+	switch word {
+	case "rotate":
+		keep, err := said.keep()
+		if err != nil {
+			return err
+		}
+		key, err := m.RotateMember(r.Context(), by, name, keep)
+		if err != nil {
+			return memberError(err)
+		}
+		until := time.Now().UTC().Add(keep).Truncate(time.Second)
+		return secret(w, NewKey{Name: name, Key: key, KeptUntil: &until})
+	case "raise":
+		usd, err := money.Parse(said.USD)
+		if err != nil {
+			return bad("usd: %w", err)
+		}
+		until, err := Until(said.Until, m.Ledger)
+		if err != nil {
+			return bad("until: %w", err)
+		}
+		_, err = m.RaiseMember(r.Context(), by, name, usd, until)
+		if err != nil {
+			return memberError(err)
+		}
+	case "disable", "enable":
+		off := word == "disable"
+		if err := m.SetMember(r.Context(), by, name, market.MemberTerms{Disabled: &off}); err != nil {
+			return memberError(err)
+		}
+	default:
+		return notThere
+	}
+	return showMember(m, w, r, name)
+}
+
+var notThere error = caddy.APIError{
+	HTTPStatus: http.StatusNotFound, Err: errors.New("expected /tokenbuddy/members/<name>, or POST to its /rotate, /raise, /disable or /enable"),
+}
+
+// secret answers with what must be nowhere else.
+func secret(w http.ResponseWriter, v any) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return answer(w, http.StatusOK, v)
+}
+
+// memberPath reads a member's name, and what is ordered; empty: nothing is.
+func memberPath(r *http.Request) (name, word string, err error) {
+	name, word, _ = strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), membersPath), "/")
+	if name, err = url.PathUnescape(name); err != nil || name == "" {
+		return "", "", notThere
+	}
+	return name, word, nil
+}
+
+// memberError says what stands in the way of an order.
+func memberError(err error) error {
+	status := http.StatusBadRequest
+	switch {
+	case errors.Is(err, market.ErrNoMember):
+		status = http.StatusNotFound
+	case errors.Is(err, market.ErrForbidden):
+		status = http.StatusConflict
+	case errors.Is(err, ledger.ErrNoRoom):
+		status = http.StatusServiceUnavailable
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ledger.ErrClosed):
+		return err
+	}
+	return caddy.APIError{HTTPStatus: status, Err: err}
+}

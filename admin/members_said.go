@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// MemberSaid is what an order says of a member, as the Caddyfile writes it. What is not there is not said; an empty text, or "none",
+// takes a bound away.
+type MemberSaid struct {
+	Name          string  `json:"name,omitempty"`
+	DailyBudget   *string `json:"dailyBudget,omitempty"` // US dollars
+	WeeklyBudget  *string `json:"weeklyBudget,omitempty"`
+	MonthlyBudget *string `json:"monthlyBudget,omitempty"`
+	Models        *Globs  `json:"models,omitempty"`
+	Rate          *string `json:"rate,omitempty"` // such as "60 1m"
+	Group         *string `json:"group,omitempty"`
+	Disabled      *bool   `json:"disabled,omitempty"`
+
+	Keep  string `json:"keep,omitempty"`  // of a rotation: how long the old keys are good
+	USD   string `json:"usd,omitempty"`   // of a raise: by how much
+	Until string `json:"until,omitempty"` // of a raise
+}
+
+// Globs are globs of models: a list of them, or a text with spaces between them.
+type Globs []string
+
+// UnmarshalJSON reads either.
+func (g *Globs) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		*g = GlobsOf(text)
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(g))
+}
+
+// GlobsOf reads a text with spaces between globs.
+func GlobsOf(text string) Globs {
+	if text == none {
+		return Globs{}
+	}
+	return strings.Fields(text)
+}
+
+// none takes a bound away.
+const none = "none"
+
+const maxSaid = 16 << 10
+
+// orderOf reads who gives an order, and what it says: in the body, or in the query where there is none.
+func orderOf(w http.ResponseWriter, r *http.Request) (by market.Operator, said MemberSaid, err error) {
+	query := r.URL.Query()
+	if err := checkWords(query, "by"); err != nil {
+		return by, said, err
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSaid))
+	decoder.DisallowUnknownFields()
+	switch err := decoder.Decode(&said); {
+	case errors.Is(err, io.EOF):
+		said.Keep, said.USD, said.Until = query.Get("keep"), query.Get("usd"), query.Get("until")
+	case err != nil:
+		return by, said, bad(`expected an object such as {"name":"ada","dailyBudget":"5"}: %w`, err)
+	}
+	return operator(r), said, nil
+}
+
+// terms reads what is said of a member's bounds.
+func (s *MemberSaid) terms() (t market.MemberTerms, err error) {
+	for _, b := range []struct {
+		name string
+		said *string
+		to   **money.Micros
+	}{{"dailyBudget", s.DailyBudget, &t.Daily}, {"weeklyBudget", s.WeeklyBudget, &t.Weekly}, {"monthlyBudget", s.MonthlyBudget, &t.Monthly}} {
+		if b.said == nil {
+			continue
+		}
+		usd := money.Micros(-1)
+		if *b.said != "" && *b.said != none {
+			if usd, err = money.Parse(*b.said); err != nil {
+				return t, bad("%s: %w", b.name, err)
+			}
+			if usd < 0 {
+				return t, bad("%s: %s is below zero", b.name, *b.said)
+			}
+		}
+		*b.to = &usd
+	}
+	if s.Rate != nil {
+		rate, err := parseRate(*s.Rate)
+		if err != nil {
+			return t, bad("rate: %w", err)
+		}
+		t.Rate = &rate
+	}
+	if s.Models != nil {
+		t.Models = (*[]string)(s.Models)
+	}
+	if s.Group != nil {
+		group := *s.Group
+		if group == none {
+			group = ""
+		}
+		t.Group = &group
+	}
+	t.Disabled = s.Disabled
+	return t, nil
+}
+
+// The bounds of a rate, as the Caddyfile has them.
+const (
+	maxRate = 1_000_000
+	maxPer  = 365 * 24 * time.Hour
+)
+
+var errRate = errors.New("expected a number of requests, of at most a million, and a time, such as 60 1m")
+
+func parseRate(s string) (rate member.Rate, err error) {
+	if s == "" || s == none {
+		return rate, nil
+	}
+	words := strings.Fields(s)
+	if len(words) != 2 {
+		return rate, errRate
+	}
+	rate.Requests, err = strconv.Atoi(words[0])
+	if err != nil || rate.Requests < 1 || rate.Requests > maxRate {
+		return rate, errRate
+	}
+	rate.Per, err = caddy.ParseDuration(words[1])
+	if err != nil || rate.Per < time.Millisecond || rate.Per > maxPer {
+		return rate, errRate
+	}
+	return rate, nil
+}
+
+// keep is how long the old keys are good.
+func (s *MemberSaid) keep() (time.Duration, error) {
+	if s.Keep == "" {
+		return market.KeepKey, nil
+	}
+	keep, err := caddy.ParseDuration(s.Keep)
+	if err != nil || keep < 0 || keep > maxPer {
+		return 0, bad("keep: %q is not a time such as 24h, 7d or 0s", s.Keep)
+	}
+	return keep, nil
+}
+
+// Until reads when a raise ends: a time as RFC 3339 has it, a day or tomorrow, which are over when they begin in the budgets' zone;
+// zero, where nothing is said: when the day is over.
+func Until(s string, l *ledger.Ledger) (time.Time, error) {
+	_, ends, zone := l.Today()
+	switch {
+	case s == "":
+		return time.Time{}, nil
+	case s == "tomorrow":
+		return ends, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.ParseInLocation(time.DateOnly, s, zone)
+	}
+	if err != nil {
+		return t, errors.New("expected a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or tomorrow")
+	}
+	return t, nil
+}

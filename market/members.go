@@ -1,0 +1,289 @@
+package market
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// What may be in the error of an order about a member.
+var (
+	ErrNoMember  = errors.New("there is no such member")
+	ErrForbidden = errors.New("it can't be done")
+)
+
+// Operator is who gives an order, and from where.
+type Operator struct{ Name, From string }
+
+// MemberTerms are what is said of a member that was added at run time; nil: nothing is said. Budgets are below zero, and the rest is
+// empty, where there is to be no bound.
+type MemberTerms struct {
+	Daily, Weekly, Monthly *money.Micros
+	Rate                   *member.Rate
+	Models                 *[]string
+	Group                  *string
+	Disabled               *bool
+}
+
+// KeepKey is how long the old keys of a member are good after a rotation, where nobody says otherwise.
+const KeepKey = 24 * time.Hour
+
+// What is kept of one member at most.
+const (
+	maxKeys   = 16
+	maxRaises = 16
+)
+
+// editTime is how long a change may take to become durable.
+const editTime = 30 * time.Second
+
+// newKey makes a member's key, and gives it as it is kept.
+func newKey() (key string, kept ledger.KeptKey) {
+	key = "tb-" + rand.Text()
+	sum := sha256.Sum256([]byte(key))
+	return key, ledger.KeptKey{SHA256: hex.EncodeToString(sum[:])}
+}
+
+// AddMember makes a member, and gives its key: that is kept nowhere.
+func (m *Market) AddMember(ctx context.Context, by Operator, name string, t MemberTerms) (key string, err error) {
+	if err := member.CheckName(name); err != nil {
+		return "", err
+	}
+	if name == "." || name == ".." || strings.Contains(name, "/") {
+		return "", fmt.Errorf("%q is not a name for a member that is added at run time: it would stand in a path", name)
+	}
+	key, kept := newKey()
+	return key, m.order(ctx, by, name, "add", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		switch {
+		case is == nil:
+			is = &ledger.Enrolled{Name: name}
+		case is.Added:
+			return nil, "", fmt.Errorf("%w: member %s is there already", ErrForbidden, name)
+		}
+		is.Added, is.Keys = true, []ledger.KeptKey{kept}
+		note, err := m.put(is, t)
+		return is, cmp.Or(note, "without bounds"), err
+	})
+}
+
+// SetMember changes what is said of a member.
+func (m *Market) SetMember(ctx context.Context, by Operator, name string, t MemberTerms) error {
+	word := "set"
+	if d := t.Disabled; d != nil && t == (MemberTerms{Disabled: d}) {
+		if word = "enable"; *d {
+			word = "disable"
+		}
+	}
+	return m.order(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		note, err := m.put(is, t)
+		return is, cmp.Or(note, "nothing is another"), err
+	})
+}
+
+// RotateMember gives a member a new key; those that it has are good for so long.
+func (m *Market) RotateMember(ctx context.Context, by Operator, name string, keep time.Duration) (key string, err error) {
+	if keep < 0 {
+		return "", errors.New("the time for which the old key is kept is below zero")
+	}
+	key, kept := newKey()
+	now := time.Now().UTC()
+	end := now.Add(keep).Truncate(time.Second)
+	return key, m.order(ctx, by, name, "rotate", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		for i := range is.Keys {
+			if u := is.Keys[i].Until; u.IsZero() || u.After(end) {
+				is.Keys[i].Until = end
+			}
+		}
+		is.Keys = slices.DeleteFunc(is.Keys, func(k ledger.KeptKey) bool { return !k.Until.After(now) })
+		if len(is.Keys) >= maxKeys {
+			return nil, "", fmt.Errorf("%w: member %s has %d keys that are still good: rotate with nothing kept, or wait", ErrForbidden, name, maxKeys)
+		}
+		is.Keys = append(is.Keys, kept)
+		return is, "the old key is good until " + end.Format(time.RFC3339), nil
+	})
+}
+
+// RemoveMember forgets a member. What it has spent stays in the books.
+func (m *Market) RemoveMember(ctx context.Context, by Operator, name string) error {
+	return m.order(ctx, by, name, "remove", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		return nil, "its keys are forgotten", nil
+	})
+}
+
+// RaiseMember raises the daily budget of a member, whoever has said it, until a time; zero: until the calendar's day is over. It gives
+// that time.
+func (m *Market) RaiseMember(ctx context.Context, by Operator, name string, amount money.Micros, until time.Time) (time.Time, error) {
+	now := time.Now()
+	if until.IsZero() {
+		_, until, _ = m.Ledger.Today()
+	}
+	until = until.UTC().Truncate(time.Second)
+	switch who := m.raisable(name); {
+	case amount <= 0:
+		return until, errors.New("a budget is raised by more than nothing")
+	case !until.After(now):
+		return until, fmt.Errorf("%s is over", until.Format(time.RFC3339))
+	case who == nil:
+		return until, fmt.Errorf("member %s: %w", name, ErrNoMember)
+	case who.DailyBudget < 0:
+		return until, fmt.Errorf("%w: member %s has no daily budget that could be raised", ErrForbidden, name)
+	}
+	return until, m.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		if is == nil {
+			is = &ledger.Enrolled{Name: name}
+		}
+		is.Raises = slices.DeleteFunc(is.Raises, func(r ledger.Raise) bool { return !r.Until.After(now) })
+		if len(is.Raises) >= maxRaises {
+			return nil, "", fmt.Errorf("%w: the budget of member %s is raised %d times already", ErrForbidden, name, maxRaises)
+		}
+		is.Raises = append(is.Raises, ledger.Raise{AmountMicros: amount, Until: until})
+		return is, fmt.Sprintf("daily budget $%s more until %s", amount, until.Format(time.RFC3339)), nil
+	})
+}
+
+// raisable finds the member of a name whose budget may be raised: one that is known, or one whom only another module knows, where the
+// config has a budget for such; nil: there is none.
+func (m *Market) raisable(name string) *member.Member {
+	team := m.Team()
+	if i := slices.IndexFunc(team, func(o *member.Member) bool { return o.Name == name }); i >= 0 {
+		return team[i]
+	}
+	if who := m.Member(name); who != nil && who.DailyBudget >= 0 {
+		return who
+	}
+	return nil
+}
+
+// order is edit for what concerns members that were added at run time alone. But for "add", the member must be one.
+func (m *Market) order(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+	if m.Configured(name) {
+		return fmt.Errorf("%w: member %s is in the Caddyfile, which comes first: change it there and reload", ErrForbidden, name)
+	}
+	return m.edit(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		if word != "add" && (is == nil || !is.Added) {
+			return nil, "", fmt.Errorf("member %s: %w", name, ErrNoMember)
+		}
+		return edit(is)
+	})
+}
+
+// edit changes what is kept of a member, durably, and has it act at once.
+func (m *Market) edit(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+	if err := m.Ledger.Ready(); err != nil {
+		return err
+	}
+	// Who asks may go away: what is durable then acts all the same.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), editTime)
+	defer stop()
+	var said string
+	m.enrolling.Lock()
+	defer m.enrolling.Unlock()
+	err := m.Ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
+		func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
+			is, note, err = edit(was)
+			said = note
+			return is, note, err
+		})
+	if err != nil {
+		return err
+	}
+	if err := m.loadRoster(); err != nil {
+		return err
+	}
+	m.logger.Info("member.changed", zap.String("member", name), zap.String("order", word), zap.String("by", by.Name), zap.String("from", by.From),
+		zap.String("note", said))
+	return nil
+}
+
+// put changes what terms say, and tells in words what that is.
+func (m *Market) put(is *ledger.Enrolled, t MemberTerms) (note string, err error) {
+	var notes []string
+	for _, b := range []struct {
+		word string
+		to   **money.Micros
+		said *money.Micros
+	}{
+		{"daily budget", &is.Budget.Daily, t.Daily}, {"weekly budget", &is.Budget.Weekly, t.Weekly}, {"monthly budget", &is.Budget.Monthly, t.Monthly},
+	} {
+		switch {
+		case b.said == nil:
+		case *b.said < 0:
+			*b.to = nil
+			notes = append(notes, "no "+b.word)
+		default:
+			*b.to = b.said
+			notes = append(notes, b.word+" $"+b.said.String())
+		}
+	}
+	if r := t.Rate; r != nil {
+		is.Rate = ledger.KeptRate{Requests: r.Requests, Per: r.Per}
+		notes = append(notes, "rate "+RateText(*r))
+	}
+	if t.Models != nil {
+		for _, glob := range *t.Models {
+			if err := member.CheckGlob(glob); err != nil {
+				return "", err
+			}
+		}
+		is.Models = *t.Models
+		notes = append(notes, "models "+cmp.Or(strings.Join(is.Models, " "), "all"))
+	}
+	if t.Group != nil {
+		if *t.Group != "" && !m.hasGroup(*t.Group) {
+			return "", fmt.Errorf("there is no group %q in the Caddyfile", *t.Group)
+		}
+		is.Group = *t.Group
+		notes = append(notes, "group "+cmp.Or(is.Group, "none"))
+	}
+	if t.Disabled != nil {
+		if is.Disabled = *t.Disabled; is.Disabled {
+			notes = append(notes, "disabled")
+		} else {
+			notes = append(notes, "enabled")
+		}
+	}
+	return strings.Join(notes, ", "), checkBudget(is.Budget)
+}
+
+// checkBudget says which budget could never be used up, as the config's check does.
+func checkBudget(b ledger.KeptBudget) error {
+	less := func(long *money.Micros, short *money.Micros) bool {
+		return long != nil && short != nil && *long < *short
+	}
+	switch {
+	case less(b.Weekly, b.Daily):
+		return errors.New("the weekly budget is less than the daily one")
+	case less(b.Monthly, b.Daily):
+		return errors.New("the monthly budget is less than the daily one")
+	case less(b.Monthly, b.Weekly):
+		return errors.New("the monthly budget is less than the weekly one")
+	}
+	return nil
+}
+
+// RateText is a rate as the Caddyfile has it, or none.
+func RateText(r member.Rate) string {
+	if r.Requests == 0 {
+		return "none"
+	}
+	per := r.Per.String()
+	for _, unit := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(per, unit) {
+			per = per[:len(per)-2]
+		}
+	}
+	return fmt.Sprintf("%d %s", r.Requests, per)
+}

@@ -1,0 +1,86 @@
+package market
+
+import (
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Roster is what was said of members at run time, as it acts now.
+func (m *Market) Roster() *member.Roster { return m.roster.Load() }
+
+// loadRoster has what the ledger keeps of members act. Enrolling must be locked.
+func (m *Market) loadRoster() error {
+	kept, err := m.Ledger.Enrolled()
+	if err != nil {
+		return fmt.Errorf("reading the members that were added: %w", err)
+	}
+	all := make([]member.Addition, len(kept))
+	for i := range kept {
+		all[i] = addition(&kept[i])
+	}
+	roster, err := member.NewRoster(all, m.configs())
+	if err != nil {
+		return fmt.Errorf("reading the members that were added: %w", err)
+	}
+	m.roster.Store(roster)
+	return nil
+}
+
+// teamChanged has the roster go by the configs that run now. One that can't be read stays as it was.
+func (m *Market) teamChanged() {
+	m.enrolling.Lock()
+	defer m.enrolling.Unlock()
+	if err := m.loadRoster(); err != nil {
+		m.logger.Error("members.unread", zap.Error(err))
+	}
+}
+
+// addition is what is kept of a member, as requests go by it.
+func addition(e *ledger.Enrolled) member.Addition {
+	budget := func(b *money.Micros) money.Micros {
+		if b == nil {
+			return -1
+		}
+		return *b
+	}
+	a := member.Addition{Group: e.Group, Only: !e.Added, Disabled: e.Disabled}
+	a.Name, a.Models = e.Name, e.Models
+	a.Bounds = member.Bounds{
+		Rate:        member.Rate{Requests: e.Rate.Requests, Per: e.Rate.Per},
+		DailyBudget: budget(e.Budget.Daily), WeeklyBudget: budget(e.Budget.Weekly), MonthlyBudget: budget(e.Budget.Monthly),
+	}
+	for _, k := range e.Keys {
+		a.Keys = append(a.Keys, member.Key{Secret: "sha256:" + k.SHA256, Until: k.Until})
+	}
+	for _, r := range e.Raises {
+		a.Raises = append(a.Raises, member.Raise{Amount: r.AmountMicros, Until: r.Until})
+	}
+	return a
+}
+
+// configs are the directories of the running configs themselves, the newest first.
+func (m *Market) configs() []*member.Directory {
+	m.mu.Lock()
+	teams := slices.Clone(m.teams)
+	m.mu.Unlock()
+	var all []*member.Directory
+	for _, t := range slices.Backward(teams) {
+		all = append(all, t.now())
+	}
+	return all
+}
+
+// Configured tells whether a running config names the member.
+func (m *Market) Configured(name string) bool {
+	return slices.ContainsFunc(m.configs(), func(d *member.Directory) bool { return d.Names(name) })
+}
+
+func (m *Market) hasGroup(name string) bool {
+	return slices.ContainsFunc(m.configs(), func(d *member.Directory) bool { return d.Group(name) != nil })
+}
