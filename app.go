@@ -22,6 +22,8 @@ type App struct {
 	ctx      caddy.Context
 	log      *zap.Logger           // of what outlives the config, as long as it is the newest
 	handlers map[string][]*Handler // by the ledger directory that they share
+	events   *caddyevents.App
+	deaf     func() // ends the telling of events; nil: it was not begun
 }
 
 // CaddyModule returns the Caddy module information.
@@ -36,11 +38,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := admin.RegisterMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	events, err := ctx.App("events")
-	if err != nil {
-		return fmt.Errorf("getting the events app: %w", err)
+	var err error
+	if a.events, err = eventsOf(ctx); err != nil {
+		return err
 	}
-	return events.(*caddyevents.App).On("stopping", stopping{a})
+	return a.events.On("stopping", stopping{a})
 }
 
 // enlist adds a handler of this config. Handlers of one ledger directory, by whatever name, must agree on what they share.
@@ -64,6 +66,7 @@ func (a *App) enlist(h *Handler) error {
 // Start opens what the handlers work with. Requests that came before it wait for it. What was opened before one failed is
 // given up by Cleanup, which Caddy calls for a config that it refuses.
 func (a *App) Start() error {
+	a.listen()
 	for _, shared := range a.handlers {
 		for _, h := range shared {
 			if err := h.door.Open(); err != nil {
@@ -84,9 +87,17 @@ func (a *App) refuse(err error) {
 	}
 }
 
-// Stop has nothing to do. Apps are stopped in any order, and the site is to serve until its own app is: what the handlers
-// work with is given up in their Cleanup, which comes after all apps were stopped.
-func (*App) Stop() error { return nil }
+// Stop ends the telling of events, whose handlers go with the config. Apps are stopped in any order, and the site is to serve until
+// its own app is: what the handlers work with is given up in their Cleanup, which comes after all apps were stopped.
+func (a *App) Stop() error {
+	if a.deaf != nil {
+		a.deaf()
+	}
+	return nil
+}
+
+// Cleanup does the same where a start has failed half-way.
+func (a *App) Cleanup() error { return a.Stop() }
 
 const (
 	// defaultPatience is how long streams go on after a shutdown began, where no grace period is set. The unit file that
@@ -134,5 +145,6 @@ func (s stopping) Handle(context.Context, caddy.Event) error {
 var (
 	_ caddy.App           = (*App)(nil)
 	_ caddy.Provisioner   = (*App)(nil)
+	_ caddy.CleanerUpper  = (*App)(nil)
 	_ caddyevents.Handler = stopping{}
 )

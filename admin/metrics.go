@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/events"
 )
 
 // The collectors are the process's, not a config's: Caddy makes a new registry at each reload, and counters that began
@@ -87,6 +89,9 @@ var (
 	budgetWarnings = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "budget_warnings_total", Help: "How often 80 or 100 percent of a member's or a group's budget were spent.",
 	}, []string{"member", "group", "budget", "percent"})
+	eventsDropped = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "tokenbuddy", Name: "events_dropped_total", Help: "Events that nobody was told of, as too many waited for a slow handler.",
+	}, func() float64 { return float64(events.Dropped()) })
 	ledgerCommit = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "tokenbuddy", Name: "ledger_commit_seconds", Help: "Durable commits of the ledger.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
@@ -97,7 +102,7 @@ var (
 var counted = []prometheus.Collector{
 	requests, outcomes, refusals, attempts, failovers, timeToFirstByte, firstContent, requestDuration, streamsOpen, purchases, purchased,
 	billed, billedByMember, billedBySeller, estimates, estimated, renewals, wasted, disputed, refusedPurchases, paidNotGranted, brakes,
-	methodFaults, policyFaults, budgetWarnings, ledgerCommit,
+	methodFaults, policyFaults, budgetWarnings, eventsDropped, ledgerCommit,
 }
 
 // whole is all that there is to gather, as one: what is known by now has its series before any of them is read.

@@ -62,7 +62,7 @@ func TestExamples(t *testing.T) {
 	if os.Getenv("TOKENBUDDY_EXAMPLES") == "" {
 		t.Skip("TOKENBUDDY_EXAMPLES is not set")
 	}
-	for name, look := range map[string]func(*testing.T, *caddy){"roundrobin": lookAtTurns, "approval": lookAtApproval} {
+	for name, look := range map[string]func(*testing.T, *caddy){"roundrobin": lookAtTurns, "approval": lookAtApproval, "webhook": lookAtWebhook} {
 		t.Run(name, func(t *testing.T) {
 			c := newCaddy(t, "")
 			c.program = filepath.Join(t.TempDir(), "caddy")
@@ -117,6 +117,25 @@ func lookAtTurns(t *testing.T, c *caddy) {
 	if want := []string{"acme", "bolt", "acme", "bolt"}; !slices.Equal(turns, want) {
 		t.Errorf("served by %v, want %v", turns, want)
 	}
+}
+
+// lookAtWebhook looks whether what stands in the place of a chat has heard that a budget is spent.
+func lookAtWebhook(t *testing.T, c *caddy) {
+	req, err := http.NewRequest(http.MethodPost, "http://"+c.site+"/v1/chat/completions", strings.NewReader(toyBody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer sk-ada-for-play")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusPaymentRequired {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	eventually(t, "the chat hears of it", func() bool { return c.log.has(`"uri":"/chat"`) || c.log.has(`"uri": "/chat"`) })
 }
 
 // lookAtApproval looks whether the service has paid.

@@ -185,6 +185,7 @@ func (b books) dispute(a *attempt, disputed, billed money.Micros) {
 	a.forgetConversation() // its place is behind the others, whatever it has cached
 	seller := a.candidate.Seller.ID
 	admin.ObserveDispute(seller, disputed)
+	b.rq.overbilled(seller, disputed, billed)
 	b.rq.log.Warn("ledger.disputed", zap.String("requestId", b.rq.id), zap.String("seller", seller), zap.String("model", b.rq.served),
 		zap.Int64("billedMicros", int64(billed)), zap.Int64("believedMicros", int64(billed-disputed)), zap.Int64("disputedMicros", int64(disputed)))
 }

@@ -74,6 +74,7 @@ func (rq *request) warnOf(s ledger.BudgetState, percent int) {
 		member = ""
 	}
 	admin.ObserveBudgetWarning(member, s.Group, periodOf(s), percent)
+	budgetReached(s, member, percent)
 	rq.log.Warn("budget.warning", zap.String("member", member), zap.String("group", s.Group), zap.String("budget", s.Budget),
 		zap.Int("percent", percent), zap.Int64("budgetMicros", int64(s.BudgetMicros)), zap.Int64("spentMicros", int64(s.SpentMicros)),
 		zap.Time("renews", s.Renews))

@@ -109,7 +109,8 @@ func Open(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	m, err := market.Open(market.Options{
-		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: admin.Purchases,
+		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: purchases,
+		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened,
 	})
 	if err != nil {
 		return nil, err

@@ -65,6 +65,9 @@ type Options struct {
 	// block.
 	Observe func(commit time.Duration)
 
+	// Stopped is told why when the ledger stops for good: once, and it must not block.
+	Stopped func(error)
+
 	// InMemory keeps everything in memory and nothing on disk, for tests.
 	InMemory bool
 
@@ -115,6 +118,7 @@ type Ledger struct {
 	log        *zap.Logger
 	now        func() time.Time
 	observe    func(time.Duration)
+	stopped    func(error)
 	seal       *store.Sealer // nil: read only, and without a key
 	reads      bool          // nothing is written
 	lag        time.Duration // usualLag, but in tests
@@ -160,7 +164,7 @@ func Open(o Options) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{
-		db: db, log: o.Logger, now: o.Now, observe: o.Observe, seal: seal, reads: o.ReadOnly, lag: o.lag, archives: o.Archives,
+		db: db, log: o.Logger, now: o.Now, observe: o.Observe, stopped: o.Stopped, seal: seal, reads: o.ReadOnly, lag: o.lag, archives: o.Archives,
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
 	l.archiving.step = o.step
@@ -255,6 +259,9 @@ func (l *Ledger) Room() (free, size uint64, known bool) { return l.room.Free() }
 func (l *Ledger) fail(event string, err error) {
 	if l.failure.CompareAndSwap(nil, &err) {
 		l.log.Error(event, zap.Error(err))
+		if l.stopped != nil {
+			l.stopped(err)
+		}
 	}
 }
 

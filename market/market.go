@@ -40,6 +40,10 @@ type Options struct {
 	Log *zap.Logger
 	// LedgerCommitted, where set, is told how long each commit of the ledger took.
 	LedgerCommitted func(time.Duration)
+	// LedgerStopped, where set, is told why when the ledger stops for good. It must not block.
+	LedgerStopped func(dir string, err error)
+	// CircuitOpened, where set, is told of each circuit that opens: a seller's, or that of a model there. It must not block.
+	CircuitOpened func(s *routing.State, model, reason string)
 	// Purchases watches the purchase desk.
 	Purchases purchase.Observer
 }
@@ -112,8 +116,14 @@ func open(dir string, o Options) (*Market, error) {
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
+	stopped := func(err error) {
+		if o.LedgerStopped != nil {
+			o.LedgerStopped(dir, err)
+		}
+	}
 	l, err := ledger.Open(ledger.Options{
-		Dir: dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,
+		Stopped: stopped,
+		Dir:     dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,
 	})
 	if err != nil {
 		return nil, err
@@ -129,7 +139,7 @@ func open(dir string, o Options) (*Market, error) {
 		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
-	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed})
+	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed, Opened: o.CircuitOpened})
 	if err := m.loadPaused(); err != nil {
 		log.Error("sellers.paused.unread", zap.Error(err)) // those that were paused get requests
 	}

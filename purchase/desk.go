@@ -68,6 +68,9 @@ type Observer struct {
 	// "refused_unpaid" (the seller has refused the proof, and no money has moved), "expired", "disputed" or "budget_exceeded"; the
 	// credit is what was granted.
 	Purchase func(sellerID, outcome string, credit money.Micros)
+	// Failed hears of each purchase that has ended without a token, but for those that a limit has stopped: with the outcome that
+	// Purchase hears of, and why.
+	Failed func(p ledger.Purchase, outcome string, why error)
 	// PaidNotGranted hears of each purchase that was paid, as its method knows, and has brought no token.
 	PaidNotGranted func(sellerID string, paid money.Micros)
 	// Refused hears of each request that got no token, and of what it wants for.

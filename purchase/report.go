@@ -55,6 +55,9 @@ func (f *flight) report(credit money.Micros) {
 	if d.observer.PaidNotGranted != nil && m.paidNotGranted() {
 		d.observer.PaidNotGranted(m.p.Seller, m.p.AmountMicros)
 	}
+	if d.observer.Failed != nil && m.p.State != ledger.Granted && outcome != budgetExceeded {
+		d.observer.Failed(m.p, outcome, m.cause)
+	}
 	if d.observer.Purchase != nil {
 		d.observer.Purchase(m.p.Seller, outcome, credit)
 	}

@@ -17,6 +17,7 @@ type Pool struct {
 	logger    *zap.Logger
 	onChange  func(*State)
 	onMet     func(*State)
+	onOpen    func(s *State, model, reason string)
 	cooldown  atomic.Int64
 	sellers   sync.Map                        // SellerKey -> *State
 	noUsage   sync.Map                        // SellerKey -> time.Time until which it is not asked for the usage of streams; only accounts are
@@ -37,6 +38,8 @@ type PoolOptions struct {
 	// state anything. Calls for one seller may come in another order than their changes, so the state is to be asked. It may
 	// be nil.
 	Changed func(*State)
+	// Opened is called, in the same way, when a circuit has opened: a seller's, or that of a model there. It may be nil.
+	Opened func(s *State, model, reason string)
 	// Met is called, in the same way, when a seller is dealt with for the first time. It may be nil.
 	Met func(*State)
 }
@@ -46,7 +49,7 @@ const DefaultCooldown = 30 * time.Second
 
 // NewPool makes an empty pool.
 func NewPool(o PoolOptions) *Pool {
-	p := &Pool{logger: o.Logger, onChange: o.Changed, onMet: o.Met, epoch: time.Now(), random: rand.Float64, wallClock: time.Now}
+	p := &Pool{logger: o.Logger, onChange: o.Changed, onMet: o.Met, onOpen: o.Opened, epoch: time.Now(), random: rand.Float64, wallClock: time.Now}
 	if p.logger == nil {
 		p.logger = zap.NewNop()
 	}
@@ -230,6 +233,9 @@ func (p *Pool) changed(s *State, model, reason string) {
 		p.logger.Info("route.circuit.closed", fields...)
 	} else {
 		p.logger.Warn("route.circuit.opened", append(fields, zap.String("reason", reason), zap.Time("dueAt", s.Due(model)))...)
+		if p.onOpen != nil {
+			p.onOpen(s, model, reason)
+		}
 	}
 	if p.onChange != nil {
 		p.onChange(s)

@@ -1,0 +1,66 @@
+package events
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func all(string) bool { return true }
+
+func TestEmitNeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []any
+		begin := make(chan struct{})
+		release := Listen(all, func(_ string, data map[string]any) {
+			<-begin
+			time.Sleep(time.Minute) // a slow handler
+			told = append(told, data["n"])
+		})
+		before, began := Dropped(), time.Now()
+		const more = 44
+		Emit(Disputed, func() map[string]any { return map[string]any{"n": 0} })
+		synctest.Wait() // that one is being told
+		for n := range Queue + more {
+			Emit(Disputed, func() map[string]any { return map[string]any{"n": n + 1} })
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("emitting has taken %v", d)
+		}
+		if n := Dropped() - before; n != more {
+			t.Errorf("%d are dropped, want %d", n, more)
+		}
+		close(begin)
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if len(told) != Queue+1 || told[0] != 0 || told[Queue] != Queue {
+			t.Errorf("%d are told, %v to %v", len(told), told[0], told[len(told)-1])
+		}
+		release()
+		release()
+	})
+}
+
+func TestTheNewestListens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		listen := func(who string) func() {
+			return Listen(func(name string) bool { return name != CircuitOpened }, func(name string, _ map[string]any) { told = append(told, who+name) })
+		}
+		emit := func() { ChangeMember("ada", "set", "root", "shell"); synctest.Wait() }
+		emit()
+		one := listen("1 ")
+		emit()
+		two := listen("2 ")
+		emit()
+		Emit(CircuitOpened, func() map[string]any { t.Error("data is made for nobody"); return nil })
+		two()
+		emit()
+		one()
+		emit()
+		want := []string{"1 member_changed", "2 member_changed", "1 member_changed"}
+		if len(told) != 3 || told[0] != want[0] || told[1] != want[1] || told[2] != want[2] {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
