@@ -95,6 +95,7 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 		resp, err = c.Transport.RoundTrip(&again)
 	}
 	if err == nil {
+		resp.Request = nil // a stream may last for an hour, and nobody asks for it
 		return resp, nil
 	}
 	e := &CallError{Host: req.URL.Host, Err: err}

@@ -1,6 +1,9 @@
 package relay
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // maxHold bounds what is held back of a stream, in bytes: by the filter of a block that may still be a settlement, and
 // again before the commit.
@@ -66,7 +69,7 @@ func newFilter(s sink) *filter { return &filter{sink: s, max: maxHold} }
 func (f *filter) Write(p []byte) []byte {
 	f.Settle()
 	if len(f.buf) == 0 {
-		f.buf, f.borrowed = p[:len(p):len(p)], true
+		f.buf, f.borrowed = slices.Clip(p), true
 	} else {
 		f.buf = append(f.buf, p...)
 	}

@@ -28,13 +28,12 @@ func isEvents(head []byte) (yes, enough bool) {
 // it gives reads all of the answer. The error is that of the body, where it ended before that could be told; it comes again when
 // it is read there.
 func Peek(body io.ReadCloser) (all io.ReadCloser, events bool, err error) {
-	var head []byte
-	buf := make([]byte, 512)
+	head := make([]byte, 0, 512)
 	for {
-		n, err := body.Read(buf)
-		head = append(head, buf[:n]...)
+		n, err := body.Read(head[len(head):cap(head)])
+		head = head[:len(head)+n]
 		events, enough := isEvents(head)
-		if enough || err != nil || len(head) >= cap(buf) {
+		if enough || err != nil || len(head) == cap(head) {
 			return &peeked{head: head, err: err, body: body}, events, unlessEOF(err)
 		}
 	}

@@ -34,6 +34,7 @@ func (x *exchange) do() (*http.Response, error) {
 		}
 		return nil, err
 	}
+	x.r = nil // the answer may last
 	x.upload.answer(x.c)
 	x.c.release()
 	x.c.left, x.c.used = math.MaxInt64, true

@@ -120,32 +120,41 @@ func TestAnswerBeforeTheBodyIsSent(t *testing.T) {
 
 // A large body that the seller reads while it already answers goes out whole, and the connection is kept.
 func TestAnswerWhileTheBodyIsSent(t *testing.T) {
-	address, accepted := listen(t, func(c net.Conn, r *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(r)
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1 << 20
+		dials := 0
+		by := New(Options{MaxIdle: 9, MaxIdlePerHost: 9, IdleTime: time.Minute, MaxHead: maxHead, Dial: func(context.Context, string, string) (net.Conn, error) {
+			dials++
+			client, seller := net.Pipe()
+			go func() {
+				r := bufio.NewReader(seller)
+				for {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.WriteString(seller, chunkedHead+"5\r\nhello\r\n")
+					if n, _ := io.Copy(io.Discard, req.Body); n == size {
+						_, _ = io.WriteString(seller, "0\r\n\r\n")
+					}
+				}
+			}()
+			return client, nil
+		}})
+		defer by.CloseIdleConnections()
+		for range 3 {
+			resp, err := post(t.Context(), t, by, "seller", make([]byte, size))
 			if err != nil {
-				return
+				t.Fatal(err)
 			}
-			_, _ = io.WriteString(c, chunkedHead+"5\r\nhello\r\n")
-			n, _ := io.Copy(io.Discard, req.Body)
-			if n == 8<<20 {
-				_, _ = io.WriteString(c, "0\r\n\r\n")
+			if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "hello" {
+				t.Fatalf("%q %v", body, err)
 			}
+		}
+		if dials != 1 {
+			t.Errorf("%d connections", dials)
 		}
 	})
-	by := newTransport(t)
-	for range 3 {
-		resp, err := post(t.Context(), t, by, address, make([]byte, 8<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "hello" {
-			t.Fatalf("%q %v", body, err)
-		}
-	}
-	if n := accepted.Load(); n != 1 {
-		t.Errorf("%d connections", n)
-	}
 }
 
 // A cancel that comes when the answer has just ended hurts no later request over the same connection.
