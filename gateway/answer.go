@@ -67,7 +67,7 @@ func (a *attempt) readWhole() routing.Outcome {
 	}
 	var err error
 	if n.room == nil {
-		n.room = newRoom(roomSize(int(min(max(n.response.ContentLength, 0), largestRoom-1)) + 1)) // with one byte for the end
+		n.room = newRoom(roomSize(int(min(max(n.response.ContentLength, 0), largeRoom-1)) + 1)) // with one byte for the end
 	}
 	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer, n.room.all)
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {

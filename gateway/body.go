@@ -112,7 +112,7 @@ func (b *body) fill(r io.Reader, announced, limit int64) error {
 			switch ahead := int64(believed * cap(b.bytes)); {
 			case int64(len(b.bytes)) <= announced: // and one byte, to see the end
 				size = max(int(min(announced+1, ahead)), smallestRoom)
-			case size > largestRoom:
+			case size > largeRoom:
 				return b.fillPieces(r, limit)
 			}
 			if err := b.move(size); err != nil {
@@ -154,15 +154,15 @@ func (b *body) fillPieces(r io.Reader, limit int64) error {
 		for _, piece := range rest {
 			piece.leave()
 		}
-		b.share.give(int64(len(rest)) * largestRoom)
+		b.share.give(int64(len(rest)) * largeRoom)
 	}()
 	r = io.LimitReader(r, limit+1-int64(len(b.bytes)))
 	size := 0
 	for {
-		if err := b.share.take(largestRoom); err != nil {
+		if err := b.share.take(largeRoom); err != nil {
 			return err
 		}
-		piece := newRoom(largestRoom)
+		piece := newRoom(largeRoom)
 		rest = append(rest, piece)
 		n, err := io.ReadFull(r, piece.all)
 		size += n
@@ -181,7 +181,7 @@ func (b *body) fillPieces(r io.Reader, limit int64) error {
 		return err
 	}
 	for _, piece := range rest {
-		n := min(size, largestRoom)
+		n := min(size, largeRoom)
 		b.bytes = append(b.bytes, piece.all[:n]...)
 		size -= n
 	}

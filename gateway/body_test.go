@@ -62,13 +62,13 @@ func noise(n int) string {
 // TestReadBody: bodies come whole in every coding, however they are cut, and hold nothing when they are released.
 func TestReadBody(t *testing.T) {
 	for _, coding := range []string{"", "gzip", "zstd", "br"} {
-		for _, size := range []int{0, 1, smallestRoom - 1, smallestRoom, smallestRoom + 1, 100_000, largestRoom, largestRoom + 1, 3*largestRoom - 1, 3 * largestRoom} {
+		for _, size := range []int{0, 1, smallestRoom - 1, smallestRoom, smallestRoom + 1, 100_000, largeRoom, largeRoom + 1, 3*largeRoom - 1, 3 * largeRoom, largestRoom, largestRoom + 1} {
 			text := strings.Repeat("x", size)
 			raw := encoded(t, coding, text)
 			p := newPool(1 << 30)
 			s := p.enter("ada")
 			for _, length := range []int64{int64(len(raw)), -1} {
-				b, refusal := readBody(bodyRequest(coding, length, iotest.HalfReader(bytes.NewReader(raw))), 3*largestRoom, s)
+				b, refusal := readBody(bodyRequest(coding, length, iotest.HalfReader(bytes.NewReader(raw))), 2*largestRoom, s)
 				if refusal != nil {
 					t.Fatalf("%q, %d bytes: %s", coding, size, refusal.Message)
 				}

@@ -11,16 +11,23 @@ type room struct {
 	all []byte
 }
 
-// The sizes of rooms, in bytes: powers of two. What is smaller gets the smallest; what is larger is made to measure, and not kept.
+// The sizes of rooms, in bytes: powers of two up to a large one, multiples of that up to the largest. What is smaller gets the
+// smallest; what is larger than the largest is made to measure, and not used again.
 const (
 	smallestRoom = 4 << 10
-	largestRoom  = 1 << 20
+	largeRoom    = 1 << 20
+	largestRoom  = 8 * largeRoom
 )
 
-// rooms are those that are free, by size.
-var rooms [9]sync.Pool
+// Those that are free, by size. The collector takes the ones that nobody comes for, which bounds how long a large one is kept.
+var small, large [9]sync.Pool
 
-func roomPool(size int) *sync.Pool { return &rooms[bits.Len(uint(size/smallestRoom))-1] }
+func roomPool(size int) *sync.Pool {
+	if size > largeRoom {
+		return &large[size/largeRoom]
+	}
+	return &small[bits.Len(uint(size/smallestRoom))-1]
+}
 
 // roomSize is how large a place is that has room for so many bytes.
 func roomSize(n int) int {
@@ -29,6 +36,8 @@ func roomSize(n int) int {
 		return smallestRoom
 	case n > largestRoom:
 		return n
+	case n > largeRoom:
+		return (n + largeRoom - 1) / largeRoom * largeRoom
 	}
 	return 1 << bits.Len(uint(n-1))
 }
