@@ -70,6 +70,10 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 	text("reference", e.Reference)
 	text("paymentReference", e.PaymentReference)
 	text("hash", e.Hash)
+	if o := e.Order; o != nil {
+		text("member", o.Member)
+		text("note", ordered(e))
+	}
 	if s := e.Served; s != nil {
 		text("requestId", s.RequestID)
 		text("idempotencyKey", s.IdempotencyKey)

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,8 +29,24 @@ func subject(e *ledger.Entry) string {
 	case e.Correction != nil:
 		return e.Correction.Member + ": " + e.Correction.Model + ": " + e.Note
 	}
+	if e.Order != nil {
+		return string(e.Kind) + ": " + ordered(e)
+	}
 	words := slices.DeleteFunc([]string{string(e.Kind), string(e.State), e.Note}, func(w string) bool { return w == "" })
 	return strings.Join(words, ": ")
+}
+
+// ordered says what an operator has ordered, about whom, and who that is.
+func ordered(e *ledger.Entry) string {
+	s := e.Order.Order + " " + cmp.Or(e.Order.Member, e.Seller)
+	if e.Note != "" {
+		s += ": " + e.Note
+	}
+	s += ", by " + e.Order.By
+	if e.Order.From != "" {
+		s += " from " + e.Order.From
+	}
+	return s
 }
 
 // mark is ! where somebody should look: the amount is not what both sides say, or money has gone for nothing.
