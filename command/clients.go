@@ -23,6 +23,9 @@ type client struct {
 	Unset       []string   `json:"unset,omitempty"` // variables that would be in the way
 	Environment []variable `json:"environment,omitempty"`
 	Commands    []string   `json:"commands,omitempty"` // for a POSIX shell
+
+	home  string                           // the file below the home directory that --write changes; empty: there is none
+	merge func(old []byte) ([]byte, error) // puts what the client needs into what the file holds, nil where there is no file
 }
 
 // file is a part of a config file.
@@ -38,28 +41,51 @@ type variable struct {
 }
 
 // clientNames are what connect may be asked for, in the order in which it prints them.
-var clientNames = []string{"codex", "claude", "opencode", "openai", "anthropic", "curl"}
+var clientNames = []string{
+	"codex", "claude", "opencode", "copilot", "qwen", "pi", "cline", "continue", "openai", "anthropic", "ai-sdk", "curl",
+}
 
 // clientsOf says for each client how it comes to the gateway at url, without a slash at its end, for a model.
 func clientsOf(url, model string) []client {
 	return []client{
-		{Name: "codex", Title: "Codex", Files: []file{{"~/.codex/config.toml", codexConfig(url, model)}}},
 		{
-			// With ANTHROPIC_API_KEY set too, it would ask which of the two is meant.
-			Name: "claude", Title: "Claude Code", Unset: []string{"ANTHROPIC_API_KEY"}, Environment: []variable{
-				{"ANTHROPIC_BASE_URL", url},
-				{"ANTHROPIC_AUTH_TOKEN", keyValue},
-				{"ANTHROPIC_MODEL", model},
-				{"ANTHROPIC_DEFAULT_HAIKU_MODEL", model},
-			},
+			Name: "codex", Title: "Codex", Files: []file{{"~/.codex/config.toml", codexConfig(url, model)}},
+			home: ".codex/config.toml", merge: mergeCodex(url, model),
 		},
-		{Name: "opencode", Title: "opencode", Files: []file{{"opencode.json", opencodeConfig(url, model)}}},
+		claudeClient(url, model),
+		{
+			Name: "opencode", Title: "opencode", Files: []file{{"opencode.json", opencodeConfig(url, model)}},
+			home: ".config/opencode/opencode.json", merge: mergeJSON(opencodeConfig(url, model)),
+		},
+		{Name: "copilot", Title: "GitHub Copilot CLI", Environment: []variable{
+			{"COPILOT_PROVIDER_BASE_URL", url + "/v1"},
+			{"COPILOT_PROVIDER_TYPE", "openai"},
+			{"COPILOT_PROVIDER_API_KEY", keyValue},
+			{"COPILOT_MODEL", model},
+		}},
+		{
+			Name: "qwen", Title: "Qwen Code", Files: []file{{"~/.qwen/settings.json", qwenConfig(url, model)}},
+			home: ".qwen/settings.json", merge: mergeJSON(qwenConfig(url, model)),
+		},
+		{
+			Name: "pi", Title: "pi", Files: []file{{"~/.pi/agent/models.json", piConfig(url, model)}},
+			Commands: []string{"pi --provider tokenbuddy --model " + shellWord(model)},
+			home:     ".pi/agent/models.json", merge: mergeJSON(piConfig(url, model)),
+		},
+		{Name: "cline", Title: "Cline", Commands: []string{
+			fmt.Sprintf(`cline auth --provider openai-compatible --apikey "%s" --baseurl %s --modelid %s`, keyValue, shellWord(url+"/v1"), shellWord(model)),
+		}},
+		{
+			Name: "continue", Title: "Continue", Files: []file{{"~/.continue/config.yaml", continueConfig(url, model)}},
+			home: ".continue/config.yaml", merge: mergeContinue(continueConfig(url, model)),
+		},
 		{Name: "openai", Title: "OpenAI SDKs", Environment: []variable{
 			{"OPENAI_BASE_URL", url + "/v1"}, {"OPENAI_API_KEY", keyValue},
 		}},
 		{Name: "anthropic", Title: "Anthropic SDKs", Environment: []variable{
 			{"ANTHROPIC_BASE_URL", url}, {"ANTHROPIC_API_KEY", keyValue},
 		}},
+		{Name: "ai-sdk", Title: "AI SDK", Files: []file{{"a module of yours", aiSDK(url, model)}}},
 		{Name: "curl", Title: "curl", Commands: []string{
 			curl(url+"/v1/models", ""),
 			curl(url+"/v1/chat/completions", `{"model":`+quoted(model)+`,"messages":[{"role":"user","content":"Hello, who are you?"}]}`),
@@ -67,31 +93,21 @@ func clientsOf(url, model string) []client {
 	}
 }
 
-func codexConfig(url, model string) string {
-	return fmt.Sprintf(`model = %s
-model_provider = "tokenbuddy"
-
-[model_providers.tokenbuddy]
-name = "TokenBuddy"
-base_url = %s
-env_key = %s
-wire_api = "responses"
-`, quoted(model), quoted(url+"/v1"), quoted(keyVariable))
-}
-
-func opencodeConfig(url, model string) string {
-	return fmt.Sprintf(`{
-  "model": %s,
-  "provider": {
-    "tokenbuddy": {
-      "npm": "@ai-sdk/openai-compatible",
-      "name": "TokenBuddy",
-      "options": {"baseURL": %s, "apiKey": "{env:%s}"},
-      "models": {%s: {}}
-    }
-  }
-}
-`, quoted("tokenbuddy/"+model), quoted(url+"/v1"), keyVariable, quoted(model))
+// claudeClient names the model for each slot that Claude Code has one for: what it asks for by itself sellers may not know.
+func claudeClient(url, model string) client {
+	slots := []variable{
+		{"ANTHROPIC_MODEL", model},
+		{"ANTHROPIC_DEFAULT_OPUS_MODEL", model},
+		{"ANTHROPIC_DEFAULT_SONNET_MODEL", model},
+		{"ANTHROPIC_DEFAULT_HAIKU_MODEL", model},
+		{"CLAUDE_CODE_SUBAGENT_MODEL", model},
+	}
+	return client{
+		// With ANTHROPIC_API_KEY set too, it would ask which of the two is meant.
+		Name: "claude", Title: "Claude Code", Unset: []string{"ANTHROPIC_API_KEY"},
+		Environment: append([]variable{{"ANTHROPIC_BASE_URL", url}, {"ANTHROPIC_AUTH_TOKEN", keyValue}}, slots...),
+		home:        ".claude/settings.json", merge: mergeJSON(claudeConfig(url, slots)),
+	}
 }
 
 // curl is a command that asks the gateway, with a body if there is one.

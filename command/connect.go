@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -17,7 +18,7 @@ import (
 func connectCommand() *cobra.Command {
 	var from gatewayFlags
 	var address, model string
-	var asJSON bool
+	var asJSON, write, undo bool
 	cmd := &cobra.Command{
 		Use:   "connect [" + strings.Join(clientNames, "|") + "]",
 		Short: "Says how to point clients at the gateway",
@@ -25,18 +26,35 @@ func connectCommand() *cobra.Command {
 Prints what a member sets for each client, or for one, to be copied as it is. The member's key is not in it: the clients take it from
 the environment variable ` + keyVariable + `.
 
-Without --url the gateway is looked for among the sites of the Caddy that runs. Nothing but their addresses is taken from its config.`,
+Without --url the gateway is looked for among the sites of the Caddy that runs. Nothing but their addresses is taken from its config.
+
+With --write the config file of the client that is named, in your home directory, is changed instead; what it was before is kept beside
+it, and --undo brings it back.`,
 		Example: `  caddy tokenbuddy connect
-  caddy tokenbuddy connect codex --url https://gateway.example.com --model large-1`,
+  caddy tokenbuddy connect codex --url https://gateway.example.com --model large-1
+  caddy tokenbuddy connect codex --url https://gateway.example.com --model large-1 --write
+  caddy tokenbuddy connect codex --undo`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: clientNames,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			if (write || undo) && len(args) == 0 {
+				return errors.New("--write and --undo go with a client, such as codex")
+			}
+			if undo {
+				return inHome(args[0], "", "", cmd.OutOrStdout(), (*client).undo)
+			}
 			if model == "" || strings.ContainsFunc(model, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				return errors.New("--model is the id of a model")
 			}
 			base, err := from.base(ctx, address)
 			if err != nil {
 				return err
+			}
+			if write {
+				if model == anyModel {
+					return errors.New("--write wants --model: which there are is in the answer to GET /v1/models")
+				}
+				return inHome(args[0], base.String(), model, cmd.OutOrStdout(), (*client).write)
 			}
 			clients := clientsOf(base.String(), model)
 			if len(args) > 0 {
@@ -53,10 +71,27 @@ Without --url the gateway is looked for among the sites of the Caddy that runs. 
 	cmd.Flags().StringVar(&address, "url", "", "Address of the gateway as its members know it, such as https://gateway.example.com")
 	cmd.Flags().StringVar(&model, "model", anyModel, "Model that the clients are to use")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	cmd.Flags().BoolVar(&write, "write", false, "Change the client's config file in your home directory")
+	cmd.Flags().BoolVar(&undo, "undo", false, "Have the client's config file as it was before --write")
 	for _, flag := range []string{"address", "config"} {
 		cmd.MarkFlagsMutuallyExclusive("url", flag)
 	}
+	cmd.MarkFlagsMutuallyExclusive("write", "undo", "json")
 	return cmd
+}
+
+// inHome does something to the file that a client has in the home directory of whoever runs the command.
+func inHome(name, url, model string, w io.Writer, do func(*client, io.Writer, string) error) error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return err
+	}
+	for _, c := range clientsOf(url, model) {
+		if c.Name == name {
+			return do(&c, w, home)
+		}
+	}
+	return fmt.Errorf("no client named %s", name)
 }
 
 // anyModel is printed where no model was named: which there are, only a member can ask.

@@ -32,6 +32,13 @@ func TestSites(t *testing.T) {
 			`"listen":[":443"],"routes":[{"match":[{"host":["*.example.com"]}],"handle":[{"handler":"subroute","routes":[` + nested("gw.example.com") + `]}]}]`,
 			"https://gw.example.com",
 		},
+		{
+			"below a path",
+			`"listen":[":443"],"routes":[{"match":[{"host":["a.example.com"]}],"handle":[{"handler":"subroute","routes":[` +
+				`{"match":[{"path":["/llm/*"]}],"handle":[{"handler":"subroute","routes":[{"handle":[{"handler":"rewrite","strip_path_prefix":"/llm"}]},{"handle":[` + gate + `]}]}]},` +
+				`{"handle":[` + gate + `]}]}]}]`,
+			"https://a.example.com https://a.example.com/llm",
+		},
 		{"a wildcard", `"listen":[":443"],"routes":[` + nested("*.example.com") + `]`, ""},
 		{"a placeholder", `"listen":[":443"],"routes":[` + nested("{env.HOST}") + `]`, ""},
 		{"a port that is a placeholder", `"listen":[":{env.PORT}"],"routes":[{"handle":[` + gate + `]}]`, ""},
@@ -83,6 +90,12 @@ func TestClients(t *testing.T) {
 			"opencode":  `"models": {"it's \"<1>\" \\ €": {}}`,
 			"openai":    `export OPENAI_BASE_URL=https://gateway.example.com/v1`,
 			"anthropic": `export ANTHROPIC_BASE_URL=https://gateway.example.com`,
+			"copilot":   `export COPILOT_MODEL='it'\''s "<1>" \ €'`,
+			"qwen":      `  "model": {"name": "it's \"<1>\" \\ €"}`,
+			"pi":        `pi --provider tokenbuddy --model 'it'\''s "<1>" \ €'`,
+			"cline":     `cline auth --provider openai-compatible --apikey "$TOKENBUDDY_KEY" --baseurl https://gateway.example.com/v1 --modelid 'it'\''s "<1>" \ €'`,
+			"continue":  `  model: "it's \"<1>\" \\ €"`,
+			"ai-sdk":    `export const model = tokenbuddy("it's \"<1>\" \\ €");`,
 			"curl":      `-d '{"model":"it'\''s \"<1>\" \\ €",`,
 		}[c.Name]
 		if want == "" || !strings.Contains(out.String(), want+"\n") && !strings.Contains(out.String(), "  "+want) {
@@ -90,7 +103,7 @@ func TestClients(t *testing.T) {
 		}
 		for _, f := range c.Files {
 			var v map[string]any
-			if strings.HasSuffix(f.Path, ".json") && (json.Unmarshal([]byte(f.Content), &v) != nil || fmt.Sprint(v["model"]) != "tokenbuddy/"+model) {
+			if strings.HasSuffix(f.Path, ".json") && (json.Unmarshal([]byte(f.Content), &v) != nil || c.Name == "opencode" && fmt.Sprint(v["model"]) != "tokenbuddy/"+model) {
 				t.Errorf("%s is\n%s", f.Path, f.Content)
 			}
 		}

@@ -29,7 +29,7 @@ func sites(config []byte) []string {
 	}
 	var found []string
 	for _, server := range app.Servers {
-		hosts := gateways(server.Routes, []string{""})
+		places := gateways(server.Routes, []place{{}})
 		for _, listen := range server.Listen {
 			address, err := caddy.ParseNetworkAddress(listen)
 			if err != nil || !strings.HasPrefix(address.Network, "tcp") || address.StartPort == 0 {
@@ -39,9 +39,9 @@ func sites(config []byte) []string {
 			if int(address.StartPort) != app.HTTPPort && encrypted(server) {
 				scheme = "https"
 			}
-			for _, host := range hosts {
-				if address, ok := siteURL(scheme, host, address); ok {
-					found = append(found, address)
+			for _, place := range places {
+				if address, ok := siteURL(scheme, place.host, address); ok {
+					found = append(found, address+place.prefix)
 				}
 			}
 		}
@@ -50,33 +50,59 @@ func sites(config []byte) []string {
 	return slices.Compact(found)
 }
 
-// gateways gives the hosts of the routes that have a gateway; "" is any host. Hosts are those of the matchers around it, the
-// innermost before the others.
-func gateways(routes caddyhttp.RouteList, outer []string) (hosts []string) {
+// place is where requests of a route come from.
+type place struct {
+	host   string // "" is any
+	prefix string // of the path, which is taken off before the route sees it
+}
+
+// gateways gives the places of the routes that have a gateway. Hosts are those of the matchers around it, the innermost before
+// the others.
+func gateways(routes caddyhttp.RouteList, outer []place) (places []place) {
+	around := outer
 	for _, route := range routes {
-		around := outer
+		here := around
 		if own := hostsOf(route); len(own) > 0 {
-			around = own
+			here = nil
+			for _, host := range own {
+				here = append(here, place{host, around[0].prefix})
+			}
 		}
 		for _, raw := range route.HandlersRaw {
 			var handler struct {
 				Handler string `json:"handler"`
+				Strip   string `json:"strip_path_prefix"`
 			}
 			if json.Unmarshal(raw, &handler) != nil {
 				continue
 			}
 			switch handler.Handler {
 			case "tokenbuddy":
-				hosts = append(hosts, around...)
+				places = append(places, here...)
+			case "rewrite": // handle_path has one in a route before the others
+				if handler.Strip != "" {
+					around = under(around, handler.Strip)
+					here = under(here, handler.Strip)
+				}
 			case "subroute":
 				var inner caddyhttp.Subroute
 				if json.Unmarshal(raw, &inner) == nil {
-					hosts = append(hosts, gateways(inner.Routes, around)...)
+					places = append(places, gateways(inner.Routes, here)...)
 				}
 			}
 		}
 	}
-	return hosts
+	return places
+}
+
+// under gives the places with one more prefix that is taken off.
+func under(places []place, prefix string) []place {
+	prefix = "/" + strings.Trim(prefix, "/")
+	var more []place
+	for _, p := range places {
+		more = append(more, place{p.host, p.prefix + prefix})
+	}
+	return more
 }
 
 func hostsOf(route caddyhttp.Route) (hosts []string) {
