@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -91,10 +92,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Query().Has(doorWord) { // the word goes out of the address
+		//nolint:gosec // it goes over loopback, where there is no TLS
 		http.SetCookie(w, &http.Cookie{Name: doorWord, Value: d.word, Path: pagePath, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		query := r.URL.Query()
-		query.Del(doorWord)
-		http.Redirect(w, r, strings.TrimSuffix(pagePath+"?"+query.Encode(), "?"), http.StatusSeeOther)
+		back := url.URL{Path: pagePath, RawQuery: url.Values{"ledger": of(r.URL.Query().Get("ledger"))}.Encode()}
+		http.Redirect(w, r, back.String(), http.StatusSeeOther) //nolint:gosec // the path is the page's
 		return
 	}
 	d.pass(w, r)
@@ -131,16 +132,14 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request) {
 		status, body := refusal(err)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body) // a browser that has left needs none
+		_, _ = io.WriteString(w, body) //nolint:gosec // JSON, of the admin endpoint; a browser that has left needs none
 		return
 	}
 	defer res.Body.Close()
 	for _, ctx := range []context.Context{d.ctx, r.Context()} {
 		defer context.AfterFunc(ctx, func() { res.Body.Close() })()
 	}
-	for name, values := range res.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), res.Header)
 	w.WriteHeader(res.StatusCode)
 	flush, buffer := http.NewResponseController(w).Flush, make([]byte, 32<<10)
 	for {
