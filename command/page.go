@@ -47,7 +47,7 @@ the browser that opens it first; whoever else comes needs it as well.`,
 				return fmt.Errorf("--listen %s: %w", listen, err)
 			}
 			if ip, _ := listener.Addr().(*net.TCPAddr); ip == nil || !ip.IP.IsLoopback() {
-				listener.Close()
+				_ = listener.Close() // nobody came
 				return fmt.Errorf("--listen %s: expected an address of this machine alone, such as 127.0.0.1:8019", listen)
 			}
 			d := &door{ctx: ctx, gateway: g, host: listener.Addr().String(), word: rand.Text()}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -107,4 +109,13 @@ func WriteOwn(w http.ResponseWriter, own *Own) {
 	w.Header().Set("Vary", "Authorization, X-Api-Key")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_ = json.NewEncoder(w).Encode(own) // a browser that has left needs none
+}
+
+// budgetsOf is how the budgets stand that bound a member, the group's after the own ones. What is spent must have been asked for before.
+func budgetsOf(m *market.Market, who *member.Member) []BudgetRow {
+	rows := []BudgetRow{}
+	for _, s := range admin.BudgetsOf(m.Ledger, who) {
+		rows = append(rows, BudgetRow{s.Group, strings.TrimSuffix(s.Budget, "_budget"), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.Renews})
+	}
+	return rows
 }

@@ -20,7 +20,7 @@ type Snapshot struct {
 	Now       Now              `json:"now"`
 	Findings  []doctor.Finding `json:"findings"`
 	Money     Money            `json:"money"`
-	Members   []MemberRow      `json:"members"`
+	Members   []admin.Member   `json:"members"`
 	Sellers   []SellerRow      `json:"sellers"`
 	Requests  []recent.Row     `json:"requests"`  // the last ones, the newest first
 	Purchases []admin.Purchase `json:"purchases"` // those that have not ended, and the last others, the newest first
@@ -57,18 +57,6 @@ type Wallet struct {
 	Method        string        `json:"method"`
 	Network       string        `json:"network,omitempty"`
 	BalanceMicros *money.Micros `json:"balanceMicros"` // null: not known
-}
-
-// MemberRow is how a member stands.
-type MemberRow struct {
-	Name        string         `json:"name"`
-	Group       string         `json:"group,omitempty"`
-	DayMicros   money.Micros   `json:"dayMicros"` // spent in the budgets' calendar
-	WeekMicros  money.Micros   `json:"weekMicros"`
-	MonthMicros money.Micros   `json:"monthMicros"`
-	Budgets     []BudgetRow    `json:"budgets"`
-	LastSeen    *time.Time     `json:"lastSeen"`          // as far as it is remembered
-	Refused     map[string]int `json:"refused,omitempty"` // requests that are remembered, by the code of their refusal
 }
 
 // BudgetRow is how a budget stands, of a member or of the member's group.
@@ -119,7 +107,7 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	status := admin.StatusOf(e.ctx, m, m.Desk.LastPayments())
 	last := m.Recent.Find(recent.Query{})
 	s := &Snapshot{
-		Ledger: m.Dir(), Now: nowOf(last, now), Money: moneyOf(&status), Members: e.members(m, last), Sellers: []SellerRow{},
+		Ledger: m.Dir(), Now: nowOf(last, now), Money: moneyOf(&status), Members: []admin.Member{}, Sellers: []SellerRow{},
 		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{},
 	}
 	note := func(err error) {
@@ -134,6 +122,9 @@ func (e *eye) look(m *market.Market) *Snapshot {
 			s.Money.SpentTodayMicros += r.ExpenseMicros
 		}
 	}
+	members, err := admin.MembersOf(e.ctx, m)
+	note(err)
+	s.Members = append(s.Members, members[:min(len(members), maxMemberRows)]...)
 	sellers, err := admin.SellersOf(e.ctx, m)
 	note(err)
 	for _, row := range sellers[:min(len(sellers), maxRows)] {
