@@ -34,6 +34,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			path_prefix <path>
 //			header      <name> <value>
 //			model       <id> as <theirs>
+//			trace
 //			deadline    <duration> [<unstreamed>]
 //		}
 //		seller_networks <cidr...>

@@ -147,6 +147,9 @@ type SellerConfig struct {
 	// What the seller calls models: its name by the id that the model has here. Only with api_key or no_key.
 	Names map[string]string `json:"names,omitempty"`
 
+	// The seller is one's own, and is told which trace a request is of: traceparent goes on to it. Default: nobody is told.
+	Trace bool `json:"trace,omitempty"`
+
 	// The header in which api_key is sent. Default: Authorization, with "Bearer " before the key.
 	AuthHeader string `json:"auth_header,omitempty"`
 

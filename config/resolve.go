@@ -95,6 +95,10 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		return nil, at("failover", err)
 	}
 	s.Deadlines = c.deadlines(s.Failover)
+	s.Traced = make(map[string]bool)
+	for _, pinned := range c.Sellers {
+		s.Traced[pinned.ID] = pinned.Trace
+	}
 	s.Affinity = routing.ConversationLife
 	if c.Affinity != nil {
 		s.Affinity = time.Duration(*c.Affinity)

@@ -17,6 +17,8 @@ type Settings struct {
 	Registry *Registry
 	// Pinned are the sellers that stand in the configuration, in its order.
 	Pinned []*routing.Seller
+	// Traced are the pinned sellers that are told which trace a request is of, by id.
+	Traced map[string]bool
 	// Deadlines are those of pinned sellers that have some of their own, by the seller's id.
 	Deadlines map[string]routing.Deadlines
 	// Networks are the private ones in which sellers of a registry may live.

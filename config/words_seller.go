@@ -53,6 +53,10 @@ func (s *SellerConfig) words() []word {
 			s.NoKey = true
 			return nil
 		}},
+		{name: "trace", set: func([]string) error {
+			s.Trace = true
+			return nil
+		}},
 		{name: "path_prefix", usage: "<path>", set: text(&s.PathPrefix)},
 		{name: "header", usage: "<name> <value>", repeat: true, secret: true, set: s.setHeader},
 		{name: "model", usage: "<id> as <theirs>", repeat: true, set: s.setName},

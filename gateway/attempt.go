@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
@@ -23,6 +24,7 @@ type attempt struct {
 	others     bool   // another candidate is fit and untried
 
 	begun  time.Time
+	span   trace.Span     // nil: it is not traced, or its span has ended
 	state  *routing.State // of the seller
 	permit routing.Permit
 	lease  *purchase.Lease // nil: there was no token to be had

@@ -138,10 +138,12 @@ func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
 // changed on the token, and what was billed is given.
 func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan money.Micros {
 	billed := make(chan money.Micros, 1)
+	span := b.traceCommit(in.Seller)
 	booking := write(in)
 	gw := b.rq.gw
 	gw.background(func() {
 		booked, err := b.await(write, booking, in)
+		committed(span, booked, err)
 		switch {
 		case err == nil:
 			a.lease.Booked(booked)

@@ -66,6 +66,7 @@ func (a *attempt) send() (*http.Response, error) {
 		header.Set("Authorization", "Bearer "+a.lease.Bearer())
 		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.deadlineTold().Milliseconds()), 10))
 	}
+	a.passTrace(header)
 	url := seller.Address(rq.endpoint.Path, rq.r.URL.RawQuery)
 	a.call.body = a.splice()
 	rq.body.lend(a.call.body)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
@@ -25,6 +26,7 @@ type request struct {
 	id       string
 	begun    time.Time
 	log      *zap.Logger
+	span     trace.Span      // of Caddy's tracing; nil: it is not traced
 	record   *recent.Request // what is remembered of it; filled in at its end, and booked in the background
 
 	// Let in.

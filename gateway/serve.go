@@ -22,7 +22,7 @@ import (
 
 // ServeHTTP answers the paths of the model APIs; everything else goes to the next handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	rq := &request{r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), log: d.log}
+	rq := &request{r: r, begun: time.Now(), endpoint: dialect.Lookup(r.URL.Path), log: d.log, span: traced(r.Context())}
 	p := &reply{w: w, rq: rq}
 	story := rq.match(d.Page)
 	if story == nil {
@@ -177,6 +177,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	a.accept()
 	p.ended = p.deliver(a)
 	a.close(p.ended)
+	a.endSpan(p.ended)
 	billed := t.books.answered(&t.tally, a, p.ended)
 	if !p.ended.abort {
 		p.flush() // the client has it before the entry is on disk

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
@@ -30,11 +31,13 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		ctx, cancel = context.WithTimeout(ctx, a.rq.timeLeft())
 		defer cancel()
 	}
+	begun := time.Now()
 	if refused != nil {
 		a.lease, a.err = a.rq.gw.desk.Rebuy(ctx, want, refused)
 	} else {
 		a.lease, a.err = a.rq.gw.desk.Lease(ctx, want)
 	}
+	a.tracePurchase(begun)
 	a.lack, a.until = purchase.Lacking(a.err)
 	switch {
 	case a.err == nil:

@@ -102,6 +102,7 @@ func (t *trade) try() (c choice, done bool) {
 	t.waited = 0
 	t.tried = append(t.tried, a)
 	a.begun = time.Now()
+	a.beginSpan()
 	a.run(t.there.refused, t.there.again)
 	t.there.again = nil
 	if a.call != nil {
@@ -117,6 +118,9 @@ func (t *trade) try() (c choice, done bool) {
 	t.tally.remembered = append(t.tally.remembered, a.remembered(len(t.tried), try))
 	if decision.LeaveOut {
 		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
+	}
+	if decision.Step != routing.Deliver && !decision.Hold {
+		a.endSpan(ended{})
 	}
 	return t.follow(decision, a)
 }
@@ -192,6 +196,7 @@ func (t *trade) close() {
 	}
 	t.giveBack()
 	for _, a := range t.tried {
+		a.endSpan(ended{})
 		a.release()
 	}
 	if t.tally.attempts == 0 {

@@ -88,6 +88,9 @@ func (l *Lease) Return(delta money.Micros) {
 // freshFor is how long after its purchase a token that has served nothing is worth another try.
 const freshFor = 5 * time.Minute
 
+// BoughtSince tells whether the token was bought after a time.
+func (l *Lease) BoughtSince(t time.Time) bool { return l.token.bought.After(t) }
+
 // Fresh tells whether the token was just bought and has served nothing yet: to leave the seller now would waste it.
 func (l *Lease) Fresh(now time.Time) bool {
 	return now.Sub(l.token.bought) < freshFor && !l.token.served.Load() && !l.token.spent.Load()
