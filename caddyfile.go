@@ -99,7 +99,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		member_from <placeholder>
 //		page
 //		ledger badger [<dir>] {
-//			key <secret>
+//			key    <secret>
+//			retain <duration>
 //		}
 //		max_body  <size>
 //		heartbeat <duration>|off

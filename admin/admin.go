@@ -49,6 +49,7 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/ledger/accounts":  {http.MethodGet: accounts},
 		"/tokenbuddy/ledger/verify":    {http.MethodGet: verify},
 		"/tokenbuddy/ledger/backup":    {http.MethodGet: backup},
+		"/tokenbuddy/ledger/archive":   {http.MethodGet: archives, http.MethodPost: archive},
 	} {
 		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(methods)})
 	}

@@ -42,15 +42,17 @@ var (
 	ledgerSize      = gauge("ledger_disk_bytes", "Size of the ledger's disk.", "ledger")
 	boughtMicros    = gauge("bought_micros",
 		"What purchases have taken of a limit: daily, since midnight UTC; session, since the start of the process. In millionths of a US dollar.", "ledger", "limit")
-	limitMicros  = gauge("purchase_limit_micros", "What purchases may take, in millionths of a US dollar; absent where there is no limit.", "ledger", "limit")
-	spentMicros  = gauge("spent_micros", "What a member or a group has spent in the period of now, in millionths of a US dollar.", "member", "group", "period")
-	heldMicros   = gauge("held_micros", "What requests under way may cost of a budget, in millionths of a US dollar.", "member", "group", "period")
-	budgetMicros = gauge("budget_micros", "A budget of a member or a group, in millionths of a US dollar; absent where there is none.", "member", "group", "period")
+	limitMicros     = gauge("purchase_limit_micros", "What purchases may take, in millionths of a US dollar; absent where there is no limit.", "ledger", "limit")
+	spentMicros     = gauge("spent_micros", "What a member or a group has spent in the period of now, in millionths of a US dollar.", "member", "group", "period")
+	heldMicros      = gauge("held_micros", "What requests under way may cost of a budget, in millionths of a US dollar.", "member", "group", "period")
+	archivedEntries = gauge("ledger_archived_entries", "Entries of the ledger that are in archive files.", "ledger")
+	archiveOK       = gauge("ledger_archive_ok", "Whether entries could be moved into archive files when that was last tried: 0 where it has failed.", "ledger")
+	budgetMicros    = gauge("budget_micros", "A budget of a member or a group, in millionths of a US dollar; absent where there is none.", "member", "group", "period")
 )
 
 var looked = []*prometheus.Desc{
 	creditMicros, adjustmentMicros, pendingMicros, disputeMicros, walletMicros, circuitState, prewarmEntries, registrySellers, registryAge,
-	unservedModels, ledgerOK, ledgerFree, ledgerSize, boughtMicros, limitMicros, spentMicros, heldMicros, budgetMicros,
+	unservedModels, ledgerOK, ledgerFree, ledgerSize, boughtMicros, limitMicros, spentMicros, heldMicros, budgetMicros, archivedEntries, archiveOK,
 }
 
 var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routing.CircuitHalfOpen: 1, routing.CircuitOpen: 2}
@@ -155,6 +157,12 @@ func (s sight) ledger(m *market.Market) {
 	if free, size, known := m.Ledger.Room(); known {
 		s.set(ledgerFree, float64(free), dir)
 		s.set(ledgerSize, float64(size), dir)
+	}
+	archiving := m.Ledger.Archiving()
+	s.set(archivedEntries, float64(archiving.Entries), dir)
+	s.set(archiveOK, 1, dir)
+	if archiving.Error != "" {
+		s.set(archiveOK, 0, dir)
 	}
 	credit := m.Desk.Credit()
 	s.set(boughtMicros, float64(credit.DayMicros), dir, "daily")

@@ -82,6 +82,8 @@ type LedgerStatus struct {
 	// FreeBytes is the room on the ledger's disk, absent where the system does not say; below 256 MiB nothing is sent or bought.
 	FreeBytes uint64 `json:"freeBytes,omitempty"`
 	SizeBytes uint64 `json:"sizeBytes,omitempty"` // of that disk
+	// Archive is absent where no entries were moved into files, nor are to be.
+	Archive *ArchiveStatus `json:"archive,omitempty"`
 	// AnchorMissing says that there was no anchor file when the ledger was opened, though it had entries.
 	AnchorMissing bool `json:"anchorMissing,omitempty"`
 	// AnchorError says why the anchor file can't be written.
@@ -112,7 +114,7 @@ func StatusOf(ctx context.Context, m *market.Market, payments []purchase.Payment
 		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Selection(), Unlisted: m.Unlisted(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
-			SpentTodayMicros: day, SpentSessionMicros: session,
+			SpentTodayMicros: day, SpentSessionMicros: session, Archive: archiveStatus(ctx, m),
 		},
 	}
 	s.Unserved = m.Unserved(s.FocusSet)

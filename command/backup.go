@@ -105,6 +105,7 @@ be the one that the ledger had. - is standard input.`,
 			case report.OK:
 				fmt.Fprintf(cmd.OutOrStdout(), "The ledger is restored in %s, and holds.\nentries  %s\nhead     %s\n"+
 					"No token is trusted before its seller has served a request with it.\n", o.Dir, humanize.Comma(int64(report.Entries)), report.Head)
+				missingArchives(cmd, o.Dir, report.Missing)
 			default:
 				fmt.Fprintf(cmd.OutOrStdout(), "Nothing was restored: the ledger in the backup does NOT hold.\nproblem  %s\n", report.Problem)
 			}
@@ -160,4 +161,17 @@ func (p *passing) Write(b []byte) (int, error) {
 func (p *passing) count(n int) {
 	p.n += uint64(n)
 	p.bar.at(p.n, p.total)
+}
+
+// missingArchives says which files have to be copied beside a restored ledger.
+func missingArchives(cmd *cobra.Command, dir string, files []string) {
+	if len(files) == 0 {
+		return
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "Archive files that belong to it and are not here, so that what is in them could not be checked:\n")
+	for _, f := range files {
+		fmt.Fprintf(out, "  %s\n", f)
+	}
+	fmt.Fprintf(out, "Copy them into %s.archive, then run caddy tokenbuddy verify. Requests are served without them; statements and exports of their months are not.\n", dir)
 }

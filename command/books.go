@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -77,6 +78,27 @@ func (s *source) closed() (*ledger.Ledger, error) {
 		}
 	}
 	s.keyless = o.Key == nil
+	l, err := ledger.Open(o)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return l, nil
+}
+
+// owned opens the ledger in the directory as a gateway does, to be written to.
+func (s *source) owned() (*ledger.Ledger, error) {
+	o, err := s.options()
+	if err != nil {
+		return nil, err
+	}
+	if o.Key == nil {
+		if o.Key, err = store.ReadKey(market.KeyFile()); err != nil {
+			return nil, fmt.Errorf("the key of the ledger is not here: put the key file back as %s, or say with --key where it is (%w)", market.KeyFile(), err)
+		}
+	}
+	if _, err := os.Stat(o.Dir); err != nil {
+		return nil, fmt.Errorf("--ledger %s: %w", s.dir, err)
+	}
 	l, err := ledger.Open(o)
 	if err != nil {
 		return nil, s.explain(err)

@@ -26,7 +26,7 @@ Looks into the gateway of the Caddy that runs, over its admin endpoint. The ledg
 its directory, with --ledger.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			for _, sub := range []*cobra.Command{
-				statementCommand(), exportCommand(), verifyCommand(), backupCommand(), restoreCommand(), sellersCommand(), purchasesCommand(), membersCommand(), requestCommand(), doctorCommand(),
+				statementCommand(), exportCommand(), verifyCommand(), backupCommand(), restoreCommand(), archiveCommand(), sellersCommand(), purchasesCommand(), membersCommand(), requestCommand(), doctorCommand(),
 				connectCommand(), pageCommand(),
 			} {
 				cmd.AddCommand(sub)

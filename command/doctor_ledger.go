@@ -45,11 +45,26 @@ func examineClosed(ctx context.Context, d *checkup, l *ledger.Ledger, from *sour
 	disputed(ctx, d.Diagnosis, func(ctx context.Context, q ledger.PurchaseQuery) ([]admin.Purchase, error) {
 		return purchasesOf(ctx, l, q)
 	})
+	d.Archives("", archiveProblems(ctx, l))
 	losses, _ := l.Losses(ctx) // where it fails, so has what stands above
 	for _, s := range sellers {
 		d.Unconfirmed(plain.Name(s.SellerID), s.UnconfirmedMicros)
 		d.Losses(plain.Name(s.SellerID), losses[s.SellerID])
 	}
+}
+
+// archiveProblems says what is wrong with archive files.
+func archiveProblems(ctx context.Context, l *ledger.Ledger) (problems []string) {
+	all, err := l.Archives(ctx)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for i := range all {
+		if all[i].Problem != "" {
+			problems = append(problems, all[i].Problem)
+		}
+	}
+	return problems
 }
 
 // openPurchase tells of one that has not ended.

@@ -167,7 +167,11 @@ func (g *gateway) config(ctx context.Context) ([]byte, error) {
 
 // getWatched is get for what takes long: progress is told meanwhile.
 func (g *gateway) getWatched(ctx context.Context, path string, query url.Values, progress ledger.Progress, v any) error {
-	res, err := g.ask(ctx, http.MethodGet, path, query, admin.NDJSON)
+	return g.watched(ctx, http.MethodGet, path, query, progress, v)
+}
+
+func (g *gateway) watched(ctx context.Context, method, path string, query url.Values, progress ledger.Progress, v any) error {
+	res, err := g.ask(ctx, method, path, query, admin.NDJSON)
 	if err != nil {
 		return err
 	}
@@ -316,4 +320,13 @@ func timeText(t time.Time) string {
 		return ""
 	}
 	return t.Format(time.RFC3339Nano)
+}
+
+// Archive has the gateway move the entries of months that end before a time into files.
+func (g *gateway) Archive(ctx context.Context, before time.Time, to string, progress ledger.Progress) (done ledger.Archived, err error) {
+	query := url.Values{"before": {timeText(before)}}
+	if to != "" {
+		query.Set("to", to)
+	}
+	return done, g.watched(ctx, http.MethodPost, "ledger/archive", query, progress, &done)
 }

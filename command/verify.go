@@ -51,6 +51,10 @@ first is printed.`,
 				if r.Sequence > 0 {
 					fmt.Fprintf(out, "entry     %d, %s\n", r.Sequence, plain.Name(r.Entry))
 				}
+				if r.Archive != "" {
+					fmt.Fprintf(out, "to do     Put %s back from a copy, where it was or beside the ledger's directory. What comes after it was not checked.\n", r.Archive)
+					break
+				}
 				fmt.Fprint(out, "to do     Keep a copy of the whole directory as it is. Entries before the one that is named hold. "+
 					"Compare with a backup, and restore it if need be: see the section Backup of docs/operations.md.\n")
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // Agree says what two sites that share a ledger may not say differently, as what is counted and known there is one: their limits
-// on purchases, the ledger's key, the cooldown of circuits, the calendar of budgets, and the rate of a member or group that both have. It is nil where they agree.
+// on purchases, the ledger's key, the cooldown of circuits, the calendar of budgets, how long entries are kept, and the rate of a member or group that both have. It is nil where they agree.
 // The error names the word and both values, but for the key.
 func (s *Settings) Agree(other *Settings) error {
 	a, b := s.Terms, other.Terms
@@ -51,6 +51,9 @@ func (s *Settings) Agree(other *Settings) error {
 	if s.Week != other.Week {
 		return differ("weeks of budgets", "budgets week", s.Week.String(), other.Week.String())
 	}
+	if s.LedgerRetain != other.LedgerRetain {
+		return differ("time for which entries are kept", "ledger retain", retained(s.LedgerRetain), retained(other.LedgerRetain))
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.rates)) {
 		mine, theirs := s.rates[name], other.rates[name]
 		if _, both := other.rates[name]; both && mine != theirs {
@@ -62,6 +65,14 @@ func (s *Settings) Agree(other *Settings) error {
 
 func differ(what, word, a, b string) error {
 	return fmt.Errorf("the %s: %s is %s at one and %s at the other; give both the same", what, word, a, b)
+}
+
+// retained is how long entries are kept.
+func retained(d time.Duration) string {
+	if d == 0 {
+		return "not there"
+	}
+	return d.String()
 }
 
 // approved is what purchases are approved by a human.

@@ -30,6 +30,7 @@ func TestAgree(t *testing.T) {
 		},
 		{"zone", `"budgets":{"zone":"Europe/Berlin"}`, `"affinity":0`, "the days of budgets: budgets zone is Europe/Berlin at one and UTC at the other; give both the same"},
 		{"week", `"budgets":{"week":"Sunday"}`, `"budgets":{"zone":"UTC"}`, "the weeks of budgets: budgets week is Sunday at one and Monday at the other; give both the same"},
+		{"retain", `"ledger":{"retain":"400d"}`, `"affinity":0`, "the time for which entries are kept: ledger retain is 9600h0m0s at one and not there at the other; give both the same"},
 		{"week by default", `"budgets":{"week":"monday"}`, `"affinity":0`, ""},
 		{
 			"a member's rate", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,

@@ -221,7 +221,7 @@ func (l *LedgerConfig) check() error {
 	if l.Store != "" && l.Store != ledgerStore {
 		return fmt.Errorf("%q is no store: expected %s", l.Store, ledgerStore)
 	}
-	return cmp.Or(checkLedgerDir(l.Dir), at("key", checkSecret(l.Key)))
+	return cmp.Or(checkLedgerDir(l.Dir), at("key", checkSecret(l.Key)), at("retain", checkRetention(l.Retain)))
 }
 
 const ledgerStore = "badger"

@@ -384,4 +384,8 @@ type LedgerConfig struct {
 	// What tokens are encrypted with at rest. A secret. Default: a file tokenbuddy.key in Caddy's data directory, made at
 	// the first start and readable by its owner alone.
 	Key string `json:"key,omitempty"`
+
+	// How long entries stay in the ledger's store, a day at least. Months (UTC) that ended longer ago are moved into archive files
+	// beside the directory, at the start and once a day. Default: they stay.
+	Retain caddy.Duration `json:"retain,omitempty"`
 }

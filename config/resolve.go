@@ -120,6 +120,9 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	if s.LedgerDir, s.LedgerKeySecret, err = c.Ledger.place(repl); err != nil {
 		return nil, at("ledger", err)
 	}
+	if c.Ledger != nil {
+		s.LedgerRetain = time.Duration(c.Ledger.Retain)
+	}
 	return s, nil
 }
 

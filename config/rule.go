@@ -62,6 +62,16 @@ func checkDuration(d caddy.Duration) error {
 	return nil
 }
 
+const retentionRange = "expected a day (1d) at least"
+
+// checkRetention checks how long entries are kept; zero: for ever.
+func checkRetention(d caddy.Duration) error {
+	if d != 0 && time.Duration(d) < 24*time.Hour {
+		return fmt.Errorf("%s is out of range: %s", time.Duration(d), retentionRange)
+	}
+	return nil
+}
+
 // checkOptionalDuration checks one that can be turned off, and may be left out.
 func checkOptionalDuration(d *caddy.Duration) error {
 	if d == nil {

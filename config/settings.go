@@ -48,6 +48,8 @@ type Settings struct {
 	LedgerDir string
 	// LedgerKeySecret is what tokens are sealed with; empty: a key file.
 	LedgerKeySecret string
+	// LedgerRetain is how long entries stay in the ledger's store; 0: for ever.
+	LedgerRetain time.Duration
 	// MaxBody is the largest body of a request, decoded, in bytes.
 	MaxBody int64
 	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.

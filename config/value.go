@@ -70,6 +70,21 @@ func durationOrOff(to **caddy.Duration) func([]string) error {
 	}
 }
 
+// retention is for how long entries are kept, which may be many years.
+func retention(to *caddy.Duration) func([]string) error {
+	return func(args []string) error {
+		d, err := caddy.ParseDuration(args[0])
+		if err != nil {
+			return fmt.Errorf("%q is not a duration: expected a number with a unit, such as 400d", args[0])
+		}
+		if d == 0 || checkRetention(caddy.Duration(d)) != nil {
+			return fmt.Errorf("%q is out of range: %s", args[0], retentionRange)
+		}
+		*to = caddy.Duration(d)
+		return nil
+	}
+}
+
 func parseDuration(s string) (caddy.Duration, error) {
 	d, err := caddy.ParseDuration(s)
 	if err != nil {

@@ -45,7 +45,10 @@ func (c *Config) ledgerWord() word {
 			return nil
 		},
 		block: func() []word {
-			return []word{{name: "key", usage: "<secret>", secret: true, set: text(&c.Ledger.Key)}}
+			return []word{
+				{name: "key", usage: "<secret>", secret: true, set: text(&c.Ledger.Key)},
+				{name: "retain", usage: "<duration>", set: retention(&c.Ledger.Retain)},
+			}
 		},
 	}
 }

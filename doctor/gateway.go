@@ -66,6 +66,9 @@ func (d *Diagnosis) ledger(s *admin.LedgerStatus) {
 		d.Wrong("The anchor file of the ledger can't be written: "+s.AnchorError,
 			"Make its directory writable for the user that Caddy runs as. Without it nobody can tell when the ledger has lost its end.")
 	}
+	if a := s.Archive; a != nil {
+		d.Archives(a.Error, a.Problems)
+	}
 	if s.AnchorMissing {
 		d.Note("There was a ledger when the gateway started, and no anchor file of it, so nobody could tell whether it was whole.",
 			"It has one now. If the directory was not moved here on purpose, find out who has removed the file.")

@@ -35,3 +35,15 @@ func (d *Diagnosis) Unconfirmed(seller string, left money.Micros) {
 			"It is known as soon as the seller has served a request with them.")
 	}
 }
+
+// Archives tells why entries could not be moved into files (empty: they could), and what is wrong with such files.
+func (d *Diagnosis) Archives(failure string, problems []string) {
+	if failure != "" {
+		d.Wrong("Entries could not be moved into archive files: "+failure, "See to the disk and the directory of the files. Nothing is lost: it is tried again, "+
+			"and the entries are where they were.")
+	}
+	for _, p := range problems {
+		d.Wrong("Entries that were archived can't be read: "+p, "Requests are served meanwhile; statements, exports and verify of that time fail. "+
+			"Put the file back from a copy, under the same name, where it was or beside the ledger's directory.")
+	}
+}

@@ -157,7 +157,7 @@ func (gw *Gateway) join(o Options) error {
 	m := gw.market
 	terms := market.Terms{
 		Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown,
-		Calendar: ledger.Calendar{Zone: o.Settings.Zone, Week: o.Settings.Week},
+		Calendar: ledger.Calendar{Zone: o.Settings.Zone, Week: o.Settings.Week}, Retain: o.Settings.LedgerRetain,
 	}
 	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms), m.HoldTeam(gw.team))
 	if r := o.Settings.Registry; r != nil {

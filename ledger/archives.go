@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/archive"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
@@ -149,6 +150,23 @@ func (v *view) raw(first uint64, f func(seq uint64, raw []byte) error) error {
 	})
 }
 
+// readable looks whether the files are there, and have their ends, that entries from a sequence number on and until a time (zero: no
+// bound) are in.
+func (v *view) readable(first uint64, to time.Time) error {
+	for i := range v.archives {
+		a := &v.archives[i]
+		if a.Last < first || !to.IsZero() && !a.From.Before(to) {
+			continue
+		}
+		in, err := v.ledger.openArchive(a)
+		if err != nil {
+			return err
+		}
+		in.Close()
+	}
+	return nil
+}
+
 // archived calls f with each entry of a file from a sequence number on.
 func (v *view) archived(a *Archive, first uint64, f func(seq uint64, raw []byte) error) error {
 	in, err := v.ledger.openArchive(a)
@@ -156,12 +174,16 @@ func (v *view) archived(a *Archive, first uint64, f func(seq uint64, raw []byte)
 		return err
 	}
 	defer in.Close()
-	return in.Entries(first, func(seq uint64, raw []byte) error {
+	err = in.Entries(first, func(seq uint64, raw []byte) error {
 		if err := v.alive(); err != nil {
 			return err
 		}
 		return f(seq, raw)
 	})
+	if errors.Is(err, ErrArchive) { // who has asked may have got half of it, and no reason
+		v.ledger.log.Error("ledger.archive.unreadable", zap.Error(err))
+	}
+	return err
 }
 
 // find gives the sequence number of the first entry that is good, where those after a good one are so too. Over tells that of an archive

@@ -37,15 +37,21 @@ const (
 
 // archiving is what is known of moving entries into files.
 type archiving struct {
-	busy sync.Mutex // held while entries are moved
-	step func(string) error
+	busy  sync.Mutex // held while entries are moved
+	step  func(string) error
+	after func(time.Duration) <-chan time.Time
 
-	mu   sync.Mutex // protects all following fields
-	done Archiving
+	mu     sync.Mutex // protects all following fields
+	done   Archiving
+	retain time.Duration // zero: nothing is archived by itself
+	again  chan struct{} // wakes who goes by it; nil: nobody does yet
 }
 
 // Archiving says what came of moving entries into files.
 type Archiving struct {
+	Files    int       `json:"files"`   // that there are
+	Entries  uint64    `json:"entries"` // in them
+	Bytes    int64     `json:"bytes"`   // of them
 	Running  bool      `json:"running,omitempty"`
 	Last     time.Time `json:"last,omitzero"`   // when it was last done; zero: not since the process started
 	Failed   time.Time `json:"failed,omitzero"` // when it has failed; zero: it has not since it was last done
@@ -55,9 +61,9 @@ type Archiving struct {
 
 // Archived is what Archive has moved.
 type Archived struct {
-	Files   []Archive `json:"files"`
-	Entries uint64    `json:"entries"`
-	Bytes   int64     `json:"bytes"` // of the files
+	Files   []ArchiveState `json:"files"`
+	Entries uint64         `json:"entries"`
+	Bytes   int64          `json:"bytes"` // of the files
 	// Until is the beginning of the oldest month that is still in the store.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -67,7 +73,7 @@ type Archived struct {
 // and booked settlements stay. It works in small steps while others book, and rests in between. Progress may be nil; it is told of
 // each month's entries twice, as they are written and as they leave the store.
 func (l *Ledger) Archive(ctx context.Context, before time.Time, dir string, progress Progress) (done Archived, err error) {
-	done.Files = []Archive{}
+	done.Files = []ArchiveState{}
 	switch {
 	case l.reads:
 		return done, ErrReadOnly
@@ -100,7 +106,7 @@ func (l *Ledger) Archive(ctx context.Context, before time.Time, dir string, prog
 			done.Until, _ = l.oldestMonth(ctx)
 			return done, err
 		}
-		done.Files = append(done.Files, *a)
+		done.Files = append(done.Files, ArchiveState{Archive: *a, Path: l.pathOf(a)})
 		done.Entries += a.Entries
 		done.Bytes += a.Bytes
 	}
@@ -111,6 +117,25 @@ func (l *Ledger) Archiving() Archiving {
 	l.archiving.mu.Lock()
 	defer l.archiving.mu.Unlock()
 	return l.archiving.done
+}
+
+// count counts files that there are.
+func (a *archiving) count(files ...Archive) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range files {
+		a.done.Files++
+		a.done.Entries += files[i].Entries
+		a.done.Bytes += files[i].Bytes
+	}
+}
+
+func (a *archiving) uncount(file *Archive) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done.Files--
+	a.done.Entries -= file.Entries
+	a.done.Bytes -= file.Bytes
 }
 
 func (a *archiving) begin() {
@@ -195,10 +220,11 @@ func (l *Ledger) archiveMonth(ctx context.Context, before time.Time, dir string,
 	}
 	l.log.Info("ledger.archive.made", zap.String("file", l.pathOf(a)), zap.Uint64("first", a.First), zap.Uint64("last", a.Last),
 		zap.Int64("bytes", a.Bytes), zap.String("sha256", a.SHA256))
+	l.archiving.count(*a)
 	if err := l.at("record"); err != nil {
 		return nil, err
 	}
-	return a, l.remove(ctx, a, progress)
+	return a, l.remove(context.WithoutCancel(ctx), a, progress) // what is begun is ended, unless the ledger closes
 }
 
 // at is where a test ends it.

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"errors"
+	"io"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -47,5 +49,24 @@ func (c Calendar) Day(t time.Time) Day {
 // Stepping gives options of a ledger that calls step before it goes on to move entries into a file; an error ends it there.
 func Stepping(o Options, step func(string) error) Options {
 	o.step = step
+	return o
+}
+
+// ReadBackupHeader gives the first line of a backup.
+func ReadBackupHeader(r io.Reader) (header BackupHeader, err error) {
+	stop := errors.New("enough")
+	err = readBackup(r, func(h BackupHeader) (func(key, value []byte) error, error) {
+		header = h
+		return nil, stop
+	})
+	if errors.Is(err, stop) {
+		err = nil
+	}
+	return header, err
+}
+
+// Waiting gives options of a ledger that waits by after to archive again.
+func Waiting(o Options, after func(time.Duration) <-chan time.Time) Options {
+	o.after = after
 	return o
 }

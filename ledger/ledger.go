@@ -78,8 +78,9 @@ type Options struct {
 	unsynced  bool        // for a test that has to lose what was acknowledged
 	readFirst int64       // of the tables before the store opens
 	lag       time.Duration
-	restoring bool               // nothing is begun in the background
-	step      func(string) error // of archiving, for tests: an error ends it there as a kill would
+	restoring bool                                 // nothing is begun in the background
+	step      func(string) error                   // of archiving, for tests: an error ends it there as a kill would
+	after     func(time.Duration) <-chan time.Time // that Retain waits by; nil: time.After
 }
 
 func (o Options) withDefaults() Options {
@@ -88,6 +89,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.after == nil {
+		o.after = time.After
 	}
 	if o.lag == 0 {
 		o.lag = usualLag
@@ -167,7 +171,7 @@ func Open(o Options) (*Ledger, error) {
 		db: db, log: o.Logger, now: o.Now, observe: o.Observe, stopped: o.Stopped, seal: seal, reads: o.ReadOnly, lag: o.lag, archives: o.Archives,
 		queue: make(chan *command, queueLength), drained: make(chan struct{}),
 	}
-	l.archiving.step = o.step
+	l.archiving.step, l.archiving.after = o.step, o.after
 	l.reading, l.stopRead = context.WithCancel(context.Background())
 	if l.state, err = load(db, seal, o.ReadOnly); err == nil && db.Unread() == 0 {
 		err = l.state.complete(db)
@@ -195,6 +199,7 @@ func Open(o Options) (*Ledger, error) {
 	go l.run()
 	if o.ReadOnly {
 		l.room = store.LookRoom(o.Dir, o.space, o.Logger)
+		l.resumeArchive()
 		return l, nil
 	}
 	if !o.InMemory {

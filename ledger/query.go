@@ -53,6 +53,9 @@ func (l *Ledger) lines(ctx context.Context, q Query, read bool, yield func(e *En
 		if err != nil {
 			return err
 		}
+		if err := v.readable(first, q.To); err != nil { // before half of them are given
+			return err
+		}
 		left := q.Limit
 		return unstop(v.raw(first, func(seq uint64, raw []byte) error {
 			if !q.To.IsZero() {

@@ -11,11 +11,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// resumeArchive goes on in the background with what a process before this one has left undone.
+// resumeArchive counts the archive files, and goes on in the background with what a process before this one has left undone.
 func (l *Ledger) resumeArchive() {
 	var open []Archive
 	err := l.db.View(func(txn *badger.Txn) error {
 		all, err := loadArchives(txn)
+		l.archiving.count(all...)
 		for i := range all {
 			if all[i].Removed < all[i].Last {
 				open = append(open, all[i])
@@ -23,7 +24,7 @@ func (l *Ledger) resumeArchive() {
 		}
 		return err
 	})
-	if err != nil || len(open) == 0 { // what can't be read is found by whoever reads it next
+	if err != nil || len(open) == 0 || l.reads { // what can't be read is found by whoever reads it next
 		return
 	}
 	l.readers.Go(func() {
@@ -72,6 +73,7 @@ func (l *Ledger) finishRemoval(ctx context.Context, a *Archive, progress Progres
 		return err
 	}
 	l.log.Warn("ledger.archive.undone", zap.String("file", l.pathOf(a)), zap.Error(err))
+	l.archiving.uncount(a)
 	return l.submit(plainWeight, func(b *batch) error {
 		b.delete(archiveKey(a.First))
 		return nil

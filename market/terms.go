@@ -19,6 +19,8 @@ type Terms struct {
 	Cooldown time.Duration
 	// Calendar says when the days, weeks and months of budgets begin.
 	Calendar ledger.Calendar
+	// Retain is how long entries stay in the ledger's store; 0: for ever.
+	Retain time.Duration
 }
 
 // HoldTerms puts a config's terms in force until release is called. The newest config's count; where that one goes (a reload that
@@ -44,6 +46,7 @@ func (m *Market) applyTerms() {
 		if err := m.Ledger.SetCalendar(context.Background(), m.terms[n-1].Calendar); err != nil {
 			m.logger.Error("ledger.calendar.failed", zap.Error(err)) // it has stopped, and nothing is spent
 		}
+		m.Ledger.Retain(m.terms[n-1].Retain)
 	}
 }
 
