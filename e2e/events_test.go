@@ -65,8 +65,9 @@ func TestEvents(t *testing.T) {
 	ask("bob", "unsold")
 	ask("bob", "dear")
 	all := map[string]map[string]any{}
-	names := []string{"budget_spent", "circuit_opened", "purchase_failed", "overbilled"}
-	eventually(t, "four events", func() bool {
+	s.members("add", "eve")
+	names := []string{"member_changed", "budget_spent", "circuit_opened", "purchase_failed", "overbilled"}
+	eventually(t, "five events", func() bool {
 		b, _ := os.ReadFile(file)
 		for line := range strings.Lines(string(b)) {
 			var e struct {
@@ -87,6 +88,7 @@ func TestEvents(t *testing.T) {
 	for name, want := range map[string]map[string]any{
 		"budget_spent":    {"member": "ada", "group": "", "period": "daily", "percent": 100.0, "budget_micros": 1.0, "spent_micros": 0.0},
 		"circuit_opened":  {"seller": "breaks"},
+		"member_changed":  {"member": "eve", "change": "add", "from": "127.0.0.1"},
 		"purchase_failed": {"seller": "refuses", "method": "mock", "outcome": "failed"},
 		"overbilled":      {"seller": "greedy", "model": "dear", "billed_micros": 60000.0},
 	} {

@@ -16,6 +16,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/events"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
@@ -110,7 +111,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	m, err := market.Open(market.Options{
 		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: purchases,
-		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened,
+		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember,
 	})
 	if err != nil {
 		return nil, err

@@ -44,6 +44,8 @@ type Options struct {
 	LedgerStopped func(dir string, err error)
 	// CircuitOpened, where set, is told of each circuit that opens: a seller's, or that of a model there. It must not block.
 	CircuitOpened func(s *routing.State, model, reason string)
+	// MemberChanged, where set, is told of each change of a member at run time: what was done, who has, and from where. It must not block.
+	MemberChanged func(member, change, by, from string)
 	// Purchases watches the purchase desk.
 	Purchases purchase.Observer
 }
@@ -86,6 +88,8 @@ type Market struct {
 
 	enrolling sync.Mutex // held while members are changed at run time; taken before mu
 
+	memberChanged func(member, change, by, from string) // may be nil
+
 	roster    atomic.Pointer[member.Roster]    // what was said of members at run time
 	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
 	selection atomic.Pointer[Selection]        // over the configs' policies; nil: none
@@ -115,6 +119,7 @@ func open(dir string, o Options) (*Market, error) {
 	shared := newNewestLog()
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
+	m.memberChanged = o.MemberChanged
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	stopped := func(err error) {
 		if o.LedgerStopped != nil {

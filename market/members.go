@@ -205,6 +205,9 @@ func (m *Market) edit(ctx context.Context, by Operator, name, word string, edit 
 	}
 	m.logger.Info("member.changed", zap.String("member", name), zap.String("order", word), zap.String("by", by.Name), zap.String("from", by.From),
 		zap.String("note", said))
+	if m.memberChanged != nil {
+		m.memberChanged(name, word, by.Name, by.From)
+	}
 	return nil
 }
 
