@@ -239,7 +239,7 @@ func skipString(b []byte, i int) int {
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// longPiece is how much of a long string is looked at at once, in bytes: it is gone over three times, and has to stay in the
+// longPiece is how much of a long string is taken at once, in bytes: it is gone over three times, and has to stay in the
 // processor's nearest cache meanwhile.
 const longPiece = 16 << 10
 
