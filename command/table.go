@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 )
 
 // table is one for people, with columns that are aligned.
@@ -16,6 +17,9 @@ type table struct {
 // rule, as a row, is a line across the table.
 var rule []string
 
+// columns measures texts in a terminal's columns: most of East Asia's letters take two, and what is put over a letter none.
+var columns = &runewidth.Condition{StrictEmojiNeutral: true}
+
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) print(w io.Writer) {
@@ -25,7 +29,7 @@ func (t *table) print(w io.Writer) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], columns.StringWidth(cell))
 		}
 	}
 	for _, row := range t.rows {
@@ -41,7 +45,7 @@ func (t *table) print(w io.Writer) {
 			if i > 0 {
 				line.WriteString("  ")
 			}
-			space := strings.Repeat(" ", width-utf8.RuneCountInString(cell))
+			space := strings.Repeat(" ", width-columns.StringWidth(cell))
 			if strings.ContainsRune(t.words, rune('0'+i)) {
 				line.WriteString(cell + space)
 			} else {

@@ -16,13 +16,17 @@ func TestTable(t *testing.T) {
 	table.add(rule...)
 	table.add("ada", "1", "")
 	table.add("名前", "-12.345678", "so it is")
+	table.add("Zoe\u0301", "2", "")
+	table.add("🤖", "3", "")
 	var out bytes.Buffer
 	table.print(&out)
 	want := `
 name      number  remark
 ----  ----------  --------
 ada            1
-名前    -12.345678  so it is
+名前  -12.345678  so it is
+Zoé            2
+🤖             3
 `
 	if out.String() != want[1:] {
 		t.Errorf("printed\n%swant%s", out.String(), want)
