@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -262,6 +261,7 @@ type batch struct {
 	wall   time.Time      // by the clock alone
 	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
 	dirty  map[string]any // records that have changed, each written once however often it did; nil deletes
+	room   []byte         // that records are written into; the transaction refers to it until it has ended
 	weight int            // of its commands, and of what they have written beyond what is asked of most
 	late   bool           // set by a command that may be told before it is synced
 	wrote  bool
@@ -277,7 +277,7 @@ func (l *Ledger) begin() *batch {
 	}
 	return &batch{
 		err: err, state: l.state, ledger: l, txn: l.db.NewTransaction(true),
-		now: l.state.clock(now), wall: now, today: dayOf(now), dirty: make(map[string]any),
+		now: l.state.clock(now), wall: now, today: dayOf(now), dirty: l.dirty, room: l.records,
 	}
 }
 
@@ -294,14 +294,23 @@ func (b *batch) end() error {
 			b.count(len(key))
 			continue
 		}
-		raw, err := json.Marshal(v)
+		begins := len(b.room)
+		room, err := appendRecord(b.room, v)
 		b.note(err)
-		b.set([]byte(key), raw)
+		b.room = room
+		b.set([]byte(key), room[begins:len(room):len(room)])
 	}
 	if b.err != nil || !b.wrote {
 		return b.err
 	}
-	return b.ledger.db.Commit(b.txn, b.counts.records, b.counts.bytes)
+	if err := b.ledger.db.Commit(b.txn, b.counts.records, b.counts.bytes); err != nil {
+		return err
+	}
+	clear(b.dirty)
+	if cap(b.room) <= batchWeight {
+		b.ledger.records = b.room[:0] // the store has copied what was in it
+	}
+	return nil
 }
 
 // put marks a record as changed: v is encoded when the batch ends, as it is then.

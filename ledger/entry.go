@@ -194,16 +194,18 @@ func (e *Entry) model() string {
 // checked on the bytes as they are stored.
 var hashEnd = []byte(`"hash":""}`)
 
-// encode gives the JSON of the entry, with its hash, which it sets. The previous hash must be set.
-func (e *Entry) encode() ([]byte, error) {
+// encode appends the JSON of the entry, with its hash, which it sets, and tells where it begins. The previous hash must be set.
+func (e *Entry) encode(room []byte) (_ []byte, begins int, err error) {
 	e.Hash = ""
-	raw, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
+	room = append(room, e.PreviousHash...)
+	begins = len(room)
+	if room, err = appendRecord(room, e); err != nil {
+		return room, begins, err
 	}
-	e.Hash = chain(e.PreviousHash, raw)
-	raw = append(raw[:len(raw)-2], e.Hash...)
-	return append(raw, '"', '}'), nil
+	sum := sha256.Sum256(room[begins-len(e.PreviousHash):])
+	e.Hash = hex.EncodeToString(sum[:])
+	room = append(room[:len(room)-2], e.Hash...)
+	return append(room, '"', '}'), begins, nil
 }
 
 // decodeEntry reads a stored entry without checking its hash.

@@ -27,12 +27,13 @@ func (b *batch) book(e *Entry) {
 	if e.Postings == nil {
 		e.Postings = []Posting{}
 	}
-	raw, err := e.encode()
+	room, begins, err := e.encode(b.room)
 	b.note(err)
+	b.room = room
 	b.last = e.Time
 	b.head.Sequence++
 	b.head.Hash = e.Hash
-	b.set(entryKey(b.head.Sequence), raw)
+	b.set(entryKey(b.head.Sequence), room[begins:len(room):len(room)])
 	for _, p := range e.Postings {
 		sum := b.accounts[p.Account]
 		if sum == nil {

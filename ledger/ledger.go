@@ -145,6 +145,8 @@ type Ledger struct {
 
 	state   *state // the committer's own, as what follows
 	durable durable
+	dirty   map[string]any // of a batch, empty between two
+	records []byte         // the same: room for what it writes
 }
 
 // Open opens the ledger in o.Dir, or makes one where it may write. Holds that a dead process has left are
@@ -169,7 +171,7 @@ func Open(o Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		db: db, log: o.Logger, now: o.Now, observe: o.Observe, stopped: o.Stopped, seal: seal, reads: o.ReadOnly, lag: o.lag, archives: o.Archives,
-		queue: make(chan *command, queueLength), drained: make(chan struct{}),
+		queue: make(chan *command, queueLength), drained: make(chan struct{}), dirty: map[string]any{},
 	}
 	l.archiving.step, l.archiving.after = o.step, o.after
 	l.reading, l.stopRead = context.WithCancel(context.Background())
