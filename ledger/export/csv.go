@@ -119,6 +119,12 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("group", c.Group)
 		text("project", c.Project)
 	}
+	c.moves(e)
+	return c.csv.Write(c.record)
+}
+
+// moves writes what the entry has moved in the accounts of each kind.
+func (c *csvFile) moves(e *ledger.Entry) {
 	var moved [7]money.Micros // in the order of accountKinds
 	for _, p := range e.Postings {
 		kind, _, _ := strings.Cut(p.Account, ":")
@@ -127,7 +133,7 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		}
 		if kind == "wallet" {
 			if _, of := ledger.SplitAccount(p.Account); len(of) == 1 {
-				text("paymentMethod", of[0])
+				c.record[place["paymentMethod"]] = defuse(of[0])
 			}
 		}
 	}
@@ -135,7 +141,6 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 	for i := range accountKinds {
 		c.record[first+i] = strconv.FormatInt(int64(moved[i]), 10)
 	}
-	return c.csv.Write(c.record)
 }
 
 func (c *csvFile) End([]ledger.Account) error {
