@@ -104,6 +104,9 @@ func (l *Ledger) Archive(ctx context.Context, before time.Time, dir string, prog
 		a, err := l.archiveMonth(ctx, before, dir, progress)
 		if err != nil || a == nil {
 			done.Until, _ = l.oldestMonth(ctx)
+			if len(done.Files) > 0 {
+				err = errors.Join(err, l.shrink())
+			}
 			return done, err
 		}
 		done.Files = append(done.Files, ArchiveState{Archive: *a, Path: l.pathOf(a)})

@@ -32,6 +32,9 @@ func (l *Ledger) resumeArchive() {
 		defer l.archiving.busy.Unlock()
 		l.archiving.begin()
 		err := l.finishRemovals(l.reading, nil)
+		if err == nil {
+			err = l.shrink()
+		}
 		if l.reading.Err() != nil {
 			err = ErrClosed
 		}
@@ -40,6 +43,19 @@ func (l *Ledger) resumeArchive() {
 			l.log.Error("ledger.archive.failed", zap.Error(err))
 		}
 	})
+}
+
+// shrink gives the disk back what has left the store. Close waits for it.
+func (l *Ledger) shrink() error {
+	l.gate.RLock()
+	if l.closed {
+		l.gate.RUnlock()
+		return nil
+	}
+	l.readers.Add(1)
+	l.gate.RUnlock()
+	defer l.readers.Done()
+	return l.db.Shrink()
 }
 
 // finishRemovals takes out of the store what is in files, where that was begun and not ended.
