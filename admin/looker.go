@@ -219,15 +219,22 @@ func (s sight) members(m *market.Market) {
 	}
 }
 
-// team are the members that the running configs name, and those others that have asked in this process.
+// team are the members that the running configs name, those that were added at run time, and those others that have asked in this
+// process.
 func team(m *market.Market) []*member.Member {
 	all := m.Team()
 	named := make(map[string]bool, len(all))
 	for _, who := range all {
 		named[who.Name] = true
 	}
-	for name := range members.known.Range {
-		if who := m.Member(name.(string)); who != nil && !named[who.Name] {
+	others := m.Recent.Members()
+	enrolled, _ := m.Ledger.Enrolled() // of a ledger that has failed nothing is known of members
+	for i := range enrolled {
+		others = append(others, enrolled[i].Name)
+	}
+	for _, name := range others {
+		if who := m.Member(name); who != nil && !named[who.Name] {
+			named[who.Name] = true
 			all = append(all, who)
 		}
 	}

@@ -94,7 +94,7 @@ func Emit(name string, data func() map[string]any) {
 // Dropped is how many events were dropped, as too many waited.
 func Dropped() int64 { return dropped.Load() }
 
-// ChangeMember tells that a member was changed at run time: what was done (add, rotate, disable, set, raise), who has, and from where.
+// ChangeMember tells that a member was changed at run time: what was done (add, set, enable, disable, rotate, raise, remove), who has, and from where.
 func ChangeMember(member, change, by, from string) {
 	Emit(MemberChanged, func() map[string]any {
 		return map[string]any{"member": member, "change": change, "by": by, "from": from}
