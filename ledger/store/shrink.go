@@ -25,7 +25,11 @@ func (s *Store) Shrink() error {
 			tables += uint64(info.Size())
 		}
 	}
-	if free, _, err := s.space(s.dir); err != nil || free < tables+shrinkRoom {
+	free, _, err := s.space(s.dir)
+	if err != nil {
+		return fmt.Errorf("ledger: giving back the room of what has left %s: how much is free is not known: %w", s.dir, err)
+	}
+	if free < tables+shrinkRoom {
 		return nil
 	}
 	if err := s.Flatten(1); err != nil {
