@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// docsBlock is a block of code in the docs.
+var docsBlock = regexp.MustCompile("(?ms)^[ \t]*```(caddyfile|sh|console)\n(.*?)^[ \t]*```")
+
+// docsBlocks gives the blocks of these languages in README and docs, by the file and a number.
+func docsBlocks(t *testing.T, languages ...string) map[string][]string {
+	t.Helper()
+	files, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string][]string{}
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range docsBlock.FindAllStringSubmatch(string(text), -1) {
+			if slices.Contains(languages, match[1]) {
+				blocks[filepath.Base(file)] = append(blocks[filepath.Base(file)], match[2])
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		t.Fatal("no blocks")
+	}
+	return blocks
+}
+
+// guest is the error of a Caddyfile that wants a module of examples/, whose own test runs it.
+var guest = regexp.MustCompile(`has no such (selection policy|payment method) built in|module not registered: events\.handlers\.webhook`)
+
+// TestDocsCaddyfiles adapts every Caddyfile of the docs. What is no whole file is a part of a site, or of the directive.
+func TestDocsCaddyfiles(t *testing.T) {
+	const directive = ":8080 {\n\ttokenbuddy {\n"
+	around := []struct{ before, after string }{
+		{"", ""},
+		{":8080 {\n", "\n}\n"},
+		{directive, "\n\t}\n}\n"},
+		{directive + "\t\tregistry https://r.example/\n\t\tpayment mock\n", "\n\t}\n}\n"},
+		{directive + "\t\tpayment mock\n", "\n\t}\n}\n"},
+		{directive + "\t\tregistry https://r.example/\n", "\n\t}\n}\n"},
+		{":8080 {\n\ttokenbuddy_seller acme {\n", "\n\t}\n}\n"},
+	}
+	adapter := caddyconfig.GetAdapter("caddyfile")
+	n := 0
+	for file, blocks := range docsBlocks(t, "caddyfile") {
+		for i, block := range blocks {
+			n++
+			var errs []error
+			for _, a := range around {
+				_, _, err := adapter.Adapt([]byte(a.before+block+a.after), map[string]any{"filename": "Caddyfile"})
+				errs = append(errs, err)
+			}
+			if slices.Contains(errs, nil) || guest.MatchString(errors.Join(errs...).Error()) {
+				continue
+			}
+			t.Errorf("%s, the Caddyfile number %d, as it is and as a part of others: %v\n%s", file, i+1, errors.Join(errs...), block)
+		}
+	}
+	if n < 25 {
+		t.Errorf("only %d Caddyfiles were found", n)
+	}
+}
+
+// TestDocsCommands runs every command of the docs, as it stands there, beside a gateway that runs: none is refused for its words.
+func TestDocsCommands(t *testing.T) {
+	t.Parallel()
+	s := newSeller(t, "acme", answerPlain)
+	c := newCaddy(t, market(registryOf(t, []string{"m"}, s), "\t\tgroup build {\n\t\t\tdaily_budget 20\n\t\t\tmembers bot\n\t\t}\n\t\tmember bot {\n\t\t\tkey sk-of-bot-1234\n\t\t}\n"))
+	c.start()
+	c.post("/v1/chat/completions", chatOf("m", ""), "Authorization", "Bearer sk-of-bot-1234")
+	if err := os.MkdirAll(filepath.Join(c.dir, "backups"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^\s*(?:\$ )?(?:caddy|go run \./cmd/caddy) (tokenbuddy .*)$`)
+	n := 0
+	for file, blocks := range docsBlocks(t, "sh", "console") {
+		for _, block := range blocks {
+			for _, match := range line.FindAllStringSubmatch(block, -1) {
+				n++
+				c.runAsWritten(t, file, match[1])
+			}
+		}
+	}
+	if n < 12 {
+		t.Errorf("only %d commands were found", n)
+	}
+}
+
+// runAsWritten has a shell run the words after `caddy`.
+func (c *caddy) runAsWritten(t *testing.T, file, words string) {
+	t.Helper()
+	words = strings.ReplaceAll(words, "/backups/", "backups/")
+	if !strings.Contains(words, "--url") && !strings.Contains(words, "--undo") {
+		if before, comment, ok := strings.Cut(words, " #"); ok {
+			words = before + " --address " + c.admin + " #" + comment
+		} else {
+			words += " --address " + c.admin
+		}
+	}
+	serves := strings.HasPrefix(words, "tokenbuddy page") // until it is told to stop
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	if serves {
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+	}
+	defer cancel()
+	caddyCommand := c.command()
+	sh := exec.CommandContext(ctx, "sh", "-c", `caddy() { "`+caddyCommand.Path+`" "$@"; }; caddy `+words)
+	sh.WaitDelay = time.Second
+	sh.Dir, sh.Env = c.dir, caddyCommand.Env
+	out, err := sh.CombinedOutput()
+	if serves && ctx.Err() != nil && strings.Contains(string(out), "http://") {
+		return
+	}
+	// doctor says what is wrong with what it finds by its exit code.
+	if err != nil && !strings.HasPrefix(words, "tokenbuddy doctor") {
+		t.Errorf("%s: caddy %s: %v\n%s", file, words, err, out)
+	}
+}
