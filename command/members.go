@@ -78,17 +78,17 @@ func (f *memberFlags) all() []memberFlag {
 }
 
 // said is what was said, and whether anything was.
-func (f *memberFlags) said(cmd *cobra.Command) (s admin.MemberSaid, any bool) {
+func (f *memberFlags) said(cmd *cobra.Command) (s admin.MemberSaid, anything bool) {
 	var models *string
 	for i, to := range []**string{&s.DailyBudget, &s.WeeklyBudget, &s.MonthlyBudget, &models, &s.Rate, &s.Group} {
 		if flag := f.all()[i]; cmd.Flags().Changed(flag.name) {
-			*to, any = flag.to, true
+			*to, anything = flag.to, true
 		}
 	}
 	if models != nil {
 		s.Models = new(admin.GlobsOf(*models))
 	}
-	return s, any
+	return s, anything
 }
 
 // memberOrder is a command that tells the gateway something about a member.
@@ -167,8 +167,8 @@ func setMemberCommand() *cobra.Command {
 		Short: "Changes what a member may do that was added at run time",
 		Args:  cobra.ExactArgs(1),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
-		said, any := flags.said(cmd)
-		if !any {
+		said, anything := flags.said(cmd)
+		if !anything {
 			return errors.New("what is to be another? See --help")
 		}
 		var row admin.Member

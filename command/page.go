@@ -95,7 +95,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		//nolint:gosec // it goes over loopback, where there is no TLS
 		http.SetCookie(w, &http.Cookie{Name: doorWord, Value: d.word, Path: pagePath, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		back := url.URL{Path: pagePath, RawQuery: url.Values{"ledger": of(r.URL.Query().Get("ledger"))}.Encode()}
-		http.Redirect(w, r, back.String(), http.StatusSeeOther) //nolint:gosec // the path is the page's
+		http.Redirect(w, r, back.String(), http.StatusSeeOther)
 		return
 	}
 	d.pass(w, r)

@@ -53,12 +53,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		Page:          c.Page,
 		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
 	}
-	for _, id := range c.Exclude {
-		if s.Excluded == nil {
-			s.Excluded = make(map[string]bool)
-		}
-		s.Excluded[id] = true
-	}
+	s.Excluded = setOf(c.Exclude)
 	if r := c.Registry; r != nil {
 		s.Registry = &Registry{
 			URL:     r.URL,
@@ -107,13 +102,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		s.Heartbeat = time.Duration(*c.Heartbeat)
 	}
 	s.Prewarm = c.Prewarm.settings()
-	s.rates = make(map[string]string, len(c.Members)+len(c.Groups))
-	for _, m := range c.Members {
-		s.rates["member "+m.Name] = m.Rate.spoken()
-	}
-	for _, g := range c.Groups {
-		s.rates["group "+g.Name] = g.Rate.spoken()
-	}
+	s.rates = c.spokenRates()
 	if s.Zone, s.Week, err = c.Budgets.calendar(); err != nil {
 		return nil, at("budgets", err)
 	}
@@ -124,6 +113,30 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		s.LedgerRetain = time.Duration(c.Ledger.Retain)
 	}
 	return s, nil
+}
+
+// setOf gives nil for an empty list.
+func setOf(ids []string) map[string]bool {
+	if len(ids) == 0 {
+		return nil
+	}
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
+// spokenRates gives the rates of members and groups as they are said in errors.
+func (c *Config) spokenRates() map[string]string {
+	rates := make(map[string]string, len(c.Members)+len(c.Groups))
+	for _, m := range c.Members {
+		rates["member "+m.Name] = m.Rate.spoken()
+	}
+	for _, g := range c.Groups {
+		rates["group "+g.Name] = g.Rate.spoken()
+	}
+	return rates
 }
 
 func orDefault[T int | int64 | time.Duration | caddy.Duration](value, otherwise T) T {

@@ -14,7 +14,7 @@ func TestEmitNeverWaits(t *testing.T) {
 		begin := make(chan struct{})
 		release := Listen(all, func(_ string, data map[string]any) {
 			<-begin
-			time.Sleep(time.Minute) // a slow handler
+			<-time.After(time.Minute) // a slow handler
 			told = append(told, data["n"])
 		})
 		before, began := Dropped(), time.Now()
@@ -31,7 +31,7 @@ func TestEmitNeverWaits(t *testing.T) {
 			t.Errorf("%d are dropped, want %d", n, more)
 		}
 		close(begin)
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		synctest.Wait()
 		if len(told) != Queue+1 || told[0] != 0 || told[Queue] != Queue {
 			t.Errorf("%d are told, %v to %v", len(told), told[0], told[len(told)-1])

@@ -48,8 +48,8 @@ func newRowsBy[R any]() *rowsBy[R] {
 	return &rowsBy[R]{make(map[string]*R), make(map[string][]string)}
 }
 
-// of gives the row of these values, which it keeps where make has to make one.
-func (b *rowsBy[R]) of(values []string, make func(RowKey) *R) *R {
+// of gives the row of these values, which it keeps where begin has to make one.
+func (b *rowsBy[R]) of(values []string, begin func(RowKey) *R) *R {
 	key := values[0]
 	if len(values) > 1 {
 		key = strings.Join(values, "\x00") // sorts as the values do, and tells "a,b" and "c" from "a" and "b,c"
@@ -57,7 +57,7 @@ func (b *rowsBy[R]) of(values []string, make func(RowKey) *R) *R {
 	r := b.rows[key]
 	if r == nil {
 		values = slices.Clone(values)
-		r = make(newRowKey(values))
+		r = begin(newRowKey(values))
 		b.rows[key], b.keys[key] = r, values
 	}
 	return r

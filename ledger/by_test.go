@@ -22,7 +22,7 @@ func TestStatementBySeveral(t *testing.T) {
 			want := map[string]money.Micros{}
 			if err := l.Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {
 				var parts []string
-				for _, k := range strings.Split(by, ",") {
+				for k := range strings.SplitSeq(by, ",") {
 					value := map[string]string{"day": e.Time.In(zone).Format(time.DateOnly), "seller": e.Seller}[k]
 					switch {
 					case e.Served != nil && k == "member":

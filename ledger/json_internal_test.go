@@ -81,9 +81,9 @@ func set(v reflect.Value, of int) {
 			set(v.Index(i), of)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				set(v.Field(i), of)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				set(field, of)
 			}
 		}
 	default:

@@ -50,10 +50,10 @@ func asserted(balances []ledger.Account) []ledger.Account {
 }
 
 // name is an account's, as the program has it: made once.
-func (j *journal) name(account string, make func(string) string) string {
+func (j *journal) name(account string, spell func(string) string) string {
 	n, ok := j.names[account]
 	if !ok {
-		n = make(account)
+		n = spell(account)
 		j.names[account] = n
 	}
 	return n
