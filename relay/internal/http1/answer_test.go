@@ -166,6 +166,8 @@ var answers = []string{
 	chunkedHead + "5\nhello\n0\n\n",
 	chunkedHead + "5\r\nhelloX\r\n0\r\n\r\n",
 	chunkedHead + "\r\nhello\r\n0\r\n\r\n",
+	chunkedHead + "\nhello\n0\n\n",
+	chunkedHead + "5\r\nhello\r\n\n",
 	chunkedHead + "g\r\nhello\r\n0\r\n\r\n",
 	chunkedHead + "5 \t\r\nhello\r\n00;x\r\n\r\n",
 	chunkedHead + "11111111111111111\r\nhello\r\n0\r\n\r\n",

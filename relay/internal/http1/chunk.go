@@ -102,7 +102,7 @@ func (c *chunks) begin(line []byte) error {
 	switch i := bytes.IndexByte(line, '\r'); {
 	case len(line) > maxLine:
 		return errLongLine
-	case i != len(line)-2:
+	case i < 0, i != len(line)-2:
 		return errMalformed
 	}
 	line = line[:len(line)-2]
