@@ -35,10 +35,17 @@ func (c *client) write(w io.Writer, home string) error {
 	if err != nil {
 		return err
 	}
-	first := written == nil
-	if !first && bytes.Equal(written, now) { // what an earlier write has put in goes
+	kept := now // what undo brings back; nil: what is kept already
+	changed := false
+	if written != nil && now != nil {
 		if before, _, err = readOr(path + beforeSuffix); err != nil {
 			return err
+		}
+		kept = nil
+		if changed = !bytes.Equal(written, now); changed {
+			if before, kept, err = sinceWritten(path, now, written, before); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
 		}
 	}
 	text, err := c.merge(before)
@@ -48,12 +55,17 @@ func (c *client) write(w io.Writer, home string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	if first && now != nil {
-		if err := writeFile(path+beforeSuffix, now, mode); err != nil {
+	if kept != nil {
+		if err := writeFile(path+beforeSuffix, kept, mode); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(writeFile(path+writtenSuffix, text, mode), writeFile(path, text, mode)); err != nil {
+	if !changed || kept != nil { // else undo has to see that it was changed
+		if err := writeFile(path+writtenSuffix, text, mode); err != nil {
+			return err
+		}
+	}
+	if err := writeFile(path, text, mode); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "Written: %s\n", path)
@@ -62,6 +74,16 @@ func (c *client) write(w io.Writer, home string) error {
 	}
 	fmt.Fprintf(w, "%s needs the member's key in the environment, as %s. To have it as it was: caddy tokenbuddy connect %s --undo\n", c.Title, keyVariable, c.Name)
 	return nil
+}
+
+// sinceWritten is for a file that somebody has changed since it was written: into what it is written again, and what undo is to bring
+// back, with those changes; nil where what is ours can't be told from them.
+func sinceWritten(path string, now, written, before []byte) (into, kept []byte, err error) {
+	if !strings.HasSuffix(path, ".json") {
+		return now, nil, nil
+	}
+	kept, err = unmergeJSON(now, written, before)
+	return kept, kept, err
 }
 
 // undo has the client's file as it was before the first write.

@@ -140,6 +140,48 @@ func TestUndoOfAChangedFile(t *testing.T) {
 	}
 }
 
+// TestWriteAgainOverChanges: what was changed between two writes outlives undo, or undo refuses and touches nothing.
+func TestWriteAgainOverChanges(t *testing.T) {
+	for name, change := range map[string]func(string) string{
+		"claude": func(text string) string { return strings.Replace(text, `"Bash"`, `"Bash", "Read"`, 1) },
+		"codex":  func(text string) string { return text + "# more\n" },
+	} {
+		c := clientNamed(t, name, "small-1")
+		before := map[string]string{"claude": `{"env":{"ANTHROPIC_MODEL":"x"},"permissions":{"allow":["Bash"]}}`, "codex": "model = \"x\"\n"}[name]
+		dir, path := home(t, c, before)
+		for _, model := range []string{"small-1", "large-1"} {
+			c = clientNamed(t, name, model)
+			if err := c.write(io.Discard, dir); err != nil {
+				t.Fatal(err)
+			}
+			if model == "small-1" {
+				if err := os.WriteFile(path, []byte(change(contents(t, path))), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		written := contents(t, path)
+		if !strings.Contains(written, "large-1") || strings.Contains(written, "small-1") {
+			t.Errorf("%s: written is\n%s", name, written)
+		}
+		err := c.undo(io.Discard, dir)
+		if name == "codex" {
+			if err == nil || contents(t, path) != written || contents(t, path+beforeSuffix) != before {
+				t.Errorf("a changed file: %v\n%s", err, contents(t, path))
+			}
+			continue
+		}
+		var got, want any
+		if err != nil || json.Unmarshal([]byte(contents(t, path)), &got) != nil {
+			t.Fatal(err)
+		}
+		_ = json.Unmarshal([]byte(`{"env":{"ANTHROPIC_MODEL":"x"},"permissions":{"allow":["Bash","Read"]}}`), &want)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("it is %v after undo, want %v", got, want)
+		}
+	}
+}
+
 // TestWriteRefuses what it can't read, and leaves it as it is.
 func TestWriteRefuses(t *testing.T) {
 	for name, text := range map[string]string{
