@@ -164,7 +164,7 @@ func (s *Store) dropNext() error {
 
 // clearAhead removes what a process before this one has made ahead: it is empty. The directory must be locked.
 func clearAhead(dir string) error {
-	logs, err := filepath.Glob(filepath.Join(dir, "*"+logExt))
+	logs, err := filesWith(dir, logExt)
 	if err != nil {
 		return err
 	}

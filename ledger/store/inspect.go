@@ -94,6 +94,22 @@ type storedTable struct {
 
 func (t storedTable) path(dir string) string { return table.NewFilename(t.id, dir) }
 
+// filesWith gives the paths of the files in a directory that have an extension. (For filepath.Glob the directory's own name would be a
+// pattern as well.)
+func filesWith(dir, ext string) ([]string, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, f := range files {
+		if filepath.Ext(f.Name()) == ext {
+			paths = append(paths, filepath.Join(dir, f.Name()))
+		}
+	}
+	return paths, nil
+}
+
 func size(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

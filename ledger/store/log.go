@@ -39,7 +39,7 @@ const (
 // openLogs syncs what a process before this one has left in its logs, and finds the one that is written to: the newest.
 func (s *Store) openLogs() error {
 	for _, ext := range []string{valueLogExt, logExt} {
-		paths, err := filepath.Glob(filepath.Join(s.dir, "*"+ext))
+		paths, err := filesWith(s.dir, ext)
 		if err != nil {
 			return err
 		}

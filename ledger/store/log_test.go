@@ -5,6 +5,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -84,5 +85,31 @@ func TestCloseAfterAnImport(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDirectoryIsNoPattern: a store in a directory whose name would be a pattern finds its files, and removes what a process that was
+// killed has made ahead.
+func TestDirectoryIsNoPattern(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "books [2026]")
+	for range 2 {
+		s, err := Open(Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "00007"+logExt), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := os.Stat(filepath.Join(dir, "00007"+logExt)); !os.IsNotExist(err) {
+		t.Errorf("what was made ahead is still there: %v", err)
 	}
 }

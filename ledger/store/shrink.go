@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
 // shrinkRoom is left free beside what shrinking may write: a table that finds no room ends the process.
@@ -16,7 +15,7 @@ func (s *Store) Shrink() error {
 		return nil
 	}
 	var tables uint64
-	files, err := filepath.Glob(filepath.Join(s.dir, "*.sst"))
+	files, err := filesWith(s.dir, ".sst")
 	if err != nil {
 		return err
 	}

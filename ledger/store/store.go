@@ -187,7 +187,7 @@ func openBadger(o Options) (s *Store, err error) {
 // hasOlderLog tells whether there is a log of a version that wrote larger ones, or one that a start which was killed has cut at its end
 // and which may have been larger: it would not fit into the memory of one of now.
 func hasOlderLog(dir string) bool {
-	logs, err := filepath.Glob(filepath.Join(dir, "*"+logExt))
+	logs, err := filesWith(dir, logExt)
 	return err == nil && slices.ContainsFunc(logs, func(log string) bool { return size(log) != 2*memTableSize })
 }
 
