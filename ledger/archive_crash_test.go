@@ -3,6 +3,8 @@ package ledger_test
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -165,6 +167,44 @@ func TestArchiveIsDamagedBeforeEntriesHaveLeft(t *testing.T) {
 	l = open(t, ledger.Options{Dir: dir, Now: at("2026-05-20T12:00:00Z")})
 	mustArchive2(t, l)
 	before.compare(t, show(t, l))
+}
+
+// Who leaves just before the file's record is written leaves everything as it was. What a process that died has left of a file goes with
+// the next try, whatever its directory is called.
+func TestArchivingIsLeft(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "books [2026]")
+	ctx, leave := context.WithCancel(t.Context())
+	o := ledger.Stepping(ledger.Options{Dir: dir}, func(step string) error {
+		if step == "file" {
+			leave()
+		}
+		return nil
+	})
+	l := months(t, o, 10)
+	before := show(t, l)
+	if _, err := l.Archive(ctx, moment("2026-02-01T00:00:00Z"), "", nil); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	all, err := l.Archives(t.Context())
+	if s := l.Archiving(); err != nil || len(all) != 0 || s.Files != 0 {
+		t.Errorf("%v, %v; counted are %d", all, err, s.Files)
+	}
+	files, err := os.ReadDir(dir + ".archive")
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir+".archive", "."+files[0].Name()+".123"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustArchive(t, l, "2026-02-01")
+	before.compare(t, show(t, l))
+	all, err = l.Archives(t.Context())
+	if s := l.Archiving(); err != nil || len(all) != 1 || s.Files != 1 {
+		t.Errorf("%v, %v; counted are %d", all, err, s.Files)
+	}
+	if files, err = os.ReadDir(dir + ".archive"); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
 }
 
 // A backup says which files belong to it. Elsewhere it needs them beside it, and works without.

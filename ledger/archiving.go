@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -212,6 +213,10 @@ func (l *Ledger) archiveMonth(ctx context.Context, before time.Time, dir string,
 	if err := l.at("file"); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx) // what is begun is ended, unless the ledger closes
 	err = l.submit(plainWeight, func(b *batch) error {
 		b.set([]byte(metaFormat), fmt.Append(nil, archivedFormat))
 		record := *a
@@ -227,7 +232,7 @@ func (l *Ledger) archiveMonth(ctx context.Context, before time.Time, dir string,
 	if err := l.at("record"); err != nil {
 		return nil, err
 	}
-	return a, l.remove(context.WithoutCancel(ctx), a, progress) // what is begun is ended, unless the ledger closes
+	return a, l.remove(ctx, a, progress)
 }
 
 // at is where a test ends it.
@@ -371,7 +376,10 @@ func (v *view) adopt(a *Archive, path string) error {
 	}
 	f.Close()
 	a.Bytes, a.SHA256, a.Trailer = size, sum, f.TrailerSum
-	return v.readBack(a)
+	if err := v.readBack(a); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(path)) // who has put it there may have died before that
 }
 
 // readBack reads the file as it is on the disk, and compares each entry with what is in the store: it will be gone from there.
@@ -418,8 +426,11 @@ func (v *view) readBack(a *Archive) error {
 
 // clearTemps removes what a process that died has left of a file that it was writing.
 func clearTemps(path string) {
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".*"))
-	for _, temp := range left {
-		_ = os.Remove(temp) // the worst is that it stays
+	dir, name := filepath.Split(path)
+	files, _ := os.ReadDir(dir)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), "."+name+".") {
+			_ = os.Remove(filepath.Join(dir, f.Name())) // the worst is that it stays
+		}
 	}
 }
