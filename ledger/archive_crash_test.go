@@ -207,6 +207,20 @@ func TestArchivingIsLeft(t *testing.T) {
 	}
 }
 
+// A ledger that was closed archives nothing, and does not call that a failure.
+func TestArchiveAfterClose(t *testing.T) {
+	l := months(t, ledger.Options{Dir: filepath.Join(t.TempDir(), "ledger")}, 5)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Archive(t.Context(), moment("2026-02-01T00:00:00Z"), "", nil); !errors.Is(err, ledger.ErrClosed) {
+		t.Error(err)
+	}
+	if s := l.Archiving(); s.Failures != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // A backup says which files belong to it. Elsewhere it needs them beside it, and works without.
 func TestRestoreWithArchives(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")

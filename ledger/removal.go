@@ -61,9 +61,9 @@ func (l *Ledger) shrink() error {
 // finishRemovals takes out of the store what is in files, where that was begun and not ended.
 func (l *Ledger) finishRemovals(ctx context.Context, progress Progress) error {
 	var all []Archive
-	err := l.db.View(func(txn *badger.Txn) (err error) {
-		all, err = loadArchives(txn)
-		return err
+	err := l.view(ctx, func(v *view) error { // Close waits for it
+		all = v.archives
+		return nil
 	})
 	if err != nil {
 		return err
