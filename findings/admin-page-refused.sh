@@ -5,10 +5,23 @@
 # else its Referer; a navigation that nothing links to has neither, and so the origin ''. curl, which sends none of the
 # three, is let in. The word "" among the origins lets such a navigation in, and nothing of another site.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tmp=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$tmp"' EXIT
-go build -o "$tmp/caddy" ./cmd/caddy
+cd "$tmp"
+export GOMODCACHE=$tmp/modules GOFLAGS='-modcacherw -trimpath'
+cat >main.go <<'GO'
+package main
+
+import (
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+func main() { caddycmd.Main() }
+GO
+{ go mod init probe && go get github.com/caddyserver/caddy/v2/cmd@v2.11.9 github.com/caddyserver/caddy/v2/modules/standard@v2.11.9; } 2>go.log || { cat go.log; exit 1; }
+go list -m github.com/caddyserver/caddy/v2
+go build -o caddy .
 export HOME=$tmp XDG_DATA_HOME=$tmp XDG_CONFIG_HOME=$tmp
 
 ask() { # port, name, headers
