@@ -159,7 +159,7 @@ func memberList(m *market.Market, w http.ResponseWriter, r *http.Request) error 
 type NewKey struct {
 	Name string `json:"name"`
 	Key  string `json:"key"`
-	// KeptUntil is until when the keys are good that the member has had; none: there were none.
+	// KeptUntil is until when the keys are good that the member has had; none: they are refused by now.
 	KeptUntil *time.Time `json:"keptUntil,omitempty"`
 }
 
@@ -265,8 +265,11 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return memberError(err)
 		}
-		until := time.Now().UTC().Add(keep).Truncate(time.Second)
-		return secret(w, NewKey{Name: name, Key: key, KeptUntil: &until})
+		k := NewKey{Name: name, Key: key}
+		if until := time.Now().UTC().Add(keep).Truncate(time.Second); keep > 0 {
+			k.KeptUntil = &until
+		}
+		return secret(w, k)
 	case "raise":
 		usd, err := money.Parse(said.USD)
 		if err != nil {

@@ -135,9 +135,6 @@ func showKey(cmd *cobra.Command, k admin.NewKey, asJSON bool) error {
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "This is the key of "+k.Name+". It is kept nowhere, and can't be shown again:")
 	fmt.Fprintln(cmd.OutOrStdout(), k.Key)
-	if k.KeptUntil != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "The old key is good until "+k.KeptUntil.Format("2006-01-02 15:04:05")+" UTC.")
-	}
 	return nil
 }
 
@@ -192,7 +189,15 @@ func rotateMemberCommand() *cobra.Command {
 		if err := g.tellMember(ctx, http.MethodPost, args[0], "rotate", admin.MemberSaid{Keep: keep}, &k); err != nil {
 			return err
 		}
-		return showKey(cmd, k, asJSON)
+		if err := showKey(cmd, k, asJSON); err != nil || asJSON {
+			return err
+		}
+		told := "The old key is refused from now on."
+		if k.KeptUntil != nil {
+			told = "The old key is good until " + k.KeptUntil.Format("2006-01-02 15:04:05") + " UTC."
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), told)
+		return nil
 	})
 	cmd.Flags().StringVar(&keep, "keep", "24h", "How long the old key is good; 0s: it is refused at once")
 	return cmd

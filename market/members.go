@@ -116,10 +116,21 @@ func (m *Market) RotateMember(ctx context.Context, by Operator, name string, kee
 	})
 }
 
-// RemoveMember forgets a member. What it has spent stays in the books.
+// RemoveMember forgets a member. What it has spent stays in the books. It may be one that counts for nothing since a config has its
+// name: else its keys would open again as soon as that names it no more. What was granted to the config's stays.
 func (m *Market) RemoveMember(ctx context.Context, by Operator, name string) error {
-	return m.order(ctx, by, name, "remove", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
-		return nil, "its keys are forgotten", nil
+	configured := m.Configured(name)
+	return m.edit(ctx, by, name, "remove", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		const note = "its keys are forgotten"
+		switch {
+		case is != nil && is.Added && configured && len(is.Raises) > 0:
+			return &ledger.Enrolled{Name: name, Raises: is.Raises}, note, nil
+		case is != nil && is.Added:
+			return nil, note, nil
+		case configured:
+			return nil, "", inCaddyfile(name)
+		}
+		return nil, "", fmt.Errorf("member %s: %w", name, ErrNoMember)
 	})
 }
 
@@ -170,7 +181,7 @@ func (m *Market) raisable(name string) *member.Member {
 // order is edit for what concerns members that were added at run time alone. But for "add", the member must be one.
 func (m *Market) order(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
 	if m.Configured(name) {
-		return fmt.Errorf("%w: member %s is in the Caddyfile, which comes first: change it there and reload", ErrForbidden, name)
+		return inCaddyfile(name)
 	}
 	return m.edit(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		if word != "add" && (is == nil || !is.Added) {
@@ -178,6 +189,10 @@ func (m *Market) order(ctx context.Context, by Operator, name, word string, edit
 		}
 		return edit(is)
 	})
+}
+
+func inCaddyfile(name string) error {
+	return fmt.Errorf("%w: member %s is in the Caddyfile, which comes first: change it there and reload", ErrForbidden, name)
 }
 
 // edit changes what is kept of a member, durably, and has it act at once.

@@ -1,0 +1,71 @@
+package market
+
+import (
+	"errors"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// TestRemoveBehindConfig: a member that was added and then named by a config can be forgotten, so that its key does not open again when
+// the config names it no more. What was granted to the config's stays.
+func TestRemoveBehindConfig(t *testing.T) {
+	m := openMarket(t, filepath.Join(t.TempDir(), "books"))
+	names := func(all ...member.Config) (release func()) {
+		t.Helper()
+		d, err := member.NewDirectory(member.Team{Members: all})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.HoldTeam(func() *member.Directory { return d })
+	}
+	by := Operator{Name: "ops"}
+	opens := func(key string) bool {
+		d, err := member.NewDirectory(member.Team{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, ok := d.With(m.Roster()).ByKey(http.Header{"X-Api-Key": {key}})
+		return ok
+	}
+	ada, err := m.AddMember(t.Context(), by, "ada", MemberTerms{})
+	if err != nil || !opens(ada) {
+		t.Fatal(err)
+	}
+	limits := member.Limits{Bounds: member.Unbound}
+	limits.DailyBudget = 5 * money.USD
+	release := names(member.Config{Name: "ada", Limits: limits}, member.Config{Name: "bob"})
+	if opens(ada) {
+		t.Error("it opens beside the config's")
+	}
+	if _, err := m.RaiseMember(t.Context(), by, "ada", money.USD, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RemoveMember(t.Context(), by, "bob"); !errors.Is(err, ErrForbidden) {
+		t.Errorf("the config's own: %v", err)
+	}
+	if err := m.RemoveMember(t.Context(), by, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RemoveMember(t.Context(), by, "ada"); !errors.Is(err, ErrForbidden) {
+		t.Errorf("once more: %v", err)
+	}
+	kept, err := m.Ledger.Enrolled()
+	if err != nil || len(kept) != 1 || kept[0].Added || len(kept[0].Keys) > 0 || len(kept[0].Raises) != 1 {
+		t.Errorf("kept are %+v, %v", kept, err)
+	}
+	release()
+	if opens(ada) {
+		t.Error("its key opens again")
+	}
+	if err := m.RemoveMember(t.Context(), by, "ada"); !errors.Is(err, ErrNoMember) {
+		t.Errorf("where the config names it no more: %v", err)
+	}
+	if report, err := m.Ledger.Verify(t.Context()); err != nil || !report.OK {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
