@@ -93,7 +93,7 @@ func TestRecordings(t *testing.T) {
 				continue
 			}
 			if res.StatusCode != http.StatusOK || !bytes.HasPrefix(got, r.stream) {
-				t.Errorf("%s, settlement at the %s: status %d, %d bytes came for %d", r.File, where, res.StatusCode, len(got), len(r.stream))
+				t.Errorf("%s, settlement at the %s: status %d, %d bytes came for %d:\n%q\nand were\n%q", r.File, where, res.StatusCode, len(got), len(r.stream), got, r.stream)
 			}
 		}
 	}

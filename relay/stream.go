@@ -164,7 +164,8 @@ func (s *Stream) holdBack() {
 // beginEnded is a body that ended before anything was sent.
 func (s *Stream) beginEnded() Ending {
 	if s.end == io.EOF {
-		s.back = append(s.back, s.judge()...)
+		back := slices.Clone(s.back) // what is judged now is moved to where that may lie
+		s.back = append(back, s.judge()...)
 	}
 	switch {
 	case s.decided == SaidError:
