@@ -33,8 +33,9 @@ ask() { # port, name, headers
 typed=("Sec-Fetch-Mode: navigate" "Sec-Fetch-Site: none")
 for origins in "" 'origins localhost:22519 ""'; do
 	printf '{\n\tadmin localhost:22519 {\n\t\t%s\n\t}\n}\n' "$origins" >"$tmp/Caddyfile"
+	rm -f "$tmp/log"
 	"$tmp/caddy" run --config "$tmp/Caddyfile" --adapter caddyfile 2>"$tmp/log" &
-	until grep -q 'serving initial' "$tmp/log"; do sleep 0.1; done
+	until grep -qs 'serving initial' "$tmp/log"; do sleep 0.1; done
 	echo "with ${origins:-no origins}"
 	ask 22519 'curl'
 	ask 22519 'the address is typed' "${typed[@]}"
