@@ -19,7 +19,7 @@ import (
 // It is the one reader of all there is to know, and writes to none of it.
 type books struct{ rq *request }
 
-// bookingPatience is how long the end of an answer waits for its entry to be durable, so that the access log can say what was
+// bookingPatience is how long the end of an answer waits for its entry to be booked, so that the access log can say what was
 // billed. Nearly always it is a millisecond or two; a slow disk does not keep the client.
 const bookingPatience = 20 * time.Millisecond
 
@@ -134,7 +134,7 @@ func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
 	b.settle(b.rq.gw.ledger.Waste, a, in)
 }
 
-// settle queues a booking at once, so that bookings keep their order. When it is durable the lease goes back with what it
+// settle queues a booking at once, so that bookings keep their order. When it is booked the lease goes back with what it
 // changed on the token, and what was billed is given.
 func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan money.Micros {
 	billed := make(chan money.Micros, 1)
@@ -211,8 +211,8 @@ func (b books) releaseReplaced(holds []hold) {
 // writer is the ledger's Settle or Waste.
 type writer func(ledger.Inference) *ledger.Settling
 
-// await waits until a booking is durable. One that is refused though the ledger is well has no hold to replace: it is made
-// without, since a request that a seller was asked for must not go unbooked.
+// await waits until a booking is made; it is durable 20 ms later at the most. One that is refused though the ledger is well has no
+// hold to replace: it is made without, since a request that a seller was asked for must not go unbooked.
 func (b books) await(write writer, booking *ledger.Settling, in ledger.Inference) (ledger.Booked, error) {
 	booked, err := booking.Wait(context.Background())
 	if err != nil && in.HoldID != "" && b.rq.gw.ledger.Err() == nil {

@@ -143,7 +143,7 @@ func (b books) traceCommit(seller string) trace.Span {
 	return beginSpan(b.rq.span, "commit", trace.SpanKindInternal, time.Now(), attribute.String("tokenbuddy.seller", seller))
 }
 
-// committed ends the span of a booking that is durable, or has failed.
+// committed ends the span of a booking that is made, or has failed.
 func committed(s trace.Span, booked ledger.Booked, err error) {
 	switch e := booked.Entry; {
 	case s == nil:
