@@ -1,0 +1,52 @@
+// Package fleet makes several gateways one: what they may spend of the budgets of members and groups, how often members may ask,
+// what is bought, and the books. It is pure but for a Store, which an engine brings.
+//
+// A budget is shared by escrow. The store sets parts of it aside for gateways, which spend them without asking: a part that is set
+// aside is nobody else's, however long its gateway is silent, so nothing is ever spent twice, and nothing needs a clock. What
+// is left of a part comes back when its gateway gives it back, when it starts again on its books, when the period ends, or by an
+// operator's word.
+package fleet
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Errors of a fleet, which its stores wrap.
+var (
+	// ErrAway: the store can't be reached, or does not answer in time. Nothing has changed, or ErrUnknown is in it too.
+	ErrAway = errors.New("fleet: the store is away")
+	// ErrUnknown: a change may have been made or not. The same one is to be made again.
+	ErrUnknown = errors.New("fleet: it is not known whether the store has made a change")
+	// ErrFenced: another process speaks for this gateway, or what this one has does not agree with what the store has set aside for
+	// it: it must spend nothing more.
+	ErrFenced = errors.New("fleet: another process speaks for this gateway, or it has lost what it knew")
+)
+
+// The periods of a budget, in the order in which Periods and Amounts have them.
+const (
+	Day = iota
+	Week
+	Month
+	periods
+)
+
+// Periods name a day, its week and its month: 2026-03-02, the date of the week's first day, 2026-03.
+type Periods = [periods]string
+
+// Amounts are of a day, a week and a month. As bounds: below zero is none.
+type Amounts = [periods]money.Micros
+
+// ScopeOf is the name of a period in a budget's state: its kind and its name, such as d2026-03-02, w2026-03-02 and m2026-03.
+func ScopeOf(kind int, period string) string { return "dwm"[kind:kind+1] + period }
+
+// The keys of a store: what of a fleet is under which. A name in a key is escaped, so that a slash in it is none of the key's.
+// MemberKey and GroupKey are the keys of a budget.
+func MemberKey(name string) string { return "b/m/" + escape(name) }
+func groupKey(name string) string  { return "b/g/" + escape(name) }
+
+var escaper = strings.NewReplacer("%", "%25", "/", "%2F", "\x00", "%00")
+
+func escape(name string) string { return escaper.Replace(strings.ToValidUTF8(name, "\uFFFD")) }
