@@ -22,6 +22,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/page"
@@ -43,6 +44,7 @@ func init() {
 	caddy.RegisterModule(new(x402.Method))
 	caddy.RegisterModule(new(clawtip.Method))
 	caddy.RegisterModule(new(commandpay.Method))
+	caddy.RegisterModule(new(postgres.Postgres))
 	for _, policy := range routing.Policies {
 		caddy.RegisterModule(policy)
 	}

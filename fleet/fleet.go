@@ -25,6 +25,13 @@ var (
 	ErrFenced = errors.New("fleet: another process speaks for this gateway, or it has lost what it knew")
 )
 
+// ErrFork tells that the store has other entries of this gateway than these, or has them after other ones: a copy of its directory
+// has written there. Nothing was added.
+var ErrFork = errors.New("fleet: the store has another entry of this gateway in this place: its directory was copied, or restored")
+
+// Namespace is where Caddy finds engines: a module's id is this, a dot, and the word after "fleet" in the Caddyfile.
+const Namespace = "http.tokenbuddy.fleet"
+
 // The periods of a budget, in the order in which Periods and Amounts have them.
 const (
 	Day = iota
@@ -43,7 +50,8 @@ type Amounts = [periods]money.Micros
 func ScopeOf(kind int, period string) string { return "dwm"[kind:kind+1] + period }
 
 // The keys of a store: what of a fleet is under which. A name in a key is escaped, so that a slash in it is none of the key's.
-// MemberKey and GroupKey are the keys of a budget.
+
+// MemberKey is the key of a member's budgets.
 func MemberKey(name string) string { return "b/m/" + escape(name) }
 func groupKey(name string) string  { return "b/g/" + escape(name) }
 

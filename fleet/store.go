@@ -22,7 +22,7 @@ type Store interface {
 	Load(ctx context.Context, yield func(key string, value []byte) error, keys ...string) error
 
 	// Append adds a gateway's rows, in order, of which each follows the one before without a gap. Rows that are there already are
-	// left as they are. It is one change: all of them or none.
+	// left as they are, and must be the same: else it is ErrFork. It is one change: all of them or none.
 	Append(ctx context.Context, gateway string, rows []Row) (Appended, error)
 
 	// Journal calls yield with a gateway's rows that follow a sequence number, in order.
@@ -62,7 +62,8 @@ type Row struct {
 type Appended struct {
 	Last     uint64 // the gateway's last row in the store
 	LastHash string
-	// Twins are those of the added rows of which the settlement id was booked before at the same seller, by another gateway.
+	// Twins are those of the rows of which another gateway has booked the settlement before, at the same seller. Which of two was
+	// before is decided once: rows that are there already have the same twins again.
 	Twins []Twin
 }
 

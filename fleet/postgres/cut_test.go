@@ -1,0 +1,132 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
+)
+
+// soon is a context for a call that is to find out that nobody answers.
+func soon(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), d)
+	t.Cleanup(stop)
+	return ctx
+}
+
+// The commit gets through and its answer does not: it is not known, and it is made.
+func TestAnswerLost(t *testing.T) {
+	c := shared(t)
+	database := c.Database(t)
+	proxy := pgtest.NewProxy(t, c.Addr())
+	s, direct := open(t, proxy.Addr(), database), open(t, c.Addr(), database)
+	must(t, s.Change(t.Context(), "n", count))
+	cut := proxy.CutAfter("commit\x00") // and not the setting of that name
+	err := s.Change(soon(t, 2*time.Second), "n", count)
+	if !errors.Is(err, fleet.ErrUnknown) || !errors.Is(err, fleet.ErrAway) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v; want that it is unknown", err)
+	}
+	<-cut
+	if got := load(t, direct, "n"); got != "n=2" {
+		t.Errorf("%q: the commit was not made", got)
+	}
+	proxy.Heal()
+	must(t, s.Change(t.Context(), "n", count))
+	if got := load(t, s, "n"); got != "n=3" {
+		t.Errorf("%q", got)
+	}
+}
+
+// The question gets lost before the commit: nothing has changed, and that is known. Nobody waits long for the row of a gateway that is
+// cut off, or paused.
+func TestQuestionLost(t *testing.T) {
+	c := shared(t)
+	database := c.Database(t)
+	proxy := pgtest.NewProxy(t, c.Addr())
+	s, direct := open(t, proxy.Addr(), database), open(t, c.Addr(), database)
+	must(t, s.Change(t.Context(), "n", count))
+	proxy.CutAfter("update tokenbuddy_fleet_key")
+	done := make(chan error, 1)
+	ctx := soon(t, 3*time.Second)
+	go func() { done <- s.Change(ctx, "n", count) }()
+	began := time.Now()
+	for load(t, direct, "n") == "n=1" && time.Since(began) < 4*time.Second {
+		must(t, direct.Change(t.Context(), "n", count)) // waits for the row at most a second
+	}
+	if waited := time.Since(began); waited > 3*time.Second {
+		t.Errorf("the row was locked for %v", waited)
+	}
+	if err := <-done; !errors.Is(err, fleet.ErrAway) || errors.Is(err, fleet.ErrUnknown) {
+		t.Errorf("%v; want that it is away, and nothing is unknown", err)
+	}
+	if got := load(t, direct, "n"); got != "n=2" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A gateway that is paused while it holds a row loses it after a second, finds that out, and does it again.
+func TestPaused(t *testing.T) {
+	c := shared(t)
+	database := c.Database(t)
+	s, other := open(t, c.Addr(), database), open(t, c.Addr(), database)
+	must(t, s.Change(t.Context(), "n", count))
+	holds, goOn := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	calls := 0
+	go func() {
+		done <- s.Change(t.Context(), "n", func(at fleet.Moment, old []byte) ([]byte, error) {
+			if calls++; calls == 1 {
+				close(holds)
+				<-goOn
+			}
+			return count(at, old)
+		})
+	}()
+	<-holds
+	began := time.Now()
+	must(t, other.Change(t.Context(), "n", count))
+	if waited := time.Since(began); waited < 500*time.Millisecond || waited > 3*time.Second {
+		t.Errorf("the other has waited %v, want about a second", waited)
+	}
+	close(goOn)
+	must(t, <-done)
+	if got := load(t, s, "n"); got != "n=3" || calls != 2 {
+		t.Errorf("%q after %d calls", got, calls)
+	}
+}
+
+// The server is stopped, killed, and comes back: the first call after that is answered.
+func TestRestart(t *testing.T) {
+	c := pgtest.New(t)
+	database := c.Database(t)
+	s := open(t, c.Addr(), database)
+	must(t, s.Change(t.Context(), "n", count))
+	c.Restart(t)
+	must(t, s.Change(t.Context(), "n", count))
+	c.Kill(t)
+	if err := s.Change(t.Context(), "n", count); !errors.Is(err, fleet.ErrAway) || errors.Is(err, fleet.ErrUnknown) {
+		t.Errorf("%v; want that it is away", err)
+	}
+	if err := s.Load(t.Context(), nil, "n"); !errors.Is(err, fleet.ErrAway) {
+		t.Errorf("%v; want that it is away", err)
+	}
+	// A gateway that starts now does not wait for it.
+	late := open(t, c.Addr(), database)
+	c.Restart(t)
+	must(t, s.Change(t.Context(), "n", count))
+	must(t, late.Change(t.Context(), "n", count))
+	c.Pause(t)
+	if err := s.Change(soon(t, time.Second), "n", count); !errors.Is(err, fleet.ErrAway) {
+		t.Errorf("%v; want that it is away", err)
+	}
+	c.Resume(t)
+	must(t, s.Change(t.Context(), "m", count))
+	if got := load(t, s, "m", "n"); !strings.HasPrefix(got, "m=1 n=4") {
+		t.Errorf("%q", got)
+	}
+}

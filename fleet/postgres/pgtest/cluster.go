@@ -1,0 +1,370 @@
+// Package pgtest starts a PostgreSQL for a test, which may break it: stop, kill and pause it, cut its network, have a standby take over.
+// Nothing of it is in the system's own cluster. It runs on Linux, where PostgreSQL is installed, in the PATH or where Debian has it.
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Need is the environment variable that makes a test fail where it would be skipped, as there is no PostgreSQL.
+const Need = "TOKENBUDDY_NEED_POSTGRES"
+
+// startTime is how long a server may take to answer, on a machine that does a lot else.
+const startTime = 60 * time.Second
+
+// Cluster is a PostgreSQL server with a directory of its own.
+type Cluster struct {
+	bin, dir string // of the programs; of everything else
+	port     int
+	process  *process // nil: it does not run
+	settings []string
+	count    atomic.Int32
+}
+
+// New starts a cluster for the time of the test, which is skipped where PostgreSQL is not installed. settings are as postgres -c
+// takes them: name=value.
+func New(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	c, err := Start(settings...)
+	Skip(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// Skip skips the test where Start has found no PostgreSQL, and fails it for any other error; nil: it does nothing.
+func Skip(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errMissing) && os.Getenv(Need) == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var errMissing = errors.New("PostgreSQL is not installed: neither initdb in the PATH nor /usr/lib/postgresql/*/bin/initdb")
+
+// Start starts a cluster, for a TestMain.
+func Start(settings ...string) (*Cluster, error) {
+	bin, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{bin: bin, settings: settings}
+	if err := c.folder(); err != nil {
+		return nil, err
+	}
+	// C.UTF-8 is on every system; of the user there is no password: the server listens on loopback, as long as the test runs.
+	err = c.program("initdb", "-D", c.data(), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust", "--no-sync")
+	if err == nil {
+		err = c.start()
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// programs finds the folder of PostgreSQL's programs.
+func programs() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", errMissing
+	}
+	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })), nil
+}
+
+func version(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+	return n
+}
+
+// folder makes the cluster's folder. It is not the test's own, which another user can't enter.
+func (c *Cluster) folder() (err error) {
+	if c.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+		return err
+	}
+	return own(c.dir)
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+// program runs one of PostgreSQL's programs to its end.
+func (c *Cluster) program(name string, args ...string) error {
+	ctx, stop := context.WithTimeout(context.Background(), startTime)
+	defer stop()
+	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, name), args...) //nolint:gosec // a test's own program
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGTZ=UTC")
+	unprivileged(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// start starts the server and waits until it answers. Right after it was killed its old children may live for a moment.
+func (c *Cluster) start() error {
+	ctx, stop := context.WithTimeout(context.Background(), startTime)
+	defer stop()
+	for {
+		if c.port == 0 {
+			port, err := freePort()
+			if err != nil {
+				return err
+			}
+			c.port = port
+		}
+		args := []string{"-D", c.data(), "-p", strconv.Itoa(c.port)}
+		for _, s := range append([]string{
+			"listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "full_page_writes=off", "shared_buffers=16MB", "max_connections=100",
+			"max_wal_senders=4", "wal_keep_size=64MB", "autovacuum=off", "wal_receiver_status_interval=1",
+		}, c.settings...) {
+			args = append(args, "-c", s)
+		}
+		p, err := run(filepath.Join(c.bin, "postgres"), c.dir, filepath.Join(c.dir, "log"), args...)
+		if err != nil {
+			return err
+		}
+		c.process = p
+		err = c.answers(ctx)
+		if err == nil {
+			return nil
+		}
+		if p.alive() || ctx.Err() != nil {
+			return fmt.Errorf("PostgreSQL does not answer: %w\n%s", err, c.Log())
+		}
+		if err := wait(ctx); err != nil {
+			return fmt.Errorf("PostgreSQL does not start: %w\n%s", err, c.Log())
+		}
+	}
+}
+
+// answers waits until the server takes a connection; an error: its process has ended, or the time.
+func (c *Cluster) answers(ctx context.Context) error {
+	for {
+		conn, err := pgx.Connect(ctx, c.DSN())
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		if !c.process.alive() || ctx.Err() != nil {
+			return err
+		}
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// wait is a moment between two looks at what nobody tells of.
+func wait(ctx context.Context) error {
+	moment := time.NewTimer(50 * time.Millisecond)
+	defer moment.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-moment.C:
+		return nil
+	}
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Log is what the server has written.
+func (c *Cluster) Log() string {
+	log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+	return string(log)
+}
+
+// Addr is where the server listens.
+func (c *Cluster) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)) }
+
+// DSN is that of the superuser and its own database.
+func (c *Cluster) DSN() string { return DSN(c.Addr(), "postgres", "postgres") }
+
+// DSN is that of a user and a database behind an address: the cluster's, or a proxy's.
+func DSN(addr, user, database string) string {
+	return (&url.URL{Scheme: "postgres", User: url.User(user), Host: addr, Path: database, RawQuery: "sslmode=disable"}).String()
+}
+
+// Database makes a database that a plain role owns, which has its name, and gives that name.
+func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("fleet%d_%d", c.port, c.count.Add(1))
+	c.Exec(t, "create role "+name+" login", "create database "+name+" owner "+name)
+	return name
+}
+
+// Exec runs statements as the superuser, in its own database.
+func (c *Cluster) Exec(t testing.TB, statements ...string) {
+	t.Helper()
+	c.ExecIn(t, "postgres", statements...)
+}
+
+// ExecIn runs statements as the superuser, in a database.
+func (c *Cluster) ExecIn(t testing.TB, database string, statements ...string) {
+	t.Helper()
+	conn := c.Connect(t, database)
+	for _, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	conn.Close(t.Context())
+}
+
+// Connect gives a connection of the superuser to a database, which ends with the test.
+func (c *Cluster) Connect(t testing.TB, database string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), DSN(c.Addr(), "postgres", database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// Stop stops the server as an operator does; Start again by Restart.
+func (c *Cluster) Stop(t testing.TB) {
+	t.Helper()
+	if err := c.process.interrupt(); err != nil {
+		t.Fatal(err)
+	}
+	c.process.wait()
+}
+
+// Kill kills the server, and its children, with SIGKILL.
+func (c *Cluster) Kill(t testing.TB) {
+	t.Helper()
+	if err := c.process.kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.process.wait()
+}
+
+// Restart starts the server again that was stopped or killed, on the same port.
+func (c *Cluster) Restart(t testing.TB) {
+	t.Helper()
+	if c.process.alive() {
+		c.Stop(t)
+	}
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Close stops the server at once and removes its folder.
+func (c *Cluster) Close() {
+	if c.process != nil && c.process.alive() {
+		c.process.kill()
+		c.process.wait()
+	}
+	os.RemoveAll(c.dir)
+}
+
+// Standby starts a standby of the cluster, and waits until it follows. synchronous: commits wait for it from now on.
+func (c *Cluster) Standby(t testing.TB, synchronous bool) *Cluster {
+	t.Helper()
+	s := &Cluster{bin: c.bin, settings: c.settings}
+	if err := s.folder(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	source := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres application_name=standby", c.port)
+	if err := c.program("pg_basebackup", "-D", s.data(), "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", source); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	state := "streaming"
+	if synchronous {
+		c.Exec(t, "alter system set synchronous_standby_names = 'standby'", "select pg_reload_conf()")
+		state += "sync"
+	} else {
+		state += "async"
+	}
+	c.until(t, "select state || sync_state from pg_stat_replication where application_name = 'standby'", state)
+	return s
+}
+
+// Promote makes a standby the primary of a new timeline, on which nobody is waited for.
+func (c *Cluster) Promote(t testing.TB) {
+	t.Helper()
+	c.Exec(t, "select pg_promote()")
+	c.until(t, "select pg_is_in_recovery()::text", "false")
+	c.Exec(t, "alter system set synchronous_standby_names = ''", "select pg_reload_conf()")
+}
+
+// until waits until a query gives a word.
+func (c *Cluster) until(t testing.TB, sql, want string) {
+	t.Helper()
+	conn := c.Connect(t, "postgres")
+	ctx, stop := context.WithTimeout(t.Context(), startTime)
+	defer stop()
+	for {
+		var word string
+		err := conn.QueryRow(ctx, sql).Scan(&word)
+		if err == nil && strings.TrimSpace(word) == want {
+			return
+		}
+		if wait(ctx) != nil {
+			t.Fatalf("%s: %q, %v; want %q", sql, word, err, want)
+		}
+	}
+}
+
+// Replayed waits until a standby has all that its primary has now.
+func (c *Cluster) Replayed(t testing.TB, standby *Cluster) {
+	t.Helper()
+	var lsn string
+	if err := c.Connect(t, "postgres").QueryRow(t.Context(), "select pg_current_wal_lsn()::text").Scan(&lsn); err != nil {
+		t.Fatal(err)
+	}
+	standby.until(t, "select (pg_last_wal_replay_lsn() >= '"+lsn+"')::text", "true")
+}
+
+// Pause stops the server's processes where they are; Resume lets them go on.
+func (c *Cluster) Pause(t testing.TB) {
+	t.Helper()
+	if err := c.process.pause(true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Resume ends a Pause.
+func (c *Cluster) Resume(t testing.TB) {
+	t.Helper()
+	if err := c.process.pause(false); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+)
+
+const (
+	addRows = `insert into tokenbuddy_fleet_entry
+	(gateway, seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry)
+	select $1::text, * from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+	$11::text[], $12::text[], $13::text[]) on conflict (gateway, seq) do nothing`
+	// In an order that all gateways share, so that none waits for one that waits for it.
+	addSettlements = `insert into tokenbuddy_fleet_settlement (seller, settlement_id, gateway, seq)
+	select seller, settlement_id, gateway, min(seq) from tokenbuddy_fleet_entry
+	where gateway = $1 and seq between $2 and $3 and settlement_id <> '' group by seller, settlement_id, gateway
+	order by seller, settlement_id on conflict (seller, settlement_id) do nothing`
+	readTwins = `select mine.seq, first.gateway, first.seq, other.idempotency_key from tokenbuddy_fleet_entry mine
+	join tokenbuddy_fleet_settlement first on first.seller = mine.seller and first.settlement_id = mine.settlement_id
+	join tokenbuddy_fleet_entry other on other.gateway = first.gateway and other.seq = first.seq
+	where mine.gateway = $1 and mine.seq between $2 and $3 and mine.settlement_id <> '' and first.gateway <> $1 order by mine.seq`
+	readHashes = `select seq, hash from tokenbuddy_fleet_entry where gateway = $1 and seq between $2 and $3 order by seq`
+	readLast   = `select seq, hash from tokenbuddy_fleet_entry where gateway = $1 order by seq desc limit 1`
+	readRows   = `select seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry
+	from tokenbuddy_fleet_entry where gateway = $1 and seq > $2 order by seq limit $3`
+)
+
+// Append implements fleet.Store. Rows that are there must be the same, and what is added must follow what is there: else it is
+// fleet.ErrFork. Which of two rows with one settlement was first is decided once, by the engine, so that a repeated call says the same.
+func (s *Store) Append(ctx context.Context, gateway string, rows []fleet.Row) (fleet.Appended, error) {
+	var out fleet.Appended
+	if err := follow(rows); err != nil {
+		return out, fmt.Errorf("fleet postgres: append: %w", err)
+	}
+	err := s.write(ctx, "append", rowsTime, func(ctx context.Context, conn *pgxpool.Conn, _ *engine) error {
+		out = fleet.Appended{}
+		if len(rows) > 0 {
+			if err := add(ctx, conn, gateway, rows); err != nil {
+				return err
+			}
+			var err error
+			if out.Twins, err = twins(ctx, conn, gateway, rows); err != nil {
+				return err
+			}
+		}
+		err := conn.QueryRow(ctx, readLast, binary, gateway).Scan(&out.Last, &out.LastHash)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fleet.Appended{}, err
+	}
+	return out, nil
+}
+
+// follow checks that rows are what one gateway's books have in a row.
+func follow(rows []fleet.Row) error {
+	for i := range rows {
+		switch r := &rows[i]; {
+		case r.Seq == 0 || r.Hash == "":
+			return fmt.Errorf("row %d has no number or no hash", r.Seq)
+		case i > 0 && (r.Seq != rows[i-1].Seq+1 || r.Previous != rows[i-1].Hash):
+			return fmt.Errorf("row %d does not follow row %d", r.Seq, rows[i-1].Seq)
+		}
+	}
+	return nil
+}
+
+// add adds rows that are not there, and compares those that are, as well as the one before them.
+func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) error {
+	c := columnsOf(rows)
+	if _, err := conn.Exec(ctx, addRows, gateway, c.seq, c.id, c.at, c.kind, c.member, c.model, c.seller, c.settlement, c.key, c.hash, c.previous,
+		c.entry); err != nil {
+		return err
+	}
+	first, last := int64(rows[0].Seq), int64(rows[len(rows)-1].Seq)
+	there, err := conn.Query(ctx, readHashes, binary, gateway, first-1, last)
+	if err != nil {
+		return err
+	}
+	has := make(map[uint64]string, len(rows)+1)
+	var seq uint64
+	var hash string
+	if _, err := pgx.ForEachRow(there, []any{&seq, &hash}, func() error {
+		has[seq] = hash
+		return nil
+	}); err != nil {
+		return err
+	}
+	if before, ok := has[rows[0].Seq-1]; first > 1 && !ok {
+		return &refusal{fmt.Errorf("fleet postgres: append: row %d of gateway %s follows none: row %d is not in the store", first, gateway, first-1)}
+	} else if ok && before != rows[0].Previous {
+		return fork(gateway, rows[0].Seq-1)
+	}
+	for i := range rows {
+		if has[rows[i].Seq] != rows[i].Hash {
+			return fork(gateway, rows[i].Seq)
+		}
+	}
+	_, err = conn.Exec(ctx, addSettlements, gateway, first, last)
+	return err
+}
+
+func fork(gateway string, seq uint64) error {
+	return &refusal{fmt.Errorf("fleet postgres: append: %w: entry %d of gateway %s", fleet.ErrFork, seq, gateway)}
+}
+
+// twins finds those of the rows whose settlement another gateway has booked first.
+func twins(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) ([]fleet.Twin, error) {
+	there, err := conn.Query(ctx, readTwins, binary, gateway, int64(rows[0].Seq), int64(rows[len(rows)-1].Seq))
+	if err != nil {
+		return nil, err
+	}
+	var found []fleet.Twin
+	var t fleet.Twin
+	_, err = pgx.ForEachRow(there, []any{&t.Seq, &t.Gateway, &t.Other, &t.IdempotencyKey}, func() error {
+		found = append(found, t)
+		return nil
+	})
+	return found, err
+}
+
+// columns are rows as a statement takes them.
+type columns struct {
+	seq                                                                     []int64
+	at                                                                      []time.Time
+	id, kind, member, model, seller, settlement, key, hash, previous, entry []string
+}
+
+func columnsOf(rows []fleet.Row) (c columns) {
+	for i := range rows {
+		r := &rows[i]
+		c.seq = append(c.seq, int64(r.Seq))
+		c.at = append(c.at, r.At.UTC())
+		for column, value := range map[*[]string]string{
+			&c.id: r.ID, &c.kind: r.Kind, &c.member: r.Member, &c.model: r.Model, &c.seller: r.Seller, &c.settlement: r.SettlementID,
+			&c.key: r.IdempotencyKey, &c.hash: r.Hash, &c.previous: r.Previous,
+		} {
+			*column = append(*column, clean(value))
+		}
+		c.entry = append(c.entry, string(r.Entry))
+	}
+	return c
+}
+
+// clean makes of a name what a text of a database may be. What it really is stands in the entry.
+func clean(name string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// page is how many rows are read at once: no transaction stays open while they are worked on.
+const page = 512
+
+// Journal implements fleet.Store.
+func (s *Store) Journal(ctx context.Context, gateway string, after uint64, yield func(fleet.Row) error) error {
+	for {
+		var rows []fleet.Row
+		err := s.read(ctx, "journal", rowsTime, func(ctx context.Context, conn *pgxpool.Conn) error {
+			there, err := conn.Query(ctx, readRows, binary, gateway, int64(after), page)
+			if err != nil {
+				return err
+			}
+			rows, err = pgx.CollectRows(there, scanRow)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := yield(rows[i]); err != nil {
+				return err
+			}
+			after = rows[i].Seq
+		}
+		if len(rows) < page {
+			return nil
+		}
+	}
+}
+
+func scanRow(row pgx.CollectableRow) (r fleet.Row, err error) {
+	var entry string
+	err = row.Scan(&r.Seq, &r.ID, &r.At, &r.Kind, &r.Member, &r.Model, &r.Seller, &r.SettlementID, &r.IdempotencyKey, &r.Hash, &r.Previous, &entry)
+	r.At, r.Entry = r.At.UTC(), []byte(entry)
+	return r, err
+}

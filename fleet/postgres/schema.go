@@ -1,0 +1,175 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+)
+
+// migrations make the tables, each from what the one before has left. One that was released is never changed. They say `if not exists`
+// as not every engine takes a table back with its transaction.
+//
+// Keys and values are bytes, so that they are ordered as bytes are, whatever the database's collation. The sum of a budget is checked
+// nowhere here: a cost above its hold is the truth, and must get in. A settlement belongs to the row that was first.
+var migrations = []string{`
+create table if not exists tokenbuddy_fleet_key (
+	key     bytea primary key,
+	value   bytea not null,
+	changed timestamptz not null default now()
+);
+create table if not exists tokenbuddy_fleet_entry (
+	gateway         text not null,
+	seq             bigint not null,
+	id              text not null,
+	at              timestamptz not null,
+	kind            text not null,
+	member          text not null,
+	model           text not null,
+	seller          text not null,
+	settlement_id   text not null,
+	idempotency_key text not null,
+	hash            text not null,
+	previous        text not null,
+	entry           text not null,
+	primary key (gateway, seq)
+);
+create index if not exists tokenbuddy_fleet_entry_at on tokenbuddy_fleet_entry (at);
+create table if not exists tokenbuddy_fleet_settlement (
+	seller        text not null,
+	settlement_id text not null,
+	gateway       text not null,
+	seq           bigint not null,
+	primary key (seller, settlement_id)
+)`}
+
+// The row that is locked while the tables are made.
+const (
+	makeSchema = "create table if not exists tokenbuddy_fleet_schema (id int primary key, version int not null)"
+	makeRow    = "insert into tokenbuddy_fleet_schema (id, version) values (1, 0) on conflict do nothing"
+	readRow    = "select version from tokenbuddy_fleet_schema where id = 1"
+)
+
+// engine is what is known of a server whose tables are there.
+type engine struct {
+	line string // the SQL of fleet.Moment's Line
+}
+
+// The history of a PostgreSQL: the timeline, which is another one after each failover and recovery; and the cluster and the table,
+// which are other ones after a dump was restored. Engines that agree by a quorum have none.
+var lines = []string{
+	`left(pg_walfile_name(pg_current_wal_lsn()), 8) || '-' || (select system_identifier from pg_control_system()) || '-' || 'tokenbuddy_fleet_key'::regclass::oid`,
+	`left(pg_walfile_name(pg_current_wal_lsn()), 8) || '-' || 'tokenbuddy_fleet_key'::regclass::oid`,
+}
+
+// prepare makes or migrates the tables, once.
+func (s *Store) prepare(ctx context.Context) (*engine, error) {
+	if e := s.engine.Load(); e != nil {
+		return e, nil
+	}
+	select {
+	case s.preparing <- struct{}{}:
+		defer func() { <-s.preparing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if e := s.engine.Load(); e != nil {
+		return e, nil
+	}
+	ctx, stop := context.WithTimeout(ctx, changeTime)
+	defer stop()
+	for try := 1; ; try++ {
+		e, err := s.migrate(ctx)
+		switch {
+		case err == nil:
+			s.engine.Store(e)
+			return e, nil
+		case lasting(codeOf(err)):
+			return nil, fmt.Errorf("%w: %s", errSetting, tell(err))
+		case try < maxTries && retriable(err) && pause(ctx, try): // others make the same tables at the same time
+		default:
+			return nil, err
+		}
+	}
+}
+
+func (s *Store) migrate(ctx context.Context) (*engine, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, &connectError{err}
+	}
+	defer conn.Release()
+	// Where the tables are there already the role needs no right to make any.
+	var version int
+	err = conn.QueryRow(ctx, readRow).Scan(&version)
+	if codeOf(err) == undefinedTable || errors.Is(err, pgx.ErrNoRows) {
+		version = 0
+	} else if err != nil {
+		return nil, err
+	}
+	if version < len(migrations) {
+		if version, err = s.makeTables(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
+	if version > len(migrations) {
+		return nil, fmt.Errorf("%w: its tables are of a newer release of this module (version %d, and this one knows %d)", errSetting, version, len(migrations))
+	}
+	return probe(ctx, conn)
+}
+
+// makeTables brings the tables up to date, while nobody else does.
+func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn) (version int, err error) {
+	var encoding string
+	if err := conn.QueryRow(ctx, "show server_encoding").Scan(&encoding); err != nil {
+		return 0, err
+	}
+	if !strings.EqualFold(strings.ReplaceAll(encoding, "-", ""), "UTF8") {
+		return 0, fmt.Errorf("%w: the database's encoding is %s, which can't hold every entry: make one with encoding 'UTF8' template template0", errSetting, encoding)
+	}
+	for _, sql := range []string{makeSchema, makeRow, "begin isolation level read committed; set local synchronous_commit = on"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return 0, err
+		}
+	}
+	if err := conn.QueryRow(ctx, readRow+" for update").Scan(&version); err != nil {
+		return 0, err
+	}
+	for ; version < len(migrations); version++ {
+		if _, err := conn.Exec(ctx, migrations[version]); err != nil {
+			return 0, err
+		}
+		if _, err := conn.Exec(ctx, "update tokenbuddy_fleet_schema set version = $1 where id = 1", version+1); err != nil {
+			return 0, err
+		}
+		s.logger.Info("fleet.tables", zap.Int("version", version+1))
+	}
+	return version, commit(ctx, conn.Conn())
+}
+
+// probe finds out by what the engine's history is known.
+func probe(ctx context.Context, conn *pgxpool.Conn) (*engine, error) {
+	var name string
+	if err := conn.QueryRow(ctx, "select version()").Scan(&name); err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(name, "PostgreSQL ") || strings.Contains(name, "-YB-") {
+		return &engine{line: "''"}, nil
+	}
+	var err error
+	for _, sql := range lines {
+		var line string
+		err = conn.QueryRow(ctx, "select "+sql).Scan(&line)
+		if err == nil {
+			return &engine{line: sql}, nil
+		}
+		if code := codeOf(err); code != insufficientPrivilege && !strings.HasPrefix(code, "42") && !strings.HasPrefix(code, "0A") {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: the role may not ask for the timeline: %s", errSetting, tell(err))
+}
