@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
@@ -96,11 +97,15 @@ func (b books) failed(t *tally, status ledger.Status) ended {
 		Request: b.rq.booked(), HoldID: t.lastHold(), Seller: t.seller, Attempts: t.attempts, Status: status,
 		Duration: time.Since(b.rq.begun), Trace: t.trace(), Budget: t.budget,
 	}
-	settle := b.rq.gw.ledger.Settle
-	booking := settle(in)
+	k := &booking{books: b, write: b.rq.gw.ledger.Settle, in: in}
+	settling := k.write(in)
 	b.releaseReplaced(t.holds)
 	b.rq.gw.background(func() {
-		if booked, err := b.await(settle, booking, in); err == nil {
+		booked, err := settling.Wait(context.Background())
+		if err != nil {
+			booked, err = k.again(err)
+		}
+		if err == nil {
 			b.rq.record.Book(booked.Entry)
 		}
 	})
@@ -137,45 +142,77 @@ func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
 // settle queues a booking at once, so that bookings keep their order. When it is booked the lease goes back with what it
 // changed on the token, and what was billed is given.
 func (b books) settle(write writer, a *attempt, in ledger.Inference) <-chan money.Micros {
-	billed := make(chan money.Micros, 1)
-	span := b.traceCommit(in.Seller)
-	booking := write(in)
-	gw := b.rq.gw
-	gw.background(func() {
-		booked, err := b.await(write, booking, in)
-		committed(span, booked, err)
-		switch {
-		case err == nil:
-			a.lease.Booked(booked)
-		case gw.ledger.Err() == nil:
-			a.lease.Return(0)
-		default:
-			// The ledger has stopped, and what is on disk is booked at the next start. The lease stays out, so that nothing more
-			// is spent of a token whose balance is not known.
-			return
-		}
-		b.rq.warn(in.Budget)
-		b.rq.record.Book(booked.Entry)
-		switch e := booked.Entry; {
-		case e == nil:
-			billed <- 0
-		case e.Served != nil:
-			admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
-			if e.Served.BilledSource == billing.SourceEstimate {
-				admin.ObserveEstimate(e.Seller, e.BilledMicros)
+	k := &booking{books: b, write: write, attempt: a, in: in, span: b.traceCommit(in.Seller), billed: make(chan money.Micros, 1)}
+	b.rq.gw.references.Add(1)
+	k.in.Told = k.told
+	write(k.in)
+	return k.billed
+}
+
+// booking is one on its way, and what is done when it is made.
+type booking struct {
+	books
+	write   writer
+	attempt *attempt
+	in      ledger.Inference
+	span    trace.Span        // nil: it is not traced
+	billed  chan money.Micros // has room for what is given
+}
+
+// told is what the committer calls, for whom others wait: what may take longer is done beside it.
+func (k *booking) told(booked ledger.Booked, err error) {
+	gw := k.rq.gw
+	if err != nil || booked.Disputed > 0 || k.span != nil {
+		go func() {
+			defer gw.leave()
+			if err != nil {
+				booked, err = k.again(err)
 			}
-			b.dispute(a, booked.Disputed, e.BilledMicros)
-			billed <- e.BilledMicros
-		default:
-			admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
-			if e.Attempt.BilledSource == billing.SourceEstimate {
-				admin.ObserveEstimate(e.Seller, e.Attempt.BilledMicros)
-			}
-			b.dispute(a, booked.Disputed, e.Attempt.BilledMicros)
-			billed <- e.Attempt.BilledMicros
-		}
-	})
-	return billed
+			committed(k.span, booked, err)
+			k.follow(booked, err)
+		}()
+		return
+	}
+	k.follow(booked, nil)
+	gw.leaveAtOnce()
+}
+
+// follow does what a booking brings with it.
+func (k *booking) follow(booked ledger.Booked, err error) {
+	rq, a := k.rq, k.attempt
+	switch {
+	case err == nil:
+		a.lease.Booked(booked)
+	case rq.gw.ledger.Err() == nil:
+		a.lease.Return(0)
+	default:
+		// The ledger has stopped, and what is on disk is booked at the next start. The lease stays out, so that nothing more
+		// is spent of a token whose balance is not known.
+		return
+	}
+	if warnings := k.in.Budget.Warnings(); len(warnings) > 0 {
+		rq.gw.background(func() { rq.warn(warnings) })
+	}
+	rq.record.Book(booked.Entry)
+	switch e := booked.Entry; {
+	case e == nil:
+		k.billed <- 0
+	case e.Served != nil:
+		admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
+		k.give(booked.Disputed, e.BilledMicros, e.BilledSource)
+	default:
+		admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+		k.give(booked.Disputed, e.Attempt.BilledMicros, e.Attempt.BilledSource)
+	}
+}
+
+// give tells what a seller has billed.
+func (k *booking) give(disputed, billed money.Micros, source billing.Source) {
+	if source == billing.SourceEstimate {
+		admin.ObserveEstimate(k.in.Seller, billed)
+	}
+	k.dispute(k.attempt, disputed, billed)
+	k.billed <- billed
 }
 
 // dispute tells whoever has to know that a seller has taken more than is believed, and sets it behind the honest.
@@ -211,16 +248,16 @@ func (b books) releaseReplaced(holds []hold) {
 // writer is the ledger's Settle or Waste.
 type writer func(ledger.Inference) *ledger.Settling
 
-// await waits until a booking is made; it is durable 20 ms later at the most. One that is refused though the ledger is well has no
-// hold to replace: it is made without, since a request that a seller was asked for must not go unbooked.
-func (b books) await(write writer, booking *ledger.Settling, in ledger.Inference) (ledger.Booked, error) {
-	booked, err := booking.Wait(context.Background())
-	if err != nil && in.HoldID != "" && b.rq.gw.ledger.Err() == nil {
-		in.HoldID = ""
-		booked, err = write(in).Wait(context.Background())
+// again is what becomes of a booking that was refused. One that is refused though the ledger is well has no hold to replace: it is made
+// without, since a request that a seller was asked for must not go unbooked.
+func (k *booking) again(why error) (booked ledger.Booked, err error) {
+	if err = why; k.in.HoldID != "" && k.rq.gw.ledger.Err() == nil {
+		in := k.in
+		in.HoldID, in.Told = "", nil
+		booked, err = k.write(in).Wait(context.Background())
 	}
 	if err != nil {
-		b.rq.log.Error("ledger.settle.failed", zap.String("requestId", b.rq.id), zap.String("seller", in.Seller), zap.Error(err))
+		k.rq.log.Error("ledger.settle.failed", zap.String("requestId", k.rq.id), zap.String("seller", k.in.Seller), zap.Error(err))
 	}
 	return booked, err
 }

@@ -61,9 +61,9 @@ func leastLeft(states []ledger.BudgetState) (least ledger.BudgetState, ok bool) 
 // periodOf is daily, weekly or monthly.
 func periodOf(s ledger.BudgetState) string { return strings.TrimSuffix(s.Budget, "_budget") }
 
-// warn tells operators, once in each period, that most of a budget is spent.
-func (rq *request) warn(budget *ledger.Reservation) {
-	for _, s := range budget.Warnings() {
+// warn tells operators that most of a budget is spent: of what was not said before in its period.
+func (rq *request) warn(reached []ledger.BudgetState) {
+	for _, s := range reached {
 		rq.warnOf(s, worthAWord(s))
 	}
 }

@@ -254,9 +254,19 @@ func (gw *Gateway) enter() bool {
 
 // leave gives back a reference. The last one closes the gateway.
 func (gw *Gateway) leave() {
-	if gw.references.Add(-1) > 0 {
-		return
+	if gw.references.Add(-1) == 0 {
+		gw.close()
 	}
+}
+
+// leaveAtOnce is leave for whom the closing may wait for.
+func (gw *Gateway) leaveAtOnce() {
+	if gw.references.Add(-1) == 0 {
+		go gw.close()
+	}
+}
+
+func (gw *Gateway) close() {
 	giveUp(gw.held)
 	gateways.Delete(gw)
 	close(gw.closed)

@@ -28,7 +28,7 @@ const (
 // had no effect, and the other commands of its batch succeed.
 type command struct {
 	apply  func(*batch) error
-	after  func() // called by the committer once the batch is durable
+	after  func(error) // called by the committer when it tells, with what it tells; it must not block. nil: nobody
 	weight int
 	late   bool // it is told once it is committed, see usualLag
 	told   bool
@@ -65,29 +65,24 @@ func (c *Commit) finish(err error) {
 	close(c.done)
 }
 
-// submit queues a command. It blocks only while the queue is full.
-func (l *Ledger) submit(weight int, apply func(*batch) error, after func()) *Commit {
-	c := &Commit{done: make(chan struct{})}
-	if err := l.Err(); err != nil {
-		c.finish(err)
-		return c
-	}
-	if l.reads && weight > 0 { // what only looks weighs nothing
-		c.finish(ErrReadOnly)
-		return c
-	}
-	if weight > heaviest {
-		c.finish(errTooLarge)
-		return c
-	}
+// submit queues a command. It blocks only while the queue is full. A command that is refused at once is told at once.
+func (l *Ledger) submit(weight int, apply func(*batch) error, after func(error)) *Commit {
+	c := &command{apply: apply, after: after, weight: weight, commit: &Commit{done: make(chan struct{})}}
 	l.gate.RLock()
 	defer l.gate.RUnlock()
-	if l.closed {
-		c.finish(ErrClosed)
-		return c
+	switch err := l.Err(); {
+	case err != nil:
+		c.tell(err)
+	case l.reads && weight > 0: // what only looks weighs nothing
+		c.tell(ErrReadOnly)
+	case weight > heaviest:
+		c.tell(errTooLarge)
+	case l.closed:
+		c.tell(ErrClosed)
+	default:
+		l.queue <- c
 	}
-	l.queue <- &command{apply: apply, after: after, weight: weight, commit: c}
-	return c
+	return c.commit
 }
 
 // errTooLarge refuses a record that has no business being that large.
@@ -122,7 +117,7 @@ func (l *Ledger) run() {
 	}
 	l.syncLate(true)
 	for _, c := range held {
-		c.commit.finish(fmt.Errorf("ledger: closed: %w", ErrNoRoom))
+		c.tell(fmt.Errorf("ledger: closed: %w", ErrNoRoom))
 	}
 }
 

@@ -94,8 +94,9 @@ func (c *command) tell(err error) {
 	c.told = true
 	if err != nil {
 		c.commit.err = err
-	} else if c.after != nil && c.commit.err == nil {
-		c.after()
+	}
+	if c.after != nil {
+		c.after(c.commit.err)
 	}
 	close(c.commit.done)
 }

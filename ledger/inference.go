@@ -53,6 +53,10 @@ type Inference struct {
 	TimeToFirstByte, Duration time.Duration
 	Flags                     []string // come before the ledger's own
 	Trace                     []Try    // every attempt, in order; no more than MaxTrace are kept, the last ones
+
+	// Told hears what Settling.Wait gives, just before that does. It is the committer that calls, for whom others wait: it must not
+	// block, nor wait for the ledger. Where the booking is refused at once, Settle calls. nil: nobody hears.
+	Told func(Booked, error)
 }
 
 // MaxTrace is how many attempts an entry tells of.
@@ -92,7 +96,11 @@ func (s *Settling) Done() <-chan struct{} { return s.commit.Done() }
 // Wait gives what was booked once it is: it survives the process. Where it has taken the place of a durable hold, and the power fails
 // within 20 ms, that hold is booked instead, as an estimate. When ctx ends first its error is given, and the booking goes on.
 func (s *Settling) Wait(ctx context.Context) (Booked, error) {
-	if err := s.commit.Wait(ctx); err != nil {
+	return s.outcome(s.commit.Wait(ctx))
+}
+
+func (s *Settling) outcome(err error) (Booked, error) {
+	if err != nil {
 		return Booked{}, err
 	}
 	return s.booked, nil
@@ -119,10 +127,17 @@ func (l *Ledger) bookInference(in Inference, book func(*batch, *Inference) Booke
 	}
 	weight, err := in.weigh(names...)
 	if err != nil {
+		if in.Told != nil {
+			in.Told(Booked{}, err)
+		}
 		return &Settling{commit: failed(err)}
 	}
 	in.Flags = slices.Clone(in.Flags)
 	s := new(Settling)
+	var after func(error)
+	if in.Told != nil {
+		after = func(err error) { in.Told(s.outcome(err)) }
+	}
 	s.commit = l.submit(weight, func(b *batch) error {
 		h := b.holds[in.HoldID]
 		if in.HoldID != "" && h == nil {
@@ -134,7 +149,7 @@ func (l *Ledger) bookInference(in Inference, book func(*batch, *Inference) Booke
 		b.mayBeLate(h)
 		s.booked = book(b, &in)
 		return nil
-	}, nil)
+	}, after)
 	return s
 }
 

@@ -194,9 +194,11 @@ type view struct {
 // view calls f with the books as they are once all that was queued before is durable.
 func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
 	v := &view{ctx: ctx, ledger: l}
-	ready := l.submit(0, func(b *batch) error { return nil }, func() {
-		l.readers.Add(1)
-		v.head, v.txn = l.state.head, l.db.NewTransaction(false)
+	ready := l.submit(0, func(b *batch) error { return nil }, func(err error) {
+		if err == nil {
+			l.readers.Add(1)
+			v.head, v.txn = l.state.head, l.db.NewTransaction(false)
+		}
 	})
 	<-ready.Done() // it is as quick as a commit, and what it has begun must be ended
 	if ready.err != nil {
