@@ -42,7 +42,7 @@ func (a *attempt) read() routing.Outcome {
 	status := n.response.StatusCode
 	switch {
 	case relay.Compressed(n.response.Header):
-		a.call.cancel(nil)
+		a.call.end()
 		return routing.Outcome{Kind: routing.Deadline, Status: status} // a settlement could hide in it
 	case status > 299:
 		return a.readWhole()
@@ -151,13 +151,13 @@ func (e errNoAnswer) Error() string { return "it answered 2xx, but that is no an
 // begin reads a stream until there is content to show.
 func (a *attempt) begin() routing.Outcome {
 	n, status := a.answer, a.answer.response.StatusCode
-	a.call.unwatch()
+	a.call.deadline.Stop()
 	n.events = a.rq.endpoint.Events()
 	if a.asksUsage {
 		n.events.TakeOutUsage()
 	}
-	n.stream = relay.NewStream(n.response.Body, func() { a.call.cancel(nil) }, relay.StreamOptions{
-		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(),
+	n.stream = relay.NewStream(n.response.Body, a.call.end, relay.StreamOptions{
+		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(), Woken: a.call.wake,
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
 	})
 	switch n.stream.Begin() {

@@ -14,45 +14,59 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// The reasons for which a seller's call is ended from this side.
-var (
-	errDeadline   = errors.New("no answer in time")
-	errClientGone = errors.New("the client went away")
-	errShutdown   = errors.New("the gateway is shutting down")
-)
-
 // call is a request that a seller was sent. Its context is not the client's: an answer that has been paid for may outlive the
 // client. Until the answer is there, the client's leaving, the deadline and the end of the process end it.
 type call struct {
+	ending
 	begun    time.Time
 	body     *relay.Body
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
+	gw       *Gateway
 	client   func() bool // the client's leaving may end it; to be stopped
-	shutdown func() bool // and so may the end of the process
-	deadline *time.Timer // and this
+	deadline *time.Timer // and so may this
+
+	woken func() // what the client's leaving and the end of the process do instead; nil: they end it. ending.mu protects it
 }
 
 func newCall(rq *request, timeLeft time.Duration) *call {
-	c := &call{begun: time.Now()}
+	c := &call{begun: time.Now(), gw: rq.gw}
 	client := rq.r.Context()
-	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(client))
-	c.deadline = time.AfterFunc(timeLeft, func() { c.cancel(errDeadline) })
-	c.client = context.AfterFunc(client, func() { c.cancel(errClientGone) })
-	c.shutdown = context.AfterFunc(rq.gw.shutdown, func() { c.cancel(errShutdown) })
+	c.ending.begin(client)
+	c.deadline = time.AfterFunc(timeLeft, c.late)
+	c.client = context.AfterFunc(client, c.left)
+	rq.gw.calls.add(c)
 	return c
 }
 
-// unwatch leaves the call to whoever reads on.
-func (c *call) unwatch() {
-	c.deadline.Stop()
-	c.client()
-	c.shutdown()
+func (c *call) late() { c.endFor(errDeadline) }
+
+func (c *call) left() { c.over(errClientGone) }
+
+// over ends the call for a reason that whoever reads the answer may find out instead.
+func (c *call) over(why error) {
+	c.mu.Lock()
+	woken := c.woken
+	c.mu.Unlock()
+	if woken != nil {
+		woken()
+		return
+	}
+	c.endFor(why)
 }
 
+// wake leaves the call to whoever reads the answer, and is woken from now on where the client leaves and where the process is about to
+// end.
+func (c *call) wake(woken func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.woken = woken
+}
+
+// end ends the call; it may have come to its end before.
 func (c *call) end() {
-	c.unwatch()
-	c.cancel(nil)
+	c.deadline.Stop()
+	c.client()
+	c.gw.calls.remove(c)
+	c.endFor(context.Canceled)
 }
 
 // send sends the seller the request: the client's bytes, but for the model's id and the request's, and what asks for usage.
@@ -70,7 +84,7 @@ func (a *attempt) send() (*http.Response, error) {
 	url := seller.Address(rq.endpoint.Path, rq.r.URL.RawQuery)
 	a.call.body = a.splice()
 	rq.body.lend(a.call.body)
-	return relay.Send(a.call.ctx, relay.Call{URL: url, Header: header, Body: a.call.body, Transport: rq.gw.transport(seller)})
+	return relay.Send(a.call, relay.Call{URL: url, Header: header, Body: a.call.body, Transport: rq.gw.transport(seller)})
 }
 
 // deadlineTold is what the seller is told of the time that is left: of this attempt at a stream, else of the request.
@@ -84,7 +98,7 @@ func (a *attempt) deadlineTold() time.Duration {
 // splice is the client's body with what the seller is to be told instead.
 func (a *attempt) splice() *relay.Body {
 	ask := a.rq.ask
-	var edits []relay.Edit
+	edits := make([]relay.Edit, 0, 3)
 	_, own := a.rq.gw.account(a.candidate.Seller)
 	if !own && !ask.HasRequestID { // a provider would refuse a member that it does not know
 		text := make([]byte, 0, len(`"requestId":"",`)+len(a.rq.id)+16)
@@ -105,7 +119,7 @@ func (a *attempt) splice() *relay.Body {
 
 // broken is the outcome of a call that has ended without an answer.
 func (a *attempt) broken() routing.Outcome {
-	cause := context.Cause(a.call.ctx)
+	cause := a.call.Err()
 	switch {
 	case errors.Is(cause, errClientGone):
 		return routing.Outcome{Kind: routing.ClientGone}

@@ -80,7 +80,7 @@ func (p *reply) writeAsEvent(a *attempt, e *ended) {
 func (p *reply) writeRest(a *attempt, e *ended) error {
 	buf := make([]byte, 32<<10)
 	for {
-		idle := time.AfterFunc(p.rq.gw.settings.Failover.Idle, func() { a.call.cancel(errDeadline) })
+		idle := time.AfterFunc(p.rq.gw.settings.Failover.Idle, func() { a.call.endFor(errDeadline) })
 		n, err := a.answer.response.Body.Read(buf)
 		idle.Stop()
 		if a.answer.words != nil {

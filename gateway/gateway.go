@@ -74,6 +74,7 @@ type Gateway struct {
 	warmth   *prewarm.Site // nil: opened for a late request
 	hashers  *hashers
 	prompts  *promptHasher
+	calls    endings
 	name     string // of this gateway in a Via header: that of all that share its ledger
 
 	known      atomic.Pointer[people]
@@ -122,7 +123,9 @@ func Open(o Options) (*Gateway, error) {
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
 		closed:  make(chan struct{}),
 	}
-	gw.held = []func(){m.Release, gw.carrier.Close}
+	gw.calls.calls = make(map[*call]struct{})
+	unwatch := context.AfterFunc(o.Shutdown, gw.calls.end)
+	gw.held = []func(){m.Release, gw.carrier.Close, func() { unwatch() }}
 	if o.Current {
 		gw.offer(o.Methods)
 	} else {

@@ -22,6 +22,9 @@ type Body struct {
 
 	mu       sync.Mutex
 	parts    [][]byte
+	room     [7][]byte  // for parts: mostly they are no more
+	first    bodyReader // the reader that mostly is the only one
+	lent     bool       // it is somebody's
 	released bool
 	read     bool // some reader has read it to its end
 	reading  int  // readers that are at the bytes just now
@@ -35,7 +38,7 @@ func (b *Body) Release() bool {
 	if !b.read {
 		return false
 	}
-	b.parts, b.released = nil, true
+	b.parts, b.room, b.released = nil, [len(b.room)][]byte{}, true
 	return true
 }
 
@@ -72,12 +75,13 @@ var errReleased = errors.New("the request's body is gone: it was sent whole befo
 // Splice makes a body of body with the edits done, without copying it. Edits that overlap or lie outside of body are a
 // mistake of the caller's and panic.
 func Splice(body []byte, edits ...Edit) *Body {
-	if len(edits) > 1 {
+	byStart := func(a, b Edit) int { return cmp.Compare(a.Start, b.Start) }
+	if !slices.IsSortedFunc(edits, byStart) {
 		edits = slices.Clone(edits)
+		slices.SortStableFunc(edits, byStart)
 	}
-	slices.SortStableFunc(edits, func(a, b Edit) int { return cmp.Compare(a.Start, b.Start) })
 	b := new(Body)
-	b.parts = make([][]byte, 0, 2*len(edits)+1)
+	b.parts = b.room[:0]
 	add := func(part []byte) {
 		if len(part) > 0 {
 			b.parts = append(b.parts, part)
@@ -98,7 +102,15 @@ func Splice(body []byte, edits ...Edit) *Body {
 func (b *Body) Len() int64 { return b.size }
 
 // Reader reads the body from its beginning. Each reader stands for itself, so that an attempt can be made again.
-func (b *Body) Reader() io.ReadCloser { return &bodyReader{body: b} }
+func (b *Body) Reader() io.ReadCloser {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lent {
+		return &bodyReader{body: b}
+	}
+	b.lent, b.first.body = true, b
+	return &b.first
+}
 
 type bodyReader struct {
 	body *Body

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay/internal/http1"
 )
 
 // Call is one request to a seller.
@@ -62,37 +64,27 @@ func (e *CallError) Unwrap() error { return e.Err }
 // the seller did see it, the key makes it one charge; but a request that ends a seller's process must not be sent over one
 // connection after the other until none is left.
 func Send(ctx context.Context, c Call) (*http.Response, error) {
-	var connected, reused atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { connected.Store(false) }, // again for each time it is sent
-		GotConn: func(conn httptrace.GotConnInfo) { connected.Store(true); reused.Store(conn.Reused) },
-	})
 	if c.Body == nil {
 		c.Body = Splice(nil)
 	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(c.Method, http.MethodPost), c.URL, c.Body.Reader())
+	target, err := url.Parse(c.URL)
 	if err != nil {
 		return nil, &CallError{Host: "an address that can't be read", Err: err}
 	}
-	req.Header = c.Header
-	req.ContentLength = c.Body.Len()
-	resent := 0
-	req.GetBody = func() (io.ReadCloser, error) {
-		if resent++; resent >= maxStale {
-			return nil, errUnanswered
-		}
-		return c.Body.Reader(), nil
+	s := &sending{body: c.Body}
+	req := blank.WithContext(ctx)
+	req.Method, req.URL, req.Host, req.Header = cmp.Or(c.Method, http.MethodPost), target, target.Host, c.Header
+	req.GetBody, req.Body, req.ContentLength = s.again, http.NoBody, c.Body.Len() // a length of 0 with a body would mean that it is unknown
+	if req.ContentLength > 0 {
+		req.Body = c.Body.Reader()
 	}
-	if c.Body.Len() == 0 {
-		req.Body = http.NoBody // a length of 0 with a body would mean that it is unknown
-	}
-	resp, err := c.Transport.RoundTrip(req)
-	for try := 1; try < maxStale && err != nil && ctx.Err() == nil && connected.Load() && reused.Load() && writeFailed(err); try++ {
+	resp, reached, err := reach(c.Transport, req)
+	for try := 1; try < maxStale && err != nil && ctx.Err() == nil && reached.Connected && reached.Reused && writeFailed(err); try++ {
 		again := *req
-		if c.Body.Len() > 0 {
+		if req.ContentLength > 0 {
 			again.Body = c.Body.Reader()
 		}
-		resp, err = c.Transport.RoundTrip(&again)
+		resp, reached, err = reach(c.Transport, &again)
 	}
 	if err == nil {
 		resp.Request = nil // a stream may last for an hour, and nobody asks for it
@@ -102,12 +94,41 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		e.cancelled = context.Cause(ctx)
 	}
-	if connected.Load() {
+	if reached.Connected {
 		e.Stage = StageSent
 	}
 	var timeout interface{ Timeout() bool }
 	e.Timeout = errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 	return nil, e
+}
+
+// blank is what requests are made of: WithContext makes a request with one object, http.NewRequestWithContext with two.
+var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+
+// sending is the body of a request that may be sent several times.
+type sending struct {
+	body   *Body
+	resent int
+}
+
+func (s *sending) again() (io.ReadCloser, error) {
+	if s.resent++; s.resent >= maxStale {
+		return nil, errUnanswered
+	}
+	return s.body.Reader(), nil
+}
+
+// reach makes a request, and tells how far it came.
+func reach(t http.RoundTripper, r *http.Request) (*http.Response, http1.Reached, error) {
+	if s, ok := t.(*schemes); ok && s.plain.Serves(r) {
+		return s.plain.Send(r)
+	}
+	var connected, reused atomic.Bool // a connection may be made beside the request
+	resp, err := t.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) }, // again for each time it is sent
+		GotConn: func(conn httptrace.GotConnInfo) { connected.Store(true); reused.Store(conn.Reused) },
+	})))
+	return resp, http1.Reached{Connected: connected.Load(), Reused: reused.Load()}, err
 }
 
 // maxStale is how many connections are tried that may have been closed while they lay idle.

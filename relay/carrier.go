@@ -23,7 +23,7 @@ type CarrierOptions struct {
 // Carrier holds the transports to sellers and their connections. None of them uses a proxy, follows a redirect, or decodes
 // an answer.
 type Carrier struct {
-	operator, stranger schemes
+	operator, stranger *schemes
 }
 
 // NewCarrier makes a Carrier. It opens nothing yet.
@@ -55,11 +55,11 @@ type schemes struct {
 	plain       *http1.Transport
 }
 
-func newSchemes(connect time.Duration, https, http control) schemes {
-	return schemes{https: newTransport(connect, https), http: newTransport(connect, http), plain: newPlain(newDialer(connect, http).DialContext)}
+func newSchemes(connect time.Duration, https, http control) *schemes {
+	return &schemes{https: newTransport(connect, https), http: newTransport(connect, http), plain: newPlain(newDialer(connect, http).DialContext)}
 }
 
-func (s schemes) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s *schemes) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case r.URL.Scheme != "http":
 		return s.https.RoundTrip(r) // refuses what is neither
@@ -70,7 +70,7 @@ func (s schemes) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections lets an http.Client that is made of it close them too.
-func (s schemes) CloseIdleConnections() {
+func (s *schemes) CloseIdleConnections() {
 	s.https.CloseIdleConnections()
 	s.http.CloseIdleConnections()
 	s.plain.CloseIdleConnections()

@@ -54,12 +54,19 @@ const (
 func (s *Stream) begin() {
 	if direct, ok := s.body.(*http1.Body); ok {
 		s.direct = direct
+		if s.o.Woken != nil {
+			s.o.Woken(direct.Wake)
+			return
+		}
 		for _, ctx := range []context.Context{s.o.Client, s.o.Shutdown} {
 			if ctx != nil {
 				s.watches = append(s.watches, context.AfterFunc(ctx, direct.Wake))
 			}
 		}
 		return
+	}
+	if s.o.Woken != nil {
+		s.o.Woken(func() {}) // the goroutine that waits looks for itself
 	}
 	s.reads, s.discard, s.timer = make(chan read), make(chan struct{}), time.NewTimer(time.Hour)
 	s.timer.Stop()

@@ -38,6 +38,9 @@ type StreamOptions struct {
 	Shutdown context.Context
 	// Client is done when the client has left. nil: never.
 	Client context.Context
+	// Woken, where it is not nil, is told what to call when Client or Shutdown is done, until the stream's cancel is called: it is for
+	// whom watches over both already.
+	Woken func(wake func())
 	// Heartbeat is the silence after which Relay sends a comment line and a blank one, between blocks. 0: never.
 	Heartbeat time.Duration
 	// BreakPause is how long Relay waits after an error event, so that the client reads it before the connection is aborted.

@@ -16,12 +16,13 @@ type exchange struct {
 
 	upload upload
 	stop   func() bool // ends the watch over ctx; false: the connection has been closed by it
+	body   Body        // of the answer
 }
 
 // do writes the request and reads the answer's head. Where it errs the connection is closed, and the request's body is let go of.
 func (x *exchange) do() (*http.Response, error) {
 	x.c.left, x.c.got = x.c.pool.o.MaxHead, false
-	x.stop = context.AfterFunc(x.ctx, func() { _ = x.c.Close() })
+	x.stop = afterFunc(x.ctx, x.cut)
 	x.upload.start(x.c.Conn, x.r)
 	resp, err := x.head()
 	if err != nil {
@@ -38,7 +39,8 @@ func (x *exchange) do() (*http.Response, error) {
 	x.upload.answer(x.c)
 	x.c.release()
 	x.c.left, x.c.used = math.MaxInt64, true
-	b := &Body{x: x, ends: resp.Close || resp.StatusCode == http.StatusSwitchingProtocols} // which nobody has asked for
+	b := &x.body
+	b.x, b.ends = x, resp.Close || resp.StatusCode == http.StatusSwitchingProtocols // which nobody has asked for
 	switch {
 	case resp.Body == http.NoBody:
 		_ = b.finish(true)
@@ -50,6 +52,16 @@ func (x *exchange) do() (*http.Response, error) {
 	}
 	resp.Body = b
 	return resp, nil
+}
+
+func (x *exchange) cut() { _ = x.c.Close() }
+
+// afterFunc is context.AfterFunc, which asks contexts that have this method too, but takes more for it.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // head reads the answer's head, past informational ones. All of them have one limit.

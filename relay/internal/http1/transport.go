@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
@@ -83,36 +82,42 @@ func plainHeader(h http.Header) bool {
 	return true
 }
 
+// Reached is how far a request came.
+type Reached struct {
+	Connected bool // there was a connection, the last time that it was sent
+	Reused    bool // one that lay idle
+}
+
 // RoundTrip makes a request that the transport Serves.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, _, err := t.Send(r)
+	return resp, err
+}
+
+// Send is RoundTrip for whom it matters how far the request came.
+func (t *Transport) Send(r *http.Request) (resp *http.Response, reached Reached, err error) {
 	ctx := r.Context()
-	trace := httptrace.ContextClientTrace(ctx)
 	address := hostPort(r.URL)
 	for {
-		if trace != nil && trace.GetConn != nil {
-			trace.GetConn(address)
-		}
 		c, err := t.connect(ctx, address)
 		if err != nil {
 			closeBody(r)
-			return nil, causeOr(ctx, err)
+			return nil, Reached{}, causeOr(ctx, err)
 		}
-		if trace != nil && trace.GotConn != nil {
-			trace.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.used})
-		}
+		reached = Reached{Connected: true, Reused: c.used}
 		x := &exchange{c: c, ctx: ctx, r: r}
 		resp, err := x.do()
 		if err == nil {
-			return resp, nil
+			return resp, reached, nil
 		}
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, reached, context.Cause(ctx)
 		}
 		if !x.resend() {
-			return nil, err
+			return nil, reached, err
 		}
 		if r, err = rewound(r); err != nil {
-			return nil, err
+			return nil, reached, err
 		}
 	}
 }
@@ -174,7 +179,7 @@ func closeBody(r *http.Request) {
 
 func hostPort(u *url.URL) string {
 	if u.Port() != "" {
-		return net.JoinHostPort(u.Hostname(), u.Port())
+		return u.Host
 	}
 	return net.JoinHostPort(u.Hostname(), "80")
 }
