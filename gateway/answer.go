@@ -49,14 +49,27 @@ func (a *attempt) read() routing.Outcome {
 	case isEventStream(n.response.Header):
 		return a.begin()
 	}
-	body, events, err := relay.Peek(n.response.Body)
+	n.makeRoom()
+	head, events, err := relay.Peek(n.response.Body, n.room.all[:smallestRoom:smallestRoom])
+	if a.rq.memory.take(int64(len(head))) == nil { // else there is none for the rest either, and readWhole finds out
+		n.taken += int64(len(head))
+	}
 	if err != nil {
 		return a.broken()
 	}
-	if n.response.Body = body; events {
+	if events {
+		n.response.Body = relay.Unread(head, n.response.Body)
 		return a.begin()
 	}
+	n.bytes = head
 	return a.readWhole()
+}
+
+// makeRoom makes room for an answer that is no stream, with one byte for the end.
+func (n *answer) makeRoom() {
+	if n.room == nil {
+		n.room = newRoom(roomSize(int(min(max(n.response.ContentLength, 0), largeRoom-1)) + 1))
+	}
 }
 
 // readWhole reads an answer that is no stream.
@@ -65,11 +78,9 @@ func (a *attempt) readWhole() routing.Outcome {
 	if a.rq.ask.Stream {
 		a.call.deadline.Reset(a.deadlines().Unstreamed) // its headers came in time; what follows is no stream
 	}
+	n.makeRoom()
 	var err error
-	if n.room == nil {
-		n.room = newRoom(roomSize(int(min(max(n.response.ContentLength, 0), largeRoom-1)) + 1)) // with one byte for the end
-	}
-	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer, n.room.all)
+	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer, append(n.room.all[:0], n.bytes...))
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
 		n.more, err = true, nil // it has been paid for, so it flows on as it comes
 	}

@@ -77,8 +77,8 @@ func (a *attempt) send() (*http.Response, error) {
 		own.Dress(header.Set)
 		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
 	} else {
-		header.Set("Authorization", "Bearer "+a.lease.Bearer())
-		header.Set(wire.HeaderDeadline, strconv.FormatInt(max(1, a.deadlineTold().Milliseconds()), 10))
+		own := []string{"Bearer " + a.lease.Bearer(), strconv.FormatInt(max(1, a.deadlineTold().Milliseconds()), 10)}
+		header["Authorization"], header[wire.HeaderDeadline] = own[:1:1], own[1:]
 	}
 	a.passTrace(header)
 	url := seller.Address(rq.endpoint.Path, rq.r.URL.RawQuery)

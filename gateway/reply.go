@@ -40,8 +40,8 @@ func (p *reply) name(t *tally) { p.seller, p.attempts, p.tries = t.seller, t.att
 func (p *reply) describe() {
 	p.setPlaceholders()
 	if p.attempts > 0 {
-		p.w.Header().Set("X-Tokenbuddy-Seller", p.seller)
-		p.w.Header().Set("X-Tokenbuddy-Attempts", strconv.Itoa(p.attempts))
+		own, header := []string{p.seller, strconv.Itoa(p.attempts)}, p.w.Header()
+		header["X-Tokenbuddy-Seller"], header["X-Tokenbuddy-Attempts"] = own[:1:1], own[1:]
 	}
 	p.describeBudget()
 }

@@ -20,8 +20,21 @@ func (a *attempt) obtainToken(refused, again *purchase.Lease) routing.Outcome {
 		a.lease = purchase.Account(own.Value)
 		return routing.Outcome{}
 	}
-	want := a.rq.gw.want(a.candidate, a.rq.likely(a.candidate), a.rq.bound(a.candidate))
+	likely, bound := a.rq.likely(a.candidate), a.rq.bound(a.candidate)
+	if refused == nil {
+		seller := a.candidate.Seller
+		a.lease = a.rq.gw.desk.Take(purchase.Want{SellerID: seller.ID, Origin: seller.Origin, Model: a.candidate.Model, Likely: likely, Bound: bound})
+		if a.lease != nil {
+			return routing.Outcome{}
+		}
+	}
+	want := a.rq.gw.want(a.candidate, likely, bound)
 	want.NoPurchase, want.Others = a.noPurchase, a.others
+	return a.awaitToken(want, refused)
+}
+
+// awaitToken leases a token where none was there just now.
+func (a *attempt) awaitToken(want purchase.Want, refused *purchase.Lease) routing.Outcome {
 	client := a.rq.r.Context()
 	ctx, cancel := context.WithCancel(client)
 	defer cancel()

@@ -255,16 +255,26 @@ func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	return d.lease(ctx, w, old)
 }
 
-func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
-	c := w.cost()
+// Take is Lease where nothing has to be waited for: nil where no token is there. Who is to be paid, and how, need not be said.
+func (d *Desk) Take(w Want) *Lease {
 	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
 	s.usedFor(w.Model)
-	if l := s.take(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow); l != nil {
-		if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
-			e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()), zap.Int64("balanceMicros", int64(l.Balance())))
-		}
+	l := s.take(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	if l == nil {
+		return nil
+	}
+	if e := d.log.Check(zap.DebugLevel, "token.cache.hit"); e != nil {
+		e.Write(zap.String("seller", w.SellerID), zap.String("tokenId", l.TokenID()), zap.Int64("balanceMicros", int64(l.Balance())))
+	}
+	return l
+}
+
+func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
+	if l := d.Take(w); l != nil {
 		return l, nil
 	}
+	c := w.cost()
+	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
 	if e := d.log.Check(zap.DebugLevel, "token.cache.miss"); e != nil {
 		fields := s.miss(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 		e.Write(append(fields, zap.String("seller", w.SellerID), zap.String("model", w.Model))...)

@@ -164,10 +164,10 @@ func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
 
 func (r *bodyReader) Close() error { return nil }
 
-// ReadWhole reads an answer that is not a stream, up to limit bytes: into room, or to another place where that is too small. When
-// more is true it goes on in r, and b is its beginning. A cut answer is an error, with what came of it.
-func ReadWhole(r io.Reader, limit int64, room []byte) (b []byte, more bool, err error) {
-	b = room[:0]
+// ReadWhole reads an answer that is not a stream, up to limit bytes: behind what of it head has already, or to another place where that
+// has no room. When more is true it goes on in r, and b is its beginning. A cut answer is an error, with what came of it.
+func ReadWhole(r io.Reader, limit int64, head []byte) (b []byte, more bool, err error) {
+	b = head
 	for int64(len(b)) <= limit { // the byte past the limit tells whether there is more; it is in b
 		if len(b) == cap(b) {
 			b = slices.Grow(b, max(len(b), 512))

@@ -98,7 +98,7 @@ func TestReadWhole(t *testing.T) {
 		{"cut", io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(cut)), 3, "ab", false, cut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b, more, err := ReadWhole(c.in, c.limit, make([]byte, 2))
+			b, more, err := ReadWhole(c.in, c.limit, make([]byte, 0, 2))
 			if string(b) != c.want || more != c.more || !errors.Is(err, c.err) {
 				t.Fatalf("%q, %v, %v", b, more, err)
 			}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,21 +25,25 @@ var (
 // RequestHeader gives the headers of a request to a seller, but for the authorization and the deadline. requestID and
 // idempotencyKey are left out where they are empty.
 func RequestHeader(client http.Header, requestID, idempotencyKey string) http.Header {
-	h := http.Header{
-		"Content-Type":    {"application/json"},
-		"Accept-Encoding": {"identity"}, // a settlement could hide in a compressed answer
-		"User-Agent":      nil,          // where the client has none: keeps net/http from naming itself
+	h := make(http.Header, 8)
+	all := make([]string, 0, 8) // of all values: mostly they are no more
+	set := func(name string, values ...string) {
+		all = append(all, values...)
+		h[name] = slices.Clip(all[len(all)-len(values):])
 	}
+	set("Content-Type", "application/json")
+	set("Accept-Encoding", "identity") // a settlement could hide in a compressed answer
+	h["User-Agent"] = nil              // where the client has none: keeps net/http from naming itself
 	for _, name := range clientHeaders {
 		if values := client[name]; len(values) > 0 {
-			h[name] = slices.Clone(values)
+			set(name, values...)
 		}
 	}
 	if requestID != "" {
-		h.Set(wire.HeaderRequestID, requestID)
+		set(wire.HeaderRequestID, requestID)
 	}
 	if idempotencyKey != "" {
-		h.Set(wire.HeaderIdempotencyKey, idempotencyKey)
+		set(wire.HeaderIdempotencyKey, idempotencyKey)
 	}
 	return h
 }
@@ -50,51 +55,64 @@ const (
 	maxSellerHeader = 1 << 10
 )
 
-// AnswerHeader sets in dst what a client may see of a seller's headers. untouched says that the body goes on as it came, so that
-// its Content-Length holds; else it is an event stream. Nothing that a seller says makes the gateway's own site show a page, keep
-// an answer for others, or carry headers without end.
+// AnswerHeader sets in dst what a client may see of a seller's headers, whose values go over to it. untouched says that the body goes
+// on as it came, so that its Content-Length holds; else it is an event stream. Nothing that a seller says makes the gateway's own site
+// show a page, keep an answer for others, or carry headers without end.
 func AnswerHeader(dst, seller http.Header, untouched bool) {
-	left := maxRateHeaders
-	names := make([]string, 0, len(seller))
-	for name := range seller {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, key := range names {
-		name, values := http.CanonicalHeaderKey(key), seller[key]
+	rates := 0
+	for key, values := range seller {
+		name := http.CanonicalHeaderKey(key)
 		switch {
 		case len(values) == 0:
 		case name == "Content-Type":
-			dst[name] = []string{contentType(values[0])}
+			values[0] = contentType(values[0])
+			dst[name] = values[:1:1]
 		case name == "Cache-Control":
 			if kept := notPublic(values); len(kept) > 0 {
 				dst[name] = kept
 			}
 		case name == "Content-Length":
 			if untouched {
-				dst[name] = slices.Clone(values)
+				dst[name] = slices.Clip(values)
 			}
-		case sellerHeaders[name] || hasPrefix(name):
-			size := 0
-			for _, value := range values {
-				size += len(name) + len(value)
+		case sellerHeaders[name]:
+			if headerSize(name, values) <= maxSellerHeader {
+				dst[name] = slices.Clip(values)
 			}
-			switch {
-			case sellerHeaders[name] && size <= maxSellerHeader:
-				dst[name] = slices.Clone(values)
-			case !sellerHeaders[name] && size <= left:
-				left -= size
-				dst[name] = slices.Clone(values)
-			}
+		case hasPrefix(name):
+			rates += headerSize(name, values)
 		}
 	}
-	dst.Set("X-Content-Type-Options", "nosniff")
+	if rates > 0 {
+		rateHeaders(dst, seller)
+	}
+	own := []string{"nosniff", "no-transform", "no"}
+	dst["X-Content-Type-Options"] = own[:1:1]
 	if !untouched {
 		if dst.Get("Cache-Control") == "" {
-			dst.Set("Cache-Control", "no-transform")
+			dst["Cache-Control"] = own[1:2:2]
 		}
-		dst.Set("X-Accel-Buffering", "no")
+		dst["X-Accel-Buffering"] = own[2:]
 	}
+}
+
+// rateHeaders sets in dst the headers that are known by their prefixes alone: by name, as long as they are not too much together.
+func rateHeaders(dst, seller http.Header) {
+	left := maxRateHeaders
+	for _, key := range slices.Sorted(maps.Keys(seller)) {
+		name, values := http.CanonicalHeaderKey(key), seller[key]
+		if size := headerSize(name, values); len(values) > 0 && !sellerHeaders[name] && hasPrefix(name) && size <= left {
+			left -= size
+			dst[name] = slices.Clip(values)
+		}
+	}
+}
+
+func headerSize(name string, values []string) (size int) {
+	for _, value := range values {
+		size += len(name) + len(value)
+	}
+	return size
 }
 
 // contentType gives a seller's type of content. What a browser would show as a page, or run, is plain text here.

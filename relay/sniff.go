@@ -24,17 +24,16 @@ func isEvents(head []byte) (yes, enough bool) {
 	return false, true
 }
 
-// Peek reads the beginning of an answer that does not call itself an event stream, and tells whether it is one all the same. What
-// it gives reads all of the answer. The error is that of the body, where it ended before that could be told; it comes again when
-// it is read there.
-func Peek(body io.ReadCloser) (all io.ReadCloser, events bool, err error) {
-	head := make([]byte, 0, 512)
+// Peek reads the beginning of an answer that does not call itself an event stream into room, and tells whether it is one all the same.
+// The error is that of the body, where it ended before that could be told; the body gives it again when it is read on.
+func Peek(body io.Reader, room []byte) (head []byte, events bool, err error) {
+	head = room[:0]
 	for {
 		n, err := body.Read(head[len(head):cap(head)])
 		head = head[:len(head)+n]
 		events, enough := isEvents(head)
 		if enough || err != nil || len(head) == cap(head) {
-			return &peeked{head: head, err: err, body: body}, events, unlessEOF(err)
+			return head, events, unlessEOF(err)
 		}
 	}
 }
@@ -46,21 +45,21 @@ func unlessEOF(err error) error {
 	return err
 }
 
-// peeked is a body of which something has been read.
+// Unread is a body of which head has been read, as if it had not. To close it is to close the body.
+func Unread(head []byte, body io.ReadCloser) io.ReadCloser {
+	return &peeked{head: bytes.Clone(head), body: body}
+}
+
 type peeked struct {
 	head []byte
-	err  error
 	body io.ReadCloser
 }
 
 func (p *peeked) Read(b []byte) (int, error) {
-	switch {
-	case len(p.head) > 0:
+	if len(p.head) > 0 {
 		n := copy(b, p.head)
 		p.head = p.head[n:]
 		return n, nil
-	case p.err != nil:
-		return 0, p.err
 	}
 	return p.body.Read(b)
 }

@@ -20,20 +20,21 @@ func TestPeek(t *testing.T) {
 		for name, r := range map[string]io.Reader{
 			"whole": strings.NewReader(body), "by bytes": iotest.OneByteReader(strings.NewReader(body)), "with its end": iotest.DataErrReader(strings.NewReader(body)),
 		} {
-			all, events, err := Peek(io.NopCloser(r))
+			head, events, err := Peek(r, make([]byte, 512))
 			if err != nil || events != want {
 				t.Errorf("%q %s: %v, %v", body, name, events, err)
 			}
-			if got, err := io.ReadAll(all); string(got) != body || err != nil {
+			if got, err := io.ReadAll(Unread(head, io.NopCloser(r))); string(got) != body || err != nil {
 				t.Errorf("%q %s came back as %q, %v", body, name, got, err)
 			}
 		}
 	}
-	all, events, err := Peek(io.NopCloser(io.MultiReader(strings.NewReader("da"), iotest.ErrReader(errReset))))
+	r := io.MultiReader(strings.NewReader("da"), iotest.ErrReader(errReset))
+	head, events, err := Peek(r, make([]byte, 512))
 	if events || err != errReset {
 		t.Errorf("%v %v", events, err)
 	}
-	if got, err := io.ReadAll(all); string(got) != "da" || err != errReset {
+	if got, err := io.ReadAll(Unread(head, io.NopCloser(r))); string(got) != "da" || err != errReset {
 		t.Errorf("%q %v", got, err)
 	}
 }

@@ -120,16 +120,14 @@ func (q *resale) head(w http.ResponseWriter, res *http.Response, untouched bool)
 func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Response, cancel context.CancelCauseFunc, unwatch func()) *refusal {
 	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
 	if events := strings.EqualFold(strings.TrimSpace(kind), "text/event-stream"); !events {
-		body, events, err := relay.Peek(res.Body)
-		switch {
-		case err != nil:
+		head, events, err := relay.Peek(res.Body, make([]byte, 512))
+		if err != nil {
 			_ = res.Body.Close()
 			return q.cut(ctx)
-		case !events:
-			res.Body = body
+		}
+		if res.Body = relay.Unread(head, res.Body); !events {
 			return q.whole(ctx, w, res)
 		}
-		res.Body = body
 	}
 	unwatch()
 	return q.stream(w, res, func() { cancel(nil) })

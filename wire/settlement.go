@@ -76,31 +76,52 @@ func SettlementFromHeader(h http.Header) (s Settlement, ok bool, err error) {
 	if len(h[headerSettlementID]) > 1 {
 		return Settlement{}, false, fmt.Errorf("settlement: header %s stands twice", headerSettlementID)
 	}
+	room := new(struct { // one object for all that is pointed to
+		micros [len(microsHeaders)]money.Micros
+		tokens [len(tokenHeaders)]int64
+	})
 	s.SettlementID = h.Get(headerSettlementID)
-	for _, f := range []struct {
-		name string
-		set  func(int64)
-	}{
-		{headerBilled, func(n int64) { s.BilledMicros = new(money.Micros(n)) }},
-		{headerBalance, func(n int64) { s.BalanceMicros = new(money.Micros(n)) }},
-		{headerPromptTokens, func(n int64) { s.PromptTokens = new(n) }},
-		{headerCompletionTokens, func(n int64) { s.CompletionTokens = new(n) }},
-		{headerCacheReadTokens, func(n int64) { s.CacheReadTokens = new(n) }},
-	} {
-		v := h.Get(f.name)
-		if v == "" {
-			continue
+	for i, name := range microsHeaders {
+		n, said, err := wholeHeader(h, name)
+		if err != nil {
+			return Settlement{}, false, err
 		}
-		n, ok := whole(v)
-		if !ok || len(h[f.name]) > 1 {
-			return Settlement{}, false, fmt.Errorf("settlement: header %s is not one whole number", f.name)
+		if room.micros[i] = money.Micros(n); said {
+			*[...]**money.Micros{&s.BilledMicros, &s.BalanceMicros}[i] = &room.micros[i]
 		}
-		f.set(n)
+	}
+	for i, name := range tokenHeaders {
+		n, said, err := wholeHeader(h, name)
+		if err != nil {
+			return Settlement{}, false, err
+		}
+		if room.tokens[i] = n; said {
+			*[...]**int64{&s.PromptTokens, &s.CompletionTokens, &s.CacheReadTokens}[i] = &room.tokens[i]
+		}
 	}
 	if err := s.check(); err != nil {
 		return Settlement{}, false, err
 	}
 	return s, true, nil
+}
+
+// The headers of numbers, in the order of a Settlement.
+var (
+	microsHeaders = [...]string{headerBilled, headerBalance}
+	tokenHeaders  = [...]string{headerPromptTokens, headerCompletionTokens, headerCacheReadTokens}
+)
+
+// wholeHeader reads the whole number of a header; said is false where there is none.
+func wholeHeader(h http.Header, name string) (n int64, said bool, err error) {
+	v := h.Get(name)
+	if v == "" {
+		return 0, false, nil
+	}
+	n, ok := whole(v)
+	if !ok || len(h[name]) > 1 {
+		return 0, false, fmt.Errorf("settlement: header %s is not one whole number", name)
+	}
+	return n, true, nil
 }
 
 // BalanceFromHeader reads what a seller says is left on the token, on an answer that need not carry a settlement. It is
