@@ -63,7 +63,7 @@ type Gateway struct {
 	ledger        Ledger
 	desk          *purchase.Desk
 	pool          *routing.Pool
-	rates         *member.Rates
+	rates         market.Rates
 	conversations *routing.Affinity
 	responses     *routing.Responses
 
@@ -119,7 +119,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	gw := &Gateway{
 		settings: o.Settings, log: o.Log, shutdown: o.Shutdown,
-		market: m, ledger: m.Ledger, desk: m.Desk, pool: m.Pool, rates: &m.Rates, conversations: m.Conversations, responses: m.Responses,
+		market: m, ledger: m.Ledger, desk: m.Desk, pool: m.Pool, rates: m.Rates, conversations: m.Conversations, responses: m.Responses,
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
 		closed:  make(chan struct{}),
 	}

@@ -60,8 +60,8 @@ type Market struct {
 	// Conversations and Responses remember which seller serves a conversation, and has made a response.
 	Conversations *routing.Affinity
 	Responses     *routing.Responses
-	// Rates counts how often members ask.
-	Rates member.Rates
+	// Rates hold members to how often they may ask.
+	Rates Rates
 	// Recent remembers the last requests.
 	Recent *recent.Memory
 	// Exclusions are the sellers that do not have a model that the registry says they have.
@@ -121,7 +121,7 @@ func open(dir string, o Options) (*Market, error) {
 	shared := newNewestLog()
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
-	m.memberChanged = o.MemberChanged
+	m.memberChanged, m.Rates = o.MemberChanged, new(member.Rates)
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	stopped := func(err error) {
 		if o.LedgerStopped != nil {

@@ -1,0 +1,171 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Rate is how many requests may come in a time. All of them may come at once, and then one more whenever its part of the time has
+// passed.
+type Rate struct {
+	Requests int // above zero
+	Per      time.Duration
+}
+
+// slow tells whether there are so few requests that each can be asked for: up to a few a second.
+func (r Rate) slow() bool { return float64(r.Requests) <= maxSlow*r.Per.Seconds() }
+
+// maxSlow is how many requests a second are asked for one by one. Of more, gateways get shares.
+const maxSlow = 5
+
+// filled is how many permits come in a time to who has a share of the rate.
+func (r Rate) filled(share float64, in time.Duration) float64 {
+	return float64(r.Requests) * share * float64(max(0, in)) / float64(r.Per)
+}
+
+// until is how long it takes until a whole permit is there, where level of one is.
+func (r Rate) until(level, share float64) time.Duration {
+	if share <= 0 {
+		return r.Per
+	}
+	left := max(0, 1-level) * float64(r.Per) / (float64(r.Requests) * share)
+	return time.Duration(min(left, float64(math.MaxInt64/2))).Round(time.Microsecond)
+}
+
+// room is how many permits can be kept by who has a share of the rate. One always can, or it would never come.
+func (r Rate) room(share float64) float64 {
+	if share <= 0 {
+		return 0
+	}
+	return max(1, float64(r.Requests)*share)
+}
+
+// whole is from when on a permit is one, as its parts are added up.
+const whole = 1 - 1e-9
+
+// bucket is the value of a rate's key: permits of requests. What of the rate is no gateway's share fills it, and whoever needs a permit
+// takes it from here. A gateway's share fills that gateway's own. All of them together never have more than the rate gives.
+type bucket struct {
+	Level float64          `json:"level"` // permits that are nobody's, at At
+	At    int64            `json:"at"`    // when, in nanoseconds of Unix time, by the store's clock
+	Rest  float64          `json:"rest"`  // of the rate: what has filled it since
+	Parts map[string]*part `json:"parts"` // by gateway
+}
+
+// part is what a gateway has of a bucket.
+type part struct {
+	Boot  string  `json:"boot"`
+	Op    uint64  `json:"op"`
+	At    int64   `json:"at"`              // when it was last heard of
+	Share float64 `json:"share,omitempty"` // of the rate
+	Wants float64 `json:"wants,omitempty"` // requests a second
+	Last  permits `json:"last"`
+}
+
+// draw is what a gateway asks of a bucket. The same one may be made twice, and counts once.
+type draw struct {
+	gateway string
+	boot    string // of the process
+	op      uint64 // from 1, one more for each
+	rate    Rate
+	need    int     // permits for those that wait
+	back    float64 // permits that are given back
+	share   float64 // of the rate, that the gateway goes by; never more than it was given
+	wants   float64 // requests a second; zero: it wants no share
+}
+
+// permits are what a draw has brought.
+type permits struct {
+	Given float64       `json:"given"`
+	Share float64       `json:"share,omitempty"` // of the rate, that the gateway may go by from now on
+	Goal  float64       `json:"goal,omitempty"`  // what it should come down to, for the others
+	After time.Duration `json:"after,omitempty"` // until there is a permit again, where not all that were needed are given
+}
+
+// reserved is the part of a rate that becomes nobody's share: who comes anew finds permits at once.
+const reserved = 0.1
+
+// drawn gives the value of a rate's key after a draw. It is pure.
+func drawn(at Moment, old []byte, d draw, there presence) (next []byte, got permits, err error) {
+	now := at.Now.UnixNano()
+	b := &bucket{At: now, Level: math.Inf(1), Rest: 1}
+	if old != nil {
+		if err := json.Unmarshal(old, b); err != nil {
+			return nil, got, fmt.Errorf("fleet: a rate's bucket can't be read: %w", err)
+		}
+	}
+	if b.Parts == nil {
+		b.Parts = make(map[string]*part)
+	}
+	mine := b.Parts[d.gateway]
+	if mine != nil && mine.Boot == d.boot && mine.Op >= d.op {
+		if mine.Op > d.op {
+			return nil, got, fmt.Errorf("fleet: a draw of a rate is older than the last one")
+		}
+		got = mine.Last
+	} else {
+		got = b.draw(now, d, there)
+	}
+	next, err = json.Marshal(b)
+	return next, got, err
+}
+
+func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
+	others, alone, wanted := b.held(now, d.gateway, there)
+	wanted += d.wants
+	rest := max(0, 1-others-d.share)
+	filling := max(0, min(b.Rest, rest)-there.backSince(b.At))
+	b.Level = min(b.Level+d.back+d.rate.filled(filling, time.Duration(now-b.At)), d.rate.room(filling))
+	b.At = max(b.At, now)
+
+	got.Share, got.Goal = d.share, 0
+	if d.wants > 0 {
+		got.Goal = (1 - reserved) * max(0, 1-alone) * d.wants / wanted
+		if more := min(got.Goal-d.share, rest); more > 0 {
+			got.Given = b.Level * more / rest // with a part of what fills it goes that part of what is in it
+			got.Share += more
+			rest -= more
+		}
+	}
+	b.Level -= got.Given
+	given := max(0, min(float64(d.need), math.Floor(b.Level+1-whole)))
+	b.Level = max(0, b.Level-given)
+	if got.Given += given; got.Given < float64(d.need) {
+		got.After = max(time.Millisecond, d.rate.until(b.Level, rest))
+	}
+	b.Rest = rest
+	b.Parts[d.gateway] = &part{Boot: d.boot, Op: d.op, At: now, Share: got.Share, Wants: d.wants, Last: got}
+	return got
+}
+
+// held gives what of the rate others may go by now, how much of that is for those that go by it alone, and how many requests a second
+// the rest of them want. It forgets who is gone. Who has drawn of late counts, whether or not it is known to be there.
+func (b *bucket) held(now int64, me string, there presence) (held, alone, wanted float64) {
+	for id, p := range b.Parts {
+		late := now-p.At >= int64(shareFor+silentAfter)
+		g := there[id]
+		switch {
+		case id == me:
+		case g == nil && now-p.At >= int64(forgetAfter):
+			delete(b.Parts, id)
+		case g != nil && g.alone(now), late && (g == nil || g.Boot != p.Boot): // counted below, or its process is no more
+		default:
+			held += p.Share
+			wanted += p.Wants
+		}
+	}
+	for id, g := range there {
+		if id == me || !g.alone(now) {
+			continue
+		}
+		share := g.part()
+		if p := b.Parts[id]; p != nil && now-p.At < int64(shareFor+silentAfter) {
+			share = max(share, p.Share)
+		}
+		held += share
+		alone += share
+	}
+	return held, alone, wanted
+}

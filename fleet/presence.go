@@ -1,0 +1,84 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Times of what gateways know of each other, for rates. A gateway that goes by a part of a rate alone begins with it later than the
+// others count on it.
+const (
+	beatEvery   = 5 * time.Second  // how often a gateway says that it is there, and shares are renewed
+	silentAfter = 15 * time.Second // without a word, it is counted as one that may go by its part alone
+	aloneAfter  = 30 * time.Second // without an answer, it does
+	shareFor    = 60 * time.Second // a share that it has had goes on for as long without an answer
+	forgetAfter = time.Hour        // without a word, it is gone
+)
+
+// presenceKey is where gateways say that they are there.
+const presenceKey = "r/gateways"
+
+// presence is the value of that key: the gateways, by identity.
+type presence map[string]*present
+
+type present struct {
+	Boot  string `json:"boot"`
+	Seen  int64  `json:"seen"`            // in nanoseconds of Unix time, by the store's clock
+	Of    int    `json:"of"`              // gateways there are as far as it knows: alone, it goes by 1/Of of each rate
+	Alone bool   `json:"alone,omitempty"` // it may already go by its part
+	// When it was last back from going by its part alone, if ever, and what of each rate that was.
+	Back int64   `json:"back,omitempty"`
+	Had  float64 `json:"had,omitempty"`
+}
+
+// alone tells whether the gateway may go by its part of each rate without asking.
+func (p *present) alone(now int64) bool { return p.Alone || now-p.Seen > int64(silentAfter) }
+
+// part is what of each rate the gateway goes by alone.
+func (p *present) part() float64 { return 1 / float64(max(1, p.Of)) }
+
+// heard gives presence after a gateway's word; gone says that it is its last. It is pure.
+func heard(at Moment, old []byte, gateway string, word present, gone bool) (next []byte, there presence, err error) {
+	there = make(presence)
+	if old != nil {
+		if err := json.Unmarshal(old, &there); err != nil {
+			return nil, nil, fmt.Errorf("fleet: who is there can't be read: %w", err)
+		}
+	}
+	now := at.Now.UnixNano()
+	for id, p := range there {
+		if now-p.Seen > int64(forgetAfter) {
+			delete(there, id)
+		}
+	}
+	if before := there[gateway]; before != nil {
+		word.Back, word.Had = before.Back, before.Had
+		if before.alone(now) {
+			word.Back, word.Had = now, before.part()
+		}
+	}
+	delete(there, gateway)
+	if !gone {
+		there[gateway] = &word
+		word.Seen = now
+		if word.Of == 0 {
+			word.Of = len(there)
+		}
+	}
+	if len(there) == 0 {
+		return nil, there, nil
+	}
+	next, err = json.Marshal(there)
+	return next, there, err
+}
+
+// backSince gives what of each rate gateways went by alone since a time that do not any more.
+func (there presence) backSince(at int64) (had float64) {
+	for _, p := range there {
+		if p.Back >= at {
+			had += p.Had
+		}
+	}
+	return had
+}

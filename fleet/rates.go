@@ -1,0 +1,355 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// RateKey names whose requests are counted together.
+type RateKey struct {
+	Group    bool // a group, else a member
+	Name     string
+	Counting bool // requests that count tokens, which have a rate by themselves
+}
+
+func (k RateKey) key() string {
+	s := "r/m/"
+	if k.Group {
+		s = "r/g/"
+	}
+	if s += escape(k.Name); k.Counting {
+		s += "/count"
+	}
+	return s
+}
+
+// RatesOptions say whose rates they are.
+type RatesOptions struct {
+	Store   Store
+	Gateway string        // the ledger's identity
+	Boot    string        // random, of the process
+	Wait    time.Duration // how long a request waits for the store at most; zero: a second
+	Logger  *zap.Logger   // nil: nothing is logged
+}
+
+// Rates hold members and groups to their rates over all gateways. Of up to a few requests a second each is asked for, those that wait
+// at the same time together. Above that gateways have shares of a rate, by what they want, and ask when theirs is used up.
+//
+// While the store is away a share goes on for a minute. Then, and after half a minute where there is none, a gateway goes by its part
+// of the rate, of which the others give it up at once. So the rate is never passed in sum, and for a moment less than it is given.
+type Rates struct {
+	o RatesOptions
+
+	mu       sync.Mutex // protects all following fields, and those of meters
+	meters   map[RateKey]*meter
+	there    presence
+	beat     time.Time // when the last word was said that was heard; zero: none was
+	of       int       // the most gateways that were said to be there since then
+	away     bool      // the last change has failed
+	closed   bool
+	op       uint64 // of the last draw
+	work     sync.WaitGroup
+	ctx      context.Context
+	cancel   context.CancelFunc
+	speaking sync.Mutex // held while a word is said
+}
+
+// NewRates gives rates that Start brings to life.
+func NewRates(o RatesOptions) *Rates {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Wait <= 0 {
+		o.Wait = time.Second
+	}
+	r := &Rates{o: o, meters: make(map[RateKey]*meter)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r
+}
+
+// Start says that this gateway is there, from now on until Close.
+func (r *Rates) Start() {
+	r.work.Go(func() { r.each(beatEvery, func() { r.say(false) }) })
+	r.work.Go(func() { r.each(time.Second, r.tend) })
+}
+
+// Close ends what goes on in the background, and says that this gateway is gone.
+func (r *Rates) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.cancel()
+	r.work.Wait()
+	r.ctx, r.cancel = context.WithTimeout(context.Background(), changeTime)
+	defer r.cancel()
+	for _, m := range r.meters { // nobody else is left to use them
+		if m.share, m.spare = 0, true; m.said > 0 {
+			d := m.next(time.Now())
+			d.wants = 0
+			_, _ = r.try(m.key, r.number(d))
+		}
+	}
+	r.say(true)
+}
+
+// each calls f now, and then every so often until Close.
+func (r *Rates) each(every time.Duration, f func()) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		f()
+		select {
+		case <-t.C:
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// changeTime is how long one change of the store may take.
+const changeTime = 2 * time.Second
+
+// change makes a change, and notes whether the store is there.
+func (r *Rates) change(key string, f func(at Moment, old []byte) ([]byte, error)) error {
+	ctx, cancel := context.WithTimeout(r.ctx, changeTime)
+	defer cancel()
+	err := r.o.Store.Change(ctx, key, f)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if away := err != nil; away != r.away && r.ctx.Err() == nil {
+		r.away = away
+		if away {
+			r.o.Logger.Warn("fleet.rates.away", zap.Error(err), zap.String("hint", "members with a rate get less of it until the store is back"))
+		} else {
+			r.o.Logger.Info("fleet.rates.back")
+		}
+	}
+	return err
+}
+
+// say tells the others that this gateway is there, or gone.
+func (r *Rates) say(gone bool) {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	r.mu.Lock()
+	now := time.Now()
+	word := present{Boot: r.o.Boot, Of: len(r.there)}
+	// What is said may be heard, and the answer lost: then it is to be true for as long as no other word is.
+	word.Alone = !r.beat.IsZero() && now.Sub(r.beat) > aloneAfter-beatEvery-changeTime
+	r.of = max(r.of, word.Of)
+	r.mu.Unlock()
+	var there presence
+	err := r.change(presenceKey, func(at Moment, old []byte) (next []byte, err error) {
+		next, there, err = heard(at, old, r.o.Gateway, word, gone)
+		return next, err
+	})
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	for _, m := range r.meters {
+		m.fill(now)
+		if word.Alone {
+			m.level = min(m.level, m.rate.room(m.share)) // the others are to have again what has come here meanwhile
+		}
+	}
+	r.beat, r.there, r.of = now, there, there[r.o.Gateway].of()
+	r.mu.Unlock()
+	if word.Alone && !gone {
+		r.work.Go(func() { // that it goes by its part alone is over
+			r.say(false)
+		})
+	}
+}
+
+// of is how many gateways it takes itself for one of.
+func (p *present) of() int {
+	if p == nil {
+		return 1
+	}
+	return max(1, p.Of)
+}
+
+// Allow counts a request, or tells how long it is until the next one may come: then it does not count. It may wait for the store.
+func (r *Rates) Allow(k RateKey, rate Rate) (after time.Duration, ok bool) {
+	if rate.Requests <= 0 {
+		return 0, true
+	}
+	r.mu.Lock()
+	now := time.Now()
+	m := r.meter(k, rate, now)
+	m.fill(now)
+	m.asked++
+	m.used = now
+	if m.spend() {
+		r.mu.Unlock()
+		return 0, true
+	}
+	after, known := m.known(now)
+	if known || r.away || r.closed {
+		r.mu.Unlock()
+		return after, false
+	}
+	w := make(chan permit, 1)
+	m.waiters = append(m.waiters, w)
+	r.draw(m)
+	r.mu.Unlock()
+	t := time.NewTimer(r.o.Wait)
+	defer t.Stop()
+	select {
+	case p := <-w:
+		return p.after, p.ok
+	case <-t.C:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case p := <-w:
+		return p.after, p.ok
+	default:
+	}
+	m.leave(w)
+	return beatEvery, false
+}
+
+// Return gives back a permit that Allow has given, and that was not used.
+func (r *Rates) Return(k RateKey, rate Rate) {
+	if rate.Requests <= 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	m := r.meter(k, rate, now)
+	m.fill(now)
+	m.level++
+	m.spare = m.rate.slow()
+	r.draw(m)
+}
+
+// meter gives what is known here of a key; a new one where there is none. r.mu is held.
+func (r *Rates) meter(k RateKey, rate Rate, now time.Time) *meter {
+	m := r.meters[k]
+	if m == nil {
+		m = &meter{rates: r, key: k.key(), at: now, used: now, counted: now}
+		r.meters[k] = m
+	}
+	if m.rate != rate {
+		m.rate, m.until = rate, time.Time{} // a config gives another one, from now on
+	}
+	return m
+}
+
+// tend renews shares, gives back what is not used, and forgets who does not ask any more.
+func (r *Rates) tend() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for k, m := range r.meters {
+		m.fill(now)
+		if idle := now.Sub(m.used); idle > 2*beatEvery {
+			m.share, m.goal = 0, 0
+			m.spare = m.level > 0
+			if idle > 4*beatEvery && !m.drawing && m.level <= 0 && m.said == 0 {
+				delete(r.meters, k)
+				continue
+			}
+		}
+		if m.goal > 0 && m.share > m.goal {
+			m.share = m.goal
+		}
+		if m.spare || m.share != m.said || m.said > 0 && now.Sub(m.drawn) >= beatEvery {
+			r.draw(m)
+		}
+	}
+}
+
+// draw has permits drawn for those that wait, in the background. r.mu is held.
+func (r *Rates) draw(m *meter) {
+	if m.drawing || r.closed {
+		return
+	}
+	m.drawing = true
+	r.work.Go(func() { r.drawAll(m) })
+}
+
+// drawAll draws until nobody waits. What a draw has brought is not known where the store fails meanwhile: the same one is made until it is.
+func (r *Rates) drawAll(m *meter) {
+	for {
+		r.mu.Lock()
+		now := time.Now()
+		d := m.next(now)
+		if d.need == 0 && d.back == 0 && d.share == m.said && now.Sub(m.drawn) < beatEvery {
+			m.drawing = false
+			r.mu.Unlock()
+			return
+		}
+		d = r.number(d)
+		r.mu.Unlock()
+		got, ok := r.make(m.key, d)
+		r.mu.Lock()
+		if !ok {
+			m.drawing = false
+			m.tell(permits{After: beatEvery})
+			r.mu.Unlock()
+			return
+		}
+		m.take(d, got, time.Now())
+		r.mu.Unlock()
+	}
+}
+
+// number makes a draw one of its own. r.mu is held.
+func (r *Rates) number(d draw) draw {
+	r.op++
+	d.op, d.gateway, d.boot = r.op, r.o.Gateway, r.o.Boot
+	return d
+}
+
+// make makes one draw, however often it takes to know what it has brought; false: the rates are closed.
+func (r *Rates) make(key string, d draw) (got permits, ok bool) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, changeTime) {
+		got, err := r.try(key, d)
+		if err == nil {
+			return got, true
+		}
+		if !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown) && r.ctx.Err() == nil {
+			r.o.Logger.Error("fleet.rates.failed", zap.String("key", key), zap.Error(err))
+		}
+		select {
+		case <-time.After(wait):
+		case <-r.ctx.Done():
+			return got, false
+		}
+	}
+}
+
+// try makes a draw once. The others are to hear of this gateway before, as they count on it, and that it goes by no part alone.
+func (r *Rates) try(key string, d draw) (got permits, err error) {
+	there := r.others()
+	if there == nil {
+		r.say(false)
+		if there = r.others(); there == nil {
+			return got, ErrAway
+		}
+	}
+	err = r.change(key, func(at Moment, old []byte) (next []byte, err error) {
+		next, got, err = drawn(at, old, d, there)
+		return next, err
+	})
+	return got, err
+}
+
+// others gives who is there, this gateway among them; nil where it has not been heard of late. It never changes.
+func (r *Rates) others() presence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.beat) > silentAfter {
+		return nil
+	}
+	return r.there
+}

@@ -1,0 +1,66 @@
+package market
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+)
+
+// storeOfRates is as much of a fleet's store as rates need.
+type storeOfRates struct {
+	fleet.Store
+	mu     sync.Mutex
+	values map[string][]byte
+}
+
+func (s *storeOfRates) Change(_ context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, err := f(fleet.Moment{Now: time.Now()}, s.values[key])
+	if err == nil {
+		s.values[key] = next
+	}
+	return err
+}
+
+// A member and its group are held to their rates over all gateways, and what the group refuses counts for neither.
+func TestRatesOfAFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &storeOfRates{values: make(map[string][]byte)}
+		var gateways []Rates
+		for _, id := range []string{"one", "two", "three"} {
+			r := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: id, Boot: id})
+			r.Start()
+			defer r.Close()
+			gateways = append(gateways, fleetRates{r})
+		}
+		rate := func(n int) member.Bounds { return member.Bounds{Rate: member.Rate{Requests: n, Per: time.Minute}} }
+		build := &member.Group{Name: "build", Bounds: rate(3)}
+		ada := &member.Member{Name: "ada", Limits: member.Limits{Bounds: rate(2)}, Group: build}
+		bob := &member.Member{Name: "bob", Group: build}
+		eve := &member.Member{Name: "build", Limits: member.Limits{Bounds: rate(1)}} // whose name is the group's
+		for i, step := range []struct {
+			member *member.Member
+			want   time.Duration
+		}{
+			{bob, 0}, {bob, 0}, {ada, 0}, {ada, 20 * time.Second}, {bob, 20 * time.Second}, {eve, 0}, {ada, 20 * time.Second},
+		} {
+			if after, ok := gateways[i%3].Allow(step.member, time.Time{}); after != step.want || ok != (step.want == 0) {
+				t.Errorf("step %d, %s: %s, %t; want %s", i, step.member.Name, after, ok, step.want)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(20 * time.Second)
+		if after, ok := gateways[1].Allow(ada, time.Time{}); !ok {
+			t.Errorf("what the group has refused counts against ada: %s", after)
+		}
+		if _, ok := gateways[2].AllowCount(ada, time.Time{}); !ok {
+			t.Error("counting tokens takes from requests")
+		}
+	})
+}
