@@ -9,6 +9,9 @@ import (
 // again before the commit.
 const maxHold = 1 << 20
 
+// smallestHold is how much room is made for what is held, at least, in bytes.
+const smallestHold = 512
+
 const byteOrderMark = "\xEF\xBB\xBF"
 
 // sink is told what the filter finds. Slices are valid during the call only.
@@ -66,12 +69,17 @@ func newFilter(s sink) *filter { return &filter{sink: s, max: maxHold} }
 
 // Write takes the next bytes of the stream and gives those that may go on, valid until the next call. p is the filter's until Settle
 // or the next call.
-func (f *filter) Write(p []byte) []byte {
+func (f *filter) Write(p []byte) []byte { return f.WriteBehind(p, 0) }
+
+// WriteBehind is Write for the bytes from at on, before which there is room for what is held.
+func (f *filter) WriteBehind(p []byte, at int) []byte {
 	f.Settle()
-	if len(f.buf) == 0 {
-		f.buf, f.borrowed = slices.Clip(p), true
+	if held := len(f.buf); held <= at {
+		copy(p[at-held:], f.buf)
+		f.own = f.buf[:0]
+		f.buf, f.borrowed = slices.Clip(p[at-held:]), true
 	} else {
-		f.buf = append(f.buf, p...)
+		f.buf = append(f.buf, p[at:]...)
 	}
 	if f.begun || f.begin() {
 		f.scan()
@@ -129,6 +137,9 @@ func (f *filter) Settle() {
 		held := f.buf[f.hold:]
 		if !f.borrowed {
 			f.own = f.buf[:0]
+		}
+		if cap(f.own) < len(held) {
+			f.own = make([]byte, 0, max(len(held), smallestHold))
 		}
 		f.buf, f.borrowed = append(f.own[:0], held...), false
 		f.out, f.hold = 0, 0

@@ -164,7 +164,8 @@ func run(in []byte, most int, cut func(left int) int) (out []byte, all []seen, w
 	f.max = most
 	for len(in) > 0 {
 		n := min(cut(len(in)), len(in))
-		out = append(out, f.Write(bytes.Clone(in[:n]))...)
+		at := len(in) * 7 % 64 // room before it, sometimes more than is held and sometimes less
+		out = append(out, f.WriteBehind(append(make([]byte, at), in[:n]...), at)...)
 		widest = max(widest, len(f.buf)-f.hold)
 		in = in[n:]
 	}

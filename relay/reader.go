@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	readSize = len(http1.Buffer{})
+	readSize = len(http1.Buffer{}) - http1.Ahead
 	// firstSize is what is waited with for a read where waiting takes a buffer. One that fills it is followed by a larger one.
 	firstSize = 2 << 10
 )
@@ -101,7 +101,7 @@ func (s *Stream) readOne(much bool) (r read) {
 	var room []byte
 	if much {
 		r.large = buffers.Get().(*http1.Buffer)
-		room = r.large[:]
+		room = r.large.Filled(readSize)
 	} else {
 		r.small = firsts.Get().(*[firstSize]byte)
 		room = r.small[:]
@@ -171,7 +171,7 @@ func (s *Stream) waitDirect(until time.Time, sig signal, gone context.Context) (
 		}
 		r := read{err: err, large: buf}
 		if buf != nil {
-			r.b = buf[:n]
+			r.b = buf.Filled(n)
 		}
 		return r, came
 	}

@@ -300,6 +300,9 @@ func (s *Stream) ended() Ending {
 func (s *Stream) take(r read) []byte {
 	s.received += int64(len(r.b))
 	s.at, s.end = r, r.err
+	if r.large != nil {
+		return s.filter.WriteBehind(r.large[:http1.Ahead+len(r.b)], http1.Ahead)
+	}
 	return s.filter.Write(r.b)
 }
 

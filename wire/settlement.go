@@ -29,9 +29,12 @@ type Settlement struct {
 // ParseSettlement reads the data of a settlement event. Numbers are whole and written in digits alone, and no error quotes
 // the data.
 func ParseSettlement(data []byte) (Settlement, error) {
-	var s Settlement
-	if err := Decode(data, &s); err != nil {
-		return Settlement{}, fmt.Errorf("settlement: %w", err)
+	s, ok := plainSettlement(data)
+	if !ok {
+		s = Settlement{}
+		if err := Decode(data, &s); err != nil {
+			return Settlement{}, fmt.Errorf("settlement: %w", err)
+		}
 	}
 	if err := s.check(); err != nil {
 		return Settlement{}, err
@@ -76,10 +79,7 @@ func SettlementFromHeader(h http.Header) (s Settlement, ok bool, err error) {
 	if len(h[headerSettlementID]) > 1 {
 		return Settlement{}, false, fmt.Errorf("settlement: header %s stands twice", headerSettlementID)
 	}
-	room := new(struct { // one object for all that is pointed to
-		micros [len(microsHeaders)]money.Micros
-		tokens [len(tokenHeaders)]int64
-	})
+	room := new(numbers)
 	s.SettlementID = h.Get(headerSettlementID)
 	for i, name := range microsHeaders {
 		n, said, err := wholeHeader(h, name)
@@ -87,7 +87,7 @@ func SettlementFromHeader(h http.Header) (s Settlement, ok bool, err error) {
 			return Settlement{}, false, err
 		}
 		if room.micros[i] = money.Micros(n); said {
-			*[...]**money.Micros{&s.BilledMicros, &s.BalanceMicros}[i] = &room.micros[i]
+			*s.micros()[i] = &room.micros[i]
 		}
 	}
 	for i, name := range tokenHeaders {
@@ -96,7 +96,7 @@ func SettlementFromHeader(h http.Header) (s Settlement, ok bool, err error) {
 			return Settlement{}, false, err
 		}
 		if room.tokens[i] = n; said {
-			*[...]**int64{&s.PromptTokens, &s.CompletionTokens, &s.CacheReadTokens}[i] = &room.tokens[i]
+			*s.tokens()[i] = &room.tokens[i]
 		}
 	}
 	if err := s.check(); err != nil {
@@ -105,7 +105,21 @@ func SettlementFromHeader(h http.Header) (s Settlement, ok bool, err error) {
 	return s, true, nil
 }
 
-// The headers of numbers, in the order of a Settlement.
+// numbers are all that a settlement points to, as one object.
+type numbers struct {
+	micros [2]money.Micros
+	tokens [3]int64
+}
+
+func (s *Settlement) micros() [2]**money.Micros {
+	return [...]**money.Micros{&s.BilledMicros, &s.BalanceMicros}
+}
+
+func (s *Settlement) tokens() [3]**int64 {
+	return [...]**int64{&s.PromptTokens, &s.CompletionTokens, &s.CacheReadTokens}
+}
+
+// The headers of numbers, in the order of micros and of tokens.
 var (
 	microsHeaders = [...]string{headerBilled, headerBalance}
 	tokenHeaders  = [...]string{headerPromptTokens, headerCompletionTokens, headerCacheReadTokens}

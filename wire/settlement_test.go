@@ -160,11 +160,40 @@ func TestSettlementEvent(t *testing.T) {
 	}
 }
 
+func TestSettlementTakesFewObjects(t *testing.T) {
+	full := exampleSettlement
+	full.RequestID = "r"
+	_, event, _ := bytes.Cut(full.Event(), []byte("\ndata: "))
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := ParseSettlement(bytes.TrimSpace(event)); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 3 { // the numbers and two ids
+		t.Errorf("%v objects for an event", n)
+	}
+	h := http.Header{}
+	full.SetHeader(h)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, ok, err := SettlementFromHeader(h); !ok || err != nil {
+			t.Fatal(err)
+		}
+	}); n > 1 {
+		t.Errorf("%v objects for headers", n)
+	}
+}
+
 func FuzzParseSettlement(f *testing.F) {
 	f.Add([]byte(`{"settlementId":"s_1","requestId":"r","billedMicros":1234,"balanceMicros":4998766,"promptTokens":10,"completionTokens":50,"cacheReadTokens":0}`))
 	f.Add([]byte(`{"settlement_id":"\n\u2028<&>","billed_micros":0,"billedMicros":null}`))
 	f.Add([]byte(`{"billedMicros":1e3,"promptTokens":"1"}`))
+	f.Add([]byte(` {"billedMicros" : 9223372036854775807 , "requestId":"a b~", "settlementId":"","settlementId":"x"} `))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if plain, ok := plainSettlement(data); ok {
+			var decoded Settlement
+			if err := Decode(data, &decoded); err != nil || !reflect.DeepEqual(plain, decoded) {
+				t.Fatalf("%s, else it is %s, %v", write(plain), write(decoded), err)
+			}
+		}
 		s, err := ParseSettlement(data)
 		if err != nil {
 			if !reflect.DeepEqual(s, Settlement{}) {

@@ -108,7 +108,7 @@ func reading(room int) func(io.Reader) ([]byte, error) {
 				var buf *Buffer
 				buf, n, err = body.Next(&testBuffers, time.Time{})
 				if n > 0 {
-					all = append(all, buf[:n]...)
+					all = append(all, buf.Filled(n)...)
 				}
 				if buf != nil {
 					*buf = Buffer{}

@@ -9,8 +9,14 @@ import (
 	"time"
 )
 
-// Buffer is what Body.Next reads into.
-type Buffer [32 << 10]byte
+// Buffer is what Body.Next reads into: behind Ahead bytes that are left free for whoever has something to put right before what came.
+type Buffer [Ahead + 32<<10]byte
+
+// Ahead is how many bytes of a Buffer are left free.
+const Ahead = 2 << 10
+
+// Filled gives what was read, where that were n bytes.
+func (b *Buffer) Filled(n int) []byte { return b[Ahead : Ahead+n] }
 
 var (
 	// ErrDeadline is what Next gives when nothing has come in time. The body can be read on.
@@ -67,7 +73,7 @@ func (b *Body) Next(buffers *sync.Pool, until time.Time) (buf *Buffer, n int, er
 		if err := b.arm(until); err != nil {
 			return nil, 0, err
 		}
-		buf, n, err = b.x.c.next(buffers, b.most(len(Buffer{})))
+		buf, n, err = b.x.c.next(buffers, b.most(len(Buffer{})-Ahead))
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 			if err = b.expired(until); err != nil {
 				return nil, 0, err
@@ -93,7 +99,7 @@ func (b *Buffer) sized(n int) []byte {
 	if b == nil {
 		return nil
 	}
-	return b[:n]
+	return b.Filled(n)
 }
 
 // most is how much may be read at once.

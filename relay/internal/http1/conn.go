@@ -93,7 +93,7 @@ func (c *conn) alive() bool { return c.raw == nil || c.poll.silent(c.raw) }
 func (c *conn) next(buffers *sync.Pool, most int) (buf *Buffer, n int, err error) {
 	if c.br != nil || c.raw == nil {
 		buf = buffers.Get().(*Buffer)
-		p := buf[:most]
+		p := buf.Filled(most)
 		if c.br != nil && c.br.Buffered() > 0 {
 			p = p[:min(most, c.br.Buffered())]
 		}

@@ -40,7 +40,7 @@ func (p *poll) read(raw syscall.RawConn, buffers *sync.Pool, most int) (*Buffer,
 // reading is asked once before there is anything to read, and whenever there may be. It is false where there is nothing.
 func (p *poll) reading(fd uintptr) bool {
 	buf := p.buffers.Get().(*Buffer)
-	n, err := readFD(fd, buf[:p.most])
+	n, err := readFD(fd, buf.Filled(p.most))
 	if err == syscall.EAGAIN {
 		p.buffers.Put(buf)
 		return false

@@ -359,7 +359,7 @@ func TestNext(t *testing.T) {
 				t.Fatal("a buffer without anything in it, or nothing in one")
 			}
 			if n > 0 {
-				got += string(buf[:n])
+				got += string(buf.Filled(n))
 				counted.Put(buf)
 			}
 			if got == want && errors.Is(err, wantErr) {
