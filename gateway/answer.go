@@ -30,6 +30,7 @@ type answer struct {
 	ended    bool             // all of it has come
 	words    *dialect.Answer  // of a good answer that is no stream: what it says of itself, read as it passes
 	taken    int64            // of the memory
+	meter    metered          // of what is read
 }
 
 // maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
@@ -79,8 +80,9 @@ func (a *attempt) readWhole() routing.Outcome {
 		a.call.deadline.Reset(a.deadlines().Unstreamed) // its headers came in time; what follows is no stream
 	}
 	n.makeRoom()
+	n.meter = metered{n.response.Body, a.rq.memory, &n.taken}
 	var err error
-	n.bytes, n.more, err = relay.ReadWhole(metered{n.response.Body, a.rq.memory, &n.taken}, maxWholeAnswer, append(n.room.all[:0], n.bytes...))
+	n.bytes, n.more, err = relay.ReadWhole(&n.meter, maxWholeAnswer, append(n.room.all[:0], n.bytes...))
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
 		n.more, err = true, nil // it has been paid for, so it flows on as it comes
 	}

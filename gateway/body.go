@@ -17,10 +17,16 @@ type body struct {
 	share *share
 	taken int64
 	lent  []*relay.Body // made of the bytes, for sellers
+	one   [1]*relay.Body
 }
 
 // lend notes that the bytes are part of what a seller is sent.
-func (b *body) lend(to *relay.Body) { b.lent = append(b.lent, to) }
+func (b *body) lend(to *relay.Body) {
+	if b.lent == nil {
+		b.lent = b.one[:0] // mostly there is no more
+	}
+	b.lent = append(b.lent, to)
+}
 
 // release gives the memory back. It may be called again.
 func (b *body) release() {

@@ -25,7 +25,7 @@ func (p *reply) describeBudget() {
 	if !ok {
 		return
 	}
-	p.w.Header().Set("X-Tokenbuddy-Budget-Left-Micros", strconv.FormatInt(int64(least.LeftMicros()), 10))
+	p.set("X-Tokenbuddy-Budget-Left-Micros", strconv.FormatInt(int64(least.LeftMicros()), 10))
 	warning, most := "", 0
 	for _, s := range states {
 		if percent := worthAWord(s); percent > most {
@@ -33,7 +33,7 @@ func (p *reply) describeBudget() {
 		}
 	}
 	if most > 0 {
-		p.w.Header().Set("X-Tokenbuddy-Budget-Warning", warning)
+		p.set("X-Tokenbuddy-Budget-Warning", warning)
 	}
 }
 

@@ -43,7 +43,7 @@ func (p *reply) write(a *attempt, e *ended) {
 		return
 	}
 	if !n.more {
-		p.w.Header().Set("Content-Length", strconv.Itoa(len(n.bytes)))
+		p.set("Content-Length", strconv.Itoa(len(n.bytes)))
 	}
 	p.writeHeader(n)
 	_, err := p.w.Write(n.bytes)

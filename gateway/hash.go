@@ -72,7 +72,8 @@ var noNonce [12]byte // what a nonce is for is the cipher's part here
 
 // hash gives the hash of a request's body, in hex.
 func (h *promptHasher) hash(body []byte) string {
-	sum := h.ghash.Seal(make([]byte, 0, aes.BlockSize), noNonce[:], nil, body)
+	var room [aes.BlockSize]byte
+	sum := h.ghash.Seal(room[:0], noNonce[:], nil, body)
 	h.cipher.Encrypt(sum, sum)
 	return hex.EncodeToString(sum)
 }

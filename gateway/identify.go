@@ -66,9 +66,10 @@ func (rq *request) fromLoopback() bool {
 }
 
 func isLoopback(address string) bool {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
-	}
 	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		host, _, _ := net.SplitHostPort(address)
+		ip, err = netip.ParseAddr(host)
+	}
 	return err == nil && ip.Unmap().IsLoopback()
 }

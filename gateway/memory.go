@@ -84,7 +84,7 @@ type metered struct {
 	taken *int64 // for whoever gives it back
 }
 
-func (m metered) Read(p []byte) (int, error) {
+func (m *metered) Read(p []byte) (int, error) {
 	if err := m.share.take(int64(len(p))); err != nil {
 		return 0, err
 	}

@@ -14,17 +14,23 @@ func (p *reply) remember() {
 		return
 	}
 	m := rq.record
-	m.RequestID, m.Time, m.Ended, m.Path = rq.id, rq.begun, time.Now(), recent.Text(rq.r.URL.Path)
+	m.RequestID, m.Time, m.Ended = rq.id, rq.begun, time.Now()
 	if rq.member != nil {
 		m.Member, m.Group, m.Project = rq.member.Name, rq.group(), rq.project
 	}
 	if rq.endpoint != nil {
 		m.Protocol = string(rq.endpoint.Protocol)
 	}
+	if m.Path = rq.path(); m.Path == "" {
+		m.Path = recent.Text(rq.r.URL.Path)
+	}
 	if rq.ask != nil {
 		m.RequestedModel, m.Stream = recent.Text(rq.ask.Model), rq.ask.Stream
 	}
-	m.Model, m.Seller = recent.Text(rq.served), p.seller
+	m.Model, m.Seller = m.RequestedModel, p.seller
+	if rq.served != m.Model {
+		m.Model = recent.Text(rq.served)
+	}
 	m.Outcome, m.HTTPStatus, m.Attempts = p.outcome(), p.status, p.tries
 	if m.Attempts == nil {
 		m.Attempts = []recent.Attempt{}
@@ -34,6 +40,14 @@ func (p *reply) remember() {
 	}
 	m.TimeToFirstByteMs, m.DurationMs = p.ended.firstByte.Milliseconds(), m.Ended.Sub(m.Time).Milliseconds()
 	rq.gw.market.Recent.Add(m)
+}
+
+// path is that of the request's endpoint, where it is the request's: a text that nobody has to keep. Empty: it is not.
+func (rq *request) path() string {
+	if rq.endpoint == nil || rq.endpoint.Path != rq.r.URL.Path {
+		return ""
+	}
+	return rq.endpoint.Path
 }
 
 // remembered is what is kept of an attempt: how it went, and when.

@@ -30,18 +30,31 @@ type reply struct {
 	billed   money.Micros        // what the seller took, once it is booked
 	tries    []recent.Attempt    // in order
 	status   int                 // that the client was sent; 0: none
-	refusal  *dialect.Refusal    // that it was told; nil: none
+	values   [4]string           // of headers that are set; more have a place of their own
+	taken    int
+	refusal  *dialect.Refusal // that it was told; nil: none
 }
 
 // name says which seller was asked, and how often any was.
 func (p *reply) name(t *tally) { p.seller, p.attempts, p.tries = t.seller, t.attempts, t.remembered }
 
+// set sets a header, whose name is as http.CanonicalHeaderKey gives it.
+func (p *reply) set(name, value string) {
+	if p.taken == len(p.values) {
+		p.w.Header()[name] = []string{value}
+		return
+	}
+	p.values[p.taken] = value
+	p.taken++
+	p.w.Header()[name] = p.values[p.taken-1 : p.taken : p.taken]
+}
+
 // describe adds the gateway's own headers to whatever answer the client gets, and tells the handlers before this one of it.
 func (p *reply) describe() {
 	p.setPlaceholders()
 	if p.attempts > 0 {
-		own, header := []string{p.seller, strconv.Itoa(p.attempts)}, p.w.Header()
-		header["X-Tokenbuddy-Seller"], header["X-Tokenbuddy-Attempts"] = own[:1:1], own[1:]
+		p.set("X-Tokenbuddy-Seller", p.seller)
+		p.set("X-Tokenbuddy-Attempts", strconv.Itoa(p.attempts))
 	}
 	p.describeBudget()
 }

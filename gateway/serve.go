@@ -29,7 +29,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return next.ServeHTTP(w, r)
 	}
 	rq.id = requestID(r.Header.Get(wire.HeaderRequestID))
-	w.Header().Set(wire.HeaderRequestID, rq.id)
+	p.set(wire.HeaderRequestID, rq.id)
 	defer p.tell()
 	if refusal := rq.atTheDoor(); refusal != nil {
 		p.refuse(refusal)
@@ -168,7 +168,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 // happens from here on, the ledger knows of it.
 func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	p.seller = a.candidate.Seller.ID // an answer that was held back is not of the seller that was asked last
-	if err := a.hold.wait(context.WithoutCancel(rq.r.Context())); err != nil {
+	if err := a.hold.wait(context.Background()); err != nil {
 		rq.log.Error("ledger.hold.failed", zap.String("requestId", rq.id), zap.Error(err))
 		t.books.wasted(&t.tally, a, routing.Decision{})
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)

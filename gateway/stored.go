@@ -90,7 +90,7 @@ func (p *reply) pass(response *http.Response, cancel context.CancelFunc, secrets
 	share := memory.enter(p.rq.member.Name)
 	defer share.leave()
 	defer func() { share.give(taken) }()
-	body, more, err := relay.ReadWhole(metered{response.Body, share, &taken}, maxWholeAnswer, nil)
+	body, more, err := relay.ReadWhole(&metered{response.Body, share, &taken}, maxWholeAnswer, nil)
 	switch {
 	case errors.Is(err, errNoMemory), errors.Is(err, errMemberMemory), more:
 		return dialect.Unavailable(time.Second, "This response is too large to be passed on just now.")

@@ -31,6 +31,7 @@ type trade struct {
 	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
 	tried       []*attempt           // in order
+	first       [1]*attempt          // room for tried: mostly there is no more
 	last        *attempt             // the last one that reached a seller
 	held        *attempt             // whose answer is kept back while another seller is shown the request
 }
@@ -56,7 +57,9 @@ type choice struct {
 }
 
 func newTrade(rq *request) *trade {
-	return &trade{rq: rq, books: books{rq}, candidates: rq.candidates, forced: -1, tally: tally{budget: rq.reserve()}}
+	t := &trade{rq: rq, books: books{rq}, candidates: rq.candidates, forced: -1, tally: tally{budget: rq.reserve()}}
+	t.tried = t.first[:0]
+	return t
 }
 
 // run tries the candidates until one has an answer that is fit for the client. What the client never sees (tokens that are

@@ -18,7 +18,8 @@ type Edit struct {
 // Body is a request's body as it goes to a seller. It holds the bytes it was made of, which must not change as long as
 // anything may read it: a transport may still do so when it has answered.
 type Body struct {
-	size int64
+	size   int64
+	resent int // how often a transport has asked for it again, of the call that is made
 
 	mu       sync.Mutex
 	parts    [][]byte

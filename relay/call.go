@@ -71,10 +71,10 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	if err != nil {
 		return nil, &CallError{Host: "an address that can't be read", Err: err}
 	}
-	s := &sending{body: c.Body}
+	c.Body.resent = 0
 	req := blank.WithContext(ctx)
 	req.Method, req.URL, req.Host, req.Header = cmp.Or(c.Method, http.MethodPost), target, target.Host, c.Header
-	req.GetBody, req.Body, req.ContentLength = s.again, http.NoBody, c.Body.Len() // a length of 0 with a body would mean that it is unknown
+	req.GetBody, req.Body, req.ContentLength = c.Body.again, http.NoBody, c.Body.Len() // a length of 0 with a body would mean that it is unknown
 	if req.ContentLength > 0 {
 		req.Body = c.Body.Reader()
 	}
@@ -105,17 +105,12 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 // blank is what requests are made of: WithContext makes a request with one object, http.NewRequestWithContext with two.
 var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 
-// sending is the body of a request that may be sent several times.
-type sending struct {
-	body   *Body
-	resent int
-}
-
-func (s *sending) again() (io.ReadCloser, error) {
-	if s.resent++; s.resent >= maxStale {
+// again is the body for a transport that sends its request once more.
+func (b *Body) again() (io.ReadCloser, error) {
+	if b.resent++; b.resent >= maxStale {
 		return nil, errUnanswered
 	}
-	return s.body.Reader(), nil
+	return b.Reader(), nil
 }
 
 // reach makes a request, and tells how far it came.
