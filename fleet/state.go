@@ -1,0 +1,397 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Times of a budget's state, by the store's clock.
+const (
+	wantedFor    = 2 * time.Second        // a gateway that lacks something says so again within
+	learnAtLeast = 3 * time.Second        // after the store may have forgotten nothing is granted for so long,
+	learnAtMost  = 15 * time.Second       // nor until all have spoken, but no longer than this
+	keptFor      = 8 * 24 * time.Hour     // a period is remembered after its end, for what is booked late
+	forgotten    = uint64(math.MaxUint64) // the epoch of a gateway that will not come back
+)
+
+// state is the value of a budget's key: what of it is set aside for which gateway, in which periods. It is changed by apply and
+// forget alone, which are pure.
+type state struct {
+	Speakers map[string]*speaker `json:"g"`
+	Scopes   map[string]*scope   `json:"s"`
+	Line     string              `json:"l,omitempty"` // the store's history in which it was changed last
+	Since    int64               `json:"t,omitempty"` // when that began, in milliseconds of Unix time; 0: with the state
+}
+
+// speaker is a gateway that has asked.
+type speaker struct {
+	Epoch uint64 `json:"e"`
+	Op    uint64 `json:"o"`
+	Boot  string `json:"b,omitempty"`
+	Seen  int64  `json:"t"`
+	Line  string `json:"l,omitempty"` // in which it has spoken last
+	Last  Answer `json:"a"`           // to that op
+}
+
+// scope is a budget in one period.
+type scope struct {
+	Parts   map[string]*part `json:"p"`
+	Typical money.Micros     `json:"n,omitempty"` // what a request has lacked last
+}
+
+// part is what of a scope is a gateway's. What it has spent may be above what was set aside: a cost is a fact.
+type part struct {
+	Limit    money.Micros `json:"l"`
+	Granted  money.Micros `json:"g,omitempty"` // in all, spent or not
+	Spent    money.Micros `json:"s,omitempty"`
+	Held     money.Micros `json:"h,omitempty"`
+	Wanted   money.Micros `json:"w,omitempty"`
+	WantedAt int64        `json:"t,omitempty"`
+	Done     bool         `json:"d,omitempty"` // the last report was made
+}
+
+// out is what nobody else can have of it.
+func (p *part) out() money.Micros { return max(p.Granted, p.Spent) }
+
+// free is what others might get back.
+func (p *part) free() money.Micros { return max(0, p.Granted-p.Spent-p.Held) }
+
+// change makes an ask in a store. forgot: the store had forgotten an acknowledged change of this gateway, which is mended. ErrFenced says
+// that the gateway must spend nothing more.
+func change(ctx context.Context, store Store, key string, ask Ask) (ans Answer, forgot bool, err error) {
+	err = store.Change(ctx, key, func(at Moment, old []byte) ([]byte, error) {
+		s, err := stateOf(old)
+		if err != nil {
+			return nil, err
+		}
+		if ans, forgot, err = s.apply(at, &ask); err != nil {
+			return nil, err
+		}
+		return json.Marshal(s)
+	})
+	return ans, forgot, err
+}
+
+func stateOf(value []byte) (*state, error) {
+	s := new(state)
+	if value != nil {
+		if err := json.Unmarshal(value, s); err != nil {
+			return nil, fmt.Errorf("fleet: a budget in the store can't be read: %w", err)
+		}
+	}
+	if s.Speakers == nil {
+		s.Speakers = make(map[string]*speaker)
+	}
+	if s.Scopes == nil {
+		s.Scopes = make(map[string]*scope)
+	}
+	return s, nil
+}
+
+// apply makes an ask, or gives the answer that it got before. An error changes nothing.
+func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
+	now := at.Now.UnixMilli()
+	me := s.Speakers[a.Gateway]
+	if me == nil {
+		me = new(speaker)
+	}
+	switch {
+	case me.Epoch > a.Epoch, me.Epoch == a.Epoch && (me.Op > a.Op || me.Boot != a.Boot):
+		return ans, false, fmt.Errorf("%w: it has asked as %d.%d, and the last was %d.%d", ErrFenced, a.Epoch, a.Op, me.Epoch, me.Op)
+	case me.Epoch == a.Epoch && me.Op == a.Op:
+		return me.Last, false, nil
+	}
+	forgot = me.Epoch == a.Epoch && me.Op+1 < a.Op || me.Epoch < a.Epoch && a.Op > 1
+	if err := s.agrees(a, forgot); err != nil {
+		return ans, false, err
+	}
+	if at.Line != s.Line {
+		if s.Line != "" {
+			s.Since = now
+		}
+		s.Line = at.Line
+	}
+	s.Speakers[a.Gateway] = me
+	me.Epoch, me.Op, me.Boot, me.Seen, me.Line = a.Epoch, a.Op, a.Boot, now, at.Line
+	for i := range a.Scopes {
+		s.report(a.Gateway, &a.Scopes[i], forgot)
+	}
+	learning := s.learning(now)
+	ans = s.grant(a, now, learning)
+	me.Last = ans
+	s.drop(at.Now)
+	return ans, forgot, nil
+}
+
+// agrees holds what the gateway knows to be set aside for it against what is: a fault of either stops the gateway, and not the budget.
+func (s *state) agrees(a *Ask, forgot bool) error {
+	for i := range a.Scopes {
+		q := &a.Scopes[i]
+		if q.HaveGranted < 0 || forgot {
+			continue
+		}
+		var granted money.Micros
+		if p := s.part(q.Scope, a.Gateway); p != nil {
+			granted = p.Granted
+		}
+		if granted != q.HaveGranted {
+			return fmt.Errorf("%w: in %s it has $%s, and the store has set $%s aside for it", ErrFenced, q.Scope, q.HaveGranted, granted)
+		}
+	}
+	return nil
+}
+
+func (s *state) part(scope, gateway string) *part {
+	if sc := s.Scopes[scope]; sc != nil {
+		return sc.Parts[gateway]
+	}
+	return nil
+}
+
+// report takes over what a gateway says of its part, and takes back what it gives back.
+func (s *state) report(gateway string, q *ScopeAsk, forgot bool) {
+	sc := s.Scopes[q.Scope]
+	if sc == nil {
+		sc = &scope{Parts: make(map[string]*part)}
+		s.Scopes[q.Scope] = sc
+	}
+	p := sc.Parts[gateway]
+	if p == nil {
+		p = new(part)
+		sc.Parts[gateway] = p
+	}
+	if forgot && q.HaveGranted >= 0 {
+		p.Granted = q.HaveGranted
+	}
+	p.Limit, p.Spent, p.Held, p.Done, p.Wanted, p.WantedAt = q.Limit, max(0, q.Spent), max(0, q.Held), q.Done, 0, 0
+	p.Granted = max(p.Granted-max(0, q.Back), p.Spent)
+	if q.Done {
+		p.Granted = p.Spent
+	}
+	if q.Need > 0 {
+		sc.Typical = q.Need
+	}
+}
+
+// learning tells whether nothing is to be granted yet, since the store may have forgotten what it had granted before.
+func (s *state) learning(now int64) bool {
+	since := time.Duration(now-s.Since) * time.Millisecond
+	switch {
+	case s.Since == 0 || since >= learnAtMost:
+		return false
+	case since < learnAtLeast:
+		return true
+	}
+	for id, sp := range s.Speakers {
+		if sp.Line != s.Line && sp.Epoch != forgotten && s.owns(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// owns tells whether anything is a gateway's that others might want.
+func (s *state) owns(gateway string) bool {
+	for _, sc := range s.Scopes {
+		if p := sc.Parts[gateway]; p != nil && !p.Done {
+			return true
+		}
+	}
+	return false
+}
+
+// grant sets aside what is wanted: for those who wait in all periods, or in none.
+func (s *state) grant(a *Ask, now int64, learning bool) (ans Answer) {
+	enough := !learning
+	remains := make([]money.Micros, len(a.Scopes))
+	for i := range a.Scopes {
+		q := &a.Scopes[i]
+		var out money.Micros
+		for _, p := range s.Scopes[q.Scope].Parts {
+			out = out.Add(p.out())
+		}
+		if q.Limit >= 0 {
+			remains[i] = max(0, q.Limit-out)
+		}
+		enough = enough && (q.Need <= 0 || q.Need <= remains[i])
+	}
+	for i := range a.Scopes {
+		q, sc := &a.Scopes[i], s.Scopes[a.Scopes[i].Scope]
+		p, n, remain := sc.Parts[a.Gateway], sc.live(), remains[i]
+		before := p.Granted
+		switch {
+		case learning || q.Done:
+		case !enough && q.Need > remain:
+			p.Wanted, p.WantedAt = q.Need-remain, now
+		case !enough && q.Need > 0:
+		default:
+			give := min(remain, max(q.Need, q.Must, min(q.Like, remain/(2*n))))
+			p.Granted += max(0, give)
+			remain -= max(0, give)
+		}
+		r := ScopeAnswer{
+			Scope: q.Scope, Delta: p.Granted - before - max(0, q.Back), Granted: p.Granted, Remain: remain, Learning: learning,
+			Tight: remain < 4*n*sc.Typical,
+		}
+		for id, o := range sc.Parts {
+			if id == a.Gateway {
+				continue
+			}
+			r.OthersSpent = r.OthersSpent.Add(o.Spent)
+			r.OthersHeld = r.OthersHeld.Add(min(o.Held, max(0, o.Granted-o.Spent)))
+			r.OthersFree = r.OthersFree.Add(o.free())
+			r.Wanted = r.Wanted.Add(o.wants(now))
+			if sp := s.Speakers[id]; sp != nil && o.free() > 0 && now-sp.Seen > silentFor.Milliseconds() {
+				r.Silent++
+			}
+		}
+		ans.Scopes = append(ans.Scopes, r)
+	}
+	return ans
+}
+
+// live is how many gateways have a part that is not done with.
+func (sc *scope) live() money.Micros {
+	n := money.Micros(0)
+	for _, p := range sc.Parts {
+		if !p.Done {
+			n++
+		}
+	}
+	return max(1, n)
+}
+
+// wants is what the gateway has said a moment ago that it lacks.
+func (p *part) wants(now int64) money.Micros {
+	if p.Wanted > 0 && now-p.WantedAt < wantedFor.Milliseconds() {
+		return p.Wanted
+	}
+	return 0
+}
+
+// drop forgets periods that are over for long, and that are over for all: a gateway whose last report is still to come is not told that
+// nothing is set aside for it.
+func (s *state) drop(now time.Time) {
+	for name, sc := range s.Scopes {
+		if end, ok := endOf(name); ok && now.Sub(end) > keptFor && sc.over() {
+			delete(s.Scopes, name)
+		}
+	}
+}
+
+// over tells whether all gateways have made their last report.
+func (sc *scope) over() bool {
+	for _, p := range sc.Parts {
+		if !p.Done {
+			return false
+		}
+	}
+	return true
+}
+
+// endOf is about when a scope's period is over: calendars are in different zones.
+func endOf(scope string) (time.Time, bool) {
+	kind, period := scopeOf(scope)
+	switch kind {
+	case Day, Week:
+		begin, err := time.Parse(time.DateOnly, period)
+		return begin.AddDate(0, 0, [...]int{1, 7}[kind]), err == nil
+	case Month:
+		begin, err := time.Parse("2006-01", period)
+		return begin.AddDate(0, 1, 0), err == nil
+	}
+	return time.Time{}, false
+}
+
+// forget ends a gateway's part for good, by an operator's word: what was set aside for it counts as spent, or, where spent is not nil,
+// what its books are known to say, by scope. It is told what that gives back. A ghost of it is fenced for ever.
+func (s *state) forget(gateway string, spent map[string]money.Micros) (back money.Micros, there bool) {
+	me := s.Speakers[gateway]
+	if me == nil {
+		return 0, false
+	}
+	me.Epoch, me.Last = forgotten, Answer{}
+	for name, sc := range s.Scopes {
+		p := sc.Parts[gateway]
+		if p == nil || p.Done {
+			continue
+		}
+		there = true
+		was, told := p.out(), p.Spent
+		p.Spent = was
+		if spent != nil {
+			p.Spent = max(told, spent[name])
+		}
+		p.Granted, p.Held, p.Wanted, p.Done = p.Spent, 0, 0, true
+		back += was - p.Spent
+	}
+	return back, there
+}
+
+// wantedOf is what other gateways lack of a budget, by scope. What can't be read lacks nothing.
+func wantedOf(value []byte, gateway string) map[string]money.Micros {
+	s, err := stateOf(value)
+	if err != nil {
+		return nil
+	}
+	var newest int64 // near the store's own time
+	for _, sp := range s.Speakers {
+		newest = max(newest, sp.Seen)
+	}
+	all := make(map[string]money.Micros)
+	for name, sc := range s.Scopes {
+		for id, p := range sc.Parts {
+			if id != gateway && p.wants(newest) > 0 {
+				all[name] = all[name].Add(p.wants(newest))
+			}
+		}
+	}
+	return all
+}
+
+// ours are the scopes of a budget in which a gateway has a part that is not done with.
+func ours(value []byte, gateway string) (scopes []string) {
+	s, err := stateOf(value)
+	if err != nil {
+		return nil
+	}
+	for name, sc := range s.Scopes {
+		if p := sc.Parts[gateway]; p != nil && !p.Done {
+			scopes = append(scopes, name)
+		}
+	}
+	return scopes
+}
+
+// Part is how a gateway's part of a budget stands in the store, to be shown and to be held against its books.
+type Part struct {
+	Scope, Gateway              string
+	Limit, Granted, Spent, Held money.Micros
+	Wanted                      money.Micros // 0: nothing
+	Done                        bool         // nothing of it can change any more
+	Seen                        time.Time    // when the gateway has last asked for it
+}
+
+// PartsOf gives the parts of a budget, as it stands under a key that MemberKey or GroupKey gives.
+func PartsOf(value []byte) ([]Part, error) {
+	s, err := stateOf(value)
+	if err != nil {
+		return nil, err
+	}
+	var all []Part
+	for name, sc := range s.Scopes {
+		for id, p := range sc.Parts {
+			one := Part{Scope: name, Gateway: id, Limit: p.Limit, Granted: p.Granted, Spent: p.Spent, Held: p.Held, Wanted: p.Wanted, Done: p.Done}
+			if sp := s.Speakers[id]; sp != nil {
+				one.Seen = time.UnixMilli(sp.Seen)
+			}
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
