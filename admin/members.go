@@ -14,7 +14,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -322,7 +321,7 @@ func memberError(err error) error {
 		status = http.StatusNotFound
 	case errors.Is(err, market.ErrForbidden):
 		status = http.StatusConflict
-	case errors.Is(err, ledger.ErrNoRoom), errors.Is(err, fleet.ErrAway):
+	case errors.Is(err, ledger.ErrNoRoom):
 		status = http.StatusServiceUnavailable
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ledger.ErrClosed):
 		return err

@@ -49,12 +49,34 @@ type Amounts = [periods]money.Micros
 // ScopeOf is the name of a period in a budget's state: its kind and its name, such as d2026-03-02, w2026-03-02 and m2026-03.
 func ScopeOf(kind int, period string) string { return "dwm"[kind:kind+1] + period }
 
-// The keys of a store: what of a fleet is under which. A name in a key is escaped, so that a slash in it is none of the key's.
+// MemberKey is the key of a member's budgets. A name in a key is escaped, so that a slash in it is none of the key's.
+func MemberKey(name string) string { return memberKeys + escape(name) }
 
-// MemberKey is the key of a member's budgets.
-func MemberKey(name string) string { return "b/m/" + escape(name) }
-func groupKey(name string) string  { return "b/g/" + escape(name) }
+// GroupKey is the key of a group's budgets.
+func GroupKey(name string) string { return groupKeys + escape(name) }
+
+// Budgets are under these.
+const (
+	budgetKeys = "b/"
+	memberKeys = "b/m/"
+	groupKeys  = "b/g/"
+)
+
+// HolderOf gives whose budgets are under a key.
+func HolderOf(key string) (group bool, name string, ok bool) {
+	if name, ok = strings.CutPrefix(key, memberKeys); ok {
+		return false, unescape(name), true
+	}
+	if name, ok = strings.CutPrefix(key, groupKeys); ok {
+		return true, unescape(name), true
+	}
+	return false, "", false
+}
 
 var escaper = strings.NewReplacer("%", "%25", "/", "%2F", "\x00", "%00")
+
+var unescaper = strings.NewReplacer("%25", "%", "%2F", "/", "%00", "\x00")
+
+func unescape(name string) string { return unescaper.Replace(name) }
 
 func escape(name string) string { return escaper.Replace(strings.ToValidUTF8(name, "\uFFFD")) }

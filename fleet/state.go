@@ -40,12 +40,12 @@ type speaker struct {
 
 // scope is a budget in one period.
 type scope struct {
-	Parts   map[string]*part `json:"p"`
+	Parts   map[string]*portion `json:"p"`
 	Typical money.Micros     `json:"n,omitempty"` // what a request has lacked last
 }
 
-// part is what of a scope is a gateway's. What it has spent may be above what was set aside: a cost is a fact.
-type part struct {
+// portion is what of a scope is a gateway's. What it has spent may be above what was set aside: a cost is a fact.
+type portion struct {
 	Limit    money.Micros `json:"l"`
 	Granted  money.Micros `json:"g,omitempty"` // in all, spent or not
 	Spent    money.Micros `json:"s,omitempty"`
@@ -56,10 +56,10 @@ type part struct {
 }
 
 // out is what nobody else can have of it.
-func (p *part) out() money.Micros { return max(p.Granted, p.Spent) }
+func (p *portion) out() money.Micros { return max(p.Granted, p.Spent) }
 
 // free is what others might get back.
-func (p *part) free() money.Micros { return max(0, p.Granted-p.Spent-p.Held) }
+func (p *portion) free() money.Micros { return max(0, p.Granted-p.Spent-p.Held) }
 
 // change makes an ask in a store. forgot: the store had forgotten an acknowledged change of this gateway, which is mended. ErrFenced says
 // that the gateway must spend nothing more.
@@ -146,7 +146,7 @@ func (s *state) agrees(a *Ask, forgot bool) error {
 	return nil
 }
 
-func (s *state) part(scope, gateway string) *part {
+func (s *state) part(scope, gateway string) *portion {
 	if sc := s.Scopes[scope]; sc != nil {
 		return sc.Parts[gateway]
 	}
@@ -157,12 +157,12 @@ func (s *state) part(scope, gateway string) *part {
 func (s *state) report(gateway string, q *ScopeAsk, forgot bool) {
 	sc := s.Scopes[q.Scope]
 	if sc == nil {
-		sc = &scope{Parts: make(map[string]*part)}
+		sc = &scope{Parts: make(map[string]*portion)}
 		s.Scopes[q.Scope] = sc
 	}
 	p := sc.Parts[gateway]
 	if p == nil {
-		p = new(part)
+		p = new(portion)
 		sc.Parts[gateway] = p
 	}
 	if forgot && q.HaveGranted >= 0 {
@@ -267,7 +267,7 @@ func (sc *scope) live() money.Micros {
 }
 
 // wants is what the gateway has said a moment ago that it lacks.
-func (p *part) wants(now int64) money.Micros {
+func (p *portion) wants(now int64) money.Micros {
 	if p.Wanted > 0 && now-p.WantedAt < wantedFor.Milliseconds() {
 		return p.Wanted
 	}

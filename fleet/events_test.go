@@ -1,0 +1,113 @@
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// What operators have to know is logged, once for each time that it happens.
+func TestEvents(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		core, logs := observer.New(zapcore.InfoLevel)
+		store := newMemory()
+		n := start(store, "g", 1, func(o *fleet.Options) { o.Logger = zap.New(core) })
+		other := &line{memory: store}
+		silent := start(other, "h", 1, nil)
+		time.Sleep(15 * time.Second)
+		other.mu.Lock()
+		other.dead = true
+		other.mu.Unlock()
+		time.Sleep(time.Minute)
+		store.away(true)
+		time.Sleep(30 * time.Second)
+		store.away(false)
+		time.Sleep(15 * time.Second)
+		thief := start(store, "g", 2, nil)
+		time.Sleep(15 * time.Second)
+		var events []string
+		for _, e := range logs.All() {
+			events = append(events, e.Level.String()+" "+e.Message)
+		}
+		if want := []string{"warn fleet.silent", "warn fleet.away", "info fleet.back", "error fleet.fenced"}; !slices.Equal(events, want) {
+			t.Errorf("logged %q, not %q", events, want)
+		}
+		for _, n := range []*node{n, silent, thief} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_ = n.Close(ctx)
+			cancel()
+		}
+	})
+}
+
+func TestSession(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		n := start(store, "g", 1, nil)
+		for i := uint64(1); i < 3; i++ {
+			if s, err := n.NewSession(t.Context()); s.N != i || err != nil || !s.Since.Equal(time.Now()) {
+				t.Error(s, err)
+			}
+		}
+		store.away(true)
+		if _, err := n.NewSession(t.Context()); !errors.Is(err, fleet.ErrAway) {
+			t.Error(err)
+		}
+		store.away(false)
+		if s, err := fleet.SessionOf(store.values[fleet.SessionKey]); s.N != 2 || err != nil {
+			t.Error(s, err)
+		}
+		leave(t, []*node{n})
+	})
+}
+
+func TestHolderOf(t *testing.T) {
+	for _, name := range []string{"ada", "a/b", "100%", "%2F", "\x00"} {
+		if group, got, ok := fleet.HolderOf(fleet.MemberKey(name)); group || got != name || !ok {
+			t.Errorf("%q: %t %q %t", name, group, got, ok)
+		}
+		if group, got, ok := fleet.HolderOf(fleet.GroupKey(name)); !group || got != name || !ok {
+			t.Errorf("%q: %t %q %t", name, group, got, ok)
+		}
+	}
+	if _, _, ok := fleet.HolderOf("g/ada"); ok {
+		t.Error("a gateway holds a budget")
+	}
+}
+
+// A grant counts in the day, the week and the month alike, and the tightest of them refuses.
+func TestEachPeriodCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		n := start(store, "g", 1, nil)
+		for _, tt := range []struct {
+			budgets fleet.Amounts
+			more    money.Micros
+			refused int
+		}{
+			{fleet.Amounts{1000, 1000, 1000}, 600, -1},
+			{fleet.Amounts{1000, 1000, 1000}, 500, fleet.Day},
+			{fleet.Amounts{-1, 1000, 1000}, 500, fleet.Week},
+			{fleet.Amounts{-1, -1, 1000}, 500, fleet.Month},
+			{fleet.Amounts{-1, 1200, 1100}, 500, -1},
+			{fleet.Amounts{0, -1, -1}, 1, fleet.Day},
+			{fleet.Amounts{1e6, 1e6, 1101}, 2, fleet.Month},
+			{fleet.Amounts{1e6, 1e6, 1101}, 1, -1},
+		} {
+			if refused, err := n.share.Await(t.Context(), today, tt.budgets, tt.more); refused != tt.refused || err != nil {
+				t.Errorf("%v more of %v: %d %v", tt.more, tt.budgets, refused, err)
+			}
+			time.Sleep(time.Second)
+		}
+		n.share.Release(today, 1101)
+		leave(t, []*node{n})
+	})
+}

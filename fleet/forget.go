@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"go.uber.org/zap"
+)
+
+// Booked tells what a gateway has booked for a holder in a scope, by its shipped entries.
+type Booked func(group bool, name, scope string) money.Micros
+
+// Forgot is what has come of forgetting a gateway.
+type Forgot struct {
+	Budgets int          `json:"budgets"`        // in how many a part was set aside for it
+	Counted money.Micros `json:"counted_micros"` // taken for spent though it was not reported
+	Freed   money.Micros `json:"freed_micros"`   // that others can spend now
+}
+
+// Forget ends a gateway whose disk is gone: no process is ever believed again that speaks for it. What was set aside for it counts as
+// spent, or by its books what they say, which is too little where not all of its entries were shipped. A gateway that still speaks is not
+// forgotten: stop it first. Repeat it after an error, which may have come in the middle.
+func (f *Fleet) Forget(ctx context.Context, gateway string, byBooks bool) (total Forgot, err error) {
+	var booked Booked
+	if byBooks {
+		if f.o.Booked == nil {
+			return total, errors.New("fleet: no entries are shipped that tell what the gateway has spent: forget it without them")
+		}
+		if booked, err = f.o.Booked(ctx, gateway); err != nil {
+			return total, fmt.Errorf("fleet: what the gateway has spent by its entries: %w", err)
+		}
+	}
+	if gateway == f.o.Gateway {
+		return total, errors.New("fleet: a gateway does not forget itself: ask another one")
+	}
+	if err := f.forgetBeat(ctx, gateway); err != nil {
+		return total, err
+	}
+	var keys []string
+	err = f.store.Load(ctx, func(key string, value []byte) error {
+		state, err := stateOf(value)
+		if err == nil && state.Speakers[gateway] != nil {
+			keys = append(keys, key)
+		}
+		return err
+	}, budgetKeys)
+	if err != nil {
+		return total, fmt.Errorf("fleet: what is set aside for the gateway: %w", err)
+	}
+	for _, key := range keys {
+		var one Forgot
+		group, name, _ := HolderOf(key)
+		err := f.store.Change(ctx, key, func(_ Moment, old []byte) ([]byte, error) {
+			state, err := stateOf(old)
+			if err != nil {
+				return nil, err
+			}
+			one = forget(state, gateway, func(scope string) money.Micros { return booked(group, name, scope) }, byBooks)
+			return json.Marshal(state)
+		})
+		if err != nil {
+			return total, fmt.Errorf("fleet: what is set aside for the gateway under %s: %w", key, err)
+		}
+		total.Budgets, total.Counted, total.Freed = total.Budgets+one.Budgets, total.Counted+one.Counted, total.Freed+one.Freed
+	}
+	f.log.Warn("fleet.gateway.forgotten", zap.String("gateway", gateway), zap.Bool("by_books", byBooks),
+		zap.Int64("counted_micros", int64(total.Counted)), zap.Int64("freed_micros", int64(total.Freed)))
+	return total, nil
+}
+
+// forgetBeat fences whoever speaks for the gateway from now on.
+func (f *Fleet) forgetBeat(ctx context.Context, gateway string) error {
+	err := f.store.Change(ctx, GatewayKey(gateway), func(at Moment, old []byte) ([]byte, error) {
+		if old == nil {
+			return nil, fmt.Errorf("fleet: no gateway %s is known", gateway)
+		}
+		var b Beat
+		if err := json.Unmarshal(old, &b); err != nil {
+			return nil, err
+		}
+		if b.Epoch != forgotten && !b.Left && !b.Silent(at.Now) {
+			return nil, fmt.Errorf("fleet: gateway %s has spoken %s ago: stop it, and ask again %s later", gateway,
+				at.Now.Sub(b.Seen).Round(time.Second), silentFor)
+		}
+		b.Epoch, b.Left = forgotten, true
+		return json.Marshal(b)
+	})
+	if err != nil {
+		return fmt.Errorf("fleet: the gateway is not forgotten: %w", err)
+	}
+	return nil
+}
+
+// forget has a state forget the gateway.
+func forget(s *state, gateway string, booked func(scope string) money.Micros, byBooks bool) (f Forgot) {
+	var spent map[string]money.Micros
+	if byBooks {
+		spent = map[string]money.Micros{}
+	}
+	var unreported money.Micros
+	for name, sc := range s.Scopes {
+		p := sc.Parts[gateway]
+		if p == nil || p.Done {
+			continue
+		}
+		f.Budgets++
+		unreported += p.out() - p.Spent
+		if byBooks {
+			spent[name] = booked(name)
+		}
+	}
+	f.Freed, _ = s.forget(gateway, spent)
+	f.Counted = unreported - f.Freed
+	return f
+}

@@ -1,0 +1,332 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"go.uber.org/zap"
+)
+
+const (
+	lookEvery = 200 * time.Millisecond // how often the shares in use are looked at
+	atOnce    = 16                     // changes that are under way at once
+)
+
+// Options say who a gateway of a fleet is and how it spends.
+type Options struct {
+	Store   Store
+	Gateway string // the ledger's identity, which no other gateway has
+	Name    string // for people
+	Version string
+	Boot    string // random, of the process; empty: one is made
+	Epoch   uint64 // one more with each start, durable before New
+
+	HoldOut time.Duration // how long spending should go on without the store; zero: 30 s
+	Wait    time.Duration // how long a request waits for a part of a budget at most; zero: 1 s
+
+	// Durable waits until all that was settled before the call is durable in the ledger. It precedes each report of what was spent.
+	Durable func(context.Context) error
+	// Holder has the ledger ask Of for a holder's share, as for its first request. It is called after the start for those for whom the
+	// store has something set aside since before; nil: that comes back with their first request.
+	Holder func(group bool, name string)
+	// Booked tells what a gateway has booked by its shipped entries; nil where none are shipped.
+	Booked func(ctx context.Context, gateway string) (Booked, error)
+	// Head is the last of the ledger's entries that the store has, and its hash; nil where none are shipped.
+	Head func() (seq uint64, hash string)
+	// Digest is of the limits in the config, so that it is seen where those of gateways differ.
+	Digest func() string
+
+	Logger *zap.Logger
+}
+
+// Fleet is this gateway's part of a fleet.
+type Fleet struct {
+	o             Options
+	store         Store
+	holdOut, wait time.Duration
+	log           *zap.Logger
+
+	ctx     context.Context // until Close
+	cancel  context.CancelFunc
+	slots   chan struct{}
+	awake   chan struct{} // there is a share to look at
+	health  health
+	counts  counts
+	fenced  atomic.Bool
+	closing atomic.Bool // all goes back
+	polling atomic.Bool
+	beating sync.Mutex // one word after another
+	loops   sync.WaitGroup
+	asks    sync.WaitGroup
+
+	mu     sync.Mutex // taken under a Share's, never the other way round
+	shares map[string]*Share
+	active []*Share // in which something is going on
+	turn   int      // which of them are looked up in the store next
+	line   string   // the store's own history
+	closed bool     // nothing is asked any more but by those that ask already
+	silent map[string]bool
+}
+
+// counts are what State counts.
+type counts struct {
+	changes, conflicts, unknown, forgotten, waits, waited, refusedAway atomic.Int64
+}
+
+// New gives a fleet that does nothing by itself before Start.
+func New(o Options) *Fleet {
+	if o.Boot == "" {
+		o.Boot = rand.Text()
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	f := &Fleet{
+		o: o, holdOut: o.HoldOut, wait: o.Wait, log: o.Logger, slots: make(chan struct{}, atOnce), awake: make(chan struct{}, 1),
+		shares: map[string]*Share{}, silent: map[string]bool{},
+	}
+	if f.holdOut <= 0 {
+		f.holdOut = 30 * time.Second
+	}
+	if f.wait <= 0 {
+		f.wait = time.Second
+	}
+	f.health = health{wait: f.wait, log: o.Logger, probe: make(chan struct{}, 1)}
+	f.store = &watched{o.Store, f}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
+}
+
+// Start has the gateway say that it is there, and give back what it does not need. It does not wait for the store.
+func (f *Fleet) Start() {
+	f.loops.Go(f.beatOn)
+	f.loops.Go(f.lookOn)
+}
+
+// Close gives back what is not held, reports what is spent, says goodbye and ends. It does so until ctx ends; what was not given back
+// then comes back with the next start. The ledger must still be open.
+func (f *Fleet) Close(ctx context.Context) error {
+	if f.closing.Swap(true) {
+		return nil
+	}
+	for _, s := range f.all() {
+		s.mu.Lock()
+		s.fail(errClosed)
+		s.mu.Unlock()
+		s.kick()
+	}
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	drained := make(chan struct{})
+	go func() {
+		f.asks.Wait()
+		close(drained)
+	}()
+	var err error
+	select {
+	case <-drained:
+		if !f.fenced.Load() {
+			err = f.beat(ctx, true)
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	f.cancel()
+	<-drained
+	f.loops.Wait()
+	return err
+}
+
+// Of gives the share of a member or a group, always the same one. spent is what the ledger has booked for it by the names of days,
+// weeks and months, what it has held for requests of an earlier process included.
+func (f *Fleet) Of(group bool, name string, spent [periods]map[string]money.Micros) *Share {
+	key := MemberKey(name)
+	if group {
+		key = GroupKey(name)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.shares[key]
+	if s == nil {
+		s = &Share{fleet: f, key: key}
+		for i := range spent {
+			s.booked[i] = maps.Clone(spent[i])
+		}
+		f.shares[key] = s
+	}
+	return s
+}
+
+func (f *Fleet) all() []*Share {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]*Share, 0, len(f.shares))
+	for _, s := range f.shares {
+		all = append(all, s)
+	}
+	return all
+}
+
+// look has the share looked at until nothing is going on in it.
+func (f *Fleet) look(s *Share) {
+	f.mu.Lock()
+	f.active = append(f.active, s)
+	f.mu.Unlock()
+	select {
+	case f.awake <- struct{}{}:
+	default:
+	}
+}
+
+// lookOn looks at the shares in which something is going on. While there are none it does nothing.
+func (f *Fleet) lookOn() {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		ticker.Stop()
+		select {
+		case <-f.ctx.Done():
+			return
+		case <-f.awake:
+		}
+		ticker.Reset(lookEvery)
+		for more := true; more; more = f.lookAround(time.Now()) {
+			select {
+			case <-f.ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}
+}
+
+// lookAround looks at each of them once.
+func (f *Fleet) lookAround(now time.Time) (more bool) {
+	f.mu.Lock()
+	active := f.active
+	f.active = nil
+	f.mu.Unlock()
+	kept := active[:0]
+	for _, s := range active {
+		if !s.look(now) {
+			kept = append(kept, s)
+		}
+	}
+	f.mu.Lock()
+	f.active = append(kept, f.active...)
+	more = len(f.active) > 0
+	f.mu.Unlock()
+	f.lookUp(kept)
+	return more
+}
+
+// begin lets a goroutine ask, unless the fleet is closed.
+func (f *Fleet) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.asks.Add(1)
+	return true
+}
+
+func (f *Fleet) end() { f.asks.Done() }
+
+func (f *Fleet) durable(ctx context.Context) error {
+	if f.o.Durable == nil {
+		return nil
+	}
+	return f.o.Durable(ctx)
+}
+
+// change makes an ask, as often as it takes until it is known to be made, or surely is not.
+func (f *Fleet) change(key string, ask Ask) (Answer, error) {
+	for unknown, pause := false, 20*time.Millisecond; ; pause = min(2*pause, time.Second) {
+		select {
+		case f.slots <- struct{}{}:
+		case <-f.ctx.Done():
+			return Answer{}, errClosed
+		}
+		ctx, cancel := context.WithTimeout(f.ctx, attemptTime)
+		answer, forgot, err := change(ctx, f.store, key, ask)
+		cancel()
+		<-f.slots
+		switch {
+		case err == nil:
+			if forgot {
+				f.counts.forgotten.Add(1)
+				f.log.Error("fleet.forgotten", zap.String("key", key), zap.String("hint",
+					"the store had lost a change that it had acknowledged; this gateway has told it again"))
+			}
+			return answer, nil
+		case f.ctx.Err() != nil:
+			return Answer{}, errClosed
+		case errors.Is(err, ErrFenced):
+			f.fence(key, err)
+			return Answer{}, err
+		case unanswered(err) && !notMade(err):
+			unknown = true
+			f.counts.unknown.Add(1)
+		case !unknown:
+			return Answer{}, err
+		}
+		f.health.ready(f.ctx)
+		select {
+		case <-time.After(pause):
+		case <-f.ctx.Done():
+			return Answer{}, errClosed
+		}
+	}
+}
+
+// unanswered tells whether an error is of a store that has not answered.
+func unanswered(err error) bool {
+	return errors.Is(err, ErrAway) || errors.Is(err, ErrUnknown) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// fence ends all spending: another process speaks for this gateway.
+func (f *Fleet) fence(key string, err error) {
+	if f.fenced.Swap(true) {
+		return
+	}
+	f.log.Error("fleet.fenced", zap.Error(err), zap.String("key", key), zap.String("gateway", f.o.Gateway), zap.String("hint",
+		"another process runs on a copy of this gateway's directory, or the gateway was forgotten: nothing is spent here until it starts again"))
+	for _, s := range f.all() {
+		s.mu.Lock()
+		s.fail(ErrFenced)
+		s.mu.Unlock()
+	}
+}
+
+func (f *Fleet) waited(d time.Duration) {
+	f.counts.waits.Add(1)
+	f.counts.waited.Add(int64(d))
+}
+
+// lineChanged has all keys speak at once: the store may have forgotten what it has acknowledged.
+func (f *Fleet) lineChanged(line string) {
+	f.mu.Lock()
+	changed := f.line != "" && line != "" && f.line != line
+	if line != "" {
+		f.line = line
+	}
+	f.mu.Unlock()
+	if !changed {
+		return
+	}
+	f.log.Warn("fleet.line.changed", zap.String("line", line), zap.String("hint", "the store has failed over, or was restored"))
+	for _, s := range f.all() {
+		s.mu.Lock()
+		s.speak = s.op > 0
+		s.mu.Unlock()
+		s.kick()
+	}
+}

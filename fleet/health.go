@@ -1,0 +1,107 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// health is whether the store answers.
+type health struct {
+	wait time.Duration // the store is away once it has answered nothing for so long though it was asked
+	log  *zap.Logger
+
+	mu    sync.Mutex
+	since time.Time     // the first question after the last answer; zero: none is open
+	up    chan struct{} // closed by the next answer; nil: the last question was not in vain
+	said  bool          // fleet.away was logged
+	last  error
+	probe chan struct{} // asks for a heartbeat
+}
+
+// asked notes that the store is asked.
+func (h *health) asked() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.since.IsZero() {
+		h.since = time.Now()
+	}
+}
+
+// answered notes that the store has answered, whatever it has said.
+func (h *health) answered() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.said {
+		h.said = false
+		h.log.Info("fleet.back", zap.Duration("away", time.Since(h.since)))
+	}
+	h.since, h.last = time.Time{}, nil
+	if h.up != nil {
+		close(h.up)
+		h.up = nil
+	}
+}
+
+// failed notes that the store has not answered.
+func (h *health) failed(err error) {
+	h.mu.Lock()
+	h.last = err
+	if h.up == nil {
+		h.up = make(chan struct{})
+	}
+	h.mu.Unlock()
+	h.longAway()
+	select {
+	case h.probe <- struct{}{}:
+	default:
+	}
+}
+
+// longAway tells whether the store has been away for longer than a moment.
+func (h *health) longAway() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.since.IsZero() || time.Since(h.since) <= h.wait {
+		return false
+	}
+	if !h.said {
+		h.said = true
+		h.log.Warn("fleet.away", zap.Error(h.last), zap.String("hint", "what is set aside for this gateway is spent meanwhile"))
+	}
+	return true
+}
+
+// isUp tells whether the last question was not in vain.
+func (h *health) isUp() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.up == nil && (h.since.IsZero() || time.Since(h.since) <= h.wait)
+}
+
+// ready waits for an answer after a question that was in vain: one heartbeat finds out for all.
+func (h *health) ready(ctx context.Context) {
+	h.mu.Lock()
+	up := h.up
+	h.mu.Unlock()
+	if up == nil {
+		return
+	}
+	select {
+	case <-up:
+	case <-ctx.Done():
+	}
+}
+
+// err is why the store is away.
+func (h *health) err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last == nil {
+		return fmt.Errorf("%w: it has not answered in %s", ErrAway, h.wait)
+	}
+	return fmt.Errorf("%w: %w", ErrAway, h.last)
+}

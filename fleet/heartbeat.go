@@ -1,0 +1,146 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	seenEvery  = 10 * time.Second
+	probeEvery = 500 * time.Millisecond // while the store is away
+	silentFor  = 30 * time.Second
+)
+
+// Beat is what a gateway says of itself now and then, under GatewayKey.
+type Beat struct {
+	Name    string    `json:"name,omitempty"`
+	Version string    `json:"version,omitempty"`
+	Epoch   uint64    `json:"epoch"`
+	Boot    string    `json:"boot"`
+	Seen    time.Time `json:"seen"`             // by the store's clock
+	Left    bool      `json:"left,omitempty"`   // it has said goodbye
+	Head    uint64    `json:"head,omitempty"`   // the last of its entries that were shipped
+	Hash    string    `json:"hash,omitempty"`   // of that entry
+	Digest  string    `json:"digest,omitempty"` // of the limits in its config
+}
+
+// Silent tells whether the gateway has said nothing for a while, and no goodbye.
+func (b Beat) Silent(now time.Time) bool { return !b.Left && now.Sub(b.Seen) > silentFor }
+
+// GatewayKey is where a gateway says that it is there.
+func GatewayKey(gateway string) string { return gatewayKeys + escape(gateway) }
+
+const gatewayKeys = "g/"
+
+// beatOn says now and then that the gateway is there. While the store is away it is the one that asks whether it is back.
+func (f *Fleet) beatOn() {
+	reclaimed := false
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-f.ctx.Done():
+			return
+		case <-timer.C:
+		case <-f.health.probe:
+			if !pause(f.ctx, 20*time.Millisecond) {
+				return
+			}
+		}
+		if f.closing.Load() || f.fenced.Load() {
+			return
+		}
+		next := seenEvery
+		if err := f.beat(f.ctx, false); err == nil {
+			f.listen()
+			reclaimed = reclaimed || f.reclaim()
+		} else {
+			next = probeEvery
+			drain(f.health.probe)
+		}
+		timer.Reset(next)
+	}
+}
+
+func drain(c <-chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}
+
+// pause waits so long, and tells whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// beat says that the gateway is there, or that it has left.
+func (f *Fleet) beat(ctx context.Context, left bool) error {
+	f.beating.Lock()
+	defer f.beating.Unlock()
+	if f.closing.Load() && !left {
+		return nil // goodbye is the last word
+	}
+	b := Beat{Name: f.o.Name, Version: f.o.Version, Epoch: f.o.Epoch, Boot: f.o.Boot, Left: left}
+	if f.o.Head != nil {
+		b.Head, b.Hash = f.o.Head()
+	}
+	if f.o.Digest != nil {
+		b.Digest = f.o.Digest()
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	key := GatewayKey(f.o.Gateway)
+	err := f.store.Change(ctx, key, func(at Moment, old []byte) ([]byte, error) {
+		var before Beat
+		if old != nil && json.Unmarshal(old, &before) == nil &&
+			(before.Epoch > b.Epoch || before.Epoch == b.Epoch && before.Boot != b.Boot) {
+			return nil, fmt.Errorf("%w: it has started %d times here, and %d by the fleet", ErrFenced, b.Epoch, before.Epoch)
+		}
+		b.Seen = at.Now
+		return json.Marshal(b)
+	})
+	if errors.Is(err, ErrFenced) {
+		f.fence(key, err)
+	}
+	return err
+}
+
+// listen says which gateways have fallen silent, once for each.
+func (f *Fleet) listen() {
+	ctx, cancel := context.WithTimeout(f.ctx, attemptTime)
+	defer cancel()
+	beats := map[string]Beat{}
+	var newest time.Time
+	err := f.store.Load(ctx, func(key string, value []byte) error {
+		var b Beat
+		if json.Unmarshal(value, &b) == nil {
+			beats[key] = b
+			if b.Seen.After(newest) {
+				newest = b.Seen // near the store's own time: this gateway has just spoken
+			}
+		}
+		return nil
+	}, gatewayKeys)
+	if err != nil {
+		return
+	}
+	for key, b := range beats {
+		silent := b.Silent(newest)
+		if silent && !f.silent[key] {
+			f.log.Warn("fleet.silent", zap.String("gateway", unescape(key[len(gatewayKeys):])), zap.String("name", b.Name), zap.Time("seen", b.Seen), zap.String("hint",
+				"what is set aside for it comes back when it starts again; where its disk is gone: caddy tokenbuddy fleet forget"))
+		}
+		f.silent[key] = silent
+	}
+}

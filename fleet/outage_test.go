@@ -1,0 +1,357 @@
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+func gateways(store fleet.Store, n int, change func(*fleet.Options)) (nodes []*node) {
+	for i := range n {
+		nodes = append(nodes, start(store, fmt.Sprint("g", i), 1, change))
+	}
+	return nodes
+}
+
+func TestBigBudgetTakesFewChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 5, nil)
+		served, refused, away := drive(t, nodes, 1e12, 16, 0, time.Minute)
+		t.Logf("%d served, %d changes", served, store.changes)
+		if refused+away > 0 || store.changes > served/500 {
+			t.Errorf("%d refused, %d away, %d changes for %d requests", refused, away, store.changes, served)
+		}
+		leave(t, nodes)
+	})
+}
+
+func TestStoreAway(t *testing.T) {
+	for _, tt := range []struct {
+		holdOut time.Duration
+		fails   bool
+	}{{30 * time.Second, false}, {500 * time.Millisecond, true}} {
+		t.Run(tt.holdOut.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store := newMemory()
+				nodes := gateways(store, 3, func(o *fleet.Options) { o.HoldOut = tt.holdOut })
+				go func() {
+					time.Sleep(10 * time.Second)
+					store.away(true)
+					time.Sleep(8 * time.Second)
+					store.away(false)
+				}()
+				served, refused, away := drive(t, nodes, 1e12, 8, 0, 30*time.Second)
+				t.Logf("%d served, %d refused, %d away", served, refused, away)
+				if refused > 0 || (away > 0) != tt.fails {
+					t.Errorf("%d refused, %d away", refused, away)
+				}
+				leave(t, nodes)
+			})
+		})
+	}
+}
+
+// While the store is known to be away nobody waits, and it is noticed within a second that it is back.
+func TestAwayIsSaidAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		store.away(true)
+		nodes := gateways(store, 1, nil)
+		time.Sleep(5 * time.Second)
+		before := time.Now()
+		if _, err := nodes[0].request(t.Context(), 1e6, 1000, 0); !errors.Is(err, fleet.ErrAway) || time.Since(before) > 0 {
+			t.Errorf("%v after %s", err, time.Since(before))
+		}
+		store.away(false)
+		time.Sleep(time.Second)
+		if ok, err := nodes[0].request(t.Context(), 1e6, 1000, 0); !ok || err != nil {
+			t.Error(ok, err)
+		}
+		leave(t, nodes)
+	})
+}
+
+func TestWaitIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 1, nil)
+		time.Sleep(time.Second)
+		store.away(true)
+		before := time.Now()
+		if _, err := nodes[0].request(t.Context(), 1e6, 1000, 0); !errors.Is(err, fleet.ErrAway) || time.Since(before) != time.Second {
+			t.Errorf("%v after %s", err, time.Since(before))
+		}
+		store.away(false)
+		time.Sleep(time.Second)
+		store.slow(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := nodes[0].request(ctx, 1e10, 900_000, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		store.slow(time.Millisecond)
+		time.Sleep(2 * time.Second)
+		changes := store.count()
+		if nodes[0].share.Reserve(today, fleet.Amounts{1e10, -1, -1}, 900_000) >= 0 || store.count() != changes {
+			t.Error("what has come for one that has gone is not kept for others")
+		}
+		nodes[0].share.Release(today, 900_000)
+		leave(t, nodes)
+	})
+}
+
+func TestNobodyHasAny(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 2, nil)
+		budgets := fleet.Amounts{1000, -1, -1}
+		for _, n := range nodes {
+			if refused, err := n.share.Await(t.Context(), today, budgets, 500); refused >= 0 || err != nil {
+				t.Fatal(refused, err)
+			}
+		}
+		before := time.Now()
+		refused, err := nodes[0].share.Await(t.Context(), today, budgets, 500)
+		if refused != fleet.Day || err != nil || time.Since(before) > 100*time.Millisecond {
+			t.Error(refused, err, time.Since(before))
+		}
+		if _, held := nodes[0].share.Standing(today); held[fleet.Day] != 1000 {
+			t.Errorf("%d held by the fleet", held[fleet.Day])
+		}
+		changes := store.count()
+		for range 100 {
+			if refused, err := nodes[0].share.Await(t.Context(), today, budgets, 500); refused != fleet.Day || err != nil {
+				t.Error(refused, err)
+			}
+		}
+		if store.count() > changes+1 {
+			t.Errorf("%d changes for 100 refusals", store.count()-changes)
+		}
+		for _, n := range nodes {
+			n.share.Release(today, 500)
+		}
+		leave(t, nodes)
+	})
+}
+
+// What one gateway has set aside and does not hold, another gets within its wait.
+func TestOthersGiveBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 2, nil)
+		const budget = 1_000_000
+		for range 20 {
+			if ok, err := nodes[0].request(t.Context(), budget, 40_000, 10*time.Millisecond); !ok {
+				t.Fatal(err)
+			}
+		}
+		before := time.Now()
+		ok, err := nodes[1].request(t.Context(), budget, 600_000, 0)
+		t.Log(ok, err, time.Since(before))
+		if !ok || err != nil {
+			t.Error("not given back")
+		}
+		leave(t, nodes)
+	})
+}
+
+func TestParallelAgainstBudgetForTen(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 3, nil)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var held money.Micros
+		for _, n := range nodes {
+			for range 60 {
+				wg.Go(func() {
+					refused, err := n.share.Await(t.Context(), today, fleet.Amounts{10_000, -1, -1}, 1000)
+					if err != nil {
+						t.Error(err)
+					}
+					if refused < 0 {
+						mu.Lock()
+						held += 1000
+						mu.Unlock()
+						time.Sleep(100 * time.Millisecond)
+						n.share.Settle(today, 1000)
+						n.share.Release(today, 1000)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		if held != 10_000 {
+			t.Errorf("%d of 10000 used", held)
+		}
+		leave(t, nodes)
+	})
+}
+
+// After a failover that has lost changes each key is told again at once, and nobody is fenced or spends what another was given.
+func TestForgottenChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		store.line = "1"
+		nodes := gateways(store, 3, func(o *fleet.Options) { o.HoldOut = 2 * time.Second })
+		const budget = 3e8
+		var lost func()
+		go func() {
+			time.Sleep(10 * time.Second)
+			lost = store.snapshot()
+			time.Sleep(2 * time.Second)
+			store.away(true)
+			time.Sleep(time.Second)
+			lost()
+			store.away(false)
+		}()
+		served, refused, away := drive(t, nodes, budget, 8, 2*time.Second, 10*time.Minute)
+		var forgotten int64
+		for _, n := range nodes {
+			if s := n.State(); s.Fenced {
+				t.Error("fenced")
+			} else {
+				forgotten += s.Forgotten
+			}
+		}
+		t.Logf("%d served, %d refused, %d away, %d forgotten, %d of %d", served, refused, away, forgotten, sum(nodes), int(budget))
+		if forgotten == 0 || sum(nodes) > budget || sum(nodes) < budget*95/100 {
+			t.Errorf("%d forgotten, %d of %d spent", forgotten, sum(nodes), int(budget))
+		}
+		leave(t, nodes)
+	})
+}
+
+// The parts of a day come back when it is over and nothing is held of it, and what is settled in it later is reported.
+func TestPeriodEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 1, nil)
+		s := nodes[0].share
+		tomorrow := today
+		tomorrow[fleet.Day] = "2026-03-05"
+		budgets := fleet.Amounts{1e6, -1, 2e6}
+		await := func(p fleet.Periods, more money.Micros) {
+			t.Helper()
+			if refused, err := s.Await(t.Context(), p, budgets, more); refused >= 0 || err != nil {
+				t.Fatal(refused, err)
+			}
+		}
+		await(today, 1000)
+		await(today, 1000)
+		await(tomorrow, 1000)
+		s.Settle(today, 500)
+		s.Release(today, 1000)
+		time.Sleep(20 * time.Second) // one of today's is still held
+		if spent, held := s.Standing(today); spent[fleet.Day] != 500 || held[fleet.Day] != 1000 || spent[fleet.Month] != 500 || held[fleet.Month] != 2000 {
+			t.Error(spent, held)
+		}
+		s.Settle(today, 1200)
+		s.Release(today, 1000)
+		time.Sleep(20 * time.Second)
+		s.Settle(today, -100)
+		time.Sleep(20 * time.Second)
+		await(tomorrow, 1000)
+		s.Release(tomorrow, 2000)
+		if spent, held := s.Standing(today); spent[fleet.Day] != 1600 || held[fleet.Day] != 0 || spent[fleet.Month] != 1600 || held[fleet.Month] != 0 {
+			t.Error(spent, held)
+		}
+		leave(t, nodes)
+		parts, err := fleet.PartsOf(store.values[fleet.MemberKey("ada")])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range parts {
+			want, over := money.Micros(1600), p.Scope == "d2026-03-04"
+			if p.Scope == "d2026-03-05" {
+				want = 0
+			}
+			if p.Granted != want || p.Spent != want || p.Held != 0 || p.Done != over {
+				t.Errorf("%+v", p)
+			}
+		}
+		if len(parts) != 3 {
+			t.Errorf("%d parts", len(parts))
+		}
+	})
+}
+
+func TestIdleCostsNoChange(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 2, nil)
+		var shares []*fleet.Share
+		for i := range 1000 {
+			shares = append(shares, nodes[i%2].Of(false, fmt.Sprint("m", i), [3]map[string]money.Micros{}))
+		}
+		for _, s := range shares {
+			if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, 1e7}, 1000); refused >= 0 || err != nil {
+				t.Fatal(refused, err)
+			}
+			s.Settle(today, 300)
+			s.Release(today, 1000)
+		}
+		time.Sleep(30 * time.Second)
+		changes := store.count()
+		time.Sleep(10 * time.Minute)
+		if more := store.count() - changes; more > 2*61 {
+			t.Errorf("%d changes in ten minutes, of which two gateways say 120 times that they are there", more)
+		}
+		for _, n := range nodes {
+			if s := n.State(); s.StrandedMicros != 0 {
+				t.Errorf("%d stranded", s.StrandedMicros)
+			}
+		}
+		leave(t, nodes)
+	})
+}
+
+func BenchmarkReserve(b *testing.B) {
+	store := newMemory()
+	store.delay = 0
+	n := start(store, "g", 1, nil)
+	budgets := fleet.Amounts{1e15, 1e15, 1e15}
+	if refused, err := n.share.Await(b.Context(), today, budgets, 1e12); refused >= 0 || err != nil {
+		b.Fatal(refused, err)
+	}
+	n.share.Release(today, 1e12)
+	b.ReportAllocs()
+	for b.Loop() {
+		if n.share.Reserve(today, budgets, 1) >= 0 {
+			b.Fatal("refused")
+		}
+		n.share.Settle(today, 1)
+		n.share.Release(today, 1)
+	}
+	_ = n.Close(b.Context())
+}
+
+// A plain meter of three sums under one mutex, as a gateway alone has it, to compare with.
+func BenchmarkPlainMeter(b *testing.B) {
+	var mu sync.Mutex
+	names := today
+	var spent, held fleet.Amounts
+	budgets := fleet.Amounts{1e15, 1e15, 1e15}
+	on := func(p fleet.Periods, f func(i int) bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range p {
+			if p[i] != names[i] || !f(i) {
+				b.Fatal("refused")
+			}
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		on(today, func(i int) bool { held[i]++; return spent[i]+held[i] <= budgets[i] })
+		on(today, func(i int) bool { spent[i]++; return true })
+		on(today, func(i int) bool { held[i]--; return true })
+	}
+}

@@ -1,0 +1,121 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"go.uber.org/zap/zaptest"
+)
+
+var today = fleet.Periods{"2026-03-04", "2026-03-02", "2026-03"}
+
+// gateway is one of a fleet, with a member's share.
+type gateway struct {
+	*fleet.Fleet
+	share *fleet.Share
+	spent atomic.Int64
+}
+
+func gateways(t *testing.T, c *pgtest.Cluster, n int) (all []*gateway) {
+	t.Helper()
+	database := c.Database(t)
+	for i := range n {
+		f := fleet.New(fleet.Options{Store: open(t, c.Addr(), database), Gateway: fmt.Sprint("g", i), Epoch: 1, HoldOut: 20 * time.Second, Logger: zaptest.NewLogger(t)})
+		f.Start()
+		all = append(all, &gateway{Fleet: f, share: f.Of(false, "ada", [3]map[string]money.Micros{})})
+	}
+	return all
+}
+
+// request holds so much, and costs a third of it.
+func (g *gateway) request(ctx context.Context, t *testing.T, budget, hold money.Micros) fleettest.Outcome {
+	budgets := fleet.Amounts{budget, -1, budget}
+	if g.share.Reserve(today, budgets, hold) >= 0 {
+		refused, err := g.share.Await(ctx, today, budgets, hold)
+		switch {
+		case ctx.Err() != nil:
+			return fleettest.Refused
+		case err != nil:
+			t.Log(err)
+			return fleettest.Away
+		case refused >= 0:
+			return fleettest.Refused
+		}
+	}
+	after(t, 2*time.Millisecond)
+	g.spent.Add(int64(hold / 3))
+	g.share.Settle(today, hold/3)
+	g.share.Release(today, hold)
+	return fleettest.Served
+}
+
+func after(t *testing.T, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
+// closeAll has all gateways leave, and holds what they have spent against what the store says.
+func closeAll(t *testing.T, all []*gateway, budget money.Micros) (used money.Micros) {
+	t.Helper()
+	status, err := all[0].Status(t.Context())
+	must(t, err)
+	if len(status.Gateways) != len(all) {
+		t.Errorf("%d gateways are seen", len(status.Gateways))
+	}
+	for _, g := range all {
+		must(t, g.Close(t.Context()))
+		used += money.Micros(g.spent.Load())
+	}
+	if used > budget {
+		t.Errorf("%d spent of %d", used, budget)
+	}
+	return used
+}
+
+// Many requests at once at three gateways, against a budget for ten of them.
+func TestSmallBudget(t *testing.T) {
+	const budget = 40_000
+	all := gateways(t, shared(t), 3)
+	began := time.Now()
+	counts := fleettest.Drive(t.Context(), 180, 2*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
+		return all[w%3].request(ctx, t, budget, money.Micros(500+w*19%3500))
+	})
+	changes := int64(0)
+	for _, g := range all {
+		changes += g.State().Changes
+	}
+	used := closeAll(t, all, budget)
+	t.Logf("%v by outcome, %d of %d used, %d changes in %s", counts, used, budget, changes, time.Since(began))
+	if used < budget*95/100 || counts[fleettest.Away] > 0 {
+		t.Errorf("%d of %d used, %d could not ask", used, budget, counts[fleettest.Away])
+	}
+}
+
+// The database is killed and comes back seconds later: nobody who has something set aside notices.
+func TestHoldOut(t *testing.T) {
+	c := pgtest.New(t)
+	all := gateways(t, c, 3)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	defer cancel()
+	stop := time.AfterFunc(2*time.Second, func() { c.Kill(t) })
+	back := time.AfterFunc(4*time.Second, func() { c.Restart(t) })
+	defer stop.Stop()
+	defer back.Stop()
+	counts := fleettest.Drive(ctx, 12, 0, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
+		return all[w%3].request(ctx, t, 1e12, money.Micros(500+w*100))
+	})
+	t.Logf("%v by outcome", counts)
+	if counts[fleettest.Away] > 0 {
+		t.Errorf("%d could not ask", counts[fleettest.Away])
+	}
+	closeAll(t, all, 1e12)
+}

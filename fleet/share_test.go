@@ -1,0 +1,127 @@
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+var today = fleet.Periods{"2026-03-04", "2026-03-02", "2026-03"}
+
+// node is a gateway with one member's share. Its journal survives the process.
+type node struct {
+	*fleet.Fleet
+	share *fleet.Share
+	mu    sync.Mutex
+	spent money.Micros
+	held  map[int]money.Micros
+}
+
+func start(store fleet.Store, name string, epoch uint64, change func(*fleet.Options)) *node {
+	o := fleet.Options{Store: store, Gateway: name, Name: name, Epoch: epoch}
+	if change != nil {
+		change(&o)
+	}
+	n := &node{Fleet: fleet.New(o), held: map[int]money.Micros{}}
+	n.share = n.Of(false, "ada", [3]map[string]money.Micros{})
+	n.Start()
+	return n
+}
+
+// request holds, takes a while, and costs a third. served: whether it could.
+func (n *node) request(ctx context.Context, budget, hold money.Micros, takes time.Duration) (served bool, err error) {
+	budgets := fleet.Amounts{budget, -1, -1}
+	if n.share.Reserve(today, budgets, hold) >= 0 {
+		refused, err := n.share.Await(ctx, today, budgets, hold)
+		if err != nil || refused >= 0 {
+			return false, err
+		}
+	}
+	time.Sleep(takes)
+	n.mu.Lock()
+	n.spent += hold / 3
+	n.mu.Unlock()
+	n.share.Settle(today, hold/3)
+	n.share.Release(today, hold)
+	return true, nil
+}
+
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func leave(t *testing.T, nodes []*node) {
+	t.Helper()
+	for _, n := range nodes {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if err := n.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	}
+}
+
+func sum(nodes []*node) (all money.Micros) {
+	for _, n := range nodes {
+		all += n.spent
+	}
+	return all
+}
+
+func TestTenHoldsOverFiveGateways(t *testing.T) {
+	for _, gateways := range []int{1, 5} {
+		t.Run(fmt.Sprint(gateways), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				const budget = 40_000
+				store := newMemory()
+				var nodes []*node
+				for i := range gateways {
+					nodes = append(nodes, start(store, fmt.Sprint("g", i), 1, nil))
+				}
+				served, refused, away := drive(t, nodes, budget, 16, 2*time.Second, time.Hour)
+				used := sum(nodes)
+				t.Logf("%d served, %d refused, %d away, %d micros of %d, %d changes", served, refused, away, used, budget, store.changes)
+				if used > budget || used < budget*95/100 {
+					t.Errorf("%d of %d used", used, budget)
+				}
+				leave(t, nodes)
+			})
+		})
+	}
+}
+
+// drive has workers at each node ask until nobody is served any more, or for a time. Who has to stop is not counted.
+func drive(t *testing.T, nodes []*node, budget money.Micros, workers int, patience, d time.Duration) (served, refused, away int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	randoms := make([]*rand.Rand, len(nodes)*workers)
+	for i := range randoms {
+		randoms[i] = rand.New(rand.NewPCG(1, uint64(i)))
+	}
+	counts := fleettest.Drive(ctx, len(randoms), patience, 30*time.Millisecond, func(_ context.Context, w int) fleettest.Outcome {
+		r := randoms[w]
+		ok, err := nodes[w%len(nodes)].request(t.Context(), budget, money.Micros(500+r.Int64N(3500)), time.Duration(5+r.Int64N(20))*time.Millisecond)
+		switch {
+		case errors.Is(err, fleet.ErrAway):
+			return fleettest.Away
+		case err != nil:
+			t.Error(err)
+			return fleettest.Failed
+		case ok:
+			return fleettest.Served
+		}
+		return fleettest.Refused
+	})
+	return counts[fleettest.Served], counts[fleettest.Refused], counts[fleettest.Away]
+}
