@@ -35,6 +35,23 @@ type Engine interface {
 	Open(ctx context.Context) (Store, error)
 }
 
+// Inspector is a store that can say what an operator has to know of its engine.
+type Inspector interface {
+	Inspect(ctx context.Context) (Condition, error)
+}
+
+// Condition is how an engine is set up, as far as that says what may be lost.
+type Condition struct {
+	Engine string    // its name and version
+	Now    time.Time // by its clock
+	// Quorum says that the engine takes nothing for written that is not on several disks, by itself. The next two are nothing then.
+	Quorum      bool
+	Standbys    int  // that follow it now
+	Synchronous bool // a change waits for one of them
+	// Weak are settings by which even the machine's own crash can lose what was acknowledged, each in words: fsync is off.
+	Weak []string
+}
+
 // Moment is when and where a change is made, by the store.
 type Moment struct {
 	Now time.Time // by the store's clock

@@ -16,7 +16,22 @@ func TestSynchronous(t *testing.T) {
 	primary := pgtest.New(t)
 	database := primary.Database(t)
 	s := open(t, primary.Addr(), database)
+	inspect := func() fleet.Condition {
+		t.Helper()
+		is, err := s.(fleet.Inspector).Inspect(t.Context())
+		must(t, err)
+		if !strings.HasPrefix(is.Engine, "PostgreSQL 1") || time.Since(is.Now).Abs() > time.Minute || is.Quorum {
+			t.Errorf("the server is %+v", is)
+		}
+		return is
+	}
+	if is := inspect(); is.Standbys != 0 || is.Synchronous || strings.Join(is.Weak, ", ") != "fsync is off, full_page_writes is off" {
+		t.Errorf("alone it is %+v", is)
+	}
 	standby := primary.Standby(t, true)
+	if is := inspect(); is.Standbys != 1 || !is.Synchronous {
+		t.Errorf("with a standby it is %+v", is)
+	}
 	var before fleet.Moment
 	must(t, s.Change(t.Context(), "n", func(at fleet.Moment, old []byte) ([]byte, error) {
 		before = at

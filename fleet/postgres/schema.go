@@ -157,7 +157,7 @@ func probe(ctx context.Context, conn *pgxpool.Conn) (*engine, error) {
 	if err := conn.QueryRow(ctx, "select version()").Scan(&name); err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(name, "PostgreSQL ") || strings.Contains(name, "-YB-") {
+	if !plain(name) {
 		return &engine{line: "''"}, nil
 	}
 	var err error
