@@ -9,9 +9,9 @@ import (
 
 // BudgetsOf is how the budgets stand that bound a member, the group's after the own ones. What is spent must have been asked for before.
 func BudgetsOf(l *ledger.Ledger, who *member.Member) []ledger.BudgetState {
-	var group ledger.Share
+	var group ledger.GroupBudget
 	if g := who.Group; g != nil {
-		group = ledger.Share{Group: g.Name, Budget: budget(g.Bounds)}
+		group = ledger.GroupBudget{Group: g.Name, Budget: budget(g.Bounds)}
 	}
 	return l.Reserve(who.Name, budget(who.BoundsAt(time.Now())), group).States()
 }

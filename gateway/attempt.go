@@ -18,10 +18,11 @@ import (
 type attempt struct {
 	rq         *request
 	candidate  *routing.Candidate
-	number     int    // among the request's attempts, from 1
-	replaces   string // the hold of the attempt before
-	noPurchase bool   // a token that is there has to do
-	others     bool   // another candidate is fit and untried
+	number     int             // among the request's attempts, from 1
+	replaces   string          // the hold of the attempt before
+	periods    *ledger.Periods // of budgets, in a fleet, that the request counts in; nil: those of its booking
+	noPurchase bool            // a token that is there has to do
+	others     bool            // another candidate is fit and untried
 
 	begun  time.Time
 	span   trace.Span     // nil: it is not traced, or its span has ended
@@ -97,7 +98,7 @@ func (a *attempt) placeHold() hold {
 	return hold{id, a.rq.gw.ledger.PlaceHold(ledger.Hold{
 		ID: id, Request: a.rq.booked(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
 		TokenID: a.lease.TokenID(), AmountMicros: a.rq.bound(a.candidate), Price: *a.candidate.Price,
-		Attempt: a.number, Replaces: a.replaces, PlacedAt: time.Now(),
+		Attempt: a.number, Replaces: a.replaces, PlacedAt: time.Now(), Periods: a.periods,
 	})}
 }
 

@@ -91,7 +91,7 @@ type Ledger interface {
 	Ready() error
 	Err() error
 	TypicalCompletion(model string) int64
-	Reserve(member string, b ledger.Budget, groups ...ledger.Share) *ledger.Reservation
+	Reserve(member string, b ledger.Budget, groups ...ledger.GroupBudget) *ledger.Reservation
 	SpentBy(ctx context.Context, member string) (ledger.Budget, error)
 	SpentInAll(ctx context.Context, member string) (money.Micros, error)
 	PlaceHold(h ledger.Hold) *ledger.Commit

@@ -71,9 +71,9 @@ func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }
 
 // reserve begins a reservation of the member's budget, and of its group's.
 func (rq *request) reserve() *ledger.Reservation {
-	var group ledger.Share
+	var group ledger.GroupBudget
 	if g := rq.member.Group; g != nil {
-		group = ledger.Share{Group: g.Name, Budget: budgetOf(g.Bounds)}
+		group = ledger.GroupBudget{Group: g.Name, Budget: budgetOf(g.Bounds)}
 	}
 	return rq.gw.ledger.Reserve(rq.member.Name, budgetOf(rq.member.BoundsAt(time.Now())), group)
 }

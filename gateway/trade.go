@@ -27,6 +27,7 @@ type trade struct {
 	forced      int                  // the candidate that is asked though its circuit is open; -1: none
 	waited      time.Duration        // for sellers that asked to be left alone, since one was last asked
 	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate
+	away        *ledger.AwayError    // nobody could tell whether a budget bears it
 	sentToMaker bool                 // the request went back to whom it builds on
 	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
@@ -71,7 +72,7 @@ func (t *trade) run() choice {
 				return c
 			}
 		}
-		if len(t.tried) > 0 || t.forced >= 0 || t.overBudget != nil || !t.fallBack() {
+		if len(t.tried) > 0 || t.forced >= 0 || t.overBudget != nil || t.away != nil || !t.fallBack() {
 			break
 		}
 	}
@@ -95,6 +96,7 @@ func (t *trade) try() (c choice, done bool) {
 		t.nextCandidate()
 		return choice{}, false
 	}
+	a.periods = t.tally.budget.Periods()
 	if !a.admit(t.next == t.forced) {
 		// A seller whose rest was waited out may have asked another request for a longer one.
 		if t.there.retries == 0 || !t.waitOut(a.state) {
@@ -297,6 +299,9 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 	if over := new(ledger.BudgetError); errors.As(err, &over) {
 		t.overBudget = over
 	}
+	if away := new(ledger.AwayError); errors.As(err, &away) {
+		t.away = away
+	}
 	return false
 }
 
@@ -310,6 +315,10 @@ func (t *trade) giveUp() choice {
 			rq.warnOf(t.overBudget.BudgetState, 100)
 		}
 		return choice{refusal: overBudget(t.overBudget)}
+	}
+	if t.tally.attempts == 0 && t.away != nil {
+		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
+		return choice{refusal: dialect.FleetUnavailable(retryLater)}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
 	own := t.last != nil && t.last.accountRefused()

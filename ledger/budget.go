@@ -15,9 +15,7 @@ type Budget struct {
 	Daily, Weekly, Monthly money.Micros
 }
 
-func (b Budget) of() [periods]money.Micros {
-	return [periods]money.Micros{b.Daily, b.Weekly, b.Monthly}
-}
+func (b Budget) of() Amounts { return Amounts{b.Daily, b.Weekly, b.Monthly} }
 
 // The budgets that a request can pass.
 const (
@@ -28,8 +26,8 @@ const (
 
 var budgetNames = [periods]string{DailyBudget, WeeklyBudget, MonthlyBudget}
 
-// Share is a group in whose budget a request counts beside its member's.
-type Share struct {
+// GroupBudget is a group in whose budget a request counts beside its member's.
+type GroupBudget struct {
 	Group string // empty: none
 	Budget
 }
@@ -79,20 +77,25 @@ type Reservation struct {
 	member string
 	parts  []part // the member's first; none: nothing is bounded
 
-	mu     sync.Mutex // protects amount; taken before a meter's
-	amount money.Micros
+	mu      sync.Mutex // protects the following; held for no I/O
+	periods Periods    // that it counts in; in a fleet those of the first Hold stay
+	pinned  bool
+	amount  money.Micros
+	ended   bool // nothing is held any more
 }
 
-// part is what of a reservation is at one meter.
+// part is what of a reservation is at one holder's share.
 type part struct {
-	meter  *meter
 	holder holder
-	budget [periods]money.Micros
+	budget Amounts
+	share  Share
+	meter  *meter       // the holder's own, which is the share where there is no fleet
+	kept   money.Micros // of what is held: what the request may still cost, given back when that is known. The reservation's mutex protects it
 }
 
 // Reserve begins a reservation, of nothing yet: Hold makes it one. It ends with the request's entry, as Inference.Budget, or
 // with Release. Groups are those in whose budgets it counts as well; its entry names the group by itself.
-func (l *Ledger) Reserve(member string, b Budget, groups ...Share) *Reservation {
+func (l *Ledger) Reserve(member string, b Budget, groups ...GroupBudget) *Reservation {
 	r := &Reservation{ledger: l, member: member}
 	r.count(holder{name: member}, b)
 	for _, g := range groups {
@@ -105,13 +108,15 @@ func (l *Ledger) Reserve(member string, b Budget, groups ...Share) *Reservation 
 
 func (r *Reservation) count(h holder, b Budget) {
 	if b.Daily >= 0 || b.Weekly >= 0 || b.Monthly >= 0 {
-		r.parts = append(r.parts, part{r.ledger.state.spending.of(h), h, b.of()})
+		m := r.ledger.state.spending.of(h)
+		r.parts = append(r.parts, part{holder: h, budget: b.of(), share: r.ledger.shareOf(h, m), meter: m})
 	}
 }
 
 // Hold has the reservation cover an amount, if it does not yet: the most that the request can cost. A *BudgetError says
 // that this would pass a budget; the reservation is then as it was. It waits for nobody but before it refuses: then for
-// the requests that have ended and are just being booked, which mostly have cost less than is held for them.
+// the requests that have ended and are just being booked, which mostly have cost less than is held for them. In a fleet it
+// may wait for a grant, and an *AwayError says that none can be had.
 func (r *Reservation) Hold(ctx context.Context, amount money.Micros) error {
 	amount = min(amount, money.Max)
 	if len(r.parts) == 0 {
@@ -120,14 +125,24 @@ func (r *Reservation) Hold(ctx context.Context, amount money.Micros) error {
 	if err := r.ledger.fillSpending(ctx); err != nil {
 		return err
 	}
-	err := r.grow(amount)
-	if err == nil || err.HeldMicros == 0 {
-		return orNil(err)
+	periods, more, done := r.reserve(amount)
+	if done {
+		return nil
 	}
-	if err := r.ledger.look(ctx, func(*state) {}); err != nil {
-		return err
+	for i := range r.parts {
+		if err := r.parts[i].await(ctx, r, periods, more); err != nil {
+			r.giveBack(i, periods, more)
+			return err
+		}
 	}
-	return orNil(r.grow(amount))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended { // while it has waited
+		r.giveBack(len(r.parts), periods, more)
+		return nil
+	}
+	r.amount += more
+	return nil
 }
 
 // fillSpending waits until what budgets go by was read.
@@ -138,63 +153,64 @@ func (l *Ledger) fillSpending(ctx context.Context) error {
 	return l.look(ctx, func(*state) {})
 }
 
-// orNil makes an error of what may be none.
-func orNil(err *BudgetError) error {
-	if err == nil {
-		return nil
-	}
-	return err
-}
-
-// grow holds the amount at each meter, the member's first, or at none.
-func (r *Reservation) grow(amount money.Micros) *BudgetError {
-	s, now := r.ledger.state.spending, r.ledger.now()
+// reserve holds what is wanted more at each share, the member's first, or at none. done: it has, or nothing is wanted.
+func (r *Reservation) reserve(amount money.Micros) (periods Periods, more money.Micros, done bool) {
+	s := r.ledger.state.spending
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	more := amount - r.amount
-	if more <= 0 {
-		return nil
-	}
+	more = amount - r.amount
 	s.reading.RLock()
 	defer s.reading.RUnlock()
-	day := s.on(now)
+	if !r.pinned {
+		r.periods, r.pinned = s.on(r.ledger.now()).keys, r.ledger.shared != nil
+	}
+	if more <= 0 {
+		return r.periods, more, true
+	}
 	for i := range r.parts {
-		err := r.parts[i].grow(r, day, now, more)
-		if err == nil {
-			continue
+		r.parts[i].meter.forget(r.ledger.now())
+		if r.parts[i].share.Reserve(r.periods, r.parts[i].budget, more) >= 0 {
+			r.giveBack(i, r.periods, more)
+			return r.periods, more, false
 		}
-		for _, before := range r.parts[:i] {
-			before.meter.giveBack(more)
-		}
+	}
+	r.amount, r.ended = amount, false
+	return r.periods, more, true
+}
+
+// giveBack gives back what was held at the first n shares.
+func (r *Reservation) giveBack(n int, periods Periods, held money.Micros) {
+	for i := range r.parts[:n] {
+		r.parts[i].share.Release(periods, held)
+	}
+}
+
+// await holds so much more at the share, and waits where that may help.
+func (p *part) await(ctx context.Context, r *Reservation, periods Periods, more money.Micros) error {
+	refused, err := p.share.Await(ctx, periods, p.budget, more)
+	switch {
+	case err == nil && refused < 0:
+		return nil
+	case err == nil:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		e := &BudgetError{p.state(r, periods, refused), r.amount + more}
+		e.HeldMicros = max(0, e.HeldMicros-r.amount)
+		return e
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case r.ledger.shared == nil:
 		return err
 	}
-	r.amount = amount
-	return nil
+	return &AwayError{err}
 }
 
-// grow holds so much more at the meter, unless that passes one of the budgets.
-func (p *part) grow(r *Reservation, day *span, now time.Time, more money.Micros) *BudgetError {
-	m := p.meter
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.forget(now)
-	for i, budget := range p.budget {
-		spent := m.sums[i].of(day.keys[i])
-		if budget >= 0 && spent.Add(m.held).Add(more) > budget {
-			e := &BudgetError{p.state(r.member, day, i), r.amount + more}
-			e.HeldMicros -= r.amount
-			return e
-		}
-	}
-	m.held += more
-	return nil
-}
-
-// state is how one of the budgets stands. The meter must be locked.
-func (p *part) state(member string, day *span, period int) BudgetState {
+// state is how one of the budgets stands. The caller may hold r.mu.
+func (p *part) state(r *Reservation, periods Periods, period int) BudgetState {
+	spent, held := p.share.Standing(periods)
 	s := BudgetState{
-		Member: member, Budget: budgetNames[period], BudgetMicros: p.budget[period], SpentMicros: p.meter.sums[period].of(day.keys[period]),
-		HeldMicros: p.meter.held, Renews: day.ends[period],
+		Member: r.member, Budget: budgetNames[period], BudgetMicros: p.budget[period], SpentMicros: spent[period],
+		HeldMicros: held[period], Renews: r.ledger.state.spending.on(r.ledger.now()).ends[period],
 	}
 	if p.holder.group {
 		s.Group = p.holder.name
@@ -202,17 +218,11 @@ func (p *part) state(member string, day *span, period int) BudgetState {
 	return s
 }
 
-func (m *meter) giveBack(amount money.Micros) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.held -= amount
-}
-
 // States are how the budgets stand in which the request counts, what is held for it included: the member's first, the day before
 // the week and the month.
 func (r *Reservation) States() []BudgetState {
 	var all []BudgetState
-	r.each(func(p *part, day *span, i int) { all = append(all, p.state(r.member, day, i)) })
+	r.each(func(_ *part, _ string, _ int, s BudgetState) { all = append(all, s) })
 	return all
 }
 
@@ -223,17 +233,18 @@ var warnAt = [...]int{80, 100}
 // period and process. Percent says how much.
 func (r *Reservation) Warnings() []BudgetState {
 	var all []BudgetState
-	r.each(func(p *part, day *span, i int) {
-		s := p.state(r.member, day, i)
+	r.each(func(p *part, period string, i int, s BudgetState) {
 		reached := 0
 		for _, percent := range warnAt {
 			if s.Percent() >= percent {
 				reached = percent
 			}
 		}
+		p.meter.mu.Lock()
+		defer p.meter.mu.Unlock()
 		said := &p.meter.warned[i]
-		if said.period != day.keys[i] {
-			*said = warned{period: day.keys[i]}
+		if said.period != period {
+			*said = warned{period: period}
 		}
 		if reached > said.percent {
 			said.percent = reached
@@ -245,34 +256,35 @@ func (r *Reservation) Warnings() []BudgetState {
 
 // WarnSpent has the Warnings take the budget that has refused a request for spent, and tells whether that was not said before.
 func (r *Reservation) WarnSpent(e *BudgetError) (first bool) {
-	r.each(func(p *part, day *span, i int) {
-		said := &p.meter.warned[i]
-		if s := p.state(r.member, day, i); s.Group != e.Group || s.Budget != e.Budget || said.period == day.keys[i] && said.percent == 100 {
+	r.each(func(p *part, period string, i int, s BudgetState) {
+		if s.Group != e.Group || s.Budget != e.Budget {
 			return
 		}
-		*said, first = warned{day.keys[i], 100}, true
+		p.meter.mu.Lock()
+		defer p.meter.mu.Unlock()
+		if said := &p.meter.warned[i]; said.period != period || said.percent != 100 {
+			*said, first = warned{period, 100}, true
+		}
 	})
 	return first
 }
 
-// each calls f with each budget that is bounded, its meter locked.
-func (r *Reservation) each(f func(p *part, day *span, period int)) {
+// each calls f with each budget that is bounded, the name of its period, and how it stands.
+func (r *Reservation) each(f func(p *part, period string, i int, s BudgetState)) {
 	if r == nil || len(r.parts) == 0 {
 		return
 	}
 	s := r.ledger.state.spending
 	s.reading.RLock()
 	defer s.reading.RUnlock()
-	day := s.on(r.ledger.now())
+	keys := s.on(r.ledger.now()).keys
 	for i := range r.parts {
 		p := &r.parts[i]
-		p.meter.mu.Lock()
 		for period, budget := range p.budget {
 			if budget >= 0 {
-				f(p, day, period)
+				f(p, keys[period], period, p.state(r, keys, period))
 			}
 		}
-		p.meter.mu.Unlock()
 	}
 }
 
@@ -284,10 +296,9 @@ func (l *Ledger) SpentBy(ctx context.Context, member string) (Budget, error) {
 	s := l.state.spending
 	s.reading.RLock()
 	defer s.reading.RUnlock()
-	day, m := s.on(l.now()), s.of(holder{name: member})
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return Budget{m.sums[daily].of(day.keys[daily]), m.sums[weekly].of(day.keys[weekly]), m.sums[monthly].of(day.keys[monthly])}, nil
+	h := holder{name: member}
+	spent, _ := l.shareOf(h, s.of(h)).Standing(s.on(l.now()).keys)
+	return Budget{spent[daily], spent[weekly], spent[monthly]}, nil
 }
 
 // SpentInAll is what a member has ever spent. It reads all rollups.
@@ -302,25 +313,38 @@ func (l *Ledger) SpentInAll(ctx context.Context, member string) (sum money.Micro
 	return sum, err
 }
 
-// doubt keeps held, until then, what a request may have cost beside what is booked: as much of it as the budgets bear.
-func (r *Reservation) doubt(amount money.Micros, until time.Time) doubts {
+// doubt keeps held, until then, what a request may have cost beside what is booked: as much of it as the budgets bear. Where the request
+// has ended that is a part of what was held for it, which Release then leaves.
+func (r *Reservation) doubt(amount money.Micros, until time.Time, ended bool) doubts {
 	if r == nil || len(r.parts) == 0 || amount <= 0 {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	periods := r.periods
+	if !r.pinned {
+		periods = r.ledger.state.spending.on(r.ledger.now()).keys // the committer asks
+	}
 	var all doubts
-	day := r.ledger.state.spending.on(r.ledger.now()) // the committer asks
-	for _, p := range r.parts {
-		p.meter.mu.Lock()
-		others, most := p.meter.held-r.amount, amount
+	for i := range r.parts {
+		p := &r.parts[i]
+		spent, held := p.share.Standing(periods)
+		most := amount
 		for i, budget := range p.budget {
 			if budget >= 0 {
-				most = min(most, budget-p.meter.sums[i].of(day.keys[i])-others)
+				most = min(most, budget-spent[i]-(held[i]-r.amount))
 			}
 		}
-		all = append(all, p.meter.doubt(most, until))
-		p.meter.mu.Unlock()
+		switch {
+		case p.share == Share(p.meter):
+			p.meter.hold(max(0, most))
+		case ended:
+			most = min(most, r.amount)
+			p.kept = max(0, most)
+		case most > 0 && p.share.Reserve(periods, p.budget, most) >= 0:
+			continue // nothing is set aside for it: if it comes, it is a cost above its hold
+		}
+		all = append(all, p.meter.doubt(p.share, periods, most, until))
 	}
 	return all
 }
@@ -332,8 +356,10 @@ func (r *Reservation) Release() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.parts {
-		p.meter.giveBack(r.amount)
+	for i := range r.parts {
+		p := &r.parts[i]
+		p.share.Release(r.periods, r.amount-p.kept)
+		p.kept = 0
 	}
-	r.amount = 0
+	r.amount, r.ended = 0, true
 }

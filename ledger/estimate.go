@@ -177,7 +177,7 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 		t.BorneMicros += by
 	}
 	b.book(entry)
-	b.rollUp(entry)
+	b.rollUp(entry, nil)
 	t.BalanceMicros -= by
 	e.Booked += by
 	e.Most = max(e.Most, e.Booked)

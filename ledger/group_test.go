@@ -29,7 +29,7 @@ func TestGroupBudget(t *testing.T) {
 	o := ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return now }}
 	l := open(t, o)
 	buy(t, l, "t1", "acme", money.USD)
-	build := ledger.Share{Group: "build", Budget: ledger.Budget{Daily: 1_000, Weekly: 1_200, Monthly: -1}}
+	build := ledger.GroupBudget{Group: "build", Budget: ledger.Budget{Daily: 1_000, Weekly: 1_200, Monthly: -1}}
 	own := ledger.Budget{Daily: 800, Weekly: -1, Monthly: -1}
 	try := func(member string, amount money.Micros, want, group string) *ledger.Reservation {
 		t.Helper()
@@ -85,7 +85,7 @@ func TestGroupBudget(t *testing.T) {
 // TestGroupInParallel: however many members ask at once, one remainder of the group is spent once, and nothing stays held.
 func TestGroupInParallel(t *testing.T) {
 	l := open(t, ledger.Options{InMemory: true})
-	build := ledger.Share{Group: "build", Budget: ledger.Budget{Daily: 1_000, Weekly: -1, Monthly: -1}}
+	build := ledger.GroupBudget{Group: "build", Budget: ledger.Budget{Daily: 1_000, Weekly: -1, Monthly: -1}}
 	var held atomic.Int64
 	var all sync.WaitGroup
 	for i := range 60 {

@@ -42,6 +42,7 @@ type Hold struct {
 	Replaces     string       `json:"-"` // the hold of the attempt before, which goes in the same transaction if it is there
 	PlacedAt     time.Time    `json:"placedAt"`
 	Charged      bool         `json:"charged,omitempty"` // set by Waste: what the attempt has cost is booked
+	Periods      *Periods     `json:"periods,omitempty"` // in a fleet: of budgets, that the request counts in
 
 	placed uint64 // how many commits there were with this one
 }

@@ -173,7 +173,7 @@ func (b *batch) settle(in *Inference) Booked {
 		e.SettlementID = c.Settled.SettlementID
 	}
 	b.book(e)
-	b.rollUp(e)
+	b.rollUp(e, b.begun(in))
 	if t != nil && in.Answered {
 		t.Used++
 		t.Unconfirmed = false
@@ -210,7 +210,7 @@ func (b *batch) waste(in *Inference) Booked {
 		e.Attempt.SettlementID = c.Settled.SettlementID
 	}
 	b.book(e)
-	b.rollUp(e)
+	b.rollUp(e, b.begun(in))
 	return b.spend(in, &c, t, e, true)
 }
 
@@ -343,7 +343,7 @@ func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked,
 		booked.InDoubt = max(b.most(in)-c.Billed, 0)
 		booked.DoubtEnds = b.wall.Add(doubtLife)
 	}
-	d := in.Budget.doubt(booked.InDoubt, booked.DoubtEnds)
+	d := in.Budget.doubt(booked.InDoubt, booked.DoubtEnds, !wasted)
 	if !wasted {
 		in.Budget.Release() // not before the cost counts
 	}

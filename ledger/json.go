@@ -69,6 +69,9 @@ func (h *Hold) appendJSON(room []byte) ([]byte, error) {
 	o.number("attempt", int64(h.Attempt))
 	o.time("placedAt", h.PlacedAt)
 	o.flagIf("charged", h.Charged)
+	if h.Periods != nil {
+		o.other("periods", h.Periods)
+	}
 	return o.end(), o.err
 }
 

@@ -23,11 +23,14 @@ const (
 	memberPrefix     = "n/" // + member: what was said of it at run time
 	walletPrefix     = "w/" // + payment method: what was put into its wallet
 	archivePrefix    = "z/" // + sequence number, 8 bytes big-endian: the file that entries from it on are in
+	sharedPrefix     = "f/" // + m or g/holder: what was spent, as a fleet is told
 	stubPrefix       = "k/" // + sequence number, 8 bytes big-endian: what is left of an entry that is in a file
 
 	metaFormat   = "m/format"   // the format of the store
 	metaIdentity = "m/identity" // a random name, made with the ledger
 	metaHead     = "m/head"     // the newest entry: sequence and hash
+	metaEpoch    = "m/epoch"    // how often the ledger was opened in a fleet
+	metaShared   = "m/shared"   // what is under f/ is whole: no process that was in no fleet has booked since
 	metaSeal     = "m/seal"     // a known text, sealed: tells a wrong key
 )
 

@@ -68,6 +68,9 @@ type Options struct {
 	// Stopped is told why when the ledger stops for good: once, and it must not block.
 	Stopped func(error)
 
+	// Shared has the ledger keep what it has spent as a fleet is told: budgets then go by the shares of SetShares.
+	Shared bool
+
 	// InMemory keeps everything in memory and nothing on disk, for tests.
 	InMemory bool
 
@@ -143,6 +146,9 @@ type Ledger struct {
 	reading  context.Context // ends at Close, and with it every reader
 	stopRead context.CancelFunc
 
+	shared *shared // nil: in no fleet
+	epoch  uint64  // in a fleet: how often the ledger was opened in one
+
 	state   *state // the committer's own, as what follows
 	durable durable
 	dirty   map[string]any // of a batch, empty between two
@@ -182,10 +188,14 @@ func Open(o Options) (*Ledger, error) {
 		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		return nil, errors.Join(err, db.Close())
 	}
+	l.state.spending.booked = func(ctx context.Context) error { return l.look(ctx, func(*state) {}) }
 	if err := l.sync(); err != nil { // what a new ledger begins with
 		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
 	}
 	if err := l.loadSpending(o.Now()); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
+	}
+	if err := l.openFleet(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
 	}
 	if o.Anchor != "" {
@@ -274,3 +284,34 @@ func (l *Ledger) fail(event string, err error) {
 
 // NewID gives a new id that sorts by time (UUID version 7), for requests, holds, purchases and tokens.
 func NewID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// openFleet begins an epoch of a ledger that is in a fleet, durably, before anybody hears of it.
+func (l *Ledger) openFleet(o Options) (err error) {
+	switch {
+	case o.ReadOnly:
+		return nil
+	case o.Shared:
+		l.epoch, err = l.openShared()
+	default:
+		err = l.leaveShared()
+	}
+	if err != nil {
+		return err
+	}
+	return l.sync()
+}
+
+// Identity is the ledger's random name, made with it. A copy has the same.
+func (l *Ledger) Identity() string { return l.state.identity }
+
+// Epoch is how often the ledger was opened in a fleet, this time included; 0: it is in none.
+func (l *Ledger) Epoch() uint64 { return l.epoch }
+
+// Head is the newest entry that is durable: its sequence number, from 1 without a gap, and its hash in hex. 0: there is none.
+func (l *Ledger) Head(ctx context.Context) (seq uint64, hash string, err error) {
+	err = l.look(ctx, func(s *state) { seq, hash = s.head.Sequence, s.head.Hash })
+	return seq, hash, err
+}
+
+// Durable waits until all that was booked before the call is durable.
+func (l *Ledger) Durable(ctx context.Context) error { return l.look(ctx, func(*state) {}) }

@@ -35,6 +35,12 @@ func (l *Ledger) Lines(ctx context.Context, q Query, yield func(raw []byte) erro
 	return l.lines(ctx, q, false, func(_ *Entry, raw []byte) error { return yield(raw) })
 }
 
+// Rows calls yield with each entry after the one of a sequence number, in order: its own number, and its JSON as it is stored. It sees the books
+// as they are when all that was queued before is durable. The bytes are good during the call only. An error of yield ends it and is given back.
+func (l *Ledger) Rows(ctx context.Context, after uint64, yield func(seq uint64, raw []byte) error) error {
+	return l.view(ctx, func(v *view) error { return v.raw(after+1, yield) })
+}
+
 // lines calls yield with what q chooses; without read the entry is nil where nobody had to read it.
 func (l *Ledger) lines(ctx context.Context, q Query, read bool, yield func(e *Entry, raw []byte) error) error {
 	if q.Cursor != "" {

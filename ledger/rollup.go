@@ -53,7 +53,8 @@ func (e *Entry) rollup() (key string, r Rollup) {
 }
 
 // rollUp adds the entry to its day. Rollups of the current day stay in memory once they were touched.
-func (b *batch) rollUp(e *Entry) {
+// begun are the periods of budgets that its request began in; nil: those of now.
+func (b *batch) rollUp(e *Entry, begun *Periods) {
 	if day := e.day(); day != b.day {
 		b.day = day
 		clear(b.rollups)
@@ -71,9 +72,12 @@ func (b *batch) rollUp(e *Entry) {
 	}
 	r.add(add)
 	b.put(key, r)
-	b.spending.add(holder{name: e.member()}, b.wall, add.counted())
+	own := holder{name: e.member()}
+	b.spending.add(own, b.wall, add.counted())
+	b.share(own, begun, add.counted())
 	if group := e.group(); group != "" {
 		b.spending.add(holder{true, group}, b.wall, add.counted())
+		b.share(holder{true, group}, begun, add.counted())
 	}
 }
 

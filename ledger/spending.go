@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -16,8 +17,9 @@ import (
 // spending is what members and groups spend, beside what the requests under way may cost. It is kept in memory, so that a
 // request is admitted without a disk or a queue; what is spent is what rollups say, and changes when they do.
 type spending struct {
-	meters sync.Map                 // holder → *meter
-	wanted atomic.Pointer[Calendar] // nil: the default one
+	booked func(context.Context) error // waits until what is queued is booked
+	meters sync.Map                    // holder → *meter
+	wanted atomic.Pointer[Calendar]    // nil: the default one
 
 	reading  sync.RWMutex // held while budgets are read; the committer locks it to change the following, and all sums at once
 	calendar Calendar
@@ -35,10 +37,12 @@ type holder struct {
 // meter is one holder's. It goes by the wall clock: sums are kept by period, so that a clock that has jumped ahead and comes back
 // finds them again.
 type meter struct {
+	booked func(context.Context) error
+
 	mu     sync.Mutex // protects all following fields
 	sums   [periods]sums
 	held   money.Micros
-	doubts []*doubt // part of held
+	doubts []*doubt // part of held, here or at the holder's share
 	warned [periods]warned
 }
 
@@ -61,9 +65,11 @@ const keptPeriods = 40
 
 // doubt is what a request may have cost beside what is booked of it, at one meter.
 type doubt struct {
-	meter  *meter
-	amount money.Micros
-	until  time.Time
+	meter   *meter
+	share   Share // where it is held: the meter, or that of a fleet
+	periods Periods
+	amount  money.Micros
+	until   time.Time
 }
 
 // doubts are those of one request: its member's, and its group's.
@@ -73,7 +79,7 @@ func (s *spending) of(h holder) *meter {
 	if m, ok := s.meters.Load(h); ok {
 		return m.(*meter)
 	}
-	m, _ := s.meters.LoadOrStore(h, new(meter))
+	m, _ := s.meters.LoadOrStore(h, &meter{booked: s.booked})
 	return m.(*meter)
 }
 
@@ -100,13 +106,7 @@ func (s *spending) lacks(now time.Time) bool {
 
 // add counts what was booked at a time. The committer alone does.
 func (s *spending) add(h holder, at time.Time, amount money.Micros) {
-	d := s.on(at)
-	m := s.of(h)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, key := range d.keys {
-		m.sums[i].add(key, amount)
-	}
+	s.of(h).Settle(s.on(at).keys, amount)
 }
 
 func (s sums) of(period string) money.Micros {
@@ -142,27 +142,36 @@ func (s *sums) add(period string, amount money.Micros) {
 	*s = all
 }
 
-// doubt holds an amount until then, or until it is ended. The meter must be locked, as for what follows.
-func (m *meter) doubt(amount money.Micros, until time.Time) *doubt {
+// doubt remembers what is held at a share until then, or until it is ended.
+func (m *meter) doubt(s Share, p Periods, amount money.Micros, until time.Time) *doubt {
 	if amount <= 0 {
 		return nil
 	}
-	d := &doubt{m, amount, until}
-	m.held += amount
+	d := &doubt{m, s, p, amount, until}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.doubts = append(m.doubts, d)
 	return d
 }
 
 // forget gives back what was in doubt for long enough. A clock that goes back keeps nothing held for longer than that.
 func (m *meter) forget(now time.Time) {
-	m.doubts = slices.DeleteFunc(m.doubts, func(d *doubt) bool {
-		left := d.until.Sub(now)
-		if left > 0 && left <= doubtLife {
-			return false
-		}
-		m.held -= d.amount
-		return true
-	})
+	m.mu.Lock()
+	var over doubts
+	if len(m.doubts) > 0 {
+		m.doubts = slices.DeleteFunc(m.doubts, func(d *doubt) bool {
+			left := d.until.Sub(now)
+			if left > 0 && left <= doubtLife {
+				return false
+			}
+			over = append(over, d)
+			return true
+		})
+	}
+	m.mu.Unlock()
+	for _, d := range over {
+		d.share.Release(d.periods, d.amount)
+	}
 }
 
 // end gives back what is in doubt. It may be called more than once, and on none.
@@ -172,11 +181,14 @@ func (all doubts) end() {
 			continue
 		}
 		d.meter.mu.Lock()
-		if i := slices.Index(d.meter.doubts, d); i >= 0 {
+		i := slices.Index(d.meter.doubts, d)
+		if i >= 0 {
 			d.meter.doubts = slices.Delete(d.meter.doubts, i, i+1)
-			d.meter.held -= d.amount
 		}
 		d.meter.mu.Unlock()
+		if i >= 0 {
+			d.share.Release(d.periods, d.amount)
+		}
 	}
 }
 
@@ -289,9 +301,10 @@ func (s *state) loadDoubts(now time.Time) {
 			}
 			for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
 				m := s.spending.of(h)
-				m.mu.Lock()
-				e.doubts = append(e.doubts, m.doubt(e.Most-e.Booked, e.At.Add(doubtLife)))
-				m.mu.Unlock()
+				if amount := e.Most - e.Booked; amount > 0 {
+					m.hold(amount)
+					e.doubts = append(e.doubts, m.doubt(m, Periods{}, amount, e.At.Add(doubtLife)))
+				}
 			}
 		}
 	}

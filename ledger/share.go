@@ -1,0 +1,113 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Periods name a day, its week and its month: 2026-03-02, the date of the week's first day, 2026-03.
+type Periods = [periods]string
+
+// Amounts are of a day, a week and a month. As budgets: below zero is none.
+type Amounts = [periods]money.Micros
+
+// Share is this ledger's part of one holder's budgets, a member's or a group's. The ledger's own are all of them; in a fleet it is what
+// is set aside for this ledger. Its methods may be called from many goroutines, by the committer too but for Await.
+type Share interface {
+	// Reserve holds so much more in these periods, or gives the index of the budget that does not bear it: -1 where all do. It does no I/O
+	// and does not wait.
+	Reserve(p Periods, budgets Amounts, more money.Micros) (refused int)
+	// Await is Reserve that may wait for what makes it possible: for requests that have ended and are just being booked, or for a grant. An
+	// error that is not ctx's says that nobody can tell.
+	Await(ctx context.Context, p Periods, budgets Amounts, more money.Micros) (refused int, err error)
+	// Release gives back what was held in these periods.
+	Release(p Periods, held money.Micros)
+	// Settle counts a cost in these periods, as soon as it is applied and before it is durable. Below zero it corrects one.
+	Settle(p Periods, cost money.Micros)
+	// Standing is what is spent and held in these periods in all, by other ledgers as far as that is known.
+	Standing(p Periods) (spent, held Amounts)
+}
+
+// Shares bring the shares of a fleet.
+type Shares interface {
+	// Of gives a holder's share, a member's or a group's. spent is what this ledger has booked for it in the last days, weeks and months,
+	// by their names: what a process before this one has left open is in it. It is called once for each holder.
+	Of(group bool, name string, spent [periods]map[string]money.Micros) Share
+}
+
+// AwayError refuses a request of which nobody can tell whether a budget bears it: what of it is set aside for this ledger does not, and
+// more can't be asked for.
+type AwayError struct{ Err error }
+
+func (e *AwayError) Error() string {
+	return fmt.Sprintf("ledger: nothing of a budget can be had for a request: %v", e.Err)
+}
+
+func (e *AwayError) Unwrap() error { return e.Err }
+
+// SetShares has budgets go by these shares, before the first request comes. The ledger was opened with Shared.
+func (l *Ledger) SetShares(s Shares) { l.shared.attach(s) }
+
+// shareOf is a holder's share: its meter, where there is no fleet.
+func (l *Ledger) shareOf(h holder, m *meter) Share {
+	if l.shared == nil {
+		return m
+	}
+	return l.shared.of(h, m)
+}
+
+// Reserve is part of [Share]. What is held counts in all periods: it is held for a moment only.
+func (m *meter) Reserve(p Periods, budgets Amounts, more money.Micros) (refused int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, budget := range budgets {
+		if budget >= 0 && m.sums[i].of(p[i]).Add(m.held).Add(more) > budget {
+			return i
+		}
+	}
+	m.held += more
+	return -1
+}
+
+// Await is part of [Share]: it waits for what is just being booked, where anything is held.
+func (m *meter) Await(ctx context.Context, p Periods, budgets Amounts, more money.Micros) (refused int, err error) {
+	refused = m.Reserve(p, budgets, more)
+	if _, held := m.Standing(p); refused < 0 || held[0] == 0 {
+		return refused, nil
+	}
+	if err := m.booked(ctx); err != nil {
+		return refused, err
+	}
+	return m.Reserve(p, budgets, more), nil
+}
+
+// Release is part of [Share].
+func (m *meter) Release(_ Periods, held money.Micros) { m.hold(-held) }
+
+// hold holds so much more, whatever there is.
+func (m *meter) hold(more money.Micros) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held += more
+}
+
+// Settle is part of [Share].
+func (m *meter) Settle(p Periods, cost money.Micros) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, period := range p {
+		m.sums[i].add(period, cost)
+	}
+}
+
+// Standing is part of [Share].
+func (m *meter) Standing(p Periods) (spent, held Amounts) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, period := range p {
+		spent[i], held[i] = m.sums[i].of(period), m.held
+	}
+	return spent, held
+}

@@ -1,0 +1,254 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// shared is what a ledger in a fleet knows of what it has spent, by holder and by the periods in which requests have begun: the fleet is told that, and
+// a restart has to know it to the micro. It is written in the transaction of the entry.
+type shared struct {
+	known sync.Map // holder → Share
+
+	mu      sync.Mutex // protects the following; taken by the committer too, so nobody waits under it
+	shares  Shares     // nil: not yet
+	records map[holder]*sharedSpent
+}
+
+// sharedSpent is the record of one holder.
+type sharedSpent struct {
+	spent [periods]map[string]money.Micros // by the period's name; the committer alone writes, with shared locked
+	share Share
+}
+
+// keptShared is how many days, weeks and months are remembered: what is booked late belongs to the period in which it began.
+var keptShared = [periods]int{10, 4, 3}
+
+// MarshalJSON writes days, weeks and months.
+func (r *sharedSpent) MarshalJSON() ([]byte, error) { return json.Marshal(r.spent) }
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (r *sharedSpent) UnmarshalJSON(raw []byte) error { return json.Unmarshal(raw, &r.spent) }
+
+func (r *sharedSpent) add(p Periods, cost money.Micros) {
+	for i, period := range p {
+		if r.spent[i] == nil {
+			r.spent[i] = make(map[string]money.Micros)
+		}
+		r.spent[i][period] += cost
+		for len(r.spent[i]) > keptShared[i] {
+			oldest := slices.Min(slices.Collect(maps.Keys(r.spent[i])))
+			delete(r.spent[i], oldest)
+		}
+	}
+}
+
+// sharedKey is the key of a holder's record.
+func sharedKey(h holder) string {
+	kind := "m"
+	if h.group {
+		kind = "g"
+	}
+	return sharedPrefix + kind + "/" + names(h.name)
+}
+
+// holderOf reads what stands behind the prefix in the key of a record.
+func holderOf(rest string) (h holder, ok bool) {
+	kind, name, ok := strings.Cut(rest, "/")
+	parts := splitNames(name)
+	return holder{kind == "g", parts[0]}, ok && len(parts) == 1 && (kind == "m" || kind == "g")
+}
+
+// openShared reads the records; where a process that was in no fleet has had the books since, or none was in one before, they are made
+// anew of what was spent in the days, weeks and months of now. It gives the epoch that begins with this process.
+func (l *Ledger) openShared() (epoch uint64, err error) {
+	l.shared = &shared{records: make(map[holder]*sharedSpent)}
+	err = l.db.Update(func(txn *badger.Txn) error {
+		if _, err := getJSON(txn, metaEpoch, &epoch); err != nil {
+			return err
+		}
+		epoch++
+		raw, err := json.Marshal(epoch)
+		if err != nil {
+			return err
+		}
+		if err := txn.Set([]byte(metaEpoch), raw); err != nil {
+			return err
+		}
+		return each(txn, sharedPrefix, func(rest string, r *sharedSpent) error {
+			h, ok := holderOf(rest)
+			if !ok {
+				return store.Damaged("the key of what was spent in a fleet can't be read")
+			}
+			l.shared.records[h] = r
+			return nil
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	var whole bool
+	err = l.db.View(func(txn *badger.Txn) error {
+		_, err := get(txn, metaShared)
+		whole = err == nil
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err == nil && !whole {
+		err = l.rebuildShared()
+	}
+	return epoch, err
+}
+
+// rebuildShared makes the records of what meters know.
+func (l *Ledger) rebuildShared() error {
+	old := l.shared.records
+	l.shared.records = make(map[holder]*sharedSpent)
+	l.state.spending.meters.Range(func(k, v any) bool {
+		m := v.(*meter)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		r := new(sharedSpent)
+		for i, all := range m.sums {
+			for _, one := range all[max(0, len(all)-keptShared[i]):] {
+				if r.spent[i] == nil {
+					r.spent[i] = make(map[string]money.Micros)
+				}
+				r.spent[i][one.period] = one.amount
+			}
+		}
+		l.shared.records[k.(holder)] = r
+		return true
+	})
+	write := func(f func(*badger.Txn) error) error { return l.db.Update(f) }
+	for h := range old {
+		if l.shared.records[h] != nil {
+			continue
+		}
+		if err := write(func(txn *badger.Txn) error { return txn.Delete([]byte(sharedKey(h))) }); err != nil {
+			return err
+		}
+	}
+	for h, r := range l.shared.records {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if err := write(func(txn *badger.Txn) error { return txn.Set([]byte(sharedKey(h)), raw) }); err != nil {
+			return err
+		}
+	}
+	return write(func(txn *badger.Txn) error { return txn.Set([]byte(metaShared), []byte("1")) })
+}
+
+// leaveShared says that from now on what is spent is not in the records.
+func (l *Ledger) leaveShared() error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		if _, err := get(txn, metaShared); err != nil {
+			return nil //nolint:nilerr // there is no mark, mostly since there was never a fleet
+		}
+		return txn.Delete([]byte(metaShared))
+	})
+}
+
+func (s *shared) attach(shares Shares) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shares = shares
+}
+
+// of gives a holder's share. What is booked meanwhile is in what it begins with, or told to it: never both, never neither.
+func (s *shared) of(h holder, m *meter) Share {
+	if found, ok := s.known.Load(h); ok {
+		return found.(Share)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shares == nil {
+		return m // nothing is served yet
+	}
+	r := s.record(h)
+	if r.share == nil {
+		var spent [periods]map[string]money.Micros
+		for i := range r.spent {
+			spent[i] = maps.Clone(r.spent[i])
+		}
+		r.share = s.shares.Of(h.group, h.name, spent)
+		s.known.Store(h, r.share)
+	}
+	return r.share
+}
+
+// record gives that of a holder. s is locked.
+func (s *shared) record(h holder) *sharedSpent {
+	r := s.records[h]
+	if r == nil {
+		r = new(sharedSpent)
+		s.records[h] = r
+	}
+	return r
+}
+
+// share counts what was booked of a holder in the periods in which its request has begun; nil: those of now.
+func (b *batch) share(h holder, begun *Periods, cost money.Micros) {
+	s := b.ledger.shared
+	if s == nil || cost == 0 {
+		return
+	}
+	if begun == nil {
+		begun = &b.spending.on(b.wall).keys
+	}
+	s.mu.Lock()
+	r := s.record(h)
+	r.add(*begun, cost)
+	told := r.share
+	s.mu.Unlock()
+	b.put(sharedKey(h), r)
+	if told != nil {
+		told.Settle(*begun, cost)
+	}
+}
+
+// begun gives the periods in which a request has begun, as its reservation or its hold knows; nil: they are not known.
+func (b *batch) begun(in *Inference) *Periods {
+	if b.ledger.shared == nil {
+		return nil
+	}
+	if r := in.Budget; r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.pinned {
+			p := r.periods
+			return &p
+		}
+	}
+	if h := b.holds[in.HoldID]; h != nil && h.Periods != nil {
+		return h.Periods
+	}
+	return nil
+}
+
+// Periods are those that the reservation counts in, where they are pinned: in a fleet, from the first Hold on. Else nil.
+func (r *Reservation) Periods() *Periods {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.pinned {
+		return nil
+	}
+	p := r.periods
+	return &p
+}
