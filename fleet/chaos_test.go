@@ -375,3 +375,36 @@ func TestForget(t *testing.T) {
 		})
 	}
 }
+
+// What a dead gateway has set aside is not waited for, once it has given nothing back for a while.
+func TestDeadIsNotWaitedFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		l := &line{memory: store}
+		dead, other := start(l, "dead", 1, nil), start(store, "other", 1, nil)
+		if ok, err := dead.request(t.Context(), 100_000, 1000, 0); !ok {
+			t.Fatal(err)
+		}
+		l.mu.Lock()
+		l.dead = true
+		l.mu.Unlock()
+		waits := func() time.Duration {
+			before := time.Now()
+			if refused, err := other.share.Await(t.Context(), today, fleet.Amounts{100_000, -1, -1}, 99_000); refused != fleet.Day || err != nil {
+				t.Error(refused, err)
+			}
+			return time.Since(before)
+		}
+		if d := waits(); d != time.Second {
+			t.Errorf("waited for %s", d)
+		}
+		time.Sleep(4 * time.Second)
+		if d := waits(); d > 100*time.Millisecond {
+			t.Errorf("waited for %s", d)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = dead.Close(ctx)
+		leave(t, []*node{other})
+	})
+}

@@ -13,6 +13,7 @@ import (
 // Times of a budget's state, by the store's clock.
 const (
 	wantedFor    = 2 * time.Second        // a gateway that lacks something says so again within
+	deafAfter    = 3 * time.Second        // a gateway that lives has given back what others want within
 	learnAtLeast = 3 * time.Second        // after the store may have forgotten nothing is granted for so long,
 	learnAtMost  = 15 * time.Second       // nor until all have spoken, but no longer than this
 	keptFor      = 8 * 24 * time.Hour     // a period is remembered after its end, for what is booked late
@@ -41,7 +42,7 @@ type speaker struct {
 // scope is a budget in one period.
 type scope struct {
 	Parts   map[string]*portion `json:"p"`
-	Typical money.Micros     `json:"n,omitempty"` // what a request has lacked last
+	Typical money.Micros        `json:"n,omitempty"` // what a request has lacked last
 }
 
 // portion is what of a scope is a gateway's. What it has spent may be above what was set aside: a cost is a fact.
@@ -52,6 +53,7 @@ type portion struct {
 	Held     money.Micros `json:"h,omitempty"`
 	Wanted   money.Micros `json:"w,omitempty"`
 	WantedAt int64        `json:"t,omitempty"`
+	Asked    int64        `json:"k,omitempty"` // when others have first wanted what is free of it, since its gateway has last spoken
 	Done     bool         `json:"d,omitempty"` // the last report was made
 }
 
@@ -169,6 +171,7 @@ func (s *state) report(gateway string, q *ScopeAsk, forgot bool) {
 		p.Granted = q.HaveGranted
 	}
 	p.Limit, p.Spent, p.Held, p.Done, p.Wanted, p.WantedAt = q.Limit, max(0, q.Spent), max(0, q.Held), q.Done, 0, 0
+	p.Asked = 0
 	p.Granted = max(p.Granted-max(0, q.Back), p.Spent)
 	if q.Done {
 		p.Granted = p.Spent
@@ -228,6 +231,7 @@ func (s *state) grant(a *Ask, now int64, learning bool) (ans Answer) {
 		case learning || q.Done:
 		case !enough && q.Need > remain:
 			p.Wanted, p.WantedAt = q.Need-remain, now
+			sc.call(now)
 		case !enough && q.Need > 0:
 		default:
 			give := min(remain, max(q.Need, q.Must, min(q.Like, remain/(2*n))))
@@ -244,7 +248,9 @@ func (s *state) grant(a *Ask, now int64, learning bool) (ans Answer) {
 			}
 			r.OthersSpent = r.OthersSpent.Add(o.Spent)
 			r.OthersHeld = r.OthersHeld.Add(min(o.Held, max(0, o.Granted-o.Spent)))
-			r.OthersFree = r.OthersFree.Add(o.free())
+			if !o.deaf(now) {
+				r.OthersFree = r.OthersFree.Add(o.free())
+			}
 			r.Wanted = r.Wanted.Add(o.wants(now))
 			if sp := s.Speakers[id]; sp != nil && o.free() > 0 && now-sp.Seen > silentFor.Milliseconds() {
 				r.Silent++
@@ -253,6 +259,20 @@ func (s *state) grant(a *Ask, now int64, learning bool) (ans Answer) {
 		ans.Scopes = append(ans.Scopes, r)
 	}
 	return ans
+}
+
+// call notes that what is free is wanted.
+func (sc *scope) call(now int64) {
+	for _, p := range sc.Parts {
+		if p.Asked == 0 && p.free() > 0 {
+			p.Asked = now
+		}
+	}
+}
+
+// deaf tells whether it is no use to wait for what is free.
+func (p *portion) deaf(now int64) bool {
+	return p.Asked > 0 && now-p.Asked > deafAfter.Milliseconds()
 }
 
 // live is how many gateways have a part that is not done with.
