@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -321,7 +322,7 @@ func memberError(err error) error {
 		status = http.StatusNotFound
 	case errors.Is(err, market.ErrForbidden):
 		status = http.StatusConflict
-	case errors.Is(err, ledger.ErrNoRoom):
+	case errors.Is(err, ledger.ErrNoRoom), errors.Is(err, fleet.ErrAway):
 		status = http.StatusServiceUnavailable
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ledger.ErrClosed):
 		return err

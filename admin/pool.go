@@ -3,11 +3,13 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -88,11 +90,19 @@ func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error
 			return err
 		}
 		if err := do(r.Context(), operator(r), query.Get(word)); err != nil {
-			return bad("%v", err)
+			return refused(err)
 		}
 		return sellersList(m, w, r)
 	}
 	return forgive(m, w, r)
+}
+
+// refused says why an order was not taken: for its words, or since the fleet can't be told of it.
+func refused(err error) error {
+	if errors.Is(err, fleet.ErrAway) {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+	}
+	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 }
 
 // forgive lets a seller whose last tokens served next to nothing be bought from again, and gives one that overbilled its place
@@ -140,14 +150,16 @@ func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 		return bad(`expected an object such as {"policy":"manual","seller":"acme"}`)
 	}
 	if err := m.Select(s); err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("selection: %w", err)}
+		return refused(fmt.Errorf("selection: %w", err))
 	}
 	return selection(m, w, r)
 }
 
 // unsetSelection gives the configs' own policies back.
 func unsetSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	if err := m.Unselect(); err != nil {
+	if err := m.Unselect(); errors.Is(err, fleet.ErrAway) {
+		return refused(err)
+	} else if err != nil {
 		return err
 	}
 	return selection(m, w, r)

@@ -88,6 +88,8 @@ type Market struct {
 
 	enrolling sync.Mutex // held while members are changed at run time; taken before mu
 
+	sharing *sharing // in the notes of a fleet; nil: there is none
+
 	memberChanged func(member, change, by, from string) // may be nil
 
 	roster    atomic.Pointer[member.Roster]    // what was said of members at run time

@@ -203,9 +203,26 @@ func (m *Market) edit(ctx context.Context, by Operator, name, word string, edit 
 	// Who asks may go away: what is durable then acts all the same.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), editTime)
 	defer stop()
-	var said string
 	m.enrolling.Lock()
 	defer m.enrolling.Unlock()
+	if m.sharing != nil {
+		is, text, err := m.noteMember(ctx, by, name, word, edit)
+		if err != nil {
+			return err
+		}
+		return m.keepMember(ctx, by, name, word, text, is)
+	}
+	return m.keep(ctx, by, name, word, edit)
+}
+
+// keepMember is keep for what a member is to be, which the fleet has.
+func (m *Market) keepMember(ctx context.Context, by Operator, name, word, text string, is *ledger.Enrolled) error {
+	return m.keep(ctx, by, name, word, func(*ledger.Enrolled) (*ledger.Enrolled, string, error) { return is, text, nil })
+}
+
+// keep changes what the ledger keeps of a member, and has it act. Enrolling must be locked.
+func (m *Market) keep(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+	var said string
 	err := m.Ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
 		func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
 			is, note, err = edit(was)

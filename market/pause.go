@@ -18,6 +18,9 @@ func (m *Market) Pause(ctx context.Context, by Operator, id string) error {
 	}
 	m.selecting.Lock()
 	defer m.selecting.Unlock()
+	if err := m.notePause(ctx, by, id, true); err != nil {
+		return fmt.Errorf("telling the fleet of the pause of seller %s: %w", id, err)
+	}
 	if err := m.Ledger.PauseSeller(ctx, id, by.order()); err != nil {
 		return fmt.Errorf("keeping the pause of seller %s: %w", id, err)
 	}
@@ -31,6 +34,9 @@ func (m *Market) Resume(ctx context.Context, by Operator, id string) error {
 	}
 	m.selecting.Lock()
 	defer m.selecting.Unlock()
+	if err := m.notePause(ctx, by, id, false); err != nil {
+		return fmt.Errorf("telling the fleet of the end of the pause of seller %s: %w", id, err)
+	}
 	if err := m.Ledger.ResumeSeller(ctx, id, by.order()); err != nil {
 		return fmt.Errorf("ending the pause of seller %s: %w", id, err)
 	}

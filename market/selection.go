@@ -86,10 +86,6 @@ func (m *Market) Select(s Selection) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
 	if s.Seller != "" && !m.knows(s.Seller) {
 		return fmt.Errorf("no seller %q is known: every request would be refused", s.Seller)
 	}
@@ -102,25 +98,62 @@ func (m *Market) Select(s Selection) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Bytes(filepath.Join(m.dir, selectionFile), b); err != nil {
+	if err := m.noteSelection(&s); err != nil {
 		over.cleanup()
-		return fmt.Errorf("keeping the selection: %w", err)
+		return fmt.Errorf("telling the fleet of the selection: %w", err)
 	}
-	m.selection.Store(&s)
-	m.override(over)
-	return nil
+	return m.putOver(&s, over)
 }
 
 // Unselect gives the configs' own policies back.
 func (m *Market) Unselect() error {
 	m.selecting.Lock()
 	defer m.selecting.Unlock()
-	if err := os.Remove(filepath.Join(m.dir, selectionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := m.noteSelection(nil); err != nil {
+		return fmt.Errorf("telling the fleet of the selection: %w", err)
+	}
+	return m.putOver(nil, nil)
+}
+
+// keepSelection puts a policy over those of all configs, which was said elsewhere; nil: none. m.selecting is held.
+func (m *Market) keepSelection(s *Selection) error {
+	if s == nil {
+		return m.putOver(nil, nil)
+	}
+	if _, err := s.draft(); err != nil {
+		return err
+	}
+	over, err := m.loadForAll(*s)
+	if err != nil {
+		return err
+	}
+	return m.putOver(s, over)
+}
+
+// putOver keeps the selection over a restart, and puts the policies over those of the configs; nil: none is. m.selecting is held.
+func (m *Market) putOver(s *Selection, over loaded) error {
+	if s != nil {
+		b, err := json.Marshal(s)
+		if err == nil {
+			err = atomicfile.Bytes(filepath.Join(m.dir, selectionFile), b)
+		}
+		if err != nil {
+			over.cleanup()
+			return fmt.Errorf("keeping the selection: %w", err)
+		}
+	} else if err := os.Remove(filepath.Join(m.dir, selectionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the selection: %w", err)
 	}
-	m.selection.Store(nil)
-	m.override(nil)
+	m.selection.Store(s)
+	m.override(over)
 	return nil
+}
+
+func (s *Selection) same(o *Selection) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	return s.Policy == o.Policy && s.Seller == o.Seller && slices.Equal(s.Args, o.Args)
 }
 
 // loaded are policies that were loaded for tables, each in its config's context.

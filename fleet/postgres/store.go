@@ -69,13 +69,18 @@ func (s *Store) write(ctx context.Context, op string, limit time.Duration, do fu
 		if refused, ok := errors.AsType[*refusal](err); ok {
 			return refused.error
 		}
-		if try < maxTries && own.Err() == nil && retriable(err) {
-			if pause(own, try) {
-				continue
-			}
+		if !s.again(own, try, err) {
+			return s.failed(ctx, op, err)
 		}
-		return s.failed(ctx, op, err)
 	}
+}
+
+// again waits a little before the next try of what has changed nothing; false: there is none.
+func (s *Store) again(ctx context.Context, try int, err error) bool {
+	if codeOf(err) == undefinedTable {
+		s.engine.Store(nil) // somebody has dropped the tables: they are made again, and their line is another one
+	}
+	return try < maxTries && ctx.Err() == nil && retriable(err) && pause(ctx, try)
 }
 
 // once is one try of write.
@@ -135,11 +140,10 @@ func (s *Store) read(ctx context.Context, op string, limit time.Duration, do fun
 			defer conn.Release()
 			return do(own, conn)
 		}()
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case try < maxTries && own.Err() == nil && retriable(err) && pause(own, try):
-		default:
+		}
+		if !s.again(own, try, err) {
 			return s.failed(ctx, op, err)
 		}
 	}
@@ -160,11 +164,8 @@ func pause(ctx context.Context, try int) bool {
 // failed makes of an engine's error what is given to the caller: the store is away, or it is not known what it has done. It drops
 // the connections that are idle: what has broken one has broken most of them.
 func (s *Store) failed(caller context.Context, op string, err error) error {
-	if stale(err) {
+	if caller.Err() == nil && stale(err) {
 		s.pool.Reset()
-	}
-	if codeOf(err) == undefinedTable {
-		s.engine.Store(nil)
 	}
 	// The engine's error is told and not wrapped: an end of our own limit is none of the caller's context.
 	kind := fleet.ErrAway

@@ -353,6 +353,31 @@ func (c *Cluster) Replayed(t testing.TB, standby *Cluster) {
 	standby.until(t, "select (pg_last_wal_replay_lsn() >= '"+lsn+"')::text", "true")
 }
 
+// Dir makes a folder for a program that Program starts, which is removed with the test.
+func Dir(t testing.TB) string {
+	t.Helper()
+	c := new(Cluster)
+	if err := c.folder(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(c.dir) })
+	return c.dir
+}
+
+// Program starts another server, such as a pooler, as the user who runs PostgreSQL, for the time of the test. What it says is in the
+// file log of its folder.
+func Program(t testing.TB, program, dir string, args ...string) {
+	t.Helper()
+	p, err := run(program, dir, filepath.Join(dir, "log"), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		p.wait()
+	})
+}
+
 // Pause stops the server's processes where they are; Resume lets them go on.
 func (c *Cluster) Pause(t testing.TB) {
 	t.Helper()

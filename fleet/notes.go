@@ -1,0 +1,168 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+	"time"
+)
+
+// Note is what operators have said to the fleet under one key, such as of a member: what all gateways go by, and no money hangs on.
+type Note struct {
+	Change string    `json:"change"`          // random, of the change that has made it
+	At     time.Time `json:"at"`              // by the store's clock
+	By     string    `json:"by,omitempty"`    // who has given the order, as far as that is known
+	From   string    `json:"from,omitempty"`  // the address from where
+	Order  string    `json:"order,omitempty"` // the word of the order
+	Text   string    `json:"text,omitempty"`  // what is another by it
+	// Is is what is so since then; null: it was removed. A note stays, as one that is not there was never written.
+	Is json.RawMessage `json:"is"`
+}
+
+// Gone tells whether what the note was about was removed.
+func (n *Note) Gone() bool { return len(n.Is) == 0 || string(n.Is) == "null" }
+
+// Notes are the notes of a fleet.
+type Notes struct {
+	store Store
+	every time.Duration
+}
+
+// noteTime is between two looks at the notes; noteAgain between two tries of a change whose fate is not known.
+const (
+	noteTime  = 5 * time.Second
+	noteAgain = 200 * time.Millisecond
+)
+
+// NewNotes gives the notes in a store.
+func NewNotes(s Store) *Notes { return &Notes{store: s, every: noteTime} }
+
+// NoteKey is the key of the note about a member that was added at run time; PausedKey and SelectionKey are those of the notes
+// about the sellers that are paused, and about the selection policy.
+func NoteKey(member string) string { return noteKeys + escape(member) }
+
+// NoteMember is the member whose key a note has.
+func NoteMember(key string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(key, noteKeys)
+	return unescape(name), ok
+}
+
+// The keys of notes.
+const (
+	PausedKey    = "paused"
+	SelectionKey = "selection"
+
+	noteKeys = "n/"
+)
+
+// Edit has a note say something else: edit is given what it says, nil where there is none, and gives what it is to say, which Edit
+// dates. It may be called again, as others may have been quicker; where the answer of the store was lost the change is still made once.
+// An error of edit changes nothing, and is given back as it is.
+func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note, error)) (is Note, err error) {
+	change := rand.Text()
+	unknown := false
+	for {
+		err := n.store.Change(ctx, key, func(at Moment, old []byte) ([]byte, error) {
+			was, err := readNote(old)
+			if err != nil {
+				return nil, err
+			}
+			if was != nil && was.Change == change {
+				is = *was
+				return old, nil
+			}
+			if is, err = edit(was); err != nil {
+				return nil, err
+			}
+			is.Change, is.At = change, at.Now.UTC()
+			return json.Marshal(is)
+		})
+		unknown = unknown || errors.Is(err, ErrUnknown)
+		if err == nil || !unknown || !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown) {
+			return is, err
+		}
+		wait := time.NewTimer(noteAgain)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return is, errors.Join(ErrUnknown, err)
+		}
+	}
+}
+
+func readNote(raw []byte) (*Note, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	n := new(Note)
+	if err := json.Unmarshal(raw, n); err != nil {
+		return nil, errors.New("fleet: a note can't be read: it may be of a newer release")
+	}
+	return n, nil
+}
+
+// Watch looks at the notes every few seconds, until the context ends, and calls changed with all of them, by key, at first and whenever
+// one is another. Where it gives an error it is called again the next time. away is told why the notes can't be read.
+func (n *Notes) Watch(ctx context.Context, changed func(ctx context.Context, all map[string]Note) error, away func(error)) {
+	look := time.NewTicker(n.every)
+	defer look.Stop()
+	var last map[string][]byte
+	for {
+		now, err := n.read(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			away(err)
+		case err == nil && (last == nil || !maps.EqualFunc(now, last, bytes.Equal)):
+			all, err := readNotes(now)
+			if err != nil {
+				away(err)
+			}
+			if changed(ctx, all) == nil {
+				last = now
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+// All gives all notes, by key.
+func (n *Notes) All(ctx context.Context) (map[string]Note, error) {
+	now, err := n.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readNotes(now)
+}
+
+// readNotes gives those that can be read, and says of one that can't.
+func readNotes(raw map[string][]byte) (map[string]Note, error) {
+	var failed error
+	all := make(map[string]Note, len(raw))
+	for key, raw := range raw {
+		note, err := readNote(raw)
+		if err != nil {
+			failed = err
+			continue
+		}
+		all[key] = *note
+	}
+	return all, failed
+}
+
+func (n *Notes) read(ctx context.Context) (map[string][]byte, error) {
+	all := make(map[string][]byte)
+	err := n.store.Load(ctx, func(key string, value []byte) error {
+		all[key] = bytes.Clone(value)
+		return nil
+	}, noteKeys, PausedKey, SelectionKey)
+	return all, err
+}

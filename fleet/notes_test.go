@@ -1,0 +1,189 @@
+package fleet_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+)
+
+// slate is a store of a few keys, which loses answers.
+type slate struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	lost   int // so many answers get lost
+	away   bool
+}
+
+func (s *slate) goAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+func (s *slate) Change(ctx context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return fleet.ErrAway
+	}
+	next, err := f(fleet.Moment{Now: time.Now()}, bytes.Clone(s.values[key]))
+	if err != nil {
+		return err
+	}
+	if s.values == nil {
+		s.values = make(map[string][]byte)
+	}
+	s.values[key] = next
+	if s.lost > 0 {
+		s.lost--
+		return fmt.Errorf("%w: %w", fleet.ErrUnknown, fleet.ErrAway)
+	}
+	return nil
+}
+
+func (s *slate) Load(_ context.Context, yield func(string, []byte) error, keys ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return fleet.ErrAway
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		if slices.ContainsFunc(keys, func(k string) bool { return key == k || strings.HasSuffix(k, "/") && strings.HasPrefix(key, k) }) {
+			if err := yield(key, s.values[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (*slate) Append(context.Context, string, []fleet.Row) (fleet.Appended, error) {
+	return fleet.Appended{}, nil
+}
+
+func (*slate) Journal(context.Context, string, uint64, func(fleet.Row) error) error { return nil }
+
+// adding has a note be one more than it was.
+func adding(was *fleet.Note) (is fleet.Note, err error) {
+	n := 0
+	if was != nil {
+		err = json.Unmarshal(was.Is, &n)
+	}
+	is.Is = fmt.Appendf(nil, "%d", n+1)
+	return is, err
+}
+
+// An edit whose answer is lost, even often, is made once; others' edits between are kept.
+func TestEditNoteOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slate{lost: 3}
+		n := fleet.NewNotes(s)
+		is, err := n.Edit(t.Context(), fleet.NoteKey("ada"), adding)
+		if err != nil || string(is.Is) != "1" || is.At.IsZero() {
+			t.Errorf("%+v, %v", is, err)
+		}
+		if is, err = n.Edit(t.Context(), fleet.NoteKey("ada"), adding); err != nil || string(is.Is) != "2" {
+			t.Errorf("%+v, %v", is, err)
+		}
+		mine := errors.New("mine")
+		if _, err := n.Edit(t.Context(), fleet.NoteKey("ada"), func(*fleet.Note) (fleet.Note, error) { return fleet.Note{}, mine }); !errors.Is(err, mine) {
+			t.Errorf("%v", err)
+		}
+		s.away = true
+		if _, err := n.Edit(t.Context(), fleet.NoteKey("ada"), adding); !errors.Is(err, fleet.ErrAway) || errors.Is(err, fleet.ErrUnknown) {
+			t.Errorf("%v; want that it is away, at once", err)
+		}
+		s.away, s.lost = false, 1000
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+		defer stop()
+		if _, err := n.Edit(ctx, fleet.NoteKey("ada"), adding); !errors.Is(err, fleet.ErrUnknown) {
+			t.Errorf("%v; want that it is unknown", err)
+		}
+		s.values["n/broken"] = []byte("{")
+		if _, err := n.Edit(t.Context(), fleet.NoteKey("broken"), adding); err == nil {
+			t.Error("a note that can't be read was written over")
+		}
+	})
+}
+
+// Who watches is told at first, of each change within seconds, again after a failure, and not where nothing is another.
+func TestWatchNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slate)
+		n := fleet.NewNotes(s)
+		ctx, stop := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var told []int
+		var aways int
+		var failed error
+		var done sync.WaitGroup
+		done.Go(func() {
+			n.Watch(ctx, func(_ context.Context, all map[string]fleet.Note) error {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, len(all))
+				return failed
+			}, func(error) {
+				mu.Lock()
+				defer mu.Unlock()
+				aways++
+			})
+		})
+		expect := func(what string, wantAways int, want ...int) {
+			t.Helper()
+			time.Sleep(11 * time.Second)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(told, want) || aways != wantAways {
+				t.Errorf("%s: told %v and away %d times; want %v and %d", what, told, aways, want, wantAways)
+			}
+			told, aways = nil, 0
+		}
+		edit := func(key string) {
+			t.Helper()
+			if _, err := n.Edit(t.Context(), key, adding); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect("at first", 0, 0)
+		edit(fleet.NoteKey("a/b"))
+		edit(fleet.PausedKey)
+		edit("b/m/ada")
+		expect("after changes", 0, 2)
+		expect("without any", 0)
+		s.goAway(true)
+		expect("away", 2)
+		s.goAway(false)
+		expect("back", 0)
+		mu.Lock()
+		failed = errors.New("failed")
+		mu.Unlock()
+		edit(fleet.SelectionKey)
+		expect("failed", 0, 3, 3)
+		stop()
+		done.Wait()
+	})
+}
+
+func TestNoteKey(t *testing.T) {
+	for _, name := range []string{"ada", "a/b", "100%", "%2F", "ärger", "a\x00b"} {
+		if got, ok := fleet.NoteMember(fleet.NoteKey(name)); !ok || got != name {
+			t.Errorf("%q became %q, %v", name, got, ok)
+		}
+	}
+	if name, ok := fleet.NoteMember(fleet.PausedKey); ok {
+		t.Errorf("paused is member %q", name)
+	}
+}

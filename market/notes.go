@@ -1,0 +1,314 @@
+package market
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// What operators order at run time holds for all gateways of a fleet: members, pauses, the selection. An order is given to the
+// fleet's notes first, and then kept here as without a fleet; the other gateways find it in the notes and keep it too, each in its
+// own books. While the store is away each gateway goes by what it keeps, and orders are refused.
+
+// sharing is a market's part in the notes of a fleet.
+type sharing struct {
+	notes *fleet.Notes
+
+	mu sync.Mutex
+	// own says when this gateway has written a note last: one that was read before is older.
+	own map[string]time.Time
+}
+
+// ShareNotes has the market's orders hold for a fleet, and those of the fleet for the market, until the context ends. It is
+// called before the market is used.
+func (m *Market) ShareNotes(ctx context.Context, store fleet.Store) {
+	m.sharing = newSharing(store)
+	m.tending.Go(func() {
+		m.sharing.notes.Watch(ctx, m.takeNotes, func(err error) { m.logger.Warn("fleet.notes.unread", zap.Error(err)) })
+	})
+}
+
+func newSharing(store fleet.Store) *sharing {
+	return &sharing{notes: fleet.NewNotes(store), own: make(map[string]time.Time)}
+}
+
+// edit changes a note, and remembers when.
+func (s *sharing) edit(ctx context.Context, key string, edit func(*fleet.Note) (fleet.Note, error)) error {
+	is, err := s.notes.Edit(ctx, key, edit)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own[key] = is.At
+	return nil
+}
+
+// errThere ends an edit that is for a note that is not there.
+var errThere = errors.New("the note is there")
+
+// add writes a note that was never written: what was kept here before there was a fleet.
+func (s *sharing) add(ctx context.Context, key string, is any) error {
+	raw, err := json.Marshal(is)
+	if err != nil {
+		return err
+	}
+	err = s.edit(ctx, key, func(was *fleet.Note) (fleet.Note, error) {
+		if was != nil {
+			return fleet.Note{}, errThere
+		}
+		return fleet.Note{Order: "add", Text: "it was there before the fleet", Is: raw}, nil
+	})
+	if errors.Is(err, errThere) {
+		return nil
+	}
+	return err
+}
+
+// errOlder tells that a note was read before this gateway has written it: it is read again.
+var errOlder = errors.New("a note is older than what this gateway has said")
+
+// older tells that of a note. It does so once: a store that has forgotten what was written is right the next time.
+func (s *sharing) older(key string, n fleet.Note) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own, ok := s.own[key]
+	delete(s.own, key)
+	return ok && n.At.Before(own)
+}
+
+// takeNotes has what the fleet's notes say hold here, and what is kept here of before the fleet be in the notes.
+func (m *Market) takeNotes(ctx context.Context, all map[string]fleet.Note) error {
+	ctx, stop := context.WithTimeout(ctx, editTime)
+	defer stop()
+	err := errors.Join(m.takeMembers(ctx, all), m.takePauses(ctx, all), m.takeSelection(ctx, all))
+	if err != nil && !errors.Is(err, errOlder) {
+		m.logger.Error("fleet.notes.failed", zap.Error(err))
+	}
+	return err
+}
+
+// noteMember gives an order about a member to the fleet, and what it keeps of the member since then. Enrolling must be locked.
+func (m *Market) noteMember(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) (
+	is *ledger.Enrolled, text string, err error,
+) {
+	kept, err := m.enrolled()
+	if err != nil {
+		return nil, "", err
+	}
+	err = m.sharing.edit(ctx, fleet.NoteKey(name), func(was *fleet.Note) (fleet.Note, error) {
+		if was == nil { // it was never written: the member is from before the fleet, if there is one
+			raw, err := json.Marshal(kept[name])
+			if err != nil {
+				return fleet.Note{}, err
+			}
+			was = &fleet.Note{Is: raw}
+		}
+		before, err := memberOf(*was)
+		if err != nil {
+			return fleet.Note{}, err
+		}
+		if is, text, err = edit(before); err != nil {
+			return fleet.Note{}, err
+		}
+		raw, err := json.Marshal(is)
+		return fleet.Note{By: by.Name, From: by.From, Order: word, Text: text, Is: raw}, err
+	})
+	return is, text, err
+}
+
+// enrolled gives what the ledger keeps of members, by name.
+func (m *Market) enrolled() (map[string]*ledger.Enrolled, error) {
+	all, err := m.Ledger.Enrolled()
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[string]*ledger.Enrolled, len(all))
+	for i := range all {
+		by[all[i].Name] = &all[i]
+	}
+	return by, nil
+}
+
+// memberOf is what a note says of a member; nil: nothing is kept of it.
+func memberOf(n fleet.Note) (e *ledger.Enrolled, err error) {
+	if err := json.Unmarshal(n.Is, &e); err != nil {
+		return nil, errors.New("what the fleet keeps of the member can't be read: it may be of a newer release")
+	}
+	return e, nil
+}
+
+// sameMember tells whether two records say the same, whenever each was written.
+func sameMember(a, b *ledger.Enrolled) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	x.CreatedAt, x.ChangedAt, y.CreatedAt, y.ChangedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	one, err := json.Marshal(x)
+	two, err2 := json.Marshal(y)
+	return err == nil && err2 == nil && string(one) == string(two)
+}
+
+func (m *Market) takeMembers(ctx context.Context, all map[string]fleet.Note) error {
+	m.enrolling.Lock()
+	defer m.enrolling.Unlock()
+	kept, err := m.enrolled()
+	if err != nil {
+		return err
+	}
+	for name, e := range kept {
+		if _, ok := all[fleet.NoteKey(name)]; !ok {
+			if err := m.sharing.add(ctx, fleet.NoteKey(name), e); err != nil {
+				return fmt.Errorf("telling the fleet of member %s: %w", name, err)
+			}
+		}
+	}
+	for key, note := range all {
+		name, ok := fleet.NoteMember(key)
+		if !ok {
+			continue
+		}
+		if m.sharing.older(key, note) {
+			return errOlder
+		}
+		is, err := memberOf(note)
+		if err != nil {
+			return fmt.Errorf("member %s: %w", name, err)
+		}
+		if sameMember(kept[name], is) {
+			continue
+		}
+		if err := m.keepMember(ctx, Operator{note.By, note.From}, name, note.Order, note.Text, is); err != nil {
+			return fmt.Errorf("keeping what the fleet says of member %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// pausing is what the fleet's note says of a seller.
+type pausing struct {
+	Paused bool      `json:"paused"`
+	Since  time.Time `json:"since"`
+	By     string    `json:"by,omitempty"`
+	From   string    `json:"from,omitempty"`
+}
+
+// notePause tells the fleet that a seller is paused, or no longer; nothing without one. Selecting must be locked.
+func (m *Market) notePause(ctx context.Context, by Operator, id string, paused bool) error {
+	if m.sharing == nil {
+		return nil
+	}
+	return m.sharing.edit(ctx, fleet.PausedKey, func(was *fleet.Note) (fleet.Note, error) {
+		all, err := pausesOf(was)
+		if err != nil {
+			return fleet.Note{}, err
+		}
+		all[id] = pausing{Paused: paused, Since: time.Now().UTC().Truncate(time.Second), By: by.Name, From: by.From}
+		raw, err := json.Marshal(all)
+		return fleet.Note{By: by.Name, From: by.From, Is: raw}, err
+	})
+}
+
+func pausesOf(n *fleet.Note) (map[string]pausing, error) {
+	all := make(map[string]pausing)
+	if n == nil || n.Gone() {
+		return all, nil
+	}
+	if err := json.Unmarshal(n.Is, &all); err != nil {
+		return nil, errors.New("what the fleet says of paused sellers can't be read: it may be of a newer release")
+	}
+	return all, nil
+}
+
+func (m *Market) takePauses(ctx context.Context, all map[string]fleet.Note) error {
+	m.selecting.Lock()
+	defer m.selecting.Unlock()
+	var note *fleet.Note
+	if n, ok := all[fleet.PausedKey]; ok {
+		if note = &n; m.sharing.older(fleet.PausedKey, n) {
+			return errOlder
+		}
+	}
+	said, err := pausesOf(note)
+	if err != nil {
+		return err
+	}
+	kept, err := m.Ledger.PausedSellers()
+	if err != nil {
+		return err
+	}
+	for id := range kept {
+		if _, ok := said[id]; !ok {
+			if err := m.notePause(ctx, Operator{}, id, true); err != nil {
+				return fmt.Errorf("telling the fleet that seller %s is paused: %w", id, err)
+			}
+		}
+	}
+	for id, p := range said {
+		_, paused := kept[id]
+		by := ledger.Order{By: p.By, From: p.From}
+		switch {
+		case p.Paused && !paused:
+			err = m.Ledger.PauseSeller(ctx, id, by)
+		case !p.Paused && paused:
+			err = m.Ledger.ResumeSeller(ctx, id, by)
+		}
+		if err != nil {
+			return fmt.Errorf("keeping what the fleet says of seller %s: %w", id, err)
+		}
+	}
+	return m.loadPaused()
+}
+
+// noteSelection tells the fleet which policy is put over those of the configs; nil: none is. Selecting must be locked.
+func (m *Market) noteSelection(s *Selection) error {
+	if m.sharing == nil {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(context.Background(), editTime)
+	defer stop()
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return m.sharing.edit(ctx, fleet.SelectionKey, func(*fleet.Note) (fleet.Note, error) { return fleet.Note{Is: raw}, nil })
+}
+
+// takeSelection puts the fleet's policy over those of the configs. One that this gateway can't load stays away, and is said once.
+func (m *Market) takeSelection(ctx context.Context, all map[string]fleet.Note) error {
+	m.selecting.Lock()
+	defer m.selecting.Unlock()
+	own := m.selection.Load()
+	note, ok := all[fleet.SelectionKey]
+	switch {
+	case !ok && own != nil:
+		return m.sharing.add(ctx, fleet.SelectionKey, own)
+	case !ok:
+		return nil
+	case m.sharing.older(fleet.SelectionKey, note):
+		return errOlder
+	}
+	var s *Selection
+	if err := json.Unmarshal(note.Is, &s); err != nil {
+		return errors.New("the fleet's selection can't be read: it may be of a newer release")
+	}
+	if s.same(own) {
+		return nil
+	}
+	err := m.keepSelection(s)
+	if err != nil {
+		m.logger.Warn("selection.load.failed", zap.Error(err))
+	} else {
+		m.logger.Info("selection.changed", zap.Any("selection", s))
+	}
+	return nil
+}

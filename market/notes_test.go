@@ -1,0 +1,230 @@
+package market
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// slate is a fleet's store of a few keys.
+type slate struct {
+	fleet.Store
+	mu     sync.Mutex
+	values map[string][]byte
+	away   bool
+}
+
+func (s *slate) Change(_ context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return fleet.ErrAway
+	}
+	next, err := f(fleet.Moment{Now: time.Now()}, bytes.Clone(s.values[key]))
+	if err == nil {
+		s.values[key] = next
+	}
+	return err
+}
+
+func (s *slate) Load(_ context.Context, yield func(string, []byte) error, keys ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return fleet.ErrAway
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		if slices.ContainsFunc(keys, func(k string) bool { return key == k || strings.HasSuffix(k, "/") && strings.HasPrefix(key, k) }) {
+			if err := yield(key, s.values[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// joined opens a market that has a part in a fleet's notes, and gives what has it look at them.
+func joined(t *testing.T, s *slate, before func(*Market)) (m *Market, look func()) {
+	t.Helper()
+	m = openMarket(t, filepath.Join(t.TempDir(), "books"))
+	if before != nil {
+		before(m)
+	}
+	m.sharing = newSharing(s) // and nobody looks but the test
+	return m, func() {
+		t.Helper()
+		all, err := m.sharing.notes.All(t.Context())
+		if err == nil {
+			err = m.takeNotes(t.Context(), all)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func opens(t *testing.T, m *Market, key string) bool {
+	t.Helper()
+	d, err := member.NewDirectory(member.Team{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ok := d.With(m.Roster()).ByKey(http.Header{"X-Api-Key": {key}})
+	return ok
+}
+
+func orders(t *testing.T, m *Market) (all []string) {
+	t.Helper()
+	if err := m.Ledger.Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {
+		if o := e.Order; o != nil {
+			all = append(all, strings.TrimSpace(o.Order+" "+o.Member+e.Seller+" by "+o.By))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A member that is added, changed and removed at one gateway is so at the others, in their books too. What each had before there was a
+// fleet is everybody's. While the store is away each goes by what it keeps, and orders are refused.
+func TestNotesOfMembers(t *testing.T) {
+	s := &slate{values: make(map[string][]byte)}
+	by := Operator{Name: "ops"}
+	var old string
+	a, lookA := joined(t, s, func(m *Market) {
+		var err error
+		if old, err = m.AddMember(t.Context(), by, "old", MemberTerms{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	b, lookB := joined(t, s, nil)
+	ada, err := a.AddMember(t.Context(), by, "ada", MemberTerms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opens(t, b, ada) {
+		t.Error("b knows ada without having looked: the test proves nothing")
+	}
+	lookA()
+	lookB()
+	if !opens(t, b, ada) || !opens(t, b, old) {
+		t.Error("b does not know who was added at a")
+	}
+	if _, err := b.AddMember(t.Context(), by, "ada", MemberTerms{}); !errors.Is(err, ErrForbidden) {
+		t.Errorf("ada was added twice: %v", err)
+	}
+	// b removes, and a, which has not looked since, changes: it is told.
+	if err := b.RemoveMember(t.Context(), by, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SetMember(t.Context(), by, "ada", MemberTerms{Daily: new(money.Micros(5))}); !errors.Is(err, ErrNoMember) {
+		t.Errorf("who was removed elsewhere was changed: %v", err)
+	}
+	lookA()
+	lookB()
+	lookA()
+	if opens(t, a, ada) || opens(t, b, ada) || !opens(t, a, old) {
+		t.Error("ada was not removed everywhere")
+	}
+	s.away = true
+	if err := b.RemoveMember(t.Context(), by, "old"); !errors.Is(err, fleet.ErrAway) {
+		t.Errorf("%v; want that the store is away", err)
+	}
+	if !opens(t, b, old) {
+		t.Error("b forgets its members while the store is away")
+	}
+	if got, want := orders(t, a), []string{"add old by ops", "add ada by ops", "remove ada by ops"}; !slices.Equal(got, want) {
+		t.Errorf("a has booked %q, want %q", got, want)
+	}
+	got := orders(t, b)
+	slices.Sort(got[:min(2, len(got))])
+	if want := []string{"add ada by ops", "add old by", "remove ada by ops"}; !slices.Equal(got, want) {
+		t.Errorf("b has booked %q, want %q", got, want)
+	}
+	for _, m := range []*Market{a, b} {
+		if r, err := m.Ledger.Verify(t.Context()); err != nil {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+}
+
+// A note that was read before this gateway has changed it changes nothing back.
+func TestOlderNote(t *testing.T) {
+	s := &slate{values: make(map[string][]byte)}
+	a, look := joined(t, s, nil)
+	by := Operator{Name: "ops"}
+	if _, err := a.AddMember(t.Context(), by, "ada", MemberTerms{}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := a.sharing.notes.All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SetMember(t.Context(), by, "ada", MemberTerms{Disabled: new(true)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.takeNotes(t.Context(), before); !errors.Is(err, errOlder) {
+		t.Errorf("%v; want that it is older", err)
+	}
+	look()
+	if got, want := orders(t, a), []string{"add ada by ops", "disable ada by ops"}; !slices.Equal(got, want) {
+		t.Errorf("booked are %q, want %q", got, want)
+	}
+}
+
+func TestNotesOfSelection(t *testing.T) {
+	s := &slate{values: make(map[string][]byte)}
+	by := Operator{Name: "ops", From: "192.0.2.1"}
+	a, lookA := joined(t, s, nil)
+	b, lookB := joined(t, s, nil)
+	for _, m := range []*Market{a, b} {
+		release := m.HoldTable(tableOf(t, m, "", "acme", "bolt"), noConfig(t))
+		t.Cleanup(release)
+	}
+	both := func() {
+		t.Helper()
+		lookA()
+		lookB()
+	}
+	both()
+	if err := a.Pause(t.Context(), by, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Select(Selection{Policy: "manual", Seller: "bolt"}); err != nil {
+		t.Fatal(err)
+	}
+	both()
+	if !b.Pool.Paused("acme") || !a.Pool.Paused("acme") {
+		t.Error("the seller is not paused everywhere")
+	}
+	if got := a.Selection(); got == nil || got.Seller != "bolt" {
+		t.Errorf("a's selection is %+v", got)
+	}
+	if err := b.Resume(t.Context(), by, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Unselect(); err != nil {
+		t.Fatal(err)
+	}
+	both()
+	if a.Pool.Paused("acme") || b.Pool.Paused("acme") || a.Selection() != nil || b.Selection() != nil {
+		t.Error("it is not over everywhere")
+	}
+	if got, want := orders(t, a), []string{"pause acme by ops", "resume acme by ops"}; !slices.Equal(got, want) {
+		t.Errorf("a has booked %q, want %q", got, want)
+	}
+}
