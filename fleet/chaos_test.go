@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,57 +35,74 @@ func (l *line) Change(ctx context.Context, key string, f func(fleet.Moment, []by
 	return l.memory.Change(ctx, key, f)
 }
 
-// books are what survives of a gateway: what it has spent, and what it holds.
+// books are what survives of a gateway: what it has spent in which periods, and what it holds.
 type books struct {
 	mu    sync.Mutex
 	epoch uint64
-	spent money.Micros
-	holds map[int]money.Micros
+	spent [3]map[string]money.Micros
+	holds map[int]held
 	next  int
 }
 
-func (b *books) hold(n money.Micros) (id int) {
+type held struct {
+	periods fleet.Periods
+	amount  money.Micros
+}
+
+func newBooks() *books {
+	return &books{holds: map[int]held{}, spent: [3]map[string]money.Micros{{}, {}, {}}}
+}
+
+func (b *books) hold(p fleet.Periods, n money.Micros) (id int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.next++
-	b.holds[b.next] = n
+	b.holds[b.next] = held{p, n}
 	return b.next
 }
 
-func (b *books) settle(id int, cost money.Micros) bool {
+func (b *books) settle(id int, cost money.Micros) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.holds[id]; !ok {
-		return false // recovered meanwhile
+	for i, period := range b.holds[id].periods {
+		b.spent[i][period] += cost
 	}
 	delete(b.holds, id)
-	b.spent += cost
-	return true
 }
 
 // recover books what was held by the process before in full.
-func (b *books) recover() (epoch uint64, spent money.Micros) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for id, n := range b.holds {
-		b.spent += n
-		delete(b.holds, id)
+func (b *books) recover() (epoch uint64, spent [3]map[string]money.Micros) {
+	for id, h := range b.holds {
+		b.settle(id, h.amount)
 	}
 	b.epoch++
-	return b.epoch, b.spent
+	for i := range spent {
+		spent[i] = maps.Clone(b.spent[i])
+	}
+	return b.epoch, spent
 }
 
 func revive(store *memory, name string, b *books) (*fleet.Fleet, *fleet.Share, *line) {
 	epoch, spent := b.recover()
 	l := &line{memory: store}
 	f := fleet.New(fleet.Options{Store: l, Gateway: name, Epoch: epoch, HoldOut: 2 * time.Second})
-	s := f.Of(false, "ada", [3]map[string]money.Micros{{today[0]: spent}, {today[1]: spent}, {today[2]: spent}})
+	s := f.Of(false, "ada", spent)
 	f.Start()
 	return f, s, l
 }
 
-// Gateways are killed and come back, questions and answers get lost, the store is away now and then: never is more spent than there is,
-// and in the end nothing is set aside that is not spent.
+// kill ends a process as kill -9 does: nothing is given back or reported.
+func kill(t *testing.T, f *fleet.Fleet, l *line) {
+	l.mu.Lock()
+	l.dead = true
+	l.mu.Unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = f.Close(ctx)
+}
+
+// Gateways are killed and come back, their clocks jump by a day, questions and answers get lost, the store is away now and then, and days
+// end: never is more spent than there is, and in the end nothing is set aside that is not spent.
 func TestChaos(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -92,44 +111,51 @@ func TestChaos(t *testing.T) {
 	}
 }
 
+// dayTakes is how long a day of TestChaos is.
+const dayTakes = 15 * time.Second
+
+// on gives the periods of a moment since the start, by days that are short.
+func on(since time.Duration) fleet.Periods {
+	return fleet.Periods{time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(since/dayTakes)).Format(time.DateOnly), "2026-03-02", "2026-03"}
+}
+
 func chaos(t *testing.T, seed uint64) {
 	const gateways = 4
-	budget := money.Micros(50_000 * (1 + seed%5*10))
+	daily := money.Micros(30_000 * (1 + seed%3*10))
+	budgets := fleet.Amounts{daily, -1, 2 * daily}
 	store := newMemory()
 	random := rand.New(rand.NewPCG(seed, 0))
 	store.fault = func() (question, answer bool) { n := random.IntN(20); return n == 0, n == 1 }
 	all := make([]*books, gateways)
 	var wg sync.WaitGroup
-	until := time.Now().Add(40 * time.Second)
+	began := time.Now()
+	until := began.Add(40 * time.Second)
 	for g := range gateways {
-		b := &books{holds: map[int]money.Micros{}}
+		b := newBooks()
 		all[g] = b
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(g+1)))
 			for time.Now().Before(until) {
 				f, s, l := revive(store, fmt.Sprint("g", g), b)
-				lives := time.Duration(500+r.IntN(8000)) * time.Millisecond
-				ctx, cancel := context.WithTimeout(t.Context(), lives)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(500+r.IntN(8000))*time.Millisecond)
+				jump := []time.Duration{0, 0, dayTakes}[r.IntN(3)]
+				clock := func() fleet.Periods { return on(time.Since(began) + jump) }
 				var workers sync.WaitGroup
 				for w := range 6 {
-					workers.Go(func() { work(t, ctx, s, b, budget, rand.New(rand.NewPCG(seed, uint64(g*10+w)))) })
+					workers.Go(func() { work(ctx, t, s, b, clock, budgets, rand.New(rand.NewPCG(seed, uint64(g*10+w)))) })
 				}
 				workers.Wait()
 				cancel()
-				l.mu.Lock()
-				l.dead = true
-				l.mu.Unlock()
-				ctx, cancel = context.WithCancel(t.Context())
-				cancel()
-				_ = f.Close(ctx)
+				kill(t, f, l)
 			}
 		})
 	}
 	wg.Go(func() {
+		r := rand.New(rand.NewPCG(seed, 99))
 		for time.Now().Before(until) {
-			time.Sleep(time.Duration(random2(seed)+1000) * time.Millisecond)
+			time.Sleep(time.Duration(1000+r.IntN(3000)) * time.Millisecond)
 			store.away(true)
-			time.Sleep(time.Duration(random2(seed+1)) * time.Millisecond)
+			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
 			store.away(false)
 		}
 	})
@@ -137,51 +163,59 @@ func chaos(t *testing.T, seed uint64) {
 	store.mu.Lock()
 	store.fault = nil
 	store.mu.Unlock()
-	var spent money.Micros
-	bySay := map[string]money.Micros{}
+	audit(t, store, all, budgets)
+}
+
+// audit has all gateways start once more and leave, and holds the store against their books, and those against the budgets.
+func audit(t *testing.T, store *memory, all []*books, budgets fleet.Amounts) {
+	t.Helper()
+	spent := map[string]money.Micros{}
 	for g, b := range all {
-		f, s, _ := revive(store, fmt.Sprint("g", g), b)
-		if refused, err := s.Await(t.Context(), today, fleet.Amounts{budget, -1, budget}, 1); err != nil {
-			t.Error(err)
-		} else if refused < 0 {
-			s.Release(today, 1)
-		}
+		f, _, _ := revive(store, fmt.Sprint("g", g), b)
+		time.Sleep(15 * time.Second)
 		if err := f.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		spent += b.spent
-		bySay[fmt.Sprint("g", g)] = b.spent
-	}
-	n := start(store, "auditor", 1, nil)
-	status, err := n.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range status.Budgets {
-		for gateway, l := range b.Leases {
-			if l.Granted != l.Spent || l.Spent != bySay[gateway] {
-				t.Errorf("%s: %s has %d granted and %d spent, by its books %d", b.Scope, gateway, l.Granted, l.Spent, bySay[gateway])
+		for i := range b.spent {
+			for period, sum := range b.spent[i] {
+				if spent[fleet.ScopeOf(i, period)] += sum; budgets[i] >= 0 && spent[fleet.ScopeOf(i, period)] > budgets[i] {
+					t.Errorf("%d spent of %d in %s", spent[fleet.ScopeOf(i, period)], budgets[i], period)
+				}
 			}
 		}
 	}
-	if len(status.Budgets) != 2 || len(status.Gateways) < gateways {
-		t.Errorf("%d budgets of %d gateways", len(status.Budgets), len(status.Gateways))
+	parts, err := fleet.PartsOf(store.values[fleet.MemberKey("ada")])
+	if err != nil {
+		t.Fatal(err)
 	}
-	leave(t, []*node{n})
-	if spent > budget {
-		t.Errorf("%d spent of %d", spent, budget)
+	told := map[string]money.Micros{}
+	for _, p := range parts {
+		var g int
+		_, _ = fmt.Sscanf(p.Gateway, "g%d", &g)
+		var booked money.Micros
+		for i := range all[g].spent {
+			booked += all[g].spent[i][p.Scope[1:]] * money.Micros(strings.Count(p.Scope[:1], fleet.ScopeOf(i, "")))
+		}
+		if p.Granted != p.Spent || p.Spent != booked || p.Held != 0 {
+			t.Errorf("%+v; by its books %d", p, booked)
+		}
+		told[p.Scope] += p.Spent
 	}
-	t.Logf("%d of %d, %d changes", spent, budget, store.changes)
+	for i := range budgets {
+		for period := range all[0].spent[i] {
+			if scope := fleet.ScopeOf(i, period); budgets[i] >= 0 && told[scope] != spent[scope] {
+				t.Errorf("%s: the store knows of %d, and %d was spent", scope, told[scope], spent[scope])
+			}
+		}
+	}
+	t.Logf("%v of %v, %d changes", spent, budgets, store.changes)
 }
 
-func random2(seed uint64) int { return int(seed*2654435761) % 3000 }
-
-func work(t *testing.T, ctx context.Context, s *fleet.Share, b *books, budget money.Micros, r *rand.Rand) {
-	budgets := fleet.Amounts{budget, -1, budget}
+func work(ctx context.Context, t *testing.T, s *fleet.Share, b *books, clock func() fleet.Periods, budgets fleet.Amounts, r *rand.Rand) {
 	for ctx.Err() == nil {
-		hold := money.Micros(100 + r.Int64N(1000))
-		if s.Reserve(today, budgets, hold) >= 0 {
-			refused, err := s.Await(ctx, today, budgets, hold)
+		hold, p := money.Micros(100+r.Int64N(1000)), clock()
+		if s.Reserve(p, budgets, hold) >= 0 {
+			refused, err := s.Await(ctx, p, budgets, hold)
 			if err != nil && !errors.Is(err, fleet.ErrAway) && ctx.Err() == nil {
 				t.Error(err)
 				return
@@ -191,17 +225,19 @@ func work(t *testing.T, ctx context.Context, s *fleet.Share, b *books, budget mo
 				continue
 			}
 		}
-		id := b.hold(hold)
+		id := b.hold(p, hold)
 		select {
 		case <-ctx.Done(): // killed while it was under way
 			return
 		case <-time.After(time.Duration(r.IntN(100)) * time.Millisecond):
 		}
 		cost := hold * money.Micros(r.Int64N(100)) / 100
-		if b.settle(id, cost) {
-			s.Settle(today, cost)
-			s.Release(today, hold)
+		if r.IntN(50) == 0 {
+			cost = hold + hold/100 // as settlements may
 		}
+		b.settle(id, cost)
+		s.Settle(p, cost)
+		s.Release(p, hold)
 	}
 }
 
@@ -249,19 +285,13 @@ func TestGhostIsFenced(t *testing.T) {
 func TestReclaim(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newMemory()
-		b := &books{holds: map[int]money.Micros{}}
+		b := newBooks()
 		f, s, l := revive(store, "g", b)
 		if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 1000); refused >= 0 || err != nil {
 			t.Fatal(refused, err)
 		}
-		b.hold(1000)
-		l.mu.Lock()
-		l.dead = true
-		l.mu.Unlock()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_ = f.Close(ctx)
-
+		b.hold(today, 1000)
+		kill(t, f, l)
 		f, _, _ = revive(store, "g", b)
 		time.Sleep(time.Second)
 		other := start(store, "h", 1, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -227,6 +228,53 @@ func TestForgottenChanges(t *testing.T) {
 		}
 		leave(t, nodes)
 	})
+}
+
+// One failover after another, each of which loses the changes of the last moments, while a budget is spent to its end.
+func TestFailovers(t *testing.T) {
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				const budget = 5e7
+				store := newMemory()
+				store.line = "1"
+				nodes := gateways(store, 4, func(o *fleet.Options) { o.HoldOut = 2 * time.Second })
+				r := rand.New(rand.NewPCG(seed, 1))
+				ctx, cancel := context.WithCancel(t.Context())
+				failovers := 0
+				done := make(chan struct{})
+				go func() {
+					defer func() { done <- struct{}{} }()
+					for ctx.Err() == nil {
+						time.Sleep(time.Duration(r.IntN(5000)) * time.Millisecond)
+						promote := store.snapshot()
+						time.Sleep(time.Duration(r.IntN(1000)) * time.Millisecond)
+						store.away(true)
+						time.Sleep(time.Duration(r.IntN(2000)) * time.Millisecond)
+						promote()
+						failovers++
+						store.away(false)
+						time.Sleep(16 * time.Second)
+					}
+				}()
+				served, refused, away := drive(t, nodes, budget, 4, 20*time.Second, 10*time.Minute)
+				cancel()
+				<-done
+				forgotten := int64(0)
+				for _, n := range nodes {
+					s := n.State()
+					if forgotten += s.Forgotten; s.Fenced {
+						t.Error("fenced")
+					}
+				}
+				t.Logf("%d served, %d refused, %d away, %d failovers, %d forgotten, %d of %d", served, refused, away, failovers, forgotten, sum(nodes), int(budget))
+				if sum(nodes) > budget {
+					t.Errorf("%d of %d spent", sum(nodes), int(budget))
+				}
+				leave(t, nodes)
+			})
+		})
+	}
 }
 
 // The parts of a day come back when it is over and nothing is held of it, and what is settled in it later is reported.
