@@ -142,23 +142,64 @@ func TestNobodyHasAny(t *testing.T) {
 	})
 }
 
-// What one gateway has set aside and does not hold, another gets within its wait.
+// What one gateway has set aside and does not hold, another gets within its wait, whatever the store knows of it.
 func TestOthersGiveBack(t *testing.T) {
+	for _, cost := range []money.Micros{0, 13_000} {
+		t.Run(cost.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store := newMemory()
+				nodes := gateways(store, 2, nil)
+				budgets := fleet.Amounts{1_000_000, -1, -1}
+				for range 20 {
+					if refused, err := nodes[0].share.Await(t.Context(), today, budgets, 40_000); refused >= 0 || err != nil {
+						t.Fatal(refused, err)
+					}
+					nodes[0].share.Settle(today, cost)
+					nodes[0].share.Release(today, 40_000)
+				}
+				if refused, err := nodes[1].share.Await(t.Context(), today, budgets, 600_000); refused >= 0 || err != nil {
+					t.Error("not given back:", err)
+				}
+				nodes[1].share.Release(today, 600_000)
+				leave(t, nodes)
+			})
+		})
+	}
+}
+
+// A gateway that does nothing but hold a request speaks all the same when the store has forgotten what it was granted.
+func TestSpeaksAfterFailover(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newMemory()
+		store.line = "1"
 		nodes := gateways(store, 2, nil)
-		const budget = 1_000_000
-		for range 20 {
-			if ok, err := nodes[0].request(t.Context(), budget, 40_000, 10*time.Millisecond); !ok {
-				t.Fatal(err)
+		ask := func(n *node, more money.Micros) int {
+			refused, err := n.share.Await(t.Context(), today, fleet.Amounts{100_000, -1, -1}, more)
+			if err != nil && !errors.Is(err, fleet.ErrAway) {
+				t.Error(err)
 			}
+			return refused
 		}
-		before := time.Now()
-		ok, err := nodes[1].request(t.Context(), budget, 600_000, 0)
-		t.Log(ok, err, time.Since(before))
-		if !ok || err != nil {
-			t.Error("not given back")
+		ask(nodes[0], 1000)
+		ask(nodes[1], 1000)
+		time.Sleep(15 * time.Second)
+		promote := store.snapshot()
+		if ask(nodes[0], 80_000) >= 0 {
+			t.Fatal("refused")
 		}
+		time.Sleep(500 * time.Millisecond)
+		promote()
+		for range 30 { // seconds, until the store grants again and beyond
+			if ask(nodes[1], 60_000) < 0 {
+				t.Fatal("granted twice")
+			}
+			time.Sleep(time.Second)
+		}
+		if ask(nodes[1], 18_000) >= 0 {
+			t.Error("what is left is not granted")
+		}
+		nodes[0].share.Release(today, 81_000)
+		nodes[1].share.Release(today, 19_000)
 		leave(t, nodes)
 	})
 }
