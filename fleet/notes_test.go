@@ -44,7 +44,9 @@ func (s *slate) Change(ctx context.Context, key string, f func(fleet.Moment, []b
 	if s.values == nil {
 		s.values = make(map[string][]byte)
 	}
-	s.values[key] = next
+	if s.values[key] = next; next == nil {
+		delete(s.values, key)
+	}
 	if s.lost > 0 {
 		s.lost--
 		return fmt.Errorf("%w: %w", fleet.ErrUnknown, fleet.ErrAway)

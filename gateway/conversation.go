@@ -43,7 +43,7 @@ func (rq *request) prefer(q *routing.Query) {
 	}
 	last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun)
 	if !ok && rq.ask.Sealed { // who made what is in it is known for longer than whose cache has the prompt, and over a restart
-		made, _ := rq.gw.responses.Get(rq.conversation, rq.begun)
+		made, _ := rq.gw.responses.Find(rq.r.Context(), rq.conversation, rq.begun)
 		last, ok = made.Seller, made.Seller != routing.SellerKey{}
 	}
 	if !ok {
@@ -86,7 +86,7 @@ func (rq *request) findMaker() *dialect.Refusal {
 		return nil
 	}
 	var known bool
-	if rq.made, known = rq.gw.responses.Get(rq.gw.responseKey(rq.member.Name, id), rq.begun); !known {
+	if rq.made, known = rq.gw.responses.Find(rq.r.Context(), rq.gw.responseKey(rq.member.Name, id), rq.begun); !known {
 		return dialect.ResponseNotFound("previous_response_id")
 	}
 	return nil

@@ -21,7 +21,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 		return refusal
 	}
 	key := rq.gw.responseKey(rq.member.Name, id)
-	made, ok := rq.gw.responses.Get(key, rq.begun)
+	made, ok := rq.gw.responses.Find(rq.r.Context(), key, rq.begun)
 	if !ok {
 		return dialect.ResponseNotFound("")
 	}

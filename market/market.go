@@ -88,7 +88,8 @@ type Market struct {
 
 	enrolling sync.Mutex // held while members are changed at run time; taken before mu
 
-	sharing *sharing // in the notes of a fleet; nil: there is none
+	sharing *sharing       // in the notes of a fleet; nil: there is none
+	made    *responseStore // of Responses
 
 	memberChanged func(member, change, by, from string) // may be nil
 
@@ -152,7 +153,8 @@ func open(dir string, o Options) (*Market, error) {
 	}
 	m.teamChanged()
 	m.Conversations = routing.NewAffinity(routing.Conversations)
-	if m.Responses, err = routing.NewResponses(routing.MaxResponses, responseStore{l}, time.Now()); err != nil {
+	m.made = &responseStore{ledger: l, logger: log}
+	if m.Responses, err = routing.NewResponses(routing.MaxResponses, m.made, time.Now()); err != nil {
 		log.Error("responses.unread", zap.Error(err)) // conversations that build on them have to begin anew
 	}
 	m.Recent = recent.New()

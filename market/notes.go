@@ -27,10 +27,16 @@ type sharing struct {
 	own map[string]time.Time
 }
 
-// ShareNotes has the market's orders hold for a fleet, and those of the fleet for the market, until the context ends. It is
-// called before the market is used.
+// ShareNotes has the market's orders hold for a fleet, and those of the fleet for the market, until the context ends; and tells it who has
+// made which response. It is called before the market is used.
 func (m *Market) ShareNotes(ctx context.Context, store fleet.Store) {
 	m.sharing = newSharing(store)
+	m.made.fleet = fleet.NewMakers(store)
+	m.tending.Go(func() {
+		m.made.fleet.Run(ctx, func(lost int64, err error) {
+			m.logger.Warn("fleet.responses.unwritten", zap.Int64("responses", lost), zap.Error(err))
+		})
+	})
 	m.tending.Go(func() {
 		m.sharing.notes.Watch(ctx, m.takeNotes, func(err error) { m.logger.Warn("fleet.notes.unread", zap.Error(err)) })
 	})

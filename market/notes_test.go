@@ -17,6 +17,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // slate is a fleet's store of a few keys.
@@ -34,7 +35,11 @@ func (s *slate) Change(_ context.Context, key string, f func(fleet.Moment, []byt
 		return fleet.ErrAway
 	}
 	next, err := f(fleet.Moment{Now: time.Now()}, bytes.Clone(s.values[key]))
-	if err == nil {
+	switch {
+	case err != nil:
+	case next == nil:
+		delete(s.values, key)
+	default:
 		s.values[key] = next
 	}
 	return err
@@ -226,5 +231,54 @@ func TestNotesOfSelection(t *testing.T) {
 	}
 	if got, want := orders(t, a), []string{"pause acme by ops", "resume acme by ops"}; !slices.Equal(got, want) {
 		t.Errorf("a has booked %q, want %q", got, want)
+	}
+}
+
+// Who has made a response at one gateway is known at the other, over the other's restart too, and no longer once it is deleted.
+func TestMakersAreShared(t *testing.T) {
+	s := &slate{values: make(map[string][]byte)}
+	a, b := openMarket(t, filepath.Join(t.TempDir(), "books")), openMarket(t, filepath.Join(t.TempDir(), "books"))
+	ctx, stop := context.WithCancel(t.Context())
+	for _, m := range []*Market{a, b} {
+		m.ShareNotes(ctx, s)
+	}
+	defer stop()
+	id, now := [16]byte{7}, time.Now()
+	want := routing.Made{Seller: routing.SellerKey{ID: "acme", Origin: "https://acme.example"}, Model: "m", Tokens: 40}
+	if _, ok := b.Responses.Find(t.Context(), id, now); ok {
+		t.Error("it is known before it was made")
+	}
+	a.Responses.Put(id, 1, want, now)
+	find := func(known bool) (made routing.Made) {
+		t.Helper()
+		for deadline := now.Add(10 * time.Second); ; {
+			made, ok := b.Responses.Find(t.Context(), id, now)
+			if ok == known {
+				return made
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("known: %v; want %v", ok, known)
+			}
+		}
+	}
+	made := find(true)
+	if made.Until = (time.Time{}); made != want {
+		t.Errorf("made by %+v, want %+v", made, want)
+	}
+	if err := b.Ledger.EachResponse(func(key ledger.ResponseKey, r ledger.Response) {
+		if key != id || r.Member != 1 {
+			t.Errorf("kept is %x of %d", key, r.Member)
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	b.Responses.Forget(id, now)
+	for deadline := now.Add(10 * time.Second); ; {
+		if raw, err := a.made.fleet.Find(t.Context(), id); err == nil && raw == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is not forgotten")
+		}
 	}
 }

@@ -1,25 +1,72 @@
 package market
 
 import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// responseStore keeps in the ledger's directory who made which response.
-type responseStore struct{ ledger *ledger.Ledger }
-
-func (s responseStore) KeepResponse(key [16]byte, member uint64, m routing.Made) {
-	s.ledger.PutResponse(key, ledger.Response{
-		Member: member, Seller: m.Seller.ID, Origin: m.Seller.Origin, Model: m.Model, Tokens: m.Tokens, Until: m.Until,
-	})
+// responseStore keeps in the ledger's directory who made which response, and in a fleet where there is one. What another gateway
+// has remembered is found where both have the same key for the ledger: the hashes are keyed by it.
+type responseStore struct {
+	ledger *ledger.Ledger
+	fleet  *fleet.Makers // nil: there is none
+	logger *zap.Logger
 }
 
-func (s responseStore) ForgetResponse(key [16]byte) { s.ledger.DropResponse(key) }
+var _ routing.ResponseFinder = (*responseStore)(nil)
 
-func (s responseStore) EachResponse(visit func(key [16]byte, member uint64, m routing.Made)) error {
-	return s.ledger.EachResponse(func(key ledger.ResponseKey, r ledger.Response) {
-		visit(key, r.Member, routing.Made{
-			Seller: routing.SellerKey{ID: r.Seller, Origin: r.Origin}, Model: r.Model, Tokens: r.Tokens, Until: r.Until,
-		})
-	})
+func (s *responseStore) KeepResponse(key [16]byte, member uint64, m routing.Made) {
+	made := ledger.Response{Member: member, Seller: m.Seller.ID, Origin: m.Seller.Origin, Model: m.Model, Tokens: m.Tokens, Until: m.Until}
+	s.ledger.PutResponse(key, made)
+	if s.fleet == nil {
+		return
+	}
+	raw, err := json.Marshal(made)
+	if err != nil {
+		s.logger.Error("responses.unwritten", zap.Error(err))
+		return
+	}
+	s.fleet.Keep(key, raw, m.Until)
+}
+
+func (s *responseStore) ForgetResponse(key [16]byte) {
+	s.ledger.DropResponse(key)
+	if s.fleet != nil {
+		s.fleet.Forget(key)
+	}
+}
+
+func (s *responseStore) EachResponse(visit func(key [16]byte, member uint64, m routing.Made)) error {
+	return s.ledger.EachResponse(func(key ledger.ResponseKey, r ledger.Response) { visit(key, r.Member, madeOf(r)) })
+}
+
+// FindResponse asks the fleet, and keeps here what it says.
+func (s *responseStore) FindResponse(ctx context.Context, key [16]byte) (member uint64, m routing.Made, ok bool) {
+	if s.fleet == nil {
+		return 0, routing.Made{}, false
+	}
+	raw, err := s.fleet.Find(ctx, key)
+	var made ledger.Response
+	if err == nil && raw != nil {
+		err = json.Unmarshal(raw, &made)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.logger.Warn("responses.unread", zap.Error(err))
+	}
+	if err != nil || raw == nil || !made.Until.After(time.Now()) {
+		return 0, routing.Made{}, false
+	}
+	s.ledger.PutResponse(key, made)
+	return made.Member, madeOf(made), true
+}
+
+func madeOf(r ledger.Response) routing.Made {
+	return routing.Made{Seller: routing.SellerKey{ID: r.Seller, Origin: r.Origin}, Model: r.Model, Tokens: r.Tokens, Until: r.Until}
 }

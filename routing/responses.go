@@ -1,6 +1,9 @@
 package routing
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 const (
 	// MaxResponses is how many responses are remembered at most.
@@ -31,6 +34,12 @@ type ResponseStore interface {
 	EachResponse(visit func(key [16]byte, member uint64, m Made)) error
 }
 
+// ResponseFinder is a [ResponseStore] that may know of responses which other gateways have remembered.
+type ResponseFinder interface {
+	// FindResponse gives the maker of a response that is not remembered here, and whose it is, and keeps that. It may wait for a moment.
+	FindResponse(ctx context.Context, key [16]byte) (member uint64, m Made, ok bool)
+}
+
 // Responses remember who made which response. They hold a bounded number, forget first those of members that have many, and
 // take no lock. A key is a keyed hash of the member and the response's id together, so that nobody knows another's.
 type Responses struct {
@@ -58,6 +67,23 @@ func (r *Responses) Get(key [16]byte, now time.Time) (m Made, ok bool) {
 		return Made{}, false
 	}
 	return r.made.get(key, now)
+}
+
+// Find is Get that also asks the store where that is a [ResponseFinder], and remembers what it says.
+func (r *Responses) Find(ctx context.Context, key [16]byte, now time.Time) (m Made, ok bool) {
+	if m, ok = r.Get(key, now); ok || r == nil {
+		return m, ok
+	}
+	finder, may := r.store.(ResponseFinder)
+	if !may {
+		return Made{}, false
+	}
+	member, m, ok := finder.FindResponse(ctx, key)
+	if !ok || !m.Until.After(now) {
+		return Made{}, false
+	}
+	r.made.put(key, member, m, now, m.Until)
+	return m, true
 }
 
 // Put remembers the maker of a member's response, for ResponseLife where m says nothing else. member is any number that is a

@@ -113,3 +113,24 @@ func pairs(rows pgx.Rows, err error) ([]pair, error) {
 		return p, err
 	})
 }
+
+var _ fleet.Sweeper = (*Store)(nil)
+
+// Sweep implements fleet.Sweeper. It takes a page at a time, so that nobody waits for it.
+func (s *Store) Sweep(ctx context.Context, prefix string) error {
+	if !strings.HasSuffix(prefix, "/") {
+		return errors.New("fleet postgres: sweep: the prefix does not end in a slash")
+	}
+	const sql = "delete from tokenbuddy_fleet_key where key in (select key from tokenbuddy_fleet_key where key >= $1 and key < $2 limit 1000)"
+	for {
+		var gone int64
+		err := s.read(ctx, "sweep", rowsTime, func(ctx context.Context, conn *pgxpool.Conn) error {
+			tag, err := conn.Exec(ctx, sql, []byte(prefix), []byte(prefix[:len(prefix)-1]+"0"))
+			gone = tag.RowsAffected()
+			return err
+		})
+		if err != nil || gone == 0 {
+			return err
+		}
+	}
+}

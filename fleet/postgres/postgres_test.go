@@ -190,3 +190,19 @@ func TestWritesWhatIsTheSame(t *testing.T) {
 		t.Error("the row was not written")
 	}
 }
+
+func TestSweep(t *testing.T) {
+	c := shared(t)
+	s := open(t, c.Addr(), c.Database(t))
+	for _, key := range []string{"o/1/a", "o/1/b", "o/10", "o/1", "o/2/a"} {
+		must(t, s.Change(t.Context(), key, put("x")))
+	}
+	sweeper := s.(fleet.Sweeper)
+	must(t, sweeper.Sweep(t.Context(), "o/1/"))
+	if got, want := load(t, s, "o/"), "o/1=x o/10=x o/2/a=x"; got != want {
+		t.Errorf("left are %q, want %q", got, want)
+	}
+	if err := sweeper.Sweep(t.Context(), "o"); err == nil {
+		t.Error("it sweeps what only begins alike")
+	}
+}

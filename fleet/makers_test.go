@@ -1,0 +1,94 @@
+package fleet_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+)
+
+// Sweep deletes what begins with a prefix.
+func (s *slate) Sweep(_ context.Context, prefix string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.values {
+		if strings.HasPrefix(key, prefix) {
+			delete(s.values, key)
+		}
+	}
+	return nil
+}
+
+// What one gateway writes another finds, until it is forgotten or its day is over, and what could not be written is told.
+func TestMakers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slate)
+		a, b := fleet.NewMakers(s), fleet.NewMakers(s)
+		ctx, stop := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var lost []int64
+		var done sync.WaitGroup
+		done.Go(func() {
+			a.Run(ctx, func(n int64, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if lost = append(lost, n); err == nil {
+					t.Error("nothing is said of why")
+				}
+			})
+		})
+		one, two, long := [16]byte{1}, [16]byte{2}, [16]byte{3}
+		found := func(hash [16]byte, want string) {
+			t.Helper()
+			synctest.Wait()
+			if value, err := b.Find(t.Context(), hash); err != nil || string(value) != want {
+				t.Errorf("%x: found %q, %v; want %q", hash[0], value, err, want)
+			}
+		}
+		month := time.Now().AddDate(0, 0, 30)
+		a.Keep(one, []byte("acme"), month)
+		a.Keep(two, []byte("bolt"), time.Now().Add(time.Hour))
+		found(one, "acme")
+		found(two, "bolt")
+		a.Keep(one, []byte("cora"), month)
+		found(one, "cora")
+		a.Keep(one, []byte("acme"), month.AddDate(0, 0, -1)) // the one that is kept the longest counts
+		found(one, "cora")
+		a.Forget(one)
+		found(one, "")
+
+		a.Keep(long, make([]byte, 5000), month)
+		a.Keep(long, []byte("x"), month.AddDate(1, 0, 0))
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		s.goAway(true)
+		a.Keep(one, []byte("acme"), month)
+		synctest.Wait()
+		if _, err := b.Find(t.Context(), two); err == nil {
+			t.Error("nothing is known, and no error says so")
+		}
+		s.goAway(false)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		if !slices.Equal(lost, []int64{2, 1}) {
+			t.Errorf("told of %v that were not written", lost)
+		}
+		mu.Unlock()
+		time.Sleep(3 * 24 * time.Hour)
+		synctest.Wait()
+		s.mu.Lock()
+		if len(s.values) != 0 { // one was forgotten and one was lost, and the day of the third is over
+			t.Errorf("what is left after days is %q", slices.Collect(maps.Keys(s.values)))
+		}
+		s.mu.Unlock()
+		stop()
+		done.Wait()
+	})
+}
