@@ -438,3 +438,68 @@ func TestDeadIsNotWaitedFor(t *testing.T) {
 		leave(t, []*node{other})
 	})
 }
+
+// A request that comes just after another has ended is not refused for what that one is no longer going to cost.
+func TestWaitsForBooking(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		var ended func()
+		n := start(store, "g", 1, func(o *fleet.Options) {
+			o.Durable = func(context.Context) error {
+				if ended != nil {
+					ended()
+					ended = nil
+				}
+				return nil
+			}
+		})
+		budgets := fleet.Amounts{1000, -1, -1}
+		for range 5 {
+			if refused, err := n.share.Await(t.Context(), today, budgets, 900); refused >= 0 || err != nil {
+				t.Fatal(refused, err)
+			}
+			ended = func() {
+				n.share.Settle(today, 10)
+				n.share.Release(today, 900)
+			}
+		}
+		ended()
+		ended = nil
+		leave(t, []*node{n})
+	})
+}
+
+// A gateway that was away for so long that its ledger does not know any more what it had spent in a day leaves that as it was.
+func TestReclaimOld(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		b := newBooks()
+		f, s, l := revive(store, "g0", b)
+		if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, 1e6}, 1000); refused >= 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		s.Settle(today, 700)
+		s.Release(today, 1000)
+		time.Sleep(20 * time.Second)
+		kill(t, f, l)
+		b.spent = [3]map[string]money.Micros{{"2026-03-20": 50}, {"2026-03-16": 50}, {today[2]: 750}}
+		f, _, _ = revive(store, "g0", b)
+		time.Sleep(time.Second)
+		if err := f.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		parts, err := fleet.PartsOf(store.values[fleet.MemberKey("ada")])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range parts {
+			want := money.Micros(750)
+			if p.Scope[0] == 'd' {
+				want = 700
+			}
+			if p.Spent != want || p.Granted != want {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}

@@ -30,7 +30,8 @@ type Options struct {
 	HoldOut time.Duration // how long spending should go on without the store; zero: 30 s
 	Wait    time.Duration // how long a request waits for a part of a budget at most; zero: 1 s
 
-	// Durable waits until all that was settled before the call is durable in the ledger. It precedes each report of what was spent.
+	// Durable waits until all requests that have ended before the call are settled, and durable in the ledger. It precedes each report of what
+	// was spent.
 	Durable func(context.Context) error
 	// Holder has the ledger ask Of for a holder's share, as for its first request. It is called after the start for those for whom the
 	// store has something set aside since before; nil: that comes back with their first request.

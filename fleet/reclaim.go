@@ -10,17 +10,20 @@ import (
 func (f *Fleet) reclaim() (done bool) {
 	ctx, cancel := context.WithTimeout(f.ctx, attemptTime)
 	defer cancel()
-	left := map[string][]string{}
+	left := map[string][]Part{}
 	err := f.store.Load(ctx, func(key string, value []byte) error {
-		if scopes := ours(value, f.o.Gateway); len(scopes) > 0 {
-			left[key] = scopes
+		parts, _ := PartsOf(value) // what can't be read is found by who asks for it
+		for _, p := range parts {
+			if p.Gateway == f.o.Gateway && !p.Done {
+				left[key] = append(left[key], p)
+			}
 		}
 		return nil
 	}, budgetKeys)
 	if err != nil {
 		return false
 	}
-	for key, scopes := range left {
+	for key, parts := range left {
 		if group, name, ok := HolderOf(key); ok && f.o.Holder != nil {
 			f.o.Holder(group, name)
 		}
@@ -28,23 +31,32 @@ func (f *Fleet) reclaim() (done bool) {
 		s := f.shares[key]
 		f.mu.Unlock()
 		if s != nil {
-			s.reclaim(scopes)
+			s.reclaim(parts)
 		}
 	}
 	return true
 }
 
-// reclaim has the share speak of periods of which it has not spoken since the start.
-func (s *Share) reclaim(scopes []string) {
+// reclaim has the share speak of periods of which it has not spoken since the start. Of those that are too old for the ledger to know
+// what was spent in them, the store knows it.
+func (s *Share) reclaim(parts []Part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, scope := range scopes {
-		kind, period := scopeOf(scope)
+	for _, p := range parts {
+		kind, period := scopeOf(p.Scope)
 		if kind < 0 {
 			continue
 		}
-		if l := s.find(kind, period); !l.open && !l.closed {
-			l.left = true
+		older := len(s.booked[kind]) > 0
+		for known := range s.booked[kind] {
+			older = older && period < known
+		}
+		l := s.find(kind, period)
+		if l.open || l.closed {
+			continue
+		}
+		if l.left = true; older && l.spent == 0 {
+			l.spent, l.durable = p.Spent, p.Spent
 		}
 	}
 	if !s.active {

@@ -374,20 +374,6 @@ func wantedOf(value []byte, gateway string) map[string]money.Micros {
 	return all
 }
 
-// ours are the scopes of a budget in which a gateway has a part that is not done with.
-func ours(value []byte, gateway string) (scopes []string) {
-	s, err := stateOf(value)
-	if err != nil {
-		return nil
-	}
-	for name, sc := range s.Scopes {
-		if p := sc.Parts[gateway]; p != nil && !p.Done {
-			scopes = append(scopes, name)
-		}
-	}
-	return scopes
-}
-
 // Part is how a gateway's part of a budget stands in the store, to be shown and to be held against its books.
 type Part struct {
 	Scope, Gateway              string

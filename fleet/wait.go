@@ -28,10 +28,15 @@ type waiter struct {
 	err     error
 }
 
-// Await is Reserve for what may wait: until the store has set more aside, and while others may give back what they do not hold, as long
+// Await is Reserve for what may wait: until the requests are booked that have just ended here, until the store has set more aside, and while others may give back what they do not hold, as long
 // as the fleet waits at most. refused as Reserve gives it. The error wraps ErrAway where the store can't be asked, or grants nothing
 // for now, and ErrFenced where this process may spend nothing any more; it is ctx's own where that has ended.
 func (s *Share) Await(ctx context.Context, p Periods, budgets Amounts, more money.Micros) (refused int, err error) {
+	if s.holds(&p) {
+		if err := s.fleet.durable(ctx); err != nil {
+			return max(0, bounded(&budgets)), err
+		}
+	}
 	w, refused, err := s.queue(p, budgets, more)
 	if w == nil {
 		return refused, err
@@ -54,6 +59,18 @@ func (s *Share) Await(ctx context.Context, p Periods, budgets Amounts, more mone
 			s.kick()
 		}
 	}
+}
+
+// holds tells whether requests hold something here, of which some may have ended.
+func (s *Share) holds(p *Periods) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range periods {
+		if s.find(i, p[i]).held > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // queue reserves at once, or refuses at once, or gives the waiter to wait for.
