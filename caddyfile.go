@@ -102,6 +102,14 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			key    <secret>
 //			retain <duration>
 //		}
+//		fleet <engine> [<args...>] {
+//			name           <text>
+//			hold_out       <duration>
+//			wait           <duration>
+//			books          on|off
+//			tokens         own|shared
+//			purchase_ahead <usd>
+//		}
 //		max_body  <size>
 //		heartbeat <duration>|off
 //	}

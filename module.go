@@ -22,6 +22,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
@@ -73,6 +74,7 @@ type Handler struct {
 	settings *config.Settings
 	policy   selection.Policy
 	methods  []*gateway.Method
+	fleet    *market.FleetOptions // nil: this gateway is in none
 	ctx      caddy.Context
 	log      *zap.Logger
 	app      *App
@@ -100,6 +102,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := h.loadMethods(ctx); err != nil {
+		return err
+	}
+	if err := h.loadFleet(ctx); err != nil {
 		return err
 	}
 	h.door = gateway.NewDoor(h.log, h.open)
@@ -149,6 +154,31 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 	return nil
 }
 
+// loadFleet loads the store of the fleet in a context of its own: what it opens goes on when this config is gone.
+func (h *Handler) loadFleet(ctx caddy.Context) error {
+	if h.settings.Fleet == nil {
+		return nil
+	}
+	ctx.Context = context.WithoutCancel(ctx.Context)
+	own, cancel := caddy.NewContext(ctx)
+	mod, err := own.LoadModule(h.Fleet, "StoreRaw")
+	if err != nil {
+		cancel()
+		return fmt.Errorf("loading the store of the fleet: %w", err)
+	}
+	engine, ok := mod.(fleet.Engine)
+	if !ok {
+		cancel()
+		return fmt.Errorf("loading the store of the fleet: module %T is no fleet.Engine", mod)
+	}
+	f := h.settings.Fleet
+	h.fleet = &market.FleetOptions{
+		Engine: engine, Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, PurchaseAhead: f.PurchaseAhead, Cancel: cancel,
+	}
+	h.fleet.Hold()
+	return nil
+}
+
 // methodName is what a payment method may be called: an account of the ledger is named after it.
 var methodName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -181,6 +211,7 @@ func (h *Handler) open(current bool) (*gateway.Gateway, error) {
 	}
 	return gateway.Open(gateway.Options{
 		Settings: h.settings, Policy: h.policy, Methods: h.methods, Context: h.ctx, Log: h.log, SharedLog: h.app.log, Shutdown: shutdown, Current: current,
+		Fleet: h.fleet,
 	})
 }
 
@@ -196,6 +227,7 @@ func (h *Handler) Cleanup() error {
 		m.Release() // before the gateway does: guests are cleaned up where a fault of theirs is minded
 	}
 	h.methods = nil
+	h.fleet.Release()
 	if h.door == nil {
 		return nil // it was never provisioned whole
 	}

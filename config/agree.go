@@ -54,6 +54,9 @@ func (s *Settings) Agree(other *Settings) error {
 	if s.LedgerRetain != other.LedgerRetain {
 		return differ("time for which entries are kept", "ledger retain", retained(s.LedgerRetain), retained(other.LedgerRetain))
 	}
+	if s.Fleet.String() != other.Fleet.String() {
+		return fmt.Errorf("the fleet: give both the same fleet block, or none")
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.rates)) {
 		mine, theirs := s.rates[name], other.rates[name]
 		if _, both := other.rates[name]; both && mine != theirs {

@@ -40,6 +40,7 @@ func (c *Config) Check() error {
 		at("budgets", c.Budgets.check()),
 		at("member_from", checkPlaceholder(c.MemberFrom)),
 		at("ledger", c.Ledger.check()),
+		at("fleet", c.Fleet.check(c.Ledger)),
 		at("max_body", checkSize(c.MaxBody, minMaxBody, maxMaxBody)),
 		at("heartbeat", checkOptionalDuration(c.Heartbeat)),
 		c.checkWhole(),

@@ -78,6 +78,10 @@ type Config struct {
 	// Where the ledger is.
 	Ledger *LedgerConfig `json:"ledger,omitempty"`
 
+	// The other gateways with which budgets, rates, purchase limits and books are shared. Default: none, all of it is this
+	// gateway's alone.
+	Fleet *FleetConfig `json:"fleet,omitempty"`
+
 	// The largest request body, decompressed, in bytes. Default: 33554432 (32 MiB); at least 1024 and at most 268435456
 	// (256 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
@@ -388,4 +392,30 @@ type LedgerConfig struct {
 	// How long entries stay in the ledger's store, a day at least. Months (UTC) that ended longer ago are moved into archive files
 	// beside the directory, at the start and once a day. Default: they stay.
 	Retain caddy.Duration `json:"retain,omitempty"`
+}
+
+// FleetConfig says in which fleet of gateways this one is. Sites that share a ledger are in one fleet, and it does not change while
+// the process runs.
+type FleetConfig struct {
+	// Where the fleet keeps what its gateways share. Required.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=http.tokenbuddy.fleet inline_key=engine"`
+
+	// What people call this gateway, of at most 64 letters, digits, ".", "_" and "-"; the ledger's identity is what the fleet knows it by.
+	// Default: the name of the host.
+	Name string `json:"name,omitempty"`
+
+	// For how long spending should go on when the store is away: by it goes how much is set aside for this gateway. Default: 30s.
+	HoldOut caddy.Duration `json:"hold_out,omitempty"`
+
+	// How long a request waits for a grant, at the most. Default: 1s.
+	Wait caddy.Duration `json:"wait,omitempty"`
+
+	// Whether the entries of the ledger are shipped to the store: "on" or "off". Default: on.
+	Books string `json:"books,omitempty"`
+
+	// Whose bought tokens are: "own", this gateway's, or "shared", which needs a key under ledger. Default: own.
+	Tokens string `json:"tokens,omitempty"`
+
+	// What is set aside of the purchase limits, so that tokens can be bought while the store is away. Default: 0, nothing is bought then.
+	PurchaseAhead string `json:"purchase_ahead,omitempty"`
 }

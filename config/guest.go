@@ -19,6 +19,7 @@ type guest struct {
 var (
 	selectionGuest = guest{"http.tokenbuddy.selection", "policy", "selection policy"}
 	paymentGuest   = guest{"http.tokenbuddy.payment", "method", "payment method"}
+	fleetGuest     = guest{"http.tokenbuddy.fleet", "engine", "store of a fleet"}
 )
 
 // nameIn gives the name of the module in its JSON configuration.

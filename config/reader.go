@@ -24,8 +24,8 @@ type word struct {
 	set func(args []string) error
 	// block, where the word has one, gives the words in it, once set was called.
 	block func() []word
-	// guest, where the word has one, is the kind of module that the first argument names and that reads the rest itself. add
-	// takes its configuration; set and block are not used.
+	// guest, where the word has one, is the kind of module that the first argument names and that reads the rest itself: the other
+	// arguments, and the block unless the word has one. add takes its configuration; set is not used.
 	guest *guest
 	add   func(json.RawMessage)
 }
@@ -148,12 +148,20 @@ func (r *reader) guest(path string, w word) error {
 	if err := w.guest.check(name); err != nil {
 		return r.fail(path, err)
 	}
-	module, err := caddyfile.UnmarshalModule(r.d, w.guest.namespace+"."+name)
+	d := r.d
+	if w.block != nil {
+		d = caddyfile.NewDispenser(append([]caddyfile.Token{r.d.Token()}, r.d.RemainingArgsAsTokens()...))
+		d.Next()
+	}
+	module, err := caddyfile.UnmarshalModule(d, w.guest.namespace+"."+name)
 	if err != nil {
 		return at(path, err) // the module says where
 	}
 	w.add(caddyconfig.JSONModuleObject(module, w.guest.key, name, nil))
-	return nil
+	if w.block == nil {
+		return nil
+	}
+	return r.block(strings.TrimSuffix(path, " "+name), w.block())
 }
 
 // opens says whether a block opens after the arguments that were read.

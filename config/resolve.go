@@ -112,6 +112,9 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	if c.Ledger != nil {
 		s.LedgerRetain = time.Duration(c.Ledger.Retain)
 	}
+	if s.Fleet, err = c.Fleet.settings(); err != nil {
+		return nil, at("fleet", err)
+	}
 	return s, nil
 }
 

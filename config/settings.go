@@ -50,6 +50,8 @@ type Settings struct {
 	LedgerKeySecret string
 	// LedgerRetain is how long entries stay in the ledger's store; 0: for ever.
 	LedgerRetain time.Duration
+	// Fleet is the fleet that this gateway is in; nil: none.
+	Fleet *Fleet
 	// MaxBody is the largest body of a request, decoded, in bytes.
 	MaxBody int64
 	// Heartbeat is how long a stream may be silent before a comment is sent in it; 0: it may be silent.

@@ -51,6 +51,7 @@ func (c *Config) words() []word {
 			return nil
 		}},
 		c.ledgerWord(),
+		c.fleetWord(),
 		{name: "max_body", usage: "<size>", set: size(&c.MaxBody, minMaxBody, maxMaxBody)},
 		{name: "heartbeat", usage: "<duration>|off", set: durationOrOff(&c.Heartbeat)},
 	}

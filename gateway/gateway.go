@@ -46,6 +46,8 @@ type Options struct {
 	Shutdown context.Context
 	// SharedLog is what the parts that outlive this config log through, as long as it is the newest.
 	SharedLog *zap.Logger
+	// Fleet is the fleet that the gateway is in; nil: none.
+	Fleet *market.FleetOptions
 	// Current is true for a config that starts, and false for a late request of one that is gone: that joins nothing.
 	Current bool
 }
@@ -112,7 +114,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	m, err := market.Open(market.Options{
 		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: purchases,
-		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember,
+		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember, Fleet: o.Fleet,
 	})
 	if err != nil {
 		return nil, err

@@ -50,6 +50,12 @@ func (e *AwayError) Unwrap() error { return e.Err }
 // SetShares has budgets go by these shares, before the first request comes. The ledger was opened with Shared.
 func (l *Ledger) SetShares(s Shares) { l.shared.attach(s) }
 
+// Attend has a holder's share be there, as a request of it would.
+func (l *Ledger) Attend(group bool, name string) {
+	h := holder{group, name}
+	l.shareOf(h, l.state.spending.of(h))
+}
+
 // shareOf is a holder's share: its meter, where there is no fleet.
 func (l *Ledger) shareOf(h holder, m *meter) Share {
 	if l.shared == nil {

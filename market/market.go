@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -46,6 +47,8 @@ type Options struct {
 	CircuitOpened func(s *routing.State, model, reason string)
 	// MemberChanged, where set, is told of each change of a member at run time: what was done, who has, and from where. It must not block.
 	MemberChanged func(member, change, by, from string)
+	// Fleet is the fleet that the market is in; nil: none.
+	Fleet *FleetOptions
 	// Purchases watches the purchase desk.
 	Purchases purchase.Observer
 }
@@ -64,17 +67,20 @@ type Market struct {
 	Rates Rates
 	// Recent remembers the last requests.
 	Recent *recent.Memory
+	// Fleet is this gateway's part of a fleet; nil: it is in none.
+	Fleet *Fleet
 	// Exclusions are the sellers that do not have a model that the registry says they have.
 	Exclusions *routing.Exclusions
 
-	dir       string
-	keyFile   string
-	keyDigest [sha256.Size]byte
-	log       newestLog
-	logger    *zap.Logger // over log
-	stopDesk  context.CancelFunc
-	tending   sync.WaitGroup
-	carrier   *relay.Carrier // for registries, which outlive the configs that name them
+	dir         string
+	fleetConfig string // what its fleet goes by
+	keyFile     string
+	keyDigest   [sha256.Size]byte
+	log         newestLog
+	logger      *zap.Logger // over log
+	stopDesk    context.CancelFunc
+	tending     sync.WaitGroup
+	carrier     *relay.Carrier // for registries, which outlive the configs that name them
 
 	mu         sync.Mutex // protects all following fields
 	terms      []*Terms
@@ -115,6 +121,10 @@ func Open(o Options) (*Market, error) {
 		m.Release()
 		return nil, fmt.Errorf("ledger %s is open with another key: sites that share a ledger need the same one", dir)
 	}
+	if o.Fleet.config() != m.fleetConfig {
+		m.Release()
+		return nil, fmt.Errorf("ledger %s is open in another fleet, or in none: restart the process to change that", dir)
+	}
 	return m, nil
 }
 
@@ -131,14 +141,19 @@ func open(dir string, o Options) (*Market, error) {
 	}
 	l, err := ledger.Open(ledger.Options{
 		Stopped: stopped,
-		Dir:     dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted,
+		Dir:     dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted, Shared: o.Fleet != nil,
 	})
 	if err != nil {
 		return nil, err
 	}
+	m.Ledger, m.fleetConfig = l, o.Fleet.config()
+	if o.Fleet != nil {
+		if err := m.openFleet(o.Fleet); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
 	keepPrivate(dir, log.Named("ledger"))
 	ctx, stop := context.WithCancel(context.Background())
-	m.Ledger = l
 	m.stopDesk = stop
 	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
 	m.tables.Store(new([]*routing.Table))
@@ -162,6 +177,9 @@ func open(dir string, o Options) (*Market, error) {
 	m.Desk.Start(ctx)
 	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})
 	m.tending.Go(func() { m.tend(ctx) })
+	if m.Fleet != nil {
+		m.ShareNotes(ctx, m.Fleet.Store)
+	}
 	return m, nil
 }
 
@@ -179,6 +197,9 @@ func (m *Market) Destruct() error {
 	m.tending.Wait()
 	m.Desk.Close()
 	m.carrier.Close()
+	if m.Fleet != nil {
+		m.Fleet.close(m.logger)
+	}
 	return m.Ledger.Close()
 }
 

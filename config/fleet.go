@@ -1,0 +1,117 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Defaults of a fleet.
+const (
+	defaultHoldOut = 30 * time.Second
+	defaultWait    = time.Second
+	longestHoldOut = time.Hour
+	longestWait    = 30 * time.Second
+)
+
+// Fleet is a fleet of gateways that this one is in. Its store is loaded by the handler.
+type Fleet struct {
+	// Name is what people call this gateway.
+	Name string
+	// HoldOut is for how long spending should go on when the store is away.
+	HoldOut time.Duration
+	// Wait is how long a request waits for a grant, at the most.
+	Wait time.Duration
+	// Books says that entries are shipped to the store.
+	Books bool
+	// PurchaseAhead is what is set aside of the purchase limits, for when the store is away.
+	PurchaseAhead money.Micros
+
+	store []byte // its configuration, as it was written
+}
+
+var gatewayName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func (f *FleetConfig) check(l *LedgerConfig) error {
+	if f == nil {
+		return nil
+	}
+	name, err := fleetGuest.nameIn(f.StoreRaw)
+	if err != nil {
+		return at("store", err)
+	}
+	return cmp.Or(
+		at(name, fleetGuest.check(name)),
+		at("name", f.checkName()),
+		at("hold_out", checkWithin(time.Duration(f.HoldOut), longestHoldOut)),
+		at("wait", checkWithin(time.Duration(f.Wait), longestWait)),
+		at("books", checkChoice(f.Books, "on", "off")),
+		at("tokens", f.checkTokens(l)),
+		at("purchase_ahead", checkMoney(f.PurchaseAhead)),
+	)
+}
+
+func (f *FleetConfig) checkName() error {
+	if f.Name != "" && !gatewayName.MatchString(f.Name) {
+		return fmt.Errorf("%q: expected at most 64 letters, digits, '.', '_' or '-'", f.Name)
+	}
+	return nil
+}
+
+// checkTokens refuses shared ones: a gateway spends what it has bought itself.
+func (f *FleetConfig) checkTokens(*LedgerConfig) error {
+	if f.Tokens == "shared" {
+		return errors.New("shared tokens are not there yet: expected own, which sets an amount aside at each seller for each gateway")
+	}
+	return checkChoice(f.Tokens, "own", "shared")
+}
+
+func checkWithin(d, most time.Duration) error {
+	if d < 0 || d > most {
+		return fmt.Errorf("%s is out of range: expected at most %s", d, most)
+	}
+	return nil
+}
+
+func checkChoice(said, usual, other string) error {
+	if said != "" && said != usual && said != other {
+		return fmt.Errorf("%q: expected %s or %s", said, usual, other)
+	}
+	return nil
+}
+
+func (f *FleetConfig) settings() (*Fleet, error) {
+	if f == nil {
+		return nil, nil
+	}
+	var ahead money.Micros
+	var err error
+	if f.PurchaseAhead != "" {
+		if ahead, err = money.Parse(f.PurchaseAhead); err != nil {
+			return nil, at("purchase_ahead", err)
+		}
+	}
+	name := f.Name
+	if name == "" {
+		if name, err = os.Hostname(); err != nil {
+			return nil, at("name", fmt.Errorf("the host has none (%w): expected a name for this gateway", err))
+		}
+	}
+	return &Fleet{
+		Name: name, HoldOut: orDefault(time.Duration(f.HoldOut), defaultHoldOut), Wait: orDefault(time.Duration(f.Wait), defaultWait),
+		Books: f.Books != "off", PurchaseAhead: ahead, store: f.StoreRaw,
+	}, nil
+}
+
+// String is all of it, its store as it was written: two that are the same are one gateway of one fleet. It may hold a secret.
+func (f *Fleet) String() string {
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %s %s %s %t %d", f.Name, f.HoldOut, f.Wait, f.store, f.Books, f.PurchaseAhead)
+}

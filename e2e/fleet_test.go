@@ -1,0 +1,239 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
+)
+
+// fleetOf are several gateways that are one, with a ledger each, over one PostgreSQL.
+type fleetOf struct {
+	t        testing.TB
+	pg       *pgtest.Cluster
+	gateways []*caddy
+}
+
+// newFleet starts so many gateways with this in the directive, beside the registry of the sellers. settings go into the fleet block.
+func newFleet(t testing.TB, n int, sellers []*fakeSeller, settings, body string) *fleetOf {
+	t.Helper()
+	f := &fleetOf{t: t, pg: pgtest.New(t)}
+	registry := registryOf(t, []string{"m"}, sellers...)
+	for i := range n {
+		c := newCaddy(t, "")
+		c.env = append(c.env, "FLEET_DSN="+f.pg.DSN())
+		c.configure(market(registry, fmt.Sprintf("\t\tfleet postgres {env.FLEET_DSN} {\n\t\t\tname gw-%d\n%s\n\t\t}\n%s", i, settings, body)))
+		f.gateways = append(f.gateways, c)
+	}
+	var all sync.WaitGroup
+	for _, c := range f.gateways {
+		all.Go(c.start)
+	}
+	all.Wait()
+	return f
+}
+
+// ask sends a chat request with a member's key to a gateway, and gives the status, the headers and the body.
+func (f *fleetOf) ask(gateway int, key string, header ...string) (int, http.Header, string) {
+	f.t.Helper()
+	header = append([]string{"Authorization", "Bearer " + key, "Content-Type", "application/json"}, header...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	res, err := f.gateways[gateway].send(ctx, "/v1/chat/completions", chatOf("m", `"max_tokens":30,`), header...)
+	if err != nil {
+		f.t.Errorf("gateway %d: %v", gateway, err)
+		return 0, nil, ""
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(res.Body)
+	return res.StatusCode, res.Header, string(body)
+}
+
+// spent is what the ledgers of all gateways have booked for a member.
+func (f *fleetOf) spent(member string) (sum int64) {
+	f.t.Helper()
+	for _, c := range f.gateways {
+		for _, e := range c.entries("inference") {
+			if e.Member == member {
+				sum += e.ExpenseMicros
+			}
+		}
+		for _, e := range c.entries("adjustment") {
+			if e.Correction.Member == member {
+				sum += e.Correction.BilledMicros
+			}
+		}
+	}
+	return sum
+}
+
+// TestFleetBudget has 60 requests come at once to each of three gateways, against a budget for ten.
+func TestFleetBudget(t *testing.T) {
+	t.Parallel()
+	const each, ten = 50, 1_000
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", strconv.Itoa(each)))
+	f := newFleet(t, 3, []*fakeSeller{acme}, "", `
+		member small {
+			key key-of-small
+			daily_budget 0.001
+		}
+		member grouped {
+			key key-of-grouped
+			daily_budget 1
+		}
+		group few {
+			members grouped
+			weekly_budget 0.001
+		}
+`)
+	for _, member := range []string{"small", "grouped"} {
+		var served, refused atomic.Int64
+		var all sync.WaitGroup
+		for i := range 180 {
+			all.Go(func() {
+				switch status, _, body := f.ask(i%3, "key-of-"+member); status {
+				case http.StatusOK:
+					served.Add(1)
+				case http.StatusPaymentRequired:
+					refused.Add(1)
+				default:
+					t.Errorf("status %d: %s", status, body)
+				}
+			})
+		}
+		all.Wait()
+		for range 20 { // what was held beyond what requests have cost is free again
+			if status, _, _ := f.ask(0, "key-of-"+member); status == http.StatusOK {
+				served.Add(1)
+			}
+		}
+		eventually(t, "the entries of "+member, func() bool { return f.spent(member) == served.Load()*each })
+		if spent := f.spent(member); spent > ten || spent < ten*95/100 {
+			t.Errorf("%s: %d micros of %d spent by %d requests, %d refused", member, spent, ten, served.Load(), refused.Load())
+		}
+	}
+	for _, c := range f.gateways {
+		c.verify()
+	}
+}
+
+// TestFleetCounts has a rate count once.
+func TestFleetCounts(t *testing.T) {
+	t.Parallel()
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
+	f := newFleet(t, 3, []*fakeSeller{acme}, "", `
+		member rated {
+			key key-of-rated
+			rate 5 1h
+		}
+		member free {
+			key key-of-free
+		}
+`)
+	served := 0
+	for i := range 15 {
+		switch status, _, body := f.ask(i%3, "key-of-rated"); status {
+		case http.StatusOK:
+			served++
+		case http.StatusTooManyRequests:
+		default:
+			t.Errorf("status %d: %s", status, body)
+		}
+	}
+	if served != 5 {
+		t.Errorf("a rate of 5 an hour has served %d", served)
+	}
+	for _, c := range f.gateways {
+		c.verify()
+	}
+}
+
+// TestFleetStoreAway takes the database away: what is set aside is spent, and then the client is told to come again.
+func TestFleetStoreAway(t *testing.T) {
+	t.Parallel()
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "\t\t\thold_out 5s", `
+		member large {
+			key key-of-large
+			daily_budget 100
+		}
+		member idle {
+			key key-of-idle
+			daily_budget 100
+		}
+`)
+	for range 40 {
+		for i := range f.gateways {
+			if status, _, body := f.ask(i, "key-of-large"); status != http.StatusOK {
+				t.Fatalf("status %d: %s", status, body)
+			}
+		}
+	}
+	f.pg.Kill(t)
+	for n := range 10 { // no more than was spent in the seconds before
+		if status, _, body := f.ask(n%2, "key-of-large"); status != http.StatusOK {
+			t.Errorf("request %d with the store away: status %d: %s", n, status, body)
+		}
+	}
+	status, header, body := f.ask(0, "key-of-idle")
+	if after, err := strconv.Atoi(header.Get("Retry-After")); status != http.StatusServiceUnavailable || !strings.Contains(body, "fleet_unavailable") ||
+		err != nil || after < 1 || after > 15 {
+		t.Errorf("nothing is set aside: status %d, %v: %s", status, header, body)
+	}
+	f.pg.Restart(t)
+	eventually(t, "the store is back", func() bool {
+		status, _, _ := f.ask(0, "key-of-idle")
+		return status == http.StatusOK
+	})
+}
+
+// TestFleetOfKilled kills gateways and starts them again: their parts come back, and what they had under way is booked and counted.
+func TestFleetOfKilled(t *testing.T) {
+	t.Parallel()
+	const each = 90
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", strconv.Itoa(each)))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "", `
+		member m {
+			key key-of-m
+			daily_budget 0.01
+		}
+`)
+	for round := range 3 {
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				if status, _, body := f.ask(i%2, "key-of-m"); status != http.StatusOK {
+					t.Errorf("round %d: status %d: %s", round, status, body)
+				}
+			})
+		}
+		all.Wait()
+		f.gateways[round%2].kill()
+		f.gateways[round%2].start()
+	}
+	served := 30
+	for n := range 200 {
+		status, _, body := f.ask(n%2, "key-of-m")
+		if status == http.StatusPaymentRequired {
+			break
+		}
+		if served++; status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	if spent := f.spent("m"); spent > 10_000 || spent < 9_500 {
+		t.Errorf("%d micros of 10,000 spent by %d requests", spent, served)
+	}
+	for _, c := range f.gateways {
+		c.verify()
+		c.stop()
+	}
+}

@@ -1,0 +1,129 @@
+package market
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// FleetOptions say in which fleet a market is.
+type FleetOptions struct {
+	// Engine opens the fleet's store, where the market is not open yet.
+	Engine fleet.Engine
+	// Config is what the following was made from. While a market is open, no config with another one can share it.
+	Config string
+	// Name is what people call this gateway.
+	Name string
+	// HoldOut is for how long spending should go on while the store is away, and Wait what a request waits for a grant at the most.
+	HoldOut, Wait time.Duration
+	// Books says that entries are shipped.
+	Books bool
+	// PurchaseAhead is what is set aside of the purchase limits.
+	PurchaseAhead money.Micros
+	// Cancel gives up the engine. It is called once.
+	Cancel func()
+
+	mu    sync.Mutex
+	users int // the config, and the market that has opened it
+	gone  bool
+}
+
+// Hold keeps the engine until Release.
+func (o *FleetOptions) Hold() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.users++
+}
+
+// Release gives up the engine once nobody holds it any more. It may be called on nil.
+func (o *FleetOptions) Release() {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.users--; o.users == 0 && !o.gone {
+		o.gone = true
+		o.Cancel()
+	}
+}
+
+// config is what of a market's options its fleet goes by; empty: it is in none.
+func (o *FleetOptions) config() string {
+	if o == nil {
+		return ""
+	}
+	return o.Config
+}
+
+// Fleet is a market's part of a fleet.
+type Fleet struct {
+	*fleet.Fleet
+	// Store is what the fleet shares.
+	Store fleet.Store
+
+	options *FleetOptions
+	rates   *fleet.Rates
+}
+
+// How long the store may take to open, and what is to be said to it may, at the end.
+const (
+	fleetOpens  = 10 * time.Second
+	fleetCloses = 5 * time.Second
+)
+
+// openFleet opens the store, and has budgets and rates go by what the fleet sets aside.
+func (m *Market) openFleet(o *FleetOptions) error {
+	ctx, stop := context.WithTimeout(context.Background(), fleetOpens)
+	defer stop()
+	store, err := o.Engine.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("fleet: opening its store: %w", err)
+	}
+	o.Hold()
+	boot := rand.Text()
+	log := m.logger.Named("fleet")
+	f := fleet.New(fleet.Options{
+		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
+		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Logger: log,
+	})
+	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
+	m.Fleet = &Fleet{f, store, o, rates}
+	m.Rates = fleetRates{rates}
+	m.Ledger.SetShares(shares{f})
+	rates.Start()
+	f.Start()
+	return nil
+}
+
+// shares are the fleet's, as the ledger asks for them.
+type shares struct{ *fleet.Fleet }
+
+func (s shares) Of(group bool, name string, spent [3]map[string]money.Micros) ledger.Share {
+	return s.Fleet.Of(group, name, spent)
+}
+
+// close gives back what is set aside, while the ledger is still open.
+func (f *Fleet) close(log *zap.Logger) {
+	ctx, stop := context.WithTimeout(context.Background(), fleetCloses)
+	defer stop()
+	if err := f.Close(ctx); err != nil {
+		log.Warn("fleet.close.failed", zap.Error(err), zap.String("hint", "what is set aside for this gateway comes back when it starts again"))
+	}
+	f.rates.Close()
+	if c, ok := f.Store.(io.Closer); ok {
+		if err := c.Close(); err != nil {
+			log.Warn("fleet.close.failed", zap.Error(err))
+		}
+	}
+	f.options.Release()
+}
