@@ -107,25 +107,24 @@ func readNote(raw []byte) (*Note, error) {
 }
 
 // Watch looks at the notes every few seconds, until the context ends, and calls changed with all of them, by key, at first and whenever
-// one is another. Where it gives an error it is called again the next time. away is told why the notes can't be read.
+// one is another. Where it gives an error it is called again the next time. away is told, once until they can be, why the notes can't be read.
 func (n *Notes) Watch(ctx context.Context, changed func(ctx context.Context, all map[string]Note) error, away func(error)) {
 	look := time.NewTicker(n.every)
 	defer look.Stop()
 	var last map[string][]byte
+	told := false
 	for {
 		now, err := n.read(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			away(err)
-		case err == nil && (last == nil || !maps.EqualFunc(now, last, bytes.Equal)):
-			all, err := readNotes(now)
-			if err != nil {
-				away(err)
-			}
-			if changed(ctx, all) == nil {
+		if err == nil && (last == nil || !maps.EqualFunc(now, last, bytes.Equal)) {
+			var all map[string]Note
+			if all, err = readNotes(now); changed(ctx, all) == nil {
 				last = now
 			}
 		}
+		if err != nil && !told && ctx.Err() == nil {
+			away(err)
+		}
+		told = err != nil
 		select {
 		case <-ctx.Done():
 			return

@@ -166,7 +166,7 @@ func TestWatchNotes(t *testing.T) {
 		expect("after changes", 0, 2)
 		expect("without any", 0)
 		s.goAway(true)
-		expect("away", 2)
+		expect("away", 1)
 		s.goAway(false)
 		expect("back", 0)
 		mu.Lock()

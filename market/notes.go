@@ -21,6 +21,7 @@ import (
 // sharing is a market's part in the notes of a fleet.
 type sharing struct {
 	notes *fleet.Notes
+	said  string // what has failed the last time, of who takes notes alone
 
 	mu sync.Mutex
 	// own says when this gateway has written a note last: one that was read before is older.
@@ -96,9 +97,14 @@ func (m *Market) takeNotes(ctx context.Context, all map[string]fleet.Note) error
 	ctx, stop := context.WithTimeout(ctx, editTime)
 	defer stop()
 	err := errors.Join(m.takeMembers(ctx, all), m.takePauses(ctx, all), m.takeSelection(ctx, all))
+	said := ""
 	if err != nil && !errors.Is(err, errOlder) {
+		said = err.Error()
+	}
+	if said != "" && said != m.sharing.said {
 		m.logger.Error("fleet.notes.failed", zap.Error(err))
 	}
+	m.sharing.said = said
 	return err
 }
 

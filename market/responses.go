@@ -58,7 +58,7 @@ func (s *responseStore) FindResponse(ctx context.Context, key [16]byte) (member 
 		err = json.Unmarshal(raw, &made)
 	}
 	if err != nil && ctx.Err() == nil {
-		s.logger.Warn("responses.unread", zap.Error(err))
+		s.logger.Debug("fleet.response.unread", zap.Error(err))
 	}
 	if err != nil || raw == nil || !made.Until.After(time.Now()) {
 		return 0, routing.Made{}, false

@@ -42,6 +42,26 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
+// Rows whose commit was not answered are added again, and have the same twins.
+func TestAppendUnknown(t *testing.T) {
+	c := shared(t)
+	database := c.Database(t)
+	proxy := pgtest.NewProxy(t, c.Addr())
+	s, direct := open(t, proxy.Addr(), database), open(t, c.Addr(), database)
+	_, err := direct.Append(t.Context(), "g1", books("g1", 1, 2, "s1", "s2"))
+	must(t, err)
+	rows := books("g2", 1, 2, "s2", "s3")
+	proxy.CutAfter("commit\x00")
+	if _, err := s.Append(soon(t, 2*time.Second), "g2", rows); !errors.Is(err, fleet.ErrUnknown) {
+		t.Errorf("%v; want that it is unknown", err)
+	}
+	proxy.Heal()
+	got, err := s.Append(t.Context(), "g2", rows)
+	if err != nil || got.Last != 2 || len(got.Twins) != 1 || got.Twins[0].Gateway != "g1" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // The question gets lost before the commit: nothing has changed, and that is known. Nobody waits long for the row of a gateway that is
 // cut off, or paused.
 func TestQuestionLost(t *testing.T) {

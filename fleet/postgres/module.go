@@ -138,7 +138,7 @@ func (p *Postgres) Open(ctx context.Context) (fleet.Store, error) {
 		s.pool.Close()
 		return nil, err
 	default:
-		s.logger.Warn("fleet.away", zap.Error(err))
+		s.logger.Warn("fleet.away", zap.Error(s.failed(ctx, "open", err)))
 	}
 	return s, nil
 }
