@@ -10,6 +10,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -27,7 +28,8 @@ type trade struct {
 	forced      int                  // the candidate that is asked though its circuit is open; -1: none
 	waited      time.Duration        // for sellers that asked to be left alone, since one was last asked
 	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate
-	away        *ledger.AwayError    // nobody could tell whether a budget bears it
+	away        *ledger.AwayError    // nobody could tell whether a budget bears a candidate
+	lacked      money.Micros         // what that one would have cost at the most: there is no use in waiting for as much once more
 	sentToMaker bool                 // the request went back to whom it builds on
 	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
@@ -292,7 +294,11 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 	if t.rq.cost.Free {
 		return true
 	}
-	err := t.tally.budget.Hold(t.rq.r.Context(), t.rq.bound(c))
+	bound := t.rq.bound(c)
+	if t.away != nil && bound >= t.lacked {
+		return false
+	}
+	err := t.tally.budget.Hold(t.rq.r.Context(), bound)
 	if err == nil {
 		return true
 	}
@@ -300,7 +306,7 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 		t.overBudget = over
 	}
 	if away := new(ledger.AwayError); errors.As(err, &away) {
-		t.away = away
+		t.away, t.lacked = away, bound
 	}
 	return false
 }
@@ -309,16 +315,17 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 // client.
 func (t *trade) giveUp() choice {
 	rq := t.rq
+	// What another candidate costs may be beyond a budget, and this one's may not be: another try can find out.
+	if t.tally.attempts == 0 && t.away != nil {
+		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
+		return choice{refusal: dialect.FleetUnavailable(retryLater)}
+	}
 	if t.tally.attempts == 0 && t.overBudget != nil {
 		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
 		if !held(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
 			rq.warnOf(t.overBudget.BudgetState, 100)
 		}
 		return choice{refusal: overBudget(t.overBudget)}
-	}
-	if t.tally.attempts == 0 && t.away != nil {
-		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
-		return choice{refusal: dialect.FleetUnavailable(retryLater)}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
 	own := t.last != nil && t.last.accountRefused()

@@ -81,7 +81,7 @@ type Reservation struct {
 	periods Periods    // that it counts in; in a fleet those of the first Hold stay
 	pinned  bool
 	amount  money.Micros
-	ended   bool // nothing is held any more
+	ended   bool // it was released, since Hold was called
 }
 
 // part is what of a reservation is at one holder's share.
@@ -158,6 +158,7 @@ func (r *Reservation) reserve(amount money.Micros) (periods Periods, more money.
 	s := r.ledger.state.spending
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.ended = false // by a Release before this
 	more = amount - r.amount
 	s.reading.RLock()
 	defer s.reading.RUnlock()
@@ -174,7 +175,7 @@ func (r *Reservation) reserve(amount money.Micros) (periods Periods, more money.
 			return r.periods, more, false
 		}
 	}
-	r.amount, r.ended = amount, false
+	r.amount = amount
 	return r.periods, more, true
 }
 
@@ -194,6 +195,9 @@ func (p *part) await(ctx context.Context, r *Reservation, periods Periods, more 
 	case err == nil:
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		s := r.ledger.state.spending
+		s.reading.RLock()
+		defer s.reading.RUnlock()
 		e := &BudgetError{p.state(r, periods, refused), r.amount + more}
 		e.HeldMicros = max(0, e.HeldMicros-r.amount)
 		return e
@@ -205,7 +209,7 @@ func (p *part) await(ctx context.Context, r *Reservation, periods Periods, more 
 	return &AwayError{err}
 }
 
-// state is how one of the budgets stands. The caller may hold r.mu.
+// state is how one of the budgets stands. The caller is reading, and may hold r.mu.
 func (p *part) state(r *Reservation, periods Periods, period int) BudgetState {
 	spent, held := p.share.Standing(periods)
 	s := BudgetState{

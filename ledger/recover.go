@@ -26,8 +26,8 @@ func (l *Ledger) recover(holds []*Hold) error {
 	if err == nil {
 		err = l.sweepTokens()
 	}
-	if err == nil {
-		err = l.look(context.Background(), func(s *state) { s.loadDoubts(l.now()) })
+	if err == nil && l.shared == nil { // else SetShares does
+		err = l.look(context.Background(), func(s *state) { s.loadDoubts(l.now(), l.shareOf) })
 	}
 	if err != nil {
 		return fmt.Errorf("ledger: putting in order what a process has left behind: %w", err)

@@ -47,8 +47,12 @@ func (e *AwayError) Error() string {
 
 func (e *AwayError) Unwrap() error { return e.Err }
 
-// SetShares has budgets go by these shares, before the first request comes. The ledger was opened with Shared.
-func (l *Ledger) SetShares(s Shares) { l.shared.attach(s) }
+// SetShares has budgets go by these shares, before the first request comes. The ledger was opened with Shared. What requests of a moment
+// ago may still cost is held at them again.
+func (l *Ledger) SetShares(s Shares) {
+	l.shared.attach(s)
+	_ = l.look(context.Background(), func(s *state) { s.loadDoubts(l.now(), l.shareOf) }) // else it has stopped, and holds nothing
+}
 
 // Attend has a holder's share be there, as a request of it would.
 func (l *Ledger) Attend(group bool, name string) {

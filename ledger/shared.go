@@ -21,6 +21,7 @@ type shared struct {
 
 	mu      sync.Mutex // protects the following; taken by the committer too, so nobody waits under it
 	shares  Shares     // nil: not yet
+	anew    bool       // the records were made by this process, and no share was given yet that has been told of them
 	records map[holder]*sharedSpent
 }
 
@@ -113,8 +114,10 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 
 // rebuildShared makes the records of what meters know.
 func (l *Ledger) rebuildShared() error {
+	l.shared.mu.Lock()
+	defer l.shared.mu.Unlock()
 	old := l.shared.records
-	l.shared.records = make(map[holder]*sharedSpent)
+	l.shared.records, l.shared.anew = make(map[holder]*sharedSpent), true
 	l.state.spending.meters.Range(func(k, v any) bool {
 		m := v.(*meter)
 		m.mu.Lock()
@@ -125,7 +128,9 @@ func (l *Ledger) rebuildShared() error {
 				if r.spent[i] == nil {
 					r.spent[i] = make(map[string]money.Micros)
 				}
-				r.spent[i][one.period] = one.amount
+				if one.amount != 0 {
+					r.spent[i][one.period] = one.amount
+				}
 			}
 		}
 		l.shared.records[k.(holder)] = r
@@ -162,6 +167,18 @@ func (l *Ledger) leaveShared() error {
 	})
 }
 
+// follow makes the records by the calendar that is in force now, if nobody was told of them by another: the one that budgets go by may
+// be known only after the ledger was opened. The committer calls.
+func (s *shared) follow(l *Ledger) error {
+	s.mu.Lock()
+	anew := s.anew
+	s.mu.Unlock()
+	if !anew {
+		return nil
+	}
+	return l.rebuildShared()
+}
+
 func (s *shared) attach(shares Shares) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,7 +201,7 @@ func (s *shared) of(h holder, m *meter) Share {
 		for i := range r.spent {
 			spent[i] = maps.Clone(r.spent[i])
 		}
-		r.share = s.shares.Of(h.group, h.name, spent)
+		r.share, s.anew = s.shares.Of(h.group, h.name, spent), false
 		s.known.Store(h, r.share)
 	}
 	return r.share

@@ -151,6 +151,9 @@ func (m *meter) doubt(s Share, p Periods, amount money.Micros, until time.Time) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.doubts = append(m.doubts, d)
+	if s != Share(m) { // others may wait for it, and nobody here asks
+		time.AfterFunc(doubtLife, doubts{d}.end)
+	}
 	return d
 }
 
@@ -240,6 +243,17 @@ func (l *Ledger) loadSpending(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	moved := !calendar.same(s.calendar)
+	l.putSpending(calendar, today, read)
+	if moved && l.shared != nil {
+		return l.shared.follow(l)
+	}
+	return nil
+}
+
+// putSpending puts what was read in the place of all sums.
+func (l *Ledger) putSpending(calendar Calendar, today *span, read map[holder]*[periods]sums) {
+	s := l.state.spending
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.calendar, s.from = calendar, today.earliest()
@@ -256,7 +270,6 @@ func (l *Ledger) loadSpending(now time.Time) error {
 		}
 		return true
 	})
-	return nil
 }
 
 // divide counts what a UTC day's entries have added to its rollups, which was counted at its noon, at their own times.
@@ -282,6 +295,9 @@ func (v *view) divide(day time.Time, add func(at time.Time, parts []string, amou
 	}))
 }
 
+// noBudgets are those of nobody: they bear whatever there is.
+var noBudgets = Amounts{-1, -1, -1}
+
 // holdersOf are whose budgets a rollup of these names counts in.
 func holdersOf(parts []string) []holder {
 	all := []holder{{name: parts[0]}}
@@ -291,8 +307,8 @@ func holdersOf(parts []string) []holder {
 	return all
 }
 
-// loadDoubts holds again what requests of a moment ago may still cost.
-func (s *state) loadDoubts(now time.Time) {
+// loadDoubts holds again what requests of a moment ago may still cost, at the shares that budgets go by.
+func (s *state) loadDoubts(now time.Time, shareOf func(holder, *meter) Share) {
 	for _, t := range s.tokens {
 		for i := range t.estimates {
 			e := &t.estimates[i]
@@ -301,9 +317,9 @@ func (s *state) loadDoubts(now time.Time) {
 			}
 			for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
 				m := s.spending.of(h)
-				if amount := e.Most - e.Booked; amount > 0 {
-					m.hold(amount)
-					e.doubts = append(e.doubts, m.doubt(m, Periods{}, amount, e.At.Add(doubtLife)))
+				share, begun := shareOf(h, m), s.spending.on(e.At).keys
+				if amount := e.Most - e.Booked; amount > 0 && share.Reserve(begun, noBudgets, amount) < 0 {
+					e.doubts = append(e.doubts, m.doubt(share, begun, amount, e.At.Add(doubtLife)))
 				}
 			}
 		}
