@@ -1,3 +1,4 @@
+// Package fleettest has what tests of a fleet need: what every store has to pass, a store in memory that fails as engines do, and a load.
 package fleettest
 
 import (
