@@ -11,6 +11,36 @@ import (
 	"testing"
 )
 
+// TestSendTakesFewObjects: what a request to a seller and its whole answer take, with both ends' connections. Each is some 50 ns.
+func TestSendTakesFewObjects(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go serveAll(l, []string{"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 968\r\n\r\n" + strings.Repeat("x", 968)})
+	transport := transports["plain"](new(net.Dialer).DialContext)
+	defer transport.CloseIdleConnections()
+	url, body, room := "http://"+l.Addr().String()+"/v1/chat/completions", []byte(`{"model":"m","messages":[]}`), make([]byte, 0, 4<<10)
+	client := http.Header{"Accept": {"*/*"}, "User-Agent": {"agent/1"}}
+	if n := testing.AllocsPerRun(200, func() {
+		resp, err := Send(t.Context(), Call{URL: url, Header: RequestHeader(client, "r", "k"), Body: Splice(body), Transport: transport})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ReadWhole(resp.Body, 1<<20, room); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 38 { // 32, and what the race detector keeps from pools
+		t.Errorf("%v objects", n)
+	}
+	seller := http.Header{"Content-Type": {"application/json"}, "Content-Length": {"5"}, "X-Ratelimit-Remaining": {"1"}, "Date": {"now"}}
+	dst := http.Header{}
+	if n := testing.AllocsPerRun(200, func() { AnswerHeader(dst, seller, true) }); n > 3 {
+		t.Errorf("%v objects for an answer's headers", n)
+	}
+}
+
 // BenchmarkSend is what a seller's answer costs from the request to its end, with a seller that does next to nothing for it.
 func BenchmarkSend(b *testing.B) {
 	chunk := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }

@@ -358,6 +358,25 @@ func TestFilterAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestFilterJoinsInPlace: reads that end anywhere take nothing either, where there is room before them.
+func TestFilterJoinsInPlace(t *testing.T) {
+	f := newFilter(nothing{})
+	in := typical()
+	const at = 1 << 10
+	piece := make([]byte, at+700)
+	all := func() {
+		for rest := in; rest != ""; {
+			n := copy(piece[at:], rest)
+			f.WriteBehind(piece[:at+n], at)
+			rest = rest[n:]
+		}
+	}
+	all()
+	if n := testing.AllocsPerRun(100, all); n != 0 {
+		t.Fatalf("%v allocations for a stream", n)
+	}
+}
+
 type nothing struct{}
 
 func (nothing) event([]byte, []byte, bool) bool { return false }

@@ -84,7 +84,7 @@ func AnswerHeader(dst, seller http.Header, untouched bool) {
 		}
 	}
 	if rates > 0 {
-		rateHeaders(dst, seller)
+		rateHeaders(dst, seller, rates)
 	}
 	own := []string{"nosniff", "no-transform", "no"}
 	dst["X-Content-Type-Options"] = own[:1:1]
@@ -96,10 +96,15 @@ func AnswerHeader(dst, seller http.Header, untouched bool) {
 	}
 }
 
-// rateHeaders sets in dst the headers that are known by their prefixes alone: by name, as long as they are not too much together.
-func rateHeaders(dst, seller http.Header) {
+// rateHeaders sets in dst the headers that are known by their prefixes alone, which are of that size together. Where that is too much,
+// those are taken that fit, by name.
+func rateHeaders(dst, seller http.Header, size int) {
+	names := maps.Keys(seller)
+	if size > maxRateHeaders {
+		names = slices.Values(slices.Sorted(names))
+	}
 	left := maxRateHeaders
-	for _, key := range slices.Sorted(maps.Keys(seller)) {
+	for key := range names {
 		name, values := http.CanonicalHeaderKey(key), seller[key]
 		if size := headerSize(name, values); len(values) > 0 && !sellerHeaders[name] && hasPrefix(name) && size <= left {
 			left -= size

@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type named struct{}
+
+// TestEnding: it is a context as the standard library's are, for what derives from it and for who looks at it.
+func TestEnding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, leave := context.WithCancel(context.WithValue(t.Context(), named{}, "value"))
+		e := new(ending)
+		e.begin(client)
+		child, cancel := context.WithCancel(e)
+		defer cancel()
+		calls := 0
+		stopped := context.AfterFunc(e, func() { calls += 10 })
+		own := e.AfterFunc(func() { calls++ })
+		other := e.AfterFunc(func() { calls += 100 })
+		if !stopped() || stopped() || !other() || other() {
+			t.Error("a call that was to come is stopped once")
+		}
+		leave()
+		synctest.Wait()
+		if e.Err() != nil || child.Err() != nil || context.Cause(e) != nil || e.Value(named{}) != "value" {
+			t.Errorf("it ends with the client's: %v, %v", e.Err(), context.Cause(e))
+		}
+		e.endFor(errDeadline)
+		e.endFor(errShutdown)
+		synctest.Wait()
+		<-e.Done()
+		if e.Err() != errDeadline || context.Cause(e) != errDeadline || !errors.Is(e.Err(), context.Canceled) || errors.Is(e.Err(), context.DeadlineExceeded) {
+			t.Errorf("%v, %v", e.Err(), context.Cause(e))
+		}
+		if calls != 1 || own() {
+			t.Errorf("%d calls", calls)
+		}
+		if child.Err() == nil || context.Cause(child) != errDeadline {
+			t.Errorf("%v, %v", child.Err(), context.Cause(child))
+		}
+		if context.AfterFunc(e, func() { calls++ })() {
+			t.Error("a call after the end is stopped")
+		}
+		if synctest.Wait(); calls != 2 {
+			t.Errorf("%d calls", calls)
+		}
+	})
+}
+
+// TestCallEnds: by the client, the deadline and the process until somebody else is to be woken by them, and by its own end for
+// good.
+func TestCallEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		cause func(c *call, leave func(), calls *endings)
+		want  error
+		wakes bool
+	}{
+		"the client leaves":   {func(_ *call, leave func(), _ *endings) { leave() }, errClientGone, true},
+		"too late":            {func(*call, func(), *endings) { time.Sleep(2 * time.Second) }, errDeadline, false},
+		"the process ends":    {func(_ *call, _ func(), calls *endings) { calls.end() }, errShutdown, true},
+		"it is at its end":    {func(c *call, _ func(), _ *endings) { c.end() }, context.Canceled, false},
+		"nothing of all that": {func(*call, func(), *endings) {}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				gw := &Gateway{calls: endings{calls: map[*call]struct{}{}}}
+				rq := &request{r: httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), gw: gw}
+				c := newCall(rq, time.Second)
+				woken, wakes := newCall(rq, time.Hour), 0
+				woken.wake(func() { wakes++ })
+				test.cause(c, leave, &gw.calls)
+				synctest.Wait()
+				if c.Err() != test.want {
+					t.Errorf("%v, want %v", c.Err(), test.want)
+				}
+				if woken.Err() != nil || (wakes == 1) != test.wakes {
+					t.Errorf("%v after %d wakes", woken.Err(), wakes)
+				}
+				c.end()
+				woken.end()
+				if c.end(); len(gw.calls.calls) > 0 {
+					t.Error("it is kept")
+				}
+				gw.calls.end()
+				if late := newCall(rq, time.Hour); late.Err() == nil {
+					t.Error("one that comes after the end of the process is not ended")
+				} else {
+					late.end()
+				}
+			})
+		})
+	}
+}
+
+// TestCallTakesFewObjects: every request has one.
+func TestCallTakesFewObjects(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	gw := &Gateway{calls: endings{calls: map[*call]struct{}{}}}
+	rq := &request{r: httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), gw: gw}
+	if n := testing.AllocsPerRun(100, func() {
+		c := newCall(rq, time.Hour)
+		stop := c.AfterFunc(leave)
+		stop()
+		c.end()
+	}); n > 10 {
+		t.Errorf("%v objects", n)
+	}
+}
