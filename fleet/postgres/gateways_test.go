@@ -23,11 +23,10 @@ type gateway struct {
 	spent atomic.Int64
 }
 
-func gateways(t *testing.T, c *pgtest.Cluster, n int) (all []*gateway) {
+func gateways(t *testing.T, addr, database string, n int, holdOut time.Duration) (all []*gateway) {
 	t.Helper()
-	database := c.Database(t)
 	for i := range n {
-		f := fleet.New(fleet.Options{Store: open(t, c.Addr(), database), Gateway: fmt.Sprint("g", i), Epoch: 1, HoldOut: 20 * time.Second, Logger: zaptest.NewLogger(t)})
+		f := fleet.New(fleet.Options{Store: open(t, addr, database), Gateway: fmt.Sprint("g", i), Epoch: 1, HoldOut: holdOut, Logger: zaptest.NewLogger(t)})
 		f.Start()
 		all = append(all, &gateway{Fleet: f, share: f.Of(false, "ada", [3]map[string]money.Micros{})})
 	}
@@ -43,7 +42,6 @@ func (g *gateway) request(ctx context.Context, t *testing.T, budget, hold money.
 		case ctx.Err() != nil:
 			return fleettest.Refused
 		case err != nil:
-			t.Log(err)
 			return fleettest.Away
 		case refused >= 0:
 			return fleettest.Refused
@@ -84,7 +82,8 @@ func closeAll(t *testing.T, all []*gateway, budget money.Micros) (used money.Mic
 // Many requests at once at three gateways, against a budget for ten of them.
 func TestSmallBudget(t *testing.T) {
 	const budget = 40_000
-	all := gateways(t, shared(t), 3)
+	c := shared(t)
+	all := gateways(t, c.Addr(), c.Database(t), 3, 20*time.Second)
 	began := time.Now()
 	counts := fleettest.Drive(t.Context(), 180, 2*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
 		return all[w%3].request(ctx, t, budget, money.Micros(500+w*19%3500))
@@ -103,7 +102,7 @@ func TestSmallBudget(t *testing.T) {
 // The database is killed and comes back seconds later: nobody who has something set aside notices.
 func TestHoldOut(t *testing.T) {
 	c := pgtest.New(t)
-	all := gateways(t, c, 3)
+	all := gateways(t, c.Addr(), c.Database(t), 3, 20*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
 	stop := time.AfterFunc(2*time.Second, func() { c.Kill(t) })
@@ -113,9 +112,51 @@ func TestHoldOut(t *testing.T) {
 	counts := fleettest.Drive(ctx, 12, 0, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
 		return all[w%3].request(ctx, t, 1e12, money.Micros(500+w*100))
 	})
-	t.Logf("%v by outcome", counts)
+	changes := int64(0)
+	for _, g := range all {
+		changes += g.State().Changes
+	}
+	t.Logf("%v by outcome, %d changes", counts, changes)
 	if counts[fleettest.Away] > 0 {
 		t.Errorf("%d could not ask", counts[fleettest.Away])
 	}
 	closeAll(t, all, 1e12)
+}
+
+// The primary is lost while a budget is spent to its end, and a standby takes over: a synchronous one has all that was granted. What
+// another has not, the gateways tell it before it grants anything, and nothing is spent twice.
+func TestFailover(t *testing.T) {
+	for _, synchronous := range []bool{true, false} {
+		t.Run(fmt.Sprintf("synchronous=%t", synchronous), func(t *testing.T) {
+			primary := pgtest.New(t)
+			database := primary.Database(t)
+			standby := primary.Standby(t, synchronous)
+			const budget = 10_000_000
+			all := gateways(t, primary.Addr()+","+standby.Addr(), database, 3, 300*time.Millisecond)
+			go func() {
+				after(t, time.Second)
+				if !synchronous {
+					standby.Exec(t, "alter system set primary_conninfo = ''", "select pg_reload_conf()")
+					after(t, time.Second)
+				}
+				primary.Kill(t)
+				standby.Promote(t)
+			}()
+			counts := fleettest.Drive(t.Context(), 12, 5*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
+				return all[w%3].request(ctx, t, budget, money.Micros(500+w*100))
+			})
+			var forgotten int64
+			for _, g := range all {
+				s := g.State()
+				if forgotten += s.Forgotten; s.Fenced {
+					t.Error("fenced")
+				}
+			}
+			used := closeAll(t, all, budget)
+			t.Logf("%v by outcome, %d of %d used, %d forgotten", counts, used, budget, forgotten)
+			if synchronous != (forgotten == 0) || used < budget*95/100 {
+				t.Errorf("%d forgotten, %d of %d used", forgotten, used, budget)
+			}
+		})
+	}
 }
