@@ -56,3 +56,25 @@ func (l *link) cut(away bool) {
 	defer l.mu.Unlock()
 	l.away = away
 }
+
+func (l *link) Load(_ context.Context, yield func(string, []byte) error, keys ...string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away {
+		return ErrAway
+	}
+	for _, k := range keys {
+		if v := l.values[k]; v != nil {
+			if err := yield(k, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *link) loseNext(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lose = n
+}

@@ -86,12 +86,18 @@ func (r *Rates) Close() {
 	r.work.Wait()
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), changeTime)
 	defer r.cancel()
+	r.mu.Lock()
+	draws := make(map[string]draw)
 	for _, m := range r.meters { // nobody else is left to use them
 		if m.share, m.spare = 0, true; m.said > 0 {
 			d := m.next(time.Now())
 			d.wants = 0
-			_, _ = r.try(m.key, r.number(d))
+			draws[m.key] = r.number(d)
 		}
+	}
+	r.mu.Unlock()
+	for key, d := range draws {
+		_, _ = r.try(key, d)
 	}
 	r.say(true)
 }

@@ -11,16 +11,36 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
-// storeOfRates is as much of a fleet's store as rates need.
+// storeOfRates is as much of a fleet's store as rates and purchases need.
 type storeOfRates struct {
 	fleet.Store
 	mu     sync.Mutex
 	values map[string][]byte
+	away   bool
+}
+
+func (s *storeOfRates) Load(_ context.Context, yield func(string, []byte) error, keys ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return fleet.ErrAway
+	}
+	for _, k := range keys {
+		if v := s.values[k]; v != nil {
+			if err := yield(k, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *storeOfRates) Change(_ context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.away {
+		return fleet.ErrAway
+	}
 	next, err := f(fleet.Moment{Now: time.Now()}, s.values[key])
 	if err == nil {
 		s.values[key] = next

@@ -43,6 +43,9 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 		return nil, err
 	}
 	if err := s.desk.journal.Ready(); err != nil {
+		if e := new(NotNow); errors.As(err, &e) {
+			return nil, s.notNow(e, now)
+		}
 		return nil, s.fail("buy", "", err)
 	}
 	if limit := s.checkLimits(amount, now); limit != nil {
@@ -119,4 +122,18 @@ func (s *shelf) fail(op, hint string, err error) error {
 // lacks gives an error of this seller that says what is wanting, and until when.
 func (s *shelf) lacks(lack Lack, until time.Time, op, hint string, err error) error {
 	return &PurchaseError{SellerID: s.seller.sellerID, Lack: lack, Until: until, Op: op, Hint: hint, Err: err}
+}
+
+// notNow is the error of a request for which nothing is bought now. s.mu is held.
+func (s *shelf) notNow(e *NotNow, now time.Time) error {
+	until := now.Add(shutFor)
+	if e.Until.After(until) {
+		until = e.Until
+	}
+	s.shutUntil(until)
+	hint := ""
+	if e.lack() == LacksTrust {
+		hint = "it gets no more money until it is forgiven"
+	}
+	return s.lacks(e.lack(), e.Until, "buy", hint, e)
 }

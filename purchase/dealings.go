@@ -28,6 +28,7 @@ type dealings struct {
 
 // life is what a token has brought: how much was paid for it, and how much of that went into booked cost.
 type life struct {
+	id     string // of its purchase
 	paid   money.Micros
 	booked atomic.Int64
 	told   bool // it counts already; the dealings' mu protects it
@@ -63,6 +64,7 @@ func (g *dealings) countPurchase(now time.Time) (next time.Time, ok bool) {
 	if oldest := g.started[len(g.started)-1]; !oldest.IsZero() && now.Sub(oldest) < time.Minute {
 		return oldest.Add(time.Minute), false
 	}
+	g.judge()
 	copy(g.started[1:], g.started[:])
 	g.started[0] = now
 	return time.Time{}, true
@@ -108,7 +110,28 @@ func (g *dealings) count(l *life) {
 	}
 	l.told = true
 	g.last[0], g.last[1] = l, g.last[0]
+	g.judge()
 	g.warn()
+}
+
+// judges is a Journal that tells other gateways what sellers' tokens have brought. Its methods do not wait.
+type judges interface {
+	// Judge tells what was paid for the token of a purchase, and how much of that has served. It may grow.
+	Judge(sellerID, purchaseID string, paid, booked money.Micros)
+	Forgive(sellerID string)
+}
+
+// judge has other gateways know what the last two have brought. g.mu is held.
+func (g *dealings) judge() {
+	j, ok := g.desk.journal.(judges)
+	if !ok {
+		return
+	}
+	for _, l := range [...]*life{g.last[1], g.last[0]} {
+		if l != nil {
+			j.Judge(g.sellerID, l.id, l.paid, money.Micros(l.booked.Load()))
+		}
+	}
 }
 
 // withhold has the seller get no more money, as it was paid for a token that never came.
@@ -178,6 +201,9 @@ func (d *Desk) Forgive(sellerID string) bool {
 	g.mu.Lock()
 	g.last, g.withheld, g.braked = [2]*life{}, "", false
 	g.mu.Unlock()
+	if j, ok := d.journal.(judges); ok {
+		j.Forgive(sellerID)
+	}
 	for o, s := range *d.shelves.Load() {
 		if o.sellerID == sellerID {
 			s.shut.Store(0)

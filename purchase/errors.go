@@ -104,6 +104,33 @@ var (
 	ErrPayee = errors.New("the seller wants somebody else paid than before: name the new payee in the payment subdirective, if it is right")
 	// ErrDisputed: the money has left, and there is no token for it.
 	ErrDisputed = errors.New("paid for nothing: booked as disputed")
+	// ErrAway: the store of the fleet that the gateway belongs to is away, and nothing is bought without it.
+	ErrAway = errors.New("the store of the fleet is away")
+	// ErrElsewhere: another gateway of the fleet buys there just now.
+	ErrElsewhere = errors.New("another gateway buys there just now")
 	// ErrClosed: the desk is closed; the purchase goes on at the next start.
 	ErrClosed = errors.New("shutting down")
 )
+
+// NotNow is what a Journal's Ready and Advance give where a purchase is not to be begun, or gone on with, now: Err is ErrAway, ErrElsewhere,
+// ErrTooOften or ErrUseless.
+type NotNow struct {
+	Err   error
+	Until time.Time // when it may be; zero: nobody knows
+}
+
+func (e *NotNow) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *NotNow) Unwrap() error { return e.Err }
+
+// lack is what a request wants for by it.
+func (e *NotNow) lack() Lack {
+	switch {
+	case errors.Is(e.Err, ErrTooOften):
+		return LacksMinute
+	case errors.Is(e.Err, ErrUseless):
+		return LacksTrust
+	}
+	return LacksCredit
+}

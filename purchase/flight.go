@@ -16,6 +16,8 @@ import (
 const (
 	firstRetry = 500 * time.Millisecond // until a purchase in doubt is gone on with, doubling
 	lastRetry  = 5 * time.Minute
+
+	notNowAgain = 2 * time.Second // between tries of what was not to be a moment ago, at most
 )
 
 // flight is the one purchase of a seller that is going on or in doubt, and the requests that wait for it. What is not the
@@ -118,6 +120,7 @@ func (f *flight) fly() {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := f.machine.run(d.ctx)
 		f.show()
+		notNow := new(NotNow)
 		switch {
 		case err == nil:
 			f.land()
@@ -128,6 +131,13 @@ func (f *flight) fly() {
 		case errors.Is(err, errJournal):
 			f.stall(err)
 			return
+		case errors.As(err, &notNow):
+			if f.machine.p.State == "" && !errors.Is(err, ErrElsewhere) {
+				f.unbegun(notNow)
+				return
+			}
+			f.note(err)
+			wait = min(wait, notNowAgain)
 		case errors.Is(err, errPending):
 			f.note(err)
 		case errors.Is(err, errApprove):
@@ -279,6 +289,19 @@ func (f *flight) stall(err error) {
 	f.tell(s.fail("buy", "the process has to start again", err))
 }
 
+// unbegun forgets a purchase that was not begun, as it was not to be now.
+func (f *flight) unbegun(e *NotNow) {
+	s := f.shelf
+	s.mu.Lock()
+	f.doubt = e
+	if s.flight == f {
+		s.flight = nil
+	}
+	err := s.notNow(e, time.Now())
+	s.mu.Unlock()
+	f.tell(err)
+}
+
 // land gives what came of the purchase to those that wait for it.
 func (f *flight) land() {
 	s, m := f.shelf, f.machine
@@ -318,7 +341,7 @@ func (f *flight) land() {
 		}
 		f.waiters = nil
 	case m.p.State == ledger.Disputed || !m.p.Unpaid:
-		s.dealings.count(&life{paid: m.p.AmountMicros}) // what never came has served nothing either
+		s.dealings.count(&life{id: m.p.ID, paid: m.p.AmountMicros}) // what never came has served nothing either
 		if m.withheld {
 			s.dealings.withhold(f.id)
 		}

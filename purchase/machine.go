@@ -57,7 +57,7 @@ func newMachine(d *Desk, p ledger.Purchase) *machine {
 }
 
 // run goes on until the purchase has ended (nil), or is in doubt: then the error is errPending, errHuman, errApprove, errCashing,
-// errCashed, an unknownFate, a GuestError, errJournal or that of ctx, and run may be called again.
+// errCashed, an unknownFate, a GuestError, a NotNow, errJournal or that of ctx, and run may be called again.
 func (m *machine) run(ctx context.Context) error {
 	for !m.p.State.Ended() {
 		if err := m.step(ctx); err != nil {
@@ -95,6 +95,9 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 	if err := m.journal.Advance(ctx, next, m.limits()); err != nil {
 		if limit := new(LimitError); errors.As(err, &limit) {
 			return limit
+		}
+		if e := new(NotNow); errors.As(err, &e) {
+			return e
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -213,6 +216,13 @@ func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
 			return err
 		}
 		m.cause = limit
+		return nil
+	}
+	if e := new(NotNow); errors.As(err, &e) && to == ledger.Prepared { // nothing is laid down yet: another seller may have a token
+		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", e); err != nil {
+			return err
+		}
+		m.cause = &PurchaseError{SellerID: m.p.Seller, Lack: e.lack(), Until: e.Until, Op: "prepare payment", Err: e}
 		return nil
 	}
 	return err

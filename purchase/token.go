@@ -65,7 +65,7 @@ const (
 func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n := &token{
 		id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s,
-		life: &life{paid: t.PaidMicros},
+		life: &life{id: t.PurchaseID, paid: t.PaidMicros},
 	}
 	n.life.booked.Store(int64(t.BorneMicros))
 	switch year := t.ExpiresAt.Year(); {

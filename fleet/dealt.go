@@ -1,0 +1,185 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Why a purchase is not begun now.
+var (
+	// ErrElsewhere: another gateway buys there just now.
+	ErrElsewhere = errors.New("fleet: another gateway buys there just now")
+	// ErrUseless: the seller's last two tokens, of whichever gateways, served less than a tenth of what was paid for them.
+	ErrUseless = errors.New("fleet: the last two tokens of the seller served next to nothing")
+)
+
+// OftenError says that a seller had its purchases of this minute, and when it may have the next one.
+type OftenError struct{ Next time.Time }
+
+func (e *OftenError) Error() string { return "fleet: the seller had its purchases of this minute" }
+
+// Life is what a token that has ended has brought.
+type Life struct {
+	ID     string // of its purchase
+	Paid   money.Micros
+	Booked money.Micros // of that has served
+}
+
+func (l Life) bad() bool { return l.Booked < l.Paid/10 }
+
+// dealt is the value of a seller's key: what gateways tell each other before they give it money. It spares money, and no limit hangs on it.
+type dealt struct {
+	Started []int64          `json:"started,omitempty"` // the last purchases, the newest first, by the store's clock
+	Buyers  map[string]buyer `json:"buyers,omitempty"`  // who buys, by origin
+	Last    []Life           `json:"last,omitempty"`    // the last two tokens that have ended, the newest first
+}
+
+type buyer struct {
+	Gateway string `json:"gateway"`
+	ID      string `json:"id"`
+	Until   int64  `json:"until"` // by the store's clock
+}
+
+const (
+	buyFor     = 15 * time.Second // how long others wait for one that buys
+	perMinute  = 3                // purchases of a seller
+	lastTokens = 2                // that have to serve
+)
+
+func dealtKey(seller string) string { return "buy/" + escape(seller) }
+
+func changeDealt(old []byte, f func(d *dealt) error) ([]byte, error) {
+	d := new(dealt)
+	if old != nil {
+		if err := json.Unmarshal(old, d); err != nil {
+			return nil, fmt.Errorf("fleet: what is known of a seller can't be read: %w", err)
+		}
+	}
+	if d.Buyers == nil {
+		d.Buyers = make(map[string]buyer)
+	}
+	if err := f(d); err != nil {
+		return nil, err
+	}
+	return json.Marshal(d)
+}
+
+// begin counts a purchase that is begun, once, or tells why it is not to be.
+func (d *dealt) begin(gateway string, b Buy, now time.Time) error {
+	who := d.Buyers[b.Origin]
+	mine := buyer{gateway, b.ID, now.Add(buyFor).UnixNano()}
+	switch {
+	case who.ID == b.ID:
+		d.Buyers[b.Origin] = mine
+		return nil
+	case who.Gateway != gateway && who.Until > now.UnixNano():
+		return ErrElsewhere
+	case len(d.Last) == lastTokens && d.Last[0].bad() && d.Last[1].bad():
+		return ErrUseless
+	}
+	if len(d.Started) >= perMinute {
+		if next := time.Unix(0, d.Started[perMinute-1]).Add(time.Minute); next.After(now) {
+			return &OftenError{next}
+		}
+	}
+	d.Started = append([]int64{now.UnixNano()}, d.Started...)
+	d.Started = d.Started[:min(len(d.Started), perMinute)]
+	d.Buyers[b.Origin] = mine
+	for origin, o := range d.Buyers {
+		if o.Until <= now.UnixNano() {
+			delete(d.Buyers, origin)
+		}
+	}
+	return nil
+}
+
+// tell puts a token's life among the last two, or says how it stands now.
+func (d *dealt) tell(l Life) {
+	for i := range d.Last {
+		if d.Last[i].ID == l.ID {
+			d.Last[i].Booked = max(d.Last[i].Booked, l.Booked)
+			return
+		}
+	}
+	d.Last = append([]Life{l}, d.Last...)
+	d.Last = d.Last[:min(len(d.Last), lastTokens)]
+}
+
+// Begin counts a purchase that is going to be begun: three a minute at a seller, and one after the other at an origin. The error is
+// ErrElsewhere, ErrUseless, an *OftenError or ErrAway. It may be called again for the same one.
+func (p *Purchases) Begin(ctx context.Context, b Buy) error {
+	if p.fromAhead(b.Amount) {
+		return nil
+	}
+	err := p.make(ctx, dealtKey(b.Seller), func(at Moment, old []byte) ([]byte, error) {
+		return changeDealt(old, func(d *dealt) error { return d.begin(p.o.Gateway, b, at.Now) })
+	})
+	away := errors.Is(err, ErrAway)
+	p.note(away && ctx.Err() == nil, err)
+	if away && p.fromAhead(b.Amount) {
+		return nil
+	}
+	return err
+}
+
+// fromAhead tells whether a purchase would be one from what is set aside.
+func (p *Purchases) fromAhead(amount money.Micros) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away && p.ahead >= amount
+}
+
+// word is what a gateway has to say of a seller.
+type word struct {
+	seller, origin string
+	over           string // the purchase that has ended
+	life           *Life
+	forgiven       bool
+}
+
+// Judge tells the others what a seller's token has brought.
+func (p *Purchases) Judge(seller string, l Life) { p.tell(word{seller: seller, life: &l}) }
+
+// Forgive lets a seller have money again whose last tokens have served next to nothing.
+func (p *Purchases) Forgive(seller string) { p.tell(word{seller: seller, forgiven: true}) }
+
+func (p *Purchases) tell(w word) {
+	p.mu.Lock()
+	p.words = append(p.words, w)
+	p.mu.Unlock()
+	p.soon()
+}
+
+// tellAll has the store know what is to be said. What it does not take is said again.
+func (p *Purchases) tellAll(ctx context.Context) {
+	p.mu.Lock()
+	words := p.words
+	p.words = nil
+	p.mu.Unlock()
+	for i, w := range words {
+		err := p.make(ctx, dealtKey(w.seller), func(_ Moment, old []byte) ([]byte, error) {
+			return changeDealt(old, func(d *dealt) error {
+				switch {
+				case w.forgiven:
+					d.Last = nil
+				case w.life != nil:
+					d.tell(*w.life)
+				case d.Buyers[w.origin].ID == w.over:
+					delete(d.Buyers, w.origin)
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			p.mu.Lock()
+			p.words = append(words[i:len(words):len(words)], p.words...)
+			p.mu.Unlock()
+			return
+		}
+	}
+}

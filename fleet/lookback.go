@@ -1,0 +1,99 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// start has this process speak for its gateway from now on, once: of one before it nothing is taken any more.
+func (p *Purchases) start(ctx context.Context) error {
+	p.mu.Lock()
+	speaks := p.speaks
+	p.mu.Unlock()
+	if speaks {
+		return nil
+	}
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	p.mu.Lock()
+	speaks = p.speaks
+	p.mu.Unlock()
+	if speaks {
+		return nil
+	}
+	if err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
+		return changeTab(old, 0, func(t *tab) error {
+			t.Boots[p.o.Gateway] = p.o.Boot
+			return nil
+		})
+	}); err != nil {
+		p.note(ctx.Err() == nil, err)
+		return err
+	}
+	if err := p.lookBack(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.speaks = true
+	p.mu.Unlock()
+	return nil
+}
+
+// lookBack settles purchases that the store takes for open, and this gateway's ledger does not, and the other way round. What an
+// earlier process had set aside counts as far as the ledger has spent more than the store knows of.
+func (p *Purchases) lookBack(ctx context.Context) error {
+	open := make(map[string]*claim)
+	if err := p.o.Store.Load(ctx, func(_ string, value []byte) error {
+		t := new(tab)
+		if err := json.Unmarshal(value, t); err != nil {
+			return err
+		}
+		for id, c := range t.Open {
+			if c.Gateway == p.o.Gateway {
+				open[id] = c
+			}
+		}
+		return nil
+	}, tabKey); err != nil {
+		return err
+	}
+	ends := make(map[string]bool)
+	for id := range open {
+		ended, paid, err := p.o.Books.Fate(ctx, id)
+		if err != nil {
+			return err
+		}
+		if ended {
+			ends[id] = paid
+		}
+	}
+	day := today()
+	booked, paying := p.o.Books.Counted(day)
+	p.learnSession(ctx)
+	return p.change(ctx, func(t *tab) error {
+		for id, paid := range ends {
+			t.end(id, paid)
+		}
+		for _, b := range paying {
+			if t.Open[b.ID] == nil && !p.isUsed(b.ID) {
+				t.Open[b.ID] = &claim{p.o.Gateway, b.Seller, b.Method, day, t.Session, b.Amount, true}
+			}
+		}
+		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.o.Boot {
+			spent := a.Amount
+			if a.Day == day {
+				spent = min(spent, max(0, booked-t.known(p.o.Gateway, day)))
+			}
+			if delete(t.Ahead, p.o.Gateway); spent > 0 {
+				t.close(&claim{Gateway: p.o.Gateway, Day: a.Day, Session: a.Session, Amount: spent})
+			}
+		}
+		return nil
+	})
+}
+
+func (p *Purchases) isUsed(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used[id] != nil
+}

@@ -1,0 +1,370 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Books are what a gateway's ledger knows of its purchases.
+type Books interface {
+	// Fate tells whether a purchase has ended, and whether it counts as spent then. One that the ledger does not know has ended, and
+	// nothing was paid for it.
+	Fate(ctx context.Context, id string) (ended, paid bool, err error)
+	// Counted gives what its purchases count on a UTC day, and those of them that have not ended, money of which may have left.
+	Counted(day string) (spent money.Micros, paying []Buy)
+}
+
+// PurchasesOptions say whose purchases they are.
+type PurchasesOptions struct {
+	Store   Store
+	Gateway string // the ledger's identity
+	Boot    string // random, of the process
+	Books   Books
+	// Ahead is what this gateway may spend while the store is away: it is set aside, and counts as spent until it is given back.
+	Ahead  money.Micros
+	Logger *zap.Logger // nil: nothing is logged
+}
+
+// Purchases hold what is spent on purchases to limits over all gateways. Each is counted in the store before it is prepared, and once more
+// before it is paid, and there is none while the store is away but from what was set aside for that.
+type Purchases struct {
+	o PurchasesOptions
+
+	changing sync.Mutex // held while the tab is changed for what was left; taken before mu
+
+	mu      sync.Mutex // protects all following fields
+	limits  *BuyLimits // nil: not known yet
+	session uint64
+	day     string // of what is spent
+	spent   [4]money.Micros
+	away    bool
+	ahead   money.Micros      // is left of what is set aside
+	used    map[string]*taken // what was taken of it, by purchase id
+	ends    map[string]bool   // purchases that have ended, and whether they were paid, and the store does not know yet
+	words   []word            // about sellers, that the store does not know yet
+	speaks  bool              // for the gateway: what an earlier process has left is settled
+
+	kick   chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+// taken is a purchase from what was set aside.
+type taken struct {
+	Buy
+	day         string
+	ended, paid bool
+}
+
+// NewPurchases gives purchases that Start brings to life.
+func NewPurchases(o PurchasesOptions) *Purchases {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	p := &Purchases{o: o, used: make(map[string]*taken), ends: make(map[string]bool), kick: make(chan struct{}, 1)}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// Start settles what an earlier process has left, and keeps up with the others until Close.
+func (p *Purchases) Start() { p.work.Go(p.keepUp) }
+
+// Close gives back what is set aside.
+func (p *Purchases) Close() {
+	p.cancel()
+	p.work.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), changeTime)
+	defer cancel()
+	p.mu.Lock()
+	p.o.Ahead = 0
+	p.mu.Unlock()
+	_ = p.settle(ctx)
+}
+
+// The keys of purchases.
+const tabKey = "p/spent"
+
+// tabEvery is how often a gateway looks at what others have spent, and lookBackEvery how often at what it has left itself.
+const (
+	tabEvery      = 5 * time.Second
+	lookBackEvery = 10 * time.Minute
+)
+
+func (p *Purchases) keepUp() {
+	t := time.NewTicker(tabEvery)
+	defer t.Stop()
+	for looked := (time.Time{}); ; {
+		ctx, cancel := context.WithTimeout(p.ctx, 2*changeTime)
+		if p.start(ctx) == nil && time.Since(looked) >= lookBackEvery && p.lookBack(ctx) == nil {
+			looked = time.Now()
+		}
+		if !looked.IsZero() {
+			_ = p.settle(ctx) // it is tried again
+		}
+		cancel()
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-t.C:
+		case <-p.kick:
+		}
+	}
+}
+
+// SetLimits says what the limits are, for what is set aside.
+func (p *Purchases) SetLimits(l BuyLimits) {
+	p.mu.Lock()
+	p.limits = &l
+	p.mu.Unlock()
+	p.soon()
+}
+
+func (p *Purchases) soon() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Away tells whether nothing can be bought, as the store is away: not even for so much.
+func (p *Purchases) Away(amount money.Micros) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away && p.ahead < amount
+}
+
+// Spent gives what counts of all gateways' purchases today and in this session, as it was a moment ago.
+func (p *Purchases) Spent() (day, session money.Micros) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.day == today() {
+		day = p.spent[DailyLimit]
+	}
+	return day, p.spent[SessionLimit]
+}
+
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
+
+// Take counts a purchase against the limits, before it is prepared and, paying, before its money may leave. A *LimitError tells
+// which one it would pass, ErrAway that the store is away. It may be called again for the same one, and counts it once.
+func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) error {
+	day := today()
+	p.mu.Lock()
+	p.limits = &l
+	if u := p.used[b.ID]; u != nil {
+		p.mu.Unlock()
+		return nil
+	}
+	delete(p.ends, b.ID)
+	p.mu.Unlock()
+	p.learnSession(ctx)
+	err := p.start(ctx)
+	if err == nil {
+		err = p.change(ctx, func(t *tab) error { return t.take(p.o.Gateway, day, b, l, paying) })
+	}
+	if err == nil || !errors.Is(err, ErrAway) {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Err() != nil || paying || p.ahead < b.Amount {
+		return err
+	}
+	p.ahead -= b.Amount
+	p.used[b.ID] = &taken{Buy: b, day: day}
+	p.o.Logger.Info("fleet.purchases.ahead", zap.String("purchaseId", b.ID), zap.Int64("amountMicros", int64(b.Amount)), zap.Int64("leftMicros", int64(p.ahead)))
+	return nil
+}
+
+// End says that a purchase has ended: paid, it counts for good, else no more. The store hears of it in the background.
+func (p *Purchases) End(b Buy, paid bool) {
+	p.mu.Lock()
+	if u := p.used[b.ID]; u != nil {
+		u.ended, u.paid = true, paid
+	}
+	p.ends[b.ID] = paid
+	p.words = append(p.words, word{seller: b.Seller, origin: b.Origin, over: b.ID})
+	p.mu.Unlock()
+	p.soon()
+}
+
+// change changes the tab, and learns from it. What may have been made is made again, until it is known.
+func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
+	p.mu.Lock()
+	session := p.session
+	p.mu.Unlock()
+	day := today()
+	var spent [4]money.Micros
+	err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
+		return changeTab(old, session, func(t *tab) error {
+			if p.o.Boot != t.Boots[p.o.Gateway] {
+				return ErrFenced
+			}
+			err := f(t)
+			spent = t.sums(day, "", "")
+			return err
+		})
+	})
+	limit := new(LimitError)
+	p.note(err != nil && !errors.As(err, &limit) && ctx.Err() == nil, err)
+	if err == nil || errors.As(err, &limit) {
+		p.mu.Lock()
+		p.day, p.spent = day, spent
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// note keeps whether the store is there.
+func (p *Purchases) note(away bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if away == p.away || p.ctx.Err() != nil {
+		return
+	}
+	p.away = away
+	if away {
+		p.o.Logger.Warn("fleet.purchases.away", zap.Error(err), zap.Int64("aheadMicros", int64(p.ahead)),
+			zap.String("hint", "nothing is bought until the store is back, but for what was set aside"))
+	} else {
+		p.o.Logger.Info("fleet.purchases.back")
+	}
+}
+
+// make makes a change, and again where it is not known whether it was made. Every error but those of f is ErrAway.
+func (p *Purchases) make(ctx context.Context, key string, f func(Moment, []byte) ([]byte, error)) error {
+	var own error
+	for try := 1; ; try++ {
+		once, cancel := context.WithTimeout(ctx, changeTime)
+		err := p.o.Store.Change(once, key, func(at Moment, old []byte) (next []byte, err error) {
+			next, own = f(at, old)
+			return next, own
+		})
+		cancel()
+		switch {
+		case err == nil || own != nil && errors.Is(err, own):
+			return err
+		case !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown):
+			return errors.Join(ErrAway, ErrUnknown, err)
+		case !errors.Is(err, ErrUnknown) || try == tries || ctx.Err() != nil:
+			return errors.Join(ErrAway, err)
+		}
+		select {
+		case <-time.After(tryAgain):
+		case <-ctx.Done():
+		}
+	}
+}
+
+const (
+	tries    = 3
+	tryAgain = 100 * time.Millisecond
+)
+
+// learnSession learns which session it is. One that was just begun may be learnt of a moment later.
+func (p *Purchases) learnSession(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
+	_ = p.o.Store.Load(ctx, func(_ string, value []byte) error {
+		s, err := SessionOf(value)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.session = max(p.session, s.N)
+		p.mu.Unlock()
+		return nil
+	}, SessionKey)
+}
+
+// settle tells the store what it does not know yet, and sets aside what is wanted. Where there is nothing to tell it looks.
+func (p *Purchases) settle(ctx context.Context) error {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	day := today()
+	p.learnSession(ctx)
+	p.tellAll(ctx)
+	p.mu.Lock()
+	ends := maps.Clone(p.ends)
+	used := make(map[string]taken, len(p.used))
+	for id, u := range p.used {
+		used[id] = *u
+	}
+	had, limits := p.ahead, p.limits
+	want := p.o.Ahead
+	if limits == nil {
+		want = 0 // until it is known what may be
+		limits = new(BuyLimits)
+	}
+	stale := p.day != day
+	p.ahead = 0 // what is asked for anew is nobody's to spend meanwhile
+	p.mu.Unlock()
+	if len(ends) == 0 && len(used) == 0 && had == want && !stale {
+		p.mu.Lock()
+		p.ahead = had
+		p.mu.Unlock()
+		return p.look(ctx)
+	}
+	var got money.Micros
+	err := p.change(ctx, func(t *tab) error {
+		told := t.fromAhead(p.o.Gateway, used)
+		for id, paid := range ends {
+			t.end(id, paid)
+		}
+		got = t.setAside(p.o.Gateway, p.o.Boot, day, want, *limits, told)
+		return nil
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		if !errors.Is(err, ErrUnknown) {
+			p.ahead = had
+		}
+		return err
+	}
+	p.ahead = got
+	for id, paid := range ends {
+		if now, there := p.ends[id]; there && now == paid {
+			delete(p.ends, id)
+		}
+	}
+	for id := range used {
+		delete(p.used, id)
+	}
+	return nil
+}
+
+// look learns what others have spent.
+func (p *Purchases) look(ctx context.Context) error {
+	day, there := today(), false
+	err := p.o.Store.Load(ctx, func(_ string, value []byte) error {
+		t := new(tab)
+		if err := json.Unmarshal(value, t); err != nil {
+			return err
+		}
+		there = true
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if t.Session < p.session {
+			t.Session, t.Closed = p.session, 0
+		}
+		p.day, p.spent = day, t.sums(day, "", "")
+		return nil
+	}, tabKey)
+	if err == nil && !there {
+		p.mu.Lock()
+		p.day, p.spent = day, [4]money.Micros{}
+		p.mu.Unlock()
+	}
+	p.note(err != nil && ctx.Err() == nil, err)
+	return err
+}

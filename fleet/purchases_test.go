@@ -1,0 +1,313 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// fakeBooks are a ledger's purchases.
+type fakeBooks struct {
+	spent money.Micros
+	fates map[string]bool // of purchases that have ended: whether they were paid
+	open  map[string]bool // of those that have not: whether they may be paid
+}
+
+func (b *fakeBooks) Fate(_ context.Context, id string) (ended, paid bool, err error) {
+	if _, open := b.open[id]; open {
+		return false, false, nil
+	}
+	return true, b.fates[id], nil
+}
+
+func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
+	for id, pays := range b.open {
+		if pays {
+			paying = append(paying, buyOf(id, 4))
+		}
+	}
+	return b.spent, paying
+}
+
+// buyOf is a purchase at acme.
+func buyOf(id string, amount money.Micros) Buy {
+	return Buy{ID: id, Seller: "acme", Origin: "https://acme.example", Method: "mock", Amount: amount}
+}
+
+var unlimited = BuyLimits{-1, -1, -1, -1}
+
+// buyer is one gateway that buys.
+type gate struct {
+	*Purchases
+	*link
+	books *fakeBooks
+}
+
+func newGate(l *link, id, boot string, ahead money.Micros, books *fakeBooks) *gate {
+	p := NewPurchases(PurchasesOptions{Store: l, Gateway: id, Boot: boot, Ahead: ahead, Books: books})
+	p.Start()
+	synctest.Wait()
+	return &gate{p, l, books}
+}
+
+// buyers runs f with so many gateways.
+func buyers(t *testing.T, n int, ahead money.Micros, f func(t *testing.T, all []*gate)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		store := newFake()
+		var all []*gate
+		for i := range n {
+			g := newGate(store.link(), fmt.Sprintf("g%d", i), "b", ahead, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
+			all = append(all, g)
+		}
+		f(t, all)
+		for _, g := range all {
+			g.cut(false)
+			g.Close()
+		}
+		for _, g := range all {
+			if err := g.look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// wantSpent wants all gateways to know of the same sums, soon.
+func wantSpent(t *testing.T, all []*gate, day, session money.Micros) {
+	t.Helper()
+	time.Sleep(2 * tabEvery)
+	for i, g := range all {
+		if d, s := g.Spent(); d != day || s != session {
+			t.Errorf("gateway %d: %d and %d are spent, want %d and %d", i, d, s, day, session)
+		}
+	}
+}
+
+func wantLimit(t *testing.T, err error, limit int, spent money.Micros) {
+	t.Helper()
+	if e := new(LimitError); !errors.As(err, &e) || e.Limit != limit || e.Spent != spent {
+		t.Errorf("%v, want limit %d with %d spent", err, limit, spent)
+	}
+}
+
+// Each limit is one of all gateways, and a purchase counts once, however often it is asked for and whatever answers get lost.
+func TestPurchaseLimits(t *testing.T) {
+	buyers(t, 3, 0, func(t *testing.T, all []*gate) {
+		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+		all[0].loseNext(2)
+		for range 3 {
+			if err := all[0].Take(t.Context(), buyOf("a", 6), daily, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantLimit(t, all[1].Take(t.Context(), buyOf("b", 6), daily, false), DailyLimit, 6)
+		wantLimit(t, all[2].Take(t.Context(), buyOf("c", 6), BuyLimits{-1, 8, -1, -1}, false), SessionLimit, 6)
+		wantLimit(t, all[2].Take(t.Context(), buyOf("c", 6), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 6)
+		wantLimit(t, all[2].Take(t.Context(), buyOf("c", 6), BuyLimits{-1, -1, -1, 8}, false), MethodLimit, 6)
+		elsewhere := Buy{ID: "d", Seller: "other", Origin: "https://other.example", Method: "card", Amount: 4}
+		if err := all[2].Take(t.Context(), elsewhere, BuyLimits{-1, -1, 4, 4}, false); err != nil {
+			t.Error(err)
+		}
+		all[2].End(buyOf("d", 0), false)
+		wantSpent(t, all, 6, 6)
+		if err := all[0].Take(t.Context(), buyOf("a", 6), daily, true); err != nil {
+			t.Error(err)
+		}
+		all[0].End(buyOf("a", 0), true)
+		wantSpent(t, all, 6, 6)
+		wantLimit(t, all[1].Take(t.Context(), buyOf("b", 6), daily, false), DailyLimit, 6)
+		if err := all[1].Take(t.Context(), buyOf("b", 4), daily, false); err != nil {
+			t.Error(err)
+		}
+		all[1].loseNext(1)
+		all[1].End(buyOf("b", 0), false)
+		wantSpent(t, all, 6, 6)
+		time.Sleep(24 * time.Hour)
+		if err := all[1].Take(t.Context(), buyOf("e", 10), daily, false); err != nil {
+			t.Errorf("on the next day: %v", err)
+		}
+		wantSpent(t, all, 10, 16)
+	})
+}
+
+// What was prepared yesterday is paid on today's limits, and what is being paid stays on its day.
+func TestPurchaseOverMidnight(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+		for _, id := range []string{"prepared", "paying"} {
+			if err := all[0].Take(t.Context(), buyOf(id, 5), daily, id == "paying"); err != nil {
+				t.Fatal(err)
+			}
+			all[0].books.open[id] = id == "paying"
+		}
+		time.Sleep(24 * time.Hour)
+		if err := all[1].Take(t.Context(), buyOf("other", 6), daily, false); err != nil {
+			t.Fatal(err)
+		}
+		all[1].books.open["other"] = false
+		wantLimit(t, all[0].Take(t.Context(), buyOf("prepared", 5), daily, true), DailyLimit, 6)
+		if err := all[0].Take(t.Context(), buyOf("paying", 5), daily, true); err != nil {
+			t.Error(err)
+		}
+		wantSpent(t, all, 6, 16)
+	})
+}
+
+// A session ends by an operator's word alone: no restart does it, and no crash.
+func TestPurchaseSession(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		session := BuyLimits{-1, 10, -1, -1}
+		if err := all[0].Take(t.Context(), buyOf("a", 6), session, true); err != nil {
+			t.Fatal(err)
+		}
+		all[0].End(buyOf("a", 0), true)
+		wantSpent(t, all, 6, 6)
+		all[0].Close()
+		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
+		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 6), session, false), SessionLimit, 6)
+		if err := all[1].Change(t.Context(), SessionKey, func(at Moment, _ []byte) ([]byte, error) {
+			return []byte(`{"n":1,"since":"2026-01-01T00:00:00Z"}`), nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := all[0].Take(t.Context(), buyOf("b", 6), session, false); err != nil {
+			t.Errorf("in a new session: %v", err)
+		}
+		wantSpent(t, all, 12, 6)
+	})
+}
+
+// A process that has died may have left a claim for what was never prepared, one that has ended since, and none for what is paid.
+func TestPurchaseAfterACrash(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		for _, id := range []string{"never", "failed", "granted", "open"} {
+			if err := all[0].Take(t.Context(), buyOf(id, 1), unlimited, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantSpent(t, all[1:], 4, 4)
+		all[0].cancel() // it says no more
+		all[0].books.fates["failed"], all[0].books.fates["granted"] = false, true
+		all[0].books.open["open"], all[0].books.open["paid"] = true, true
+		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
+		wantSpent(t, all, 2+4, 2+4) // granted and open, and what is paid and was not known
+	})
+}
+
+// With the store away nothing is bought but from what was set aside, which counts as spent everywhere meanwhile.
+func TestPurchaseAhead(t *testing.T) {
+	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		daily := BuyLimits{Daily: 20, Session: -1, Seller: -1, Method: -1}
+		for _, g := range all {
+			g.SetLimits(daily)
+		}
+		wantSpent(t, all, 10, 10)
+		wantLimit(t, all[1].Take(t.Context(), buyOf("big", 11), daily, false), DailyLimit, 10)
+		all[0].cut(true)
+		for _, step := range []struct {
+			id     string
+			amount money.Micros
+			ok     bool
+		}{{"a", 3, true}, {"b", 3, false}, {"c", 2, true}, {"d", 1, false}} {
+			err := all[0].Take(t.Context(), buyOf(step.id, step.amount), daily, false)
+			if (err == nil) != step.ok || err != nil && !errors.Is(err, ErrAway) {
+				t.Errorf("%s: %v", step.id, err)
+			}
+			if err := all[0].Take(t.Context(), buyOf(step.id, step.amount), daily, true); (err == nil) != step.ok {
+				t.Errorf("%s is paid: %v", step.id, err)
+			}
+		}
+		if !all[0].Away(1) {
+			t.Error("something is left")
+		}
+		wantSpent(t, all[1:], 10, 10)
+		all[0].End(buyOf("a", 0), true)
+		all[0].End(buyOf("c", 0), false)
+		all[0].cut(false)
+		all[0].loseNext(1)
+		wantSpent(t, all, 10+3, 10+3) // and as much set aside as before
+		all[0].Close()
+		all[1].Close()
+		if err := all[0].look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := all[0].Spent(); d != 3 {
+			t.Errorf("%d is spent in the end, want 3", d)
+		}
+	})
+}
+
+// What a process that has died has spent of what was set aside is known from its ledger, and the rest comes back.
+func TestPurchaseAheadAfterACrash(t *testing.T) {
+	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		for _, g := range all {
+			g.SetLimits(unlimited)
+		}
+		wantSpent(t, all, 10, 10)
+		all[0].cut(true)
+		if err := all[0].Take(t.Context(), buyOf("a", 3), unlimited, false); err != nil {
+			t.Fatal(err)
+		}
+		all[0].End(buyOf("a", 0), true)
+		all[0].cancel()
+		all[0].books.spent, all[0].books.fates["a"] = 3, true
+		all[0].cut(false)
+		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
+		wantSpent(t, all, 5+3, 5+3)
+	})
+}
+
+// Gateways buy one after the other at an origin, three times a minute in all, and not where the last two tokens served nothing.
+func TestPurchaseBegin(t *testing.T) {
+	buyers(t, 3, 0, func(t *testing.T, all []*gate) {
+		begin := func(i int, id string, want error) {
+			t.Helper()
+			if err := all[i].Begin(t.Context(), buyOf(id, 5)); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", id, err, want)
+			}
+		}
+		begin(0, "a", nil)
+		begin(0, "a", nil)
+		begin(1, "b", ErrElsewhere)
+		all[0].End(buyOf("a", 0), true)
+		synctest.Wait()
+		begin(1, "b", nil)
+		begin(2, "c", ErrElsewhere)
+		time.Sleep(buyFor)
+		begin(2, "c", nil) // the other one takes too long
+		all[1].End(buyOf("b", 0), true)
+		all[2].End(buyOf("c", 0), true)
+		synctest.Wait()
+		often := new(OftenError)
+		if err := all[0].Begin(t.Context(), buyOf("d", 5)); !errors.As(err, &often) || time.Until(often.Next) != time.Minute-buyFor {
+			t.Errorf("a fourth one in a minute: %v", err)
+		}
+		time.Sleep(time.Minute)
+		all[0].Judge("acme", Life{"a", 5000, 1})
+		synctest.Wait()
+		begin(2, "e", nil)
+		all[2].End(buyOf("e", 0), true)
+		all[1].Judge("acme", Life{"b", 5000, 1})
+		synctest.Wait()
+		begin(0, "f", ErrUseless)
+		all[1].Judge("acme", Life{"b", 5000, 600}) // what its last requests have cost is known now
+		synctest.Wait()
+		begin(0, "f", nil)
+		all[0].End(buyOf("f", 0), true)
+		all[2].Judge("acme", Life{"c", 5000, 0})
+		all[2].Judge("acme", Life{"e", 5000, 0})
+		synctest.Wait()
+		begin(1, "g", ErrUseless)
+		all[1].Forgive("acme")
+		synctest.Wait()
+		begin(1, "g", nil)
+		all[2].cut(true)
+		begin(2, "h", ErrAway)
+	})
+}

@@ -1,0 +1,241 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Buy is a purchase of a token, as far as limits know it.
+type Buy struct {
+	ID             string
+	Seller, Origin string // the seller's id, and where it is
+	Method         string // of payment
+	Amount         money.Micros
+}
+
+// BuyLimits bound what may be spent on purchases by all gateways. Below zero is none.
+type BuyLimits struct {
+	Daily   money.Micros // of a UTC day
+	Session money.Micros // since the session was begun
+	Seller  money.Micros // at one seller, of a UTC day
+	Method  money.Micros // by one payment method, of a UTC day
+}
+
+// The limits that a purchase can pass.
+const (
+	DailyLimit = iota
+	SellerLimit
+	SessionLimit
+	MethodLimit
+)
+
+// LimitError refuses a purchase that would pass a limit.
+type LimitError struct {
+	Limit int // DailyLimit, SellerLimit, SessionLimit or MethodLimit
+	Most  money.Micros
+	Spent money.Micros // by all gateways, before this purchase
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("fleet: a purchase would pass a limit of %s, of which %s is spent", e.Most, e.Spent)
+}
+
+// tab is the value of a fleet's purchases: what was spent on them, and is going to be. What is set aside counts as spent.
+type tab struct {
+	Session uint64              `json:"session"` // the number of the session
+	Closed  money.Micros        `json:"closed"`  // spent in it by purchases that have ended
+	Days    map[string]*tabDay  `json:"days"`    // by UTC day; the last two
+	Open    map[string]*claim   `json:"open"`    // by purchase id
+	Ahead   map[string]*setAway `json:"ahead,omitempty"`
+	Boots   map[string]string   `json:"boots"` // the process that speaks for each gateway
+}
+
+// tabDay is what was spent by purchases of one day that have ended.
+type tabDay struct {
+	Closed   money.Micros            `json:"closed"`
+	Sellers  map[string]money.Micros `json:"sellers"`
+	Methods  map[string]money.Micros `json:"methods"`
+	Gateways map[string]money.Micros `json:"gateways"`
+}
+
+// claim is a purchase that has not ended. It is the word that its gateway alone pays it.
+type claim struct {
+	Gateway string       `json:"gateway"`
+	Seller  string       `json:"seller"`
+	Method  string       `json:"method"`
+	Day     string       `json:"day"`
+	Session uint64       `json:"session"`
+	Amount  money.Micros `json:"amount"`
+	Paying  bool         `json:"paying,omitempty"` // money may have left
+}
+
+// setAway is what a gateway may spend on purchases while the store is away.
+type setAway struct {
+	Boot    string       `json:"boot"`
+	Day     string       `json:"day"`
+	Session uint64       `json:"session"`
+	Amount  money.Micros `json:"amount"`
+	Told    []string     `json:"told,omitempty"` // purchases from it, of which it was told last
+}
+
+// tabDays is how many days are kept.
+const tabDays = 2
+
+// changeTab makes a change of a tab's value a change of the tab. It is pure where f is.
+func changeTab(old []byte, session uint64, f func(t *tab) error) ([]byte, error) {
+	t := new(tab)
+	if old != nil {
+		if err := json.Unmarshal(old, t); err != nil {
+			return nil, fmt.Errorf("fleet: what was spent on purchases can't be read: %w", err)
+		}
+	}
+	if t.Days == nil {
+		t.Days = make(map[string]*tabDay)
+	}
+	if t.Open == nil {
+		t.Open = make(map[string]*claim)
+	}
+	if t.Boots == nil {
+		t.Boots = make(map[string]string)
+	}
+	if t.Ahead == nil {
+		t.Ahead = make(map[string]*setAway)
+	}
+	if session > t.Session {
+		t.Session, t.Closed = session, 0
+	}
+	if err := f(t); err != nil {
+		return nil, err
+	}
+	days := make([]string, 0, len(t.Days))
+	for d := range t.Days {
+		days = append(days, d)
+	}
+	slices.Sort(days)
+	for _, d := range days[:max(0, len(days)-tabDays)] {
+		delete(t.Days, d)
+	}
+	return json.Marshal(t)
+}
+
+// sums are what counts against the limits of a purchase.
+func (t *tab) sums(day, seller, method string) (all [4]money.Micros) {
+	all[SessionLimit] = t.Closed
+	if d := t.Days[day]; d != nil {
+		all[DailyLimit], all[SellerLimit], all[MethodLimit] = d.Closed, d.Sellers[seller], d.Methods[method]
+	}
+	for _, c := range t.Open {
+		if c.Session == t.Session {
+			all[SessionLimit] = all[SessionLimit].Add(c.Amount)
+		}
+		if c.Day != day {
+			continue
+		}
+		all[DailyLimit] = all[DailyLimit].Add(c.Amount)
+		if c.Seller == seller {
+			all[SellerLimit] = all[SellerLimit].Add(c.Amount)
+		}
+		if c.Method == method {
+			all[MethodLimit] = all[MethodLimit].Add(c.Amount)
+		}
+	}
+	for _, a := range t.Ahead {
+		if a.Session == t.Session {
+			all[SessionLimit] = all[SessionLimit].Add(a.Amount)
+		}
+		if a.Day == day {
+			all[DailyLimit] = all[DailyLimit].Add(a.Amount)
+		}
+	}
+	return all
+}
+
+// take counts a purchase, or tells which limit it would pass. One that counts already does so once; on another day, or in another
+// session, it counts anew.
+func (t *tab) take(gateway, day string, b Buy, l BuyLimits, paying bool) error {
+	c := t.Open[b.ID]
+	if c != nil && (c.Paying || c.Day == day && c.Session == t.Session && c.Amount == b.Amount) {
+		c.Paying = c.Paying || paying
+		return nil
+	}
+	delete(t.Open, b.ID)
+	spent := t.sums(day, b.Seller, b.Method)
+	for limit, most := range [...]money.Micros{DailyLimit: l.Daily, SellerLimit: l.Seller, SessionLimit: l.Session, MethodLimit: l.Method} {
+		if most >= 0 && spent[limit].Add(b.Amount) > most {
+			return &LimitError{limit, most, spent[limit]}
+		}
+	}
+	t.Open[b.ID] = &claim{gateway, b.Seller, b.Method, day, t.Session, b.Amount, paying}
+	return nil
+}
+
+// end has a purchase count for good, or no more. One that does not count is no matter.
+func (t *tab) end(id string, paid bool) {
+	c := t.Open[id]
+	if c == nil {
+		return
+	}
+	delete(t.Open, id)
+	if paid {
+		t.close(c)
+	}
+}
+
+func (t *tab) close(c *claim) {
+	if c.Session == t.Session {
+		t.Closed = t.Closed.Add(c.Amount)
+	}
+	d := t.Days[c.Day]
+	if d == nil {
+		d = &tabDay{Sellers: make(map[string]money.Micros), Methods: make(map[string]money.Micros), Gateways: make(map[string]money.Micros)}
+		t.Days[c.Day] = d
+	}
+	d.Closed = d.Closed.Add(c.Amount)
+	d.Sellers[c.Seller] = d.Sellers[c.Seller].Add(c.Amount)
+	d.Methods[c.Method] = d.Methods[c.Method].Add(c.Amount)
+	d.Gateways[c.Gateway] = d.Gateways[c.Gateway].Add(c.Amount)
+}
+
+// known is what counts of a gateway's purchases of a day, without what is set aside for it.
+func (t *tab) known(gateway, day string) (sum money.Micros) {
+	if d := t.Days[day]; d != nil {
+		sum = d.Gateways[gateway]
+	}
+	for _, c := range t.Open {
+		if c.Gateway == gateway && c.Day == day {
+			sum = sum.Add(c.Amount)
+		}
+	}
+	return sum
+}
+
+// fromAhead counts purchases of a day from what was set aside for a gateway, each once, however often it is told of it.
+func (t *tab) fromAhead(gateway string, used map[string]taken) (told []string) {
+	for id, u := range used {
+		told = append(told, id)
+		if a := t.Ahead[gateway]; t.Open[id] != nil || a != nil && slices.Contains(a.Told, id) {
+			continue
+		}
+		t.Open[id] = &claim{gateway, u.Seller, u.Method, u.day, t.Session, u.Amount, true}
+	}
+	return told
+}
+
+// setAside sets as much of what is left aside for a gateway as it wants, and gives how much that is.
+func (t *tab) setAside(gateway, boot, day string, want money.Micros, l BuyLimits, told []string) money.Micros {
+	delete(t.Ahead, gateway)
+	spent := t.sums(day, "", "")
+	if l.Daily >= 0 {
+		want = min(want, l.Daily-spent[DailyLimit])
+	}
+	if l.Session >= 0 {
+		want = min(want, l.Session-spent[SessionLimit])
+	}
+	if want = max(0, want); want > 0 || len(told) > 0 {
+		t.Ahead[gateway] = &setAway{boot, day, t.Session, want, told}
+	}
+	return want
+}

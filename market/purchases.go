@@ -1,0 +1,128 @@
+package market
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+// fleetJournal is a ledger whose purchases count against limits over all gateways of a fleet.
+type fleetJournal struct {
+	*ledger.Ledger
+	fleet *fleet.Purchases
+}
+
+// Ready also tells that the fleet's store is away, and nothing was set aside for that.
+func (j fleetJournal) Ready() error {
+	if err := j.Ledger.Ready(); err != nil {
+		return err
+	}
+	if j.fleet.Away(1) {
+		return &purchase.NotNow{Err: purchase.ErrAway}
+	}
+	return nil
+}
+
+// Spent gives what all gateways have spent.
+func (j fleetJournal) Spent() (day, session money.Micros) { return j.fleet.Spent() }
+
+// Advance has a purchase count in the fleet before the ledger has it prepared, and again before its money may leave. The session is the
+// fleet's, which no restart ends.
+func (j fleetJournal) Advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) error {
+	buy := fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros}
+	var err error
+	switch p.State {
+	case ledger.Creating:
+		err = j.fleet.Begin(ctx, buy)
+	case ledger.Prepared, ledger.Paying:
+		err = j.fleet.Take(ctx, buy, fleetLimits(limits, p.PerDayMicros), p.State == ledger.Paying)
+	}
+	if err != nil {
+		return refusedByFleet(ctx, err, p.AmountMicros)
+	}
+	limits.Session = -1
+	if err := j.Ledger.Advance(ctx, p, limits); err != nil {
+		return err
+	}
+	if p.State.Ended() {
+		j.fleet.End(buy, counts(&p))
+	}
+	return nil
+}
+
+// fleetLimits gives the limits as the fleet has them; perDay is the payment method's, zero where it has none.
+func fleetLimits(l ledger.Limits, perDay money.Micros) fleet.BuyLimits {
+	if perDay == 0 {
+		perDay = -1
+	}
+	return fleet.BuyLimits{Daily: l.Daily, Session: l.Session, Seller: l.Seller, Method: perDay}
+}
+
+// counts tells whether a purchase that has ended counts as spent.
+func counts(p *ledger.Purchase) bool {
+	return !p.Unpaid || p.State != ledger.Failed && p.State != ledger.Expired
+}
+
+// refusedByFleet gives an error of the fleet as the desk knows it.
+func refusedByFleet(ctx context.Context, err error, amount money.Micros) error {
+	if limit := new(fleet.LimitError); errors.As(err, &limit) {
+		name := [...]string{
+			fleet.DailyLimit: ledger.DailyLimit, fleet.SellerLimit: ledger.SellerLimit, fleet.SessionLimit: ledger.SessionLimit,
+			fleet.MethodLimit: ledger.MethodLimit,
+		}[limit.Limit]
+		e := &ledger.LimitError{Limit: name, LimitMicros: limit.Most, SpentMicros: limit.Spent, AmountMicros: amount}
+		if limit.Limit != fleet.SessionLimit {
+			e.Resets = time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+		}
+		return e
+	}
+	often := new(fleet.OftenError)
+	switch {
+	case errors.As(err, &often):
+		return &purchase.NotNow{Err: purchase.ErrTooOften, Until: often.Next}
+	case errors.Is(err, fleet.ErrUseless):
+		return &purchase.NotNow{Err: purchase.ErrUseless}
+	case errors.Is(err, fleet.ErrElsewhere):
+		return &purchase.NotNow{Err: purchase.ErrElsewhere}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return &purchase.NotNow{Err: errors.Join(purchase.ErrAway, err)}
+}
+
+// Judge tells the other gateways what a seller's token has brought.
+func (j fleetJournal) Judge(sellerID, purchaseID string, paid, booked money.Micros) {
+	j.fleet.Judge(sellerID, fleet.Life{ID: purchaseID, Paid: paid, Booked: booked})
+}
+
+// Forgive has them forget it.
+func (j fleetJournal) Forgive(sellerID string) { j.fleet.Forgive(sellerID) }
+
+// fleetBooks are what the fleet wants to know of a ledger's purchases.
+type fleetBooks struct{ *ledger.Ledger }
+
+// Fate tells whether a purchase has ended, and counts.
+func (b fleetBooks) Fate(ctx context.Context, id string) (ended, paid bool, err error) {
+	found, err := b.Purchases(ctx, ledger.PurchaseQuery{ID: id})
+	if err != nil || len(found) == 0 {
+		return true, false, err
+	}
+	return found[0].State.Ended(), counts(&found[0]), nil
+}
+
+// Counted gives what the ledger's purchases count today, and those that have not ended and may be paid.
+func (b fleetBooks) Counted(string) (spent money.Micros, paying []fleet.Buy) {
+	spent, _ = b.Spent()
+	for _, p := range b.OpenPurchases() {
+		switch p.State {
+		case ledger.Paying, ledger.NeedsHuman, ledger.Proven, ledger.Completing:
+			paying = append(paying, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros})
+		}
+	}
+	return spent, paying
+}

@@ -1,0 +1,109 @@
+package market
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+)
+
+// Two gateways with a daily limit of one dollar make one purchase of a dollar, also after one of them starts again, and what fails
+// unpaid is given back to both.
+func TestPurchasesOfAFleet(t *testing.T) {
+	store := &storeOfRates{values: make(map[string][]byte)}
+	dirs := map[string]string{"one": t.TempDir(), "two": t.TempDir()}
+	open := func(id, boot string) (fleetJournal, func()) {
+		l, err := ledger.Open(ledger.Options{Dir: dirs[id], Key: bytes.Repeat([]byte{1}, 32)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := fleet.NewPurchases(fleet.PurchasesOptions{Store: store, Gateway: id, Boot: boot, Books: fleetBooks{l}})
+		p.Start()
+		return fleetJournal{l, p}, func() {
+			p.Close()
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	steps := func(j fleetJournal, id string, unpaid bool, states ...ledger.PurchaseState) error {
+		p := ledger.Purchase{ID: id, Seller: "acme", Origin: "https://acme.example", Method: "mock", AmountMicros: money.USD, Unpaid: unpaid}
+		for _, p.State = range states {
+			if err := j.Advance(t.Context(), p, ledger.Limits{Daily: money.USD, Session: -1, Seller: -1}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	refused := func(err error) {
+		t.Helper()
+		if limit := new(ledger.LimitError); !errors.As(err, &limit) || limit.Limit != ledger.DailyLimit || limit.SpentMicros != money.USD || limit.Resets.IsZero() {
+			t.Errorf("%v, want that a dollar of the day's is spent", err)
+		}
+	}
+	one, closeOne := open("one", "1")
+	two, closeTwo := open("two", "1")
+	if err := steps(one, "a", false, ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps(two, "b", false, ledger.Creating); !errors.Is(err, purchase.ErrElsewhere) {
+		t.Errorf("while the other one buys: %v", err)
+	}
+	if err := steps(one, "a", true, ledger.Failed); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return steps(two, "b", false, ledger.Creating) == nil })
+	if err := steps(two, "b", false, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven); err != nil {
+		t.Fatalf("what has failed unpaid counts: %v", err)
+	}
+	closeTwo()
+	two, closeTwo = open("two", "2")
+	defer closeTwo()
+	if err := steps(two, "b", false, ledger.Disputed); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return steps(one, "c", false, ledger.Creating) == nil })
+	refused(steps(one, "c", false, ledger.Quoted, ledger.Prepared))
+	closeOne()
+	one, closeOne = open("one", "2")
+	defer closeOne()
+	refused(steps(one, "c", false, ledger.Prepared))
+	if day, session := one.Spent(); day != money.USD || session != money.USD {
+		t.Errorf("%s and %s are spent", day, session)
+	}
+	store.mu.Lock()
+	store.away = true
+	store.mu.Unlock()
+	now := new(purchase.NotNow)
+	if err := steps(one, "d", false, ledger.Creating); !errors.As(err, &now) || !errors.Is(err, purchase.ErrAway) {
+		t.Errorf("while the store is away: %v", err)
+	}
+	if err := one.Ready(); !errors.Is(err, purchase.ErrAway) {
+		t.Errorf("it is ready: %v", err)
+	}
+	store.mu.Lock()
+	store.away = false
+	store.mu.Unlock()
+}
+
+// waitFor waits for what is done in the background.
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("it does not come")
+		case <-tick.C:
+		}
+	}
+}
