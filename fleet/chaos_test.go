@@ -12,28 +12,9 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
-
-// line is one process's line to a store: it can be cut, and then it is for good.
-type line struct {
-	*memory
-	mu   sync.Mutex
-	dead bool
-}
-
-func (l *line) cutOff() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.dead
-}
-
-func (l *line) Change(ctx context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
-	if l.cutOff() {
-		return fleet.ErrAway
-	}
-	return l.memory.Change(ctx, key, f)
-}
 
 // books are what survives of a gateway: what it has spent in which periods, and what it holds.
 type books struct {
@@ -82,9 +63,9 @@ func (b *books) recover() (epoch uint64, spent [3]map[string]money.Micros) {
 	return b.epoch, spent
 }
 
-func revive(store *memory, name string, b *books) (*fleet.Fleet, *fleet.Share, *line) {
+func revive(store *memory, name string, b *books) (*fleet.Fleet, *fleet.Share, *fleettest.Link) {
 	epoch, spent := b.recover()
-	l := &line{memory: store}
+	l := fleettest.NewLink(store)
 	f := fleet.New(fleet.Options{Store: l, Gateway: name, Epoch: epoch, HoldOut: 2 * time.Second})
 	s := f.Of(false, "ada", spent)
 	f.Start()
@@ -92,10 +73,8 @@ func revive(store *memory, name string, b *books) (*fleet.Fleet, *fleet.Share, *
 }
 
 // kill ends a process as kill -9 does: nothing is given back or reported.
-func kill(t *testing.T, f *fleet.Fleet, l *line) {
-	l.mu.Lock()
-	l.dead = true
-	l.mu.Unlock()
+func kill(t *testing.T, f *fleet.Fleet, l *fleettest.Link) {
+	l.Cut(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = f.Close(ctx)
@@ -125,7 +104,9 @@ func chaos(t *testing.T, seed uint64) {
 	budgets := fleet.Amounts{daily, -1, 2 * daily}
 	store := newMemory()
 	random := rand.New(rand.NewPCG(seed, 0))
-	store.fault = func() (question, answer bool) { n := random.IntN(20); return n == 0, n == 1 }
+	store.Lose(func() fleettest.Loss {
+		return [20]fleettest.Loss{fleettest.Question, fleettest.Answer}[random.IntN(20)]
+	})
 	all := make([]*books, gateways)
 	var wg sync.WaitGroup
 	began := time.Now()
@@ -154,15 +135,13 @@ func chaos(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 99))
 		for time.Now().Before(until) {
 			time.Sleep(time.Duration(1000+r.IntN(3000)) * time.Millisecond)
-			store.away(true)
+			store.Cut(true)
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
-			store.away(false)
+			store.Cut(false)
 		}
 	})
 	wg.Wait()
-	store.mu.Lock()
-	store.fault = nil
-	store.mu.Unlock()
+	store.Lose(nil)
 	audit(t, store, all, budgets)
 }
 
@@ -184,10 +163,7 @@ func audit(t *testing.T, store *memory, all []*books, budgets fleet.Amounts) {
 			}
 		}
 	}
-	parts, err := fleet.PartsOf(store.values[fleet.MemberKey("ada")])
-	if err != nil {
-		t.Fatal(err)
-	}
+	parts := store.parts(t)
 	told := map[string]money.Micros{}
 	for _, p := range parts {
 		var g int
@@ -208,7 +184,7 @@ func audit(t *testing.T, store *memory, all []*books, budgets fleet.Amounts) {
 			}
 		}
 	}
-	t.Logf("%v of %v, %d changes", spent, budgets, store.changes)
+	t.Logf("%v of %v, %d changes", spent, budgets, store.count())
 }
 
 func work(ctx context.Context, t *testing.T, s *fleet.Share, b *books, clock func() fleet.Periods, budgets fleet.Amounts, r *rand.Rand) {
@@ -239,267 +215,4 @@ func work(ctx context.Context, t *testing.T, s *fleet.Share, b *books, clock fun
 		s.Settle(p, cost)
 		s.Release(p, hold)
 	}
-}
-
-func TestGhostIsFenced(t *testing.T) {
-	for _, epoch := range []uint64{1, 2} { // a copy of the directory; the same gateway, started again while the first was paused
-		t.Run(fmt.Sprint(epoch), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				store := newMemory()
-				first := start(store, "g", 1, nil)
-				ask := func(n *node, amount money.Micros) (int, error) {
-					return n.share.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, amount)
-				}
-				if refused, err := ask(first, 100); refused >= 0 || err != nil {
-					t.Fatal(refused, err)
-				}
-				second := start(store, "g", epoch, nil)
-				_, err := ask(second, 100)
-				ghost, other := first, second
-				if epoch == 1 {
-					ghost, other = second, first
-				} else if err != nil {
-					t.Error(err)
-				}
-				time.Sleep(20 * time.Second)
-				if _, err := ask(ghost, 100); !errors.Is(err, fleet.ErrFenced) || !ghost.State().Fenced {
-					t.Error("not fenced:", err)
-				}
-				if ghost.share.Reserve(today, fleet.Amounts{1e6, -1, -1}, 1) < 0 {
-					t.Error("a ghost spends")
-				}
-				if _, err := ask(other, 100); err != nil || other.State().Fenced {
-					t.Error("the other is fenced:", err)
-				}
-				for _, n := range []*node{first, second} {
-					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-					_ = n.Close(ctx)
-					cancel()
-				}
-			})
-		})
-	}
-}
-
-// What a process has left behind comes back when the gateway starts again, without a request of its member.
-func TestReclaim(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := newMemory()
-		b := newBooks()
-		f, s, l := revive(store, "g", b)
-		if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 1000); refused >= 0 || err != nil {
-			t.Fatal(refused, err)
-		}
-		b.hold(today, 1000)
-		kill(t, f, l)
-		f, _, _ = revive(store, "g", b)
-		time.Sleep(time.Second)
-		other := start(store, "h", 1, nil)
-		if refused, err := other.share.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 1e6-1000); refused >= 0 || err != nil {
-			t.Error(refused, err)
-		}
-		if err := f.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-		other.share.Release(today, 1e6-1000)
-		leave(t, []*node{other})
-	})
-}
-
-// What is reported as spent is durable before, and nothing is spendable on a report that is not made.
-func TestReportsAreDurable(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := newMemory()
-		var mu sync.Mutex
-		failing := error(nil)
-		n := start(store, "g", 1, func(o *fleet.Options) {
-			o.Durable = func(ctx context.Context) error {
-				time.Sleep(10 * time.Millisecond)
-				mu.Lock()
-				defer mu.Unlock()
-				return failing
-			}
-		})
-		budgets := fleet.Amounts{10_000, -1, -1}
-		for range 3 {
-			if ok, err := n.request(t.Context(), 10_000, 2000, 0); !ok {
-				t.Fatal(err)
-			}
-		}
-		mu.Lock()
-		failing = errors.New("the disk is gone")
-		mu.Unlock()
-		n.share.Settle(today, 1000)
-		time.Sleep(time.Second)
-		before := store.count()
-		if _, err := n.share.Await(t.Context(), today, budgets, 7000); !errors.Is(err, failing) {
-			t.Error(err)
-		}
-		if store.count() != before {
-			t.Error("told the store of what is not durable")
-		}
-		mu.Lock()
-		failing = nil
-		mu.Unlock()
-		leave(t, []*node{n})
-	})
-}
-
-func TestForget(t *testing.T) {
-	for _, byBooks := range []bool{false, true} {
-		t.Run(fmt.Sprint(byBooks), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				store := newMemory()
-				gone := &line{memory: store}
-				lost := start(gone, "lost", 1, nil)
-				ask := func(n *node, amount money.Micros) (int, error) {
-					return n.share.Await(t.Context(), today, fleet.Amounts{10_000, -1, -1}, amount)
-				}
-				other := start(store, "other", 1, func(o *fleet.Options) {
-					o.Booked = func(context.Context, string) (fleet.Booked, error) {
-						return func(group bool, name, scope string) money.Micros {
-							if group || name != "ada" || scope != fleet.ScopeOf(fleet.Day, today[fleet.Day]) {
-								t.Error(group, name, scope)
-							}
-							return 1000
-						}, nil
-					}
-				})
-				if refused, err := ask(lost, 4000); refused >= 0 || err != nil {
-					t.Fatal(refused, err)
-				}
-				if _, err := other.Forget(t.Context(), "lost", byBooks); err == nil {
-					t.Error("forgets one that speaks")
-				}
-				gone.mu.Lock()
-				gone.dead = true
-				gone.mu.Unlock()
-				time.Sleep(time.Minute)
-				forgot, err := other.Forget(t.Context(), "lost", byBooks)
-				if err != nil {
-					t.Fatal(err)
-				}
-				left := money.Micros(6000)
-				if byBooks {
-					left = 9000
-				}
-				if forgot.Counted+left > 10_000 || forgot.Counted+forgot.Freed < 4000 {
-					t.Error(forgot)
-				}
-				if refused, err := ask(other, 10_000-forgot.Counted); refused >= 0 || err != nil {
-					t.Error(refused, err, forgot)
-				}
-				gone.mu.Lock()
-				gone.dead = false
-				gone.mu.Unlock()
-				time.Sleep(time.Minute)
-				if !lost.State().Fenced {
-					t.Error("a gateway that was forgotten spends")
-				}
-				if _, err := other.Forget(t.Context(), "nobody", false); err == nil {
-					t.Error("forgets nobody")
-				}
-				other.share.Release(today, 10_000-forgot.Counted)
-				leave(t, []*node{lost, other})
-			})
-		})
-	}
-}
-
-// What a dead gateway has set aside is not waited for, once it has given nothing back for a while.
-func TestDeadIsNotWaitedFor(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := newMemory()
-		l := &line{memory: store}
-		dead, other := start(l, "dead", 1, nil), start(store, "other", 1, nil)
-		if ok, err := dead.request(t.Context(), 100_000, 1000, 0); !ok {
-			t.Fatal(err)
-		}
-		l.mu.Lock()
-		l.dead = true
-		l.mu.Unlock()
-		waits := func() time.Duration {
-			before := time.Now()
-			if refused, err := other.share.Await(t.Context(), today, fleet.Amounts{100_000, -1, -1}, 99_000); refused != fleet.Day || err != nil {
-				t.Error(refused, err)
-			}
-			return time.Since(before)
-		}
-		if d := waits(); d != time.Second {
-			t.Errorf("waited for %s", d)
-		}
-		time.Sleep(4 * time.Second)
-		if d := waits(); d > 100*time.Millisecond {
-			t.Errorf("waited for %s", d)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_ = dead.Close(ctx)
-		leave(t, []*node{other})
-	})
-}
-
-// A request that comes just after another has ended is not refused for what that one is no longer going to cost.
-func TestWaitsForBooking(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := newMemory()
-		var ended func()
-		n := start(store, "g", 1, func(o *fleet.Options) {
-			o.Durable = func(context.Context) error {
-				if ended != nil {
-					ended()
-					ended = nil
-				}
-				return nil
-			}
-		})
-		budgets := fleet.Amounts{1000, -1, -1}
-		for range 5 {
-			if refused, err := n.share.Await(t.Context(), today, budgets, 900); refused >= 0 || err != nil {
-				t.Fatal(refused, err)
-			}
-			ended = func() {
-				n.share.Settle(today, 10)
-				n.share.Release(today, 900)
-			}
-		}
-		ended()
-		ended = nil
-		leave(t, []*node{n})
-	})
-}
-
-// A gateway that was away for so long that its ledger does not know any more what it had spent in a day leaves that as it was.
-func TestReclaimOld(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := newMemory()
-		b := newBooks()
-		f, s, l := revive(store, "g0", b)
-		if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, 1e6}, 1000); refused >= 0 || err != nil {
-			t.Fatal(refused, err)
-		}
-		s.Settle(today, 700)
-		s.Release(today, 1000)
-		time.Sleep(20 * time.Second)
-		kill(t, f, l)
-		b.spent = [3]map[string]money.Micros{{"2026-03-20": 50}, {"2026-03-16": 50}, {today[2]: 750}}
-		f, _, _ = revive(store, "g0", b)
-		time.Sleep(time.Second)
-		if err := f.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-		parts, err := fleet.PartsOf(store.values[fleet.MemberKey("ada")])
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range parts {
-			want := money.Micros(750)
-			if p.Scope[0] == 'd' {
-				want = 700
-			}
-			if p.Spent != want || p.Granted != want {
-				t.Errorf("%+v", p)
-			}
-		}
-	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -20,16 +21,14 @@ func TestEvents(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		store := newMemory()
 		n := start(store, "g", 1, func(o *fleet.Options) { o.Logger = zap.New(core) })
-		other := &line{memory: store}
+		other := fleettest.NewLink(store)
 		silent := start(other, "h", 1, nil)
 		time.Sleep(15 * time.Second)
-		other.mu.Lock()
-		other.dead = true
-		other.mu.Unlock()
+		other.Cut(true)
 		time.Sleep(time.Minute)
-		store.away(true)
+		store.Cut(true)
 		time.Sleep(30 * time.Second)
-		store.away(false)
+		store.Cut(false)
 		time.Sleep(15 * time.Second)
 		thief := start(store, "g", 2, nil)
 		time.Sleep(15 * time.Second)
@@ -57,12 +56,12 @@ func TestSession(t *testing.T) {
 				t.Error(s, err)
 			}
 		}
-		store.away(true)
+		store.Cut(true)
 		if _, err := n.NewSession(t.Context()); !errors.Is(err, fleet.ErrAway) {
 			t.Error(err)
 		}
-		store.away(false)
-		if s, err := fleet.SessionOf(store.values[fleet.SessionKey]); s.N != 2 || err != nil {
+		store.Cut(false)
+		if s, err := n.Status(t.Context()); s.Session.N != 2 || err != nil {
 			t.Error(s, err)
 		}
 		leave(t, []*node{n})

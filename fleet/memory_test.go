@@ -1,121 +1,44 @@
 package fleet_test
 
 import (
-	"context"
-	"errors"
-	"maps"
-	"sort"
-	"strings"
-	"sync"
+	"testing"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 )
 
-// memory stands in for a store.
+// memory is a store in memory at the end of a way that all gateways share.
 type memory struct {
-	mu      sync.Mutex
-	values  map[string][]byte
-	changes int
-	line    string
-	delay   time.Duration
-	cut     bool
-	fault   func() (question, answer bool) // lost
+	*fleettest.Link
+	store *fleettest.Memory
 }
 
-func newMemory() *memory { return &memory{values: map[string][]byte{}, delay: 2 * time.Millisecond} }
+func newMemory() *memory {
+	m := fleettest.NewMemory()
+	l := fleettest.NewLink(m)
+	l.Delay(2 * time.Millisecond)
+	return &memory{l, m}
+}
 
-func (m *memory) Change(ctx context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
-	m.mu.Lock()
-	delay := m.delay
-	m.mu.Unlock()
-	time.Sleep(delay)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.cut {
-		return fleet.ErrAway
-	}
-	question, answer := false, false
-	if m.fault != nil {
-		question, answer = m.fault()
-	}
-	if question {
-		return errors.Join(fleet.ErrAway, fleet.ErrUnknown)
-	}
-	next, err := f(fleet.Moment{Now: time.Now(), Line: m.line}, m.values[key])
-	if err != nil {
+// count is how many changes were made.
+func (m *memory) count() int { return m.store.Changes() }
+
+// snapshot gives what has the store forget what comes after it.
+func (m *memory) snapshot() (promote func()) {
+	n := m.count()
+	return func() { m.store.Forget(m.count() - n) }
+}
+
+// parts are those of ada's budgets.
+func (m *memory) parts(t *testing.T) (parts []fleet.Part) {
+	t.Helper()
+	err := m.store.Load(t.Context(), func(_ string, value []byte) (err error) {
+		parts, err = fleet.PartsOf(value)
 		return err
+	}, fleet.MemberKey("ada"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	m.changes++
-	m.values[key] = next
-	if answer {
-		return errors.Join(fleet.ErrAway, fleet.ErrUnknown)
-	}
-	return nil
-}
-
-func (m *memory) Load(ctx context.Context, yield func(string, []byte) error, keys ...string) error {
-	m.mu.Lock()
-	delay := m.delay
-	m.mu.Unlock()
-	time.Sleep(delay)
-	m.mu.Lock()
-	if m.cut {
-		m.mu.Unlock()
-		return fleet.ErrAway
-	}
-	found := map[string][]byte{}
-	var names []string
-	for name, v := range m.values {
-		for _, k := range keys {
-			if name == k || strings.HasSuffix(k, "/") && strings.HasPrefix(name, k) {
-				found[name] = v
-				names = append(names, name)
-			}
-		}
-	}
-	m.mu.Unlock()
-	sort.Strings(names)
-	for _, n := range names {
-		if err := yield(n, found[n]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *memory) Append(context.Context, string, []fleet.Row) (fleet.Appended, error) {
-	return fleet.Appended{}, nil
-}
-
-func (m *memory) Journal(context.Context, string, uint64, func(fleet.Row) error) error { return nil }
-
-func (m *memory) away(cut bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.cut = cut
-}
-
-func (m *memory) slow(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.delay = d
-}
-
-func (m *memory) count() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.changes
-}
-
-// snapshot gives what brings the store back to where it is now, on another line.
-func (m *memory) snapshot() (restore func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	values := maps.Clone(m.values)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.values, m.line = values, m.line+"'"
-	}
+	return parts
 }

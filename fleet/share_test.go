@@ -90,7 +90,7 @@ func TestTenHoldsOverFiveGateways(t *testing.T) {
 				}
 				served, refused, away := drive(t, nodes, budget, 16, 2*time.Second, time.Hour)
 				used := sum(nodes)
-				t.Logf("%d served, %d refused, %d away, %d micros of %d, %d changes", served, refused, away, used, budget, store.changes)
+				t.Logf("%d served, %d refused, %d away, %d micros of %d, %d changes", served, refused, away, used, budget, store.count())
 				if used > budget || used < budget*95/100 {
 					t.Errorf("%d of %d used", used, budget)
 				}
