@@ -47,6 +47,7 @@ type Purchases struct {
 	spent   [4]money.Micros
 	away    bool
 	ahead   money.Micros      // is left of what is set aside
+	asked   time.Time         // when that was asked for
 	used    map[string]*taken // what was taken of it, by purchase id
 	ends    map[string]bool   // purchases that have ended, and whether they were paid, and the store does not know yet
 	words   []word            // about sellers, that the store does not know yet
@@ -93,6 +94,9 @@ func (p *Purchases) Close() {
 // The keys of purchases.
 const tabKey = "p/spent"
 
+// asideAgain is between two tries to have set aside what the limits have not left.
+const asideAgain = time.Minute
+
 // tabEvery is how often a gateway looks at what others have spent, and lookBackEvery how often at what it has left itself.
 const (
 	tabEvery      = 5 * time.Second
@@ -123,7 +127,7 @@ func (p *Purchases) keepUp() {
 // SetLimits says what the limits are, for what is set aside.
 func (p *Purchases) SetLimits(l BuyLimits) {
 	p.mu.Lock()
-	p.limits = &l
+	p.limits, p.asked = &l, time.Time{}
 	p.mu.Unlock()
 	p.soon()
 }
@@ -140,6 +144,12 @@ func (p *Purchases) Away(amount money.Micros) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.away && p.ahead < amount
+}
+
+func (p *Purchases) isAway() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away
 }
 
 // Spent gives what counts of all gateways' purchases today and in this session, as it was a moment ago.
@@ -291,6 +301,11 @@ func (p *Purchases) settle(ctx context.Context) error {
 	p.changing.Lock()
 	defer p.changing.Unlock()
 	day := today()
+	if p.isAway() {
+		if err := p.look(ctx); err != nil {
+			return err // what is set aside can be spent meanwhile
+		}
+	}
 	p.learnSession(ctx)
 	p.tellAll(ctx)
 	p.mu.Lock()
@@ -306,9 +321,10 @@ func (p *Purchases) settle(ctx context.Context) error {
 		limits = new(BuyLimits)
 	}
 	stale := p.day != day
+	asked := p.asked
 	p.ahead = 0 // what is asked for anew is nobody's to spend meanwhile
 	p.mu.Unlock()
-	if len(ends) == 0 && len(used) == 0 && had == want && !stale {
+	if len(ends) == 0 && len(used) == 0 && (had == want || had < want && time.Since(asked) < asideAgain) && !stale {
 		p.mu.Lock()
 		p.ahead = had
 		p.mu.Unlock()
@@ -331,7 +347,10 @@ func (p *Purchases) settle(ctx context.Context) error {
 		}
 		return err
 	}
-	p.ahead = got
+	p.ahead, p.asked = got, time.Now()
+	if want == 0 {
+		p.asked = time.Time{}
+	}
 	for id, paid := range ends {
 		if now, there := p.ends[id]; there && now == paid {
 			delete(p.ends, id)

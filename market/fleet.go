@@ -71,8 +71,9 @@ type Fleet struct {
 	// Store is what the fleet shares.
 	Store fleet.Store
 
-	options *FleetOptions
-	rates   *fleet.Rates
+	options   *FleetOptions
+	rates     *fleet.Rates
+	purchases *fleet.Purchases
 }
 
 // How long the store may take to open, and what is to be said to it may, at the end.
@@ -81,7 +82,7 @@ const (
 	fleetCloses = 5 * time.Second
 )
 
-// openFleet opens the store, and has budgets and rates go by what the fleet sets aside.
+// openFleet opens the store, and has budgets, rates and purchases go by what the fleet sets aside.
 func (m *Market) openFleet(o *FleetOptions) error {
 	ctx, stop := context.WithTimeout(context.Background(), fleetOpens)
 	defer stop()
@@ -97,10 +98,14 @@ func (m *Market) openFleet(o *FleetOptions) error {
 		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Logger: log,
 	})
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
-	m.Fleet = &Fleet{f, store, o, rates}
+	purchases := fleet.NewPurchases(fleet.PurchasesOptions{
+		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
+	})
+	m.Fleet = &Fleet{f, store, o, rates, purchases}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
 	rates.Start()
+	purchases.Start()
 	f.Start()
 	return nil
 }
@@ -120,6 +125,7 @@ func (f *Fleet) close(log *zap.Logger) {
 		log.Warn("fleet.close.failed", zap.Error(err), zap.String("hint", "what is set aside for this gateway comes back when it starts again"))
 	}
 	f.rates.Close()
+	f.purchases.Close()
 	if c, ok := f.Store.(io.Closer); ok {
 		if err := c.Close(); err != nil {
 			log.Warn("fleet.close.failed", zap.Error(err))

@@ -158,7 +158,7 @@ func open(dir string, o Options) (*Market, error) {
 	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
 	m.tables.Store(new([]*routing.Table))
 	m.loadSelection()
-	m.Desk = purchase.NewDesk(l, purchase.DeskOptions{
+	m.Desk = purchase.NewDesk(m.journal(), purchase.DeskOptions{
 		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }

@@ -17,6 +17,19 @@ type fleetJournal struct {
 	fleet *fleet.Purchases
 }
 
+// journal gives what the desk writes to: the ledger, which asks the fleet before where there is one.
+func (m *Market) journal() purchase.Journal {
+	if m.Fleet == nil {
+		return m.Ledger
+	}
+	return fleetJournal{m.Ledger, m.Fleet.purchases}
+}
+
+// setLimits says what may be spent, for what is set aside.
+func (f *Fleet) setLimits(t purchase.Terms) {
+	f.purchases.SetLimits(fleet.BuyLimits{Daily: t.DailyLimit, Session: t.SessionLimit, Seller: t.SellerLimit, Method: -1})
+}
+
 // Ready also tells that the fleet's store is away, and nothing was set aside for that.
 func (j fleetJournal) Ready() error {
 	if err := j.Ledger.Ready(); err != nil {

@@ -42,6 +42,9 @@ func (m *Market) HoldTerms(t Terms) (release func()) {
 func (m *Market) applyTerms() {
 	if n := len(m.terms); n > 0 {
 		m.Desk.SetTerms(m.terms[n-1].Purchase)
+		if m.Fleet != nil {
+			m.Fleet.setLimits(m.terms[n-1].Purchase)
+		}
 		m.Pool.SetCooldown(m.terms[n-1].Cooldown)
 		if err := m.Ledger.SetCalendar(context.Background(), m.terms[n-1].Calendar); err != nil {
 			m.logger.Error("ledger.calendar.failed", zap.Error(err)) // it has stopped, and nothing is spent
