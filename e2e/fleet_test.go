@@ -156,6 +156,54 @@ func TestFleetCounts(t *testing.T) {
 	}
 }
 
+// TestFleetPurchases has three gateways that may buy one token a day between them, and one that starts again after that. With the
+// database away nothing is bought, and the token that is there serves.
+func TestFleetPurchases(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []string{"daily_limit", "session_limit", "seller_limit"} {
+		t.Run(limit, func(t *testing.T) {
+			t.Parallel()
+			acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
+			f := newFleet(t, 3, []*fakeSeller{acme}, "", "\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n\t\tpurchase {\n\t\t\tamount 1\n\t\t\t"+limit+" 1\n\t\t}\n")
+			rounds := func(name string) {
+				served := make(map[int]int)
+				var mu sync.Mutex
+				var all sync.WaitGroup
+				for i := range 9 {
+					all.Go(func() {
+						status, _, body := f.ask(i%3, "key-of-ada")
+						mu.Lock()
+						defer mu.Unlock()
+						if status == http.StatusOK {
+							served[i%3]++
+						} else if status != http.StatusServiceUnavailable {
+							t.Errorf("%s: status %d: %s", name, status, body)
+						}
+					})
+				}
+				all.Wait()
+				if n := acme.purchases(); n != 1 || len(served) != 1 {
+					t.Errorf("%s: %d purchases, and these gateways serve: %v", name, n, served)
+				}
+			}
+			rounds("at once")
+			for _, c := range f.gateways {
+				c.stop()
+				c.start()
+			}
+			rounds("after all have started again")
+			if limit == "daily_limit" {
+				f.pg.Kill(t)
+				rounds("with the store away")
+				f.pg.Restart(t)
+			}
+			for _, c := range f.gateways {
+				c.verify()
+			}
+		})
+	}
+}
+
 // TestFleetStoreAway takes the database away: what is set aside is spent, and then the client is told to come again.
 func TestFleetStoreAway(t *testing.T) {
 	t.Parallel()
