@@ -57,12 +57,12 @@ func TestGhostIsFenced(t *testing.T) {
 func TestReclaim(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newMemory()
-		b := newBooks()
+		b := fleettest.NewBooks()
 		f, s, l := revive(store, "g", b)
 		if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 1000); refused >= 0 || err != nil {
 			t.Fatal(refused, err)
 		}
-		b.hold(today, 1000)
+		b.Hold(today, 1000)
 		kill(t, f, l)
 		f, _, _ = revive(store, "g", b)
 		time.Sleep(time.Second)
@@ -239,7 +239,7 @@ func TestWaitsForBooking(t *testing.T) {
 func TestReclaimOld(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newMemory()
-		b := newBooks()
+		b := fleettest.NewBooks()
 		f, s, l := revive(store, "g0", b)
 		if refused, err := s.Await(t.Context(), today, fleet.Amounts{1e6, -1, 1e6}, 1000); refused >= 0 || err != nil {
 			t.Fatal(refused, err)
@@ -248,7 +248,7 @@ func TestReclaimOld(t *testing.T) {
 		s.Release(today, 1000)
 		time.Sleep(20 * time.Second)
 		kill(t, f, l)
-		b.spent = [3]map[string]money.Micros{{"2026-03-20": 50}, {"2026-03-16": 50}, {today[2]: 750}}
+		b.Forget([3]map[string]money.Micros{{"2026-03-20": 50}, {"2026-03-16": 50}, {today[2]: 750}})
 		f, _, _ = revive(store, "g0", b)
 		time.Sleep(time.Second)
 		if err := f.Close(t.Context()); err != nil {

@@ -125,3 +125,24 @@ func drive(t *testing.T, nodes []*node, budget money.Micros, workers int, patien
 	})
 	return counts[fleettest.Served], counts[fleettest.Refused], counts[fleettest.Away]
 }
+
+func TestReserveAllocatesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := start(newMemory(), "g", 1, nil)
+		budgets := fleet.Amounts{1e12, 1e12, 1e12}
+		if refused, err := n.share.Await(t.Context(), today, budgets, 1e9); refused >= 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		n.share.Release(today, 1e9)
+		if allocs := testing.AllocsPerRun(1000, func() {
+			if n.share.Reserve(today, budgets, 1) >= 0 {
+				t.Fatal("refused")
+			}
+			n.share.Settle(today, 1)
+			n.share.Release(today, 1)
+		}); allocs > 0 {
+			t.Errorf("%v objects a request", allocs)
+		}
+		leave(t, []*node{n})
+	})
+}
