@@ -293,6 +293,9 @@ func unanswered(err error) bool {
 	return errors.Is(err, ErrAway) || errors.Is(err, ErrUnknown) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
+// Fence has nothing spent here any more, for a reason that Fleet does not see itself.
+func (f *Fleet) Fence(err error) { f.fence(GatewayKey(f.o.Gateway), err) }
+
 // fence ends all spending: another process speaks for this gateway.
 func (f *Fleet) fence(key string, err error) {
 	if f.fenced.Swap(true) {

@@ -23,6 +23,7 @@ const (
 	memberPrefix     = "n/" // + member: what was said of it at run time
 	walletPrefix     = "w/" // + payment method: what was put into its wallet
 	archivePrefix    = "z/" // + sequence number, 8 bytes big-endian: the file that entries from it on are in
+	retractedPrefix  = "v/" // + id of an entry: what it has cost was taken back
 	sharedPrefix     = "f/" // + m or g/holder: what was spent, as a fleet is told
 	stubPrefix       = "k/" // + sequence number, 8 bytes big-endian: what is left of an entry that is in a file
 

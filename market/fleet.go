@@ -3,6 +3,7 @@ package market
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -74,6 +75,7 @@ type Fleet struct {
 	options   *FleetOptions
 	rates     *fleet.Rates
 	purchases *fleet.Purchases
+	shipper   *fleet.Shipper // nil: entries stay here
 }
 
 // How long the store may take to open, and what is to be said to it may, at the end.
@@ -93,20 +95,37 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	o.Hold()
 	boot := rand.Text()
 	log := m.logger.Named("fleet")
-	f := fleet.New(fleet.Options{
+	options := fleet.Options{
 		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
 		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Logger: log,
-	})
+	}
+	var shipper *fleet.Shipper
+	var f *fleet.Fleet
+	if o.Books {
+		shipper = fleet.NewShipper(fleet.ShipperOptions{
+			Store: store, Gateway: m.Ledger.Identity(), Source: source{m.Ledger}, Fenced: func(err error) { f.Fence(err) }, Logger: log,
+		})
+		if err := shipper.Check(ctx); errors.Is(err, fleet.ErrBehind) || errors.Is(err, fleet.ErrFork) {
+			closeStore(store, log)
+			o.Release()
+			return err
+		}
+		options.Head = shipper.Head
+	}
+	f = fleet.New(options)
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
 	purchases := fleet.NewPurchases(fleet.PurchasesOptions{
 		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
 	})
-	m.Fleet = &Fleet{f, store, o, rates, purchases}
+	m.Fleet = &Fleet{f, store, o, rates, purchases, shipper}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
 	rates.Start()
 	purchases.Start()
 	f.Start()
+	if shipper != nil {
+		shipper.Start()
+	}
 	return nil
 }
 
@@ -121,15 +140,32 @@ func (s shares) Of(group bool, name string, spent [3]map[string]money.Micros) le
 func (f *Fleet) close(log *zap.Logger) {
 	ctx, stop := context.WithTimeout(context.Background(), fleetCloses)
 	defer stop()
+	if f.shipper != nil {
+		if err := f.shipper.Close(ctx); err != nil {
+			log.Warn("fleet.close.failed", zap.Error(err), zap.String("hint", "entries that were not shipped are when it starts again"))
+		}
+	}
 	if err := f.Close(ctx); err != nil {
 		log.Warn("fleet.close.failed", zap.Error(err), zap.String("hint", "what is set aside for this gateway comes back when it starts again"))
 	}
 	f.rates.Close()
 	f.purchases.Close()
-	if c, ok := f.Store.(io.Closer); ok {
+	closeStore(f.Store, log)
+	f.options.Release()
+}
+
+func closeStore(s fleet.Store, log *zap.Logger) {
+	if c, ok := s.(io.Closer); ok {
 		if err := c.Close(); err != nil {
 			log.Warn("fleet.close.failed", zap.Error(err))
 		}
 	}
-	f.options.Release()
+}
+
+// ShipLag is for how long entries have been waiting to be shipped.
+func (f *Fleet) ShipLag() time.Duration {
+	if f.shipper == nil {
+		return 0
+	}
+	return f.shipper.Lag()
 }
