@@ -89,17 +89,19 @@ func (b *Books) Work(ctx context.Context, s *fleet.Share, clock func() fleet.Per
 		hold, p := money.Micros(100+r.Int64N(1000)), clock()
 		if s.Reserve(p, budgets, hold) >= 0 {
 			refused, err := s.Await(ctx, p, budgets, hold)
-			if err != nil && !errors.Is(err, fleet.ErrAway) && ctx.Err() == nil {
+			switch {
+			case ctx.Err() != nil && err != nil:
+				continue
+			case err != nil && !errors.Is(err, fleet.ErrAway):
 				return err
-			}
-			if err != nil || refused >= 0 {
+			case err != nil, refused >= 0:
 				wait(20 * time.Millisecond)
 				continue
 			}
 		}
 		id := b.Hold(p, hold)
 		if wait(time.Duration(r.IntN(100)) * time.Millisecond); ctx.Err() != nil {
-			return nil
+			continue
 		}
 		cost := hold * money.Micros(r.Int64N(100)) / 100
 		if r.IntN(50) == 0 {
