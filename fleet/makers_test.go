@@ -2,33 +2,40 @@ package fleet_test
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 )
 
-// Sweep deletes what begins with a prefix.
-func (s *slate) Sweep(_ context.Context, prefix string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key := range s.values {
-		if strings.HasPrefix(key, prefix) {
-			delete(s.values, key)
+// sweeping is a store that can sweep.
+type sweeping struct{ *fleettest.Link }
+
+func (s sweeping) Sweep(ctx context.Context, prefix string) error {
+	for _, key := range s.keys(ctx, prefix) {
+		if err := s.Change(ctx, key, func(fleet.Moment, []byte) ([]byte, error) { return nil, nil }); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+func (s sweeping) keys(ctx context.Context, prefix string) (all []string) {
+	s.Load(ctx, func(key string, _ []byte) error {
+		all = append(all, key)
+		return nil
+	}, prefix)
+	return all
+}
+
 // What one gateway writes another finds, until it is forgotten or its day is over, and what could not be written is told.
 func TestMakers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := new(slate)
+		s := sweeping{fleettest.NewLink(fleettest.NewMemory())}
 		a, b := fleet.NewMakers(s), fleet.NewMakers(s)
 		ctx, stop := context.WithCancel(t.Context())
 		var mu sync.Mutex
@@ -67,13 +74,13 @@ func TestMakers(t *testing.T) {
 		a.Keep(long, []byte("x"), month.AddDate(1, 0, 0))
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
-		s.goAway(true)
+		s.Cut(true)
 		a.Keep(one, []byte("acme"), month)
 		synctest.Wait()
 		if _, err := b.Find(t.Context(), two); err == nil {
 			t.Error("nothing is known, and no error says so")
 		}
-		s.goAway(false)
+		s.Cut(false)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		mu.Lock()
@@ -83,11 +90,9 @@ func TestMakers(t *testing.T) {
 		mu.Unlock()
 		time.Sleep(3 * 24 * time.Hour)
 		synctest.Wait()
-		s.mu.Lock()
-		if len(s.values) != 0 { // one was forgotten and one was lost, and the day of the third is over
-			t.Errorf("what is left after days is %q", slices.Collect(maps.Keys(s.values)))
+		if left := s.keys(t.Context(), "o/"); len(left) != 0 { // one was forgotten and one was lost, and the day of the third is over
+			t.Errorf("what is left after days is %q", left)
 		}
-		s.mu.Unlock()
 		stop()
 		done.Wait()
 	})

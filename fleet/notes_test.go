@@ -1,80 +1,19 @@
 package fleet_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 )
-
-// slate is a store of a few keys, which loses answers.
-type slate struct {
-	mu     sync.Mutex
-	values map[string][]byte
-	lost   int // so many answers get lost
-	away   bool
-}
-
-func (s *slate) goAway(away bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = away
-}
-
-func (s *slate) Change(ctx context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return fleet.ErrAway
-	}
-	next, err := f(fleet.Moment{Now: time.Now()}, bytes.Clone(s.values[key]))
-	if err != nil {
-		return err
-	}
-	if s.values == nil {
-		s.values = make(map[string][]byte)
-	}
-	if s.values[key] = next; next == nil {
-		delete(s.values, key)
-	}
-	if s.lost > 0 {
-		s.lost--
-		return fmt.Errorf("%w: %w", fleet.ErrUnknown, fleet.ErrAway)
-	}
-	return nil
-}
-
-func (s *slate) Load(_ context.Context, yield func(string, []byte) error, keys ...string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return fleet.ErrAway
-	}
-	for _, key := range slices.Sorted(maps.Keys(s.values)) {
-		if slices.ContainsFunc(keys, func(k string) bool { return key == k || strings.HasSuffix(k, "/") && strings.HasPrefix(key, k) }) {
-			if err := yield(key, s.values[key]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (*slate) Append(context.Context, string, []fleet.Row) (fleet.Appended, error) {
-	return fleet.Appended{}, nil
-}
-
-func (*slate) Journal(context.Context, string, uint64, func(fleet.Row) error) error { return nil }
 
 // adding has a note be one more than it was.
 func adding(was *fleet.Note) (is fleet.Note, err error) {
@@ -89,7 +28,14 @@ func adding(was *fleet.Note) (is fleet.Note, err error) {
 // An edit whose answer is lost, even often, is made once; others' edits between are kept.
 func TestEditNoteOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slate{lost: 3}
+		s := fleettest.NewLink(fleettest.NewMemory())
+		lost := 3
+		s.Lose(func() fleettest.Loss {
+			if lost--; lost < 0 {
+				return fleettest.Nothing
+			}
+			return fleettest.Answer
+		})
 		n := fleet.NewNotes(s)
 		is, err := n.Edit(t.Context(), fleet.NoteKey("ada"), adding)
 		if err != nil || string(is.Is) != "1" || is.At.IsZero() {
@@ -102,17 +48,21 @@ func TestEditNoteOnce(t *testing.T) {
 		if _, err := n.Edit(t.Context(), fleet.NoteKey("ada"), func(*fleet.Note) (fleet.Note, error) { return fleet.Note{}, mine }); !errors.Is(err, mine) {
 			t.Errorf("%v", err)
 		}
-		s.away = true
+		s.Cut(true)
 		if _, err := n.Edit(t.Context(), fleet.NoteKey("ada"), adding); !errors.Is(err, fleet.ErrAway) || errors.Is(err, fleet.ErrUnknown) {
 			t.Errorf("%v; want that it is away, at once", err)
 		}
-		s.away, s.lost = false, 1000
+		s.Cut(false)
+		lost = 1000
 		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 		defer stop()
 		if _, err := n.Edit(ctx, fleet.NoteKey("ada"), adding); !errors.Is(err, fleet.ErrUnknown) {
 			t.Errorf("%v; want that it is unknown", err)
 		}
-		s.values["n/broken"] = []byte("{")
+		lost = 0
+		if err := s.Change(t.Context(), fleet.NoteKey("broken"), func(fleet.Moment, []byte) ([]byte, error) { return []byte("{"), nil }); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := n.Edit(t.Context(), fleet.NoteKey("broken"), adding); err == nil {
 			t.Error("a note that can't be read was written over")
 		}
@@ -122,7 +72,7 @@ func TestEditNoteOnce(t *testing.T) {
 // Who watches is told at first, of each change within seconds, again after a failure, and not where nothing is another.
 func TestWatchNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := new(slate)
+		s := fleettest.NewLink(fleettest.NewMemory())
 		n := fleet.NewNotes(s)
 		ctx, stop := context.WithCancel(t.Context())
 		var mu sync.Mutex
@@ -165,9 +115,9 @@ func TestWatchNotes(t *testing.T) {
 		edit("b/m/ada")
 		expect("after changes", 0, 2)
 		expect("without any", 0)
-		s.goAway(true)
+		s.Cut(true)
 		expect("away", 1)
-		s.goAway(false)
+		s.Cut(false)
 		expect("back", 0)
 		mu.Lock()
 		failed = errors.New("failed")

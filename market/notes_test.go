@@ -1,68 +1,25 @@
 package market
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// slate is a fleet's store of a few keys.
-type slate struct {
-	fleet.Store
-	mu     sync.Mutex
-	values map[string][]byte
-	away   bool
-}
-
-func (s *slate) Change(_ context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return fleet.ErrAway
-	}
-	next, err := f(fleet.Moment{Now: time.Now()}, bytes.Clone(s.values[key]))
-	switch {
-	case err != nil:
-	case next == nil:
-		delete(s.values, key)
-	default:
-		s.values[key] = next
-	}
-	return err
-}
-
-func (s *slate) Load(_ context.Context, yield func(string, []byte) error, keys ...string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return fleet.ErrAway
-	}
-	for _, key := range slices.Sorted(maps.Keys(s.values)) {
-		if slices.ContainsFunc(keys, func(k string) bool { return key == k || strings.HasSuffix(k, "/") && strings.HasPrefix(key, k) }) {
-			if err := yield(key, s.values[key]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // joined opens a market that has a part in a fleet's notes, and gives what has it look at them.
-func joined(t *testing.T, s *slate, before func(*Market)) (m *Market, look func()) {
+func joined(t *testing.T, s *fleettest.Link, before func(*Market)) (m *Market, look func()) {
 	t.Helper()
 	m = openMarket(t, filepath.Join(t.TempDir(), "books"))
 	if before != nil {
@@ -107,7 +64,7 @@ func orders(t *testing.T, m *Market) (all []string) {
 // A member that is added, changed and removed at one gateway is so at the others, in their books too. What each had before there was a
 // fleet is everybody's. While the store is away each goes by what it keeps, and orders are refused.
 func TestNotesOfMembers(t *testing.T) {
-	s := &slate{values: make(map[string][]byte)}
+	s := fleettest.NewLink(fleettest.NewMemory())
 	by := Operator{Name: "ops"}
 	var old string
 	a, lookA := joined(t, s, func(m *Market) {
@@ -145,7 +102,7 @@ func TestNotesOfMembers(t *testing.T) {
 	if opens(t, a, ada) || opens(t, b, ada) || !opens(t, a, old) {
 		t.Error("ada was not removed everywhere")
 	}
-	s.away = true
+	s.Cut(true)
 	if err := b.RemoveMember(t.Context(), by, "old"); !errors.Is(err, fleet.ErrAway) {
 		t.Errorf("%v; want that the store is away", err)
 	}
@@ -169,7 +126,7 @@ func TestNotesOfMembers(t *testing.T) {
 
 // A note that was read before this gateway has changed it changes nothing back.
 func TestOlderNote(t *testing.T) {
-	s := &slate{values: make(map[string][]byte)}
+	s := fleettest.NewLink(fleettest.NewMemory())
 	a, look := joined(t, s, nil)
 	by := Operator{Name: "ops"}
 	if _, err := a.AddMember(t.Context(), by, "ada", MemberTerms{}); err != nil {
@@ -192,7 +149,7 @@ func TestOlderNote(t *testing.T) {
 }
 
 func TestNotesOfSelection(t *testing.T) {
-	s := &slate{values: make(map[string][]byte)}
+	s := fleettest.NewLink(fleettest.NewMemory())
 	by := Operator{Name: "ops", From: "192.0.2.1"}
 	a, lookA := joined(t, s, nil)
 	b, lookB := joined(t, s, nil)
@@ -236,7 +193,7 @@ func TestNotesOfSelection(t *testing.T) {
 
 // Who has made a response at one gateway is known at the other, over the other's restart too, and no longer once it is deleted.
 func TestMakersAreShared(t *testing.T) {
-	s := &slate{values: make(map[string][]byte)}
+	s := fleettest.NewLink(fleettest.NewMemory())
 	a, b := openMarket(t, filepath.Join(t.TempDir(), "books")), openMarket(t, filepath.Join(t.TempDir(), "books"))
 	ctx, stop := context.WithCancel(t.Context())
 	for _, m := range []*Market{a, b} {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
 )
 
@@ -88,6 +89,7 @@ func TestPooler(t *testing.T) {
 	if got := len(journal(t, s, "g2", 1)); got != 39 {
 		t.Errorf("%d rows", got)
 	}
+	fleettest.Run(t, func(t testing.TB) fleet.Store { return open(t, addr, database) })
 	c.Restart(t)
 	must(t, s.Change(t.Context(), "n", count))
 
