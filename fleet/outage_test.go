@@ -141,6 +141,39 @@ func TestNobodyHasAny(t *testing.T) {
 	})
 }
 
+// Who goes on asking for what is spent costs next to nothing, and is served as soon as there is more.
+func TestSpentBudgetCostsLittle(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 2, nil)
+		for _, n := range nodes {
+			if refused, err := n.share.Await(t.Context(), today, fleet.Amounts{1000, -1, -1}, 500); refused >= 0 || err != nil {
+				t.Fatal(refused, err)
+			}
+			n.share.Settle(today, 500)
+			n.share.Release(today, 500)
+		}
+		time.Sleep(15 * time.Second)
+		before := store.count()
+		for range 1000 {
+			for _, n := range nodes {
+				if refused, err := n.share.Await(t.Context(), today, fleet.Amounts{1000, -1, -1}, 1); refused != fleet.Day || err != nil {
+					t.Error(refused, err)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if changes := store.count() - before; changes > 20 {
+			t.Errorf("%d changes for 2000 refusals in ten seconds", changes)
+		}
+		if refused, err := nodes[0].share.Await(t.Context(), today, fleet.Amounts{1001, -1, -1}, 1); refused >= 0 || err != nil {
+			t.Error("refused after more was given:", refused, err)
+		}
+		nodes[0].share.Release(today, 1)
+		leave(t, nodes)
+	})
+}
+
 // What one gateway has set aside and does not hold, another gets within its wait, whatever the store knows of it.
 func TestOthersGiveBack(t *testing.T) {
 	for _, cost := range []money.Micros{0, 13_000} {

@@ -53,7 +53,9 @@ func (s *Share) reserve(p *Periods, budgets *Amounts, more money.Micros) (refuse
 		if l.bounded = budgets[i] >= 0; !l.bounded {
 			continue
 		}
-		l.limit = budgets[i]
+		if l.limit != budgets[i] {
+			l.limit, l.nobody = budgets[i], time.Time{}
+		}
 		room := l.room() - more
 		if room < 0 {
 			return i

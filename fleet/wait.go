@@ -12,6 +12,9 @@ import (
 // askAgain is how soon the store is asked again for what others may have given back meanwhile.
 const askAgain = 100 * time.Millisecond
 
+// spentFor is how long it is believed that all of a budget is spent.
+const spentFor = 2 * time.Second
+
 // errClosed is of a fleet that this gateway has left.
 var errClosed = fmt.Errorf("%w: this gateway has left the fleet", ErrAway)
 
@@ -99,7 +102,9 @@ func (s *Share) queue(p Periods, budgets Amounts, more money.Micros) (w *waiter,
 		if l.used, l.bounded = true, budgets[i] >= 0; !l.bounded {
 			continue
 		}
-		l.limit = budgets[i]
+		if l.limit != budgets[i] {
+			l.limit, l.nobody = budgets[i], time.Time{}
+		}
 		if now.Before(l.nobody) && !l.has(l.limit, more) {
 			return nil, i, nil
 		}
@@ -191,6 +196,9 @@ func (s *Share) nobodyHas(w *waiter) int {
 		}
 		if !l.has(w.budgets[i], w.more) {
 			l.nobody = time.Now().Add(askAgain)
+			if l.held <= 0 && l.answer.OthersHeld+l.answer.OthersFree == 0 {
+				l.nobody = time.Now().Add(spentFor) // nothing can come back
+			}
 			return i
 		}
 	}

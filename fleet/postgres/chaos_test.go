@@ -26,7 +26,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("seed %d", seed)
 	c := pgtest.New(t)
 	database := c.Database(t)
-	budget := 60_000 * money.Micros(chaosFor.Seconds())
+	budget := 20_000 * money.Micros(chaosFor.Seconds())
 	budgets := fleet.Amounts{budget, -1, budget * 3 / 2}
 	all, proxies := map[string]*fleettest.Books{}, []*pgtest.Proxy{}
 	ctx, cancel := context.WithTimeout(t.Context(), *chaosFor)
