@@ -12,20 +12,21 @@ import (
 
 const (
 	shipEvery = time.Second
-	shipRows  = 256 // in one transaction
+	shipRows  = 256 // in one change of the store
 )
 
-// ErrBehind tells that the store has entries of this gateway that its ledger does not have: it was replaced with an older copy.
-var ErrBehind = errors.New("fleet: the ledger's directory is behind what the fleet has of it")
+// ErrBehind tells that the fleet has entries of this gateway that its ledger does not have: the directory was replaced with an older copy.
+var ErrBehind = errors.New("fleet: the ledger's directory is behind what the fleet has of its entries")
 
-// Source is a gateway's own books, of which the rows are shipped.
+// Source is a gateway's own books, whose entries are shipped.
 type Source interface {
-	// Rows calls yield with the rows after a sequence number, in order, and no more than the given number of them.
+	// Rows calls yield with the rows after a sequence number, in order, and with no more than the given number of them; 0: all. They are
+	// durable. An error of yield ends it and is given back.
 	Rows(ctx context.Context, after uint64, most int, yield func(Row) error) error
-	// Head is the newest durable entry; 0: there is none.
+	// Head is the newest entry that is durable; 0: there is none.
 	Head(ctx context.Context) (seq uint64, hash string, err error)
-	// Retract takes back what an entry has cost, since another gateway has booked the same settlement of the same request before. It
-	// is durable when it returns, and does it once however often it is called.
+	// Retract takes back what an entry has cost whose settlement another gateway has booked before, for the same request. It is
+	// durable when it returns, and done once, however often it is called.
 	Retract(ctx context.Context, t Twin) error
 }
 
@@ -34,26 +35,28 @@ type ShipperOptions struct {
 	Store   Store
 	Gateway string // the ledger's identity
 	Source  Source
-	// Fenced is told when the store has other entries of this gateway than its books: nothing must be spent any more.
+	// Fenced is told, once, that the store has other entries of this gateway than its books: nothing must be spent any more. nil: nobody is told.
 	Fenced func(error)
 	Logger *zap.Logger
 }
 
-// Shipper has the entries of a gateway in the store, in order, each once, a moment after they were booked.
+// Shipper has a gateway's entries in the store, in order, each once, a moment after they were booked. It keeps nothing itself: it goes
+// on after the last row that the store has. What can't be shipped waits in the ledger.
 type Shipper struct {
 	o      ShipperOptions
-	cancel context.CancelFunc
+	cancel context.CancelFunc // nil: not started
 	work   sync.WaitGroup
+	known  bool // what the store has was compared with the books; of who ships alone
 
-	mu      sync.Mutex // protects the following
-	last    uint64     // that the store has
-	hash    string
-	known   bool      // what the store has was asked
-	behind  time.Time // since when there are others; zero: there are none
+	mu      sync.Mutex // guards the following
+	last    uint64     // the newest row in the store
+	hash    string     // its hash
+	waiting time.Time  // of the oldest entry that the store does not have; zero: it has all
 	failing bool
+	ended   bool // by a fork
 }
 
-// NewShipper gives one that Start brings to life.
+// NewShipper gives a shipper that does nothing by itself before Start.
 func NewShipper(o ShipperOptions) *Shipper {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -61,8 +64,8 @@ func NewShipper(o ShipperOptions) *Shipper {
 	return &Shipper{o: o}
 }
 
-// Check holds the books against what the store has of them: ErrBehind or ErrFork say that they are not those that were shipped. ErrAway: it
-// is not known.
+// Check holds the books against what the store has of it. ErrBehind and ErrFork say that they are not those that were shipped, and are in
+// the error with ErrFenced; any other error that it could not be found out. It is not called after Start.
 func (s *Shipper) Check(ctx context.Context) error {
 	there, err := s.o.Store.Append(ctx, s.o.Gateway, nil)
 	if err != nil {
@@ -73,26 +76,50 @@ func (s *Shipper) Check(ctx context.Context) error {
 		return err
 	}
 	if head < there.Last {
-		return fmt.Errorf("%w: the fleet has %d of its entries, the directory %d: put the newest directory back, or complete a backup with what was shipped",
-			ErrBehind, there.Last, head)
+		return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back", ErrFenced, ErrBehind, there.Last, head)
 	}
-	if there.Last > 0 {
-		same := false
-		err := s.o.Source.Rows(ctx, there.Last-1, 1, func(r Row) error {
-			same = r.Seq == there.Last && r.Hash == there.LastHash
+	// The last rows are added once more: the store compares them, and tells again of twins among them whose correction a process
+	// that was killed has not made. Those of rows before them were corrected before these were added.
+	if last := min(there.Last, shipRows); last > 0 {
+		rows := make([]Row, 0, last)
+		err := s.o.Source.Rows(ctx, there.Last-last, int(last), func(r Row) error {
+			rows = append(rows, r)
 			return nil
 		})
+		if err == nil {
+			there, err = s.add(ctx, rows)
+		}
 		if err != nil {
 			return err
 		}
-		if !same {
-			return fmt.Errorf("%w: entry %d", ErrFork, there.Last)
-		}
 	}
+	s.known = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.hash, s.known = there.Last, there.LastHash, true
+	s.last, s.hash = there.Last, there.LastHash
 	return nil
+}
+
+// add has rows in the store, and their twins retracted. Only then are others added.
+func (s *Shipper) add(ctx context.Context, rows []Row) (Appended, error) {
+	there, err := s.o.Store.Append(ctx, s.o.Gateway, rows)
+	if errors.Is(err, ErrFork) {
+		return there, fmt.Errorf("%w: %w", ErrFenced, err)
+	}
+	if err != nil {
+		return there, err
+	}
+	// Another process of the same books may have added more, which Check finds; with other entries it is a fork.
+	last := rows[len(rows)-1]
+	if there.Last < last.Seq || there.Last == last.Seq && there.LastHash != last.Hash {
+		return there, fmt.Errorf("%w: %w: its row %d is another one than entry %d", ErrFenced, ErrFork, there.Last, last.Seq)
+	}
+	for _, t := range there.Twins {
+		if err := s.o.Source.Retract(ctx, t); err != nil {
+			return there, fmt.Errorf("fleet: entry %d books what gateway %s has booked: %w", t.Seq, t.Gateway, err)
+		}
+	}
+	return Appended{Last: last.Seq, LastHash: last.Hash}, nil
 }
 
 // Start ships from now on, until Close.
@@ -102,14 +129,7 @@ func (s *Shipper) Start() {
 	s.work.Go(func() {
 		ticker := time.NewTicker(shipEvery)
 		defer ticker.Stop()
-		for {
-			if err := s.ship(ctx); errors.Is(err, ErrBehind) || errors.Is(err, ErrFork) {
-				s.o.Logger.Error("fleet.books.forked", zap.Error(err))
-				if s.o.Fenced != nil {
-					s.o.Fenced(err)
-				}
-				return
-			}
+		for s.Ship(ctx) == nil || !s.over() {
 			select {
 			case <-ctx.Done():
 				return
@@ -119,44 +139,65 @@ func (s *Shipper) Start() {
 	})
 }
 
-// Close ships what is left, until ctx ends, and ends.
+// Close ships what is left, until ctx ends, and ends. The ledger must still be open.
 func (s *Shipper) Close(ctx context.Context) error {
-	s.cancel()
-	s.work.Wait()
-	return s.ship(ctx)
+	if s.cancel != nil {
+		s.cancel()
+		s.work.Wait()
+	}
+	return s.Ship(ctx)
 }
 
-// Head is the newest entry that the store has, and its hash.
+func (s *Shipper) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// Head is the newest entry that the store has, and its hash; 0: none is known to be there.
 func (s *Shipper) Head() (seq uint64, hash string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.last, s.hash
 }
 
-// Lag is for how long entries have been waiting that the store does not have; 0: it has all.
+// Lag is how old the oldest entry is that the store does not have; 0: it has all.
 func (s *Shipper) Lag() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.behind.IsZero() {
+	if s.waiting.IsZero() {
 		return 0
 	}
-	return time.Since(s.behind)
+	return max(time.Since(s.waiting), 1)
 }
 
-// ship ships all that there is.
-func (s *Shipper) ship(ctx context.Context) error {
+// Ship ships all that there is now. It is not called between Start and Close.
+func (s *Shipper) Ship(ctx context.Context) error {
+	if s.over() {
+		return ErrFenced
+	}
 	err := s.shipAll(ctx)
+	if err != nil {
+		s.known = false // whether rows were added: the store is asked
+	}
+	fenced := errors.Is(err, ErrFenced)
 	s.mu.Lock()
-	failing := err != nil && ctx.Err() == nil
+	failing := err != nil && ctx.Err() == nil && !fenced
 	changed := failing != s.failing
-	s.failing = failing
-	if err != nil && s.behind.IsZero() {
-		s.behind = time.Now()
-	} else if err == nil {
-		s.behind = time.Time{}
+	s.failing, s.ended = failing, s.ended || fenced
+	if err == nil {
+		s.waiting = time.Time{}
+	} else if s.waiting.IsZero() {
+		s.waiting = time.Now()
 	}
 	s.mu.Unlock()
 	switch {
+	case fenced:
+		s.o.Logger.Error("fleet.books.forked", zap.Error(err), zap.String("gateway", s.o.Gateway), zap.String("hint",
+			"the store has other entries of this gateway than its directory: the directory was copied, or replaced with an older one; none is shipped any more"))
+		if s.o.Fenced != nil {
+			s.o.Fenced(err)
+		}
 	case changed && failing:
 		s.o.Logger.Warn("fleet.books.waiting", zap.Error(err), zap.String("hint", "entries wait in the ledger, and are shipped when the store is back"))
 	case changed && err == nil:
@@ -166,42 +207,43 @@ func (s *Shipper) ship(ctx context.Context) error {
 }
 
 func (s *Shipper) shipAll(ctx context.Context) error {
-	s.mu.Lock()
-	known := s.known
-	s.mu.Unlock()
-	if !known {
+	if !s.known {
 		if err := s.Check(ctx); err != nil {
 			return err
 		}
 	}
+	after, _ := s.Head()
+	if head, _, err := s.o.Source.Head(ctx); err != nil || head == after {
+		return err
+	}
 	rows := make([]Row, 0, shipRows)
-	for {
-		s.mu.Lock()
-		last := s.last
-		s.mu.Unlock()
-		rows = rows[:0]
-		err := s.o.Source.Rows(ctx, last, shipRows, func(r Row) error {
-			rows = append(rows, r)
+	flush := func() error {
+		if len(rows) == 0 {
 			return nil
-		})
-		if err != nil || len(rows) == 0 {
-			return err
 		}
-		there, err := s.o.Store.Append(ctx, s.o.Gateway, rows)
+		there, err := s.add(ctx, rows)
 		if err != nil {
 			return err
 		}
-		for _, t := range there.Twins { // before it is known that the rows are there: whoever dies in between is told of them again
-			if err := s.o.Source.Retract(ctx, t); err != nil {
-				return fmt.Errorf("fleet: taking back what another gateway has booked: %w", err)
-			}
-		}
-		end := rows[len(rows)-1]
+		rows = rows[:0]
 		s.mu.Lock()
-		s.last, s.hash = end.Seq, end.Hash
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		s.last, s.hash, s.waiting = there.Last, there.LastHash, time.Time{}
+		return nil
+	}
+	err := s.o.Source.Rows(ctx, after, 0, func(r Row) error {
+		if rows = append(rows, r); len(rows) == 1 {
+			s.mu.Lock()
+			s.waiting = r.At
+			s.mu.Unlock()
+		}
 		if len(rows) < shipRows {
 			return nil
 		}
+		return flush()
+	})
+	if err != nil {
+		return err
 	}
+	return flush()
 }

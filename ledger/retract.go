@@ -2,62 +2,80 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/dgraph-io/badger/v4"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
+// retractedNote is what an entry says that takes another back.
+const retractedNote = "another gateway of the fleet has booked this settlement of the request before"
+
 // Retract takes back what an entry has cost, since another gateway of the fleet has booked the same settlement under the same idempotency
-// key before: the seller has charged once. It is durable when it returns, and does so once for each entry, however often it is called. What is no
-// inference of that key, and what was moved into an archive file, is left as it is.
+// key before: the seller has charged once. It is durable when it returns, and does so once for each entry, however often it is called. What is of
+// another key, or none, and what has cost nothing, stays as it is.
 func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string) error {
+	if idempotencyKey == "" {
+		return nil
+	}
+	var e *Entry
+	err := l.view(ctx, func(v *view) error { // it may be in an archive file by now
+		return unstop(v.entries(seq, func(found uint64, one *Entry, _ []byte) error {
+			if found == seq {
+				e = one
+			}
+			return errStop
+		}))
+	})
+	if err != nil || e == nil || e.settlementID() == "" || e.idempotencyKey() != idempotencyKey {
+		return err
+	}
 	return l.submit(correctionWeight, func(b *batch) error {
-		raw, err := get(b.txn, string(entryKey(seq)))
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		e, err := decodeEntry(raw)
-		if err != nil {
-			return &entryError{seq, "", err.Error()}
-		}
-		if e.Served == nil || idempotencyKey == "" || e.IdempotencyKey != idempotencyKey || e.BilledMicros == 0 || b.has(retractedPrefix+e.ID) {
+		if b.has(retractedPrefix + e.ID) {
 			return nil
 		}
 		b.retract(e)
-		return nil
+		return b.err
 	}, nil).Wait(ctx)
 }
 
+// retract books the contrary of an entry. The cost comes back to the token that has paid it; where that is gone its credit was
+// lost with it, and what was lost is less.
 func (b *batch) retract(e *Entry) {
-	var t *token
-	for _, one := range b.tokens {
-		if e.PurchaseID != "" && one.PurchaseID == e.PurchaseID && one.Seller == e.Seller {
-			t = one
+	c := Corrected{Entry: e.ID, Member: e.member(), Model: e.model(), Group: e.group(), Project: e.project()}
+	var billed, expense money.Micros
+	if s := e.Served; s != nil {
+		c.RequestID, billed, expense = s.RequestID, s.BilledMicros, s.ExpenseMicros
+		c.BilledMicros = -expense
+	} else {
+		a := e.Attempt
+		c.RequestID, billed, c.Wasted = a.RequestID, a.BilledMicros, true
+		c.BilledMicros, c.CountedMicros = -billed, -a.CountedMicros
+	}
+	if billed == 0 {
+		return
+	}
+	var paid *token
+	for _, t := range b.tokens {
+		if e.PurchaseID != "" && t.PurchaseID == e.PurchaseID && t.Seller == e.Seller && t.dropped == "" {
+			paid = t
 		}
 	}
 	entry := &Entry{
-		Kind: KindAdjustment, Seller: e.Seller, PurchaseID: e.PurchaseID, Note: "another gateway of the fleet has booked this settlement of the request",
-		Correction: &Corrected{
-			Entry: e.ID, RequestID: e.RequestID, Member: e.Member, Model: e.Model, BilledMicros: -e.ExpenseMicros, Group: e.Group, Project: e.Project,
-		},
+		Kind: KindAdjustment, Seller: e.Seller, PurchaseID: e.PurchaseID, Correction: &c,
+		Note: retractedNote,
 	}
 	for _, p := range e.Postings {
-		kind, _ := SplitAccount(p.Account)
-		if kind == "credit" && t == nil { // the token is gone, and its credit can't come back
+		if kind, _ := SplitAccount(p.Account); kind == "credit" && paid == nil {
 			p.Account = adjustmentOf(e.Seller)
 		}
 		entry.Postings = append(entry.Postings, Posting{p.Account, -p.AmountMicros})
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)
-	if t != nil {
-		t.BalanceMicros += e.BilledMicros
-		t.BorneMicros -= e.ExpenseMicros
-		b.putBalance(t)
-	}
 	b.set([]byte(retractedPrefix+e.ID), fmt.Append(nil, b.head.Sequence))
+	if paid != nil {
+		paid.BalanceMicros += billed
+		paid.BorneMicros -= expense
+		b.putBalance(paid)
+	}
 }

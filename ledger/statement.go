@@ -58,19 +58,12 @@ type Movement struct {
 // "model", "seller", "group", "project", "day" (of the period's zone), or several of them with commas between, sorted by key. Progress
 // may be nil.
 func (l *Ledger) Statement(ctx context.Context, p Period, by string, progress Progress) (Statement, error) {
-	from, to := p.From, p.To
-	if p.Zone == nil {
-		p.Zone = time.UTC
-	}
-	s := Statement{From: from, To: to, Zone: p.Zone.String(), By: by, Rows: []StatementRow{}, Accounts: []Movement{}}
-	keys, err := ParseKeys(by)
+	sum, err := newStatement(p, by)
 	if err != nil {
-		return s, fmt.Errorf("ledger: a statement goes by %w, not by %q", err, by)
+		return sum.Statement, err
 	}
-	rows, values := newRowsBy[StatementRow](), make([]string, len(keys))
-	moved, after := map[string]money.Micros{}, map[string]money.Micros{}
 	err = l.view(ctx, func(v *view) error {
-		first, err := v.first(Query{From: from})
+		first, err := v.first(Query{From: p.From})
 		if err != nil {
 			return err
 		}
@@ -78,32 +71,71 @@ func (l *Ledger) Statement(ctx context.Context, p Period, by string, progress Pr
 			if progress != nil && (seq-first)%progressStep == 0 {
 				progress(seq-first, v.head.Sequence+1-first)
 			}
-			sums := moved
-			if !to.IsZero() && !e.Time.Before(to) {
-				sums = after
-			} else {
-				s.Entries++
-				for i, k := range keys {
-					values[i] = e.value(k, p.Zone)
-				}
-				rows.of(values, func(k RowKey) *StatementRow { return &StatementRow{RowKey: k} }).add(e)
-			}
-			for _, p := range e.Postings {
-				sums[p.Account] += p.AmountMicros
-			}
+			sum.add(e)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 		return each(v.txn, accountPrefix, func(name string, balance *money.Micros) error {
-			closing := *balance - after[name]
-			s.Accounts = append(s.Accounts, Movement{name, closing - moved[name], moved[name], closing})
+			sum.close(name, *balance)
 			return nil
 		})
 	})
-	s.Rows = rows.sorted()
-	return s, err
+	return sum.done(), err
+}
+
+// summing is a statement in the making.
+type summing struct {
+	Statement
+	zone         *time.Location
+	keys, values []string
+	rows         *rowsBy[StatementRow]
+	moved, after map[string]money.Micros // by account, in the period and after it
+}
+
+func newStatement(p Period, by string) (*summing, error) {
+	if p.Zone == nil {
+		p.Zone = time.UTC
+	}
+	s := &summing{
+		Statement: Statement{From: p.From, To: p.To, Zone: p.Zone.String(), By: by, Rows: []StatementRow{}, Accounts: []Movement{}},
+		zone:      p.Zone, rows: newRowsBy[StatementRow](), moved: map[string]money.Micros{}, after: map[string]money.Micros{},
+	}
+	var err error
+	if s.keys, err = ParseKeys(by); err != nil {
+		return s, fmt.Errorf("ledger: a statement goes by %w, not by %q", err, by)
+	}
+	s.values = make([]string, len(s.keys))
+	return s, nil
+}
+
+// add adds an entry of the period or of the time after it.
+func (s *summing) add(e *Entry) {
+	sums := s.moved
+	if !s.To.IsZero() && !e.Time.Before(s.To) {
+		sums = s.after
+	} else {
+		s.Entries++
+		for i, k := range s.keys {
+			s.values[i] = e.value(k, s.zone)
+		}
+		s.rows.of(s.values, func(k RowKey) *StatementRow { return &StatementRow{RowKey: k} }).add(e)
+	}
+	for _, p := range e.Postings {
+		sums[p.Account] += p.AmountMicros
+	}
+}
+
+// close says what an account's balance is after all entries. Accounts come sorted by name.
+func (s *summing) close(account string, balance money.Micros) {
+	closing := balance - s.after[account]
+	s.Accounts = append(s.Accounts, Movement{account, closing - s.moved[account], s.moved[account], closing})
+}
+
+func (s *summing) done() Statement {
+	s.Rows = s.rows.sorted()
+	return s.Statement
 }
 
 // add adds an entry to the row.

@@ -1,0 +1,161 @@
+package ledger_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// What another gateway has booked is taken back once, from whoever bears it, to the token that has paid, and the books hold.
+func TestRetract(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, ledger.Options{Dir: dir})
+	buy(t, l, "t1", "acme", 10_000)
+	book := func(id string, wasted bool) uint64 {
+		t.Helper()
+		h := hold("", "acme", "t1")
+		h.RequestID = "r-" + id
+		in := inference(h, 40)
+		in.IdempotencyKey, in.Repeatable, in.Settlement = "k-"+id, true, settlement("s-"+id, 40)
+		settle := l.Settle
+		if wasted {
+			in.Status, settle = ledger.StatusFailed, l.Waste
+		}
+		if _, err := settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		seq, _, err := l.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	served, wasted, other := book("served", false), book("wasted", true), book("other", false)
+	before, _, _ := l.Head(t.Context())
+	for range 2 {
+		for _, r := range []struct {
+			seq uint64
+			key string
+		}{{served, "k-served"}, {wasted, "k-wasted"}, {other, "another"}, {other, ""}, {1, "k"}, {before + 100, "k"}} {
+			if err := l.Retract(t.Context(), r.seq, r.key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, ledger.Options{Dir: dir})
+	}
+	if after, _, _ := l.Head(t.Context()); after != before+2 {
+		t.Errorf("%d entries were booked, want 2", after-before)
+	}
+	mustVerify(t, l)
+	rows, err := l.Summary(t.Context(), moment("0001-01-01T00:00:00Z"), moment("9000-01-01T00:00:00Z"), "member")
+	if err != nil || len(rows) != 1 || rows[0].ExpenseMicros != 40 || rows[0].WasteMicros != 0 {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	tokens := l.Tokens()
+	if len(tokens) != 1 || tokens[0].BalanceMicros != 10_000-40 || tokens[0].BorneMicros != 40 {
+		t.Errorf("%+v", tokens)
+	}
+	// Without its token, what comes back is nobody's credit.
+	if err := l.DropToken(t.Context(), "t1", "expired"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Retract(t.Context(), other, "k-other"); err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, l)
+	accounts, err := l.Accounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		if strings.HasPrefix(a.Account, "expense:") && a.BalanceMicros != 0 || a.Account == "adjustment:acme" && a.BalanceMicros != 40 {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// Entries of several ledgers make one statement, which is the sum of theirs, and are chosen as those of one.
+func TestStream(t *testing.T) {
+	var all [][]byte
+	var paid, spent money.Micros
+	for _, name := range []string{"one", "two"} {
+		l := open(t, ledger.Options{Dir: filepath.Join(t.TempDir(), name)})
+		buy(t, l, "t-"+name, "acme", 10_000)
+		for i := range 3 {
+			h := hold("", "acme", "t-"+name)
+			h.RequestID, h.Member = "r-"+name+string(rune('0'+i)), name
+			if _, err := l.Settle(inference(h, 5)).Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Lines(t.Context(), ledger.Query{}, func(raw []byte) error {
+			all = append(all, slices.Clone(raw))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := l.Statement(t.Context(), ledger.Period{}, "seller", nil)
+		if err != nil || len(s.Rows) != 1 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		paid, spent = paid+s.Rows[0].PaidMicros, spent+s.Rows[0].ExpenseMicros
+	}
+	stream := ledger.Stream(func(_ context.Context, yield func([]byte) error) error {
+		for _, raw := range all {
+			if err := yield(raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s, err := stream.Statement(t.Context(), ledger.Period{}, "seller", uint64(len(all)), nil)
+	if err != nil || len(s.Rows) != 1 || s.Entries != uint64(len(all)) || s.Rows[0].PaidMicros != paid || s.Rows[0].ExpenseMicros != spent || s.Rows[0].Requests != 6 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	var sum money.Micros
+	for _, a := range s.Accounts {
+		sum += a.ClosingMicros
+		if a.OpeningMicros != 0 || a.MovedMicros != a.ClosingMicros {
+			t.Errorf("%+v", a)
+		}
+	}
+	if sum != 0 || len(s.Accounts) < 4 {
+		t.Errorf("the accounts sum to %s: %+v", sum, s.Accounts)
+	}
+	var cursor string
+	count := func(q ledger.Query) (n int) {
+		t.Helper()
+		if err := stream.Entries(t.Context(), q, func(e *ledger.Entry) error {
+			cursor = e.ID
+			n++
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	if n := count(ledger.Query{Member: "two"}); n != 3 {
+		t.Errorf("%d entries of member two", n)
+	}
+	if n := count(ledger.Query{Limit: 5}); n != 5 {
+		t.Errorf("%d entries, want 5", n)
+	}
+	if n := count(ledger.Query{Cursor: cursor}); n != len(all)-5 {
+		t.Errorf("%d entries after 5 of %d", n, len(all))
+	}
+	if err := stream.Lines(t.Context(), ledger.Query{Cursor: ledger.NewID()}, func([]byte) error { return nil }); err == nil {
+		t.Error("a cursor that is no entry's is taken")
+	}
+	found, err := stream.EntriesOf(t.Context(), "r-two1", s.From)
+	if err != nil || len(found) != 1 || found[0].Member != "two" {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
