@@ -158,3 +158,25 @@ func BenchmarkBudget(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkBudgetSettled is what a request with a budget and a group's costs here, from the first hold to its entry.
+func BenchmarkBudgetSettled(b *testing.B) {
+	l := open(b, ledger.Options{InMemory: true})
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r := l.Reserve("ann", ledger.Budget{Daily: money.Max, Weekly: -1, Monthly: money.Max},
+				ledger.GroupBudget{Group: "build", Budget: ledger.Budget{Daily: money.Max, Weekly: money.Max, Monthly: -1}})
+			if err := r.Hold(b.Context(), 30); err != nil {
+				b.Error(err)
+				return
+			}
+			in := inference(hold("", "mine", ""), 0)
+			in.Group, in.Budget, in.Settlement = "build", r, nil
+			if _, err := l.Settle(in).Wait(b.Context()); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
