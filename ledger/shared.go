@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -73,16 +74,14 @@ func holderOf(rest string) (h holder, ok bool) {
 // anew of what was spent in the days, weeks and months of now. It gives the epoch that begins with this process.
 func (l *Ledger) openShared() (epoch uint64, err error) {
 	l.shared = &shared{records: make(map[holder]*sharedSpent)}
-	err = l.db.Update(func(txn *badger.Txn) error {
+	whole := false
+	err = l.db.View(func(txn *badger.Txn) error {
 		if _, err := getJSON(txn, metaEpoch, &epoch); err != nil {
 			return err
 		}
-		epoch++
-		raw, err := json.Marshal(epoch)
-		if err != nil {
-			return err
-		}
-		if err := txn.Set([]byte(metaEpoch), raw); err != nil {
+		if _, err := get(txn, metaShared); err == nil {
+			whole = true
+		} else if !errors.Is(err, badger.ErrKeyNotFound) {
 			return err
 		}
 		return each(txn, sharedPrefix, func(rest string, r *sharedSpent) error {
@@ -94,18 +93,10 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 			return nil
 		})
 	})
-	if err != nil {
-		return 0, err
+	epoch++
+	if err == nil {
+		err = l.write(func(b *direct) { b.set(metaEpoch, fmt.Append(nil, epoch)) })
 	}
-	var whole bool
-	err = l.db.View(func(txn *badger.Txn) error {
-		_, err := get(txn, metaShared)
-		whole = err == nil
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return nil
-		}
-		return err
-	})
 	if err == nil && !whole {
 		err = l.rebuildShared()
 	}
@@ -136,35 +127,33 @@ func (l *Ledger) rebuildShared() error {
 		l.shared.records[k.(holder)] = r
 		return true
 	})
-	write := func(f func(*badger.Txn) error) error { return l.db.Update(f) }
-	for h := range old {
-		if l.shared.records[h] != nil {
-			continue
+	return l.write(func(b *direct) {
+		for h := range old {
+			if l.shared.records[h] == nil {
+				b.delete(sharedKey(h))
+			}
 		}
-		if err := write(func(txn *badger.Txn) error { return txn.Delete([]byte(sharedKey(h))) }); err != nil {
-			return err
+		for h, r := range l.shared.records {
+			raw, err := json.Marshal(r)
+			b.note(err)
+			b.set(sharedKey(h), raw)
 		}
-	}
-	for h, r := range l.shared.records {
-		raw, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if err := write(func(txn *badger.Txn) error { return txn.Set([]byte(sharedKey(h)), raw) }); err != nil {
-			return err
-		}
-	}
-	return write(func(txn *badger.Txn) error { return txn.Set([]byte(metaShared), []byte("1")) })
+		b.set(metaShared, []byte("1")) // last: what is before it is whole then
+	})
 }
 
 // leaveShared says that from now on what is spent is not in the records.
 func (l *Ledger) leaveShared() error {
-	return l.db.Update(func(txn *badger.Txn) error {
-		if _, err := get(txn, metaShared); err != nil {
-			return nil //nolint:nilerr // there is no mark, mostly since there was never a fleet
-		}
-		return txn.Delete([]byte(metaShared))
+	marked := false
+	err := l.db.View(func(txn *badger.Txn) error {
+		_, err := get(txn, metaShared)
+		marked = err == nil
+		return nil // mostly there was never a fleet
 	})
+	if err != nil || !marked {
+		return err
+	}
+	return l.write(func(b *direct) { b.delete(metaShared) })
 }
 
 // follow makes the records by the calendar that is in force now, if nobody was told of them by another: the one that budgets go by may

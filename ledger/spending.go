@@ -42,7 +42,8 @@ type meter struct {
 	mu     sync.Mutex // protects all following fields
 	sums   [periods]sums
 	held   money.Micros
-	doubts []*doubt // part of held, here or at the holder's share
+	doubts []*doubt     // part of held, here or at the holder's share
+	open   atomic.Int32 // how many doubts there are, to be read without the lock
 	warned [periods]warned
 }
 
@@ -151,6 +152,7 @@ func (m *meter) doubt(s Share, p Periods, amount money.Micros, until time.Time) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.doubts = append(m.doubts, d)
+	m.open.Store(int32(len(m.doubts)))
 	if s != Share(m) { // others may wait for it, and nobody here asks
 		time.AfterFunc(doubtLife, doubts{d}.end)
 	}
@@ -159,18 +161,20 @@ func (m *meter) doubt(s Share, p Periods, amount money.Micros, until time.Time) 
 
 // forget gives back what was in doubt for long enough. A clock that goes back keeps nothing held for longer than that.
 func (m *meter) forget(now time.Time) {
+	if m.open.Load() == 0 {
+		return
+	}
 	m.mu.Lock()
 	var over doubts
-	if len(m.doubts) > 0 {
-		m.doubts = slices.DeleteFunc(m.doubts, func(d *doubt) bool {
-			left := d.until.Sub(now)
-			if left > 0 && left <= doubtLife {
-				return false
-			}
-			over = append(over, d)
-			return true
-		})
-	}
+	m.doubts = slices.DeleteFunc(m.doubts, func(d *doubt) bool {
+		left := d.until.Sub(now)
+		if left > 0 && left <= doubtLife {
+			return false
+		}
+		over = append(over, d)
+		return true
+	})
+	m.open.Store(int32(len(m.doubts)))
 	m.mu.Unlock()
 	for _, d := range over {
 		d.share.Release(d.periods, d.amount)
@@ -187,6 +191,7 @@ func (all doubts) end() {
 		i := slices.Index(d.meter.doubts, d)
 		if i >= 0 {
 			d.meter.doubts = slices.Delete(d.meter.doubts, i, i+1)
+			d.meter.open.Store(int32(len(d.meter.doubts)))
 		}
 		d.meter.mu.Unlock()
 		if i >= 0 {
