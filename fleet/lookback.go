@@ -13,8 +13,12 @@ func (p *Purchases) start(ctx context.Context) error {
 	if speaks {
 		return nil
 	}
-	p.changing.Lock()
-	defer p.changing.Unlock()
+	select {
+	case p.changing <- struct{}{}:
+	case <-ctx.Done():
+		return ErrAway
+	}
+	defer func() { <-p.changing }()
 	p.mu.Lock()
 	speaks = p.speaks
 	p.mu.Unlock()
@@ -74,15 +78,19 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 		for id, paid := range ends {
 			t.end(id, paid)
 		}
+		ended := booked
 		for _, b := range paying {
 			if t.Open[b.ID] == nil && !p.isUsed(b.ID) {
 				t.Open[b.ID] = &claim{p.o.Gateway, b.Seller, b.Method, day, t.Session, b.Amount, true}
+			}
+			if c := t.Open[b.ID]; c != nil && c.Day == day {
+				ended -= b.Amount
 			}
 		}
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.o.Boot {
 			spent := a.Amount
 			if a.Day == day {
-				spent = min(spent, max(0, booked-t.known(p.o.Gateway, day)))
+				spent = min(spent, max(0, ended-t.ended(p.o.Gateway, day)))
 			}
 			if delete(t.Ahead, p.o.Gateway); spent > 0 {
 				t.close(&claim{Gateway: p.o.Gateway, Day: a.Day, Session: a.Session, Amount: spent})

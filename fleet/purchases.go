@@ -18,7 +18,7 @@ type Books interface {
 	// Fate tells whether a purchase has ended, and whether it counts as spent then. One that the ledger does not know has ended, and
 	// nothing was paid for it.
 	Fate(ctx context.Context, id string) (ended, paid bool, err error)
-	// Counted gives what its purchases count on a UTC day, and those of them that have not ended, money of which may have left.
+	// Counted gives what is paid of its purchases of a UTC day, or may be, and those that may be and have not ended.
 	Counted(day string) (spent money.Micros, paying []Buy)
 }
 
@@ -38,7 +38,7 @@ type PurchasesOptions struct {
 type Purchases struct {
 	o PurchasesOptions
 
-	changing sync.Mutex // held while the tab is changed for what was left; taken before mu
+	changing chan struct{} // holds one while the tab is changed for what was left
 
 	mu      sync.Mutex // protects all following fields
 	limits  *BuyLimits // nil: not known yet
@@ -71,7 +71,7 @@ func NewPurchases(o PurchasesOptions) *Purchases {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	p := &Purchases{o: o, used: make(map[string]*taken), ends: make(map[string]bool), kick: make(chan struct{}, 1)}
+	p := &Purchases{o: o, used: make(map[string]*taken), ends: make(map[string]bool), kick: make(chan struct{}, 1), changing: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -298,8 +298,12 @@ func (p *Purchases) learnSession(ctx context.Context) {
 
 // settle tells the store what it does not know yet, and sets aside what is wanted. Where there is nothing to tell it looks.
 func (p *Purchases) settle(ctx context.Context) error {
-	p.changing.Lock()
-	defer p.changing.Unlock()
+	select {
+	case p.changing <- struct{}{}:
+	case <-ctx.Done():
+		return ErrAway
+	}
+	defer func() { <-p.changing }()
 	day := today()
 	if p.isAway() {
 		if err := p.look(ctx); err != nil {

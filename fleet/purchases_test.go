@@ -26,12 +26,15 @@ func (b *fakeBooks) Fate(_ context.Context, id string) (ended, paid bool, err er
 }
 
 func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
+	spent = b.spent
 	for id, pays := range b.open {
 		if pays {
 			paying = append(paying, buyOf(id, 4))
+		} else {
+			spent -= 4
 		}
 	}
-	return b.spent, paying
+	return spent, paying
 }
 
 // buyOf is a purchase at acme.

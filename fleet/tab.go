@@ -199,17 +199,12 @@ func (t *tab) close(c *claim) {
 	d.Gateways[c.Gateway] = d.Gateways[c.Gateway].Add(c.Amount)
 }
 
-// known is what counts of a gateway's purchases of a day, without what is set aside for it.
-func (t *tab) known(gateway, day string) (sum money.Micros) {
+// ended is what is paid of a gateway's purchases of a day that have ended, as far as the store knows.
+func (t *tab) ended(gateway, day string) money.Micros {
 	if d := t.Days[day]; d != nil {
-		sum = d.Gateways[gateway]
+		return d.Gateways[gateway]
 	}
-	for _, c := range t.Open {
-		if c.Gateway == gateway && c.Day == day {
-			sum = sum.Add(c.Amount)
-		}
-	}
-	return sum
+	return 0
 }
 
 // fromAhead counts purchases of a day from what was set aside for a gateway, each once, however often it is told of it.

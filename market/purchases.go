@@ -128,11 +128,16 @@ func (b fleetBooks) Fate(ctx context.Context, id string) (ended, paid bool, err 
 	return found[0].State.Ended(), counts(&found[0]), nil
 }
 
-// Counted gives what the ledger's purchases count today, and those that have not ended and may be paid.
-func (b fleetBooks) Counted(string) (spent money.Micros, paying []fleet.Buy) {
+// Counted gives what the ledger's purchases count today but for those that are only prepared, and those that have not ended and may be
+// paid.
+func (b fleetBooks) Counted(day string) (spent money.Micros, paying []fleet.Buy) {
 	spent, _ = b.Spent()
 	for _, p := range b.OpenPurchases() {
 		switch p.State {
+		case ledger.Prepared:
+			if p.UpdatedAt.UTC().Format(time.DateOnly) == day {
+				spent -= p.AmountMicros
+			}
 		case ledger.Paying, ledger.NeedsHuman, ledger.Proven, ledger.Completing:
 			paying = append(paying, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros})
 		}

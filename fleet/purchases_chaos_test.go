@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// TestPurchasesInSum has gateways buy, fail, crash and be cut off, and answers get lost: what is paid or may be never passes the limit, and in
+// the end what the fleet has for spent is what the books have.
+func TestPurchasesInSum(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
+				inSumOf(t, all, rand.New(rand.NewPCG(seed, 2)))
+			})
+		})
+	}
+}
+
+func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
+	const each, most = 4, 40
+	limits := BuyLimits{Daily: most, Session: -1, Seller: -1, Method: -1}
+	for _, g := range all {
+		g.SetLimits(limits)
+	}
+	ids, boots, bought := 0, 0, 0
+	for range 400 {
+		i := random.IntN(3)
+		g := all[i]
+		switch random.IntN(12) {
+		case 0:
+			g.cut(random.IntN(2) == 0)
+		case 1:
+			g.loseNext(random.IntN(8))
+		case 2:
+			boots++
+			g.cancel()
+			g.work.Wait()
+			all[i] = newGate(g.link, fmt.Sprint("g", i), fmt.Sprint(boots), g.o.Ahead, g.books)
+			all[i].SetLimits(limits)
+		case 3, 4:
+			ids++
+			id := fmt.Sprint(ids)
+			if err := g.Take(t.Context(), buyOf(id, each), limits, false); err != nil {
+				limit := new(LimitError)
+				if !errors.As(err, &limit) && !errors.Is(err, ErrAway) && !errors.Is(err, ErrFenced) {
+					t.Fatal(err)
+				}
+				g.End(buyOf(id, each), false)
+				continue
+			}
+			g.books.open[id], g.books.spent = false, g.books.spent+each
+		case 5, 6:
+			for id, paying := range g.books.open {
+				if !paying && g.Take(t.Context(), buyOf(id, each), limits, true) == nil {
+					g.books.open[id] = true
+				}
+				break
+			}
+		case 7, 8:
+			for id, paying := range g.books.open {
+				paid := paying && random.IntN(4) > 0
+				delete(g.books.open, id)
+				if g.books.fates[id] = paid; !paid {
+					g.books.spent -= each
+				}
+				if random.IntN(4) > 0 { // else it dies before it says so
+					g.End(buyOf(id, each), paid)
+				}
+				break
+			}
+		default:
+			time.Sleep(time.Duration(random.IntN(8)) * time.Second)
+		}
+		bought = 0
+		for _, g := range all {
+			for _, paid := range g.books.fates {
+				if paid {
+					bought += each
+				}
+			}
+			for _, paying := range g.books.open {
+				if paying {
+					bought += each
+				}
+			}
+		}
+		if bought > most {
+			t.Fatalf("%d are paid, the limit is %d", bought, most)
+		}
+	}
+	counted := money.Micros(0)
+	for i, g := range all {
+		g.cut(false)
+		g.loseNext(0)
+		counted += g.books.spent
+		g.cancel()
+		g.work.Wait()
+		all[i] = newGate(g.link, fmt.Sprint("g", i), "last", 0, g.books)
+		for id, paying := range g.books.open {
+			if err := all[i].Take(t.Context(), buyOf(id, each), unlimited, paying); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	time.Sleep(time.Minute)
+	if d, _ := all[0].Spent(); d != counted {
+		for i, g := range all {
+			t.Log(i, *g.books)
+		}
+		t.Errorf("%d are spent, the books say %d: %s", d, counted, all[0].values[tabKey])
+	}
+	t.Logf("%d are paid of %d", bought, most)
+}
