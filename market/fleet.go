@@ -110,7 +110,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 			o.Release()
 			return err
 		}
-		options.Head = shipper.Head
+		options.Head, options.Booked = shipper.Head, m.bookedBy(store)
 	}
 	f = fleet.New(options)
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})

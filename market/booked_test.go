@@ -1,0 +1,54 @@
+package market
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
+)
+
+// What a gateway has spent by its shipped entries is what its budgets have counted, by member, group and period.
+func TestBookedBy(t *testing.T) {
+	m, store := openMarket(t, filepath.Join(t.TempDir(), "books")), fleettest.NewMemory()
+	price, usage := money.Price{Input: money.USD, Output: money.USD}, billing.Known(money.Tokens{Prompt: 500_000, Completion: 200_000})
+	for id, group := range map[string]string{"r1": "team", "r2": ""} {
+		if _, err := m.Ledger.Settle(ledger.Inference{
+			Request: ledger.Request{RequestID: id, Member: "ada", Group: group, Model: "m"}, Seller: "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK,
+			Answered: true, Price: price, Usage: usage,
+		}).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var rows []fleet.Row
+	if err := (source{m.Ledger}).Rows(t.Context(), 0, 100, func(r fleet.Row) error {
+		rows = append(rows, r)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Append(t.Context(), "gone", rows); err != nil {
+		t.Fatal(err)
+	}
+	booked, err := m.bookedBy(store)(t.Context(), "gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent, err := m.Ledger.SpentBy(t.Context(), "ada")
+	if err != nil || spent.Daily == 0 {
+		t.Fatal(spent, err)
+	}
+	for kind, period := range m.Calendar().Periods(time.Now()) {
+		scope := fleet.ScopeOf(kind, period)
+		if member, group := booked(false, "ada", scope), booked(true, "team", scope); member != spent.Daily || group != spent.Daily/2 {
+			t.Errorf("%s: %d of the member and %d of its group, of %d", scope, member, group, spent.Daily)
+		}
+	}
+	if sum := booked(false, "ada", "d2001-01-01"); sum != 0 {
+		t.Errorf("%d on a day without any", sum)
+	}
+}
