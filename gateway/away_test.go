@@ -67,7 +67,7 @@ func TestFleetAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer l.Close() //nolint:errcheck // it is in memory
+			defer l.Close()
 			fleet := new(away)
 			l.SetShares(fleet)
 			w.gw.ledger = l
@@ -93,7 +93,7 @@ func TestFleetAway(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() //nolint:errcheck // it is in memory
+		defer l.Close()
 		fleet := &away{left: money.USD}
 		l.SetShares(fleet)
 		w.gw.ledger = l

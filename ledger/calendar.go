@@ -22,6 +22,9 @@ const (
 	periods
 )
 
+// periodFormats are those of the names of periods.
+var periodFormats = [periods]string{dayFormat, dayFormat, "2006-01"}
+
 // span is a day of a calendar, with the week and the month that it is in.
 type span struct {
 	keys         [periods]string // as dates begin: 2026-03-02, that of the week's first day, 2026-03
@@ -50,7 +53,7 @@ func (c Calendar) at(t time.Time) *span {
 		begins: [periods]time.Time{date(month, day), date(month, first), date(month, 1)},
 		ends:   [periods]time.Time{date(month, day+1), date(month, first+7), date(month+1, 1)},
 	}
-	for i, format := range [periods]string{dayFormat, dayFormat, "2006-01"} {
+	for i, format := range periodFormats {
 		s.keys[i] = s.begins[i].Format(format)
 	}
 	return s

@@ -29,14 +29,14 @@ func (d *direct) delete(key string) {
 	d.change(key, 0, func() error { return d.txn.Delete([]byte(key)) })
 }
 
-func (d *direct) change(key string, bytes int, make func() error) {
+func (d *direct) change(key string, bytes int, do func() error) {
 	if d.err != nil {
 		return
 	}
 	if d.txn == nil {
 		d.txn = d.ledger.db.NewTransaction(true)
 	}
-	d.note(make())
+	d.note(do())
 	d.records, d.bytes = d.records+1, d.bytes+len(key)+bytes
 	if d.bytes+d.records*directWeight >= batchWeight {
 		d.commit()

@@ -8,7 +8,7 @@ func TestDirectIsDurable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // nothing is kept
+	defer l.Close()
 	if l.db.Unsynced() {
 		t.Fatal("it is not synced at first")
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -115,11 +116,9 @@ func (l *Ledger) rebuildShared() error {
 		defer m.mu.Unlock()
 		r := new(sharedSpent)
 		for i, all := range m.sums {
-			for _, one := range all[max(0, len(all)-keptShared[i]):] {
-				if r.spent[i] == nil {
-					r.spent[i] = make(map[string]money.Micros)
-				}
-				if one.amount != 0 {
+			r.spent[i] = make(map[string]money.Micros)
+			for _, one := range slices.Backward(all) {
+				if one.amount != 0 && len(r.spent[i]) < keptShared[i] {
 					r.spent[i][one.period] = one.amount
 				}
 			}
@@ -154,6 +153,30 @@ func (l *Ledger) leaveShared() error {
 		return err
 	}
 	return l.write(func(b *direct) { b.delete(metaShared) })
+}
+
+// sound tells whether the record can be what was written: each cost is in a day, a week and a month, so those sum to the same where none
+// was forgotten yet.
+func (r *sharedSpent) sound(name string) error {
+	var sums []money.Micros
+	for i, all := range r.spent {
+		var sum money.Micros
+		for period, amount := range all {
+			if _, err := time.Parse(periodFormats[i], period); err != nil {
+				return store.Damaged("what %s has spent as a fleet is told is of no period that there is: %q", name, period)
+			}
+			sum += amount
+		}
+		if len(all) < keptShared[i] {
+			sums = append(sums, sum)
+		}
+	}
+	for _, sum := range sums {
+		if sum != sums[0] {
+			return store.Damaged("what %s has spent as a fleet is told is not the same by days, weeks and months", name)
+		}
+	}
+	return nil
 }
 
 // follow makes the records by the calendar that is in force now, if nobody was told of them by another: the one that budgets go by may

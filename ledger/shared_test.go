@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -498,5 +501,26 @@ func TestRows(t *testing.T) {
 		if after < head && last[len(last)-len(hash)-2:] != hash+`"}` {
 			t.Errorf("the last row is %s, and the head %s", last, hash)
 		}
+	}
+}
+
+// TestVerifySharedBooks: a record of what a fleet is told that can't be true is found.
+func TestVerifySharedBooks(t *testing.T) {
+	for name, change := range map[string]func(*badger.Txn) error{
+		"by days, weeks and months":  replace("f/m/ann", "100", "900"),
+		"of no period that there is": replace("f/m/ann", "2026-03-04", "2026-03-44"),
+	} {
+		o := ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return moment("2026-03-04T12:00:00Z") }}
+		l, _ := join(t, o)
+		buy(t, l, "t1", "acme", money.USD)
+		spend(t, l, 100)
+		mustVerify(t, l)
+		closed(t, l)
+		tamper(t, o.Dir, change)
+		l, _ = join(t, o)
+		if r, err := l.Verify(t.Context()); err != nil || r.OK || !strings.Contains(r.Problem, name) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		closed(t, l)
 	}
 }

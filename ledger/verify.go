@@ -102,9 +102,9 @@ func (c *checker) run() error {
 	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
 		return store.Damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
 	}
-	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements, c.ordered}
+	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements, c.ordered, c.shared}
 	if len(c.missing) > 0 { // what is left does not add up to them
-		checks = []func() error{c.holds}
+		checks = []func() error{c.holds, c.shared}
 		if err := eachToken(c.txn, c.ledger.seal, func(t *token) { c.live[t.ID] = true }); err != nil {
 			return err
 		}
