@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -34,9 +35,10 @@ func (l Life) bad() bool { return l.Booked < l.Paid/10 }
 
 // dealt is the value of a seller's key: what gateways tell each other before they give it money. It spares money, and no limit hangs on it.
 type dealt struct {
-	Started []int64          `json:"started,omitempty"` // the last purchases, the newest first, by the store's clock
-	Buyers  map[string]buyer `json:"buyers,omitempty"`  // who buys, by origin
-	Last    []Life           `json:"last,omitempty"`    // the last two tokens that have ended, the newest first
+	Started  []int64          `json:"started,omitempty"`  // the last purchases, the newest first, by the store's clock
+	Buyers   map[string]buyer `json:"buyers,omitempty"`   // who buys, by origin
+	Last     []Life           `json:"last,omitempty"`     // the last two tokens that have ended, the newest first
+	Forgiven uint64           `json:"forgiven,omitempty"` // how often it was
 }
 
 type buyer struct {
@@ -51,7 +53,9 @@ const (
 	lastTokens = 2                // that have to serve
 )
 
-func dealtKey(seller string) string { return "buy/" + escape(seller) }
+const dealtKeys = "buy/"
+
+func dealtKey(seller string) string { return dealtKeys + escape(seller) }
 
 func changeDealt(old []byte, f func(d *dealt) error) ([]byte, error) {
 	d := new(dealt)
@@ -167,6 +171,7 @@ func (p *Purchases) tellAll(ctx context.Context) {
 				switch {
 				case w.forgiven:
 					d.Last = nil
+					d.Forgiven++
 				case w.life != nil:
 					d.tell(*w.life)
 				case d.Buyers[w.origin].ID == w.over:
@@ -182,4 +187,27 @@ func (p *Purchases) tellAll(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// hear has this gateway know of sellers that were forgiven by way of another one. What was before it has looked for the first time is
+// none of its matter.
+func (p *Purchases) hear(ctx context.Context) error {
+	now := make(map[string]uint64)
+	if err := p.o.Store.Load(ctx, func(key string, value []byte) error {
+		d := new(dealt)
+		if err := json.Unmarshal(value, d); err != nil {
+			return err
+		}
+		now[unescaper.Replace(strings.TrimPrefix(key, dealtKeys))] = d.Forgiven
+		return nil
+	}, dealtKeys); err != nil {
+		return err
+	}
+	for seller, n := range now {
+		if p.forgiven != nil && n > p.forgiven[seller] && p.o.Forgiven != nil {
+			p.o.Forgiven(seller)
+		}
+	}
+	p.forgiven = now
+	return nil
 }

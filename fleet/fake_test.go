@@ -3,6 +3,9 @@ package fleet
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -63,9 +66,9 @@ func (l *link) Load(_ context.Context, yield func(string, []byte) error, keys ..
 	if l.away {
 		return ErrAway
 	}
-	for _, k := range keys {
-		if v := l.values[k]; v != nil {
-			if err := yield(k, v); err != nil {
+	for _, k := range slices.Sorted(maps.Keys(l.values)) {
+		if slices.ContainsFunc(keys, func(want string) bool { return k == want || strings.HasSuffix(want, "/") && strings.HasPrefix(k, want) }) {
+			if err := yield(k, l.values[k]); err != nil {
 				return err
 			}
 		}

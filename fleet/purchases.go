@@ -29,8 +29,10 @@ type PurchasesOptions struct {
 	Boot    string // random, of the process
 	Books   Books
 	// Ahead is what this gateway may spend while the store is away: it is set aside, and counts as spent until it is given back.
-	Ahead  money.Micros
-	Logger *zap.Logger // nil: nothing is logged
+	Ahead money.Micros
+	// Forgiven is told of sellers that an operator has forgiven, by way of whichever gateway. It must not block, and may be nil.
+	Forgiven func(seller string)
+	Logger   *zap.Logger // nil: nothing is logged
 }
 
 // Purchases hold what is spent on purchases to limits over all gateways. Each is counted in the store before it is prepared, and once more
@@ -52,6 +54,8 @@ type Purchases struct {
 	ends    map[string]bool   // purchases that have ended, and whether they were paid, and the store does not know yet
 	words   []word            // about sellers, that the store does not know yet
 	speaks  bool              // for the gateway: what an earlier process has left is settled
+
+	forgiven map[string]uint64 // how often sellers were, when it was looked last; keepUp's alone
 
 	kick   chan struct{}
 	ctx    context.Context
@@ -113,6 +117,7 @@ func (p *Purchases) keepUp() {
 		}
 		if !looked.IsZero() {
 			_ = p.settle(ctx) // it is tried again
+			_ = p.hear(ctx)
 		}
 		cancel()
 		select {

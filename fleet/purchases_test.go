@@ -13,9 +13,10 @@ import (
 
 // fakeBooks are a ledger's purchases.
 type fakeBooks struct {
-	spent money.Micros
-	fates map[string]bool // of purchases that have ended: whether they were paid
-	open  map[string]bool // of those that have not: whether they may be paid
+	spent    money.Micros
+	forgiven []string
+	fates    map[string]bool // of purchases that have ended: whether they were paid
+	open     map[string]bool // of those that have not: whether they may be paid
 }
 
 func (b *fakeBooks) Fate(_ context.Context, id string) (ended, paid bool, err error) {
@@ -52,7 +53,9 @@ type gate struct {
 }
 
 func newGate(l *link, id, boot string, ahead money.Micros, books *fakeBooks) *gate {
-	p := NewPurchases(PurchasesOptions{Store: l, Gateway: id, Boot: boot, Ahead: ahead, Books: books})
+	p := NewPurchases(PurchasesOptions{Store: l, Gateway: id, Boot: boot, Ahead: ahead, Books: books, Forgiven: func(seller string) {
+		books.forgiven = append(books.forgiven, seller)
+	}})
 	p.Start()
 	synctest.Wait()
 	return &gate{p, l, books}
@@ -309,6 +312,11 @@ func TestPurchaseBegin(t *testing.T) {
 		begin(1, "g", ErrUseless)
 		all[1].Forgive("acme")
 		synctest.Wait()
+		time.Sleep(2 * tabEvery)
+		synctest.Wait()
+		if fmt.Sprint(all[2].books.forgiven) != "[acme]" || len(all[0].books.forgiven) != 1 {
+			t.Errorf("others hear of forgiven sellers: %v", all[2].books.forgiven)
+		}
 		begin(1, "g", nil)
 		all[2].cut(true)
 		begin(2, "h", ErrAway)

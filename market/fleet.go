@@ -116,12 +116,12 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
 	purchases := fleet.NewPurchases(fleet.PurchasesOptions{
 		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
+		Forgiven: func(seller string) { m.Desk.Forgiven(seller) },
 	})
 	m.Fleet = &Fleet{f, store, o, rates, purchases, shipper}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
 	rates.Start()
-	purchases.Start()
 	f.Start()
 	if shipper != nil {
 		shipper.Start()

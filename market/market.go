@@ -178,6 +178,7 @@ func open(dir string, o Options) (*Market, error) {
 	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})
 	m.tending.Go(func() { m.tend(ctx) })
 	if m.Fleet != nil {
+		m.Fleet.purchases.Start() // it may speak to the desk
 		m.ShareNotes(ctx, m.Fleet.Store)
 	}
 	return m, nil

@@ -2,6 +2,9 @@ package market
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,9 +28,9 @@ func (s *storeOfRates) Load(_ context.Context, yield func(string, []byte) error,
 	if s.away {
 		return fleet.ErrAway
 	}
-	for _, k := range keys {
-		if v := s.values[k]; v != nil {
-			if err := yield(k, v); err != nil {
+	for _, k := range slices.Sorted(maps.Keys(s.values)) {
+		if slices.ContainsFunc(keys, func(want string) bool { return k == want || strings.HasSuffix(want, "/") && strings.HasPrefix(k, want) }) {
+			if err := yield(k, s.values[k]); err != nil {
 				return err
 			}
 		}

@@ -192,6 +192,14 @@ func (g *dealings) warn() {
 
 // Forgive lets a seller that gets no more money have some again, whatever its origin. It tells whether the seller is known.
 func (d *Desk) Forgive(sellerID string) bool {
+	if j, ok := d.journal.(judges); ok {
+		j.Forgive(sellerID)
+	}
+	return d.Forgiven(sellerID)
+}
+
+// Forgiven is Forgive by the word of another gateway.
+func (d *Desk) Forgiven(sellerID string) bool {
 	d.mu.Lock()
 	g := d.sellers[sellerID]
 	d.mu.Unlock()
@@ -201,9 +209,6 @@ func (d *Desk) Forgive(sellerID string) bool {
 	g.mu.Lock()
 	g.last, g.withheld, g.braked = [2]*life{}, "", false
 	g.mu.Unlock()
-	if j, ok := d.journal.(judges); ok {
-		j.Forgive(sellerID)
-	}
 	for o, s := range *d.shelves.Load() {
 		if o.sellerID == sellerID {
 			s.shut.Store(0)
