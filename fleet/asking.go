@@ -58,7 +58,8 @@ func (s *Share) next() (Ask, bool) {
 	spent, dirty := make([]money.Micros, len(s.leases)), false
 	for i, l := range s.leases {
 		spent[i] = l.spent
-		dirty = dirty || l.spent != l.durable
+		dirty = dirty || l.spent != l.durable || l.freed
+		l.freed, l.sure = false, l.free()
 	}
 	leases := append([]*lease(nil), s.leases...)
 	s.mu.Unlock()
@@ -73,6 +74,9 @@ func (s *Share) next() (Ask, bool) {
 	if err != nil {
 		s.fail(fmt.Errorf("fleet: what was spent is not durable: %w", err))
 		s.asking = false
+		for _, l := range leases {
+			l.freed = true
+		}
 		return Ask{}, false
 	}
 	for i, l := range leases {
@@ -127,6 +131,8 @@ func (s *Share) form(now time.Time) Ask {
 		if !asks {
 			continue
 		}
+		// What has ended since is not durable yet: after a crash it counts as held, and is spent.
+		q.Back, q.Done = max(0, min(q.Back, l.sure)), q.Done && !l.freed && l.spent == l.durable
 		l.granted -= q.Back
 		l.giving = q.Back
 		ask.Scopes = append(ask.Scopes, q)

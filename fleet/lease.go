@@ -23,6 +23,8 @@ type lease struct {
 	spent   money.Micros // in memory; corrections may bring it below zero
 	durable money.Micros // what of it would survive a crash, as far as was asked
 	told    money.Micros // what of it the store knows
+	freed   bool         // something that was held was given back since it was last asked what is durable
+	sure    money.Micros // what was free then, and would be after a crash
 	held    money.Micros
 	granted money.Micros // set aside, but for what is being given back: never more than the store knows of
 	giving  money.Micros // is being given back by the ask under way

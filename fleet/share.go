@@ -110,7 +110,9 @@ func (s *Share) Release(p Periods, held money.Micros) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range periods {
-		s.find(i, p[i]).held -= held
+		l := s.find(i, p[i])
+		l.held -= held
+		l.freed = true
 	}
 	s.freed()
 }
