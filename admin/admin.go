@@ -41,6 +41,7 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/members":          {http.MethodGet: memberList, http.MethodPost: addMember},
 		membersPath:                    {http.MethodGet: oneMember, http.MethodPatch: setMember, http.MethodDelete: removeMember, http.MethodPost: orderMember},
 		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
+		"/tokenbuddy/fleet":            {http.MethodGet: fleetStatus, http.MethodPost: orderFleet},
 		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
 		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},
 		"/tokenbuddy/ledger/summary":   {http.MethodGet: summary},

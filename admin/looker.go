@@ -47,12 +47,17 @@ var (
 	heldMicros      = gauge("held_micros", "What requests under way may cost of a budget, in millionths of a US dollar.", "member", "group", "period")
 	archivedEntries = gauge("ledger_archived_entries", "Entries of the ledger that are in archive files.", "ledger")
 	archiveOK       = gauge("ledger_archive_ok", "Whether entries could be moved into archive files when that was last tried: 0 where it has failed.", "ledger")
+	fleetStoreUp    = gauge("fleet_store_up", "Whether the fleet's store answers: 0 while it is away.", "ledger")
+	fleetFenced     = gauge("fleet_fenced", "1 where another process speaks for this gateway, or its books are not the fleet's, and nothing is spent.", "ledger")
+	fleetStranded   = gauge("fleet_stranded_micros", "Set aside for this gateway of the fleet's budgets, and neither spent nor held, in millionths of a US dollar.", "ledger")
+	fleetLag        = gauge("fleet_ship_lag_seconds", "For how long entries have been waiting to be shipped to the fleet's store.", "ledger")
 	budgetMicros    = gauge("budget_micros", "A budget of a member or a group, in millionths of a US dollar; absent where there is none.", "member", "group", "period")
 )
 
 var looked = []*prometheus.Desc{
 	creditMicros, adjustmentMicros, pendingMicros, disputeMicros, walletMicros, circuitState, prewarmEntries, registrySellers, registryAge,
 	unservedModels, ledgerOK, ledgerFree, ledgerSize, boughtMicros, limitMicros, spentMicros, heldMicros, budgetMicros, archivedEntries, archiveOK,
+	fleetStoreUp, fleetFenced, fleetStranded, fleetLag,
 }
 
 var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routing.CircuitHalfOpen: 1, routing.CircuitOpen: 2}
@@ -62,12 +67,15 @@ func (looker) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range looked {
 		ch <- d
 	}
+	for _, c := range fleetCounters {
+		ch <- c.desc
+	}
 }
 
 // Collect looks at every open market. What two of them both know is added up; of the registries' ages the highest counts.
 func (looker) Collect(ch chan<- prometheus.Metric) {
 	presetKinds()
-	s := sight{series: make(map[series]float64)}
+	s := sight{series: make(map[series]float64), counters: make(map[series]float64)}
 	for dir := range market.Full() {
 		s.set(ledgerOK, 0, dir)
 	}
@@ -84,6 +92,9 @@ func (looker) Collect(ch chan<- prometheus.Metric) {
 			labels = labels[:n]
 		}
 		ch <- prometheus.MustNewConstMetric(one.desc, prometheus.GaugeValue, value, labels...)
+	}
+	for one, value := range s.counters {
+		ch <- prometheus.MustNewConstMetric(one.desc, prometheus.CounterValue, value, one.labels[0])
 	}
 }
 
@@ -102,7 +113,7 @@ func seriesOf(d *prometheus.Desc, labels []string) series {
 }
 
 // sight is what is gathered at one scrape.
-type sight struct{ series map[series]float64 }
+type sight struct{ series, counters map[series]float64 }
 
 func (s sight) set(d *prometheus.Desc, value float64, labels ...string) {
 	s.series[seriesOf(d, labels)] = value
@@ -125,6 +136,7 @@ func (s sight) market(m *market.Market) {
 		}
 	}
 	s.ledger(m)
+	s.fleet(m)
 	s.members(m)
 	for _, p := range m.Desk.LastPayments() {
 		if p.BalanceMicros != nil {

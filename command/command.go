@@ -27,7 +27,7 @@ its directory, with --ledger.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			for _, sub := range []*cobra.Command{
 				statementCommand(), exportCommand(), verifyCommand(), backupCommand(), restoreCommand(), archiveCommand(), sellersCommand(), purchasesCommand(), membersCommand(), requestCommand(), doctorCommand(),
-				connectCommand(), pageCommand(),
+				connectCommand(), pageCommand(), fleetCommand(),
 			} {
 				cmd.AddCommand(sub)
 			}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -297,6 +298,18 @@ func TestFleetOfKilled(t *testing.T) {
 	if spent := f.spent("m"); spent > 10_000 || spent < 9_500 {
 		t.Errorf("%d micros of 10,000 spent by %d requests", spent, served)
 	}
+	status, body := f.gateways[0].look("/tokenbuddy/fleet")
+	if status != http.StatusOK || !strings.Contains(string(body), "gw-0") || !strings.Contains(string(body), "gw-1") || !json.Valid(body) {
+		t.Errorf("fleet: status %d: %s", status, body)
+	}
+	out, err := f.gateways[1].command("tokenbuddy", "fleet", "--address", f.gateways[1].admin).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "gw-0") || !strings.Contains(string(out), "$0.01") {
+		t.Errorf("fleet: %v: %s", err, out)
+	}
+	if _, body := f.gateways[0].look("/metrics"); !strings.Contains(string(body), "tokenbuddy_fleet_store_up") || !strings.Contains(string(body), "tokenbuddy_fleet_changes_total") {
+		t.Error("no metrics of a fleet")
+	}
+	t.Logf("%s", out)
 	for _, c := range f.gateways {
 		c.verify()
 		c.stop()

@@ -49,6 +49,15 @@ type Amounts = [periods]money.Micros
 // ScopeOf is the name of a period in a budget's state: its kind and its name, such as d2026-03-02, w2026-03-02 and m2026-03.
 func ScopeOf(kind int, period string) string { return "dwm"[kind:kind+1] + period }
 
+// PeriodOf says the period of a scope for people: day 2026-03-02.
+func PeriodOf(scope string) string {
+	kind, period := scopeOf(scope)
+	if kind < 0 {
+		return scope
+	}
+	return [periods]string{"day", "week", "month"}[kind] + " " + period
+}
+
 // MemberKey is the key of a member's budgets. A name in a key is escaped, so that a slash in it is none of the key's.
 func MemberKey(name string) string { return memberKeys + escape(name) }
 

@@ -16,9 +16,9 @@ type Booked func(group bool, name, scope string) money.Micros
 
 // Forgot is what has come of forgetting a gateway.
 type Forgot struct {
-	Budgets int          `json:"budgets"`        // in how many a part was set aside for it
-	Counted money.Micros `json:"counted_micros"` // taken for spent though it was not reported
-	Freed   money.Micros `json:"freed_micros"`   // that others can spend now
+	Budgets int          `json:"budgets"`       // in how many a part was set aside for it
+	Counted money.Micros `json:"countedMicros"` // taken for spent though it was not reported
+	Freed   money.Micros `json:"freedMicros"`   // that others can spend now
 }
 
 // Forget ends a gateway whose disk is gone: no process is ever believed again that speaks for it. What was set aside for it counts as

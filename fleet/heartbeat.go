@@ -32,6 +32,9 @@ type Beat struct {
 // Silent tells whether the gateway has said nothing for a while, and no goodbye.
 func (b Beat) Silent(now time.Time) bool { return !b.Left && now.Sub(b.Seen) > silentFor }
 
+// Forgotten tells whether an operator has said that the gateway will not come back.
+func (b Beat) Forgotten() bool { return b.Epoch == forgotten }
+
 // GatewayKey is where a gateway says that it is there.
 func GatewayKey(gateway string) string { return gatewayKeys + escape(gateway) }
 

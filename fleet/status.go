@@ -54,7 +54,7 @@ type GatewayStatus struct {
 	Beat
 	Self           bool         `json:"self,omitempty"` // it is the one that was asked
 	Silent         bool         `json:"silent,omitempty"`
-	StrandedMicros money.Micros `json:"stranded_micros"` // set aside for it, and neither spent nor held: of each holder the budget with most
+	StrandedMicros money.Micros `json:"strandedMicros"` // set aside for it, and neither spent nor held: of each holder the budget with most
 }
 
 // BudgetStatus is how one budget stands in one period.
@@ -62,19 +62,19 @@ type BudgetStatus struct {
 	Group  bool                   `json:"group,omitempty"` // a group's; else a member's
 	Name   string                 `json:"name"`
 	Scope  string                 `json:"scope"` // as ScopeOf gives it
-	Limit  money.Micros           `json:"limit_micros"`
-	Spent  money.Micros           `json:"spent_micros"`
-	Held   money.Micros           `json:"held_micros"`
-	Free   money.Micros           `json:"free_micros"`   // set aside, and neither spent nor held
-	Remain money.Micros           `json:"remain_micros"` // set aside for nobody
-	Leases map[string]LeaseStatus `json:"leases"`        // by gateway
+	Limit  money.Micros           `json:"limitMicros"`
+	Spent  money.Micros           `json:"spentMicros"`
+	Held   money.Micros           `json:"heldMicros"`
+	Free   money.Micros           `json:"freeMicros"`   // set aside, and neither spent nor held
+	Remain money.Micros           `json:"remainMicros"` // set aside for nobody
+	Leases map[string]LeaseStatus `json:"leases"`       // by gateway
 }
 
 // LeaseStatus is a gateway's part of a budget.
 type LeaseStatus struct {
-	Granted money.Micros `json:"granted_micros"`
-	Spent   money.Micros `json:"spent_micros"`
-	Held    money.Micros `json:"held_micros"`
+	Granted money.Micros `json:"grantedMicros"`
+	Spent   money.Micros `json:"spentMicros"`
+	Held    money.Micros `json:"heldMicros"`
 	Over    bool         `json:"over,omitempty"` // its last report was made
 }
 

@@ -76,6 +76,7 @@ type Fleet struct {
 	rates     *fleet.Rates
 	purchases *fleet.Purchases
 	shipper   *fleet.Shipper // nil: entries stay here
+	log       *zap.Logger
 }
 
 // How long the store may take to open, and what is to be said to it may, at the end.
@@ -118,7 +119,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
 		Forgiven: func(seller string) { m.Desk.Forgiven(seller) },
 	})
-	m.Fleet = &Fleet{f, store, o, rates, purchases, shipper}
+	m.Fleet = &Fleet{f, store, o, rates, purchases, shipper, log}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
 	rates.Start()
@@ -160,6 +161,33 @@ func closeStore(s fleet.Store, log *zap.Logger) {
 			log.Warn("fleet.close.failed", zap.Error(err))
 		}
 	}
+}
+
+// Drop forgets a gateway that will not come back, by an operator's word.
+func (f *Fleet) Drop(ctx context.Context, gateway string, byBooks bool, by string) (fleet.Forgot, error) {
+	forgot, err := f.Forget(ctx, gateway, byBooks)
+	if err == nil {
+		f.log.Warn("fleet.forget.ordered", zap.String("gateway", gateway), zap.String("by", by))
+	}
+	return forgot, err
+}
+
+// Begin begins a session of purchases, by an operator's word.
+func (f *Fleet) Begin(ctx context.Context, by string) (fleet.Session, error) {
+	session, err := f.NewSession(ctx)
+	if err == nil {
+		f.log.Info("fleet.session.begun", zap.Uint64("session", session.N), zap.String("by", by))
+	}
+	return session, err
+}
+
+// Shipped is how many of this gateway's entries the store has.
+func (f *Fleet) Shipped() uint64 {
+	if f.shipper == nil {
+		return 0
+	}
+	seq, _ := f.shipper.Head()
+	return seq
 }
 
 // ShipLag is for how long entries have been waiting to be shipped.

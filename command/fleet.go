@@ -1,0 +1,178 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
+)
+
+func fleetCommand() *cobra.Command {
+	cmd := fleetStatusCommand("fleet")
+	session := &cobra.Command{Use: "session", Short: "The session in which session_limit of purchases counts"}
+	session.AddCommand(sessionNewCommand())
+	cmd.AddCommand(fleetStatusCommand("status"), forgetCommand(), session)
+	return cmd
+}
+
+func fleetStatusCommand(use string) *cobra.Command {
+	var from gatewayFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: "Shows the gateways of the fleet, and how its budgets stand",
+		Long: `
+Shows the gateways that are one with this one: when each was last seen, what is set aside for it, and how far its books are shipped;
+and how the budgets of the fleet stand, in the periods that are not over.`,
+		Args: cobra.NoArgs,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			g, err := from.gateway()
+			if err != nil {
+				return err
+			}
+			f := new(admin.Fleet)
+			if _, err := g.get(ctx, http.MethodGet, "fleet", nil, f); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, f)
+			}
+			printFleet(cmd.OutOrStdout(), f)
+			return nil
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func forgetCommand() *cobra.Command {
+	var from gatewayFlags
+	var byBooks, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "forget <gateway>",
+		Short: "Ends a gateway whose disk is gone: what was set aside for it counts as spent",
+		Long: `
+Ends the part of a gateway that will not come back, by its name or its identity. What was set aside for it counts as spent; with
+--by-books what its shipped entries say, which may be too little by what it has not shipped. It is fenced for good: if it comes
+back after all it has to begin with an empty ledger. One that has spoken a moment ago is not forgotten.`,
+		Args: cobra.ExactArgs(1),
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			g, err := from.gateway()
+			if err != nil {
+				return err
+			}
+			forgot := new(fleet.Forgot)
+			query := url.Values{"forget": {args[0]}, "by-books": {strconv.FormatBool(byBooks)}, "by": {operator()}}
+			if _, err := g.get(ctx, http.MethodPost, "fleet", query, forgot); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, forgot)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "It had parts of %d budgets: $%s of them count as spent though nobody has said so, and $%s are free again.\n",
+				forgot.Budgets, forgot.Counted, forgot.Freed)
+			return nil
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&byBooks, "by-books", false, "Count what its shipped entries say, which may be too little")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func sessionNewCommand() *cobra.Command {
+	var from gatewayFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "new",
+		Short: "Has session_limit begin anew for all gateways",
+		Args:  cobra.NoArgs,
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			g, err := from.gateway()
+			if err != nil {
+				return err
+			}
+			session := new(fleet.Session)
+			if _, err := g.get(ctx, http.MethodPost, "fleet", url.Values{"session": {"new"}, "by": {operator()}}, session); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, session)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Session %d has begun at %s.\n", session.N, session.Since.UTC().Format(time.RFC3339))
+			return nil
+		}),
+	}
+	from.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func printFleet(w io.Writer, f *admin.Fleet) {
+	t := table{words: "0123"}
+	t.add("gateway", "identity", "seen", "state", "kept", "shipped")
+	t.rows = append(t.rows, rule)
+	for i := range f.Gateways {
+		g := &f.Gateways[i]
+		state := "there"
+		switch {
+		case g.Forgotten():
+			state = "forgotten"
+		case g.Left:
+			state = "stopped"
+		case g.Silent:
+			state = "silent"
+		case g.Self && f.Here.Fenced:
+			state = "fenced"
+		}
+		if g.Self {
+			state += ", asked"
+		}
+		shipped := "-"
+		if g.Head > 0 {
+			shipped = strconv.FormatUint(g.Head, 10)
+		}
+		t.add(plain.Name(g.Name), g.Gateway, g.Seen.UTC().Format(time.RFC3339), state, "$"+g.StrandedMicros.String(), shipped)
+	}
+	t.print(w)
+	if len(f.Budgets) > 0 {
+		fmt.Fprintln(w)
+		printFleetBudgets(w, f.Budgets)
+	}
+	fmt.Fprintln(w)
+	if f.Session.N > 0 {
+		fmt.Fprintf(w, "Session %d of purchases, since %s.\n", f.Session.N, f.Session.Since.UTC().Format(time.RFC3339))
+	}
+	if !f.Here.StoreUp {
+		fmt.Fprintln(w, "The store is away from the gateway that was asked.")
+	}
+	if behind := int64(f.Here.Entries) - int64(f.Here.Shipped); f.Here.Shipped > 0 && behind > 0 {
+		fmt.Fprintf(w, "The gateway that was asked has %d entries to ship.\n", behind)
+	}
+}
+
+func printFleetBudgets(w io.Writer, all []fleet.BudgetStatus) {
+	t := table{words: "012"}
+	t.add("budget of", "period", "", "limit", "spent", "held", "set aside", "left")
+	t.rows = append(t.rows, rule)
+	usd := func(m money.Micros) string { return "$" + m.String() }
+	for _, b := range all {
+		name, kind := plain.Name(b.Name), "member"
+		if b.Group {
+			kind = "group"
+		}
+		t.add(name, fleet.PeriodOf(b.Scope), kind, usd(b.Limit), usd(b.Spent), usd(b.Held), usd(b.Free), usd(b.Remain))
+	}
+	t.print(w)
+}
