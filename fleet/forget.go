@@ -22,7 +22,7 @@ type Forgot struct {
 }
 
 // Forget ends a gateway whose disk is gone: no process is ever believed again that speaks for it. What was set aside for it counts as
-// spent, or by its books what they say, which is too little where not all of its entries were shipped. A gateway that still speaks is not
+// spent, or of budgets by its books what they say, which is too little where not all of its entries were shipped. A gateway that still speaks is not
 // forgotten: stop it first. Repeat it after an error, which may have come in the middle.
 func (f *Fleet) Forget(ctx context.Context, gateway string, byBooks bool) (total Forgot, err error) {
 	var booked Booked
@@ -39,6 +39,9 @@ func (f *Fleet) Forget(ctx context.Context, gateway string, byBooks bool) (total
 	}
 	if err := f.forgetBeat(ctx, gateway); err != nil {
 		return total, err
+	}
+	if err := forgetLimits(ctx, f.store, gateway); err != nil {
+		return total, fmt.Errorf("fleet: what the gateway has of limits: %w", err)
 	}
 	var keys []string
 	err = f.store.Load(ctx, func(key string, value []byte) error {

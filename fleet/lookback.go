@@ -27,6 +27,9 @@ func (p *Purchases) start(ctx context.Context) error {
 	}
 	if err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
 		return changeTab(old, 0, func(t *tab) error {
+			if t.Boots[p.o.Gateway] == tabForgotten {
+				return ErrFenced
+			}
 			t.Boots[p.o.Gateway] = p.o.Boot
 			return nil
 		})
@@ -104,4 +107,38 @@ func (p *Purchases) isUsed(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.used[id] != nil
+}
+
+// tabForgotten stands for the process of a gateway that was forgotten.
+const tabForgotten = "forgotten"
+
+// forgetLimits ends what a gateway has of the limits of purchases, and of rates. What was set aside for its purchases counts as spent, and so
+// do those that may be paid.
+func forgetLimits(ctx context.Context, s Store, gateway string) error {
+	err := s.Change(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
+		return changeTab(old, 0, func(t *tab) error {
+			t.forget(gateway)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return s.Change(ctx, presenceKey, func(at Moment, old []byte) ([]byte, error) {
+		next, _, err := heard(at, old, gateway, present{}, true)
+		return next, err
+	})
+}
+
+func (t *tab) forget(gateway string) {
+	for id, c := range t.Open {
+		if c.Gateway == gateway {
+			t.end(id, c.Paying)
+		}
+	}
+	if a := t.Ahead[gateway]; a != nil && a.Amount > 0 {
+		t.close(&claim{Gateway: gateway, Day: a.Day, Session: a.Session, Amount: a.Amount})
+	}
+	delete(t.Ahead, gateway)
+	t.Boots[gateway] = tabForgotten
 }

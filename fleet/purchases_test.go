@@ -322,3 +322,30 @@ func TestPurchaseBegin(t *testing.T) {
 		begin(2, "h", ErrAway)
 	})
 }
+
+// What a gateway that is forgotten has paid, or may have, counts, and what was set aside for it. It buys nothing any more.
+func TestPurchaseOfAForgotten(t *testing.T) {
+	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		for _, g := range all {
+			g.SetLimits(unlimited)
+		}
+		for _, id := range []string{"prepared", "paying"} {
+			if err := all[0].Take(t.Context(), buyOf(id, 4), unlimited, id == "paying"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantSpent(t, all, 4+4+5+5, 4+4+5+5)
+		all[0].cancel()
+		all[0].work.Wait()
+		for range 2 {
+			if err := forgetLimits(t.Context(), all[1].link, "g0"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantSpent(t, all[1:], 4+5+5, 4+5+5)
+		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
+		if err := all[0].Take(t.Context(), buyOf("again", 4), unlimited, false); !errors.Is(err, ErrFenced) {
+			t.Errorf("%v, want that it is fenced", err)
+		}
+	})
+}
