@@ -301,7 +301,13 @@ func (l *Ledger) SpentBy(ctx context.Context, member string) (Budget, error) {
 	s.reading.RLock()
 	defer s.reading.RUnlock()
 	h := holder{name: member}
-	spent, _ := l.shareOf(h, s.of(h)).Standing(s.on(l.now()).keys)
+	var share Share = s.of(h)
+	if l.shared != nil { // none is made for who has no budget
+		if known, ok := l.shared.known.Load(h); ok {
+			share = known.(Share)
+		}
+	}
+	spent, _ := share.Standing(s.on(l.now()).keys)
 	return Budget{spent[daily], spent[weekly], spent[monthly]}, nil
 }
 

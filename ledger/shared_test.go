@@ -231,6 +231,9 @@ func TestShares(t *testing.T) {
 	if spent, err := l.SpentBy(t.Context(), "ann"); err != nil || spent.Daily != 4_000 {
 		t.Errorf("ann has spent %+v, %v", spent, err)
 	}
+	if spent, err := l.SpentBy(t.Context(), "bob"); err != nil || spent.Daily != 0 || len(f.shares) != 2 {
+		t.Errorf("bob, who has no budget: %+v, %v, and there are %d shares", spent, err, len(f.shares))
+	}
 	r.Release()
 	r.Release()
 	ann.want(t, "in the end", before, 0, 0)
