@@ -13,7 +13,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
-// entries streams the ledger's entries as NDJSON, oldest first. The id of the last one is the cursor for those after it.
+// entries streams the ledger's entries as NDJSON, oldest first. The id of the last one is the cursor for those after it. With ?fleet=1
+// they are those of all gateways, as far as they were shipped.
 func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	from, to, _, err := period(m, values)
@@ -32,9 +33,19 @@ func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 			return bad("limit is a whole number above zero")
 		}
 	}
+	lines := m.Ledger.Lines
+	if ofFleet(r) {
+		b, err := fleetBooks(m, w, r)
+		if err != nil {
+			return err
+		}
+		lines = b.Lines
+	} else {
+		ofOne(m, w)
+	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	begun := false
-	err = m.Ledger.Lines(r.Context(), q, func(raw []byte) error {
+	err = lines(r.Context(), q, func(raw []byte) error {
 		if !begun {
 			w.Header().Set("Content-Type", "application/x-ndjson")
 			begun = true
@@ -77,7 +88,8 @@ func summary(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, rows)
 }
 
-// statement gives what came of the money in a period, by member, model, seller, group, project or day.
+// statement gives what came of the money in a period, by member, model, seller, group, project or day; with ?fleet=1 at all gateways, as
+// far as their entries were shipped.
 func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	from, to, zone, err := period(m, values)
@@ -88,6 +100,17 @@ func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if ofFleet(r) {
+		b, err := fleetBooks(m, w, r)
+		if err != nil {
+			return err
+		}
+		return read(w, r, func(progress ledger.Progress) (int, any, error) {
+			s, err := b.Statement(r.Context(), ledger.Period{From: from, To: to, Zone: zone}, by, b.Total(), progress)
+			return http.StatusOK, FleetStatement{s, b.Gateways}, err
+		})
+	}
+	ofOne(m, w)
 	return read(w, r, func(progress ledger.Progress) (int, any, error) {
 		s, err := m.Ledger.Statement(r.Context(), ledger.Period{From: from, To: to, Zone: zone}, by, progress)
 		return http.StatusOK, s, err
@@ -115,8 +138,23 @@ const (
 	HeaderHead    = "X-TokenBuddy-Ledger-Head"
 )
 
-// verify reads the whole ledger and says whether it holds: 200 when it does, 409 when it does not.
+// verify reads the whole ledger and says whether it holds: 200 when it does, 409 when it does not. With ?fleet=1 it is the entries of all
+// gateways that are read, as far as they were shipped.
 func verify(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+	if ofFleet(r) {
+		b, err := fleetBooks(m, w, r)
+		if err != nil {
+			return err
+		}
+		return read(w, r, func(progress ledger.Progress) (int, any, error) {
+			report, err := b.Verify(r.Context(), progress)
+			if err == nil && !report.OK {
+				return http.StatusConflict, report, nil
+			}
+			return http.StatusOK, report, err
+		})
+	}
+	ofOne(m, w)
 	return read(w, r, func(progress ledger.Progress) (int, any, error) {
 		report, err := m.Ledger.VerifyWithProgress(r.Context(), progress)
 		if err == nil && !report.OK {

@@ -27,7 +27,7 @@ type Told struct {
 const defaultRequests = 100
 
 // requestList answers with the last requests that the query chooses, the last to end first: ?member=, ?model=, ?seller=, ?outcome=,
-// ?limit=. With ?id= it is one alone, as with /tokenbuddy/requests/<id>.
+// ?limit=. With ?id= it is one alone, as with /tokenbuddy/requests/<id>; its entries are looked for in the books of all gateways of a fleet with ?fleet=1.
 func requestList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	if id := values.Get("id"); id != "" {
@@ -54,7 +54,17 @@ func requestByID(m *market.Market, w http.ResponseWriter, r *http.Request) error
 const requestsPath = "/tokenbuddy/requests/"
 
 func oneRequest(m *market.Market, w http.ResponseWriter, r *http.Request, id string) error {
-	told, err := RequestOf(r.Context(), m.Ledger, m.Recent, id)
+	var books EntriesOf = m.Ledger
+	if ofFleet(r) {
+		b, err := fleetBooks(m, w, r)
+		if err != nil {
+			return err
+		}
+		books = b
+	} else {
+		ofOne(m, w)
+	}
+	told, err := RequestOf(r.Context(), books, m.Recent, id)
 	if errors.Is(err, errUnknownRequest) {
 		err = caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
@@ -66,9 +76,14 @@ func oneRequest(m *market.Market, w http.ResponseWriter, r *http.Request, id str
 
 var errUnknownRequest = errors.New("is it the X-Request-Id of its answer?")
 
+// EntriesOf finds the entries about a request: a *ledger.Ledger is one.
+type EntriesOf interface {
+	EntriesOf(ctx context.Context, requestID string, from, to time.Time) ([]*ledger.Entry, error)
+}
+
 // RequestOf gives the last request of an id. One that is not remembered, or not any more, is looked for in the journal, which has those
 // that a seller was asked for; remembered may be nil.
-func RequestOf(ctx context.Context, l *ledger.Ledger, remembered *recent.Memory, id string) (*Told, error) {
+func RequestOf(ctx context.Context, l EntriesOf, remembered *recent.Memory, id string) (*Told, error) {
 	told := new(Told)
 	var from time.Time
 	var rows []recent.Row

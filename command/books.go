@@ -32,6 +32,7 @@ type books interface {
 type source struct {
 	gatewayFlags
 	dir, key string
+	fleet    bool // all gateways of the fleet are meant
 	keyless  bool // set by closed: there is no key, so nothing that is sealed is looked into
 }
 
@@ -44,12 +45,23 @@ func (s *source) addTo(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("ledger", "of")
 }
 
+// addFleetTo is addTo for a command that can read the books of all gateways of a fleet.
+func (s *source) addFleetTo(cmd *cobra.Command) {
+	s.addTo(cmd)
+	cmd.Flags().BoolVar(&s.fleet, "fleet", false, "Read the books of all gateways of the fleet, as far as they were shipped; a gateway that runs is asked")
+	cmd.MarkFlagsMutuallyExclusive("ledger", "fleet")
+}
+
 // open opens the books to be read.
 func (s *source) open() (books, error) {
-	if s.dir == "" {
-		return s.running()
+	if s.dir != "" {
+		return s.closed()
 	}
-	return s.closed()
+	g, err := s.running()
+	if err == nil && s.fleet {
+		return &fleetBooks{gateway: g}, nil
+	}
+	return g, err
 }
 
 // running is the gateway that runs.

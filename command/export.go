@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/export"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 func exportCommand() *cobra.Command {
@@ -71,13 +73,16 @@ go together with --opens new.`,
 				return err
 			})
 			bar.end()
+			if err == nil {
+				sayOfWhom(cmd, b)
+			}
 			if err == nil && path != "-" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s entries in %s\n", humanize.Comma(int64(n)), path)
 			}
 			return err
 		}),
 	}
-	from.addTo(cmd)
+	from.addFleetTo(cmd)
 	during.addTo(cmd)
 	cmd.Flags().StringVar(&format, "format", "csv", "csv, jsonl, beancount or hledger")
 	cmd.Flags().StringVar(&q.Member, "member", "", "Only entries of this member")
@@ -112,7 +117,10 @@ var errWhole = errors.New("that is all")
 func exportTo(ctx context.Context, b books, format string, q ledger.Query, o export.Options, w io.Writer, progress ledger.Progress) (n uint64, err error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	var balances ledger.Balances
-	all := q == ledger.Query{}
+	_, ofFleet := b.(*fleetBooks) // entries of all gateways make balances only once all are there
+	whole := q == ledger.Query{}
+	all := whole && !ofFleet
+	sums := map[string]money.Micros{}
 	if all {
 		if balances, err = b.Balances(ctx); err != nil {
 			return 0, err
@@ -146,13 +154,23 @@ func exportTo(ctx context.Context, b books, format string, q ledger.Query, o exp
 		if wrong != nil {
 			return 0, wrong
 		}
-		end = func() error { return writer.End(balances.Accounts) }
+		end = func() error {
+			for _, account := range slices.Sorted(maps.Keys(sums)) {
+				balances.Accounts = append(balances.Accounts, ledger.Account{Account: account, BalanceMicros: sums[account]})
+			}
+			return writer.End(balances.Accounts)
+		}
 		if all && balances.Entries == 0 {
 			break
 		}
 		err = b.Entries(ctx, q, func(e *ledger.Entry) error {
 			if err := writer.Entry(e); err != nil {
 				return err
+			}
+			for i := range e.Postings {
+				if whole && ofFleet {
+					sums[e.Postings[i].Account] += e.Postings[i].AmountMicros
+				}
 			}
 			return counted(e.Hash)
 		})

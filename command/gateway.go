@@ -42,6 +42,7 @@ func (f *gatewayFlags) addEndpointTo(cmd *cobra.Command) {
 type gateway struct {
 	address, of string
 	orElse      string // what else can be done where no gateway runs; may be empty
+	oneOfFleet  bool   // an answer was about the books of one gateway of several
 }
 
 func (f *gatewayFlags) gateway() (*gateway, error) {
@@ -102,6 +103,7 @@ func (g *gateway) send(ctx context.Context, method, uri, accept string, body io.
 	if err != nil {
 		return nil, g.explain(err)
 	}
+	g.oneOfFleet = g.oneOfFleet || res.Header.Get(admin.HeaderFleet) == admin.OneOfFleet
 	stop := context.AfterFunc(ctx, func() { res.Body.Close() })
 	res.Body = &endingBody{res.Body, stop}
 	return res, nil

@@ -28,7 +28,7 @@ func requestCommand() *cobra.Command {
 Shows what became of one request, by the X-Request-Id of its answer: who asked for what, each attempt with its seller, status, times and
 why it failed, what it cost and how that is known, the purchase that has paid, and its entries of the journal. The gateway remembers its
 last requests, also those that it has refused; of others the books have what sellers were asked for, and are read whole for it, as with
---ledger. Without an id it lists the requests that are remembered, the last first.`,
+--ledger; with --fleet those of all gateways are. Without an id it lists the requests that are remembered, the last first.`,
 		Example: `  caddy tokenbuddy request 0198f2b4-8c55-7000-a3c6-0d6f7a1f3b5e
   caddy tokenbuddy request --outcome refused --member ada`,
 		Args: cobra.MaximumNArgs(1),
@@ -39,7 +39,10 @@ last requests, also those that it has refused; of others the books have what sel
 						return fmt.Errorf("--%s is for the list: leave it out, or the id", name)
 					}
 				}
-				told, err := from.request(ctx, args[0])
+				told, g, err := from.request(ctx, args[0])
+				if err == nil && g != nil {
+					sayOne(cmd, g)
+				}
 				switch {
 				case err != nil:
 					return err
@@ -48,6 +51,9 @@ last requests, also those that it has refused; of others the books have what sel
 				}
 				printRequest(cmd.OutOrStdout(), told)
 				return nil
+			}
+			if from.fleet {
+				return errors.New("the last requests are remembered by each gateway alone: --fleet is for request <id>")
 			}
 			if from.dir != "" {
 				return errors.New("the last requests are remembered by a gateway that runs: say which one is meant, as in request <id> --ledger <directory>")
@@ -73,7 +79,7 @@ last requests, also those that it has refused; of others the books have what sel
 			return nil
 		}),
 	}
-	from.addTo(cmd)
+	from.addFleetTo(cmd)
 	cmd.Flags().StringVar(q["member"], "member", "", "Only requests of this member")
 	cmd.Flags().StringVar(q["model"], "model", "", "Only requests for this model, as it was asked for or as it was served")
 	cmd.Flags().StringVar(q["seller"], "seller", "", "Only requests for which this seller was tried")
@@ -83,21 +89,26 @@ last requests, also those that it has refused; of others the books have what sel
 	return cmd
 }
 
-// request asks a gateway for one request, or looks for it in the ledger of one that is stopped.
-func (s *source) request(ctx context.Context, id string) (*admin.Told, error) {
+// request asks a gateway for one request, and gives the gateway, or looks for it in the ledger of one that is stopped.
+func (s *source) request(ctx context.Context, id string) (*admin.Told, *gateway, error) {
 	told := new(admin.Told)
 	if s.dir == "" {
 		g, err := s.running()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		_, err = g.get(ctx, http.MethodGet, "requests", url.Values{"id": {id}}, told)
-		return told, err
+		query := url.Values{"id": {id}}
+		if s.fleet {
+			query.Set("fleet", "1")
+		}
+		_, err = g.get(ctx, http.MethodGet, "requests", query, told)
+		return told, g, err
 	}
 	l, err := s.closed()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer l.Close()
-	return admin.RequestOf(ctx, l, nil, id)
+	told, err = admin.RequestOf(ctx, l, nil, id)
+	return told, nil, err
 }

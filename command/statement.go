@@ -56,13 +56,17 @@ paid, is left with sellers, is on its way, was wasted, or is disputed. All amoun
 				return err
 			}
 			if asJSON {
+				if f, ok := b.(*fleetBooks); ok {
+					return printJSON(cmd, f.far)
+				}
 				return printJSON(cmd, s)
 			}
+			sayOfWhom(cmd, b)
 			printStatement(cmd.OutOrStdout(), &s, accounts)
 			return nil
 		}),
 	}
-	from.addTo(cmd)
+	from.addFleetTo(cmd)
 	during.addTo(cmd)
 	cmd.Flags().StringVar(&by, "by", "member", "What the rows are of: member, model, seller, group, project, day, or several of them, such as member,model")
 	cmd.Flags().BoolVar(&accounts, "accounts", false, "Print every account too")

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
@@ -23,7 +26,8 @@ func verifyCommand() *cobra.Command {
 		Long: `
 Reads the whole ledger and checks that the chain of entries is whole, that each sums to zero, and that balances, day sums, tokens,
 holds, purchases and booked settlements are what the entries say. Where it does not hold, the exit status is 1, and what is wrong
-first is printed.`,
+first is printed. With --fleet it reads the entries of all gateways too, as far as they were shipped: whether each gateway's are gapless
+and as they were, whether each settlement counts once, and whether what they cost is what was reported of each budget.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			b, err := from.open()
@@ -37,6 +41,10 @@ first is printed.`,
 			if err != nil {
 				return err
 			}
+			if f, ok := b.(*fleetBooks); ok && r.OK {
+				return verifyFleet(ctx, cmd, f, r, asJSON)
+			}
+			sayOfWhom(cmd, b)
 			out := cmd.OutOrStdout()
 			switch {
 			case asJSON:
@@ -64,7 +72,60 @@ first is printed.`,
 			return err
 		}),
 	}
-	from.addTo(cmd)
+	from.addFleetTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print the report as JSON")
 	return cmd
+}
+
+// verifyFleet is what follows once the gateway's own ledger holds.
+func verifyFleet(ctx context.Context, cmd *cobra.Command, b *fleetBooks, own ledger.Report, asJSON bool) error {
+	bar := newBar(cmd, "entries")
+	r, err := b.verify(ctx, bar.at)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printJSON(cmd, map[string]any{"ledger": own, "fleet": r})
+	} else {
+		printFleetReport(cmd.OutOrStdout(), &r)
+	}
+	if err == nil && !r.OK {
+		return errNotWhole
+	}
+	return err
+}
+
+func printFleetReport(w io.Writer, r *market.FleetReport) {
+	if r.OK {
+		fmt.Fprintf(w, "The books of all %d gateways hold.\nentries  %s\n\n", len(r.Gateways), humanize.Comma(int64(r.Entries)))
+	} else {
+		fmt.Fprint(w, "The books of the fleet do NOT hold.\n\n")
+	}
+	t := &table{words: "023"}
+	t.add("gateway", "entries", "head", "what")
+	t.add(rule...)
+	for i := range r.Gateways {
+		g := &r.Gateways[i]
+		name, what := g.Name, "holds"
+		if name == "" {
+			name = g.Gateway
+		}
+		switch {
+		case g.Problem != "" && g.Sequence > 0:
+			what = fmt.Sprintf("entry %d, %s: %s", g.Sequence, plain.Name(g.Entry), g.Problem)
+		case g.Problem != "":
+			what = g.Problem
+		case g.Waiting > 0:
+			what = fmt.Sprintf("holds; %s more are not shipped yet", humanize.Comma(int64(g.Waiting)))
+		}
+		t.add(plain.Name(name), humanize.Comma(int64(g.Entries)), fmt.Sprintf("%.12s", g.Head), plain.Words(what))
+	}
+	t.print(w)
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "problem  %s\n", plain.Words(p))
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "note     %s\n", plain.Words(n))
+	}
 }

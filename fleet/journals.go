@@ -23,6 +23,10 @@ type Shipped struct {
 	Seen    time.Time `json:"seen,omitzero"`  // when the gateway has last spoken, by the store's clock
 	Left    bool      `json:"left,omitempty"` // it has said goodbye, with all of its entries shipped
 	Self    bool      `json:"self,omitempty"` // it is the gateway that tells
+
+	// Said is the newest of its entries that the gateway has said to be in the store, and its hash; 0: it has said nothing.
+	Said     uint64 `json:"-"`
+	SaidHash string `json:"-"`
 }
 
 // Journals are the entries of all gateways as they were in the store at one moment. Of each gateway they are the first ones without a
@@ -43,7 +47,7 @@ func ReadJournals(ctx context.Context, store Store, self string) (*Journals, err
 			return fmt.Errorf("fleet: what a gateway says of itself can't be read: %w", err)
 		}
 		id := unescape(key[len(gatewayKeys):])
-		j.Gateways = append(j.Gateways, Shipped{Gateway: id, Name: b.Name, Seen: b.Seen, Left: b.Left, Self: id == self})
+		j.Gateways = append(j.Gateways, Shipped{Gateway: id, Name: b.Name, Seen: b.Seen, Left: b.Left, Self: id == self, Said: b.Head, SaidHash: b.Hash})
 		return nil
 	}, gatewayKeys)
 	if err != nil {
@@ -77,8 +81,8 @@ func ReadJournals(ctx context.Context, store Store, self string) (*Journals, err
 // errThat ends the reading of a journal.
 var errThat = errors.New("that is all")
 
-// Entries is how many entries there are in all.
-func (j *Journals) Entries() (n uint64) {
+// Total is how many entries there are in all.
+func (j *Journals) Total() (n uint64) {
 	for i := range j.Gateways {
 		n += j.Gateways[i].Entries
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 // journal is a gateway's own, in memory.
 type journal struct {
+	mu        sync.Mutex
 	rows      []fleet.Row
 	retracted map[uint64]int // by entry: how often it was told
 	refuse    error          // of Retract
@@ -24,6 +26,8 @@ type journal struct {
 
 // book adds an entry of a settlement; empty: of none.
 func (j *journal) book(of, settlement string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	n := len(j.rows)
 	r := fleet.Row{Seq: uint64(n + 1), ID: fmt.Sprint(of, n), At: time.Now(), Kind: "inference", Seller: "acme", SettlementID: settlement, IdempotencyKey: "k-" + settlement}
 	if n > 0 {
@@ -45,7 +49,10 @@ func booked(of string, n int) *journal {
 }
 
 func (j *journal) Rows(_ context.Context, after uint64, most int, yield func(fleet.Row) error) error {
-	for _, r := range j.rows[min(after, uint64(len(j.rows))):] {
+	j.mu.Lock()
+	rows := j.rows
+	j.mu.Unlock()
+	for _, r := range rows[min(after, uint64(len(rows))):] {
 		if err := yield(r); err != nil {
 			return err
 		}
@@ -57,6 +64,8 @@ func (j *journal) Rows(_ context.Context, after uint64, most int, yield func(fle
 }
 
 func (j *journal) Head(context.Context) (uint64, string, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if len(j.rows) == 0 {
 		return 0, "", nil
 	}
@@ -270,7 +279,7 @@ func TestJournals(t *testing.T) {
 			}
 		}
 		all, err := fleet.ReadJournals(t.Context(), store, "b")
-		if err != nil || len(all.Gateways) != 3 || all.Entries() != 14+26+15 || !all.Gateways[1].Self || all.Gateways[0].Name != "gw-a" {
+		if err != nil || len(all.Gateways) != 3 || all.Total() != 14+26+15 || !all.Gateways[1].Self || all.Gateways[0].Name != "gw-a" {
 			t.Fatalf("%+v, %v", all, err)
 		}
 		a.book("a", "")

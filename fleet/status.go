@@ -152,3 +152,21 @@ func (s *Status) add(parts []Part, group bool, name string, stranded map[string]
 		stranded[gateway] += free
 	}
 }
+
+// EachPart calls yield with each part of each holder's budgets.
+func (f *Fleet) EachPart(ctx context.Context, yield func(group bool, name string, p Part)) error {
+	return f.store.Load(ctx, func(key string, value []byte) error {
+		group, name, ok := HolderOf(key)
+		if !ok {
+			return nil
+		}
+		parts, err := PartsOf(value)
+		if err != nil {
+			return fmt.Errorf("fleet: %s can't be read: %w", key, err)
+		}
+		for _, p := range parts {
+			yield(group, name, p)
+		}
+		return nil
+	}, budgetKeys)
+}

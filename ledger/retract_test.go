@@ -154,7 +154,7 @@ func TestStream(t *testing.T) {
 	if err := stream.Lines(t.Context(), ledger.Query{Cursor: ledger.NewID()}, func([]byte) error { return nil }); err == nil {
 		t.Error("a cursor that is no entry's is taken")
 	}
-	found, err := stream.EntriesOf(t.Context(), "r-two1", s.From)
+	found, err := stream.EntriesOf(t.Context(), "r-two1", s.From, s.To)
 	if err != nil || len(found) != 1 || found[0].Member != "two" {
 		t.Errorf("%+v, %v", found, err)
 	}

@@ -101,13 +101,13 @@ func (s Stream) Statement(ctx context.Context, p Period, by string, total uint64
 	return sum.done(), err
 }
 
-// EntriesOf gives the entries about the request of an id, oldest first, from a time on; zero: of all.
-func (s Stream) EntriesOf(ctx context.Context, requestID string, from time.Time) (found []*Entry, err error) {
+// EntriesOf gives the entries about the request of an id, oldest first: of those from one time to another, where zero is no bound.
+func (s Stream) EntriesOf(ctx context.Context, requestID string, from, to time.Time) (found []*Entry, err error) {
 	id, err := json.Marshal(requestID)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Lines(ctx, Query{From: from}, func(raw []byte) error {
+	err = s.Lines(ctx, Query{From: from, To: to}, func(raw []byte) error {
 		if !bytes.Contains(raw, id) {
 			return nil
 		}

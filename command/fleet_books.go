@@ -1,0 +1,119 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
+)
+
+// fleetBooks are the books of all gateways of a fleet, as one of them reads them.
+type fleetBooks struct {
+	*gateway
+	far admin.FleetStatement // of which gateways, and how far; known once something was read
+}
+
+// Entries is Lines, decoded.
+func (b *fleetBooks) Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error {
+	return b.Lines(ctx, q, func(raw []byte) error {
+		e := new(ledger.Entry)
+		if err := json.Unmarshal(raw, e); err != nil {
+			return fmt.Errorf("the gateway at %s gives what is no entry: %w", b.address, err)
+		}
+		return yield(e)
+	})
+}
+
+// Lines gives the entries of all gateways by their times. They come in one answer: a part of them is not found without reading all before.
+func (b *fleetBooks) Lines(ctx context.Context, q ledger.Query, yield func(raw []byte) error) error {
+	query := url.Values{"fleet": {"1"}}
+	for name, value := range map[string]string{
+		"from": timeText(q.From), "to": timeText(q.To), "member": q.Member, "model": q.Model, "seller": q.Seller,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	res, err := b.ask(ctx, http.MethodGet, "ledger/entries", query, admin.NDJSON)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.Unmarshal([]byte(res.Header.Get(admin.HeaderFleet)), &b.far.Gateways); err != nil {
+		return fmt.Errorf("the gateway at %s does not say how far the books of the others are: is it of the version of this command? %w", b.address, err)
+	}
+	for lines := (lineReader{in: bufio.NewReaderSize(res.Body, 64<<10)}); ; {
+		raw, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("the gateway at %s broke off, see its log: %w", b.address, err)
+		}
+		if err := yield(raw); err != nil {
+			return err
+		}
+	}
+}
+
+// Statement gives what came of the money in a period, at all gateways.
+func (b *fleetBooks) Statement(ctx context.Context, p ledger.Period, by string, progress ledger.Progress) (ledger.Statement, error) {
+	query := url.Values{"by": {by}, "from": {timeText(p.From)}, "to": {timeText(p.To)}, "zone": {p.Zone.String()}, "fleet": {"1"}}
+	err := b.getWatched(ctx, "ledger/statement", query, progress, &b.far)
+	return b.far.Statement, err
+}
+
+// verify has the gateway verify the books of all.
+func (b *fleetBooks) verify(ctx context.Context, progress ledger.Progress) (r market.FleetReport, err error) {
+	err = b.getWatched(ctx, "ledger/verify", url.Values{"fleet": {"1"}}, progress, &r)
+	return r, err
+}
+
+// sayOfWhom says which gateways' books were read, where there are several.
+func sayOfWhom(cmd *cobra.Command, b books) {
+	switch b := b.(type) {
+	case *fleetBooks:
+		b.print(cmd.ErrOrStderr())
+	case *gateway:
+		sayOne(cmd, b)
+	}
+}
+
+func sayOne(cmd *cobra.Command, g *gateway) {
+	if g.oneOfFleet {
+		fmt.Fprintln(cmd.ErrOrStderr(), "These are the books of one gateway of a fleet; with --fleet they are those of all.")
+	}
+}
+
+// print says how far the books of each gateway are.
+func (b *fleetBooks) print(w io.Writer) {
+	fmt.Fprintln(w, "The books of all gateways of the fleet, as far as they were shipped:")
+	t := &table{words: "02"}
+	for i := range b.far.Gateways {
+		g := &b.far.Gateways[i]
+		name, last := plain.Name(g.Gateway), "no entry yet"
+		if g.Name != "" {
+			name = plain.Name(g.Name)
+		}
+		if g.Entries > 0 {
+			last = "the last of " + g.At.UTC().Format(purchaseTime) + " UTC"
+		}
+		if g.Self {
+			last += ", this one"
+		}
+		t.add(name, humanize.Comma(int64(g.Entries))+" entries", last)
+	}
+	t.print(w)
+}

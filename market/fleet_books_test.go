@@ -1,0 +1,280 @@
+package market
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// engine opens a store that is there.
+type engine struct{ fleet.Store }
+
+func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
+
+// inFleet opens the market of a directory in the fleet of a store.
+func inFleet(dir, name string, store fleet.Store) (*Market, error) {
+	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: engine{store}, Name: name, Books: true, Cancel: func() {}}})
+}
+
+// joins is inFleet for the time of the test.
+func joins(t *testing.T, name string, store fleet.Store) *Market {
+	t.Helper()
+	m, err := inFleet(filepath.Join(t.TempDir(), name), name, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Release)
+	return m
+}
+
+// booking is what a ledger books: a settlement of a client's request.
+type bookingOf struct {
+	member, key, settlement string
+	billed                  money.Micros
+}
+
+// book books requests, on a token of their own.
+func book(t *testing.T, l *ledger.Ledger, all ...bookingOf) {
+	t.Helper()
+	token := ledger.NewID()
+	p := ledger.Purchase{ID: token, Seller: "acme", Origin: "https://acme.example", Method: "mock", AmountMicros: 1_000_000, AskedMicros: 1_000_000, Currency: "USD"}
+	p.Token = &ledger.Token{Secret: "bearer", CreditMicros: 1_000_000}
+	for _, p.State = range []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Granted} {
+		if err := l.Advance(t.Context(), p, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, b := range all {
+		_, err := l.Settle(ledger.Inference{
+			Request: ledger.Request{RequestID: "r-" + b.key, IdempotencyKey: b.key, Member: b.member, Model: "m"},
+			Seller:  "acme", Origin: "https://acme.example", TokenID: token, Attempts: 1, Status: ledger.StatusOK, Answered: true, Repeatable: true,
+			Price:      money.Price{Input: 1_000_000, Output: 1_000_000, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+			Settlement: &wire.Settlement{SettlementID: b.settlement, BilledMicros: &b.billed},
+		}).Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// shipped waits until all that a market has booked is shipped, and nothing follows from that.
+func shipped(t *testing.T, m *Market) {
+	t.Helper()
+	until := time.NewTimer(20 * time.Second)
+	defer until.Stop()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		head, _, err := m.Ledger.Head(t.Context())
+		if last, _ := m.Fleet.shipper.Head(); err != nil || last == head {
+			return
+		}
+		select {
+		case <-until.C:
+			t.Fatal("entries are not shipped")
+		case <-look.C:
+		}
+	}
+}
+
+func verified(t *testing.T, m *Market) FleetReport {
+	t.Helper()
+	b, err := m.FleetBooks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Verify(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// The books of two gateways make one: what both have booked of one settlement counts once, in each one's own books and in those of all.
+func TestFleetBooks(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	one, two := joins(t, "one", store), joins(t, "two", store)
+	book(t, one.Ledger, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", "k2", "s2", 50})
+	shipped(t, one)
+	book(t, two.Ledger, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"bob", "k3", "s3", 60})
+	shipped(t, two)
+	b, err := one.FleetBooks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent := map[string]money.Micros{}
+	for _, r := range s.Rows {
+		spent[r.Key] = r.ExpenseMicros
+	}
+	if spent["ada"] != 90 || spent["bob"] != 60 || s.Entries != b.Total() {
+		t.Errorf("%+v", s)
+	}
+	found, err := b.EntriesOf(t.Context(), "r-k1", time.Time{}, time.Time{})
+	if err != nil || len(found) != 3 || found[2].Correction == nil || found[2].Correction.BilledMicros != -40 {
+		t.Errorf("%d entries of the request, %v", len(found), err)
+	}
+	for _, m := range []*Market{one, two} {
+		if r := verified(t, m); !r.OK || r.Entries != b.Total() || len(r.Gateways) != 2 {
+			t.Errorf("%+v", r)
+		}
+		if r, err := m.Ledger.Verify(t.Context()); err != nil || !r.OK {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	alone := openMarket(t, filepath.Join(t.TempDir(), "alone"))
+	if _, err := alone.FleetBooks(t.Context()); !errors.Is(err, ErrNoFleet) {
+		t.Error(err)
+	}
+}
+
+// changed is a store whose rows come out as others than they went in.
+type changed struct {
+	fleet.Store
+	change func(gateway string, r *fleet.Row) (keep bool)
+}
+
+func (c changed) Journal(ctx context.Context, gateway string, after uint64, yield func(fleet.Row) error) error {
+	return c.Store.Journal(ctx, gateway, after, func(r fleet.Row) error {
+		if !c.change(gateway, &r) {
+			return nil
+		}
+		return yield(r)
+	})
+}
+
+// What is wrong with the entries in the store is found, and named.
+func TestFleetBooksAreChanged(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	m := joins(t, "one", store)
+	book(t, m.Ledger, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", "k2", "s2", 50}, bookingOf{"ada", "k3", "s3", 50})
+	shipped(t, m)
+	last, _ := m.Fleet.shipper.Head()
+	for name, c := range map[string]struct {
+		change func(string, *fleet.Row) bool
+		seq    uint64
+		words  string
+	}{
+		"nothing": {func(string, *fleet.Row) bool { return true }, 0, ""},
+		"a digit": {func(_ string, r *fleet.Row) bool {
+			if r.Seq == last-1 {
+				r.Entry = bytes.Replace(r.Entry, []byte(`"billedMicros":50`), []byte(`"billedMicros":51`), 1)
+			}
+			return true
+		}, last - 1, "it was changed"},
+		"its hash": {func(_ string, r *fleet.Row) bool {
+			if r.Seq == 2 {
+				r.Hash = strings.Repeat("0", 64)
+			}
+			return true
+		}, 2, "the hash in it is another"},
+		"one is missing": {func(_ string, r *fleet.Row) bool { return r.Seq != 2 }, 3, "entry 2 is missing"},
+		"the end":        {func(_ string, r *fleet.Row) bool { return r.Seq != last }, 0, "the end is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() { m.Fleet.Store = store }()
+			m.Fleet.Store = changed{store, c.change}
+			r := verified(t, m)
+			g := r.Gateways[0]
+			if r.OK != (c.words == "") || !strings.Contains(g.Problem, c.words) || g.Sequence != c.seq {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// forgetful is a source that takes nothing back.
+type forgetful struct{ source }
+
+func (forgetful) Retract(context.Context, fleet.Twin) error { return nil }
+
+// A settlement that counts at two gateways is found, once it must have been taken back.
+func TestFleetBooksCountTwice(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	for i, old := range []time.Duration{time.Hour, time.Hour, time.Second} {
+		l, err := ledger.Open(ledger.Options{InMemory: true, Key: key, Now: func() time.Time { return time.Now().Add(-old) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		book(t, l, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", fmt.Sprint("other", i), "s2", 40})
+		s := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: forgetful{source{l}}})
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f := fleet.New(fleet.Options{Store: store, Gateway: l.Identity(), Name: fmt.Sprint("gw", i), Epoch: 1, Head: s.Head})
+		if err := f.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			m := joins(t, "one", store)
+			r := verified(t, m)
+			if r.OK || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], `settlement "s1" of seller acme counts at [gw0 gw1]`) ||
+				len(r.Notes) != 1 || !strings.Contains(r.Notes[0], `"s2"`) {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+	if r := verified(t, joins(t, "another", store)); !r.OK {
+		t.Errorf("one of them was booked a second ago, and may be taken back: %+v", r)
+	}
+}
+
+// A directory that was replaced with an older copy of it is not opened.
+func TestFleetIsAheadOfDirectory(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	dir, old := filepath.Join(t.TempDir(), "books"), filepath.Join(t.TempDir(), "old")
+	for i := range 2 {
+		m, err := inFleet(dir, "one", store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		book(t, m.Ledger, bookingOf{"ada", fmt.Sprint("k", i), fmt.Sprint("s", i), 40})
+		m.Release()
+		if i == 0 {
+			if err := os.CopyFS(old, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(old, dir); err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := Resolve(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(AnchorFile(resolved)); err != nil { // which finds it out where it is
+		t.Fatal(err)
+	}
+	if m, err := inFleet(dir, "one", store); !errors.Is(err, fleet.ErrBehind) {
+		t.Errorf("it opens: %v", err)
+		if err == nil {
+			m.Release()
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package market
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// FleetReport is what Verify has found in the entries of all gateways. They hold where OK is true.
+type FleetReport struct {
+	OK       bool            `json:"ok"`
+	Entries  uint64          `json:"entries"` // read
+	Gateways []GatewayReport `json:"gateways"`
+	Problems []string        `json:"problems,omitempty"` // that are not one entry's
+	// Notes are what is no fault of the books, and to be known.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// GatewayReport is about the entries of one gateway.
+type GatewayReport struct {
+	fleet.Shipped
+	Waiting  uint64 `json:"waiting,omitempty"` // entries that were not shipped yet, of the gateway that tells
+	Problem  string `json:"problem,omitempty"`
+	Sequence uint64 `json:"sequence,omitempty"` // of the entry that is the problem, with its id
+	Entry    string `json:"entry,omitempty"`
+}
+
+const (
+	verifyStep = 256 // entries between two words of progress
+	// settledFor is how long an entry is there before it must have been taken back where another gateway has booked the same.
+	settledFor = time.Minute
+	// clockSlack is by how much the clocks of a gateway and the store may differ.
+	clockSlack = 5 * time.Second
+)
+
+// Verify checks that the entries of each gateway are gapless, linked and as they were, that this gateway's own are those in its ledger, that
+// each settlement is booked by one gateway, and that what the entries cost is within what was reported of each budget. Progress may be
+// nil.
+func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (FleetReport, error) {
+	c := &fleetChecker{
+		FleetBooks: b, progress: progress, seed: maphash.MakeSeed(), settled: map[uint64]int{}, twice: map[uint64]bool{},
+		parts: map[budgetPart]*partSum{}, calendar: b.market.Calendar(), report: FleetReport{OK: true},
+	}
+	if err := c.loadParts(ctx); err != nil {
+		return c.report, err
+	}
+	for i := range b.Gateways {
+		if err := c.gateway(ctx, i); err != nil {
+			return c.report, err
+		}
+	}
+	if err := c.settlements(ctx); err != nil {
+		return c.report, err
+	}
+	c.budgets()
+	return c.report, nil
+}
+
+// fleetChecker goes once through the entries, and once more where two gateways may have booked one settlement.
+type fleetChecker struct {
+	*FleetBooks
+	progress ledger.Progress
+	report   FleetReport
+	calendar ledger.Calendar
+
+	seed    maphash.Seed
+	settled map[uint64]int  // hash of a settlement: the gateway that books it
+	twice   map[uint64]bool // those that two gateways may have booked
+	parts   map[budgetPart]*partSum
+}
+
+// partSum is a part of a budget, and what its gateway's entries have surely cost of it until it was reported.
+type partSum struct {
+	fleet.Part
+	booked money.Micros
+}
+
+func (c *fleetChecker) problem(format string, v ...any) {
+	c.report.OK = false
+	c.report.Problems = append(c.report.Problems, fmt.Sprintf(format, v...))
+}
+
+// loadParts reads what was reported of budgets, before the entries that are held against it.
+func (c *fleetChecker) loadParts(ctx context.Context) error {
+	return c.market.Fleet.EachPart(ctx, func(group bool, name string, p fleet.Part) {
+		c.parts[budgetPart{group, name, p.Scope, p.Gateway}] = &partSum{Part: p}
+	})
+}
+
+// gateway checks the entries of one gateway.
+func (c *fleetChecker) gateway(ctx context.Context, i int) error {
+	g := GatewayReport{Shipped: c.Gateways[i]}
+	defer func() { c.report.Gateways = append(c.report.Gateways, g) }()
+	bad := func(r *fleet.Row, err error) {
+		if g.Problem == "" {
+			c.report.OK = false
+			g.Problem, g.Sequence, g.Entry = err.Error(), r.Seq, r.ID
+		}
+	}
+	var chain fleet.Chain
+	err := c.EachOf(ctx, g.Gateway, func(r fleet.Row) error {
+		if c.report.Entries++; c.progress != nil && c.report.Entries%verifyStep == 0 {
+			c.progress(c.report.Entries, c.Total())
+		}
+		if g.Problem != "" {
+			return nil // what comes after it was not checked
+		}
+		if err := chain.Next(&r); err != nil {
+			bad(&r, err)
+			return nil
+		}
+		if r.Seq == g.Said && r.Hash != g.SaidHash {
+			bad(&r, fmt.Errorf("its gateway has said that its hash is %s", g.SaidHash))
+		}
+		cost, err := ledger.CostOf(r.Entry)
+		if err != nil {
+			bad(&r, err)
+			return nil
+		}
+		c.count(&cost, i)
+		return nil
+	})
+	if err != nil || g.Problem != "" {
+		return err
+	}
+	switch {
+	case chain.Entries != g.Entries || chain.Head != g.Head:
+		bad(&fleet.Row{}, fmt.Errorf("there are %d entries, and there have been %d: the end is missing", chain.Entries, g.Entries))
+	case g.Entries < g.Said:
+		bad(&fleet.Row{}, fmt.Errorf("there are %d entries, and its gateway has said that it has shipped %d: the store has lost the end, which is shipped again when the gateway runs", g.Entries, g.Said))
+	case g.Self:
+		return c.own(ctx, &g, bad)
+	}
+	return nil
+}
+
+// own holds the entries of this gateway against its ledger.
+func (c *fleetChecker) own(ctx context.Context, g *GatewayReport, bad func(*fleet.Row, error)) error {
+	head, _, err := c.market.Ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if g.Waiting = head - min(head, g.Entries); g.Entries == 0 {
+		return nil
+	}
+	same := false
+	err = source{c.market.Ledger}.Rows(ctx, g.Entries-1, 1, func(r fleet.Row) error {
+		same = r.Seq == g.Entries && r.Hash == g.Head
+		return nil
+	})
+	if err == nil && !same {
+		bad(&fleet.Row{Seq: g.Entries}, fmt.Errorf("the ledger's own entry %d is another one, or is missing", g.Entries))
+	}
+	return err
+}
+
+func (c *fleetChecker) settlement(cost *ledger.Cost) uint64 {
+	return maphash.String(c.seed, cost.Seller+"\x00"+cost.SettlementID)
+}
+
+// count counts an entry in budgets, and its settlement.
+func (c *fleetChecker) count(cost *ledger.Cost, gateway int) {
+	if cost.SettlementID != "" {
+		key := c.settlement(cost)
+		if by, ok := c.settled[key]; ok && by != gateway {
+			c.twice[key] = true
+		}
+		c.settled[key] = gateway
+	}
+	holders(cost, func(group bool, name string) {
+		for _, scope := range scopesOf(cost, c.calendar) {
+			p := c.parts[budgetPart{group, name, scope, c.Gateways[gateway].Gateway}]
+			if p != nil && cost.At.Before(p.Seen.Add(-clockSlack)) {
+				p.booked += cost.Micros
+			}
+		}
+	})
+}
+
+// booking is an entry of a settlement that more than one gateway has booked.
+type booking struct {
+	ledger.Cost
+	gateway string
+}
+
+// settlements reads again what two gateways may have booked: one of them must have taken it back.
+func (c *fleetChecker) settlements(ctx context.Context) error {
+	if len(c.twice) == 0 {
+		return nil
+	}
+	found, retracted := map[string][]booking{}, map[string]bool{}
+	seen := map[string]bool{}
+	for i := range c.Gateways {
+		g := &c.Gateways[i]
+		err := c.EachOf(ctx, g.Gateway, func(r fleet.Row) error {
+			cost, err := ledger.CostOf(r.Entry)
+			if err != nil {
+				return nil //nolint:nilerr // it was found before
+			}
+			if cost.Retracted != "" {
+				retracted[cost.Retracted] = true
+			}
+			if cost.SettlementID == "" || !c.twice[c.settlement(&cost)] || seen[cost.ID] {
+				return nil
+			}
+			seen[cost.ID] = true // a copy that has got an identity of its own has it too
+			key := cost.Seller + "\x00" + cost.SettlementID
+			found[key] = append(found[key], booking{cost, cmp.Or(g.Name, g.Gateway)})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, all := range found {
+		c.oneOf(all, retracted)
+	}
+	slices.Sort(c.report.Problems)
+	slices.Sort(c.report.Notes)
+	return nil
+}
+
+// oneOf checks that a settlement counts once of those entries that book it under one idempotency key.
+func (c *fleetChecker) oneOf(all []booking, retracted map[string]bool) {
+	first := all[0]
+	var count []string
+	for _, b := range all {
+		switch {
+		case time.Since(b.At) < settledFor:
+			return // it may be taken back yet
+		case b.IdempotencyKey != first.IdempotencyKey || b.IdempotencyKey == "":
+			c.report.Notes = append(c.report.Notes, fmt.Sprintf("settlement %q of seller %s is booked by %s and %s for different requests: the seller has sent it twice, "+
+				"and both count", b.SettlementID, b.Seller, first.gateway, b.gateway))
+			return
+		case !retracted[b.ID] && b.Micros != 0:
+			count = append(count, b.gateway)
+		}
+	}
+	if len(count) > 1 {
+		c.problem("settlement %q of seller %s counts at %v, and was charged once: the entries of all but one are taken back while their gateways run", first.SettlementID, first.Seller, count)
+	}
+}
+
+// budgets holds what entries have cost against what was reported, and that against what was set aside.
+func (c *fleetChecker) budgets() {
+	type scope struct {
+		group       bool
+		name, scope string
+	}
+	spent, limit := map[scope]money.Micros{}, map[scope]money.Micros{}
+	for key, p := range c.parts {
+		if p.booked > p.Spent {
+			c.problem("%s: gateway %s has booked $%s, and has reported $%s", budgetText(key.group, key.name, key.scope), key.gateway, p.booked, p.Spent)
+		}
+		s := scope{key.group, key.name, key.scope}
+		spent[s] += p.Spent
+		limit[s] = max(limit[s], p.Limit)
+	}
+	for s, sum := range spent {
+		if limit[s] > 0 && sum > limit[s] {
+			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s: $%s was spent of $%s: by requests that have cost more than they could be expected to, or before the budget was lowered",
+				budgetText(s.group, s.name, s.scope), sum, limit[s]))
+		}
+	}
+	slices.Sort(c.report.Problems)
+	slices.Sort(c.report.Notes)
+}
+
+// budgetText names a budget in a period.
+func budgetText(group bool, name, scope string) string {
+	what := "member"
+	if group {
+		what = "group"
+	}
+	kind := map[byte]string{'d': "day", 'w': "week", 'm': "month"}[scope[0]]
+	return fmt.Sprintf("the budget of %s %s for the %s %s", what, name, kind, scope[1:])
+}
