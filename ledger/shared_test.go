@@ -472,12 +472,11 @@ func TestCalendarOfSharedBooks(t *testing.T) {
 	}
 }
 
-// TestRows: a reader goes on after what it has, and gets the bytes that the hashes are of.
+// TestRows: a reader goes on after what it has, also in months that are in files, and gets the bytes that the hashes are of.
 func TestRows(t *testing.T) {
-	l, _ := join(t, ledger.Options{InMemory: true})
-	buy(t, l, "t1", "acme", money.USD)
-	for range 3 {
-		spend(t, l, 10)
+	l := months(t, ledger.Options{Dir: t.TempDir(), Shared: true}, 5)
+	if done, err := l.Archive(t.Context(), moment("2026-03-01T00:00:00Z"), "", nil); err != nil || done.Entries == 0 {
+		t.Fatal(err)
 	}
 	head, hash, err := l.Head(t.Context())
 	if err != nil || head == 0 {
