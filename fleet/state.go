@@ -118,6 +118,7 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 		}
 		s.Line = at.Line
 	}
+	s.Since = min(s.Since, now) // a clock that was put back does not make it last
 	s.Speakers[a.Gateway] = me
 	me.Epoch, me.Op, me.Boot, me.Seen, me.Line = a.Epoch, a.Op, a.Boot, now, at.Line
 	for i := range a.Scopes {
@@ -295,13 +296,28 @@ func (p *portion) wants(now int64) money.Micros {
 }
 
 // drop forgets periods that are over for long, and that are over for all: a gateway whose last report is still to come is not told that
-// nothing is set aside for it.
+// nothing is set aside for it. It also forgets gateways that have left nothing behind, but for those that must never be believed again.
 func (s *state) drop(now time.Time) {
 	for name, sc := range s.Scopes {
 		if end, ok := endOf(name); ok && now.Sub(end) > keptFor && sc.over() {
 			delete(s.Scopes, name)
 		}
 	}
+	for id, sp := range s.Speakers {
+		if sp.Epoch != forgotten && now.Sub(time.UnixMilli(sp.Seen)) > keptFor && !s.knows(id) {
+			delete(s.Speakers, id)
+		}
+	}
+}
+
+// knows tells whether anything is noted of a gateway in any period.
+func (s *state) knows(gateway string) bool {
+	for _, sc := range s.Scopes {
+		if sc.Parts[gateway] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // over tells whether all gateways have made their last report.
@@ -351,53 +367,4 @@ func (s *state) forget(gateway string, spent map[string]money.Micros) (back mone
 		back += was - p.Spent
 	}
 	return back, there
-}
-
-// wantedOf is what other gateways lack of a budget, by scope. What can't be read lacks nothing.
-func wantedOf(value []byte, gateway string) map[string]money.Micros {
-	s, err := stateOf(value)
-	if err != nil {
-		return nil
-	}
-	var newest int64 // near the store's own time
-	for _, sp := range s.Speakers {
-		newest = max(newest, sp.Seen)
-	}
-	all := make(map[string]money.Micros)
-	for name, sc := range s.Scopes {
-		for id, p := range sc.Parts {
-			if id != gateway && p.wants(newest) > 0 {
-				all[name] = all[name].Add(p.wants(newest))
-			}
-		}
-	}
-	return all
-}
-
-// Part is how a gateway's part of a budget stands in the store, to be shown and to be held against its books.
-type Part struct {
-	Scope, Gateway              string
-	Limit, Granted, Spent, Held money.Micros
-	Wanted                      money.Micros // 0: nothing
-	Done                        bool         // nothing of it can change any more
-	Seen                        time.Time    // when the gateway has last asked for it
-}
-
-// PartsOf gives the parts of a budget, as it stands under a key that MemberKey or GroupKey gives.
-func PartsOf(value []byte) ([]Part, error) {
-	s, err := stateOf(value)
-	if err != nil {
-		return nil, err
-	}
-	var all []Part
-	for name, sc := range s.Scopes {
-		for id, p := range sc.Parts {
-			one := Part{Scope: name, Gateway: id, Limit: p.Limit, Granted: p.Granted, Spent: p.Spent, Held: p.Held, Wanted: p.Wanted, Done: p.Done}
-			if sp := s.Speakers[id]; sp != nil {
-				one.Seen = time.UnixMilli(sp.Seen)
-			}
-			all = append(all, one)
-		}
-	}
-	return all, nil
 }
