@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,9 +33,11 @@ const startTime = 60 * time.Second
 type Cluster struct {
 	bin, dir string // of the programs; of everything else
 	port     int
-	process  *process // nil: it does not run
 	settings []string
 	count    atomic.Int32
+
+	mu      sync.Mutex // a test may break it from a goroutine of its own
+	process *process   // nil: it was never started
 }
 
 // New starts a cluster for the time of the test, which is skipped where PostgreSQL is not installed. settings are as postgres -c
@@ -253,37 +256,71 @@ func (c *Cluster) Connect(t testing.TB, database string) *pgx.Conn {
 	return conn
 }
 
-// Stop stops the server as an operator does; Start again by Restart.
+// Stop stops the server as an operator does; Restart starts it again.
 func (c *Cluster) Stop(t testing.TB) {
 	t.Helper()
-	if err := c.process.interrupt(); err != nil {
-		t.Fatal(err)
-	}
-	c.process.wait()
+	c.must(t, c.stop)
 }
 
 // Kill kills the server, and its children, with SIGKILL.
 func (c *Cluster) Kill(t testing.TB) {
 	t.Helper()
-	if err := c.process.kill(); err != nil {
-		t.Fatal(err)
-	}
-	c.process.wait()
+	c.must(t, func() error {
+		if err := c.process.kill(); err != nil {
+			return err
+		}
+		c.process.wait()
+		return nil
+	})
 }
 
-// Restart starts the server again that was stopped or killed, on the same port.
+// Restart starts the server again that was stopped or killed, on the same port; one that runs is stopped before.
 func (c *Cluster) Restart(t testing.TB) {
 	t.Helper()
-	if c.process.alive() {
-		c.Stop(t)
-	}
-	if err := c.start(); err != nil {
+	c.must(t, func() error {
+		if c.process.alive() {
+			if err := c.stop(); err != nil {
+				return err
+			}
+		}
+		return c.start()
+	})
+}
+
+// Pause stops the server's processes where they are; Resume lets them go on.
+func (c *Cluster) Pause(t testing.TB) {
+	t.Helper()
+	c.must(t, func() error { return c.process.pause(true) })
+}
+
+// Resume ends a Pause.
+func (c *Cluster) Resume(t testing.TB) {
+	t.Helper()
+	c.must(t, func() error { return c.process.pause(false) })
+}
+
+// must does something to the server's process.
+func (c *Cluster) must(t testing.TB, do func() error) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := do(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (c *Cluster) stop() error {
+	if err := c.process.interrupt(); err != nil {
+		return err
+	}
+	c.process.wait()
+	return nil
 }
 
 // Close stops the server at once and removes its folder.
 func (c *Cluster) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.process != nil && c.process.alive() {
 		c.process.kill()
 		c.process.wait()
@@ -376,20 +413,4 @@ func Program(t testing.TB, program, dir string, args ...string) {
 		p.kill()
 		p.wait()
 	})
-}
-
-// Pause stops the server's processes where they are; Resume lets them go on.
-func (c *Cluster) Pause(t testing.TB) {
-	t.Helper()
-	if err := c.process.pause(true); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Resume ends a Pause.
-func (c *Cluster) Resume(t testing.TB) {
-	t.Helper()
-	if err := c.process.pause(false); err != nil {
-		t.Fatal(err)
-	}
 }
