@@ -1,5 +1,7 @@
 package dialect
 
+import "sync"
+
 // Answer reads an answer that is not a stream while it passes, whatever its size, and keeps no more of it than a few values. It
 // does not judge it (see Endpoint.Fault). It is for one goroutine.
 type Answer struct {
@@ -12,12 +14,26 @@ type Answer struct {
 	room     [384]byte // for what the seeker keeps at a time: mostly it is no more
 }
 
+// answers are those that were let go of.
+var answers = sync.Pool{New: func() any {
+	a := new(Answer)
+	a.seeker.found = a.found
+	return a
+}}
+
 // Answer begins to read an answer that is not a stream.
 func (e *Endpoint) Answer() *Answer {
-	a := &Answer{endpoint: e}
+	a := answers.Get().(*Answer)
+	*a = Answer{endpoint: e, seeker: seeker{marks: answerMarks, tells: answerTellings, found: a.seeker.found}}
 	a.seeker.kept = a.room[:0]
-	a.seeker.marks, a.seeker.tells, a.seeker.found = answerMarks, answerTellings, a.found
 	return a
+}
+
+// LetGo says that nobody asks the answer any more. On nil it does nothing.
+func (a *Answer) LetGo() {
+	if a != nil {
+		answers.Put(a)
+	}
 }
 
 var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true}

@@ -188,6 +188,7 @@ func (a *attempt) release() {
 	if a.answer != nil {
 		a.rq.memory.give(a.answer.taken)
 		a.answer.room.leave()
-		a.answer.room = nil
+		a.answer.words.LetGo()
+		a.answer.room, a.answer.words = nil, nil
 	}
 }

@@ -66,10 +66,11 @@ func (rq *request) fromLoopback() bool {
 }
 
 func isLoopback(address string) bool {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		host, _, _ := net.SplitHostPort(address)
-		ip, err = netip.ParseAddr(host)
+	if strings.HasPrefix(address, "[") || strings.Count(address, ":") == 1 { // a port is behind it: to try costs where there is none
+		if host, _, err := net.SplitHostPort(address); err == nil {
+			address = host
+		}
 	}
+	ip, err := netip.ParseAddr(address)
 	return err == nil && ip.Unmap().IsLoopback()
 }

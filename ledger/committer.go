@@ -32,7 +32,7 @@ type command struct {
 	weight int
 	late   bool // it is told once it is committed, see usualLag
 	told   bool
-	commit *Commit
+	commit Commit
 }
 
 // Commit is a command on its way to the disk.
@@ -67,7 +67,7 @@ func (c *Commit) finish(err error) {
 
 // submit queues a command. It blocks only while the queue is full. A command that is refused at once is told at once.
 func (l *Ledger) submit(weight int, apply func(*batch) error, after func(error)) *Commit {
-	c := &command{apply: apply, after: after, weight: weight, commit: &Commit{done: make(chan struct{})}}
+	c := &command{apply: apply, after: after, weight: weight, commit: Commit{done: make(chan struct{})}}
 	l.gate.RLock()
 	defer l.gate.RUnlock()
 	switch err := l.Err(); {
@@ -82,7 +82,7 @@ func (l *Ledger) submit(weight int, apply func(*batch) error, after func(error))
 	default:
 		l.queue <- c
 	}
-	return c.commit
+	return &c.commit
 }
 
 // errTooLarge refuses a record that has no business being that large.

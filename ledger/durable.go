@@ -98,5 +98,6 @@ func (c *command) tell(err error) {
 	if c.after != nil {
 		c.after(c.commit.err)
 	}
+	c.apply, c.after = nil, nil // whoever waits keeps the command, and needs no more of it
 	close(c.commit.done)
 }

@@ -131,7 +131,8 @@ func (r *Request) weigh(others ...string) (int, error) {
 	if len(r.ClientRequestID) > wire.MaxID {
 		r.ClientRequestID = ""
 	}
-	return weigh(append(others, r.Member, r.Model, r.Group, r.Project),
+	var room [16]string
+	return weigh(append(append(room[:0], others...), r.Member, r.Model, r.Group, r.Project),
 		r.RequestID, r.ClientRequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.PromptHash)
 }
 
