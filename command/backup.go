@@ -65,14 +65,15 @@ keep a copy of the key in another place.`,
 
 func restoreCommand() *cobra.Command {
 	var to source
-	var asJSON bool
+	var asJSON, anew bool
 	cmd := &cobra.Command{
 		Use:   "restore <file> --ledger <directory>",
 		Short: "Makes a ledger from a backup, in a directory that is empty",
 		Long: `
 Makes a ledger from a backup and checks all of it. What has happened since the backup was made is not in it, so no token is trusted
 before its seller has served a request with it. The directory must be empty or not be there, no gateway may use it, and the key must
-be the one that the ledger had. - is standard input.`,
+be the one that the ledger had. - is standard input. A gateway of a fleet that has shipped entries since the backup is not believed any more
+as who it was: with --new-identity it comes back as another one.`,
 		Example: `  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy`,
 		Args:    cobra.ExactArgs(1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -89,6 +90,7 @@ be the one that the ledger had. - is standard input.`,
 					return err
 				}
 			}
+			o.NewIdentity = anew
 			in, size, err := openBackup(cmd, args[0])
 			if err != nil {
 				return err
@@ -118,6 +120,7 @@ be the one that the ledger had. - is standard input.`,
 	cmd.Flags().StringVar(&to.dir, "ledger", "", "Directory of the ledger, which is empty or not there")
 	cmd.Flags().StringVar(&to.key, "key", "", "The key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
 	_ = cmd.MarkFlagRequired("ledger") // fails for flags that are not there
+	cmd.Flags().BoolVar(&anew, "new-identity", false, "Make it another gateway of its fleet, which has entries of the old one that the backup does not have")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print the report as JSON")
 	return cmd
 }

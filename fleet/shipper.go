@@ -76,7 +76,7 @@ func (s *Shipper) Check(ctx context.Context) error {
 		return err
 	}
 	if head < there.Last {
-		return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back", ErrFenced, ErrBehind, there.Last, head)
+		return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back, or restore a backup with --new-identity", ErrFenced, ErrBehind, there.Last, head)
 	}
 	// The last rows are added once more: the store compares them, and tells again of twins among them whose correction a process
 	// that was killed has not made. Those of rows before them were corrected before these were added.

@@ -29,6 +29,7 @@ const (
 
 	metaFormat   = "m/format"   // the format of the store
 	metaIdentity = "m/identity" // a random name, made with the ledger
+	metaReborn   = "m/reborn"   // how many of its entries another ledger has too, as it was restored with an identity of its own
 	metaHead     = "m/head"     // the newest entry: sequence and hash
 	metaEpoch    = "m/epoch"    // how often the ledger was opened in a fleet
 	metaShared   = "m/shared"   // what is under f/ is whole: no process that was in no fleet has booked since

@@ -71,6 +71,10 @@ type Options struct {
 	// Shared has the ledger keep what it has spent as a fleet is told: budgets then go by the shares of SetShares.
 	Shared bool
 
+	// NewIdentity has Restore give the ledger an identity of its own: in a fleet it is another gateway than the one whose backup it was, whose
+	// entries since the backup the fleet may have.
+	NewIdentity bool
+
 	// InMemory keeps everything in memory and nothing on disk, for tests.
 	InMemory bool
 

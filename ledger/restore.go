@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
+	"github.com/google/uuid"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
@@ -82,7 +85,21 @@ func unpack(ctx context.Context, o Options, r io.Reader) (BackupHeader, error) {
 		return BackupHeader{}, err
 	}
 	header, err := fill(ctx, db, r)
+	if err == nil && o.NewIdentity {
+		err = reborn(db, header.Entries)
+	}
 	return header, errors.Join(err, db.Close())
+}
+
+// reborn gives the ledger another identity, and notes how many of its entries the one that it was made from has too. As a gateway of a
+// fleet it was never opened.
+func reborn(db *store.Store, entries uint64) error {
+	return db.Update(func(txn *badger.Txn) error {
+		return errors.Join(
+			txn.Set([]byte(metaIdentity), []byte(uuid.NewString())), txn.Set([]byte(metaReborn), fmt.Append(nil, entries)),
+			txn.Delete([]byte(metaEpoch)), txn.Delete([]byte(metaShared)),
+		)
+	})
 }
 
 // takeOver opens what was unpacked, puts in order what was under way when the backup was made, and checks all of it.

@@ -12,7 +12,7 @@ const retractedNote = "another gateway of the fleet has booked this settlement o
 
 // Retract takes back what an entry has cost, since another gateway of the fleet has booked the same settlement under the same idempotency
 // key before: the seller has charged once. It is durable when it returns, and does so once for each entry, however often it is called. What is of
-// another key, or none, and what has cost nothing, stays as it is.
+// another key, or none, what has cost nothing, and what the ledger had before it was restored with an identity of its own, stays as it is.
 func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string) error {
 	if idempotencyKey == "" {
 		return nil
@@ -30,8 +30,9 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string)
 		return err
 	}
 	return l.submit(correctionWeight, func(b *batch) error {
-		if b.has(retractedPrefix + e.ID) {
-			return nil
+		var others uint64
+		if _, err := getJSON(b.txn, metaReborn, &others); err != nil || seq <= others || b.has(retractedPrefix+e.ID) {
+			return err
 		}
 		b.retract(e)
 		return b.err

@@ -1,7 +1,9 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -157,5 +159,45 @@ func TestStream(t *testing.T) {
 	found, err := stream.EntriesOf(t.Context(), "r-two1", s.From, s.To)
 	if err != nil || len(found) != 1 || found[0].Member != "two" {
 		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// A ledger that is restored with an identity of its own takes nothing back of what it had before, and is as good as any.
+func TestRestoreWithNewIdentity(t *testing.T) {
+	l := open(t, ledger.Options{Dir: filepath.Join(t.TempDir(), "ledger"), Shared: true})
+	buy(t, l, "t1", "acme", 10_000)
+	in := inference(hold("", "acme", "t1"), 40)
+	in.IdempotencyKey = "k"
+	if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seq, _, err := l.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, dir := backup(t, l), filepath.Join(t.TempDir(), "restored")
+	for _, anew := range []bool{false, true} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		r, err := ledger.Restore(t.Context(), ledger.Options{Dir: dir, Key: testKey, NewIdentity: anew}, bytes.NewReader(kept))
+		if err != nil || !r.OK {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		restored := open(t, ledger.Options{Dir: dir, Shared: true})
+		if same := restored.Identity() == l.Identity(); same == anew || anew && restored.Epoch() != 1 {
+			t.Errorf("new %t: identity %s, of old %s, epoch %d", anew, restored.Identity(), l.Identity(), restored.Epoch())
+		}
+		before, _, _ := restored.Head(t.Context())
+		if err := restored.Retract(t.Context(), seq, "k"); err != nil {
+			t.Fatal(err)
+		}
+		if after, _, _ := restored.Head(t.Context()); (after == before) != anew {
+			t.Errorf("new %t: %d entries were booked", anew, after-before)
+		}
+		mustVerify(t, restored)
+		if err := restored.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

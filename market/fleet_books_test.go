@@ -278,3 +278,55 @@ func TestFleetIsAheadOfDirectory(t *testing.T) {
 		}
 	}
 }
+
+// A backup that comes back under its own identity is refused once the fleet has more; with another one it is another gateway, and what both
+// have counts once.
+func TestFleetRestores(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	m := joins(t, "one", store)
+	book(t, m.Ledger, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", "k2", "s2", 50})
+	var kept bytes.Buffer
+	if err := m.Ledger.Backup(t.Context(), &kept); err != nil {
+		t.Fatal(err)
+	}
+	book(t, m.Ledger, bookingOf{"ada", "k3", "s3", 60})
+	book(t, m.Ledger)
+	shipped(t, m)
+	restored := func(name string, anew bool) string {
+		dir := filepath.Join(t.TempDir(), name)
+		r, err := ledger.Restore(t.Context(), ledger.Options{Dir: dir, Key: key, NewIdentity: anew}, bytes.NewReader(kept.Bytes()))
+		if err != nil || !r.OK {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return dir
+	}
+	if _, err := inFleet(restored("same", false), "one", store); !errors.Is(err, fleet.ErrFenced) {
+		t.Errorf("it opens: %v", err)
+	}
+	two, err := inFleet(restored("another", true), "two", store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(two.Release)
+	book(t, two.Ledger, bookingOf{"bob", "k4", "s4", 70})
+	shipped(t, two)
+	b, err := two.FleetBooks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spent money.Micros
+	for _, r := range s.Rows {
+		spent += r.ExpenseMicros
+	}
+	if spent != 40+50+60+70 || s.Entries >= b.Total() {
+		t.Errorf("%+v", s)
+	}
+	if r := verified(t, two); !r.OK || len(r.Notes) > 0 || r.Entries != b.Total() {
+		t.Errorf("%+v", r)
+	}
+}
