@@ -1,6 +1,10 @@
 package fleet
 
-import "github.com/tokenbuddy/caddy-tokenbuddy/money"
+import (
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
 
 // Ask is what a gateway says of one holder's budgets and wants of them, in all periods at once: one change of one key. A change that
 // was made is known by its gateway, epoch and op, and made once, however often it is asked for.
@@ -9,7 +13,10 @@ type Ask struct {
 	Boot    string // random, of the process
 	Epoch   uint64 // one more with each start, durable before the first ask
 	Op      uint64 // from 1 in each epoch, for each key
-	Scopes  []ScopeAsk
+	Line    string // the store's own history, as this process has heard of it last; empty: it has not
+	// Turned is how long ago it has heard that this is another one than before; zero: it has not.
+	Turned time.Duration
+	Scopes []ScopeAsk
 }
 
 // ScopeAsk is an Ask's part about one period. Amounts are of all time in that period, unless they say otherwise.

@@ -68,10 +68,11 @@ type Fleet struct {
 
 	mu     sync.Mutex // taken under a Share's, never the other way round
 	shares map[string]*Share
-	active []*Share // in which something is going on
-	turn   int      // which of them are looked up in the store next
-	line   string   // the store's own history
-	closed bool     // nothing is asked any more but by those that ask already
+	active []*Share  // in which something is going on
+	turn   int       // which of them are looked up in the store next
+	line   string    // the store's own history
+	turned time.Time // when that was heard to be another one; zero: never
+	closed bool      // nothing is asked any more but by those that ask already
 	silent map[string]bool
 }
 
@@ -256,6 +257,7 @@ func (f *Fleet) change(key string, ask Ask) (Answer, error) {
 		case <-f.ctx.Done():
 			return Answer{}, errClosed
 		}
+		f.heard(&ask)
 		ctx, cancel := context.WithTimeout(f.ctx, attemptTime)
 		answer, forgot, err := change(ctx, f.store, key, ask)
 		cancel()
@@ -315,12 +317,24 @@ func (f *Fleet) waited(d time.Duration) {
 	f.counts.waited.Add(int64(d))
 }
 
+// heard says in an ask what this process knows of the store's own history.
+func (f *Fleet) heard(ask *Ask) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ask.Line = f.line; !f.turned.IsZero() {
+		ask.Turned = max(1, time.Since(f.turned))
+	}
+}
+
 // lineChanged has all keys speak at once: the store may have forgotten what it has acknowledged.
 func (f *Fleet) lineChanged(line string) {
 	f.mu.Lock()
 	changed := f.line != "" && line != "" && f.line != line
 	if line != "" {
 		f.line = line
+	}
+	if changed {
+		f.turned = time.Now()
 	}
 	f.mu.Unlock()
 	if !changed {

@@ -27,6 +27,7 @@ type state struct {
 	Scopes   map[string]*scope   `json:"s"`
 	Line     string              `json:"l,omitempty"` // the store's history in which it was changed last
 	Since    int64               `json:"t,omitempty"` // when that began, in milliseconds of Unix time; 0: with the state
+	Blank    bool                `json:"u,omitempty"` // the state began when the store may just have forgotten another one
 }
 
 // speaker is a gateway that has asked.
@@ -113,9 +114,14 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 		return ans, false, err
 	}
 	if at.Line != s.Line {
-		if s.Line != "" {
+		switch {
+		case s.Line != "" || a.Line != "" && a.Line != at.Line:
 			s.Since = now
+		case a.Turned > 0:
+			s.Since = now - a.Turned.Milliseconds()
 		}
+		// What the store does not know of at all it may have forgotten as well, and then nobody is known who has to speak.
+		s.Blank = s.Line == "" && s.Since > 0
 		s.Line = at.Line
 	}
 	s.Since = min(s.Since, now) // a clock that was put back does not make it last
@@ -188,7 +194,7 @@ func (s *state) learning(now int64) bool {
 	switch {
 	case s.Since == 0 || since >= learnAtMost:
 		return false
-	case since < learnAtLeast:
+	case since < learnAtLeast || s.Blank:
 		return true
 	}
 	for id, sp := range s.Speakers {

@@ -225,6 +225,40 @@ func TestLearning(t *testing.T) {
 	}
 }
 
+// A budget that is new just after the store may have forgotten may be one that it has forgotten.
+func TestNewMayBeForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		ask    Ask
+		learns time.Duration
+	}{
+		"heard of no line":           {Ask{}, 0},
+		"heard of this one":          {Ask{Line: "1"}, 0},
+		"heard of another one":       {Ask{Line: "0"}, learnAtMost},
+		"heard of this one just now": {Ask{Line: "1", Turned: 5 * time.Second}, learnAtMost - 5*time.Second},
+		"heard of this one long ago": {Ask{Line: "1", Turned: time.Minute}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			for after := time.Duration(0); after < 20*time.Second; after += time.Second {
+				c.ask.Gateway, c.ask.Boot, c.ask.Epoch, c.ask.Op = "g", "b", 1, c.ask.Op+1
+				c.ask.Scopes = []ScopeAsk{{Scope: oneDay, Limit: 100, HaveGranted: d.has["g"] - 1, Need: 1, Must: 1}}
+				if c.ask.Op > 1 {
+					c.ask.Scopes[0].HaveGranted++
+				}
+				ans, _, err := d.apply(&c.ask)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r := ans.Scopes[0]; r.Learning != (after < c.learns) || (r.Delta == 0) != r.Learning {
+					t.Errorf("after %s: %+v", after, r)
+				}
+				d.has["g"] = ans.Scopes[0].Granted
+				d.later(time.Second)
+			}
+		})
+	}
+}
+
 // What the store has forgotten is told again by the gateway's next change.
 func TestForgottenIsRepaired(t *testing.T) {
 	for name, forgets := range map[string]int{"nothing": 0, "the last": 1, "two": 2, "all": 3} {
