@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -105,6 +106,38 @@ func TestWaitIsBounded(t *testing.T) {
 		nodes[0].share.Release(today, 900_000)
 		leave(t, nodes)
 	})
+}
+
+// A store that does not answer has refused nothing, whether it has fallen silent before the request came or while that waits for what
+// another gateway has.
+func TestSilenceIsNoRefusal(t *testing.T) {
+	for _, answers := range []time.Duration{0, 200 * time.Millisecond} {
+		t.Run(answers.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store := newMemory()
+				other := &memory{fleettest.NewLink(store.store), store.store}
+				has, lacks := start(other, "has", 1, nil), start(store, "lacks", 1, nil)
+				budgets := fleet.Amounts{1000, -1, -1}
+				for range 10 { // so that more is set aside than it holds
+					if refused, err := has.share.Await(t.Context(), today, budgets, 20); refused >= 0 || err != nil {
+						t.Fatal(refused, err)
+					}
+					has.share.Release(today, 20)
+					time.Sleep(200 * time.Millisecond)
+				}
+				other.Delay(time.Hour) // it gives nothing back
+				time.AfterFunc(answers, func() { store.Delay(time.Hour) })
+				time.Sleep(time.Nanosecond)
+				if _, err := lacks.share.Await(t.Context(), today, budgets, 900); !errors.Is(err, fleet.ErrAway) {
+					t.Error(err)
+				}
+				other.Delay(0)
+				store.Delay(0)
+				time.Sleep(10 * time.Second)
+				leave(t, []*node{has, lacks})
+			})
+		})
+	}
 }
 
 func TestNobodyHasAny(t *testing.T) {

@@ -23,7 +23,8 @@ type waiter struct {
 	periods Periods
 	budgets Amounts
 	more    money.Micros
-	asked   bool          // an ask that was made after it came was answered
+	asked   bool          // an ask was made after it came
+	heard   time.Time     // when such an ask was answered last; zero: none was
 	lacks   int           // the budget of which there was not enough then
 	learns  bool          // the store grants nothing for now
 	done    chan struct{} // closed with what came of it
@@ -131,7 +132,7 @@ func (s *Share) leave(w *waiter, ended error) (refused int, err error) {
 		switch {
 		case ended != nil:
 			return w.lacks, ended
-		case w.asked && !w.learns:
+		case w.knows(s.fleet.wait) && !w.learns:
 			return w.lacks, nil
 		}
 		s.fleet.counts.refusedAway.Add(1)
@@ -141,6 +142,11 @@ func (s *Share) leave(w *waiter, ended error) (refused int, err error) {
 		return w.lacks, s.fleet.health.err()
 	}
 	return w.refused, w.err
+}
+
+// knows tells whether the store has said of late what there is: one that does not answer has refused nothing.
+func (w *waiter) knows(wait time.Duration) bool {
+	return !w.heard.IsZero() && time.Since(w.heard) <= max(wait/2, 3*askAgain)
 }
 
 func (w *waiter) finish(refused int, err error) {
@@ -167,6 +173,7 @@ func (s *Share) judge() {
 	kept := s.waiters[:0]
 	for _, w := range s.waiters {
 		if w.asked {
+			w.heard = time.Now()
 			if i := s.nobodyHas(w); i >= 0 {
 				w.finish(i, nil)
 				continue
