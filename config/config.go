@@ -413,7 +413,7 @@ type FleetConfig struct {
 	// Whether the entries of the ledger are shipped to the store: "on" or "off". Default: on.
 	Books string `json:"books,omitempty"`
 
-	// Whose bought tokens are: "own", this gateway's, or "shared", which needs a key under ledger. Default: own.
+	// Whose bought tokens are: "own", this gateway's. "shared" is refused: it is not there yet. Default: own.
 	Tokens string `json:"tokens,omitempty"`
 
 	// What is set aside of the purchase limits, so that tokens can be bought while the store is away. Default: 0, nothing is bought then.
