@@ -240,7 +240,10 @@ func (s stub) covers(idempotencyKey string) bool {
 }
 
 func getStub(txn *badger.Txn, seq uint64) (s stub, err error) {
-	raw, err := get(txn, string(stubKey(seq)))
+	return readStub(get(txn, string(stubKey(seq))))
+}
+
+func readStub(raw []byte, err error) (s stub, _ error) {
 	if err == nil && len(raw) != len(s) {
 		err = errors.New("the rest of an entry can't be read")
 	}

@@ -251,7 +251,7 @@ func (b *batch) apply(commands []*command) (n int) {
 type batch struct {
 	*state
 	ledger *Ledger
-	txn    *badger.Txn
+	txn    *store.Batch
 	now    time.Time      // UTC, milliseconds, not before the newest entry
 	wall   time.Time      // by the clock alone
 	today  string         // by the clock alone: what a clock that was wrong has booked ahead must not bind the daily limit
@@ -260,8 +260,7 @@ type batch struct {
 	weight int            // of its commands, and of what they have written beyond what is asked of most
 	late   bool           // set by a command that may be told before it is synced
 	wrote  bool
-	counts struct{ records, bytes int } // of what is written
-	err    error                        // the first failed write
+	err    error // the first failed write
 }
 
 func (l *Ledger) begin() *batch {
@@ -271,7 +270,7 @@ func (l *Ledger) begin() *batch {
 		err = l.loadSpending(now)
 	}
 	return &batch{
-		err: err, state: l.state, ledger: l, txn: l.db.NewTransaction(true),
+		err: err, state: l.state, ledger: l, txn: l.db.Begin(),
 		now: l.state.clock(now), wall: now, today: dayOf(now), dirty: l.dirty, room: l.records,
 	}
 }
@@ -285,8 +284,7 @@ func (b *batch) end() error {
 	}
 	for key, v := range b.dirty {
 		if v == nil {
-			b.note(b.txn.Delete([]byte(key)))
-			b.count(len(key))
+			b.remove([]byte(key))
 			continue
 		}
 		begins := len(b.room)
@@ -298,7 +296,7 @@ func (b *batch) end() error {
 	if b.err != nil || !b.wrote {
 		return b.err
 	}
-	if err := b.ledger.db.Commit(b.txn, b.counts.records, b.counts.bytes); err != nil {
+	if err := b.txn.Commit(); err != nil {
 		return err
 	}
 	clear(b.dirty)
@@ -315,14 +313,23 @@ func (b *batch) delete(key string) { b.dirty[key] = nil }
 
 // set writes a record that is written once only.
 func (b *batch) set(key, value []byte) {
-	b.note(b.txn.Set(key, value))
-	b.count(len(key) + len(value))
+	b.txn.Set(key, value)
+	b.wrote = true
 }
 
-func (b *batch) count(bytes int) {
-	b.counts.records++
-	b.counts.bytes += bytes
+// remove deletes a record that nothing else is done with.
+func (b *batch) remove(key []byte) {
+	b.txn.Delete(key)
 	b.wrote = true
+}
+
+// get reads one record, as it was before the batch or as set has left it; badger.ErrKeyNotFound when there is none.
+func (b *batch) get(key string) ([]byte, error) { return b.txn.Get([]byte(key)) }
+
+// getJSON reads one record into v, and tells whether there is one.
+func (b *batch) getJSON(key string, v any) (bool, error) {
+	raw, err := b.get(key)
+	return decode(raw, err, key, v)
 }
 
 func (b *batch) has(key string) bool {

@@ -1,6 +1,6 @@
 package ledger
 
-import "github.com/dgraph-io/badger/v4"
+import "github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 
 // directWeight is what a record takes beside its key and value, generously.
 const directWeight = 128
@@ -8,7 +8,7 @@ const directWeight = 128
 // direct writes records outside of any batch, in as many transactions as they need, in order.
 type direct struct {
 	ledger         *Ledger
-	txn            *badger.Txn
+	txn            *store.Batch
 	records, bytes int
 	err            error
 }
@@ -22,21 +22,21 @@ func (l *Ledger) write(f func(*direct)) error {
 }
 
 func (d *direct) set(key string, value []byte) {
-	d.change(key, len(value), func() error { return d.txn.Set([]byte(key), value) })
+	d.change(key, len(value), func() { d.txn.Set([]byte(key), value) })
 }
 
 func (d *direct) delete(key string) {
-	d.change(key, 0, func() error { return d.txn.Delete([]byte(key)) })
+	d.change(key, 0, func() { d.txn.Delete([]byte(key)) })
 }
 
-func (d *direct) change(key string, bytes int, do func() error) {
+func (d *direct) change(key string, bytes int, do func()) {
 	if d.err != nil {
 		return
 	}
 	if d.txn == nil {
-		d.txn = d.ledger.db.NewTransaction(true)
+		d.txn = d.ledger.db.Begin()
 	}
-	d.note(do())
+	do()
 	d.records, d.bytes = d.records+1, d.bytes+len(key)+bytes
 	if d.bytes+d.records*directWeight >= batchWeight {
 		d.commit()
@@ -49,7 +49,7 @@ func (d *direct) commit() {
 	}
 	defer d.txn.Discard()
 	if d.err == nil {
-		d.err = d.ledger.db.Commit(d.txn, d.records, d.bytes)
+		d.err = d.txn.Commit()
 	}
 	d.txn, d.records, d.bytes = nil, 0, 0
 }

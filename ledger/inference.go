@@ -276,14 +276,14 @@ func (b *batch) chooseSettlement(in *Inference, f billing.Facts) (billing.Facts,
 // replay tells whether the settlement of that key is booked, and whether by an entry of the same idempotency key.
 func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
 	var seq uint64
-	replayed, err := getJSON(b.txn, key, &seq)
+	replayed, err := b.getJSON(key, &seq)
 	if err != nil || !replayed {
 		b.note(err)
 		return replayed, false
 	}
-	raw, err := get(b.txn, string(entryKey(seq)))
+	raw, err := b.get(string(entryKey(seq)))
 	if errors.Is(err, badger.ErrKeyNotFound) { // it is in an archive file
-		if s, err := getStub(b.txn, seq); err == nil {
+		if s, err := readStub(b.get(string(stubKey(seq)))); err == nil {
 			return true, s.covers(idempotencyKey)
 		}
 	}

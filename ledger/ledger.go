@@ -119,7 +119,8 @@ func (o Options) withDefaults() Options {
 func (o Options) openStore() (*store.Store, error) {
 	return store.Open(store.Options{
 		Dir: o.Dir, ReadOnly: o.ReadOnly, InMemory: o.InMemory, Unsynced: o.unsynced, ReadFirst: o.readFirst, Log: o.Logger, Space: o.space,
-		Bulk: []string{entryPrefix, settlementPrefix}, // the start does not go by them
+		Witness: metaHead,
+		Bulk:    []string{entryPrefix, settlementPrefix}, // the start does not go by them
 	})
 }
 

@@ -56,7 +56,7 @@ func digest(raw []byte) string {
 func (b *batch) kept(key string, v any) (bool, error) {
 	is, changed := b.dirty[key]
 	if !changed {
-		return getJSON(b.txn, key, v)
+		return b.getJSON(key, v)
 	}
 	raw, ok := is.(json.RawMessage)
 	if !ok {

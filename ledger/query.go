@@ -200,10 +200,11 @@ type view struct {
 // view calls f with the books as they are once all that was queued before is durable.
 func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
 	v := &view{ctx: ctx, ledger: l}
+	var books *store.Snapshot
 	ready := l.submit(0, func(b *batch) error { return nil }, func(err error) {
 		if err == nil {
 			l.readers.Add(1)
-			v.head, v.txn = l.state.head, l.db.NewTransaction(false)
+			v.head, books = l.state.head, l.db.Snapshot()
 		}
 	})
 	<-ready.Done() // it is as quick as a commit, and what it has begun must be ended
@@ -211,11 +212,14 @@ func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
 		return ready.err
 	}
 	defer l.readers.Done()
+	var err error
+	if v.txn, err = books.Wait(); err != nil {
+		return err
+	}
 	defer v.txn.Discard()
 	if err := v.alive(); err != nil {
 		return err
 	}
-	var err error
 	if v.archives, err = loadArchives(v.txn); err != nil {
 		return err
 	}

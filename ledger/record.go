@@ -22,6 +22,11 @@ func get(txn *badger.Txn, key string) ([]byte, error) {
 // getJSON reads one record into v, and tells whether there is one.
 func getJSON(txn *badger.Txn, key string, v any) (bool, error) {
 	raw, err := get(txn, key)
+	return decode(raw, err, key, v)
+}
+
+// decode decodes what was read of a record, and tells whether there is one.
+func decode(raw []byte, err error, key string, v any) (bool, error) {
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return false, nil
 	}

@@ -48,7 +48,7 @@ func (b *batch) refund(id string, r Refund, note string) error {
 	p, changed := b.dirty[purchasePrefix+id].(*purchase) // by another command of this batch
 	if !changed {
 		p = new(purchase)
-		if found, err := getJSON(b.txn, purchasePrefix+id, p); err != nil {
+		if found, err := b.getJSON(purchasePrefix+id, p); err != nil {
 			return err
 		} else if !found {
 			return ErrUnknownPurchase

@@ -145,8 +145,7 @@ func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) err
 		b.late = true
 		for _, one := range some {
 			key := entryKey(one.seq)
-			b.note(b.txn.Delete(key))
-			b.count(len(key))
+			b.remove(key)
 			if one.stub != nil {
 				b.set(stubKey(one.seq), one.stub[:])
 			}

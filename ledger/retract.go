@@ -31,7 +31,7 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string)
 	}
 	return l.submit(correctionWeight, func(b *batch) error {
 		var others uint64
-		if _, err := getJSON(b.txn, metaReborn, &others); err != nil || seq <= others || b.has(retractedPrefix+e.ID) {
+		if _, err := b.getJSON(metaReborn, &others); err != nil || seq <= others || b.has(retractedPrefix+e.ID) {
 			return err
 		}
 		b.retract(e)

@@ -66,7 +66,7 @@ func (b *batch) rollUp(e *Entry, begun *Periods) {
 	r := b.rollups[key]
 	if r == nil {
 		r = new(Rollup)
-		_, err := getJSON(b.txn, key, r)
+		_, err := b.getJSON(key, r)
 		b.note(err)
 		b.rollups[key] = r
 	}

@@ -59,7 +59,7 @@ func (b *batch) wallet(method string) (*Wallet, error) {
 		return w, nil
 	}
 	w := new(Wallet)
-	_, err := getJSON(b.txn, key, w)
+	_, err := b.getJSON(key, w)
 	return w, err
 }
 

@@ -46,7 +46,9 @@ func (s *Store) startGrowth() error {
 		return err
 	}
 	s.makeReserve()
-	return s.makeNext()
+	err := s.makeNext()
+	s.level()
+	return err
 }
 
 // makeNext makes the next log.
@@ -69,10 +71,21 @@ func (s *Store) makeNext() error {
 // Prepare makes sure that a commit of about so many bytes finds room. It is called before each, by whoever commits. ErrNoRoom says
 // that the store must not be written to now: there may be room later.
 func (s *Store) Prepare(bytes int) error {
-	g := &s.growth
 	if !allocates || s.space == nil {
 		return nil
 	}
+	if p := s.pending; p != nil {
+		p.mu.Lock()
+		bytes += p.bytes
+		p.mu.Unlock()
+		if s.ahead.Load() && s.filled.Load()+int64(bytes) < memTableSize {
+			return nil
+		}
+	}
+	s.logs.Lock()
+	defer s.logs.Unlock()
+	defer s.level()
+	g := &s.growth
 	if g.next == nil {
 		err := s.makeNext()
 		if err == nil {
@@ -136,10 +149,12 @@ func (s *Store) Close() error {
 	}
 	s.dropReserve()
 	if err := s.need(tableRoom); err != nil && allocates {
-		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk", errors.Join(err, s.Sync()))
+		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk",
+			errors.Join(err, s.endJournal(false), s.syncLog()))
 	}
+	kept := s.endJournal(true)
 	// Once the store is closed the directory, and whatever is in it under that name, may be another's.
-	err := errors.Join(s.dropNext(), s.DB.Close())
+	err := errors.Join(kept, s.dropNext(), s.DB.Close())
 	if s.active.file != nil {
 		err = errors.Join(err, s.active.file.Close())
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -78,14 +79,17 @@ func (s *Store) openLog(path string, writes bool) error {
 	return nil
 }
 
-// Commit commits a transaction that writes so many records, with so many bytes of keys and values. What is committed survives the
-// process; it is durable once Sync has returned. Both are called by whoever commits, one at a time.
-func (s *Store) Commit(txn *badger.Txn, records, bytes int) error {
+// commit commits a transaction of Badger's that writes so many records, with so many bytes of keys and values. It is durable once syncLog
+// has returned.
+func (s *Store) commit(txn *badger.Txn, records, bytes int) error {
+	s.logs.Lock()
+	defer s.logs.Unlock()
 	if s.active.file == nil {
 		return txn.Commit()
 	}
+	defer s.level()
 	if s.active.filled >= memTableSize { // it may be full
-		if err := s.Sync(); err != nil {
+		if err := s.syncActive(); err != nil {
 			return err
 		}
 	}
@@ -125,12 +129,61 @@ func (s *Store) logPath(id int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("%05d%s", id, logExt))
 }
 
-// Unsynced tells whether something is committed that is not durable yet.
-func (s *Store) Unsynced() bool { return s.active.unsynced }
+// level says how full the log is, for Prepare. The lock is held.
+func (s *Store) level() {
+	s.filled.Store(int64(s.active.filled))
+	s.ahead.Store(s.growth.next != nil)
+}
 
-// Sync makes all durable that is committed.
+// Unsynced tells whether something is committed that is not durable yet.
+func (s *Store) Unsynced() bool {
+	if s.pending == nil || s.direct {
+		s.logs.Lock()
+		defer s.logs.Unlock()
+		if s.active.unsynced || s.pending == nil {
+			return s.active.unsynced
+		}
+	}
+	s.pending.mu.Lock()
+	defer s.pending.mu.Unlock()
+	return s.pending.journal.unsynced()
+}
+
+// Sync makes all durable that is committed. What has been in the journal alone for long enough is written to Badger then.
 func (s *Store) Sync() error {
-	if !s.active.unsynced {
+	p := s.pending
+	if p == nil || s.direct {
+		if err := s.syncLog(); err != nil || p == nil {
+			return err
+		}
+		s.direct = false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return p.err
+	}
+	if err := p.journal.sync(); err != nil {
+		return p.fail(err)
+	}
+	if err := p.at("synced"); err != nil {
+		return p.fail(err)
+	}
+	if len(p.frozen) == 0 && (p.weight > flushBytes || time.Since(p.flushed) > flushEvery) {
+		s.freeze()
+	}
+	return nil
+}
+
+// syncLog makes durable what is in Badger.
+func (s *Store) syncLog() error {
+	s.logs.Lock()
+	defer s.logs.Unlock()
+	return s.syncActive()
+}
+
+func (s *Store) syncActive() error {
+	if !s.active.unsynced || s.active.file == nil {
 		return nil
 	}
 	if err := syncData(s.active.file); err != nil {

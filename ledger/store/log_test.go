@@ -45,7 +45,7 @@ func TestLogsAreSyncedInTurn(t *testing.T) {
 				if err := s.Prepare(bytes); err != nil {
 					t.Fatal(err)
 				}
-				if err := s.Commit(txn, records, bytes); err != nil {
+				if err := s.commit(txn, records, bytes); err != nil {
 					t.Fatal(err)
 				}
 				if full {

@@ -1,4 +1,5 @@
-// Package store owns the ledger's directory: it opens, inspects, locks, seals and measures it, and keeps the anchor beside it. What
+// Package store owns the ledger's directory: it opens, inspects, locks, seals and measures it, keeps a journal before its tables, and the
+// anchor beside it. What
 // the records in it say is the ledger's.
 package store
 
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -33,9 +36,13 @@ type Options struct {
 	InMemory  bool     // nothing is on disk, for tests
 	Bulk      []string // prefixes of keys of which there are many, and which the start does not go by
 	ReadFirst int64    // how many bytes of them are checked before the store opens; zero: ReadFirst
+	Witness   string   // the key of a record that each commit changes: a journal that is left must have led to what it is. Empty: there is none
 	Unsynced  bool     // for a test that has to lose what was acknowledged
 	Space     Space    // of the disk; nil: the system is asked
 	Log       *zap.Logger
+
+	// Step is called between what is done to files, with its lock held, for tests: an error ends the writing there.
+	Step func(string) error
 }
 
 // Store is an open store.
@@ -44,11 +51,21 @@ type Store struct {
 	dir     string
 	log     *zap.Logger
 	space   Space // nil: in memory
-	active  activeLog
-	growth  growth
+	witness string
 	memory  *memory       // nil: in memory
 	unread  []storedTable // not yet checked
 	crashed bool
+
+	logs   sync.Mutex // protects active and growth
+	active activeLog
+	growth growth
+	filled atomic.Int64 // as active has it
+	ahead  atomic.Bool  // there is a next log
+
+	pending    *pending        // nil: no journal
+	direct     bool            // something was written past the journal, and is not synced
+	own        map[string]span // of the one who commits, as what follows
+	recordSize int
 }
 
 // Crashed tells whether the process before this one has not closed the store, or its files are not those that it had then.
@@ -137,7 +154,8 @@ func prepareDir(o Options) error {
 
 // openBadger inspects the files, and then lets Badger have them. What Badger stumbles over nevertheless is an error.
 func openBadger(o Options) (s *Store, err error) {
-	s = &Store{dir: o.Dir, log: o.Log, active: activeLog{never: o.Unsynced}}
+	s = &Store{dir: o.Dir, log: o.Log, witness: o.Witness, active: activeLog{never: o.Unsynced}}
+	var left *leftJournal
 	if !o.InMemory {
 		unlock, err := lock(o.Dir) // others must not write while they are inspected
 		if err != nil {
@@ -148,6 +166,9 @@ func openBadger(o Options) (s *Store, err error) {
 		}
 		if err == nil {
 			err = s.inspect(o)
+		}
+		if err == nil {
+			left, err = readJournal(o.Dir)
 		}
 		unlock()
 		if err != nil {
@@ -180,6 +201,14 @@ func openBadger(o Options) (s *Store, err error) {
 	s.space = o.Space
 	if err := s.startGrowth(); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if left != nil && len(left.records) > 0 {
+		s.crashed = true
+	}
+	if left != nil || allocates {
+		if err := s.startJournal(left, o); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
