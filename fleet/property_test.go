@@ -264,7 +264,9 @@ func (w *world) granted(old, next []byte, a *Ask, ans *Answer) error {
 		}
 		had := q.HaveGranted
 		if p := before.part(q.Scope, a.Gateway); had < 0 && p != nil {
-			had = p.Granted
+			if had = p.Granted; before.Speakers[a.Gateway].Line != fmt.Sprint(w.line) {
+				had = 0 // what an earlier process had is not taken over
+			}
 		}
 		give := ans.Scopes[i].Granted - max(had-q.Back, q.Spent)
 		if give > 0 && out > q.Limit {

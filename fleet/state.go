@@ -126,9 +126,10 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 	}
 	s.Since = min(s.Since, now) // a clock that was put back does not make it last
 	s.Speakers[a.Gateway] = me
+	turned := me.Line != at.Line
 	me.Epoch, me.Op, me.Boot, me.Seen, me.Line = a.Epoch, a.Op, a.Boot, now, at.Line
 	for i := range a.Scopes {
-		s.report(a.Gateway, &a.Scopes[i], forgot)
+		s.report(a.Gateway, &a.Scopes[i], forgot, turned)
 	}
 	learning := s.learning(now)
 	ans = s.grant(a, now, learning)
@@ -163,7 +164,7 @@ func (s *state) part(scope, gateway string) *portion {
 }
 
 // report takes over what a gateway says of its part, and takes back what it gives back.
-func (s *state) report(gateway string, q *ScopeAsk, forgot bool) {
+func (s *state) report(gateway string, q *ScopeAsk, forgot, turned bool) {
 	sc := s.Scopes[q.Scope]
 	if sc == nil {
 		sc = &scope{Parts: make(map[string]*portion)}
@@ -174,8 +175,11 @@ func (s *state) report(gateway string, q *ScopeAsk, forgot bool) {
 		p = new(portion)
 		sc.Parts[gateway] = p
 	}
-	if forgot && q.HaveGranted >= 0 {
+	switch {
+	case forgot && q.HaveGranted >= 0:
 		p.Granted = q.HaveGranted
+	case turned && q.HaveGranted < 0:
+		p.Granted = 0 // an earlier process may have given it back, and the store forgotten that: what it has spent is in the books
 	}
 	p.Limit, p.Spent, p.Held, p.Done, p.Wanted, p.WantedAt = q.Limit, max(0, q.Spent), max(0, q.Held), q.Done, 0, 0
 	p.Asked = 0

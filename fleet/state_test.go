@@ -283,6 +283,19 @@ func TestForgottenIsRepaired(t *testing.T) {
 	}
 }
 
+// What an earlier process has given back does not come back with a store that has forgotten it.
+func TestGivenBackIsForgotten(t *testing.T) {
+	for line, want := range map[string]money.Micros{"1": 30, "2": 12} {
+		d := newDesk(t)
+		d.ask("g", ScopeAsk{Limit: 100, Need: 30, Must: 30})
+		d.at.Line = line
+		ans, _, err := d.apply(&Ask{Gateway: "g", Boot: "c", Epoch: 2, Op: 1, Scopes: []ScopeAsk{{Scope: oneDay, Limit: 100, HaveGranted: -1, Spent: 12}}})
+		if err != nil || ans.Scopes[0].Granted != want {
+			t.Errorf("on line %s: %+v, %v; want %d", line, ans, err, want)
+		}
+	}
+}
+
 // A gateway that an operator says is gone has spent what it had, or what its books say, and is never believed again.
 func TestForgetting(t *testing.T) {
 	for name, c := range map[string]struct {
