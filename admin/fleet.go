@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
 // Fleet is the answer of GET /tokenbuddy/fleet.
@@ -32,6 +33,22 @@ type FleetHere struct {
 	Shipped uint64 `json:"shipped"`
 	// LagSeconds is for how long entries have been waiting to be shipped.
 	LagSeconds float64 `json:"lagSeconds"`
+}
+
+// Differing are the gateways in whose configs members, groups or purchases may spend other amounts than in that of the one that was asked.
+func (f *Fleet) Differing() (names []string) {
+	own := ""
+	for _, g := range f.Gateways {
+		if g.Self {
+			own = g.Digest
+		}
+	}
+	for _, g := range f.Gateways {
+		if !g.Left && own != "" && g.Digest != "" && g.Digest != own {
+			names = append(names, plain.Name(g.Name))
+		}
+	}
+	return names
 }
 
 // FleetOf gives how the fleet of a market stands, as its store has it.

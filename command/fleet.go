@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -153,6 +154,9 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 	fmt.Fprintln(w)
 	if f.Session.N > 0 {
 		fmt.Fprintf(w, "Session %d of purchases, since %s.\n", f.Session.N, f.Session.Since.UTC().Format(time.RFC3339))
+	}
+	if others := f.Differing(); len(others) > 0 {
+		fmt.Fprintf(w, "The limits in the config of the gateway that was asked are not those of %s: each goes by its own.\n", strings.Join(others, ", "))
 	}
 	if !f.Here.StoreUp {
 		fmt.Fprintln(w, "The store is away from the gateway that was asked.")

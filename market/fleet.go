@@ -3,6 +3,8 @@ package market
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -98,7 +101,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	log := m.logger.Named("fleet")
 	options := fleet.Options{
 		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
-		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Logger: log,
+		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Digest: m.digest, Logger: log,
 	}
 	var shipper *fleet.Shipper
 	var f *fleet.Fleet
@@ -196,4 +199,26 @@ func (f *Fleet) ShipLag() time.Duration {
 		return 0
 	}
 	return f.shipper.Lag()
+}
+
+// digest is of what the newest config says that members, groups and purchases may spend: gateways of a fleet are to say the same. Empty: no
+// config is there yet.
+func (m *Market) digest() string {
+	m.mu.Lock()
+	if len(m.terms) == 0 {
+		m.mu.Unlock()
+		return ""
+	}
+	terms := *m.terms[len(m.terms)-1]
+	m.mu.Unlock()
+	h := sha256.New()
+	fmt.Fprintf(h, "%+v %s %s\n", terms.Purchase, terms.Calendar.Zone, terms.Calendar.Week)
+	for _, who := range m.Team() {
+		group, bounds := "", member.Unbound
+		if who.Group != nil {
+			group, bounds = who.Group.Name, who.Group.Bounds
+		}
+		fmt.Fprintf(h, "%q %+v %q %+v\n", who.Name, who.Bounds, group, bounds)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
