@@ -21,6 +21,8 @@ func appendRecord(room []byte, record any) ([]byte, error) {
 		return r.appendJSON(room)
 	case *Rollup:
 		return r.appendJSON(room), nil
+	case *sharedSpent:
+		return r.appendJSON(room), nil
 	case *lengths:
 		return r.appendJSON(room), nil
 	case *store.Head:

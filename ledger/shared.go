@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,13 +32,36 @@ type shared struct {
 type sharedSpent struct {
 	spent [periods]map[string]money.Micros // by the period's name; the committer alone writes, with shared locked
 	share Share
+	key   string // of the record; empty: not made yet
 }
 
 // keptShared is how many days, weeks and months are remembered: what is booked late belongs to the period in which it began.
 var keptShared = [periods]int{10, 4, 3}
 
 // MarshalJSON writes days, weeks and months.
-func (r *sharedSpent) MarshalJSON() ([]byte, error) { return json.Marshal(r.spent) }
+func (r *sharedSpent) MarshalJSON() ([]byte, error) { return r.appendJSON(nil), nil }
+
+// appendJSON is what MarshalJSON writes: an array of three objects, or null where there is nothing. Names of periods need no escapes.
+func (r *sharedSpent) appendJSON(room []byte) []byte {
+	for i, all := range r.spent {
+		room = append(room, "[,,"[i])
+		if all == nil {
+			room = append(room, "null"...)
+			continue
+		}
+		begin := byte('{')
+		for period, spent := range all {
+			room = append(append(append(room, begin, '"'), period...), '"', ':')
+			room = strconv.AppendInt(room, int64(spent), 10)
+			begin = ','
+		}
+		if begin == '{' {
+			room = append(room, '{')
+		}
+		room = append(room, '}')
+	}
+	return append(room, ']')
+}
 
 // UnmarshalJSON reads what MarshalJSON has written.
 func (r *sharedSpent) UnmarshalJSON(raw []byte) error { return json.Unmarshal(raw, &r.spent) }
@@ -243,7 +267,10 @@ func (b *batch) share(h holder, begun *Periods, cost money.Micros) {
 	r.add(*begun, cost)
 	told := r.share
 	s.mu.Unlock()
-	b.put(sharedKey(h), r)
+	if r.key == "" {
+		r.key = sharedKey(h)
+	}
+	b.put(r.key, r)
 	if told != nil {
 		told.Settle(*begun, cost)
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -43,36 +45,55 @@ func (s source) Retract(ctx context.Context, t fleet.Twin) error {
 	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey)
 }
 
-// said is what a row says of whose request it is about.
-type said struct {
-	Member         string `json:"member"`
-	Model          string `json:"model"`
-	SettlementID   string `json:"settlementId"`
-	IdempotencyKey string `json:"idempotencyKey"`
+// said is what an entry says of whose request it is about.
+type said struct{ member, model, settlementID, idempotencyKey string }
+
+func (s *said) hear(key string, value gjson.Result) {
+	switch key {
+	case "member":
+		s.member = value.String()
+	case "model":
+		s.model = value.String()
+	case "settlementId":
+		s.settlementID = value.String()
+	case "idempotencyKey":
+		s.idempotencyKey = value.String()
+	}
 }
 
 // rowOf makes a row of an entry, as it is stored.
 func rowOf(seq uint64, raw []byte) (fleet.Row, error) {
-	var e struct {
-		ID     string    `json:"id"`
-		Time   time.Time `json:"time"`
-		Kind   string    `json:"kind"`
-		Seller string    `json:"seller"`
-		said
-		Attempt      said   `json:"attempt"`
-		Correction   said   `json:"correction"`
-		Order        said   `json:"order"`
-		PreviousHash string `json:"previousHash"`
-		Hash         string `json:"hash"`
+	row := fleet.Row{Seq: seq, Entry: bytes.Clone(raw)}
+	var own, about said
+	var err error
+	gjson.ParseBytes(raw).ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "id":
+			row.ID = value.String()
+		case "time":
+			row.At, err = time.Parse(time.RFC3339Nano, value.Str)
+		case "kind":
+			row.Kind = value.String()
+		case "seller":
+			row.Seller = value.String()
+		case "hash":
+			row.Hash = value.String()
+		case "previousHash":
+			row.Previous = value.String()
+		case "attempt", "correction", "order":
+			value.ForEach(func(key, value gjson.Result) bool {
+				about.hear(key.Str, value)
+				return true
+			})
+		default:
+			own.hear(key.Str, value)
+		}
+		return true
+	})
+	if err != nil || row.Hash == "" {
+		return row, fmt.Errorf("entry %d can't be shipped: it can't be read", seq)
 	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return fleet.Row{}, err
-	}
-	return fleet.Row{
-		Seq: seq, ID: e.ID, At: e.Time, Kind: e.Kind, Seller: e.Seller,
-		Member:       cmp.Or(e.Member, e.Attempt.Member, e.Correction.Member, e.Order.Member),
-		Model:        cmp.Or(e.Model, e.Attempt.Model, e.Correction.Model),
-		SettlementID: cmp.Or(e.SettlementID, e.Attempt.SettlementID), IdempotencyKey: cmp.Or(e.IdempotencyKey, e.Attempt.IdempotencyKey),
-		Hash: e.Hash, Previous: e.PreviousHash, Entry: bytes.Clone(raw),
-	}, nil
+	row.Member, row.Model = cmp.Or(own.member, about.member), cmp.Or(own.model, about.model)
+	row.SettlementID, row.IdempotencyKey = cmp.Or(own.settlementID, about.settlementID), cmp.Or(own.idempotencyKey, about.idempotencyKey)
+	return row, nil
 }

@@ -142,12 +142,10 @@ func columnsOf(rows []fleet.Row) (c columns) {
 		r := &rows[i]
 		c.seq = append(c.seq, int64(r.Seq))
 		c.at = append(c.at, r.At.UTC())
-		for column, value := range map[*[]string]string{
-			&c.id: r.ID, &c.kind: r.Kind, &c.member: r.Member, &c.model: r.Model, &c.seller: r.Seller, &c.settlement: r.SettlementID,
-			&c.key: r.IdempotencyKey, &c.hash: r.Hash, &c.previous: r.Previous,
-		} {
-			*column = append(*column, clean(value))
-		}
+		c.id, c.kind = append(c.id, clean(r.ID)), append(c.kind, clean(r.Kind))
+		c.member, c.model, c.seller = append(c.member, clean(r.Member)), append(c.model, clean(r.Model)), append(c.seller, clean(r.Seller))
+		c.settlement, c.key = append(c.settlement, clean(r.SettlementID)), append(c.key, clean(r.IdempotencyKey))
+		c.hash, c.previous = append(c.hash, clean(r.Hash)), append(c.previous, clean(r.Previous))
 		c.entry = append(c.entry, string(r.Entry))
 	}
 	return c
