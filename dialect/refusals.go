@@ -112,11 +112,12 @@ func RateLimited(after time.Duration) *Refusal {
 	}
 }
 
-// FleetUnavailable refuses while the fleet's store is away and nothing is set aside here.
+// FleetUnavailable refuses while nobody can tell whether a budget bears a request: mostly the fleet's store is away and nothing is set
+// aside here, but the gateway may also be one that the fleet does not believe any more.
 func FleetUnavailable(after time.Duration) *Refusal {
 	return &Refusal{
 		Status: http.StatusServiceUnavailable, Code: "fleet_unavailable", Type: "server_error", AnthropicType: "overloaded_error",
-		Message: "The store that the gateways of this fleet share is away, and nothing is set aside here.", RetryAfter: guess(after),
+		Message: "This gateway can't find out now whether your budget covers the request. Try again in a moment.", RetryAfter: guess(after),
 	}
 }
 

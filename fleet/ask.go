@@ -22,7 +22,7 @@ type Ask struct {
 // ScopeAsk is an Ask's part about one period. Amounts are of all time in that period, unless they say otherwise.
 type ScopeAsk struct {
 	Scope       string       // as ScopeOf gives it
-	Limit       money.Micros // of the gateway's config: the larger holds for its gateway where configs differ
+	Limit       money.Micros // of the gateway's config: the larger holds for its gateway where configs differ; -1: it is not known yet
 	HaveGranted money.Micros // what this process knows to be set aside for it; -1: it has just started
 	Spent       money.Micros // by its books, durable; with -1 the holds that a process has left behind are in it
 	Held        money.Micros // for requests that are under way: to be shown to others

@@ -304,7 +304,8 @@ func (f *Fleet) fence(key string, err error) {
 		return
 	}
 	f.log.Error("fleet.fenced", zap.Error(err), zap.String("key", key), zap.String("gateway", f.o.Gateway), zap.String("hint",
-		"another process runs on a copy of this gateway's directory, or the gateway was forgotten: nothing is spent here until it starts again"))
+		"nothing is spent of budgets here any more: where another process runs on a copy of this gateway's directory, stop one of them and start "+
+			"the other again; a gateway that was forgotten begins with an empty ledger"))
 	for _, s := range f.all() {
 		s.mu.Lock()
 		s.fail(ErrFenced)

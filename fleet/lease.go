@@ -16,7 +16,7 @@ type lease struct {
 	period  string
 	scope   string
 	bounded bool         // there is a budget; else what is spent is counted here alone
-	limit   money.Micros // of the budget, or of the one that there was
+	limit   money.Micros // of the budget, or of the one that there was; -1: nobody has asked for any of it yet
 	used    bool         // something was reserved, or waited for, since the fleet has looked
 	usedAt  time.Time
 

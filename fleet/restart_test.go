@@ -66,6 +66,9 @@ func TestReclaim(t *testing.T) {
 		kill(t, f, l)
 		f, _, _ = revive(store, "g", b)
 		time.Sleep(time.Second)
+		if parts := store.parts(t); len(parts) != 1 || parts[0].Limit != 1e6 {
+			t.Errorf("%+v: what the budget is, is not known any more, as nobody has asked since", parts)
+		}
 		other := start(store, "h", 1, nil)
 		if refused, err := other.share.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 1e6-1000); refused >= 0 || err != nil {
 			t.Error(refused, err)

@@ -97,7 +97,7 @@ func (s *Share) find(kind int, period string) *lease {
 		}
 	}
 	spent := s.booked[kind][period]
-	l := &lease{kind: kind, period: period, scope: ScopeOf(kind, period), spent: spent, durable: spent, used: true}
+	l := &lease{kind: kind, period: period, scope: ScopeOf(kind, period), limit: -1, spent: spent, durable: spent, used: true}
 	s.leases = append(s.leases, l)
 	if c := s.current[kind]; c == nil || c.period < period { // of the names of one kind the later is the larger
 		s.current[kind] = l

@@ -181,8 +181,10 @@ func (s *state) report(gateway string, q *ScopeAsk, forgot, turned bool) {
 	case turned && q.HaveGranted < 0:
 		p.Granted = 0 // an earlier process may have given it back, and the store forgotten that: what it has spent is in the books
 	}
-	p.Limit, p.Spent, p.Held, p.Done, p.Wanted, p.WantedAt = q.Limit, max(0, q.Spent), max(0, q.Held), q.Done, 0, 0
-	p.Asked = 0
+	if q.Limit >= 0 {
+		p.Limit = q.Limit
+	}
+	p.Spent, p.Held, p.Done, p.Wanted, p.WantedAt, p.Asked = max(0, q.Spent), max(0, q.Held), q.Done, 0, 0, 0
 	p.Granted = max(p.Granted-max(0, q.Back), p.Spent)
 	if q.Done {
 		p.Granted = p.Spent

@@ -123,7 +123,7 @@ func Open(o Options) (*Market, error) {
 	}
 	if o.Fleet.config() != m.fleetConfig {
 		m.Release()
-		return nil, fmt.Errorf("ledger %s is open in another fleet, or in none: restart the process to change that", dir)
+		return nil, fmt.Errorf("ledger %s is open with another fleet block, or with none: a reload does not change it, restart the process", dir)
 	}
 	return m, nil
 }

@@ -30,7 +30,7 @@ var _ fleet.Store = (*Store)(nil)
 const (
 	changeTime = 5 * time.Second
 	rowsTime   = 20 * time.Second
-	closeTime  = 5 * time.Second
+	closeTime  = time.Second
 )
 
 // maxTries is how often a transaction is tried that the engine has turned down for what others do, or for a connection that was broken.
