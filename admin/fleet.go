@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -17,6 +19,8 @@ type Fleet struct {
 	fleet.Status
 	// Here is how the gateway that was asked stands.
 	Here FleetHere `json:"here"`
+	// Engine is how what keeps the fleet is set up; absent where the store is away, or can't say.
+	Engine *FleetEngine `json:"engine,omitempty"`
 }
 
 // FleetHere is how one gateway of a fleet stands, as it knows itself.
@@ -24,6 +28,8 @@ type FleetHere struct {
 	Gateway string `json:"gateway"` // the ledger's identity
 	// StoreUp is false while the store is away.
 	StoreUp bool `json:"storeUp"`
+	// StoreError is why the store could not be asked just now: then nothing is said of the other gateways, nor of budgets.
+	StoreError string `json:"storeError,omitempty"`
 	// Fenced: nothing is spent here any more, since another process speaks for this gateway, or its books are not those of the fleet.
 	Fenced bool `json:"fenced"`
 	// Waiting are requests that wait for a part of a budget.
@@ -51,24 +57,81 @@ func (f *Fleet) Differing() (names []string) {
 	return names
 }
 
-// FleetOf gives how the fleet of a market stands, as its store has it.
-func FleetOf(m *market.Market, r *http.Request) (*Fleet, error) {
+// FleetEngine is how the engine of a fleet's store is set up, as far as that says what may be lost.
+type FleetEngine struct {
+	Name string `json:"name"` // with its version
+	// Quorum: it takes nothing for written that is not on several disks. Else there are Standbys, for one of which a change waits where
+	// it is Synchronous.
+	Quorum      bool `json:"quorum,omitempty"`
+	Standbys    int  `json:"standbys"`
+	Synchronous bool `json:"synchronous"`
+	// Weak are settings by which a crash of its machine can lose what it has acknowledged, in words.
+	Weak []string `json:"weak,omitempty"`
+	// ClockAheadSeconds is the store's clock less ours; 0 where they differ by less than it takes to ask.
+	ClockAheadSeconds float64 `json:"clockAheadSeconds"`
+	// Error is why all this is not known.
+	Error string `json:"error,omitempty"`
+}
+
+// fleetAsks is how long the store of a fleet may take to say how it stands.
+const fleetAsks = 3 * time.Second
+
+// FleetOf gives how the fleet of a market stands, as its store has it; while the store is away, how this gateway stands.
+func FleetOf(ctx context.Context, m *market.Market) (*Fleet, error) {
 	if m.Fleet == nil {
 		return nil, noFleet()
 	}
-	status, err := m.Fleet.Status(r.Context())
-	if err != nil {
-		return nil, fleetError(err)
+	asking, stop := context.WithTimeout(ctx, fleetAsks)
+	defer stop()
+	status, failed := m.Fleet.Status(asking)
+	here, err := fleetHere(ctx, m)
+	switch {
+	case err != nil:
+		return nil, err
+	case failed == nil:
+		return &Fleet{Status: status, Here: *here, Engine: engineOf(asking, m.Fleet.Store)}, nil
+	case ctx.Err() == nil && (errors.Is(failed, fleet.ErrAway) || errors.Is(failed, context.DeadlineExceeded)):
+		here.StoreUp, here.StoreError = false, failed.Error()
+		return &Fleet{Status: fleet.Status{Gateways: []fleet.GatewayStatus{}, Budgets: []fleet.BudgetStatus{}}, Here: *here}, nil
 	}
-	state := m.Fleet.State()
-	f := &Fleet{Status: status, Here: FleetHere{
-		Gateway: m.Ledger.Identity(), StoreUp: state.StoreUp, Fenced: state.Fenced, Waiting: state.Waiting, LagSeconds: m.Fleet.ShipLag().Seconds(),
-	}}
-	f.Here.Shipped = m.Fleet.Shipped()
-	if f.Here.Entries, _, err = m.Ledger.Head(r.Context()); err != nil {
+	return nil, fleetError(failed)
+}
+
+// fleetHere says how this gateway stands in its fleet, without asking the store; nil: it is in none.
+func fleetHere(ctx context.Context, m *market.Market) (*FleetHere, error) {
+	if m.Fleet == nil {
+		return nil, nil
+	}
+	entries, _, err := m.Ledger.Head(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	state := m.Fleet.State()
+	return &FleetHere{
+		Gateway: m.Ledger.Identity(), StoreUp: state.StoreUp, Fenced: state.Fenced, Waiting: state.Waiting,
+		Entries: entries, Shipped: m.Fleet.Shipped(), LagSeconds: m.Fleet.ShipLag().Seconds(),
+	}, nil
+}
+
+// engineOf asks a store how it is set up; nil where it can't say.
+func engineOf(ctx context.Context, s fleet.Store) *FleetEngine {
+	inspector, ok := s.(fleet.Inspector)
+	if !ok {
+		return nil
+	}
+	asked := time.Now()
+	is, err := inspector.Inspect(ctx)
+	if err != nil {
+		return &FleetEngine{Error: err.Error()}
+	}
+	e := &FleetEngine{Name: is.Engine, Quorum: is.Quorum, Standbys: is.Standbys, Synchronous: is.Synchronous, Weak: is.Weak}
+	switch answered := time.Now(); {
+	case is.Now.After(answered):
+		e.ClockAheadSeconds = is.Now.Sub(answered).Seconds()
+	case is.Now.Before(asked):
+		e.ClockAheadSeconds = is.Now.Sub(asked).Seconds()
+	}
+	return e
 }
 
 func noFleet() error {
@@ -85,7 +148,7 @@ func fleetError(err error) error {
 
 // fleetStatus answers with how the fleet stands.
 func fleetStatus(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	f, err := FleetOf(m, r)
+	f, err := FleetOf(r.Context(), m)
 	if err != nil {
 		return err
 	}

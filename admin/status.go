@@ -42,6 +42,8 @@ type Status struct {
 	Unserved []routing.Unserved `json:"unserved,omitempty"`
 	// Certificates are those of the sites that have a gateway.
 	Certificates []Certificate `json:"certificates,omitempty"`
+	// Fleet is how the gateway stands in its fleet; absent where it is in none.
+	Fleet *FleetHere `json:"fleet,omitempty"`
 	// Recovery is what has begun and not ended: a crash now would leave it to the next start.
 	Recovery RecoveryStatus `json:"recovery"`
 }
@@ -117,6 +119,7 @@ func StatusOf(ctx context.Context, m *market.Market, payments []purchase.Payment
 			SpentTodayMicros: day, SpentSessionMicros: session, Archive: archiveStatus(ctx, m),
 		},
 	}
+	s.Fleet, _ = fleetHere(ctx, m) // as Stand
 	s.Unserved = m.Unserved(s.FocusSet)
 	s.Certificates = certificates()
 	s.Recovery = Recovery(standing, m.Ledger.OpenPurchases())

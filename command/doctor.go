@@ -97,6 +97,13 @@ func examine(ctx context.Context, d *checkup, from *source) books {
 	}
 	d.Gateway(&status, time.Now())
 	d.show(&status)
+	if status.Fleet != nil {
+		f := &admin.Fleet{Here: *status.Fleet}
+		if _, err := g.get(ctx, http.MethodGet, "fleet", nil, f); err != nil {
+			d.Wrong("How the fleet stands is not known: "+err.Error(), "See to its store.")
+		}
+		d.Fleet(f)
+	}
 	disputed(ctx, d.Diagnosis, g.purchases)
 	return g
 }

@@ -159,7 +159,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 		fmt.Fprintf(w, "The limits in the config of the gateway that was asked are not those of %s: each goes by its own.\n", strings.Join(others, ", "))
 	}
 	if !f.Here.StoreUp {
-		fmt.Fprintln(w, "The store is away from the gateway that was asked.")
+		fmt.Fprintln(w, "The store is away from the gateway that was asked.", plain.Words(f.Here.StoreError))
 	}
 	if behind := int64(f.Here.Entries) - int64(f.Here.Shipped); f.Here.Shipped > 0 && behind > 0 {
 		fmt.Fprintf(w, "The gateway that was asked has %d entries to ship.\n", behind)

@@ -254,6 +254,14 @@ func TestFleetStoreAway(t *testing.T) {
 		err != nil || after < 1 || after > 15 {
 		t.Errorf("nothing is set aside: status %d, %v: %s", status, header, body)
 	}
+	gw := f.gateways[0]
+	out, err := gw.command("tokenbuddy", "doctor", "--address", gw.admin).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "WRONG  The fleet's store is away: ") {
+		t.Errorf("doctor: %v: %s", err, out)
+	}
+	if out, err := gw.command("tokenbuddy", "fleet", "--address", gw.admin).CombinedOutput(); err != nil || !strings.Contains(string(out), "The store is away") {
+		t.Errorf("fleet: %v: %s", err, out)
+	}
 	f.pg.Restart(t)
 	eventually(t, "the store is back", func() bool {
 		status, _, _ := f.ask(0, "key-of-idle")
@@ -305,6 +313,10 @@ func TestFleetOfKilled(t *testing.T) {
 	out, err := f.gateways[1].command("tokenbuddy", "fleet", "--address", f.gateways[1].admin).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "gw-0") || !strings.Contains(string(out), "$0.01") {
 		t.Errorf("fleet: %v: %s", err, out)
+	}
+	out, _ = f.gateways[0].command("tokenbuddy", "doctor", "--address", f.gateways[0].admin).CombinedOutput()
+	if !strings.Contains(string(out), "note   The fleet's store has no standby") || strings.Contains(string(out), "WRONG  The fleet") {
+		t.Errorf("doctor: %s", out)
 	}
 	_, body = f.gateways[0].look("/metrics")
 	compareMetrics(t, body, func(name string) bool { return strings.HasPrefix(name, ofFleets) })

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
 )
 
 // needPrometheus in the environment makes it a failure that prometheus and promtool are not installed. CI sets it.
@@ -68,13 +70,13 @@ func TestMonitoring(t *testing.T) {
 	}
 }
 
-// startMonitored is a gateway with members, budgets and limits, that has served, failed and refused.
+// startMonitored is a gateway of a fleet with members, budgets and limits, that has served, failed and refused.
 func startMonitored(t *testing.T) *stage {
 	s := newStage(t)
 	s.seller("acme", settledBy(answerPlain, "Settlement-Id", "s1", "Billed-Micros", "1000", "Balance-Micros", "4000000"), priced("large"))
 	s.seller("fails", settledBy(sayJSON(500, `{}`), "Settlement-Id", "f1", "Billed-Micros", "5"), priced("large-2"))
 	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tdaily_budget 5\n\t\t}\n\t\tgroup build {\n\t\t\tmembers ada\n\t\t\tmonthly_budget 9\n\t\t}\n" +
-		"\t\tprewarm {\n\t\t\tmodels large\n\t\t}\n\t\tpurchase {\n\t\t\tdaily_limit 20\n\t\t}\n")
+		"\t\tprewarm {\n\t\t\tmodels large\n\t\t}\n\t\tpurchase {\n\t\t\tdaily_limit 20\n\t\t}\n" + fmt.Sprintf("\t\tfleet postgres %q\n", pgtest.New(t).DSN()))
 	for i, model := range []string{"large", "large-2", "unknown"} {
 		id := fmt.Sprint("seen ", i)
 		s.ask(0, "POST", "/v1/chat/completions", chatOf(model, ""), "Authorization", "Bearer sk-ada-key", "X-Request-Id", id)

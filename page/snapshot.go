@@ -100,6 +100,9 @@ type eye struct {
 	purchases []admin.Purchase
 	disputed  []admin.Purchase
 	waiting   int // how many purchases were open then
+
+	asked time.Time    // when the fleet was
+	fleet *admin.Fleet // nil: there is none, or how it stands is not known
 }
 
 func (e *eye) look(m *market.Market) *Snapshot {
@@ -136,6 +139,8 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	s.Purchases = e.purchases
 	d := doctor.New()
 	d.Gateway(&status, now)
+	note(e.others(m, now))
+	d.Fleet(e.fleet)
 	d.Disputes(e.disputed, now)
 	s.Findings = d.Findings
 	slices.SortStableFunc(s.Findings, func(a, b doctor.Finding) int { return cmp.Compare(severity(a), severity(b)) })
@@ -165,6 +170,16 @@ func (e *eye) books(m *market.Market, now time.Time) error {
 	}
 	e.read, e.waiting, e.disputed, e.purchases = now, waiting, disputed, shownOf(all)
 	return nil
+}
+
+// others asks how the fleet stands, where that was not just done.
+func (e *eye) others(m *market.Market, now time.Time) (err error) {
+	if m.Fleet == nil || now.Sub(e.asked) < bookEvery {
+		return nil
+	}
+	e.asked = now
+	e.fleet, err = admin.FleetOf(e.ctx, m)
+	return err
 }
 
 // shownOf are the purchases that are shown, the newest first, but those that wait before all others.

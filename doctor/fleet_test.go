@@ -1,0 +1,72 @@
+package doctor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Each thing that is wrong with a fleet is one finding, and a fleet that is well has none.
+func TestDoctorOfFleet(t *testing.T) {
+	seen := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		spoil func(f *admin.Fleet)
+		wrong bool
+		what  []string
+	}{
+		"well":           {spoil: func(*admin.Fleet) {}},
+		"quorum":         {spoil: func(f *admin.Fleet) { f.Engine = &admin.FleetEngine{Quorum: true} }},
+		"not known":      {spoil: func(f *admin.Fleet) { f.Engine = nil }},
+		"away":           {func(f *admin.Fleet) { f.Here.StoreUp, f.Here.StoreError = false, "no answer in time" }, true, []string{"is away: no answer in time."}},
+		"away and late":  {func(f *admin.Fleet) { f.Here.StoreUp, f.Here.LagSeconds = false, 100 }, true, []string{"is away."}},
+		"fenced":         {func(f *admin.Fleet) { f.Here.Fenced = true }, true, []string{"fenced"}},
+		"a little late":  {spoil: func(f *admin.Fleet) { f.Here.LagSeconds = 60 }},
+		"late":           {func(f *admin.Fleet) { f.Here.LagSeconds, f.Here.Shipped, f.Here.Entries = 180, 7, 9 }, true, []string{"3 minutes", "7 of 9"}},
+		"not asked":      {func(f *admin.Fleet) { f.Engine.Error = "no right to ask" }, false, []string{"no right to ask"}},
+		"asynchronous":   {func(f *admin.Fleet) { f.Engine.Synchronous = false }, false, []string{"asynchronous"}},
+		"alone":          {func(f *admin.Fleet) { f.Engine.Synchronous, f.Engine.Standbys = false, 0 }, false, []string{"no standby"}},
+		"waits":          {func(f *admin.Fleet) { f.Engine.Standbys = 0 }, true, []string{"none follows it"}},
+		"weak":           {func(f *admin.Fleet) { f.Engine.Weak = []string{"fsync is off"} }, true, []string{"fsync is off"}},
+		"a little ahead": {spoil: func(f *admin.Fleet) { f.Engine.ClockAheadSeconds = 5 }},
+		"ahead":          {func(f *admin.Fleet) { f.Engine.ClockAheadSeconds = 7.4 }, true, []string{"7 seconds ahead of"}},
+		"behind":         {func(f *admin.Fleet) { f.Engine.ClockAheadSeconds = -3600 }, true, []string{"3600 seconds behind"}},
+		"silent": {func(f *admin.Fleet) {
+			f.Gateways[1].Silent, f.Gateways[1].Seen, f.Gateways[1].StrandedMicros = true, seen.Add(-4*time.Minute), 2_500_000
+		}, true, []string{"Gateway eu-2", "4 minutes", " 2.50 dollars"}},
+		"differs":                {func(f *admin.Fleet) { f.Gateways[1].Digest = "another" }, true, []string{"others than in this one's: eu-2."}},
+		"differed, and left":     {spoil: func(f *admin.Fleet) { f.Gateways[1].Digest, f.Gateways[1].Left = "another", true }},
+		"silent, without a name": {func(f *admin.Fleet) { f.Gateways[1].Silent, f.Gateways[1].Name = true, "" }, true, []string{"Gateway two"}},
+	} {
+		f := &admin.Fleet{
+			Status: fleet.Status{Gateways: []fleet.GatewayStatus{
+				{Gateway: "one", Beat: fleet.Beat{Name: "eu-1", Seen: seen, Digest: "one"}, Self: true, StrandedMicros: money.USD},
+				{Gateway: "two", Beat: fleet.Beat{Name: "eu-2", Seen: seen.Add(-time.Second), Digest: "one"}, StrandedMicros: money.USD},
+			}},
+			Here:   admin.FleetHere{Gateway: "one", StoreUp: true, Entries: 9, Shipped: 9},
+			Engine: &admin.FleetEngine{Standbys: 1, Synchronous: true},
+		}
+		c.spoil(f)
+		d := New()
+		d.Fleet(f)
+		switch {
+		case len(c.what) == 0 && len(d.Findings) == 0:
+		case len(c.what) == 0 || len(d.Findings) != 1 || d.Findings[0].Wrong != c.wrong || d.OK == c.wrong:
+			t.Errorf("%s: %+v", name, d)
+		default:
+			for _, what := range c.what {
+				if !strings.Contains(d.Findings[0].What, what) {
+					t.Errorf("%s: not said is %q: %s", name, what, d.Findings[0].What)
+				}
+			}
+		}
+	}
+	if d := New(); d.OK {
+		if d.Fleet(nil); len(d.Findings) > 0 {
+			t.Errorf("a gateway that is in no fleet: %+v", d.Findings)
+		}
+	}
+}
