@@ -3,6 +3,10 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // start has this process speak for its gateway from now on, once: of one before it nothing is taken any more.
@@ -27,10 +31,10 @@ func (p *Purchases) start(ctx context.Context) error {
 	}
 	if err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
 		return changeTab(old, 0, func(t *tab) error {
-			if t.Boots[p.o.Gateway] == tabForgotten {
-				return ErrFenced
+			if _, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); err != nil {
+				return err
 			}
-			t.Boots[p.o.Gateway] = p.o.Boot
+			t.Boots[p.o.Gateway] = tabBoot(p.o.Epoch, p.o.Boot)
 			return nil
 		})
 	}); err != nil {
@@ -47,7 +51,8 @@ func (p *Purchases) start(ctx context.Context) error {
 }
 
 // lookBack settles purchases that the store takes for open, and this gateway's ledger does not, and the other way round. What an
-// earlier process had set aside counts as far as the ledger has spent more than the store knows of.
+// earlier process had set aside counts as far as the ledger has spent more than the store knows of. So does, when a process begins to
+// speak, what was bought today without the store, which has forgotten it or has never heard of it.
 func (p *Purchases) lookBack(ctx context.Context) error {
 	open := make(map[string]*claim)
 	if err := p.o.Store.Load(ctx, func(_ string, value []byte) error {
@@ -76,6 +81,7 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	}
 	day := today()
 	booked, paying := p.o.Books.Counted(day)
+	speaks, untold := p.untold(day)
 	p.learnSession(ctx)
 	return p.change(ctx, func(t *tab) error {
 		for id, paid := range ends {
@@ -99,14 +105,49 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 				t.close(&claim{Gateway: p.o.Gateway, Day: a.Day, Session: a.Session, Amount: spent})
 			}
 		}
+		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
+			t.close(&claim{Gateway: p.o.Gateway, Day: day, Session: t.Session, Amount: missing})
+		}
 		return nil
 	})
+}
+
+// untold is what was taken of what is set aside, and will be told as such. speaks: the store has heard this process.
+func (p *Purchases) untold(day string) (speaks bool, sum money.Micros) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, u := range p.used {
+		if u.day == day && (u.paid || !u.ended) {
+			sum += u.Amount
+		}
+	}
+	return p.speaks, sum
 }
 
 func (p *Purchases) isUsed(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.used[id] != nil
+}
+
+// tabBoot names a process: a later start of a gateway speaks for it, and of a copy of its directory, which starts as often, not the
+// second.
+func tabBoot(epoch uint64, boot string) string { return strconv.FormatUint(epoch, 10) + "." + boot }
+
+// hears tells whether the tab knows that this process speaks for its gateway; ErrFenced: another one does.
+func (t *tab) hears(gateway string, epoch uint64, boot string) (known bool, err error) {
+	before, there := t.Boots[gateway]
+	if !there {
+		return false, nil
+	}
+	if before == tabBoot(epoch, boot) {
+		return true, nil
+	}
+	number, _, _ := strings.Cut(before, ".")
+	if started, err := strconv.ParseUint(number, 10, 64); err != nil || started >= epoch {
+		return false, ErrFenced // one that was forgotten has no number
+	}
+	return false, nil
 }
 
 // tabForgotten stands for the process of a gateway that was forgotten.

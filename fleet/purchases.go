@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type PurchasesOptions struct {
 	Store   Store
 	Gateway string // the ledger's identity
 	Boot    string // random, of the process
+	Epoch   uint64 // one more with each start
 	Books   Books
 	// Ahead is what this gateway may spend while the store is away: it is set aside, and counts as spent until it is given back.
 	Ahead money.Micros
@@ -182,9 +184,14 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 	delete(p.ends, b.ID)
 	p.mu.Unlock()
 	p.learnSession(ctx)
-	err := p.start(ctx)
-	if err == nil {
-		err = p.change(ctx, func(t *tab) error { return t.take(p.o.Gateway, day, b, l, paying) })
+	var err error
+	for range 2 { // once more where the store has to hear first who speaks
+		if err = p.start(ctx); err == nil {
+			err = p.change(ctx, func(t *tab) error { return t.take(p.o.Gateway, day, b, l, paying) })
+		}
+		if !errors.Is(err, errUnheard) {
+			break
+		}
 	}
 	if err == nil || !errors.Is(err, ErrAway) {
 		return err
@@ -221,10 +228,14 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 	var spent [4]money.Micros
 	err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
 		return changeTab(old, session, func(t *tab) error {
-			if p.o.Boot != t.Boots[p.o.Gateway] {
-				return ErrFenced
+			heard, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot)
+			switch {
+			case err != nil:
+				return err
+			case !heard:
+				return errUnheard
 			}
-			err := f(t)
+			err = f(t)
 			spent = t.sums(day, "", "")
 			return err
 		})
@@ -236,8 +247,17 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 		p.day, p.spent = day, spent
 		p.mu.Unlock()
 	}
+	if errors.Is(err, errUnheard) { // what it had set aside is forgotten as well
+		p.mu.Lock()
+		p.speaks, p.ahead, p.asked = false, 0, time.Time{}
+		p.mu.Unlock()
+		p.soon()
+	}
 	return err
 }
+
+// errUnheard: the store has forgotten that this process speaks for its gateway, as after a failover or a restore: it is to be told again.
+var errUnheard = fmt.Errorf("%w: it has forgotten this process", ErrAway)
 
 // note keeps whether the store is there.
 func (p *Purchases) note(away bool, err error) {

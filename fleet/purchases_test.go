@@ -13,6 +13,7 @@ import (
 
 // fakeBooks are a ledger's purchases.
 type fakeBooks struct {
+	starts   uint64
 	spent    money.Micros
 	forgiven []string
 	fates    map[string]bool // of purchases that have ended: whether they were paid
@@ -53,7 +54,8 @@ type gate struct {
 }
 
 func newGate(l *link, id, boot string, ahead money.Micros, books *fakeBooks) *gate {
-	p := NewPurchases(PurchasesOptions{Store: l, Gateway: id, Boot: boot, Ahead: ahead, Books: books, Forgiven: func(seller string) {
+	books.starts++
+	p := NewPurchases(PurchasesOptions{Store: l, Gateway: id, Boot: boot, Epoch: books.starts, Ahead: ahead, Books: books, Forgiven: func(seller string) {
 		books.forgiven = append(books.forgiven, seller)
 	}})
 	p.Start()
@@ -346,6 +348,45 @@ func TestPurchaseOfAForgotten(t *testing.T) {
 		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
 		if err := all[0].Take(t.Context(), buyOf("again", 4), unlimited, false); !errors.Is(err, ErrFenced) {
 			t.Errorf("%v, want that it is fenced", err)
+		}
+	})
+}
+
+// A store that has lost what it knew of a gateway, as when an older backup of it was put back, hears it again: it can buy, and what it has
+// paid counts.
+func TestPurchaseAfterARestore(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+		if err := all[0].Take(t.Context(), buyOf("a", 6), daily, true); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.fates["a"], all[0].books.spent = true, 6
+		all[0].End(buyOf("a", 6), true)
+		wantSpent(t, all, 6, 6)
+		all[0].link.mu.Lock()
+		clear(all[0].values)
+		all[0].link.mu.Unlock()
+		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), daily, false), DailyLimit, 6)
+		wantLimit(t, all[1].Take(t.Context(), buyOf("c", 5), daily, false), DailyLimit, 6)
+		if err := all[1].Take(t.Context(), buyOf("d", 4), daily, false); err != nil {
+			t.Error(err)
+		}
+		wantSpent(t, all, 10, 10)
+	})
+}
+
+// A copy of a gateway's directory, which has started as often, does not take its purchases over.
+func TestPurchaseCopy(t *testing.T) {
+	buyers(t, 1, 0, func(t *testing.T, all []*gate) {
+		books := *all[0].books
+		books.starts--
+		twin := newGate(all[0].link, "g0", "twin", 0, &books)
+		defer twin.Close()
+		if err := twin.Take(t.Context(), buyOf("a", 1), unlimited, false); !errors.Is(err, ErrFenced) {
+			t.Error("the copy buys:", err)
+		}
+		if err := all[0].Take(t.Context(), buyOf("b", 1), unlimited, false); err != nil {
+			t.Error("the gateway does not:", err)
 		}
 	})
 }

@@ -119,7 +119,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	f = fleet.New(options)
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
 	purchases := fleet.NewPurchases(fleet.PurchasesOptions{
-		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
+		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
 		Forgiven: func(seller string) { m.Desk.Forgiven(seller) },
 	})
 	m.Fleet = &Fleet{f, store, o, rates, purchases, shipper, log}

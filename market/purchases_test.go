@@ -19,11 +19,11 @@ func TestPurchasesOfAFleet(t *testing.T) {
 	store := &storeOfRates{values: make(map[string][]byte)}
 	dirs := map[string]string{"one": t.TempDir(), "two": t.TempDir()}
 	open := func(id, boot string) (fleetJournal, func()) {
-		l, err := ledger.Open(ledger.Options{Dir: dirs[id], Key: bytes.Repeat([]byte{1}, 32)})
+		l, err := ledger.Open(ledger.Options{Dir: dirs[id], Key: bytes.Repeat([]byte{1}, 32), Shared: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := fleet.NewPurchases(fleet.PurchasesOptions{Store: store, Gateway: id, Boot: boot, Books: fleetBooks{l}})
+		p := fleet.NewPurchases(fleet.PurchasesOptions{Store: store, Gateway: id, Boot: boot, Epoch: l.Epoch(), Books: fleetBooks{l}})
 		p.Start()
 		return fleetJournal{l, p}, func() {
 			p.Close()
