@@ -148,12 +148,18 @@ func eventful(t *testing.T, how string) (s *stage, file string) {
 	t.Cleanup(refuses.Close)
 	s.lists = append(s.lists, listing{ID: "refuses", URL: refuses.URL, Models: []any{priced("unsold")}})
 	s.prepare("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tdaily_budget 0.000001\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n")
-	file = filepath.Join(t.TempDir(), "events")
-	config, err := os.ReadFile(s.caddyfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write(strings.Replace(string(config), "{\n", "{\n\tevents {\n\t\ton * e2e "+file+how+"\n\t}\n", 1))
+	file = s.listen(how)
 	s.start()
 	return s, file
+}
+
+// listen has the config write all events into a file, from the next start on.
+func (c *caddy) listen(how string) (file string) {
+	file = filepath.Join(c.t.TempDir(), "events")
+	config, err := os.ReadFile(c.caddyfile())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.write(strings.Replace(string(config), "{\n", "{\n\tevents {\n\t\ton * e2e "+file+how+"\n\t}\n", 1))
+	return file
 }

@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -236,6 +238,10 @@ func TestFleetStoreAway(t *testing.T) {
 			daily_budget 100
 		}
 `)
+	gw := f.gateways[0]
+	gw.stop()
+	events := gw.listen("")
+	gw.start()
 	for range 40 {
 		for i := range f.gateways {
 			if status, _, body := f.ask(i, "key-of-large"); status != http.StatusOK {
@@ -254,7 +260,6 @@ func TestFleetStoreAway(t *testing.T) {
 		err != nil || after < 1 || after > 15 {
 		t.Errorf("nothing is set aside: status %d, %v: %s", status, header, body)
 	}
-	gw := f.gateways[0]
 	out, err := gw.command("tokenbuddy", "doctor", "--address", gw.admin).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "WRONG  The fleet's store is away: ") {
 		t.Errorf("doctor: %v: %s", err, out)
@@ -266,6 +271,11 @@ func TestFleetStoreAway(t *testing.T) {
 	eventually(t, "the store is back", func() bool {
 		status, _, _ := f.ask(0, "key-of-idle")
 		return status == http.StatusOK
+	})
+	eventually(t, "the events of both", func() bool {
+		heard, _ := os.ReadFile(events)
+		away, back := bytes.Index(heard, []byte(`"fleet_away"`)), bytes.Index(heard, []byte(`"fleet_back"`))
+		return away >= 0 && away < back
 	})
 }
 

@@ -18,11 +18,15 @@ const (
 	Disputed       = "disputed"
 	LedgerStopped  = "ledger_stopped"
 	MemberChanged  = "member_changed"
+	FleetAway      = "fleet_away"
+	FleetBack      = "fleet_back"
+	FleetFenced    = "fleet_fenced"
+	FleetForgotten = "fleet_forgotten"
 )
 
 // Names are all of them.
 var Names = []string{
-	PurchaseFailed, BudgetWarning, BudgetSpent, CircuitOpened, Overbilled, Disputed, LedgerStopped, MemberChanged,
+	PurchaseFailed, BudgetWarning, BudgetSpent, CircuitOpened, Overbilled, Disputed, LedgerStopped, MemberChanged, FleetAway, FleetBack, FleetFenced, FleetForgotten,
 }
 
 // Queue is how many events wait at most for those before them to be told.

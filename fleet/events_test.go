@@ -15,12 +15,21 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// What operators have to know is logged, once for each time that it happens.
+// What operators have to know is logged, and told to who listens, once for each time that it happens.
 func TestEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		store := newMemory()
-		n := start(store, "g", 1, func(o *fleet.Options) { o.Logger = zap.New(core) })
+		var told []fleet.Happening
+		var reasons int
+		n := start(store, "g", 1, func(o *fleet.Options) {
+			o.Logger = zap.New(core)
+			o.Happened = func(what fleet.Happening, why string) {
+				if told = append(told, what); why != "" {
+					reasons++
+				}
+			}
+		})
 		other := fleettest.NewLink(store)
 		silent := start(other, "h", 1, nil)
 		time.Sleep(15 * time.Second)
@@ -38,6 +47,9 @@ func TestEvents(t *testing.T) {
 		}
 		if want := []string{"warn fleet.silent", "warn fleet.away", "info fleet.back", "error fleet.fenced"}; !slices.Equal(events, want) {
 			t.Errorf("logged %q, not %q", events, want)
+		}
+		if want := []fleet.Happening{fleet.StoreAway, fleet.StoreBack, fleet.GatewayFenced}; !slices.Equal(told, want) || reasons != 2 {
+			t.Errorf("told %q with %d reasons, not %q", told, reasons, want)
 		}
 		for _, n := range []*node{n, silent, thief} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,7 +53,15 @@ func TestSpeaksAfterFailover(t *testing.T) {
 func TestForgottenChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newMemory()
-		nodes := gateways(store, 3, func(o *fleet.Options) { o.HoldOut = 2 * time.Second })
+		var told atomic.Int64
+		nodes := gateways(store, 3, func(o *fleet.Options) {
+			o.HoldOut = 2 * time.Second
+			o.Happened = func(what fleet.Happening, _ string) {
+				if what == fleet.StoreForgotten {
+					told.Add(1)
+				}
+			}
+		})
 		const budget = 3e8
 		var lost func()
 		go func() {
@@ -74,6 +83,9 @@ func TestForgottenChanges(t *testing.T) {
 			}
 		}
 		t.Logf("%d served, %d refused, %d away, %d forgotten, %d of %d", served, refused, away, forgotten, sum(nodes), int(budget))
+		if told.Load() == 0 || told.Load() > int64(len(nodes)) {
+			t.Errorf("it was told %d times", told.Load())
+		}
 		if forgotten == 0 || sum(nodes) > budget || sum(nodes) < budget*95/100 {
 			t.Errorf("%d forgotten, %d of %d spent", forgotten, sum(nodes), int(budget))
 		}

@@ -42,6 +42,8 @@ type Options struct {
 	Head func() (seq uint64, hash string)
 	// Digest is of the limits in the config, so that it is seen where those of gateways differ.
 	Digest func() string
+	// Happened, where set, is told of what operators may want to hear of at once, and why it is so, if there is a reason. It must not block.
+	Happened func(what Happening, why string)
 
 	Logger *zap.Logger
 }
@@ -60,7 +62,8 @@ type Fleet struct {
 	health  health
 	counts  counts
 	fenced  atomic.Bool
-	closing atomic.Bool // all goes back
+	told    atomic.Int64 // when StoreForgotten was, in nanoseconds of Unix time
+	closing atomic.Bool  // all goes back
 	polling atomic.Bool
 	beating sync.Mutex // one word after another
 	loops   sync.WaitGroup
@@ -99,7 +102,7 @@ func New(o Options) *Fleet {
 	if f.wait <= 0 {
 		f.wait = time.Second
 	}
-	f.health = health{wait: f.wait, log: o.Logger, probe: make(chan struct{}, 1)}
+	f.health = health{wait: f.wait, log: o.Logger, happened: f.o.happened, probe: make(chan struct{}, 1)}
 	f.store = &watched{o.Store, f}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
@@ -266,6 +269,7 @@ func (f *Fleet) change(key string, ask Ask) (Answer, error) {
 		case err == nil:
 			if forgot {
 				f.counts.forgotten.Add(1)
+				f.forgot()
 				f.log.Error("fleet.forgotten", zap.String("key", key), zap.String("hint",
 					"the store had lost a change that it had acknowledged; this gateway has told it again"))
 			}
@@ -303,6 +307,7 @@ func (f *Fleet) fence(key string, err error) {
 	if f.fenced.Swap(true) {
 		return
 	}
+	f.o.happened(GatewayFenced, err)
 	f.log.Error("fleet.fenced", zap.Error(err), zap.String("key", key), zap.String("gateway", f.o.Gateway), zap.String("hint",
 		"nothing is spent of budgets here any more: where another process runs on a copy of this gateway's directory, stop one of them and start "+
 			"the other again; a gateway that was forgotten begins with an empty ledger"))

@@ -13,6 +13,8 @@ import (
 type health struct {
 	wait time.Duration // the store is away once it has answered nothing for so long though it was asked
 	log  *zap.Logger
+	// happened is told when the store is away, and when it is back.
+	happened func(what Happening, why error)
 
 	mu    sync.Mutex
 	since time.Time     // the first question after the last answer; zero: none is open
@@ -38,6 +40,7 @@ func (h *health) answered() {
 	if h.said {
 		h.said = false
 		h.log.Info("fleet.back", zap.Duration("away", time.Since(h.since)))
+		h.happened(StoreBack, nil)
 	}
 	h.since, h.last = time.Time{}, nil
 	if h.up != nil {
@@ -70,6 +73,7 @@ func (h *health) longAway() bool {
 	}
 	if !h.said {
 		h.said = true
+		h.happened(StoreAway, h.last)
 		h.log.Warn("fleet.away", zap.Error(h.last), zap.String("hint", "what is set aside for this gateway is spent meanwhile"))
 	}
 	return true

@@ -50,6 +50,14 @@ func ledgerStopped(dir string, err error) {
 	events.Emit(events.LedgerStopped, func() map[string]any { return map[string]any{"ledger": dir, "reason": err.Error()} })
 }
 
+// fleetHappened tells that the store of a fleet is away, back, or has forgotten something, or that the gateway is fenced there.
+func fleetHappened(what, dir, why string) {
+	name := map[string]string{
+		"away": events.FleetAway, "back": events.FleetBack, "fenced": events.FleetFenced, "forgotten": events.FleetForgotten,
+	}[what]
+	events.Emit(name, func() map[string]any { return map[string]any{"ledger": dir, "reason": why} })
+}
+
 // budgetReached tells that so much of a budget is spent.
 func budgetReached(s ledger.BudgetState, member string, percent int) {
 	name := events.BudgetWarning

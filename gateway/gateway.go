@@ -114,7 +114,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	m, err := market.Open(market.Options{
 		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: purchases,
-		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember, Fleet: o.Fleet,
+		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember, FleetHappened: fleetHappened, Fleet: o.Fleet,
 	})
 	if err != nil {
 		return nil, err

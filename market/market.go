@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
@@ -47,6 +48,9 @@ type Options struct {
 	CircuitOpened func(s *routing.State, model, reason string)
 	// MemberChanged, where set, is told of each change of a member at run time: what was done, who has, and from where. It must not block.
 	MemberChanged func(member, change, by, from string)
+	// FleetHappened, where set, is told of what has happened in the fleet: away, back, fenced, forgotten, as fleet.Happening says it, in which
+	// ledger's directory, and why, where that is known. It must not block.
+	FleetHappened func(what, dir, why string)
 	// Fleet is the fleet that the market is in; nil: none.
 	Fleet *FleetOptions
 	// Purchases watches the purchase desk.
@@ -74,13 +78,15 @@ type Market struct {
 
 	dir         string
 	fleetConfig string // what its fleet goes by
-	keyFile     string
-	keyDigest   [sha256.Size]byte
-	log         newestLog
-	logger      *zap.Logger // over log
-	stopDesk    context.CancelFunc
-	tending     sync.WaitGroup
-	carrier     *relay.Carrier // for registries, which outlive the configs that name them
+	// fleetHappened is told of what has happened there; nil: nobody is.
+	fleetHappened func(what fleet.Happening, why string)
+	keyFile       string
+	keyDigest     [sha256.Size]byte
+	log           newestLog
+	logger        *zap.Logger // over log
+	stopDesk      context.CancelFunc
+	tending       sync.WaitGroup
+	carrier       *relay.Carrier // for registries, which outlive the configs that name them
 
 	mu         sync.Mutex // protects all following fields
 	terms      []*Terms
@@ -148,6 +154,9 @@ func open(dir string, o Options) (*Market, error) {
 	}
 	m.Ledger, m.fleetConfig = l, o.Fleet.config()
 	if o.Fleet != nil {
+		if o.FleetHappened != nil {
+			m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(string(what), dir, why) }
+		}
 		if err := m.openFleet(o.Fleet); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
