@@ -136,16 +136,14 @@ func tabBoot(epoch uint64, boot string) string { return strconv.FormatUint(epoch
 
 // hears tells whether the tab knows that this process speaks for its gateway; ErrFenced: another one does.
 func (t *tab) hears(gateway string, epoch uint64, boot string) (known bool, err error) {
-	before, there := t.Boots[gateway]
-	if !there {
-		return false, nil
-	}
-	if before == tabBoot(epoch, boot) {
-		return true, nil
-	}
+	before := t.Boots[gateway]
 	number, _, _ := strings.Cut(before, ".")
-	if started, err := strconv.ParseUint(number, 10, 64); err != nil || started >= epoch {
-		return false, ErrFenced // one that was forgotten has no number
+	started, _ := strconv.ParseUint(number, 10, 64) // 0: none has spoken yet
+	switch {
+	case before == tabBoot(epoch, boot):
+		return true, nil
+	case before == tabForgotten, started > 0 && started >= epoch:
+		return false, ErrFenced
 	}
 	return false, nil
 }

@@ -247,13 +247,18 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 		p.day, p.spent = day, spent
 		p.mu.Unlock()
 	}
-	if errors.Is(err, errUnheard) { // what it had set aside is forgotten as well
-		p.mu.Lock()
-		p.speaks, p.ahead, p.asked = false, 0, time.Time{}
-		p.mu.Unlock()
-		p.soon()
+	if errors.Is(err, errUnheard) {
+		p.unheard()
 	}
 	return err
+}
+
+// unheard has the store be told again that this process speaks for its gateway. What it had set aside is forgotten as well.
+func (p *Purchases) unheard() {
+	p.mu.Lock()
+	p.speaks, p.ahead, p.asked = false, 0, time.Time{}
+	p.mu.Unlock()
+	p.soon()
 }
 
 // errUnheard: the store has forgotten that this process speaks for its gateway, as after a failover or a restore: it is to be told again.
@@ -393,13 +398,17 @@ func (p *Purchases) settle(ctx context.Context) error {
 
 // look learns what others have spent.
 func (p *Purchases) look(ctx context.Context) error {
-	day, there := today(), false
+	day, there, heard := today(), false, false
 	err := p.o.Store.Load(ctx, func(_ string, value []byte) error {
 		t := new(tab)
 		if err := json.Unmarshal(value, t); err != nil {
 			return err
 		}
 		there = true
+		var fenced error
+		if heard, fenced = t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); fenced != nil {
+			heard = true // which is found out by a change
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if t.Session < p.session {
@@ -412,6 +421,9 @@ func (p *Purchases) look(ctx context.Context) error {
 		p.mu.Lock()
 		p.day, p.spent = day, [4]money.Micros{}
 		p.mu.Unlock()
+	}
+	if err == nil && !heard {
+		p.unheard()
 	}
 	p.note(err != nil && ctx.Err() == nil, err)
 	return err

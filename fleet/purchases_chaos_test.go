@@ -54,21 +54,23 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
 				g.End(buyOf(id, each), false)
 				continue
 			}
-			g.books.open[id], g.books.spent = false, g.books.spent+each
+			g.books.note(func() { g.books.open[id], g.books.spent = false, g.books.spent+each })
 		case 5, 6:
 			for id, paying := range g.books.open {
 				if !paying && g.Take(t.Context(), buyOf(id, each), limits, true) == nil {
-					g.books.open[id] = true
+					g.books.note(func() { g.books.open[id] = true })
 				}
 				break
 			}
 		case 7, 8:
 			for id, paying := range g.books.open {
 				paid := paying && random.IntN(4) > 0
-				delete(g.books.open, id)
-				if g.books.fates[id] = paid; !paid {
-					g.books.spent -= each
-				}
+				g.books.note(func() {
+					delete(g.books.open, id)
+					if g.books.fates[id] = paid; !paid {
+						g.books.spent -= each
+					}
+				})
 				if random.IntN(4) > 0 { // else it dies before it says so
 					g.End(buyOf(id, each), paid)
 				}
@@ -111,7 +113,7 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
 	time.Sleep(time.Minute)
 	if d, _ := all[0].Spent(); d != counted {
 		for i, g := range all {
-			t.Log(i, *g.books)
+			t.Log(i, g.books.spent, g.books.open, g.books.fates)
 		}
 		t.Errorf("%d are spent, the books say %d: %s", d, counted, all[0].values[tabKey])
 	}

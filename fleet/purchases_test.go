@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 // fakeBooks are a ledger's purchases.
 type fakeBooks struct {
 	starts   uint64
+	mu       sync.Mutex // held for what the gateway may look at meanwhile
 	spent    money.Micros
 	forgiven []string
 	fates    map[string]bool // of purchases that have ended: whether they were paid
@@ -21,6 +23,8 @@ type fakeBooks struct {
 }
 
 func (b *fakeBooks) Fate(_ context.Context, id string) (ended, paid bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if _, open := b.open[id]; open {
 		return false, false, nil
 	}
@@ -28,6 +32,8 @@ func (b *fakeBooks) Fate(_ context.Context, id string) (ended, paid bool, err er
 }
 
 func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	spent = b.spent
 	for id, pays := range b.open {
 		if pays {
@@ -37,6 +43,13 @@ func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
 		}
 	}
 	return spent, paying
+}
+
+// note has the books say something else from now on.
+func (b *fakeBooks) note(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
 }
 
 // buyOf is a purchase at acme.
@@ -152,13 +165,13 @@ func TestPurchaseOverMidnight(t *testing.T) {
 			if err := all[0].Take(t.Context(), buyOf(id, 5), daily, id == "paying"); err != nil {
 				t.Fatal(err)
 			}
-			all[0].books.open[id] = id == "paying"
+			all[0].books.note(func() { all[0].books.open[id] = id == "paying" })
 		}
 		time.Sleep(24 * time.Hour)
 		if err := all[1].Take(t.Context(), buyOf("other", 6), daily, false); err != nil {
 			t.Fatal(err)
 		}
-		all[1].books.open["other"] = false
+		all[1].books.note(func() { all[1].books.open["other"] = false })
 		wantLimit(t, all[0].Take(t.Context(), buyOf("prepared", 5), daily, true), DailyLimit, 6)
 		if err := all[0].Take(t.Context(), buyOf("paying", 5), daily, true); err != nil {
 			t.Error(err)
@@ -201,8 +214,10 @@ func TestPurchaseAfterACrash(t *testing.T) {
 		}
 		wantSpent(t, all[1:], 4, 4)
 		all[0].cancel() // it says no more
-		all[0].books.fates["failed"], all[0].books.fates["granted"] = false, true
-		all[0].books.open["open"], all[0].books.open["paid"] = true, true
+		all[0].books.note(func() {
+			all[0].books.fates["failed"], all[0].books.fates["granted"] = false, true
+			all[0].books.open["open"], all[0].books.open["paid"] = true, true
+		})
 		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
 		wantSpent(t, all, 2+4, 2+4) // granted and open, and what is paid and was not known
 	})
@@ -264,7 +279,7 @@ func TestPurchaseAheadAfterACrash(t *testing.T) {
 		}
 		all[0].End(buyOf("a", 0), true)
 		all[0].cancel()
-		all[0].books.spent, all[0].books.fates["a"] = 3, true
+		all[0].books.note(func() { all[0].books.spent, all[0].books.fates["a"] = 3, true })
 		all[0].cut(false)
 		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
 		wantSpent(t, all, 5+3, 5+3)
@@ -360,14 +375,18 @@ func TestPurchaseAfterARestore(t *testing.T) {
 		if err := all[0].Take(t.Context(), buyOf("a", 6), daily, true); err != nil {
 			t.Fatal(err)
 		}
-		all[0].books.fates["a"], all[0].books.spent = true, 6
+		all[0].books.note(func() { all[0].books.fates["a"], all[0].books.spent = true, 6 })
 		all[0].End(buyOf("a", 6), true)
 		wantSpent(t, all, 6, 6)
 		all[0].link.mu.Lock()
 		clear(all[0].values)
 		all[0].link.mu.Unlock()
-		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), daily, false), DailyLimit, 6)
+		wantSpent(t, all, 6, 6) // they see it before they buy
 		wantLimit(t, all[1].Take(t.Context(), buyOf("c", 5), daily, false), DailyLimit, 6)
+		all[0].link.mu.Lock()
+		clear(all[0].values)
+		all[0].link.mu.Unlock()
+		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), daily, false), DailyLimit, 6)
 		if err := all[1].Take(t.Context(), buyOf("d", 4), daily, false); err != nil {
 			t.Error(err)
 		}
@@ -378,9 +397,7 @@ func TestPurchaseAfterARestore(t *testing.T) {
 // A copy of a gateway's directory, which has started as often, does not take its purchases over.
 func TestPurchaseCopy(t *testing.T) {
 	buyers(t, 1, 0, func(t *testing.T, all []*gate) {
-		books := *all[0].books
-		books.starts--
-		twin := newGate(all[0].link, "g0", "twin", 0, &books)
+		twin := newGate(all[0].link, "g0", "twin", 0, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
 		defer twin.Close()
 		if err := twin.Take(t.Context(), buyOf("a", 1), unlimited, false); !errors.Is(err, ErrFenced) {
 			t.Error("the copy buys:", err)
