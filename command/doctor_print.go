@@ -137,7 +137,7 @@ func creditLine(c *purchase.Credit) string {
 		}
 		return "of " + limit.String()
 	}
-	return fmt.Sprintf("bought %s dollars in %d purchases, left %s, wasted %s; today %s (%s), since the start %s (%s)",
+	return fmt.Sprintf("bought %s dollars in %d purchases, left %s, wasted %s; today %s (%s), this session %s (%s)",
 		c.PurchasedMicros, c.Purchases, c.LeftMicros, c.WastedMicros, c.DayMicros, of(c.DailyLimit), c.SessionMicros, of(c.SessionLimit))
 }
 

@@ -70,3 +70,19 @@ func TestDoctorOfFleet(t *testing.T) {
 		}
 	}
 }
+
+// The session of purchases begins anew by an operator's word in a fleet, and by a start without one.
+func TestDoctorOfSession(t *testing.T) {
+	for _, tt := range []struct {
+		fleet *admin.FleetHere
+		again string
+	}{{nil, "when the process starts again"}, {new(admin.FleetHere), "fleet session new"}} {
+		s := &admin.Status{Fleet: tt.fleet, Ledger: admin.LedgerStatus{OK: true}}
+		s.Credit.SessionMicros, s.Credit.SessionLimit = 95, new(money.Micros(100))
+		d := New()
+		d.Gateway(s, time.Now())
+		if len(d.Findings) != 1 || !strings.Contains(d.Findings[0].Todo, tt.again) {
+			t.Errorf("not %q: %+v", tt.again, d.Findings)
+		}
+	}
+}

@@ -52,7 +52,11 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")
 	}
 	d.limit("daily_limit", status.Credit.DayMicros, status.Credit.DailyLimit, "at midnight UTC")
-	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, "when the process starts again")
+	session := "when the process starts again"
+	if status.Fleet != nil {
+		session = "by caddy tokenbuddy fleet session new"
+	}
+	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, session)
 }
 
 func (d *Diagnosis) ledger(s *admin.LedgerStatus) {
