@@ -265,7 +265,7 @@ func (c *fleetChecker) budgets() {
 	}
 	for s, sum := range spent {
 		if limit[s] > 0 && sum > limit[s] {
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s: $%s was spent of $%s: by requests that have cost more than they could be expected to, or before the budget was lowered",
+			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s: $%s was spent of $%s: by requests that have cost more than they could be expected to, or before the budget was set or lowered",
 				budgetText(s.group, s.name, s.scope), sum, limit[s]))
 		}
 	}
