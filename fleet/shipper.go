@@ -13,6 +13,8 @@ import (
 const (
 	shipEvery = time.Second
 	shipRows  = 256 // in one change of the store
+	// lookAfter is how long, with nothing to ship, it is believed that the store has what was shipped: a restore may have taken it away.
+	lookAfter = time.Minute
 )
 
 // ErrBehind tells that the fleet has entries of this gateway that its ledger does not have: the directory was replaced with an older copy.
@@ -46,7 +48,8 @@ type Shipper struct {
 	o      ShipperOptions
 	cancel context.CancelFunc // nil: not started
 	work   sync.WaitGroup
-	known  bool // what the store has was compared with the books; of who ships alone
+	known  bool      // what the store has was compared with the books; of who ships alone
+	asked  time.Time // when the store was asked last; likewise
 
 	mu      sync.Mutex // guards the following
 	last    uint64     // the newest row in the store
@@ -93,7 +96,7 @@ func (s *Shipper) Check(ctx context.Context) error {
 			return err
 		}
 	}
-	s.known = true
+	s.known, s.asked = true, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last, s.hash = there.Last, there.LastHash
@@ -213,9 +216,25 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 		}
 	}
 	after, _ := s.Head()
-	if head, _, err := s.o.Source.Head(ctx); err != nil || head == after {
+	head, _, err := s.o.Source.Head(ctx)
+	if err != nil {
 		return err
 	}
+	if head == after {
+		if time.Since(s.asked) < lookAfter {
+			return nil
+		}
+		there, err := s.o.Store.Append(ctx, s.o.Gateway, nil)
+		if err != nil {
+			return err
+		}
+		s.asked = time.Now()
+		if s.known = there.Last == after; s.known {
+			return nil
+		}
+		return s.shipAll(ctx)
+	}
+	s.asked = time.Now()
 	rows := make([]Row, 0, shipRows)
 	flush := func() error {
 		if len(rows) == 0 {
@@ -231,7 +250,7 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 		s.last, s.hash, s.waiting = there.Last, there.LastHash, time.Time{}
 		return nil
 	}
-	err := s.o.Source.Rows(ctx, after, 0, func(r Row) error {
+	err = s.o.Source.Rows(ctx, after, 0, func(r Row) error {
 		if rows = append(rows, r); len(rows) == 1 {
 			s.mu.Lock()
 			s.waiting = r.At

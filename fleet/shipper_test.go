@@ -305,3 +305,20 @@ func TestJournals(t *testing.T) {
 		}
 	})
 }
+
+// What a store has lost, as when a backup of it was put back, is shipped again, also where nothing new is booked.
+func TestShipperAfterARestore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := &struct{ fleet.Store }{fleettest.NewMemory()}
+		j := booked("a", 300)
+		s := shipper(store, "g", j)
+		for _, wait := range []time.Duration{0, time.Minute} {
+			time.Sleep(wait)
+			if err := s.Ship(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			same(t, store, "g", j, 300)
+			store.Store = fleettest.NewMemory()
+		}
+	})
+}
