@@ -126,17 +126,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 	t.rows = append(t.rows, rule)
 	for i := range f.Gateways {
 		g := &f.Gateways[i]
-		state := "there"
-		switch {
-		case g.Forgotten():
-			state = "forgotten"
-		case g.Left:
-			state = "stopped"
-		case g.Silent:
-			state = "silent"
-		case g.Self && f.Here.Fenced:
-			state = "fenced"
-		}
+		state := f.StateOf(g)
 		if g.Self {
 			state += ", asked"
 		}

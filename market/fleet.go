@@ -187,6 +187,12 @@ func (f *Fleet) Begin(ctx context.Context, by string) (fleet.Session, error) {
 	return session, err
 }
 
+// Name is what people call this gateway.
+func (f *Fleet) Name() string { return f.options.Name }
+
+// Ships tells whether entries are shipped.
+func (f *Fleet) Ships() bool { return f.shipper != nil }
+
 // Shipped is how many of this gateway's entries the store has.
 func (f *Fleet) Shipped() uint64 {
 	if f.shipper == nil {

@@ -22,8 +22,9 @@ type Snapshot struct {
 	Money     Money            `json:"money"`
 	Members   []admin.Member   `json:"members"`
 	Sellers   []SellerRow      `json:"sellers"`
-	Requests  []recent.Row     `json:"requests"`  // the last ones, the newest first
-	Purchases []admin.Purchase `json:"purchases"` // those that have not ended, and the last others, the newest first
+	Requests  []recent.Row     `json:"requests"`        // the last ones, the newest first
+	Fleet     *Fleet           `json:"fleet,omitempty"` // absent: the gateway is in none
+	Purchases []admin.Purchase `json:"purchases"`       // those that have not ended, and the last others, the newest first
 	// Error says what could not be read.
 	Error string `json:"error,omitempty"`
 }
@@ -101,8 +102,7 @@ type eye struct {
 	disputed  []admin.Purchase
 	waiting   int // how many purchases were open then
 
-	asked time.Time    // when the fleet was
-	fleet *admin.Fleet // nil: there is none, or how it stands is not known
+	others others
 }
 
 func (e *eye) look(m *market.Market) *Snapshot {
@@ -127,6 +127,11 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	}
 	members, err := admin.MembersOf(e.ctx, m)
 	note(err)
+	others, err := e.others.look(e.ctx, m, now)
+	note(err)
+	if s.Fleet = fleetOf(m, others); others != nil {
+		others.Tell(members, m.Calendar().Periods(now))
+	}
 	s.Members = append(s.Members, members[:min(len(members), maxMemberRows)]...)
 	sellers, err := admin.SellersOf(e.ctx, m)
 	note(err)
@@ -139,8 +144,7 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	s.Purchases = e.purchases
 	d := doctor.New()
 	d.Gateway(&status, now)
-	note(e.others(m, now))
-	d.Fleet(e.fleet)
+	d.Fleet(others)
 	d.Disputes(e.disputed, now)
 	s.Findings = d.Findings
 	slices.SortStableFunc(s.Findings, func(a, b doctor.Finding) int { return cmp.Compare(severity(a), severity(b)) })
@@ -170,16 +174,6 @@ func (e *eye) books(m *market.Market, now time.Time) error {
 	}
 	e.read, e.waiting, e.disputed, e.purchases = now, waiting, disputed, shownOf(all)
 	return nil
-}
-
-// others asks how the fleet stands, where that was not just done.
-func (e *eye) others(m *market.Market, now time.Time) (err error) {
-	if m.Fleet == nil || now.Sub(e.asked) < bookEvery {
-		return nil
-	}
-	e.asked = now
-	e.fleet, err = admin.FleetOf(e.ctx, m)
-	return err
 }
 
 // shownOf are the purchases that are shown, the newest first, but those that wait before all others.
