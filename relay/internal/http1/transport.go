@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
@@ -88,14 +89,23 @@ type Reached struct {
 	Reused    bool // one that lay idle
 }
 
-// RoundTrip makes a request that the transport Serves.
+// RoundTrip makes a request that the transport Serves. A trace in its context is told of each connection, as by net/http.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, _, err := t.Send(r)
+	trace := httptrace.ContextClientTrace(r.Context())
+	if trace == nil || trace.GotConn == nil {
+		trace = nil
+	}
+	resp, _, err := t.send(r, trace)
 	return resp, err
 }
 
 // Send is RoundTrip for whom it matters how far the request came.
 func (t *Transport) Send(r *http.Request) (resp *http.Response, reached Reached, err error) {
+	return t.send(r, nil)
+}
+
+// send tells a trace of each connection; nil: nobody wants to know.
+func (t *Transport) send(r *http.Request, trace *httptrace.ClientTrace) (resp *http.Response, reached Reached, err error) {
 	ctx := r.Context()
 	address := hostPort(r.URL)
 	for {
@@ -105,6 +115,9 @@ func (t *Transport) Send(r *http.Request) (resp *http.Response, reached Reached,
 			return nil, Reached{}, causeOr(ctx, err)
 		}
 		reached = Reached{Connected: true, Reused: c.used}
+		if trace != nil {
+			trace.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.used})
+		}
 		x := &exchange{c: c, ctx: ctx, r: r}
 		resp, err := x.do()
 		if err == nil {

@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -446,4 +449,35 @@ func TestPool(t *testing.T) {
 		by.CloseIdleConnections()
 		want(0, 0)
 	})
+}
+
+// TestTrace: who traces a request hears of the connection, also where the request then fails. A purchase tells by that whether its
+// seller may have seen it.
+func TestTrace(t *testing.T) {
+	by := New(Options{Dial: new(net.Dialer).DialContext, MaxIdle: 9, MaxIdlePerHost: 9, IdleTime: time.Minute, MaxHead: maxHead})
+	seller := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/cut" {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer seller.Close()
+	for _, row := range []struct {
+		path   string
+		reused []bool
+		fails  bool
+	}{{"/", []bool{false}, false}, {"/", []bool{true}, false}, {"/cut", []bool{true}, true}, {"/cut", []bool{false}, true}} {
+		var reused []bool
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = append(reused, i.Reused) }})
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, seller.URL+row.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := by.RoundTrip(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if (err != nil) != row.fails || !slices.Equal(reused, row.reused) {
+			t.Errorf("%s: %v, connections reused %v, want %v", row.path, err, reused, row.reused)
+		}
+	}
 }
