@@ -336,3 +336,41 @@ func TestFleetOfKilled(t *testing.T) {
 		c.stop()
 	}
 }
+
+// TestFleetBudgetAnew gives a member a budget in the middle of the day: what a gateway has booked before counts in it, though nobody asks
+// there any more.
+func TestFleetBudgetAnew(t *testing.T) {
+	t.Parallel()
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "50"))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "", "\t\tmember late {\n\t\t\tkey key-of-late\n\t\t}\n")
+	for range 15 {
+		if status, _, body := f.ask(0, "key-of-late"); status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	for _, c := range f.gateways {
+		file, err := os.ReadFile(c.caddyfile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.write(strings.Replace(string(file), "key key-of-late\n", "key key-of-late\n\t\t\tdaily_budget 0.001\n", 1))
+		c.reload()
+	}
+	eventually(t, "the fleet knows what was spent", func() bool {
+		_, body := f.gateways[1].look("/tokenbuddy/fleet")
+		return strings.Contains(string(body), `"spentMicros":750`)
+	})
+	served := 0
+	for served < 100 {
+		status, _, body := f.ask(1, "key-of-late")
+		if status == http.StatusPaymentRequired {
+			break
+		}
+		if served++; status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	if spent := f.spent("late"); spent > 1_000 || spent < 850 {
+		t.Errorf("%d micros of 1000 spent, %d requests since the budget", spent, served)
+	}
+}

@@ -105,6 +105,28 @@ func (s *Share) find(kind int, period string) *lease {
 	return l
 }
 
+// Tell has the store hear what is spent here in these periods, where it has heard nothing yet: what was spent before there was a budget counts
+// in it for all gateways. It neither waits nor wants anything, and does nothing where nothing was spent.
+func (s *Share) Tell(p Periods, budgets Amounts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := false
+	for i := range periods {
+		if l := s.find(i, p[i]); budgets[i] >= 0 && l.spent > 0 && !l.open && !l.closed && !l.left {
+			l.limit, l.bounded, l.left, news = budgets[i], true, true, true
+		}
+	}
+	if !news {
+		return
+	}
+	if !s.active {
+		s.activate()
+	}
+	if !s.asking {
+		s.ask()
+	}
+}
+
 // Release gives back what was held in these periods.
 func (s *Share) Release(p Periods, held money.Micros) {
 	s.mu.Lock()

@@ -47,6 +47,27 @@ func (e *AwayError) Error() string {
 
 func (e *AwayError) Unwrap() error { return e.Err }
 
+// Teller is a Share that can tell the others what is spent here, before anybody reserves.
+type Teller interface {
+	Tell(p Periods, budgets Amounts)
+}
+
+// Tell has the others of a fleet hear what is spent here of these budgets, by now.
+func (r *Reservation) Tell() {
+	if r.ledger.shared == nil {
+		return
+	}
+	s := r.ledger.state.spending
+	s.reading.RLock()
+	periods := s.on(r.ledger.now()).keys
+	s.reading.RUnlock()
+	for _, p := range r.parts {
+		if t, ok := p.share.(Teller); ok {
+			t.Tell(periods, p.budget)
+		}
+	}
+}
+
 // SetShares has budgets go by these shares, before the first request comes. The ledger was opened with Shared. What requests of a moment
 // ago may still cost is held at them again.
 func (l *Ledger) SetShares(s Shares) {

@@ -231,3 +231,40 @@ func (m *Market) digest() string {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
+
+// tellEvery is how often it is looked whether there is a budget of which the fleet has heard nothing yet.
+const tellEvery = 5 * time.Second
+
+// tellSpent has the fleet hear what is spent here of each budget, also where nobody asks here any more: of a member that had none until a
+// config or an order gave one, and of a gateway that has joined. It costs the store nothing where it knows.
+func (m *Market) tellSpent(ctx context.Context) {
+	ticker := time.NewTicker(tellEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		all := m.Team()
+		if enrolled, err := m.Ledger.Enrolled(); err == nil {
+			for i := range enrolled {
+				if who := m.Member(enrolled[i].Name); who != nil {
+					all = append(all, who)
+				}
+			}
+		}
+		now := time.Now()
+		for _, who := range all {
+			var group ledger.GroupBudget
+			if g := who.Group; g != nil {
+				group = ledger.GroupBudget{Group: g.Name, Budget: budgetOf(g.Bounds)}
+			}
+			m.Ledger.Reserve(who.Name, budgetOf(who.BoundsAt(now)), group).Tell()
+		}
+	}
+}
+
+func budgetOf(b member.Bounds) ledger.Budget {
+	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
+}

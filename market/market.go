@@ -189,6 +189,7 @@ func open(dir string, o Options) (*Market, error) {
 	if m.Fleet != nil {
 		m.Fleet.purchases.Start() // it may speak to the desk
 		m.ShareNotes(ctx, m.Fleet.Store)
+		m.tending.Go(func() { m.tellSpent(ctx) })
 	}
 	return m, nil
 }
