@@ -114,7 +114,7 @@ func (s *Share) due(now time.Time) bool {
 		q, asks := s.want(l, now)
 		switch {
 		case !asks:
-		case q.Back > 0, q.Done, s.speak, l.left, l.wanted > 0 && l.shown() > max(0, l.free()), q.Like > 0 && l.free() < l.low, l.spent != l.told && l.open && (s.fleet.closing.Load() || l.idle(now)):
+		case q.Back > 0, q.Done, s.speak, l.left, l.wanted > 0 && l.shown() > max(0, l.free()), q.Like > 0 && l.free() < l.low, l.open && l.untold() && (s.fleet.closing.Load() || l.idle(now)):
 			return true
 		}
 	}

@@ -47,6 +47,10 @@ func (l *lease) free() money.Micros { return l.granted - max(0, l.spent) - l.hel
 // shown is what is free by what the store knows.
 func (l *lease) shown() money.Micros { return l.granted - l.told - l.claimed }
 
+// untold tells whether the store knows something else of it than is so: that more is held than is, too, where requests were refused that it
+// was asked for.
+func (l *lease) untold() bool { return l.spent != l.told || max(0, l.held) != l.claimed }
+
 // room is what may be held: what is free, and within the budget.
 func (l *lease) room() money.Micros {
 	return min(l.granted, l.limit) - max(0, l.spent) - l.held

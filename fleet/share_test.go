@@ -146,3 +146,31 @@ func TestReserveAllocatesNothing(t *testing.T) {
 		leave(t, []*node{n})
 	})
 }
+
+// What was asked for in vain is held by nobody, and the store hears of that too.
+func TestRefusedHoldsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 2, nil)
+		budgets := fleet.Amounts{1000, -1, -1}
+		if refused, err := nodes[0].share.Await(t.Context(), today, budgets, 1000); refused >= 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		nodes[0].share.Settle(today, 1000)
+		nodes[0].share.Release(today, 1000)
+		for range 2 {
+			for _, n := range nodes {
+				if refused, err := n.share.Await(t.Context(), today, budgets, 90); refused < 0 || err != nil {
+					t.Error("granted what is spent:", refused, err)
+				}
+			}
+			time.Sleep(15 * time.Second)
+			for _, p := range store.parts(t) {
+				if p.Held != 0 {
+					t.Errorf("%+v, and nobody holds anything", p)
+				}
+			}
+		}
+		leave(t, nodes)
+	})
+}
