@@ -159,22 +159,17 @@ type booking struct {
 	billed  chan money.Micros // has room for what is given
 }
 
-// told is what the committer calls, for whom others wait: what may take longer is done beside it.
+// told is what the committer calls. What comes of it is done beside it: a lease goes back to a shelf, and who has that locked may wait
+// for the ledger.
 func (k *booking) told(booked ledger.Booked, err error) {
-	gw := k.rq.gw
-	if err != nil || booked.Disputed > 0 || k.span != nil {
-		go func() {
-			defer gw.leave()
-			if err != nil {
-				booked, err = k.again(err)
-			}
-			committed(k.span, booked, err)
-			k.follow(booked, err)
-		}()
-		return
-	}
-	k.follow(booked, nil)
-	gw.leaveAtOnce()
+	go func() {
+		defer k.rq.gw.leave()
+		if err != nil {
+			booked, err = k.again(err)
+		}
+		committed(k.span, booked, err)
+		k.follow(booked, err)
+	}()
 }
 
 // follow does what a booking brings with it.

@@ -264,13 +264,6 @@ func (gw *Gateway) leave() {
 	}
 }
 
-// leaveAtOnce is leave for whom the closing may wait for.
-func (gw *Gateway) leaveAtOnce() {
-	if gw.references.Add(-1) == 0 {
-		go gw.close()
-	}
-}
-
 func (gw *Gateway) close() {
 	giveUp(gw.held)
 	gateways.Delete(gw)
