@@ -224,6 +224,9 @@ func (m *Market) notePause(ctx context.Context, by Operator, id string, paused b
 		if err != nil {
 			return fleet.Note{}, err
 		}
+		if _, there := all[id]; there && by == (Operator{}) { // the order itself has come meanwhile
+			return fleet.Note{}, errThere
+		}
 		all[id] = pausing{Paused: paused, Since: time.Now().UTC().Truncate(time.Second), By: by.Name, From: by.From}
 		raw, err := json.Marshal(all)
 		return fleet.Note{By: by.Name, From: by.From, Is: raw}, err
@@ -245,10 +248,12 @@ func (m *Market) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 	m.selecting.Lock()
 	defer m.selecting.Unlock()
 	var note *fleet.Note
-	if n, ok := all[fleet.PausedKey]; ok {
-		if note = &n; m.sharing.older(fleet.PausedKey, n) {
-			return errOlder
-		}
+	n, ok := all[fleet.PausedKey]
+	if m.sharing.older(fleet.PausedKey, n) { // also where there was none yet
+		return errOlder
+	}
+	if ok {
+		note = &n
 	}
 	said, err := pausesOf(note)
 	if err != nil {
@@ -260,7 +265,7 @@ func (m *Market) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 	}
 	for id := range kept {
 		if _, ok := said[id]; !ok {
-			if err := m.notePause(ctx, Operator{}, id, true); err != nil {
+			if err := m.notePause(ctx, Operator{}, id, true); err != nil && !errors.Is(err, errThere) {
 				return fmt.Errorf("telling the fleet that seller %s is paused: %w", id, err)
 			}
 		}
