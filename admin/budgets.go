@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
@@ -11,11 +12,7 @@ import (
 func BudgetsOf(l *ledger.Ledger, who *member.Member) []ledger.BudgetState {
 	var group ledger.GroupBudget
 	if g := who.Group; g != nil {
-		group = ledger.GroupBudget{Group: g.Name, Budget: budget(g.Bounds)}
+		group = ledger.GroupBudget{Group: g.Name, Budget: market.BudgetOf(g.Bounds)}
 	}
-	return l.Reserve(who.Name, budget(who.BoundsAt(time.Now())), group).States()
-}
-
-func budget(b member.Bounds) ledger.Budget {
-	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
+	return l.Reserve(who.Name, market.BudgetOf(who.BoundsAt(time.Now())), group).States()
 }

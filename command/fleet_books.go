@@ -27,13 +27,7 @@ type fleetBooks struct {
 
 // Entries is Lines, decoded.
 func (b *fleetBooks) Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error {
-	return b.Lines(ctx, q, func(raw []byte) error {
-		e := new(ledger.Entry)
-		if err := json.Unmarshal(raw, e); err != nil {
-			return fmt.Errorf("the gateway at %s gives what is no entry: %w", b.address, err)
-		}
-		return yield(e)
-	})
+	return b.Lines(ctx, q, b.decoded(yield))
 }
 
 // Lines gives the entries of all gateways by their times. They come in one answer: a part of them is not found without reading all before.

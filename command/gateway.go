@@ -197,13 +197,18 @@ const page = 5000
 
 // Entries gives the entries that q chooses, page by page.
 func (g *gateway) Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error {
-	return g.Lines(ctx, q, func(raw []byte) error {
+	return g.Lines(ctx, q, g.decoded(yield))
+}
+
+// decoded reads entries as this gateway gives them.
+func (g *gateway) decoded(yield func(*ledger.Entry) error) func(raw []byte) error {
+	return func(raw []byte) error {
 		e := new(ledger.Entry)
 		if err := json.Unmarshal(raw, e); err != nil {
 			return fmt.Errorf("the gateway at %s gives what is no entry: %w", g.address, err)
 		}
 		return yield(e)
-	})
+	}
 }
 
 // Lines is Entries for their JSON.

@@ -393,29 +393,3 @@ type LedgerConfig struct {
 	// beside the directory, at the start and once a day. Default: they stay.
 	Retain caddy.Duration `json:"retain,omitempty"`
 }
-
-// FleetConfig says in which fleet of gateways this one is. Sites that share a ledger are in one fleet, and it does not change while
-// the process runs.
-type FleetConfig struct {
-	// Where the fleet keeps what its gateways share. Required.
-	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=http.tokenbuddy.fleet inline_key=engine"`
-
-	// What people call this gateway, of at most 64 letters, digits, ".", "_" and "-"; the ledger's identity is what the fleet knows it by.
-	// Default: the name of the host.
-	Name string `json:"name,omitempty"`
-
-	// For how long spending should go on when the store is away: by it goes how much is set aside for this gateway. Default: 30s.
-	HoldOut caddy.Duration `json:"hold_out,omitempty"`
-
-	// How long a request waits for a grant, at the most. Default: 1s.
-	Wait caddy.Duration `json:"wait,omitempty"`
-
-	// Whether the entries of the ledger are shipped to the store: "on" or "off". Default: on.
-	Books string `json:"books,omitempty"`
-
-	// Whose bought tokens are: "own", this gateway's. "shared" is refused: it is not there yet. Default: own.
-	Tokens string `json:"tokens,omitempty"`
-
-	// What is set aside of the purchase limits, so that tokens can be bought while the store is away. Default: 0, nothing is bought then.
-	PurchaseAhead string `json:"purchase_ahead,omitempty"`
-}

@@ -3,8 +3,11 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -180,4 +183,107 @@ func (t *tab) forget(gateway string) {
 	}
 	delete(t.Ahead, gateway)
 	t.Boots[gateway] = tabForgotten
+}
+
+// settle tells the store what it does not know yet, and sets aside what is wanted. Where there is nothing to tell it looks.
+func (p *Purchases) settle(ctx context.Context) error {
+	select {
+	case p.changing <- struct{}{}:
+	case <-ctx.Done():
+		return ErrAway
+	}
+	defer func() { <-p.changing }()
+	day := today()
+	if p.isAway() {
+		if err := p.look(ctx); err != nil {
+			return err // what is set aside can be spent meanwhile
+		}
+	}
+	p.learnSession(ctx)
+	p.tellAll(ctx)
+	p.mu.Lock()
+	ends := maps.Clone(p.ends)
+	used := make(map[string]taken, len(p.used))
+	for id, u := range p.used {
+		used[id] = *u
+	}
+	had, limits := p.ahead, p.limits
+	want := p.o.Ahead
+	if limits == nil {
+		want = 0 // until it is known what may be
+		limits = new(BuyLimits)
+	}
+	stale := p.day != day
+	asked := p.asked
+	p.ahead = 0 // what is asked for anew is nobody's to spend meanwhile
+	p.mu.Unlock()
+	if len(ends) == 0 && len(used) == 0 && (had == want || had < want && time.Since(asked) < asideAgain) && !stale {
+		p.mu.Lock()
+		p.ahead = had
+		p.mu.Unlock()
+		return p.look(ctx)
+	}
+	var got money.Micros
+	err := p.change(ctx, func(t *tab) error {
+		told := t.fromAhead(p.o.Gateway, used)
+		for id, paid := range ends {
+			t.end(id, paid)
+		}
+		got = t.setAside(p.o.Gateway, p.o.Boot, day, want, *limits, told)
+		return nil
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		if !errors.Is(err, ErrUnknown) {
+			p.ahead = had
+		}
+		return err
+	}
+	p.ahead, p.asked = got, time.Now()
+	if want == 0 {
+		p.asked = time.Time{}
+	}
+	for id, paid := range ends {
+		if now, there := p.ends[id]; there && now == paid {
+			delete(p.ends, id)
+		}
+	}
+	for id := range used {
+		delete(p.used, id)
+	}
+	return nil
+}
+
+// look learns what others have spent.
+func (p *Purchases) look(ctx context.Context) error {
+	day, there, heard := today(), false, false
+	err := p.o.Store.Load(ctx, func(_ string, value []byte) error {
+		t := new(tab)
+		if err := json.Unmarshal(value, t); err != nil {
+			return err
+		}
+		there = true
+		var fenced error
+		if heard, fenced = t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); fenced != nil {
+			heard = true // which is found out by a change
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if t.Session < p.session {
+			t.Session, t.Closed = p.session, 0
+		}
+		p.day, p.spent = day, t.sums(day, "", "")
+		return nil
+	}, tabKey)
+	if err == nil && !there {
+		p.mu.Lock()
+		p.day, p.spent = day, [4]money.Micros{}
+		p.mu.Unlock()
+	}
+	if err == nil && !heard {
+		p.unheard()
+	}
+	p.note(err != nil && ctx.Err() == nil, err)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
@@ -73,13 +74,9 @@ func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }
 func (rq *request) reserve() *ledger.Reservation {
 	var group ledger.GroupBudget
 	if g := rq.member.Group; g != nil {
-		group = ledger.GroupBudget{Group: g.Name, Budget: budgetOf(g.Bounds)}
+		group = ledger.GroupBudget{Group: g.Name, Budget: market.BudgetOf(g.Bounds)}
 	}
-	return rq.gw.ledger.Reserve(rq.member.Name, budgetOf(rq.member.BoundsAt(time.Now())), group)
-}
-
-func budgetOf(b member.Bounds) ledger.Budget {
-	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
+	return rq.gw.ledger.Reserve(rq.member.Name, market.BudgetOf(rq.member.BoundsAt(time.Now())), group)
 }
 
 // group is the name of the member's; empty: it is in none.

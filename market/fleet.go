@@ -258,13 +258,9 @@ func (m *Market) tellSpent(ctx context.Context) {
 		for _, who := range all {
 			var group ledger.GroupBudget
 			if g := who.Group; g != nil {
-				group = ledger.GroupBudget{Group: g.Name, Budget: budgetOf(g.Bounds)}
+				group = ledger.GroupBudget{Group: g.Name, Budget: BudgetOf(g.Bounds)}
 			}
-			m.Ledger.Reserve(who.Name, budgetOf(who.BoundsAt(now)), group).Tell()
+			m.Ledger.Reserve(who.Name, BudgetOf(who.BoundsAt(now)), group).Tell()
 		}
 	}
-}
-
-func budgetOf(b member.Bounds) ledger.Budget {
-	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
 }

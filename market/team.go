@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
@@ -52,4 +53,9 @@ func (m *Market) Member(name string) *member.Member {
 		}
 	}
 	return nil
+}
+
+// BudgetOf is what of a member's bounds, or a group's, the ledger holds.
+func BudgetOf(b member.Bounds) ledger.Budget {
+	return ledger.Budget{Daily: b.DailyBudget, Weekly: b.WeeklyBudget, Monthly: b.MonthlyBudget}
 }
