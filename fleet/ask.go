@@ -16,6 +16,8 @@ type Ask struct {
 	Line    string // the store's own history, as this process has heard of it last; empty: it has not
 	// Turned is how long ago it has heard that this is another one than before; zero: it has not.
 	Turned time.Duration
+	// Idle is how long ago the store has last answered an ask of this process about the holder; zero: it has not.
+	Idle   time.Duration
 	Scopes []ScopeAsk
 }
 

@@ -126,6 +126,9 @@ func (s *Share) form(now time.Time) Ask {
 	s.op++
 	s.speak, s.asked = false, now
 	ask := Ask{Gateway: s.fleet.o.Gateway, Boot: s.fleet.o.Boot, Epoch: s.fleet.o.Epoch, Op: s.op}
+	if !s.spoke.IsZero() {
+		ask.Idle = now.Sub(s.spoke)
+	}
 	for _, l := range s.leases {
 		q, asks := s.want(l, now)
 		if !asks {
@@ -199,6 +202,7 @@ func (s *Share) taken(ask Ask, answer Answer, err error) (goOn bool) {
 		return s.refused(ask, err)
 	}
 	target, now := s.pace.over(s.fleet.holdOut, 0), time.Now()
+	s.spoke = now
 	for i, q := range ask.Scopes {
 		l := s.scoped(q.Scope)
 		if l == nil || i >= len(answer.Scopes) || answer.Scopes[i].Scope != q.Scope {

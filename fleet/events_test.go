@@ -122,3 +122,79 @@ func TestEachPeriodCounts(t *testing.T) {
 		leave(t, []*node{n})
 	})
 }
+
+// Who could not speak while the store was away is not silent, and not to be forgotten, until it had the time to.
+func TestNobodyIsSilentAfterAnOutage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		core, logs := observer.New(zapcore.WarnLevel)
+		store := newMemory()
+		n := start(store, "g", 1, func(o *fleet.Options) { o.Logger = zap.New(core) })
+		other := fleettest.NewLink(store)
+		other.Delay(time.Second)
+		h := start(other, "h", 1, nil)
+		gone := fleettest.NewLink(store)
+		dead := start(gone, "dead", 1, nil)
+		time.Sleep(15 * time.Second)
+		gone.Cut(true)
+		store.Cut(true)
+		time.Sleep(2 * time.Minute)
+		store.Cut(false)
+		time.Sleep(600 * time.Millisecond) // this gateway has spoken, the other not yet
+		status, err := n.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range status.Gateways {
+			if g.Silent {
+				t.Errorf("%s is silent", g.Gateway)
+			}
+		}
+		if _, err := n.Forget(t.Context(), "h", false); err == nil {
+			t.Error("forgets one that could not speak")
+		}
+		time.Sleep(20 * time.Second)
+		if n := logs.FilterMessage("fleet.silent").Len(); n > 0 {
+			t.Errorf("%d gateways are said to be silent", n)
+		}
+		time.Sleep(30 * time.Second)
+		if said := logs.FilterMessage("fleet.silent").All(); len(said) != 1 || said[0].ContextMap()["gateway"] != "dead" {
+			t.Errorf("silent: %v", said)
+		}
+		gone.Cut(false)
+		leave(t, []*node{n, h, dead})
+	})
+}
+
+// A gateway of which the store has kept nothing, as it has asked for nothing in a long time, has not been forgotten.
+func TestIdleForDaysIsNotForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		day := func(n int) fleet.Periods {
+			at := time.Date(2000, 1, 1+n, 0, 0, 0, 0, time.UTC) // the bubble's clock begins there
+			return fleet.Periods{at.Format(time.DateOnly), "-", "-"}
+		}
+		n, other := start(store, "g", 1, nil), start(store, "h", 1, nil)
+		hold := func(n *node, p fleet.Periods) {
+			t.Helper()
+			if refused, err := n.share.Await(t.Context(), p, fleet.Amounts{1e6, -1, -1}, 10); refused >= 0 || err != nil {
+				t.Fatal(refused, err)
+			}
+			n.share.Release(p, 10)
+		}
+		hold(n, day(0))
+		n.share.Standing(day(1)) // as its ledger looks each few seconds
+		time.Sleep(time.Minute)
+		time.Sleep(12 * 24 * time.Hour)
+		hold(other, day(12))
+		for _, p := range store.parts(t) {
+			if p.Gateway == "g" {
+				t.Fatalf("it is known still: %+v", p)
+			}
+		}
+		hold(n, day(12))
+		if f := n.State().Forgotten; f != 0 {
+			t.Errorf("%d changes were forgotten", f)
+		}
+		leave(t, []*node{n, other})
+	})
+}

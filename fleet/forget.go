@@ -89,6 +89,9 @@ func (f *Fleet) forgetBeat(ctx context.Context, gateway string) error {
 			return nil, fmt.Errorf("fleet: gateway %s has spoken %s ago: stop it, and ask again %s later", gateway,
 				at.Now.Sub(b.Seen).Round(time.Second), silentFor)
 		}
+		if b.Epoch != forgotten && !b.Left && f.health.muted() {
+			return nil, fmt.Errorf("fleet: the store was away until a moment ago, so gateway %s may have had no way to speak: ask again %s later", gateway, silentFor)
+		}
 		b.Epoch, b.Left = forgotten, true
 		return json.Marshal(b)
 	})

@@ -17,6 +17,8 @@ type health struct {
 	happened func(what Happening, why error)
 
 	mu    sync.Mutex
+	first time.Time     // when the store has answered for the first time; zero: it has not
+	back  time.Time     // when it was last back after it was away for so long that others may not have been able to speak; zero: never
 	since time.Time     // the first question after the last answer; zero: none is open
 	up    chan struct{} // closed by the next answer; nil: the last question was not in vain
 	said  bool          // fleet.away was logged
@@ -37,6 +39,12 @@ func (h *health) asked() {
 func (h *health) answered() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.up != nil && (h.first.IsZero() || time.Since(h.since) > mutedAfter) {
+		h.back = time.Now() // before the start nobody knows how long it was away
+	}
+	if h.first.IsZero() {
+		h.first = time.Now()
+	}
 	if h.said {
 		h.said = false
 		h.log.Info("fleet.back", zap.Duration("away", time.Since(h.since)))
@@ -47,6 +55,25 @@ func (h *health) answered() {
 		close(h.up)
 		h.up = nil
 	}
+}
+
+// mutedAfter is how long the store may be away without gateways falling silent by that: their last word may be old by then, and their next
+// one takes as long.
+const mutedAfter = silentFor - 2*seenEvery
+
+// muted tells whether the store has just been away, so that gateways may not have been able to say that they are there.
+func (h *health) muted() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.back.IsZero() && time.Since(h.back) <= silentFor
+}
+
+// judges tells whether this gateway has had the store for so long that it can tell who is silent.
+func (h *health) judges() bool {
+	h.mu.Lock()
+	began := !h.first.IsZero() && time.Since(h.first) > silentFor
+	h.mu.Unlock()
+	return began && !h.muted()
 }
 
 // failed notes that the store has not answered.

@@ -119,8 +119,11 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 	return err
 }
 
-// listen says which gateways have fallen silent, once for each.
+// listen says which gateways have fallen silent, once for each: where the store was away they are given the time to speak.
 func (f *Fleet) listen() {
+	if !f.health.judges() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(f.ctx, attemptTime)
 	defer cancel()
 	beats := map[string]Beat{}

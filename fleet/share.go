@@ -28,6 +28,7 @@ type Share struct {
 	active bool      // the fleet looks at it now and then
 	speak  bool      // the store is to hear of it even where there is nothing to want
 	asked  time.Time // when it last was asked
+	spoke  time.Time // when it was last answered
 	broken bool      // it was said that the store's value can't be used
 	again  time.Time // when those that wait on are asked for again
 }

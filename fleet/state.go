@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -109,7 +110,7 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 	case me.Epoch == a.Epoch && me.Op == a.Op:
 		return me.Last, false, nil
 	}
-	forgot = me.Epoch == a.Epoch && me.Op+1 < a.Op || me.Epoch < a.Epoch && a.Op > 1
+	forgot = me.Epoch == a.Epoch && me.Op+1 < a.Op || me.Epoch < a.Epoch && a.Op > 1 && !s.dropped(a)
 	if err := s.agrees(a, forgot); err != nil {
 		return ans, false, err
 	}
@@ -136,6 +137,14 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 	me.Last = ans
 	s.drop(at.Now)
 	return ans, forgot, nil
+}
+
+// dropped tells whether a gateway that is not known any more has been silent for so long that it was dropped: nothing was set aside for it then.
+func (s *state) dropped(a *Ask) bool {
+	if s.Speakers[a.Gateway] != nil || a.Idle < keptFor-24*time.Hour { // by another clock, and an ask may have taken its time
+		return false
+	}
+	return !slices.ContainsFunc(a.Scopes, func(q ScopeAsk) bool { return q.HaveGranted >= 0 })
 }
 
 // agrees holds what the gateway knows to be set aside for it against what is: a fault of either stops the gateway, and not the budget.
