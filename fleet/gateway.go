@@ -40,6 +40,8 @@ type Options struct {
 	Booked func(ctx context.Context, gateway string) (Booked, error)
 	// Head is the last of the ledger's entries that the store has, and its hash; nil where none are shipped.
 	Head func() (seq uint64, hash string)
+	// Own is the newest of the ledger's own entries that is durable, and its hash; 0: there is none. It is nil where they are shipped.
+	Own func(ctx context.Context) (seq uint64, hash string, err error)
 	// Digest is of the limits in the config, so that it is seen where those of gateways differ.
 	Digest func() string
 	// Happened, where set, is told of what operators may want to hear of at once, and why it is so, if there is a reason. It must not block.
@@ -309,8 +311,8 @@ func (f *Fleet) fence(key string, err error) {
 	}
 	f.o.happened(GatewayFenced, err)
 	f.log.Error("fleet.fenced", zap.Error(err), zap.String("key", key), zap.String("gateway", f.o.Gateway), zap.String("hint",
-		"nothing is spent of budgets here any more: where another process runs on a copy of this gateway's directory, stop one of them and start "+
-			"the other again; a gateway that was forgotten begins with an empty ledger"))
+		"nothing is spent of budgets here any more: where another process runs on this gateway's directory or a copy of it, that one goes on, and this one is to be stopped; "+
+			"where neither does, stop the copy, and start the other again until it serves; a gateway that was forgotten begins with an empty ledger"))
 	for _, s := range f.all() {
 		s.mu.Lock()
 		s.fail(ErrFenced)

@@ -22,11 +22,14 @@ type Beat struct {
 	Version string    `json:"version,omitempty"`
 	Epoch   uint64    `json:"epoch"`
 	Boot    string    `json:"boot"`
-	Seen    time.Time `json:"seen"`             // by the store's clock
-	Left    bool      `json:"left,omitempty"`   // it has said goodbye
-	Head    uint64    `json:"head,omitempty"`   // the last of its entries that were shipped
-	Hash    string    `json:"hash,omitempty"`   // of that entry
-	Digest  string    `json:"digest,omitempty"` // of the limits in its config
+	Seen    time.Time `json:"seen"`           // by the store's clock
+	Left    bool      `json:"left,omitempty"` // it has said goodbye
+	Head    uint64    `json:"head,omitempty"` // the last of its entries that were shipped
+	Hash    string    `json:"hash,omitempty"` // of that entry
+	// Own is the newest of its entries, and OwnHash its hash, of one that ships none.
+	Own     uint64 `json:"own,omitempty"`
+	OwnHash string `json:"ownHash,omitempty"`
+	Digest  string `json:"digest,omitempty"` // of the limits in its config
 }
 
 // Silent tells whether the gateway has said nothing for a while, and no goodbye.
@@ -103,12 +106,23 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
+	if f.o.Own != nil {
+		var err error
+		if b.Own, b.OwnHash, err = f.o.Own(ctx); err != nil {
+			return err
+		}
+	}
 	key := GatewayKey(f.o.Gateway)
 	err := f.store.Change(ctx, key, func(at Moment, old []byte) ([]byte, error) {
 		var before Beat
 		if old != nil && json.Unmarshal(old, &before) == nil &&
 			(before.Epoch > b.Epoch || before.Epoch == b.Epoch && before.Boot != b.Boot) {
 			return nil, fmt.Errorf("%w: it has started %d times here, and %d by the fleet", ErrFenced, b.Epoch, before.Epoch)
+		}
+		if f.o.Own != nil {
+			if err := before.precedes(b.Own, b.OwnHash); err != nil {
+				return nil, err
+			}
 		}
 		b.Seen = at.Now
 		return json.Marshal(b)
@@ -117,6 +131,57 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 		f.fence(key, err)
 	}
 	return err
+}
+
+// known is the newest of its entries that a gateway has said to have.
+func (b Beat) known() (seq uint64, hash string) {
+	if b.Own > b.Head {
+		return b.Own, b.OwnHash
+	}
+	return b.Head, b.Hash
+}
+
+// precedes tells whether books with this head can be those of which the gateway has spoken before.
+func (b Beat) precedes(head uint64, hash string) error {
+	switch seq, had := b.known(); {
+	case head < seq:
+		return behind(seq, head)
+	case head == seq && hash != had:
+		return fmt.Errorf("%w: %w: entry %d is another one than it has spoken of", ErrFenced, ErrFork, seq)
+	}
+	return nil
+}
+
+// Precedes tells whether the gateway has spoken of no entry that its books do not have, of one that ships none. hashOf gives the hash of an
+// entry of them. ErrBehind and ErrFork, with ErrFenced, say that it has; any other error that it could not be found out.
+func (f *Fleet) Precedes(ctx context.Context, hashOf func(ctx context.Context, seq uint64) (string, error)) error {
+	var before Beat
+	err := f.store.Load(ctx, func(_ string, value []byte) error { return json.Unmarshal(value, &before) }, GatewayKey(f.o.Gateway))
+	if err != nil {
+		return err
+	}
+	head, hash, err := f.o.Own(ctx)
+	if err != nil {
+		return err
+	}
+	if seq, _ := before.known(); 0 < seq && seq < head {
+		if hash, err = hashOf(ctx, seq); err != nil {
+			return err
+		}
+		head = seq
+	}
+	return before.precedes(head, hash)
+}
+
+// Speaks asks the store whether this process is the one that speaks for its gateway, and has it so where it has not spoken yet. ErrFenced:
+// another one is.
+func (f *Fleet) Speaks(ctx context.Context) error {
+	var now Beat
+	err := f.store.Load(ctx, func(_ string, value []byte) error { return json.Unmarshal(value, &now) }, GatewayKey(f.o.Gateway))
+	if err != nil || now.Epoch == f.o.Epoch && now.Boot == f.o.Boot {
+		return err
+	}
+	return f.beat(ctx, false)
 }
 
 // listen says which gateways have fallen silent, once for each: where the store was away they are given the time to speak.
@@ -145,7 +210,7 @@ func (f *Fleet) listen() {
 		silent := b.Silent(newest)
 		if silent && !f.silent[key] {
 			f.log.Warn("fleet.silent", zap.String("gateway", unescape(key[len(gatewayKeys):])), zap.String("name", b.Name), zap.Time("seen", b.Seen), zap.String("hint",
-				"what is set aside for it comes back when it starts again; where its disk is gone: caddy tokenbuddy fleet forget"))
+				"what is set aside for it comes back when it starts again; where its disk is gone, at another gateway: caddy tokenbuddy fleet forget "+unescape(key[len(gatewayKeys):])))
 		}
 		f.silent[key] = silent
 	}

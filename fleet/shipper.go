@@ -37,6 +37,9 @@ type ShipperOptions struct {
 	Store   Store
 	Gateway string // the ledger's identity
 	Source  Source
+	// Speaks is asked before rows are added: ErrFenced says that another process speaks for the gateway, so that two copies of its books do
+	// not both ship. nil: nobody is asked.
+	Speaks func(context.Context) error
 	// Fenced is told, once, that the store has other entries of this gateway than its books: nothing must be spent any more. nil: nobody is told.
 	Fenced func(error)
 	Logger *zap.Logger
@@ -79,7 +82,7 @@ func (s *Shipper) Check(ctx context.Context) error {
 		return err
 	}
 	if head < there.Last {
-		return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back, or restore a backup with --new-identity", ErrFenced, ErrBehind, there.Last, head)
+		return behind(there.Last, head)
 	}
 	// The last rows are added once more: the store compares them, and tells again of twins among them whose correction a process
 	// that was killed has not made. Those of rows before them were corrected before these were added.
@@ -101,6 +104,10 @@ func (s *Shipper) Check(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.last, s.hash = there.Last, there.LastHash
 	return nil
+}
+
+func behind(there, here uint64) error {
+	return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back, or restore a backup with --new-identity", ErrFenced, ErrBehind, there, here)
 }
 
 // add has rows in the store, and their twins retracted. Only then are others added.
@@ -196,8 +203,10 @@ func (s *Shipper) Ship(ctx context.Context) error {
 	s.mu.Unlock()
 	switch {
 	case fenced:
-		s.o.Logger.Error("fleet.books.forked", zap.Error(err), zap.String("gateway", s.o.Gateway), zap.String("hint",
-			"the store has other entries of this gateway than its directory: the directory was copied, or replaced with an older one; none is shipped any more"))
+		if errors.Is(err, ErrFork) || errors.Is(err, ErrBehind) {
+			s.o.Logger.Error("fleet.books.forked", zap.Error(err), zap.String("gateway", s.o.Gateway), zap.String("hint",
+				"the store has other entries of this gateway than its directory: the directory was copied, or replaced with an older one; none is shipped any more"))
+		}
 		if s.o.Fenced != nil {
 			s.o.Fenced(err)
 		}
@@ -239,6 +248,11 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 	flush := func() error {
 		if len(rows) == 0 {
 			return nil
+		}
+		if s.o.Speaks != nil {
+			if err := s.o.Speaks(ctx); err != nil {
+				return err
+			}
 		}
 		there, err := s.add(ctx, rows)
 		if err != nil {

@@ -107,16 +107,19 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	var f *fleet.Fleet
 	if o.Books {
 		shipper = fleet.NewShipper(fleet.ShipperOptions{
-			Store: store, Gateway: m.Ledger.Identity(), Source: source{m.Ledger}, Fenced: func(err error) { f.Fence(err) }, Logger: log,
+			Store: store, Gateway: m.Ledger.Identity(), Source: source{m.Ledger}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
+			Fenced: func(err error) { f.Fence(err) }, Logger: log,
 		})
-		if err := shipper.Check(ctx); errors.Is(err, fleet.ErrBehind) || errors.Is(err, fleet.ErrFork) {
-			closeStore(store, log)
-			o.Release()
-			return err
-		}
 		options.Head, options.Booked = shipper.Head, m.bookedBy(store)
+	} else {
+		options.Own = m.Ledger.Head
 	}
 	f = fleet.New(options)
+	if err := ofTheFleet(ctx, f, shipper, source{m.Ledger}); err != nil {
+		closeStore(store, log)
+		o.Release()
+		return err
+	}
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
 	purchases := fleet.NewPurchases(fleet.PurchasesOptions{
 		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
@@ -129,6 +132,19 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	f.Start()
 	if shipper != nil {
 		shipper.Start()
+	}
+	return nil
+}
+
+// ofTheFleet refuses books that are behind what the fleet knows of them, or other ones. Where that can't be found out now it is later.
+func ofTheFleet(ctx context.Context, f *fleet.Fleet, shipper *fleet.Shipper, own source) (err error) {
+	if shipper != nil {
+		err = shipper.Check(ctx)
+	} else {
+		err = f.Precedes(ctx, own.hashOf)
+	}
+	if errors.Is(err, fleet.ErrBehind) || errors.Is(err, fleet.ErrFork) {
+		return err
 	}
 	return nil
 }

@@ -27,7 +27,11 @@ func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil
 
 // inFleet opens the market of a directory in the fleet of a store.
 func inFleet(dir, name string, store fleet.Store) (*Market, error) {
-	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: engine{store}, Name: name, Books: true, Cancel: func() {}}})
+	return comes(dir, name, store, true)
+}
+
+func comes(dir, name string, store fleet.Store, books bool) (*Market, error) {
+	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: engine{store}, Name: name, Books: books, Cancel: func() {}}})
 }
 
 // joins is inFleet for the time of the test.
@@ -240,13 +244,18 @@ func TestFleetBooksCountTwice(t *testing.T) {
 	}
 }
 
-// A directory that was replaced with an older copy of it is not opened.
+// A directory that was replaced with an older copy of it is not opened, also where no entries are shipped.
 func TestFleetIsAheadOfDirectory(t *testing.T) {
+	t.Run("books on", func(t *testing.T) { aheadOfDirectory(t, true) })
+	t.Run("books off", func(t *testing.T) { aheadOfDirectory(t, false) })
+}
+
+func aheadOfDirectory(t *testing.T, books bool) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	store := fleettest.NewMemory()
 	dir, old := filepath.Join(t.TempDir(), "books"), filepath.Join(t.TempDir(), "old")
 	for i := range 2 {
-		m, err := inFleet(dir, "one", store)
+		m, err := comes(dir, "one", store, books)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +280,7 @@ func TestFleetIsAheadOfDirectory(t *testing.T) {
 	if err := os.Remove(AnchorFile(resolved)); err != nil { // which finds it out where it is
 		t.Fatal(err)
 	}
-	if m, err := inFleet(dir, "one", store); !errors.Is(err, fleet.ErrBehind) {
+	if m, err := comes(dir, "one", store, books); !errors.Is(err, fleet.ErrBehind) {
 		t.Errorf("it opens: %v", err)
 		if err == nil {
 			m.Release()

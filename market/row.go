@@ -40,6 +40,15 @@ func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fle
 	return err
 }
 
+// hashOf gives the hash of an entry; empty: there is none of that number.
+func (s source) hashOf(ctx context.Context, seq uint64) (hash string, err error) {
+	err = s.Rows(ctx, seq-1, 1, func(r fleet.Row) error {
+		hash = r.Hash
+		return nil
+	})
+	return hash, err
+}
+
 // Retract takes back what a twin has cost.
 func (s source) Retract(ctx context.Context, t fleet.Twin) error {
 	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey)
