@@ -237,6 +237,10 @@ func TestFleetStoreAway(t *testing.T) {
 			key key-of-idle
 			daily_budget 100
 		}
+		member rated {
+			key key-of-rated
+			rate 2 1h
+		}
 `)
 	gw := f.gateways[0]
 	gw.stop()
@@ -249,7 +253,15 @@ func TestFleetStoreAway(t *testing.T) {
 			}
 		}
 	}
+	for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+		if status, _, body := f.ask(0, "key-of-rated"); status != want {
+			t.Errorf("a rate of 2: status %d, want %d: %s", status, want, body)
+		}
+	}
 	f.pg.Kill(t)
+	if status, _, body := f.ask(0, "key-of-rated"); status != http.StatusTooManyRequests {
+		t.Errorf("a rate that was used up when the store went: status %d: %s", status, body)
+	}
 	for n := range 10 { // no more than was spent in the seconds before
 		if status, _, body := f.ask(n%2, "key-of-large"); status != http.StatusOK {
 			t.Errorf("request %d with the store away: status %d: %s", n, status, body)
@@ -267,10 +279,19 @@ func TestFleetStoreAway(t *testing.T) {
 	if out, err := gw.command("tokenbuddy", "fleet", "--address", gw.admin).CombinedOutput(); err != nil || !strings.Contains(string(out), "The store is away") {
 		t.Errorf("fleet: %v: %s", err, out)
 	}
+	f.gateways[1].stop()
+	f.gateways[1].start()
+	if status, header, body := f.ask(1, "key-of-rated"); status != http.StatusServiceUnavailable || !strings.Contains(body, "fleet_unavailable") || header.Get("Retry-After") == "" {
+		t.Errorf("a rate, and the store is away since the start: status %d, %v: %s", status, header, body)
+	}
 	f.pg.Restart(t)
 	eventually(t, "the store is back", func() bool {
 		status, _, _ := f.ask(0, "key-of-idle")
 		return status == http.StatusOK
+	})
+	eventually(t, "the rate refuses again", func() bool {
+		status, _, _ := f.ask(1, "key-of-rated")
+		return status == http.StatusTooManyRequests
 	})
 	eventually(t, "the events of both", func() bool {
 		heard, _ := os.ReadFile(events)

@@ -31,8 +31,7 @@ type meter struct {
 
 // permit is what a request that has waited gets.
 type permit struct {
-	after time.Duration
-	ok    bool
+	refused *RateError // nil: it may come
 }
 
 // spend takes one permit, if one is here.
@@ -56,19 +55,42 @@ func (m *meter) known(now time.Time) (after time.Duration, known bool) {
 	return beatEvery, false
 }
 
+// without refuses a request without the store's word: by what it has said last, if that still holds, or by the whole rate where there is no
+// other gateway.
+func (m *meter) without(now time.Time) *RateError {
+	alone, goes := m.alone()
+	switch {
+	case now.Before(m.until):
+		return &RateError{After: m.until.Sub(now)}
+	case !goes || now.Before(alone):
+		return &RateError{After: beatEvery, Away: ErrAway}
+	}
+	of := max(1, m.rates.of)
+	e := &RateError{After: max(time.Millisecond, m.rate.until(m.level, 1/float64(of)))}
+	if of > 1 {
+		e.Away = ErrAway
+	}
+	return e
+}
+
+// alone is from when on this gateway goes by its part of the rate alone; goes: if no word of it is heard until then. One that was never heard
+// does not, as the others don't know of it.
+func (m *meter) alone() (at time.Time, goes bool) {
+	if m.share > 0 {
+		return m.rates.beat.Add(shareFor), !m.rates.beat.IsZero()
+	}
+	return m.rates.beat.Add(aloneAfter), !m.rates.beat.IsZero()
+}
+
 // fill lets come in what has come since.
 func (m *meter) fill(now time.Time) {
-	r := m.rates
-	alone := r.beat.Add(aloneAfter)
-	if m.share > 0 {
-		alone = r.beat.Add(shareFor)
-	}
-	if r.beat.IsZero() || now.Before(alone) {
+	alone, goes := m.alone()
+	if !goes || now.Before(alone) {
 		m.come(now, m.share)
 		return
 	}
 	m.come(alone, m.share)
-	m.come(now, 1/float64(max(1, r.of)))
+	m.come(now, 1/float64(max(1, m.rates.of)))
 }
 
 func (m *meter) come(now time.Time, share float64) {
@@ -123,15 +145,20 @@ func (m *meter) take(d draw, got permits, now time.Time) {
 func (m *meter) tell(got permits) {
 	for len(m.waiters) > 0 && m.level >= whole {
 		m.level = max(0, m.level-1)
-		m.waiters[0] <- permit{ok: true}
+		m.waiters[0] <- permit{}
 		m.waiters = m.waiters[1:]
 	}
 	if got.After > 0 {
-		for _, w := range m.waiters {
-			w <- permit{after: got.After}
-		}
-		m.waiters = nil
+		m.sendAway(&RateError{After: got.After})
 	}
+}
+
+// sendAway refuses those that wait.
+func (m *meter) sendAway(e *RateError) {
+	for _, w := range m.waiters {
+		w <- permit{e}
+	}
+	m.waiters = nil
 }
 
 // leave has one wait no more.

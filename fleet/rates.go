@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -56,6 +58,8 @@ type Rates struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	speaking sync.Mutex // held while a word is said
+
+	refusedAway atomic.Int64
 }
 
 // NewRates gives rates that Start brings to life.
@@ -73,8 +77,20 @@ func NewRates(o RatesOptions) *Rates {
 
 // Start says that this gateway is there, from now on until Close.
 func (r *Rates) Start() {
-	r.work.Go(func() { r.each(beatEvery, func() { r.say(false) }) })
-	r.work.Go(func() { r.each(time.Second, r.tend) })
+	r.work.Go(func() {
+		r.each(func() time.Duration {
+			if r.say(false); r.isAway() {
+				return probeEvery
+			}
+			return beatEvery
+		})
+	})
+	r.work.Go(func() {
+		r.each(func() time.Duration {
+			r.tend()
+			return time.Second
+		})
+	})
 }
 
 // Close ends what goes on in the background, and says that this gateway is gone.
@@ -102,18 +118,24 @@ func (r *Rates) Close() {
 	r.say(true)
 }
 
-// each calls f now, and then every so often until Close.
-func (r *Rates) each(every time.Duration, f func()) {
-	t := time.NewTicker(every)
+// each calls f now, and then as often as it says until Close.
+func (r *Rates) each(f func() (again time.Duration)) {
+	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
-		f()
 		select {
 		case <-t.C:
 		case <-r.ctx.Done():
 			return
 		}
+		t.Reset(f())
 	}
+}
+
+func (r *Rates) isAway() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.away
 }
 
 // changeTime is how long one change of the store may take.
@@ -180,10 +202,41 @@ func (p *present) of() int {
 	return max(1, p.Of)
 }
 
-// Allow counts a request, or tells how long it is until the next one may come: then it does not count. It may wait for the store.
-func (r *Rates) Allow(k RateKey, rate Rate) (after time.Duration, ok bool) {
+// RateError refuses a request: it does not count.
+type RateError struct {
+	After time.Duration // how long it is until the next one may come
+	// Away is ErrAway where it is not the rate that refuses, but nobody can tell: the store does not answer, and what this gateway has of
+	// the rate without it does not bear the request. Else nil.
+	Away error
+}
+
+func (e *RateError) Error() string {
+	if e.Away != nil {
+		return fmt.Sprintf("fleet: nobody can tell whether the rate bears another request: %v", e.Away)
+	}
+	return fmt.Sprintf("fleet: the rate bears another request in %s", e.After)
+}
+
+func (e *RateError) Unwrap() error { return e.Away }
+
+// Allow counts a request, or gives a *RateError. It may wait for the store.
+func (r *Rates) Allow(k RateKey, rate Rate) error {
+	err := r.allow(k, rate)
+	switch {
+	case err == nil:
+		return nil // and no error of another type
+	case err.Away != nil:
+		r.refusedAway.Add(1)
+	}
+	return err
+}
+
+// RefusedAway is how many requests were refused as the store was away, since NewRates.
+func (r *Rates) RefusedAway() int64 { return r.refusedAway.Load() }
+
+func (r *Rates) allow(k RateKey, rate Rate) *RateError {
 	if rate.Requests <= 0 {
-		return 0, true
+		return nil
 	}
 	r.mu.Lock()
 	now := time.Now()
@@ -193,12 +246,16 @@ func (r *Rates) Allow(k RateKey, rate Rate) (after time.Duration, ok bool) {
 	m.used = now
 	if m.spend() {
 		r.mu.Unlock()
-		return 0, true
+		return nil
 	}
 	after, known := m.known(now)
-	if known || r.away || r.closed {
+	switch {
+	case known:
 		r.mu.Unlock()
-		return after, false
+		return &RateError{After: after}
+	case r.away || r.closed:
+		defer r.mu.Unlock()
+		return m.without(now)
 	}
 	w := make(chan permit, 1)
 	m.waiters = append(m.waiters, w)
@@ -208,18 +265,18 @@ func (r *Rates) Allow(k RateKey, rate Rate) (after time.Duration, ok bool) {
 	defer t.Stop()
 	select {
 	case p := <-w:
-		return p.after, p.ok
+		return p.refused
 	case <-t.C:
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	select {
 	case p := <-w:
-		return p.after, p.ok
+		return p.refused
 	default:
 	}
 	m.leave(w)
-	return beatEvery, false
+	return m.without(time.Now())
 }
 
 // Return gives back a permit that Allow has given, and that was not used.
@@ -300,7 +357,7 @@ func (r *Rates) drawAll(m *meter) {
 		r.mu.Lock()
 		if !ok {
 			m.drawing = false
-			m.tell(permits{After: beatEvery})
+			m.sendAway(&RateError{After: beatEvery, Away: ErrAway})
 			r.mu.Unlock()
 			return
 		}

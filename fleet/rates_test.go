@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -30,6 +31,15 @@ func gateways(t *testing.T, n int) (rates []*Rates, links []*link) {
 
 var ada = RateKey{Name: "ada"}
 
+// allow asks for one permit.
+func allow(r *Rates, k RateKey, rate Rate) (after time.Duration, ok bool) {
+	err := r.Allow(k, rate)
+	if refused := new(RateError); errors.As(err, &refused) {
+		return refused.After, false
+	}
+	return 0, err == nil
+}
+
 // Of three gateways five requests are served, wherever they come, and then one in each part of the hour.
 func TestRateOfThreeGateways(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -37,7 +47,7 @@ func TestRateOfThreeGateways(t *testing.T) {
 		rate := Rate{5, time.Hour}
 		serve := func(n int) (served int) {
 			for i := range n {
-				after, ok := rates[i%3].Allow(ada, rate)
+				after, ok := allow(rates[i%3], ada, rate)
 				if ok {
 					served++
 				} else if after <= 0 || after > 12*time.Minute {
@@ -49,7 +59,7 @@ func TestRateOfThreeGateways(t *testing.T) {
 		if n := serve(30); n != 5 {
 			t.Errorf("%d served, want 5", n)
 		}
-		if after, ok := rates[1].Allow(ada, rate); ok || after != 12*time.Minute {
+		if after, ok := allow(rates[1], ada, rate); ok || after != 12*time.Minute {
 			t.Errorf("%s, %t", after, ok)
 		}
 		time.Sleep(12*time.Minute - time.Second)
@@ -64,7 +74,7 @@ func TestRateOfThreeGateways(t *testing.T) {
 		if n := serve(30); n != 5 {
 			t.Errorf("%d served after hours, want 5", n)
 		}
-		if _, ok := rates[0].Allow(RateKey{Name: "ada", Counting: true}, rate); !ok {
+		if _, ok := allow(rates[0], RateKey{Name: "ada", Counting: true}, rate); !ok {
 			t.Error("what counts tokens is taken from requests")
 		}
 	})
@@ -84,7 +94,7 @@ func TestRateAtOnce(t *testing.T) {
 		got := make(chan bool)
 		for i := range 300 {
 			go func() {
-				_, ok := rates[i%3].Allow(ada, rate)
+				_, ok := allow(rates[i%3], ada, rate)
 				got <- ok
 			}()
 		}
@@ -105,15 +115,15 @@ func TestRateReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rates, _ := gateways(t, 2)
 		rate := Rate{1, time.Hour}
-		if _, ok := rates[0].Allow(ada, rate); !ok {
+		if _, ok := allow(rates[0], ada, rate); !ok {
 			t.Fatal("refused")
 		}
 		rates[0].Return(ada, rate)
 		synctest.Wait()
-		if _, ok := rates[1].Allow(ada, rate); !ok {
+		if _, ok := allow(rates[1], ada, rate); !ok {
 			t.Error("what was given back is gone")
 		}
-		if _, ok := rates[0].Allow(ada, rate); ok {
+		if _, ok := allow(rates[0], ada, rate); ok {
 			t.Error("what was given back served twice")
 		}
 	})
@@ -156,7 +166,7 @@ func inSum(t *testing.T, rate Rate, random *rand.Rand) {
 			l.mu.Unlock()
 		}
 		for range 2 * perStep {
-			if _, ok := rates[min(random.IntN(3), random.IntN(3))].Allow(ada, rate); ok {
+			if _, ok := allow(rates[min(random.IntN(3), random.IntN(3))], ada, rate); ok {
 				now := time.Now()
 				level = min(float64(rate.Requests), level+rate.filled(1, now.Sub(at))) - 1
 				at = now
@@ -173,4 +183,65 @@ func inSum(t *testing.T, rate Rate, random *rand.Rand) {
 	if float64(served) < due/2 {
 		t.Errorf("served %d of %.0f", served, due)
 	}
+}
+
+// It is the rate that refuses where the store has said so, or where there is no other gateway. Else, while the store is away, nobody can tell.
+func TestRateAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFake()
+		begin := func(id string, away bool) (*Rates, *link) {
+			l := store.link()
+			l.cut(away)
+			r := NewRates(RatesOptions{Store: l, Gateway: id, Boot: id})
+			r.Start()
+			t.Cleanup(func() {
+				l.cut(false)
+				r.Close()
+			})
+			synctest.Wait()
+			return r, l
+		}
+		rate := Rate{2, time.Hour}
+		want := func(what string, r *Rates, after time.Duration, away bool) {
+			t.Helper()
+			err := r.Allow(ada, rate)
+			if refused := new(RateError); !errors.As(err, &refused) || refused.After != after || errors.Is(err, ErrAway) != away {
+				t.Errorf("%s: %v, want away %t and another try after %s", what, err, away, after)
+			}
+		}
+		one, way := begin("one", false)
+		late, lateWay := begin("late", true)
+		want("the store was away since the start", late, 5*time.Second, true)
+		if n := late.RefusedAway(); n != 1 {
+			t.Errorf("%d refused as the store was away", n)
+		}
+		for range 2 {
+			if err := one.Allow(ada, rate); err != nil {
+				t.Error(err)
+			}
+		}
+		want("the rate is used up", one, 30*time.Minute, false)
+		way.cut(true)
+		time.Sleep(10 * time.Second)
+		want("it was when the store went", one, 30*time.Minute-10*time.Second, false)
+		want("in half a minute", late, 5*time.Second, true)
+		time.Sleep(31 * time.Minute)
+		if err := one.Allow(ada, rate); err != nil {
+			t.Error("alone, it goes by all of the rate:", err)
+		}
+		if err := one.Allow(ada, rate); err == nil || errors.Is(err, ErrAway) {
+			t.Error("alone, it is the rate that refuses:", err)
+		}
+		way.cut(false)
+		lateWay.cut(false)
+		time.Sleep(time.Hour)
+		way.cut(true)
+		time.Sleep(time.Minute)
+		for one.Allow(ada, rate) == nil {
+			continue
+		}
+		if err := one.Allow(ada, rate); !errors.Is(err, ErrAway) {
+			t.Error("of two, one that goes by its half can't tell what the other has left:", err)
+		}
+	})
 }

@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -65,10 +67,15 @@ func (rq *request) mayAsk() *dialect.Refusal {
 	if rq.endpoint.Free() {
 		allow = rq.gw.rates.AllowCount
 	}
-	if after, ok := allow(rq.member, time.Now()); !ok {
-		return dialect.RateLimited(after)
+	refused := new(market.RateError)
+	switch err := allow(rq.member, time.Now()); {
+	case !errors.As(err, &refused):
+		return nil
+	case refused.Away != nil:
+		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(err))
+		return dialect.FleetUnavailable(refused.After).Because("This gateway can't find out now whether your rate of requests allows this one. Try again in a moment.")
 	}
-	return nil
+	return dialect.RateLimited(refused.After)
 }
 
 // mayUse holds every model that the request names against the member's list, by the ids after aliases.

@@ -185,6 +185,13 @@ func closeStore(s fleet.Store, log *zap.Logger) {
 	}
 }
 
+// State gives how this gateway's part of the fleet stands; of what was refused, by rates too.
+func (f *Fleet) State() fleet.State {
+	s := f.Fleet.State()
+	s.RefusedAway += f.rates.RefusedAway()
+	return s
+}
+
 // Drop forgets a gateway that will not come back, by an operator's word.
 func (f *Fleet) Drop(ctx context.Context, gateway string, byBooks bool, by string) (fleet.Forgot, error) {
 	forgot, err := f.Forget(ctx, gateway, byBooks)

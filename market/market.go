@@ -138,7 +138,7 @@ func open(dir string, o Options) (*Market, error) {
 	shared := newNewestLog()
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
-	m.memberChanged, m.Rates = o.MemberChanged, new(member.Rates)
+	m.memberChanged, m.Rates = o.MemberChanged, ownRates{new(member.Rates)}
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	stopped := func(err error) {
 		if o.LedgerStopped != nil {

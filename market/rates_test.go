@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -73,17 +74,22 @@ func TestRatesOfAFleet(t *testing.T) {
 		}{
 			{bob, 0}, {bob, 0}, {ada, 0}, {ada, 20 * time.Second}, {bob, 20 * time.Second}, {eve, 0}, {ada, 20 * time.Second},
 		} {
-			if after, ok := gateways[i%3].Allow(step.member, time.Time{}); after != step.want || ok != (step.want == 0) {
-				t.Errorf("step %d, %s: %s, %t; want %s", i, step.member.Name, after, ok, step.want)
+			var after time.Duration
+			err := gateways[i%3].Allow(step.member, time.Time{})
+			if refused := new(RateError); errors.As(err, &refused) {
+				after = refused.After
+			}
+			if after != step.want || (err == nil) != (step.want == 0) || errors.Is(err, fleet.ErrAway) {
+				t.Errorf("step %d, %s: %v; want %s", i, step.member.Name, err, step.want)
 			}
 			synctest.Wait()
 		}
 		time.Sleep(20 * time.Second)
-		if after, ok := gateways[1].Allow(ada, time.Time{}); !ok {
-			t.Errorf("what the group has refused counts against ada: %s", after)
+		if err := gateways[1].Allow(ada, time.Time{}); err != nil {
+			t.Errorf("what the group has refused counts against ada: %v", err)
 		}
-		if _, ok := gateways[2].AllowCount(ada, time.Time{}); !ok {
-			t.Error("counting tokens takes from requests")
+		if err := gateways[2].AllowCount(ada, time.Time{}); err != nil {
+			t.Errorf("counting tokens takes from requests: %v", err)
 		}
 	})
 }
