@@ -281,6 +281,7 @@ func (b *batch) end() error {
 	if b.wrote || len(b.dirty) > 0 {
 		b.head.Commits++
 		b.put(metaHead, &b.head)
+		b.markShared()
 	}
 	for key, v := range b.dirty {
 		if v == nil {

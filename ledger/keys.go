@@ -32,7 +32,7 @@ const (
 	metaReborn   = "m/reborn"   // how many of its entries another ledger has too, as it was restored with an identity of its own
 	metaHead     = "m/head"     // the newest entry: sequence and hash
 	metaEpoch    = "m/epoch"    // how often the ledger was opened in a fleet
-	metaShared   = "m/shared"   // what is under f/ is whole: no process that was in no fleet has booked since
+	metaShared   = "m/shared"   // what is under f/ knows of all entries up to this one: of all there are where no process has booked that was in no fleet
 	metaSeal     = "m/seal"     // a known text, sealed: tells a wrong key
 )
 

@@ -22,6 +22,8 @@ import (
 type shared struct {
 	known sync.Map // holder → Share
 
+	marked uint64 // the newest entry that the mark says the records know of; the committer's alone
+
 	mu      sync.Mutex // protects the following; taken by the committer too, so nobody waits under it
 	shares  Shares     // nil: not yet
 	anew    bool       // the records were made by this process, and no share was given yet that has been told of them
@@ -95,7 +97,7 @@ func holderOf(rest string) (h holder, ok bool) {
 	return holder{kind == "g", parts[0]}, ok && len(parts) == 1 && (kind == "m" || kind == "g")
 }
 
-// openShared reads the records; where a process that was in no fleet has had the books since, or none was in one before, they are made
+// openShared reads the records; where a process that was in no fleet, or knew of none, has had the books since, or none was in one before, they are made
 // anew of what was spent in the days, weeks and months of now. It gives the epoch that begins with this process.
 func (l *Ledger) openShared() (epoch uint64, err error) {
 	l.shared = &shared{records: make(map[holder]*sharedSpent)}
@@ -104,11 +106,11 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 		if _, err := getJSON(txn, metaEpoch, &epoch); err != nil {
 			return err
 		}
-		if _, err := get(txn, metaShared); err == nil {
-			whole = true
-		} else if !errors.Is(err, badger.ErrKeyNotFound) {
+		mark, err := get(txn, metaShared)
+		if err != nil && !errors.Is(err, badger.ErrKeyNotFound) {
 			return err
 		}
+		whole = err == nil && string(mark) == l.sharedMark() // an older release leaves it as it was
 		return each(txn, sharedPrefix, func(rest string, r *sharedSpent) error {
 			h, ok := holderOf(rest)
 			if !ok {
@@ -122,6 +124,7 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 	if err == nil {
 		err = l.write(func(b *direct) { b.set(metaEpoch, fmt.Append(nil, epoch)) })
 	}
+	l.shared.marked = l.state.head.Sequence
 	if err == nil && !whole {
 		err = l.rebuildShared()
 	}
@@ -161,8 +164,19 @@ func (l *Ledger) rebuildShared() error {
 			b.note(err)
 			b.set(sharedKey(h), raw)
 		}
-		b.set(metaShared, []byte("1")) // last: what is before it is whole then
+		b.set(metaShared, []byte(l.sharedMark())) // last: what is before it is whole then
 	})
+}
+
+// sharedMark is what the mark says where the records know of all entries: the number of the newest.
+func (l *Ledger) sharedMark() string { return strconv.FormatUint(l.state.head.Sequence, 10) }
+
+// markShared says, in the transaction of entries, that the records know of them.
+func (b *batch) markShared() {
+	if s := b.ledger.shared; s != nil && s.marked != b.head.Sequence {
+		s.marked = b.head.Sequence
+		b.set([]byte(metaShared), []byte(b.ledger.sharedMark()))
+	}
 }
 
 // leaveShared says that from now on what is spent is not in the records.

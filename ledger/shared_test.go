@@ -435,7 +435,25 @@ func TestSharedBooks(t *testing.T) {
 	spend(t, l, 3)
 	closed(t, l)
 	l = spent("after one without a fleet", 3, 123)
-	spend(t, l, 4)
+	closed(t, l)
+	// A release that knows of no fleet leaves the mark as it is, and does not touch the records.
+	var mark string
+	tamper(t, o.Dir, func(txn *badger.Txn) error {
+		item, err := txn.Get([]byte("m/shared"))
+		if err != nil {
+			return err
+		}
+		return item.Value(func(v []byte) error {
+			mark = string(v)
+			return nil
+		})
+	})
+	l = open(t, o)
+	spend(t, l, 2)
+	closed(t, l)
+	tamper(t, o.Dir, func(txn *badger.Txn) error { return txn.Set([]byte("m/shared"), []byte(mark)) })
+	l = spent("after an older release", 4, 125)
+	spend(t, l, 2)
 	saved := backup(t, l)
 	closed(t, l)
 
@@ -445,7 +463,7 @@ func TestSharedBooks(t *testing.T) {
 	if r, err := ledger.Restore(t.Context(), key, bytes.NewReader(saved)); err != nil || !r.OK {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	spent("restored", 4, 127)
+	spent("restored", 5, 127)
 }
 
 // TestCalendarOfSharedBooks: what a ledger has spent before it joins a fleet is told by the calendar that budgets go by, not by the one that
