@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -25,6 +26,11 @@ type connectError struct{ error }
 
 func (c *connectError) Unwrap() error { return c.error }
 
+// makingError: the tables could not be made.
+type makingError struct{ error }
+
+func (m *makingError) Unwrap() error { return m.error }
+
 // errSetting is in an error that only an operator can mend.
 var errSetting = errors.New("it needs an operator")
 
@@ -40,6 +46,8 @@ const (
 	adminShutdown         = "57P01"
 	warning               = "01000"
 	insufficientPrivilege = "42501"
+	noDatabase            = "3D000"
+	noSchema              = "3F000"
 )
 
 func codeOf(err error) string {
@@ -86,7 +94,30 @@ func stale(err error) bool {
 
 // lasting are the states that are the same an hour later if nobody does anything: a role, a database or a right that is not there.
 func lasting(code string) bool {
-	return strings.HasPrefix(code, "28") || slices.Contains([]string{"3D000", "3F000", insufficientPrivilege}, code)
+	return strings.HasPrefix(code, "28") || slices.Contains([]string{noDatabase, noSchema, insufficientPrivilege}, code)
+}
+
+// advice says what an operator can do about an error that lasts; empty: it is none.
+func (s *Store) advice(err error) string {
+	role := s.pool.Config().ConnConfig.User
+	making := false
+	if _, ok := errors.AsType[*makingError](err); ok {
+		making = true
+	}
+	switch code := codeOf(err); {
+	case code == insufficientPrivilege && making:
+		return fmt.Sprintf(": role %s may not make the tables: GRANT CREATE ON SCHEMA public TO %s, or start a gateway once as the database's owner "+
+			"and then GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %s", role, role, role)
+	case code == insufficientPrivilege:
+		return fmt.Sprintf(": role %s lacks a right: as the owner of the tables GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %s", role, role)
+	case code == noDatabase:
+		return ": make it, with ENCODING 'UTF8' TEMPLATE template0"
+	case code == noSchema:
+		return ": set the search_path of the role to a schema that is there"
+	case strings.HasPrefix(code, "28"):
+		return ": see to the role and the password in the dsn, and to pg_hba.conf of the server"
+	}
+	return ""
 }
 
 // tell is what an error says, on one line. What pgx says when a connection fails is long and of several lines.

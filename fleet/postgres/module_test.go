@@ -61,10 +61,11 @@ func TestWrongDSN(t *testing.T) {
 		"grant select on tokenbuddy_fleet_schema to "+name)
 	for dsn, want := range map[string]string{
 		pgtest.DSN(c.Addr(), "nobody", name):      `role "nobody" does not exist`,
-		pgtest.DSN(c.Addr(), name, "none"):        `database "none" does not exist`,
+		pgtest.DSN(c.Addr(), "noone", name):       "see to the role and the password",
+		pgtest.DSN(c.Addr(), name, "none"):        "(SQLSTATE 3D000): make it, with ENCODING",
 		pgtest.DSN(c.Addr(), name, "ascii_"+name): "encoding is SQL_ASCII",
 		pgtest.DSN(c.Addr(), name, "newer_"+name): "of a newer release of this module (version 999",
-		pgtest.DSN(c.Addr(), "weak_"+name, name):  "permission denied",
+		pgtest.DSN(c.Addr(), "weak_"+name, name):  "may not make the tables: GRANT CREATE ON SCHEMA public TO weak_" + name,
 	} {
 		if _, err := try(t, dsn); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want %q", dsn, err, want)
@@ -76,4 +77,8 @@ func TestWrongDSN(t *testing.T) {
 	weak, err := try(t, pgtest.DSN(c.Addr(), "weak_"+name, name))
 	must(t, err)
 	must(t, weak.Change(t.Context(), "n", count))
+	c.ExecIn(t, name, "revoke update on tokenbuddy_fleet_key from weak_"+name)
+	if err := weak.Change(t.Context(), "n", count); err == nil || !strings.Contains(err.Error(), "lacks a right: as the owner of the tables GRANT") {
+		t.Errorf("a right that was taken back: %v", err)
+	}
 }

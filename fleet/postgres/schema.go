@@ -89,7 +89,7 @@ func (s *Store) prepare(ctx context.Context) (*engine, error) {
 			s.engine.Store(e)
 			return e, nil
 		case lasting(codeOf(err)):
-			return nil, fmt.Errorf("%w: %s", errSetting, tell(err))
+			return nil, fmt.Errorf("%w: %s%s", errSetting, tell(err), s.advice(err))
 		case try < maxTries && retriable(err) && pause(ctx, try): // others make the same tables at the same time
 		default:
 			return nil, err
@@ -113,7 +113,7 @@ func (s *Store) migrate(ctx context.Context) (*engine, error) {
 	}
 	if version < len(migrations) {
 		if version, err = s.makeTables(ctx, conn); err != nil {
-			return nil, err
+			return nil, &makingError{err}
 		}
 	}
 	if version > len(migrations) {

@@ -178,5 +178,8 @@ func (s *Store) failed(caller context.Context, op string, err error) error {
 	if ended := caller.Err(); ended != nil {
 		return fmt.Errorf("fleet postgres: %s: %w: %w", op, kind, ended)
 	}
-	return fmt.Errorf("fleet postgres: %s: %w: %s", op, kind, tell(err))
+	if errors.Is(err, errSetting) { // which has it already
+		return fmt.Errorf("fleet postgres: %s: %w: %s", op, kind, tell(err))
+	}
+	return fmt.Errorf("fleet postgres: %s: %w: %s%s", op, kind, tell(err), s.advice(err))
 }
