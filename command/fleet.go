@@ -121,8 +121,8 @@ func sessionNewCommand() *cobra.Command {
 }
 
 func printFleet(w io.Writer, f *admin.Fleet) {
-	t := table{words: "0123"}
-	t.add("gateway", "identity", "seen", "state", "kept", "shipped")
+	t := table{words: "01234"}
+	t.add("gateway", "identity", "version", "seen", "state", "kept", "shipped")
 	t.rows = append(t.rows, rule)
 	for i := range f.Gateways {
 		g := &f.Gateways[i]
@@ -134,7 +134,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 		if g.Head > 0 {
 			shipped = strconv.FormatUint(g.Head, 10)
 		}
-		t.add(plain.Name(g.Name), g.Gateway, g.Seen.UTC().Format(time.RFC3339), state, "$"+g.StrandedMicros.String(), shipped)
+		t.add(plain.Name(g.Name), g.Gateway, plain.Name(g.Version), g.Seen.UTC().Format(time.RFC3339), state, "$"+g.StrandedMicros.String(), shipped)
 	}
 	t.print(w)
 	if len(f.Budgets) > 0 {

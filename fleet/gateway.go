@@ -23,7 +23,7 @@ type Options struct {
 	Store   Store
 	Gateway string // the ledger's identity, which no other gateway has
 	Name    string // for people
-	Version string
+	Version string // of the program; empty: not known
 	Boot    string // random, of the process; empty: one is made
 	Epoch   uint64 // one more with each start, durable before New
 

@@ -19,7 +19,7 @@ const (
 // Beat is what a gateway says of itself now and then, under GatewayKey.
 type Beat struct {
 	Name    string    `json:"name,omitempty"`
-	Version string    `json:"version,omitempty"`
+	Version string    `json:"version,omitempty"` // of the program, as it was built; empty: it was built without
 	Epoch   uint64    `json:"epoch"`
 	Boot    string    `json:"boot"`
 	Seen    time.Time `json:"seen"`           // by the store's clock
