@@ -112,9 +112,11 @@ func Open(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	calendar := ledger.Calendar{Zone: o.Settings.Zone, Week: o.Settings.Week}
 	m, err := market.Open(market.Options{
 		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: purchases,
 		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember, FleetHappened: fleetHappened, Fleet: o.Fleet,
+		Calendar: &calendar,
 	})
 	if err != nil {
 		return nil, err
@@ -151,7 +153,7 @@ func Open(o Options) (*Gateway, error) {
 		gw.retired.Store(true)
 		return gw, nil
 	}
-	if err := gw.join(o); err != nil {
+	if err := gw.join(o, calendar); err != nil {
 		gw.Retire()
 		return nil, err
 	}
@@ -159,11 +161,11 @@ func Open(o Options) (*Gateway, error) {
 }
 
 // join starts what goes on for a config while it runs, beside its requests.
-func (gw *Gateway) join(o Options) error {
+func (gw *Gateway) join(o Options, calendar ledger.Calendar) error {
 	m := gw.market
 	terms := market.Terms{
 		Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown,
-		Calendar: ledger.Calendar{Zone: o.Settings.Zone, Week: o.Settings.Week}, Retain: o.Settings.LedgerRetain,
+		Calendar: calendar, Retain: o.Settings.LedgerRetain,
 	}
 	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms), m.HoldTeam(gw.team))
 	if r := o.Settings.Registry; r != nil {

@@ -100,7 +100,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	boot := rand.Text()
 	log := m.logger.Named("fleet")
 	options := fleet.Options{
-		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
+		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Version: version(), Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
 		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Digest: m.digest, Happened: m.fleetHappened, Logger: log,
 	}
 	var shipper *fleet.Shipper

@@ -53,6 +53,9 @@ type Options struct {
 	FleetHappened func(what, dir, why string)
 	// Fleet is the fleet that the market is in; nil: none.
 	Fleet *FleetOptions
+	// Calendar says when the days, weeks and months of budgets begin, until HoldTerms does; nil: as in UTC. A fleet is told by it from the
+	// beginning.
+	Calendar *ledger.Calendar
 	// Purchases watches the purchase desk.
 	Purchases purchase.Observer
 }
@@ -153,6 +156,11 @@ func open(dir string, o Options) (*Market, error) {
 		return nil, err
 	}
 	m.Ledger, m.fleetConfig = l, o.Fleet.config()
+	if o.Calendar != nil { // before what was spent is told to anybody
+		if err := l.SetCalendar(context.Background(), *o.Calendar); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
 	if o.Fleet != nil {
 		if o.FleetHappened != nil {
 			m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(string(what), dir, why) }
