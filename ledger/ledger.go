@@ -151,8 +151,9 @@ type Ledger struct {
 	reading  context.Context // ends at Close, and with it every reader
 	stopRead context.CancelFunc
 
-	shared *shared // nil: in no fleet
-	epoch  uint64  // in a fleet: how often the ledger was opened in one
+	shared   *shared     // nil: in no fleet
+	retracts atomic.Bool // something was taken back by Retract; known in a fleet
+	epoch    uint64      // in a fleet: how often the ledger was opened in one
 
 	state   *state // the committer's own, as what follows
 	durable durable

@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -37,6 +40,29 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string)
 		b.retract(e)
 		return b.err
 	}, nil).Wait(ctx)
+}
+
+// Retracted tells whether Retract has taken back what an entry has cost.
+func (l *Ledger) Retracted(id string) (found bool, err error) {
+	if !l.retracts.Load() {
+		return false, nil
+	}
+	err = l.db.View(func(txn *badger.Txn) error {
+		_, err := get(txn, retractedPrefix+id)
+		if found = err == nil; errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		return err
+	})
+	return found, err
+}
+
+// loadRetracts finds out whether anything was ever taken back.
+func (l *Ledger) loadRetracts(txn *badger.Txn) error {
+	return unstop(scan(txn, retractedPrefix, retractedPrefix, func(_, _ []byte) error {
+		l.retracts.Store(true)
+		return errStop
+	}))
 }
 
 // retract books the contrary of an entry. The cost comes back to the token that has paid it; where that is gone its credit was
@@ -74,6 +100,7 @@ func (b *batch) retract(e *Entry) {
 	b.book(entry)
 	b.rollUp(entry, nil)
 	b.set([]byte(retractedPrefix+e.ID), fmt.Append(nil, b.head.Sequence))
+	b.ledger.retracts.Store(true)
 	if paid != nil {
 		paid.BalanceMicros += billed
 		paid.BorneMicros -= expense

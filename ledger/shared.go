@@ -106,6 +106,9 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 		if _, err := getJSON(txn, metaEpoch, &epoch); err != nil {
 			return err
 		}
+		if err := l.loadRetracts(txn); err != nil {
+			return err
+		}
 		mark, err := get(txn, metaShared)
 		if err != nil && !errors.Is(err, badger.ErrKeyNotFound) {
 			return err

@@ -150,6 +150,42 @@ func TestFleetBooks(t *testing.T) {
 	}
 }
 
+// What two gateways have booked of one settlement counts once, also where the store forgets which of them was first, and then hears of the
+// second before.
+func TestTwinsOfAForgetfulStore(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	one, two := joins(t, "one", store), joins(t, "two", store)
+	before := store.Changes()
+	book(t, one.Ledger, bookingOf{"ada", "k1", "s1", 40})
+	shipped(t, one)
+	book(t, two.Ledger, bookingOf{"ada", "k1", "s1", 40})
+	shipped(t, two)
+	store.Forget(store.Changes() - before)
+	for _, m := range []*Market{two, one} {
+		book(t, m.Ledger) // there is something to ship
+		shipped(t, m)
+	}
+	b, err := one.FleetBooks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.Rows {
+		if r.Key == "ada" && r.ExpenseMicros != 40 {
+			t.Errorf("%d micros count of 40", r.ExpenseMicros)
+		}
+	}
+	for _, m := range []*Market{one, two} {
+		if r := verified(t, m); !r.OK {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // changed is a store whose rows come out as others than they went in.
 type changed struct {
 	fleet.Store

@@ -19,10 +19,17 @@ type source struct{ *ledger.Ledger }
 
 var errEnough = errors.New("so many are enough")
 
-// Rows gives entries as rows of the fleet's store.
+// Rows gives entries as rows of the fleet's store. What was taken back settles nothing any more: where the store has forgotten that, and it is shipped
+// again before the other gateway's entry is, that one is to stay.
 func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fleet.Row) error) error {
 	err := s.Ledger.Rows(ctx, after, func(seq uint64, raw []byte) error {
 		row, err := rowOf(seq, raw)
+		if err == nil && row.SettlementID != "" {
+			var retracted bool
+			if retracted, err = s.Retracted(row.ID); retracted {
+				row.SettlementID = ""
+			}
+		}
 		if err != nil {
 			return err
 		}
