@@ -13,12 +13,12 @@ import (
 // that was written or read stays mapped, so that the process grows with the ledger. So both are given back for it.
 const (
 	buffersEvery = 250 * time.Millisecond
-	pagesEvery   = 20 // times buffersEvery
+	pagesEvery   = 4 // times buffersEvery: to merge the newest tables is soon done, and leaves 60 MB of pages
 	// largeBuffer is a buffer that a table was made in. What a Get of an empty pool makes is far smaller.
 	largeBuffer = 64 << 10
-	// mappedBound is how much of its files a process may have in memory before the tables' pages are given back. The program
-	// itself is a part of that.
-	mappedBound = 64 << 20
+	// mappedMore is by how much what a process has of its files in memory may grow before the tables' pages are given back: room for
+	// the newest tables, which are merged soon.
+	mappedMore = 16 << 20
 )
 
 // memory gives back what the store does not need, until it is ended.
@@ -48,6 +48,7 @@ func (m *memory) run() {
 	defer close(m.ended)
 	tick := time.NewTicker(buffersEvery)
 	defer tick.Stop()
+	rest := 0 // of files in memory, without the tables: the program, mostly
 	for n := 0; ; n++ {
 		select {
 		case <-m.stop:
@@ -55,8 +56,9 @@ func (m *memory) run() {
 		case <-tick.C:
 		}
 		m.giveBuffersBack()
-		if n%pagesEvery == 0 && mapped() > mappedBound {
+		if n%pagesEvery == 0 && mapped() > rest+mappedMore {
 			givePagesBack(m.dir)
+			rest = mapped()
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
@@ -87,6 +88,70 @@ func TestPages(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPagesGo: a store that is at work gives the pages of its tables back, however many there are.
+func TestPagesGo(t *testing.T) {
+	before := mapped()
+	if before == 0 {
+		t.Skip("not known here")
+	}
+	s, err := Open(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	value := make([]byte, 100<<10)
+	for i := range 1000 {
+		_, _ = rand.Read(value)
+		if err := s.Prepare(len(value)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Update(func(txn *badger.Txn) error { return txn.Set(fmt.Appendf(nil, "k%06d", i), value) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const logs = 2 * logBlocks
+	for patience := time.Now().Add(20 * time.Second); mapped() > before+logs+2*mappedMore; <-time.After(buffersEvery) {
+		if time.Now().After(patience) {
+			t.Fatalf("%d MB of files in memory, %d before", mapped()>>20, before>>20)
+		}
+	}
+}
+
+// TestTables: no table is much larger than another, though the ledger is large.
+func TestTables(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	value := make([]byte, 1<<10)
+	for range 60 {
+		if err := s.Prepare(1 << 20); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Update(func(txn *badger.Txn) error {
+			for range 1 << 10 {
+				_, _ = rand.Read(value)
+				if err := txn.Set(append([]byte(nil), value[:16]...), append([]byte(nil), value...)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Flatten(1); err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range s.Tables() {
+		if info.Level > 0 && info.OnDiskSize > tableSize+MaxRecord {
+			t.Errorf("a table of %d bytes at level %d", info.OnDiskSize, info.Level)
+		}
 	}
 }
 

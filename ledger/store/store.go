@@ -80,7 +80,11 @@ func BadgerOptions(o Options) badger.Options {
 	if o.InMemory {
 		dir = ""
 	}
-	return badger.DefaultOptions(dir).
+	with := badger.DefaultOptions(dir)
+	// Tables are made in buffers of twice their size, of which a dozen are filled at once while tables are merged. So they
+	// are small, and no larger at the levels that only a large ledger has.
+	with.BaseTableSize, with.TableSizeMultiplier = tableSize, 1
+	return with.
 		WithInMemory(o.InMemory).
 		WithSyncWrites(!o.InMemory && !o.Unsynced && !allocates).
 		WithCompression(options.None).
