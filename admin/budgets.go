@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -15,4 +16,28 @@ func BudgetsOf(l *ledger.Ledger, who *member.Member) []ledger.BudgetState {
 		group = ledger.GroupBudget{Group: g.Name, Budget: market.BudgetOf(g.Bounds)}
 	}
 	return l.Reserve(who.Name, market.BudgetOf(who.BoundsAt(time.Now())), group).States()
+}
+
+// HeardOf is when a gateway has last heard what other gateways of its fleet have spent of the budgets that bound a member; nil: it has not, or there
+// is no fleet, or no budget.
+func HeardOf(l *ledger.Ledger, who *member.Member) *time.Time {
+	group := ""
+	if who.Group != nil {
+		group = who.Group.Name
+	}
+	at := l.Heard(who.Name, group)
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC().Truncate(time.Millisecond)
+	return &at
+}
+
+// Refresh has BudgetsOf go by what other gateways of a fleet have spent by now, as far as that can be known in a moment.
+func Refresh(ctx context.Context, l *ledger.Ledger, who *member.Member) {
+	var groups []string
+	if who.Group != nil {
+		groups = []string{who.Group.Name}
+	}
+	l.Refresh(ctx, []string{who.Name}, groups)
 }

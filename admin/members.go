@@ -34,6 +34,9 @@ type Member struct {
 	DayMicros   money.Micros `json:"dayMicros"` // spent in the budgets' calendar
 	WeekMicros  money.Micros `json:"weekMicros"`
 	MonthMicros money.Micros `json:"monthMicros"`
+	// AsOf is when the gateway has last heard what other gateways of its fleet have spent of these budgets: what it has spent itself is of now. Absent: it has not,
+	// there is no fleet, or no budget, and what is spent is this gateway's.
+	AsOf *time.Time `json:"asOf,omitempty"`
 	// Budgets are those that bound the member, its group's after its own. What a raise adds is in them.
 	Budgets []MemberBudget `json:"budgets"`
 	Raises  []Raise        `json:"raises,omitempty"` // that are in force
@@ -111,6 +114,7 @@ func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *
 		return row, err
 	}
 	row.DayMicros, row.WeekMicros, row.MonthMicros = spent.Daily, spent.Weekly, spent.Monthly
+	row.AsOf = HeardOf(m.Ledger, who)
 	if g := who.Group; g != nil {
 		row.Group = g.Name
 	}
@@ -148,8 +152,25 @@ func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *
 	return row, nil
 }
 
+// freshMembersOf is MembersOf by what other gateways of a fleet have spent by now.
+func freshMembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
+	rows, err := MembersOf(ctx, m)
+	if err != nil || m.Fleet == nil {
+		return rows, err
+	}
+	var members, groups []string
+	for i := range rows {
+		members = append(members, rows[i].Name)
+		if g := rows[i].Group; g != "" && !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	m.Ledger.Refresh(ctx, members, groups)
+	return MembersOf(ctx, m)
+}
+
 func memberList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	rows, err := MembersOf(r.Context(), m)
+	rows, err := freshMembersOf(r.Context(), m)
 	if err != nil {
 		return err
 	}
@@ -194,7 +215,7 @@ func oneMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 }
 
 func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name string) error {
-	rows, err := MembersOf(r.Context(), m)
+	rows, err := freshMembersOf(r.Context(), m)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,22 @@ func printMembers(w io.Writer, rows []admin.Member) {
 	}
 	t.print(w)
 	printGroups(w, rows)
+	if oldest := oldestWord(rows); !oldest.IsZero() {
+		fmt.Fprintf(w, "\nWhat other gateways of the fleet have spent is as of %s at the oldest.\n", oldest.UTC().Format(time.RFC3339))
+	}
+}
+
+// oldWord is from when on what was heard of other gateways is worth a word.
+const oldWord = time.Minute
+
+// oldestWord is when other gateways were last heard of, of the member of which that is longest ago; zero: that is not long.
+func oldestWord(rows []admin.Member) (oldest time.Time) {
+	for i := range rows {
+		if at := rows[i].AsOf; at != nil && time.Since(*at) > oldWord && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = *at
+		}
+	}
+	return oldest
 }
 
 // leftOf is what is left of a member's own budget.

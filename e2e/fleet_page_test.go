@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestFleetPage has the page of one gateway show both, and what is spent at both.
@@ -59,6 +60,36 @@ func TestFleetPage(t *testing.T) {
 	g := s.Fleet.Gateways
 	if s.Fleet.Name != "gw-0" || s.Fleet.Store != "up" || !s.Fleet.Books || g[0].Name != "gw-0" || !g[0].Self || g[1].Name != "gw-1" || g[1].Self || g[1].State != "there" {
 		t.Errorf("%+v", s.Fleet)
+	}
+	var rows []struct {
+		DayMicros, WeekMicros, MonthMicros int64
+		AsOf                               time.Time
+	}
+	_, body := f.gateways[0].look("/tokenbuddy/members")
+	if err := json.Unmarshal(body, &rows); err != nil || len(rows) != 1 {
+		t.Fatalf("%v: %s", err, body)
+	}
+	if r := rows[0]; r.DayMicros != 160 || r.WeekMicros != 160 || r.MonthMicros != 160 || time.Since(r.AsOf) > time.Minute {
+		t.Errorf("%+v", r)
+	}
+	req, err := http.NewRequest(http.MethodGet, f.gateways[0].url("/v1/key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer key-of-ada")
+	if res, err = http.DefaultClient.Do(req); err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var key struct {
+		Data struct {
+			UsageDaily   json.Number `json:"usage_daily"`
+			UsageWeekly  json.Number `json:"usage_weekly"`
+			UsageMonthly json.Number `json:"usage_monthly"`
+		}
+	}
+	if err := json.NewDecoder(res.Body).Decode(&key); err != nil || key.Data.UsageDaily != "0.00016" || key.Data.UsageWeekly != key.Data.UsageDaily || key.Data.UsageMonthly != key.Data.UsageDaily {
+		t.Errorf("%v: %+v", err, key)
 	}
 	if s.Members[0].DayMicros != 160 || s.Money.SpentTodayMicros != 80 || s.Members[0].Budgets[0].LimitMicros != 1_000_000 {
 		t.Errorf("%+v %+v", s.Members, s.Money)

@@ -29,6 +29,7 @@ type Share struct {
 	speak  bool      // the store is to hear of it even where there is nothing to want
 	asked  time.Time // when it last was asked
 	spoke  time.Time // when it was last answered
+	others others
 	broken bool      // it was said that the store's value can't be used
 	again  time.Time // when those that wait on are asked for again
 }
@@ -168,10 +169,10 @@ func (s *Share) freed() {
 func (s *Share) Standing(p Periods) (spent, held Amounts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	spent, held = s.ofOthers(p)
 	for i := range periods {
 		l := s.find(i, p[i])
-		spent[i] = l.spent.Add(l.answer.OthersSpent)
-		held[i] = l.held.Add(l.answer.OthersHeld)
+		spent[i], held[i] = l.spent.Add(spent[i]), l.held.Add(held[i])
 	}
 	return spent, held
 }

@@ -111,6 +111,11 @@ func (rq *request) key(p *reply) *dialect.Refusal {
 		return refusal
 	}
 	ctx, name := rq.r.Context(), rq.member.Name
+	var groups []string
+	if g := rq.member.Group; g != nil {
+		groups = []string{g.Name}
+	}
+	rq.gw.ledger.Refresh(ctx, []string{name}, groups)
 	spent, err := rq.gw.ledger.SpentBy(ctx, name)
 	k := dialect.Key{Label: name, Daily: spent.Daily, Weekly: spent.Weekly, Monthly: spent.Monthly}
 	if err == nil {

@@ -94,6 +94,7 @@ type Ledger interface {
 	Err() error
 	TypicalCompletion(model string) int64
 	Reserve(member string, b ledger.Budget, groups ...ledger.GroupBudget) *ledger.Reservation
+	Refresh(ctx context.Context, members, groups []string)
 	SpentBy(ctx context.Context, member string) (ledger.Budget, error)
 	SpentInAll(ctx context.Context, member string) (money.Micros, error)
 	PlaceHold(h ledger.Hold) *ledger.Commit

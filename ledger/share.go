@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -35,6 +36,43 @@ type Shares interface {
 	// Of gives a holder's share, a member's or a group's. spent is what this ledger has booked for it in the last days, weeks and months,
 	// by their names: what a process before this one has left open is in it. It is called once for each holder.
 	Of(group bool, name string, spent [periods]map[string]money.Micros) Share
+}
+
+// Refresher are Shares that can find out what other ledgers have spent and hold by now, to be shown. It waits for a moment at most.
+type Refresher interface {
+	Refresh(ctx context.Context, members, groups []string)
+}
+
+// Hearer is a Share that can tell when it has last heard of what other ledgers have spent; zero: it has not.
+type Hearer interface{ Heard() time.Time }
+
+// Refresh has what is told from now on of the budgets of these members and groups be of now, as far as that can be known in a moment: what
+// other ledgers of a fleet have spent may have been heard of long ago. Without a fleet it is always of now.
+func (l *Ledger) Refresh(ctx context.Context, members, groups []string) {
+	if l.shared == nil {
+		return
+	}
+	if r, ok := l.shared.attached().(Refresher); ok {
+		r.Refresh(ctx, members, groups)
+	}
+}
+
+// Heard is when this ledger has last heard of what others of its fleet have spent of the budgets of a member, and of a group, where one is
+// named; of both, the earlier. Zero: it has not, or there is no fleet, or no budget.
+func (l *Ledger) Heard(member, group string) (at time.Time) {
+	if l.shared == nil {
+		return at
+	}
+	for _, h := range []holder{{name: member}, {group: true, name: group}} {
+		if h.name == "" {
+			continue
+		}
+		known, _ := l.shared.known.Load(h)
+		if one, ok := known.(Hearer); ok && (at.IsZero() || one.Heard().Before(at)) {
+			at = one.Heard()
+		}
+	}
+	return at
 }
 
 // AwayError refuses a request of which nobody can tell whether a budget bears it: what of it is set aside for this ledger does not, and

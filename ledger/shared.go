@@ -238,6 +238,12 @@ func (s *shared) attach(shares Shares) {
 	s.shares = shares
 }
 
+func (s *shared) attached() Shares {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shares
+}
+
 // of gives a holder's share. What is booked meanwhile is in what it begins with, or told to it: never both, never neither.
 func (s *shared) of(h holder, m *meter) Share {
 	if found, ok := s.known.Load(h); ok {

@@ -25,7 +25,9 @@ type Own struct {
 	DayMicros   money.Micros `json:"dayMicros"` // spent in the budgets' calendar
 	WeekMicros  money.Micros `json:"weekMicros"`
 	MonthMicros money.Micros `json:"monthMicros"`
-	Budgets     []BudgetRow  `json:"budgets"`
+	// AsOf is when the gateway has last heard what other gateways of its fleet have spent of these budgets; absent as in admin.Member.
+	AsOf    *time.Time  `json:"asOf,omitempty"`
+	Budgets []BudgetRow `json:"budgets"`
 	// Days are the sums of thirty days (UTC), by day, model and project.
 	Days     map[string][]ledger.Row `json:"days"`
 	Requests []OwnRequest            `json:"requests"` // the last ones that are remembered, the newest first
@@ -68,6 +70,7 @@ type OwnAttempt struct {
 
 // OwnOf is what a member sees of a market. It reads thirty days of the member's sums.
 func OwnOf(ctx context.Context, m *market.Market, who *member.Member) (*Own, error) {
+	admin.Refresh(ctx, m.Ledger, who)
 	spent, err := m.Ledger.SpentBy(ctx, who.Name)
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func OwnOf(ctx context.Context, m *market.Market, who *member.Member) (*Own, err
 	}
 	own := &Own{
 		Member: who.Name, DayMicros: spent.Daily, WeekMicros: spent.Weekly, MonthMicros: spent.Monthly, Budgets: budgetsOf(m, who),
-		Days: days, Requests: []OwnRequest{},
+		Days: days, AsOf: admin.HeardOf(m.Ledger, who), Requests: []OwnRequest{},
 	}
 	if who.Group != nil {
 		own.Group = who.Group.Name
