@@ -105,7 +105,7 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 				spent = min(spent, max(0, ended-t.ended(p.o.Gateway, day)))
 			}
 			if delete(t.Ahead, p.o.Gateway); spent > 0 {
-				t.close(&claim{Gateway: p.o.Gateway, Day: a.Day, Session: a.Session, Amount: spent})
+				t.close(&claim{p.o.Gateway, anySeller, anySeller, a.Day, a.Session, spent, true})
 			}
 		}
 		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
@@ -179,7 +179,7 @@ func (t *tab) forget(gateway string) {
 		}
 	}
 	if a := t.Ahead[gateway]; a != nil && a.Amount > 0 {
-		t.close(&claim{Gateway: gateway, Day: a.Day, Session: a.Session, Amount: a.Amount})
+		t.close(&claim{gateway, anySeller, anySeller, a.Day, a.Session, a.Amount, true})
 	}
 	delete(t.Ahead, gateway)
 	t.Boots[gateway] = tabForgotten
@@ -240,7 +240,7 @@ func (p *Purchases) settle(ctx context.Context) error {
 		}
 		return err
 	}
-	p.ahead, p.asked = got, time.Now()
+	p.ahead, p.aheadDay, p.asked = got, day, time.Now()
 	if want == 0 {
 		p.asked = time.Time{}
 	}
@@ -273,12 +273,12 @@ func (p *Purchases) look(ctx context.Context) error {
 		if t.Session < p.session {
 			t.Session, t.Closed = p.session, 0
 		}
-		p.day, p.spent = day, t.sums(day, "", "")
+		p.day, p.spent, p.tab = day, t.sums(day, "", ""), t
 		return nil
 	}, tabKey)
 	if err == nil && !there {
 		p.mu.Lock()
-		p.day, p.spent = day, [4]money.Micros{}
+		p.day, p.spent, p.tab = day, [4]money.Micros{}, new(tab)
 		p.mu.Unlock()
 	}
 	if err == nil && !heard {

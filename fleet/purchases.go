@@ -47,13 +47,16 @@ type Purchases struct {
 	session uint64
 	day     string // of what is spent
 	spent   [4]money.Micros
+	tab     *tab // of which that is, which never changes; nil: none was seen
 	away    bool
-	ahead   money.Micros      // is left of what is set aside
-	asked   time.Time         // when that was asked for
-	used    map[string]*taken // what was taken of it, by purchase id
-	ends    map[string]bool   // purchases that have ended, and whether they were paid, and the store does not know yet
-	words   []word            // about sellers, that the store does not know yet
-	speaks  bool              // for the gateway: what an earlier process has left is settled
+
+	ahead    money.Micros      // is left of what is set aside
+	aheadDay string            // of which day's limits that is
+	asked    time.Time         // when it was asked for
+	used     map[string]*taken // what was taken of it, by purchase id
+	ends     map[string]bool   // purchases that have ended, and whether they were paid, and the store does not know yet
+	words    []word            // about sellers, that the store does not know yet
+	speaks   bool              // for the gateway: what an earlier process has left is settled
 
 	forgiven map[string]uint64 // how often sellers were, when it was looked last; keepUp's alone
 
@@ -196,8 +199,11 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ctx.Err() != nil || paying || p.ahead < b.Amount {
+	if ctx.Err() != nil || paying || p.ahead < b.Amount || p.aheadDay != day {
 		return err
+	}
+	if over := p.tab.over(day, b, l); over != nil {
+		return over
 	}
 	p.ahead -= b.Amount
 	p.used[b.ID] = &taken{Buy: b, day: day}
@@ -224,6 +230,7 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 	p.mu.Unlock()
 	day := today()
 	var spent [4]money.Micros
+	var seen *tab
 	err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
 		return changeTab(old, session, func(t *tab) error {
 			heard, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot)
@@ -234,7 +241,7 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 				return errUnheard
 			}
 			err = f(t)
-			spent = t.sums(day, "", "")
+			spent, seen = t.sums(day, "", ""), t
 			return err
 		})
 	})
@@ -242,7 +249,7 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 	p.note(err != nil && !errors.As(err, &limit) && ctx.Err() == nil, err)
 	if err == nil || errors.As(err, &limit) {
 		p.mu.Lock()
-		p.day, p.spent = day, spent
+		p.day, p.spent, p.tab = day, spent, seen
 		p.mu.Unlock()
 	}
 	if errors.Is(err, errUnheard) {

@@ -24,7 +24,8 @@ func TestPurchasesInSum(t *testing.T) {
 
 func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
 	const each, most = 4, 40
-	limits := BuyLimits{Daily: most, Session: -1, Seller: -1, Method: -1}
+	const atOne = 28
+	limits := BuyLimits{Daily: most, Session: -1, Seller: atOne, Method: -1}
 	for _, g := range all {
 		g.SetLimits(limits)
 	}
@@ -80,16 +81,24 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
 			time.Sleep(time.Duration(random.IntN(8)) * time.Second)
 		}
 		bought = 0
+		there := map[string]int{}
 		for _, g := range all {
-			for _, paid := range g.books.fates {
+			for id, paid := range g.books.fates {
 				if paid {
 					bought += each
+					there[buyOf(id, each).Seller] += each
 				}
 			}
-			for _, paying := range g.books.open {
+			for id, paying := range g.books.open {
 				if paying {
 					bought += each
+					there[buyOf(id, each).Seller] += each
 				}
+			}
+		}
+		for seller, sum := range there {
+			if sum > atOne {
+				t.Fatalf("%d are paid at %s, the limit is %d", sum, seller, atOne)
 			}
 		}
 		if bought > most {

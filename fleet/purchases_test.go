@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,8 +53,11 @@ func (b *fakeBooks) note(change func()) {
 	change()
 }
 
-// buyOf is a purchase at acme.
+// buyOf is a purchase at acme; of one whose name is an odd number, at another seller, by another method.
 func buyOf(id string, amount money.Micros) Buy {
+	if n, err := strconv.Atoi(id); err == nil && n%2 == 1 {
+		return Buy{ID: id, Seller: "other", Origin: "https://other.example", Method: "card", Amount: amount}
+	}
 	return Buy{ID: id, Seller: "acme", Origin: "https://acme.example", Method: "mock", Amount: amount}
 }
 
@@ -102,7 +106,7 @@ func buyers(t *testing.T, n int, ahead money.Micros, f func(t *testing.T, all []
 // wantSpent wants all gateways to know of the same sums, soon.
 func wantSpent(t *testing.T, all []*gate, day, session money.Micros) {
 	t.Helper()
-	time.Sleep(2 * tabEvery)
+	time.Sleep(3*tabEvery + time.Second)
 	for i, g := range all {
 		if d, s := g.Spent(); d != day || s != session {
 			t.Errorf("gateway %d: %d and %d are spent, want %d and %d", i, d, s, day, session)
@@ -262,6 +266,53 @@ func TestPurchaseAhead(t *testing.T) {
 		}
 		if d, _ := all[0].Spent(); d != 3 {
 			t.Errorf("%d is spent in the end, want 3", d)
+		}
+	})
+}
+
+// What is set aside is spent at no seller beyond its limit, nor by a method, whoever buys there meanwhile, nor on another day.
+func TestPurchaseAheadAtOneSeller(t *testing.T) {
+	for limit, limits := range map[int]BuyLimits{SellerLimit: {-1, -1, 12, -1}, MethodLimit: {-1, -1, -1, 12}} {
+		buyers(t, 3, 2, func(t *testing.T, all []*gate) {
+			for _, g := range all {
+				g.SetLimits(limits)
+			}
+			wantSpent(t, all, 6, 6)
+			if err := all[1].Take(t.Context(), buyOf("a", 4), limits, true); err != nil {
+				t.Fatal(err)
+			}
+			all[1].End(buyOf("a", 4), true)
+			wantSpent(t, all, 10, 10)
+			all[0].cut(true)
+			all[1].cut(true)
+			wantLimit(t, all[2].Take(t.Context(), buyOf("b", 3), limits, false), limit, 4+6) // the others may spend theirs there
+			if err := all[2].Take(t.Context(), buyOf("b", 2), limits, false); err != nil {
+				t.Error(err)
+			}
+			for i, id := range []string{"c", "d"} {
+				if err := all[i].Take(t.Context(), buyOf(id, 2), limits, false); err != nil {
+					t.Errorf("from what gateway %d has set aside: %v", i, err)
+				}
+				all[i].books.note(func() { all[i].books.open[id] = true })
+			}
+			all[0].cut(false)
+			all[1].cut(false)
+			wantSpent(t, all, 4+2+2+2+6, 4+2+2+2+6)
+			all[0].cut(true)
+			wantLimit(t, all[0].Take(t.Context(), buyOf("e", 2), limits, false), limit, 4+2+2+2+6)
+			if err := all[0].Take(t.Context(), buyOf("1", 2), limits, false); err != nil {
+				t.Errorf("at another seller: %v", err)
+			}
+			all[0].books.note(func() { all[0].books.open["1"] = true })
+		})
+	}
+	buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+		all[0].SetLimits(unlimited)
+		wantSpent(t, all, 5, 5)
+		all[0].cut(true)
+		time.Sleep(24 * time.Hour)
+		if err := all[0].Take(t.Context(), buyOf("a", 1), unlimited, false); !errors.Is(err, ErrAway) {
+			t.Errorf("on another day: %v", err)
 		}
 	})
 }

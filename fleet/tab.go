@@ -56,7 +56,7 @@ type tab struct {
 // tabDay is what was spent by purchases of one day that have ended.
 type tabDay struct {
 	Closed   money.Micros            `json:"closed"`
-	Sellers  map[string]money.Micros `json:"sellers"`
+	Sellers  map[string]money.Micros `json:"sellers"` // anySeller too, and nothing for what was spent before there was a fleet
 	Methods  map[string]money.Micros `json:"methods"`
 	Gateways map[string]money.Micros `json:"gateways"`
 }
@@ -121,11 +121,15 @@ func changeTab(old []byte, session uint64, f func(t *tab) error) ([]byte, error)
 	return json.Marshal(t)
 }
 
-// sums are what counts against the limits of a purchase.
+// anySeller stands for the seller, and the method, of what was spent and nobody knows where: it counts at all of them.
+const anySeller = "*"
+
+// sums are what counts against the limits of a purchase. What is set aside may be spent at any seller, and by any method.
 func (t *tab) sums(day, seller, method string) (all [4]money.Micros) {
 	all[SessionLimit] = t.Closed
 	if d := t.Days[day]; d != nil {
-		all[DailyLimit], all[SellerLimit], all[MethodLimit] = d.Closed, d.Sellers[seller], d.Methods[method]
+		all[DailyLimit] = d.Closed
+		all[SellerLimit], all[MethodLimit] = d.Sellers[seller].Add(d.Sellers[anySeller]), d.Methods[method].Add(d.Methods[anySeller])
 	}
 	for _, c := range t.Open {
 		if c.Session == t.Session {
@@ -147,10 +151,28 @@ func (t *tab) sums(day, seller, method string) (all [4]money.Micros) {
 			all[SessionLimit] = all[SessionLimit].Add(a.Amount)
 		}
 		if a.Day == day {
-			all[DailyLimit] = all[DailyLimit].Add(a.Amount)
+			for _, limit := range []int{DailyLimit, SellerLimit, MethodLimit} {
+				all[limit] = all[limit].Add(a.Amount)
+			}
 		}
 	}
 	return all
+}
+
+// over tells whether a purchase from what is set aside may pass the limit of its seller, or of its method: nil, where all that is set aside could be spent there.
+// It holds for as long as it is set aside, as nothing more is taken there by others then, whatever they set aside.
+func (t *tab) over(day string, b Buy, l BuyLimits) error {
+	if t == nil {
+		return ErrAway
+	}
+	spent := t.sums(day, b.Seller, b.Method)
+	switch {
+	case l.Seller >= 0 && spent[SellerLimit] > l.Seller:
+		return &LimitError{SellerLimit, l.Seller, spent[SellerLimit]}
+	case l.Method >= 0 && spent[MethodLimit] > l.Method:
+		return &LimitError{MethodLimit, l.Method, spent[MethodLimit]}
+	}
+	return nil
 }
 
 // take counts a purchase, or tells which limit it would pass. One that counts already does so once; on another day, or in another
