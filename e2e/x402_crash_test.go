@@ -83,7 +83,8 @@ func TestX402Crash(t *testing.T) {
 	shop.start()
 	c.start()
 	var clients sync.WaitGroup
-	for i := range kills {
+	// Few requests and many faults: now and then nothing at all is bought, and that would show nothing.
+	for i := 0; i < kills || len(chain.Transfers()) == 0 && i < 10*kills; i++ {
 		for range 3 {
 			clients.Go(func() {
 				resp, err := http.Post("http://"+c.site+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"toy-1","messages":[{"role":"user","content":"Hello"}]}`))
@@ -141,6 +142,6 @@ func TestX402Crash(t *testing.T) {
 	if moved == 0 {
 		t.Error("nothing was bought: this shows nothing")
 	}
-	t.Logf("%d kills, %d payments, %s", kills, len(chain.Transfers()), moved)
+	t.Logf("at least %d kills, %d payments, %s", kills, len(chain.Transfers()), moved)
 	c.verify()
 }
