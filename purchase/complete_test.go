@@ -190,3 +190,22 @@ func TestFateAfterACrash(t *testing.T) {
 		}
 	})
 }
+
+// A purchase that waits long for its payment is asked about as soon as another config is in force: it may be what was wanting.
+func TestPendingUnderANewConfig(t *testing.T) {
+	m := &cashier{fate: says(payment.Pending())}
+	set := func(b *bench) {
+		b.method, b.seller.answer = m, at(wire.PurchaseCompletePath, always(502, ``))
+	}
+	trade(t, set, func(t *testing.T, b *bench) {
+		_, _ = b.desk.Lease(t.Context(), b.want(1))
+		time.Sleep(giveUpAfter / 2)
+		synctest.Wait()
+		b.seller.answer = nil
+		b.desk.SetTerms(*b.desk.terms.Load())
+		time.Sleep(time.Second)
+		if p := b.journal.lastStep(); p.State != ledger.Granted {
+			t.Errorf("a second after it the purchase is %s", p.State)
+		}
+	})
+}

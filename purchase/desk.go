@@ -62,44 +62,6 @@ type Want struct {
 	Others bool
 }
 
-// Observer watches the desk. Each function may be nil; they must not block.
-type Observer struct {
-	// Purchase hears of each purchase that has ended, or was not begun for a limit. The outcome is "granted", "failed",
-	// "refused_unpaid" (the seller has refused the proof, and no money has moved), "expired", "disputed" or "budget_exceeded"; the
-	// credit is what was granted.
-	Purchase func(sellerID, outcome string, credit money.Micros)
-	// Failed hears of each purchase that has ended without a token, but for those that a limit has stopped: with the outcome that
-	// Purchase hears of, and why.
-	Failed func(p ledger.Purchase, outcome string, why error)
-	// PaidNotGranted hears of each purchase that was paid, as its method knows, and has brought no token.
-	PaidNotGranted func(sellerID string, paid money.Micros)
-	// Refused hears of each request that got no token, and of what it wants for.
-	Refused func(sellerID string, lack Lack)
-	// Braked hears of each seller that gets no more money, and of what it has taken for nothing.
-	Braked func(sellerID string, lost money.Micros)
-	// Guest hears of each time that a payment method does not do what it is to do: it panics, does not return, or gives what is
-	// neither.
-	Guest func(method, step, fault string)
-	// Renewed hears of each purchase that was begun ahead, before the token in use comes to its end.
-	Renewed func(sellerID string)
-	// Waste hears of credit that was lost with a token.
-	Waste func(sellerID string, micros money.Micros)
-}
-
-// DeskOptions say how a desk is set up.
-type DeskOptions struct {
-	// Logger gets the desk's events. None: nothing is logged.
-	Logger *zap.Logger
-	// Observer watches the desk, for metrics.
-	Observer Observer
-	// Opened hears of each seller that has a purse from now on. It must not block, and may be nil.
-	Opened func(sellerID string)
-	// Resolve says how to reach the seller of a purchase that an earlier process has left open, and by which methods it can be
-	// paid; false while that is not known. It is asked at Start, and at each SetTerms and SellersChanged. Without it such a
-	// purchase goes on when a request next wants a token of that seller.
-	Resolve func(p ledger.Purchase) (Want, bool)
-}
-
 // Desk is where tokens are bought and kept. Its methods may be called from many goroutines.
 type Desk struct {
 	journal  Journal
@@ -123,6 +85,7 @@ type Desk struct {
 	flights map[string]*flight // the purchases that have not ended, by id
 	closed  bool
 	changed chan struct{} // closed, and made anew, when Resolve may know more
+	renewed chan struct{} // closed, and made anew, when a config has come into force
 }
 
 // NewDesk opens a desk with the tokens that the journal has. Nothing is bought before SetTerms, and nothing that an earlier
@@ -133,7 +96,7 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	}
 	d := &Desk{
 		journal: j, log: o.Logger, observer: o.Observer, opened: o.Opened, resolve: o.Resolve, woken: make(chan struct{}, 1),
-		changed: make(chan struct{}), sellers: make(map[string]*dealings), flights: make(map[string]*flight),
+		changed: make(chan struct{}), renewed: make(chan struct{}), sellers: make(map[string]*dealings), flights: make(map[string]*flight),
 	}
 	d.health.sights = make(map[string]sight)
 	d.methods = &methods{desk: d, names: make(map[string]*methodName), warned: make(map[string]time.Time)}
@@ -188,6 +151,10 @@ func (d *Desk) background(f func()) bool {
 func (d *Desk) SetTerms(t Terms) {
 	d.terms.Store(&t)
 	d.SellersChanged()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.renewed)
+	d.renewed = make(chan struct{})
 }
 
 // SellersChanged says that Resolve may know more than before. It does not wait for what comes of it.
@@ -203,6 +170,13 @@ func (d *Desk) change() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.changed
+}
+
+// renewal is closed at the next SetTerms.
+func (d *Desk) renewal() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.renewed
 }
 
 func (d *Desk) limits() ledger.Limits {

@@ -118,6 +118,7 @@ func (f *flight) fly() {
 	}
 	var refusedAt time.Time
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		renewed := d.renewal() // before the method is asked: one that comes meanwhile was not
 		err := f.machine.run(d.ctx)
 		f.show()
 		notNow := new(NotNow)
@@ -156,15 +157,15 @@ func (f *flight) fly() {
 		default:
 			f.inDoubt(err)
 		}
-		if f.pause(wait) {
+		if f.pause(wait, renewed) {
 			wait = firstRetry / 2 // somebody has helped
 		}
 		f.refresh()
 	}
 }
 
-// pause waits for a while, or until an operator's order was carried out.
-func (f *flight) pause(wait time.Duration) (ordered bool) {
+// pause waits for a while, or until somebody has helped: an operator's order was carried out, or the config is another.
+func (f *flight) pause(wait time.Duration, renewed <-chan struct{}) (helped bool) {
 	ctx := f.shelf.desk.ctx
 	t := time.NewTimer(wait/2 + jitter(wait/2))
 	defer t.Stop()
@@ -175,6 +176,8 @@ func (f *flight) pause(wait time.Duration) (ordered bool) {
 		err := f.obey(ctx, o)
 		f.show()
 		o.done <- err
+		return true
+	case <-renewed:
 		return true
 	}
 	return false
