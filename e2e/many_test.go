@@ -137,6 +137,10 @@ func endStreams(t *testing.T, streams []*http.Response) {
 // taken is what a process takes of the machine: goroutines, files, and bytes.
 type taken struct{ goroutines, files, heap, resident int }
 
+func (t taken) String() string {
+	return fmt.Sprintf("%d goroutines, %d files, %d MB in memory, %d of them in use", t.goroutines, t.files, t.resident>>20, t.heap>>20)
+}
+
 // takes looks at what Caddy takes, after its garbage has been collected. The ledger's tables, each of which is open for as long as it is
 // there, are not among the files.
 func (c *caddy) takes() taken {

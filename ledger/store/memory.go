@@ -12,13 +12,15 @@ import (
 // as large as the largest table it was ever used for (in v4.9.6 200 MB in all, with nothing to be set); and every page of a table
 // that was written or read stays mapped, so that the process grows with the ledger. So both are given back for it.
 const (
-	buffersEvery = 250 * time.Millisecond
-	pagesEvery   = 4 // times buffersEvery: to merge the newest tables is soon done, and leaves 60 MB of pages
+	memoryEvery = 250 * time.Millisecond // to merge tables takes seconds, and 200 MB of pages a second
 	// largeBuffer is a buffer that a table was made in. What a Get of an empty pool makes is far smaller.
 	largeBuffer = 64 << 10
 	// mappedMore is by how much what a process has of its files in memory may grow before the tables' pages are given back: room for
 	// the newest tables, which are merged soon.
 	mappedMore = 16 << 20
+	// mappedStep is by how much more is taken for the program's own each time that not so much was given back: while tables are
+	// merged, their pages come back at once.
+	mappedStep = 256 << 10
 )
 
 // memory gives back what the store does not need, until it is ended.
@@ -46,19 +48,19 @@ func (m *memory) end() {
 
 func (m *memory) run() {
 	defer close(m.ended)
-	tick := time.NewTicker(buffersEvery)
+	tick := time.NewTicker(memoryEvery)
 	defer tick.Stop()
-	rest := 0 // of files in memory, without the tables: the program, mostly
-	for n := 0; ; n++ {
+	rest := mapped() // of files in memory, without the tables: the program, mostly
+	for {
 		select {
 		case <-m.stop:
 			return
 		case <-tick.C:
 		}
 		m.giveBuffersBack()
-		if n%pagesEvery == 0 && mapped() > rest+mappedMore {
+		if mapped() > rest+mappedMore {
 			givePagesBack(m.dir)
-			rest = mapped()
+			rest = min(mapped(), rest+mappedStep)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func TestPagesGo(t *testing.T) {
 		}
 	}
 	const logs = 2 * logBlocks
-	for patience := time.Now().Add(20 * time.Second); mapped() > before+logs+2*mappedMore; <-time.After(buffersEvery) {
+	for patience := time.Now().Add(20 * time.Second); mapped() > before+logs+2*mappedMore; <-time.After(memoryEvery) {
 		if time.Now().After(patience) {
 			t.Fatalf("%d MB of files in memory, %d before", mapped()>>20, before>>20)
 		}
