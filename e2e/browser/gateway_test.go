@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// program is the Caddy that the tests start. TestMain builds it.
-var program string
+// program is the Caddy that the tests start, and database what starts a PostgreSQL. TestMain builds them.
+var program, database string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "browser")
@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	if findBrowser() != "" {
-		program = filepath.Join(dir, "caddy")
-		build := exec.Command("go", "build", "-o", program, "./cmd/caddy")
+		program, database = filepath.Join(dir, "caddy"), filepath.Join(dir, "serve")
+		build := exec.Command("go", "build", "-o", dir, "./cmd/caddy", "./fleet/postgres/pgtest/serve")
 		build.Dir = filepath.Join("..", "..")
 		if said, err := build.CombinedOutput(); err != nil {
 			panic(string(said))
@@ -41,6 +41,7 @@ type gateway struct {
 	t           *testing.T
 	dir         string
 	site, admin string // host:port
+	caddy       *exec.Cmd
 }
 
 // The names are of strangers, and would be markup.
@@ -49,7 +50,8 @@ const (
 	model = "<img/src=x>"
 )
 
-func start(t *testing.T) *gateway {
+// start starts one; more goes into its directive.
+func start(t *testing.T, more ...string) *gateway {
 	g := &gateway{t: t, dir: t.TempDir(), site: free(t), admin: free(t)}
 	fails := serve(t, 503, `{"error":{"message":"not now"}}`)
 	acme := serve(t, 200, `{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000,"completion_tokens":234,"total_tokens":1234}}`)
@@ -104,6 +106,7 @@ http://%[2]s {
 			members ada %[7]s
 			monthly_budget 20
 		}
+		%[8]s
 	}
 }
 http://%[5]s {
@@ -112,7 +115,7 @@ http://%[5]s {
 		model toy-small 1 2
 	}
 }
-`, g.admin, g.site, fails, acme, shop, model, bob))
+`, g.admin, g.site, fails, acme, shop, model, bob, strings.Join(more, "\n")))
 	log, err := os.Create(filepath.Join(g.dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -122,9 +125,9 @@ http://%[5]s {
 	if err := caddy.Start(); err != nil {
 		t.Fatal(err)
 	}
+	g.caddy = caddy
 	t.Cleanup(func() {
-		_ = caddy.Process.Signal(os.Interrupt)
-		_ = caddy.Wait()
+		g.stop()
 		_ = log.Close()
 		if said, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
 			t.Logf("%s", said[max(0, len(said)-20_000):])
@@ -138,6 +141,12 @@ http://%[5]s {
 		return err == nil && res.StatusCode == 200
 	})
 	return g
+}
+
+// stop ends it. It may be called again.
+func (g *gateway) stop() {
+	_ = g.caddy.Process.Signal(os.Interrupt)
+	_ = g.caddy.Wait()
 }
 
 func (g *gateway) write(caddyfile string) {

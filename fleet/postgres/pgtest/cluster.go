@@ -52,7 +52,7 @@ func New(t testing.TB, settings ...string) *Cluster {
 // Skip skips the test where Start has found no PostgreSQL, and fails it for any other error; nil: it does nothing.
 func Skip(t testing.TB, err error) {
 	t.Helper()
-	if errors.Is(err, errMissing) && os.Getenv(Need) == "" {
+	if errors.Is(err, ErrMissing) && os.Getenv(Need) == "" {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -60,7 +60,8 @@ func Skip(t testing.TB, err error) {
 	}
 }
 
-var errMissing = errors.New("PostgreSQL is not installed: neither initdb in the PATH nor /usr/lib/postgresql/*/bin/initdb")
+// ErrMissing says that there is no PostgreSQL to start.
+var ErrMissing = errors.New("PostgreSQL is not installed: neither initdb in the PATH nor /usr/lib/postgresql/*/bin/initdb")
 
 // Start starts a cluster, for a TestMain.
 func Start(settings ...string) (*Cluster, error) {
@@ -93,7 +94,7 @@ func programs() (string, error) {
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		return "", errMissing
+		return "", ErrMissing
 	}
 	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })), nil
 }
