@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -100,7 +101,12 @@ func crashed(t testing.TB) (d disk, anchor string, head string) {
 		t.Fatal(err)
 	}
 	buy(t, first, "t", "acme", money.Max)
-	large := func(h *ledger.Hold) { h.RequestedModel = strings.Repeat("x", 7<<10) } // few requests make a large ledger
+	random := rand.NewChaCha8([32]byte{})
+	large := func(h *ledger.Hold) { // few requests make a large ledger, in which nothing can be compressed
+		text := make([]byte, 7<<9)
+		_, _ = random.Read(text)
+		h.RequestedModel = hex.EncodeToString(text)
+	}
 	settleMany(t, first, 900, large)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,9 @@ const (
 	// olderMemTable is how large it was when logs were larger.
 	olderMemTable = 16 << 20
 	tableSize     = 2 << 20   // of one that was merged
-	tableRoom     = 128 << 20 // is enough to make a table of a log, and to merge the newest tables
+	newTables     = 10        // are merged at a time
+	firstLevel    = 64 << 20  // is what they are merged with at the most
+	tableRoom     = 192 << 20 // is enough to make a table of a log, and to merge the newest tables
 	reserveSize   = 64 << 20
 	reserveName   = "RESERVE"
 )

@@ -20,7 +20,7 @@ import (
 
 // ReadFirst is how many bytes of entries and settlements are read before the store opens: about a tenth of a second's
 // work. What is beyond it is read in the background (ReadRest).
-const ReadFirst = 128 << 20
+const ReadFirst = 64 << 20
 
 // inspect looks at the files of a store that nobody has open, before Badger does, which trusts them: without its
 // MANIFEST it takes a store for a new one and deletes the tables, a table whose end is rotten ends the process, and a
@@ -89,7 +89,7 @@ func closed(files []os.DirEntry, tables []storedTable) bool {
 // storedTable is a table of the store, as its MANIFEST has it.
 type storedTable struct {
 	id          uint64
-	compression options.CompressionType // None for ours; other programs that open a store of Badger's write compressed ones
+	compression options.CompressionType // None for those that older versions have written
 }
 
 func (t storedTable) path(dir string) string { return table.NewFilename(t.id, dir) }

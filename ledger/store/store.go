@@ -75,6 +75,10 @@ func (s *Store) Crashed() bool { return s.crashed }
 func (s *Store) Unread() int { return len(s.unread) }
 
 // BadgerOptions are small and quiet, and check what is read. Badger syncs each commit where the store does not.
+//
+// Most of what a large ledger costs is to merge its tables, each time with all of the level that new ones go to: a ledger writes
+// in all places of its keys at once. So many new tables are merged at a time, into a level that holds more before it is merged with the next,
+// and tables are compressed, by half, in less time than it takes to write that half.
 func BadgerOptions(o Options) badger.Options {
 	dir := o.Dir
 	if o.InMemory {
@@ -87,7 +91,10 @@ func BadgerOptions(o Options) badger.Options {
 	return with.
 		WithInMemory(o.InMemory).
 		WithSyncWrites(!o.InMemory && !o.Unsynced && !allocates).
-		WithCompression(options.None).
+		WithCompression(options.Snappy).
+		WithNumLevelZeroTables(newTables).
+		WithNumLevelZeroTablesStall(2 * newTables).
+		WithBaseLevelSize(firstLevel).
 		WithChecksumVerificationMode(options.OnBlockRead).
 		WithMemTableSize(memTableSize).
 		WithValueThreshold(MaxRecord).  // nothing goes to the value log: it would need a collector, and its reads are not checked
