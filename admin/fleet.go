@@ -32,6 +32,8 @@ type FleetHere struct {
 	StoreError string `json:"storeError,omitempty"`
 	// Fenced: nothing is spent here any more, since another process speaks for this gateway, or its books are not those of the fleet.
 	Fenced bool `json:"fenced"`
+	// OtherKey: the fleet's tokens are sealed with another key than this gateway's, which shares none, and buys its own.
+	OtherKey bool `json:"otherKey,omitempty"`
 	// Waiting are requests that wait for a part of a budget.
 	Waiting int `json:"waiting"`
 	// Entries are those of this gateway's ledger, and Shipped those of them that the store has.
@@ -109,7 +111,8 @@ func fleetHere(ctx context.Context, m *market.Market) (*FleetHere, error) {
 	state := m.Fleet.State()
 	return &FleetHere{
 		Gateway: m.Ledger.Identity(), StoreUp: state.StoreUp, Fenced: state.Fenced, Waiting: state.Waiting,
-		Entries: entries, Shipped: m.Fleet.Shipped(), LagSeconds: m.Fleet.ShipLag().Seconds(),
+		OtherKey: m.Fleet.Tokens != nil && m.Fleet.Tokens.OtherKey(),
+		Entries:  entries, Shipped: m.Fleet.Shipped(), LagSeconds: m.Fleet.ShipLag().Seconds(),
 	}, nil
 }
 

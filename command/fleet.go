@@ -1,11 +1,13 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ func fleetStatusCommand(use string) *cobra.Command {
 		Short: "Shows the gateways of the fleet, and how its budgets stand",
 		Long: `
 Shows the gateways that are one with this one: when each was last seen, what is set aside for it, and how far its books are shipped;
-and how the budgets of the fleet stand, in the periods that are not over.`,
+how the budgets of the fleet stand, in the periods that are not over; and the tokens that gateways share.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
@@ -141,7 +143,14 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 		fmt.Fprintln(w)
 		printFleetBudgets(w, f.Budgets)
 	}
+	if len(f.Tokens) > 0 {
+		fmt.Fprintln(w)
+		printFleetTokens(w, f)
+	}
 	fmt.Fprintln(w)
+	if f.Here.OtherKey {
+		fmt.Fprintln(w, "The key of the gateway that was asked is another one than the fleet's tokens are sealed with: it shares none, and buys its own.")
+	}
 	if f.Session.N > 0 {
 		fmt.Fprintf(w, "Session %d of purchases, since %s.\n", f.Session.N, f.Session.Since.UTC().Format(time.RFC3339))
 	}
@@ -154,6 +163,29 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 	if behind := int64(f.Here.Entries) - int64(f.Here.Shipped); f.Here.Shipped > 0 && behind > 0 {
 		fmt.Fprintf(w, "The gateway that was asked has %d entries to ship.\n", behind)
 	}
+}
+
+// printFleetTokens prints the shared tokens, and which gateways have something of them set aside.
+func printFleetTokens(w io.Writer, f *admin.Fleet) {
+	names := map[string]string{}
+	for i := range f.Gateways {
+		names[f.Gateways[i].Gateway] = plain.Name(f.Gateways[i].Name)
+	}
+	t := table{words: "019"}
+	t.add("token at", "identity", "credit", "spent", "set aside", "left", "expires", "by")
+	t.rows = append(t.rows, rule)
+	usd := func(m money.Micros) string { return "$" + m.String() }
+	for _, s := range f.Tokens {
+		var by []string
+		for gateway, part := range s.Parts {
+			if part.Granted > part.Spent {
+				by = append(by, cmp.Or(names[gateway], gateway))
+			}
+		}
+		slices.Sort(by)
+		t.add(plain.Name(s.Seller), s.Token, usd(s.Credit), usd(s.Spent), usd(s.Aside), usd(s.Free), s.Expires.Format(time.RFC3339), strings.Join(by, ", "))
+	}
+	t.print(w)
 }
 
 func printFleetBudgets(w io.Writer, all []fleet.BudgetStatus) {

@@ -33,7 +33,8 @@ type FleetConfig struct {
 	// Whether the entries of the ledger are shipped to the store: "on" or "off". Default: on.
 	Books string `json:"books,omitempty"`
 
-	// Whose bought tokens are: "own", this gateway's. "shared" is refused: it is not there yet. Default: own.
+	// Whose bought tokens are: "own", this gateway's, or "shared", all gateways', each of which has a part of a token's credit set aside.
+	// Shared tokens are in the store, sealed with the ledger's key, which has to be in the config then, the same for all. Default: own.
 	Tokens string `json:"tokens,omitempty"`
 
 	// What is set aside of the purchase limits, so that tokens can be bought while the store is away. Default: 0, nothing is bought then.
@@ -58,6 +59,8 @@ type Fleet struct {
 	Wait time.Duration
 	// Books says that entries are shipped to the store.
 	Books bool
+	// Tokens says that bought tokens are shared.
+	Tokens bool
 	// PurchaseAhead is what is set aside of the purchase limits, for when the store is away.
 	PurchaseAhead money.Micros
 
@@ -92,10 +95,10 @@ func (f *FleetConfig) checkName() error {
 	return nil
 }
 
-// checkTokens refuses shared ones: a gateway spends what it has bought itself.
-func (f *FleetConfig) checkTokens(*LedgerConfig) error {
-	if f.Tokens == "shared" {
-		return errors.New("shared tokens are not there yet: expected own, which sets an amount aside at each seller for each gateway")
+// checkTokens refuses shared ones without a key that the other gateways can have.
+func (f *FleetConfig) checkTokens(l *LedgerConfig) error {
+	if f.Tokens == "shared" && (l == nil || l.Key == "") {
+		return errors.New("shared tokens are sealed with one key that all gateways have, not with a key file of each: expected key <secret> in ledger")
 	}
 	return checkChoice(f.Tokens, "own", "shared")
 }
@@ -133,7 +136,7 @@ func (f *FleetConfig) settings() (*Fleet, error) {
 	}
 	return &Fleet{
 		Name: name, HoldOut: orDefault(time.Duration(f.HoldOut), defaultHoldOut), Wait: orDefault(time.Duration(f.Wait), defaultWait),
-		Books: f.Books != "off", PurchaseAhead: ahead, store: f.StoreRaw,
+		Books: f.Books != "off", Tokens: f.Tokens == "shared", PurchaseAhead: ahead, store: f.StoreRaw,
 	}, nil
 }
 
@@ -142,5 +145,5 @@ func (f *Fleet) String() string {
 	if f == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s %s %s %s %t %d", f.Name, f.HoldOut, f.Wait, f.store, f.Books, f.PurchaseAhead)
+	return fmt.Sprintf("%s %s %s %s %t %t %d", f.Name, f.HoldOut, f.Wait, f.store, f.Books, f.Tokens, f.PurchaseAhead)
 }

@@ -30,6 +30,10 @@ func (d *Diagnosis) Fleet(f *admin.Fleet) {
 			"The log has the reason under fleet.fenced. End the process on a copy of its directory, or put the newest directory back, and start this one again; "+
 				"where it was forgotten, with an empty ledger.")
 	}
+	if f.Here.OtherKey {
+		d.Wrong("The fleet's tokens are sealed with another key than this gateway's: it shares none, and buys its own.",
+			"Give all gateways with tokens shared the same key in ledger, and restart this one. A ledger that was made with another key has to begin anew.")
+	}
 	if late := f.Here.LagSeconds; late > shipLate && f.Here.StoreUp {
 		d.Wrong(fmt.Sprintf("Entries have been waiting for %s to be shipped to the fleet: %d of %d are.", roughly(time.Duration(late*float64(time.Second))),
 			f.Here.Shipped, f.Here.Entries), "They are safe in the ledger. The log has the reason under fleet.books.waiting or fleet.books.forked.")

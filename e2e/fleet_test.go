@@ -32,7 +32,7 @@ func newFleet(t testing.TB, n int, sellers []*fakeSeller, settings, body string)
 	registry := registryOf(t, []string{"m"}, sellers...)
 	for i := range n {
 		c := newCaddy(t, "")
-		c.env = append(c.env, "FLEET_DSN="+f.pg.DSN())
+		c.env = append(c.env, "FLEET_DSN="+f.pg.DSN(), fmt.Sprintf("KEY_OF_EACH=key-of-gateway-%d", i))
 		c.configure(market(registry, fmt.Sprintf("\t\tfleet postgres {env.FLEET_DSN} {\n\t\t\tname gw-%d\n%s\n\t\t}\n%s", i, settings, body)))
 		f.gateways = append(f.gateways, c)
 	}

@@ -46,6 +46,44 @@ type Status struct {
 	Gateways []GatewayStatus `json:"gateways"` // by name, then identity
 	Budgets  []BudgetStatus  `json:"budgets"`  // by key, then scope; of periods that are not over for all
 	Session  Session         `json:"session"`
+	Tokens   []TokenStatus   `json:"tokens,omitempty"` // that are shared and not over, by seller, then id
+}
+
+// TokenStatus is how a token stands whose credit gateways share.
+type TokenStatus struct {
+	Token   string                     `json:"token"`
+	Seller  string                     `json:"seller"`
+	Origin  string                     `json:"origin"`
+	Credit  money.Micros               `json:"creditMicros"`
+	Spent   money.Micros               `json:"spentMicros"` // as far as it was reported
+	Aside   money.Micros               `json:"asideMicros"` // set aside, and not spent
+	Free    money.Micros               `json:"freeMicros"`  // set aside for nobody
+	Expires time.Time                  `json:"expires"`
+	Parts   map[string]TokenPartStatus `json:"parts"` // by gateway
+}
+
+// TokenPartStatus is a gateway's part of a token.
+type TokenPartStatus struct {
+	Granted money.Micros `json:"grantedMicros"`
+	Spent   money.Micros `json:"spentMicros"`
+	Until   time.Time    `json:"until"` // what is not spent then is anybody's, unless the gateway has spoken
+}
+
+// tokenStatus gives how a token stands; false: it is over.
+func tokenStatus(id string, value []byte) (s TokenStatus, ok bool, err error) {
+	p, err := readPool(value)
+	if err != nil || p.Over != "" {
+		return s, false, err
+	}
+	s = TokenStatus{
+		Token: id, Seller: p.Seller, Origin: p.Origin, Credit: p.Credit, Free: max(0, p.free()), Expires: time.Unix(0, p.Expires).UTC(),
+		Parts: make(map[string]TokenPartStatus, len(p.Parts)), Aside: p.idle(""),
+	}
+	for gateway, one := range p.Parts {
+		s.Spent += one.Spent
+		s.Parts[gateway] = TokenPartStatus{one.Granted, one.Spent, time.Unix(0, one.Until).UTC()}
+	}
+	return s, true, nil
 }
 
 // GatewayStatus is how one gateway of a fleet stands.
@@ -85,6 +123,7 @@ func (f *Fleet) Status(ctx context.Context) (Status, error) {
 	err := f.store.Load(ctx, func(key string, value []byte) (err error) {
 		group, name, isBudget := HolderOf(key)
 		id, isGateway := strings.CutPrefix(key, gatewayKeys)
+		token, isToken := poolOf(key)
 		switch {
 		case key == SessionKey:
 			s.Session, err = SessionOf(value)
@@ -93,6 +132,12 @@ func (f *Fleet) Status(ctx context.Context) (Status, error) {
 			g.Self = g.Gateway == f.o.Gateway
 			err = json.Unmarshal(value, &g.Beat)
 			s.Gateways = append(s.Gateways, g)
+		case isToken:
+			var one TokenStatus
+			var live bool
+			if one, live, err = tokenStatus(token, value); live {
+				s.Tokens = append(s.Tokens, one)
+			}
 		case isBudget:
 			var parts []Part
 			if parts, err = PartsOf(value); err == nil {
@@ -103,10 +148,13 @@ func (f *Fleet) Status(ctx context.Context) (Status, error) {
 			return fmt.Errorf("fleet: %s can't be read: %w", key, err)
 		}
 		return nil
-	}, budgetKeys, gatewayKeys, SessionKey)
+	}, budgetKeys, gatewayKeys, SessionKey, poolKeys)
 	if err != nil {
 		return Status{}, err
 	}
+	slices.SortFunc(s.Tokens, func(a, b TokenStatus) int {
+		return cmp.Or(cmp.Compare(a.Seller, b.Seller), cmp.Compare(a.Token, b.Token))
+	})
 	var now time.Time
 	for _, g := range s.Gateways {
 		if g.Seen.After(now) {

@@ -15,6 +15,9 @@ func wasteOf(seller string) string          { return "waste:" + names(seller) }
 func disputedOf(seller string) string       { return "disputed:" + names(seller) }
 func adjustmentOf(seller string) string     { return "adjustment:" + names(seller) }
 
+// fleetOf is the account of what the gateways of a fleet have of shared tokens. That of all of them together is what none has set aside.
+func fleetOf(seller string) string { return "fleet:" + names(seller) }
+
 // accountMethod is the wallet that pays a provider where the operator has an account of his own.
 const accountMethod = "account"
 

@@ -23,6 +23,7 @@ const (
 	KindDispute    Kind = "dispute"    // money that a seller has taken for nothing
 	KindAdjustment Kind = "adjustment" // a seller's word on a token's balance
 	KindOrder      Kind = "order"      // what an operator has changed at run time; no money moves
+	KindShare      Kind = "share"      // credit of a token that gateways of a fleet share, on its way from one to another
 )
 
 // Entry is one transaction of the journal. Once written it never changes.

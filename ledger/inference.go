@@ -237,6 +237,9 @@ func (b *batch) charge(in *Inference) billing.Charge {
 	default:
 		f.Credit, f.Guessed = t.BalanceMicros, t.guessed()
 		f.Paid, f.Borne = t.PaidMicros, t.BorneMicros
+		if t.Shared {
+			f.Credit, f.Paid = t.most()
+		}
 	}
 	if in.TokenID != "" && in.Settlement != nil {
 		var aside []string
@@ -310,7 +313,9 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 		return booked
 	}
 	before := t.BalanceMicros
-	if short := c.Billed - t.BalanceMicros; short > 0 {
+	if short := c.Billed - t.BalanceMicros; short > 0 && t.Shared {
+		b.move(t, short, "it has cost more than what was set aside here")
+	} else if short > 0 {
 		b.spread(t, -short, "the seller has settled more than they left on the token")
 	}
 	t.BalanceMicros -= c.Billed
@@ -320,7 +325,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	if c.Settled != nil {
 		b.cover(t, in)
 	}
-	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive {
+	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive && !t.Shared {
 		reported := *c.Settled.BalanceMicros
 		if reported > t.BalanceMicros {
 			reported = max(t.BalanceMicros, min(reported, t.PaidMicros))

@@ -204,6 +204,9 @@ func (b *balance) appendJSON(room []byte) []byte {
 	if b.BorneMicros != nil {
 		o.number("borneMicros", int64(*b.BorneMicros))
 	}
+	if b.GrantedMicros != nil {
+		o.number("grantedMicros", int64(*b.GrantedMicros))
+	}
 	return o.end()
 }
 

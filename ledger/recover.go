@@ -68,7 +68,7 @@ func (l *Ledger) sweepTokens() error {
 	var useless []*token
 	err := l.look(context.Background(), func(s *state) {
 		for _, t := range s.tokens {
-			if t.BalanceMicros == 0 || t.dropped != "" {
+			if t.BalanceMicros == 0 && !t.Shared || t.dropped != "" {
 				useless = append(useless, t)
 			}
 		}

@@ -39,6 +39,9 @@ type Token struct {
 	ExpiresAt     time.Time    `json:"expiresAt"` // zero: serves those that bought it and is not used again
 	Used          int64        `json:"-"`         // requests that it served
 	Unconfirmed   bool         `json:"-"`         // restored from a backup, and no request was served with it since
+	// Shared: gateways of a fleet share the token, and this ledger has a part of it: GrantedMicros of its credit, spent or not.
+	Shared        bool         `json:"-"`
+	GrantedMicros money.Micros `json:"-"`
 }
 
 // token is a token's record, and beside it what changes with each request. One that was dropped lives on until the last
@@ -66,7 +69,8 @@ type balance struct {
 	Used          int64         `json:"used"`
 	Dropped       string        `json:"dropped,omitempty"`
 	Unconfirmed   bool          `json:"unconfirmed,omitempty"`
-	BorneMicros   *money.Micros `json:"borneMicros,omitempty"` // nil: written before this was counted
+	BorneMicros   *money.Micros `json:"borneMicros,omitempty"`   // nil: written before this was counted
+	GrantedMicros *money.Micros `json:"grantedMicros,omitempty"` // of a token that gateways share; nil: none is
 	Estimates     []estimate    `json:"estimates,omitempty"`
 }
 
@@ -74,7 +78,11 @@ func (b *batch) putBalance(t *token) {
 	if b.dirty[balancePrefix+t.ID] == nil {
 		b.weight += len(t.estimates) * estimateWeight
 	}
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), slices.Clone(t.estimates)})
+	var granted *money.Micros
+	if t.Shared {
+		granted = new(t.GrantedMicros)
+	}
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), granted, slices.Clone(t.estimates)})
 }
 
 // eachToken calls f with each token, whole.
@@ -97,6 +105,9 @@ func eachToken(txn *badger.Txn, seal *store.Sealer, f func(*token)) error {
 		t.dropped, t.estimates = rest.Dropped, rest.Estimates
 		if t.BorneMicros = max(t.CreditMicros-t.BalanceMicros, 0); rest.BorneMicros != nil {
 			t.BorneMicros = *rest.BorneMicros
+		}
+		if rest.GrantedMicros != nil {
+			t.Shared, t.GrantedMicros = true, *rest.GrantedMicros
 		}
 		f(t)
 		return nil

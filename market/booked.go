@@ -26,11 +26,7 @@ func (m *Market) bookedBy(store fleet.Store) func(context.Context, string) (flee
 			if at.IsZero() {
 				at = cost.At
 			}
-			counted := calendar.Periods(at)
-			if begun, ok := begunOf(&row); ok {
-				counted = begun
-			}
-			for kind, period := range counted {
+			for kind, period := range calendar.Periods(at) {
 				scope := fleet.ScopeOf(kind, period)
 				sums[part{false, cost.Member, scope}] += cost.Micros
 				if cost.Group != "" {

@@ -31,6 +31,8 @@ type FleetOptions struct {
 	HoldOut, Wait time.Duration
 	// Books says that entries are shipped.
 	Books bool
+	// Tokens says that bought tokens are shared.
+	Tokens bool
 	// PurchaseAhead is what is set aside of the purchase limits.
 	PurchaseAhead money.Micros
 	// Cancel gives up the engine. It is called once.
@@ -74,6 +76,8 @@ type Fleet struct {
 	*fleet.Fleet
 	// Store is what the fleet shares.
 	Store fleet.Store
+	// Tokens are the shared ones; nil: each gateway's are its own.
+	Tokens *fleet.Tokens
 
 	options   *FleetOptions
 	rates     *fleet.Rates
@@ -125,7 +129,12 @@ func (m *Market) openFleet(o *FleetOptions) error {
 		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Logger: log,
 		Forgiven: func(seller string) { m.Desk.Forgiven(seller) },
 	})
-	m.Fleet = &Fleet{f, store, o, rates, purchases, shipper, log}
+	m.Fleet = &Fleet{Fleet: f, Store: store, options: o, rates: rates, purchases: purchases, shipper: shipper, log: log}
+	if o.Tokens {
+		m.Fleet.Tokens = fleet.NewTokens(fleet.TokensOptions{
+			Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Purse: purse{m}, Fenced: f.Fence, Logger: log,
+		})
+	}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
 	rates.Start()
@@ -164,6 +173,9 @@ func (f *Fleet) close(log *zap.Logger) {
 	limits.Go(f.purchases.Close)
 	ctx, stop := context.WithTimeout(context.Background(), fleetCloses)
 	defer stop()
+	if f.Tokens != nil {
+		f.Tokens.Close(ctx) // what it books is shipped yet
+	}
 	if f.shipper != nil {
 		if err := f.shipper.Close(ctx); err != nil {
 			log.Warn("fleet.close.failed", zap.Error(err), zap.String("hint", "entries that were not shipped are when it starts again"))

@@ -196,6 +196,9 @@ func open(dir string, o Options) (*Market, error) {
 	m.tending.Go(func() { m.tend(ctx) })
 	if m.Fleet != nil {
 		m.Fleet.purchases.Start() // it may speak to the desk
+		if m.Fleet.Tokens != nil {
+			m.Fleet.Tokens.Start()
+		}
 		m.ShareNotes(ctx, m.Fleet.Store)
 		m.tending.Go(func() { m.tellSpent(ctx) })
 	}

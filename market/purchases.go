@@ -22,7 +22,11 @@ func (m *Market) journal() purchase.Journal {
 	if m.Fleet == nil {
 		return m.Ledger
 	}
-	return fleetJournal{m.Ledger, m.Fleet.purchases}
+	j := fleetJournal{m.Ledger, m.Fleet.purchases}
+	if m.Fleet.Tokens != nil {
+		return lendingJournal{j, m.Fleet.Tokens}
+	}
+	return j
 }
 
 // setLimits says what may be spent, for what is set aside.
@@ -47,8 +51,16 @@ func (j fleetJournal) Spent() (day, session money.Micros) { return j.fleet.Spent
 // Advance has a purchase count in the fleet before the ledger has it prepared, and again before its money may leave. The session is the
 // fleet's, which no restart ends.
 func (j fleetJournal) Advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) error {
+	end, err := j.advance(ctx, p, limits)
+	if end != nil {
+		end()
+	}
+	return err
+}
+
+// advance is Advance, but for telling the fleet of the end of a purchase, which is to be done where end is not nil.
+func (j fleetJournal) advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) (end func(), err error) {
 	buy := fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros}
-	var err error
 	switch p.State {
 	case ledger.Creating:
 		err = j.fleet.Begin(ctx, buy)
@@ -56,16 +68,13 @@ func (j fleetJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 		err = j.fleet.Take(ctx, buy, fleetLimits(limits, p.PerDayMicros), p.State == ledger.Paying)
 	}
 	if err != nil {
-		return refusedByFleet(ctx, err, p.AmountMicros)
+		return nil, refusedByFleet(ctx, err, p.AmountMicros)
 	}
 	limits.Session = -1
-	if err := j.Ledger.Advance(ctx, p, limits); err != nil {
-		return err
+	if err := j.Ledger.Advance(ctx, p, limits); err != nil || !p.State.Ended() {
+		return nil, err
 	}
-	if p.State.Ended() {
-		j.fleet.End(buy, counts(&p))
-	}
-	return nil
+	return func() { j.fleet.End(buy, counts(&p)) }, nil
 }
 
 // fleetLimits gives the limits as the fleet has them; perDay is the payment method's, zero where it has none.

@@ -264,7 +264,7 @@ func (s *shelf) unsettled() bool {
 
 // gone tells whether nothing is left of the token, by whatever, or nearly nothing was granted: it can't serve a tenth of what was paid.
 func (t *token) gone() bool {
-	return t.balance.Load() <= 0 || t.asked() && money.Micros(t.credit) < t.life.paid/10
+	return t.balance.Load()+t.elsewhere.Load() <= 0 && !t.shared.Load() || t.asked() && money.Micros(t.credit) < t.life.paid/10
 }
 
 // ranOut tells whether a token has lived as long as can be expected.

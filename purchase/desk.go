@@ -257,6 +257,9 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
+		if l := s.borrow(ctx, w, old); l != nil {
+			return l, nil
+		}
 		return nil, d.refused(s.lacks(LacksCredit, time.Time{}, "lease", "", ErrNoCredit))
 	}
 	l, err := s.buy(ctx, w, old)

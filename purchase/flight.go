@@ -117,9 +117,13 @@ func (f *flight) fly() {
 		return
 	}
 	var refusedAt time.Time
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+	for wait, waits := firstRetry, false; ; wait = min(2*wait, lastRetry) {
+		if waits && f.lent() { // another gateway buys: its token may do
+			return
+		}
 		renewed := d.renewal() // before the method is asked: one that comes meanwhile was not
 		err := f.machine.run(d.ctx)
+		waits = f.machine.p.State == "" && errors.Is(err, ErrElsewhere)
 		f.show()
 		notNow := new(NotNow)
 		switch {
@@ -138,7 +142,9 @@ func (f *flight) fly() {
 				return
 			}
 			f.note(err)
-			wait = min(wait, notNowAgain)
+			if wait = min(wait, notNowAgain); waits && f.lends() {
+				wait = lentAgain
+			}
 		case errors.Is(err, errPending):
 			f.note(err)
 		case errors.Is(err, errApprove):

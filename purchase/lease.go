@@ -47,7 +47,10 @@ func (l *Lease) Balance() money.Micros { return money.Micros(l.token.balance.Loa
 func (l *Lease) Want() error { return l.want }
 
 // Exclusive tells whether no other lease of the token has overlapped with this one until now. Ask before Return.
-func (l *Lease) Exclusive() bool { return l.alone && l.token.use.Load()>>32 == l.ticket }
+// What gateways share others may use at any time.
+func (l *Lease) Exclusive() bool {
+	return l.alone && l.token.use.Load()>>32 == l.ticket && !l.token.shared.Load()
+}
 
 // Served says that the seller has answered the request well. Return knows by itself when the answer cost something.
 func (l *Lease) Served() { l.token.confirm() }

@@ -1,6 +1,9 @@
 package purchase
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Aging is a seller whose tokens in use come to an end, and none is there to take over.
 type Aging struct {
@@ -39,6 +42,14 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	s := d.shelf(origin{a.SellerID, a.Origin})
 	now := time.Now()
 	w.Likely, w.Bound = 0, 0
+	if j, ok := d.journal.(lender); ok && s.ages(a, now) {
+		terms := d.terms.Load()
+		ctx, stop := context.WithTimeout(d.ctx, lendTime)
+		defer stop()
+		if j.Borrow(ctx, Loan{SellerID: a.SellerID, Origin: a.Origin, Need: max(1, 2*terms.RebuyBelow), After: now.Add(terms.ExpiryMargin + a.ahead)}) {
+			return false, nil
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ages(a, now) || !s.wantsAhead(a, now) {

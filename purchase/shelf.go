@@ -23,6 +23,8 @@ type shelf struct {
 	model  atomic.Pointer[string]   // that its tokens were first used for in this process
 	shut   atomic.Int64             // until when it is known that nothing can be bought, in nanoseconds of Unix time
 
+	lending chan struct{} // holds one while another gateway's token is asked for
+
 	mu        sync.Mutex
 	retired   []*token  // no longer live, and their rest not booked yet
 	unclaimed []*token  // without expiry, for one request, and none has come yet
@@ -32,13 +34,14 @@ type shelf struct {
 	hung      bool      // the last purchase has kept a request waiting in vain
 	warned    time.Time // when it was last logged that a limit stands in the way
 	payee     bool      // its last purchase wanted somebody else paid than before
+	lentNone  time.Time // when no part of another gateway's token could be had
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros
 }
 
 func newShelf(d *Desk, o origin, g *dealings) *shelf {
-	s := &shelf{seller: o, desk: d, dealings: g}
+	s := &shelf{seller: o, desk: d, dealings: g, lending: make(chan struct{}, 1)}
 	s.tokens.Store(new([]*token))
 	return s
 }
@@ -168,7 +171,7 @@ func (s *shelf) ended(deadline time.Time) []*token {
 		switch {
 		case !t.expires.After(deadline):
 			s.retire(t, whyExpired)
-		case t.balance.Load() <= 0 && t.use.Load()&outMask == 0:
+		case t.balance.Load() <= 0 && t.use.Load()&outMask == 0 && !t.shared.Load():
 			s.retire(t, "spent")
 		}
 	}

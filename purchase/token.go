@@ -24,6 +24,12 @@ type token struct {
 	shelf   *shelf
 	life    *life
 
+	// shared: gateways of a fleet share it, and what is here is a part of its credit. elsewhere is what none of them has set aside, as it was
+	// known last; paid is what was paid for the whole.
+	shared    atomic.Bool
+	elsewhere atomic.Int64
+	paid      money.Micros
+
 	free    atomic.Int64
 	balance atomic.Int64 // as the ledger has it
 	blocked atomic.Int64 // the part of it that the seller would not let us spend
@@ -65,7 +71,7 @@ const (
 func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n := &token{
 		id: t.ID, bearer: t.Secret, credit: int64(t.CreditMicros), bought: t.BoughtAt, expires: t.ExpiresAt, seq: seq, shelf: s,
-		life: &life{id: t.PurchaseID, paid: t.PaidMicros},
+		life: &life{id: t.PurchaseID, paid: t.PaidMicros}, paid: t.PaidMicros,
 	}
 	n.life.booked.Store(int64(t.BorneMicros))
 	switch year := t.ExpiresAt.Year(); {
@@ -80,6 +86,10 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n.crowded.Store(math.MaxInt64)
 	n.served.Store(t.Used > 0)
 	n.doubted.Store(t.Unconfirmed)
+	if _, lends := s.desk.journal.(lender); lends && t.Shared {
+		n.shared.Store(true)
+		n.life.paid = n.paidFor(t.GrantedMicros)
+	}
 	return n
 }
 
@@ -92,7 +102,7 @@ func (t *token) low(floor int64) bool {
 	if floor >= t.credit {
 		floor = t.credit / 2
 	}
-	return t.usable() < floor
+	return t.usable()+t.elsewhere.Load() < floor
 }
 
 // out is how many leases are out.

@@ -25,6 +25,9 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, s.fail("buy", "", err)
 	}
+	if l := s.borrow(ctx, w, old); l != nil {
+		return l, nil
+	}
 	s.mu.Lock()
 	if l := s.arrived(w, old); l != nil {
 		s.mu.Unlock()

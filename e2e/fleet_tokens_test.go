@@ -1,0 +1,202 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// keyOfAll is a ledger's key that all gateways of a fleet have.
+const keyOfAll = "\t\tledger badger {\n\t\t\tkey 0123456789abcdef0123456789abcdef\n\t\t}\n"
+
+// bounded is a seller that serves what its tokens cover.
+type bounded struct {
+	mu    sync.Mutex
+	spent map[string]int
+}
+
+// answer bills so much a request, and refuses what is beyond the credit of its token.
+func (b *bounded) answer(each, credit int) handler {
+	b.spent = map[string]int{}
+	return func(w http.ResponseWriter, r *http.Request, body []byte) {
+		token := r.Header.Get("Authorization")
+		b.mu.Lock()
+		covered := b.spent[token]+each <= credit
+		if covered {
+			b.spent[token] += each
+		}
+		b.mu.Unlock()
+		if !covered {
+			say(http.StatusPaymentRequired, "application/json", `{"error":{"code":"insufficient_funds"}}`)(w, r, body)
+			return
+		}
+		settledBy(answerPlain, "Billed-Micros", "50")(w, r, body)
+	}
+}
+
+// tokensSaid are the shared tokens, as a gateway tells of them.
+type tokensSaid struct {
+	Tokens []struct {
+		Seller                                             string
+		CreditMicros, SpentMicros, AsideMicros, FreeMicros int64
+		Parts                                              map[string]struct{ GrantedMicros, SpentMicros int64 }
+	}
+	Here struct{ OtherKey bool }
+}
+
+func (c *caddy) tokensSaid() (said tokensSaid) {
+	c.t.Helper()
+	status, body := c.look("/tokenbuddy/fleet")
+	if err := json.Unmarshal(body, &said); err != nil || status != http.StatusOK {
+		c.t.Fatalf("fleet: status %d, %v: %s", status, err, body)
+	}
+	return said
+}
+
+// TestFleetTokens has three gateways that share tokens, and money for one. It is bought once, all of it is spent, by whichever gateway, also what
+// was set aside for one that was killed, and the books of all agree on it.
+func TestFleetTokens(t *testing.T) {
+	t.Parallel()
+	const each, credit = 50, 10_000
+	var books bounded
+	acme := newSeller(t, "acme", books.answer(each, credit))
+	acme.credit = credit
+	f := newFleet(t, 3, []*fakeSeller{acme}, "\t\t\ttokens shared", keyOfAll+`
+		purchase {
+			amount 0.01
+			daily_limit 0.01
+			rebuy_below 0.001
+		}
+		member ada {
+			key key-of-ada
+		}
+`)
+	var all sync.WaitGroup
+	for i := range 9 {
+		all.Go(func() {
+			if status, _, body := f.ask(i%3, "key-of-ada"); status != http.StatusOK {
+				t.Errorf("gateway %d: status %d: %s", i%3, status, body)
+			}
+		})
+	}
+	all.Wait()
+	served := 9
+	if n := acme.purchases(); n != 1 {
+		t.Errorf("%d tokens were bought", n)
+	}
+	out := f.gateways[2].good("fleet", "--address", f.gateways[2].admin)
+	if !strings.Contains(out, "gw-0, gw-1, gw-2") || !strings.Contains(out, "$0.01 ") {
+		t.Errorf("%s", out)
+	}
+	for range 5 {
+		if status, _, body := f.ask(1, "key-of-ada"); status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+		served++
+	}
+	f.gateways[1].kill()
+	for begun, n := time.Now(), 0; served < credit/each && time.Since(begun) < 90*time.Second; n++ {
+		switch status, _, body := f.ask(n%2*2, "key-of-ada"); status {
+		case http.StatusOK:
+			served++
+		case http.StatusServiceUnavailable, http.StatusPaymentRequired:
+			<-time.After(500 * time.Millisecond)
+		default:
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	if served < credit/each-2 {
+		t.Errorf("%d requests were served with credit for %d, %+v", served, credit/each, f.gateways[0].tokensSaid().Tokens)
+	}
+	if n := acme.purchases(); n != 1 {
+		t.Errorf("%d tokens were bought", n)
+	}
+	f.gateways[1].start()
+	eventually(t, "the books of all agree", func() bool {
+		var left, aside, spent int64
+		for _, c := range f.gateways {
+			b := c.balances()
+			left += b["credit:acme"]
+			aside += b["fleet:acme"]
+			spent += b["expense:ada:m"]
+		}
+		said := f.gateways[0].tokensSaid().Tokens
+		free := int64(0)
+		for _, s := range said {
+			free += s.FreeMicros
+		}
+		return spent == int64(served*each) && left+aside == credit-spent && aside == free
+	})
+	for _, c := range f.gateways {
+		c.verify()
+		if out := c.good("verify", "--fleet", "--address", c.admin); !strings.Contains(out, "hold") {
+			t.Errorf("%s", out)
+		}
+	}
+}
+
+// TestFleetTokensAway has tokens serve that are in hand while the store is away, and one gateway go on with what another, that was stopped, has
+// left.
+func TestFleetTokensAway(t *testing.T) {
+	t.Parallel()
+	var books bounded
+	acme := newSeller(t, "acme", books.answer(50, 5_000_000))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "\t\t\ttokens shared", keyOfAll+"\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n")
+	ask := func(gateway int) {
+		t.Helper()
+		if status, _, body := f.ask(gateway, "key-of-ada"); status != http.StatusOK {
+			t.Errorf("gateway %d: status %d: %s", gateway, status, body)
+		}
+	}
+	ask(0)
+	f.gateways[0].stop()
+	if s := f.gateways[1].tokensSaid().Tokens; len(s) != 1 || s[0].SpentMicros != 50 || s[0].AsideMicros != 0 || s[0].FreeMicros != 4_999_950 {
+		t.Errorf("%+v", s)
+	}
+	ask(1)
+	f.gateways[0].start()
+	ask(0)
+	f.pg.Kill(t)
+	for n := range 10 {
+		ask(n % 2)
+	}
+	f.pg.Restart(t)
+	if n := acme.purchases(); n != 1 {
+		t.Errorf("%d tokens were bought", n)
+	}
+	eventually(t, "all is known in the store", func() bool {
+		s := f.gateways[0].tokensSaid().Tokens
+		return len(s) == 1 && s[0].SpentMicros == 13*50
+	})
+	for _, c := range f.gateways {
+		c.verify()
+	}
+}
+
+// TestFleetTokensOtherKey has a gateway whose key is another one say so, and buy its own.
+func TestFleetTokensOtherKey(t *testing.T) {
+	t.Parallel()
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "\t\t\ttokens shared", strings.ReplaceAll(keyOfAll, "0123456789abcdef0123456789abcdef", "{env.KEY_OF_EACH}")+
+		"\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n")
+	eventually(t, "one of them has another key", func() bool {
+		return f.gateways[0].tokensSaid().Here.OtherKey != f.gateways[1].tokensSaid().Here.OtherKey
+	})
+	for i := range f.gateways {
+		if status, _, body := f.ask(i, "key-of-ada"); status != http.StatusOK {
+			t.Errorf("gateway %d: status %d: %s", i, status, body)
+		}
+	}
+	if n := acme.purchases(); n != 2 {
+		t.Errorf("%d tokens were bought", n)
+	}
+	for _, c := range f.gateways {
+		if c.tokensSaid().Here.OtherKey {
+			c.doctor(true, []string{"--address", c.admin}, "sealed with another key")
+		}
+		c.verify()
+	}
+}
