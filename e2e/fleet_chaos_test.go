@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestFleetChaos trades through a fleet of three whose gateways are killed, paused and cut off, and whose PostgreSQL is killed. Once all
+// TestFleetChaos trades through a fleet of three whose gateways are killed, paused, cut off and copied, and whose PostgreSQL is killed. Once all
 // are back:
 //
 //   - no budget is overspent: no request costs more than was held for it, so that nothing explains a micro more;
@@ -106,7 +106,19 @@ func (f *fleetTrade) disturb(ctx context.Context, lasts time.Duration) map[strin
 func (f *fleetTrade) harm(ctx context.Context, g int, r *rand.Rand) string {
 	c := f.gateways[g]
 	defer f.without(g)()
-	switch r.IntN(3) {
+	switch r.IntN(4) {
+	case 3:
+		// A copy of its directory runs beside it, for which nobody asks. Whichever is fenced, the first goes on once it was started oftener.
+		c.stop()
+		copied := f.copy(c)
+		c.start()
+		if !copied.refusedByFleet() {
+			pause(ctx, upTo(r, 3*time.Second))
+			copied.kill()
+		}
+		c.stop()
+		c.start()
+		return "gateways copied"
 	case 0:
 		c.kill()
 		pause(ctx, upTo(r, 3*time.Second))
