@@ -85,6 +85,13 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	day := today()
 	booked, paying := p.o.Books.Counted(day)
 	speaks, untold := p.untold(day)
+	var bought []Buy
+	if !speaks {
+		var err error
+		if bought, err = p.o.Books.Ended(ctx, day); err != nil {
+			return err
+		}
+	}
 	p.learnSession(ctx)
 	return p.change(ctx, func(t *tab) error {
 		for id, paid := range ends {
@@ -109,10 +116,24 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 			}
 		}
 		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
-			t.close(&claim{Gateway: p.o.Gateway, Day: day, Session: t.Session, Amount: missing})
+			t.learn(p.o.Gateway, day, missing, bought)
 		}
 		return nil
 	})
+}
+
+// learn counts what a gateway has bought on a day and is not known here: all of what it has bought there, or else nobody can tell which of it.
+func (t *tab) learn(gateway, day string, missing money.Micros, bought []Buy) {
+	var sum money.Micros
+	for _, b := range bought {
+		sum = sum.Add(b.Amount)
+	}
+	if sum != missing || t.ended(gateway, day) > 0 {
+		bought = []Buy{{Seller: anySeller, Method: anySeller, Amount: missing}}
+	}
+	for _, b := range bought {
+		t.close(&claim{gateway, b.Seller, b.Method, day, t.Session, b.Amount, true})
+	}
 }
 
 // untold is what was taken of what is set aside, and will be told as such. speaks: the store has heard this process.

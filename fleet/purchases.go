@@ -19,6 +19,8 @@ type Books interface {
 	Fate(ctx context.Context, id string) (ended, paid bool, err error)
 	// Counted gives what is paid of its purchases of a UTC day, or may be, and those that may be and have not ended.
 	Counted(day string) (spent money.Micros, paying []Buy)
+	// Ended gives the purchases of a UTC day that have ended and count.
+	Ended(ctx context.Context, day string) ([]Buy, error)
 }
 
 // PurchasesOptions say whose purchases they are.

@@ -46,6 +46,17 @@ func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
 	return spent, paying
 }
 
+func (b *fakeBooks) Ended(context.Context, string) (bought []Buy, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, paid := range b.fates {
+		if paid {
+			bought = append(bought, buyOf(id, 4))
+		}
+	}
+	return bought, nil
+}
+
 // note has the books say something else from now on.
 func (b *fakeBooks) note(change func()) {
 	b.mu.Lock()
@@ -442,6 +453,36 @@ func TestPurchaseAfterARestore(t *testing.T) {
 			t.Error(err)
 		}
 		wantSpent(t, all, 10, 10)
+	})
+}
+
+// What a gateway has bought before it joins counts where it has bought it; what the store has lost of that, at each seller, as it is not known
+// where that was.
+func TestPurchaseBeforeTheFleet(t *testing.T) {
+	buyers(t, 1, 0, func(t *testing.T, all []*gate) {
+		joins := func() *gate {
+			return newGate(all[0].fakeStore.link(), "late", "b", 0, &fakeBooks{spent: 8, fates: map[string]bool{"a": true, "1": true}, open: make(map[string]bool)})
+		}
+		late := joins()
+		wantSpent(t, append(all, late), 8, 8)
+		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 4)
+		wantLimit(t, all[0].Take(t.Context(), buyOf("3", 5), BuyLimits{-1, -1, -1, 8}, false), MethodLimit, 4)
+		late.Close()
+		if err := late.Change(t.Context(), tabKey, func(_ Moment, old []byte) ([]byte, error) {
+			return changeTab(old, 0, func(t *tab) error {
+				d := t.Days[today()]
+				d.Closed, d.Gateways["late"], d.Sellers["acme"], d.Methods["mock"], t.Closed = 4, 4, 0, 0, 4
+				delete(t.Boots, "late")
+				return nil
+			})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		late = joins()
+		defer late.Close()
+		wantSpent(t, append(all, late), 8, 8)
+		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 4)
+		wantLimit(t, all[0].Take(t.Context(), buyOf("3", 5), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 4+4)
 	})
 }
 

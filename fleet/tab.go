@@ -56,7 +56,7 @@ type tab struct {
 // tabDay is what was spent by purchases of one day that have ended.
 type tabDay struct {
 	Closed   money.Micros            `json:"closed"`
-	Sellers  map[string]money.Micros `json:"sellers"` // anySeller too, and nothing for what was spent before there was a fleet
+	Sellers  map[string]money.Micros `json:"sellers"` // anySeller too
 	Methods  map[string]money.Micros `json:"methods"`
 	Gateways map[string]money.Micros `json:"gateways"`
 }

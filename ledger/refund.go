@@ -120,8 +120,9 @@ func (e *Entry) refunds() (sum money.Micros) {
 type PurchaseQuery struct {
 	ID       string
 	Seller   string
-	Open     bool // those that have not ended
-	Disputed bool // those that were paid for nothing, and whose money is not all back
+	Open     bool   // those that have not ended
+	Disputed bool   // those that were paid for nothing, and whose money is not all back
+	Day      string // those that count against the limits of this UTC day, as 2026-03-02
 }
 
 // Purchases gives the purchases that q chooses, the oldest first. Their payment, intent and proof are not there.
@@ -153,7 +154,8 @@ func (l *Ledger) Purchases(ctx context.Context, q PurchaseQuery) ([]Purchase, er
 }
 
 func (q *PurchaseQuery) chooses(p *purchase) bool {
-	return (q.Seller == "" || q.Seller == p.Seller) && (!q.Open || !p.State.Ended()) && (!q.Disputed || p.inDispute())
+	return (q.Seller == "" || q.Seller == p.Seller) && (!q.Open || !p.State.Ended()) && (!q.Disputed || p.inDispute()) &&
+		(q.Day == "" || p.CountedDay == q.Day && p.CountedMicros > 0)
 }
 
 // inDispute tells whether it was paid, has brought no token, and is not given back whole.

@@ -153,3 +153,14 @@ func (b fleetBooks) Counted(day string) (spent money.Micros, paying []fleet.Buy)
 	}
 	return spent, paying
 }
+
+// Ended gives the day's purchases that have ended and count.
+func (b fleetBooks) Ended(ctx context.Context, day string) (bought []fleet.Buy, err error) {
+	all, err := b.Purchases(ctx, ledger.PurchaseQuery{Day: day})
+	for i := range all {
+		if p := &all[i]; p.State.Ended() {
+			bought = append(bought, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros})
+		}
+	}
+	return bought, err
+}

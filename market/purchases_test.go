@@ -92,6 +92,29 @@ func TestPurchasesOfAFleet(t *testing.T) {
 	store.mu.Unlock()
 }
 
+// What a ledger has bought today is told to a fleet by the seller where it was.
+func TestBoughtBeforeTheFleet(t *testing.T) {
+	l, err := ledger.Open(ledger.Options{InMemory: true, Key: bytes.Repeat([]byte{1}, 32), Shared: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	book(t, l)
+	open := ledger.Purchase{ID: "open", Seller: "other", Origin: "https://other.example", Method: "mock", AmountMicros: money.USD}
+	for _, open.State = range []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared} {
+		if err := l.Advance(t.Context(), open, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bought, err := fleetBooks{l}.Ended(t.Context(), time.Now().UTC().Format(time.DateOnly))
+	if err != nil || len(bought) != 1 || bought[0].Seller != "acme" || bought[0].Method != "mock" || bought[0].Amount != money.USD {
+		t.Errorf("%+v, %v", bought, err)
+	}
+	if bought, err := (fleetBooks{l}).Ended(t.Context(), "2026-03-02"); err != nil || len(bought) != 0 {
+		t.Errorf("on another day: %+v, %v", bought, err)
+	}
+}
+
 // waitFor waits for what is done in the background.
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
