@@ -41,6 +41,13 @@ func (c *Cluster) Promote(t testing.TB) {
 	c.Exec(t, "alter system set synchronous_standby_names = ''", "select pg_reload_conf()")
 }
 
+// Lag has a standby receive nothing more: what is committed from now on, it does not know.
+func (c *Cluster) Lag(t testing.TB) {
+	t.Helper()
+	c.Exec(t, "alter system set primary_conninfo = ''", "select pg_reload_conf()")
+	c.until(t, "select count(*)::text from pg_stat_wal_receiver", "0")
+}
+
 // until waits until a query gives a word.
 func (c *Cluster) until(t testing.TB, sql, want string) {
 	t.Helper()
