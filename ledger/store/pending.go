@@ -156,7 +156,8 @@ func (s *Store) flush() error {
 	return err
 }
 
-// writeFrozen writes to Badger what is frozen, in order, until end.
+// writeFrozen writes to Badger what is frozen, in order, until end. Once the journal is half full it is synced there as well: whoever commits
+// waits for that when the journal is full, and then there is little left of it.
 func (s *Store) writeFrozen() {
 	p := s.pending
 	defer close(p.ended)
@@ -195,6 +196,12 @@ func (s *Store) writeFrozen() {
 			close(snap.ready)
 		}
 		p.more.Broadcast()
+		if p.journal.at > journalSize/2 {
+			p.mu.Unlock()
+			err := s.syncLog()
+			p.mu.Lock()
+			_ = p.fail(err)
+		}
 	}
 }
 
