@@ -73,6 +73,11 @@ type Row struct {
 	IdempotencyKey string // of the request; empty: none
 	Hash, Previous string // in hex, as the entry and the one before have them
 	Entry          []byte // as it is stored, byte for byte
+	// Begun are the day, the week and the month of budgets that it counts in, with spaces between. Empty: it counts in none, or was shipped by
+	// a release that did not tell.
+	Begun string
+	// Beside is what its ledger keeps beside it, JSON, so that it can be restored from the rows. Secrets in it are sealed. Mostly nil.
+	Beside []byte
 }
 
 // Appended is what a store says of rows that were added.

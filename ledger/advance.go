@@ -65,6 +65,9 @@ func (l *Ledger) Advance(ctx context.Context, p Purchase, limits Limits) error {
 		return err
 	}
 	weight += 2 * len(next.Sealed) // 2: it is written as base64
+	if l.shared != nil {
+		weight += 2 * len(next.Sealed) // once more beside the entry
+	}
 	if p.Token != nil {
 		weight += 2 * len(p.Token.Secret)
 	}
@@ -98,6 +101,9 @@ func (b *batch) advance(next *purchase, limits Limits) error {
 		b.bookPurchase(next, KindPurchase, nil)
 	}
 	next.Token, next.Told = nil, ""
+	if b.head.Sequence > entries {
+		b.keepBeside(purchasePrefix+next.ID, next)
+	}
 	b.purchases[next.ID] = next
 	b.put(purchasePrefix+next.ID, next)
 	if next.State.Ended() {
@@ -210,6 +216,7 @@ func (b *batch) grant(p *purchase) error {
 	}
 	p.PendingMicros = 0
 	b.bookPurchase(p, KindPurchase, postings)
+	b.keepBeside(tokenPrefix+t.ID, record)
 	return nil
 }
 

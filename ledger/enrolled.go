@@ -60,7 +60,7 @@ const maxEnrolled = 64 << 10
 // The member is o.Member. Edit is given what is kept, nil where that is nothing, as its own, and gives what is to be kept, nil where that
 // is nothing, with a note on what is another; it is called by the committer, and must not block. With an error of it all stays as it was.
 func (l *Ledger) EditMember(ctx context.Context, o Order, edit func(*Enrolled) (*Enrolled, string, error)) error {
-	return l.submit(plainWeight+2*maxEnrolled, func(b *batch) error {
+	return l.submit(plainWeight+3*maxEnrolled, func(b *batch) error {
 		was := new(Enrolled)
 		found, err := b.kept(o.record(""), was)
 		if err != nil {

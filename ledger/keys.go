@@ -25,6 +25,7 @@ const (
 	archivePrefix    = "z/" // + sequence number, 8 bytes big-endian: the file that entries from it on are in
 	retractedPrefix  = "v/" // + id of an entry: what it has cost was taken back
 	sharedPrefix     = "f/" // + m or g/holder: what was spent, as a fleet is told
+	besidePrefix     = "j/" // + sequence number, 8 bytes big-endian: what a fleet keeps beside an entry
 	stubPrefix       = "k/" // + sequence number, 8 bytes big-endian: what is left of an entry that is in a file
 
 	metaFormat   = "m/format"   // the format of the store
@@ -32,6 +33,7 @@ const (
 	metaReborn   = "m/reborn"   // how many of its entries another ledger has too, as it was restored with an identity of its own
 	metaHead     = "m/head"     // the newest entry: sequence and hash
 	metaEpoch    = "m/epoch"    // how often the ledger was opened in a fleet
+	metaCalendar = "m/calendar" // that budgets have gone by last, in a fleet
 	metaShared   = "m/shared"   // what is under f/ knows of all entries up to this one: of all there are where no process has booked that was in no fleet
 	metaSeal     = "m/seal"     // a known text, sealed: tells a wrong key
 )

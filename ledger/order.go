@@ -44,6 +44,7 @@ func (b *batch) order(o Order, seller, note string, is any) error {
 		b.put(key, json.RawMessage(raw))
 	}
 	b.book(&Entry{Kind: KindOrder, Seller: seller, Order: &o, Note: note})
+	b.keepBeside(key, is)
 	return nil
 }
 

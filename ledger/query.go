@@ -35,10 +35,21 @@ func (l *Ledger) Lines(ctx context.Context, q Query, yield func(raw []byte) erro
 	return l.lines(ctx, q, false, func(_ *Entry, raw []byte) error { return yield(raw) })
 }
 
-// Rows calls yield with each entry after the one of a sequence number, in order: its own number, and its JSON as it is stored. It sees the books
-// as they are when all that was queued before is durable. The bytes are good during the call only. An error of yield ends it and is given back.
-func (l *Ledger) Rows(ctx context.Context, after uint64, yield func(seq uint64, raw []byte) error) error {
-	return l.view(ctx, func(v *view) error { return v.raw(after+1, yield) })
+// Rows calls yield with each entry after the one of a sequence number, in order: its own number, its JSON as it is stored, and the JSON of
+// what is kept beside it for a fleet, nil where that is nothing. It sees the books as they are when all that was queued before is durable. The bytes
+// of an entry are good during the call only. An error of yield ends it and is given back.
+func (l *Ledger) Rows(ctx context.Context, after uint64, yield func(seq uint64, raw, beside []byte) error) error {
+	return l.view(ctx, func(v *view) error {
+		all := v.beside(after + 1)
+		defer all.it.Close()
+		return v.raw(after+1, func(seq uint64, raw []byte) error {
+			beside, err := all.of(seq)
+			if err != nil {
+				return err
+			}
+			return yield(seq, raw, beside)
+		})
+	})
 }
 
 // lines calls yield with what q chooses; without read the entry is nil where nobody had to read it.

@@ -84,6 +84,7 @@ func (b *batch) refund(id string, r Refund, note string) error {
 		Kind: KindDispute, Seller: p.Seller, PurchaseID: p.ID, State: p.State, Reference: r.Reference, Note: note,
 		Postings: transfer(disputedOf(p.Seller), Posting{walletOf(p.Method), r.AmountMicros}),
 	})
+	b.keepBeside(purchasePrefix+id, p)
 	return nil
 }
 

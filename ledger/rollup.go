@@ -74,6 +74,9 @@ func (b *batch) rollUp(e *Entry, begun *Periods) {
 	b.put(key, r)
 	own := holder{name: e.member()}
 	b.spending.add(own, b.wall, add.counted())
+	if add.counted() != 0 {
+		b.keepBegun(e, begun)
+	}
 	b.share(own, begun, add.counted())
 	if group := e.group(); group != "" {
 		b.spending.add(holder{true, group}, b.wall, add.counted())

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -20,7 +21,8 @@ import (
 // shared is what a ledger in a fleet knows of what it has spent, by holder and by the periods in which requests have begun: the fleet is told that, and
 // a restart has to know it to the micro. It is written in the transaction of the entry.
 type shared struct {
-	known sync.Map // holder → Share
+	known    sync.Map                 // holder → Share
+	calendar atomic.Pointer[Calendar] // that entries count by, as far as nothing else is kept beside them; never nil
 
 	marked uint64 // the newest entry that the mark says the records know of; the committer's alone
 
@@ -106,7 +108,7 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 		if _, err := getJSON(txn, metaEpoch, &epoch); err != nil {
 			return err
 		}
-		if err := l.loadRetracts(txn); err != nil {
+		if err := errors.Join(l.loadRetracts(txn), l.shared.loadCalendar(txn)); err != nil {
 			return err
 		}
 		mark, err := get(txn, metaShared)

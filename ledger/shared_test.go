@@ -509,7 +509,7 @@ func TestRows(t *testing.T) {
 	}
 	for after := range head + 1 {
 		next, last := after, ""
-		if err := l.Rows(t.Context(), after, func(seq uint64, raw []byte) error {
+		if err := l.Rows(t.Context(), after, func(seq uint64, raw, _ []byte) error {
 			if next++; seq != next || string(raw) != want[seq-1] {
 				t.Errorf("after %d: row %d is %s", after, seq, raw)
 			}

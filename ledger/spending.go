@@ -250,7 +250,15 @@ func (l *Ledger) loadSpending(now time.Time) error {
 	}
 	moved := !calendar.same(s.calendar)
 	l.putSpending(calendar, today, read)
-	if moved && l.shared != nil {
+	if l.shared == nil {
+		return nil
+	}
+	if !calendar.same(*l.shared.calendar.Load()) && s.wanted.Load() != nil {
+		if err := l.shared.goBy(l, calendar); err != nil {
+			return err
+		}
+	}
+	if moved {
 		return l.shared.follow(l)
 	}
 	return nil

@@ -26,7 +26,11 @@ func (m *Market) bookedBy(store fleet.Store) func(context.Context, string) (flee
 			if at.IsZero() {
 				at = cost.At
 			}
-			for kind, period := range calendar.Periods(at) {
+			counted := calendar.Periods(at)
+			if begun, ok := begunOf(&row); ok {
+				counted = begun
+			}
+			for kind, period := range counted {
 				scope := fleet.ScopeOf(kind, period)
 				sums[part{false, cost.Member, scope}] += cost.Micros
 				if cost.Group != "" {

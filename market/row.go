@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -22,13 +24,16 @@ var errEnough = errors.New("so many are enough")
 // Rows gives entries as rows of the fleet's store. What was taken back settles nothing any more: where the store has forgotten that, and it is shipped
 // again before the other gateway's entry is, that one is to stay.
 func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fleet.Row) error) error {
-	err := s.Ledger.Rows(ctx, after, func(seq uint64, raw []byte) error {
+	err := s.Ledger.Rows(ctx, after, func(seq uint64, raw, beside []byte) error {
 		row, err := rowOf(seq, raw)
 		if err == nil && row.SettlementID != "" {
 			var retracted bool
 			if retracted, err = s.Retracted(row.ID); retracted {
 				row.SettlementID = ""
 			}
+		}
+		if err == nil {
+			err = s.complete(&row, beside)
 		}
 		if err != nil {
 			return err
@@ -45,6 +50,32 @@ func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fle
 		return nil
 	}
 	return err
+}
+
+// complete has a row say in which periods its entry counts, and what is kept beside it.
+func (s source) complete(row *fleet.Row, beside []byte) error {
+	if row.Beside = beside; row.Member == "" && beside == nil {
+		return nil
+	}
+	begun := s.PeriodsOf(row.At)
+	if beside != nil {
+		var is ledger.Beside
+		if err := json.Unmarshal(beside, &is); err != nil {
+			return fmt.Errorf("entry %d can't be shipped: what is kept beside it can't be read", row.Seq)
+		}
+		if is.Begun != nil {
+			begun = *is.Begun
+		}
+	}
+	row.Begun = strings.Join(begun[:], " ")
+	return nil
+}
+
+// begunOf gives the periods of budgets that a row counts in; false: it does not say.
+func begunOf(row *fleet.Row) (p ledger.Periods, ok bool) {
+	parts := strings.Fields(row.Begun)
+	ok = copy(p[:], parts) == len(p)
+	return p, ok
 }
 
 // hashOf gives the hash of an entry; empty: there is none of that number.

@@ -148,7 +148,7 @@ func (m *Memory) Append(ctx context.Context, gateway string, rows []fleet.Row) (
 		case r.Seq > 1 && all[r.Seq-2].Hash != r.Previous, r.Seq <= there && all[r.Seq-1].Hash != r.Hash:
 			return out, fmt.Errorf("fleettest: %w: entry %d of gateway %s", fleet.ErrFork, r.Seq, gateway)
 		case r.Seq == there+1:
-			r.Entry = bytes.Clone(r.Entry)
+			r.Entry, r.Beside = bytes.Clone(r.Entry), bytes.Clone(r.Beside)
 			all = append(all, r)
 		}
 	}
@@ -196,7 +196,7 @@ func (m *Memory) Journal(ctx context.Context, gateway string, after uint64, yiel
 	m.mu.Unlock()
 	for i := after; i < uint64(len(rows)); i++ {
 		r := rows[i]
-		r.Entry = bytes.Clone(r.Entry)
+		r.Entry, r.Beside = bytes.Clone(r.Entry), bytes.Clone(r.Beside)
 		if err := yield(r); err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ func (b *bench) rows(gateway, of string, n int, settlements ...string) (rows []f
 			Model: "toy", Seller: b.place + "acme", SettlementID: settlement, IdempotencyKey: fmt.Sprint("key", i), Hash: hash, Previous: previous,
 			Entry: []byte(`{ "note":"as it is: \u0000 <ö> 1.0",  "hash":"` + hash + `"}`),
 		})
+		if i%3 == 0 {
+			rows[i].Begun, rows[i].Beside = "2026-03-02 2026-03-02 2026-03", []byte(`{ "records":["\u0000 <ö>"]}`)
+		}
 		previous = hash
 	}
 	return rows

@@ -15,9 +15,9 @@ import (
 
 const (
 	addRows = `insert into tokenbuddy_fleet_entry
-	(gateway, seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry)
-	select $1::text, * from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-	$11::text[], $12::text[], $13::text[]) on conflict (gateway, seq) do nothing`
+	(gateway, seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry,
+	begun, beside) select $1::text, * from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+	$11::text[], $12::text[], $13::text[], $14::text[], $15::text[]) on conflict (gateway, seq) do nothing`
 	// In an order that all gateways share, so that none waits for one that waits for it.
 	addSettlements = `insert into tokenbuddy_fleet_settlement (seller, settlement_id, gateway, seq)
 	select seller, settlement_id, gateway, min(seq) from tokenbuddy_fleet_entry
@@ -29,7 +29,7 @@ const (
 	where mine.gateway = $1 and mine.seq between $2 and $3 and mine.settlement_id <> '' and first.gateway <> $1 order by mine.seq`
 	readHashes = `select seq, hash from tokenbuddy_fleet_entry where gateway = $1 and seq between $2 and $3 order by seq`
 	readLast   = `select seq, hash from tokenbuddy_fleet_entry where gateway = $1 order by seq desc limit 1`
-	readRows   = `select seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry
+	readRows   = `select seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry, begun, beside
 	from tokenbuddy_fleet_entry where gateway = $1 and seq > $2 order by seq limit $3`
 )
 
@@ -80,7 +80,7 @@ func follow(rows []fleet.Row) error {
 func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) error {
 	c := columnsOf(rows)
 	if _, err := conn.Exec(ctx, addRows, gateway, c.seq, c.id, c.at, c.kind, c.member, c.model, c.seller, c.settlement, c.key, c.hash, c.previous,
-		c.entry); err != nil {
+		c.entry, c.begun, c.beside); err != nil {
 		return err
 	}
 	first, last := int64(rows[0].Seq), int64(rows[len(rows)-1].Seq)
@@ -135,6 +135,7 @@ type columns struct {
 	seq                                                                     []int64
 	at                                                                      []time.Time
 	id, kind, member, model, seller, settlement, key, hash, previous, entry []string
+	begun, beside                                                           []string
 }
 
 func columnsOf(rows []fleet.Row) (c columns) {
@@ -147,6 +148,7 @@ func columnsOf(rows []fleet.Row) (c columns) {
 		c.settlement, c.key = append(c.settlement, clean(r.SettlementID)), append(c.key, clean(r.IdempotencyKey))
 		c.hash, c.previous = append(c.hash, clean(r.Hash)), append(c.previous, clean(r.Previous))
 		c.entry = append(c.entry, string(r.Entry))
+		c.begun, c.beside = append(c.begun, clean(r.Begun)), append(c.beside, string(r.Beside))
 	}
 	return c
 }
@@ -187,8 +189,11 @@ func (s *Store) Journal(ctx context.Context, gateway string, after uint64, yield
 }
 
 func scanRow(row pgx.CollectableRow) (r fleet.Row, err error) {
-	var entry string
-	err = row.Scan(&r.Seq, &r.ID, &r.At, &r.Kind, &r.Member, &r.Model, &r.Seller, &r.SettlementID, &r.IdempotencyKey, &r.Hash, &r.Previous, &entry)
-	r.At, r.Entry = r.At.UTC(), []byte(entry)
+	var entry, beside string
+	err = row.Scan(&r.Seq, &r.ID, &r.At, &r.Kind, &r.Member, &r.Model, &r.Seller, &r.SettlementID, &r.IdempotencyKey, &r.Hash, &r.Previous, &entry,
+		&r.Begun, &beside)
+	if r.At, r.Entry = r.At.UTC(), []byte(entry); beside != "" {
+		r.Beside = []byte(beside)
+	}
 	return r, err
 }

@@ -45,7 +45,9 @@ create table if not exists tokenbuddy_fleet_settlement (
 	gateway       text not null,
 	seq           bigint not null,
 	primary key (seller, settlement_id)
-)`}
+)`, `
+alter table tokenbuddy_fleet_entry add column if not exists begun text not null default '';
+alter table tokenbuddy_fleet_entry add column if not exists beside text not null default ''`}
 
 // The row that is locked while the tables are made.
 const (
