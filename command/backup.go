@@ -66,16 +66,21 @@ keep a copy of the key in another place.`,
 func restoreCommand() *cobra.Command {
 	var to source
 	var asJSON, anew bool
+	var fleetWords string
 	cmd := &cobra.Command{
 		Use:   "restore <file> --ledger <directory>",
 		Short: "Makes a ledger from a backup, in a directory that is empty",
 		Long: `
 Makes a ledger from a backup and checks all of it. What has happened since the backup was made is not in it, so no token is trusted
 before its seller has served a request with it. The directory must be empty or not be there, no gateway may use it, and the key must
-be the one that the ledger had. - is standard input. A gateway of a fleet that has shipped entries since the backup is not believed any more
-as who it was: with --new-identity it comes back as another one.`,
-		Example: `  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy`,
-		Args:    cobra.ExactArgs(1),
+be the one that the ledger had. - is standard input.
+
+A gateway of a fleet has shipped entries since the backup, and is not believed without them: with --fleet, and what stands behind fleet
+in the config, they are taken from there, with what they have changed, and checked as well. With --new-identity it comes back without them, as another
+gateway.`,
+		Example: `  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy
+  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy --fleet 'postgres {env.FLEET_DSN}'`,
+		Args: cobra.ExactArgs(1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			o, err := to.options()
 			if err != nil {
@@ -91,6 +96,14 @@ as who it was: with --new-identity it comes back as another one.`,
 				}
 			}
 			o.NewIdentity = anew
+			if fleetWords != "" {
+				shipped, done, err := openFleet(ctx, fleetWords)
+				if err != nil {
+					return err
+				}
+				defer done()
+				o.Shipped = shipped
+			}
 			in, size, err := openBackup(cmd, args[0])
 			if err != nil {
 				return err
@@ -104,12 +117,15 @@ as who it was: with --new-identity it comes back as another one.`,
 				return to.explain(err)
 			case asJSON:
 				err = printJSON(cmd, report)
+			case report.OK && report.Completed > 0:
+				fmt.Fprintf(cmd.OutOrStdout(), "After those of the backup the fleet has %s entries, which are in it.\n", humanize.Comma(int64(report.Completed)))
+				fallthrough
 			case report.OK:
 				fmt.Fprintf(cmd.OutOrStdout(), "The ledger is restored in %s, and holds.\nentries  %s\nhead     %s\n"+
 					"No token is trusted before its seller has served a request with it.\n", o.Dir, humanize.Comma(int64(report.Entries)), report.Head)
 				missingArchives(cmd, o.Dir, report.Missing)
 			default:
-				fmt.Fprintf(cmd.OutOrStdout(), "Nothing was restored: the ledger in the backup does NOT hold.\nproblem  %s\n", report.Problem)
+				fmt.Fprintf(cmd.OutOrStdout(), "Nothing was restored: the ledger in it does NOT hold.\nproblem  %s\n", report.Problem)
 			}
 			if err == nil && !report.OK {
 				return errNotWhole
@@ -120,7 +136,9 @@ as who it was: with --new-identity it comes back as another one.`,
 	cmd.Flags().StringVar(&to.dir, "ledger", "", "Directory of the ledger, which is empty or not there")
 	cmd.Flags().StringVar(&to.key, "key", "", "The key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
 	_ = cmd.MarkFlagRequired("ledger") // fails for flags that are not there
+	cmd.Flags().StringVar(&fleetWords, "fleet", "", "Complete it by what its fleet has: the words behind fleet in the config, such as 'postgres {env.FLEET_DSN}'")
 	cmd.Flags().BoolVar(&anew, "new-identity", false, "Make it another gateway of its fleet, which has entries of the old one that the backup does not have")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "new-identity")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print the report as JSON")
 	return cmd
 }

@@ -75,6 +75,9 @@ type Options struct {
 	// entries since the backup the fleet may have.
 	NewIdentity bool
 
+	// Shipped has Restore complete the backup with what a fleet has of the ledger; nil: the backup is all.
+	Shipped Shipped
+
 	// InMemory keeps everything in memory and nothing on disk, for tests.
 	InMemory bool
 

@@ -40,11 +40,13 @@ func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
 		return Report{}, err
 	}
 	defer func() { _ = os.RemoveAll(made.Dir) }() // there is nothing where it has succeeded
-	header, err := unpack(ctx, made, r)
+	header, added, err := unpack(ctx, made, r)
 	if err != nil {
 		return Report{}, err
 	}
-	report, newest, err := takeOver(ctx, made, header)
+	made.Shared = added.whole
+	report, newest, err := takeOver(ctx, made, header, added.entries)
+	report.Completed = added.entries
 	if err != nil || !report.OK {
 		return report, err
 	}
@@ -78,17 +80,24 @@ func vacant(dir string) error {
 	return nil
 }
 
-// unpack fills the directory with a backup's records.
-func unpack(ctx context.Context, o Options, r io.Reader) (BackupHeader, error) {
+// unpack fills the directory with a backup's records, and with the entries that a fleet has after them, and tells what those are.
+func unpack(ctx context.Context, o Options, r io.Reader) (header BackupHeader, added completed, err error) {
+	if o.NewIdentity && o.Shipped != nil {
+		return header, added, errors.New("what the fleet has of a ledger belongs to its identity: a new one is for a backup alone")
+	}
 	db, err := o.openStore()
 	if err != nil {
-		return BackupHeader{}, err
+		return header, added, err
 	}
-	header, err := fill(ctx, db, r)
-	if err == nil && o.NewIdentity {
+	header, err = fill(ctx, db, r)
+	switch {
+	case err != nil:
+	case o.NewIdentity:
 		err = reborn(db, header.Entries)
+	case o.Shipped != nil:
+		added, err = complete(ctx, db, header, o.Shipped)
 	}
-	return header, errors.Join(err, db.Close())
+	return header, added, errors.Join(err, db.Close())
 }
 
 // reborn gives the ledger another identity, and notes how many of its entries the one that it was made from has too. As a gateway of a
@@ -103,13 +112,13 @@ func reborn(db *store.Store, entries uint64) error {
 }
 
 // takeOver opens what was unpacked, puts in order what was under way when the backup was made, and checks all of it.
-func takeOver(ctx context.Context, o Options, header BackupHeader) (r Report, newest store.Point, err error) {
+func takeOver(ctx context.Context, o Options, header BackupHeader, added uint64) (r Report, newest store.Point, err error) {
 	l, err := Open(o)
 	if err != nil {
 		return r, newest, err
 	}
 	err = l.distrust(ctx, fmt.Sprintf("restored from a backup of %d entries, made at %s", header.Entries,
-		header.Made.UTC().Format(time.RFC3339)))
+		header.Made.UTC().Format(time.RFC3339))+completedNote(added))
 	if err == nil {
 		r, err = l.verify(ctx, nil, true)
 	}

@@ -23,6 +23,8 @@ type book struct {
 	dir string
 	now time.Time
 	l   *ledger.Ledger
+
+	shared bool // in a fleet
 }
 
 // TestScripts replays bookings and shows the entries they make. After each command the books must hold.
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 
 func (b *book) open() {
 	b.t.Helper()
-	l, err := ledger.Open(ledger.Options{Dir: b.dir, Key: testKey, Now: func() time.Time { return b.now }})
+	l, err := ledger.Open(ledger.Options{Dir: b.dir, Key: testKey, Now: func() time.Time { return b.now }, Shared: b.shared})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -26,6 +26,8 @@ type Report struct {
 	Sequence uint64 `json:"sequence,omitempty"`
 	// Archive is the path of the archive file that is the problem: it is missing, or was changed.
 	Archive string `json:"archive,omitempty"`
+	// Completed are the entries that a fleet had after those of a backup that was restored.
+	Completed uint64 `json:"completed,omitempty"`
 	// Missing are the archive files that a restored ledger needs and that are not there yet: what is in them, and whether balances and day
 	// sums are the sums of all entries, was not looked into.
 	Missing []string `json:"missing,omitempty"`

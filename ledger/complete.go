@@ -1,0 +1,426 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Shipped is what a fleet has of a ledger: Restore completes a backup with it.
+type Shipped interface {
+	// Epoch is how often the ledger was opened in the fleet, as far as that knows. An error says why nothing can be taken from there.
+	Epoch(ctx context.Context, ledger string) (uint64, error)
+	// Rows calls yield with the entries after a sequence number, in order. An error of yield ends it and is given back.
+	Rows(ctx context.Context, ledger string, after uint64, yield func(ShippedRow) error) error
+}
+
+// ShippedRow is an entry that was shipped.
+type ShippedRow struct {
+	Sequence uint64
+	Entry    []byte   // its JSON, as it was stored
+	Begun    *Periods // that it counts in; nil: it is not known
+	Beside   []byte   // as Rows has given it
+}
+
+// errShipped is in front of what is wrong with shipped entries.
+var errShipped = errors.New("the backup can't be completed by what the fleet has")
+
+// completion makes of a backup what the ledger was when it has shipped its last entry. It reads the backup as it was, and writes what has
+// changed at the end.
+type completion struct {
+	txn  *badger.Txn
+	out  *badger.WriteBatch
+	head store.Head
+	completed
+	accounts  map[string]money.Micros
+	rollups   map[string]*Rollup
+	tokens    map[string]*token    // by the purchase that has brought them
+	touched   map[string]bool      // of those, by the same
+	purchases map[string]*purchase // that were read or have changed
+	origins   map[string]string    // of sellers, where something was bought last
+	spent     map[string]money.Micros
+	wallets   map[string]*Wallet
+	holds     map[string][]*Hold // by request
+	shared    map[holder]*sharedSpent
+}
+
+// completed is what has come of it.
+type completed struct {
+	entries uint64 // that were added
+	whole   bool   // what is spent, as a fleet is told, is known from before the backup on
+}
+
+// complete adds to a store that a backup was written into the entries that the fleet has after those, and changes all records as they have.
+func complete(ctx context.Context, db *store.Store, header BackupHeader, from Shipped) (completed, error) {
+	epoch, err := from.Epoch(ctx, header.Ledger)
+	if err != nil {
+		return completed{}, err
+	}
+	c := &completion{
+		out: db.NewWriteBatch(), accounts: map[string]money.Micros{}, rollups: map[string]*Rollup{}, tokens: map[string]*token{}, touched: map[string]bool{},
+		purchases: map[string]*purchase{}, origins: map[string]string{}, spent: map[string]money.Micros{}, wallets: map[string]*Wallet{},
+		holds: map[string][]*Hold{}, shared: map[holder]*sharedSpent{},
+	}
+	defer c.out.Cancel()
+	err = db.View(func(txn *badger.Txn) error {
+		c.txn = txn
+		if err := c.load(); err != nil {
+			return err
+		}
+		after := c.head.Sequence - min(1, c.head.Sequence) // the backup's newest entry comes once more, to be compared
+		if err := from.Rows(ctx, header.Ledger, after, c.row); err != nil {
+			return err
+		}
+		return c.write(epoch)
+	})
+	if err != nil {
+		return completed{}, err
+	}
+	return c.completed, c.out.Flush()
+}
+
+// load reads what entries refer to.
+func (c *completion) load() error {
+	if _, err := getJSON(c.txn, metaHead, &c.head); err != nil {
+		return err
+	}
+	var mark uint64
+	found, err := getJSON(c.txn, metaShared, &mark)
+	if err != nil {
+		return err
+	}
+	c.whole = found && mark == c.head.Sequence
+	return errors.Join(
+		eachToken(c.txn, nil, func(t *token) { c.tokens[t.PurchaseID] = t }),
+		each(c.txn, purchasePrefix, func(_ string, p *purchase) error {
+			c.origins[p.Seller] = p.Origin
+			return nil
+		}),
+		each(c.txn, holdPrefix, func(_ string, h *Hold) error {
+			c.holds[h.RequestID] = append(c.holds[h.RequestID], h)
+			return nil
+		}),
+		each(c.txn, sharedPrefix, func(rest string, r *sharedSpent) error {
+			h, ok := holderOf(rest)
+			if !ok {
+				return store.Damaged("the key of what was spent in a fleet can't be read")
+			}
+			c.shared[h] = r
+			return nil
+		}),
+	)
+}
+
+// row takes the next entry, which must follow the one before.
+func (c *completion) row(r ShippedRow) error {
+	e, err := decodeEntry(r.Entry)
+	bad := func(format string, v ...any) error {
+		return fmt.Errorf("%w: entry %d: %s", errShipped, r.Sequence, fmt.Sprintf(format, v...))
+	}
+	switch {
+	case err != nil:
+		return bad("%v", err)
+	case !e.checkHash(r.Entry):
+		return bad("it was changed: its hash is another")
+	case r.Sequence == c.head.Sequence && e.Hash == c.head.Hash:
+		return nil
+	case r.Sequence == c.head.Sequence:
+		return bad("it is another one than the backup has: a copy of the directory has shipped there")
+	case r.Sequence != c.head.Sequence+1:
+		return bad("it comes after entry %d", c.head.Sequence)
+	case e.PreviousHash != c.head.Hash:
+		return bad("it does not follow the entry before it")
+	}
+	c.head.Sequence, c.head.Hash = r.Sequence, e.Hash
+	c.entries++
+	if err := c.out.Set(entryKey(r.Sequence), r.Entry); err != nil {
+		return err
+	}
+	if err := c.beside(e, &r); err != nil {
+		return bad("%v", err)
+	}
+	if err := c.count(e, r.Begun); err != nil {
+		return bad("%v", err)
+	}
+	return nil
+}
+
+// beside puts what was kept beside an entry: there must be something where the entry does not say all of it.
+func (c *completion) beside(e *Entry, r *ShippedRow) error {
+	var is Beside
+	if r.Beside != nil {
+		if err := json.Unmarshal(r.Beside, &is); err != nil {
+			return errors.New("what was shipped beside it can't be read")
+		}
+		if err := c.out.Set(besideKey(r.Sequence), r.Beside); err != nil {
+			return err
+		}
+	}
+	lacks := ""
+	switch {
+	case e.Order != nil:
+		lacks = e.Order.record(e.Seller)
+	case e.PurchaseID != "" && (e.Kind == KindPurchase || e.Kind == KindDispute):
+		lacks = purchasePrefix + e.PurchaseID
+	}
+	for _, record := range is.Records {
+		if record.Key == lacks {
+			lacks = ""
+		}
+		if err := c.record(e, record); err != nil {
+			return err
+		}
+	}
+	if lacks != "" {
+		return errors.New("what its ledger has kept beside it was not shipped, as the gateway was in no fleet then, or ran an older release: " +
+			"take a newer backup, or restore it with --new-identity")
+	}
+	return nil
+}
+
+// record puts a record as it was since the entry.
+func (c *completion) record(e *Entry, r BesideRecord) error {
+	prefix := r.Key[:min(len(r.Key), len(purchasePrefix))]
+	switch {
+	case prefix == purchasePrefix && r.Key == purchasePrefix+e.PurchaseID && r.Value != nil:
+		before, err := c.purchase(e.PurchaseID)
+		if err != nil {
+			return err
+		}
+		p := new(purchase)
+		if err := json.Unmarshal(r.Value, p); err != nil {
+			return errors.New("the purchase that was shipped beside it can't be read")
+		}
+		c.spent[before.CountedDay] -= before.CountedMicros
+		c.spent[p.CountedDay] += p.CountedMicros
+		c.purchases[e.PurchaseID], c.origins[p.Seller] = p, p.Origin
+	case prefix == tokenPrefix && e.PurchaseID != "" && r.Value != nil:
+		t := new(token)
+		if err := json.Unmarshal(r.Value, t); err != nil || t.PurchaseID != e.PurchaseID || r.Key != tokenPrefix+t.ID {
+			return errors.New("the token that was shipped beside it can't be read")
+		}
+		t.BalanceMicros = 0 // the entry's postings give it
+		c.tokens[t.PurchaseID] = t
+	case e.Order == nil || r.Key != e.Order.record(e.Seller):
+		return fmt.Errorf("what was shipped beside it is no record of it: %q", r.Key)
+	case r.Value == nil:
+		return c.out.Delete([]byte(r.Key))
+	}
+	return c.out.Set([]byte(r.Key), r.Value)
+}
+
+// purchase gives that of an id, an empty one where there is none.
+func (c *completion) purchase(id string) (*purchase, error) {
+	p := c.purchases[id]
+	if p == nil {
+		p = new(purchase)
+		if _, err := getJSON(c.txn, purchasePrefix+id, p); err != nil {
+			return nil, err
+		}
+		c.purchases[id] = p
+	}
+	return p, nil
+}
+
+// count changes what is summed up as the entry says.
+func (c *completion) count(e *Entry, begun *Periods) error {
+	for _, p := range e.Postings {
+		c.accounts[p.Account] += p.AmountMicros
+		if kind, _ := SplitAccount(p.Account); kind != "credit" {
+			continue
+		}
+		t := c.tokens[e.PurchaseID]
+		if t == nil || creditOf(t.Seller) != p.Account {
+			return errors.New("it is about a token that nobody knows")
+		}
+		t.BalanceMicros += p.AmountMicros
+		c.touched[e.PurchaseID] = true
+	}
+	if t := c.tokens[e.PurchaseID]; t != nil {
+		switch {
+		case e.Served != nil:
+			t.BorneMicros += e.ExpenseMicros
+			c.touched[e.PurchaseID] = true
+			if e.Status != StatusFailed {
+				t.Used++
+			}
+		case e.Correction != nil && !e.Correction.Wasted:
+			t.BorneMicros += e.Correction.BilledMicros
+		}
+	}
+	if e.Served != nil {
+		for _, h := range c.holds[e.RequestID] {
+			if err := c.out.Delete([]byte(holdPrefix + h.ID)); err != nil {
+				return err
+			}
+		}
+		delete(c.holds, e.RequestID)
+	}
+	if e.Attempt != nil {
+		for _, h := range c.holds[e.Attempt.RequestID] {
+			h.Charged = true
+		}
+	}
+	if e.Correction != nil && e.Note == retractedNote {
+		if err := c.out.Set([]byte(retractedPrefix+e.Correction.Entry), fmt.Append(nil, c.head.Sequence)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.settlement(e), c.refund(e), c.rollUp(e, begun))
+}
+
+// settlement has the seller's settlement be booked by the entry.
+func (c *completion) settlement(e *Entry) error {
+	id := e.settlementID()
+	if id == "" {
+		return nil
+	}
+	origin := c.origins[e.Seller]
+	if e.PurchaseID != "" {
+		p, err := c.purchase(e.PurchaseID)
+		if err != nil {
+			return err
+		}
+		if p.ID != "" {
+			origin = p.Origin
+		}
+	}
+	if origin == "" {
+		return errors.New("nobody knows where its seller is")
+	}
+	return c.out.Set([]byte(settlementKey(e.Seller, origin, id)), fmt.Append(nil, c.head.Sequence))
+}
+
+// refund takes what came back out of what is known to have been put into the wallet.
+func (c *completion) refund(e *Entry) error {
+	back := e.refunds()
+	if back == 0 {
+		return nil
+	}
+	p, err := c.purchase(e.PurchaseID)
+	if err != nil {
+		return err
+	}
+	w := c.wallets[p.Method]
+	if w == nil {
+		w = new(Wallet)
+		if _, err := getJSON(c.txn, walletPrefix+names(p.Method), w); err != nil {
+			return err
+		}
+		c.wallets[p.Method] = w
+	}
+	if *w != (Wallet{}) {
+		w.FilledMicros -= back
+	}
+	return nil
+}
+
+// rollUp adds the entry to its day, and to what is spent as the fleet is told.
+func (c *completion) rollUp(e *Entry, begun *Periods) error {
+	key, add := e.rollup()
+	if key == "" {
+		return nil
+	}
+	r := c.rollups[key]
+	if r == nil {
+		r = new(Rollup)
+		if _, err := getJSON(c.txn, key, r); err != nil {
+			return err
+		}
+		c.rollups[key] = r
+	}
+	r.add(add)
+	if add.counted() == 0 || !c.whole {
+		return nil
+	}
+	if begun == nil {
+		return errors.New("in which periods of budgets it counts was not shipped, as the gateway ran an older release: take a newer backup, or restore it with --new-identity")
+	}
+	of := []holder{{name: e.member()}}
+	if group := e.group(); group != "" {
+		of = append(of, holder{true, group})
+	}
+	for _, h := range of {
+		if c.shared[h] == nil {
+			c.shared[h] = new(sharedSpent)
+		}
+		c.shared[h].add(*begun, add.counted())
+	}
+	return nil
+}
+
+// write writes the records that have changed.
+func (c *completion) write(epoch uint64) error {
+	if c.entries > 0 {
+		c.head.Commits++
+	}
+	var err error
+	put := func(key string, record any) {
+		raw, failed := json.Marshal(record)
+		if err = errors.Join(err, failed); err == nil {
+			err = c.out.Set([]byte(key), raw)
+		}
+	}
+	sum := func(key string, add money.Micros) {
+		var was money.Micros
+		if _, failed := getJSON(c.txn, key, &was); failed != nil {
+			err = errors.Join(err, failed)
+		}
+		put(key, was+add)
+	}
+	put(metaHead, &c.head)
+	for name, add := range c.accounts {
+		sum(accountPrefix+name, add)
+	}
+	for day, add := range c.spent {
+		if day != "" {
+			sum(spentPrefix+day, add)
+		}
+	}
+	for key, r := range c.rollups {
+		put(key, r)
+	}
+	for id := range c.touched { // what an estimate can have been wrong by is not known any more
+		t := c.tokens[id]
+		if t.BalanceMicros < 0 {
+			err = errors.Join(err, fmt.Errorf("%w: a token of seller %s is worth less than nothing", errShipped, t.Seller))
+		}
+		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros})
+	}
+	for method, w := range c.wallets {
+		if *w != (Wallet{}) {
+			put(walletPrefix+names(method), w)
+		}
+	}
+	for _, all := range c.holds {
+		for _, h := range all {
+			put(holdPrefix+h.ID, h)
+		}
+	}
+	if c.whole {
+		put(metaShared, c.head.Sequence)
+		for h, r := range c.shared {
+			put(sharedKey(h), r)
+		}
+	}
+	var had uint64
+	if _, failed := getJSON(c.txn, metaEpoch, &had); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	put(metaEpoch, max(had, epoch))
+	return err
+}
+
+// completedNote says in the journal what a backup was completed with.
+func completedNote(entries uint64) string {
+	if entries == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and completed by the %d entries that its fleet has after those", entries)
+}

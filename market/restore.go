@@ -1,0 +1,54 @@
+package market
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+)
+
+// shippedTo are the entries in a fleet's store, for a ledger that is restored.
+type shippedTo struct{ store fleet.Store }
+
+// ShippedOf gives what a fleet's store has of ledgers.
+func ShippedOf(store fleet.Store) ledger.Shipped { return shippedTo{store} }
+
+// Epoch is how often a gateway was started, as far as the fleet knows. One that it does not know, or has forgotten, has nothing there.
+func (s shippedTo) Epoch(ctx context.Context, gateway string) (uint64, error) {
+	var b fleet.Beat
+	found := false
+	err := s.store.Load(ctx, func(_ string, value []byte) error {
+		found = true
+		return json.Unmarshal(value, &b)
+	}, fleet.GatewayKey(gateway))
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("what the fleet knows of gateway %s: %w", gateway, err)
+	case !found:
+		return 0, fmt.Errorf("the fleet knows no gateway %s: is it another database? Without it: leave --fleet away", gateway)
+	case b.Forgotten():
+		return 0, fmt.Errorf("gateway %s was forgotten, and is not believed any more: restore it with --new-identity", gateway)
+	}
+	return b.Epoch, nil
+}
+
+// Rows gives the entries of a gateway.
+func (s shippedTo) Rows(ctx context.Context, gateway string, after uint64, yield func(ledger.ShippedRow) error) error {
+	there, err := s.store.Append(ctx, gateway, nil)
+	if err == nil && there.Last == 0 {
+		err = errors.New("it has shipped nothing there, as with books off")
+	}
+	if err != nil {
+		return fmt.Errorf("the entries of gateway %s in the fleet: %w", gateway, err)
+	}
+	return s.store.Journal(ctx, gateway, after, func(r fleet.Row) error {
+		row := ledger.ShippedRow{Sequence: r.Seq, Entry: r.Entry, Beside: r.Beside}
+		if begun, ok := begunOf(&r); ok {
+			row.Begun = &begun
+		}
+		return yield(row)
+	})
+}
