@@ -3,9 +3,13 @@ package ledger
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Beside is what a ledger in a fleet keeps beside an entry, so that the ledger can be made of entries again: what an entry does not say of
@@ -137,4 +141,35 @@ func (b besideReader) of(seq uint64) ([]byte, error) {
 		}
 	}
 	return nil, nil
+}
+
+// Bought is what is kept beside an entry of the purchase that it is about.
+type Bought struct {
+	ID, Seller string
+	State      PurchaseState
+	Micros     money.Micros // that count against the limits; 0: nothing was paid
+	Day        string       // of UTC, on which they do
+	CreatedAt  time.Time
+}
+
+// BoughtOf reads it; false: nothing is kept beside it of a purchase.
+func BoughtOf(beside []byte) (b Bought, ok bool, err error) {
+	if beside == nil {
+		return b, false, nil
+	}
+	var is Beside
+	if err := json.Unmarshal(beside, &is); err != nil {
+		return b, false, errors.New("what is kept beside it can't be read")
+	}
+	for _, r := range is.Records {
+		if !strings.HasPrefix(r.Key, purchasePrefix) {
+			continue
+		}
+		p := new(purchase)
+		if err := json.Unmarshal(r.Value, p); err != nil {
+			return b, false, errors.New("the purchase that is kept beside it can't be read")
+		}
+		return Bought{p.ID, p.Seller, p.State, p.CountedMicros, p.CountedDay, p.CreatedAt}, true, nil
+	}
+	return b, false, nil
 }

@@ -41,14 +41,17 @@ const (
 )
 
 // Verify checks that the entries of each gateway are gapless, linked and as they were, that this gateway's own are those in its ledger, that
-// each settlement is booked by one gateway, and that what the entries cost is within what was reported of each budget. Progress may be
-// nil.
+// each settlement is booked by one gateway, that what the entries cost is within what was reported of each budget, and that what was bought counts in the limits
+// of purchases. Progress may be nil.
 func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (FleetReport, error) {
 	c := &fleetChecker{
 		FleetBooks: b, progress: progress, seed: maphash.MakeSeed(), settled: map[uint64]int{}, twice: map[uint64]bool{},
 		parts: map[budgetPart]*partSum{}, calendar: b.market.Calendar(), report: FleetReport{OK: true},
 	}
 	if err := c.loadParts(ctx); err != nil {
+		return c.report, err
+	}
+	if err := c.loadBought(ctx); err != nil {
 		return c.report, err
 	}
 	for i := range b.Gateways {
@@ -60,6 +63,7 @@ func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (Flee
 		return c.report, err
 	}
 	c.budgets()
+	c.purchases()
 	return c.report, nil
 }
 
@@ -74,6 +78,7 @@ type fleetChecker struct {
 	settled map[uint64]int  // hash of a settlement: the gateway that books it
 	twice   map[uint64]bool // those that two gateways may have booked
 	parts   map[budgetPart]*partSum
+	bought  boughtSums
 }
 
 // partSum is a part of a budget, and what its gateway's entries have surely cost of it until it was reported.
@@ -125,6 +130,9 @@ func (c *fleetChecker) gateway(ctx context.Context, i int) error {
 			return nil
 		}
 		c.count(&cost, i)
+		if err := c.bought.see(&r, i); err != nil {
+			bad(&r, err)
+		}
 		return nil
 	})
 	if err != nil || g.Problem != "" {
