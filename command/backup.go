@@ -117,10 +117,8 @@ gateway.`,
 				return to.explain(err)
 			case asJSON:
 				err = printJSON(cmd, report)
-			case report.OK && report.Completed > 0:
-				fmt.Fprintf(cmd.OutOrStdout(), "After those of the backup the fleet has %s entries, which are in it.\n", humanize.Comma(int64(report.Completed)))
-				fallthrough
 			case report.OK:
+				printCompleted(cmd.OutOrStdout(), report)
 				fmt.Fprintf(cmd.OutOrStdout(), "The ledger is restored in %s, and holds.\nentries  %s\nhead     %s\n"+
 					"No token is trusted before its seller has served a request with it.\n", o.Dir, humanize.Comma(int64(report.Entries)), report.Head)
 				missingArchives(cmd, o.Dir, report.Missing)
@@ -195,4 +193,14 @@ func missingArchives(cmd *cobra.Command, dir string, files []string) {
 		fmt.Fprintf(out, "  %s\n", f)
 	}
 	fmt.Fprintf(out, "Copy them into %s.archive, then run caddy tokenbuddy verify. Requests are served without them; statements and exports of their months are not.\n", dir)
+}
+
+// printCompleted says what of a restored ledger is its fleet's, and what is lost.
+func printCompleted(w io.Writer, r ledger.Report) {
+	if r.Completed > 0 {
+		fmt.Fprintf(w, "After those of the backup the fleet has %s entries, which are in it.\n", humanize.Comma(int64(r.Completed)))
+	}
+	if r.LostMicros > 0 {
+		fmt.Fprintf(w, "Members have spent $%s more, as the fleet was told, by entries that were not shipped: it counts in their budgets, and is in no other sum.\n", r.LostMicros)
+	}
 }

@@ -49,6 +49,9 @@ type Amounts = [periods]money.Micros
 // ScopeOf is the name of a period in a budget's state: its kind and its name, such as d2026-03-02, w2026-03-02 and m2026-03.
 func ScopeOf(kind int, period string) string { return "dwm"[kind:kind+1] + period }
 
+// ScopeParts gives what ScopeOf has made a scope of; below zero: it is none.
+func ScopeParts(scope string) (kind int, period string) { return scopeOf(scope) }
+
 // PeriodOf says the period of a scope for people: day 2026-03-02.
 func PeriodOf(scope string) string {
 	kind, period := scopeOf(scope)

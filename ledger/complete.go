@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -16,6 +17,8 @@ import (
 type Shipped interface {
 	// Epoch is how often the ledger was opened in the fleet, as far as that knows. An error says why nothing can be taken from there.
 	Epoch(ctx context.Context, ledger string) (uint64, error)
+	// Spent gives what the ledger has told the fleet that was spent, to be held against the entries.
+	Spent(ctx context.Context, ledger string) ([]ShippedSpent, error)
 	// Rows calls yield with the entries after a sequence number, in order. An error of yield ends it and is given back.
 	Rows(ctx context.Context, ledger string, after uint64, yield func(ShippedRow) error) error
 }
@@ -34,9 +37,11 @@ var errShipped = errors.New("the backup can't be completed by what the fleet has
 // completion makes of a backup what the ledger was when it has shipped its last entry. It reads the backup as it was, and writes what has
 // changed at the end.
 type completion struct {
-	txn  *badger.Txn
-	out  *badger.WriteBatch
-	head store.Head
+	txn      *badger.Txn
+	out      *badger.WriteBatch
+	head     store.Head
+	last     time.Time // of the newest entry
+	calendar Calendar
 	completed
 	accounts  map[string]money.Micros
 	rollups   map[string]*Rollup
@@ -52,13 +57,18 @@ type completion struct {
 
 // completed is what has come of it.
 type completed struct {
-	entries uint64 // that were added
-	whole   bool   // what is spent, as a fleet is told, is known from before the backup on
+	entries uint64       // that were added
+	whole   bool         // what is spent, as a fleet is told, is known from before the backup on
+	lost    money.Micros // of what the fleet was told: by members, in entries that were not shipped
 }
 
 // complete adds to a store that a backup was written into the entries that the fleet has after those, and changes all records as they have.
 func complete(ctx context.Context, db *store.Store, header BackupHeader, from Shipped) (completed, error) {
 	epoch, err := from.Epoch(ctx, header.Ledger)
+	if err != nil {
+		return completed{}, err
+	}
+	told, err := from.Spent(ctx, header.Ledger)
 	if err != nil {
 		return completed{}, err
 	}
@@ -77,6 +87,7 @@ func complete(ctx context.Context, db *store.Store, header BackupHeader, from Sh
 		if err := from.Rows(ctx, header.Ledger, after, c.row); err != nil {
 			return err
 		}
+		c.tell(told)
 		return c.write(epoch)
 	})
 	if err != nil {
@@ -96,6 +107,14 @@ func (c *completion) load() error {
 		return err
 	}
 	c.whole = found && mark == c.head.Sequence
+	s := new(shared)
+	if err := s.loadCalendar(c.txn); err != nil {
+		return err
+	}
+	c.calendar = *s.calendar.Load()
+	if raw, err := get(c.txn, string(entryKey(c.head.Sequence))); err == nil {
+		c.last, _ = timeOf(raw)
+	}
 	return errors.Join(
 		eachToken(c.txn, nil, func(t *token) { c.tokens[t.PurchaseID] = t }),
 		each(c.txn, purchasePrefix, func(_ string, p *purchase) error {
@@ -137,7 +156,7 @@ func (c *completion) row(r ShippedRow) error {
 	case e.PreviousHash != c.head.Hash:
 		return bad("it does not follow the entry before it")
 	}
-	c.head.Sequence, c.head.Hash = r.Sequence, e.Hash
+	c.head.Sequence, c.head.Hash, c.last = r.Sequence, e.Hash, e.Time
 	c.entries++
 	if err := c.out.Set(entryKey(r.Sequence), r.Entry); err != nil {
 		return err
@@ -418,9 +437,12 @@ func (c *completion) write(epoch uint64) error {
 }
 
 // completedNote says in the journal what a backup was completed with.
-func completedNote(entries uint64) string {
-	if entries == 0 {
-		return ""
+func completedNote(c completed) (note string) {
+	if c.entries > 0 {
+		note = fmt.Sprintf(", and completed by the %d entries that its fleet has after those", c.entries)
 	}
-	return fmt.Sprintf(", and completed by the %d entries that its fleet has after those", entries)
+	if c.lost > 0 {
+		note += fmt.Sprintf("; $%s more were spent, as the fleet was told, by entries that are lost: they count in budgets", c.lost)
+	}
+	return note
 }

@@ -27,6 +27,11 @@ import (
 type shippedRows struct {
 	rows  []ledger.ShippedRow
 	epoch uint64
+	spent []ledger.ShippedSpent
+}
+
+func (s shippedRows) Spent(context.Context, string) ([]ledger.ShippedSpent, error) {
+	return s.spent, nil
 }
 
 func (s shippedRows) Epoch(context.Context, string) (uint64, error) { return s.epoch, nil }
@@ -338,4 +343,71 @@ func forked(t *testing.T) ledger.ShippedRow {
 	l := open(t, ledger.Options{Dir: t.TempDir(), Shared: true})
 	buy(t, l, "t1", "other", money.USD)
 	return ship(t, l).rows[1]
+}
+
+// What the fleet was told that was spent counts, also where the entries that say so are lost; what it was told before the last entry that it
+// has, and of periods that the ledger has forgotten, is nothing new.
+func TestWhatAFleetWasToldIsNotForgotten(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) // a Wednesday
+	o := ledger.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: testKey, Now: func() time.Time { return now }, Shared: true}
+	l := open(t, o)
+	buy(t, l, "t1", "acme", money.USD)
+	kept := backup(t, l)
+	if _, err := l.Settle(inference(hold("", "acme", "t1"), 700)).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	from := ship(t, l)
+	const day, week, month = "2026-03-04", "2026-03-02", "2026-03"
+	type spent = [3]map[string]money.Micros
+	told := func(kind int, period string, micros money.Micros, later time.Duration) ledger.ShippedSpent {
+		return ledger.ShippedSpent{Name: "ann", Kind: kind, Period: period, Micros: micros, Seen: now.Add(later)}
+	}
+	booked := spent{{day: 700}, {week: 700}, {month: 700}}
+	for name, c := range map[string]struct {
+		told []ledger.ShippedSpent
+		lost money.Micros
+		want spent
+	}{
+		"all of it": {[]ledger.ShippedSpent{told(0, day, 700, 1), told(1, week, 700, 1), told(2, month, 700, 1)}, 0, booked},
+		"less":      {[]ledger.ShippedSpent{told(0, day, 600, 1)}, 0, booked},
+		"more": {
+			[]ledger.ShippedSpent{told(2, month, 750, 1), told(1, week, 750, 1), told(0, day, 750, 1)},
+			50,
+			spent{{day: 750}, {week: 750}, {month: 750}},
+		},
+		"more of the month alone":         {[]ledger.ShippedSpent{told(2, month, 760, 1)}, 60, spent{{day: 760}, {week: 760}, {month: 760}}},
+		"more, before that was put right": {[]ledger.ShippedSpent{told(0, day, 750, -1)}, 0, booked},
+		"of long ago":                     {[]ledger.ShippedSpent{told(0, "2026-02-26", 750, 1)}, 0, booked},
+		"of the next day": {
+			[]ledger.ShippedSpent{told(0, "2026-03-05", 30, 1), told(2, month, 730, 1)},
+			30,
+			spent{{day: 700, "2026-03-05": 30}, {week: 730}, {month: 730}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from.spent = c.told
+			o.Dir, o.Shipped = filepath.Join(t.TempDir(), "restored"), from
+			r, err := ledger.Restore(t.Context(), o, bytes.NewReader(kept))
+			if err != nil || !r.OK || r.LostMicros != c.lost {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			restored := open(t, ledger.Options{Dir: o.Dir, Now: o.Now, Shared: true})
+			mustVerify(t, restored)
+			fleet := newFleet()
+			restored.SetShares(fleet)
+			restored.Attend(false, "ann")
+			for i, want := range c.want {
+				if got := fleet.of(t, "ann").began[i]; !maps.Equal(got, want) {
+					t.Errorf("%v, want %v", got, want)
+				}
+			}
+			note := ""
+			if err := restored.Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {
+				note = e.Note
+				return nil
+			}); err != nil || strings.Contains(note, "more were spent") != (c.lost > 0) {
+				t.Errorf("%q, %v", note, err)
+			}
+		})
+	}
 }

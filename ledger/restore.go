@@ -45,8 +45,8 @@ func restore(ctx context.Context, o Options, r io.Reader) (Report, error) {
 		return Report{}, err
 	}
 	made.Shared = added.whole
-	report, newest, err := takeOver(ctx, made, header, added.entries)
-	report.Completed = added.entries
+	report, newest, err := takeOver(ctx, made, header, added)
+	report.Completed, report.LostMicros = added.entries, added.lost
 	if err != nil || !report.OK {
 		return report, err
 	}
@@ -112,7 +112,7 @@ func reborn(db *store.Store, entries uint64) error {
 }
 
 // takeOver opens what was unpacked, puts in order what was under way when the backup was made, and checks all of it.
-func takeOver(ctx context.Context, o Options, header BackupHeader, added uint64) (r Report, newest store.Point, err error) {
+func takeOver(ctx context.Context, o Options, header BackupHeader, added completed) (r Report, newest store.Point, err error) {
 	l, err := Open(o)
 	if err != nil {
 		return r, newest, err

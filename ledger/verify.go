@@ -28,6 +28,8 @@ type Report struct {
 	Archive string `json:"archive,omitempty"`
 	// Completed are the entries that a fleet had after those of a backup that was restored.
 	Completed uint64 `json:"completed,omitempty"`
+	// LostMicros is what members have spent beside, as the fleet was told, by entries that were not shipped: it counts in their budgets.
+	LostMicros money.Micros `json:"lostMicros,omitempty"`
 	// Missing are the archive files that a restored ledger needs and that are not there yet: what is in them, and whether balances and day
 	// sums are the sums of all entries, was not looked into.
 	Missing []string `json:"missing,omitempty"`

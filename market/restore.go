@@ -35,6 +35,19 @@ func (s shippedTo) Epoch(ctx context.Context, gateway string) (uint64, error) {
 	return b.Epoch, nil
 }
 
+// Spent is what a gateway has told the fleet that was spent there.
+func (s shippedTo) Spent(ctx context.Context, gateway string) (all []ledger.ShippedSpent, err error) {
+	err = fleet.EachPart(ctx, s.store, func(group bool, name string, p fleet.Part) {
+		if kind, period := fleet.ScopeParts(p.Scope); p.Gateway == gateway && kind >= 0 {
+			all = append(all, ledger.ShippedSpent{Group: group, Name: name, Kind: kind, Period: period, Micros: p.Spent, Seen: p.Seen})
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("what gateway %s has told the fleet: %w", gateway, err)
+	}
+	return all, nil
+}
+
 // Rows gives the entries of a gateway.
 func (s shippedTo) Rows(ctx context.Context, gateway string, after uint64, yield func(ledger.ShippedRow) error) error {
 	there, err := s.store.Append(ctx, gateway, nil)

@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// ShippedSpent is what a ledger has told its fleet that was spent of one budget in one period.
+type ShippedSpent struct {
+	Group  bool   // of a group's budget; else of a member's
+	Name   string // of either
+	Kind   int    // 0: a day's, 1: a week's, 2: a month's
+	Period string // as in Periods
+	Micros money.Micros
+	Seen   time.Time // when it has told it
+}
+
+// tell has count in budgets what the ledger had told its fleet, where its entries do not have all of it: those of the last moment were not
+// shipped. Where an entry was shipped that is newer than the word, so was all that the word was about.
+func (c *completion) tell(told []ShippedSpent) {
+	if !c.whole {
+		return // it is made anew of what the entries have
+	}
+	slices.SortStableFunc(told, func(a, b ShippedSpent) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Period, b.Period))
+	})
+	now := c.calendar.Periods(c.last)
+	for _, s := range told {
+		h := holder{s.Group, s.Name}
+		r := c.shared[h]
+		if r == nil {
+			r = new(sharedSpent)
+		}
+		have, known := r.spent[s.Kind][s.Period]
+		if c.last.After(s.Seen) || !known && s.Period < now[s.Kind] || s.Micros <= have {
+			continue
+		}
+		begun := c.calendar.Periods(r.dayIn(s.Kind, s.Period, c.calendar))
+		begun[s.Kind] = s.Period
+		r.add(begun, s.Micros-have)
+		c.shared[h] = r
+		if !s.Group {
+			c.lost += s.Micros - have
+		}
+	}
+}
+
+// dayIn gives the noon of a day in a period: the last on which something was spent, or the first that there is.
+func (r *sharedSpent) dayIn(kind int, period string, c Calendar) time.Time {
+	noon := func(day string) time.Time {
+		t, _ := time.ParseInLocation(dayFormat, day, c.zone())
+		return t.Add(dayLength / 2)
+	}
+	day := period
+	if kind == monthly {
+		day += "-01"
+	}
+	if kind != daily {
+		for _, one := range slices.Sorted(maps.Keys(r.spent[daily])) {
+			if kind == monthly && strings.HasPrefix(one, period) || kind == weekly && c.Periods(noon(one))[weekly] == period {
+				day = one
+			}
+		}
+	}
+	return noon(day)
+}
