@@ -224,8 +224,9 @@ func (c *completion) record(e *Entry, r BesideRecord) error {
 		if err := json.Unmarshal(r.Value, t); err != nil || t.PurchaseID != e.PurchaseID || r.Key != tokenPrefix+t.ID {
 			return errors.New("the token that was shipped beside it can't be read")
 		}
-		t.BalanceMicros = 0 // the entry's postings give it
-		c.tokens[t.PurchaseID] = t
+		if had := c.tokens[t.PurchaseID]; had == nil || had.ID != t.ID { // its balance is what postings give
+			c.tokens[t.PurchaseID] = t
+		}
 	case e.Order == nil || r.Key != e.Order.record(e.Seller):
 		return fmt.Errorf("what was shipped beside it is no record of it: %q", r.Key)
 	case r.Value == nil:
@@ -247,6 +248,12 @@ func (c *completion) purchase(id string) (*purchase, error) {
 	return p, nil
 }
 
+// bought tells whether the ledger has bought a token itself.
+func (c *completion) bought(t *token) bool {
+	p, err := c.purchase(t.PurchaseID)
+	return err == nil && p.ID != ""
+}
+
 // count changes what is summed up as the entry says.
 func (c *completion) count(e *Entry, begun *Periods) error {
 	for _, p := range e.Postings {
@@ -257,6 +264,15 @@ func (c *completion) count(e *Entry, begun *Periods) error {
 		t := c.tokens[e.PurchaseID]
 		if t == nil || creditOf(t.Seller) != p.Account {
 			return errors.New("it is about a token that nobody knows")
+		}
+		if e.Kind == KindShare {
+			if !t.Shared {
+				t.Shared = true
+				if c.bought(t) {
+					t.GrantedMicros = max(t.CreditMicros, t.BalanceMicros)
+				}
+			}
+			t.GrantedMicros += p.AmountMicros
 		}
 		t.BalanceMicros += p.AmountMicros
 		c.touched[e.PurchaseID] = true
@@ -300,8 +316,10 @@ func (c *completion) settlement(e *Entry) error {
 	if id == "" {
 		return nil
 	}
-	origin := c.origins[e.Seller]
-	if e.PurchaseID != "" {
+	origin := c.origins[e.Seller] // of a token that was gone
+	if t := c.tokens[e.PurchaseID]; t != nil {
+		origin = t.Origin
+	} else if e.PurchaseID != "" {
 		p, err := c.purchase(e.PurchaseID)
 		if err != nil {
 			return err
@@ -410,7 +428,11 @@ func (c *completion) write(epoch uint64) error {
 		if t.BalanceMicros < 0 {
 			err = errors.Join(err, fmt.Errorf("%w: a token of seller %s is worth less than nothing", errShipped, t.Seller))
 		}
-		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros})
+		var granted *money.Micros
+		if t.Shared {
+			granted = &t.GrantedMicros
+		}
+		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros, GrantedMicros: granted})
 	}
 	for method, w := range c.wallets {
 		if *w != (Wallet{}) {

@@ -133,7 +133,7 @@ func compared(t testing.TB, all map[string]string, entries int) map[string]strin
 				same[key] = value
 			}
 		case "b/":
-			var b struct{ BalanceMicros, BorneMicros money.Micros }
+			var b struct{ BalanceMicros, BorneMicros, GrantedMicros money.Micros }
 			if err := json.Unmarshal([]byte(value), &b); err != nil {
 				t.Fatal(err)
 			}
@@ -260,6 +260,27 @@ func TestRestoreFromWhatWasShipped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own, _, err := l.Token(t.Context(), "t2")
+	if err == nil {
+		_, _, err = l.MovePart(t.Context(), own, -1_000) // shared from now on
+	}
+	taken := ledger.Token{
+		ID: "t9", Seller: "acme", Origin: origin, PurchaseID: "p9", Secret: "bearer-t9", PaidMicros: money.USD, CreditMicros: money.USD, BoughtAt: now,
+		ExpiresAt: now.Add(time.Hour),
+	}
+	if err == nil {
+		_, _, err = l.MovePart(t.Context(), taken, 500)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := hold("h9", "acme", "t9")
+	if err := l.PlaceHold(more).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := l.Settle(inference(more, 600)).Wait(t.Context()); err != nil || b.Entry.BilledMicros != 600 { // more than its part
+		t.Fatalf("%+v, %v", b, err)
+	}
 	lost := ledger.Purchase{ID: "p3", Seller: "best", Origin: origin, Method: "mock", AmountMicros: 400, Intent: json.RawMessage(`"the-intent"`)}
 	for _, lost.State = range append(slices.Clone(wayToGranted[:4]), ledger.Disputed) {
 		if err := l.Advance(t.Context(), lost, noLimits); err != nil {
@@ -291,7 +312,8 @@ func TestRestoreFromWhatWasShipped(t *testing.T) {
 		t.Errorf("a settlement that was booked before: %+v, %v", got.Entry, err)
 	}
 	tokens := restored.Tokens()
-	if len(tokens) != 2 || tokens[1].Secret != "bearer-t2" || tokens[1].BalanceMicros != 2*money.USD || !tokens[1].Unconfirmed {
+	if len(tokens) != 3 || tokens[1].Secret != "bearer-t2" || tokens[1].BalanceMicros != 2*money.USD-1_000 || !tokens[1].Unconfirmed || !tokens[1].Shared ||
+		tokens[2].Secret != "bearer-t9" || tokens[2].GrantedMicros != 600 {
 		t.Errorf("%+v", tokens)
 	}
 	mustVerify(t, restored)

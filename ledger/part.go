@@ -84,6 +84,9 @@ func (b *batch) move(t *token, by money.Micros, why string) {
 		Kind: KindShare, Seller: t.Seller, PurchaseID: t.PurchaseID, Note: why,
 		Postings: transfer(fleetOf(t.Seller), Posting{creditOf(t.Seller), by}),
 	})
+	if !b.has(purchasePrefix + t.PurchaseID) { // nothing else that is shipped tells of it
+		b.keepBeside(tokenPrefix+t.ID, t)
+	}
 	t.GrantedMicros += by
 	t.BalanceMicros += by
 }
