@@ -130,6 +130,7 @@ func (a *attempt) accept() {
 	}
 	if a.call.body.Release() {
 		a.rq.body.release() // a stream may go on for an hour; the request's memory is for others
+		a.call.body = nil
 	}
 }
 

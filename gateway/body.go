@@ -33,6 +33,7 @@ func (b *body) release() {
 	b.share.give(b.taken)
 	if b.idle() {
 		b.room.leave()
+		b.lent, b.one[0] = nil, nil
 	}
 	b.bytes, b.room, b.taken = nil, nil, 0
 }

@@ -233,7 +233,7 @@ func (b books) releaseReplaced(holds []hold) {
 	books := b.rq.gw.ledger
 	b.rq.gw.background(func() {
 		for i, h := range holds[1:] {
-			if h.placed.Wait(context.Background()) != nil && books.Err() == nil {
+			if h.wait(context.Background()) != nil && books.Err() == nil {
 				_ = books.ReleaseHold(holds[i].id).Wait(context.Background()) // errs where it is gone already
 			}
 		}

@@ -174,6 +174,8 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 		return dialect.NoSeller(time.Minute)
 	}
+	t.tally.held()
+	a.hold.placed = nil
 	a.accept()
 	p.ended = p.deliver(a)
 	a.close(p.ended)

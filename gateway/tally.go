@@ -22,7 +22,7 @@ type tally struct {
 // hold is one that the ledger was asked for; zero: it was not.
 type hold struct {
 	id     string
-	placed *ledger.Commit
+	placed *ledger.Commit // nil: it is durable
 }
 
 // wait gives nil once the hold is durable, or where none was asked for.
@@ -50,6 +50,13 @@ func (t *tally) add(a *attempt) {
 	t.seller = a.candidate.Seller.ID
 	if a.hold.placed != nil {
 		t.holds = append(t.holds, a.hold)
+	}
+}
+
+// held notes that the last hold is durable, and lets go of what it was waited for by.
+func (t *tally) held() {
+	if n := len(t.holds); n > 0 {
+		t.holds[n-1].placed = nil
 	}
 }
 

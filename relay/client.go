@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -34,29 +35,61 @@ const unblockEvery = 100 * time.Millisecond
 // The deadline is set beside the goroutine that writes. Only the server's own writer allows that, those around it do not: so
 // it is set there, again and again, as a write that begins just then may be given another deadline by one of them.
 func (c client) unblock(shutdown context.Context) func() {
-	server, ok := innermost(c.w).(interface{ SetWriteDeadline(time.Time) error })
+	server, ok := innermost(c.w).(deadliner)
 	if shutdown == nil || !ok { // the server's own end comes a little later
 		return func() {}
 	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(shutdown, func() {
-		defer close(ended)
-		last := time.Now().Add(stalledTime)
-		tick := time.NewTicker(unblockEvery)
-		defer tick.Stop()
-		for server.SetWriteDeadline(last) == nil {
-			select {
-			case <-tick.C:
-			case <-done:
-				return
-			}
+	u := &unblocking{server: server}
+	u.stop = context.AfterFunc(shutdown, u.run)
+	return u.end
+}
+
+type deadliner interface{ SetWriteDeadline(t time.Time) error }
+
+// unblocking is what a stream keeps for the case that the process goes: little, since it may last for an hour.
+type unblocking struct {
+	server deadliner
+	stop   func() bool
+
+	mu   sync.Mutex
+	over bool          // nobody writes any more
+	done chan struct{} // closed then; nil: nobody has asked for it
+}
+
+func (u *unblocking) run() {
+	done := make(chan struct{})
+	u.mu.Lock()
+	u.done = done
+	u.mu.Unlock()
+	last := time.Now().Add(stalledTime)
+	tick := time.NewTicker(unblockEvery)
+	defer tick.Stop()
+	for u.set(last) {
+		select {
+		case <-tick.C:
+		case <-done:
+			return
 		}
-	})
-	return func() {
-		if !stop() {
-			close(done)
-			<-ended
-		}
+	}
+}
+
+// set sets the deadline; false: it is of no use any more.
+func (u *unblocking) set(last time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return !u.over && u.server.SetWriteDeadline(last) == nil
+}
+
+// end returns when no deadline is set any more.
+func (u *unblocking) end() {
+	if u.stop() {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.over = true
+	if u.done != nil {
+		close(u.done)
 	}
 }
 
