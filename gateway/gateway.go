@@ -140,7 +140,7 @@ func Open(o Options) (*Gateway, error) {
 	var hashKey, promptKey [32]byte
 	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
 	gw.hashers = newHashers(hashKey)
-	blake3.DeriveKey("tokenbuddy prompt hash, by GHASH and AES", key, promptKey[:])
+	blake3.DeriveKey("tokenbuddy prompt hash, by XXH3 and AES", key, promptKey[:])
 	if gw.prompts, err = newPromptHasher(promptKey); err != nil {
 		giveUp(gw.held)
 		return nil, err

@@ -68,7 +68,7 @@ func BenchmarkPromptHash(b *testing.B) {
 	keyed := newHashers([32]byte{7})
 	for _, size := range []int{100, 100_000, 5_000_000} {
 		body := make([]byte, size)
-		b.Run("ghash-"+strconv.Itoa(size), func(b *testing.B) {
+		b.Run("prompt-"+strconv.Itoa(size), func(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				h.hash(body)
