@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
@@ -78,9 +79,7 @@ func follow(rows []fleet.Row) error {
 
 // add adds rows that are not there, and compares those that are, as well as the one before them.
 func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) error {
-	c := columnsOf(rows)
-	if _, err := conn.Exec(ctx, addRows, gateway, c.seq, c.id, c.at, c.kind, c.member, c.model, c.seller, c.settlement, c.key, c.hash, c.previous,
-		c.entry, c.begun, c.beside); err != nil {
+	if err := columnsOf(rows).insert(ctx, conn.Conn(), gateway); err != nil {
 		return err
 	}
 	first, last := int64(rows[0].Seq), int64(rows[len(rows)-1].Seq)
@@ -134,11 +133,12 @@ func twins(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet
 type columns struct {
 	seq                                                                     []int64
 	at                                                                      []time.Time
-	id, kind, member, model, seller, settlement, key, hash, previous, entry []string
-	begun, beside                                                           []string
+	id, kind, member, model, seller, settlement, key, hash, previous, begun []string
+	entry, beside                                                           [][]byte
 }
 
-func columnsOf(rows []fleet.Row) (c columns) {
+func columnsOf(rows []fleet.Row) *columns {
+	c := new(columns)
 	for i := range rows {
 		r := &rows[i]
 		c.seq = append(c.seq, int64(r.Seq))
@@ -147,10 +147,34 @@ func columnsOf(rows []fleet.Row) (c columns) {
 		c.member, c.model, c.seller = append(c.member, clean(r.Member)), append(c.model, clean(r.Model)), append(c.seller, clean(r.Seller))
 		c.settlement, c.key = append(c.settlement, clean(r.SettlementID)), append(c.key, clean(r.IdempotencyKey))
 		c.hash, c.previous = append(c.hash, clean(r.Hash)), append(c.previous, clean(r.Previous))
-		c.entry = append(c.entry, string(r.Entry))
-		c.begun, c.beside = append(c.begun, clean(r.Begun)), append(c.beside, string(r.Beside))
+		c.begun = append(c.begun, clean(r.Begun))
+		c.entry, c.beside = append(c.entry, r.Entry), append(c.beside, append([]byte{}, r.Beside...)) // nil would be null
 	}
 	return c
+}
+
+// insert adds the rows that are not there. The arrays go as they are: as text, which they would be else, each quote in an entry is escaped.
+func (c *columns) insert(ctx context.Context, conn *pgx.Conn, gateway string) error {
+	var values [][]byte
+	var types []uint32
+	var formats []int16
+	for _, arg := range []struct {
+		oid   uint32
+		value any
+	}{
+		{pgtype.TextOID, gateway}, {pgtype.Int8ArrayOID, c.seq}, {pgtype.TextArrayOID, c.id}, {pgtype.TimestamptzArrayOID, c.at},
+		{pgtype.TextArrayOID, c.kind}, {pgtype.TextArrayOID, c.member}, {pgtype.TextArrayOID, c.model}, {pgtype.TextArrayOID, c.seller},
+		{pgtype.TextArrayOID, c.settlement}, {pgtype.TextArrayOID, c.key}, {pgtype.TextArrayOID, c.hash}, {pgtype.TextArrayOID, c.previous},
+		{pgtype.TextArrayOID, c.entry}, {pgtype.TextArrayOID, c.begun}, {pgtype.TextArrayOID, c.beside},
+	} {
+		value, err := conn.TypeMap().Encode(arg.oid, pgx.BinaryFormatCode, arg.value, nil)
+		if err != nil {
+			return err
+		}
+		values, types, formats = append(values, value), append(types, arg.oid), append(formats, pgx.BinaryFormatCode)
+	}
+	_, err := conn.PgConn().ExecParams(ctx, addRows, values, types, formats, nil).Close()
+	return err
 }
 
 // clean makes of a name what a text of a database may be. What it really is stands in the entry.
