@@ -129,6 +129,7 @@ func (s *stage) stream(w http.ResponseWriter, r *http.Request, m *market.Market)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("X-Content-Type-Options", "nosniff")
+	ends := ending(r) // once: of a server that has been told to end nobody is told again
 	silent := time.NewTicker(silence)
 	defer silent.Stop()
 	for {
@@ -136,7 +137,7 @@ func (s *stage) stream(w http.ResponseWriter, r *http.Request, m *market.Market)
 		select {
 		case <-r.Context().Done():
 			return nil
-		case <-ending(r):
+		case <-ends:
 			return nil
 		case <-silent.C:
 		case raw := <-seen:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,14 +88,29 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// slow is an answer of which each part takes until then.
+type slow struct {
+	http.ResponseWriter
+	until func()
+}
+
+func (s slow) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s slow) FlushError() error {
+	defer s.until()
+	return http.NewResponseController(s.ResponseWriter).Flush()
+}
+
 // A stream ends when its server is told to shut down, so that a reload, which waits for that, is not held.
 func TestEnd(t *testing.T) {
 	s := &stage{by: make(map[*market.Market]*show), look: func(context.Context) func(*market.Market) *Snapshot {
 		return func(*market.Market) *Snapshot { return new(Snapshot) }
 	}}
 	m := new(market.Market)
+	// Nobody waits for the end while something is written, and it comes just then.
+	ended := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.stream(w, r, m); err != nil {
+		if err := s.stream(slow{w, func() { <-ended }}, r, m); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -110,8 +126,23 @@ func TestEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
+	told := make(chan struct{})
+	if there, ok := servers.Load(srv.Config); ok {
+		told = there.(chan struct{})
+	}
+	go func() {
+		select {
+		case <-told:
+		case <-ctx.Done():
+		}
+		for there := true; there && ctx.Err() == nil; _, there = servers.Load(srv.Config) {
+			runtime.Gosched()
+		}
+		close(ended)
+	}()
 	if err := srv.Config.Shutdown(ctx); err != nil {
-		t.Errorf("the server does not end: %v", err)
+		srv.CloseClientConnections()
+		t.Fatalf("the server does not end: %v", err)
 	}
 	if _, err := io.ReadAll(body); err != nil {
 		t.Errorf("the stream has no end: %v", err)
