@@ -162,10 +162,21 @@ func (c *columns) insert(ctx context.Context, conn *pgx.Conn, gateway string) er
 		oid   uint32
 		value any
 	}{
-		{pgtype.TextOID, gateway}, {pgtype.Int8ArrayOID, c.seq}, {pgtype.TextArrayOID, c.id}, {pgtype.TimestamptzArrayOID, c.at},
-		{pgtype.TextArrayOID, c.kind}, {pgtype.TextArrayOID, c.member}, {pgtype.TextArrayOID, c.model}, {pgtype.TextArrayOID, c.seller},
-		{pgtype.TextArrayOID, c.settlement}, {pgtype.TextArrayOID, c.key}, {pgtype.TextArrayOID, c.hash}, {pgtype.TextArrayOID, c.previous},
-		{pgtype.TextArrayOID, c.entry}, {pgtype.TextArrayOID, c.begun}, {pgtype.TextArrayOID, c.beside},
+		{pgtype.TextOID, gateway},
+		{pgtype.Int8ArrayOID, c.seq},
+		{pgtype.TextArrayOID, c.id},
+		{pgtype.TimestamptzArrayOID, c.at},
+		{pgtype.TextArrayOID, c.kind},
+		{pgtype.TextArrayOID, c.member},
+		{pgtype.TextArrayOID, c.model},
+		{pgtype.TextArrayOID, c.seller},
+		{pgtype.TextArrayOID, c.settlement},
+		{pgtype.TextArrayOID, c.key},
+		{pgtype.TextArrayOID, c.hash},
+		{pgtype.TextArrayOID, c.previous},
+		{pgtype.TextArrayOID, c.entry},
+		{pgtype.TextArrayOID, c.begun},
+		{pgtype.TextArrayOID, c.beside},
 	} {
 		value, err := conn.TypeMap().Encode(arg.oid, pgx.BinaryFormatCode, arg.value, nil)
 		if err != nil {
