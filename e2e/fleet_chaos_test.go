@@ -22,6 +22,9 @@ import (
 //   - what the fleet says is spent is what the ledgers have, and nothing stays set aside;
 //   - only budgets that are spent were refused with 402, and fleet_unavailable was said only while the store was away.
 //
+// Once with tokens of their own, and once with shared ones: of these one is bought, and in the end the books of all gateways and the store agree
+// on where its credit is.
+//
 // It disturbs for three seconds, or for as long as TOKENBUDDY_FLEET_CHAOS says (2m, 1h). TOKENBUDDY_SEED repeats what was done.
 func TestFleetChaos(t *testing.T) {
 	if testing.Short() {
@@ -35,8 +38,18 @@ func TestFleetChaos(t *testing.T) {
 			t.Fatalf("TOKENBUDDY_FLEET_CHAOS: %v", err)
 		}
 	}
+	for _, tokens := range []string{"own", "shared"} {
+		t.Run(tokens, func(t *testing.T) {
+			t.Parallel()
+			fleetChaos(t, lasts, tokens)
+		})
+	}
+}
+
+// fleetChaos is one of them.
+func fleetChaos(t *testing.T, lasts time.Duration, tokens string) {
 	budget := 2_000 + int64(lasts/time.Second)*500 // of what is asked for in this time, so that it is spent to its end
-	f := newFleetTrade(t, 3, budget, budget/2)
+	f := newFleetTrade(t, 3, budget, budget/2, tokens)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	clients := f.trade(ctx, 9)
@@ -59,6 +72,9 @@ func TestFleetChaos(t *testing.T) {
 	}
 	f.settled(spent, estimated > 0, 15*time.Second)
 	f.shipped()
+	if tokens == "shared" {
+		f.shared()
+	}
 	if estimated > 0 && os.Getenv("TOKENBUDDY_FLEET_CHAOS") != "" {
 		f.settled(spent, false, 75*time.Second)
 	}

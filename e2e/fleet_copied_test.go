@@ -17,7 +17,7 @@ func TestFleetCopied(t *testing.T) {
 	for name, oftener := range map[string]bool{"as often": false, "started more often": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFleetTrade(t, 3, 20_000, 5_000)
+			f := newFleetTrade(t, 3, 20_000, 5_000, "own")
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			clients := f.trade(ctx, 4)

@@ -40,7 +40,7 @@ func TestFleetFailovers(t *testing.T) {
 // failovers trades through as many, and gives the number of gateways that have said that something was forgotten.
 func failovers(t *testing.T, rounds int, synchronous bool) (forgot int) {
 	budget := int64(rounds) * 5_000
-	f := newFleetTrade(t, 3, budget, budget/2)
+	f := newFleetTrade(t, 3, budget, budget/2, "own")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	clients := f.trade(ctx, 6)

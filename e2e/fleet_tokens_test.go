@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
 )
 
 // keyOfAll is a ledger's key that all gateways of a fleet have.
@@ -197,6 +200,70 @@ func TestFleetTokensOtherKey(t *testing.T) {
 		if c.tokensSaid().Here.OtherKey {
 			c.doctor(true, []string{"--address", c.admin}, "sealed with another key")
 		}
+		c.verify()
+	}
+}
+
+// shared holds what the books of all gateways have of tokens against what the store and the seller have.
+func (f *fleetTrade) shared() {
+	f.t.Helper()
+	if n := f.acme.purchases(); n != 1 {
+		f.wrong("%d tokens were bought", n)
+	}
+	var said string
+	agree := func() bool {
+		var left, aside, free, granted, spent int64
+		for _, c := range f.gateways {
+			b := c.balances()
+			left += b["credit:acme"]
+			aside += b["fleet:acme"]
+		}
+		tokens := f.gateways[0].tokensSaid().Tokens
+		for _, s := range tokens {
+			free += s.FreeMicros
+			for _, p := range s.Parts {
+				granted += p.GrantedMicros
+				spent += p.SpentMicros
+			}
+		}
+		said = fmt.Sprintf("left %d and aside %d by the books, %+v", left, aside, tokens)
+		return len(tokens) == 1 && aside == free && granted-spent == left && granted+free == f.acme.credit
+	}
+	for began := time.Now(); !agree(); pause(f.t.Context(), 500*time.Millisecond) {
+		if time.Since(began) > 45*time.Second {
+			f.wrong("the books do not agree on shared tokens: %s", said)
+			return
+		}
+	}
+}
+
+// TestFleetTokensOneCharge: our seller charges a client's request once that three gateways send with the client's Idempotency-Key, as they share
+// the token that it counts the key for.
+func TestFleetTokensOneCharge(t *testing.T) {
+	t.Parallel()
+	sells := newCaddy(t, "")
+	sells.write(sells.global("") + fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\ttokenbuddy_seller acme {\n\t\tpace 0s\n\t\tmodel m 1 2\n\t}\n}\n", sells.site))
+	sells.launch()
+	f := &fleetOf{t: t, pg: pgtest.New(t)}
+	for i := range 3 {
+		c := newCaddy(t, "")
+		c.env = append(c.env, "FLEET_DSN="+f.pg.DSN())
+		c.configure(fmt.Sprintf("\t\tregistry http://%s/registry.json\n\t\tseller_networks 127.0.0.0/8\n\t\tpayment mock\n"+
+			"\t\tfleet postgres {env.FLEET_DSN} {\n\t\t\tname gw-%d\n\t\t\ttokens shared\n\t\t}\n%s\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n", sells.site, i, keyOfAll))
+		c.start()
+		f.gateways = append(f.gateways, c)
+	}
+	for i := range 3 {
+		if status, _, body := f.ask(i, "key-of-ada", "Idempotency-Key", "once"); status != http.StatusOK {
+			t.Fatalf("gateway %d: status %d: %s", i, status, body)
+		}
+	}
+	books := sells.sellerBooks()
+	if len(books.Tokens) != 1 || len(books.Charges) != 1 || books.Charges[0].Micros == 0 {
+		t.Fatalf("%+v", books)
+	}
+	eventually(t, "the others take their cost back", func() bool { return f.spent("ada") == books.Charges[0].Micros })
+	for _, c := range f.gateways {
 		c.verify()
 	}
 }

@@ -25,6 +25,8 @@ type fleetTrade struct {
 	seed    uint64
 	begun   time.Time
 	proxies []*pgtest.Proxy
+	tokens  string // own or shared
+	acme    *fakeSeller
 	limits  map[string]int64 // micros a day, by member; none of a member's: it is never to be refused
 
 	mu      sync.Mutex // protects all following fields
@@ -41,17 +43,18 @@ type outage struct{ from, to time.Time }
 // slack is how long the effects of what was disturbed may last: connections are made anew, and others wait for what was locked.
 const slack = 5 * time.Second
 
-// newFleetTrade starts so many gateways for members with large budgets and with small ones, which are given in micros.
-func newFleetTrade(t *testing.T, n int, small, group int64) *fleetTrade {
+// newFleetTrade starts so many gateways for members with large budgets and with small ones, which are given in micros. Their tokens are
+// their own, or shared.
+func newFleetTrade(t *testing.T, n int, small, group int64, tokens string) *fleetTrade {
 	t.Helper()
 	f := &fleetTrade{
-		fleetOf: &fleetOf{t: t, pg: pgtest.New(t)}, seed: seedOf(t), begun: time.Now(),
+		fleetOf: &fleetOf{t: t, pg: pgtest.New(t)}, seed: seedOf(t), begun: time.Now(), tokens: tokens,
 		limits: map[string]int64{"small": small, "tiny": 1_000, "few": group},
 		billed: map[string]int64{}, served: map[string]string{}, answers: map[string]int{}, away: make([][]outage, n),
 	}
-	acme := newSeller(t, "acme", f.settle)
-	acme.credit = 1_000_000_000
-	registry := registryOf(t, []string{"m"}, acme)
+	f.acme = newSeller(t, "acme", f.settle)
+	f.acme.credit = 1_000_000_000
+	registry := registryOf(t, []string{"m"}, f.acme)
 	for i := range n {
 		f.proxies = append(f.proxies, pgtest.NewProxy(t, f.pg.Addr()))
 		f.gateways = append(f.gateways, f.gateway(i, registry.URL))
@@ -78,9 +81,13 @@ func (f *fleetTrade) gateway(i int, registry string) *caddy {
 		registry %s
 		seller_networks 127.0.0.0/8
 		payment mock
+		ledger badger {
+			key 0123456789abcdef0123456789abcdef
+		}
 		fleet postgres {env.FLEET_DSN} {
 			name gw-%d
 			hold_out 2s
+			tokens %s
 		}
 		purchase {
 			amount 1000
@@ -109,7 +116,7 @@ func (f *fleetTrade) gateway(i int, registry string) *caddy {
 		group many {
 			members large small tiny
 			daily_budget 100000
-		}`, registry, i, dollars("small"), dollars("tiny"), dollars("few"))))
+		}`, registry, i, f.tokens, dollars("small"), dollars("tiny"), dollars("few"))))
 	return c
 }
 

@@ -178,8 +178,13 @@ func (t *Tokens) look(ctx context.Context) {
 		one, expired := p.Parts[t.o.Gateway], now.Sub(time.Unix(0, p.Expires))
 		switch {
 		case here[id]:
-		case p.Over != "" && expired > keepOver:
-			_ = t.change(ctx, PoolKey(id), func(_ Moment, old []byte) ([]byte, error) { return nil, nil })
+		case !p.kept(now.UnixNano()):
+			_ = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
+				if p, err := readPool(old); old == nil || err == nil && !p.kept(at.Now.UnixNano()) {
+					return nil, nil
+				}
+				return old, nil
+			})
 		case one != nil && one.Ended:
 		case one != nil && one.Granted > one.Spent: // it was granted, and never got into the books
 			a := aim{}

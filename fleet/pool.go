@@ -17,8 +17,9 @@ type pool struct {
 	Origin  string               `json:"origin"`
 	Token   []byte               `json:"token,omitempty"` // what it is, its secret sealed; none once it is over
 	Credit  money.Micros         `json:"credit"`
-	Expires int64                `json:"expires"` // in nanoseconds of Unix time
-	Over    string               `json:"over,omitempty"`
+	Expires int64                `json:"expires"`        // in nanoseconds of Unix time
+	Over    string               `json:"over,omitempty"` // why nobody uses it any more
+	OverAt  int64                `json:"overAt,omitempty"`
 	Parts   map[string]*poolPart `json:"parts"`           // by gateway
 	Wants   map[string]poolWant  `json:"wants,omitempty"` // by gateway: of what others have set aside
 }
@@ -42,7 +43,8 @@ type poolWant struct {
 const (
 	partFor  = 30 * time.Second    // a part is its gateway's for so long after its word
 	wantFor  = 3 * time.Second     // a want is heard for so long
-	keepOver = 30 * 24 * time.Hour // after its expiry the key of a token that is over stays for those that come back
+	keepOver = 24 * time.Hour      // a token that is over is kept for so long, and until all have had their last word
+	keepLate = 30 * 24 * time.Hour // or, for those that do not come back, until so long after its expiry
 )
 
 // PoolKey is the key of a shared token.
@@ -179,6 +181,9 @@ func (p *pool) ask(now time.Time, a poolAsk) (poolAnswer, error) {
 		p.Over, one.Ended = poolSpent, true
 	}
 	if p.Over != "" {
+		if p.OverAt == 0 {
+			p.OverAt = at
+		}
 		if p.Wants = nil; p.done() {
 			p.Token = nil
 		}
@@ -211,6 +216,22 @@ func (p *pool) grant(one *poolPart, a poolAsk, now int64) {
 
 func (p *pool) answer(a poolAsk, one *poolPart, now int64) poolAnswer {
 	return poolAnswer{granted: one.Granted, free: p.free(), wanted: p.wanted(a.gateway, now), over: p.Over, ended: one.Ended}
+}
+
+// kept tells whether the key of a token is needed: nobody is to come back to one that it knows, and find nothing of it.
+func (p *pool) kept(now int64) bool {
+	if p.Over == "" || now-p.OverAt < int64(keepOver) {
+		return true
+	}
+	if now-p.Expires > int64(keepLate) {
+		return false
+	}
+	for _, one := range p.Parts {
+		if !one.Ended && (one.Granted != 0 || one.Spent != 0) {
+			return true
+		}
+	}
+	return p.free() > 0
 }
 
 // done tells whether nothing is left of it for anybody.

@@ -225,7 +225,7 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 	err = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
 		var p *pool
 		switch {
-		case old == nil && !known:
+		case old == nil && (!known || a.over != ""): // nothing is the others' business
 			return nil, errNoPool
 		case old == nil:
 			p = &pool{
@@ -311,7 +311,7 @@ func (t *Tokens) End(ctx context.Context, id, why string) error {
 		return fmt.Errorf("%w: nothing was heard of it yet", ErrAway)
 	}
 	_, err := t.speak(ctx, id, aim{over: why})
-	if errors.Is(err, ErrFenced) {
+	if errors.Is(err, ErrFenced) || errors.Is(err, errNoPool) {
 		return nil
 	}
 	return err

@@ -126,11 +126,20 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err
 }
 
-// distrust marks all tokens as not known to be worth what the books say, and writes into the journal why.
+// distrust marks all tokens as not known to be worth what the books say, forgets those that gateways share, and writes into the journal
+// why.
 func (l *Ledger) distrust(ctx context.Context, note string) error {
 	for _, t := range l.Tokens() {
-		if err := l.submit(plainWeight, func(b *batch) error {
-			if t := b.tokens[t.ID]; t != nil {
+		if err := l.submit(plainWeight+correctionWeight, func(b *batch) error {
+			switch t := b.tokens[t.ID]; {
+			case t == nil:
+			case t.Shared: // what was set aside here is the other gateways' by now, and what was spent since is not known
+				if t.BalanceMicros > 0 {
+					b.move(t, -t.BalanceMicros, "given back to the fleet: restored from a backup")
+				}
+				t.dropped = "restored"
+				b.removeDropped(t)
+			default:
 				t.Unconfirmed = true
 				b.putBalance(t)
 			}
