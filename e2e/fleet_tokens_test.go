@@ -100,6 +100,7 @@ func TestFleetTokens(t *testing.T) {
 		}
 		served++
 	}
+	eventually(t, "what it has served is booked", func() bool { return len(f.gateways[1].entries("inference")) == 3+5 })
 	f.gateways[1].kill()
 	for begun, n := time.Now(), 0; served < credit/each && time.Since(begun) < 90*time.Second; n++ {
 		switch status, _, body := f.ask(n%2*2, "key-of-ada"); status {
@@ -118,6 +119,12 @@ func TestFleetTokens(t *testing.T) {
 		t.Errorf("%d tokens were bought", n)
 	}
 	f.gateways[1].start()
+	var how string
+	defer func() {
+		if t.Failed() {
+			t.Log(how)
+		}
+	}()
 	eventually(t, "the books of all agree", func() bool {
 		var left, aside, spent int64
 		for _, c := range f.gateways {
@@ -131,6 +138,7 @@ func TestFleetTokens(t *testing.T) {
 		for _, s := range said {
 			free += s.FreeMicros
 		}
+		how = fmt.Sprintf("%d served; left %d, aside %d, spent %d by the books; %+v", served, left, aside, spent, said)
 		return spent == int64(served*each) && left+aside == credit-spent && aside == free
 	})
 	for _, c := range f.gateways {

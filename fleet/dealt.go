@@ -131,6 +131,22 @@ func (p *Purchases) Begin(ctx context.Context, b Buy) error {
 	return err
 }
 
+// Elsewhere tells whether another gateway is buying at an origin of a seller, as it was a moment ago.
+func (p *Purchases) Elsewhere(ctx context.Context, seller, origin string) (buys bool) {
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
+	_ = p.o.Store.Load(ctx, func(_ string, value []byte) error {
+		d := new(dealt)
+		if err := json.Unmarshal(value, d); err != nil {
+			return err
+		}
+		who := d.Buyers[origin]
+		buys = who.ID != "" && who.Gateway != p.o.Gateway && who.Until > time.Now().UnixNano()
+		return nil
+	}, dealtKey(seller))
+	return buys
+}
+
 // fromAhead tells whether a purchase would be one from what is set aside.
 func (p *Purchases) fromAhead(amount money.Micros) bool {
 	p.mu.Lock()

@@ -38,6 +38,11 @@ func (j lendingJournal) Borrow(ctx context.Context, l purchase.Loan) bool {
 	return j.tokens.Borrow(ctx, fleet.Loan{Seller: l.SellerID, Origin: l.Origin, Need: l.Need, After: l.After, Else: l.Else})
 }
 
+// Elsewhere tells whether another gateway is buying there.
+func (j lendingJournal) Elsewhere(ctx context.Context, sellerID, origin string) bool {
+	return j.fleet.Elsewhere(ctx, sellerID, origin)
+}
+
 // DropToken has the last word about a shared token before the ledger has.
 func (j lendingJournal) DropToken(ctx context.Context, id, reason string) error {
 	t, found, err := j.Token(ctx, id)

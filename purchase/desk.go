@@ -257,7 +257,7 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
-		if l := s.borrow(ctx, w, old); l != nil {
+		if l := s.borrow(ctx, w, old, false); l != nil {
 			return l, nil
 		}
 		return nil, d.refused(s.lacks(LacksCredit, time.Time{}, "lease", "", ErrNoCredit))

@@ -37,6 +37,7 @@ type flight struct {
 
 	since    time.Time // when it was begun, or taken up
 	waiters  []*waiter
+	loan     Loan  // what of another gateway's token would do beside
 	doubt    error // set: nobody is to wait for it
 	waitsFor error // what it waits for, whether or not others wait for it
 	shown    standing
@@ -117,8 +118,8 @@ func (f *flight) fly() {
 		return
 	}
 	var refusedAt time.Time
-	for wait, waits := firstRetry, false; ; wait = min(2*wait, lastRetry) {
-		if waits && f.lent() { // another gateway buys: its token may do
+	for wait, waits := firstRetry, f.machine.p.State == ""; ; wait = min(2*wait, lastRetry) {
+		if waits && f.lent() { // another gateway has bought
 			return
 		}
 		renewed := d.renewal() // before the method is asked: one that comes meanwhile was not

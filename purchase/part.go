@@ -14,6 +14,8 @@ type lender interface {
 	// Borrow has a part of a token that is there already come to the desk, by Adopt, if there is one that will do. It does not wait for what
 	// others may give back later.
 	Borrow(ctx context.Context, l Loan) (lent bool)
+	// Elsewhere tells whether another gateway is buying there: what it gets may do.
+	Elsewhere(ctx context.Context, sellerID, origin string) bool
 }
 
 // Loan says what a part of another gateway's token is wanted for.
@@ -32,8 +34,8 @@ const (
 )
 
 // borrow gives a request a part of a token that another gateway has bought, if there is one. Requests ask one after the other: what comes for
-// the first mostly does for the others.
-func (s *shelf) borrow(ctx context.Context, w Want, old *Lease) *Lease {
+// the first mostly does for the others, and where nothing does, they ask again half a second later, or where it is urged.
+func (s *shelf) borrow(ctx context.Context, w Want, old *Lease, urged bool) *Lease {
 	j, ok := s.desk.journal.(lender)
 	if !ok {
 		return nil
@@ -58,7 +60,7 @@ func (s *shelf) borrow(ctx context.Context, w Want, old *Lease) *Lease {
 	s.mu.Lock()
 	again := time.Since(s.lentNone) < lendAgain
 	s.mu.Unlock()
-	if again {
+	if again && !urged {
 		return nil
 	}
 	loan := Loan{SellerID: s.seller.sellerID, Origin: s.seller.origin, Need: money.Micros(c.likely), After: after}
@@ -76,13 +78,48 @@ func (s *shelf) borrow(ctx context.Context, w Want, old *Lease) *Lease {
 	return nil
 }
 
+// await has a request for which nothing can be bought wait for what another gateway buys, if one does.
+func (s *shelf) await(ctx context.Context, w Want, old *Lease) *Lease {
+	j, ok := s.desk.journal.(lender)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	calm := time.Since(s.calm) < lendAgain
+	s.mu.Unlock()
+	if calm {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	again := time.NewTicker(lentAgain)
+	defer again.Stop()
+	for waits := true; waits && ctx.Err() == nil; {
+		waits = j.Elsewhere(ctx, s.seller.sellerID, s.seller.origin)
+		if l := s.borrow(ctx, w, old, true); l != nil {
+			return l
+		}
+		if !waits {
+			break
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+		}
+	}
+	s.mu.Lock()
+	s.calm = time.Now()
+	s.mu.Unlock()
+	return nil
+}
+
 // lends tells whether other gateways' tokens may do.
 func (f *flight) lends() bool {
 	_, ok := f.shelf.desk.journal.(lender)
 	return ok
 }
 
-// lent ends a purchase that was not begun, where a part of another gateway's token has come for those that wait for it.
+// lent ends a purchase that was not begun, where a part of another gateway's token has come for those that wait for it, or ahead.
 func (f *flight) lent() bool {
 	s := f.shelf
 	j, ok := s.desk.journal.(lender)
@@ -91,14 +128,21 @@ func (f *flight) lent() bool {
 	}
 	after := time.Now().Add(s.desk.terms.Load().ExpiryMargin)
 	s.mu.Lock()
-	need := int64(0)
+	loan := f.loan
 	for _, w := range f.waiters {
-		need += w.cost.likely
+		loan.Need = min(loan.Need+money.Micros(w.cost.likely), money.Max)
 	}
 	s.mu.Unlock()
+	if loan.Need == 0 {
+		return false // it is for nobody in particular
+	}
+	loan.SellerID, loan.Origin = s.seller.sellerID, s.seller.origin
+	if loan.After.Before(after) {
+		loan.After = after
+	}
 	ctx, stop := context.WithTimeout(s.desk.ctx, lendTime)
 	defer stop()
-	if !j.Borrow(ctx, Loan{SellerID: s.seller.sellerID, Origin: s.seller.origin, Need: min(money.Micros(need), money.Max), After: after}) {
+	if !j.Borrow(ctx, loan) {
 		return false
 	}
 	s.mu.Lock()

@@ -42,11 +42,12 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	s := d.shelf(origin{a.SellerID, a.Origin})
 	now := time.Now()
 	w.Likely, w.Bound = 0, 0
+	terms := d.terms.Load()
+	loan := Loan{SellerID: a.SellerID, Origin: a.Origin, Need: max(1, 2*terms.RebuyBelow), After: now.Add(terms.ExpiryMargin + a.ahead)}
 	if j, ok := d.journal.(lender); ok && s.ages(a, now) {
-		terms := d.terms.Load()
 		ctx, stop := context.WithTimeout(d.ctx, lendTime)
 		defer stop()
-		if j.Borrow(ctx, Loan{SellerID: a.SellerID, Origin: a.Origin, Need: max(1, 2*terms.RebuyBelow), After: now.Add(terms.ExpiryMargin + a.ahead)}) {
+		if j.Borrow(ctx, loan) {
 			return false, nil
 		}
 	}
@@ -55,7 +56,10 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	if !s.ages(a, now) || !s.wantsAhead(a, now) {
 		return false, nil
 	}
-	_, err = s.begin(w, now, false)
+	f, err := s.begin(w, now, false)
+	if err == nil {
+		f.loan = loan
+	}
 	if err == nil && d.observer.Renewed != nil {
 		d.observer.Renewed(a.SellerID)
 	}

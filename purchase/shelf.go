@@ -35,6 +35,7 @@ type shelf struct {
 	warned    time.Time // when it was last logged that a limit stands in the way
 	payee     bool      // its last purchase wanted somebody else paid than before
 	lentNone  time.Time // when no part of another gateway's token could be had
+	calm      time.Time // when it was last seen that no other gateway buys
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros

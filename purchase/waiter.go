@@ -25,7 +25,7 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, s.fail("buy", "", err)
 	}
-	if l := s.borrow(ctx, w, old); l != nil {
+	if l := s.borrow(ctx, w, old, false); l != nil {
 		return l, nil
 	}
 	s.mu.Lock()
@@ -36,6 +36,9 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	f, err := s.join(w, time.Now(), old != nil)
 	if err != nil {
 		s.mu.Unlock()
+		if l := s.await(ctx, w, old); l != nil {
+			return l, nil
+		}
 		return nil, err
 	}
 	if s.hung && w.Others {
