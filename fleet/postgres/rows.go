@@ -79,15 +79,20 @@ func follow(rows []fleet.Row) error {
 
 // add adds rows that are not there, and compares those that are, as well as the one before them.
 func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) error {
-	if err := columnsOf(rows).insert(ctx, conn.Conn(), gateway); err != nil {
-		return err
-	}
-	first, last := int64(rows[0].Seq), int64(rows[len(rows)-1].Seq)
-	there, err := conn.Query(ctx, readHashes, binary, gateway, first-1, last)
+	added, err := columnsOf(rows).insert(ctx, conn.Conn(), gateway)
 	if err != nil {
 		return err
 	}
-	has := make(map[uint64]string, len(rows)+1)
+	first, last := int64(rows[0].Seq), int64(rows[len(rows)-1].Seq)
+	compared := rows // with what was there
+	if added == int64(len(rows)) {
+		compared = nil
+	}
+	there, err := conn.Query(ctx, readHashes, binary, gateway, first-1, first-1+int64(len(compared)))
+	if err != nil {
+		return err
+	}
+	has := make(map[uint64]string, len(compared)+1)
 	var seq uint64
 	var hash string
 	if _, err := pgx.ForEachRow(there, []any{&seq, &hash}, func() error {
@@ -101,7 +106,7 @@ func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.R
 	} else if ok && before != rows[0].Previous {
 		return fork(gateway, rows[0].Seq-1)
 	}
-	for i := range rows {
+	for i := range compared {
 		if has[rows[i].Seq] != rows[i].Hash {
 			return fork(gateway, rows[i].Seq)
 		}
@@ -153,8 +158,8 @@ func columnsOf(rows []fleet.Row) *columns {
 	return c
 }
 
-// insert adds the rows that are not there. The arrays go as they are: as text, which they would be else, each quote in an entry is escaped.
-func (c *columns) insert(ctx context.Context, conn *pgx.Conn, gateway string) error {
+// insert adds the rows that are not there, and gives their number. The arrays go as they are: as text, which they would be else, each quote in an entry is escaped.
+func (c *columns) insert(ctx context.Context, conn *pgx.Conn, gateway string) (added int64, err error) {
 	var values [][]byte
 	var types []uint32
 	var formats []int16
@@ -180,12 +185,12 @@ func (c *columns) insert(ctx context.Context, conn *pgx.Conn, gateway string) er
 	} {
 		value, err := conn.TypeMap().Encode(arg.oid, pgx.BinaryFormatCode, arg.value, nil)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		values, types, formats = append(values, value), append(types, arg.oid), append(formats, pgx.BinaryFormatCode)
 	}
-	_, err := conn.PgConn().ExecParams(ctx, addRows, values, types, formats, nil).Close()
-	return err
+	tag, err := conn.PgConn().ExecParams(ctx, addRows, values, types, formats, nil).Close()
+	return tag.RowsAffected(), err
 }
 
 // clean makes of a name what a text of a database may be. What it really is stands in the entry.
