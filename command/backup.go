@@ -96,7 +96,7 @@ gateway.`,
 				}
 			}
 			o.NewIdentity = anew
-			if fleetWords != "" {
+			if cmd.Flags().Changed("fleet") { // also by a variable that is empty
 				shipped, done, err := openFleet(ctx, fleetWords)
 				if err != nil {
 					return err

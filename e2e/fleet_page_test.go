@@ -83,12 +83,14 @@ func TestFleetPage(t *testing.T) {
 	defer res.Body.Close()
 	var key struct {
 		Data struct {
+			Usage        json.Number `json:"usage"`
 			UsageDaily   json.Number `json:"usage_daily"`
 			UsageWeekly  json.Number `json:"usage_weekly"`
 			UsageMonthly json.Number `json:"usage_monthly"`
 		}
 	}
-	if err := json.NewDecoder(res.Body).Decode(&key); err != nil || key.Data.UsageDaily != "0.00016" || key.Data.UsageWeekly != key.Data.UsageDaily || key.Data.UsageMonthly != key.Data.UsageDaily {
+	if err := json.NewDecoder(res.Body).Decode(&key); err != nil || key.Data.UsageDaily != "0.00016" || key.Data.UsageWeekly != key.Data.UsageDaily || key.Data.UsageMonthly != key.Data.UsageDaily ||
+		key.Data.Usage != key.Data.UsageMonthly {
 		t.Errorf("%v: %+v", err, key)
 	}
 	if s.Members[0].DayMicros != 160 || s.Money.SpentTodayMicros != 80 || s.Members[0].Budgets[0].LimitMicros != 1_000_000 {

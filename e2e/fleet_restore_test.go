@@ -75,6 +75,7 @@ func TestFleetRestore(t *testing.T) {
 		t.Errorf("of another database: status %d, %s", code, complaint)
 	}
 	one.bad("such as 'postgres {env.FLEET_DSN}'", in("--fleet", " ")...)
+	one.bad("such as 'postgres {env.FLEET_DSN}'", in("--fleet", "")...)
 	one.bad("--fleet", in("--fleet", "sqlite x")...)
 	one.bad("none of the others can be", in("--fleet", "postgres {env.FLEET_DSN}", "--new-identity")...)
 	out := one.good(in("--fleet", "postgres {env.FLEET_DSN}")...)

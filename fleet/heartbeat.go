@@ -117,6 +117,9 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 		var before Beat
 		if old != nil && json.Unmarshal(old, &before) == nil &&
 			(before.Epoch > b.Epoch || before.Epoch == b.Epoch && before.Boot != b.Boot) {
+			if before.Forgotten() {
+				return nil, fmt.Errorf("%w: it was forgotten: to come back it begins with an empty ledger", ErrFenced)
+			}
 			return nil, fmt.Errorf("%w: it has started %d times here, and %d by the fleet", ErrFenced, b.Epoch, before.Epoch)
 		}
 		if f.o.Own != nil {
@@ -145,7 +148,7 @@ func (b Beat) known() (seq uint64, hash string) {
 func (b Beat) precedes(head uint64, hash string) error {
 	switch seq, had := b.known(); {
 	case head < seq:
-		return behind(seq, head)
+		return behind(seq, head, "--new-identity") // nothing was shipped of which the rest could come
 	case head == seq && hash != had:
 		return fmt.Errorf("%w: %w: entry %d is another one than it has spoken of", ErrFenced, ErrFork, seq)
 	}

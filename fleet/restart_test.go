@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,7 +127,17 @@ func TestForget(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				store := newMemory()
 				gone := fleettest.NewLink(store)
-				lost := start(gone, "lost", 1, nil)
+				var told string // under mu
+				var mu sync.Mutex
+				lost := start(gone, "lost", 1, func(o *fleet.Options) {
+					o.Happened = func(what fleet.Happening, why string) {
+						mu.Lock()
+						defer mu.Unlock()
+						if what == fleet.GatewayFenced {
+							told = why
+						}
+					}
+				})
 				ask := func(n *node, amount money.Micros) (int, error) {
 					return n.share.Await(t.Context(), today, fleet.Amounts{10_000, -1, -1}, amount)
 				}
@@ -167,6 +178,11 @@ func TestForget(t *testing.T) {
 				if !lost.State().Fenced {
 					t.Error("a gateway that was forgotten spends")
 				}
+				mu.Lock()
+				if !strings.Contains(told, "it was forgotten") {
+					t.Errorf("it says that it is fenced as %s", told)
+				}
+				mu.Unlock()
 				if _, err := other.Forget(t.Context(), "nobody", false); err == nil {
 					t.Error("forgets nobody")
 				}

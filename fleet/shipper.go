@@ -82,7 +82,7 @@ func (s *Shipper) Check(ctx context.Context) error {
 		return err
 	}
 	if head < there.Last {
-		return behind(there.Last, head)
+		return behind(there.Last, head, "--fleet")
 	}
 	// The last rows are added once more: the store compares them, and tells again of twins among them whose correction a process
 	// that was killed has not made. Those of rows before them were corrected before these were added.
@@ -106,8 +106,9 @@ func (s *Shipper) Check(ctx context.Context) error {
 	return nil
 }
 
-func behind(there, here uint64) error {
-	return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back, or restore a backup with --new-identity", ErrFenced, ErrBehind, there, here)
+// behind says how far a directory is behind, and with which flag a backup comes back all the same.
+func behind(there, here uint64, flag string) error {
+	return fmt.Errorf("%w: %w: the fleet has %d of these entries, the directory %d: put the newest directory back, or restore a backup with %s", ErrFenced, ErrBehind, there, here, flag)
 }
 
 // add has rows in the store, and their twins retracted. Only then are others added.

@@ -173,7 +173,7 @@ func TestShipperRefuses(t *testing.T) {
 		want         error
 		says         string
 	}{
-		"behind":      {booked("a", 300), booked("a", 290), fleet.ErrBehind, "the fleet has 300 of these entries, the directory 290"},
+		"behind":      {booked("a", 300), booked("a", 290), fleet.ErrBehind, "the fleet has 300 of these entries, the directory 290: put the newest directory back, or restore a backup with --fleet"},
 		"a fork":      {booked("a", 300), booked("b", 300), fleet.ErrFork, ""},
 		"a long fork": {booked("a", 300), booked("b", 900), fleet.ErrFork, ""},
 	} {

@@ -122,6 +122,7 @@ func (rq *request) key(p *reply) *dialect.Refusal {
 		summing.Lock()
 		k.Usage, err = rq.gw.ledger.SpentInAll(ctx, name)
 		summing.Unlock()
+		k.Usage = max(k.Usage, k.Daily, k.Weekly, k.Monthly) // of a fleet those are of all gateways, and the books this one's
 	}
 	if err != nil {
 		rq.log.Warn("proxy.key.failed", zap.String("requestId", rq.id), zap.Error(err))
