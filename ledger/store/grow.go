@@ -26,7 +26,7 @@ const (
 	logBlocks    = memTableSize + 2<<20 // a log is full once it has that size, by one transaction more at the most
 	// olderMemTable is how large it was when logs were larger.
 	olderMemTable = 16 << 20
-	tableSize     = 2 << 20   // of one that was merged
+	tableSize     = 1 << 20   // of one that was merged
 	newTables     = 10        // are merged at a time
 	firstLevel    = 64 << 20  // is what they are merged with at the most
 	tableRoom     = 192 << 20 // is enough to make a table of a log, and to merge the newest tables
