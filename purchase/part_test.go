@@ -1,0 +1,123 @@
+package purchase
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// lendingJournal is a journal of a fleet that lends a part of a token from a time on, until when another gateway buys.
+type lendingJournal struct {
+	*fleetJournal
+	desk  **Desk
+	part  ledger.Token
+	from  time.Time
+	asked int
+}
+
+func (j *lendingJournal) Borrow(_ context.Context, l Loan) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.asked++
+	if time.Now().Before(j.from) || j.part.BalanceMicros < l.Need || !j.part.ExpiresAt.After(l.After) {
+		return false
+	}
+	(*j.desk).Adopt(j.part, j.part.BalanceMicros, 0)
+	return true
+}
+
+func (j *lendingJournal) Elsewhere(context.Context, string, string) bool {
+	return time.Now().Before(j.from)
+}
+
+// lending is inFleet with such a journal, which has an eighth of another gateway's token to lend in two seconds.
+func lending(t *testing.T, terms func(*Terms), f func(t *testing.T, b *bench, j *lendingJournal)) {
+	t.Helper()
+	inFleet(t, func(t *testing.T, b *bench, fleet *fleetJournal) {
+		b.desk.Close()
+		j := &lendingJournal{fleetJournal: fleet, desk: &b.desk, from: time.Now().Add(2 * time.Second)}
+		j.part = ledger.Token{
+			ID: "lent", Seller: "acme", Origin: "https://acme.example", PurchaseID: "lent", Secret: "s", PaidMicros: 8 * money.USD,
+			CreditMicros: 8 * money.USD, BalanceMicros: money.USD, Shared: true, GrantedMicros: money.USD, BoughtAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		}
+		if terms != nil {
+			terms(&b.terms)
+		}
+		b.open(j)
+		f(t, b, j)
+	})
+}
+
+func TestPartIsTakenBeforeAPurchase(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, _ *lendingJournal) {
+		time.Sleep(3 * time.Second)
+		l := b.lease(money.USD / 4)
+		b.wantCalls(0, 0)
+		b.journal.tokens["lent"] = ledger.Token{ID: "lent"}
+		if l.TokenID() != "lent" || l.Exclusive() {
+			t.Errorf("token %s, exclusive: %t", l.TokenID(), l.Exclusive())
+		}
+		tok := ledger.Token{ID: "lent", Seller: "acme", Origin: "https://acme.example", GrantedMicros: money.USD / 2}
+		if n := b.desk.Spare(tok, money.USD); n != money.USD*3/4 {
+			t.Errorf("%s is free beside what is held", n)
+		}
+		b.desk.Adopt(tok, -money.USD/2, money.USD*3/4) // not all of it goes
+		if u, ok := b.desk.Use(tok, 0); !ok || u.Free != money.USD/4 || u.Used.IsZero() {
+			t.Errorf("%+v, %t", u, ok)
+		}
+		l.Return(-money.USD / 2) // all that is left, and more
+		time.Sleep(2 * sweepEvery)
+		if u, ok := b.desk.Use(tok, 0); !ok || u.Free != 0 {
+			t.Errorf("an empty part is out of use: %+v, %t", u, ok)
+		}
+		b.desk.Retire(tok, "spent")
+		time.Sleep(2 * sweepEvery)
+		if got := b.journal.reasons(); len(got) != 1 || got[0] != "spent" {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestPartOfWhatAnotherGatewayBuys(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		j.set(ledger.Creating, &NotNow{Err: ErrElsewhere})
+		leases := together(b, 3, func() (*Lease, error) { return b.desk.Lease(t.Context(), b.want(money.USD/4)) })
+		b.wantCalls(0, 0)
+		for _, l := range leases {
+			if l.TokenID() != "lent" {
+				t.Errorf("token %s", l.TokenID())
+			}
+		}
+	})
+}
+
+func TestPartWhereALimitIsSpent(t *testing.T) {
+	lending(t, func(terms *Terms) { terms.DailyLimit = 1 }, func(t *testing.T, b *bench, j *lendingJournal) {
+		l := b.lease(money.USD / 4)
+		if l.TokenID() != "lent" {
+			t.Errorf("token %s", l.TokenID())
+		}
+		l.Return(-money.USD)
+		b.wantCalls(0, 0)
+		refused := func() {
+			if l, err := b.desk.Lease(t.Context(), b.want(4*money.USD)); err == nil {
+				t.Fatalf("%+v", l)
+			}
+		}
+		begun := time.Now()
+		refused()
+		if time.Since(begun) > time.Second {
+			t.Errorf("it was waited for %s where nobody buys", time.Since(begun))
+		}
+		asked := j.asked
+		for range 50 {
+			refused()
+		}
+		if j.asked-asked > 2 {
+			t.Errorf("others were asked %d times at once", j.asked-asked)
+		}
+	})
+}
