@@ -118,7 +118,7 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 		return r, newest, err
 	}
 	err = l.distrust(ctx, fmt.Sprintf("restored from a backup of %d entries, made at %s", header.Entries,
-		header.Made.UTC().Format(time.RFC3339))+completedNote(added))
+		header.Made.UTC().Format(time.RFC3339))+completedNote(added), o.Shipped != nil)
 	if err == nil {
 		r, err = l.verify(ctx, nil, true)
 	}
@@ -126,14 +126,14 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err
 }
 
-// distrust marks all tokens as not known to be worth what the books say, forgets those that gateways share, and writes into the journal
+// distrust marks all tokens as not known to be worth what the books say, forgets those that gateways share where it is not known what was spent of them since, and writes into the journal
 // why.
-func (l *Ledger) distrust(ctx context.Context, note string) error {
+func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error {
 	for _, t := range l.Tokens() {
 		if err := l.submit(plainWeight+correctionWeight, func(b *batch) error {
 			switch t := b.tokens[t.ID]; {
 			case t == nil:
-			case t.Shared: // what was set aside here is the other gateways' by now, and what was spent since is not known
+			case t.Shared && !complete: // what was set aside here is the other gateways' by now, and what was spent since is not known
 				if t.BalanceMicros > 0 {
 					b.move(t, -t.BalanceMicros, "given back to the fleet: restored from a backup")
 				}
