@@ -72,7 +72,7 @@ func (d *Diagnosis) silent(f *admin.Fleet) {
 			called = plain.Name(g.Name)
 		}
 		d.Wrong(fmt.Sprintf("Gateway %s of the fleet has said nothing for %s, and keeps %s dollars of budgets.", called, roughly(newest.Sub(g.Seen)), g.StrandedMicros),
-			"Start it again: what it keeps comes back then, else when the period ends. Where its disk is gone: caddy tokenbuddy fleet forget "+called)
+			"Start it again: what it keeps comes back then, else when the period ends. Where its disk is gone: caddy tokenbuddy fleet forget "+plain.Name(g.Gateway)) // a name may be that of the one that took its place, too
 	}
 }
 
