@@ -69,6 +69,7 @@ var beancountRoots = map[string]string{
 	"wallet":     "Assets:Wallet",
 	"pending":    "Assets:Pending",
 	"credit":     "Assets:Credit",
+	"fleet":      "Assets:Fleet", // prepaid as well, of what gateways share
 	"expense":    "Expenses:Inference",
 	"waste":      "Expenses:Waste",
 	"disputed":   "Expenses:Disputed", // a claim that nobody has acknowledged is no asset

@@ -72,6 +72,7 @@ var hledgerRoots = map[string]string{
 	"wallet":     "assets:wallet",
 	"pending":    "assets:pending",
 	"credit":     "assets:credit",
+	"fleet":      "assets:fleet",
 	"expense":    "expenses:inference",
 	"waste":      "expenses:waste",
 	"disputed":   "expenses:disputed", // a claim that nobody has acknowledged is no asset

@@ -77,3 +77,15 @@ func TestBeancountName(t *testing.T) {
 		}
 	}
 }
+
+// What has been paid and is still there is an asset, whoever of a fleet may spend it.
+func TestPrepaidIsAnAsset(t *testing.T) {
+	for account, want := range map[string][2]string{
+		"credit:acme": {"Assets:Credit:Acme", "assets:credit:acme"},
+		"fleet:acme":  {"Assets:Fleet:Acme", "assets:fleet:acme"},
+	} {
+		if got := [2]string{beancountAccount(account), hledgerAccount(account)}; got != want {
+			t.Errorf("%s is %v", account, got)
+		}
+	}
+}
