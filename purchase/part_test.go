@@ -121,3 +121,21 @@ func TestPartWhereALimitIsSpent(t *testing.T) {
 		}
 	})
 }
+
+// Tokens that never have what RebuyBelow asks for are shared before the next is bought ahead all the same.
+func TestPartOfASmallTokenIsTakenAhead(t *testing.T) {
+	small := func(terms *Terms) { terms.Amount, terms.RebuyBelow = 2*money.USD, 2*money.USD }
+	lending(t, small, func(t *testing.T, b *bench, j *lendingJournal) {
+		time.Sleep(3 * time.Second)
+		b.lease(money.USD / 4).Return(-money.USD / 4)
+		asked := j.asked
+		aging := b.desk.Aging(time.Minute, time.Minute)
+		if len(aging) != 1 {
+			t.Fatalf("%d sellers' tokens come to their end", len(aging))
+		}
+		if begun, err := b.desk.Renew(aging[0], b.want(0)); begun || err != nil || j.asked == asked {
+			t.Errorf("begun: %t, %v; others were asked: %t", begun, err, j.asked > asked)
+		}
+		b.wantCalls(0, 0)
+	})
+}

@@ -43,7 +43,9 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	now := time.Now()
 	w.Likely, w.Bound = 0, 0
 	terms := d.terms.Load()
-	loan := Loan{SellerID: a.SellerID, Origin: a.Origin, Need: max(1, 2*terms.RebuyBelow), After: now.Add(terms.ExpiryMargin + a.ahead)}
+	// As a token is low: where RebuyBelow is more than one ever has, half of it will do.
+	need := max(1, min(2*terms.RebuyBelow, terms.Amount/2))
+	loan := Loan{SellerID: a.SellerID, Origin: a.Origin, Need: need, After: now.Add(terms.ExpiryMargin + a.ahead)}
 	if j, ok := d.journal.(lender); ok && s.ages(a, now) {
 		ctx, stop := context.WithTimeout(d.ctx, lendTime)
 		defer stop()
