@@ -111,8 +111,8 @@ func (k *bankBooks) inference(e *entry, paid int64) {
 		if e.Status != "interrupted" && e.Status != "failed" || e.BilledSource != "estimate" {
 			k.bank.wrong(violation, "a hold that was left behind is booked as %+v", e)
 		}
-	case slices.Contains(e.Flags, "settlement_refused") && slices.Contains(e.Flags, "capped"):
-		of.unsure = "settled above the credit in our books, from which an estimate had taken too much"
+	case slices.Contains(e.Flags, "capped"):
+		of.unsure = "more than the credit in our books, from which an estimate had taken too much"
 	case e.BilledSource == "estimate" && (e.Status != "failed" || e.BilledMicros > 0):
 		of.unsure = "estimated, as no settlement came"
 	}
