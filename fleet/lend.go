@@ -92,6 +92,21 @@ func (t *Tokens) load(ctx context.Context) (pools, error) {
 	return all, err
 }
 
+// Unspent is what the fleet's shared tokens still have, set aside or not, in micros of a dollar: of no use to a gateway that shares none.
+func Unspent(ctx context.Context, s Store) (sum money.Micros, err error) {
+	now := time.Now().UnixNano()
+	err = s.Load(ctx, func(key string, value []byte) error {
+		if _, ok := poolOf(key); !ok {
+			return nil
+		}
+		if p, err := readPool(value); err == nil && p.Over == "" && p.Expires > now {
+			sum += p.left()
+		}
+		return nil
+	}, poolKeys)
+	return sum, err
+}
+
 // good are the tokens that can serve a loan, those that end first before others.
 func (all pools) good(l Loan) []string {
 	var ids []string

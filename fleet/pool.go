@@ -84,6 +84,15 @@ func (p *pool) free() money.Micros {
 	return left
 }
 
+// left is what nobody has spent, as far as was said.
+func (p *pool) left() money.Micros {
+	left := p.Credit
+	for _, one := range p.Parts {
+		left -= one.Spent
+	}
+	return max(left, 0)
+}
+
 // idle is what others have set aside and have not spent, as far as they have said.
 func (p *pool) idle(gateway string) (sum money.Micros) {
 	for id, one := range p.Parts {

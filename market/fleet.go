@@ -134,6 +134,9 @@ func (m *Market) openFleet(o *FleetOptions) error {
 		m.Fleet.Tokens = fleet.NewTokens(fleet.TokensOptions{
 			Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Purse: purse{m}, Fenced: f.Fence, Logger: log,
 		})
+	} else if left, err := fleet.Unspent(ctx, store); err == nil && left > 0 {
+		log.Warn("fleet.tokens.left", zap.Int64("micros", int64(left)), zap.String("hint", "bought tokens that the fleet's gateways have shared: only "+
+			"those with tokens shared spend of them, so let one do until they have come to their end"))
 	}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
