@@ -69,33 +69,67 @@ type MemberBudget struct {
 // MembersOf gives the rows of the members that the configs name, that were added at run time, or that have asked since the gateway
 // began, by name.
 func MembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
-	kept, err := m.Ledger.Enrolled()
+	r, err := rollOf(m)
 	if err != nil {
 		return nil, err
 	}
-	enrolled := make(map[string]*ledger.Enrolled, len(kept))
+	return r.rows(ctx, m)
+}
+
+// freshMembersOf is MembersOf by what other gateways of a fleet have spent by now.
+func freshMembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
+	r, err := rollOf(m)
+	if err != nil {
+		return nil, err
+	}
+	groups := make(map[string]bool)
+	for _, who := range r.known {
+		if who.Group != nil {
+			groups[who.Group.Name] = true
+		}
+	}
+	m.Ledger.Refresh(ctx, slices.Collect(maps.Keys(r.known)), slices.Collect(maps.Keys(groups)))
+	return r.rows(ctx, m)
+}
+
+// roll is who there is.
+type roll struct {
+	known    map[string]*member.Member
+	listed   map[string]*member.Member // of those, whom the configs name
+	enrolled map[string]*ledger.Enrolled
+}
+
+func rollOf(m *market.Market) (roll, error) {
+	kept, err := m.Ledger.Enrolled()
+	if err != nil {
+		return roll{}, err
+	}
+	r := roll{known: make(map[string]*member.Member), enrolled: make(map[string]*ledger.Enrolled, len(kept))}
 	for i := range kept {
-		enrolled[kept[i].Name] = &kept[i]
+		r.enrolled[kept[i].Name] = &kept[i]
 	}
-	known := make(map[string]*member.Member)
 	for _, who := range m.Team() {
-		known[who.Name] = who
+		r.known[who.Name] = who
 	}
-	listed := maps.Clone(known)
-	for _, name := range slices.AppendSeq(m.Recent.Members(), maps.Keys(enrolled)) {
-		if known[name] == nil {
+	r.listed = maps.Clone(r.known)
+	for _, name := range slices.AppendSeq(m.Recent.Members(), maps.Keys(r.enrolled)) {
+		if r.known[name] == nil {
 			if who := m.Member(name); who != nil {
-				known[name] = who
+				r.known[name] = who
 			}
 		}
 	}
-	rows := make([]Member, 0, len(known))
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		row, err := memberRow(ctx, m, known[name], enrolled[name])
+	return r, nil
+}
+
+func (r *roll) rows(ctx context.Context, m *market.Market) ([]Member, error) {
+	rows := make([]Member, 0, len(r.known))
+	for _, name := range slices.Sorted(maps.Keys(r.known)) {
+		row, err := memberRow(ctx, m, r.known[name], r.enrolled[name])
 		if err != nil {
 			return nil, err
 		}
-		if row.Source == "caddyfile" && listed[name] == nil {
+		if row.Source == "caddyfile" && r.listed[name] == nil {
 			row.Source = "member_from"
 		}
 		rows = append(rows, row)
@@ -150,23 +184,6 @@ func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *
 		}
 	}
 	return row, nil
-}
-
-// freshMembersOf is MembersOf by what other gateways of a fleet have spent by now.
-func freshMembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
-	rows, err := MembersOf(ctx, m)
-	if err != nil || m.Fleet == nil {
-		return rows, err
-	}
-	var members, groups []string
-	for i := range rows {
-		members = append(members, rows[i].Name)
-		if g := rows[i].Group; g != "" && !slices.Contains(groups, g) {
-			groups = append(groups, g)
-		}
-	}
-	m.Ledger.Refresh(ctx, members, groups)
-	return MembersOf(ctx, m)
 }
 
 func memberList(m *market.Market, w http.ResponseWriter, r *http.Request) error {

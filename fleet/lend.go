@@ -42,7 +42,7 @@ func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
 	}
 	need := max(l.Need, 1)
 	for try := range lentTries {
-		all, err := t.load(ctx)
+		all, err := readPools(ctx, t.o.Store)
 		if err != nil {
 			return false
 		}
@@ -77,13 +77,14 @@ func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
 // pools are the shared tokens, by id.
 type pools map[string]*pool
 
-func (t *Tokens) load(ctx context.Context) (pools, error) {
+// readPools reads them all, but for those of a newer release.
+func readPools(ctx context.Context, store Store) (pools, error) {
 	all := make(pools)
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
-	err := t.o.Store.Load(ctx, func(key string, value []byte) error {
+	err := store.Load(ctx, func(key string, value []byte) error {
 		if id, ok := poolOf(key); ok {
-			if p, err := readPool(value); err == nil { // else it is a newer release's
+			if p, err := readPool(value); err == nil {
 				all[id] = p
 			}
 		}
@@ -93,17 +94,14 @@ func (t *Tokens) load(ctx context.Context) (pools, error) {
 }
 
 // Unspent is what the fleet's shared tokens still have, set aside or not, in micros of a dollar: of no use to a gateway that shares none.
-func Unspent(ctx context.Context, s Store) (sum money.Micros, err error) {
+func Unspent(ctx context.Context, store Store) (sum money.Micros, err error) {
+	all, err := readPools(ctx, store)
 	now := time.Now().UnixNano()
-	err = s.Load(ctx, func(key string, value []byte) error {
-		if _, ok := poolOf(key); !ok {
-			return nil
-		}
-		if p, err := readPool(value); err == nil && p.Over == "" && p.Expires > now {
+	for _, p := range all {
+		if p.Over == "" && p.Expires > now {
 			sum += p.left()
 		}
-		return nil
-	}, poolKeys)
+	}
 	return sum, err
 }
 
@@ -173,7 +171,7 @@ func (t *Tokens) keepUp() {
 
 // look compares the parts in the books with the store, and says what there is to say.
 func (t *Tokens) look(ctx context.Context) {
-	all, err := t.load(ctx)
+	all, err := readPools(ctx, t.o.Store)
 	t.note(ctx, err)
 	if err != nil {
 		return

@@ -314,7 +314,7 @@ func tooMuch(credits map[string]money.Micros, all []*sharer) error {
 // settled: in the end the store and all books agree, and each micro of a token is spent, left, waste, or free for all: none is lost, and none
 // is there twice but what has cost more than was set aside, and what a gateway spends that was silent after others had its part.
 func settled(ctx context.Context, t *Tokens, credits map[string]money.Micros, all []*sharer, patient bool) error {
-	now, err := t.load(ctx)
+	now, err := readPools(ctx, t.o.Store)
 	if err != nil {
 		return err
 	}

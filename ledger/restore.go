@@ -126,8 +126,8 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err
 }
 
-// distrust marks all tokens as not known to be worth what the books say, forgets those that gateways share where it is not known what was spent of them since, and writes into the journal
-// why.
+// distrust marks all tokens as not known to be worth what the books say, and writes into the journal why. Those that gateways share it
+// forgets, unless the books are complete: what was spent of them since is not known then.
 func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error {
 	for _, t := range l.Tokens() {
 		if err := l.submit(plainWeight+correctionWeight, func(b *batch) error {

@@ -22,13 +22,13 @@ func (m *Market) bookedBy(store fleet.Store) func(context.Context, string) (flee
 			if err != nil || cost.Micros == 0 {
 				return err
 			}
-			at := cost.Since
-			if at.IsZero() {
-				at = cost.At
-			}
-			counted := calendar.Periods(at)
-			if begun, ok := begunOf(&row); ok {
-				counted = begun
+			counted, ok := begunOf(&row)
+			if !ok {
+				at := cost.Since
+				if at.IsZero() {
+					at = cost.At
+				}
+				counted = calendar.Periods(at)
 			}
 			for kind, period := range counted {
 				scope := fleet.ScopeOf(kind, period)

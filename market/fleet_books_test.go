@@ -108,6 +108,23 @@ func verified(t *testing.T, m *Market) FleetReport {
 	return r
 }
 
+// statement sums up the books of all gateways, as one of them tells, and what each member has spent by them.
+func statement(t *testing.T, m *Market) (b *FleetBooks, s ledger.Statement, spent map[string]money.Micros) {
+	t.Helper()
+	b, err := m.FleetBooks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil); err != nil {
+		t.Fatal(err)
+	}
+	spent = make(map[string]money.Micros)
+	for _, r := range s.Rows {
+		spent[r.Key] = r.ExpenseMicros
+	}
+	return b, s, spent
+}
+
 // The books of two gateways make one: what both have booked of one settlement counts once, in each one's own books and in those of all.
 func TestFleetBooks(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
@@ -117,18 +134,7 @@ func TestFleetBooks(t *testing.T) {
 	shipped(t, one)
 	book(t, two.Ledger, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"bob", "k3", "s3", 60})
 	shipped(t, two)
-	b, err := one.FleetBooks(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spent := map[string]money.Micros{}
-	for _, r := range s.Rows {
-		spent[r.Key] = r.ExpenseMicros
-	}
+	b, s, spent := statement(t, one)
 	if spent["ada"] != 90 || spent["bob"] != 60 || s.Entries != b.Total() {
 		t.Errorf("%+v", s)
 	}
@@ -166,18 +172,8 @@ func TestTwinsOfAForgetfulStore(t *testing.T) {
 		book(t, m.Ledger) // there is something to ship
 		shipped(t, m)
 	}
-	b, err := one.FleetBooks(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range s.Rows {
-		if r.Key == "ada" && r.ExpenseMicros != 40 {
-			t.Errorf("%d micros count of 40", r.ExpenseMicros)
-		}
+	if _, _, spent := statement(t, one); spent["ada"] != 40 {
+		t.Errorf("%d micros count of 40", spent["ada"])
 	}
 	for _, m := range []*Market{one, two} {
 		if r := verified(t, m); !r.OK {
@@ -359,19 +355,8 @@ func TestFleetRestores(t *testing.T) {
 	t.Cleanup(two.Release)
 	book(t, two.Ledger, bookingOf{"bob", "k4", "s4", 70})
 	shipped(t, two)
-	b, err := two.FleetBooks(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := b.Statement(t.Context(), ledger.Period{}, "member", b.Total(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var spent money.Micros
-	for _, r := range s.Rows {
-		spent += r.ExpenseMicros
-	}
-	if spent != 40+50+60+70 || s.Entries >= b.Total() {
+	b, s, spent := statement(t, two)
+	if spent["ada"] != 40+50+60 || spent["bob"] != 70 || s.Entries >= b.Total() {
 		t.Errorf("%+v", s)
 	}
 	if r := verified(t, two); !r.OK || len(r.Notes) > 0 || r.Entries != b.Total() {

@@ -1,4 +1,4 @@
-// Serve starts a PostgreSQL for a test that is of another module, prints its DSN on a line, and ends it when its standard input ends. It
+// Command serve starts a PostgreSQL for a test that is of another module, prints its DSN on a line, and ends it when its standard input ends. It
 // exits with 3 where PostgreSQL is not installed.
 package main
 
