@@ -44,7 +44,8 @@ type dealt struct {
 type buyer struct {
 	Gateway string `json:"gateway"`
 	ID      string `json:"id"`
-	Until   int64  `json:"until"` // by the store's clock
+	Until   int64  `json:"until"`          // by the store's clock
+	Over    bool   `json:"over,omitempty"` // it has bought: others are to look at what there is before they buy
 }
 
 const (
@@ -73,22 +74,26 @@ func changeDealt(old []byte, f func(d *dealt) error) ([]byte, error) {
 	return json.Marshal(d)
 }
 
-// begin counts a purchase that is begun, once, or tells why it is not to be.
-func (d *dealt) begin(gateway string, b Buy, now time.Time) error {
+// begin counts a purchase that is begun, once, or tells why it is not to be. A gateway that lends is told of each purchase that another one
+// has just ended there, and which it has not heard of, as what it looked for before may be there now.
+func (d *dealt) begin(gateway string, b Buy, now time.Time, lends bool, heard string) (over string, err error) {
 	who := d.Buyers[b.Origin]
-	mine := buyer{gateway, b.ID, now.Add(buyFor).UnixNano()}
+	mine := buyer{Gateway: gateway, ID: b.ID, Until: now.Add(buyFor).UnixNano()}
+	theirs := who.Gateway != gateway && who.Until > now.UnixNano()
 	switch {
 	case who.ID == b.ID:
 		d.Buyers[b.Origin] = mine
-		return nil
-	case who.Gateway != gateway && who.Until > now.UnixNano():
-		return ErrElsewhere
+		return "", nil
+	case theirs && !who.Over:
+		return "", ErrElsewhere
+	case theirs && lends && who.ID != heard:
+		return who.ID, ErrElsewhere
 	case len(d.Last) == lastTokens && d.Last[0].bad() && d.Last[1].bad():
-		return ErrUseless
+		return "", ErrUseless
 	}
 	if len(d.Started) >= perMinute {
 		if next := time.Unix(0, d.Started[perMinute-1]).Add(time.Minute); next.After(now) {
-			return &OftenError{next}
+			return "", &OftenError{next}
 		}
 	}
 	d.Started = append([]int64{now.UnixNano()}, d.Started...)
@@ -99,7 +104,7 @@ func (d *dealt) begin(gateway string, b Buy, now time.Time) error {
 			delete(d.Buyers, origin)
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // tell puts a token's life among the last two, or says how it stands now.
@@ -115,14 +120,27 @@ func (d *dealt) tell(l Life) {
 }
 
 // Begin counts a purchase that is going to be begun: three a minute at a seller, and one after the other at an origin. The error is
-// ErrElsewhere, ErrUseless, an *OftenError or ErrAway. It may be called again for the same one.
+// ErrElsewhere, ErrUseless, an *OftenError or ErrAway. It may be called again for the same one. Where tokens are shared, ErrElsewhere is also
+// said once of what another gateway has just bought: it may have come after this one has looked for that.
 func (p *Purchases) Begin(ctx context.Context, b Buy) error {
 	if p.fromAhead(b.Amount) {
 		return nil
 	}
+	p.mu.Lock()
+	heard := p.bought[b.Origin]
+	p.mu.Unlock()
+	var over string
 	err := p.make(ctx, dealtKey(b.Seller), func(at Moment, old []byte) ([]byte, error) {
-		return changeDealt(old, func(d *dealt) error { return d.begin(p.o.Gateway, b, at.Now) })
+		return changeDealt(old, func(d *dealt) (err error) {
+			over, err = d.begin(p.o.Gateway, b, at.Now, p.o.Lends, heard)
+			return err
+		})
 	})
+	if over != "" {
+		p.mu.Lock()
+		p.bought[b.Origin] = over
+		p.mu.Unlock()
+	}
 	away := errors.Is(err, ErrAway)
 	p.note(away && ctx.Err() == nil, err)
 	if away && p.fromAhead(b.Amount) {
@@ -141,7 +159,7 @@ func (p *Purchases) Elsewhere(ctx context.Context, seller, origin string) (buys 
 			return err
 		}
 		who := d.Buyers[origin]
-		buys = who.ID != "" && who.Gateway != p.o.Gateway && who.Until > time.Now().UnixNano()
+		buys = who.ID != "" && who.Gateway != p.o.Gateway && !who.Over && who.Until > time.Now().UnixNano()
 		return nil
 	}, dealtKey(seller))
 	return buys
@@ -158,6 +176,7 @@ func (p *Purchases) fromAhead(amount money.Micros) bool {
 type word struct {
 	seller, origin string
 	over           string // the purchase that has ended
+	lends          bool   // others can have of what it has bought
 	life           *Life
 	forgiven       bool
 }
@@ -182,7 +201,7 @@ func (p *Purchases) tellAll(ctx context.Context) {
 	p.words = nil
 	p.mu.Unlock()
 	for i, w := range words {
-		err := p.make(ctx, dealtKey(w.seller), func(_ Moment, old []byte) ([]byte, error) {
+		err := p.make(ctx, dealtKey(w.seller), func(at Moment, old []byte) ([]byte, error) {
 			return changeDealt(old, func(d *dealt) error {
 				switch {
 				case w.forgiven:
@@ -190,7 +209,10 @@ func (p *Purchases) tellAll(ctx context.Context) {
 					d.Forgiven++
 				case w.life != nil:
 					d.tell(*w.life)
-				case d.Buyers[w.origin].ID == w.over:
+				case d.Buyers[w.origin].ID != w.over:
+				case w.lends:
+					d.Buyers[w.origin] = buyer{Gateway: p.o.Gateway, ID: w.over, Until: at.Now.Add(buyFor).UnixNano(), Over: true}
+				default:
 					delete(d.Buyers, w.origin)
 				}
 				return nil

@@ -32,6 +32,8 @@ type PurchasesOptions struct {
 	Books   Books
 	// Ahead is what this gateway may spend while the store is away: it is set aside, and counts as spent until it is given back.
 	Ahead money.Micros
+	// Lends tells that bought tokens are shared with the other gateways, and theirs with this one.
+	Lends bool
 	// Forgiven is told of sellers that an operator has forgiven, by way of whichever gateway. It must not block, and may be nil.
 	Forgiven func(seller string)
 	Logger   *zap.Logger // nil: nothing is logged
@@ -59,6 +61,7 @@ type Purchases struct {
 	ends     map[string]bool   // purchases that have ended, and whether they were paid, and the store does not know yet
 	words    []word            // about sellers, that the store does not know yet
 	speaks   bool              // for the gateway: what an earlier process has left is settled
+	bought   map[string]string // by origin: another gateway's purchase that this one was told of after it had ended
 
 	forgiven map[string]uint64 // how often sellers were, when it was looked last; keepUp's alone
 
@@ -80,7 +83,7 @@ func NewPurchases(o PurchasesOptions) *Purchases {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	p := &Purchases{o: o, used: make(map[string]*taken), ends: make(map[string]bool), kick: make(chan struct{}, 1), changing: make(chan struct{}, 1)}
+	p := &Purchases{o: o, used: make(map[string]*taken), ends: make(map[string]bool), bought: make(map[string]string), kick: make(chan struct{}, 1), changing: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -220,7 +223,7 @@ func (p *Purchases) End(b Buy, paid bool) {
 		u.ended, u.paid = true, paid
 	}
 	p.ends[b.ID] = paid
-	p.words = append(p.words, word{seller: b.Seller, origin: b.Origin, over: b.ID})
+	p.words = append(p.words, word{seller: b.Seller, origin: b.Origin, over: b.ID, lends: paid && p.o.Lends})
 	p.mu.Unlock()
 	p.soon()
 }

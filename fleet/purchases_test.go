@@ -348,6 +348,45 @@ func TestPurchaseAheadAfterACrash(t *testing.T) {
 	})
 }
 
+// Where tokens are shared a gateway hears once of what another one has just bought, as it may have looked for its part a moment before that was
+// there. What was not paid is nobody's business, nor what one has bought itself.
+func TestPurchaseBeginLends(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		for _, g := range all {
+			g.o.Lends = true
+		}
+		one, two := all[0], all[1]
+		begin := func(g *gate, id string, want error) {
+			t.Helper()
+			if err := g.Begin(t.Context(), buyOf(id, 5)); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", id, err, want)
+			}
+		}
+		end := func(g *gate, id string, paid bool) {
+			g.End(buyOf(id, 0), paid)
+			synctest.Wait()
+		}
+		begin(one, "a", nil)
+		begin(two, "b", ErrElsewhere)
+		if !two.Elsewhere(t.Context(), "acme", "https://acme.example") {
+			t.Error("nobody buys")
+		}
+		end(one, "a", true)
+		if two.Elsewhere(t.Context(), "acme", "https://acme.example") {
+			t.Error("what was bought is waited for")
+		}
+		begin(two, "b", ErrElsewhere)
+		begin(two, "b", nil)
+		end(two, "b", false)
+		begin(one, "c", nil)
+		end(one, "c", true)
+		time.Sleep(time.Minute)
+		begin(two, "d", nil) // it has had the time to look
+		end(two, "d", true)
+		begin(two, "e", nil)
+	})
+}
+
 // Gateways buy one after the other at an origin, three times a minute in all, and not where the last two tokens served nothing.
 func TestPurchaseBegin(t *testing.T) {
 	buyers(t, 3, 0, func(t *testing.T, all []*gate) {
