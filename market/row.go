@@ -24,6 +24,7 @@ var errEnough = errors.New("so many are enough")
 // Rows gives entries as rows of the fleet's store. What was taken back settles nothing any more: where the store has forgotten that, and it is shipped
 // again before the other gateway's entry is, that one is to stay.
 func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fleet.Row) error) error {
+	var near quarter
 	err := s.Ledger.Rows(ctx, after, func(seq uint64, raw, beside []byte) error {
 		row, err := rowOf(seq, raw)
 		if err == nil && row.SettlementID != "" {
@@ -33,7 +34,7 @@ func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fle
 			}
 		}
 		if err == nil {
-			err = s.complete(&row, beside)
+			err = s.complete(&row, beside, &near)
 		}
 		if err != nil {
 			return err
@@ -52,22 +53,32 @@ func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fle
 	return err
 }
 
-// complete has a row say in which periods its entry counts, and what is kept beside it.
-func (s source) complete(row *fleet.Row, beside []byte) error {
+// quarter is one of an hour, and the periods of budgets then. No day of any calendar begins within it.
+type quarter struct {
+	begins time.Time
+	begun  string
+}
+
+// complete has a row say in which periods its entry counts, and what is kept beside it. near are the periods of the row before.
+func (s source) complete(row *fleet.Row, beside []byte, near *quarter) error {
 	if row.Beside = beside; row.Member == "" && beside == nil {
 		return nil
 	}
-	begun := s.PeriodsOf(row.At)
 	if beside != nil {
 		var is ledger.Beside
 		if err := json.Unmarshal(beside, &is); err != nil {
 			return fmt.Errorf("entry %d can't be shipped: what is kept beside it can't be read", row.Seq)
 		}
 		if is.Begun != nil {
-			begun = *is.Begun
+			row.Begun = strings.Join(is.Begun[:], " ")
+			return nil
 		}
 	}
-	row.Begun = strings.Join(begun[:], " ")
+	if begins := row.At.Truncate(15 * time.Minute); near.begun == "" || !begins.Equal(near.begins) {
+		begun := s.PeriodsOf(row.At)
+		*near = quarter{begins, strings.Join(begun[:], " ")}
+	}
+	row.Begun = near.begun
 	return nil
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 )
 
-// binary asks for results whose form no setting of a role or a database can change.
-var binary = pgx.QueryResultFormats{pgx.BinaryFormatCode}
+// inBinary asks for results whose form no setting of a role or a database can change.
+var inBinary = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
 // Change implements fleet.Store: the row is locked, and written in any case.
 func (s *Store) Change(ctx context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
@@ -45,7 +45,7 @@ func lock(ctx context.Context, conn *pgxpool.Conn, e *engine, key []byte) (at fl
 	made := false
 	for {
 		var micros int64
-		err := conn.QueryRow(ctx, sql, binary, key).Scan(&micros, &at.Line, &old)
+		err := conn.QueryRow(ctx, sql, inBinary, key).Scan(&micros, &at.Line, &old)
 		if err == nil {
 			at.Now = time.UnixMicro(micros)
 			if made {
@@ -76,7 +76,7 @@ func (s *Store) Load(ctx context.Context, yield func(key string, value []byte) e
 				continue
 			}
 			const sql = "select key, value from tokenbuddy_fleet_key where key >= $1 and key < $2"
-			more, err := pairs(conn.Query(ctx, sql, binary, []byte(key), []byte(key[:len(key)-1]+"0"))) // 0 follows the slash
+			more, err := pairs(conn.Query(ctx, sql, inBinary, []byte(key), []byte(key[:len(key)-1]+"0"))) // 0 follows the slash
 			if err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (s *Store) Load(ctx context.Context, yield func(key string, value []byte) e
 		if len(single) == 0 {
 			return nil
 		}
-		more, err := pairs(conn.Query(ctx, "select key, value from tokenbuddy_fleet_key where key = any($1)", binary, single))
+		more, err := pairs(conn.Query(ctx, "select key, value from tokenbuddy_fleet_key where key = any($1)", inBinary, single))
 		found = append(found, more...)
 		return err
 	})

@@ -5,20 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 )
 
 const (
-	addRows = `insert into tokenbuddy_fleet_entry
-	(gateway, seq, id, at, kind, member, model, seller, settlement_id, idempotency_key, hash, previous, entry,
-	begun, beside) select $1::text, * from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-	$11::text[], $12::text[], $13::text[], $14::text[], $15::text[]) on conflict (gateway, seq) do nothing`
 	// In an order that all gateways share, so that none waits for one that waits for it.
 	addSettlements = `insert into tokenbuddy_fleet_settlement (seller, settlement_id, gateway, seq)
 	select seller, settlement_id, gateway, min(seq) from tokenbuddy_fleet_entry
@@ -52,7 +47,7 @@ func (s *Store) Append(ctx context.Context, gateway string, rows []fleet.Row) (f
 				return err
 			}
 		}
-		err := conn.QueryRow(ctx, readLast, binary, gateway).Scan(&out.Last, &out.LastHash)
+		err := conn.QueryRow(ctx, readLast, inBinary, gateway).Scan(&out.Last, &out.LastHash)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -79,7 +74,7 @@ func follow(rows []fleet.Row) error {
 
 // add adds rows that are not there, and compares those that are, as well as the one before them.
 func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) error {
-	added, err := columnsOf(rows).insert(ctx, conn.Conn(), gateway)
+	added, err := insert(ctx, conn, gateway, rows)
 	if err != nil {
 		return err
 	}
@@ -88,7 +83,7 @@ func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.R
 	if added == int64(len(rows)) {
 		compared = nil
 	}
-	there, err := conn.Query(ctx, readHashes, binary, gateway, first-1, first-1+int64(len(compared)))
+	there, err := conn.Query(ctx, readHashes, inBinary, gateway, first-1, first-1+int64(len(compared)))
 	if err != nil {
 		return err
 	}
@@ -121,7 +116,7 @@ func fork(gateway string, seq uint64) error {
 
 // twins finds those of the rows whose settlement another gateway has booked first.
 func twins(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) ([]fleet.Twin, error) {
-	there, err := conn.Query(ctx, readTwins, binary, gateway, int64(rows[0].Seq), int64(rows[len(rows)-1].Seq))
+	there, err := conn.Query(ctx, readTwins, inBinary, gateway, int64(rows[0].Seq), int64(rows[len(rows)-1].Seq))
 	if err != nil {
 		return nil, err
 	}
@@ -134,67 +129,11 @@ func twins(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet
 	return found, err
 }
 
-// columns are rows as a statement takes them.
-type columns struct {
-	seq                                                                     []int64
-	at                                                                      []time.Time
-	id, kind, member, model, seller, settlement, key, hash, previous, begun []string
-	entry, beside                                                           [][]byte
-}
-
-func columnsOf(rows []fleet.Row) *columns {
-	c := new(columns)
-	for i := range rows {
-		r := &rows[i]
-		c.seq = append(c.seq, int64(r.Seq))
-		c.at = append(c.at, r.At.UTC())
-		c.id, c.kind = append(c.id, clean(r.ID)), append(c.kind, clean(r.Kind))
-		c.member, c.model, c.seller = append(c.member, clean(r.Member)), append(c.model, clean(r.Model)), append(c.seller, clean(r.Seller))
-		c.settlement, c.key = append(c.settlement, clean(r.SettlementID)), append(c.key, clean(r.IdempotencyKey))
-		c.hash, c.previous = append(c.hash, clean(r.Hash)), append(c.previous, clean(r.Previous))
-		c.begun = append(c.begun, clean(r.Begun))
-		c.entry, c.beside = append(c.entry, r.Entry), append(c.beside, append([]byte{}, r.Beside...)) // nil would be null
-	}
-	return c
-}
-
-// insert adds the rows that are not there, and gives their number. The arrays go as they are: as text, which they would be else, each quote in an entry is escaped.
-func (c *columns) insert(ctx context.Context, conn *pgx.Conn, gateway string) (added int64, err error) {
-	var values [][]byte
-	var types []uint32
-	var formats []int16
-	for _, arg := range []struct {
-		oid   uint32
-		value any
-	}{
-		{pgtype.TextOID, gateway},
-		{pgtype.Int8ArrayOID, c.seq},
-		{pgtype.TextArrayOID, c.id},
-		{pgtype.TimestamptzArrayOID, c.at},
-		{pgtype.TextArrayOID, c.kind},
-		{pgtype.TextArrayOID, c.member},
-		{pgtype.TextArrayOID, c.model},
-		{pgtype.TextArrayOID, c.seller},
-		{pgtype.TextArrayOID, c.settlement},
-		{pgtype.TextArrayOID, c.key},
-		{pgtype.TextArrayOID, c.hash},
-		{pgtype.TextArrayOID, c.previous},
-		{pgtype.TextArrayOID, c.entry},
-		{pgtype.TextArrayOID, c.begun},
-		{pgtype.TextArrayOID, c.beside},
-	} {
-		value, err := conn.TypeMap().Encode(arg.oid, pgx.BinaryFormatCode, arg.value, nil)
-		if err != nil {
-			return 0, err
-		}
-		values, types, formats = append(values, value), append(types, arg.oid), append(formats, pgx.BinaryFormatCode)
-	}
-	tag, err := conn.PgConn().ExecParams(ctx, addRows, values, types, formats, nil).Close()
-	return tag.RowsAffected(), err
-}
-
 // clean makes of a name what a text of a database may be. What it really is stands in the entry.
 func clean(name string) string {
+	if utf8.ValidString(name) && strings.IndexByte(name, 0) < 0 {
+		return name
+	}
 	return strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", "\uFFFD")
 }
 
@@ -206,7 +145,7 @@ func (s *Store) Journal(ctx context.Context, gateway string, after uint64, yield
 	for {
 		var rows []fleet.Row
 		err := s.read(ctx, "journal", rowsTime, func(ctx context.Context, conn *pgxpool.Conn) error {
-			there, err := conn.Query(ctx, readRows, binary, gateway, int64(after), page)
+			there, err := conn.Query(ctx, readRows, inBinary, gateway, int64(after), page)
 			if err != nil {
 				return err
 			}
