@@ -27,7 +27,8 @@ func verifyCommand() *cobra.Command {
 Reads the whole ledger and checks that the chain of entries is whole, that each sums to zero, and that balances, day sums, tokens,
 holds, purchases and booked settlements are what the entries say. Where it does not hold, the exit status is 1, and what is wrong
 first is printed. With --fleet it reads the entries of all gateways too, as far as they were shipped: whether each gateway's are gapless
-and as they were, whether each settlement counts once, and whether what they cost is what was reported of each budget.`,
+and as they were, whether each settlement counts once, whether what they cost is what was reported of each budget, and whether shared tokens
+are in the store what they are in the books.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			b, err := from.open()

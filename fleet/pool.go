@@ -32,6 +32,8 @@ type poolPart struct {
 	Spent   money.Micros `json:"spent"`   // as far as it was reported
 	Until   int64        `json:"until"`   // from then on what is not spent is anybody's; by the store's clock
 	Ended   bool         `json:"ended,omitempty"`
+	// Head is the hash of the newest entry of the gateway's books when it last spoke: by the entries up to that one it has spent Spent.
+	Head string `json:"head,omitempty"`
 }
 
 type poolWant struct {
@@ -133,6 +135,7 @@ type poolAsk struct {
 	known         bool         // it has the token in its books
 	granted       money.Micros // by its books, spent included
 	spent         money.Micros // by its books, which are durable
+	head          string       // of the books that say so
 	need, like    money.Micros // need zero: nothing
 	over          string       // it is of no more use to anybody; empty: it is
 }
@@ -176,6 +179,7 @@ func (p *pool) ask(now time.Time, a poolAsk) (poolAnswer, error) {
 	default:
 		one.Granted = 0
 	}
+	one.Head = a.head
 	before := one.Granted
 	if p.Over == "" {
 		p.Over = a.over

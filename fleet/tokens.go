@@ -42,6 +42,8 @@ type TokenPart struct {
 	Left               money.Micros // of that
 	Expires            time.Time
 	Shared             bool // the books know that others may have of it
+	// Head is the hash of the newest entry of the books that say this, also where they have no token of the id. Empty: there is no entry.
+	Head string
 }
 
 // Spent is what of it is spent.
@@ -239,7 +241,7 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 		}
 		sealed = p.Token
 		ans, err = p.ask(at.Now, poolAsk{
-			gateway: t.o.Gateway, boot: t.o.Boot, epoch: t.o.Epoch, known: known, granted: part.Granted, spent: part.Spent(),
+			gateway: t.o.Gateway, boot: t.o.Boot, epoch: t.o.Epoch, known: known, granted: part.Granted, spent: part.Spent(), head: part.Head,
 			need: a.need, like: a.like, over: a.over,
 		})
 		if err != nil {

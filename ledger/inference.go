@@ -314,7 +314,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	}
 	before := t.BalanceMicros
 	if short := c.Billed - t.BalanceMicros; short > 0 && t.Shared {
-		b.move(t, short, "it has cost more than what was set aside here")
+		b.move(t, short, beyondPart)
 	} else if short > 0 {
 		b.spread(t, -short, "the seller has settled more than they left on the token")
 	}

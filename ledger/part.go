@@ -15,12 +15,20 @@ var ErrOtherKey = errors.New("ledger: it was sealed with another key than this g
 
 // Token gives a live token as it is once all that was queued before is durable; false: there is none.
 func (l *Ledger) Token(ctx context.Context, id string) (t Token, found bool, err error) {
+	t, _, found, err = l.TokenAt(ctx, id)
+	return t, found, err
+}
+
+// TokenAt is Token, and gives the hash of the newest entry that there is then, empty where there is none: by the entries up to that one the
+// token is what it is.
+func (l *Ledger) TokenAt(ctx context.Context, id string) (t Token, head string, found bool, err error) {
 	err = l.look(ctx, func(s *state) {
+		head = s.head.Hash
 		if one := s.tokens[id]; one != nil && one.dropped == "" {
 			t, found = one.Token, true
 		}
 	})
-	return t, found, err
+	return t, head, found, err
 }
 
 // MovePart has this ledger have so much more of a token that gateways of a fleet share, or less below zero: it comes from what the fleet has

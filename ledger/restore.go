@@ -117,7 +117,7 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 	if err != nil {
 		return r, newest, err
 	}
-	err = l.distrust(ctx, fmt.Sprintf("restored from a backup of %d entries, made at %s", header.Entries,
+	err = l.distrust(ctx, fmt.Sprintf(restoredNote+" of %d entries, made at %s", header.Entries,
 		header.Made.UTC().Format(time.RFC3339))+completedNote(added), o.Shipped != nil)
 	if err == nil {
 		r, err = l.verify(ctx, nil, true)
@@ -135,7 +135,7 @@ func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error
 			case t == nil:
 			case t.Shared && !complete: // what was set aside here is the other gateways' by now, and what was spent since is not known
 				if t.BalanceMicros > 0 {
-					b.move(t, -t.BalanceMicros, "given back to the fleet: restored from a backup")
+					b.move(t, -t.BalanceMicros, "given back to the fleet: "+restoredNote)
 				}
 				t.dropped = "restored"
 				b.removeDropped(t)

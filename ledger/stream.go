@@ -130,6 +130,7 @@ type Cost struct {
 	// SettlementID and IdempotencyKey are of the seller's word that it goes by, if any; Retracted is the entry that it takes back
 	// since another gateway has booked that settlement, if it does.
 	ID, Seller, SettlementID, IdempotencyKey, Retracted string
+	Credit                                              CreditMove
 }
 
 // CostOf reads what an entry has cost.
@@ -141,7 +142,7 @@ func CostOf(raw []byte) (Cost, error) {
 	_, sums := e.rollup()
 	c := Cost{
 		Member: e.member(), Group: e.group(), Micros: sums.counted(), At: e.Time,
-		ID: e.ID, Seller: e.Seller, SettlementID: e.settlementID(), IdempotencyKey: e.idempotencyKey(),
+		ID: e.ID, Seller: e.Seller, SettlementID: e.settlementID(), IdempotencyKey: e.idempotencyKey(), Credit: e.creditMove(),
 	}
 	switch {
 	case e.Served != nil && !slices.Contains(e.Flags, billing.FlagRecovered):

@@ -41,8 +41,8 @@ const (
 )
 
 // Verify checks that the entries of each gateway are gapless, linked and as they were, that this gateway's own are those in its ledger, that
-// each settlement is booked by one gateway, that what the entries cost is within what was reported of each budget, and that what was bought counts in the limits
-// of purchases. Progress may be nil.
+// each settlement is booked by one gateway, that what the entries cost is within what was reported of each budget, that what was bought counts in the limits
+// of purchases, and that shared tokens are in the store what they are in the books. Progress may be nil.
 func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (FleetReport, error) {
 	c := &fleetChecker{
 		FleetBooks: b, progress: progress, seed: maphash.MakeSeed(), settled: map[uint64]int{}, twice: map[uint64]bool{},
@@ -52,6 +52,9 @@ func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (Flee
 		return c.report, err
 	}
 	if err := c.loadBought(ctx); err != nil {
+		return c.report, err
+	}
+	if err := c.loadTokens(ctx); err != nil {
 		return c.report, err
 	}
 	for i := range b.Gateways {
@@ -64,6 +67,7 @@ func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (Flee
 	}
 	c.budgets()
 	c.purchases()
+	c.sharedTokens()
 	return c.report, nil
 }
 
@@ -79,6 +83,7 @@ type fleetChecker struct {
 	twice   map[uint64]bool // those that two gateways may have booked
 	parts   map[budgetPart]*partSum
 	bought  boughtSums
+	tokens  tokenSums
 }
 
 // partSum is a part of a budget, and what its gateway's entries have surely cost of it until it was reported.
@@ -130,6 +135,7 @@ func (c *fleetChecker) gateway(ctx context.Context, i int) error {
 			return nil
 		}
 		c.count(&cost, i)
+		c.tokens.see(&cost, r.Hash, i)
 		if err := c.bought.see(&r, i); err != nil {
 			bad(&r, err)
 		}

@@ -89,11 +89,13 @@ func partOf(t *ledger.Token) fleet.TokenPart {
 
 // Part gives one of them.
 func (p purse) Part(ctx context.Context, id string) (fleet.TokenPart, bool, error) {
-	t, found, err := p.Ledger.Token(ctx, id)
+	t, head, found, err := p.Ledger.TokenAt(ctx, id)
 	if err != nil || !found || !shareable(&t) {
-		return fleet.TokenPart{}, false, err
+		return fleet.TokenPart{Head: head}, false, err
 	}
-	return partOf(&t), true, nil
+	part := partOf(&t)
+	part.Head = head
+	return part, true, nil
 }
 
 // Use tells how a token is used.

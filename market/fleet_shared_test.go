@@ -1,0 +1,149 @@
+package market
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+)
+
+// lends opens a market whose tokens are shared.
+func lends(t *testing.T, name string, store fleet.Store) *Market {
+	t.Helper()
+	m, err := Open(Options{Dir: filepath.Join(t.TempDir(), name), Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{
+		Engine: engine{store}, Name: name, Books: true, Tokens: true, Cancel: func() {},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// buysToLend has a market buy a token of a dollar that can be shared, and waits until the store has it.
+func buysToLend(t *testing.T, m *Market) (token string) {
+	t.Helper()
+	token = ledger.NewID()
+	p := ledger.Purchase{ID: token, Seller: "acme", Origin: "https://acme.example", Method: "mock", AmountMicros: money.USD, AskedMicros: money.USD, Currency: "USD"}
+	p.Token = &ledger.Token{Secret: "bearer", CreditMicros: money.USD, ExpiresAt: time.Now().Add(time.Hour).UTC()}
+	for _, p.State = range []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Granted} {
+		if err := m.Ledger.Advance(t.Context(), p, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (purse{m}).Move(t.Context(), token, nil, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	m.Fleet.Tokens.Bought(token, func() {})
+	until := time.NewTimer(20 * time.Second)
+	defer until.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		all, _, err := fleet.SharedTokens(t.Context(), m.Fleet.Store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) == 1 && all[0].Free > 0 {
+			return token
+		}
+		select {
+		case <-until.C:
+			t.Fatalf("nobody can have of it: %+v", all)
+		case <-look.C:
+		}
+	}
+}
+
+// spends has a market's request cost something on a token.
+func spends(t *testing.T, m *Market, token, settlement string, cost money.Micros) {
+	t.Helper()
+	_, err := m.Ledger.Settle(ledger.Inference{
+		Request: ledger.Request{RequestID: "r-" + settlement, Member: "ada", Model: "m"},
+		Seller:  "acme", Origin: "https://acme.example", TokenID: token, Attempts: 1, Status: ledger.StatusOK, Answered: true, Repeatable: true,
+		Price:      money.Price{Input: 1_000_000, Output: 1_000_000, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+		Settlement: &wire.Settlement{SettlementID: settlement, BilledMicros: &cost},
+	}).Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What the store has of a shared token is what the books of its gateways say, or it is told where it is not.
+func TestFleetBooksKnowSharedTokens(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	one, two := lends(t, "one", store), lends(t, "two", store)
+	token := buysToLend(t, one)
+	if !two.Fleet.Tokens.Borrow(t.Context(), fleet.Loan{Seller: "acme", Origin: "https://acme.example", Need: 1000, After: time.Now()}) {
+		t.Fatal("nothing is lent")
+	}
+	spends(t, one, token, "s1", 40)
+	spends(t, two, token, "s2", 60)
+	bought, borrowed := one.Ledger.Identity(), two.Ledger.Identity()
+	one.Release()
+	two.Release()
+	m := joins(t, "another", store)
+	var kept []byte
+	key := fleet.PoolKey(token)
+	if err := store.Load(t.Context(), func(_ string, value []byte) error { kept = value; return nil }, key); err != nil {
+		t.Fatal(err)
+	}
+	type values = map[string]any
+	part := func(pool values, gateway string) values { return pool["parts"].(values)[gateway].(values) }
+	for name, c := range map[string]struct {
+		change         func(pool values) (key string)
+		problem, notes string
+	}{
+		"as it is":                   {func(values) string { return key }, "", ""},
+		"another credit":             {func(p values) string { p["credit"] = 2 * money.USD; return key }, "a credit of $2.00, and $1.00 were bought", ""},
+		"another seller":             {func(p values) string { p["seller"] = "best"; return key }, "by the books it is one of seller acme", ""},
+		"less is spent":              {func(p values) string { part(p, bought)["spent"] = 39; return key }, "gateway one had spent $0.00004", ""},
+		"more is spent":              {func(p values) string { part(p, borrowed)["spent"] = 61; return key }, "gateway two had spent $0.00006", ""},
+		"nobody has bought it":       {func(values) string { return fleet.PoolKey("0") }, "no gateway has bought it", "the store has no more"},
+		"who knows who has it":       {func(p values) string { p["parts"].(values)["x"] = values{"granted": 5, "head": "y"}; return key }, "", "gateway x, which has said nothing"},
+		"more is set aside than is":  {func(p values) string { part(p, borrowed)["granted"] = money.USD; return key }, "", "than there are"},
+		"entries that are not there": {func(p values) string { part(p, bought)["head"] = "z"; part(p, bought)["spent"] = 1; return key }, "", "gateway one is not checked"},
+		"an older release":           {func(p values) string { delete(part(p, bought), "head"); part(p, bought)["spent"] = 1; return key }, "", ""},
+		"it has ended":               {func(p values) string { part(p, bought)["ended"] = true; part(p, bought)["spent"] = 41; return key }, "", ""},
+		"more was spent, at its end": {func(p values) string { part(p, bought)["ended"] = true; part(p, bought)["spent"] = 39; return key }, "gateway one had spent", ""},
+		"of a newer release":         {func(p values) string { p["credit"] = "much"; return key }, "", "of a newer release"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			put := func(key string, value []byte) {
+				t.Helper()
+				if err := store.Change(t.Context(), key, func(fleet.Moment, []byte) ([]byte, error) { return value, nil }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var pool values
+			if err := json.Unmarshal(kept, &pool); err != nil {
+				t.Fatal(err)
+			}
+			at := c.change(pool)
+			raw, err := json.Marshal(pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(key, nil)
+			put(at, raw)
+			defer put(key, kept)
+			defer put(at, nil)
+			r := verified(t, m)
+			told := func(all []string, words string) bool {
+				return words == "" && len(all) == 0 || words != "" && strings.Contains(strings.Join(all, "\n"), words)
+			}
+			if r.OK != (c.problem == "") || !told(r.Problems, c.problem) || !told(r.Notes, c.notes) {
+				t.Errorf("%+v\n%s", r, raw)
+			}
+		})
+	}
+}
