@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -56,6 +57,24 @@ func (f *Fleet) Differing() (names []string) {
 			names = append(names, plain.Name(g.Name))
 		}
 	}
+	return names
+}
+
+// HoldersOf are the gateways for which something of a shared token is set aside, by name, or identity where they have none.
+func (f *Fleet) HoldersOf(t *fleet.TokenStatus) (names []string) {
+	for gateway, part := range t.Parts {
+		if part.Granted <= part.Spent {
+			continue
+		}
+		name := gateway
+		for i := range f.Gateways {
+			if g := &f.Gateways[i]; g.Gateway == gateway && g.Name != "" {
+				name = g.Name
+			}
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	return names
 }
 

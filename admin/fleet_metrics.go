@@ -30,6 +30,14 @@ func (s sight) fleet(m *market.Market) {
 	s.set(fleetFenced, oneIf(state.Fenced), dir)
 	s.set(fleetStranded, float64(state.StrandedMicros), dir)
 	s.set(fleetLag, m.Fleet.ShipLag().Seconds(), dir)
+	if m.Fleet.Tokens != nil {
+		for id, sums := range m.Fleet.Tokens.Seen() {
+			seller := presetSeller(id)
+			s.add(fleetTokens, float64(sums.Own), dir, seller, "own")
+			s.add(fleetTokens, float64(sums.Others), dir, seller, "others")
+			s.add(fleetTokens, float64(sums.Free), dir, seller, "free")
+		}
+	}
 	for _, c := range fleetCounters {
 		s.counters[seriesOf(c.desc, []string{dir})] = float64(c.of(&state))
 	}

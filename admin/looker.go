@@ -41,7 +41,7 @@ var (
 	ledgerFree      = gauge("ledger_free_bytes", "Room on the ledger's disk.", "ledger")
 	ledgerSize      = gauge("ledger_disk_bytes", "Size of the ledger's disk.", "ledger")
 	boughtMicros    = gauge("bought_micros",
-		"What purchases have taken of a limit: daily, since midnight UTC; session, since the start of the process. In millionths of a US dollar.", "ledger", "limit")
+		"What purchases have taken of a limit: daily, since midnight UTC; session, since the start of the process. Of a fleet those of all gateways, session since it began. In millionths of a US dollar.", "ledger", "limit")
 	limitMicros     = gauge("purchase_limit_micros", "What purchases may take, in millionths of a US dollar; absent where there is no limit.", "ledger", "limit")
 	spentMicros     = gauge("spent_micros", "What a member or a group has spent in the period of now, in millionths of a US dollar.", "member", "group", "period")
 	heldMicros      = gauge("held_micros", "What requests under way may cost of a budget, in millionths of a US dollar.", "member", "group", "period")
@@ -51,13 +51,15 @@ var (
 	fleetFenced     = gauge("fleet_fenced", "1 where another process speaks for this gateway, or its books are not the fleet's, and nothing is spent.", "ledger")
 	fleetStranded   = gauge("fleet_stranded_micros", "Set aside for this gateway of the fleet's budgets, and neither spent nor held, in millionths of a US dollar.", "ledger")
 	fleetLag        = gauge("fleet_ship_lag_seconds", "For how long entries have been waiting to be shipped to the fleet's store.", "ledger")
-	budgetMicros    = gauge("budget_micros", "A budget of a member or a group, in millionths of a US dollar; absent where there is none.", "member", "group", "period")
+	fleetTokens     = gauge("fleet_tokens_micros",
+		"What is left of the fleet's shared tokens at a seller, by part: own is set aside for this gateway, others for others, free for nobody. In millionths of a US dollar.", "ledger", "seller", "part")
+	budgetMicros = gauge("budget_micros", "A budget of a member or a group, in millionths of a US dollar; absent where there is none.", "member", "group", "period")
 )
 
 var looked = []*prometheus.Desc{
 	creditMicros, adjustmentMicros, pendingMicros, disputeMicros, walletMicros, circuitState, prewarmEntries, registrySellers, registryAge,
 	unservedModels, ledgerOK, ledgerFree, ledgerSize, boughtMicros, limitMicros, spentMicros, heldMicros, budgetMicros, archivedEntries, archiveOK,
-	fleetStoreUp, fleetFenced, fleetStranded, fleetLag,
+	fleetStoreUp, fleetFenced, fleetStranded, fleetLag, fleetTokens,
 }
 
 var circuitValues = map[routing.Circuit]float64{routing.CircuitClosed: 0, routing.CircuitHalfOpen: 1, routing.CircuitOpen: 2}

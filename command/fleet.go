@@ -1,13 +1,11 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -167,22 +165,15 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 
 // printFleetTokens prints the shared tokens, and which gateways have something of them set aside.
 func printFleetTokens(w io.Writer, f *admin.Fleet) {
-	names := map[string]string{}
-	for i := range f.Gateways {
-		names[f.Gateways[i].Gateway] = plain.Name(f.Gateways[i].Name)
-	}
 	t := table{words: "019"}
 	t.add("token at", "identity", "credit", "spent", "set aside", "left", "expires", "by")
 	t.rows = append(t.rows, rule)
 	usd := func(m money.Micros) string { return "$" + m.String() }
-	for _, s := range f.Tokens {
-		var by []string
-		for gateway, part := range s.Parts {
-			if part.Granted > part.Spent {
-				by = append(by, cmp.Or(names[gateway], gateway))
-			}
+	for i := range f.Tokens {
+		s, by := &f.Tokens[i], f.HoldersOf(&f.Tokens[i])
+		for n := range by {
+			by[n] = plain.Name(by[n])
 		}
-		slices.Sort(by)
 		t.add(plain.Name(s.Seller), s.Token, usd(s.Credit), usd(s.Spent), usd(s.Aside), usd(s.Free), s.Expires.Format(time.RFC3339), strings.Join(by, ", "))
 	}
 	t.print(w)

@@ -176,6 +176,7 @@ func (t *Tokens) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	t.see(all)
 	parts, err := t.o.Purse.Parts(ctx)
 	if err != nil {
 		return

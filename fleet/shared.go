@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"maps"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -42,4 +43,43 @@ func SharedTokens(ctx context.Context, store Store) (all []SharedToken, unread [
 		return nil
 	}, poolKeys)
 	return all, unread, err
+}
+
+// TokenSums are what the shared tokens of a seller have that are not over, and of which nobody has said that it is spent.
+type TokenSums struct {
+	Free   money.Micros // set aside for nobody
+	Own    money.Micros // set aside for this gateway
+	Others money.Micros // set aside for others
+}
+
+// see sums up what the store has.
+func (t *Tokens) see(all pools) {
+	seen := make(map[string]TokenSums)
+	for _, p := range all {
+		if p.Over != "" {
+			continue
+		}
+		s := seen[p.Seller]
+		s.Free += max(0, p.free())
+		s.Others += p.idle(t.o.Gateway)
+		if one := p.Parts[t.o.Gateway]; one != nil {
+			s.Own += max(0, one.Granted-one.Spent)
+		}
+		seen[p.Seller] = s
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for seller := range t.seen { // of one that had some there is nothing left
+		if _, has := seen[seller]; !has {
+			seen[seller] = TokenSums{}
+		}
+	}
+	t.seen = seen
+}
+
+// Seen gives the sums by seller, as they were when the store was last looked at: a second ago or so, while it answers. It asks nobody.
+func (t *Tokens) Seen() map[string]TokenSums {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.seen)
 }

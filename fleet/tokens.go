@@ -72,6 +72,7 @@ type Tokens struct {
 	otherKey bool                 // it is not
 	fenced   bool
 	away     bool
+	seen     map[string]TokenSums // by seller, when the store was last looked at
 
 	ctx    context.Context
 	cancel context.CancelFunc

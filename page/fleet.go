@@ -18,8 +18,10 @@ type Fleet struct {
 	// Gateways are all that have ever spoken; none while the store is away.
 	Gateways []FleetGateway `json:"gateways"`
 	Behind   uint64         `json:"behind"` // entries of this gateway that are not shipped yet
-	Session  uint64         `json:"session,omitempty"`
-	Since    *time.Time     `json:"since,omitempty"` // when the session of purchases has begun
+	// Tokens are those that gateways share and that are not over; none while the store is away.
+	Tokens  []FleetToken `json:"tokens,omitempty"`
+	Session uint64       `json:"session,omitempty"`
+	Since   *time.Time   `json:"since,omitempty"` // when the session of purchases has begun
 }
 
 // FleetGateway is a gateway of a fleet.
@@ -31,6 +33,18 @@ type FleetGateway struct {
 	State      string       `json:"state"` // as admin.Fleet.StateOf says
 	KeptMicros money.Micros `json:"keptMicros"`
 	Shipped    uint64       `json:"shipped"` // how many of its entries are
+}
+
+// FleetToken is a bought token whose credit gateways share.
+type FleetToken struct {
+	Token        string       `json:"token"`
+	Seller       string       `json:"seller"`
+	CreditMicros money.Micros `json:"creditMicros"`
+	SpentMicros  money.Micros `json:"spentMicros"` // as far as it was reported
+	AsideMicros  money.Micros `json:"asideMicros"` // set aside, and not spent
+	FreeMicros   money.Micros `json:"freeMicros"`  // set aside for nobody
+	Expires      time.Time    `json:"expires"`
+	By           []string     `json:"by"` // the gateways for which it is set aside
 }
 
 // storeMoment is how long a look waits for the store: one that does not answer keeps nobody from seeing all else.
@@ -89,6 +103,10 @@ func fleetOf(m *market.Market, told *admin.Fleet) *Fleet {
 	for i := range told.Gateways[:min(len(told.Gateways), maxRows)] {
 		g := &told.Gateways[i]
 		f.Gateways = append(f.Gateways, FleetGateway{g.Gateway, g.Name, g.Self, g.Seen, told.StateOf(g), g.StrandedMicros, g.Head})
+	}
+	for i := range told.Tokens[:min(len(told.Tokens), maxRows)] {
+		t := &told.Tokens[i]
+		f.Tokens = append(f.Tokens, FleetToken{t.Token, t.Seller, t.Credit, t.Spent, t.Aside, t.Free, t.Expires, told.HoldersOf(t)})
 	}
 	if f.Books && told.Here.Entries > told.Here.Shipped {
 		f.Behind = told.Here.Entries - told.Here.Shipped
