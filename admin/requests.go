@@ -66,6 +66,9 @@ func oneRequest(m *market.Market, w http.ResponseWriter, r *http.Request, id str
 	}
 	told, err := RequestOf(r.Context(), books, m.Recent, id)
 	if errors.Is(err, errUnknownRequest) {
+		if m.Fleet != nil && m.Fleet.Ships() && !ofFleet(r) {
+			err = fmt.Errorf("%w If another gateway of the fleet has served it, it is in the books of all: ask with --fleet (fleet=1)", err)
+		}
 		err = caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
 	if err != nil {

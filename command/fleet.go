@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,11 +21,28 @@ import (
 
 func fleetCommand() *cobra.Command {
 	cmd := fleetStatusCommand("fleet")
-	session := &cobra.Command{Use: "session", Short: "The session in which session_limit of purchases counts"}
-	session.AddCommand(sessionNewCommand())
-	cmd.AddCommand(fleetStatusCommand("status"), forgetCommand(), session)
+	cmd.AddCommand(fleetStatusCommand("status"), forgetCommand(), sessionCommand())
 	return cmd
 }
+
+// sessionCommand takes the flags of its only word, so that who forgets that hears of it.
+func sessionCommand() *cobra.Command {
+	var from gatewayFlags
+	cmd := &cobra.Command{
+		Use:   "session",
+		Short: "The session in which session_limit of purchases counts",
+		RunE: run(func(context.Context, *cobra.Command, []string) error {
+			return errors.New("what is to be done with the session? caddy tokenbuddy fleet session new begins it anew, caddy tokenbuddy fleet shows it")
+		}),
+	}
+	from.addTo(cmd)
+	cmd.AddCommand(sessionNewCommand())
+	return cmd
+}
+
+// errStoreAway ends a command that can't show a fleet.
+var errStoreAway = errors.New("the fleet's store is away from the gateway that was asked, so that nothing is known of the others, nor of budgets: " +
+	"see to the database and the way to it, as caddy tokenbuddy doctor says, or ask another gateway with --address. What is set aside serves meanwhile")
 
 func fleetStatusCommand(use string) *cobra.Command {
 	var from gatewayFlags
@@ -34,7 +52,9 @@ func fleetStatusCommand(use string) *cobra.Command {
 		Short: "Shows the gateways of the fleet, and how its budgets stand",
 		Long: `
 Shows the gateways that are one with this one: when each was last seen, what is set aside for it, and how far its books are shipped;
-how the budgets of the fleet stand, in the periods that are not over; and the tokens that gateways share.`,
+how the budgets of the fleet stand, in the periods that are not over: what is spent, what requests hold, what gateways keep beside that, and what
+is left for all, as each gateway has said when it last asked; and the tokens that gateways share. Where the fleet's store is away, that is all it
+says, and the exit status is 1.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
@@ -45,11 +65,17 @@ how the budgets of the fleet stand, in the periods that are not over; and the to
 			if _, err := g.get(ctx, http.MethodGet, "fleet", nil, f); err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(cmd, f)
+			away := f.Here.StoreError != ""
+			switch {
+			case asJSON:
+				err = printJSON(cmd, f)
+			case !away:
+				printFleet(cmd.OutOrStdout(), f)
 			}
-			printFleet(cmd.OutOrStdout(), f)
-			return nil
+			if err == nil && away {
+				return fmt.Errorf("%w (%s)", errStoreAway, plain.Words(f.Here.StoreError))
+			}
+			return err
 		}),
 	}
 	from.addTo(cmd)
@@ -156,7 +182,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 		fmt.Fprintf(w, "The limits in the config of the gateway that was asked are not those of %s: each goes by its own.\n", strings.Join(others, ", "))
 	}
 	if !f.Here.StoreUp {
-		fmt.Fprintln(w, "The store is away from the gateway that was asked.", plain.Words(f.Here.StoreError))
+		fmt.Fprintln(w, "The store is away from the gateway that was asked.")
 	}
 	if behind := int64(f.Here.Entries) - int64(f.Here.Shipped); f.Here.Shipped > 0 && behind > 0 {
 		fmt.Fprintf(w, "The gateway that was asked has %d entries to ship.\n", behind)
@@ -181,7 +207,7 @@ func printFleetTokens(w io.Writer, f *admin.Fleet) {
 
 func printFleetBudgets(w io.Writer, all []fleet.BudgetStatus) {
 	t := table{words: "012"}
-	t.add("budget of", "period", "", "limit", "spent", "held", "set aside", "left")
+	t.add("budget of", "period", "", "limit", "spent", "held", "kept", "left")
 	t.rows = append(t.rows, rule)
 	usd := func(m money.Micros) string { return "$" + m.String() }
 	for _, b := range all {

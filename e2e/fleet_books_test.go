@@ -72,6 +72,9 @@ func TestFleetBooks(t *testing.T) {
 		}
 	}
 	one.bad("no request", at("request", id)...)
+	one.bad("ask with --fleet", at("request", id)...)
+	one.bad("fleet session new", at("fleet", "session")...)
+	one.bad("fleet session new", at("fleet", "session", "end")...)
 	if out := one.good(at("request", id, "--fleet")...); !strings.Contains(out, "The journal:") || !strings.Contains(out, id) {
 		t.Errorf("%s", out)
 	}
