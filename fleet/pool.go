@@ -186,7 +186,7 @@ func (p *pool) ask(now time.Time, a poolAsk) (poolAnswer, error) {
 	}
 	switch {
 	case p.Over != "" && a.known:
-		one.Granted += max(0, p.free()) // somebody has to book it
+		one.Granted += max(p.free(), one.Spent-one.Granted) // somebody has to book it; what is not there is no waste
 		one.Spent, one.Ended = one.Granted, true
 	case a.need > 0:
 		p.grant(one, a, at)

@@ -381,3 +381,31 @@ func TestTokensMutants(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenIsWastedOnce: what a gateway has spent beyond its part is in none of the others' at the end, so nothing is wasted of a token that was
+// spent whole.
+func TestTokenIsWastedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, ctx, credit := newFake(), t.Context(), money.Micros(100)
+		var all [2]*sharer
+		for i := range all {
+			all[i] = &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+			all[i].start(fmt.Sprint("g", i))
+			all[i].ready(ctx)
+		}
+		all[0].buy("t", credit, time.Now().Add(time.Minute))
+		all[0].look(ctx)
+		if !all[1].Borrow(ctx, Loan{Seller: "acme", Origin: "o", Need: 20, After: time.Now()}) {
+			t.Fatal("nothing was lent")
+		}
+		all[0].spend("t", credit) // the seller has billed more than was likely
+		time.Sleep(2 * time.Minute)
+		for _, s := range all {
+			s.look(ctx)
+			s.drop(ctx)
+		}
+		if wasted := all[0].waste["t"] + all[1].waste["t"]; wasted != 0 || all[0].disk["t"] != nil || all[1].disk["t"] != nil {
+			t.Errorf("%d are wasted of a token of which all was spent", wasted)
+		}
+	})
+}
