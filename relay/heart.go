@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// heartbeat is a comment line and a blank one: every client of an event stream passes over them.
+// heartbeat is a comment line and a blank one: clients of an event stream pass over them, some for so many only (see
+// findings/word-after-150-heartbeats.sh). A blank line alone would not do: who splits a stream at "\n\n" loses the next event.
 const heartbeat = ": \n\n"
 
 // Heart gives the client of a stream a sign of life from time to time, as long as there is nothing of an answer. The first one
