@@ -130,7 +130,7 @@ func fleetHere(ctx context.Context, m *market.Market) (*FleetHere, error) {
 	state := m.Fleet.State()
 	return &FleetHere{
 		Gateway: m.Ledger.Identity(), StoreUp: state.StoreUp, Fenced: state.Fenced, Waiting: state.Waiting,
-		OtherKey: m.Fleet.Tokens != nil && m.Fleet.Tokens.OtherKey(),
+		OtherKey: m.Fleet.Tokens != nil && m.Fleet.Tokens.Lends() && m.Fleet.Tokens.OtherKey(),
 		Entries:  entries, Shipped: m.Fleet.Shipped(), LagSeconds: m.Fleet.ShipLag().Seconds(),
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -165,4 +166,67 @@ func (f *fleetOf) snapshot(gateway int, good func(*fleetShown) bool) {
 		}
 	}
 	f.t.Errorf("%v: the page shows %+v", events.Err(), s)
+}
+
+// rewrite changes a gateway's Caddyfile, for its next start.
+func (c *caddy) rewrite(from, to string) {
+	c.t.Helper()
+	text, err := os.ReadFile(c.caddyfile())
+	if err != nil || !strings.Contains(string(text), from) {
+		c.t.Fatalf("%v: there is no %q in it", err, from)
+	}
+	c.write(strings.ReplaceAll(string(text), from, to))
+}
+
+// TestFleetTokensOwnAgain: gateways that go back to tokens of their own spend what was shared before, one of them each token, and what they buy they do
+// not share.
+func TestFleetTokensOwnAgain(t *testing.T) {
+	t.Parallel()
+	const each, credit = 50, 5_000_000
+	var books bounded
+	acme := newSeller(t, "acme", books.answer(each, credit))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "\t\t\ttokens shared", keyOfAll+"\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n")
+	ask := func(gateway, bought int) {
+		t.Helper()
+		if status, _, body := f.ask(gateway, "key-of-ada"); status != http.StatusOK {
+			t.Errorf("gateway %d: status %d: %s", gateway, status, body)
+		}
+		if n := acme.purchases(); n != bought {
+			t.Errorf("%d tokens were bought, not %d", n, bought)
+		}
+	}
+	ask(0, 1)
+	ask(1, 1)
+	for _, c := range f.gateways {
+		c.stop()
+	}
+	for _, c := range f.gateways {
+		c.rewrite("tokens shared", "tokens own")
+		c.start()
+	}
+	if s := f.gateways[0].tokensSaid().Tokens; len(s) != 1 || s[0].AsideMicros != 0 || s[0].FreeMicros != credit-2*each {
+		t.Fatalf("the store has %+v", s)
+	}
+	for range 5 {
+		ask(0, 1)
+	}
+	for range 3 {
+		ask(1, 2)
+	}
+	f.gateways[0].stop()
+	f.gateways[0].start()
+	ask(0, 2)
+	eventually(t, "what was spent of it is known", func() bool {
+		s := f.gateways[1].tokensSaid().Tokens
+		return len(s) == 1 && s[0].SpentMicros == 8*each && len(s[0].Parts) == 2
+	})
+	for i, c := range f.gateways {
+		c.verify()
+		if out := c.good("verify", "--fleet", "--address", c.admin); strings.Contains(out, "note ") {
+			t.Errorf("%s", out)
+		}
+		if left := c.balances()["credit:acme"]; i == 1 && left != credit-3*each {
+			t.Errorf("%d are left of its own", left)
+		}
+	}
 }

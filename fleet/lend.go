@@ -37,7 +37,7 @@ func fill(credit, need money.Micros) money.Micros { return max(credit/inHand, 4*
 // Borrow has a part of a token that another gateway has bought be set aside here, or more of one of which there is a part already. It waits
 // for what others have and do not use, and for none that is still to be bought.
 func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
-	if !t.ready(ctx) {
+	if !t.ready(ctx) || t.finished() {
 		return false
 	}
 	need := max(l.Need, 1)
@@ -50,7 +50,7 @@ func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
 		for _, id := range all.good(l) {
 			p := all[id]
 			spare := p.free() + p.silent(t.o.Gateway, time.Now().UnixNano())
-			if spare+p.idle(t.o.Gateway) < need {
+			if spare+p.idle(t.o.Gateway) < need || t.o.Rest && (spare < need || p.idle(t.o.Gateway) > p.silent(t.o.Gateway, time.Now().UnixNano())) {
 				continue
 			}
 			if spare < need && try > 0 && p.Wants[t.o.Gateway].At > time.Now().Add(-wantFor/2).UnixNano() {
@@ -72,6 +72,13 @@ func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
 		}
 	}
 	return false
+}
+
+// finished tells whether there is nothing left to go on with, of a gateway that shares nothing of its own.
+func (t *Tokens) finished() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rested
 }
 
 // pools are the shared tokens, by id.
@@ -105,6 +112,15 @@ func Unspent(ctx context.Context, store Store) (sum money.Micros, err error) {
 	return sum, err
 }
 
+// SharedKey gives what shows which key the fleet's tokens are sealed with; nil: none was ever shared.
+func SharedKey(ctx context.Context, store Store) (proof []byte, err error) {
+	err = store.Load(ctx, func(_ string, value []byte) error {
+		proof = slices.Clone(value)
+		return nil
+	}, proofKey)
+	return proof, err
+}
+
 // good are the tokens that can serve a loan, those that end first before others.
 func (all pools) good(l Loan) []string {
 	var ids []string
@@ -123,7 +139,7 @@ func (all pools) good(l Loan) []string {
 func (t *Tokens) Bought(id string, done func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ctx.Err() != nil {
+	if t.ctx.Err() != nil || t.o.Rest {
 		done()
 		return
 	}
@@ -161,6 +177,9 @@ func (t *Tokens) keepUp() {
 		if t.shares() {
 			t.look(t.ctx)
 		}
+		if t.finished() {
+			return
+		}
 		select {
 		case <-t.ctx.Done():
 			return
@@ -177,8 +196,15 @@ func (t *Tokens) look(ctx context.Context) {
 		return
 	}
 	t.see(all)
-	parts, err := t.o.Purse.Parts(ctx)
+	parts, err := t.parts(ctx)
 	if err != nil {
+		return
+	}
+	if t.o.Rest && len(parts) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(p *pool) bool { return p.Over == "" }) {
+		t.mu.Lock()
+		t.rested = true
+		t.mu.Unlock()
+		t.o.Logger.Info("fleet.tokens.over", zap.String("hint", "the tokens that gateways have shared have come to their end: what this one buys is its own"))
 		return
 	}
 	here := make(map[string]bool, len(parts))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,6 +57,9 @@ type TokensOptions struct {
 	Boot    string // random, of the process
 	Epoch   uint64 // one more with each start
 	Purse   Purse
+	// Rest has the gateway share nothing that it buys, and go on with what the fleet has had of shared tokens until they are over: of those of which
+	// nobody else has anything set aside. Once there are none any more it is done.
+	Rest bool
 	// Fenced is told where another process speaks for this gateway. It may be nil.
 	Fenced func(error)
 	Logger *zap.Logger // nil: nothing is logged
@@ -72,6 +76,7 @@ type Tokens struct {
 	otherKey bool                 // it is not
 	fenced   bool
 	away     bool
+	rested   bool                 // nothing is left to go on with
 	seen     map[string]TokenSums // by seller, when the store was last looked at
 
 	ctx    context.Context
@@ -99,7 +104,7 @@ func (t *Tokens) Close(ctx context.Context) {
 	if !t.shares() {
 		return
 	}
-	parts, err := t.o.Purse.Parts(ctx)
+	parts, err := t.parts(ctx)
 	if err != nil {
 		return
 	}
@@ -110,6 +115,18 @@ func (t *Tokens) Close(ctx context.Context) {
 		}
 	}
 }
+
+// parts gives what of tokens in the books is the fleet's business.
+func (t *Tokens) parts(ctx context.Context) ([]TokenPart, error) {
+	parts, err := t.o.Purse.Parts(ctx)
+	if t.o.Rest {
+		parts = slices.DeleteFunc(parts, func(p TokenPart) bool { return !p.Shared })
+	}
+	return parts, err
+}
+
+// Lends tells whether what is bought here is shared.
+func (t *Tokens) Lends() bool { return !t.o.Rest }
 
 // OtherKey tells whether the tokens of the fleet are sealed with another key than this gateway's, which shares none then.
 func (t *Tokens) OtherKey() bool {
@@ -141,7 +158,7 @@ func (t *Tokens) prove(ctx context.Context) error {
 	var proof []byte
 	own := t.o.Purse.Proof()
 	err := t.change(ctx, proofKey, func(_ Moment, old []byte) ([]byte, error) {
-		if proof = old; proof == nil {
+		if proof = old; proof == nil && !t.o.Rest {
 			proof = own
 		}
 		return proof, nil
@@ -149,12 +166,12 @@ func (t *Tokens) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same := t.o.Purse.Proves(proof)
+	same := proof != nil && t.o.Purse.Proves(proof)
 	t.mu.Lock()
 	told := t.otherKey
 	t.proven, t.otherKey = same, !same
 	t.mu.Unlock()
-	if !same && !told {
+	if !same && !told && !t.o.Rest {
 		t.o.Logger.Error("fleet.tokens.key", zap.String("hint", "the key of this gateway's ledger is not that of the gateway that was first to share tokens: "+
 			"this one shares none, and buys its own, until both have the same key"))
 	}

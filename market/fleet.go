@@ -130,13 +130,10 @@ func (m *Market) openFleet(o *FleetOptions) error {
 		Forgiven: func(seller string) { m.Desk.Forgiven(seller) },
 	})
 	m.Fleet = &Fleet{Fleet: f, Store: store, options: o, rates: rates, purchases: purchases, shipper: shipper, log: log}
-	if o.Tokens {
+	if o.Tokens || m.restOfTokens(ctx, store, log) {
 		m.Fleet.Tokens = fleet.NewTokens(fleet.TokensOptions{
-			Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Purse: purse{m}, Fenced: f.Fence, Logger: log,
+			Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Purse: purse{m}, Rest: !o.Tokens, Fenced: f.Fence, Logger: log,
 		})
-	} else if left, err := fleet.Unspent(ctx, store); err == nil && left > 0 {
-		log.Warn("fleet.tokens.left", zap.Int64("micros", int64(left)), zap.String("hint", "bought tokens that the fleet's gateways have shared: only "+
-			"those with tokens shared spend of them, so let one do until they have come to their end"))
 	}
 	m.Rates = fleetRates{rates}
 	m.Ledger.SetShares(shares{f})
@@ -146,6 +143,23 @@ func (m *Market) openFleet(o *FleetOptions) error {
 		shipper.Start()
 	}
 	return nil
+}
+
+// restOfTokens tells whether a gateway that shares no tokens is to go on with those that the fleet has shared: there is something left of them, and its
+// key is theirs. Where the key is another one the log says what is left.
+func (m *Market) restOfTokens(ctx context.Context, store fleet.Store, log *zap.Logger) bool {
+	left, err := fleet.Unspent(ctx, store)
+	if err != nil || left <= 0 {
+		return false
+	}
+	if proof, err := fleet.SharedKey(ctx, store); err == nil && proof != nil && m.Ledger.OpensProof(proof) {
+		log.Info("fleet.tokens.rest", zap.Int64("micros", int64(left)), zap.String("hint", "bought tokens that the fleet's gateways have shared: this one spends "+
+			"of those of which no other has anything set aside, before it buys"))
+		return true
+	}
+	log.Warn("fleet.tokens.left", zap.Int64("micros", int64(left)), zap.String("hint", "bought tokens that the fleet's gateways have shared: only "+
+		"those with their key in the ledger block spend of them"))
+	return false
 }
 
 // ofTheFleet refuses books that are behind what the fleet knows of them, or other ones. Where that can't be found out now it is later.

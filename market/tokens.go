@@ -40,7 +40,7 @@ func (j lendingJournal) Borrow(ctx context.Context, l purchase.Loan) bool {
 
 // Elsewhere tells whether another gateway is buying there.
 func (j lendingJournal) Elsewhere(ctx context.Context, sellerID, origin string) bool {
-	return j.fleet.Elsewhere(ctx, sellerID, origin)
+	return j.tokens.Lends() && j.fleet.Elsewhere(ctx, sellerID, origin)
 }
 
 // DropToken has the last word about a shared token before the ledger has.

@@ -11,9 +11,10 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
-// A gateway that shares no tokens says at its start what those that were shared still have.
+// A gateway that shares no tokens goes on with those that were shared, or says at its start what they still have.
 func TestSharedTokensAreLeft(t *testing.T) {
 	store := fleettest.NewMemory()
 	put := func(token, over string, expires time.Time) {
@@ -28,12 +29,15 @@ func TestSharedTokensAreLeft(t *testing.T) {
 	}
 	left := func(shared bool) (micros []int64) {
 		t.Helper()
-		core, logs := observer.New(zap.WarnLevel)
+		core, logs := observer.New(zap.InfoLevel)
 		m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "ledger"), Key: key, Log: zap.New(core), Fleet: &FleetOptions{
 			Engine: engine{store}, Name: "g", Tokens: shared, Cancel: func() {},
 		}})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if goesOn := m.Fleet.Tokens != nil; goesOn != (shared || logs.FilterMessage("fleet.tokens.rest").Len() > 0) {
+			t.Errorf("it goes on with shared tokens: %t", goesOn)
 		}
 		m.Release()
 		for _, e := range logs.FilterMessage("fleet.tokens.left").All() {
@@ -52,5 +56,16 @@ func TestSharedTokensAreLeft(t *testing.T) {
 	}
 	if got := left(true); got != nil {
 		t.Errorf("%v are left for who shares them", got)
+	}
+	l, err := ledger.Open(ledger.Options{InMemory: true, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := store.Change(t.Context(), "token-key", func(fleet.Moment, []byte) ([]byte, error) { return l.SealProof(), nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(false); got != nil {
+		t.Errorf("%v are left for who has their key, and goes on with them", got)
 	}
 }
