@@ -19,6 +19,9 @@ func (t *trade) explain(refusal *dialect.Refusal) choice {
 	if unpaid == nil || slices.ContainsFunc(t.tried, (*attempt).failedOtherwise) {
 		return choice{refusal: refusal}
 	}
+	if unpaid.lack == purchase.LacksFleet {
+		refusal = dialect.FleetUnavailable(refusal.RetryAfter)
+	}
 	refusal = refusal.Because("No seller could be paid: " + wants[unpaid.lack])
 	switch wait := time.Until(unpaid.until); {
 	case !unpaid.until.IsZero() && !t.dueBefore(wait):
@@ -87,6 +90,7 @@ func lasting(l purchase.Lack) bool {
 // wants says to clients what was wanting.
 var wants = map[purchase.Lack]string{
 	purchase.LacksCredit:   "there is not enough credit, and none is bought.",
+	purchase.LacksFleet:    "the store of the fleet is away, and nothing is bought without it.",
 	purchase.LacksDay:      "what may be spent on purchases today is spent.",
 	purchase.LacksSession:  "what this gateway may spend on purchases is spent.",
 	purchase.LacksSeller:   "what may be spent at the seller today is spent.",

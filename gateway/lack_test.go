@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -37,6 +38,16 @@ func TestWhatIsThereFirstIsTold(t *testing.T) {
 		if got := (&trade{tried: row.tried}).unpaid(); got != row.want {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// TestNothingIsBoughtWithoutTheFleet: where that alone is why no seller was asked, the client is told that it is the fleet's store, as for a budget.
+func TestNothingIsBoughtWithoutTheFleet(t *testing.T) {
+	fleet, credit := &attempt{lack: purchase.LacksFleet}, &attempt{lack: purchase.LacksCredit}
+	got := (&trade{tried: []*attempt{credit, fleet}, rq: new(request)}).explain(dialect.NoSeller(time.Second))
+	if r := got.refusal; got.unpaid != purchase.LacksFleet || r.Status != 503 || r.Code != "fleet_unavailable" || r.RetryAfter != time.Second ||
+		!strings.Contains(r.Message, "store of the fleet is away") {
+		t.Errorf("%+v, %+v", got, got.refusal)
 	}
 }
 

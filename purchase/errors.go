@@ -17,6 +17,7 @@ type Lack string
 // What may be wanting.
 const (
 	LacksCredit   Lack = "credit"        // no token is there, and none was to be bought
+	LacksFleet    Lack = "fleet"         // nor can be, as the store of the fleet is away
 	LacksDay      Lack = "daily_limit"   // the day's limit is used up
 	LacksSession  Lack = "session_limit" // the limit since the start of the process is
 	LacksSeller   Lack = "seller_limit"  // the seller's limit of the day is
@@ -131,6 +132,8 @@ func (e *NotNow) lack() Lack {
 		return LacksMinute
 	case errors.Is(e.Err, ErrUseless):
 		return LacksTrust
+	case errors.Is(e.Err, ErrAway):
+		return LacksFleet
 	}
 	return LacksCredit
 }

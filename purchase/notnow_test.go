@@ -74,11 +74,11 @@ func TestNotNow(t *testing.T) {
 		until bool
 		lack  Lack
 	}{
-		{"", ErrAway, false, LacksCredit},
-		{ledger.Creating, ErrAway, false, LacksCredit},
+		{"", ErrAway, false, LacksFleet},
+		{ledger.Creating, ErrAway, false, LacksFleet},
 		{ledger.Creating, ErrTooOften, true, LacksMinute},
 		{ledger.Creating, ErrUseless, false, LacksTrust},
-		{ledger.Prepared, ErrAway, false, LacksCredit},
+		{ledger.Prepared, ErrAway, false, LacksFleet},
 	} {
 		t.Run(string(c.state)+" "+c.err.Error(), func(t *testing.T) {
 			inFleet(t, func(t *testing.T, b *bench, j *fleetJournal) {

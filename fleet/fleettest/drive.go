@@ -21,8 +21,8 @@ const (
 // Counts are requests by outcome.
 type Counts [Failed + 1]int
 
-// Drive has workers call ask, each one call after another, until ctx has ended or nobody was served for as long as patience; zero: as long
-// as ctx. Who is not served comes again after a while.
+// Drive has workers call ask, each one call after another, until ctx has ended or nobody was served for as long as patience, while the store
+// could be asked; zero: as long as ctx. Who is not served comes again after a while.
 func Drive(ctx context.Context, workers int, patience, again time.Duration, ask func(ctx context.Context, worker int) Outcome) Counts {
 	var mu sync.Mutex
 	var counts Counts
@@ -31,7 +31,7 @@ func Drive(ctx context.Context, workers int, patience, again time.Duration, ask 
 		mu.Lock()
 		defer mu.Unlock()
 		counts[o]++
-		if o == Served {
+		if o == Served || o == Away {
 			last = time.Now()
 		}
 		return patience <= 0 || time.Since(last) < patience

@@ -142,7 +142,7 @@ func TestFailover(t *testing.T) {
 				primary.Kill(t)
 				standby.Promote(t)
 			}()
-			counts := fleettest.Drive(t.Context(), 12, 5*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
+			counts := fleettest.Drive(soon(t, 2*time.Minute), 12, 5*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
 				return all[w%3].request(ctx, t, budget, money.Micros(500+w*100))
 			})
 			var forgotten int64
