@@ -50,7 +50,7 @@ func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
 		for _, id := range all.good(l) {
 			p := all[id]
 			spare := p.free() + p.silent(t.o.Gateway, time.Now().UnixNano())
-			if spare+p.idle(t.o.Gateway) < need || t.o.Rest && (spare < need || p.idle(t.o.Gateway) > p.silent(t.o.Gateway, time.Now().UnixNano())) {
+			if !t.opens(id) || spare+p.idle(t.o.Gateway) < need || t.o.Rest && (spare < need || p.idle(t.o.Gateway) > p.silent(t.o.Gateway, time.Now().UnixNano())) {
 				continue
 			}
 			if spare < need && try > 0 && p.Wants[t.o.Gateway].At > time.Now().Add(-wantFor/2).UnixNano() {
@@ -200,7 +200,7 @@ func (t *Tokens) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	if t.o.Rest && len(parts) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(p *pool) bool { return p.Over == "" }) {
+	if t.o.Rest && len(parts) == 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(id string) bool { return all[id].Over == "" && t.opens(id) }) {
 		t.mu.Lock()
 		t.rested = true
 		t.mu.Unlock()
@@ -228,11 +228,11 @@ func (t *Tokens) look(ctx context.Context) {
 		case one != nil && one.Ended:
 		case one != nil && one.Granted > one.Spent: // it was granted, and never got into the books
 			a := aim{}
-			if p.Over != "" || expired > 0 { // somebody has to book its end
+			if t.opens(id) && (p.Over != "" || expired > 0) { // somebody has to book its end
 				a.need = one.Granted
 			}
 			_, _ = t.speak(ctx, id, a)
-		case p.Over != "" || expired > time.Minute: // nobody who has it is there to book its end: it is taken in for that
+		case t.opens(id) && (p.Over != "" || expired > time.Minute): // nobody who has it is there to book its end: it is taken in for that
 			if rest := max(0, p.free()) + p.silent(t.o.Gateway, now.UnixNano()); rest > 0 {
 				_, _ = t.speak(ctx, id, aim{need: rest})
 			}

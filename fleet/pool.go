@@ -46,7 +46,7 @@ const (
 	partFor  = 30 * time.Second    // a part is its gateway's for so long after its word
 	wantFor  = 3 * time.Second     // a want is heard for so long
 	keepOver = 24 * time.Hour      // a token that is over is kept for so long, and until all have had their last word
-	keepLate = 30 * 24 * time.Hour // or, for those that do not come back, until so long after its expiry
+	keepLate = 30 * 24 * time.Hour // or, where somebody does not come back, or nobody is left with its key, until so long after its expiry
 )
 
 // PoolKey is the key of a shared token.
@@ -233,11 +233,11 @@ func (p *pool) answer(a poolAsk, one *poolPart, now int64) poolAnswer {
 
 // kept tells whether the key of a token is needed: nobody is to come back to one that it knows, and find nothing of it.
 func (p *pool) kept(now int64) bool {
-	if p.Over == "" || now-p.OverAt < int64(keepOver) {
-		return true
-	}
 	if now-p.Expires > int64(keepLate) {
 		return false
+	}
+	if p.Over == "" || now-p.OverAt < int64(keepOver) {
+		return true
 	}
 	for _, one := range p.Parts {
 		if !one.Ended && (one.Granted != 0 || one.Spent != 0) {

@@ -24,8 +24,8 @@ type Purse interface {
 	// it is not in use. elsewhere below zero is not known.
 	Use(p TokenPart, elsewhere money.Micros) (free money.Micros, used time.Time, ok bool)
 	// Move books credit of a token that comes from the fleet, or below zero goes there, where the token is in use as far as it is free, and has
-	// use go by that. A token of one's own is a shared one then. sealed is the token, for one that the books do not have. What it makes of
-	// the part is durable when it returns.
+	// use go by that. A token of one's own is a shared one then. sealed is the token, for one that the books do not have: ErrOtherKey says that it
+	// was sealed with another key. What it makes of the part is durable when it returns.
 	Move(ctx context.Context, id string, sealed []byte, by money.Micros, use bool) error
 	// Retire takes a token out of use. What is left of it is booked as waste, after End.
 	Retire(p TokenPart, why string)
@@ -34,6 +34,9 @@ type Purse interface {
 	Proof() []byte
 	Proves(proof []byte) bool
 }
+
+// ErrOtherKey is what a Purse gives where a token was sealed with another key than its own.
+var ErrOtherKey = errors.New("fleet: the token was sealed with another key")
 
 // TokenPart is what a gateway's books have of a token.
 type TokenPart struct {
@@ -72,6 +75,7 @@ type Tokens struct {
 	mu       sync.Mutex // protects all following fields
 	locks    map[string]*sync.Mutex
 	spoke    map[string]time.Time // when the store last heard of a token
+	foreign  map[string]bool      // tokens that are sealed with another key, as the fleet's was another one before: nobody here can use them
 	proven   bool                 // the fleet's key is this gateway's
 	otherKey bool                 // it is not
 	fenced   bool
@@ -89,7 +93,7 @@ func NewTokens(o TokensOptions) *Tokens {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	t := &Tokens{o: o, locks: make(map[string]*sync.Mutex), spoke: make(map[string]time.Time)}
+	t := &Tokens{o: o, locks: make(map[string]*sync.Mutex), spoke: make(map[string]time.Time), foreign: make(map[string]bool)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -279,6 +283,11 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 	if by := ans.granted - part.Granted; by != 0 && (known || !ans.was) {
 		err = t.o.Purse.Move(ctx, id, sealed, by, !ans.ended)
 	}
+	if errors.Is(err, ErrOtherKey) {
+		t.mu.Lock()
+		t.foreign[id] = true
+		t.mu.Unlock()
+	}
 	t.o.Purse.Use(part, max(0, ans.free))
 	return ans, err
 }
@@ -294,6 +303,13 @@ func (t *Tokens) giveBack(ctx context.Context, part TokenPart, keep money.Micros
 	}
 	now, _, err := t.o.Purse.Part(ctx, part.ID)
 	return now, err
+}
+
+// opens tells whether a token may be sealed with this gateway's key.
+func (t *Tokens) opens(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.foreign[id]
 }
 
 func (t *Tokens) lockOf(id string) *sync.Mutex {

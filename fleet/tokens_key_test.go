@@ -113,6 +113,40 @@ func TestTokensOfAnotherKey(t *testing.T) {
 	})
 }
 
+// TestTokensOfTheKeyBefore: what is left of tokens whose key nobody has any more is asked for once, and then left alone until it is forgotten.
+func TestTokensOfTheKeyBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, all := sharers(2)
+		ctx, one, two := t.Context(), all[0], all[1]
+		one.buy("t", 800, time.Now().Add(time.Hour))
+		one.ready(ctx)
+		one.look(ctx)
+		one.Close(ctx) // for good
+		delete(store.values, proofKey)
+		two.key = "another"
+		two.buy("u", 800, time.Now().Add(2*time.Hour))
+		two.ready(ctx)
+		two.look(ctx)
+		if two.Borrow(ctx, Loan{Seller: "acme", Origin: "o", Need: 10, After: time.Now(), Else: "u"}) {
+			t.Fatal("a token of another key was lent")
+		}
+		two.look(ctx)
+		before := string(store.values[PoolKey("t")])
+		for range 3 {
+			two.Borrow(ctx, Loan{Seller: "acme", Origin: "o", Need: 10, After: time.Now(), Else: "u"})
+			two.look(ctx)
+			time.Sleep(50 * time.Minute)
+		}
+		if now := string(store.values[PoolKey("t")]); now != before {
+			t.Errorf("it was %s, and is %s", before, now)
+		}
+		time.Sleep(keepLate)
+		if two.look(ctx); store.values[PoolKey("t")] != nil {
+			t.Error("it is there still")
+		}
+	})
+}
+
 // TestTokenIsSharedBeforeOthersBuy: who waits for the end of a purchase finds what it has brought.
 func TestTokenIsSharedBeforeOthersBuy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,6 +73,9 @@ func (b *till) Move(_ context.Context, id string, sealed []byte, by money.Micros
 		if sealed == nil {
 			return errors.New("no token")
 		}
+		if b.key != "key" {
+			return ErrOtherKey
+		}
 		p = partSealed(sealed)
 		b.disk[id], b.sealed[id] = p, sealed
 	}

@@ -108,7 +108,11 @@ func (p purse) Use(part fleet.TokenPart, elsewhere money.Micros) (free money.Mic
 func (p purse) Move(ctx context.Context, id string, sealed []byte, by money.Micros, use bool) error {
 	t, found, err := p.Ledger.Token(ctx, id)
 	if err == nil && !found {
-		if t, err = p.Ledger.OpenToken(sealed); err == nil && t.ID != id {
+		t, err = p.Ledger.OpenToken(sealed)
+		switch {
+		case errors.Is(err, ledger.ErrOtherKey):
+			err = errors.Join(fleet.ErrOtherKey, err)
+		case err == nil && t.ID != id:
 			err = errors.New("a shared token is under another one's name")
 		}
 	}
