@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,6 +22,7 @@ import (
 //   - every answer that a client got whole is booked, once, for what the seller has settled;
 //   - the books hold: each gateway's own, and those of the fleet;
 //   - what the fleet says is spent is what the ledgers have, and nothing stays set aside;
+//   - meanwhile no shared token is called wrong;
 //   - only budgets that are spent were refused with 402, and fleet_unavailable was said only while the store was away.
 //
 // Once with tokens of their own, and once with shared ones: of these one is bought, and in the end the books of all gateways and the store agree
@@ -53,10 +56,12 @@ func fleetChaos(t *testing.T, lasts time.Duration, tokens string) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	clients := f.trade(ctx, 9)
+	verified := f.verifies(ctx)
 	did := f.disturb(ctx, lasts)
 	f.recover()
 	stop()
 	clients()
+	did["books verified"] = verified()
 	f.drain()
 	for i, c := range f.gateways {
 		c.verify()
@@ -80,6 +85,46 @@ func fleetChaos(t *testing.T, lasts time.Duration, tokens string) {
 	}
 	t.Logf("in %s: %v", lasts, did)
 	f.finish()
+}
+
+// verifies has the books of all be verified, over and over, at whichever gateway answers, until ctx ends: shared tokens are right at any moment. How often
+// is known then.
+func (f *fleetTrade) verifies(ctx context.Context) (times func() int) {
+	n := make(chan int)
+	go func() {
+		done := 0
+		for g := 0; ctx.Err() == nil; g = (g + 1) % len(f.gateways) {
+			pause(ctx, 100*time.Millisecond)
+			f.verifyAt(ctx, f.gateways[g], &done)
+		}
+		n <- done
+	}()
+	return func() int { return <-n }
+}
+
+func (f *fleetTrade) verifyAt(ctx context.Context, c *caddy, done *int) {
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second) // it may be paused, or gone
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.admin+"/tokenbuddy/ledger/verify?fleet=1", nil)
+	if err != nil {
+		f.wrong("%v", err)
+		return
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	var said struct{ Problems []string }
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusConflict || json.NewDecoder(res.Body).Decode(&said) != nil {
+		return
+	}
+	*done++
+	for _, p := range said.Problems {
+		if strings.Contains(p, "shared token") {
+			f.wrong("while all goes on: %s", p)
+		}
+	}
 }
 
 // disturb does bad things to each gateway and to PostgreSQL at once for so long, and leaves all well. It tells what it has done.
