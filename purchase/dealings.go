@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,16 @@ func (g *dealings) countPurchase(now time.Time) (next time.Time, ok bool) {
 	copy(g.started[1:], g.started[:])
 	g.started[0] = now
 	return time.Time{}, true
+}
+
+// uncount takes a purchase back that was counted then, and was never begun.
+func (g *dealings) uncount(then time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.IndexFunc(g.started[:], then.Equal); i >= 0 {
+		copy(g.started[i:], g.started[i+1:])
+		g.started[len(g.started)-1] = time.Time{} // what was there before is older than a minute
+	}
 }
 
 // twoOfThisMinute tells whether one purchase of this minute is left at the most.

@@ -159,6 +159,7 @@ func (f *flight) lent() bool {
 	if s.flight == f {
 		s.flight = nil
 	}
+	s.dealings.uncount(f.machine.p.CreatedAt)
 	for i, w := range f.waiters {
 		w.told <- leased{lease: leases[i]}
 	}

@@ -94,6 +94,26 @@ func TestPartOfWhatAnotherGatewayBuys(t *testing.T) {
 	})
 }
 
+// What another gateway has bought is none of this one's three purchases of a minute.
+func TestPartIsNoPurchase(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		j.set(ledger.Creating, &NotNow{Err: ErrElsewhere})
+		for range 2 * 3 {
+			j.mu.Lock()
+			j.from = time.Now().Add(2 * time.Second)
+			j.mu.Unlock()
+			b.lease(money.USD * 3 / 4).Return(-money.USD)
+		}
+		b.wantCalls(0, 0)
+		j.set(ledger.Creating, nil)
+		j.mu.Lock()
+		j.part.BalanceMicros = 0
+		j.mu.Unlock()
+		b.lease(money.USD)
+		b.wantCalls(1, 1)
+	})
+}
+
 func TestPartWhereALimitIsSpent(t *testing.T) {
 	lending(t, func(terms *Terms) { terms.DailyLimit = 1 }, func(t *testing.T, b *bench, j *lendingJournal) {
 		l := b.lease(money.USD / 4)
