@@ -308,6 +308,7 @@ func (f *flight) unbegun(e *NotNow) {
 		s.flight = nil
 	}
 	err := s.notNow(e, time.Now())
+	s.dealings.uncount(f.machine.p.CreatedAt)
 	s.mu.Unlock()
 	f.tell(err)
 }

@@ -107,6 +107,19 @@ func TestNotNow(t *testing.T) {
 	}
 }
 
+// What was not begun is none of the three purchases of a minute.
+func TestNotNowIsNoPurchase(t *testing.T) {
+	inFleet(t, func(_ *testing.T, b *bench, j *fleetJournal) {
+		j.set(ledger.Creating, &NotNow{Err: ErrAway})
+		for range 4 {
+			b.refusedFor(b.want(0), LacksFleet, time.Time{})
+			time.Sleep(2 * shutFor)
+		}
+		j.set("none", nil)
+		b.lease(0).Return(0)
+	})
+}
+
 // While another gateway buys there, or where the store goes away before money may leave, a purchase waits, and then goes on.
 func TestNotNowWaits(t *testing.T) {
 	for _, c := range []struct {
