@@ -1,7 +1,9 @@
 package market
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,7 +21,12 @@ import (
 // lends opens a market whose tokens are shared.
 func lends(t *testing.T, name string, store fleet.Store) *Market {
 	t.Helper()
-	m, err := Open(Options{Dir: filepath.Join(t.TempDir(), name), Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{
+	return lendsAt(t, filepath.Join(t.TempDir(), name), name, store)
+}
+
+func lendsAt(t *testing.T, dir, name string, store fleet.Store) *Market {
+	t.Helper()
+	m, err := Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{
 		Engine: engine{store}, Name: name, Books: true, Tokens: true, Cancel: func() {},
 	}})
 	if err != nil {
@@ -146,4 +153,63 @@ func TestFleetBooksKnowSharedTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is not as it was is not called wrong: a store that forgets, a gateway that comes back from a backup as another one, one that is gone.
+func TestFleetBooksOfSharedTokensThatWereLost(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	one, two := lends(t, "one", store), lends(t, "two", store)
+	token := buysToLend(t, one)
+	loan := fleet.Loan{Seller: "acme", Origin: "https://acme.example", Need: 1000, After: time.Now()}
+	good := func(what string, m *Market) { // what the store has lost of the entries is told, and rightly so
+		t.Helper()
+		if r := verified(t, m); len(r.Problems) > 0 {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+	spends(t, one, token, "s1", 40)
+	var kept bytes.Buffer
+	if err := one.Ledger.Backup(t.Context(), &kept); err != nil {
+		t.Fatal(err)
+	}
+	if !two.Fleet.Tokens.Borrow(t.Context(), loan) {
+		t.Fatal("nothing is lent")
+	}
+	spends(t, two, token, "s2", 60)
+	shipped(t, two)
+	good("while both have of it", one)
+	for n := range 12 {
+		store.Forget(1)
+		good(fmt.Sprint("forgotten: ", n+1), two)
+	}
+	one.Release()
+	two.Release()
+	dir := filepath.Join(t.TempDir(), "three")
+	r, err := ledger.Restore(t.Context(), ledger.Options{Dir: dir, Key: key, NewIdentity: true}, bytes.NewReader(kept.Bytes()))
+	if err != nil || !r.OK {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	three := lendsAt(t, dir, "three", store)
+	t.Cleanup(three.Release)
+	shipped(t, three)
+	good("restored", three)
+	if !three.Fleet.Tokens.Borrow(t.Context(), loan) {
+		t.Fatal("nothing is lent to who was restored")
+	}
+	spends(t, three, token, "s3", 70)
+	shipped(t, three)
+	good("of who was restored", three)
+	if err := three.Fleet.Tokens.End(t.Context(), token, "expired"); err != nil {
+		t.Fatal(err)
+	}
+	if err := three.Ledger.DropToken(t.Context(), token, "expired"); err != nil {
+		t.Fatal(err)
+	}
+	shipped(t, three)
+	good("at its end", three)
+	if err := store.Change(t.Context(), fleet.PoolKey(token), func(fleet.Moment, []byte) ([]byte, error) { return nil, nil }); err != nil {
+		t.Fatal(err)
+	}
+	good("forgotten after its end", three)
 }
