@@ -158,6 +158,8 @@ func (c *caddy) reload() {
 // tryReload is reload for Caddyfiles that may be refused.
 func (c *caddy) tryReload() (string, error) {
 	out, err := c.command("reload", "--config", c.caddyfile(), "--adapter", "caddyfile", "--address", c.admin).CombinedOutput()
+	// The servers of the old config close their connections about now, and a POST that goes into one of them is not sent again.
+	http.DefaultClient.CloseIdleConnections()
 	return string(out), err
 }
 
