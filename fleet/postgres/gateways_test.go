@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,12 +72,43 @@ func closeAll(t *testing.T, all []*gateway, budget money.Micros) (used money.Mic
 	}
 	for _, g := range all {
 		must(t, g.Close(t.Context()))
-		used += money.Micros(g.spent.Load())
 	}
-	if used > budget {
+	if used = spentBy(all); used > budget {
 		t.Errorf("%d spent of %d", used, budget)
 	}
 	return used
+}
+
+// drain has workers ask until nobody was served for as long as patience, and anew while that is not nearly all of the budget: what a slow
+// machine, or a store that is away, has kept them from is spent later. What is not spent after two minutes stays.
+func drain(t *testing.T, all []*gateway, workers int, patience time.Duration, budget money.Micros, hold func(worker int) money.Micros) (counts fleettest.Counts) {
+	t.Helper()
+	ctx := soon(t, 2*time.Minute)
+	for ctx.Err() == nil && !nearly(spentBy(all), budget) {
+		more := fleettest.Drive(ctx, workers, patience, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
+			return all[w%len(all)].request(ctx, t, budget, hold(w))
+		})
+		for o, n := range more {
+			counts[o] += n
+		}
+	}
+	return counts
+}
+
+func nearly(used, budget money.Micros) bool { return used >= budget*95/100 }
+
+func spentBy(all []*gateway) (sum money.Micros) {
+	for _, g := range all {
+		sum += money.Micros(g.spent.Load())
+	}
+	return sum
+}
+
+func changesOf(all []*gateway) (sum int64) {
+	for _, g := range all {
+		sum += g.State().Changes
+	}
+	return sum
 }
 
 // Many requests at once at three gateways, against a budget for ten of them.
@@ -85,16 +117,11 @@ func TestSmallBudget(t *testing.T) {
 	c := shared(t)
 	all := gateways(t, c.Addr(), c.Database(t), 3, 20*time.Second)
 	began := time.Now()
-	counts := fleettest.Drive(t.Context(), 180, 2*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
-		return all[w%3].request(ctx, t, budget, money.Micros(500+w*19%3500))
-	})
-	changes := int64(0)
-	for _, g := range all {
-		changes += g.State().Changes
-	}
+	counts := drain(t, all, 180, 2*time.Second, budget, func(w int) money.Micros { return money.Micros(500 + w*19%3500) })
+	changes := changesOf(all)
 	used := closeAll(t, all, budget)
 	t.Logf("%v by outcome, %d of %d used, %d changes in %s", counts, used, budget, changes, time.Since(began))
-	if used < budget*95/100 || counts[fleettest.Away] > 0 {
+	if !nearly(used, budget) || counts[fleettest.Away] > 0 {
 		t.Errorf("%d of %d used, %d could not ask", used, budget, counts[fleettest.Away])
 	}
 }
@@ -103,20 +130,20 @@ func TestSmallBudget(t *testing.T) {
 func TestHoldOut(t *testing.T) {
 	c := pgtest.New(t)
 	all := gateways(t, c.Addr(), c.Database(t), 3, 20*time.Second)
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stop := time.AfterFunc(2*time.Second, func() { c.Kill(t) })
-	back := time.AfterFunc(4*time.Second, func() { c.Restart(t) })
-	defer stop.Stop()
-	defer back.Stop()
+	go func() {
+		defer cancel() // only when it has been back for a while, however long it takes to start
+		after(t, 2*time.Second)
+		c.Kill(t)
+		after(t, 2*time.Second)
+		c.Restart(t)
+		after(t, 2*time.Second)
+	}()
 	counts := fleettest.Drive(ctx, 12, 0, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
 		return all[w%3].request(ctx, t, 1e12, money.Micros(500+w*100))
 	})
-	changes := int64(0)
-	for _, g := range all {
-		changes += g.State().Changes
-	}
-	t.Logf("%v by outcome, %d changes", counts, changes)
+	t.Logf("%v by outcome, %d changes", counts, changesOf(all))
 	if counts[fleettest.Away] > 0 {
 		t.Errorf("%d could not ask", counts[fleettest.Away])
 	}
@@ -133,18 +160,21 @@ func TestFailover(t *testing.T) {
 			standby := primary.Standby(t, synchronous)
 			const budget = 10_000_000
 			all := gateways(t, primary.Addr()+","+standby.Addr(), database, 3, 300*time.Millisecond)
-			go func() {
+			var lost sync.WaitGroup
+			lost.Go(func() {
 				after(t, time.Second)
 				if !synchronous {
-					standby.Exec(t, "alter system set primary_conninfo = ''", "select pg_reload_conf()")
-					after(t, time.Second)
+					standby.Lag(t)
+					knows, enough := changesOf(all), soon(t, time.Minute)
+					for after(t, time.Second); changesOf(all) < knows+3 && enough.Err() == nil; {
+						after(t, 10*time.Millisecond)
+					}
 				}
 				primary.Kill(t)
 				standby.Promote(t)
-			}()
-			counts := fleettest.Drive(soon(t, 2*time.Minute), 12, 5*time.Second, 20*time.Millisecond, func(ctx context.Context, w int) fleettest.Outcome {
-				return all[w%3].request(ctx, t, budget, money.Micros(500+w*100))
 			})
+			counts := drain(t, all, 12, 5*time.Second, budget, func(w int) money.Micros { return money.Micros(500 + w*100) })
+			lost.Wait()
 			var forgotten int64
 			for _, g := range all {
 				s := g.State()
@@ -154,7 +184,7 @@ func TestFailover(t *testing.T) {
 			}
 			used := closeAll(t, all, budget)
 			t.Logf("%v by outcome, %d of %d used, %d forgotten", counts, used, budget, forgotten)
-			if synchronous != (forgotten == 0) || used < budget*95/100 {
+			if synchronous != (forgotten == 0) || !nearly(used, budget) {
 				t.Errorf("%d forgotten, %d of %d used", forgotten, used, budget)
 			}
 		})
