@@ -93,7 +93,7 @@ func TestFleet(t *testing.T) {
 	s := sees(t, one, "what both have spent", func(s *Snapshot) bool {
 		f := s.Fleet
 		return len(f.Gateways) == 2 && f.Gateways[0].Shipped > 0 && f.Gateways[1].Shipped > 0 &&
-			s.Members[0].Budgets[0].SpentMicros == 37 && s.Members[0].Budgets[1].SpentMicros == 37 // the store hears of each by itself
+			s.Members[0].DayMicros == 37 && s.Members[0].Budgets[0].SpentMicros == 37 && s.Members[0].Budgets[1].SpentMicros == 37 // the store hears of each by itself
 	})
 	f := s.Fleet
 	if f.Name != "one" || !f.Books || f.Store != "up" || f.Gateways[0].Name != "one" || f.Gateways[1].Name != "other" ||
