@@ -89,15 +89,23 @@ func readPools(ctx context.Context, store Store) (pools, error) {
 	all := make(pools)
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
-	err := store.Load(ctx, func(key string, value []byte) error {
+	err := eachPool(ctx, store, func(id string, p *pool) {
+		if p != nil {
+			all[id] = p
+		}
+	})
+	return all, err
+}
+
+// eachPool calls f with each; nil: it is of a newer release.
+func eachPool(ctx context.Context, store Store, f func(id string, p *pool)) error {
+	return store.Load(ctx, func(key string, value []byte) error {
 		if id, ok := poolOf(key); ok {
-			if p, err := readPool(value); err == nil {
-				all[id] = p
-			}
+			p, _ := readPool(value)
+			f(id, p)
 		}
 		return nil
 	}, poolKeys)
-	return all, err
 }
 
 // Unspent is what the fleet's shared tokens still have, set aside or not, in micros of a dollar: of no use to a gateway that shares none.

@@ -25,23 +25,17 @@ type SharedPart struct {
 
 // SharedTokens reads what the store has of shared tokens. unread are those of a newer release.
 func SharedTokens(ctx context.Context, store Store) (all []SharedToken, unread []string, err error) {
-	err = store.Load(ctx, func(key string, value []byte) error {
-		id, ok := poolOf(key)
-		if !ok {
-			return nil
-		}
-		p, err := readPool(value)
-		if err != nil {
+	err = eachPool(ctx, store, func(id string, p *pool) {
+		if p == nil {
 			unread = append(unread, id)
-			return nil //nolint:nilerr // it is told apart
+			return
 		}
 		s := SharedToken{Token: id, Seller: p.Seller, Credit: p.Credit, Free: p.free(), Over: p.Over != "", Parts: make(map[string]SharedPart, len(p.Parts))}
 		for gateway, one := range p.Parts {
 			s.Parts[gateway] = SharedPart{one.Granted, one.Spent, one.Ended, one.Head}
 		}
 		all = append(all, s)
-		return nil
-	}, poolKeys)
+	})
 	return all, unread, err
 }
 
