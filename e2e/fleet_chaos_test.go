@@ -179,6 +179,9 @@ func (f *fleetTrade) harm(ctx context.Context, g int, r *rand.Rand) string {
 		}
 		c.stop()
 		c.start()
+		if err := os.RemoveAll(copied.dir); err != nil { // else an hour of it fills a disk
+			f.t.Error(err)
+		}
 		return "gateways copied"
 	case 0:
 		c.kill()
