@@ -3,6 +3,7 @@ package market
 import (
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,48 +18,47 @@ import (
 // the market is open.
 func TestCalendarOfAFleet(t *testing.T) {
 	t.Parallel()
-	zone := time.FixedZone("far", 13*60*60) // where it is another day
-	if time.Now().UTC().Hour() < 12 {
-		zone = time.FixedZone("far", -13*60*60)
-	}
-	o := Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Log: zap.NewNop(), Calendar: &ledger.Calendar{Zone: zone, Week: time.Monday}}
-	m, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	book(t, m.Ledger, bookingOf{"ada", "k", "s", 700})
-	m.Release()
-	store := fleettest.NewMemory()
-	o.Fleet = &FleetOptions{Engine: engine{store}, Name: "g", Cancel: func() {}}
-	m, err = Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Release()
-	m.Ledger.Attend(false, "ada") // as for what the store has of it
-	m.HoldTerms(Terms{Calendar: *o.Calendar})
-	m.Ledger.Reserve("ada", ledger.Budget{Daily: 1000, Weekly: -1, Monthly: -1}).Tell()
-	scope := fleet.ScopeOf(fleet.Day, time.Now().In(zone).Format(time.DateOnly))
-	until := time.NewTimer(10 * time.Second)
-	defer until.Stop()
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for {
-		var spent money.Micros
-		if err := m.Fleet.EachPart(t.Context(), func(_ bool, _ string, p fleet.Part) {
-			if p.Scope == scope {
-				spent = p.Spent
-			}
-		}); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		zone := time.FixedZone("far", -13*60*60) // where it is another day: a bubble begins at midnight
+		o := Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Log: zap.NewNop(), Calendar: &ledger.Calendar{Zone: zone, Week: time.Monday}}
+		m, err := Open(o)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if spent == 700 {
-			return
+		book(t, m.Ledger, bookingOf{"ada", "k", "s", 700})
+		m.Release()
+		store := fleettest.NewMemory()
+		o.Fleet = &FleetOptions{Engine: engine{store}, Name: "g", Cancel: func() {}}
+		m, err = Open(o)
+		if err != nil {
+			t.Fatal(err)
 		}
-		select {
-		case <-until.C:
-			t.Fatalf("the fleet has %d micros of %s", spent, scope)
-		case <-look.C:
+		defer m.Release()
+		m.Ledger.Attend(false, "ada") // as for what the store has of it
+		m.HoldTerms(Terms{Calendar: *o.Calendar})
+		m.Ledger.Reserve("ada", ledger.Budget{Daily: 1000, Weekly: -1, Monthly: -1}).Tell()
+		scope := fleet.ScopeOf(fleet.Day, time.Now().In(zone).Format(time.DateOnly))
+		until := time.NewTimer(10 * time.Second)
+		defer until.Stop()
+		look := time.NewTicker(20 * time.Millisecond)
+		defer look.Stop()
+		for {
+			var spent money.Micros
+			if err := m.Fleet.EachPart(t.Context(), func(_ bool, _ string, p fleet.Part) {
+				if p.Scope == scope {
+					spent = p.Spent
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if spent == 700 {
+				return
+			}
+			select {
+			case <-until.C:
+				t.Fatalf("the fleet has %d micros of %s", spent, scope)
+			case <-look.C:
+			}
 		}
-	}
+	})
 }
