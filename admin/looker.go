@@ -34,8 +34,8 @@ var (
 		"What was in a payment method's wallet when it was last looked, in millionths of a US dollar.", "method", "network")
 	circuitState    = gauge("circuit_state", "A seller's circuit: 0 closed, 1 half open, 2 open.", "seller")
 	prewarmEntries  = gauge("prewarm_entries", "Models that are kept warm, by state.", "state")
-	registrySellers = gauge("registry_sellers", "Sellers in the registry document in use.")
-	registryAge     = gauge("registry_age_seconds", "Since the registry last confirmed the document in use.")
+	registrySellers = gauge("registry_sellers", "Sellers in the registry document in use; 0 without a registry.")
+	registryAge     = gauge("registry_age_seconds", "Since the registry last confirmed the document in use; 0 without a registry.")
 	unservedModels  = gauge("models_unserved", "Models that nobody can serve now.")
 	ledgerOK        = gauge("ledger_ok", "Whether the ledger takes bookings: 0 where it has stopped or its disk is full, and nothing is sent or bought.", "ledger")
 	ledgerFree      = gauge("ledger_free_bytes", "Room on the ledger's disk.", "ledger")
@@ -151,12 +151,12 @@ func (s sight) market(m *market.Market) {
 	for _, e := range m.Warmer.Status().Prewarm.Entries {
 		s.add(prewarmEntries, 1, string(e.State))
 	}
+	s.add(registrySellers, 0) // both are there where there is no registry, too
+	s.max(registryAge, 0)
 	for _, r := range m.Registries() {
 		s.add(registrySellers, float64(r.Sellers))
 		if r.AgeSeconds != nil {
 			s.max(registryAge, float64(*r.AgeSeconds))
-		} else {
-			s.max(registryAge, 0)
 		}
 	}
 }

@@ -136,9 +136,21 @@ func sweep(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, result)
 }
 
-// selection shows the policy that was put over those of the configs; null where none was.
+// selection shows the policy that was put over those of the configs, as it is put; without one the members are null.
 func selection(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, map[string]*market.Selection{"selection": m.Selection()})
+	var shown struct {
+		Policy    *string           `json:"policy"`
+		Seller    *string           `json:"seller"`
+		Args      []string          `json:"args,omitempty"`
+		Selection *market.Selection `json:"selection"`
+	}
+	if s := m.Selection(); s != nil {
+		shown.Policy, shown.Args, shown.Selection = &s.Policy, s.Args, s
+		if s.Seller != "" {
+			shown.Seller = &s.Seller
+		}
+	}
+	return answer(w, http.StatusOK, shown)
 }
 
 // setSelection puts a policy over those of the configs, until it is deleted, also over a restart.

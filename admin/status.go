@@ -20,8 +20,8 @@ import (
 type Status struct {
 	prewarm.Status
 	Pool PoolStatus `json:"pool"`
-	// Registry is absent where all sellers are pinned.
-	Registry *routing.RegistryStatus `json:"registry,omitempty"`
+	// Registry has no URL where all sellers are pinned.
+	Registry routing.RegistryStatus `json:"registry"`
 	// Registries lists them all where sites of one ledger use more than one.
 	Registries []routing.RegistryStatus `json:"registries,omitempty"`
 	Credit     purchase.Credit          `json:"credit"`
@@ -128,7 +128,7 @@ func StatusOf(ctx context.Context, m *market.Market, payments []purchase.Payment
 		s.Ledger.AnchorError = anchorErr.Error()
 	}
 	if all := m.Registries(); len(all) > 0 {
-		s.Registry = &all[0]
+		s.Registry = all[0]
 		if len(all) > 1 {
 			s.Registries = all
 		}

@@ -43,7 +43,7 @@ func highest(s billing.Shape, p money.Price) money.Micros {
 
 func drawFacts(t *rapid.T) billing.Facts {
 	f := billing.Facts{
-		RequestID: "r", Shape: drawShape(t), Price: drawPrice(t), Answered: rapid.Bool().Draw(t, "answered"), Whole: rapid.Bool().Draw(t, "end"),
+		Shape: drawShape(t), Price: drawPrice(t), Answered: rapid.Bool().Draw(t, "answered"), Whole: rapid.Bool().Draw(t, "end"),
 		Usage: billing.Usage{
 			Tokens: drawTokens(t), PromptKnown: rapid.Bool().Draw(t, "promptKnown"), CompletionKnown: rapid.Bool().Draw(t, "completionKnown"),
 			Partial: rapid.Bool().Draw(t, "partial"),

@@ -30,8 +30,6 @@ const (
 
 // Facts are all that the cost of an inference is decided by.
 type Facts struct {
-	RequestID   string // a settlement that names another request is refused
-	ClientID    string // the requestId that the client wrote into its body, if any: a settlement may name it instead
 	Shape       Shape
 	Price       money.Price // as pinned at admission
 	Own         bool        // a provider where the operator has an account: its usage is always believed
@@ -117,11 +115,11 @@ func (c *Charge) settle(f Facts, usage Usage) {
 // Counts tells whether the settlement is one, and was not booked before.
 func (f *Facts) Counts() bool { return !f.Replayed && f.believable() }
 
-// believable tells whether the settlement is one for this request that the credit could pay, if estimates were wrong.
+// believable tells whether the settlement is one that the credit could pay, if estimates were wrong. It came with the answer, so it is
+// this request's, whatever request the seller names in it.
 func (f *Facts) believable() bool {
 	s := f.Settlement
-	return s.BilledMicros != nil && *s.BilledMicros >= 0 && *s.BilledMicros <= f.Credit.Add(f.Guessed) &&
-		(s.RequestID == "" || s.RequestID == f.RequestID || s.RequestID == f.ClientID)
+	return s.BilledMicros != nil && *s.BilledMicros >= 0 && *s.BilledMicros <= f.Credit.Add(f.Guessed)
 }
 
 // leeway is how much of other arithmetic a seller is allowed: one percent, or a hundred micros where that is more.

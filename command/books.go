@@ -38,11 +38,16 @@ type source struct {
 
 func (s *source) addTo(cmd *cobra.Command) {
 	s.gatewayFlags.addTo(cmd)
+	s.addClosedTo(cmd)
+	cmd.MarkFlagsMutuallyExclusive("ledger", "of")
+}
+
+// addClosedTo adds what says which ledger is meant that no gateway has open.
+func (s *source) addClosedTo(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.dir, "ledger", "", "Directory of a ledger that no gateway has open; the admin endpoint is not asked")
 	cmd.Flags().StringVar(&s.key, "key", "", "With --ledger: the key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
 	cmd.MarkFlagsMutuallyExclusive("ledger", "address")
 	cmd.MarkFlagsMutuallyExclusive("ledger", "config")
-	cmd.MarkFlagsMutuallyExclusive("ledger", "of")
 }
 
 // addFleetTo is addTo for a command that can read the books of all gateways of a fleet.

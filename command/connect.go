@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +11,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
 )
 
 func connectCommand() *cobra.Command {
-	var from gatewayFlags
+	var from source
 	var address, model string
 	var asJSON, write, undo bool
 	cmd := &cobra.Command{
@@ -27,6 +29,7 @@ Prints what a member sets for each client, or for one, to be copied as it is. Th
 the environment variable ` + keyVariable + `.
 
 Without --url the gateway is looked for among the sites of the Caddy that runs. Nothing but their addresses is taken from its config.
+With --ledger no gateway is asked: the model is the one that was used most in the last seven days.
 
 With --write the config file of the client that is named, in your home directory, is changed instead; what it was before is kept beside
 it, and --undo brings it back.`,
@@ -46,9 +49,19 @@ it, and --undo brings it back.`,
 			if model == "" || strings.ContainsFunc(model, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				return errors.New("--model is the id of a model")
 			}
+			if from.dir != "" && model == anyModel {
+				used, err := from.mostUsed(ctx)
+				if err != nil {
+					return err
+				}
+				model = cmp.Or(used, anyModel)
+			}
 			base, err := from.base(ctx, address)
 			if err != nil {
 				return err
+			}
+			if write && from.dir != "" && address == "" {
+				return errors.New("--write wants --url: a ledger does not say where the gateway is")
 			}
 			if write {
 				if model == anyModel {
@@ -63,11 +76,15 @@ it, and --undo brings it back.`,
 			if asJSON {
 				return printJSON(cmd, map[string]any{"url": base.String(), "model": model, "keyVariable": keyVariable, "clients": clients})
 			}
+			if from.dir != "" && address == "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "# A ledger does not say where the gateway is: put its address in the place of %s, or say it with --url.\n", anyBase)
+			}
 			printClients(cmd.OutOrStdout(), base, model, clients)
 			return nil
 		}),
 	}
 	from.addEndpointTo(cmd)
+	from.addClosedTo(cmd)
 	cmd.Flags().StringVar(&address, "url", "", "Address of the gateway as its members know it, such as https://gateway.example.com")
 	cmd.Flags().StringVar(&model, "model", anyModel, "Model that the clients are to use")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
@@ -97,12 +114,31 @@ func inHome(name, url, model string, w io.Writer, do func(*client, io.Writer, st
 // anyModel is printed where no model was named: which there are, only a member can ask.
 const anyModel = "<model>"
 
+// anyBase is printed where a ledger was asked, which does not know the gateway's address, and none was said.
+const anyBase = "https://gateway.example.com"
+
+// mostUsed is the model that was used most lately, by the closed ledger; empty: none was.
+func (s *source) mostUsed(ctx context.Context) (string, error) {
+	books, err := s.closed()
+	if err != nil {
+		return "", err
+	}
+	models, err := books.TopModels(ctx, time.Now().Add(-7*24*time.Hour), 1)
+	if err := errors.Join(err, books.Close()); err != nil {
+		return "", err
+	}
+	return strings.Join(models, ""), nil
+}
+
 // base gives the gateway's address: what was said, or what the config of the Caddy says that runs.
-func (f *gatewayFlags) base(ctx context.Context, said string) (*url.URL, error) {
+func (s *source) base(ctx context.Context, said string) (*url.URL, error) {
 	if said != "" {
 		return parseBase(said)
 	}
-	g, err := f.gateway()
+	if s.dir != "" {
+		return url.Parse(anyBase)
+	}
+	g, err := s.gateway()
 	if err != nil {
 		return nil, err
 	}

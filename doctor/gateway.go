@@ -20,8 +20,8 @@ import (
 func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 	d.ledger(&status.Ledger)
 	registries := status.Registries
-	if len(registries) == 0 && status.Registry != nil {
-		registries = []routing.RegistryStatus{*status.Registry}
+	if len(registries) == 0 && status.Registry.URL != "" {
+		registries = []routing.RegistryStatus{status.Registry}
 	}
 	for _, r := range registries {
 		d.registry(&r)

@@ -26,6 +26,28 @@ func (c *caddy) doctor(wrong bool, args []string, words ...string) {
 	}
 }
 
+// TestConnectOfClosedLedger has the model that was used most be what clients are set to, where no gateway can be asked.
+func TestConnectOfClosedLedger(t *testing.T) {
+	t.Parallel()
+	s := startBooks(t)
+	s.stop()
+	var said struct{ URL, Model string }
+	args := []string{"connect", "codex", "--ledger", s.ledgerDir()}
+	if out := s.good(append(args, "--json")...); json.Unmarshal([]byte(out), &said) != nil || said.URL != "https://gateway.example.com" || said.Model != "small" {
+		t.Errorf("it says %s", out)
+	}
+	if out := s.good(args...); !strings.Contains(out, "put its address in the place of https://gateway.example.com") {
+		t.Errorf("nothing says that the address is an example:\n%s", out)
+	}
+	if out := s.good(append(args, "--url", "https://models.example.com", "--model", "other")...); !strings.Contains(out, "https://models.example.com/v1") ||
+		!strings.Contains(out, `model = "other"`) || strings.Contains(out, "in the place of") {
+		t.Errorf("what was said is not taken:\n%s", out)
+	}
+	s.bad("--write wants --url", append(args, "--write")...)
+	s.bad("none of the others", append(args, "--address", s.admin)...)
+	s.bad("no ledger", "connect", "--ledger", "nowhere")
+}
+
 // TestSellersOfClosedLedger lists what the books know of sellers, which is what the statement has.
 func TestSellersOfClosedLedger(t *testing.T) {
 	t.Parallel()

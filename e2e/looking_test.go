@@ -66,6 +66,29 @@ func TestLookingIn(t *testing.T) {
 	}
 }
 
+// TestLookingInPinned looks at a gateway without a registry: what it would say of one is there all the same.
+func TestLookingInPinned(t *testing.T) {
+	t.Parallel()
+	c := newCaddy(t, "")
+	c.configure("\t\tseller acme http://127.0.0.1:1 {\n\t\t\tapi_key sk\n\t\t\tmodels m\n\t\t}\n")
+	c.start()
+	var said struct {
+		Registry struct{ Sellers *int }
+	}
+	if status, body := c.look("/tokenbuddy/status"); status != http.StatusOK || json.Unmarshal(body, &said) != nil || said.Registry.Sellers == nil {
+		t.Errorf("status %d: %s", status, body)
+	}
+	_, metrics := c.look("/metrics")
+	for _, line := range []string{"tokenbuddy_registry_sellers 0", "tokenbuddy_registry_age_seconds 0"} {
+		if !strings.Contains(string(metrics), "\n"+line) {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+	if out := c.good("doctor", "--address", c.admin); strings.Contains(out, "\nregistry") {
+		t.Errorf("the doctor speaks of a registry:\n%s", out)
+	}
+}
+
 // TestPromptHash compares the hashes of prompts: equal ones are equal, and none is what anyone could compute without the key.
 func TestPromptHash(t *testing.T) {
 	t.Parallel()
@@ -141,6 +164,9 @@ func TestSelectionAtRunTime(t *testing.T) {
 		t.Fatalf("PUT: status %d", status)
 	}
 	servedBy("second")
+	if status, said := c.look("/tokenbuddy/selection"); status != http.StatusOK || !strings.HasPrefix(string(said), `{"policy":"manual","seller":"second",`) {
+		t.Errorf("GET: status %d, %s", status, said)
+	}
 	c.stop()
 	c.start()
 	servedBy("second")

@@ -15,7 +15,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
-	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // request is one request of a client. It is filled in, from top to bottom, while it is read and routed. Nobody writes to it
@@ -89,7 +88,7 @@ func (rq *request) group() string {
 
 // booked is what the ledger keeps of the request.
 func (rq *request) booked() ledger.Request {
-	r := ledger.Request{
+	return ledger.Request{
 		RequestID:      rq.id,
 		IdempotencyKey: rq.idempotencyKey,
 		Member:         rq.member.Name,
@@ -101,10 +100,6 @@ func (rq *request) booked() ledger.Request {
 		Group:          rq.group(),
 		Project:        rq.project,
 	}
-	if len(rq.ask.RequestID) <= wire.MaxID {
-		r.ClientRequestID = rq.ask.RequestID // a settlement can't name a longer one
-	}
-	return r
 }
 
 // costShape is what of the request says how much it can cost.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // ErrUnknownHold refuses a command that names a hold that was settled or released before, or never placed.
@@ -14,16 +13,15 @@ var ErrUnknownHold = errors.New("ledger: no such hold")
 
 // Request is what the books keep of a client's request.
 type Request struct {
-	RequestID       string `json:"requestId"`
-	ClientRequestID string `json:"clientRequestId,omitempty"` // the requestId that the client wrote into its body, if any
-	IdempotencyKey  string `json:"idempotencyKey"`
-	Member          string `json:"member"`
-	RequestedModel  string `json:"requestedModel"`
-	Model           string `json:"model"` // as served
-	Protocol        string `json:"protocol"`
-	PromptHash      string `json:"promptHash"`
-	Group           string `json:"group,omitempty"`   // of the member; empty: none
-	Project         string `json:"project,omitempty"` // that the client has named
+	RequestID      string `json:"requestId"`
+	IdempotencyKey string `json:"idempotencyKey"`
+	Member         string `json:"member"`
+	RequestedModel string `json:"requestedModel"`
+	Model          string `json:"model"` // as served
+	Protocol       string `json:"protocol"`
+	PromptHash     string `json:"promptHash"`
+	Group          string `json:"group,omitempty"`   // of the member; empty: none
+	Project        string `json:"project,omitempty"` // that the client has named
 
 	billing.Shape // what of it says how much it can cost
 }
@@ -125,15 +123,10 @@ func weigh(names []string, texts ...string) (int, error) {
 	return plainWeight + 8*sum, nil // 8: names come more than once, and escapes make texts longer
 }
 
-// weigh weighs the request, after it has left out a client's id that is too long for any settlement to name: a client's
-// whim must not keep the request out of the books.
 func (r *Request) weigh(others ...string) (int, error) {
-	if len(r.ClientRequestID) > wire.MaxID {
-		r.ClientRequestID = ""
-	}
 	var room [16]string
 	return weigh(append(append(room[:0], others...), r.Member, r.Model, r.Group, r.Project),
-		r.RequestID, r.ClientRequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.PromptHash)
+		r.RequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.PromptHash)
 }
 
 func failed(err error) *Commit {

@@ -225,7 +225,7 @@ func (in *Inference) payer() string {
 // charge decides the cost, with what the books know of the settlement and the token.
 func (b *batch) charge(in *Inference) billing.Charge {
 	f := billing.Facts{
-		RequestID: in.RequestID, ClientID: in.ClientRequestID, Shape: in.Shape, Price: in.Price, Own: in.TokenID == "",
+		Shape: in.Shape, Price: in.Price, Own: in.TokenID == "",
 		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, AnswerText: in.AnswerText, AnswerMedia: in.AnswerMedia,
 	}
 	var flags []string

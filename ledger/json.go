@@ -44,7 +44,6 @@ func (h *Hold) appendJSON(room []byte) ([]byte, error) {
 	o := newObject(room)
 	o.text("id", h.ID)
 	o.text("requestId", h.RequestID)
-	o.textIf("clientRequestId", h.ClientRequestID)
 	o.text("idempotencyKey", h.IdempotencyKey)
 	o.text("member", h.Member)
 	o.text("requestedModel", h.RequestedModel)

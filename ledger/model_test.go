@@ -146,7 +146,7 @@ func (m *model) empty(id string) {
 
 func (m *model) charge(in ledger.Inference) billing.Charge {
 	f := billing.Facts{
-		RequestID: in.RequestID, Shape: in.Shape, AnswerText: in.AnswerText, Answered: in.Answered,
+		Shape: in.Shape, AnswerText: in.AnswerText, Answered: in.Answered,
 		Whole: in.Status == ledger.StatusOK, Usage: in.Usage, Settlement: in.Settlement, Price: in.Price,
 		Paid: m.tokens[in.TokenID].paid, Borne: m.tokens[in.TokenID].borne,
 		Credit: m.tokens[in.TokenID].balance, Guessed: m.tokens[in.TokenID].guessed(),

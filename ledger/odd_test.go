@@ -29,23 +29,6 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	mustVerify(t, l)
 }
 
-// However long the requestId is that a client writes into its body, what the request costs is booked.
-func TestLongClientRequestID(t *testing.T) {
-	l := open(t, ledger.Options{InMemory: true})
-	buy(t, l, "t1", "acme", 5_000)
-	h := hold("h1", "acme", "t1")
-	h.ClientRequestID = strings.Repeat("x", 1<<20)
-	if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	in := inference(h, 10)
-	in.ClientRequestID = h.ClientRequestID
-	if b, err := l.Settle(in).Wait(t.Context()); err != nil || b.TokenDelta != -10 {
-		t.Errorf("booked %+v, %v", b, err)
-	}
-	mustVerify(t, l)
-}
-
 // A clock that was years ahead for a while leaves entries that are ahead, and no daily limit that is spent for years.
 func TestDailyLimitAfterTheClockWasWrong(t *testing.T) {
 	now := moment("2031-03-01T12:00:00Z")
