@@ -140,7 +140,7 @@ func TestCheck(t *testing.T) {
 		{with(`"ledger":{"dir":"some/where"}`), `ledger: "some/where" depends on where Caddy is started: expected an absolute path`},
 		{with(`"ledger":{"key":"\n"}`), "ledger key: the secret is empty"},
 		{with(`"heartbeat":"-1s"`), "heartbeat: -1s is out of range: expected more than 0 and at most a year"},
-		{with(`"max_body":10`), "max_body: 10 bytes is too small for any request: expected at least 1.0 KiB"},
+		{with(`"max_body":10`), "max_body: 10 bytes is too small for any request: expected at least 32 B"},
 		{with(`"max_body":268435457`), "max_body: 268435457 bytes is out of range: expected more than 0 and at most 256 MiB"},
 	} {
 		got := ""

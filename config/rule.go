@@ -81,7 +81,7 @@ func checkOptionalDuration(d *caddy.Duration) error {
 }
 
 const (
-	minMaxBody      = 1 << 10
+	minMaxBody      = 32 // less is no request, however short
 	maxMaxBody      = 256 << 20
 	maxRegistrySize = 1 << 30
 )
