@@ -26,15 +26,17 @@ func TestAnswerLost(t *testing.T) {
 	proxy := pgtest.NewProxy(t, c.Addr())
 	s, direct := open(t, proxy.Addr(), database), open(t, c.Addr(), database)
 	must(t, s.Change(t.Context(), "n", count))
+	ctx, end := context.WithCancel(t.Context())
 	cut := proxy.CutAfter("commit\x00") // and not the setting of that name
-	err := s.Change(soon(t, 2*time.Second), "n", count)
-	if !errors.Is(err, fleet.ErrUnknown) || !errors.Is(err, fleet.ErrAway) || !errors.Is(err, context.DeadlineExceeded) {
+	go func() {
+		<-cut
+		end()
+	}()
+	err := s.Change(ctx, "n", count)
+	if !errors.Is(err, fleet.ErrUnknown) || !errors.Is(err, fleet.ErrAway) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v; want that it is unknown", err)
 	}
-	<-cut
-	if got := load(t, direct, "n"); got != "n=2" {
-		t.Errorf("%q: the commit was not made", got)
-	}
+	comes(t, direct, "n", "n=2") // the commit was made
 	proxy.Heal()
 	must(t, s.Change(t.Context(), "n", count))
 	if got := load(t, s, "n"); got != "n=3" {
@@ -51,8 +53,13 @@ func TestAppendUnknown(t *testing.T) {
 	_, err := direct.Append(t.Context(), "g1", books("g1", 1, 2, "s1", "s2"))
 	must(t, err)
 	rows := books("g2", 1, 2, "s2", "s3")
-	proxy.CutAfter("commit\x00")
-	if _, err := s.Append(soon(t, 2*time.Second), "g2", rows); !errors.Is(err, fleet.ErrUnknown) {
+	ctx, end := context.WithCancel(t.Context())
+	cut := proxy.CutAfter("commit\x00")
+	go func() {
+		<-cut
+		end()
+	}()
+	if _, err := s.Append(ctx, "g2", rows); !errors.Is(err, fleet.ErrUnknown) {
 		t.Errorf("%v; want that it is unknown", err)
 	}
 	proxy.Heal()
@@ -62,6 +69,13 @@ func TestAppendUnknown(t *testing.T) {
 	}
 }
 
+// maxHeld is how long a row may be locked by a gateway that says nothing, which is a second, and what finding that out takes. Once it may be
+// the machine's fault that it is longer, and not each time.
+const (
+	maxHeld   = 3 * time.Second
+	heldTries = 6
+)
+
 // The question gets lost before the commit: nothing has changed, and that is known. Nobody waits long for the row of a gateway that is
 // cut off, or paused.
 func TestQuestionLost(t *testing.T) {
@@ -69,23 +83,34 @@ func TestQuestionLost(t *testing.T) {
 	database := c.Database(t)
 	proxy := pgtest.NewProxy(t, c.Addr())
 	s, direct := open(t, proxy.Addr(), database), open(t, c.Addr(), database)
-	must(t, s.Change(t.Context(), "n", count))
-	proxy.CutAfter("update tokenbuddy_fleet_key")
-	done := make(chan error, 1)
-	ctx := soon(t, 3*time.Second)
-	go func() { done <- s.Change(ctx, "n", count) }()
-	began := time.Now()
-	for load(t, direct, "n") == "n=1" && time.Since(began) < 4*time.Second {
-		must(t, direct.Change(t.Context(), "n", count)) // waits for the row at most a second
-	}
-	if waited := time.Since(began); waited > 3*time.Second {
-		t.Errorf("the row was locked for %v", waited)
-	}
-	if err := <-done; !errors.Is(err, fleet.ErrAway) || errors.Is(err, fleet.ErrUnknown) {
-		t.Errorf("%v; want that it is away, and nothing is unknown", err)
-	}
-	if got := load(t, direct, "n"); got != "n=2" {
-		t.Errorf("%q", got)
+	for try := 1; ; try++ {
+		must(t, s.Change(t.Context(), "n", put("1")))
+		ctx, end := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		cut := proxy.CutAfter("update tokenbuddy_fleet_key")
+		go func() { done <- s.Change(ctx, "n", count) }()
+		select {
+		case <-cut:
+		case err := <-done:
+			t.Fatalf("it has not come to lock the row: %v", err)
+		}
+		began := time.Now()
+		must(t, direct.Change(t.Context(), "n", count)) // waits for the row
+		waited := time.Since(began)
+		end()
+		if err := <-done; !errors.Is(err, fleet.ErrAway) || errors.Is(err, fleet.ErrUnknown) {
+			t.Errorf("%v; want that it is away, and nothing is unknown", err)
+		}
+		if got := load(t, direct, "n"); got != "n=2" {
+			t.Errorf("%q", got)
+		}
+		if waited <= maxHeld {
+			break
+		}
+		if try == heldTries {
+			t.Fatalf("the row was locked for %v, for the %dth time", waited, try)
+		}
+		proxy.Heal()
 	}
 }
 
@@ -94,29 +119,40 @@ func TestPaused(t *testing.T) {
 	c := shared(t)
 	database := c.Database(t)
 	s, other := open(t, c.Addr(), database), open(t, c.Addr(), database)
-	must(t, s.Change(t.Context(), "n", count))
-	holds, goOn := make(chan struct{}), make(chan struct{})
-	done := make(chan error, 1)
-	calls := 0
-	go func() {
-		done <- s.Change(t.Context(), "n", func(at fleet.Moment, old []byte) ([]byte, error) {
-			if calls++; calls == 1 {
-				close(holds)
-				<-goOn
+	for try := 1; ; try++ {
+		must(t, s.Change(t.Context(), "n", put("1")))
+		holds, goOn := make(chan struct{}), make(chan struct{})
+		done := make(chan error, 1)
+		calls := 0
+		began := time.Now()
+		go func() {
+			done <- s.Change(t.Context(), "n", func(at fleet.Moment, old []byte) ([]byte, error) {
+				if calls++; calls == 1 {
+					close(holds)
+					<-goOn
+				}
+				return count(at, old)
+			})
+		}()
+		<-holds
+		held := time.Now()
+		must(t, other.Change(t.Context(), "n", count))
+		waited, since := time.Since(held), time.Since(began)
+		close(goOn)
+		err := <-done
+		if since < time.Second {
+			t.Errorf("the other has waited %v, want about a second", waited)
+		}
+		if waited <= maxHeld {
+			must(t, err)
+			if got := load(t, s, "n"); got != "n=3" || calls != 2 {
+				t.Errorf("%q after %d calls", got, calls)
 			}
-			return count(at, old)
-		})
-	}()
-	<-holds
-	began := time.Now()
-	must(t, other.Change(t.Context(), "n", count))
-	if waited := time.Since(began); waited < 500*time.Millisecond || waited > 3*time.Second {
-		t.Errorf("the other has waited %v, want about a second", waited)
-	}
-	close(goOn)
-	must(t, <-done)
-	if got := load(t, s, "n"); got != "n=3" || calls != 2 {
-		t.Errorf("%q after %d calls", got, calls)
+			break
+		}
+		if try == heldTries {
+			t.Fatalf("the other has waited %v, for the %dth time", waited, try)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -38,20 +39,27 @@ func TestSynchronous(t *testing.T) {
 		return count(at, old)
 	}))
 	standby.Kill(t)
-	for _, wait := range []time.Duration{time.Second, 20 * time.Second} {
-		ctx := soon(t, wait)
+	conn := primary.Connect(t, "postgres")
+	waits := func(do string) {
+		t.Helper()
+		for there := false; !there; {
+			must(t, conn.QueryRow(t.Context(), "select coalesce(bool_or("+do+"), false) from pg_stat_activity where wait_event = 'SyncRep'").Scan(&there))
+		}
+	}
+	for _, canceled := range []bool{false, true} {
+		ctx, end := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Change(ctx, "n", count) }()
-		if wait > 10*time.Second {
-			conn := primary.Connect(t, "postgres")
-			for canceled := false; !canceled; {
-				must(t, conn.QueryRow(t.Context(),
-					"select coalesce(bool_or(pg_cancel_backend(pid)), false) from pg_stat_activity where wait_event = 'SyncRep'").Scan(&canceled))
-			}
+		if canceled {
+			waits("pg_cancel_backend(pid)")
+		} else {
+			waits("true")
+			end()
 		}
 		if err := <-done; !errors.Is(err, fleet.ErrUnknown) {
 			t.Errorf("%v; want that it is unknown", err)
 		}
+		end()
 	}
 	// It is visible there, and would be believed by who only reads.
 	if got := load(t, s, "n"); got == "n=1" {

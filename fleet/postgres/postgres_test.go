@@ -87,6 +87,16 @@ func load(t testing.TB, s fleet.Store, keys ...string) string {
 	return strings.Join(words, " ")
 }
 
+// comes waits until a key has what was made of it in the background.
+func comes(t testing.TB, s fleet.Store, key, want string) {
+	t.Helper()
+	for ctx := soon(t, time.Minute); load(t, s, key) != want; {
+		if ctx.Err() != nil {
+			t.Fatalf("%q, and never %q", load(t, s, key), want)
+		}
+	}
+}
+
 func TestChange(t *testing.T) {
 	c := shared(t)
 	s := open(t, c.Addr(), c.Database(t))
