@@ -37,7 +37,7 @@ func blackHole(t *testing.T) string {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
 	for range 10 {
-		conn, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		conn, err := net.DialTimeout("tcp", address, time.Second)
 		if err != nil {
 			return address
 		}

@@ -113,7 +113,7 @@ func TestEstimatePutRight(t *testing.T) {
 				s.start()
 			}
 			_ = res.Body.Close()
-			within(t, 5*time.Second, "the seller sees that it is over", gone)
+			within(t, "the seller sees that it is over", gone)
 			var estimated entry
 			eventually(t, "it is booked", func() bool {
 				all := s.entries("inference")

@@ -60,10 +60,19 @@ type caddy struct {
 	log    *output
 }
 
+// sameDay waits for the next day where this one has but a minute left: what tests spend, buy and raise is of one day.
+func sameDay() {
+	now := time.Now().UTC()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left <= time.Minute {
+		<-time.After(left)
+	}
+}
+
 // newCaddy prepares a Caddy whose gateway site has this body of the tokenbuddy directive. It is not started yet.
 // More sites or global options can be written with caddy.write before start.
 func newCaddy(t testing.TB, tokenbuddy string) *caddy {
 	t.Helper()
+	sameDay()
 	c := &caddy{t: t, dir: t.TempDir(), site: freeAddress(t), admin: freeAddress(t), log: new(output)}
 	c.configure(tokenbuddy)
 	t.Cleanup(c.end)

@@ -65,9 +65,13 @@ func newFleetTrade(t *testing.T, n int, small, group int64, tokens string) *flee
 	}
 	all.Wait()
 	for i := range f.gateways { // each has its token then
-		if status, _, body := f.ask(i, "key-of-large"); status != http.StatusOK {
-			t.Fatalf("status %d: %s", status, body)
-		}
+		eventually(t, "the store has answered", func() bool {
+			status, _, body := f.ask(i, "key-of-large")
+			if status != http.StatusOK && status != http.StatusServiceUnavailable {
+				t.Fatalf("status %d: %s", status, body)
+			}
+			return status == http.StatusOK
+		})
 	}
 	return f
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestLookingIn asks for what operators look at, and for the same on the site.
@@ -241,7 +240,7 @@ func TestStatusOfTheLedger(t *testing.T) {
 	}()
 	eventually(t, "a request is under way", func() bool { return look().Ledger.Holds == 1 })
 	close(wait)
-	within(t, 5*time.Second, "the answer", done)
+	within(t, "the answer", done)
 	eventually(t, "it is booked", func() bool { return look().Ledger.Holds == 0 })
 	if l := look().Ledger; !l.OK || l.Entries != 3 || len(l.Head) != 64 || l.FreeBytes <= 0 {
 		t.Errorf("%+v", l)

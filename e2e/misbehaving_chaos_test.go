@@ -34,7 +34,7 @@ func TestGuestsMisbehaveChaos(t *testing.T) {
 
 	begun := time.Now()
 	c.terminate()
-	c.ended(begun, graceless)
+	c.endedStuck(begun)
 	c.orders(nil) // the next process finds guests that behave, and takes up what is open
 	c.start()
 	c.assertPaid(t)

@@ -283,7 +283,7 @@ func TestShortLivedTokens(t *testing.T) {
 	}
 	var short, long *desk
 	short = s.buying("short", nil, sold(&short, 30*time.Second, func() { <-release }), "short")
-	long = s.buying("long", nil, sold(&long, 90*time.Second, func() {}), "long")
+	long = s.buying("long", nil, sold(&long, 10*time.Minute, func() {}), "long")
 	s.open("\t\tpurchase {\n\t\t\texpiry_margin 60s\n\t\t}\n")
 	for round := range 2 {
 		s.log.forget("token.cache.miss")

@@ -77,19 +77,22 @@ func (s *script) say(t testing.TB, text string) {
 	t.Helper()
 	select {
 	case s.send <- text:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("nobody takes %q", text)
 	}
 }
 
-// within fails the test when what a channel stands for does not come in time.
-func within(t testing.TB, limit time.Duration, what string, c <-chan struct{}) (took time.Duration) {
+// patience is how long something may take that comes at once on a machine without other work, and never, or after minutes, where it is broken.
+const patience = 30 * time.Second
+
+// within fails the test when what a channel stands for does not come.
+func within(t testing.TB, what string, c <-chan struct{}) (took time.Duration) {
 	t.Helper()
 	begun := time.Now()
 	select {
 	case <-c:
-	case <-time.After(limit):
-		t.Fatalf("not within %s: %s", limit, what)
+	case <-time.After(patience):
+		t.Fatalf("not within %s: %s", patience, what)
 	}
 	return time.Since(begun)
 }
@@ -134,7 +137,7 @@ func TestClientLeaves(t *testing.T) {
 	res := c.open("/v1/chat/completions", sayAndGo(t, s, roleEvent+textEvent("Hi")))
 	readUntil(t, res.Body, textEvent("Hi"))
 	_ = res.Body.Close()
-	t.Logf("the seller's call ended %s after the client hung up", within(t, time.Second, "the end of the seller's call", s.left))
+	t.Logf("the seller's call ended %s after the client hung up", within(t, "the end of the seller's call", s.left))
 	if e := c.oneEntry(); e.Status != "client_gone" || e.BilledSource != "estimate" || e.BilledMicros <= 0 || e.ExpenseMicros != e.BilledMicros {
 		t.Errorf("booked: %+v", e)
 	}
@@ -172,12 +175,12 @@ func TestClientLeavesEarly(t *testing.T) {
 			_, err := c.send(ctx, "/v1/chat/completions", body)
 			ended <- err
 		}()
-		within(t, 5*time.Second, "the request at the seller", asked)
+		within(t, "the request at the seller", asked)
 		hangUp()
 		if err := <-ended; err == nil {
 			t.Fatal("there was an answer")
 		}
-		within(t, time.Second, "the end of the seller's call", left)
+		within(t, "the end of the seller's call", left)
 		eventually(t, "the entry", func() bool { return len(c.entries("inference")) == i+1 })
 	}
 	for _, e := range c.entries("inference") {
@@ -209,20 +212,22 @@ func TestClientLeavesAtTheEnd(t *testing.T) {
 
 // TestSilence has sellers fall silent in a stream, before and after content.
 func TestSilence(t *testing.T) {
+	const idle = time.Second // a good seller is not silent for so long on a slow machine either
+	failover := fmt.Sprintf("\t\tfailover {\n\t\t\tidle_timeout %s\n\t\t}\n", idle)
 	t.Run("after content", func(t *testing.T) {
 		t.Parallel()
 		s, other := newScript(), newSeller(t, "other", streamOf(shortStream))
 		c := newCaddy(t, "")
-		c.configure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", s.answer), other), "\t\tfailover {\n\t\t\tidle_timeout 300ms\n\t\t}\n"))
+		c.configure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", s.answer), other), failover))
 		c.start()
+		begun := time.Now() // the silence begins later
 		res := c.open("/v1/chat/completions", sayAndGo(t, s, roleEvent+textEvent("Hi")))
 		readUntil(t, res.Body, textEvent("Hi"))
-		begun := time.Now()
 		assertBrokenOff(t, res, "data: {\"error\":")
-		if took := time.Since(begun); took < 250*time.Millisecond || took > 2*time.Second {
+		if took := time.Since(begun); took < idle || took > idle+patience {
 			t.Errorf("broken off after %s of silence", took)
 		}
-		within(t, time.Second, "the end of the seller's call", s.left)
+		within(t, "the end of the seller's call", s.left)
 		if e := c.oneEntry(); e.Status != "interrupted" || e.Attempts != 1 || e.BilledMicros <= 0 {
 			t.Errorf("booked: %+v", e)
 		}
@@ -234,7 +239,7 @@ func TestSilence(t *testing.T) {
 		t.Parallel()
 		s := newScript()
 		c := newCaddy(t, "")
-		client, url := c.startSecure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", s.answer)), "\t\tfailover {\n\t\t\tidle_timeout 300ms\n\t\t}\n"))
+		client, url := c.startSecure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", s.answer)), failover))
 		t.Cleanup(client.CloseIdleConnections)
 		res, err := client.Post(url+"/v1/messages", "application/json", strings.NewReader(sayAndGo(t, s, messagesBegun)))
 		if err != nil {
@@ -252,13 +257,13 @@ func TestSilence(t *testing.T) {
 		s := newScript()
 		c := newCaddy(t, "")
 		c.configure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", s.answer), newSeller(t, "other", streamOf(shortStream))),
-			"\t\tfailover {\n\t\t\tidle_timeout 300ms\n\t\t}\n"))
+			failover))
 		c.start()
 		res, got := c.post("/v1/chat/completions", sayAndGo(t, s, roleEvent+": still thinking\n\n"))
 		if res.StatusCode != http.StatusOK || string(got) != shortStream || res.Header.Get("X-TokenBuddy-Seller") != "other" {
 			t.Errorf("status %d by %s: %q", res.StatusCode, res.Header.Get("X-TokenBuddy-Seller"), got)
 		}
-		within(t, time.Second, "the end of the first seller's call", s.left)
+		within(t, "the end of the first seller's call", s.left)
 		if e := c.oneEntry(); e.Status != "ok" || e.Attempts != 2 || e.Seller != "other" {
 			t.Errorf("booked: %+v", e)
 		}
@@ -280,7 +285,7 @@ func assertBrokenOff(t testing.TB, res *http.Response, begins string) {
 
 // TestSlowSellers has sellers that take too long to answer.
 func TestSlowSellers(t *testing.T) {
-	const failover = "\t\tfailover {\n\t\t\tdeadline 300ms\n\t\t}\n"
+	const failover = "\t\tfailover {\n\t\t\tdeadline 2s\n\t\t}\n" // a good seller answers in time on a slow machine too
 	never := func(_ http.ResponseWriter, r *http.Request, _ []byte) { <-r.Context().Done() }
 	t.Run("streamed", func(t *testing.T) { // the deadline is one attempt's: the next seller serves
 		t.Parallel()
@@ -307,7 +312,7 @@ func TestSlowSellers(t *testing.T) {
 		} {
 			begun := time.Now()
 			res, got := c.post(api.path, chatBody)
-			if took := time.Since(begun); res.StatusCode != http.StatusGatewayTimeout || !strings.Contains(string(got), api.code) || took > 2*time.Second {
+			if took := time.Since(begun); res.StatusCode != http.StatusGatewayTimeout || !strings.Contains(string(got), api.code) || took > patience {
 				t.Errorf("%s: status %d after %s: %s", api.path, res.StatusCode, took, got)
 			}
 		}
