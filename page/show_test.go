@@ -124,7 +124,7 @@ func TestEnd(t *testing.T) {
 	if line, err := body.ReadString('\n'); err != nil || !strings.HasPrefix(line, `data: {"ledger":`) || res.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatal(line, err, res.Header)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	told := make(chan struct{})
 	if there, ok := servers.Load(srv.Config); ok {

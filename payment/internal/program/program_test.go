@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func script(t *testing.T, text string) Program {
@@ -57,8 +56,18 @@ func TestRunEndsTheGroup(t *testing.T) {
 		"in time":     {"sleep 300 & echo $! >&2; wait", "did not end in time"},
 		"deaf":        {"trap '' TERM INT HUP; sleep 300 & echo $! >&2; while :; do wait; done", "did not end in time"},
 	} {
-		p := script(t, tc.text)
-		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+		begun := filepath.Join(t.TempDir(), "begun")
+		p := script(t, strings.Replace(tc.text, "echo $! >&2", "echo $! >&2; : > "+begun, 1))
+		ctx, cancel := context.WithCancel(t.Context())
+		if tc.err == "did not end in time" {
+			go func() { // its time is over once it has a child
+				for there := false; !there; runtime.Gosched() {
+					_, err := os.Stat(begun)
+					there = err == nil
+				}
+				cancel()
+			}()
+		}
 		r := p.Run(ctx, nil)
 		cancel()
 		if (r.Err == nil) != (tc.err == "") || r.Err != nil && !strings.Contains(r.Err.Error(), tc.err) {
