@@ -222,11 +222,15 @@ func closing(s *ledger.Statement, kind string) map[string]money.Micros {
 var places = []struct{ kind, name, note string }{
 	{"expense", "spent", "what members' requests have cost"},
 	{"credit", "left", "credit on tokens, at their sellers"},
+	{shared, "shared", "credit on shared tokens that nobody in the fleet has set aside; of one gateway what it has put there, below zero: taken"},
 	{"pending", "pending", "on its way: nobody knows yet whether it is gone, so it counts as spent"},
 	{"waste", "wasted", "failed attempts, tokens that were dropped or expired"},
 	{"disputed", "disputed", "taken by sellers for nothing, or above their price"},
 	{"adjustment", "adjusted", "what sellers said of balances: below zero in our favour"},
 }
+
+// shared is the place of a fleet's shared tokens, which is shown where anything was ever there.
+const shared = "fleet"
 
 // placesTable says where the money is: what was paid is in one of the places, to the micro.
 func placesTable(s *ledger.Statement) *table {
@@ -239,6 +243,9 @@ func placesTable(s *ledger.Statement) *table {
 	var sum ledger.Movement
 	for _, p := range places {
 		m := movement(s, p.kind)
+		if p.kind == shared && m == (ledger.Movement{}) {
+			continue
+		}
 		line(p.name, m, p.note)
 		sum.OpeningMicros += m.OpeningMicros
 		sum.MovedMicros += m.MovedMicros

@@ -81,3 +81,22 @@ func TestStatementDoesNotAddUp(t *testing.T) {
 		t.Errorf("printed\n%s", out.String())
 	}
 }
+
+// TestStatementOfSharedTokens adds up where gateways share tokens, over all of them and of one that has taken from what another has bought.
+func TestStatementOfSharedTokens(t *testing.T) {
+	for name, accounts := range map[string][]ledger.Movement{
+		"all": {{Account: "wallet:mock", ClosingMicros: -5}, {Account: "credit:acme", ClosingMicros: 3}, {Account: "fleet:acme", ClosingMicros: 2}},
+		"one": {{Account: "credit:acme", ClosingMicros: 2}, {Account: "expense:ada:m", ClosingMicros: 1}, {Account: "fleet:acme", ClosingMicros: -3}},
+	} {
+		var out bytes.Buffer
+		printStatement(&out, &ledger.Statement{By: "member", Accounts: accounts}, false)
+		if text := out.String(); strings.Contains(text, "NOT") || !strings.Contains(text, "\nshared ") {
+			t.Errorf("%s: printed\n%s", name, text)
+		}
+	}
+	var out bytes.Buffer
+	printStatement(&out, &ledger.Statement{By: "member"}, false)
+	if strings.Contains(out.String(), "shared") {
+		t.Errorf("where nothing is shared it says\n%s", out.String())
+	}
+}

@@ -174,3 +174,27 @@ func TestRefusedHoldsNothing(t *testing.T) {
 		leave(t, nodes)
 	})
 }
+
+// What a gateway has asked for in vain is not shown as held.
+func TestStatusOfWhatWasRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		g, h := start(store, "g", 1, nil), start(store, "h", 1, nil)
+		budgets := fleet.Amounts{1000, -1, -1}
+		if refused, err := g.share.Await(t.Context(), today, budgets, 800); refused >= 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		if refused, err := h.share.Await(t.Context(), today, budgets, 500); refused != fleet.Day || err != nil {
+			t.Fatal(refused, err)
+		}
+		status, err := g.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := status.Budgets[0]; b.Held != 800 || b.Leases["h"].Held != 0 || b.Remain+b.Free != 200 {
+			t.Errorf("%+v", b)
+		}
+		g.share.Release(today, 800)
+		leave(t, []*node{g, h})
+	})
+}

@@ -184,6 +184,7 @@ func (s *Status) add(parts []Part, group bool, name string, stranded map[string]
 			scopes[p.Scope] = b
 		}
 		free := max(0, p.Granted-p.Spent-p.Held)
+		p.Held = min(p.Held, max(0, p.Granted-p.Spent)) // what waiting requests have asked for is in it, and nobody may have it
 		b.Limit = max(b.Limit, p.Limit)
 		b.Spent, b.Held, b.Free = b.Spent+p.Spent, b.Held+p.Held, b.Free+free
 		b.Remain -= max(p.Granted, p.Spent)
