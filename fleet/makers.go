@@ -37,6 +37,7 @@ const (
 	makerQueue   = 1024 // that wait for each of them
 
 	makerLook    = time.Second // how long a request waits for the store
+	makerAgain   = 50 * time.Millisecond
 	makerSweep   = time.Hour
 	makerTell    = time.Minute
 	makerUnswept = 3 // days: a fleet that was not running has left more behind, which does no harm
@@ -70,12 +71,17 @@ func (m *Makers) put(w made) {
 	}
 }
 
-// Find gives what is kept of a response; nil: nothing.
-func (m *Makers) Find(ctx context.Context, hash [16]byte) (value []byte, err error) {
+// Find gives what is kept of a response; nil: nothing. What may have been made just now it looks for several times in a second: a client
+// goes on from what it has just had, and may do so at another gateway before that is written.
+func (m *Makers) Find(ctx context.Context, hash [16]byte, justNow bool) (value []byte, err error) {
 	ctx, stop := context.WithTimeout(ctx, makerLook)
 	defer stop()
-	err = m.find(ctx, hash, func(_ string, found []byte) { value = found }) // the last one is kept the longest
-	return value, err
+	for again := makerAgain; ; again *= 2 {
+		err = m.find(ctx, hash, func(_ string, found []byte) { value = found }) // the last one is kept the longest
+		if err != nil || value != nil || !justNow || again > makerLook/2 || !pause(ctx, again) {
+			return value, err
+		}
+	}
 }
 
 func (m *Makers) find(ctx context.Context, hash [16]byte, found func(key string, value []byte)) error {

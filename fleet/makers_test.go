@@ -54,7 +54,7 @@ func TestMakers(t *testing.T) {
 		found := func(hash [16]byte, want string) {
 			t.Helper()
 			synctest.Wait()
-			if value, err := b.Find(t.Context(), hash); err != nil || string(value) != want {
+			if value, err := b.Find(t.Context(), hash, false); err != nil || string(value) != want {
 				t.Errorf("%x: found %q, %v; want %q", hash[0], value, err, want)
 			}
 		}
@@ -70,6 +70,21 @@ func TestMakers(t *testing.T) {
 		a.Forget(one)
 		found(one, "")
 
+		began := time.Now()
+		go func() {
+			time.Sleep(300 * time.Millisecond)
+			a.Keep(one, []byte("acme"), month)
+		}()
+		found(one, "")
+		if value, err := b.Find(t.Context(), one, true); err != nil || string(value) != "acme" { // it is written while it is looked for
+			t.Errorf("found %q, %v", value, err)
+		}
+		if took := time.Since(began); took < 300*time.Millisecond || took > time.Second {
+			t.Errorf("it is found after %s", took)
+		}
+		a.Forget(one)
+		found(one, "")
+
 		a.Keep(long, make([]byte, 5000), month)
 		a.Keep(long, []byte("x"), month.AddDate(1, 0, 0))
 		time.Sleep(61 * time.Second)
@@ -77,7 +92,7 @@ func TestMakers(t *testing.T) {
 		s.Cut(true)
 		a.Keep(one, []byte("acme"), month)
 		synctest.Wait()
-		if _, err := b.Find(t.Context(), two); err == nil {
+		if _, err := b.Find(t.Context(), two, true); err == nil {
 			t.Error("nothing is known, and no error says so")
 		}
 		s.Cut(false)

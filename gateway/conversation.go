@@ -43,7 +43,7 @@ func (rq *request) prefer(q *routing.Query) {
 	}
 	last, ok := rq.gw.conversations.Get(rq.conversation, rq.begun)
 	if !ok && rq.ask.Sealed { // who made what is in it is known for longer than whose cache has the prompt, and over a restart
-		made, _ := rq.gw.responses.Find(rq.r.Context(), rq.conversation, rq.begun)
+		made, _ := rq.gw.responses.Find(rq.r.Context(), rq.conversation, false, rq.begun)
 		last, ok = made.Seller, made.Seller != routing.SellerKey{}
 	}
 	if !ok {
@@ -65,7 +65,7 @@ func (a *attempt) rememberConversation() {
 	}
 	if made, ok := rq.gw.responses.Get(rq.conversation, time.Now()); !ok || made.Seller != a.candidate.Seller.Key() {
 		made = routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}
-		rq.gw.responses.Put(rq.conversation, rq.gw.memberHash(rq.member.Name), made, time.Now())
+		rq.gw.responses.Put(rq.conversation, rq.gw.hashers.memberHash(rq.member.Name), made, time.Now())
 	}
 }
 
@@ -86,7 +86,7 @@ func (rq *request) findMaker() *dialect.Refusal {
 		return nil
 	}
 	var known bool
-	if rq.made, known = rq.gw.responses.Find(rq.r.Context(), rq.gw.responseKey(rq.member.Name, id), rq.begun); !known {
+	if rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun); !known {
 		return dialect.ResponseNotFound("previous_response_id")
 	}
 	return nil
@@ -105,7 +105,7 @@ func (a *attempt) rememberResponse() {
 	}
 	expected := rq.expected()
 	used := usage.Fill(expected.Prompt, expected.Completion)
-	rq.gw.responses.Put(rq.gw.responseKey(rq.member.Name, id), rq.gw.memberHash(rq.member.Name), routing.Made{
+	rq.gw.responses.Put(rq.gw.named.responseKey(rq.member.Name, id), rq.gw.named.memberHash(rq.member.Name), routing.Made{
 		Seller: a.candidate.Seller.Key(), Model: a.candidate.Model, Tokens: used.Prompt + used.Completion,
 	}, time.Now())
 }

@@ -79,6 +79,9 @@ type Gateway struct {
 	calls    endings
 	name     string // of this gateway in a Via header: that of all that share its ledger
 
+	// named hashes what responses are known by, namedBefore what those are that were made before the gateway was in a fleet, or in it.
+	named, namedBefore *hashers
+
 	known      atomic.Pointer[people]
 	references atomic.Int64
 	retired    atomic.Bool // the config is gone
@@ -140,6 +143,7 @@ func Open(o Options) (*Gateway, error) {
 	var hashKey, promptKey [32]byte
 	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
 	gw.hashers = newHashers(hashKey)
+	gw.nameResponses(o.Fleet != nil)
 	blake3.DeriveKey("tokenbuddy prompt hash, by XXH3 and AES", key, promptKey[:])
 	if gw.prompts, err = newPromptHasher(promptKey); err != nil {
 		giveUp(gw.held)

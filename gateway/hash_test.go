@@ -5,8 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zeebo/blake3"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // TestHashers: a hash that was used before is as a new one, and names stay apart.
@@ -26,6 +29,36 @@ func TestHashers(t *testing.T) {
 		}
 		if h.end(h.begin("ab")) == h.end(h.begin("a", "b")) {
 			t.Fatal("names run into each other")
+		}
+	}
+}
+
+// TestMakerOverAFleet: who has made a response is known over joining a fleet and leaving it, and the hashes of gateways with other keys
+// are the same in it alone.
+func TestMakerOverAFleet(t *testing.T) {
+	responses, err := routing.NewResponses(10, nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(fleet bool, key byte) *Gateway {
+		gw := &Gateway{hashers: newHashers([32]byte{key}), responses: responses}
+		gw.nameResponses(fleet)
+		return gw
+	}
+	for i, fleet := range []bool{false, true, false} {
+		gw, id := in(fleet, 1), strconv.Itoa(i)
+		responses.Put(gw.named.responseKey("ada", id), 1, routing.Made{Model: id}, time.Now())
+		for j := range i + 1 {
+			if made, _, ok := gw.maker(t.Context(), "ada", strconv.Itoa(j), time.Now()); !ok || made.Model != strconv.Itoa(j) {
+				t.Errorf("the maker of %d is not known after %d changes: %v", j, i, made)
+			}
+			if _, _, ok := gw.maker(t.Context(), "bob", strconv.Itoa(j), time.Now()); ok {
+				t.Errorf("the maker of %d is known to another member", j)
+			}
+		}
+		other := in(fleet, 2)
+		if same := other.named.responseKey("ada", id) == gw.named.responseKey("ada", id); same != fleet {
+			t.Errorf("in a fleet %v: one hash for both keys %v", fleet, same)
 		}
 	}
 }

@@ -20,8 +20,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
-	key := rq.gw.responseKey(rq.member.Name, id)
-	made, ok := rq.gw.responses.Find(rq.r.Context(), key, rq.begun)
+	made, key, ok := rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
 	if !ok {
 		return dialect.ResponseNotFound("")
 	}

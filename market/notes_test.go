@@ -202,14 +202,14 @@ func TestMakersAreShared(t *testing.T) {
 	defer stop()
 	id, now := [16]byte{7}, time.Now()
 	want := routing.Made{Seller: routing.SellerKey{ID: "acme", Origin: "https://acme.example"}, Model: "m", Tokens: 40}
-	if _, ok := b.Responses.Find(t.Context(), id, now); ok {
+	if _, ok := b.Responses.Find(t.Context(), id, true, now); ok {
 		t.Error("it is known before it was made")
 	}
 	a.Responses.Put(id, 1, want, now)
 	find := func(known bool) (made routing.Made) {
 		t.Helper()
 		for deadline := now.Add(10 * time.Second); ; {
-			made, ok := b.Responses.Find(t.Context(), id, now)
+			made, ok := b.Responses.Find(t.Context(), id, true, now)
 			if ok == known {
 				return made
 			}
@@ -231,7 +231,7 @@ func TestMakersAreShared(t *testing.T) {
 	}
 	b.Responses.Forget(id, now)
 	for deadline := now.Add(10 * time.Second); ; {
-		if raw, err := a.made.fleet.Find(t.Context(), id); err == nil && raw == nil {
+		if raw, err := a.made.fleet.Find(t.Context(), id, false); err == nil && raw == nil {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -12,8 +12,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// responseStore keeps in the ledger's directory who made which response, and in a fleet where there is one. What another gateway
-// has remembered is found where both have the same key for the ledger: the hashes are keyed by it.
+// responseStore keeps in the ledger's directory who made which response, and in a fleet where there is one.
 type responseStore struct {
 	ledger *ledger.Ledger
 	fleet  *fleet.Makers // nil: there is none
@@ -48,11 +47,11 @@ func (s *responseStore) EachResponse(visit func(key [16]byte, member uint64, m r
 }
 
 // FindResponse asks the fleet, and keeps here what it says.
-func (s *responseStore) FindResponse(ctx context.Context, key [16]byte) (member uint64, m routing.Made, ok bool) {
+func (s *responseStore) FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m routing.Made, ok bool) {
 	if s.fleet == nil {
 		return 0, routing.Made{}, false
 	}
-	raw, err := s.fleet.Find(ctx, key)
+	raw, err := s.fleet.Find(ctx, key, justNow)
 	var made ledger.Response
 	if err == nil && raw != nil {
 		err = json.Unmarshal(raw, &made)

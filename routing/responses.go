@@ -36,8 +36,9 @@ type ResponseStore interface {
 
 // ResponseFinder is a [ResponseStore] that may know of responses which other gateways have remembered.
 type ResponseFinder interface {
-	// FindResponse gives the maker of a response that is not remembered here, and whose it is, and keeps that. It may wait for a moment.
-	FindResponse(ctx context.Context, key [16]byte) (member uint64, m Made, ok bool)
+	// FindResponse gives the maker of a response that is not remembered here, and whose it is, and keeps that. It may wait for a moment;
+	// where the response may have been made just now, until another gateway can have told.
+	FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m Made, ok bool)
 }
 
 // Responses remember who made which response. They hold a bounded number, forget first those of members that have many, and
@@ -69,8 +70,8 @@ func (r *Responses) Get(key [16]byte, now time.Time) (m Made, ok bool) {
 	return r.made.get(key, now)
 }
 
-// Find is Get that also asks the store where that is a [ResponseFinder], and remembers what it says.
-func (r *Responses) Find(ctx context.Context, key [16]byte, now time.Time) (m Made, ok bool) {
+// Find is Get that also asks the store where that is a [ResponseFinder], and remembers what it says. justNow: it may have been made just now.
+func (r *Responses) Find(ctx context.Context, key [16]byte, justNow bool, now time.Time) (m Made, ok bool) {
 	if m, ok = r.Get(key, now); ok || r == nil {
 		return m, ok
 	}
@@ -78,7 +79,7 @@ func (r *Responses) Find(ctx context.Context, key [16]byte, now time.Time) (m Ma
 	if !may {
 		return Made{}, false
 	}
-	member, m, ok := finder.FindResponse(ctx, key)
+	member, m, ok := finder.FindResponse(ctx, key, justNow)
 	if !ok || !m.Until.After(now) {
 		return Made{}, false
 	}
