@@ -110,7 +110,7 @@ func (c *bankClients) fetch(client *http.Client, s *sentRequest, dead <-chan str
 	if status == 0 {
 		select {
 		case <-dead:
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			c.bank.wrong(violation, "request %s got no answer from a gateway that lives: %v", s.id, err)
 		}
 	}

@@ -235,7 +235,7 @@ func (b *bank) round(n int, point string, random draw) {
 	clients.Go(func() { b.forgive(dead) })
 	patience := upTo(random.Rand, 800*time.Millisecond)
 	if point != "" {
-		patience = 15 * time.Second
+		patience = time.Minute
 	}
 	select {
 	case <-dead:

@@ -118,16 +118,23 @@ func (c *caddy) runAsWritten(t *testing.T, file, words string) {
 	}
 	serves := strings.HasPrefix(words, "tokenbuddy page") // until it is told to stop
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	if serves {
-		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
-	}
 	defer cancel()
 	caddyCommand := c.command()
 	sh := exec.CommandContext(ctx, "sh", "-c", `caddy() { "`+caddyCommand.Path+`" "$@"; }; caddy `+words)
 	sh.WaitDelay = time.Second
 	sh.Dir, sh.Env = c.dir, caddyCommand.Env
-	out, err := sh.CombinedOutput()
-	if serves && ctx.Err() != nil && strings.Contains(string(out), "http://") {
+	out := new(output)
+	sh.Stdout, sh.Stderr = out, out
+	if serves {
+		go func() {
+			for !out.has("http://") && ctx.Err() == nil {
+				pause(ctx, 20*time.Millisecond)
+			}
+			cancel()
+		}()
+	}
+	err := sh.Run()
+	if serves && out.has("http://") {
 		return
 	}
 	// doctor says what is wrong with what it finds by its exit code.

@@ -75,7 +75,7 @@ func fleetChaos(t *testing.T, lasts time.Duration, tokens string) {
 			f.wrong("of %s only %d micros of %d could be spent", name, spent[name], limit)
 		}
 	}
-	f.settled(spent, estimated > 0, 15*time.Second)
+	f.settled(spent, estimated > 0, 45*time.Second)
 	f.shipped()
 	if tokens == "shared" {
 		f.shared()

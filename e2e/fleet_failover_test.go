@@ -49,7 +49,19 @@ func failovers(t *testing.T, rounds int, synchronous bool) (forgot int) {
 		standby := f.pg.Standby(t, synchronous)
 		if !synchronous {
 			standby.Lag(t)
-			pause(ctx, time.Second) // for something to forget
+			conn := f.pg.Connect(t, "postgres")
+			var changes, before int
+			count := func(n *int) {
+				if err := conn.QueryRow(ctx, "select coalesce(sum(n_tup_upd), 0) from pg_stat_user_tables where relname = 'tokenbuddy_fleet_key'").Scan(n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			count(&before)
+			eventually(t, "there is something to forget", func() bool {
+				count(&changes)
+				return changes >= before+10
+			})
+			pause(ctx, time.Second)
 		}
 		pause(ctx, upTo(r, 2*time.Second))
 		back := f.without(0, 1, 2)
@@ -77,7 +89,7 @@ func failovers(t *testing.T, rounds int, synchronous bool) (forgot int) {
 		}
 	}
 	spent, estimated := f.audit()
-	f.settled(spent, estimated > 0, 15*time.Second)
+	f.settled(spent, estimated > 0, 45*time.Second)
 	f.shipped()
 	t.Logf("%d failovers in %s", rounds, time.Since(f.begun).Round(time.Second))
 	f.finish()
