@@ -120,7 +120,11 @@ func (c *caddy) runAsWritten(t *testing.T, file, words string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	caddyCommand := c.command()
-	sh := exec.CommandContext(ctx, "sh", "-c", `caddy() { "`+caddyCommand.Path+`" "$@"; }; caddy `+words)
+	run := `caddy() { "` + caddyCommand.Path + `" "$@"; }; caddy ` + words
+	if serves { // what ends the shell ends it too
+		run = `exec "` + caddyCommand.Path + `" ` + words
+	}
+	sh := exec.CommandContext(ctx, "sh", "-c", run)
 	sh.WaitDelay = time.Second
 	sh.Dir, sh.Env = c.dir, caddyCommand.Env
 	out := new(output)
