@@ -79,7 +79,7 @@ func document(etag string, sellers ...any) http.HandlerFunc {
 
 // restless is the body of a directive that asks this registry all the time.
 func restless(r *fakeRegistry, more string) string {
-	return fmt.Sprintf("\t\tregistry %s/sellers.json {\n\t\t\trefresh 30ms\n\t\t\ttimeout 300ms\n\t\t\tmax_size 64KiB\n\t\t}\n\t\tpayment mock\n\t\tseller_networks 127.0.0.0/8\n%s", r.URL, more)
+	return fmt.Sprintf("\t\tregistry %s/sellers.json {\n\t\t\trefresh 30ms\n\t\t\ttimeout 2s\n\t\t\tmax_size 64KiB\n\t\t}\n\t\tpayment mock\n\t\tseller_networks 127.0.0.0/8\n%s", r.URL, more)
 }
 
 // models are the ids that the gateway lists.
@@ -206,7 +206,7 @@ func TestFirstDocument(t *testing.T) {
 			document("x", seller)(w, req)
 		})
 		c := newCaddy(t, "")
-		c.configure(strings.Replace(restless(r, ""), "timeout 300ms", "timeout 20s", 1))
+		c.configure(strings.Replace(restless(r, ""), "timeout 2s", "timeout 20s", 1))
 		c.start()
 		<-arrived
 		done := make(chan int)

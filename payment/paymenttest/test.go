@@ -37,7 +37,7 @@ type Rail struct {
 	// Bad are quotes that the method must not pay.
 	Bad []payment.Quote
 
-	// Tries is how often Track is asked while the payment is pending, with Wait between. Default: 100 times, 10 ms.
+	// Tries is how often Track is asked while the payment is pending, with Wait between. Default: 1000 times, 10 ms.
 	Tries int
 	Wait  time.Duration
 }
@@ -47,7 +47,7 @@ type Rail struct {
 // step. The error names every promise that was broken.
 func TestMethod(r Rail) error {
 	if r.Tries == 0 {
-		r.Tries = 100
+		r.Tries = 1000
 	}
 	if r.Wait == 0 {
 		r.Wait = 10 * time.Millisecond
