@@ -169,7 +169,7 @@ func TestOutcomes(t *testing.T) {
 			for j, seller := range market[i] {
 				attempts += row.asked[j]
 				if n := len(seller.inferences()); n != row.asked[j] {
-					t.Errorf("seller %d was asked %d times, want %d", j, n, row.asked[j])
+					t.Errorf("seller %d was asked %d times, want %d: %v", j, n, row.asked[j], seller.inferences())
 				}
 				if n := seller.purchases(); n != row.bought[j] {
 					t.Errorf("%d purchases at seller %d, want %d", n, j, row.bought[j])

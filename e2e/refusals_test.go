@@ -118,7 +118,7 @@ func TestRefusals(t *testing.T) {
 	s.lists = append(s.lists, listing{ID: "unpayable", URL: good.URL, PaymentMethods: []string{"clawtip"}, Models: []any{"unpayable"}})
 	s.lists = append(s.lists, listing{ID: "narrow", URL: good.URL, Protocols: []string{"embeddings"}, Models: []any{"vectors"}})
 	const ada = "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tmodels m html* cut* hang closed unpayable vectors none\n\t\t}\n"
-	s.open(ada+"\t\tmax_body 4KiB\n\t\tfailover {\n\t\t\tdeadline 1s 1s\n\t\t}\n", ada+"\t\tmodel_alias good forbidden\n")
+	s.open(ada+"\t\tmax_body 4KiB\n\t\tfailover {\n\t\t\tdeadline 2s 2s\n\t\t}\n", ada+"\t\tmodel_alias good forbidden\n")
 
 	key := []string{"Authorization", "Bearer sk-ada-key"}
 	for _, row := range []struct {
