@@ -247,7 +247,7 @@ func TestVerifyNamesTheEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := db.Update(func(txn *badger.Txn) error {
-		item, err := txn.Get(append([]byte("e/"), 0, 0, 0, 0, 0, 0, 0, 3))
+		item, err := txn.Get(append([]byte("\x01/"), 0, 0, 0, 0, 0, 0, 0, 3))
 		if err != nil {
 			return err
 		}

@@ -132,15 +132,15 @@ func (v *view) readBack(a *Archive) error {
 	defer in.Close()
 	bad := &archive.Error{Path: in.Path(), Problem: "has other entries than the ledger"}
 	next, began := a.First, time.Now()
-	stored := v.txn.NewIterator(entryIteration())
+	stored := v.txn.NewIterator(v.entryIteration())
 	defer stored.Close()
-	stored.Seek(entryKey(a.First))
+	stored.Seek(v.keys().of(a.First))
 	err = in.Entries(0, func(seq uint64, raw []byte) error {
 		if seq != next || seq > a.Last || !stored.Valid() {
 			return bad
 		}
 		item := stored.Item()
-		same := string(item.Key()) == string(entryKey(seq))
+		same := string(item.Key()) == string(v.keys().of(seq))
 		err := item.Value(func(value []byte) error {
 			same = same && string(value) == string(raw)
 			return nil

@@ -174,7 +174,7 @@ func TestArchiveMovesWholeMonths(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := stored(t, dir, "e/"); n != 60 {
+	if n := stored(t, dir, "\x01/"); n != 60 {
 		t.Errorf("%d entries are in the store, want 60", n)
 	}
 	if n := stored(t, dir, "k/"); n != 180 { // all but those of the purchase

@@ -138,7 +138,7 @@ func (v *view) raw(first uint64, f func(seq uint64, raw []byte) error) error {
 		}
 	}
 	first = max(first, archivedTo(v.archives)+1)
-	return scan(v.txn, entryPrefix, string(entryKey(first)), func(rest, raw []byte) error {
+	return scan(v.txn, string(v.keys()), string(v.keys().of(first)), func(rest, raw []byte) error {
 		if err := v.alive(); err != nil {
 			return err
 		}

@@ -177,7 +177,7 @@ func (v *view) oldest() (*Entry, time.Time, error) {
 	if seq > v.head.Sequence {
 		return nil, time.Time{}, nil
 	}
-	raw, err := get(v.txn, string(entryKey(seq)))
+	raw, err := get(v.txn, string(v.keys().of(seq)))
 	if err != nil {
 		return nil, time.Time{}, &entryError{seq, "", "it can't be read"}
 	}
@@ -212,7 +212,9 @@ func (l *Ledger) archiveMonth(ctx context.Context, before time.Time, dir string,
 	}
 	ctx = context.WithoutCancel(ctx) // what is begun is ended, unless the ledger closes
 	err = l.submit(plainWeight, func(b *batch) error {
-		b.set([]byte(metaFormat), fmt.Append(nil, archivedFormat))
+		if b.format == formatAmong {
+			b.set([]byte(metaFormat), fmt.Append(nil, formatArchived))
+		}
 		record := *a
 		b.put(archiveKey(a.First), &record)
 		return nil
@@ -256,7 +258,7 @@ func (v *view) choose(before time.Time, dir string) (*Archive, error) {
 	if err != nil || next > v.head.Sequence { // the newest entry stays
 		return nil, err
 	}
-	raw, err := get(v.txn, string(entryKey(next-1)))
+	raw, err := get(v.txn, string(v.keys().of(next-1)))
 	if err != nil {
 		return nil, &entryError{next - 1, "", "it can't be read"}
 	}

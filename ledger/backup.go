@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -48,9 +49,11 @@ func (l *Ledger) Backup(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("ledger: backup: %w", err)
 		}
-		header := BackupHeader{Backup: backupVersion, Format: format, Ledger: l.state.identity, Entries: v.head.Sequence, Head: v.head.Hash, Made: l.now().UTC()}
+		header := BackupHeader{Backup: backupVersion, Format: l.state.format, Ledger: l.state.identity, Entries: v.head.Sequence, Head: v.head.Hash, Made: l.now().UTC()}
+		if len(v.archives) > 0 && header.Format == formatAmong {
+			header.Format = formatArchived
+		}
 		for _, a := range v.archives {
-			header.Format = archivedFormat
 			header.Archives = append(header.Archives, BackupArchive{a.File, a.SHA256, a.Bytes})
 		}
 		if err = errors.Join(v.dump(z, header), z.Close()); err != nil {
@@ -106,9 +109,9 @@ func readBackup(r io.Reader, put func(BackupHeader) (func(key, value []byte) err
 	case err != nil:
 		return cut(err)
 	}
-	if header.Backup != backupVersion || header.Format != format && header.Format != archivedFormat {
+	if header.Backup != backupVersion || entriesIn(header.Format) == "" {
 		return fmt.Errorf("%w: its layout is %d.%d, this program knows %d.%d: restore it with the version of the program that "+
-			"has made it", errBackup, header.Backup, header.Format, backupVersion, archivedFormat)
+			"has made it", errBackup, header.Backup, header.Format, backupVersion, formatFirst)
 	}
 	record, err := put(header)
 	if err != nil {
@@ -159,11 +162,22 @@ func fill(ctx context.Context, db *store.Store, r io.Reader) (header BackupHeade
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return batch.Set(key, value)
+			return batch.Set(first(key, value))
 		}, nil
 	})
 	if err != nil {
 		return header, err
 	}
 	return header, batch.Flush()
+}
+
+// first gives a record as it is in a store whose entries stand before all else: a backup of an older one has them among the others.
+func first(key, value []byte) (newKey, newValue []byte) {
+	if seq, ok := strings.CutPrefix(string(key), string(entriesAmong)); ok {
+		return append([]byte(entriesFirst), seq...), value
+	}
+	if string(key) == metaFormat {
+		return key, fmt.Append(nil, formatFirst)
+	}
+	return key, value
 }

@@ -112,7 +112,7 @@ func (c *completion) load() error {
 		return err
 	}
 	c.calendar = *s.calendar.Load()
-	if raw, err := get(c.txn, string(entryKey(c.head.Sequence))); err == nil {
+	if raw, err := get(c.txn, string(entriesFirst.of(c.head.Sequence))); err == nil {
 		c.last, _ = timeOf(raw)
 	}
 	return errors.Join(
@@ -158,7 +158,7 @@ func (c *completion) row(r ShippedRow) error {
 	}
 	c.head.Sequence, c.head.Hash, c.last = r.Sequence, e.Hash, e.Time
 	c.entries++
-	if err := c.out.Set(entryKey(r.Sequence), r.Entry); err != nil {
+	if err := c.out.Set(entriesFirst.of(r.Sequence), r.Entry); err != nil {
 		return err
 	}
 	if err := c.beside(e, &r); err != nil {

@@ -128,7 +128,7 @@ func compared(t testing.TB, all map[string]string, entries int) map[string]strin
 	same := map[string]string{}
 	for key, value := range all {
 		switch prefix := key[:2]; prefix {
-		case "e/", "j/":
+		case "\x01/", "j/":
 			if binary.BigEndian.Uint64([]byte(key[2:])) <= uint64(entries) {
 				same[key] = value
 			}

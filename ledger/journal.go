@@ -33,7 +33,7 @@ func (b *batch) book(e *Entry) {
 	b.last = e.Time
 	b.head.Sequence++
 	b.head.Hash = e.Hash
-	b.set(entryKey(b.head.Sequence), room[begins:len(room):len(room)])
+	b.set(b.keys.of(b.head.Sequence), room[begins:len(room):len(room)])
 	for _, p := range e.Postings {
 		sum := b.accounts[p.Account]
 		if sum == nil {

@@ -8,7 +8,6 @@ import (
 
 // The store's keys: a letter and a slash, then what the record is about. Names inside a key are escaped as in accounts.
 const (
-	entryPrefix      = "e/" // + sequence number, 8 bytes big-endian
 	accountPrefix    = "a/" // + account
 	rollupPrefix     = "r/" // + day/member:model:seller[:group[:project]]
 	holdPrefix       = "h/" // + id
@@ -38,14 +37,37 @@ const (
 	metaSeal     = "m/seal"     // a known text, sealed: tells a wrong key
 )
 
-// format is the version of what is in the store. One that is not known is not opened.
+// The formats are versions of what is in a store. One that is not known is not opened.
 const (
-	format         = 1
-	archivedFormat = 2 // as 1, but there may be archive files: what does not know them must not take the ledger for damaged
+	formatAmong    = 1 // entries stand among the other records
+	formatArchived = 2 // as 1, but there may be archive files: what does not know them must not take the ledger for damaged
+	formatFirst    = 3 // entries stand before all other records, and there may be archive files
 )
 
-func entryKey(seq uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte(entryPrefix), seq)
+// entryKeys are the keys of a store's entries: what stands before the sequence number, 8 bytes big-endian.
+type entryKeys string
+
+const (
+	// entriesFirst sort before all other keys. New tables of the store are merged with all older ones that have keys between their first
+	// and their last. An entry is newer than all before it, so that these lie outside, and are not written again with all else that changes.
+	entriesFirst entryKeys = "\x01/"
+	// entriesAmong are those of formats 1 and 2.
+	entriesAmong entryKeys = "e/"
+)
+
+// entriesIn are the keys of the entries in a store of that format; empty: it is not known.
+func entriesIn(format int) entryKeys {
+	switch format {
+	case formatAmong, formatArchived:
+		return entriesAmong
+	case formatFirst:
+		return entriesFirst
+	}
+	return ""
+}
+
+func (k entryKeys) of(seq uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte(k), seq)
 }
 
 // sequence reads what stands behind the prefix in the key of an entry.

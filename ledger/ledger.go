@@ -123,7 +123,7 @@ func (o Options) openStore() (*store.Store, error) {
 	return store.Open(store.Options{
 		Dir: o.Dir, ReadOnly: o.ReadOnly, InMemory: o.InMemory, Unsynced: o.unsynced, ReadFirst: o.readFirst, Log: o.Logger, Space: o.space,
 		Witness: metaHead,
-		Bulk:    []string{entryPrefix, settlementPrefix}, // the start does not go by them
+		Bulk:    []string{string(entriesFirst), string(entriesAmong), settlementPrefix}, // the start does not go by them
 	})
 }
 

@@ -49,15 +49,16 @@ func (s *state) loadMeta(txn *badger.Txn, seal *store.Sealer, readOnly bool) err
 		if readOnly {
 			return ErrNoLedger
 		}
-		s.identity = rand.Text()
+		s.identity, s.format, s.keys = rand.Text(), formatFirst, entriesFirst
 		return errors.Join(
-			txn.Set([]byte(metaFormat), fmt.Append(nil, format)),
+			txn.Set([]byte(metaFormat), fmt.Append(nil, formatFirst)),
 			txn.Set([]byte(metaIdentity), []byte(s.identity)),
 			txn.Set([]byte(metaSeal), seal.Seal(metaSeal, []byte(sealCheck))),
 		)
-	case version != format && version != archivedFormat:
-		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, archivedFormat)
+	case entriesIn(version) == "":
+		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, formatFirst)
 	}
+	s.format, s.keys = version, entriesIn(version)
 	identity, err := get(txn, metaIdentity)
 	if err != nil {
 		return store.Damaged("the record of its identity is missing")
@@ -81,13 +82,13 @@ func (s *state) loadHead(txn *badger.Txn) error {
 	if _, err := getJSON(txn, metaHead, &s.head); err != nil {
 		return err
 	}
-	if _, err := get(txn, string(entryKey(s.head.Sequence+1))); err == nil {
+	if _, err := get(txn, string(s.keys.of(s.head.Sequence+1))); err == nil {
 		return store.Damaged("there are entries after the newest one, %d", s.head.Sequence)
 	}
 	if s.head.Sequence == 0 {
 		return nil
 	}
-	raw, err := get(txn, string(entryKey(s.head.Sequence)))
+	raw, err := get(txn, string(s.keys.of(s.head.Sequence)))
 	if err != nil {
 		return store.Damaged("the newest entry, %d, is not there (%v)", s.head.Sequence, err)
 	}

@@ -208,6 +208,9 @@ type view struct {
 	archives []Archive // the files that the oldest entries are in, oldest first
 }
 
+// keys are those of the entries, which stay as they are while the ledger is open.
+func (v *view) keys() entryKeys { return v.ledger.state.keys }
+
 // view calls f with the books as they are once all that was queued before is durable.
 func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
 	v := &view{ctx: ctx, ledger: l}
@@ -289,7 +292,7 @@ func (v *view) search(after uint64, good func(seq uint64, raw []byte) (bool, err
 	var fault error
 	n := sort.Search(int(v.head.Sequence-after), func(i int) bool {
 		seq := after + uint64(i) + 1
-		raw, err := get(v.txn, string(entryKey(seq)))
+		raw, err := get(v.txn, string(v.keys().of(seq)))
 		ok := false
 		if err == nil {
 			ok, err = good(seq, raw)

@@ -144,7 +144,7 @@ func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) err
 	err := l.submit(plainWeight+removedWeight*len(some), func(b *batch) error {
 		b.late = true
 		for _, one := range some {
-			key := entryKey(one.seq)
+			key := b.keys.of(one.seq)
 			b.remove(key)
 			if one.stub != nil {
 				b.set(stubKey(one.seq), one.stub[:])
@@ -172,8 +172,8 @@ func stubOf(raw []byte) *stub {
 	return &s
 }
 
-func entryIteration() badger.IteratorOptions {
+func (v *view) entryIteration() badger.IteratorOptions {
 	o := badger.DefaultIteratorOptions
-	o.Prefix, o.PrefetchSize = []byte(entryPrefix), 32
+	o.Prefix, o.PrefetchSize = []byte(v.keys()), 32
 	return o
 }

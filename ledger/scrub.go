@@ -57,7 +57,7 @@ func (l *Ledger) scrub() error {
 		return nil
 	}
 	return unlessClosed(l.view(l.reading, func(v *view) error {
-		return countEntries(v.txn, v.head.Sequence, l.rest)
+		return countEntries(v.txn, l.state.keys, v.head.Sequence, l.rest)
 	}))
 }
 
@@ -81,25 +81,25 @@ func (l *Ledger) rest(worked time.Duration) error {
 // complete looks whether each entry is there, at once: for a store that was read whole before it opened.
 func (s *state) complete(db *store.Store) error {
 	return db.View(func(txn *badger.Txn) error {
-		return countEntries(txn, s.head.Sequence, func(time.Duration) error { return nil })
+		return countEntries(txn, s.keys, s.head.Sequence, func(time.Duration) error { return nil })
 	})
 }
 
 // countEntries finds entries that are missing up to the newest one: what a lost file has held shows there. It reads keys
 // alone, and rests now and then.
-func countEntries(txn *badger.Txn, newest uint64, rest func(worked time.Duration) error) error {
+func countEntries(txn *badger.Txn, entries entryKeys, newest uint64, rest func(worked time.Duration) error) error {
 	archives, err := loadArchives(txn)
 	if err != nil {
 		return err
 	}
 	o := badger.DefaultIteratorOptions
-	o.PrefetchValues, o.Prefix = false, []byte(entryPrefix)
+	o.PrefetchValues, o.Prefix = false, []byte(entries)
 	it := txn.NewIterator(o)
 	defer it.Close()
 	last := archivedTo(archives) // those until then are in files
 	began := time.Now()
-	for it.Seek(entryKey(last + 1)); it.Valid(); it.Next() {
-		seq, ok := sequence(it.Item().Key()[len(entryPrefix):])
+	for it.Seek(entries.of(last + 1)); it.Valid(); it.Next() {
+		seq, ok := sequence(it.Item().Key()[len(entries):])
 		if !ok || seq != last+1 {
 			return store.Damaged("entry %d is missing", last+1)
 		}

@@ -21,7 +21,9 @@ type shop struct{ seller, origin string }
 
 // state is what the committer goes by. Nobody else touches it.
 type state struct {
-	identity  string // the ledger's random name
+	identity  string    // the ledger's random name
+	format    int       // of its records when it was opened, as what follows
+	keys      entryKeys // that its entries have
 	head      store.Head
 	last      time.Time // of the newest entry
 	id        idClock

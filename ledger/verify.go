@@ -339,7 +339,7 @@ func (c *checker) settlements() error {
 			}
 			return c.alive()
 		}
-		raw, err := get(c.txn, string(entryKey(seq)))
+		raw, err := get(c.txn, string(c.keys().of(seq)))
 		if err != nil {
 			return store.Damaged("settlement %q was booked by entry %d, which is not there", rest, seq)
 		}

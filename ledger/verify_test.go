@@ -57,7 +57,7 @@ func put(key, value string) func(*badger.Txn) error {
 	return func(txn *badger.Txn) error { return txn.Set([]byte(key), []byte(value)) }
 }
 
-func entryKey(seq uint64) string { return string(binary.BigEndian.AppendUint64([]byte("e/"), seq)) }
+func entryKey(seq uint64) string { return string(binary.BigEndian.AppendUint64([]byte("\x01/"), seq)) }
 
 // TestVerifyNamesWhatWasChanged makes a ledger of eight entries, changes one thing, and looks who says so: Open, for what
 // shows at once, or Verify, which names the entry.
@@ -94,7 +94,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 		{"an entry after the newest", put(entryKey(9), `{}`), "after the newest one", 0, ""},
 		{"the head", remove("m/head"), "after the newest one, 0", 0, ""},
 		{"the format", remove("m/format"), "format is missing", 0, ""},
-		{"another format", put("m/format", "3"), "format is 3", 0, ""},
+		{"another format", put("m/format", "4"), "format is 4", 0, ""},
 		{"an account", replace("a/expense:ann:m", "2100", "2099"), "sum to -0.000001", 0, ""},
 		{"two accounts", func(txn *badger.Txn) error {
 			if err := replace("a/expense:ann:m", "2100", "2099")(txn); err != nil {
