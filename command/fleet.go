@@ -177,6 +177,8 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 	}
 	if f.Session.N > 0 {
 		fmt.Fprintf(w, "Session %d of purchases, since %s.\n", f.Session.N, f.Session.Since.UTC().Format(time.RFC3339))
+	} else {
+		fmt.Fprintln(w, "The session of purchases is that with which the fleet began.")
 	}
 	if others := f.Differing(); len(others) > 0 {
 		fmt.Fprintf(w, "The limits in the config of the gateway that was asked are not those of %s: each goes by its own.\n", strings.Join(others, ", "))

@@ -73,6 +73,9 @@ func TestFleetBooks(t *testing.T) {
 	}
 	one.bad("no request", at("request", id)...)
 	one.bad("ask with --fleet", at("request", id)...)
+	if out := one.good(at("fleet")...); !strings.Contains(out, "with which the fleet began") {
+		t.Errorf("the session is not shown: %s", out)
+	}
 	one.bad("fleet session new", at("fleet", "session")...)
 	one.bad("fleet session new", at("fleet", "session", "end")...)
 	if out := one.good(at("request", id, "--fleet")...); !strings.Contains(out, "The journal:") || !strings.Contains(out, id) {

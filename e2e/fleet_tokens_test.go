@@ -93,6 +93,11 @@ func TestFleetTokens(t *testing.T) {
 	if n := acme.purchases(); n != 1 {
 		t.Errorf("%d tokens were bought", n)
 	}
+	for _, c := range f.gateways { // each has a part of what one of them has bought
+		if out := c.good("ledger", "--address", c.admin); strings.Contains(out, "NOT the sum") {
+			t.Errorf("%s", out)
+		}
+	}
 	out := f.gateways[2].good("fleet", "--address", f.gateways[2].admin)
 	if !strings.Contains(out, "gw-0, gw-1, gw-2") || !strings.Contains(out, "$0.01 ") {
 		t.Errorf("%s", out)
