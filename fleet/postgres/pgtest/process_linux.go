@@ -1,7 +1,9 @@
 package pgtest
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +74,9 @@ func (p *process) interrupt() error { return p.cmd.Process.Signal(syscall.SIGINT
 
 // kill kills the server and its children, which may be stopped.
 func (p *process) kill() error {
+	if err := p.freeze(); err != nil {
+		return err
+	}
 	children, err := p.children()
 	if err != nil {
 		return err
@@ -80,6 +85,29 @@ func (p *process) kill() error {
 		return err
 	}
 	return signal(syscall.SIGKILL, children)
+}
+
+// freeze stops the first process, so that it makes no more of them: one that is made while they are looked for would outlive it, and keep the
+// memory that they share from the next server.
+func (p *process) freeze() error {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(context.Background(), startTime)
+	defer stop()
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		if err != nil {
+			return err
+		}
+		// pid (name) state ppid
+		if _, rest, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(rest, "R") && !strings.HasPrefix(rest, "S") && !strings.HasPrefix(rest, "D") {
+			return nil
+		}
+		if err := wait(ctx); err != nil {
+			return fmt.Errorf("PostgreSQL does not stop: %w", err)
+		}
+	}
 }
 
 // children are the server's processes but the first. A backend's are its own.
@@ -119,6 +147,9 @@ func signal(s syscall.Signal, pids []int) (err error) {
 func (p *process) pause(on bool) error {
 	s := syscall.SIGCONT
 	if on {
+		if err := p.freeze(); err != nil {
+			return err
+		}
 		s = syscall.SIGSTOP
 	}
 	children, err := p.children()
