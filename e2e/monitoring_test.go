@@ -76,7 +76,8 @@ func startMonitored(t *testing.T) *stage {
 	s.seller("acme", settledBy(answerPlain, "Settlement-Id", "s1", "Billed-Micros", "1000", "Balance-Micros", "4000000"), priced("large"))
 	s.seller("fails", settledBy(sayJSON(500, `{}`), "Settlement-Id", "f1", "Billed-Micros", "5"), priced("large-2"))
 	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tdaily_budget 5\n\t\t}\n\t\tgroup build {\n\t\t\tmembers ada\n\t\t\tmonthly_budget 9\n\t\t}\n" +
-		"\t\tprewarm {\n\t\t\tmodels large\n\t\t}\n\t\tpurchase {\n\t\t\tdaily_limit 20\n\t\t}\n" + fmt.Sprintf("\t\tfleet postgres %q\n", pgtest.New(t).DSN()))
+		"\t\tprewarm {\n\t\t\tmodels large\n\t\t}\n\t\tpurchase {\n\t\t\tdaily_limit 20\n\t\t}\n" + keyOfAll +
+		fmt.Sprintf("\t\tfleet postgres %q {\n\t\t\ttokens shared\n\t\t}\n", pgtest.New(t).DSN()))
 	for i, model := range []string{"large", "large-2", "unknown"} {
 		id := fmt.Sprint("seen ", i)
 		s.ask(0, "POST", "/v1/chat/completions", chatOf(model, ""), "Authorization", "Bearer sk-ada-key", "X-Request-Id", id)
