@@ -185,7 +185,7 @@ func TestBillingOfStreams(t *testing.T) {
 		"absurd headers":      {header: []string{"Settlement-Id", "h", "Billed-Micros", "5000001"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
 		"absurd at last":      {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", 5_000_001)+"»"), want: billed{"settlement", 7, 7, 0, 0, 0, "a", "settlement_refused"}},
 		"bad at last":         {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", -1)+"»"), want: by("a", 7)},
-		"foreign at last":     {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"b\",\"requestId\":\"of another\",\"billedMicros\":8}\n\n»"), want: by("a", 7)},
+		"another id at last":  {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"b\",\"requestId\":\"of another\",\"billedMicros\":8}\n\n»"), want: by("b", 8)},
 		"CRLF":                {stream: streamWith("", "«event: tokenbuddy.settlement\r\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\n\r\n»", ""), want: by("a", 7)},
 		"CR":                  {stream: streamWith("", "«event: tokenbuddy.settlement\rdata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\r»", ""), want: by("a", 7)},
 		"all of it CRLF":      {stream: strings.ReplaceAll(streamWith("", "«"+settlesAs("a", 7)+"»", "«"+settlesAs("b", 8)+"»"), "\n", "\r\n"), want: by("b", 8)},
