@@ -4,10 +4,10 @@
 # Seen 2026-11-28 with openai 6.49.0, @anthropic-ai/sdk 1.14.0, @langchain/openai 1.5.8, @langchain/anthropic 1.5.11, @langchain/core
 # 1.4.0, ai 6.0.326 and @ai-sdk/openai-compatible 2.0.92 (Node 20.20).
 # Expected: a server can tell a retry from a second question, so that it need not be paid twice: by x-stainless-retry-count, or by the
-# key, which openai's request options offer for just this. The two SDKs count; a key in the options
-# neither sends, which Anthropic's has since written into its types. LangChain, which retries in a loop around them, starts
-# each try with a count of 0, and the AI SDK has no count. A key in the headers of the call arrives with all of them, the
-# same with each try. So a gateway mostly has the body alone to know a retry by, and a count of 0 is no sign of a first try.
+# key, which openai's request options offer for just this. The two SDKs count; a key in the options neither sends, which the
+# types of Anthropic's say too. LangChain, which retries in a loop around them, starts each try with a count of 0, and the AI
+# SDK has no count. A key in the headers of the call arrives with all of them, the same with each try. So a gateway mostly
+# has the body alone to know a retry by, and a count of 0 is no sign of a first try.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
