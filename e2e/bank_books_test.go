@@ -190,6 +190,9 @@ func (k *bankBooks) checkKeys() {
 			// other answer may be a refusal.
 			of.unsure = "an attempt that got no answer"
 		}
+		if of.unsure == "" && len(of.entries) > 1 && slices.ContainsFunc(of.entries, func(e *entry) bool { return e.BilledSource == "usage" }) {
+			of.unsure = "a retry that was paid for before, as far as its seller knows, and one of both came without a settlement"
+		}
 		switch {
 		case len(differ) == 0:
 			k.alike++
