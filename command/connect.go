@@ -60,7 +60,8 @@ it, and --undo brings it back.`,
 			if err != nil {
 				return err
 			}
-			if write && from.dir != "" && address == "" {
+			example := from.dir != "" && address == "" // a ledger does not say where the gateway is
+			if write && example {
 				return errors.New("--write wants --url: a ledger does not say where the gateway is")
 			}
 			if write {
@@ -76,7 +77,7 @@ it, and --undo brings it back.`,
 			if asJSON {
 				return printJSON(cmd, map[string]any{"url": base.String(), "model": model, "keyVariable": keyVariable, "clients": clients})
 			}
-			if from.dir != "" && address == "" {
+			if example {
 				fmt.Fprintf(cmd.OutOrStdout(), "# A ledger does not say where the gateway is: put its address in the place of %s, or say it with --url.\n", anyBase)
 			}
 			printClients(cmd.OutOrStdout(), base, model, clients)

@@ -105,6 +105,7 @@ func size(to *int64, least, limit int64) func([]string) error {
 		if n == 0 || n > uint64(limit) {
 			return fmt.Errorf("%q is out of range: %s", args[0], sizeRange(limit))
 		}
+		// A limit without a least, as of a document, may be as small as somebody likes.
 		if last := args[0][len(args[0])-1]; least > 1 && n < 1<<10 && '0' <= last && last <= '9' {
 			return fmt.Errorf("%q is %d bytes: expected a unit as well, such as %[1]sMiB", args[0], n)
 		}

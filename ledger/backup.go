@@ -162,7 +162,7 @@ func fill(ctx context.Context, db *store.Store, r io.Reader) (header BackupHeade
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return batch.Set(first(key, value))
+			return batch.Set(inNewestFormat(key, value))
 		}, nil
 	})
 	if err != nil {
@@ -171,8 +171,8 @@ func fill(ctx context.Context, db *store.Store, r io.Reader) (header BackupHeade
 	return header, batch.Flush()
 }
 
-// first gives a record as it is in a store whose entries stand before all else: a backup of an older one has them among the others.
-func first(key, value []byte) (newKey, newValue []byte) {
+// inNewestFormat gives a record as a new ledger has it: the entries of an older one stand among the others.
+func inNewestFormat(key, value []byte) (newKey, newValue []byte) {
 	if seq, ok := strings.CutPrefix(string(key), string(entriesAmong)); ok {
 		return append([]byte(entriesFirst), seq...), value
 	}

@@ -19,10 +19,10 @@ type customer struct{ method, seller, origin string }
 // shop is a seller, where it was bought from.
 type shop struct{ seller, origin string }
 
-// state is what the committer goes by. Nobody else touches it.
+// state is what the committer goes by. Nobody else touches it, but for identity, format and keys, which stay as they were opened.
 type state struct {
 	identity  string    // the ledger's random name
-	format    int       // of its records when it was opened, as what follows
+	format    int       // of its records
 	keys      entryKeys // that its entries have
 	head      store.Head
 	last      time.Time // of the newest entry

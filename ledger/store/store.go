@@ -77,8 +77,8 @@ func (s *Store) Unread() int { return len(s.unread) }
 // BadgerOptions are small and quiet, and check what is read. Badger syncs each commit where the store does not.
 //
 // Most of what a large ledger costs is to merge its tables, new ones each time with all of the next level that lies between their first key and
-// their last. Entries lie outside, since they stand first; all else is written in all places at once. So many new tables are merged at a time, into a level that holds more before it is merged with the next,
-// and tables are compressed, by half, in less time than it takes to write that half.
+// their last. Entries lie outside, since they stand first; all else is written in all places at once. So many new tables are merged at a time,
+// into a level that holds more before it is merged with the next, and tables are compressed, by half, in less time than it takes to write that half.
 func BadgerOptions(o Options) badger.Options {
 	dir := o.Dir
 	if o.InMemory {
