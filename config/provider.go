@@ -13,11 +13,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// checkURL takes a query where there is an account: some providers want one with each path.
+// checkURL takes a query: some want one with each path.
 func (s *SellerConfig) checkURL() error {
-	if !s.account() {
-		return checkSellerURL(s.URL)
-	}
 	base, _ := routing.CutQuery(s.URL)
 	return checkSellerURL(base)
 }

@@ -38,7 +38,10 @@ func (c catalogue) Sample(model string, p dialect.Protocol, from, n int) []prewa
 }
 
 func probed(c *routing.Candidate) prewarm.Seller {
-	return prewarm.Seller{ID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Methods: c.Methods, Account: c.Seller.Account}
+	return prewarm.Seller{
+		ID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Query: c.Seller.Door.Query,
+		Methods: c.Methods, Account: c.Seller.Account,
+	}
 }
 
 // Transport is the one that requests use, so that the connection that a probe leaves is warm for them.

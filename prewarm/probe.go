@@ -35,7 +35,7 @@ func (s *Site) probe(seller Seller) health {
 	ctx, cancel := context.WithTimeout(s.ctx, s.o.Timeout)
 	defer cancel()
 	begun := time.Now()
-	err := healthz(ctx, s.o.Catalogue.Transport(seller), seller.BaseURL+wire.HealthPath)
+	err := healthz(ctx, s.o.Catalogue.Transport(seller), wire.URL(seller.BaseURL, wire.HealthPath, seller.Query))
 	var own ownRule
 	return health{
 		probed: s.ctx.Err() == nil, healthy: err == nil, took: time.Since(begun),

@@ -29,6 +29,7 @@ type Seller struct {
 	ID      string
 	Origin  string
 	BaseURL string   // the health path is put right behind it
+	Query   string   // goes with each request; without a question mark
 	Methods []string // payment methods that both sides know; not to be changed
 	Account bool     // a provider where the operator has an account: it is not probed
 }

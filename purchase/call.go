@@ -80,7 +80,7 @@ type call struct {
 func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 	step, cancel := context.WithTimeout(ctx, c.time)
 	defer cancel()
-	r, err := http.NewRequestWithContext(step, http.MethodPost, strings.TrimRight(c.BaseURL, "/")+c.path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(step, http.MethodPost, wire.URL(strings.TrimRight(c.BaseURL, "/"), c.path, c.Query), bytes.NewReader(body))
 	if err != nil {
 		return nil, refusal("the seller's URL can't be used")
 	}

@@ -48,6 +48,7 @@ type Want struct {
 	SellerID  string
 	Origin    string // scheme://host[:port]: with the id, it is the seller
 	BaseURL   string // where the purchase protocol's paths begin
+	Query     string // goes with each request; without a question mark
 	Model     string
 	Methods   []NamedMethod // those that the seller takes, in our order of preference
 	Transport http.RoundTripper

@@ -192,7 +192,9 @@ func (p *parser) seller(value gjson.Result) (s *Seller, id string, err error) {
 		return nil, id, errors.New("the entry has no url")
 	}
 	s = &Seller{ID: strings.Clone(id)}
-	if s.BaseURL, s.Origin, err = ParseURL(rawURL.Str); err != nil {
+	base, query := CutQuery(rawURL.Str)
+	s.Door.Query = strings.Clone(query)
+	if s.BaseURL, s.Origin, err = ParseURL(base); err != nil {
 		return nil, id, err
 	}
 	if len(name.Str) <= maxModelID && printable(name.Str) {

@@ -160,8 +160,9 @@ func TestParseDocumentFaults(t *testing.T) {
 		"url user":            {withURL("https://user@bad.example"), "bad", "user info"},
 		"url user, password":  {withURL("https://user:pw@bad.example"), "bad", "user info"},
 		"url empty user":      {withURL("https://@bad.example"), "bad", "user info"},
-		"url query":           {withURL("https://bad.example?key=1"), "bad", "query"},
-		"url empty query":     {withURL("https://bad.example/?"), "bad", "query"},
+		"url broken query":    {withURL("https://bad.example?key=%zz"), "bad", "query"},
+		"url query escaped":   {withURL("https://bad.example?key=ä"), "bad", "query"},
+		"url long query":      {withURL("https://bad.example?" + strings.Repeat("a", 2048)), "bad", "does not parse"},
 		"url fragment":        {withURL("https://bad.example/#f"), "bad", "query"},
 		"url too long":        {withURL("https://bad.example/" + strings.Repeat("a", 2048)), "bad", "does not parse"},
 

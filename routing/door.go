@@ -6,19 +6,20 @@ import (
 	"strings"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// Door is where a provider has its model APIs, if not at <url>/v1.
+// Door is where a seller has its model APIs, if not at <url>/v1.
 type Door struct {
 	// PathPrefix stands where /v1 would, such as /api/v3, without a slash at its end; empty: /v1.
 	PathPrefix string
-	// Query goes to every path, before the client's own; it has no question mark.
+	// Query goes to every path, those of health and purchases too, and before the client's own; it has no question mark.
 	Query string
 }
 
 // CutQuery parts a URL from its query. A URL that has anything wrong with it is left as it is, for ParseURL to say so.
 func CutQuery(raw string) (base, query string) {
-	if strings.Contains(raw, "#") {
+	if strings.Contains(raw, "#") || len(raw) > maxURL {
 		return raw, ""
 	}
 	base, query, _ = strings.Cut(raw, "?")
@@ -44,10 +45,7 @@ func (s *Seller) Address(path, query string) string {
 	default:
 		query = s.Door.Query + "&" + query
 	}
-	if query != "" {
-		query = "?" + query
-	}
-	return s.BaseURL + path + query
+	return wire.URL(s.BaseURL, path, query)
 }
 
 // Theirs is what the seller calls a model.
@@ -113,10 +111,7 @@ func (s *Seller) ListAddress() string {
 	if strings.HasPrefix(s.ListPath, "/v1/") {
 		return s.Address(s.ListPath, "")
 	}
-	if s.Door.Query != "" {
-		return s.BaseURL + s.ListPath + "?" + s.Door.Query
-	}
-	return s.BaseURL + s.ListPath
+	return wire.URL(s.BaseURL, s.ListPath, s.Door.Query)
 }
 
 // Unlisted calls for the models that the config names of a seller and that the seller's own list has not.

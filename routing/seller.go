@@ -88,10 +88,7 @@ func NewPinned(p Pin) (*Seller, error) {
 	if !ValidSellerID(p.ID) {
 		return nil, fmt.Errorf("seller %q: %s", p.ID, badID)
 	}
-	raw, query := p.URL, ""
-	if p.Account { // one that is paid has other paths beside those of the models
-		raw, query = CutQuery(p.URL)
-	}
+	raw, query := CutQuery(p.URL)
 	base, origin, err := ParseURL(raw)
 	if err != nil {
 		return nil, fmt.Errorf("seller %s: %w", p.ID, err)
@@ -170,10 +167,10 @@ var (
 	errURLScheme = errors.New("the URL is not http or https")
 	errURLUser   = errors.New("the URL carries user info")
 	errURLHost   = errors.New("the URL has no host that can be reached")
-	errURLExtra  = errors.New("the URL has a query or a fragment, which a base URL can't have")
+	errURLExtra  = errors.New("the URL has a fragment, or a query that can't be sent")
 )
 
-// ParseURL checks the URL of a seller and gives it as base URL and origin in the forms that [Seller] describes.
+// ParseURL checks the URL of a seller, without its query, and gives it as base URL and origin in the forms that [Seller] describes.
 func ParseURL(raw string) (base, origin string, err error) {
 	if len(raw) > maxURL {
 		return "", "", errURL

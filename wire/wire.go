@@ -20,6 +20,14 @@ const (
 	PurchaseCompletePath = "/purchase/complete"
 )
 
+// URL is that of a path at a seller, whose base URL has no slash at its end. The query has no question mark.
+func URL(base, path, query string) string {
+	if query != "" {
+		query = "?" + query
+	}
+	return base + path + query
+}
+
 // The headers of the protocol. Everything that begins with HeaderPrefix is between gateway and seller and goes no further.
 const (
 	HeaderPrefix           = "X-Tokenbuddy-"
