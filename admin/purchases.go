@@ -168,11 +168,12 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 	if err := checkWords(values, "by", "note", "reference"); err != nil {
 		return err
 	}
+	if id == "" { // which is all purchases, where they are looked for
+		return bad("expected one of approve, cancel, settle and refund, with the id of a purchase")
+	}
 	by, ctx := who(r), r.Context()
 	var err error
 	switch what {
-	case "":
-		return bad("expected one of approve, cancel, settle and refund, with the id of a purchase")
 	case "approve":
 		err = m.Desk.Approve(ctx, id, by)
 	case "cancel":

@@ -100,7 +100,7 @@ func TestApprovedPurchases(t *testing.T) {
 	c.undoing("can't have left yet", "settle", p.PurchaseID, "--paid")
 	c.undoing("has not ended", "refund", p.PurchaseID, "1", "--reference", "r")
 	for query, want := range map[string]int{
-		"": 400, "approve=a&cancel=b": 400, "settle=" + p.PurchaseID: 400, "settle=" + p.PurchaseID + "&paid=perhaps": 400, "settle=" + p.PurchaseID + "&paid=": 400, "approve=nobody": 404,
+		"": 400, "approve=a&cancel=b": 400, "settle=" + p.PurchaseID: 400, "settle=" + p.PurchaseID + "&paid=perhaps": 400, "settle=" + p.PurchaseID + "&paid=": 400, "approve=nobody": 404, "approve=": 400, "cancel=": 400,
 		"refund=" + p.PurchaseID + "&usd=x&reference=r": 400, "refund=" + p.PurchaseID + "&usd=1": 409, "approve=" + p.PurchaseID + "&by=" + url.QueryEscape("a\nb"): 400,
 	} {
 		res, err := http.Post("http://"+c.admin+"/tokenbuddy/purchases?"+query, "", nil)
