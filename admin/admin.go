@@ -3,13 +3,16 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -66,7 +69,7 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 			w.Header().Set("Allow", allowed)
 			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use %s", allowed)}
 		}
-		m, err := Choose(r.URL.Query().Get("ledger"))
+		m, err := Choose(w, r)
 		if err != nil {
 			return err
 		}
@@ -74,8 +77,39 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 	}
 }
 
-// Choose finds the market of a ledger directory. The name may be left out where only one is open.
-func Choose(dir string) (*market.Market, error) {
+const (
+	// startPatience is how long a request waits for the first config of this Caddy to start, and startEvery how often it looks.
+	startPatience = 3 * time.Second
+	startEvery    = 10 * time.Millisecond
+)
+
+// Choose finds the market that a request is about. The admin endpoint answers before the first config has started, which is
+// waited for: that no gateway is running would not be true a moment later.
+func Choose(w http.ResponseWriter, r *http.Request) (*market.Market, error) {
+	dir := r.URL.Query().Get("ledger")
+	ctx, cancel := context.WithTimeout(r.Context(), startPatience)
+	defer cancel()
+	for starting() {
+		if m, err := choose(dir); err == nil {
+			return m, nil
+		}
+		select {
+		case <-ctx.Done():
+			w.Header().Set("Retry-After", "1")
+			return nil, caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errStarting}
+		case <-time.After(startEvery):
+		}
+	}
+	return choose(dir)
+}
+
+var errStarting = errors.New("this Caddy has not started its config yet: ask again in a moment")
+
+// starting tells whether this Caddy's first config is still to start.
+func starting() bool { return caddy.ActiveContext().Context == nil && !caddy.Exiting() }
+
+// choose finds the market of a ledger directory. The name may be left out where only one is open.
+func choose(dir string) (*market.Market, error) {
 	if dir != "" {
 		if resolved, err := market.Resolve(dir); err == nil {
 			dir = resolved

@@ -37,6 +37,15 @@ func openMarket(t *testing.T, dir string) *market.Market {
 	return m
 }
 
+// TestMain has a config in force, as an admin endpoint that does not wait for its first one has.
+func TestMain(m *testing.M) {
+	off := false
+	if err := caddy.Run(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true, Config: &caddy.ConfigSettings{Persist: &off}}}); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // booked puts the entry of a request that cost something into the books.
 func booked(t *testing.T, m *market.Market, id string, price money.Micros) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
@@ -32,6 +33,12 @@ are in the store what they are in the books.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			b, err := from.open()
+			if asJSON && errors.Is(err, store.ErrDamaged) { // it is not even opened, which is a report too
+				if err := printJSON(cmd, ledger.Report{Problem: err.Error()}); err != nil {
+					return err
+				}
+				return errNotWhole
+			}
 			if err != nil {
 				return err
 			}

@@ -143,6 +143,34 @@ func TestDoctorOfClosedLedger(t *testing.T) {
 	s.doctor(true, closed, "no ledger")
 }
 
+// TestVerifyOfDamagedLedger has a ledger that is not even opened be one that does not hold, to a program as well.
+func TestVerifyOfDamagedLedger(t *testing.T) {
+	t.Parallel()
+	s := startBooks(t)
+	s.stop()
+	tables, err := filepath.Glob(filepath.Join(s.ledgerDir(), "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("the tables are %v, %v", tables, err)
+	}
+	table, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	table[len(table)/2] ^= 1
+	if err := os.WriteFile(tables[0], table, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.bad("the ledger is damaged", "verify", "--ledger", s.ledgerDir())
+	var report struct {
+		OK      *bool
+		Problem string
+	}
+	out := s.bad("the ledger does not hold", "verify", "--ledger", s.ledgerDir(), "--json")
+	if json.Unmarshal([]byte(out), &report) != nil || report.OK == nil || *report.OK || !strings.Contains(report.Problem, "the ledger is damaged") {
+		t.Errorf("it says %q", out)
+	}
+}
+
 // TestDoctorOfRestoredLedger tells of credit that may be gone.
 func TestDoctorOfRestoredLedger(t *testing.T) {
 	t.Parallel()

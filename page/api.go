@@ -47,7 +47,7 @@ func live(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return notAllowed(w)
 	}
-	m, err := admin.Choose(r.URL.Query().Get("ledger"))
+	m, err := admin.Choose(w, r)
 	if err != nil {
 		return err
 	}
