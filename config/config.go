@@ -34,7 +34,7 @@ type Config struct {
 	// The policy that orders the sellers of a model. Default: default_first, the default seller and then the registry's order.
 	SelectionRaw json.RawMessage `json:"selection,omitempty" caddy:"namespace=http.tokenbuddy.selection inline_key=policy"`
 
-	// How long after its last request a conversation stays with the seller that has its prompt cached; 0 turns that off.
+	// How long after its last good answer a conversation stays with the seller that has its prompt cached; 0 turns that off.
 	// Default: 10m.
 	Affinity *caddy.Duration `json:"affinity,omitempty"`
 
@@ -82,7 +82,7 @@ type Config struct {
 	// gateway's alone.
 	Fleet *FleetConfig `json:"fleet,omitempty"`
 
-	// The largest request body, decompressed, in bytes. Default: 33554432 (32 MiB); at least 1024 and at most 268435456
+	// The largest request body, decompressed, in bytes. Default: 33554432 (32 MiB); at least 32 and at most 268435456
 	// (256 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
 
