@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/archive"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
@@ -50,7 +49,7 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, live: map[string]bool{}, orders: map[string]string{}}
+		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, live: map[string]bool{}, orders: map[string]string{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -79,7 +78,10 @@ type checker struct {
 	entriesRead uint64
 	previous    string // hash
 	last        *Entry
-	settled     uint64 // entries that book a settlement with an id
+	settled     uint64   // entries that book a settlement with an id
+	settles     []uint64 // by entry in the store, of those that are read: the hash of the settlement that it books, 0 for none
+	first       uint64   // the first of them
+	seed        maphash.Seed
 	stubs       uint64 // entries in archive files of which something is left in the store
 
 	accounts map[string]money.Micros // by the entries so far
@@ -162,9 +164,7 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 		r.add(add)
 		sums[key] = r
 	}
-	if e.settlementID() != "" {
-		c.settled++
-	}
+	c.settle(seq, e)
 	if o := e.Order; o != nil {
 		c.orders[o.record(e.Seller)] = o.Record
 	}
@@ -173,6 +173,27 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 	}
 	c.entriesRead, c.previous, c.last = seq, e.Hash, e
 	return nil
+}
+
+// settle keeps which settlement an entry has booked: to look entries up by settlement takes as long as all else.
+func (c *checker) settle(seq uint64, e *Entry) {
+	id, of := e.settlementID(), uint64(0)
+	if id != "" {
+		c.settled++
+		of = c.settlement(e.Seller, id)
+	}
+	if c.removed(seq) {
+		return
+	}
+	if len(c.settles) == 0 {
+		c.first = seq
+	}
+	c.settles = append(c.settles, of)
+}
+
+// settlement is a hash.
+func (c *checker) settlement(seller, id string) uint64 {
+	return maphash.Comparable(c.seed, [2]string{seller, id})
 }
 
 // endDay compares the rollups of a day that is over with what is stored.
@@ -339,13 +360,10 @@ func (c *checker) settlements() error {
 			}
 			return c.alive()
 		}
-		raw, err := get(c.txn, string(c.keys().of(seq)))
-		if err != nil {
+		switch i := seq - c.first; {
+		case seq < c.first || i >= uint64(len(c.settles)):
 			return store.Damaged("settlement %q was booked by entry %d, which is not there", rest, seq)
-		}
-		// By now each entry is known to be whole, and decoding all of it again would take as long as the chain has.
-		e := gjson.GetManyBytes(raw, "seller", "settlementId", "attempt.settlementId")
-		if e[0].Str != parts[0] || e[1].Str+e[2].Str != parts[2] {
+		case c.settles[i] != c.settlement(parts[0], parts[2]):
 			return &entryError{seq, "", fmt.Sprintf("it does not book settlement %q", rest)}
 		}
 		return c.alive()
