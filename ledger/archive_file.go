@@ -132,23 +132,16 @@ func (v *view) readBack(a *Archive) error {
 	defer in.Close()
 	bad := &archive.Error{Path: in.Path(), Problem: "has other entries than the ledger"}
 	next, began := a.First, time.Now()
-	stored := v.txn.NewIterator(v.entryIteration())
+	stored := v.stored(a.First)
 	defer stored.Close()
-	stored.Seek(v.keys().of(a.First))
 	err = in.Entries(0, func(seq uint64, raw []byte) error {
-		if seq != next || seq > a.Last || !stored.Valid() {
+		if seq != next || seq > a.Last {
 			return bad
 		}
-		item := stored.Item()
-		same := string(item.Key()) == string(v.keys().of(seq))
-		err := item.Value(func(value []byte) error {
-			same = same && string(value) == string(raw)
-			return nil
-		})
-		if err != nil || !same {
+		is, value, err := stored.Next()
+		if err != nil || is != seq || string(value) != string(raw) {
 			return errors.Join(bad, err)
 		}
-		stored.Next()
 		if next++; next%1024 == 0 {
 			err = l.breathe(v.ctx, time.Since(began))
 			began = time.Now()

@@ -137,17 +137,25 @@ func (v *view) raw(first uint64, f func(seq uint64, raw []byte) error) error {
 			return err
 		}
 	}
-	first = max(first, archivedTo(v.archives)+1)
-	return scan(v.txn, string(v.keys()), string(v.keys().of(first)), func(rest, raw []byte) error {
+	stored := v.stored(max(first, archivedTo(v.archives)+1))
+	defer stored.Close()
+	for {
+		seq, raw, err := stored.Next()
+		if err != nil || raw == nil {
+			return err
+		}
 		if err := v.alive(); err != nil {
 			return err
 		}
-		seq, ok := sequence(rest)
-		if !ok {
-			return store.Damaged("the key of an entry can't be read")
+		if err := f(seq, raw); err != nil {
+			return err
 		}
-		return f(seq, raw)
-	})
+	}
+}
+
+// stored reads the entries that are in the store, from a sequence number on.
+func (v *view) stored(first uint64) *store.NumberedReader {
+	return store.ReadNumbered(v.txn, string(v.keys()), first)
 }
 
 // readable looks whether the files are there, and have their ends, that entries from a sequence number on and until a time (zero: no

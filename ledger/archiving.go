@@ -177,7 +177,7 @@ func (v *view) oldest() (*Entry, time.Time, error) {
 	if seq > v.head.Sequence {
 		return nil, time.Time{}, nil
 	}
-	raw, err := get(v.txn, string(v.keys().of(seq)))
+	raw, err := v.keys().get(v.txn, seq)
 	if err != nil {
 		return nil, time.Time{}, &entryError{seq, "", "it can't be read"}
 	}
@@ -258,7 +258,7 @@ func (v *view) choose(before time.Time, dir string) (*Archive, error) {
 	if err != nil || next > v.head.Sequence { // the newest entry stays
 		return nil, err
 	}
-	raw, err := get(v.txn, string(v.keys().of(next-1)))
+	raw, err := v.keys().get(v.txn, next-1)
 	if err != nil {
 		return nil, &entryError{next - 1, "", "it can't be read"}
 	}

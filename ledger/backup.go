@@ -111,7 +111,7 @@ func readBackup(r io.Reader, put func(BackupHeader) (func(key, value []byte) err
 	}
 	if header.Backup != backupVersion || entriesIn(header.Format) == "" {
 		return fmt.Errorf("%w: its layout is %d.%d, this program knows %d.%d: restore it with the version of the program that "+
-			"has made it", errBackup, header.Backup, header.Format, backupVersion, formatFirst)
+			"has made it", errBackup, header.Backup, header.Format, backupVersion, formatNewest)
 	}
 	record, err := put(header)
 	if err != nil {
@@ -177,7 +177,7 @@ func inNewestFormat(key, value []byte) (newKey, newValue []byte) {
 		return append([]byte(entriesFirst), seq...), value
 	}
 	if string(key) == metaFormat {
-		return key, fmt.Append(nil, formatFirst)
+		return key, fmt.Append(nil, formatNewest)
 	}
 	return key, value
 }

@@ -292,7 +292,13 @@ func (b *batch) end() error {
 		room, err := appendRecord(b.room, v)
 		b.note(err)
 		b.room = room
-		b.set([]byte(key), room[begins:len(room):len(room)])
+		raw := room[begins:len(room):len(room)]
+		if h, ok := v.(*Hold); ok && h.placed == b.head.Commits { // most end before they are in a table
+			b.txn.Create([]byte(key), raw)
+			b.wrote = true
+			continue
+		}
+		b.set([]byte(key), raw)
 	}
 	if b.err != nil || !b.wrote {
 		return b.err

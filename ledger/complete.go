@@ -112,7 +112,7 @@ func (c *completion) load() error {
 		return err
 	}
 	c.calendar = *s.calendar.Load()
-	if raw, err := get(c.txn, string(entriesFirst.of(c.head.Sequence))); err == nil {
+	if raw, err := entriesFirst.get(c.txn, c.head.Sequence); err == nil {
 		c.last, _ = timeOf(raw)
 	}
 	return errors.Join(

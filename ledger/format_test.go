@@ -10,53 +10,58 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// older makes a closed ledger be as the versions before have written it: of format 1, with its entries among the other records.
-func older(t *testing.T, dir string) {
+// makeOlder makes a closed ledger be as a version before has written it: each entry by itself.
+func makeOlder(t *testing.T, dir, format, prefix string) {
 	t.Helper()
-	moved := map[string][]byte{}
+	moved := map[uint64][]byte{}
 	tamper(t, dir, func(txn *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.Prefix = []byte("\x01/")
-		it := txn.NewIterator(o)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			value, err := it.Item().ValueCopy(nil)
-			if err != nil {
+		r := store.ReadNumbered(txn, "\x01/", 0)
+		defer r.Close()
+		for {
+			seq, raw, err := r.Next()
+			if err != nil || raw == nil {
 				return err
 			}
-			moved[string(it.Item().Key()[2:])] = value
+			moved[seq] = bytes.Clone(raw)
 		}
-		return nil
+	})
+	tamper(t, dir, func(txn *badger.Txn) error {
+		return store.EachNumberedKey(txn, "\x01/", 0, func(key []byte, _, _ uint64) error { return txn.Delete(bytes.Clone(key)) })
 	})
 	tamper(t, dir, func(txn *badger.Txn) error {
 		for seq, value := range moved {
-			if err := txn.Delete([]byte("\x01/" + seq)); err != nil {
-				return err
-			}
-			if err := txn.Set([]byte("e/"+seq), value); err != nil {
+			if err := txn.Set(store.NumberedKey(prefix, seq), value); err != nil {
 				return err
 			}
 		}
-		return txn.Set([]byte("m/format"), []byte("1"))
+		return txn.Set([]byte("m/format"), []byte(format))
 	})
 }
 
 // TestOlderFormat goes on with a ledger that an older version has written: its entries stay where they are, and those to come are with them,
 // so that the older version can go on with it too, until it is archived. A backup of it restores into the newest format.
 func TestOlderFormat(t *testing.T) {
+	t.Run("1", func(t *testing.T) { testOlderFormat(t, "1", "2", "e/") })
+	t.Run("3", func(t *testing.T) { testOlderFormat(t, "3", "3", "\x01/") })
+}
+
+func testOlderFormat(t *testing.T, older, archived, prefix string) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	l := months(t, ledger.Options{Dir: dir}, 20)
 	before := show(t, l)
 	closed(t, l)
-	older(t, dir)
+	makeOlder(t, dir, older, prefix)
 
 	l = open(t, ledger.Options{Dir: dir})
 	if after := show(t, l); !maps.Equal(after.exports, before.exports) || fmt.Sprint(after.summaries) != fmt.Sprint(before.summaries) {
 		t.Error("the books are others than they were")
 	}
-	buy(t, l, "t2", "best", 5_000)
+	buy(t, l, "t", "acme", 10*money.USD)
+	settleMany(t, l, 50)
 	mustVerify(t, l)
 	before = show(t, l)
 	format := func(want string) {
@@ -75,9 +80,9 @@ func TestOlderFormat(t *testing.T) {
 		})
 	}
 	closed(t, l)
-	format("1")
-	if entries := int(before.report.Entries); stored(t, dir, "\x01/") != 0 || stored(t, dir, "e/") != entries {
-		t.Errorf("%d and %d entries, of %d", stored(t, dir, "\x01/"), stored(t, dir, "e/"), entries)
+	format(older)
+	if entries := int(before.report.Entries); stored(t, dir, prefix) != entries {
+		t.Errorf("%d records, of %d entries", stored(t, dir, prefix), entries)
 	}
 
 	l = open(t, ledger.Options{Dir: dir})
@@ -88,7 +93,7 @@ func TestOlderFormat(t *testing.T) {
 	}
 	mustVerify(t, l)
 	closed(t, l)
-	format("2")
+	format(archived)
 
 	elsewhere := filepath.Join(filepath.Dir(dir), "restored")
 	o := ledger.Options{Dir: elsewhere, Key: testKey, Archives: dir + ".archive"}
@@ -97,8 +102,8 @@ func TestOlderFormat(t *testing.T) {
 		t.Fatalf("restore: %+v, %v", r, err)
 	}
 	dir = elsewhere
-	format("3")
-	if stored(t, dir, "e/") != 0 || stored(t, dir, "\x01/") != int(r.Entries-done.Entries) {
-		t.Errorf("%d and %d entries", stored(t, dir, "e/"), stored(t, dir, "\x01/"))
+	format("4")
+	if stored(t, dir, "e/") != 0 || storedEntries(t, dir, "\x01/", done.Entries+1) != int(r.Entries-done.Entries) {
+		t.Errorf("%d and %d records", stored(t, dir, "e/"), stored(t, dir, "\x01/"))
 	}
 }

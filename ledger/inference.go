@@ -284,7 +284,7 @@ func (b *batch) replay(key, idempotencyKey string) (replayed, covered bool) {
 		b.note(err)
 		return replayed, false
 	}
-	raw, err := b.get(string(b.keys.of(seq)))
+	raw, err := b.txn.Numbered(string(b.keys), seq)
 	if errors.Is(err, badger.ErrKeyNotFound) { // it is in an archive file
 		if s, err := readStub(b.get(string(stubKey(seq)))); err == nil {
 			return true, s.covers(idempotencyKey)

@@ -4,6 +4,10 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // The store's keys: a letter and a slash, then what the record is about. Names inside a key are escaped as in accounts.
@@ -42,6 +46,8 @@ const (
 	formatAmong    = 1 // entries stand among the other records
 	formatArchived = 2 // as 1, but there may be archive files: what does not know them must not take the ledger for damaged
 	formatFirst    = 3 // entries stand before all other records, and there may be archive files
+	formatBlocks   = 4 // as 3, but most entries stand in blocks
+	formatNewest   = formatBlocks
 )
 
 // entryKeys are the keys of a store's entries: what stands before the sequence number, 8 bytes big-endian.
@@ -60,14 +66,18 @@ func entriesIn(format int) entryKeys {
 	switch format {
 	case formatAmong, formatArchived:
 		return entriesAmong
-	case formatFirst:
+	case formatFirst, formatBlocks:
 		return entriesFirst
 	}
 	return ""
 }
 
-func (k entryKeys) of(seq uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte(k), seq)
+// of is the key of an entry that stands by itself.
+func (k entryKeys) of(seq uint64) []byte { return store.NumberedKey(string(k), seq) }
+
+// get gives the JSON of an entry; badger.ErrKeyNotFound when there is none.
+func (k entryKeys) get(txn *badger.Txn, seq uint64) ([]byte, error) {
+	return store.Numbered(txn, string(k), seq)
 }
 
 // sequence reads what stands behind the prefix in the key of an entry.

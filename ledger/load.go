@@ -30,6 +30,9 @@ func load(db *store.Store, seal *store.Sealer, readOnly bool) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.format >= formatBlocks {
+		db.PutTogether(string(s.keys))
+	}
 	return s, s.check()
 }
 
@@ -49,14 +52,14 @@ func (s *state) loadMeta(txn *badger.Txn, seal *store.Sealer, readOnly bool) err
 		if readOnly {
 			return ErrNoLedger
 		}
-		s.identity, s.format, s.keys = rand.Text(), formatFirst, entriesFirst
+		s.identity, s.format, s.keys = rand.Text(), formatNewest, entriesFirst
 		return errors.Join(
-			txn.Set([]byte(metaFormat), fmt.Append(nil, formatFirst)),
+			txn.Set([]byte(metaFormat), fmt.Append(nil, formatNewest)),
 			txn.Set([]byte(metaIdentity), []byte(s.identity)),
 			txn.Set([]byte(metaSeal), seal.Seal(metaSeal, []byte(sealCheck))),
 		)
 	case entriesIn(version) == "":
-		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, formatFirst)
+		return fmt.Errorf("its format is %d, this program knows %d: run the version of the program that has written it", version, formatNewest)
 	}
 	s.format, s.keys = version, entriesIn(version)
 	identity, err := get(txn, metaIdentity)
@@ -82,13 +85,13 @@ func (s *state) loadHead(txn *badger.Txn) error {
 	if _, err := getJSON(txn, metaHead, &s.head); err != nil {
 		return err
 	}
-	if _, err := get(txn, string(s.keys.of(s.head.Sequence+1))); err == nil {
+	if _, err := s.keys.get(txn, s.head.Sequence+1); err == nil {
 		return store.Damaged("there are entries after the newest one, %d", s.head.Sequence)
 	}
 	if s.head.Sequence == 0 {
 		return nil
 	}
-	raw, err := get(txn, string(s.keys.of(s.head.Sequence)))
+	raw, err := s.keys.get(txn, s.head.Sequence)
 	if err != nil {
 		return store.Damaged("the newest entry, %d, is not there (%v)", s.head.Sequence, err)
 	}

@@ -292,7 +292,7 @@ func (v *view) search(after uint64, good func(seq uint64, raw []byte) (bool, err
 	var fault error
 	n := sort.Search(int(v.head.Sequence-after), func(i int) bool {
 		seq := after + uint64(i) + 1
-		raw, err := get(v.txn, string(v.keys().of(seq)))
+		raw, err := v.keys().get(v.txn, seq)
 		ok := false
 		if err == nil {
 			ok, err = good(seq, raw)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/tidwall/gjson"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 )
 
 // resumeArchive counts the archive files, and goes on in the background with what a process before this one has left undone.
@@ -141,14 +144,20 @@ func (l *Ledger) remove(ctx context.Context, a *Archive, progress Progress) erro
 // the next one, and what the power takes back is removed again.
 func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) error {
 	to := some[len(some)-1].seq
-	err := l.submit(plainWeight+removedWeight*len(some), func(b *batch) error {
+	blocks, err := l.blocksIn(some[0].seq, to)
+	if err != nil {
+		return err
+	}
+	err = l.submit(plainWeight+removedWeight*len(some), func(b *batch) error {
 		b.late = true
 		for _, one := range some {
-			key := b.keys.of(one.seq)
-			b.remove(key)
+			b.remove(b.keys.of(one.seq))
 			if one.stub != nil {
 				b.set(stubKey(one.seq), one.stub[:])
 			}
+		}
+		for _, key := range blocks {
+			b.remove(key)
 		}
 		record := *a
 		record.Removed = to
@@ -161,6 +170,24 @@ func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) err
 	return err
 }
 
+// blocksIn gives the keys of the blocks that have left the store once the entries from one to another have. A block with later entries in it
+// stays, and leaves with those.
+func (l *Ledger) blocksIn(from, to uint64) (keys [][]byte, err error) {
+	entries := l.state.keys
+	err = l.db.DB.View(func(txn *badger.Txn) error { // what is to leave is in the tables: it was read there
+		return store.EachNumberedKey(txn, string(entries), from, func(key []byte, first, last uint64) error {
+			switch {
+			case last > to:
+				return errStop
+			case len(key) > len(entries.of(first)):
+				keys = append(keys, bytes.Clone(key))
+			}
+			return nil
+		})
+	})
+	return keys, unstop(err)
+}
+
 // stubOf is what is left in the store of an entry; nil: nothing.
 func stubOf(raw []byte) *stub {
 	e := gjson.GetManyBytes(raw, "seller", "settlementId", "attempt.settlementId", "idempotencyKey", "attempt.idempotencyKey")
@@ -170,10 +197,4 @@ func stubOf(raw []byte) *stub {
 	}
 	s := newStub(e[0].Str, id, e[3].Str+e[4].Str)
 	return &s
-}
-
-func (v *view) entryIteration() badger.IteratorOptions {
-	o := badger.DefaultIteratorOptions
-	o.Prefix, o.PrefetchSize = []byte(v.keys()), 32
-	return o
 }

@@ -92,23 +92,23 @@ func countEntries(txn *badger.Txn, entries entryKeys, newest uint64, rest func(w
 	if err != nil {
 		return err
 	}
-	o := badger.DefaultIteratorOptions
-	o.PrefetchValues, o.Prefix = false, []byte(entries)
-	it := txn.NewIterator(o)
-	defer it.Close()
 	last := archivedTo(archives) // those until then are in files
 	began := time.Now()
-	for it.Seek(entries.of(last + 1)); it.Valid(); it.Next() {
-		seq, ok := sequence(it.Item().Key()[len(entries):])
-		if !ok || seq != last+1 {
+	err = store.EachNumberedKey(txn, string(entries), last+1, func(_ []byte, first, to uint64) error {
+		if first > last+1 {
 			return store.Damaged("entry %d is missing", last+1)
 		}
-		if last = seq; seq%scrubKeys == 0 {
-			if err := rest(time.Since(began)); err != nil {
-				return err
-			}
-			began = time.Now()
+		rested := last / scrubKeys
+		last = max(last, to)
+		if last/scrubKeys == rested {
+			return nil
 		}
+		err := rest(time.Since(began))
+		began = time.Now()
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if last != newest {
 		return store.Damaged("entry %d is missing", last+1)

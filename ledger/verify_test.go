@@ -94,7 +94,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 		{"an entry after the newest", put(entryKey(9), `{}`), "after the newest one", 0, ""},
 		{"the head", remove("m/head"), "after the newest one, 0", 0, ""},
 		{"the format", remove("m/format"), "format is missing", 0, ""},
-		{"another format", put("m/format", "4"), "format is 4", 0, ""},
+		{"another format", put("m/format", "5"), "format is 5", 0, ""},
 		{"an account", replace("a/expense:ann:m", "2100", "2099"), "sum to -0.000001", 0, ""},
 		{"two accounts", func(txn *badger.Txn) error {
 			if err := replace("a/expense:ann:m", "2100", "2099")(txn); err != nil {

@@ -20,6 +20,7 @@ type Batch struct {
 type span struct {
 	from, to int
 	put      bool
+	fresh    bool // as written has it
 }
 
 // Begin begins one.
@@ -31,11 +32,11 @@ func (s *Store) Begin() *Batch {
 		s.own = map[string]span{}
 	}
 	clear(s.own)
-	return &Batch{s: s, own: s.own}
+	return &Batch{s: s, own: s.own, record: s.pending.buffers.take()}
 }
 
-// Get gives a copy of a value, or one that must not be changed, with what the batch has written itself; badger.ErrKeyNotFound where
-// there is none.
+// Get gives a copy of a value, or one that must not be changed and is good until the batch ends, with what the batch has written itself;
+// badger.ErrKeyNotFound where there is none.
 func (b *Batch) Get(key []byte) ([]byte, error) {
 	txn := b.txn
 	if txn == nil {
@@ -44,14 +45,14 @@ func (b *Batch) Get(key []byte) ([]byte, error) {
 		}
 		p := b.s.pending
 		p.mu.Lock()
-		value, found := p.live[string(key)]
+		is, found := p.live[string(key)]
 		for i := len(p.frozen) - 1; i >= 0 && !found; i-- {
-			value, found = p.frozen[i].writes[string(key)]
+			is, found = p.frozen[i].writes[string(key)]
 		}
 		txn = p.reader
 		p.mu.Unlock()
 		if found {
-			return given(value, value != nil)
+			return given(is.value, is.value != nil)
 		}
 	}
 	item, err := txn.Get(key)
@@ -68,25 +69,45 @@ func given(value []byte, there bool) ([]byte, error) {
 	return value, nil
 }
 
+// Numbered gives what Get does of a numbered record.
+func (b *Batch) Numbered(prefix string, n uint64) ([]byte, error) {
+	value, err := b.Get(NumberedKey(prefix, n))
+	if !errors.Is(err, badger.ErrKeyNotFound) {
+		return value, err
+	}
+	txn := b.txn
+	if txn == nil {
+		p := b.s.pending
+		p.mu.Lock()
+		txn = p.reader
+		p.mu.Unlock()
+	}
+	return Numbered(txn, prefix, n)
+}
+
 // Set writes a record.
-func (b *Batch) Set(key, value []byte) { b.write(key, value, true) }
+func (b *Batch) Set(key, value []byte) { b.write(key, value, span{put: true}) }
+
+// Create is Set where there is no record of that key: one that is deleted soon leaves no trace in Badger then.
+func (b *Batch) Create(key, value []byte) { b.write(key, value, span{put: true, fresh: true}) }
 
 // Delete deletes one.
-func (b *Batch) Delete(key []byte) { b.write(key, nil, false) }
+func (b *Batch) Delete(key []byte) { b.write(key, nil, span{}) }
 
-func (b *Batch) write(key, value []byte, put bool) {
+func (b *Batch) write(key, value []byte, is span) {
 	b.counts.records++
 	b.counts.bytes += len(key) + len(value)
 	switch {
 	case b.txn == nil && len(key)+len(value) > MaxRecord:
 		b.err = errors.Join(b.err, badger.ErrTxnTooBig)
 	case b.txn == nil:
-		if b.record == nil {
-			b.record = make([]byte, recordHead, max(b.s.recordSize, 4<<10))
+		b.record = appendWrite(b.record, key, value, is.put)
+		if before, again := b.own[string(key)]; again {
+			is.fresh = before.fresh
 		}
-		b.record = appendWrite(b.record, key, value, put)
-		b.own[string(key)] = span{len(b.record) - len(value), len(b.record), put}
-	case put:
+		is.from, is.to = len(b.record)-len(value), len(b.record)
+		b.own[string(key)] = is
+	case is.put:
 		b.err = errors.Join(b.err, b.txn.Set(key, value))
 	default:
 		b.err = errors.Join(b.err, b.txn.Delete(key))
@@ -97,7 +118,10 @@ func (b *Batch) write(key, value []byte, put bool) {
 func (b *Batch) Discard() {
 	if b.txn != nil {
 		b.txn.Discard()
+		return
 	}
+	b.s.pending.buffers.give(b.record)
+	b.record = nil
 }
 
 // Commit commits it. What is committed survives the process; it is durable once Sync has returned.
@@ -123,7 +147,6 @@ func (b *Batch) Commit() error {
 			return err
 		}
 	}
-	s.recordSize = (s.recordSize*7 + len(b.record)*5/4) / 8
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, txn := range p.stale {
@@ -145,14 +168,24 @@ func (b *Batch) Commit() error {
 	if err := p.at("appended"); err != nil {
 		return p.fail(err)
 	}
-	for key, at := range b.own {
-		var value []byte
-		if at.put {
-			value = b.record[at.from:at.to:at.to]
-		}
-		p.live[key] = value
-	}
+	record := b.record
+	p.records, b.record = append(p.records, record), nil // its values are what is live
 	weight := b.counts.bytes + b.counts.records*recordOverhead
+	for key, at := range b.own {
+		is := written{fresh: at.fresh}
+		if before, again := p.live[key]; again {
+			is.fresh = before.fresh
+		}
+		switch {
+		case at.put:
+			is.value = record[at.from:at.to:at.to]
+			p.live[key] = is
+		case is.fresh:
+			delete(p.live, key)
+		default:
+			p.live[key] = is
+		}
+	}
 	p.weight += weight
 	p.bytes += weight
 	return nil

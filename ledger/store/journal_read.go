@@ -124,8 +124,8 @@ func eachWrite(record []byte, f func(key, value []byte, put bool)) error {
 var errRecord = Damaged("a record of its file %s can't be read", journalName)
 
 // merge gives all that the records write, each key once, and the witnesses that they have left on the way.
-func (l *leftJournal) merge(witness string) (map[string][]byte, [][sha256.Size]byte, error) {
-	writes, seen := map[string][]byte{}, [][sha256.Size]byte{l.witness}
+func (l *leftJournal) merge(witness string) (map[string]written, [][sha256.Size]byte, error) {
+	writes, seen := map[string]written{}, [][sha256.Size]byte{l.witness}
 	for _, r := range l.records {
 		if err := eachWrite(r, func(key, value []byte, put bool) {
 			if !put {
@@ -133,7 +133,7 @@ func (l *leftJournal) merge(witness string) (map[string][]byte, [][sha256.Size]b
 			} else if value == nil {
 				value = []byte{}
 			}
-			writes[string(key)] = value
+			writes[string(key)] = written{value: value}
 			if string(key) == witness {
 				seen = append(seen, sha256.Sum256(value))
 			}

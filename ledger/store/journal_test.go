@@ -44,6 +44,11 @@ func (b books) commit(s *Store) error {
 	if err := s.Prepare(64 << 10); err != nil {
 		return err
 	}
+	return b.commitWith(s, func(books) {})
+}
+
+// commitWith is commit that tells what it will leave before it does.
+func (b books) commitWith(s *Store, tell func(books)) error {
 	batch := s.Begin()
 	defer batch.Discard()
 	next := maps.Clone(b)
@@ -61,16 +66,69 @@ func (b books) commit(s *Store) error {
 		batch.Set([]byte(key), []byte(value))
 		next[key] = value
 	}
-	var n int
-	_, _ = fmt.Sscan(next["head"], &n)
-	next["head"] = fmt.Sprint(n + 1)
+	if err := next.number(batch, rand.IntN(12)); err != nil {
+		return err
+	}
+	next.makeAndEnd(batch)
+	next["head"] = fmt.Sprint(next.count("head") + 1)
 	batch.Set([]byte("head"), []byte(next["head"]))
+	tell(next)
 	if err := batch.Commit(); err != nil {
 		return err
 	}
 	clear(b)
 	maps.Copy(b, next)
 	return nil
+}
+
+func (b books) count(key string) (n uint64) {
+	_, _ = fmt.Sscan(b[key], &n)
+	return n
+}
+
+// number writes n numbered records, and looks for one that was written before.
+func (b books) number(batch *Batch, n int) error {
+	count := b.count("numbers")
+	if count > 0 {
+		i := 1 + rand.Uint64N(count)
+		if got, err := batch.Numbered("n/", i); string(got) != b[string(NumberedKey("n/", i))] || err != nil {
+			return fmt.Errorf("number %d of %d is %q: %w", i, count, got, err)
+		}
+	}
+	if got, err := batch.Numbered("n/", count+1); !errors.Is(err, badger.ErrKeyNotFound) {
+		return fmt.Errorf("number %d of %d is %q: %w", count+1, count, got, err)
+	}
+	for range n {
+		count++
+		key, value := NumberedKey("n/", count), fmt.Sprint(count, strings.Repeat("x", rand.IntN(60)))
+		batch.Set(key, []byte(value))
+		b[string(key)] = value
+	}
+	b["numbers"] = fmt.Sprint(count)
+	batch.Set([]byte("numbers"), []byte(b["numbers"]))
+	return nil
+}
+
+// makeAndEnd makes a record that was never there, ends some that were made so, and changes one.
+func (b books) makeAndEnd(batch *Batch) {
+	for key := range maps.Clone(b) {
+		switch {
+		case !strings.HasPrefix(key, "h") || key == "head":
+		case rand.IntN(3) == 0:
+			batch.Delete([]byte(key))
+			delete(b, key)
+		case rand.IntN(3) == 0:
+			b[key] += "+"
+			batch.Set([]byte(key), []byte(b[key]))
+		}
+	}
+	key := "h" + b["head"]
+	batch.Create([]byte(key), []byte("made"))
+	b[key] = "made"
+	if rand.IntN(4) == 0 {
+		batch.Delete([]byte(key))
+		delete(b, key)
+	}
 }
 
 func has(b books, key string) bool { _, ok := b[key]; return ok }
@@ -82,13 +140,24 @@ func read(t testing.TB, s *Store) books {
 		it := txn.NewIterator(badger.DefaultIteratorOptions)
 		defer it.Close()
 		for it.Rewind(); it.Valid(); it.Next() {
+			if bytes.HasPrefix(it.Item().Key(), []byte("n/")) {
+				continue
+			}
 			v, err := it.Item().ValueCopy(nil)
 			if err != nil {
 				return err
 			}
 			b[string(it.Item().Key())] = string(v)
 		}
-		return nil
+		numbers := ReadNumbered(txn, "n/", 0)
+		defer numbers.Close()
+		for {
+			n, v, err := numbers.Next()
+			if err != nil || v == nil {
+				return err
+			}
+			b[string(NumberedKey("n/", n))] = string(v)
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +171,7 @@ func openAt(t testing.TB, dir string, step func(string) error) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	s.PutTogether("n/")
 	return s
 }
 
@@ -222,34 +292,6 @@ func TestJournalReplay(t *testing.T) {
 			t.Errorf("no step is called %q: %v", step, seen)
 		}
 	}
-}
-
-// commitWith is commit that tells what it will leave before it does.
-func (b books) commitWith(s *Store, tell func(books)) error {
-	batch := s.Begin()
-	defer batch.Discard()
-	next := maps.Clone(b)
-	for range 1 + rand.IntN(5) {
-		key, value := fmt.Sprint("k", rand.IntN(40)), fmt.Sprint(rand.Uint64())
-		if rand.IntN(4) == 0 {
-			batch.Delete([]byte(key))
-			delete(next, key)
-			continue
-		}
-		batch.Set([]byte(key), []byte(value))
-		next[key] = value
-	}
-	var n int
-	_, _ = fmt.Sscan(next["head"], &n)
-	next["head"] = fmt.Sprint(n + 1)
-	batch.Set([]byte("head"), []byte(next["head"]))
-	tell(next)
-	if err := batch.Commit(); err != nil {
-		return err
-	}
-	clear(b)
-	maps.Copy(b, next)
-	return nil
 }
 
 // TestJournalBegunAnewByItself: it is cut when it is full, and what is in it is never lost by that.

@@ -47,6 +47,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = s.Close() })
 	const records = 300
 	value := make([]byte, 100<<10)
 	for i := range records {

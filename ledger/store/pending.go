@@ -16,8 +16,6 @@ const (
 	flushBytes = 1 << 20
 	// maxPending is when nobody may commit before some of it is written: far less than a log of Badger's.
 	maxPending = 3 << 20
-	// flushWeight bounds a transaction of Badger's.
-	flushWeight = 640 << 10
 )
 
 // pending is what the journal has and Badger does not yet. Nil, where there is no journal: what is committed is in Badger.
@@ -27,23 +25,35 @@ type pending struct {
 
 	mu      sync.Mutex // protects the journal, and all following fields
 	journal *journal
-	live    map[string][]byte // nil deletes
-	bytes   int               // of what is live and frozen
-	weight  int               // of what is live
-	frozen  []*frozen         // oldest first: it is being written
-	reader  *badger.Txn       // sees all that was written
-	stale   []*badger.Txn     // readers of before; the one who commits may be using them
+	live    map[string]written
+	records [][]byte      // that what is live is in
+	bytes   int           // of what is live and frozen
+	weight  int           // of what is live
+	frozen  []*frozen     // oldest first: it is being written
+	reader  *badger.Txn   // sees all that was written
+	stale   []*badger.Txn // readers of before; the one who commits may be using them
 	flushed time.Time
 	err     error // what went wrong: nothing is written any more
 	ends    bool
 	ended   chan struct{}
+
+	numbered string  // the prefix of numbered records, which go into blocks; empty: none do
+	buffers  buffers // for records
 }
 
 // frozen is what was live, and is written to Badger as it was then.
 type frozen struct {
-	writes map[string][]byte
-	weight int
-	then   []*Snapshot
+	writes   map[string]written
+	records  [][]byte // that they are in
+	weight   int
+	numbered string // as pending has it
+	then     []*Snapshot
+}
+
+// written is what commits have left under a key.
+type written struct {
+	value []byte // nil: it is deleted
+	fresh bool   // Badger has nothing under the key, nor will it get that: if it is deleted, nothing was there
 }
 
 // Snapshot is the store as it was at one moment.
@@ -112,6 +122,15 @@ func (s *Store) Update(f func(*badger.Txn) error) error {
 	return s.DB.Update(f)
 }
 
+// PutTogether has the numbered records under a prefix stand in blocks from now on.
+func (s *Store) PutTogether(prefix string) {
+	if p := s.pending; p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.numbered = prefix
+	}
+}
+
 // fail keeps what went wrong. The lock is held.
 func (p *pending) fail(err error) error {
 	if p.err == nil && err != nil {
@@ -142,8 +161,8 @@ func (s *Store) freeze() {
 		_ = p.fail(err)
 		return
 	}
-	p.frozen = append(p.frozen, &frozen{writes: p.live, weight: p.weight})
-	p.live, p.weight, p.flushed = make(map[string][]byte, len(p.live)), 0, time.Now()
+	p.frozen = append(p.frozen, &frozen{writes: p.live, records: p.records, weight: p.weight, numbered: p.numbered})
+	p.live, p.records, p.weight, p.flushed = make(map[string]written, len(p.live)), nil, 0, time.Now()
 	p.more.Broadcast()
 }
 
@@ -161,6 +180,7 @@ func (s *Store) flush() error {
 func (s *Store) writeFrozen() {
 	p := s.pending
 	defer close(p.ended)
+	w := writer{s: s}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
@@ -177,7 +197,7 @@ func (s *Store) writeFrozen() {
 		}
 		f := p.frozen[0]
 		p.mu.Unlock()
-		err := s.write(f.writes)
+		err := w.write(f.writes, f.numbered)
 		var reader *badger.Txn
 		if err == nil {
 			reader = s.NewTransaction(false)
@@ -190,6 +210,7 @@ func (s *Store) writeFrozen() {
 		p.stale = append(p.stale, p.reader)
 		p.reader = reader
 		p.frozen = slices.Delete(p.frozen, 0, 1)
+		p.buffers.give(f.records...)
 		p.bytes -= f.weight
 		for _, snap := range f.then { // nothing is written meanwhile
 			snap.txn = s.NewTransaction(false)
@@ -214,47 +235,6 @@ func (p *pending) refuse() {
 		}
 		f.then = nil
 	}
-}
-
-// write writes to Badger, in as many transactions as it takes.
-func (s *Store) write(writes map[string][]byte) error {
-	var txn *badger.Txn
-	records, bytes := 0, 0
-	end := func() error {
-		if txn == nil {
-			return nil
-		}
-		err := s.commit(txn, records, bytes)
-		txn.Discard()
-		txn, records, bytes = nil, 0, 0
-		if err == nil && s.pending != nil {
-			err = s.pending.at("flushed in part")
-		}
-		return err
-	}
-	for key, value := range writes {
-		if bytes+records*recordOverhead+len(key)+len(value) > flushWeight {
-			if err := end(); err != nil {
-				return err
-			}
-		}
-		if txn == nil {
-			txn = s.NewTransaction(true)
-		}
-		var err error
-		if value == nil {
-			err = txn.Delete([]byte(key))
-		} else {
-			err = txn.Set([]byte(key), value)
-		}
-		if err != nil {
-			txn.Discard()
-			return err
-		}
-		records++
-		bytes += len(key) + len(value)
-	}
-	return end()
 }
 
 // cut begins the journal anew. The one who commits calls.
@@ -328,7 +308,8 @@ func (s *Store) startJournal(left *leftJournal, o Options) error {
 		if left.used && !slices.Contains(seen, is) {
 			return Damaged("its file %s does not go with its tables", journalName)
 		}
-		if err := s.write(writes); err != nil {
+		w := writer{s: s}
+		if err := w.write(writes, ""); err != nil {
 			return err
 		}
 	}
@@ -347,7 +328,7 @@ func (s *Store) startJournal(left *leftJournal, o Options) error {
 	if err != nil {
 		return errors.Join(err, j.file.Close())
 	}
-	s.pending = &pending{step: o.Step, journal: j, live: map[string][]byte{}, reader: s.NewTransaction(false), ended: make(chan struct{})}
+	s.pending = &pending{step: o.Step, journal: j, live: map[string]written{}, reader: s.NewTransaction(false), ended: make(chan struct{})}
 	s.pending.more = sync.NewCond(&s.pending.mu)
 	go s.writeFrozen()
 	return nil

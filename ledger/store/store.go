@@ -62,10 +62,9 @@ type Store struct {
 	filled atomic.Int64 // as active has it
 	ahead  atomic.Bool  // there is a next log
 
-	pending    *pending        // nil: no journal
-	direct     bool            // something was written past the journal, and is not synced
-	own        map[string]span // of the one who commits, as what follows
-	recordSize int
+	pending *pending        // nil: no journal
+	direct  bool            // something was written past the journal, and is not synced
+	own     map[string]span // of the one who commits, as what follows
 }
 
 // Crashed tells whether the process before this one has not closed the store, or its files are not those that it had then.
