@@ -24,7 +24,7 @@ var purchases = func() purchase.Observer {
 // purchaseFailed tells of a purchase that has brought no token; where money may have left for it, it is in dispute.
 func purchaseFailed(p ledger.Purchase, outcome string, why error) {
 	name := events.PurchaseFailed
-	if p.State == ledger.Disputed {
+	if outcome == string(ledger.Disputed) {
 		name = events.Disputed
 	}
 	events.Emit(name, func() map[string]any {

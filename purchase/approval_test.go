@@ -300,7 +300,7 @@ func TestOutcomesOfPayments(t *testing.T) {
 		"nobody knows":    {&cashier{fate: says(payment.Failed(false))}, "disputed", 0},
 		"paid by proof":   {new(fakeMethod), "disputed", 5 * money.USD},
 		"failed, unpaid":  {&fakeMethod{pay: says(payment.Failed(true))}, "failed", 0},
-		"failed, unknown": {&fakeMethod{pay: says(payment.Failed(false))}, "failed", 0},
+		"failed, unknown": {&fakeMethod{pay: says(payment.Failed(false))}, "disputed", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trade(t, func(b *bench) { b.method = c.method }, func(t *testing.T, b *bench) {

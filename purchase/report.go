@@ -49,8 +49,11 @@ func (f *flight) report(credit money.Micros) {
 		}
 		d.log.Warn("purchase.failed", fields...)
 	}
-	if m.unpaid {
+	switch {
+	case m.unpaid:
 		outcome = refusedUnpaid
+	case m.p.State != ledger.Granted && !m.p.Unpaid: // also where its method says that it has failed: the money is in dispute
+		outcome = string(ledger.Disputed)
 	}
 	if d.observer.PaidNotGranted != nil && m.paidNotGranted() {
 		d.observer.PaidNotGranted(m.p.Seller, m.p.AmountMicros)
