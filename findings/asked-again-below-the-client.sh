@@ -7,7 +7,7 @@
 # So it is without the header, and in Node. With Idempotency-Key or X-Idempotency-Key Go's transport takes the POST for one that may
 # be repeated: where a kept connection is closed after the request has been read and before the answer's first byte, it asks again on
 # a new one. The caller sees one good answer, and the SDK's own count still says that this is the first try. A seller that does not know
-# the header, and of this field's few do, has worked twice and is paid twice. So a gateway must put this header on a call only for
+# the header has worked twice, and is paid twice. So a gateway must put this header on a call only for
 # sellers that keep its promise, take it off what clients send along, and never count its own tries to know how often it has asked.
 set -euo pipefail
 tmp=$(mktemp -d)

@@ -5,7 +5,7 @@
 # 2.0.92 (Node 20.20), github.com/openai/openai-go/v3 3.96.0 and github.com/sashabaranov/go-openai 1.43.0 (Go 1.26).
 # Expected: who names no encoding gets numbers, and reads them. openai for Node asks for base64 where its user has named nothing, to save
 # bytes, and version 6 takes for base64 whatever comes: a list of four numbers is read as four bytes, and these as one float, 0.
-# LangChain, which is built on it, has the same. Version 7 reads both, and the others ask for numbers. A server that does not know the
+# LangChain, which is built on it, has the same. Version 7 reads both, and the others read numbers. A server that does not know the
 # field is enough for it, and so is a gateway that drops what it does not know, or answers from a cache that a client of another
 # language has filled. The usage is right and is paid; the index that is built with the answer finds nothing. So a gateway has to hand
 # encoding_format on, look at what comes back, and have it in the key of its cache; a client is safe when it names "float".

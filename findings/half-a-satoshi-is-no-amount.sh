@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Lightning invoice of a million satoshis and a half has no amount in one decoder, a fraction in another, and a value a thousand times as high in a third.
+# A Lightning invoice of a million satoshis and a half has no satoshis in one decoder, a fraction in another, and a thousandfold value in a third.
 #
 # Seen 2026-11-28 with bolt11 1.4.1, light-bolt11-decoder 3.2.0, @getalby/lightning-tools 9.0.1 (Node 20.20) and
 # github.com/nbd-wtf/ln-decodepay 1.13.0 (Go 1.26). The invoices are made and signed here with bolt11, by a key of no wallet.

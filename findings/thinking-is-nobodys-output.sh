@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Of one Gemini answer with 100 tokens of output, 90 of them thought, Genkit and one of LangChain's classes count 10, and one of five clients has all of the input.
+# Of a Gemini answer with 100 tokens of output, 90 of them thought, two clients of five count 10, and one alone has all of the input.
 #
 # Seen 2026-11-28 with ai 6.0.326, @ai-sdk/google 3.0.141, @langchain/google-genai 2.3.2, @langchain/google 0.2.6, @langchain/core 1.4.0,
 # genkit and @genkit-ai/google-genai 1.42.0, @pydantic/genai-prices 0.1.8 (Node 20.20).

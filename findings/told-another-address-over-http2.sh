@@ -3,8 +3,8 @@
 #
 # Seen 2026-11-28 with @aws-sdk/client-bedrock-runtime 3.1164.0, @smithy/node-http-handler 4.14.2 (Node 20.20),
 # github.com/aws/aws-sdk-go-v2 1.48.0, credentials 1.21.0, service/bedrockruntime 1.63.13 (Go 1.26) and Debian's caddy 2.6.2-5.
-# Expected: a client that takes another endpoint speaks HTTP/1.1 to it where nobody has agreed on more, as every other SDK of this field
-# does. The one for Node speaks HTTP/2 alone, without TLS too, and asks nobody. No request arrives at a server of HTTP/1.1, and the
+# Expected: a client that takes another endpoint speaks HTTP/1.1 to it where nobody has agreed on more, as the one for Go does. The
+# one for Node speaks HTTP/2 alone, without TLS too, and asks nobody. No request arrives at a server of HTTP/1.1, and the
 # client's error has neither a status nor a word of a version, and is not tried again. Caddy has HTTP/2 without TLS only where
 # "protocols" names h2c. With a NodeHttpHandler among its options the client speaks HTTP/1.1. So a gateway on loopback, where people
 # leave TLS away, has to have h2c on for clients of Bedrock, as its log can't show them what is wrong.

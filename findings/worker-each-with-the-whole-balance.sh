@@ -4,10 +4,9 @@
 # Seen 2026-11-28 with prom-client 15.1.3 (Node 20.20).
 # Expected: a gauge is a state, so what four processes say of the same wallet, price or limit is one number, and prom-client's registry
 # for clusters, which asks the workers and makes one page of their answers, can't know another. It adds: a gauge like a counter,
-# unless it was made with another aggregator, and min, max, average and first are all there is beside omit. An alarm at "less than $20 left"
-# never comes, and the more workers, the less. The program that runs as a single process in its tests shows the right number.
-# Money, prices and limits must be gauges with "aggregator: 'first'" or be told by one process alone; and as a worker that has
-# not heard of the last payment is not the first to answer by any rule, only the latter is right while they differ.
+# unless it was made with another aggregator. An alarm at "less than $20 left" comes at $5, and the more workers, the later. In tests,
+# where the program is a single process, the number is right. So money, prices and limits need "aggregator: 'first'", or one process
+# alone that tells them: of workers that do not know the same, the first to answer need not know best.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
