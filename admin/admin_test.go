@@ -138,6 +138,7 @@ func TestQuestions(t *testing.T) {
 		{"POST", "/tokenbuddy/status", "", http.StatusMethodNotAllowed, "use GET"},
 		{"DELETE", "/tokenbuddy/sellers", "", http.StatusMethodNotAllowed, "use GET, POST"},
 		{"GET", "/tokenbuddy/sellers", "", http.StatusOK, "[]"},
+		{"POST", "/tokenbuddy/sellers", "", http.StatusBadRequest, "expected one of pause, resume and forgive"},
 		{"POST", "/tokenbuddy/sellers?forgive=nobody", "", http.StatusBadRequest, `no seller of the id "nobody" was bought from`},
 
 		{"GET", "/tokenbuddy/ledger/entries?from=lately", "", http.StatusBadRequest, "from is a time such as"},

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,7 +29,7 @@ func certificates() []Certificate {
 	}
 	var hosts []string
 	for _, server := range app.Servers {
-		hosts = append(hosts, gatewayHosts(server.Routes, nil)...)
+		hosts = append(hosts, gatewayHosts(server.Routes, nil, server.NamedRoutes)...)
 	}
 	slices.Sort(hosts)
 	var all []Certificate
@@ -49,8 +50,9 @@ func lastToEnd(host string) (last Certificate, there bool) {
 	return last, !last.NotAfter.IsZero()
 }
 
-// gatewayHosts gives the hosts of the routes that have a gateway: those of the matchers around it, the innermost before the others.
-func gatewayHosts(routes caddyhttp.RouteList, outer []string) (hosts []string) {
+// gatewayHosts gives the hosts of the routes that have a gateway: those of the matchers around it, the innermost before the others. A
+// named route is where it is invoked.
+func gatewayHosts(routes caddyhttp.RouteList, outer []string, named map[string]*caddyhttp.Route) (hosts []string) {
 	for _, route := range routes {
 		around := outer
 		for _, set := range route.MatcherSets {
@@ -64,10 +66,19 @@ func gatewayHosts(routes caddyhttp.RouteList, outer []string) (hosts []string) {
 			}
 		}
 		for _, handler := range route.Handlers {
-			if inner, ok := handler.(*caddyhttp.Subroute); ok {
-				hosts = append(hosts, gatewayHosts(inner.Routes, around)...)
-			} else if m, ok := handler.(caddy.Module); ok && m.CaddyModule().ID == "http.handlers.tokenbuddy" {
-				hosts = append(hosts, around...)
+			switch inner := handler.(type) {
+			case *caddyhttp.Subroute:
+				hosts = append(hosts, gatewayHosts(inner.Routes, around, named)...)
+			case *caddyhttp.Invoke:
+				if route := named[inner.Name]; route != nil {
+					others := maps.Clone(named)
+					delete(others, inner.Name) // one that invokes itself has no end
+					hosts = append(hosts, gatewayHosts(caddyhttp.RouteList{*route}, around, others)...)
+				}
+			case caddy.Module:
+				if inner.CaddyModule().ID == "http.handlers.tokenbuddy" {
+					hosts = append(hosts, around...)
+				}
 			}
 		}
 	}

@@ -109,6 +109,9 @@ func refused(err error) error {
 // back: POST with ?forgive=<id>.
 func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	id := r.URL.Query().Get("forgive")
+	if id == "" {
+		return bad("expected one of pause, resume and forgive, with the id of a seller")
+	}
 	known := m.Desk.Forgive(id)
 	if !m.Pool.Forgive(id) && !known {
 		return bad("no seller of the id %q was bought from since the start", id)

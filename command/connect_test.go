@@ -39,6 +39,13 @@ func TestSites(t *testing.T) {
 				`{"handle":[` + gate + `]}]}]}]`,
 			"https://a.example.com https://a.example.com/llm",
 		},
+		{
+			"named routes",
+			`"listen":[":443"],"named_routes":{"gw":{"handle":[{"handler":"invoke","name":"inner"}]},"inner":{"handle":[{"handler":"invoke","name":"gw"},` + gate + `]}},` +
+				`"routes":[{"match":[{"host":["a.example.com","b.example.com"]}],"handle":[{"handler":"subroute","routes":[{"handle":[{"handler":"invoke","name":"gw"}]}]}]},` +
+				`{"match":[{"host":["c.example.com"]}],"handle":[{"handler":"invoke","name":"other"}]}]`,
+			"https://a.example.com https://b.example.com",
+		},
 		{"a wildcard", `"listen":[":443"],"routes":[` + nested("*.example.com") + `]`, ""},
 		{"a placeholder", `"listen":[":443"],"routes":[` + nested("{env.HOST}") + `]`, ""},
 		{"a port that is a placeholder", `"listen":[":{env.PORT}"],"routes":[{"handle":[` + gate + `]}]`, ""},

@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -29,7 +30,7 @@ func sites(config []byte) []string {
 	}
 	var found []string
 	for _, server := range app.Servers {
-		places := gateways(server.Routes, []place{{}})
+		places := gateways(server.Routes, []place{{}}, server.NamedRoutes)
 		for _, listen := range server.Listen {
 			address, err := caddy.ParseNetworkAddress(listen)
 			if err != nil || !strings.HasPrefix(address.Network, "tcp") || address.StartPort == 0 {
@@ -57,8 +58,8 @@ type place struct {
 }
 
 // gateways gives the places of the routes that have a gateway. Hosts are those of the matchers around it, the innermost before
-// the others.
-func gateways(routes caddyhttp.RouteList, outer []place) (places []place) {
+// the others. A named route is where it is invoked.
+func gateways(routes caddyhttp.RouteList, outer []place, named map[string]*caddyhttp.Route) (places []place) {
 	around := outer
 	for _, route := range routes {
 		here := around
@@ -72,6 +73,7 @@ func gateways(routes caddyhttp.RouteList, outer []place) (places []place) {
 			var handler struct {
 				Handler string `json:"handler"`
 				Strip   string `json:"strip_path_prefix"`
+				Invoked string `json:"name"`
 			}
 			if json.Unmarshal(raw, &handler) != nil {
 				continue
@@ -87,7 +89,13 @@ func gateways(routes caddyhttp.RouteList, outer []place) (places []place) {
 			case "subroute":
 				var inner caddyhttp.Subroute
 				if json.Unmarshal(raw, &inner) == nil {
-					places = append(places, gateways(inner.Routes, here)...)
+					places = append(places, gateways(inner.Routes, here, named)...)
+				}
+			case "invoke":
+				if route := named[handler.Invoked]; route != nil {
+					others := maps.Clone(named)
+					delete(others, handler.Invoked) // one that invokes itself has no end
+					places = append(places, gateways(caddyhttp.RouteList{*route}, here, others)...)
 				}
 			}
 		}
