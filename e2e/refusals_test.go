@@ -244,6 +244,58 @@ func TestRefusalOfLongBody(t *testing.T) {
 	}
 }
 
+// TestRefusalBeforeLeave has clients wait for leave to send what they have announced. Where they are refused they are told at once, and
+// not first asked for the body.
+func TestRefusalBeforeLeave(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, priced("m"))
+	s.open("\t\tmax_body 64KiB\n\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
+	body := chatOf("m", "")
+	for name, row := range map[string]struct {
+		head   string
+		length int
+		want   int
+	}{
+		"no key":               {"POST /v1/chat/completions", len(body), 401},
+		"no key, long":         {"POST /v1/messages", 1 << 20, 401},
+		"too long":             {"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer sk-ada-key", 1 << 20, 413},
+		"not served":           {"POST /v1/images/generations HTTP/1.1\r\nAuthorization: Bearer sk-ada-key", len(body), 404},
+		"comes from a gateway": {"POST /v1/responses HTTP/1.1\r\nX-TokenBuddy-Deadline-Ms: 5", len(body), 508},
+		"welcome":              {"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer sk-ada-key", len(body), 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", s.site)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			line, more, _ := strings.Cut(row.head, " HTTP/1.1")
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s%s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", line, s.site, more, row.length)
+			from := bufio.NewReader(conn)
+			res, err := http.ReadResponse(from, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.StatusCode != row.want {
+				t.Errorf("status %d, want %d", res.StatusCode, row.want)
+			}
+			if row.want != 100 {
+				if b, err := io.ReadAll(res.Body); err != nil || !json.Valid(b) || !res.Close {
+					t.Errorf("%v, closes %t: %s", err, res.Close, b)
+				}
+				return
+			}
+			_, _ = io.WriteString(conn, body)
+			if res, err = http.ReadResponse(from, nil); err != nil || res.StatusCode != 200 {
+				t.Errorf("after leave was given: %v, %v", res, err)
+			}
+		})
+	}
+}
+
 // TestRefusalsInSDKs has the official clients meet refusals: each must raise its own error type, streamed or not.
 func TestRefusalsInSDKs(t *testing.T) {
 	t.Parallel()
