@@ -108,6 +108,86 @@ func TestStoredResponses(t *testing.T) {
 	s.verify()
 }
 
+// TestStoredAnswers: what a seller answers about a response that it keeps passes by the rules of every answer. A settlement in it stays
+// here, whatever the stream calls itself; what is large flows on; a deadline is told as one, and ends no stream.
+func TestStoredAnswers(t *testing.T) {
+	t.Parallel()
+	const kept = `{"id":"resp_kept","object":"response","status":"completed"}`
+	large := `{"id":"resp_kept","text":"` + strings.Repeat("x", 9<<20) + `"}`
+	events := responsesStream("null")
+	slow := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		first, rest, _ := strings.Cut(events, "\n\n")
+		_, _ = io.WriteString(w, first+"\n\n")
+		for range 5 {
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(500 * time.Millisecond)
+			_, _ = io.WriteString(w, ": still here\n\n")
+		}
+		_, _ = io.WriteString(w, rest)
+	}
+	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	begins := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{"id":`)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	says := func(kind, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	cut := func(w http.ResponseWriter, r *http.Request) {
+		says("application/json", large)(w, r)
+		panic(http.ErrAbortHandler)
+	}
+	settled := settlesAs("stored", 7) + events
+	long := strings.Replace(events, "\n\n", "\n\n"+strings.Repeat(": still here\n\n", 5), 1)
+	for name, row := range map[string]struct {
+		answer http.HandlerFunc
+		status int
+		want   string // empty: an error of the gateway's own
+		broken bool
+	}{
+		"plain":                           {answer: says("application/json", kept), status: 200, want: kept},
+		"empty":                           {answer: says("application/json", ""), status: 200, want: ""},
+		"a stream":                        {answer: says("text/event-stream", settled), status: 200, want: events},
+		"a stream that calls itself JSON": {answer: says("application/json", settled), status: 200, want: events},
+		"a stream that calls itself text": {answer: says("text/plain", settled), status: 200, want: events},
+		"a long stream":                   {answer: slow, status: 200, want: long},
+		"large":                           {answer: says("application/json", large), status: 200, want: large},
+		"large and cut":                   {answer: cut, status: 200, want: large, broken: true},
+		"silent":                          {answer: silent, status: 504},
+		"silent in the middle":            {answer: begins, status: 504},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			own := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					sayJSON(200, strings.Replace(speeches[1].plain("Hi"), `"id":"r"`, `"id":"resp_kept"`, 1))(w, r, nil)
+					return
+				}
+				row.answer(w, r)
+			}))
+			t.Cleanup(own.Close)
+			s.open("\t\tseller own " + own.URL + "/v1 {\n\t\t\tmodels m\n\t\t\tapi_key sk-provider\n\t\t\tprotocols responses\n\t\t}\n\t\tfailover {\n\t\t\tdeadline 2s\n\t\t}\n")
+			if a := s.ask(0, "POST", "/v1/responses", `{"model":"m","input":"Hello"}`); a.StatusCode != 200 {
+				t.Fatalf("status %d: %s", a.StatusCode, a.body)
+			}
+			a := s.ask(0, "GET", "/v1/responses/resp_kept", "")
+			if a.StatusCode != row.status || (a.cut != nil) != row.broken ||
+				row.status == 200 && a.body != row.want && !(row.broken && strings.HasPrefix(row.want, a.body)) {
+				t.Errorf("status %d, %d bytes, cut %v: %.300s", a.StatusCode, len(a.body), a.cut, a.body)
+			}
+			if row.status == 504 && !strings.Contains(a.body, `"deadline_exceeded"`) {
+				t.Errorf("the error is %s", a.body)
+			}
+		})
+	}
+}
+
 // speechField is a member of a request's body, as it stands there.
 func speechField(body []byte, name string) string {
 	_, rest, _ := strings.Cut(string(body), `"`+name+`":`)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -35,9 +36,12 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 		return dialect.NoSeller(retryLater).Because("There is no token just now for the seller that made this response.")
 	}
 	defer giveBack()
-	ctx, cancel := context.WithTimeout(rq.r.Context(), rq.gw.settings.DeadlinesAt(seller.ID).Unstreamed)
+	ctx, end := context.WithCancelCause(rq.r.Context())
+	cancel := func() { end(nil) }
 	defer cancel()
 	defer context.AfterFunc(rq.gw.shutdown, cancel)()
+	deadline := time.AfterFunc(rq.gw.settings.DeadlinesAt(seller.ID).Unstreamed, func() { end(errDeadline) })
+	defer deadline.Stop()
 	header := relay.RequestHeader(rq.r.Header, rq.id, rq.id)
 	own, ok := rq.gw.account(seller)
 	if ok {
@@ -50,9 +54,12 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	response, err := relay.Send(ctx, relay.Call{Method: rq.r.Method, URL: url, Header: header, Transport: rq.gw.transport(seller)})
 	if err != nil {
 		rq.log.Warn("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
+		if context.Cause(ctx) == errDeadline {
+			return dialect.DeadlineExceeded()
+		}
 		return dialect.Upstream(retryLater).Because("The seller that made this response could not be reached.")
 	}
-	refusal := p.pass(response, cancel, append(own.Secrets(), bearer)...)
+	refusal := p.pass(ctx, response, func() { deadline.Stop() }, cancel, append(own.Secrets(), bearer)...)
 	if rq.r.Method == http.MethodDelete && response.StatusCode <= 299 {
 		rq.gw.responses.Forget(key, time.Now())
 	}
@@ -71,29 +78,45 @@ func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer s
 	return lease.Bearer(), func() { lease.Return(0) }, nil
 }
 
-// pass sends the client what a seller has answered about a response that it keeps. An error with one of our secrets in it is not
-// handed on.
-func (p *reply) pass(response *http.Response, cancel context.CancelFunc, secrets ...string) *dialect.Refusal {
-	status := response.StatusCode
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusForbidden, status >= 300 && status <= 399,
-		relay.Compressed(response.Header):
-		_ = response.Body.Close()
-		return dialect.Upstream(retryLater).Final() // it is about our account, or no answer
-	case status <= 299 && isEventStream(response.Header):
-		p.passStream(response, cancel)
-		return nil
-	}
+// pass sends the client what a seller has answered about a response that it keeps. streams is told where that is a stream, which no
+// deadline ends; cancel ends the seller's call. An error with one of our secrets in it is not handed on.
+func (p *reply) pass(ctx context.Context, response *http.Response, streams, cancel func(), secrets ...string) *dialect.Refusal {
 	defer response.Body.Close()
+	status := response.StatusCode
+	if status == http.StatusUnauthorized || status == http.StatusPaymentRequired || status == http.StatusForbidden || status >= 300 && status <= 399 ||
+		relay.Compressed(response.Header) {
+		return dialect.Upstream(retryLater).Final() // it is about our account, or no answer
+	}
+	var head []byte
+	var err error
+	if status <= 299 {
+		events := isEventStream(response.Header)
+		if !events { // its first bytes say so too
+			if head, events, err = relay.Peek(response.Body, make([]byte, smallestRoom)); events {
+				response.Body = relay.Unread(head, response.Body)
+			}
+		}
+		if events {
+			streams()
+			p.passStream(response, cancel)
+			return nil
+		}
+	}
 	taken := int64(0)
 	share := memory.enter(p.rq.member.Name)
 	defer share.leave()
 	defer func() { share.give(taken) }()
-	body, more, err := relay.ReadWhole(&metered{response.Body, share, &taken}, maxWholeAnswer, nil)
+	body, more := head, false
+	if err == nil {
+		body, more, err = relay.ReadWhole(&metered{response.Body, share, &taken}, maxWholeAnswer, head)
+	}
+	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
+		more, err = true, nil // it flows on as it comes
+	}
 	switch {
-	case errors.Is(err, errNoMemory), errors.Is(err, errMemberMemory), more:
-		return dialect.Unavailable(time.Second, "This response is too large to be passed on just now.")
-	case status > 299 && dialect.Holds(body, secrets...):
+	case err != nil && context.Cause(ctx) == errDeadline:
+		return dialect.DeadlineExceeded()
+	case status > 299 && (more || dialect.Holds(body, secrets...)):
 		return dialect.Upstream(retryLater).Final()
 	case err != nil:
 		return dialect.Upstream(retryLater).Because("The answer of the seller that made this response broke off.")
@@ -102,7 +125,12 @@ func (p *reply) pass(response *http.Response, cancel context.CancelFunc, secrets
 	relay.AnswerHeader(p.w.Header(), response.Header, true)
 	p.w.Header().Set("Cache-Control", "no-store") // a GET's answer is kept else, for whoever asks next
 	p.w.WriteHeader(status)
-	_, _ = p.w.Write(body) // a client that has left needs no answer
+	if _, err := p.w.Write(body); err != nil || !more {
+		return nil // a client that has left needs no answer
+	}
+	if _, err := io.Copy(p.w, response.Body); err != nil {
+		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
+	}
 	return nil
 }
 
