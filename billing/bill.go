@@ -19,7 +19,7 @@ const (
 const (
 	FlagOverbilled         = "overbilled"          // the settlement is well above the cost by usage, or above what is believed: the rest is in dispute
 	FlagUnpriced           = "unpriced"            // there is no price: the settlement was believed up to the money paid for the token
-	FlagSettlementRefused  = "settlement_refused"  // a settlement that can't be true was left aside
+	FlagSettlementRefused  = "settlement_refused"  // a settlement that can't be read or can't be true was left aside
 	FlagSettlementReplayed = "settlement_replayed" // a settlement that is booked already was left aside, or covers a retry
 	FlagUsageImplausible   = "usage_implausible"   // some of the usage can't be true and was not used for money
 	FlagCapped             = "capped"              // the cost would have been more than the credit that was there

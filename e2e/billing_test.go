@@ -169,6 +169,10 @@ func TestBillingOfStreams(t *testing.T) {
 	by := func(id string, n int64) billed { return billed{"settlement", n, n, 0, 0, 0, id, ""} }
 	estimate := billed{source: "estimate", billed: -1, expense: -1}
 	byUsage := billed{"usage", 9, 9, 5, 2, 0, "", ""}
+	refused := func(b billed) billed {
+		b.flagged = "settlement_refused"
+		return b
+	}
 	rows := map[string]struct {
 		stream string
 		header []string
@@ -181,10 +185,10 @@ func TestBillingOfStreams(t *testing.T) {
 		"last of several":     {stream: streamWith("«"+settlesAs("a", 7)+"»", "«"+settlesAs("b", 8)+"»", "«"+settlesAs("c", 9)+"»"), want: by("c", 9)},
 		"headers win":         {header: []string{"Settlement-Id", "h", "Billed-Micros", "6"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("h", 6)},
 		"headers win early":   {header: []string{"Settlement-Id", "h", "Billed-Micros", "6"}, stream: streamWith("«"+settlesAs("a", 7)+"»", "", ""), want: by("h", 6)},
-		"bad headers":         {header: []string{"Settlement-Id", "h", "Billed-Micros", "-6"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
+		"bad headers":         {header: []string{"Settlement-Id", "h", "Billed-Micros", "-6"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: refused(by("a", 7))},
 		"absurd headers":      {header: []string{"Settlement-Id", "h", "Billed-Micros", "5000001"}, stream: streamWith("", "", "«"+settlesAs("a", 7)+"»"), want: by("a", 7)},
 		"absurd at last":      {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", 5_000_001)+"»"), want: billed{"settlement", 7, 7, 0, 0, 0, "a", "settlement_refused"}},
-		"bad at last":         {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", -1)+"»"), want: by("a", 7)},
+		"bad at last":         {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«"+settlesAs("b", -1)+"»"), want: refused(by("a", 7))},
 		"another id at last":  {stream: streamWith("«"+settlesAs("a", 7)+"»", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"b\",\"requestId\":\"of another\",\"billedMicros\":8}\n\n»"), want: by("b", 8)},
 		"CRLF":                {stream: streamWith("", "«event: tokenbuddy.settlement\r\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\n\r\n»", ""), want: by("a", 7)},
 		"CR":                  {stream: streamWith("", "«event: tokenbuddy.settlement\rdata: {\"settlementId\":\"a\",\"billedMicros\":7}\r\r»", ""), want: by("a", 7)},
@@ -197,19 +201,19 @@ func TestBillingOfStreams(t *testing.T) {
 		"snake_case":          {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: {\"settlement_id\":\"a\",\"billed_micros\":7,\"prompt_tokens\":3,\"completion_tokens\":2,\"cache_read_tokens\":1,\"balance_micros\":4999993}\n\n»", ""), want: billed{"settlement", 7, 7, 3, 2, 1, "a", ""}},
 		"a comment in it":     {stream: streamWith("", "«event: tokenbuddy.settlement\n»: stays\n«data: {\"settlementId\":\"a\",\"billedMicros\":7}\n\n»", ""), want: by("a", 7)},
 		"cut at a clean end":  {stream: streamWith("", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}»"), want: by("a", 7)},
-		"cut in its data":     {stream: streamWith("", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"bill»"), want: estimate},
-		"not JSON":            {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: nothing\n\n»", ""), want: estimate},
-		"no data":             {stream: streamWith("«event: tokenbuddy.settlement\n\n»", "", ""), want: estimate},
-		"negative":            {stream: streamWith("", "«"+settlesAs("a", -7)+"»", ""), want: estimate},
-		"a fraction":          {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":7.5}\n\n»", ""), want: estimate},
-		"a string":            {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":\"7\"}\n\n»", ""), want: estimate},
-		"over the credit":     {stream: streamWith("", "«"+settlesAs("a", 5_000_001)+"»", ""), want: estimate},
+		"cut in its data":     {stream: streamWith("", "", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"bill»"), want: refused(estimate)},
+		"not JSON":            {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: nothing\n\n»", ""), want: refused(estimate)},
+		"no data":             {stream: streamWith("«event: tokenbuddy.settlement\n\n»", "", ""), want: refused(estimate)},
+		"negative":            {stream: streamWith("", "«"+settlesAs("a", -7)+"»", ""), want: refused(estimate)},
+		"a fraction":          {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":7.5}\n\n»", ""), want: refused(estimate)},
+		"a string":            {stream: streamWith("", "«event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":\"7\"}\n\n»", ""), want: refused(estimate)},
+		"over the credit":     {stream: streamWith("", "«"+settlesAs("a", 5_000_001)+"»", ""), want: refused(estimate)},
 		"another name":        {stream: streamWith("", "event: tokenbuddy.settlements\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\n\n", ""), want: estimate},
 		"another case":        {stream: streamWith("", "event: tokenbuddy.Settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\n\n", ""), want: estimate},
 		"two blanks":          {stream: streamWith("", "event:  tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\n\n", ""), want: estimate},
 		"another event last":  {stream: streamWith("", "event: tokenbuddy.settlement\ndata: {\"settlementId\":\"a\",\"billedMicros\":7}\nevent: x\n\n", ""), want: estimate},
 		"by usage":            {stream: withUsage, want: byUsage},
-		"usage and bad":       {stream: withUsage + "«" + settlesAs("a", -1) + "»", want: byUsage},
+		"usage and bad":       {stream: withUsage + "«" + settlesAs("a", -1) + "»", want: refused(byUsage)},
 		"last usage":          {stream: streamWith("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n", usageChunk, ""), want: byUsage},
 		"a null usage":        {stream: streamWith("", usageChunk+"data: {\"choices\":[],\"usage\":null}\n\n", ""), want: byUsage},
 		"no usage":            {stream: shortStream, want: estimate},

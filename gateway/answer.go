@@ -21,6 +21,7 @@ import (
 type answer struct {
 	response *http.Response
 	settled  *wire.Settlement // from the headers
+	unread   bool             // there are headers of a settlement, and they can't be read
 	stream   *relay.Stream    // nil: it is no stream
 	events   *dialect.Events  // of the stream
 	room     *room            // that bytes are in; nil: in none, or no answer came
@@ -269,6 +270,7 @@ func (a *attempt) readSettlement() {
 	s, ok, err := wire.SettlementFromHeader(a.answer.response.Header)
 	if err != nil {
 		a.rq.log.Warn("settlement.refused", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID), zap.Error(err))
+		a.answer.unread = true
 	}
 	if ok {
 		a.answer.settled = &s

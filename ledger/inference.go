@@ -247,7 +247,13 @@ func (b *batch) charge(in *Inference) billing.Charge {
 		flags = append(flags, aside...)
 	}
 	c := billing.Bill(f)
-	c.Flags = slices.Concat(in.Flags, flags, c.Flags)
+	said := c.Flags
+	c.Flags = nil
+	for _, flag := range slices.Concat(in.Flags, flags, said) {
+		if !slices.Contains(c.Flags, flag) { // one that can't be read and one that can't be true are left aside alike
+			c.Flags = append(c.Flags, flag)
+		}
+	}
 	return c
 }
 

@@ -80,6 +80,7 @@ type Stream struct {
 	overAt   time.Time
 	settled  *wire.Settlement
 	earlier  []*wire.Settlement
+	unread   bool
 	received int64
 }
 
@@ -98,6 +99,9 @@ func (s *Stream) Settlement() *wire.Settlement { return s.settled }
 
 // Earlier are good settlements that came before the last one, the newest first.
 func (s *Stream) Earlier() []*wire.Settlement { return s.earlier }
+
+// Unread tells whether a settlement has come that can't be read.
+func (s *Stream) Unread() bool { return s.unread }
 
 // Bytes is how many bytes of the answer have come, settlements included.
 func (s *Stream) Bytes() int64 { return s.received }
@@ -361,6 +365,7 @@ func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }
 func (s *Stream) settlement(data []byte) {
 	v, err := wire.ParseSettlement(data)
 	if err != nil {
+		s.unread = true
 		return // the block is dropped all the same
 	}
 	if s.settled != nil {
