@@ -27,6 +27,10 @@ func TestKey(t *testing.T) {
 			key key-of-eve
 			weekly_budget 1
 		}
+		member fay {
+			key key-of-fay
+			daily_budget 0.000199
+		}
 		group build {
 			members eve
 			monthly_budget 0.000300
@@ -105,6 +109,11 @@ func TestKey(t *testing.T) {
 	if a.StatusCode != http.StatusPaymentRequired || a.Header.Get("X-TokenBuddy-Budget-Warning") != "daily 80" || a.Header.Get("X-TokenBuddy-Budget-Left-Micros") != "80" ||
 		!strings.Contains(a.body, "Your daily budget of $0.0005 does not cover") || !strings.Contains(a.body, "$0.00042 is spent") || !strings.Contains(a.body, "It begins anew at 20") {
 		t.Errorf("%d %v: %s", a.StatusCode, a.Header, a.body)
+	}
+	infer("fay")
+	infer("fay")
+	if a := infer("fay"); a.StatusCode != http.StatusPaymentRequired || a.Header.Get("X-TokenBuddy-Budget-Warning") != "" || a.Header.Get("X-TokenBuddy-Budget-Left-Micros") != "79" {
+		t.Errorf("with 120 of 199 spent: %d %v: %s", a.StatusCode, a.Header, a.body)
 	}
 	for a = infer("eve"); a.StatusCode == http.StatusOK; a = infer("eve") {
 	}

@@ -53,7 +53,7 @@ func (s BudgetState) Percent() int {
 	if s.SpentMicros >= s.BudgetMicros {
 		return 100
 	}
-	return int(max(0, s.SpentMicros) / max(1, s.BudgetMicros/100))
+	return int(max(0, s.SpentMicros) * 100 / max(1, s.BudgetMicros))
 }
 
 // BudgetError refuses a request that might pass a budget.
