@@ -33,7 +33,7 @@ are in the store what they are in the books.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			b, err := from.open()
-			if asJSON && errors.Is(err, store.ErrDamaged) { // it is not even opened, which is a report too
+			if asJSON && (errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotAnchored)) { // not even opened, which is a report too
 				if err := printJSON(cmd, ledger.Report{Problem: err.Error()}); err != nil {
 					return err
 				}
