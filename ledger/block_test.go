@@ -153,3 +153,45 @@ func TestVerifyNamesWhatWasChangedInABlock(t *testing.T) {
 		})
 	}
 }
+
+// TestHoldOfAnIDThatEndsWithIt: a hold that ends and is placed again in one commit, and then ends before it is handed over, does not come
+// back.
+func TestHoldOfAnIDThatEndsWithIt(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, ledger.Options{Dir: dir})
+	buy(t, l, "t1", "acme", money.USD)
+	again, other := hold("again", "acme", "t1"), hold("other", "acme", "t1")
+	for _, h := range []ledger.Hold{again, other} {
+		if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustVerify(t, l) // what was committed is handed over
+	in := inference(other, 100)
+	queued, told := make(chan struct{}), make(chan struct{})
+	in.Told = func(ledger.Booked, error) {
+		close(told)
+		<-queued
+	}
+	l.Settle(in)
+	<-told // the committer takes at once what is queued now
+	l.ReleaseHold(again.ID)
+	placed := l.PlaceHold(again)
+	close(queued)
+	if err := placed.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ReleaseHold(again.ID).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before, _, err := l.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, l)
+	l = open(t, ledger.Options{Dir: dir})
+	if after, _, err := l.Head(t.Context()); err != nil || after != before {
+		t.Errorf("there were %d entries, and are %d: %v", before, after, err)
+	}
+	mustVerify(t, l)
+}

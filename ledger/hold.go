@@ -42,7 +42,7 @@ type Hold struct {
 	Charged      bool         `json:"charged,omitempty"` // set by Waste: what the attempt has cost is booked
 	Periods      *Periods     `json:"periods,omitempty"` // in a fleet: of budgets, that the request counts in
 
-	placed uint64 // how many commits there were with this one
+	placed uint64 // how many commits there were with this one; 0: the store may have had a record of its id
 }
 
 // PlaceHold queues a hold and returns at once. It is refused when its token is not there (ErrUnknownToken) or another
@@ -68,7 +68,9 @@ func (l *Ledger) PlaceHold(h Hold) *Commit {
 		if t != nil {
 			t.holds++
 		}
-		h.placed = b.head.Commits + 1
+		if _, ended := b.dirty[holdPrefix+h.ID]; !ended { // else one of that id ends with this commit, and the store may have its record
+			h.placed = b.head.Commits + 1
+		}
 		b.holds[h.ID] = &h
 		b.put(holdPrefix+h.ID, &h)
 		b.release(b.holds[h.Replaces])
