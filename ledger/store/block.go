@@ -189,10 +189,14 @@ func numberedAmong(writes map[string]written, prefix string) (all []numberedReco
 	return all
 }
 
-// nextBlock appends to raw what the next block has in it, and tells how many of the records these are.
+// nextBlock appends to raw what the next block has in it, and tells how many of the records these are: at least one. A large one is the
+// only one, since a block must not be more than Badger keeps in its tables.
 func nextBlock(raw []byte, all []numberedRecord) (_ []byte, count int) {
 	for count < len(all) && all[count].n == all[0].n+uint64(count) && len(raw) < blockSize {
 		value := all[count].value
+		if count > 0 && len(value) > blockSize {
+			break
+		}
 		raw = append(binary.AppendUvarint(raw, uint64(len(value))), value...)
 		count++
 	}

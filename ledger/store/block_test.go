@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -160,5 +161,67 @@ func TestMadeAndEnded(t *testing.T) {
 	}
 	if got := read(t, openAt(t, copyDir(t, dir), nil)); len(got) != 0 {
 		t.Errorf("after a kill there is %v", got)
+	}
+}
+
+// TestLargeRecordBesideBlocks: the largest records stand by themselves, among small ones that are in blocks; nothing goes to Badger's
+// value log.
+func TestLargeRecordBesideBlocks(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir, nil)
+	large := make([]byte, MaxRecord-len(NumberedKey("n/", 1)))
+	_, _ = rand.NewChaCha8([32]byte{}).Read(large) // never fails
+	want := map[uint64][]byte{}
+	n := uint64(0)
+	add := func(value []byte) {
+		n++
+		want[n] = value
+		if err := s.Prepare(len(value)); err != nil {
+			t.Fatal(err)
+		}
+		commitAll(t, s, func(b *Batch) { b.Set(NumberedKey("n/", n), value) })
+	}
+	for range 3 {
+		for range fewest + 1 {
+			add(fmt.Append(nil, "small ", n))
+		}
+		add(large)
+	}
+	check := func(s *Store) {
+		t.Helper()
+		if err := s.View(func(txn *badger.Txn) error {
+			for i := range n {
+				if got, err := Numbered(txn, "n/", i+1); err != nil || !bytes.Equal(got, want[i+1]) {
+					t.Errorf("record %d has %d bytes, not %d: %v", i+1, len(got), len(want[i+1]), err)
+				}
+			}
+			return EachNumberedKey(txn, "n/", 0, func(key []byte, _, _ uint64) error {
+				item, err := txn.Get(key)
+				if err == nil && item.ValueSize() >= MaxRecord {
+					t.Errorf("%x has %d bytes", key, item.ValueSize())
+				}
+				return err
+			})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(s)
+	check(openAt(t, copyDir(t, dir), nil))
+}
+
+// TestOnlyWhatHasEnded: commits that leave nothing at all are handed over like others, and whoever commits does not wait for ever.
+func TestOnlyWhatHasEnded(t *testing.T) {
+	s := openAt(t, t.TempDir(), nil)
+	value := make([]byte, MaxRecord/2)
+	for i := range 20 {
+		commitAll(t, s, func(b *Batch) {
+			key := fmt.Append(nil, "h", i)
+			b.Create(key, value)
+			b.Delete(key)
+		})
+	}
+	if got := read(t, s); len(got) != 0 {
+		t.Errorf("there is %v", got)
 	}
 }

@@ -150,7 +150,7 @@ func (p *pending) at(step string) error {
 // freeze has what is live written to Badger, once it is synced. The lock is held.
 func (s *Store) freeze() {
 	p := s.pending
-	if p.err != nil || len(p.live) == 0 {
+	if p.err != nil || len(p.records) == 0 { // what is live may be nothing, and yet weigh something
 		return
 	}
 	if p.ends {
