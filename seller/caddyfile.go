@@ -44,15 +44,14 @@ func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	}
 func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's own word
-	if !d.NextArg() {
-		return d.Errf("%s: expected the seller's id", directive)
-	}
-	s.ID = d.Val()
-	if err := checkID(s.ID); err != nil {
-		return d.WrapErr(err)
-	}
 	if d.NextArg() {
-		return d.Errf("%s: unexpected %q, expected nothing after the id", directive, d.Val())
+		s.ID = d.Val()
+		if err := checkID(s.ID); err != nil {
+			return d.WrapErr(err)
+		}
+		if d.NextArg() {
+			return d.Errf("%s: unexpected %q, expected nothing after the id", directive, d.Val())
+		}
 	}
 	seen := make(map[string]bool)
 	for d.NextBlock(0) {
@@ -71,6 +70,9 @@ func (s *Seller) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if err := s.beside(); err != nil {
 			return d.WrapErr(err)
 		}
+	}
+	if s.ID == "" && s.Upstream == nil {
+		return d.Errf("%s: expected the seller's id", directive)
 	}
 	return nil
 }

@@ -44,8 +44,8 @@ const directive = "tokenbuddy_seller"
 // the paths of the model APIs; every other request goes to the next handler.
 type Seller struct {
 	// ID is the seller's id in its registry entry: 1 to 64 letters, digits, ".", "_" or "-", beginning with a letter or
-	// a digit. Handlers with the same id and state share one set of books, also over a reload. Required.
-	ID string `json:"id"`
+	// a digit. Handlers with the same id and state share one set of books, also over a reload. Default: the host of the upstream's URL; without one it is required.
+	ID string `json:"id,omitempty"`
 
 	// Name is the seller's name in its registry entry. Default: the id. Placeholders are resolved when the config is
 	// loaded.
@@ -140,6 +140,9 @@ func (*Seller) CaddyModule() caddy.ModuleInfo {
 
 // Provision fills in the defaults and finds or opens the books. It reads the state file but writes nothing.
 func (s *Seller) Provision(ctx caddy.Context) error {
+	if s.ID == "" && s.Upstream != nil {
+		s.ID = s.Upstream.host()
+	}
 	if err := s.resolve(); err != nil {
 		return s.wrong(err)
 	}

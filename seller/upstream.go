@@ -285,6 +285,15 @@ func (u *Upstream) price(id string) *Model {
 	return &own
 }
 
+// host gives the name of the host there; empty: that can't be told.
+func (u *Upstream) host() string {
+	at, err := url.Parse(caddy.NewReplacer().ReplaceAll(u.URL, ""))
+	if err != nil {
+		return ""
+	}
+	return at.Hostname()
+}
+
 // address gives the URL of a path of the model APIs there.
 func (u *Upstream) address(path, query string) string {
 	if u.PathPrefix != "" {

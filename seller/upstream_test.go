@@ -121,6 +121,18 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
+// TestUpstreamWithoutID: what has no name of its own goes by the host that it sells.
+func TestUpstreamWithoutID(t *testing.T) {
+	u := newStandIn(t, "", "theirs")
+	s, err := provision(t, "", "state "+t.TempDir()+"/books.json\nupstream "+u.URL+"/v1 {\nno_key\nprice * 0 0\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.ID != "127.0.0.1" {
+		t.Errorf("its id is %q", s.ID)
+	}
+}
+
 func TestUpstreamRefusals(t *testing.T) {
 	u := newStandIn(t, "", "theirs")
 	s := resold(t, u, "no_key\nprotocols chat_completions responses\nmodel ours as theirs\nprice ours 1 2")
