@@ -144,19 +144,18 @@ func (l *Ledger) remove(ctx context.Context, a *Archive, progress Progress) erro
 // the next one, and what the power takes back is removed again.
 func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) error {
 	to := some[len(some)-1].seq
-	blocks, err := l.blocksIn(some[0].seq, to)
+	keys, err := l.keysIn(some[0].seq, to)
 	if err != nil {
 		return err
 	}
 	err = l.submit(plainWeight+removedWeight*len(some), func(b *batch) error {
 		b.late = true
 		for _, one := range some {
-			b.remove(b.keys.of(one.seq))
 			if one.stub != nil {
 				b.set(stubKey(one.seq), one.stub[:])
 			}
 		}
-		for _, key := range blocks {
+		for _, key := range keys {
 			b.remove(key)
 		}
 		record := *a
@@ -170,18 +169,16 @@ func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) err
 	return err
 }
 
-// blocksIn gives the keys of the blocks that have left the store once the entries from one to another have. A block with later entries in it
-// stays, and leaves with those.
-func (l *Ledger) blocksIn(from, to uint64) (keys [][]byte, err error) {
+// keysIn gives the keys that have left the store once the entries from one to another have. A block with later entries in it stays, and leaves
+// with those.
+func (l *Ledger) keysIn(from, to uint64) (keys [][]byte, err error) {
 	entries := l.state.keys
 	err = l.db.DB.View(func(txn *badger.Txn) error { // what is to leave is in the tables: it was read there
-		return store.EachNumberedKey(txn, string(entries), from, func(key []byte, first, last uint64) error {
-			switch {
-			case last > to:
+		return store.EachNumberedKey(txn, string(entries), from, func(key []byte, _, last uint64) error {
+			if last > to {
 				return errStop
-			case len(key) > len(entries.of(first)):
-				keys = append(keys, bytes.Clone(key))
 			}
+			keys = append(keys, bytes.Clone(key))
 			return nil
 		})
 	})
