@@ -32,7 +32,7 @@ func (s *Store) Begin() *Batch {
 		s.own = map[string]span{}
 	}
 	clear(s.own)
-	return &Batch{s: s, own: s.own, record: s.pending.buffers.take()}
+	return &Batch{s: s, own: s.own, record: append(s.record[:0], make([]byte, recordHead)...)}
 }
 
 // Get gives a copy of a value, or one that must not be changed and is good until the batch ends, with what the batch has written itself;
@@ -120,7 +120,9 @@ func (b *Batch) Discard() {
 		b.txn.Discard()
 		return
 	}
-	b.s.pending.buffers.give(b.record)
+	if b.record != nil && cap(b.record) <= MaxRecord {
+		b.s.record = b.record
+	}
 	b.record = nil
 }
 
@@ -168,8 +170,7 @@ func (b *Batch) Commit() error {
 	if err := p.at("appended"); err != nil {
 		return p.fail(err)
 	}
-	record := b.record
-	p.records, b.record = append(p.records, record), nil // its values are what is live
+	record := p.buffers.keep(b.record) // its values are what is live
 	weight := b.counts.bytes + b.counts.records*recordOverhead
 	for key, at := range b.own {
 		is := written{fresh: at.fresh}

@@ -96,7 +96,7 @@ type NumberedReader struct {
 
 // ReadNumbered begins at the first record that has this number or a greater one.
 func ReadNumbered(txn *badger.Txn, prefix string, from uint64) *NumberedReader {
-	r := &NumberedReader{it: numberedIterator(txn, prefix), prefix: prefix, next: from}
+	r := &NumberedReader{it: numberedIterator(txn, prefix), prefix: prefix, next: from, raw: []byte{}}
 	r.it.Seek(NumberedKey(prefix, from))
 	return r
 }

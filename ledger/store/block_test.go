@@ -4,6 +4,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -224,4 +225,57 @@ func TestOnlyWhatHasEnded(t *testing.T) {
 	if got := read(t, s); len(got) != 0 {
 		t.Errorf("there is %v", got)
 	}
+}
+
+// TestSmallCommits: what is pending takes little more memory than it says, and each value is what it was while what it was in is used again.
+func TestSmallCommits(t *testing.T) {
+	s := openAt(t, t.TempDir(), nil)
+	for round := range 40 {
+		for i := range 100 {
+			key, value := fmt.Append(nil, "k", i%50), fmt.Append(nil, round, i, strings.Repeat("x", 300))
+			batch := s.Begin()
+			if was, err := batch.Get(key); err == nil {
+				batch.Set(fmt.Append(nil, "was", i%50), was)
+			}
+			batch.Set(key, value)
+			if err := batch.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			batch.Discard()
+			batch = s.Begin()
+			if got, err := batch.Get(key); err != nil || !bytes.Equal(got, value) {
+				t.Errorf("it is %.20q, not %.20q: %v", got, value, err)
+			}
+			batch.Discard()
+		}
+		p := s.pending
+		p.mu.Lock()
+		held := 0
+		for _, one := range p.buffers.used {
+			held += cap(one)
+		}
+		if held > 2*p.weight+usualBuffer {
+			t.Errorf("%d bytes take %d of memory", p.weight, held)
+		}
+		if round%3 == 0 {
+			s.freeze()
+		}
+		p.mu.Unlock()
+	}
+}
+
+// FuzzBlock: of what is no block nothing is made, and it takes no more memory than a block does.
+func FuzzBlock(f *testing.F) {
+	f.Add(s2.Encode(nil, []byte("\x01a\x01b")), uint64(1), uint64(2))
+	f.Add([]byte{0xff, 0xff, 0xff, 0x7f}, uint64(0), uint64(1<<20))
+	f.Fuzz(func(t *testing.T, block []byte, first, last uint64) {
+		first, last, _, err := numbersIn(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, last), first))
+		if err != nil {
+			return
+		}
+		raw, records, err := splitBlock(nil, nil, block, first, last)
+		if cap(raw) > 4*MaxRecord || err != nil && !errors.Is(err, ErrDamaged) || err == nil && uint64(len(records)) != last-first+1 {
+			t.Errorf("%d bytes, %d records, %v", cap(raw), len(records), err)
+		}
+	})
 }

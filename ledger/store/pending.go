@@ -26,7 +26,6 @@ type pending struct {
 	mu      sync.Mutex // protects the journal, and all following fields
 	journal *journal
 	live    map[string]written
-	records [][]byte      // that what is live is in
 	bytes   int           // of what is live and frozen
 	weight  int           // of what is live
 	frozen  []*frozen     // oldest first: it is being written
@@ -38,13 +37,13 @@ type pending struct {
 	ended   chan struct{}
 
 	numbered string  // the prefix of numbered records, which go into blocks; empty: none do
-	buffers  buffers // for records
+	buffers  buffers // of records
 }
 
 // frozen is what was live, and is written to Badger as it was then.
 type frozen struct {
 	writes   map[string]written
-	records  [][]byte // that they are in
+	buffers  [][]byte // that they are in
 	weight   int
 	numbered string // as pending has it
 	then     []*Snapshot
@@ -150,7 +149,7 @@ func (p *pending) at(step string) error {
 // freeze has what is live written to Badger, once it is synced. The lock is held.
 func (s *Store) freeze() {
 	p := s.pending
-	if p.err != nil || len(p.records) == 0 { // what is live may be nothing, and yet weigh something
+	if p.err != nil || len(p.buffers.used) == 0 { // what is live may be nothing, and yet weigh something
 		return
 	}
 	if p.ends {
@@ -161,8 +160,8 @@ func (s *Store) freeze() {
 		_ = p.fail(err)
 		return
 	}
-	p.frozen = append(p.frozen, &frozen{writes: p.live, records: p.records, weight: p.weight, numbered: p.numbered})
-	p.live, p.records, p.weight, p.flushed = make(map[string]written, len(p.live)), nil, 0, time.Now()
+	p.frozen = append(p.frozen, &frozen{writes: p.live, buffers: p.buffers.begin(), weight: p.weight, numbered: p.numbered})
+	p.live, p.weight, p.flushed = make(map[string]written, len(p.live)), 0, time.Now()
 	p.more.Broadcast()
 }
 
@@ -210,7 +209,7 @@ func (s *Store) writeFrozen() {
 		p.stale = append(p.stale, p.reader)
 		p.reader = reader
 		p.frozen = slices.Delete(p.frozen, 0, 1)
-		p.buffers.give(f.records...)
+		p.buffers.give(f.buffers)
 		p.bytes -= f.weight
 		for _, snap := range f.then { // nothing is written meanwhile
 			snap.txn = s.NewTransaction(false)

@@ -65,6 +65,7 @@ type Store struct {
 	pending *pending        // nil: no journal
 	direct  bool            // something was written past the journal, and is not synced
 	own     map[string]span // of the one who commits, as what follows
+	record  []byte          // that a batch is written into
 }
 
 // Crashed tells whether the process before this one has not closed the store, or its files are not those that it had then.
