@@ -184,6 +184,13 @@ func (r *longRun) die() {
 	}
 	closed(r.t, r.l)
 	r.dir = dir
+	if r.rand.IntN(2) == 0 { // somebody looks into it first
+		o := r.options(dir)
+		o.ReadOnly = true
+		r.l = open(r.t, o)
+		r.check()
+		closed(r.t, r.l)
+	}
 	r.l = open(r.t, r.options(dir))
 }
 
