@@ -60,8 +60,12 @@ func (v *Events) chunk(name, data []byte) {
 			c.other = c.other || !empty(value)
 		}
 	})
-	if groq != nil && !v.stated {
+	switch {
+	case v.stated:
+	case groq != nil:
 		v.usage.replace(member(groq, "usage"))
+	case c.usage != nil:
+		v.usage.replace(c.usage)
 	}
 	v.final = v.final || c.used && !c.some || groq != nil && !c.some
 	switch {
@@ -85,6 +89,7 @@ type chunk struct {
 	content bool
 	other   bool // it has members that are not known
 	failed  bool
+	usage   []byte // Moonshot's stands in the last choice
 }
 
 func (c *chunk) choice(v *Events, b []byte) {
@@ -99,6 +104,8 @@ func (c *chunk) choice(v *Events, b []byte) {
 			c.failed = c.failed || string(value) == `"error"`
 		case "error":
 			c.failed = c.failed || !empty(value)
+		case "usage":
+			c.usage = value
 		case "text":
 			c.content = c.content || !empty(value)
 		case "delta", "message":
@@ -124,7 +131,7 @@ func (c *chunk) delta(b []byte) {
 }
 
 var chunkMarks = map[string]bool{
-	"usage": true, "x_groq.usage": true, "error": true, "choices.index": true, "choices.finish_reason": true,
+	"usage": true, "x_groq.usage": true, "choices.usage": true, "error": true, "choices.index": true, "choices.finish_reason": true,
 }
 
 func (v *Events) chunkMark(path string, raw []byte) {
@@ -134,7 +141,7 @@ func (v *Events) chunkMark(path string, raw []byte) {
 		v.usage.replace(raw)
 		v.stated = true
 		v.oversized.used = raw
-	case path == "x_groq.usage" && !v.stated:
+	case (path == "x_groq.usage" || path == "choices.usage") && !v.stated:
 		v.usage.replace(raw)
 	case path == "choices.index":
 		v.oversized.chose = true

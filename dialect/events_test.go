@@ -97,6 +97,9 @@ func TestUsage(t *testing.T) {
 			true,
 		},
 		{chatPath, `{"x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":2}}}`, money.Tokens{Prompt: 9, Completion: 2}, true},
+		{chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":5}}`, money.Tokens{Prompt: 9, Completion: 2, CacheRead: 4}, true},
+		{chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":2,"cached_tokens":4}}`, money.Tokens{Prompt: 9, Completion: 2, CacheRead: 4}, true},
+		{chatPath, `{"usage":{"cached_tokens":4,"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":0}}}`, money.Tokens{Prompt: 9, Completion: 2}, true},
 		{ // xAI leaves the reasoning out of the completion, which only its total shows
 			chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":51,"completion_tokens_details":{"reasoning_tokens":40}}}`,
 			money.Tokens{Prompt: 9, Completion: 42, Reasoning: 40},
@@ -148,6 +151,33 @@ func usageIn(path, body string) Usage {
 	a := Lookup(path).Answer()
 	_, _ = a.Write([]byte(body))
 	return a.Usage()
+}
+
+// TestUsageInTheChoice reads a stream that ends with its usage in the last choice, and one that says it once more beside the choices.
+func TestUsageInTheChoice(t *testing.T) {
+	const last = `{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":2,"cached_tokens":4}}]}`
+	for _, test := range []struct {
+		events []string
+		want   money.Tokens
+	}{
+		{[]string{last}, money.Tokens{Prompt: 9, Completion: 2, CacheRead: 4}},
+		{[]string{last, `{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}`}, money.Tokens{Prompt: 9, Completion: 3}},
+	} {
+		for _, pieces := range []bool{false, true} {
+			e := Lookup(chatPath).Events()
+			for _, data := range append([]string{`{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}`}, test.events...) {
+				if !pieces {
+					e.Event(nil, []byte(data), true)
+					continue
+				}
+				e.Event(nil, []byte(data[:20]), false)
+				e.Tail([]byte(data[20:]))
+			}
+			if got, ok := wholes(e.Usage()); got != test.want || !ok {
+				t.Errorf("%v, in pieces %v: %+v", test.events, pieces, got)
+			}
+		}
+	}
 }
 
 // TestRecordings reads the usage of real streams, where they are at hand.

@@ -106,7 +106,7 @@ func (u *usage) replace(raw []byte) {
 			next.completionDetails(value)
 		case "total_tokens":
 			total = digits(value)
-		case "prompt_cache_hit_tokens", "cache_read_input_tokens": // other names for it, that count without the first
+		case "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens": // other names for it, that count without the first
 			hit.set(ClassCacheRead, &hit.tokens.CacheRead, value)
 		case "cache_creation_input_tokens":
 			hit.set(ClassCacheWrite, &hit.tokens.CacheWrite, value)
