@@ -84,15 +84,12 @@ const (
 )
 
 // Choose finds the market that a request is about. The admin endpoint answers before the first config has started, which is
-// waited for: that no gateway is running would not be true a moment later.
+// waited for: that no gateway is running, or that one has no sellers, would not be true a moment later.
 func Choose(w http.ResponseWriter, r *http.Request) (*market.Market, error) {
 	dir := r.URL.Query().Get("ledger")
 	ctx, cancel := context.WithTimeout(r.Context(), startPatience)
 	defer cancel()
 	for starting() {
-		if m, err := choose(dir); err == nil {
-			return m, nil
-		}
 		select {
 		case <-ctx.Done():
 			w.Header().Set("Retry-After", "1")
