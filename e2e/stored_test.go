@@ -115,13 +115,13 @@ func TestStoredAnswers(t *testing.T) {
 	const kept = `{"id":"resp_kept","object":"response","status":"completed"}`
 	large := `{"id":"resp_kept","text":"` + strings.Repeat("x", 9<<20) + `"}`
 	events := responsesStream("null")
-	slow := func(w http.ResponseWriter, _ *http.Request) {
+	slow := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		first, rest, _ := strings.Cut(events, "\n\n")
 		_, _ = io.WriteString(w, first+"\n\n")
 		for range 5 {
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(500 * time.Millisecond)
+			pause(r.Context(), 500*time.Millisecond)
 			_, _ = io.WriteString(w, ": still here\n\n")
 		}
 		_, _ = io.WriteString(w, rest)
