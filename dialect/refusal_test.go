@@ -38,6 +38,7 @@ func TestRefusalWrite(t *testing.T) {
 		{Unavailable(time.Millisecond, "full"), 503, "no_seller_available", "server_error", "overloaded_error", false, "1"},
 		{DeadlineExceeded(), 504, "deadline_exceeded", "server_error", "timeout_error", false, ""},
 		{Loop(), 508, "loop_detected", "invalid_request_error", "invalid_request_error", true, ""},
+		{TooEarly(), 425, "too_early", "invalid_request_error", "invalid_request_error", false, ""},
 		{UpgradeRequired(), 426, "upgrade_required", "invalid_request_error", "invalid_request_error", true, ""},
 	} {
 		for _, shape := range []Shape{OpenAI, Anthropic} {

@@ -166,6 +166,15 @@ func UpgradeRequired() *Refusal {
 	}
 }
 
+// TooEarly refuses what somebody else may have copied and sent, as its client's handshake is not complete: the client sends it again by
+// itself when that is.
+func TooEarly() *Refusal {
+	return &Refusal{
+		Status: http.StatusTooEarly, Code: "too_early", Type: invalidRequest, AnthropicType: invalidRequest,
+		Message: "This request came before the TLS handshake was complete, when anybody could repeat it. Send it again.",
+	}
+}
+
 // pathName gives a path to be shown in a message, when it is short and plain.
 func pathName(path string) string {
 	if len(path) > 100 {

@@ -74,6 +74,8 @@ func (rq *request) atTheDoor() *dialect.Refusal {
 		return dialect.Loop() // only a gateway sends it: two of them point at each other
 	case rq.isWebSocket():
 		return dialect.UpgradeRequired() // which makes Codex use HTTP at once
+	case wire.Replayable(rq.r):
+		return dialect.TooEarly()
 	}
 	return nil
 }

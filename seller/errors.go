@@ -93,6 +93,10 @@ func invalid(param, message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "invalid_request_error", param: param, message: message}
 }
 
+func tooEarly() *refusal {
+	return &refusal{status: http.StatusTooEarly, code: "too_early", message: "this came before the TLS handshake was complete: send it again"}
+}
+
 func unauthorized() *refusal {
 	return &refusal{
 		status: http.StatusUnauthorized, code: "invalid_api_key",

@@ -287,9 +287,12 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		refused = s.sell(w, r, s.complete)
 	case post && e != nil:
 		form = e.form
-		if s.Upstream != nil {
+		switch {
+		case wire.Replayable(r):
+			refused = tooEarly()
+		case s.Upstream != nil:
 			refused = s.resell(w, r)
-		} else {
+		default:
 			refused = s.infer(w, r, e)
 		}
 	case s.Upstream != nil && keptResponse(r):

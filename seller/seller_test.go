@@ -213,6 +213,20 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What came in early data may be a copy: no seller is paid for it.
+func TestEarlyDataIsRefused(t *testing.T) {
+	s := newSeller(t, "model toy-1 1 2")
+	g := buy(t, s, "p", 100)
+	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
+		if w := post(t, s, path, hello, "Authorization", bearer(g), "Early-Data", "1"); w.Code != http.StatusTooEarly || !strings.Contains(w.Body.String(), "too_early") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if n := len(s.books.Report().Charges); n != 0 {
+		t.Errorf("%d charges", n)
+	}
+}
+
 func TestCompressedBodyIsRefused(t *testing.T) {
 	s := newSeller(t, "")
 	if w := post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(buy(t, s, "p", 100)), "Content-Encoding", "gzip"); w.Code != 415 {
