@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,5 +145,42 @@ func (c *caddy) runAsWritten(t *testing.T, file, words string) {
 	// doctor says what is wrong with what it finds by its exit code.
 	if err != nil && !strings.HasPrefix(words, "tokenbuddy doctor") {
 		t.Errorf("%s: caddy %s: %v\n%s", file, words, err, out)
+	}
+}
+
+// logged finds the events in a program's text.
+var logged = regexp.MustCompile(`(?:\.(?:Debug|Info|Warn|Error|fail)\(|zap\.\w+Level, )"([a-z]+(?:\.[a-z0-9_]+)+)"`)
+
+// TestDocsLogs looks for every event that is logged in the docs: the seller's in its own page.
+func TestDocsLogs(t *testing.T) {
+	n := 0
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (slices.Contains([]string{"bench", "e2e", "examples", "findings"}, path) || path != "." && strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		page := "operations.md"
+		if strings.HasPrefix(path, "seller/") {
+			page = "seller.md"
+		}
+		docs, err := os.ReadFile("../docs/" + page)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("..", path))
+		for _, match := range logged.FindAllStringSubmatch(string(text), -1) {
+			n++
+			if !strings.Contains(string(docs), "`"+match[1]+"`") {
+				t.Errorf("docs/%s does not tell of %s, which %s logs", page, match[1], path)
+			}
+		}
+		return err
+	})
+	if err != nil || n < 100 {
+		t.Errorf("%d events were found, %v", n, err)
 	}
 }
