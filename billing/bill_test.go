@@ -77,6 +77,11 @@ func TestBill(t *testing.T) {
 			[]string{billing.FlagSettlementRefused},
 		},
 		{
+			"settlement of the credit and what was taken by guess", whole,
+			func(f *billing.Facts) { f.Credit, f.Guessed, f.Settlement = 600, 100, settlement("s", 700) },
+			700, 700, 0, settled, nil,
+		},
+		{
 			"settlement above the credit", whole, func(f *billing.Facts) { f.Credit, f.Settlement = 800, settlement("s", 801) },
 			700, 700, 0, usage,
 			[]string{billing.FlagSettlementRefused},
@@ -278,6 +283,11 @@ func TestBill(t *testing.T) {
 		{
 			"thought that an API does not count among what is written", whole,
 			func(f *billing.Facts) { f.Usage.Tokens.Completion, f.Usage.Tokens.Reasoning = 10, 40 },
+			700, 700, 0, usage, nil,
+		},
+		{
+			"an answer that is all thought", whole,
+			func(f *billing.Facts) { f.Usage.Tokens.Reasoning = 50 },
 			700, 700, 0, usage, nil,
 		},
 		{

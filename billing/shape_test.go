@@ -40,6 +40,7 @@ func TestBoundAndLikely(t *testing.T) {
 		{"a price of a half", plain, money.Price{Input: 1, Output: money.Unknown}, billing.NotSeen, billing.PriceUnknown, billing.PriceUnknown},
 		{"for nothing", plain, money.Price{}, billing.NotSeen, 0, 0},
 		{"past counting", billing.Shape{BodyBytes: math.MaxInt64, ContinuedTokens: math.MaxInt64, MaxOutput: math.MaxInt64, Answers: math.MaxInt64}, price, 0, money.Max, money.Max},
+		{"answers past counting", billing.Shape{BodyBytes: 3_000, MaxOutput: 1 << 62, Answers: 4}, price, 0, money.Max, 2_000 + 4*10}, // 2^64 tokens
 		{"below zero", billing.Shape{BodyBytes: -5, PromptTokens: -5, ContinuedTokens: -5, MaxOutput: -5, Answers: -5}, price, 1, 81_920, 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -79,11 +79,13 @@ func TestKeysEnd(t *testing.T) {
 			{Secret: hashed("key-twice"), Until: now.Add(2 * time.Hour)},
 			{Secret: "key-ever", Until: now.Add(-time.Hour)},
 			{Secret: "key-ever"},
+			{Secret: "key-first"},
+			{Secret: hashed("key-first"), Until: now.Add(time.Hour)},
 		}})
 		good := func(want string) {
 			t.Helper()
 			got := ""
-			for _, key := range []string{"new", "old", "over", "twice", "ever"} {
+			for _, key := range []string{"new", "old", "over", "twice", "ever", "first"} {
 				if _, ok := d.ByKey(http.Header{"X-Api-Key": {"key-" + key}}); ok {
 					got += key + " "
 				}
@@ -92,11 +94,11 @@ func TestKeysEnd(t *testing.T) {
 				t.Errorf("good are %q, want %q", got, want)
 			}
 		}
-		good("new old twice ever ")
+		good("new old twice ever first ")
 		time.Sleep(time.Hour)
-		good("new twice ever ")
+		good("new twice ever first ")
 		time.Sleep(time.Hour)
-		good("new ever ")
+		good("new ever first ")
 	})
 }
 

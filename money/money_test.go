@@ -100,6 +100,7 @@ func TestCost(t *testing.T) {
 		"an hour as any":           {partly, Tokens{Prompt: 10, CacheWrite: 6, CacheWrite1h: 4}, 10},
 		"more for an hour":         {classes, Tokens{Prompt: 10, CacheWrite: 3, CacheWrite1h: 4}, -1},
 		"media in":                 {classes, Tokens{Prompt: 10, AudioIn: 2, ImageIn: 3}, 5 + 2*7 + 3*8},
+		"media in, kept an hour":   {classes, Tokens{Prompt: 10, AudioIn: 8, CacheWrite: 6, CacheWrite1h: 4}, 8*7 + 2*3},
 		"media in, cached":         {classes, Tokens{Prompt: 10, AudioIn: 8, CacheRead: 10}, 8*7 + 1}, // 2 at half a micro
 		"media out":                {classes, Tokens{Completion: 10, AudioOut: 2, ImageOut: 3, Reasoning: 1}, 4*10 + 2*20 + 3*30 + 40},
 		"thought aloud":            {classes, Tokens{Completion: 10, AudioOut: 8, Reasoning: 10}, 8*20 + 2*40},
@@ -118,6 +119,7 @@ func TestCost(t *testing.T) {
 		"negative part":            {price, Tokens{Prompt: 5, CacheRead: -1}, -1},
 		"parts above the whole":    {price, Tokens{Prompt: 5, CacheRead: 3, CacheWrite: 3}, -1},
 		"parts that wrap around":   {price, Tokens{Prompt: 5, CacheRead: math.MaxInt64, CacheWrite: math.MaxInt64}, -1},
+		"the least past counting":  {Price{Input: 4_000_000}, Tokens{Prompt: 1 << 62}, math.MaxInt64}, // 2^64 micros
 		"more than can be counted": {Price{Input: math.MaxInt64}, Tokens{Prompt: math.MaxInt64}, math.MaxInt64},
 	} {
 		got, known := tc.price.Cost(tc.tokens)
