@@ -132,6 +132,34 @@ func archiveUntil(t *testing.T, dir, last string) {
 	}
 }
 
+// What has left the store while the journal still had it, each entry by itself, is there again after a kill. The next process removes it.
+func TestArchivedEntriesComeFromTheJournal(t *testing.T) {
+	made := filepath.Join(t.TempDir(), "ledger")
+	l := months(t, ledger.Options{Dir: made}, 300)
+	mustArchive(t, l, "2026-03-01")
+	before := show(t, l) // and all of it is in the tables
+	killed := filepath.Join(t.TempDir(), "ledger")
+	if err := errors.Join(os.CopyFS(killed, os.DirFS(made)), os.CopyFS(killed+".archive", os.DirFS(made+".archive"))); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, ledger.Options{Dir: killed, Now: at("2026-05-20T12:00:00Z")})
+	mustArchive2(t, l) // waits for what goes on from before
+	before.compare(t, show(t, l))
+	all, err := l.Archives(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if s := l.Archiving(); s.Failures != 0 || s.Running {
+		t.Errorf("%+v", s)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := storedEntries(t, killed, "\x01/", all[1].Last+1); n != 600 {
+		t.Errorf("%d entries are in the store, want 600", n)
+	}
+}
+
 // A file that was damaged before the first entry had left the store is given up: nothing is lost.
 func TestArchiveIsDamagedBeforeEntriesHaveLeft(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")

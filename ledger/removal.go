@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -17,26 +18,36 @@ import (
 // resumeArchive counts the archive files, and goes on in the background with what a process before this one has left undone.
 func (l *Ledger) resumeArchive() {
 	var open []Archive
+	var again [][]byte
 	err := l.db.View(func(txn *badger.Txn) error {
 		all, err := loadArchives(txn)
 		l.archiving.count(all...)
+		removed := uint64(0)
 		for i := range all {
+			if len(open) == 0 {
+				removed = max(removed, all[i].Removed)
+			}
 			if all[i].Removed < all[i].Last {
 				open = append(open, all[i])
 			}
 		}
+		if err == nil {
+			again, err = l.keysIn(txn, 0, removed)
+		}
 		return err
 	})
-	if err != nil || len(open) == 0 || l.reads { // what can't be read is found by whoever reads it next
+	if err != nil || len(open) == 0 && len(again) == 0 || l.reads { // what can't be read is found by whoever reads it next
 		return
 	}
+	l.archiving.busy.Lock()
+	l.archiving.begin()
 	l.readers.Go(func() {
-		l.archiving.busy.Lock()
 		defer l.archiving.busy.Unlock()
-		l.archiving.begin()
-		err := l.finishRemovals(l.reading, nil)
-		if err == nil {
-			err = l.shrink()
+		err := l.removeAgain(l.reading, again)
+		if err == nil && len(open) > 0 {
+			if err = l.finishRemovals(l.reading, nil); err == nil {
+				err = l.shrink()
+			}
 		}
 		if l.reading.Err() != nil {
 			err = ErrClosed
@@ -46,6 +57,24 @@ func (l *Ledger) resumeArchive() {
 			l.log.Error("ledger.archive.failed", zap.Error(err))
 		}
 	})
+}
+
+// removeAgain takes out of the store what has left it before: the journal of a process that has died hands over once more what it has, and
+// entries that were in a block by then come by themselves. Nobody reads them, and nobody else would remove them.
+func (l *Ledger) removeAgain(ctx context.Context, keys [][]byte) error {
+	for some := range slices.Chunk(keys, removeStep) {
+		err := l.submit(plainWeight+removedWeight*len(some), func(b *batch) error {
+			b.late = true
+			for _, key := range some {
+				b.remove(key)
+			}
+			return nil
+		}, nil).Wait(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shrink gives the disk back what has left the store. Close waits for it.
@@ -144,7 +173,11 @@ func (l *Ledger) remove(ctx context.Context, a *Archive, progress Progress) erro
 // the next one, and what the power takes back is removed again.
 func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) error {
 	to := some[len(some)-1].seq
-	keys, err := l.keysIn(some[0].seq, to)
+	var keys [][]byte
+	err := l.db.DB.View(func(txn *badger.Txn) (err error) { // what is to leave is in the tables: it was read there
+		keys, err = l.keysIn(txn, some[0].seq, to)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -171,16 +204,13 @@ func (l *Ledger) removeSome(ctx context.Context, a *Archive, some []leaving) err
 
 // keysIn gives the keys that have left the store once the entries from one to another have. A block with later entries in it stays, and leaves
 // with those.
-func (l *Ledger) keysIn(from, to uint64) (keys [][]byte, err error) {
-	entries := l.state.keys
-	err = l.db.DB.View(func(txn *badger.Txn) error { // what is to leave is in the tables: it was read there
-		return store.EachNumberedKey(txn, string(entries), from, func(key []byte, _, last uint64) error {
-			if last > to {
-				return errStop
-			}
-			keys = append(keys, bytes.Clone(key))
-			return nil
-		})
+func (l *Ledger) keysIn(txn *badger.Txn, from, to uint64) (keys [][]byte, err error) {
+	err = store.EachNumberedKey(txn, string(l.state.keys), from, func(key []byte, _, last uint64) error {
+		if last > to {
+			return errStop
+		}
+		keys = append(keys, bytes.Clone(key))
+		return nil
 	})
 	return keys, unstop(err)
 }
