@@ -294,8 +294,7 @@ func (b *batch) end() error {
 		b.room = room
 		raw := room[begins:len(room):len(room)]
 		if h, ok := v.(*Hold); ok && h.placed == b.head.Commits { // most end before they are in a table
-			b.txn.Create([]byte(key), raw)
-			b.wrote = true
+			b.create([]byte(key), raw)
 			continue
 		}
 		b.set([]byte(key), raw)
@@ -321,6 +320,12 @@ func (b *batch) delete(key string) { b.dirty[key] = nil }
 // set writes a record that is written once only.
 func (b *batch) set(key, value []byte) {
 	b.txn.Set(key, value)
+	b.wrote = true
+}
+
+// create is set where the store has no record of that key.
+func (b *batch) create(key, value []byte) {
+	b.txn.Create(key, value)
 	b.wrote = true
 }
 
