@@ -87,7 +87,8 @@ type Config struct {
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// How long a stream may be silent before a comment is sent in it, so that proxies before the gateway do not take it for
-	// dead. The first comment gives the status 200 away, also where no seller has answered yet. 0: never. Default: never.
+	// dead. The first comment gives the status 200 away, also where no seller has answered yet. Some clients bear only so many in a
+	// row: 15s is a good beginning. 0: never. Default: never.
 	Heartbeat *caddy.Duration `json:"heartbeat,omitempty"`
 }
 
@@ -111,9 +112,8 @@ type SellerConfig struct {
 	// 1 to 64 letters, digits, ".", "_" and "-", beginning with a letter or a digit. Required.
 	ID string `json:"id"`
 
-	// The http or https URL to which the paths of the model APIs are added, with or without a /v1 at its end. With api_key or
-	// no_key it may have a query, which goes to every path. It is reached as it is written, private or not.
-	// Required.
+	// The http or https URL to which the paths of the model APIs are added, with or without a /v1 at its end. A query of it goes to
+	// every path, with payment to /healthz and /purchase/* as well. It is reached as it is written, private or not. Required.
 	URL string `json:"url"`
 
 	// The APIs that the seller speaks, out of chat_completions, responses, messages, completions and embeddings. Default:
@@ -178,10 +178,10 @@ type PriceConfig struct {
 	// Completion tokens. Required.
 	Output string `json:"output"`
 
-	// Prompt tokens that were read from the seller's cache. Default: not known.
+	// Prompt tokens that were read from the seller's cache. Default: as input.
 	CachedInput string `json:"cached_input,omitempty"`
 
-	// Prompt tokens that were written to the seller's cache. Default: not known.
+	// Prompt tokens that were written to the seller's cache. Default: as input.
 	CacheWrite string `json:"cache_write,omitempty"`
 
 	// Prompt tokens that were written to the seller's cache for an hour. Default: as cache_write.
@@ -222,7 +222,7 @@ type PurchaseConfig struct {
 	// US dollars that may be spent on purchases in one UTC day, over restarts. Default: "50".
 	DailyLimit string `json:"daily_limit,omitempty"`
 
-	// US dollars that may be spent on purchases since the process started. Default: no limit.
+	// US dollars that may be spent on purchases since the process started, of a fleet since its session began. Default: no limit.
 	SessionLimit string `json:"session_limit,omitempty"`
 
 	// US dollars that may be spent on purchases at one seller in one UTC day, over restarts. Default: no limit.
@@ -262,7 +262,7 @@ type PrewarmConfig struct {
 
 // FailoverConfig bounds the attempts at answering one request.
 type FailoverConfig struct {
-	// How long a connection may take to be made, TLS included. Default: 3s.
+	// How long a connection may take to be made, and again how long TLS may take on it. Default: 3s.
 	Connect caddy.Duration `json:"connect,omitempty"`
 
 	// How long one attempt at a stream may take, from sending the request to the answer's headers. The last seller that is
@@ -377,7 +377,7 @@ type RateConfig struct {
 	Per caddy.Duration `json:"per"`
 }
 
-// LedgerConfig says where the ledger is. Sites may share one; they must then agree on its key.
+// LedgerConfig says where the ledger is. Sites may share one; they must then agree on its key and on retain.
 type LedgerConfig struct {
 	// What the ledger is kept in. Default: "badger", which is all there is.
 	Store string `json:"store,omitempty"`

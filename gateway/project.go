@@ -48,7 +48,7 @@ func (rq *request) readProject() *dialect.Refusal {
 		return nil
 	}
 	if len(said) > 1 || !projectName.MatchString(said[0]) {
-		return dialect.InvalidRequest("", projectHeader+" names no project: expected one of 1 to 64 letters, digits, '.', '_' or '-'.")
+		return dialect.InvalidRequest("", "X-TokenBuddy-Project names no project: expected one of 1 to 64 letters, digits, '.', '_' or '-'.")
 	}
 	rq.project = projects.bounded(said[0])
 	return nil
