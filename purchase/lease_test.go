@@ -95,6 +95,38 @@ func TestDoubtedToken(t *testing.T) {
 	}
 }
 
+// Of two requests that have found a doubted token at once, one gets it.
+func TestDoubtedTokenAtOnce(t *testing.T) {
+	d, w := warm(5 * money.USD)
+	one := (*d.shelf(origin{w.SellerID, w.Origin}).tokens.Load())[0]
+	one.doubted.Store(true)
+	c := w.cost()
+	for range 2 {
+		if !one.reserve(c.likely) {
+			t.Fatal("there is not enough for two")
+		}
+	}
+	first, second := one.lease(c), one.lease(c)
+	if first == nil || second != nil {
+		t.Errorf("the first has got %v, the second %v", first, second)
+	}
+}
+
+// A seller that refuses a token which covers all that was asked of it, to the micro, has other reasons than its credit.
+func TestRefusedThoughCovered(t *testing.T) {
+	for bound, want := range map[money.Micros]bool{5*money.USD - 1: true, 5 * money.USD: true, 5*money.USD + 1: false} {
+		d, w := warm(5 * money.USD)
+		w.Bound = bound
+		l, err := d.Lease(t.Context(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, covered := l.token.refuse(l.cost, nil); covered != want {
+			t.Errorf("a request that may cost $%s: covered is %v", bound, covered)
+		}
+	}
+}
+
 // Whatever a seller answers, nothing comes of it that breaks the rules.
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{

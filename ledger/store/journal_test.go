@@ -389,3 +389,45 @@ func TestJournalFails(t *testing.T) {
 		})
 	}
 }
+
+// TestJournalIsDurableFirst: nothing goes to Badger that the journal does not have on the disk, and no journal begins anew on what Badger
+// does not have there. A kill shows neither, as what was written is there: only a power cut does.
+func TestJournalIsDurableFirst(t *testing.T) {
+	var s *Store
+	flushed, anew := 0, 0
+	s = openAt(t, t.TempDir(), func(step string) error {
+		switch step {
+		case "flushed in part":
+			s.pending.mu.Lock()
+			defer s.pending.mu.Unlock()
+			if flushed++; s.pending.journal.unsynced() {
+				t.Error("Badger gets what is not on the disk yet")
+			}
+		case "synced what was flushed":
+			s.logs.Lock()
+			defer s.logs.Unlock()
+			if anew++; s.active.unsynced {
+				t.Error("the journal begins anew, and Badger's log is not on the disk")
+			}
+		}
+		return nil
+	})
+	want := books{}
+	for range 3 {
+		if err := want.commit(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := want.commit(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.cut(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if flushed == 0 || anew != 3 {
+		t.Errorf("written to Badger %d times, begun anew %d times", flushed, anew)
+	}
+}
