@@ -1,4 +1,4 @@
-// Package admin lets operators look in: the endpoints under /tokenbuddy/ on Caddy's admin address, and the metrics. Nothing
+// Package admin lets operators look in and give orders: the endpoints under /tokenbuddy/ on Caddy's admin address, and the metrics. Nothing
 // of it is served on a site, and none of it holds a bearer token, a key or a prompt.
 package admin
 

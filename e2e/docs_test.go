@@ -184,3 +184,25 @@ func TestDocsLogs(t *testing.T) {
 		t.Errorf("%d events were found, %v", n, err)
 	}
 }
+
+// TestDocsFolders looks for every folder with a package of the module in what contributors are told of the folders.
+func TestDocsFolders(t *testing.T) {
+	files, err := filepath.Glob("../*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, page := range []string{"../CONTRIBUTING.md", "../docs/architecture.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := map[string]bool{}
+		for _, file := range files {
+			folder := filepath.Base(filepath.Dir(file))
+			if !told[folder] && !strings.Contains(string(text), "| `"+folder+"/` |") {
+				t.Errorf("%s does not tell of %s/", page, folder)
+			}
+			told[folder] = true
+		}
+	}
+}
