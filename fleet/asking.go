@@ -166,7 +166,7 @@ func (s *Share) want(l *lease, now time.Time) (q ScopeAsk, asks bool) {
 	switch {
 	case l.closed && sum == 0:
 		q.Done = true
-		return q, l.spent != l.told
+		return q, l.mistold()
 	case !l.open && sum == 0:
 		q.Done = l != s.current[l.kind] && l.held == 0
 		return q, l.left

@@ -47,9 +47,12 @@ func (l *lease) free() money.Micros { return l.granted - max(0, l.spent) - l.hel
 // shown is what is free by what the store knows.
 func (l *lease) shown() money.Micros { return l.granted - l.told - l.claimed }
 
+// mistold tells whether the store knows of something else that is spent than is so. It is told of nothing below zero.
+func (l *lease) mistold() bool { return max(0, l.spent) != l.told }
+
 // untold tells whether the store knows something else of it than is so: that more is held than is, too, where requests were refused that it
 // was asked for.
-func (l *lease) untold() bool { return l.spent != l.told || max(0, l.held) != l.claimed }
+func (l *lease) untold() bool { return l.mistold() || max(0, l.held) != l.claimed }
 
 // room is what may be held: what is free, and within the budget.
 func (l *lease) room() money.Micros {

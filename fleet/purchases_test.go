@@ -177,8 +177,13 @@ func TestPurchaseOverMidnight(t *testing.T) {
 	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
 		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		for _, id := range []string{"prepared", "paying"} {
-			if err := all[0].Take(t.Context(), buyOf(id, 5), daily, id == "paying"); err != nil {
+			if err := all[0].Take(t.Context(), buyOf(id, 5), daily, false); err != nil {
 				t.Fatal(err)
+			}
+			if id == "paying" {
+				if err := all[0].Take(t.Context(), buyOf(id, 5), daily, true); err != nil {
+					t.Fatal(err)
+				}
 			}
 			all[0].books.note(func() { all[0].books.open[id] = id == "paying" })
 		}
@@ -448,9 +453,12 @@ func TestPurchaseOfAForgotten(t *testing.T) {
 			g.SetLimits(unlimited)
 		}
 		for _, id := range []string{"prepared", "paying"} {
-			if err := all[0].Take(t.Context(), buyOf(id, 4), unlimited, id == "paying"); err != nil {
+			if err := all[0].Take(t.Context(), buyOf(id, 4), unlimited, false); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := all[0].Take(t.Context(), buyOf("paying", 4), unlimited, true); err != nil {
+			t.Fatal(err)
 		}
 		wantSpent(t, all, 4+4+5+5, 4+4+5+5)
 		all[0].cancel()

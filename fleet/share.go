@@ -216,7 +216,7 @@ func (s *Share) look(now time.Time) (done bool) {
 func (s *Share) tidy() {
 	kept := s.leases[:0]
 	for _, l := range s.leases {
-		if l.held != 0 || l.open || l.left || l.closed && l.spent != l.told {
+		if l.held != 0 || l.open || l.left || l.closed && l.mistold() {
 			kept = append(kept, l)
 			continue
 		}

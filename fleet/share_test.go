@@ -175,6 +175,67 @@ func TestRefusedHoldsNothing(t *testing.T) {
 	})
 }
 
+// Of a budget that was made lower than what is set aside here, no more is held than it has.
+func TestBudgetIsMadeLower(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := start(newMemory(), "g", 1, nil)
+		if refused, err := n.share.Await(t.Context(), today, fleet.Amounts{1000, -1, -1}, 1000); refused >= 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		n.share.Settle(today, 100)
+		n.share.Release(today, 1000) // 900 of what is set aside are free
+		lower := fleet.Amounts{400, -1, -1}
+		if n.share.Reserve(today, lower, 301) < 0 {
+			t.Error("401 of 400 are held or spent")
+		}
+		if n.share.Reserve(today, lower, 300) >= 0 {
+			t.Error("what is left of the lower one is refused")
+		}
+		n.share.Release(today, 300)
+		leave(t, []*node{n})
+	})
+}
+
+// A correction below all that was spent here gives nobody more than the budget, and the store is told of it once.
+func TestSpentBelowZero(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		nodes := gateways(store, 2, nil)
+		defer leave(t, nodes)
+		budgets := fleet.Amounts{1000, -1, -1}
+		if refused, err := nodes[0].share.Await(t.Context(), today, budgets, 600); refused >= 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		nodes[0].share.Settle(today, -500) // of what was spent before this gateway had a budget
+		nodes[0].share.Release(today, 600)
+		time.Sleep(15 * time.Second) // it gives back what it does not need
+		before := store.count()
+		time.Sleep(time.Minute)
+		if n := store.count() - before; n > 12 { // each says every ten seconds that it is there
+			t.Errorf("the store was changed %d times in an idle minute", n)
+		}
+		var all money.Micros
+		for _, n := range nodes {
+			var held money.Micros
+			for {
+				refused, err := n.share.Await(t.Context(), today, budgets, 50)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if refused >= 0 {
+					break
+				}
+				held += 50
+			}
+			all += held
+			defer n.share.Release(today, held)
+		}
+		if all != 1000 {
+			t.Errorf("%d of 1000 are held", all)
+		}
+	})
+}
+
 // What a gateway has asked for in vain is not shown as held.
 func TestStatusOfWhatWasRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
