@@ -128,15 +128,15 @@ func TestRatesAreShared(t *testing.T) {
 func TestRatesAreBounded(t *testing.T) {
 	var rates Rates
 	now := time.Now()
-	hourly := &Member{Name: "hourly", Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Hour}}}}
-	rates.Allow(hourly, now)
+	waits := &Member{Name: "waits", Limits: Limits{Bounds: Bounds{Rate: Rate{1, 2 * time.Minute}}}}
+	rates.Allow(waits, now)
 	for i := range maxRates + 10 {
 		rates.Allow(&Member{Name: fmt.Sprint(i), Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Millisecond}}}}, now.Add(time.Duration(i)*time.Millisecond))
 	}
 	if n := rates.size.Load(); n > 12 {
 		t.Errorf("%d members", n)
 	}
-	if after, ok := rates.Allow(hourly, now); ok || after != time.Hour {
+	if after, ok := rates.Allow(waits, now); ok || after != 2*time.Minute {
 		t.Errorf("who has yet to wait was forgotten: %v, %v", after, ok)
 	}
 }

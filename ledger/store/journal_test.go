@@ -431,3 +431,14 @@ func TestJournalIsDurableFirst(t *testing.T) {
 		t.Errorf("written to Badger %d times, begun anew %d times", flushed, anew)
 	}
 }
+
+// TestJournalFits: a record that fits ends within the journal, and it is full once the next one would not.
+func TestJournalFits(t *testing.T) {
+	j := journal{at: journalSize - 64}
+	for n := recordHead; n < 100; n++ {
+		end := j.at + int64(n+recordAlign-1)/recordAlign*recordAlign
+		if fits := j.fits(make([]byte, n)); fits && end > journalSize || !fits && end < journalSize-recordAlign {
+			t.Errorf("a record of %d bytes before the last 64: %v", n, fits)
+		}
+	}
+}
