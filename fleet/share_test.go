@@ -208,9 +208,9 @@ func TestSpentBelowZero(t *testing.T) {
 		}
 		nodes[0].share.Settle(today, -500) // of what was spent before this gateway had a budget
 		nodes[0].share.Release(today, 600)
-		time.Sleep(15 * time.Second) // it gives back what it does not need
+		<-time.After(15 * time.Second) // it gives back what it does not need
 		before := store.count()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if n := store.count() - before; n > 12 { // each says every ten seconds that it is there
 			t.Errorf("the store was changed %d times in an idle minute", n)
 		}

@@ -265,11 +265,11 @@ func TestWhatIsInDoubt(t *testing.T) {
 		if !has(b.desk, b.want(497*cent)) {
 			t.Error("a balance has told")
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if synctest.Wait(); has(b.desk, b.want(498*cent)) {
 			t.Error("what a balance has told of is free twice")
 		}
-		time.Sleep(time.Hour - 2*time.Minute)
+		<-time.After(time.Hour - 2*time.Minute)
 		if free := (*b.desk.shelf(origin{"acme", "https://acme.example"}).tokens.Load()); len(free) > 0 && free[0].free.Load() != int64(497*cent) {
 			t.Errorf("%d is free", free[0].free.Load())
 		}
