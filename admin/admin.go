@@ -65,9 +65,7 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		found := methods[r.Method]
 		if found == nil {
-			allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-			w.Header().Set("Allow", allowed)
-			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use %s", allowed)}
+			return notAllowed(w, strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
 		}
 		m, err := Choose(w, r)
 		if err != nil {
@@ -75,6 +73,12 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 		}
 		return found(m, w, r)
 	}
+}
+
+// notAllowed refuses a method, and says which are allowed.
+func notAllowed(w http.ResponseWriter, allowed string) error {
+	w.Header().Set("Allow", allowed)
+	return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use %s", allowed)}
 }
 
 const (

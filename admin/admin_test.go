@@ -171,6 +171,13 @@ func TestQuestions(t *testing.T) {
 		{"PUT", "/tokenbuddy/selection", `{"policy":"cheapest"}`, http.StatusOK, `{"policy":"cheapest","seller":null,"selection":{"policy":"cheapest"}}`},
 		{"DELETE", "/tokenbuddy/selection", "", http.StatusOK, `{"policy":null,"seller":null,"selection":null}`},
 		{"POST", "/tokenbuddy/prewarm", "", http.StatusOK, "{"},
+
+		{"POST", "/tokenbuddy/members/ann", "{}", http.StatusMethodNotAllowed, "use DELETE, GET, PATCH"},
+		{"GET", "/tokenbuddy/members/ann/rotate", "", http.StatusMethodNotAllowed, "use POST"},
+		{"PATCH", "/tokenbuddy/members/ann/raise", "{}", http.StatusMethodNotAllowed, "use POST"},
+		{"DELETE", "/tokenbuddy/members/ann/disable", "", http.StatusMethodNotAllowed, "use POST"},
+		{"POST", "/tokenbuddy/members/ann/promote", "{}", http.StatusNotFound, "expected /tokenbuddy/members/"},
+		{"GET", "/tokenbuddy/members/ann/promote", "", http.StatusNotFound, "expected /tokenbuddy/members/"},
 	} {
 		status, says := asked(t, test.method, test.target, test.body)
 		if status != test.status || !strings.Contains(says, test.says) {
@@ -288,6 +295,7 @@ func TestMetrics(t *testing.T) {
 		"tokenbuddy_circuit_state{seller=acme} 0\n", "tokenbuddy_circuit_state{seller=cut} 2\n", "tokenbuddy_streams_open{} 1\n",
 		"tokenbuddy_requests_total{model=m,outcome=refused,protocol=messages,seller=} 1\n",
 		"tokenbuddy_registry_sellers{} 0\n", "tokenbuddy_registry_age_seconds{} 0\n",
+		"tokenbuddy_prewarm_entries{state=cold} 0\n", "tokenbuddy_prewarm_entries{state=failed} 0\n",
 	} {
 		if !strings.Contains(all, line) {
 			t.Errorf("there is no %sin\n%s", line, all)

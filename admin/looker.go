@@ -12,6 +12,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -147,6 +148,9 @@ func (s sight) market(m *market.Market) {
 	}
 	for _, e := range m.Pool.Entries() {
 		s.max(circuitState, circuitValues[e.Circuit], sellers.limited(e.SellerID))
+	}
+	for _, state := range prewarm.States {
+		s.add(prewarmEntries, 0, string(state)) // each is there, too
 	}
 	for _, e := range m.Warmer.Status().Prewarm.Entries {
 		s.add(prewarmEntries, 1, string(e.State))

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,8 +224,11 @@ func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 // oneMember answers with the row of a member.
 func oneMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	name, word, err := memberPath(r)
-	if err != nil || word != "" {
-		return cmp.Or(err, notThere)
+	if err != nil {
+		return err
+	}
+	if word != "" {
+		return elsewhere(w, word)
 	}
 	return showMember(m, w, r, name)
 }
@@ -246,8 +248,11 @@ func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name s
 // setMember changes what is said of a member: PATCH with a MemberSaid, of which what is there counts.
 func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	name, word, err := memberPath(r)
-	if err != nil || word != "" {
-		return cmp.Or(err, notThere)
+	if err != nil {
+		return err
+	}
+	if word != "" {
+		return elsewhere(w, word)
 	}
 	by, said, err := orderOf(w, r)
 	if err != nil {
@@ -272,8 +277,11 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 // removeMember forgets a member.
 func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	name, word, err := memberPath(r)
-	if err != nil || word != "" {
-		return cmp.Or(err, notThere)
+	if err != nil {
+		return err
+	}
+	if word != "" {
+		return elsewhere(w, word)
 	}
 	if err := checkWords(r.URL.Query(), "by"); err != nil {
 		return err
@@ -289,6 +297,9 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	name, word, err := memberPath(r)
 	if err != nil {
 		return err
+	}
+	if !slices.Contains(memberOrders, word) {
+		return elsewhere(w, word)
 	}
 	by, said, err := orderOf(w, r)
 	if err != nil {
@@ -322,15 +333,27 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return memberError(err)
 		}
-	case "disable", "enable":
+	default: // disable, enable
 		off := word == "disable"
 		if err := m.SetMember(r.Context(), by, name, market.MemberTerms{Disabled: &off}); err != nil {
 			return memberError(err)
 		}
-	default:
-		return notThere
 	}
 	return showMember(m, w, r, name)
+}
+
+// memberOrders are the words that are ordered of a member, each by a POST.
+var memberOrders = []string{"rotate", "raise", "disable", "enable"}
+
+// elsewhere refuses what another method is for: an order is a POST to its word, and the rest is about the member itself.
+func elsewhere(w http.ResponseWriter, word string) error {
+	switch {
+	case word == "":
+		return notAllowed(w, "DELETE, GET, PATCH")
+	case slices.Contains(memberOrders, word):
+		return notAllowed(w, http.MethodPost)
+	}
+	return notThere
 }
 
 var notThere error = caddy.APIError{

@@ -14,6 +14,9 @@ const (
 	Failed  State = "failed"  // none of its sellers was healthy when they were last probed
 )
 
+// States are all states of an entry.
+var States = []State{Cold, Warming, Warm, Stale, Failed}
+
 // entryKey is what an entry is about: a model over a protocol, paid with a method.
 type entryKey struct {
 	use
