@@ -188,6 +188,15 @@ func say(status int, kind, body string) handler {
 	}
 }
 
+// sayUntyped answers with a status and a body, of which it does not say what it is.
+func sayUntyped(status int, body string) handler {
+	return func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header()["Content-Type"] = nil
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
 // sayJSON answers with a status and a JSON body.
 func sayJSON(status int, body string) handler { return say(status, "application/json", body) }
 

@@ -142,6 +142,7 @@ func TestStoredAnswers(t *testing.T) {
 		says("application/json", large)(w, r)
 		panic(http.ErrAbortHandler)
 	}
+	page := func(w http.ResponseWriter, r *http.Request) { sayUntyped(200, "<html>")(w, r, nil) }
 	settled := settlesAs("stored", 7) + events
 	long := strings.Replace(events, "\n\n", "\n\n"+strings.Repeat(": still here\n\n", 5), 1)
 	for name, row := range map[string]struct {
@@ -149,8 +150,10 @@ func TestStoredAnswers(t *testing.T) {
 		status int
 		want   string // empty: an error of the gateway's own
 		broken bool
+		kind   string // of the answer, where it is not the seller's
 	}{
 		"plain":                           {answer: says("application/json", kept), status: 200, want: kept},
+		"a page without a type":           {answer: page, status: 200, want: "<html>", kind: "text/plain; charset=utf-8"},
 		"empty":                           {answer: says("application/json", ""), status: 200, want: ""},
 		"a stream":                        {answer: says("text/event-stream", settled), status: 200, want: events},
 		"a stream that calls itself JSON": {answer: says("application/json", settled), status: 200, want: events},
@@ -180,6 +183,9 @@ func TestStoredAnswers(t *testing.T) {
 			if a.StatusCode != row.status || (a.cut != nil) != row.broken ||
 				row.status == 200 && a.body != row.want && !(row.broken && strings.HasPrefix(row.want, a.body)) {
 				t.Errorf("status %d, %d bytes, cut %v: %.300s", a.StatusCode, len(a.body), a.cut, a.body)
+			}
+			if got := a.Header.Get("Content-Type"); row.kind != "" && got != row.kind {
+				t.Errorf("Content-Type %q, want %q", got, row.kind)
 			}
 			if row.status == 504 && !strings.Contains(a.body, `"deadline_exceeded"`) {
 				t.Errorf("the error is %s", a.body)

@@ -86,6 +86,13 @@ func AnswerHeader(dst, seller http.Header, untouched bool) {
 	if rates > 0 {
 		rateHeaders(dst, seller, rates)
 	}
+	if dst.Get("Content-Type") == "" { // else the server makes one out of the body, which may be a page
+		kind := plain
+		if !untouched {
+			kind = "text/event-stream"
+		}
+		dst.Set("Content-Type", kind)
+	}
 	own := []string{"nosniff", "no-transform", "no"}
 	dst["X-Content-Type-Options"] = own[:1:1]
 	if !untouched {
@@ -120,13 +127,16 @@ func headerSize(name string, values []string) (size int) {
 	return size
 }
 
+// plain is the type of what is shown as it is.
+const plain = "text/plain; charset=utf-8"
+
 // contentType gives a seller's type of content. What a browser would show as a page, or run, is plain text here.
 func contentType(value string) string {
 	kind, _, _ := strings.Cut(value, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
 	for _, word := range [...]string{"html", "xml", "svg", "javascript", "ecmascript", "multipart/"} {
 		if strings.Contains(kind, word) {
-			return "text/plain; charset=utf-8"
+			return plain
 		}
 	}
 	return value

@@ -68,6 +68,18 @@ func TestAnswerHeader(t *testing.T) {
 	}
 }
 
+// The server does not guess what a seller has left out: a body that begins like a page would be one.
+func TestAnswerWithoutType(t *testing.T) {
+	for _, seller := range []http.Header{{}, {"Content-Type": nil}, {"Content-Type": {""}}} {
+		for untouched, want := range map[bool]string{true: "text/plain; charset=utf-8", false: "text/event-stream"} {
+			got := http.Header{}
+			if AnswerHeader(got, seller.Clone(), untouched); got.Get("Content-Type") != want {
+				t.Errorf("%v, untouched %v: %q", seller, untouched, got["Content-Type"])
+			}
+		}
+	}
+}
+
 func TestCompressed(t *testing.T) {
 	for want, all := range map[bool][][]string{
 		false: {nil, {""}, {"identity"}, {"Identity , identity"}},
