@@ -399,3 +399,50 @@ func TestFleetBudgetAnew(t *testing.T) {
 		t.Errorf("%d micros of 1000 spent, %d requests since the budget", spent, served)
 	}
 }
+
+// TestFleetStorePaused has the database hang for a while: no member with a rate that was not used up is refused by it after that, and none has
+// lost what was left of it.
+func TestFleetStorePaused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
+	t.Parallel()
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
+	f := newFleet(t, 2, []*fakeSeller{acme}, "", `
+		member first {
+			key key-of-first
+		}
+		member rated {
+			key key-of-rated
+			rate 5 1h
+		}
+`)
+	for i := range f.gateways { // each has its token then
+		if status, _, body := f.ask(i, "key-of-first"); status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	f.pg.Pause(t)
+	if status, header, body := f.ask(0, "key-of-rated"); status != http.StatusServiceUnavailable || !strings.Contains(body, "fleet_unavailable") || header.Get("Retry-After") == "" {
+		t.Errorf("while the store hangs: status %d, %v: %s", status, header, body)
+	}
+	pause(t.Context(), 20*time.Second)
+	f.pg.Resume(t)
+	served := 0
+	eventually(t, "all that the rate allows are served", func() bool {
+		switch status, _, body := f.ask(served%2, "key-of-rated"); {
+		case status == http.StatusOK:
+			served++
+		case status != http.StatusServiceUnavailable || !strings.Contains(body, "fleet_unavailable"):
+			t.Fatalf("after %d were served: status %d: %s", served, status, body)
+		}
+		return served == 5
+	})
+	eventually(t, "the rate refuses", func() bool {
+		status, _, _ := f.ask(0, "key-of-rated")
+		if status == http.StatusOK {
+			t.Fatal("the rate was passed")
+		}
+		return status == http.StatusTooManyRequests
+	})
+}

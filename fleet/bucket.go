@@ -52,6 +52,8 @@ type bucket struct {
 	At    int64            `json:"at"`    // when, in nanoseconds of Unix time, by the store's clock
 	Rest  float64          `json:"rest"`  // of the rate: what has filled it since
 	Parts map[string]*part `json:"parts"` // by gateway
+	// Of which gateways it is counted here what they may have let pass by their parts alone, and how much, as present.had gives it.
+	Had map[string]float64 `json:"had,omitempty"`
 }
 
 // part is what a gateway has of a bucket.
@@ -116,8 +118,9 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	others, alone, wanted := b.held(now, d.gateway, there)
 	wanted += d.wants
 	rest := max(0, 1-others-d.share)
-	filling := max(0, min(b.Rest, rest)-there.backSince(b.At))
+	filling := min(b.Rest, rest)
 	b.Level = min(b.Level+d.back+d.rate.filled(filling, time.Duration(now-b.At)), d.rate.room(filling))
+	b.Level = max(0, b.Level-d.rate.filled(1, b.passed(now, there)))
 	b.At = max(b.At, now)
 
 	got.Share, got.Goal = d.share, 0
@@ -138,6 +141,28 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	b.Rest = rest
 	b.Parts[d.gateway] = &part{Boot: d.boot, Op: d.op, At: now, Share: got.Share, Wants: d.wants, Last: got}
 	return got
+}
+
+// passed gives in how long the rate brings what gateways may have let pass by their parts alone that is not counted yet. Of those that go
+// by them still, it is left out of what comes in.
+func (b *bucket) passed(now int64, there presence) (d time.Duration) {
+	counted := b.Had
+	b.Had = nil
+	for id, g := range there {
+		had := g.Had
+		if g.alone(now) {
+			had = g.had(now)
+		} else if more := had - counted[id]; more > 0 {
+			d += time.Duration(more * float64(time.Second))
+		}
+		if had > 0 {
+			if b.Had == nil {
+				b.Had = make(map[string]float64)
+			}
+			b.Had[id] = had
+		}
+	}
+	return d
 }
 
 // held gives what of the rate others may go by now, how much of that is for those that go by it alone, and how many requests a second

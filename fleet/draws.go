@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -69,12 +70,12 @@ func (r *Rates) make(key string, d draw) (got permits, ok bool) {
 
 // try makes a draw once. The others are to hear of this gateway before, as they count on it, and that it goes by no part alone.
 func (r *Rates) try(key string, d draw) (got permits, err error) {
-	there := r.others()
-	if there == nil {
-		r.say(false)
-		if there = r.others(); there == nil {
-			return got, ErrAway
-		}
+	there := r.hear()
+	switch {
+	case there == nil:
+		return got, ErrAway
+	case r.gathering():
+		return got, errGathering
 	}
 	err = r.change(key, func(at Moment, old []byte) (next []byte, err error) {
 		next, got, err = drawn(at, old, d, there)
@@ -83,11 +84,15 @@ func (r *Rates) try(key string, d draw) (got permits, err error) {
 	return got, err
 }
 
-// others gives who is there, this gateway among them; nil where it has not been heard of late. It never changes.
+// errGathering: the store was away until just now, and the others have not spoken since.
+var errGathering = fmt.Errorf("%w: it was until just now, and not all gateways have spoken since", ErrAway)
+
+// others gives who is there, this gateway among them; nil where it has not been heard of late: others that have spoken since would look
+// silent. It never changes.
 func (r *Rates) others() presence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.beat) > silentAfter {
+	if time.Since(r.beat) > heardFor {
 		return nil
 	}
 	return r.there

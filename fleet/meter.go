@@ -56,7 +56,7 @@ func (m *meter) known(now time.Time) (after time.Duration, known bool) {
 }
 
 // without refuses a request without the store's word: by what it has said last, if that still holds, or by the whole rate where there is no
-// other gateway.
+// other gateway and the store had nothing left of it. Else it may have permits that nobody can get.
 func (m *meter) without(now time.Time) *RateError {
 	alone, goes := m.alone()
 	switch {
@@ -67,7 +67,7 @@ func (m *meter) without(now time.Time) *RateError {
 	}
 	of := max(1, m.rates.of)
 	e := &RateError{After: max(time.Millisecond, m.rate.until(m.level, 1/float64(of)))}
-	if of > 1 {
+	if of > 1 || m.until.IsZero() {
 		e.Away = ErrAway
 	}
 	return e

@@ -9,11 +9,13 @@ import (
 // Times of what gateways know of each other, for rates. A gateway that goes by a part of a rate alone begins with it later than the
 // others count on it.
 const (
-	beatEvery   = 5 * time.Second  // how often a gateway says that it is there, and shares are renewed
-	silentAfter = 15 * time.Second // without a word, it is counted as one that may go by its part alone
-	aloneAfter  = 30 * time.Second // without an answer, it does
-	shareFor    = 60 * time.Second // a share that it has had goes on for as long without an answer
-	forgetAfter = time.Hour        // without a word, it is gone
+	beatEvery   = 5 * time.Second        // how often a gateway says that it is there, and shares are renewed
+	silentAfter = 15 * time.Second       // without a word, it is counted as one that may go by its part alone
+	aloneAfter  = 30 * time.Second       // without an answer, it does
+	shareFor    = 60 * time.Second       // a share that it has had goes on for as long without an answer
+	forgetAfter = time.Hour              // without a word, it is gone
+	heardFor    = beatEvery + changeTime // without an answer for longer, the store is away
+	gatherFor   = 3 * time.Second        // gateways get so long to speak again after nobody could
 )
 
 // presenceKey is where gateways say that they are there.
@@ -27,9 +29,8 @@ type present struct {
 	Seen  int64  `json:"seen"`            // in nanoseconds of Unix time, by the store's clock
 	Of    int    `json:"of"`              // gateways there are as far as it knows: alone, it goes by 1/Of of each rate
 	Alone bool   `json:"alone,omitempty"` // it may already go by its part
-	// When it was last back from going by its part alone, if ever, and what of each rate that was.
-	Back int64   `json:"back,omitempty"`
-	Had  float64 `json:"had,omitempty"`
+	// What it may have let pass by its part alone until it was seen: of each rate what comes in so many seconds.
+	Had float64 `json:"hadSeconds,omitempty"`
 }
 
 // alone tells whether the gateway may go by its part of each rate without asking.
@@ -37,6 +38,16 @@ func (p *present) alone(now int64) bool { return p.Alone || now-p.Seen > int64(s
 
 // part is what of each rate the gateway goes by alone.
 func (p *present) part() float64 { return 1 / float64(max(1, p.Of)) }
+
+// had is what it may have let pass by its part alone until a time, where it goes by that: of each rate what comes in so many seconds. An
+// answer that it has not heard has it begin earlier than the others count on.
+func (p *present) had(now int64) float64 {
+	from := p.Seen
+	if !p.Alone {
+		from += int64(beatEvery)
+	}
+	return p.Had + p.part()*time.Duration(max(0, now-from)).Seconds()
+}
 
 // heard gives presence after a gateway's word; gone says that it is its last. It is pure.
 func heard(at Moment, old []byte, gateway string, word present, gone bool) (next []byte, there presence, err error) {
@@ -53,9 +64,9 @@ func heard(at Moment, old []byte, gateway string, word present, gone bool) (next
 		}
 	}
 	if before := there[gateway]; before != nil {
-		word.Back, word.Had = before.Back, before.Had
-		if before.alone(now) {
-			word.Back, word.Had = now, before.part()
+		// A process that does not say so has not gone by its part since it was heard, however long that was: of one before it nobody knows.
+		if word.Had = before.Had; word.Alone || before.Alone || before.Boot != word.Boot && before.alone(now) {
+			word.Had = before.had(now)
 		}
 	}
 	delete(there, gateway)
@@ -71,14 +82,4 @@ func heard(at Moment, old []byte, gateway string, word present, gone bool) (next
 	}
 	next, err = json.Marshal(there)
 	return next, there, err
-}
-
-// backSince gives what of each rate gateways went by alone since a time that do not any more.
-func (there presence) backSince(at int64) (had float64) {
-	for _, p := range there {
-		if p.Back >= at {
-			had += p.Had
-		}
-	}
-	return had
 }

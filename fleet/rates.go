@@ -49,6 +49,7 @@ type Rates struct {
 	meters   map[RateKey]*meter
 	there    presence
 	beat     time.Time // when the last word was said that was heard; zero: none was
+	back     time.Time // when one was heard after a time in which none was; zero: never
 	of       int       // the most gateways that were said to be there since then
 	away     bool      // the last change has failed
 	closed   bool
@@ -78,7 +79,7 @@ func NewRates(o RatesOptions) *Rates {
 func (r *Rates) Start() {
 	r.work.Go(func() {
 		r.each(func() time.Duration {
-			if r.say(false); r.isAway() {
+			if r.say(false); r.isAway() || r.gathering() {
 				return probeEvery
 			}
 			return beatEvery
@@ -131,6 +132,23 @@ func (r *Rates) each(f func() (again time.Duration)) {
 	}
 }
 
+// gathering tells whether this gateway has just been without the store, and others may have been, too: it is not known yet who of them is
+// there, and what they may have let pass.
+func (r *Rates) gathering() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	me := r.there[r.o.Gateway]
+	if me == nil || r.back.IsZero() || time.Since(r.back) > gatherFor {
+		return false
+	}
+	for id, p := range r.there {
+		if id != r.o.Gateway && p.alone(me.Seen+int64(heardFor)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *Rates) isAway() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,15 +180,34 @@ func (r *Rates) change(key string, f func(at Moment, old []byte) ([]byte, error)
 func (r *Rates) say(gone bool) {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
+	r.speak(gone)
+}
+
+// hear gives who is there, and asks where that is not known: once for all that want to know. nil: the store has not answered.
+func (r *Rates) hear() presence {
+	if there := r.others(); there != nil {
+		return there
+	}
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	if there := r.others(); there != nil {
+		return there
+	}
+	r.speak(false)
+	return r.others()
+}
+
+// speak is say; r.speaking is held.
+func (r *Rates) speak(gone bool) {
 	r.mu.Lock()
 	now := time.Now()
-	word := present{Boot: r.o.Boot, Of: len(r.there)}
-	// What is said may be heard, and the answer lost: then it is to be true for as long as no other word is.
-	word.Alone = !r.beat.IsZero() && now.Sub(r.beat) > aloneAfter-beatEvery-changeTime
+	word, beat := present{Boot: r.o.Boot, Of: len(r.there)}, r.beat
 	r.of = max(r.of, word.Of)
 	r.mu.Unlock()
 	var there presence
 	err := r.change(presenceKey, func(at Moment, old []byte) (next []byte, err error) {
+		// What is said may be heard, and the answer lost: then it is to be true for as long as no other word is.
+		word.Alone = !beat.IsZero() && time.Since(beat) > aloneAfter-beatEvery-changeTime
 		next, there, err = heard(at, old, r.o.Gateway, word, gone)
 		return next, err
 	})
@@ -183,6 +220,9 @@ func (r *Rates) say(gone bool) {
 		if word.Alone {
 			m.level = min(m.level, m.rate.room(m.share)) // the others are to have again what has come here meanwhile
 		}
+	}
+	if !beat.IsZero() && now.Sub(beat) > heardFor {
+		r.back = time.Now()
 	}
 	r.beat, r.there, r.of = now, there, there[r.o.Gateway].of()
 	r.mu.Unlock()

@@ -149,9 +149,13 @@ func inSum(t *testing.T, rate Rate, random *rand.Rand) {
 	begun := time.Now()
 	var cut [3]time.Time // nobody is cut off for an hour: it would be forgotten
 	for range 3000 {
-		if i := random.IntN(3); random.IntN(150) == 0 && cut[i].IsZero() {
-			links[i].cut(true)
-			cut[i] = time.Now()
+		some := random.IntN(3)
+		one, all := random.IntN(150) == 0, random.IntN(400) == 0
+		for i, l := range links {
+			if (all || one && i == some) && cut[i].IsZero() {
+				l.cut(true)
+				cut[i] = time.Now()
+			}
 		}
 		for i, l := range links {
 			if !cut[i].IsZero() && (random.IntN(300) == 0 || time.Since(cut[i]) > forgetAfter-5*time.Minute) {
@@ -244,4 +248,44 @@ func TestRateAway(t *testing.T) {
 			t.Error("of two, one that goes by its half can't tell what the other has left:", err)
 		}
 	})
+}
+
+// A store that was away for a while takes no permits from members: until all gateways have had the time to speak again nobody can tell, and then
+// those that were there are there, but for what the gateways may have let pass by their parts alone.
+func TestRateAfterAnOutage(t *testing.T) {
+	for _, c := range []struct {
+		away time.Duration
+		left int
+	}{{12 * time.Second, 5}, {20 * time.Second, 5}, {28 * time.Second, 4}, {40 * time.Second, 4}, {13 * time.Minute, 3}} {
+		t.Run(c.away.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rates, links := gateways(t, 3)
+				rate := Rate{5, time.Hour}
+				<-time.After(7 * time.Second)
+				for _, l := range links {
+					l.cut(true)
+				}
+				<-time.After(c.away)
+				for _, l := range links {
+					l.cut(false)
+				}
+				served, began := 0, time.Now()
+				for n := 0; time.Since(began) < 10*time.Second; n++ {
+					switch err := rates[n%3].Allow(ada, rate); {
+					case err == nil:
+						served++
+					case served < c.left && !errors.Is(err, ErrAway):
+						t.Fatalf("after %s and %d served: %v", time.Since(began), served, err)
+					}
+					<-time.After(100 * time.Millisecond)
+				}
+				if served != c.left {
+					t.Errorf("%d served, want %d", served, c.left)
+				}
+				if err := rates[0].Allow(ada, rate); err == nil || errors.Is(err, ErrAway) {
+					t.Error("now it is the rate that refuses:", err)
+				}
+			})
+		})
+	}
 }
