@@ -97,7 +97,7 @@ gateway.`,
 			}
 			o.NewIdentity = anew
 			if cmd.Flags().Changed("fleet") { // also by a variable that is empty
-				shipped, done, err := openFleet(ctx, fleetWords)
+				shipped, done, err := openFleet(ctx, fleetWords, func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+what) })
 				if err != nil {
 					return err
 				}

@@ -17,7 +17,7 @@ import (
 
 // openFleet opens what a fleet keeps, of the words that stand behind fleet in a config: its engine and where that is. Errors repeat nothing
 // of them, as a password may be in them.
-func openFleet(ctx context.Context, words string) (shipped ledger.Shipped, done func(), err error) {
+func openFleet(ctx context.Context, words string, warn func(string)) (shipped ledger.Shipped, done func(), err error) {
 	tokens, err := caddyfile.Tokenize([]byte(words), "--fleet")
 	if err != nil || len(tokens) == 0 {
 		return nil, nil, errors.New("--fleet can't be read: expected an engine and where it is, such as 'postgres {env.FLEET_DSN}'")
@@ -45,7 +45,7 @@ func openFleet(ctx context.Context, words string) (shipped ledger.Shipped, done 
 		cancel()
 		return nil, nil, fmt.Errorf("--fleet: %w", err)
 	}
-	return market.ShippedOf(store), func() {
+	return market.ShippedOf(store, warn), func() {
 		if c, ok := store.(io.Closer); ok {
 			_ = c.Close() // it was read only
 		}

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -157,6 +158,51 @@ func TestNobodyIsSilentAfterAnOutage(t *testing.T) {
 			t.Errorf("%d gateways are said to be silent", n)
 		}
 		time.Sleep(30 * time.Second)
+		if said := logs.FilterMessage("fleet.silent").All(); len(said) != 1 || said[0].ContextMap()["gateway"] != "dead" {
+			t.Errorf("silent: %v", said)
+		}
+		gone.Cut(false)
+		leave(t, []*node{n, h, dead})
+	})
+}
+
+// A store that was restored from a dump has older words of gateways: they get the time to speak. One that does not is silent.
+func TestNobodyIsSilentAfterARestore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		core, logs := observer.New(zapcore.WarnLevel)
+		store := newMemory()
+		n := start(store, "g", 1, func(o *fleet.Options) { o.Logger = zap.New(core) })
+		gone := fleettest.NewLink(store)
+		dead := start(gone, "dead", 1, nil)
+		<-time.After(5 * time.Second) // so that they speak in turn
+		h := start(store, "h", 1, nil)
+		<-time.After(61 * time.Second)
+		gone.Cut(true)
+		for _, id := range []string{"h", "dead"} {
+			if err := store.Change(t.Context(), fleet.GatewayKey(id), func(_ fleet.Moment, old []byte) ([]byte, error) {
+				var b fleet.Beat
+				err := json.Unmarshal(old, &b)
+				b.Seen = b.Seen.Add(-time.Hour)
+				next, _ := json.Marshal(b)
+				return next, err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-time.After(5 * time.Second) // this gateway has spoken, the other not yet
+		status, err := n.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range status.Gateways {
+			if g.Silent {
+				t.Errorf("%s is silent", g.Gateway)
+			}
+		}
+		if n := logs.FilterMessage("fleet.silent").Len(); n > 0 {
+			t.Errorf("%d gateways are said to be silent", n)
+		}
+		<-time.After(40 * time.Second)
 		if said := logs.FilterMessage("fleet.silent").All(); len(said) != 1 || said[0].ContextMap()["gateway"] != "dead" {
 			t.Errorf("silent: %v", said)
 		}

@@ -73,12 +73,13 @@ type Fleet struct {
 
 	mu     sync.Mutex // taken under a Share's, never the other way round
 	shares map[string]*Share
-	active []*Share  // in which something is going on
-	turn   int       // which of them are looked up in the store next
-	line   string    // the store's own history
-	turned time.Time // when that was heard to be another one; zero: never
-	closed bool      // nothing is asked any more but by those that ask already
-	silent map[string]bool
+	active []*Share            // in which something is going on
+	turn   int                 // which of them are looked up in the store next
+	line   string              // the store's own history
+	turned time.Time           // when that was heard to be another one; zero: never
+	closed bool                // nothing is asked any more but by those that ask already
+	silent map[string]bool     // is said to be; beatOn's alone
+	lasts  map[string]lastWord // of the gateways, by key
 }
 
 // counts are what State counts.
@@ -96,7 +97,7 @@ func New(o Options) *Fleet {
 	}
 	f := &Fleet{
 		o: o, holdOut: o.HoldOut, wait: o.Wait, log: o.Logger, slots: make(chan struct{}, atOnce), awake: make(chan struct{}, 1),
-		shares: map[string]*Share{}, silent: map[string]bool{},
+		shares: map[string]*Share{}, silent: map[string]bool{}, lasts: map[string]lastWord{},
 	}
 	if f.holdOut <= 0 {
 		f.holdOut = 30 * time.Second

@@ -187,11 +187,22 @@ func (f *Fleet) Speaks(ctx context.Context) error {
 	return f.beat(ctx, false)
 }
 
+// lastWord is the last word of a gateway, and since when this one has known of it.
+type lastWord struct {
+	seen, since time.Time
+}
+
+// quiet tells whether the store has had the same last word of a gateway for as long as one may say nothing. Another one, older too, as of a store that was
+// restored from a dump, gives the gateway the time to speak. Of one that nobody has looked for yet that is not known: it goes by what it says.
+func (f *Fleet) quiet(key string, b Beat) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, known := f.lasts[key]
+	return !known || last.seen.Equal(b.Seen) && time.Since(last.since) >= silentFor-seenEvery
+}
+
 // listen says which gateways have fallen silent, once for each: where the store was away they are given the time to speak.
 func (f *Fleet) listen() {
-	if !f.health.judges() {
-		return
-	}
 	ctx, cancel := context.WithTimeout(f.ctx, attemptTime)
 	defer cancel()
 	beats := map[string]Beat{}
@@ -209,8 +220,18 @@ func (f *Fleet) listen() {
 	if err != nil {
 		return
 	}
+	f.mu.Lock()
 	for key, b := range beats {
-		silent := b.Silent(newest)
+		if last, known := f.lasts[key]; !known || !last.seen.Equal(b.Seen) {
+			f.lasts[key] = lastWord{b.Seen, time.Now()}
+		}
+	}
+	f.mu.Unlock()
+	if !f.health.judges() {
+		return
+	}
+	for key, b := range beats {
+		silent := b.Silent(newest) && f.quiet(key, b)
 		if silent && !f.silent[key] {
 			f.log.Warn("fleet.silent", zap.String("gateway", unescape(key[len(gatewayKeys):])), zap.String("name", b.Name), zap.Time("seen", b.Seen), zap.String("hint",
 				"what is set aside for it comes back when it starts again; where its disk is gone, at another gateway: caddy tokenbuddy fleet forget "+unescape(key[len(gatewayKeys):])))

@@ -164,7 +164,7 @@ func (f *Fleet) Status(ctx context.Context) (Status, error) {
 	muted := f.health.muted()
 	for i := range s.Gateways {
 		g := &s.Gateways[i]
-		g.Silent, g.StrandedMicros = g.Beat.Silent(now) && !muted, stranded[g.Gateway]
+		g.Silent, g.StrandedMicros = g.Beat.Silent(now) && !muted && f.quiet(GatewayKey(g.Gateway), g.Beat), stranded[g.Gateway]
 	}
 	slices.SortFunc(s.Gateways, func(a, b GatewayStatus) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Gateway, b.Gateway))

@@ -364,7 +364,7 @@ func TestFleetRestores(t *testing.T) {
 	}
 	identity := m.Ledger.Identity()
 	m.Release()
-	one, err := inFleet(restored("completed", false, ShippedOf(store)), "one", store)
+	one, err := inFleet(restored("completed", false, ShippedOf(store, nil)), "one", store)
 	if err != nil {
 		t.Fatal(err)
 	}

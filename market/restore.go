@@ -5,16 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
 // shippedTo are the entries in a fleet's store, for a ledger that is restored.
-type shippedTo struct{ store fleet.Store }
+type shippedTo struct {
+	store fleet.Store
+	warn  func(string)
+}
 
-// ShippedOf gives what a fleet's store has of ledgers.
-func ShippedOf(store fleet.Store) ledger.Shipped { return shippedTo{store} }
+// ShippedOf gives what a fleet's store has of ledgers. warn is told, in words, what is no error and not to be missed; nil: nobody is.
+func ShippedOf(store fleet.Store, warn func(string)) ledger.Shipped { return shippedTo{store, warn} }
 
 // Epoch is how often a gateway was started, as far as the fleet knows. One that it does not know, or has forgotten, has nothing there.
 func (s shippedTo) Epoch(ctx context.Context, gateway string) (uint64, error) {
@@ -32,8 +36,16 @@ func (s shippedTo) Epoch(ctx context.Context, gateway string) (uint64, error) {
 	case b.Forgotten():
 		return 0, fmt.Errorf("gateway %s was forgotten, and is not believed any more: restore it with --new-identity", gateway)
 	}
+	// By the clocks of two machines: it is a hint, and who speaks for a gateway is decided by the store.
+	if ago := time.Since(b.Seen); s.warn != nil && !b.Left && ago < runsStill {
+		s.warn(fmt.Sprintf("Gateway %s has told the fleet %d seconds ago that it is there, and not that it stops. If its process still runs, on another machine too, stop it "+
+			"before this ledger is used: what it books from now on is not in it, and it is fenced as soon as the other starts.", gateway, max(0, int(ago.Seconds()))))
+	}
 	return b.Epoch, nil
 }
+
+// runsStill is how old the last word of a gateway may be that runs: three times as old as it ever is while the store is there.
+const runsStill = 30 * time.Second
 
 // Spent is what a gateway has told the fleet that was spent there.
 func (s shippedTo) Spent(ctx context.Context, gateway string) (all []ledger.ShippedSpent, err error) {
