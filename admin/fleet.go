@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
@@ -42,6 +43,8 @@ type FleetHere struct {
 	Shipped uint64 `json:"shipped"`
 	// LagSeconds is for how long entries have been waiting to be shipped.
 	LagSeconds float64 `json:"lagSeconds"`
+	// AsideMicros is what all gateways have set aside of today's purchase limits for when the store is away (purchase_ahead). It counts as spent.
+	AsideMicros money.Micros `json:"asideMicros,omitempty"`
 }
 
 // Differing are the gateways in whose configs members, groups or purchases may spend other amounts than in that of the one that was asked.
@@ -132,6 +135,7 @@ func fleetHere(ctx context.Context, m *market.Market) (*FleetHere, error) {
 		Gateway: m.Ledger.Identity(), StoreUp: state.StoreUp, Fenced: state.Fenced, Waiting: state.Waiting,
 		OtherKey: m.Fleet.Tokens != nil && m.Fleet.Tokens.Lends() && m.Fleet.Tokens.OtherKey(),
 		Entries:  entries, Shipped: m.Fleet.Shipped(), LagSeconds: m.Fleet.ShipLag().Seconds(),
+		AsideMicros: m.Fleet.Aside(),
 	}, nil
 }
 

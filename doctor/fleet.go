@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
 const (
@@ -44,6 +46,23 @@ func (d *Diagnosis) Fleet(f *admin.Fleet) {
 			"Each goes by its own, so that the largest budget is what can be spent. Give all the same members, groups, budgets and purchase limits.")
 	}
 	d.engine(f.Engine)
+}
+
+// aside tells of limits in which a purchase has no room any more beside what gateways have set aside for when the store is away: while that is there
+// nothing is bought of it.
+func (d *Diagnosis) aside(c *purchase.Credit, aside money.Micros) {
+	for _, l := range []struct {
+		name  string
+		spent money.Micros // what is set aside is in it
+		limit *money.Micros
+	}{{"daily_limit", c.DayMicros, c.DailyLimit}, {"session_limit", c.SessionMicros, c.SessionLimit}, {"seller_limit", aside, c.SellerLimit}} {
+		if l.limit == nil || l.spent.Add(c.AmountMicros) <= *l.limit || l.spent.Add(c.AmountMicros)-aside > *l.limit {
+			continue
+		}
+		d.Wrong(fmt.Sprintf("Of the %s of %s dollars, %s are set aside by purchase_ahead for when the fleet's store is away, and a purchase of %s has no room beside that.",
+			l.name, *l.limit, aside, c.AmountMicros),
+			"Each gateway has a purchase_ahead of its own set aside, which counts as spent. Raise the limit by as much, or lower purchase_ahead and restart the gateways.")
+	}
 }
 
 // because is a reason in a sentence, if there is one.

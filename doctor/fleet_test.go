@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,26 @@ func TestDoctorOfSession(t *testing.T) {
 		d.Gateway(s, time.Now())
 		if len(d.Findings) != 1 || !strings.Contains(d.Findings[0].Todo, tt.again) {
 			t.Errorf("not %q: %+v", tt.again, d.Findings)
+		}
+	}
+}
+
+// A limit that has room for a purchase only in what is set aside for an outage is named, and one that has room beside that, or none at all, is not.
+func TestDoctorOfAside(t *testing.T) {
+	for _, c := range []struct {
+		limit, aside money.Micros
+		wrong        bool
+	}{{12, 6, false}, {10, 6, true}, {4, 6, false}, {10, 0, false}} {
+		s := admin.Status{Fleet: &admin.FleetHere{StoreUp: true, AsideMicros: c.aside * money.USD}}
+		s.Ledger.OK = true
+		s.Credit.AmountMicros, s.Credit.SellerLimit = 5*money.USD, new(c.limit*money.USD)
+		d := New()
+		d.Gateway(&s, time.Now())
+		said := slices.ContainsFunc(d.Findings, func(f Finding) bool {
+			return f.Wrong && strings.Contains(f.What, "Of the seller_limit") && strings.Contains(f.Todo, "purchase_ahead")
+		})
+		if said != c.wrong {
+			t.Errorf("%+v: %+v", c, d.Findings)
 		}
 	}
 }

@@ -175,6 +175,21 @@ func (p *Purchases) Spent() (day, session money.Micros) {
 	return day, p.spent[SessionLimit]
 }
 
+// Aside is what all gateways have set aside of today's limits for when the store is away, as it was a moment ago. It is in Spent.
+func (p *Purchases) Aside() (sum money.Micros) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tab == nil {
+		return 0
+	}
+	for _, a := range p.tab.Ahead {
+		if a.Day == today() {
+			sum = sum.Add(a.Amount)
+		}
+	}
+	return sum
+}
+
 func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
 // Take counts a purchase against the limits, before it is prepared and, paying, before its money may leave. A *LimitError tells

@@ -242,6 +242,9 @@ func (f *Fleet) Begin(ctx context.Context, by string) (fleet.Session, error) {
 // Name is what people call this gateway.
 func (f *Fleet) Name() string { return f.options.Name }
 
+// Aside is what all gateways have set aside of the purchase limits of today, for when the store is away.
+func (f *Fleet) Aside() money.Micros { return f.purchases.Aside() }
+
 // Ships tells whether entries are shipped.
 func (f *Fleet) Ships() bool { return f.shipper != nil }
 

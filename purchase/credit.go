@@ -19,6 +19,7 @@ type Credit struct {
 	AmountMicros    money.Micros  `json:"amountMicros"`  // of one purchase
 	SessionLimit    *money.Micros `json:"sessionLimitMicros,omitempty"`
 	DailyLimit      *money.Micros `json:"dailyLimitMicros,omitempty"`
+	SellerLimit     *money.Micros `json:"sellerLimitMicros,omitempty"`
 
 	Sellers []SellerCredit `json:"sellers"`
 }
@@ -52,6 +53,9 @@ func (d *Desk) Credit() Credit {
 	}
 	if limits.Session >= 0 {
 		c.SessionLimit = &limits.Session
+	}
+	if limits.Seller >= 0 {
+		c.SellerLimit = &limits.Seller
 	}
 	for _, s := range *d.shelves.Load() {
 		part := s.credit()
