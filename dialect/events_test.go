@@ -115,6 +115,26 @@ func TestUsage(t *testing.T) {
 			money.Tokens{Prompt: 9, Completion: 42, Reasoning: 40},
 			true,
 		},
+		{ // a gateway passes Anthropic's on, and leaves what was cached out of the prompt, which only its total shows
+			chatPath, `{"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":1057,"prompt_tokens_details":{"cached_tokens":900},"cache_creation_input_tokens":50}}`,
+			money.Tokens{Prompt: 1050, Completion: 7, CacheRead: 900, CacheWrite: 50},
+			true,
+		},
+		{ // and does not say what was written
+			chatPath, `{"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":1057,"prompt_tokens_details":{"cached_tokens":900}}}`,
+			money.Tokens{Prompt: 1050, Completion: 7, CacheRead: 900},
+			true,
+		},
+		{
+			chatPath, `{"usage":{"prompt_tokens":1000,"completion_tokens":7,"total_tokens":1907,"prompt_tokens_details":{"cached_tokens":900}}}`,
+			money.Tokens{Prompt: 1900, Completion: 7, CacheRead: 900},
+			true,
+		},
+		{ // a part that is no part, and a total that knows nothing of it
+			chatPath, `{"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":107,"prompt_tokens_details":{"cached_tokens":900}}}`,
+			money.Tokens{Prompt: 100, Completion: 7, CacheRead: 100},
+			true,
+		},
 		{chatPath, `{"usage":null}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":9}}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":"9","completion_tokens":2}}`, money.Tokens{}, false},

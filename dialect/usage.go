@@ -126,6 +126,7 @@ func (u *usage) replace(raw []byte) {
 	if next.known&ClassCacheWrite == 0 {
 		next.tokens.CacheWrite, next.known = hit.tokens.CacheWrite, next.known|hit.known&ClassCacheWrite
 	}
+	next.addCached(total)
 	*u = next
 }
 
@@ -134,6 +135,16 @@ func (u *usage) addReasoning(total int64) {
 	const wholes = ClassWholes | ClassReasoning
 	if t := &u.tokens; u.known&wholes == wholes && total == t.Prompt+t.Completion+t.Reasoning {
 		t.Completion += t.Reasoning
+	}
+}
+
+// addCached adds the cached parts to a prompt that leaves them out, as that of a gateway does which passes Anthropic's on: then it is the
+// total that has them, and where not all of them are named, a part that is larger than the whole tells it.
+func (u *usage) addCached(total int64) {
+	t := &u.tokens
+	prompt, parts := total-t.Completion, t.CacheRead+t.CacheWrite
+	if u.known&ClassWholes == ClassWholes && (prompt == t.Prompt+parts || parts > t.Prompt && prompt > t.Prompt+parts) && prompt <= maxTokens {
+		t.Prompt = prompt
 	}
 }
 
