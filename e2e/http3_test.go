@@ -186,7 +186,7 @@ func TestEarlyData(t *testing.T) {
 	_ = stream.Close()
 	eventually(t, "an answer, which its client does not get yet", func() bool {
 		_, metrics := c.look("/metrics")
-		return bytes.Contains(metrics, []byte("too_early")) || len(seller.inferences()) > 0
+		return bytes.Contains(metrics, []byte(`tokenbuddy_refusals_total{reason="too_early"} 1`)) || len(seller.inferences()) > 0
 	})
 	close(way.both)
 	if res, err = stream.ReadResponse(); err != nil {
