@@ -221,7 +221,7 @@ func TestMembersOverHTTP(t *testing.T) {
 		{"PATCH", "/bob", `{"name":"rob"}`, 400},
 		{"PATCH", "/bob", `{"disabled":true}`, 200},
 		{"PATCH", "/eve", `{"disabled":true}`, 404},
-		{"PATCH", "/bob/rotate", `{"disabled":true}`, 404},
+		{"PATCH", "/bob/rotate", `{"disabled":true}`, 405},
 		{"POST", "/bob/rotate", ``, 200},
 		{"POST", "/bob/rotate", `{"keep":"1h"}`, 200},
 		{"POST", "/bob/rotate", `{"keep":"soon"}`, 400},
