@@ -67,7 +67,7 @@ type Fleet struct {
 	told    atomic.Int64 // when StoreForgotten was, in nanoseconds of Unix time
 	closing atomic.Bool  // all goes back
 	polling atomic.Bool
-	beating sync.Mutex // one word after another
+	beating chan struct{} // has room for one: words are said one after another
 	loops   sync.WaitGroup
 	asks    sync.WaitGroup
 
@@ -96,7 +96,7 @@ func New(o Options) *Fleet {
 		o.Logger = zap.NewNop()
 	}
 	f := &Fleet{
-		o: o, holdOut: o.HoldOut, wait: o.Wait, log: o.Logger, slots: make(chan struct{}, atOnce), awake: make(chan struct{}, 1),
+		o: o, holdOut: o.HoldOut, wait: o.Wait, log: o.Logger, slots: make(chan struct{}, atOnce), awake: make(chan struct{}, 1), beating: make(chan struct{}, 1),
 		shares: map[string]*Share{}, silent: map[string]bool{}, lasts: map[string]lastWord{},
 	}
 	if f.holdOut <= 0 {

@@ -92,8 +92,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // beat says that the gateway is there, or that it has left.
 func (f *Fleet) beat(ctx context.Context, left bool) error {
-	f.beating.Lock()
-	defer f.beating.Unlock()
+	select {
+	case f.beating <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-f.beating }()
 	if f.closing.Load() && !left {
 		return nil // goodbye is the last word
 	}

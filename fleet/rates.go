@@ -57,7 +57,7 @@ type Rates struct {
 	work     sync.WaitGroup
 	ctx      context.Context
 	cancel   context.CancelFunc
-	speaking sync.Mutex // held while a word is said
+	speaking chan struct{} // has room for one: words are said one after another
 
 	refusedAway atomic.Int64
 }
@@ -70,7 +70,7 @@ func NewRates(o RatesOptions) *Rates {
 	if o.Wait <= 0 {
 		o.Wait = time.Second
 	}
-	r := &Rates{o: o, meters: make(map[RateKey]*meter)}
+	r := &Rates{o: o, meters: make(map[RateKey]*meter), speaking: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
@@ -178,8 +178,8 @@ func (r *Rates) change(key string, f func(at Moment, old []byte) ([]byte, error)
 
 // say tells the others that this gateway is there, or gone.
 func (r *Rates) say(gone bool) {
-	r.speaking.Lock()
-	defer r.speaking.Unlock()
+	r.speaking <- struct{}{}
+	defer func() { <-r.speaking }()
 	r.speak(gone)
 }
 
@@ -188,8 +188,8 @@ func (r *Rates) hear() presence {
 	if there := r.others(); there != nil {
 		return there
 	}
-	r.speaking.Lock()
-	defer r.speaking.Unlock()
+	r.speaking <- struct{}{}
+	defer func() { <-r.speaking }()
 	if there := r.others(); there != nil {
 		return there
 	}
@@ -197,7 +197,7 @@ func (r *Rates) hear() presence {
 	return r.others()
 }
 
-// speak is say; r.speaking is held.
+// speak is say, for whoever has the room in r.speaking.
 func (r *Rates) speak(gone bool) {
 	r.mu.Lock()
 	now := time.Now()
