@@ -333,7 +333,7 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return memberError(err)
 		}
-	default: // disable, enable
+	case "disable", "enable":
 		off := word == "disable"
 		if err := m.SetMember(r.Context(), by, name, market.MemberTerms{Disabled: &off}); err != nil {
 			return memberError(err)
