@@ -223,12 +223,9 @@ func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 
 // oneMember answers with the row of a member.
 func oneMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	name, word, err := memberPath(r)
+	name, _, err := memberPath(w, r)
 	if err != nil {
 		return err
-	}
-	if word != "" {
-		return elsewhere(w, word)
 	}
 	return showMember(m, w, r, name)
 }
@@ -247,12 +244,9 @@ func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name s
 
 // setMember changes what is said of a member: PATCH with a MemberSaid, of which what is there counts.
 func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	name, word, err := memberPath(r)
+	name, _, err := memberPath(w, r)
 	if err != nil {
 		return err
-	}
-	if word != "" {
-		return elsewhere(w, word)
 	}
 	by, said, err := orderOf(w, r)
 	if err != nil {
@@ -276,12 +270,9 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 
 // removeMember forgets a member.
 func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	name, word, err := memberPath(r)
+	name, _, err := memberPath(w, r)
 	if err != nil {
 		return err
-	}
-	if word != "" {
-		return elsewhere(w, word)
 	}
 	if err := checkWords(r.URL.Query(), "by"); err != nil {
 		return err
@@ -294,12 +285,9 @@ func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 
 // orderMember does with a member what an operator says: POST to rotate, raise, disable or enable.
 func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	name, word, err := memberPath(r)
+	name, word, err := memberPath(w, r)
 	if err != nil {
 		return err
-	}
-	if !slices.Contains(memberOrders, word) {
-		return elsewhere(w, word)
 	}
 	by, said, err := orderOf(w, r)
 	if err != nil {
@@ -345,17 +333,6 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 // memberOrders are the words that are ordered of a member, each by a POST.
 var memberOrders = []string{"rotate", "raise", "disable", "enable"}
 
-// elsewhere refuses what another method is for: an order is a POST to its word, and the rest is about the member itself.
-func elsewhere(w http.ResponseWriter, word string) error {
-	switch {
-	case word == "":
-		return notAllowed(w, "DELETE, GET, PATCH")
-	case slices.Contains(memberOrders, word):
-		return notAllowed(w, http.MethodPost)
-	}
-	return notThere
-}
-
 var notThere error = caddy.APIError{
 	HTTPStatus: http.StatusNotFound, Err: errors.New("expected /tokenbuddy/members/<name>, or POST to its /rotate, /raise, /disable or /enable"),
 }
@@ -366,11 +343,20 @@ func secret(w http.ResponseWriter, v any) error {
 	return answer(w, http.StatusOK, v)
 }
 
-// memberPath reads a member's name, and what is ordered; empty: nothing is.
-func memberPath(r *http.Request) (name, word string, err error) {
+// memberPath reads a member's name, and what is ordered; empty: nothing is. It refuses what another method is for: an order is a POST to
+// its word, and the rest is about the member itself.
+func memberPath(w http.ResponseWriter, r *http.Request) (name, word string, err error) {
 	name, word, _ = strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), membersPath), "/")
 	if name, err = url.PathUnescape(name); err != nil || name == "" {
 		return "", "", notThere
+	}
+	switch ordered := slices.Contains(memberOrders, word); {
+	case word != "" && !ordered:
+		return "", "", notThere
+	case ordered && r.Method != http.MethodPost:
+		return "", "", notAllowed(w, http.MethodPost)
+	case !ordered && r.Method == http.MethodPost:
+		return "", "", notAllowed(w, "DELETE, GET, PATCH")
 	}
 	return name, word, nil
 }
