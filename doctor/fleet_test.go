@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
 // Each thing that is wrong with a fleet is one finding, and a fleet that is well has none.
@@ -90,20 +90,45 @@ func TestDoctorOfSession(t *testing.T) {
 
 // A limit that has room for a purchase only in what is set aside for an outage is named, and one that has room beside that, or none at all, is not.
 func TestDoctorOfAside(t *testing.T) {
-	for _, c := range []struct {
-		limit, aside money.Micros
-		wrong        bool
-	}{{12, 6, false}, {10, 6, true}, {4, 6, false}, {10, 0, false}} {
-		s := admin.Status{Fleet: &admin.FleetHere{StoreUp: true, AsideMicros: c.aside * money.USD}}
-		s.Ledger.OK = true
-		s.Credit.AmountMicros, s.Credit.SellerLimit = 5*money.USD, new(c.limit*money.USD)
-		d := New()
-		d.Gateway(&s, time.Now())
-		said := slices.ContainsFunc(d.Findings, func(f Finding) bool {
-			return f.Wrong && strings.Contains(f.What, "Of the seller_limit") && strings.Contains(f.Todo, "purchase_ahead")
-		})
-		if said != c.wrong {
-			t.Errorf("%+v: %+v", c, d.Findings)
+	limits := map[string]func(c *purchase.Credit, limit, spent, aside money.Micros){
+		"daily_limit": func(c *purchase.Credit, limit, spent, aside money.Micros) {
+			c.DailyLimit, c.DayMicros = &limit, spent+aside
+		},
+		"session_limit": func(c *purchase.Credit, limit, spent, aside money.Micros) {
+			c.SessionLimit, c.SessionMicros = &limit, spent+aside
+		},
+		// what is spent at a seller is not in the status: that nothing is must do
+		"seller_limit": func(c *purchase.Credit, limit, _, _ money.Micros) { c.SellerLimit = &limit },
+	}
+	for name, set := range limits {
+		for _, c := range []struct {
+			limit, spent, aside money.Micros
+			wrong               bool
+		}{
+			{limit: 12, aside: 6},
+			{limit: 11, aside: 6},
+			{limit: 10, aside: 6, wrong: true},
+			{limit: 6, aside: 6, wrong: true},
+			{limit: 4, aside: 6},
+			{limit: 10},
+			{limit: 100, spent: 90, aside: 6, wrong: name != "seller_limit"},
+			{limit: 100, spent: 96},
+		} {
+			s := admin.Status{Fleet: &admin.FleetHere{StoreUp: true, AsideMicros: c.aside * money.USD}}
+			s.Ledger.OK = true
+			s.Credit.AmountMicros = 5 * money.USD
+			set(&s.Credit, c.limit*money.USD, c.spent*money.USD, c.aside*money.USD)
+			d := New()
+			d.Gateway(&s, time.Now())
+			var said []string
+			for _, f := range d.Findings {
+				if f.Wrong && strings.Contains(f.Todo, "purchase_ahead") {
+					said = append(said, f.What)
+				}
+			}
+			if wrong := len(said) == 1 && strings.HasPrefix(said[0], "Of the "+name+" "); wrong != c.wrong || len(said) > 1 {
+				t.Errorf("%s %+v: %q", name, c, said)
+			}
 		}
 	}
 }
