@@ -149,9 +149,8 @@ func TestRegistryLife(t *testing.T) {
 		r.now(good)
 		c.log.forget("registry.stale_fallback")
 		r.now(fault.answer)
-		if !c.log.has("registry.stale_fallback") {
-			t.Errorf("%s: not logged", fault.name)
-		}
+		// A connection that is cut before an answer is asked over again by Go's client: two questions may be one fetch.
+		eventually(t, fault.name+" is logged", func() bool { return c.log.has("registry.stale_fallback") })
 		if got := c.models(t); !slices.Equal(got, []string{"one"}) {
 			t.Errorf("%s: the models are %q", fault.name, got)
 		}
