@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,7 +25,6 @@ import (
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/tokenbuddy/caddy-tokenbuddy"
 	_ "github.com/tokenbuddy/caddy-tokenbuddy/seller"
@@ -42,8 +42,18 @@ func TestMain(m *testing.M) {
 		caddycmd.Main()
 		return
 	}
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(waiting*runtime.GOMAXPROCS(0)))
+	}
 	os.Exit(m.Run())
 }
+
+// waiting is how many tests run at once for each that Go would have run: what they do most is wait, for processes that start and for
+// time to pass.
+const waiting = 3
 
 // caddy is a Caddy process of a test's own, with its own data directory, ports and log.
 type caddy struct {
