@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -64,10 +65,12 @@ func TestEvents(t *testing.T) {
 	}
 	ask("bob", "unsold")
 	ask("bob", "dear")
+	ask("bob", "paid")
+	s.ask(0, "POST", "/v1/chat/completions", chatOf("long", `"max_tokens":1000,`), "Authorization", "Bearer sk-cyd-key")
 	all := map[string]map[string]any{}
 	s.members("add", "eve")
-	names := []string{"member_changed", "budget_spent", "circuit_opened", "purchase_failed", "overbilled"}
-	eventually(t, "five events", func() bool {
+	names := []string{"member_changed", "budget_spent", "circuit_opened", "purchase_failed", "overbilled", "disputed", "budget_warning"}
+	eventually(t, "an event of each kind", func() bool {
 		b, _ := os.ReadFile(file)
 		for line := range strings.Lines(string(b)) {
 			var e struct {
@@ -87,9 +90,11 @@ func TestEvents(t *testing.T) {
 	})
 	for name, want := range map[string]map[string]any{
 		"budget_spent":    {"member": "ada", "group": "", "period": "daily", "percent": 100.0, "budget_micros": 1.0, "spent_micros": 0.0},
+		"budget_warning":  {"member": "cyd", "group": "", "period": "daily", "percent": 80.0, "budget_micros": 2100.0, "spent_micros": 1810.0},
 		"circuit_opened":  {"seller": "breaks"},
 		"member_changed":  {"member": "eve", "change": "add", "from": "127.0.0.1"},
 		"purchase_failed": {"seller": "refuses", "method": "mock", "outcome": "failed"},
+		"disputed":        {"seller": "takes", "method": "mock", "outcome": "disputed", "amount_micros": 5_000_000.0},
 		"overbilled":      {"seller": "greedy", "model": "dear", "billed_micros": 60000.0},
 	} {
 		for member, value := range want {
@@ -99,7 +104,7 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	b, _ := os.ReadFile(file)
-	for _, secret := range []string{"sk-ada-key", "sk-bob-key", "Hello"} {
+	for _, secret := range []string{"sk-ada-key", "sk-bob-key", "sk-cyd-key", "Hello"} {
 		if strings.Contains(string(b), secret) {
 			t.Errorf("%q is in the events", secret)
 		}
@@ -140,6 +145,11 @@ func eventful(t *testing.T, how string) (s *stage, file string) {
 	s.seller("acme", answerPlain, priced("m"))
 	s.seller("breaks", sayJSON(500, `{}`), priced("broken"))
 	s.seller("greedy", settledBy(answerPlain, "Billed-Micros", "60000"), map[string]any{"id": "dear", "inputPriceMicrosPer1m": 1, "outputPriceMicrosPer1m": 1})
+	s.seller("long", sayJSON(200, `{"choices":[{"message":{"content":"Hello"}}],"usage":{"prompt_tokens":10,"completion_tokens":900}}`), priced("long"))
+	s.buying("takes", nil, func(w http.ResponseWriter, _ obj) {
+		w.WriteHeader(http.StatusPaymentRequired)
+		_, _ = io.WriteString(w, `{"error":{"code":"payment_refused"}}`)
+	}, priced("paid"))
 	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/purchase/") {
 			w.WriteHeader(http.StatusBadRequest)
@@ -147,7 +157,8 @@ func eventful(t *testing.T, how string) (s *stage, file string) {
 	}))
 	t.Cleanup(refuses.Close)
 	s.lists = append(s.lists, listing{ID: "refuses", URL: refuses.URL, Models: []any{priced("unsold")}})
-	s.prepare("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tdaily_budget 0.000001\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n")
+	s.prepare("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t\tdaily_budget 0.000001\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-key\n\t\t}\n" +
+		"\t\tmember cyd {\n\t\t\tkey sk-cyd-key\n\t\t\tdaily_budget 0.0021\n\t\t}\n")
 	file = s.listen(how)
 	s.start()
 	return s, file
