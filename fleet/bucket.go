@@ -92,7 +92,7 @@ const reserved = 0.1
 // drawn gives the value of a rate's key after a draw. It is pure.
 func drawn(at Moment, old []byte, d draw, there presence) (next []byte, got permits, err error) {
 	now := at.Now.UnixNano()
-	b := &bucket{At: now, Level: math.Inf(1), Rest: 1}
+	b := &bucket{Level: math.Inf(1), Rest: 1}
 	if old != nil {
 		if err := json.Unmarshal(old, b); err != nil {
 			return nil, got, fmt.Errorf("fleet: a rate's bucket can't be read: %w", err)
@@ -119,9 +119,11 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	wanted += d.wants
 	rest := max(0, 1-others-d.share)
 	filling := min(b.Rest, rest)
-	b.Level = min(b.Level+d.back+d.rate.filled(filling, time.Duration(now-b.At)), d.rate.room(filling))
-	b.Level = max(0, b.Level-d.rate.filled(1, b.passed(now, there)))
-	b.At = max(b.At, now)
+	b.Level += d.back
+	passed, until := b.passed(now, d.gateway, there)
+	b.come(d.rate, filling, until)
+	b.Level = max(0, b.Level-d.rate.filled(1, passed))
+	b.come(d.rate, filling, now)
 
 	got.Share, got.Goal = d.share, 0
 	if d.wants > 0 {
@@ -143,17 +145,26 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	return got
 }
 
-// passed gives in how long the rate brings what gateways may have let pass by their parts alone that is not counted yet. Of those that go
-// by them still, it is left out of what comes in.
-func (b *bucket) passed(now int64, there presence) (d time.Duration) {
+// come lets come in what has come until a time, of what fills the bucket.
+func (b *bucket) come(rate Rate, filling float64, until int64) {
+	b.Level = min(b.Level+rate.filled(filling, time.Duration(until-b.At)), rate.room(filling))
+	b.At = max(b.At, until)
+}
+
+// passed gives in how long the rate brings what gateways may have let pass by their parts alone that is not counted yet, and until when
+// they may have. Of others that go by them still, it is left out of what comes in.
+func (b *bucket) passed(now int64, me string, there presence) (d time.Duration, until int64) {
 	counted := b.Had
 	b.Had = nil
 	for id, g := range there {
 		had := g.Had
-		if g.alone(now) {
+		if id != me && g.alone(now) {
 			had = g.had(now)
 		} else if more := had - counted[id]; more > 0 {
 			d += time.Duration(more * float64(time.Second))
+			if until = max(until, min(g.Until, now)); g.Until == 0 {
+				until = now
+			}
 		}
 		if had > 0 {
 			if b.Had == nil {
@@ -162,7 +173,7 @@ func (b *bucket) passed(now int64, there presence) (d time.Duration) {
 			b.Had[id] = had
 		}
 	}
-	return d
+	return d, until
 }
 
 // held gives what of the rate others may go by now, how much of that is for those that go by it alone, and how many requests a second

@@ -54,8 +54,11 @@ func (r *Rates) number(d draw) draw {
 func (r *Rates) make(key string, d draw) (got permits, ok bool) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, changeTime) {
 		got, err := r.try(key, d)
-		if err == nil {
+		switch {
+		case err == nil:
 			return got, true
+		case errors.Is(err, errGathering):
+			wait = 100 * time.Millisecond // that is over soon
 		}
 		if !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown) && r.ctx.Err() == nil {
 			r.o.Logger.Error("fleet.rates.failed", zap.String("key", key), zap.Error(err))

@@ -31,6 +31,10 @@ type present struct {
 	Alone bool   `json:"alone,omitempty"` // it may already go by its part
 	// What it may have let pass by its part alone until it was seen: of each rate what comes in so many seconds.
 	Had float64 `json:"hadSeconds,omitempty"`
+	// Until when, in nanoseconds as Seen; 0: an earlier release has said it.
+	Until int64 `json:"until,omitempty"`
+	// Since when it has been heard without a silence, in nanoseconds as well; 0: an earlier release has said it.
+	Since int64 `json:"since,omitempty"`
 }
 
 // alone tells whether the gateway may go by its part of each rate without asking.
@@ -58,15 +62,19 @@ func heard(at Moment, old []byte, gateway string, word present, gone bool) (next
 		}
 	}
 	now := at.Now.UnixNano()
-	for id, p := range there {
-		if now-p.Seen > int64(forgetAfter) {
-			delete(there, id)
-		}
-	}
+	word.Since, word.Until = now, now
 	if before := there[gateway]; before != nil {
 		// A process that does not say so has not gone by its part since it was heard, however long that was: of one before it nobody knows.
-		if word.Had = before.Had; word.Alone || before.Alone || before.Boot != word.Boot && before.alone(now) {
-			word.Had = before.had(now)
+		if word.Had, word.Until = before.Had, before.Until; word.Alone || before.Alone || before.Boot != word.Boot && before.alone(now) {
+			word.Had, word.Until = before.had(now), now
+		}
+		if !word.Alone && !before.alone(now) {
+			word.Since = before.Since
+		}
+	}
+	for id, p := range there { // by who has just been silent itself nobody is gone: the others may have had no way to speak either
+		if now-p.Seen > int64(forgetAfter) && now-word.Since > int64(aloneAfter) {
+			delete(there, id)
 		}
 	}
 	delete(there, gateway)

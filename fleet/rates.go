@@ -201,13 +201,16 @@ func (r *Rates) hear() presence {
 func (r *Rates) speak(gone bool) {
 	r.mu.Lock()
 	now := time.Now()
-	word, beat := present{Boot: r.o.Boot, Of: len(r.there)}, r.beat
+	word, beat, away := present{Boot: r.o.Boot, Of: len(r.there)}, r.beat, r.away
 	r.of = max(r.of, word.Of)
 	r.mu.Unlock()
 	var there presence
 	err := r.change(presenceKey, func(at Moment, old []byte) (next []byte, err error) {
 		// What is said may be heard, and the answer lost: then it is to be true for as long as no other word is.
 		word.Alone = !beat.IsZero() && time.Since(beat) > aloneAfter-beatEvery-changeTime
+		if word.Alone { // where it was forgotten the others have left its part out for so long, and not since
+			word.Had = word.part() * max(0, time.Since(beat)-forgetAfter).Seconds()
+		}
 		next, there, err = heard(at, old, r.o.Gateway, word, gone)
 		return next, err
 	})
@@ -221,12 +224,13 @@ func (r *Rates) speak(gone bool) {
 			m.level = min(m.level, m.rate.room(m.share)) // the others are to have again what has come here meanwhile
 		}
 	}
-	if !beat.IsZero() && now.Sub(beat) > heardFor {
+	if now.Sub(beat) > heardFor && (away || !beat.IsZero()) {
 		r.back = time.Now()
 	}
 	r.beat, r.there, r.of = now, there, there[r.o.Gateway].of()
+	closed := r.closed // then its next word is its last
 	r.mu.Unlock()
-	if word.Alone && !gone {
+	if word.Alone && !closed {
 		r.work.Go(func() { // that it goes by its part alone is over
 			r.say(false)
 		})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -256,7 +257,7 @@ func TestRateAfterAnOutage(t *testing.T) {
 	for _, c := range []struct {
 		away time.Duration
 		left int
-	}{{12 * time.Second, 5}, {20 * time.Second, 5}, {28 * time.Second, 4}, {40 * time.Second, 4}, {13 * time.Minute, 3}} {
+	}{{12 * time.Second, 5}, {20 * time.Second, 5}, {28 * time.Second, 4}, {40 * time.Second, 4}, {13 * time.Minute, 3}, {3 * time.Hour, 0}} {
 		t.Run(c.away.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rates, links := gateways(t, 3)
@@ -288,4 +289,166 @@ func TestRateAfterAnOutage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// However long the store was away, what gateways have let pass meanwhile is not there once more.
+func TestRateAfterHours(t *testing.T) {
+	for _, c := range []struct{ gateways, cut int }{{1, 1}, {3, 3}, {2, 1}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rates, links := gateways(t, c.gateways)
+				rate := Rate{6, time.Hour}
+				<-time.After(16 * time.Second)
+				served, began := 0, time.Now()
+				ask := func() {
+					for _, r := range rates[:c.cut] {
+						for r.Allow(ada, rate) == nil {
+							served++
+						}
+					}
+				}
+				ask()
+				for _, l := range links[:c.cut] {
+					l.cut(true)
+				}
+				for range 3 * 60 {
+					<-time.After(time.Minute)
+					ask()
+				}
+				for _, l := range links[:c.cut] {
+					l.cut(false)
+				}
+				for range 100 {
+					<-time.After(100 * time.Millisecond)
+					ask()
+				}
+				if most := 6 + int(rate.filled(1, time.Since(began))); served > most || served < most/3 {
+					t.Errorf("%d served, and the rate bears %d", served, most)
+				}
+			})
+		})
+	}
+}
+
+// A request that has waited in vain while the store was away does not have those after it wait longer than the gateways take to speak again, of
+// whom one never does.
+func TestRateIsThereSoon(t *testing.T) {
+	for after := 20 * time.Second; after < 22*time.Second; after += 200 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			rates, links := gateways(t, 3)
+			rate := Rate{5, time.Hour}
+			<-time.After(16 * time.Second)
+			for _, l := range links {
+				l.cut(true)
+			}
+			if err := rates[0].Allow(ada, rate); !errors.Is(err, ErrAway) {
+				t.Error(err)
+			}
+			<-time.After(after)
+			links[0].cut(false)
+			links[1].cut(false)
+			began := time.Now()
+			for rates[0].Allow(ada, rate) != nil {
+				<-time.After(10 * time.Millisecond)
+			}
+			if took := time.Since(began); took > gatherFor+probeEvery+200*time.Millisecond {
+				t.Errorf("away for %s, it took %s", after, took)
+			}
+		})
+	}
+}
+
+// A gateway that starts while the store is away for all takes the others for silent no more than those do that were there before.
+func TestRateOfOneThatStartsInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, links := gateways(t, 3)
+		rate := Rate{5, time.Hour}
+		<-time.After(16 * time.Second)
+		for _, l := range links {
+			l.cut(true)
+		}
+		<-time.After(5 * time.Second)
+		l := links[0].link()
+		l.cut(true)
+		again := NewRates(RatesOptions{Store: l, Gateway: "g0", Boot: "again"})
+		again.Start()
+		defer again.Close()
+		<-time.After(15 * time.Second)
+		l.cut(false)
+		served := 0
+		for n := range 100 {
+			if n == 3 {
+				links[1].cut(false)
+				links[2].cut(false)
+			}
+			switch err := again.Allow(ada, rate); {
+			case err == nil:
+				served++
+			case served < 4 && !errors.Is(err, ErrAway):
+				t.Fatalf("after %d served: %v", served, err)
+			}
+			<-time.After(100 * time.Millisecond)
+		}
+		if served < 4 { // but for what the earlier process may have let pass
+			t.Errorf("%d served", served)
+		}
+	})
+}
+
+// A gateway that leaves right after the store was back is gone, and nobody counts on it.
+func TestRatesLeaveAfterAnOutage(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // what it begins beside its last words comes after them
+	synctest.Test(t, func(t *testing.T) {
+		store := newFake()
+		l := store.link()
+		r := NewRates(RatesOptions{Store: l, Gateway: "g", Boot: "b"})
+		r.Start()
+		synctest.Wait()
+		for range 10 {
+			_ = r.Allow(ada, Rate{1000, time.Second})
+		}
+		<-time.After(7 * time.Second)
+		l.cut(true)
+		<-time.After(40*time.Second + 100*time.Millisecond)
+		l.cut(false)
+		r.Close()
+		synctest.Wait()
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		if there := store.values[presenceKey]; there != nil {
+			t.Errorf("there is %s", there)
+		}
+	})
+}
+
+// What gateways may have let pass while the store was away has come again after as long, for who has asked for nothing meanwhile as well, and
+// for who is new.
+func TestRateLongAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates, links := gateways(t, 3)
+		rate := Rate{5, time.Hour}
+		<-time.After(16 * time.Second)
+		if _, ok := allow(rates[0], ada, rate); !ok {
+			t.Error("refused")
+		}
+		for _, l := range links {
+			l.cut(true)
+		}
+		<-time.After(55 * time.Minute)
+		for _, l := range links {
+			l.cut(false)
+		}
+		<-time.After(2 * time.Hour)
+		for _, name := range []string{"ada", "bob"} {
+			served := 0
+			for n := range 10 {
+				if _, ok := allow(rates[n%3], RateKey{Name: name}, rate); ok {
+					served++
+				}
+			}
+			if served != 5 {
+				t.Errorf("%d of %s served, want 5", served, name)
+			}
+		}
+	})
 }
