@@ -78,8 +78,9 @@ type Fleet struct {
 	line   string              // the store's own history
 	turned time.Time           // when that was heard to be another one; zero: never
 	closed bool                // nothing is asked any more but by those that ask already
+	bye    bool                // goodbye was said; of whoever has the room in beating
 	silent map[string]bool     // is said to be; beatOn's alone
-	lasts  map[string]lastWord // of the gateways, by key
+	lasts  map[string]lastWord // of the gateways that are not forgotten, by key
 }
 
 // counts are what State counts.
@@ -132,6 +133,9 @@ func (f *Fleet) Close(ctx context.Context) error {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
+	if f.fenced.Load() {
+		f.cancel() // it is not believed anything any more
+	}
 	drained := make(chan struct{})
 	go func() {
 		f.asks.Wait()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,6 +39,9 @@ func (b Beat) Silent(now time.Time) bool { return !b.Left && now.Sub(b.Seen) > s
 // Forgotten tells whether an operator has said that the gateway will not come back.
 func (b Beat) Forgotten() bool { return b.Epoch == forgotten }
 
+// gone tells whether nothing is to be heard of the gateway any more: it was forgotten, or the store does not know of it.
+func (b Beat) gone() bool { return b.Seen.IsZero() || b.Forgotten() }
+
 // GatewayKey is where a gateway says that it is there.
 func GatewayKey(gateway string) string { return gatewayKeys + escape(gateway) }
 
@@ -58,16 +62,17 @@ func (f *Fleet) beatOn() {
 				return
 			}
 		}
-		if f.closing.Load() || f.fenced.Load() {
+		if f.fenced.Load() {
 			return
 		}
 		next := seenEvery
-		if err := f.beat(f.ctx, false); err == nil {
-			f.listen()
-			reclaimed = reclaimed || f.reclaim()
-		} else {
+		switch err := f.beat(f.ctx, false); {
+		case err != nil:
 			next = probeEvery
 			drain(f.health.probe)
+		case !f.closing.Load(): // else it is for those that still give back what they have
+			f.listen()
+			reclaimed = reclaimed || f.reclaim()
 		}
 		timer.Reset(next)
 	}
@@ -98,9 +103,10 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-f.beating }()
-	if f.closing.Load() && !left {
+	if f.bye {
 		return nil // goodbye is the last word
 	}
+	f.bye = left
 	b := Beat{Name: f.o.Name, Version: f.o.Version, Epoch: f.o.Epoch, Boot: f.o.Boot, Left: left}
 	if f.o.Head != nil {
 		b.Head, b.Hash = f.o.Head()
@@ -225,7 +231,11 @@ func (f *Fleet) listen() {
 		return
 	}
 	f.mu.Lock()
+	maps.DeleteFunc(f.lasts, func(key string, _ lastWord) bool { return beats[key].gone() })
 	for key, b := range beats {
+		if b.gone() {
+			continue
+		}
 		if last, known := f.lasts[key]; !known || !last.seen.Equal(b.Seen) {
 			f.lasts[key] = lastWord{b.Seen, time.Now()}
 		}
@@ -234,7 +244,11 @@ func (f *Fleet) listen() {
 	if !f.health.judges() {
 		return
 	}
+	maps.DeleteFunc(f.silent, func(key string, _ bool) bool { return beats[key].gone() })
 	for key, b := range beats {
+		if b.gone() {
+			continue
+		}
 		silent := b.Silent(newest) && f.quiet(key, b)
 		if silent && !f.silent[key] {
 			f.log.Warn("fleet.silent", zap.String("gateway", unescape(key[len(gatewayKeys):])), zap.String("name", b.Name), zap.Time("seen", b.Seen), zap.String("hint",

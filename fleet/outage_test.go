@@ -388,3 +388,41 @@ func BenchmarkPlainMeter(b *testing.B) {
 		on(today, func(i int) bool { held[i]--; return true })
 	}
 }
+
+// A store that is away for a moment while a gateway stops, or is away when it is fenced, does not have it wait for nothing.
+func TestCloseInAnOutage(t *testing.T) {
+	for _, fenced := range []bool{false, true} {
+		t.Run(fmt.Sprint(fenced), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store := newMemory()
+				n := start(store, "g", 1, nil)
+				if refused, err := n.share.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 100); refused >= 0 || err != nil {
+					t.Fatal(refused, err)
+				}
+				n.share.Release(today, 100)
+				<-time.After(time.Second)
+				store.Cut(true)
+				if fenced {
+					go func() { _, _ = n.share.Await(t.Context(), today, fleet.Amounts{1e6, -1, -1}, 900_000) }()
+					<-time.After(2 * time.Second)
+					n.Fence(fleet.ErrFenced)
+					<-time.After(2 * time.Second)
+				} else {
+					time.AfterFunc(time.Second, func() { store.Cut(false) })
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				began := time.Now()
+				if err := n.Close(ctx); err != nil || time.Since(began) > 2*time.Second {
+					t.Errorf("closed after %s: %v", time.Since(began), err)
+				}
+				store.Cut(false)
+				for _, p := range store.parts(t) {
+					if !fenced && p.Granted > 0 {
+						t.Errorf("not given back: %+v", p)
+					}
+				}
+			})
+		})
+	}
+}
