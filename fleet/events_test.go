@@ -124,6 +124,28 @@ func TestEachPeriodCounts(t *testing.T) {
 	})
 }
 
+// nobodyIsSilent checks that a gateway takes no other for silent.
+func nobodyIsSilent(t *testing.T, n *node) {
+	t.Helper()
+	status, err := n.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range status.Gateways {
+		if g.Silent {
+			t.Errorf("%s is silent", g.Gateway)
+		}
+	}
+}
+
+// onlyTheDeadIs checks that only the gateway that is called dead was said to be silent, and once.
+func onlyTheDeadIs(t *testing.T, logs *observer.ObservedLogs) {
+	t.Helper()
+	if said := logs.FilterMessage("fleet.silent").All(); len(said) != 1 || said[0].ContextMap()["gateway"] != "dead" {
+		t.Errorf("silent: %v", said)
+	}
+}
+
 // Who could not speak while the store was away is not silent, and not to be forgotten, until it had the time to.
 func TestNobodyIsSilentAfterAnOutage(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -141,15 +163,7 @@ func TestNobodyIsSilentAfterAnOutage(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		store.Cut(false)
 		time.Sleep(600 * time.Millisecond) // this gateway has spoken, the other not yet
-		status, err := n.Status(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range status.Gateways {
-			if g.Silent {
-				t.Errorf("%s is silent", g.Gateway)
-			}
-		}
+		nobodyIsSilent(t, n)
 		if _, err := n.Forget(t.Context(), "h", false); err == nil {
 			t.Error("forgets one that could not speak")
 		}
@@ -158,9 +172,7 @@ func TestNobodyIsSilentAfterAnOutage(t *testing.T) {
 			t.Errorf("%d gateways are said to be silent", n)
 		}
 		time.Sleep(30 * time.Second)
-		if said := logs.FilterMessage("fleet.silent").All(); len(said) != 1 || said[0].ContextMap()["gateway"] != "dead" {
-			t.Errorf("silent: %v", said)
-		}
+		onlyTheDeadIs(t, logs)
 		gone.Cut(false)
 		leave(t, []*node{n, h, dead})
 	})
@@ -190,22 +202,12 @@ func TestNobodyIsSilentAfterARestore(t *testing.T) {
 			}
 		}
 		<-time.After(5 * time.Second) // this gateway has spoken, the other not yet
-		status, err := n.Status(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range status.Gateways {
-			if g.Silent {
-				t.Errorf("%s is silent", g.Gateway)
-			}
-		}
+		nobodyIsSilent(t, n)
 		if n := logs.FilterMessage("fleet.silent").Len(); n > 0 {
 			t.Errorf("%d gateways are said to be silent", n)
 		}
 		<-time.After(40 * time.Second)
-		if said := logs.FilterMessage("fleet.silent").All(); len(said) != 1 || said[0].ContextMap()["gateway"] != "dead" {
-			t.Errorf("silent: %v", said)
-		}
+		onlyTheDeadIs(t, logs)
 		gone.Cut(false)
 		leave(t, []*node{n, h, dead})
 	})
