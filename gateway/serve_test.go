@@ -57,6 +57,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		{"a loop", "POST", "/v1/messages", wire.HeaderDeadline, "1000", dialect.Messages, http.StatusLoopDetected, `"type":"error"`},
 		{"a WebSocket", "GET", "/v1/responses", "Upgrade", "websocket", dialect.Responses, http.StatusUpgradeRequired, "upgrade_required"},
 		{"early data at a proxy in front", "POST", "/v1/responses", "Early-Data", "1", dialect.Responses, http.StatusTooEarly, "too_early"},
+		{"early data by a word that there is none of", "POST", "/v1/messages", "Early-Data", "0", dialect.Messages, http.StatusTooEarly, `"type":"error"`},
 		{"a config that was refused", "POST", "/v1/embeddings", "", "", dialect.Embeddings, http.StatusServiceUnavailable, "no_seller_available"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -218,8 +218,10 @@ func TestEarlyDataIsRefused(t *testing.T) {
 	s := newSeller(t, "model toy-1 1 2")
 	g := buy(t, s, "p", 100)
 	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
-		if w := post(t, s, path, hello, "Authorization", bearer(g), "Early-Data", "1"); w.Code != http.StatusTooEarly || !strings.Contains(w.Body.String(), "too_early") {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		for _, value := range []string{"1", "0", "1, 1"} {
+			if w := post(t, s, path, hello, "Authorization", bearer(g), "Early-Data", value); w.Code != http.StatusTooEarly || !strings.Contains(w.Body.String(), "too_early") {
+				t.Errorf("%s, %s: %d %s", path, value, w.Code, w.Body)
+			}
 		}
 	}
 	if n := len(s.books.Report().Charges); n != 0 {

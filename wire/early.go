@@ -2,7 +2,8 @@ package wire
 
 import "net/http"
 
-// headerEarlyData is RFC 8470's: a proxy says "1" in it of a request that came to it in early data.
+// headerEarlyData is RFC 8470's: a proxy says "1" in it of a request that came to it in early data. Another value is none that there is,
+// and means the same, as more than one does.
 const headerEarlyData = "Early-Data"
 
 // Replayable tells whether a request that does something came in TLS's early data, here or at a proxy in front: before the handshake
@@ -12,5 +13,5 @@ func Replayable(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return false
 	}
-	return r.TLS != nil && !r.TLS.HandshakeComplete || r.Header.Get(headerEarlyData) == "1"
+	return r.TLS != nil && !r.TLS.HandshakeComplete || len(r.Header[headerEarlyData]) > 0
 }
