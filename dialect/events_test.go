@@ -135,6 +135,38 @@ func TestUsage(t *testing.T) {
 			money.Tokens{Prompt: 100, Completion: 7, CacheRead: 100},
 			true,
 		},
+		{ // Gemini leaves what was thought out of the completion, and does not name it
+			chatPath, `{"usage":{"prompt_tokens":20,"completion_tokens":198,"total_tokens":623}}`,
+			money.Tokens{Prompt: 20, Completion: 603, Reasoning: 405},
+			true,
+		},
+		{
+			chatPath, `{"usage":{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1300,"prompt_tokens_details":{"cached_tokens":500}}}`,
+			money.Tokens{Prompt: 1000, Completion: 300, CacheRead: 500, Reasoning: 290},
+			true,
+		},
+		{ // and the completion where nothing was said
+			chatPath, `{"usage":{"prompt_tokens":21,"total_tokens":81}}`,
+			money.Tokens{Prompt: 21, Completion: 60, Reasoning: 60},
+			true,
+		},
+		{ // both the reasoning and what was cached are left out
+			chatPath, `{"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":1057,"prompt_tokens_details":{"cached_tokens":900},"completion_tokens_details":{"reasoning_tokens":50}}}`,
+			money.Tokens{Prompt: 1000, Completion: 57, CacheRead: 900, Reasoning: 50},
+			true,
+		},
+		{ // reasoning that is counted in another way than the completion it is in
+			chatPath, `{"usage":{"prompt_tokens":43,"completion_tokens":10,"total_tokens":53,"completion_tokens_details":{"reasoning_tokens":11}}}`,
+			money.Tokens{Prompt: 43, Completion: 10, Reasoning: 10},
+			true,
+		},
+		{chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":9000000000000000000}}`, money.Tokens{Prompt: 9, Completion: 2}, true},
+		{chatPath, `{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":7}}`, money.Tokens{Prompt: 9, Completion: 2}, true},
+		{
+			chatPath, `{"usage":{"prompt_tokens":90,"completion_tokens":2,"total_tokens":92,"prompt_tokens_details":{"cache_creation_tokens":50,"cache_creation_token_details":{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":20}}}}`,
+			money.Tokens{Prompt: 90, Completion: 2, CacheWrite: 50, CacheWrite1h: 20},
+			true,
+		},
 		{chatPath, `{"usage":null}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":9}}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":"9","completion_tokens":2}}`, money.Tokens{}, false},
@@ -149,6 +181,13 @@ func TestUsage(t *testing.T) {
 			money.Tokens{Prompt: 89, Completion: 2, CacheRead: 30, CacheWrite: 50},
 			true,
 		},
+		{ // what shortened the conversation is in no other count
+			messagesPath, `{"usage":{"input_tokens":9,"output_tokens":2,"iterations":[{"type":"compaction","input_tokens":80,"output_tokens":10,` +
+				`"cache_read_input_tokens":7,"cache_creation_input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":5}},{"type":"message","input_tokens":9,"output_tokens":2}]}}`,
+			money.Tokens{Prompt: 101, Completion: 12, CacheRead: 7, CacheWrite: 5, CacheWrite1h: 5},
+			true,
+		},
+		{"/v1/embeddings", `{"usage":{"prompt_tokens":9,"total_tokens":12}}`, money.Tokens{Prompt: 9}, true},
 		{"/v1/messages/count_tokens", `{"input_tokens":9}`, money.Tokens{}, false},
 		{"/v1/embeddings", `{"data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":9,"total_tokens":9}}`, money.Tokens{Prompt: 9}, true},
 	} {
@@ -164,6 +203,43 @@ func wholes(u Usage) (money.Tokens, bool) {
 		return money.Tokens{}, false
 	}
 	return u.Tokens, true
+}
+
+// TestUsageOfUnknownKind holds no bill against a total that has more than its parts, of which nothing says what it is.
+func TestUsageOfUnknownKind(t *testing.T) {
+	for usage, partial := range map[string]bool{
+		`{"prompt_tokens":4,"completion_tokens":103,"total_tokens":489,"prompt_audio_seconds":4}`:                                                true,
+		`{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1810,"prompt_tokens_details":{"cached_tokens":500}}`:                        true,
+		`{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1810,"completion_tokens_details":{"reasoning_tokens":0}}`:                   true,
+		`{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1010,"prompt_audio_seconds":4,"prompt_tokens_details":{"cached_tokens":5}}`: false,
+	} {
+		u := usageIn(chatPath, `{"usage":`+usage+`}`)
+		if u.Partial != partial || u.Completion > 103 || u.Prompt > 1000 {
+			t.Errorf("%s: %+v", usage, u)
+		}
+	}
+	const runs = `{"usage":{"input_tokens":9,"output_tokens":2,"iterations":[{"type":"compaction","input_tokens":%s,"output_tokens":10}]}}`
+	for _, n := range []string{`"80"`, "1e3", strings.Repeat("9", 30)} {
+		if u := usageIn(messagesPath, strings.Replace(runs, "%s", n, 1)); !u.Partial || u.Prompt != 9 {
+			t.Errorf("%s: %+v", n, u)
+		}
+	}
+}
+
+// TestCompaction reads a stream whose last event says what shortening the conversation took, as the API does in each that has usage.
+func TestCompaction(t *testing.T) {
+	e := Lookup(messagesPath).Events()
+	for _, data := range []string{
+		`{"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}`,
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2,"iterations":[{"type":"compaction","input_tokens":80,"output_tokens":10}]}}`,
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3,"iterations":[{"type":"compaction","input_tokens":80,"output_tokens":10}]}}`,
+		`{"type":"message_stop"}`,
+	} {
+		e.Event(nil, []byte(data), true)
+	}
+	if got, ok := wholes(e.Usage()); got != (money.Tokens{Prompt: 89, Completion: 13}) || !ok {
+		t.Errorf("%+v", got)
+	}
 }
 
 // usageIn gives the usage that an answer says in its body.

@@ -33,7 +33,8 @@ const (
 type Usage struct {
 	money.Tokens
 	Known Class
-	// Partial: a part of the prompt or the completion was said in a number that can't be read, so that it falls under the whole.
+	// Partial: a part of the prompt or the completion was said in a number that can't be read, so that it falls under the whole, or the
+	// total has tokens of which nothing says what they are, so that they fall under nothing.
 	Partial bool
 }
 
@@ -67,8 +68,10 @@ func fit(t money.Tokens) money.Tokens {
 type usage struct {
 	tokens money.Tokens
 	known  Class
-	odd    Class // was said last in a number that can't be read
-	apart  bool  // the prompt is said without its cached parts, as the messages API does
+	odd    Class        // was said last in a number that can't be read
+	apart  bool         // the prompt is said without its cached parts, as the messages API does
+	vague  bool         // there is more, which can't be counted
+	aside  money.Tokens // what making the conversation shorter took, apart as well: the other counts leave it out
 }
 
 // maxTokens is more than any answer takes; a larger count is no count.
@@ -91,7 +94,7 @@ func (u *usage) set(c Class, to *int64, raw []byte) {
 // completions and embeddings say prompt_tokens and completion_tokens, responses say input_tokens and output_tokens.
 func (u *usage) replace(raw []byte) {
 	var next, hit usage
-	said, total := false, int64(-1)
+	said, heard, total := false, false, int64(-1)
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
 		case "prompt_tokens", "input_tokens":
@@ -106,6 +109,8 @@ func (u *usage) replace(raw []byte) {
 			next.completionDetails(value)
 		case "total_tokens":
 			total = digits(value)
+		case "prompt_audio_seconds": // Mistral's prompt leaves out what was heard, which the total has
+			heard = !empty(value)
 		case "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens": // other names for it, that count without the first
 			hit.set(ClassCacheRead, &hit.tokens.CacheRead, value)
 		case "cache_creation_input_tokens":
@@ -127,13 +132,17 @@ func (u *usage) replace(raw []byte) {
 		next.tokens.CacheWrite, next.known = hit.tokens.CacheWrite, next.known|hit.known&ClassCacheWrite
 	}
 	next.addCached(total)
+	next.addThoughts(total, heard)
 	*u = next
 }
 
-// addReasoning adds the reasoning to a completion that leaves it out, as that of xAI's chat does: then it is the total that has it.
+// addReasoning adds the reasoning to a completion that leaves it out, as that of xAI's chat does: then it is the total that has it, and
+// where the total has more as well, a part that is larger than the whole tells it.
 func (u *usage) addReasoning(total int64) {
 	const wholes = ClassWholes | ClassReasoning
-	if t := &u.tokens; u.known&wholes == wholes && total == t.Prompt+t.Completion+t.Reasoning {
+	t := &u.tokens
+	rest := total - t.Prompt - t.Completion
+	if u.known&wholes == wholes && (rest == t.Reasoning || t.Reasoning > t.Completion && rest > t.Reasoning) {
 		t.Completion += t.Reasoning
 	}
 }
@@ -148,6 +157,22 @@ func (u *usage) addCached(total int64) {
 	}
 }
 
+// addThoughts adds to the completion what only the total has, where nothing else can be in it: Gemini's APIs leave out of the completion
+// what was thought, and the completion altogether where all of it was. Where it can be something else it is not counted, and no bill is held
+// against the rest: the reasoning is named, there are cached parts that it could be with others, or sounds.
+func (u *usage) addThoughts(total int64, heard bool) {
+	t := &u.tokens
+	rest, parts := total-t.Prompt-t.Completion, t.CacheRead+t.CacheWrite
+	switch {
+	case rest <= 0 || total > maxTokens || u.known&ClassPrompt == 0 || u.odd&ClassWholes != 0:
+	case u.known&ClassReasoning != 0 || heard || parts > 0 && rest > parts:
+		u.vague = true
+	default:
+		t.Completion, t.Reasoning = t.Completion+rest, rest
+		u.known |= ClassCompletion | ClassReasoning
+	}
+}
+
 func (u *usage) promptDetails(raw []byte) {
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
@@ -155,6 +180,8 @@ func (u *usage) promptDetails(raw []byte) {
 			u.set(ClassCacheRead, &u.tokens.CacheRead, value)
 		case "cache_write_tokens", "cache_creation_tokens":
 			u.set(ClassCacheWrite, &u.tokens.CacheWrite, value)
+		case "cache_creation_token_details":
+			u.set(ClassCacheWrite1h, &u.tokens.CacheWrite1h, member(value, "ephemeral_1h_input_tokens"))
 		case "audio_tokens":
 			u.set(ClassAudioIn, &u.tokens.AudioIn, value)
 		case "image_tokens":
@@ -179,30 +206,61 @@ func (u *usage) completionDetails(raw []byte) {
 // merge reads a usage object of the messages API: each count it names takes the place of the one before.
 func (u *usage) merge(raw []byte) {
 	walk(raw, func(key, value []byte) {
-		switch string(key) {
-		case "input_tokens":
-			u.apart = true
-			u.set(ClassPrompt, &u.tokens.Prompt, value)
-		case "output_tokens":
-			u.set(ClassCompletion, &u.tokens.Completion, value)
-		case "cache_read_input_tokens":
-			u.set(ClassCacheRead, &u.tokens.CacheRead, value)
-		case "cache_creation_input_tokens":
-			u.set(ClassCacheWrite, &u.tokens.CacheWrite, value)
-		case "cache_creation":
-			u.set(ClassCacheWrite1h, &u.tokens.CacheWrite1h, member(value, "ephemeral_1h_input_tokens"))
-		case "output_tokens_details":
-			u.completionDetails(value)
-		case "server_tool_use":
-			u.set(ClassWebSearches, &u.tokens.WebSearches, member(value, "web_search_requests"))
+		if string(key) == "iterations" {
+			u.shortened(value)
+		} else {
+			u.count(key, value)
 		}
 	})
+}
+
+// shortened reads the models' runs that an answer took. Those that made the conversation shorter are paid for, and in no other count.
+func (u *usage) shortened(runs []byte) {
+	u.aside, u.vague = money.Tokens{}, false
+	each(runs, func(run []byte) {
+		if string(member(run, "type")) != `"compaction"` {
+			return
+		}
+		var one usage
+		walk(run, one.count)
+		t, sum := one.tokens, &u.aside
+		sum.Prompt += t.Prompt
+		sum.Completion += t.Completion
+		sum.CacheRead += t.CacheRead
+		sum.CacheWrite += t.CacheWrite
+		sum.CacheWrite1h += min(t.CacheWrite1h, t.CacheWrite)
+		u.vague = u.vague || one.odd != 0
+	})
+	if t := u.aside; max(t.Prompt, t.Completion, t.CacheRead, t.CacheWrite) > maxTokens {
+		u.aside, u.vague = money.Tokens{}, true
+	}
+}
+
+func (u *usage) count(key, value []byte) {
+	switch string(key) {
+	case "input_tokens":
+		u.apart = true
+		u.set(ClassPrompt, &u.tokens.Prompt, value)
+	case "output_tokens":
+		u.set(ClassCompletion, &u.tokens.Completion, value)
+	case "cache_read_input_tokens":
+		u.set(ClassCacheRead, &u.tokens.CacheRead, value)
+	case "cache_creation_input_tokens":
+		u.set(ClassCacheWrite, &u.tokens.CacheWrite, value)
+	case "cache_creation":
+		u.set(ClassCacheWrite1h, &u.tokens.CacheWrite1h, member(value, "ephemeral_1h_input_tokens"))
+	case "output_tokens_details":
+		u.completionDetails(value)
+	case "server_tool_use":
+		u.set(ClassWebSearches, &u.tokens.WebSearches, member(value, "web_search_requests"))
+	}
 }
 
 // forgetOutputs drops what is only a placeholder as long as the answer goes on.
 func (u *usage) forgetOutputs() {
 	t := &u.tokens
 	t.Completion, t.AudioOut, t.ImageOut, t.Reasoning, t.WebSearches = 0, 0, 0, 0, 0
+	u.aside.Completion = 0
 	u.known &^= outputs
 }
 
@@ -218,11 +276,11 @@ func (u *usage) start(raw []byte) {
 // counts gives the usage in one form: the prompt is all of it, and parts are no larger than what they are parts of. said is
 // what of the answer has been seen: with words, a completion of no tokens is none that can be believed.
 func (u usage) counts(promptOnly bool, said Output) Usage {
-	t := u.tokens
+	t, known := u.tokens, u.known
 	if u.apart {
+		t, known = u.withAside()
 		t.Prompt += t.CacheRead + t.CacheWrite
 	}
-	known := u.known
 	switch {
 	case promptOnly:
 		t.Completion, known = 0, known|ClassCompletion
@@ -241,7 +299,27 @@ func (u usage) counts(promptOnly bool, said Output) Usage {
 	}
 	whole = fit(whole)
 	whole.Prompt, whole.Completion = t.Prompt, t.Completion
-	return Usage{Tokens: whole, Known: known, Partial: u.odd&^ClassWholes != 0}
+	return Usage{Tokens: whole, Known: known, Partial: u.odd&^ClassWholes != 0 || u.vague}
+}
+
+// withAside gives what is known, class by class, with what making the conversation shorter took.
+func (u *usage) withAside() (money.Tokens, Class) {
+	t, known := u.tokens, u.known
+	add := func(c Class, to *int64, n int64) {
+		if n > 0 {
+			*to, known = *to+n, known|c
+		}
+	}
+	if known&ClassPrompt != 0 {
+		t.Prompt += u.aside.Prompt
+	}
+	if known&ClassCompletion != 0 {
+		t.Completion += u.aside.Completion
+	}
+	add(ClassCacheRead, &t.CacheRead, u.aside.CacheRead)
+	add(ClassCacheWrite, &t.CacheWrite, u.aside.CacheWrite)
+	add(ClassCacheWrite1h, &t.CacheWrite1h, u.aside.CacheWrite1h)
+	return t, known
 }
 
 // digits reads a number that is written in digits alone, else -1.
