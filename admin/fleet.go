@@ -45,6 +45,8 @@ type FleetHere struct {
 	LagSeconds float64 `json:"lagSeconds"`
 	// AsideMicros is what all gateways have set aside of today's purchase limits for when the store is away (purchase_ahead). It counts as spent.
 	AsideMicros money.Micros `json:"asideMicros,omitempty"`
+	// OwnAsideMicros is what is left of this gateway's part of that. Its own purchases take it where a limit has no other room.
+	OwnAsideMicros money.Micros `json:"ownAsideMicros,omitempty"`
 }
 
 // Differing are the gateways in whose configs members, groups or purchases may spend other amounts than in that of the one that was asked.
@@ -135,7 +137,7 @@ func fleetHere(ctx context.Context, m *market.Market) (*FleetHere, error) {
 		Gateway: m.Ledger.Identity(), StoreUp: state.StoreUp, Fenced: state.Fenced, Waiting: state.Waiting,
 		OtherKey: m.Fleet.Tokens != nil && m.Fleet.Tokens.Lends() && m.Fleet.Tokens.OtherKey(),
 		Entries:  entries, Shipped: m.Fleet.Shipped(), LagSeconds: m.Fleet.ShipLag().Seconds(),
-		AsideMicros: m.Fleet.Aside(),
+		AsideMicros: m.Fleet.Aside(), OwnAsideMicros: m.Fleet.OwnAside(),
 	}, nil
 }
 

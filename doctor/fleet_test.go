@@ -88,7 +88,7 @@ func TestDoctorOfSession(t *testing.T) {
 	}
 }
 
-// A limit that has room for a purchase only in what is set aside for an outage is named, and one that has room beside that, or none at all, is not.
+// A limit that has room for a purchase only in what other gateways have set aside for an outage is named, and one that has room beside that, or none at all, is not.
 func TestDoctorOfAside(t *testing.T) {
 	limits := map[string]func(c *purchase.Credit, limit, spent, aside money.Micros){
 		"daily_limit": func(c *purchase.Credit, limit, spent, aside money.Micros) {
@@ -102,8 +102,8 @@ func TestDoctorOfAside(t *testing.T) {
 	}
 	for name, set := range limits {
 		for _, c := range []struct {
-			limit, spent, aside money.Micros
-			wrong               bool
+			limit, spent, aside, own money.Micros
+			wrong                    bool
 		}{
 			{limit: 12, aside: 6},
 			{limit: 11, aside: 6},
@@ -111,10 +111,13 @@ func TestDoctorOfAside(t *testing.T) {
 			{limit: 6, aside: 6, wrong: true},
 			{limit: 4, aside: 6},
 			{limit: 10},
+			{limit: 10, aside: 6, own: 1},
+			{limit: 6, aside: 6, own: 6},
+			{limit: 10, aside: 9, own: 3, wrong: true},
 			{limit: 100, spent: 90, aside: 6, wrong: name != "seller_limit"},
 			{limit: 100, spent: 96},
 		} {
-			s := admin.Status{Fleet: &admin.FleetHere{StoreUp: true, AsideMicros: c.aside * money.USD}}
+			s := admin.Status{Fleet: &admin.FleetHere{StoreUp: true, AsideMicros: c.aside * money.USD, OwnAsideMicros: c.own * money.USD}}
 			s.Ledger.OK = true
 			s.Credit.AmountMicros = 5 * money.USD
 			set(&s.Credit, c.limit*money.USD, c.spent*money.USD, c.aside*money.USD)

@@ -55,7 +55,7 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 	session := "when the process starts again"
 	if status.Fleet != nil {
 		session = "by caddy tokenbuddy fleet session new"
-		d.aside(&status.Credit, status.Fleet.AsideMicros)
+		d.aside(&status.Credit, status.Fleet)
 	}
 	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, session)
 }

@@ -175,21 +175,6 @@ func (p *Purchases) Spent() (day, session money.Micros) {
 	return day, p.spent[SessionLimit]
 }
 
-// Aside is what all gateways have set aside of today's limits for when the store is away, as it was a moment ago. It is in Spent.
-func (p *Purchases) Aside() (sum money.Micros) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.tab == nil {
-		return 0
-	}
-	for _, a := range p.tab.Ahead {
-		if a.Day == today() {
-			sum = sum.Add(a.Amount)
-		}
-	}
-	return sum
-}
-
 func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
 // Take counts a purchase against the limits, before it is prepared and, paying, before its money may leave. A *LimitError tells
@@ -208,7 +193,7 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 	var err error
 	for range 2 { // once more where the store has to hear first who speaks
 		if err = p.start(ctx); err == nil {
-			err = p.change(ctx, func(t *tab) error { return t.take(p.o.Gateway, day, b, l, paying) })
+			err = p.take(ctx, day, b, l, paying)
 		}
 		if !errors.Is(err, errUnheard) {
 			break

@@ -251,7 +251,7 @@ func TestPurchaseAhead(t *testing.T) {
 			g.SetLimits(daily)
 		}
 		wantSpent(t, all, 10, 10)
-		wantLimit(t, all[1].Take(t.Context(), buyOf("big", 11), daily, false), DailyLimit, 10)
+		wantLimit(t, all[1].Take(t.Context(), buyOf("big", 16), daily, false), DailyLimit, 5) // what is set aside here would be taken
 		all[0].cut(true)
 		for _, step := range []struct {
 			id     string
@@ -301,7 +301,7 @@ func TestPurchaseAheadAtOneSeller(t *testing.T) {
 			wantSpent(t, all, 10, 10)
 			all[0].cut(true)
 			all[1].cut(true)
-			wantLimit(t, all[2].Take(t.Context(), buyOf("b", 3), limits, false), limit, 4+6) // the others may spend theirs there
+			wantLimit(t, all[2].Take(t.Context(), buyOf("b", 6), limits, false), limit, 4+4) // the others may spend theirs there
 			if err := all[2].Take(t.Context(), buyOf("b", 2), limits, false); err != nil {
 				t.Error(err)
 			}

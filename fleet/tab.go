@@ -24,6 +24,11 @@ type BuyLimits struct {
 	Method  money.Micros // by one payment method, of a UTC day
 }
 
+// each gives them by what they are called below.
+func (l BuyLimits) each() [4]money.Micros {
+	return [...]money.Micros{DailyLimit: l.Daily, SellerLimit: l.Seller, SessionLimit: l.Session, MethodLimit: l.Method}
+}
+
 // The limits that a purchase can pass.
 const (
 	DailyLimit = iota
@@ -185,7 +190,7 @@ func (t *tab) take(gateway, day string, b Buy, l BuyLimits, paying bool) error {
 	}
 	delete(t.Open, b.ID)
 	spent := t.sums(day, b.Seller, b.Method)
-	for limit, most := range [...]money.Micros{DailyLimit: l.Daily, SellerLimit: l.Seller, SessionLimit: l.Session, MethodLimit: l.Method} {
+	for limit, most := range l.each() {
 		if most >= 0 && spent[limit].Add(b.Amount) > most {
 			return &LimitError{limit, most, spent[limit]}
 		}

@@ -245,6 +245,9 @@ func (f *Fleet) Name() string { return f.options.Name }
 // Aside is what all gateways have set aside of the purchase limits of today, for when the store is away.
 func (f *Fleet) Aside() money.Micros { return f.purchases.Aside() }
 
+// OwnAside is what is left of this gateway's part of that.
+func (f *Fleet) OwnAside() money.Micros { return f.purchases.OwnAside() }
+
 // Ships tells whether entries are shipped.
 func (f *Fleet) Ships() bool { return f.shipper != nil }
 

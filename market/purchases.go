@@ -48,6 +48,9 @@ func (j fleetJournal) Ready() error {
 // Spent gives what all gateways have spent.
 func (j fleetJournal) Spent() (day, session money.Micros) { return j.fleet.Spent() }
 
+// Reserved gives how much of that this gateway has set aside: its purchases may take it.
+func (j fleetJournal) Reserved() money.Micros { return j.fleet.OwnAside() }
+
 // Advance has a purchase count in the fleet before the ledger has it prepared, and again before its money may leave. The session is the
 // fleet's, which no restart ends.
 func (j fleetJournal) Advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) error {

@@ -85,9 +85,19 @@ func (s *shelf) overTheLimit(limit *LimitError) error {
 	return s.lacks(limitLacks[limit.Limit], limit.Resets, "buy", "", limit)
 }
 
+// reserves is a Journal in which something counts as spent that a purchase may still take. Its method does not wait.
+type reserves interface {
+	// Reserved is how much of what is spent that is.
+	Reserved() money.Micros
+}
+
 // checkLimits spares a seller the question where a limit is spent already. What counts is checked when it is written.
 func (s *shelf) checkLimits(amount money.Micros, now time.Time) *LimitError {
 	day, session := s.desk.journal.Spent()
+	if j, ok := s.desk.journal.(reserves); ok {
+		own := j.Reserved()
+		day, session = day-own, session-own
+	}
 	limits, midnight := s.desk.limits(), now.UTC().Truncate(24*time.Hour).Add(24*time.Hour)
 	for _, l := range []LimitError{
 		{Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: day, AmountMicros: amount, Resets: midnight},

@@ -1,0 +1,102 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// Aside is what all gateways have set aside of today's limits for when the store is away, as it was a moment ago. It is in Spent.
+func (p *Purchases) Aside() (sum money.Micros) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tab == nil {
+		return 0
+	}
+	for _, a := range p.tab.Ahead {
+		if a.Day == today() {
+			sum = sum.Add(a.Amount)
+		}
+	}
+	return sum
+}
+
+// OwnAside is what is left of the part of Aside that is this gateway's: a purchase of its own may take it.
+func (p *Purchases) OwnAside() money.Micros {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tab == nil {
+		return 0
+	}
+	a := p.tab.Ahead[p.o.Gateway]
+	if a == nil || a.Boot != p.o.Boot || a.Day != today() {
+		return 0
+	}
+	left := a.Amount
+	for _, u := range p.used {
+		if u.day == a.Day {
+			left -= u.Amount
+		}
+	}
+	return max(0, left)
+}
+
+// take counts a purchase in the store. What is set aside for this gateway is for its purchases: where a limit has no other room, they take it
+// while the store is there, too.
+func (p *Purchases) take(ctx context.Context, day string, b Buy, l BuyLimits, paying bool) error {
+	err := p.change(ctx, func(t *tab) error { return t.take(p.o.Gateway, day, b, l, paying) })
+	if !errors.As(err, new(*LimitError)) {
+		return err
+	}
+	select {
+	case p.changing <- struct{}{}:
+	case <-ctx.Done():
+		return ErrAway
+	}
+	defer func() { <-p.changing }()
+	p.mu.Lock()
+	had := p.ahead
+	if had == 0 || p.aheadDay != day {
+		p.mu.Unlock()
+		return err
+	}
+	p.ahead = 0 // nobody's to spend without the store meanwhile
+	p.mu.Unlock()
+	var given money.Micros // the most, should it not be known which try was the one
+	err = p.change(ctx, func(t *tab) error {
+		gave, err := t.takeAside(p.o.Gateway, p.o.Boot, day, had, b, l, paying)
+		given = max(given, gave)
+		return err
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.speaks { // else the store has forgotten what was set aside
+		p.ahead = had - given
+	}
+	return err
+}
+
+// takeAside is take, but that so much of what is set aside for the gateway makes room for the purchase. What that does not need stays set
+// aside; it gives how much does not.
+func (t *tab) takeAside(gateway, boot, day string, most money.Micros, b Buy, l BuyLimits, paying bool) (given money.Micros, err error) {
+	err = t.take(gateway, day, b, l, paying)
+	a := t.Ahead[gateway]
+	if !errors.As(err, new(*LimitError)) || a == nil || a.Boot != boot || a.Day != day || a.Amount < most {
+		return 0, err
+	}
+	had := a.Amount
+	a.Amount -= most
+	if err := t.take(gateway, day, b, l, paying); err != nil {
+		a.Amount = had
+		return 0, err
+	}
+	spent := t.sums(day, b.Seller, b.Method)
+	for limit, bound := range l.each() {
+		if bound >= 0 {
+			most = min(most, bound-spent[limit])
+		}
+	}
+	a.Amount += most
+	return had - a.Amount, nil
+}
