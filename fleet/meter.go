@@ -74,12 +74,12 @@ func (m *meter) without(now time.Time) *RateError {
 }
 
 // alone is from when on this gateway goes by its part of the rate alone; goes: if no word of it is heard until then. One that was never heard
-// does not, as the others don't know of it.
+// does not, as the others don't know of it, nor one that was heard once: others may go by parts that they had before it came.
 func (m *meter) alone() (at time.Time, goes bool) {
 	if m.share > 0 {
-		return m.rates.beat.Add(shareFor), !m.rates.beat.IsZero()
+		return m.rates.beat.Add(shareFor), m.rates.known
 	}
-	return m.rates.beat.Add(aloneAfter), !m.rates.beat.IsZero()
+	return m.rates.beat.Add(aloneAfter), m.rates.known
 }
 
 // fill lets come in what has come since.

@@ -51,6 +51,7 @@ type Rates struct {
 	beat     time.Time // when the last word was said that was heard; zero: none was
 	back     time.Time // when one was heard after a time in which none was; zero: never
 	of       int       // the most gateways that were said to be there since then
+	known    bool      // the others have heard of this gateway, or had the time to
 	away     bool      // the last change has failed
 	closed   bool
 	op       uint64 // of the last draw
@@ -227,6 +228,7 @@ func (r *Rates) speak(gone bool) {
 	if now.Sub(beat) > heardFor && (away || !beat.IsZero()) {
 		r.back = time.Now()
 	}
+	r.known = r.known || !beat.IsZero() || len(there) == 1
 	r.beat, r.there, r.of = now, there, there[r.o.Gateway].of()
 	closed := r.closed // then its next word is its last
 	r.mu.Unlock()

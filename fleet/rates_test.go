@@ -452,3 +452,31 @@ func TestRateLongAfterAnOutage(t *testing.T) {
 		}
 	})
 }
+
+// A gateway that was there for a moment when the store went does not go by a part of the rate beside one that has not heard of it.
+func TestRateOfANewcomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates, links := gateways(t, 1)
+		<-time.After(8 * time.Second)
+		l := links[0].link()
+		second := NewRates(RatesOptions{Store: l, Gateway: "second", Boot: "b"})
+		second.Start()
+		defer second.Close()
+		defer l.cut(false)
+		<-time.After(time.Second)
+		l.cut(true)
+		links[0].cut(true)
+		rate, served := Rate{6, time.Hour}, 0
+		for range 5 * 60 {
+			for _, r := range []*Rates{rates[0], second} {
+				for r.Allow(ada, rate) == nil {
+					served++
+				}
+			}
+			<-time.After(time.Minute)
+		}
+		if served < 20 || served > 30 {
+			t.Errorf("%d served, want 30 at most", served)
+		}
+	})
+}
