@@ -64,6 +64,7 @@ func (c *caddy) lastYear(perMonth int) {
 // TestArchive moves the months of last year into files while requests are served, and reads them as before: from the gateway that runs,
 // from its closed directory, and from a backup elsewhere.
 func TestArchive(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	seller := newSeller(t, "acme", answerPlain)
 	c := newCaddy(t, "")

@@ -11,6 +11,7 @@ import (
 
 // TestBackupAndRestore backs up a gateway that works, loses its ledger, and goes on with the backup in its place.
 func TestBackupAndRestore(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	seller := newSeller(t, "acme", answerPlain)
 	c := newCaddy(t, "")

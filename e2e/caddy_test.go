@@ -133,6 +133,15 @@ func (c *caddy) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// mostlyStarts skips a test under the race detector whose time goes into one process after the other: a start is three times as
+// dear there, and a command has nothing to race with.
+func mostlyStarts(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("it starts many processes, one after the other")
+	}
+}
+
 // launch runs Caddy, and does not wait until it serves.
 func (c *caddy) launch() {
 	c.t.Helper()

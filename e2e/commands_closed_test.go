@@ -28,6 +28,7 @@ func (c *caddy) doctor(wrong bool, args []string, words ...string) {
 
 // TestConnectOfClosedLedger has the model that was used most be what clients are set to, where no gateway can be asked.
 func TestConnectOfClosedLedger(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := startBooks(t)
 	s.stop()
@@ -82,6 +83,7 @@ func TestSellersOfClosedLedger(t *testing.T) {
 
 // TestDoctorOfClosedLedger looks at the directory of a gateway that has died while it had paid for a token that it did not get.
 func TestDoctorOfClosedLedger(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	var holdsBack atomic.Bool
 	s := newStage(t)
@@ -173,6 +175,7 @@ func TestVerifyOfDamagedLedger(t *testing.T) {
 
 // TestDoctorOfRestoredLedger tells of credit that may be gone.
 func TestDoctorOfRestoredLedger(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	c := newCaddy(t, "")
 	c.configure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), ""))

@@ -74,6 +74,7 @@ func TestConnect(t *testing.T) { // not parallel: the SDKs read the environment
 
 // TestConnectFiles reads the config files that connect prints, and looks for what does not belong there.
 func TestConnectFiles(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	c, _ := startConnect(t)
 	var said struct {

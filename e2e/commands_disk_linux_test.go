@@ -9,6 +9,7 @@ import (
 
 // TestDoctorOfFullDisk warns of a small disk before it is full, over the endpoint and of the directory.
 func TestDoctorOfFullDisk(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=400m"); err != nil {

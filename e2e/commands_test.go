@@ -66,6 +66,7 @@ var reading = [][]string{
 
 // TestCommands asks a gateway that runs, and then its closed directory, which says the same.
 func TestCommands(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := startBooks(t)
 	running := make(map[string]string)

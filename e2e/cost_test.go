@@ -207,6 +207,7 @@ func costs() (all []cost) {
 // TestWhatDoesItCost compares what is booked with what it truly costs, for each API, streamed and not, with and without usage asked
 // for and said, endsWhole, cut at half, given up at half, and with an error after half.
 func TestWhatDoesItCost(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	m := &meter{half: make(map[string]chan struct{})}
 	s := newStage(t)

@@ -126,6 +126,7 @@ func TestFullDiskAtStart(t *testing.T) {
 // other site serves, nothing is lost, and it goes on by itself when there is room. It is two times by default, twenty with
 // TOKENBUDDY_CHAOS.
 func TestFullDiskOften(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	disk := smallDisk(t)
 	more := make(chan struct{})

@@ -83,6 +83,7 @@ func TestDocsCaddyfiles(t *testing.T) {
 
 // TestDocsCommands runs every command of the docs, as it stands there, beside a gateway that runs: none is refused for its words.
 func TestDocsCommands(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := newSeller(t, "acme", answerPlain)
 	c := newCaddy(t, market(registryOf(t, []string{"m"}, s), "\t\tgroup build {\n\t\t\tdaily_budget 20\n\t\t\tmembers bot\n\t\t}\n\t\tmember bot {\n\t\t\tkey sk-of-bot-1234\n\t\t}\n"))

@@ -94,6 +94,7 @@ func keyIn(t testing.TB, out string) string {
 // TestMembersAtRunTime adds, changes, disables and removes members of a gateway with two sites that runs: each change acts at the next
 // request, at both, without a reload, and is in the journal, over a kill.
 func TestMembersAtRunTime(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := newStage(t)
 	s.seller("acme", settledBy(answerPlain, "Billed-Micros", "60"), priced("m"), priced("m2"))

@@ -12,6 +12,7 @@ import (
 
 // TestExports writes files of two periods that go together, for programs that want other beginnings, and of chosen entries.
 func TestExports(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := startBooks(t)
 	cut := time.Now().UTC().Format(time.RFC3339Nano)

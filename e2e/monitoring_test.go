@@ -40,6 +40,7 @@ func findPrometheus(t *testing.T) {
 // TestMonitoring has a Prometheus scrape a gateway that was asked for all sorts of things, and evaluates every query of the dashboard and
 // of the alerts there: each gives a series, and the names are as promtool wants them.
 func TestMonitoring(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	findPrometheus(t)
 	s := startMonitored(t)

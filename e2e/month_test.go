@@ -11,6 +11,7 @@ import (
 // a group, a seller that is paused, last year that is archived, a backup, and the loss of the machine. Each step is seen by the requests
 // after it, and in the books.
 func TestMonth(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := newStage(t)
 	s.seller("acme", settledBy(answerPlain, "Billed-Micros", "60"), priced("m"))

@@ -17,6 +17,7 @@ import (
 // TestLongExport exports more entries than one page has, from the gateway and from the closed directory, and has the entries of
 // a member picked from all pages. TOKENBUDDY_ENTRIES says how many there are.
 func TestLongExport(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	n := 12_345
 	if s := os.Getenv("TOKENBUDDY_ENTRIES"); s != "" {

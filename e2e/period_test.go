@@ -11,6 +11,7 @@ import (
 
 // TestPeriods asks for statements and exports by words for times, in the gateway's zone and in others.
 func TestPeriods(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	s := newStage(t)
 	s.seller("acme", answerPlain, priced("large"), priced("small"))

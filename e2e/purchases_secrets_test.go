@@ -65,6 +65,7 @@ func (c *caddy) hides(secrets ...string) {
 // TestClawtipHides buys by an order file that a human pays, at a seller that refuses the credential once, and then repeats it as its own
 // reference.
 func TestClawtipHides(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	const slug, sealed = "tokenbuddy-test-seller", "cGxhbnRlZC1zZWFsZWQtb3JkZXItMDE="
 	credential := base64.StdEncoding.EncodeToString([]byte("planted-credential-of-the-rail"))

@@ -185,6 +185,7 @@ esac
 // TestPaidByCommand buys with a program that needs a human, one that is settled by a human's word, and one that is approved. The
 // reference seller takes its receipts.
 func TestPaidByCommand(t *testing.T) {
+	mostlyStarts(t)
 	t.Parallel()
 	c := newCaddy(t, "")
 	dir := t.TempDir()
