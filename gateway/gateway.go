@@ -153,15 +153,13 @@ func Open(o Options) (*Gateway, error) {
 	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
 	gw.held = append(gw.held, gw.table.Close)
 	gw.references.Store(1)
-	gateways.Store(gw, gw)
 	if !o.Current {
 		gw.retired.Store(true)
-		return gw, nil
-	}
-	if err := gw.join(o, calendar); err != nil {
+	} else if err := gw.join(o, calendar); err != nil {
 		gw.Retire()
 		return nil, err
 	}
+	gateways.Store(gw, gw) // whole, since requests of older configs ask it what it knows
 	return gw, nil
 }
 
