@@ -63,6 +63,28 @@ func TestPurchaseTakesItsAside(t *testing.T) {
 	}
 }
 
+// What a store has forgotten to be set aside is not spent without it: others may have it.
+func TestPurchaseOfForgottenAside(t *testing.T) {
+	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		limits := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+		all[0].SetLimits(limits)
+		wantSpent(t, all, 5, 5)
+		all[0].cancel() // nothing looks beside what is called here
+		all[0].work.Wait()
+		all[0].link.mu.Lock()
+		delete(all[0].values, tabKey) // as by an older backup
+		all[0].link.mu.Unlock()
+		all[0].End(buyOf("a", 1), false)
+		if err := all[0].settle(t.Context()); !errors.Is(err, errUnheard) {
+			t.Errorf("a store that has forgotten who speaks says %v", err)
+		}
+		all[0].cut(true)
+		if err := all[0].Take(t.Context(), buyOf("b", 5), limits, false); !errors.Is(err, ErrAway) {
+			t.Errorf("what is set aside no more is spent: %v", err)
+		}
+	})
+}
+
 // Whatever gateways buy, with and without the store, and whatever answers get lost, nothing passes a limit.
 func TestPurchasesPassNoLimit(t *testing.T) {
 	for seed := range uint64(60) {

@@ -240,7 +240,9 @@ func (p *Purchases) settle(ctx context.Context) error {
 	p.mu.Unlock()
 	if len(ends) == 0 && len(used) == 0 && (had == want || had < want && time.Since(asked) < asideAgain) && !stale {
 		p.mu.Lock()
-		p.ahead = had
+		if p.speaks {
+			p.ahead = had
+		}
 		p.mu.Unlock()
 		return p.look(ctx)
 	}
@@ -256,7 +258,7 @@ func (p *Purchases) settle(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, ErrUnknown) {
+		if p.speaks && !errors.Is(err, ErrUnknown) { // else the store has forgotten what was set aside
 			p.ahead = had
 		}
 		return err
