@@ -239,9 +239,11 @@ func copyOf(t *testing.T, path string) string {
 	return to
 }
 
-// TestDamageFoundLater flips bits in the tables of a ledger that is too large to be read before it opens.
+// TestDamageFoundLater flips bits in the tables of a ledger that is too large to be read before it opens. The files were copied
+// while the store may have been merging tables: one of those that it has done with, or not yet made, is none of the ledger's,
+// and whatever is in it all of the ledger is there.
 func TestDamageFoundLater(t *testing.T) {
-	d, _, _ := crashed(t)
+	d, _, head := crashed(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	later := 0
 	for name, c := range d {
@@ -257,12 +259,19 @@ func TestDamageFoundLater(t *testing.T) {
 				}
 				continue
 			}
+			if said == "ledger.scrub.done" {
+				if r, err := l.Verify(t.Context()); err != nil || !r.OK || r.Head != head || l.Err() != nil {
+					t.Errorf("%s, byte %d: nothing is found, and verify says %v, %v", name, at, err, r)
+				}
+				l.Close()
+				continue
+			}
 			later++
 			if err := l.Err(); said != "ledger.damaged" || err == nil || !strings.Contains(err.Error(), "restore a backup") ||
 				!strings.Contains(err.Error(), name) {
 				t.Errorf("%s, byte %d: the ledger logs %s and says %v", name, at, said, err)
 			}
-			if err := l.ReleaseHold("h").Wait(t.Context()); err == nil || err.Error() != l.Err().Error() {
+			if err := l.ReleaseHold("h").Wait(t.Context()); err == nil || l.Err() == nil || err.Error() != l.Err().Error() {
 				t.Errorf("a command after that: %v", err)
 			}
 			if err := l.Close(); err != nil {
