@@ -29,6 +29,9 @@ func TestArchivingIsKilled(t *testing.T) {
 		archiveUntil(t, dir, step)
 		return
 	}
+	if testing.Short() {
+		t.Skip("kills a process at each of eleven steps")
+	}
 	made := filepath.Join(t.TempDir(), "ledger")
 	l := months(t, ledger.Options{Dir: made}, 300)
 	before := show(t, l)

@@ -42,6 +42,9 @@ func (r *longRun) options(dir string) ledger.Options {
 // TestBlocksOverTheYears: whatever is booked, archived, killed in the middle of that, restored and booked again: each entry is there once, in
 // order and as it was, and each settlement is known.
 func TestBlocksOverTheYears(t *testing.T) {
+	if testing.Short() {
+		t.Skip("books through years")
+	}
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := &longRun{

@@ -243,6 +243,9 @@ func copyOf(t *testing.T, path string) string {
 // while the store may have been merging tables: one of those that it has done with, or not yet made, is none of the ledger's,
 // and whatever is in it all of the ledger is there.
 func TestDamageFoundLater(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens a dozen ledgers")
+	}
 	d, _, head := crashed(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	later := 0

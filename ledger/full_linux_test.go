@@ -24,6 +24,9 @@ func TestFullDiskCrash(t *testing.T) {
 		bookOnAFullDisk(t, dir)
 		return
 	}
+	if testing.Short() {
+		t.Skip("fills a disk")
+	}
 	image := filepath.Join(t.TempDir(), "disk")
 	needFileSystem(t, image)
 	dir := mount(t, image)
