@@ -480,3 +480,42 @@ func TestRateOfANewcomer(t *testing.T) {
 		}
 	})
 }
+
+// One gateway that was cut off until the others took it for gone finds no permits when it is back that would pass the rate together with those that
+// it has let pass meanwhile, and that the others have, of all of the rate.
+func TestRateOfOneThatWasTakenForGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates, links := gateways(t, 2)
+		rate := Rate{6, time.Hour}
+		<-time.After(16 * time.Second)
+		served := 0
+		ask := func(r *Rates) {
+			for r.Allow(ada, rate) == nil {
+				served++
+			}
+		}
+		ask(rates[0])
+		links[0].cut(true)
+		minutes := func(n int, rates ...*Rates) {
+			for range n {
+				<-time.After(time.Minute)
+				for _, r := range rates {
+					ask(r)
+				}
+			}
+		}
+		minutes(61, rates[0], rates[1])
+		began := time.Now() // since when it is taken for gone
+		served = 0
+		minutes(3*60, rates[0], rates[1])
+		minutes(60, rates[0]) // meanwhile a full rate comes together
+		links[0].cut(false)
+		for range 100 {
+			<-time.After(100 * time.Millisecond)
+			ask(rates[0])
+		}
+		if most := 6 + int(rate.filled(1, time.Since(began))); served > most || served < most-2 {
+			t.Errorf("%d served, and the rate bears %d", served, most)
+		}
+	})
+}
