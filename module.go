@@ -173,7 +173,7 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 	}
 	f := h.settings.Fleet
 	h.fleet = &market.FleetOptions{
-		Engine: engine, Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead, Cancel: cancel,
+		Engine: engine, Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead, Cancel: cancel, Log: h.log,
 	}
 	h.fleet.Hold()
 	return nil

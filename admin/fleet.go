@@ -149,7 +149,10 @@ func engineOf(ctx context.Context, s fleet.Store) *FleetEngine {
 	}
 	asked := time.Now()
 	is, err := inspector.Inspect(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err != nil:
 		return &FleetEngine{Error: err.Error()}
 	}
 	e := &FleetEngine{Name: is.Engine, Quorum: is.Quorum, Standbys: is.Standbys, Synchronous: is.Synchronous, Weak: is.Weak}

@@ -39,7 +39,7 @@ func openFleet(ctx context.Context, words string, warn func(string)) (shipped le
 	}
 	var store fleet.Store
 	if err == nil {
-		store, err = engine.Open(ctx)
+		store, err = fleet.Open(ctx, engine, caddy.Log().Named("fleet"))
 	}
 	if err != nil {
 		cancel()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -35,8 +36,10 @@ type FleetOptions struct {
 	Tokens bool
 	// PurchaseAhead is what is set aside of the purchase limits.
 	PurchaseAhead money.Micros
-	// Cancel gives up the engine. It is called once.
+	// Cancel gives up the engine. It is called once, and may panic.
 	Cancel func()
+	// Log is told where it does; nil: nothing is.
+	Log *zap.Logger
 
 	mu    sync.Mutex
 	users int // the config, and the market that has opened it
@@ -59,8 +62,17 @@ func (o *FleetOptions) Release() {
 	defer o.mu.Unlock()
 	if o.users--; o.users == 0 && !o.gone {
 		o.gone = true
-		o.Cancel()
+		o.end()
 	}
+}
+
+func (o *FleetOptions) end() {
+	defer func() {
+		if recover() != nil && o.Log != nil { // what it says may be a secret
+			o.Log.Error("fleet.store.misbehaved", zap.String("call", "cleanup"), zap.String("fault", "panicked"), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	o.Cancel()
 }
 
 // config is what of a market's options its fleet goes by; empty: it is in none.
@@ -96,13 +108,13 @@ const (
 func (m *Market) openFleet(o *FleetOptions) error {
 	ctx, stop := context.WithTimeout(context.Background(), fleetOpens)
 	defer stop()
-	store, err := o.Engine.Open(ctx)
+	log := m.logger.Named("fleet")
+	store, err := fleet.Open(ctx, o.Engine, log)
 	if err != nil {
 		return fmt.Errorf("fleet: opening its store: %w", err)
 	}
 	o.Hold()
 	boot := rand.Text()
-	log := m.logger.Named("fleet")
 	options := fleet.Options{
 		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Version: version(), Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
 		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Digest: m.digest, Happened: m.fleetHappened, Logger: log,

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 )
 
@@ -19,6 +21,23 @@ func TestMemoryConforms(t *testing.T) {
 func TestLinkConforms(t *testing.T) {
 	m := NewMemory()
 	Run(t, func(testing.TB) fleet.Store { return NewLink(m) })
+}
+
+// opened is an engine that opens a store which is there.
+type opened struct{ fleet.Store }
+
+func (o opened) Open(context.Context) (fleet.Store, error) { return o.Store, nil }
+
+// What guards a gateway against the faults of a store keeps to what is asked of one.
+func TestGuardConforms(t *testing.T) {
+	m := NewMemory()
+	Run(t, func(t testing.TB) fleet.Store {
+		s, err := fleet.Open(t.Context(), opened{m}, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
 }
 
 // broken is a store with a fault that some engine has.
