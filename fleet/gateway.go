@@ -144,9 +144,7 @@ func (f *Fleet) Close(ctx context.Context) error {
 	var err error
 	select {
 	case <-drained:
-		if !f.fenced.Load() {
-			err = f.beat(ctx, true)
-		}
+		err = f.goodbye(ctx)
 	case <-ctx.Done():
 		err = ctx.Err()
 	}

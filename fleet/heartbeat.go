@@ -103,7 +103,7 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-f.beating }()
-	if f.bye {
+	if f.bye && !left {
 		return nil // goodbye is the last word
 	}
 	f.bye = left
@@ -142,6 +142,16 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 	})
 	if errors.Is(err, ErrFenced) {
 		f.fence(key, err)
+	}
+	return err
+}
+
+// goodbye says that the gateway has left, until it is heard or ctx ends: without it others would take it for silent.
+func (f *Fleet) goodbye(ctx context.Context) (err error) {
+	for !f.fenced.Load() {
+		if err = f.beat(ctx, true); err == nil || errors.Is(err, ErrFenced) || !pause(ctx, probeEvery) {
+			return err
+		}
 	}
 	return err
 }

@@ -100,7 +100,9 @@ func (p *Purchases) Close() {
 	p.mu.Lock()
 	p.o.Ahead = 0
 	p.mu.Unlock()
-	_ = p.settle(ctx)
+	for err := p.settle(ctx); err != nil && !errors.Is(err, ErrFenced) && pause(ctx, probeEvery); { // else it counts as spent until this gateway is back
+		err = p.settle(ctx)
+	}
 }
 
 // The keys of purchases.

@@ -80,7 +80,7 @@ func NewRates(o RatesOptions) *Rates {
 func (r *Rates) Start() {
 	r.work.Go(func() {
 		r.each(func() time.Duration {
-			if r.say(false); r.isAway() || r.gathering() {
+			if _ = r.say(false); r.isAway() || r.gathering() {
 				return probeEvery
 			}
 			return beatEvery
@@ -116,7 +116,9 @@ func (r *Rates) Close() {
 	for key, d := range draws {
 		_, _ = r.try(key, d)
 	}
-	r.say(true)
+	for r.say(true) != nil && pause(r.ctx, probeEvery) { // else the others leave out its part of each rate for an hour
+		continue
+	}
 }
 
 // each calls f now, and then as often as it says until Close.
@@ -178,10 +180,10 @@ func (r *Rates) change(key string, f func(at Moment, old []byte) ([]byte, error)
 }
 
 // say tells the others that this gateway is there, or gone.
-func (r *Rates) say(gone bool) {
+func (r *Rates) say(gone bool) error {
 	r.speaking <- struct{}{}
 	defer func() { <-r.speaking }()
-	r.speak(gone)
+	return r.speak(gone)
 }
 
 // hear gives who is there, and asks where that is not known: once for all that want to know. nil: the store has not answered.
@@ -194,12 +196,12 @@ func (r *Rates) hear() presence {
 	if there := r.others(); there != nil {
 		return there
 	}
-	r.speak(false)
+	_ = r.speak(false) // then they are not known
 	return r.others()
 }
 
 // speak is say, for whoever has the room in r.speaking.
-func (r *Rates) speak(gone bool) {
+func (r *Rates) speak(gone bool) error {
 	r.mu.Lock()
 	now := time.Now()
 	word, beat, away := present{Boot: r.o.Boot, Of: len(r.there)}, r.beat, r.away
@@ -216,7 +218,7 @@ func (r *Rates) speak(gone bool) {
 		return next, err
 	})
 	if err != nil {
-		return
+		return err
 	}
 	r.mu.Lock()
 	for _, m := range r.meters {
@@ -234,9 +236,10 @@ func (r *Rates) speak(gone bool) {
 	r.mu.Unlock()
 	if word.Alone && !closed {
 		r.work.Go(func() { // that it goes by its part alone is over
-			r.say(false)
+			_ = r.say(false)
 		})
 	}
+	return nil
 }
 
 // of is how many gateways it takes itself for one of.
