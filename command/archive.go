@@ -30,7 +30,7 @@ Statements, exports and verify read them there, as before; keep them, and keep c
 ledger and need no file. The month of the newest entry is not moved. What is interrupted goes on with the next try, or the next start.`,
 		Example: `  caddy tokenbuddy archive --before 2026-01-01
   caddy tokenbuddy archive --before 2026-01-01 --to /srv/books`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			end, err := admin.Clock{Now: time.Now(), Zone: time.UTC}.Parse(before)
 			if err != nil {

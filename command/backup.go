@@ -28,7 +28,7 @@ Writes a backup of the ledger as it is at one moment. Nobody can spend what is i
 keep a copy of the key in another place.`,
 		Example: `  caddy tokenbuddy backup -o tokenbuddy.backup
   caddy tokenbuddy backup -o - | ssh elsewhere 'cat > tokenbuddy.backup'`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			if asJSON && path == "-" {
 				return errors.New("--json and -o - both want standard output: name a file")
@@ -80,7 +80,7 @@ in the config, they are taken from there, with what they have changed, and check
 gateway.`,
 		Example: `  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy
   caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy --fleet 'postgres {env.FLEET_DSN}'`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			o, err := to.options()
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,12 +30,8 @@ its directory, with --ledger.`,
 			} {
 				cmd.AddCommand(sub)
 			}
-			cmd.RunE = func(cmd *cobra.Command, args []string) error {
-				if len(args) > 0 {
-					return fmt.Errorf("there is no command %q: see caddy tokenbuddy --help", args[0])
-				}
-				return cmd.Help()
-			}
+			cmd.Args = noWords
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		},
 	}
 }

@@ -37,7 +37,7 @@ it, and --undo brings it back.`,
   caddy tokenbuddy connect codex --url https://gateway.example.com --model large-1
   caddy tokenbuddy connect codex --url https://gateway.example.com --model large-1 --write
   caddy tokenbuddy connect codex --undo`,
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		Args:      words(0, 1),
 		ValidArgs: clientNames,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			if (write || undo) && len(args) == 0 {

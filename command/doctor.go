@@ -28,7 +28,7 @@ ended, what is kept warm, and the credit. Of a gateway that is stopped it looks 
 exit status is 1. It does not read the whole ledger, unless told to with --verify.`,
 		Example: `  caddy tokenbuddy doctor
   caddy tokenbuddy doctor --verify --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			bar := newBar(cmd, "entries")
 			d := diagnose(ctx, &from, verify, bar.at)

@@ -41,7 +41,7 @@ go together with --opens new.`,
 		Example: `  caddy tokenbuddy export --format csv -o january.csv --from 2026-01-01 --to 2026-02-01
   caddy tokenbuddy export --format beancount --opens new -o june.beancount --from 2026-06-01 --to 2026-07-01
   caddy tokenbuddy export --format beancount -o team.beancount && bean-check team.beancount`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) (err error) {
 			if asJSON {
 				if cmd.Flags().Changed("format") && format != "jsonl" {

@@ -55,7 +55,7 @@ Shows the gateways that are one with this one: when each was last seen, what is 
 how the budgets of the fleet stand, in the periods that are not over: what is spent, what requests hold, what gateways keep beside that, and what
 is left for all, as each gateway has said when it last asked; and the tokens that gateways share. Where the fleet's store is away, that is all it
 says, and the exit status is 1.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
 			if err != nil {
@@ -93,7 +93,7 @@ func forgetCommand() *cobra.Command {
 Ends the part of a gateway that will not come back, by its name or its identity. What was set aside for it counts as spent; with
 --by-books what its shipped entries say, which may be too little by what it has not shipped. It is fenced for good: if it comes
 back after all it has to begin with an empty ledger. One that has spoken a moment ago is not forgotten.`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			g, err := from.gateway()
 			if err != nil {
@@ -124,7 +124,7 @@ func sessionNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Has session_limit begin anew for all gateways",
-		Args:  cobra.NoArgs,
+		Args:  noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
 			if err != nil {

@@ -26,7 +26,7 @@ of a member comes first.`,
 		Example: `  caddy tokenbuddy members add ada --daily-budget 5 --models 'gpt-*' --group build
   caddy tokenbuddy members rotate ada --keep 24h
   caddy tokenbuddy members raise ada 10 --until tomorrow`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
 			if err != nil {
@@ -143,7 +143,7 @@ func addMemberCommand() *cobra.Command {
 	cmd := memberOrder(&cobra.Command{
 		Use:   "add <name>",
 		Short: "Makes a member, and prints its key, once",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		said, _ := flags.said(cmd)
 		said.Name = args[0]
@@ -162,7 +162,7 @@ func setMemberCommand() *cobra.Command {
 	cmd := memberOrder(&cobra.Command{
 		Use:   "set <name>",
 		Short: "Changes what a member may do that was added at run time",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		said, anything := flags.said(cmd)
 		if !anything {
@@ -183,7 +183,7 @@ func rotateMemberCommand() *cobra.Command {
 	cmd := memberOrder(&cobra.Command{
 		Use:   "rotate <name>",
 		Short: "Makes a member a new key, and prints it, once",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		var k admin.NewKey
 		if err := g.tellMember(ctx, http.MethodPost, args[0], "rotate", admin.MemberSaid{Keep: keep}, &k); err != nil {
@@ -212,7 +212,7 @@ func raiseMemberCommand() *cobra.Command {
 Raises the daily budget of a member by so many US dollars, today or until a time. It may be any member that has a daily budget, those of
 the Caddyfile too. The budgets of its week, its month and its group stay as they are.`,
 		Example: "  caddy tokenbuddy members raise ada 10 --until tomorrow",
-		Args:    cobra.ExactArgs(2),
+		Args:    words(2, 2),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		var row admin.Member
 		if err := g.tellMember(ctx, http.MethodPost, args[0], "raise", admin.MemberSaid{USD: args[1], Until: until}, &row); err != nil {
@@ -228,7 +228,7 @@ func removeMemberCommand() *cobra.Command {
 	return memberOrder(&cobra.Command{
 		Use:   "remove <name>",
 		Short: "Forgets a member that was added at run time; what it has spent stays in the books",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		var said map[string]any
 		if err := g.tellMember(ctx, http.MethodDelete, args[0], "", admin.MemberSaid{}, &said); err != nil {
@@ -247,7 +247,7 @@ func memberWord(word, short string) *cobra.Command {
 	return memberOrder(&cobra.Command{
 		Use:   word + " <name>",
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		var row admin.Member
 		if err := g.tellMember(ctx, http.MethodPost, args[0], word, admin.MemberSaid{}, &row); err != nil {

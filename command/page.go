@@ -31,7 +31,7 @@ browser that comes to its admin endpoint by typing the address, and a Unix socke
 the browser that opens it first; whoever else comes needs it as well.`,
 		Example: `  caddy tokenbuddy page
   caddy tokenbuddy page --address unix//run/caddy.sock --listen 127.0.0.1:8019`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
 			if err != nil {

@@ -33,7 +33,7 @@ func purchaseListCommand(use string) *cobra.Command {
 		Long: `
 Lists the purchases of tokens, the oldest first: how far each has come, what it waits for, until when, and what the payment is
 called on its rail. Those that wait for a human are helped on with approve, cancel and settle.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			rows, err := from.purchases(ctx, q)
 			switch {
@@ -93,7 +93,7 @@ func showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show <id>",
 		Short: "Shows one purchase, and what the journal says of it",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			p, err := from.purchase(ctx, args[0])
 			switch {
@@ -187,7 +187,7 @@ func approveCommand() *cobra.Command {
 		Long: `
 Has a purchase go on that waits for approval (purchase { approve ... }), or whose payment waits for a human: once that is done which
 its hint asks for. It is never paid twice.`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1),
 	}, "approve", nil)
 }
 
@@ -195,7 +195,7 @@ func cancelCommand() *cobra.Command {
 	return orderCommand(&cobra.Command{
 		Use:   "cancel <id>",
 		Short: "Ends a purchase whose money can't have left",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 	}, "cancel", nil)
 }
 
@@ -209,7 +209,7 @@ func settleCommand() *cobra.Command {
 Ends a purchase whose money may have left, where nothing but a human's word can tell: look at the bank's page, the wallet, the
 program that pays. With --paid it is in dispute with the seller, and counts as spent; with --unpaid it goes back to the wallet and the
 limits. If it was paid all the same, the money is in no book.`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1),
 	}, "settle", func(_ []string, query url.Values) {
 		query.Set("paid", strconv.FormatBool(paid))
 		query.Set("note", note)
@@ -230,7 +230,7 @@ func refundCommand() *cobra.Command {
 		Long: `
 Books money that has come back from a seller outside of the protocol: from dispute to the wallet that had paid. Of one purchase no more
 can come back than was paid for it, and no more than is in dispute with its seller. The limits do not get it back.`,
-		Args: cobra.ExactArgs(2),
+		Args: words(2, 2),
 	}, "refund", func(args []string, query url.Values) {
 		query.Set("usd", args[1])
 		query.Set("reference", reference)

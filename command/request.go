@@ -31,7 +31,7 @@ last requests, also those that it has refused; of others the books have what sel
 --ledger; with --fleet those of all gateways are. Without an id it lists the requests that are remembered, the last first.`,
 		Example: `  caddy tokenbuddy request 0198f2b4-8c55-7000-a3c6-0d6f7a1f3b5e
   caddy tokenbuddy request --outcome refused --member ada`,
-		Args: cobra.MaximumNArgs(1),
+		Args: words(0, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				for _, name := range []string{"member", "model", "seller", "outcome", "limit"} {

@@ -29,7 +29,7 @@ func sellersCommand() *cobra.Command {
 		Long: `
 Lists the sellers that the gateway knows, how they do, and what is left there. With --ledger it lists those that the ledger
 knows, and what became of the money there.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			if from.dir == "" {
 				g, err := from.running()
@@ -68,7 +68,7 @@ func forgiveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forgive <seller>",
 		Short: "Lets a seller be bought from again whose last two tokens served next to nothing",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			g, err := from.gateway()
 			if err != nil {
@@ -89,7 +89,7 @@ func sellerOrder(word, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   word + " <seller>",
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			g, err := from.gateway()
 			if err != nil {
@@ -109,7 +109,7 @@ func refreshCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "refresh",
 		Short: "Reads the registry now, and lists the sellers that there are then",
-		Args:  cobra.NoArgs,
+		Args:  noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			g, err := from.gateway()
 			if err != nil {

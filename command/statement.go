@@ -35,7 +35,7 @@ paid, is left with sellers, is on its way, was wasted, or is disputed. All amoun
 		Example: `  caddy tokenbuddy ledger
   caddy tokenbuddy ledger --by seller --from 2026-01-01 --to 2026-02-01
   caddy tokenbuddy ledger --by member,model --from yesterday --to today`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			if _, err := ledger.ParseKeys(by); err != nil {
 				return fmt.Errorf("--by is %w, not %q", err, by)

@@ -30,7 +30,7 @@ holds, purchases and booked settlements are what the entries say. Where it does 
 first is printed. With --fleet it reads the entries of all gateways too, as far as they were shipped: whether each gateway's are gapless
 and as they were, whether each settlement counts once, whether what they cost is what was reported of each budget, and whether shared tokens
 are in the store what they are in the books.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			b, err := from.open()
 			if asJSON && (errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotAnchored)) { // not even opened, which is a report too

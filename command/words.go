@@ -1,0 +1,35 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// noWords is for a command that takes flags alone. Where it has commands below it, a word is taken for one of them.
+func noWords(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && cmd.HasSubCommands() {
+		return fmt.Errorf("there is no command %q: see %s --help", args[0], cmd.CommandPath())
+	}
+	return words(0, 0)(cmd, args)
+}
+
+// words is for a command that takes at least and at most so many words, and where it has a list of them, one of these.
+func words(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("something is missing: expected %s", cmd.UseLine())
+		case len(args) > most:
+			return fmt.Errorf("unexpected word %q: expected %s", args[most], cmd.UseLine())
+		}
+		for _, arg := range args {
+			if len(cmd.ValidArgs) > 0 && !slices.Contains(cmd.ValidArgs, arg) {
+				return fmt.Errorf("unexpected word %q: expected one of %s", arg, strings.Join(cmd.ValidArgs, ", "))
+			}
+		}
+		return nil
+	}
+}

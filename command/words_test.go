@@ -1,0 +1,44 @@
+package command
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// says runs `caddy tokenbuddy` in this process and gives its error.
+func says(args ...string) error {
+	caddy, described := &cobra.Command{Use: "caddy", SilenceErrors: true, SilenceUsage: true}, Command()
+	tokenbuddy := &cobra.Command{Use: described.Name}
+	described.CobraFunc(tokenbuddy)
+	caddy.AddCommand(tokenbuddy)
+	caddy.SetOut(io.Discard)
+	caddy.SetErr(io.Discard)
+	caddy.SetArgs(append([]string{"tokenbuddy"}, args...))
+	return caddy.Execute()
+}
+
+// TestWords gives commands words that they do not take: each says what it takes instead.
+func TestWords(t *testing.T) {
+	for args, want := range map[string]string{
+		"books":                 `there is no command "books": see caddy tokenbuddy --help`,
+		"members ada":           `there is no command "ada": see caddy tokenbuddy members --help`,
+		"sellers stop acme":     `there is no command "stop": see caddy tokenbuddy sellers --help`,
+		"fleet eu-1":            `there is no command "eu-1": see caddy tokenbuddy fleet --help`,
+		"members raise ada":     `something is missing: expected caddy tokenbuddy members raise <name> <usd> [flags]`,
+		"purchases show":        `something is missing: expected caddy tokenbuddy purchases show <id> [flags]`,
+		"members add ada bob":   `unexpected word "bob": expected caddy tokenbuddy members add <name> [flags]`,
+		"request one two":       `unexpected word "two": expected caddy tokenbuddy request [<id>] [flags]`,
+		"backup a.backup":       `unexpected word "a.backup": expected caddy tokenbuddy backup -o <file> [flags]`,
+		"archive 2026-01-01":    `unexpected word "2026-01-01": expected caddy tokenbuddy archive --before <day> [flags]`,
+		"fleet session new one": `unexpected word "one": expected caddy tokenbuddy fleet session new [flags]`,
+		"connect emacs":         `unexpected word "emacs": expected one of ` + strings.Join(clientNames, ", "),
+		"connect codex claude":  `unexpected word "claude": expected caddy tokenbuddy connect [` + strings.Join(clientNames, "|") + `] [flags]`,
+	} {
+		if err := says(strings.Fields(args)...); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", args, err, want)
+		}
+	}
+}
