@@ -3,8 +3,10 @@ package tokenbuddy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -245,4 +247,66 @@ func FuzzUnmarshalCaddyfile(f *testing.F) {
 			t.Errorf("accepted as Caddyfile, but as JSON: %v", err)
 		}
 	})
+}
+
+// expected are the words of a block, as the error of an unknown one lists them.
+var expected = regexp.MustCompile(`unknown word "nonsense": expected one of (.*), at `)
+
+// TestEveryWordIsTold looks for every word that a block takes in the two places that show all of them: the comment of UnmarshalCaddyfile, and
+// docs/caddyfile.md.
+func TestEveryWordIsTold(t *testing.T) {
+	docs, err := os.ReadFile("docs/caddyfile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, all, _ := strings.Cut(string(docs), "## All words")
+	_, all, _ = strings.Cut(all, "\ttokenbuddy {")
+	all, _, _ = strings.Cut(all, "```")
+	source, err := os.ReadFile("caddyfile.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, syntax, _ := strings.Cut(string(source), "//\ttokenbuddy [")
+	shown := map[string]map[string]bool{
+		"docs/caddyfile.md":                 wordsOf(strings.ReplaceAll(all, "\n\t", "\n")),
+		"the comment of UnmarshalCaddyfile": wordsOf(strings.ReplaceAll(syntax, "\n//\t", "\n")),
+	}
+	n := 0
+	for block, around := range map[string]string{
+		"": "%s", "registry": "registry https://r.example {\n%s\n}", "seller": "seller acme https://a.example {\n%s\n}", "purchase": "purchase {\n%s\n}",
+		"prewarm": "prewarm {\n%s\n}", "failover": "failover {\n%s\n}", "member": "member ada {\n%s\n}", "group": "group build {\n%s\n}",
+		"member_default": "member_default {\n%s\n}", "budgets": "budgets {\n%s\n}", "ledger": "ledger badger {\n%s\n}", "fleet": "fleet postgres postgres://db/x {\n%s\n}",
+	} {
+		_, err := adapt(t, ":8080\ntokenbuddy {\n"+fmt.Sprintf(around, "nonsense")+"\n}\n")
+		list := expected.FindStringSubmatch(fmt.Sprint(err))
+		if list == nil {
+			t.Fatalf("%s: %v", block, err)
+		}
+		for word := range strings.SplitSeq(list[1], ", ") {
+			n++
+			for where, words := range shown {
+				if alone := block == "prewarm" && word == "off"; !words[block+" "+word] && !alone {
+					t.Errorf("%s does not show %s %s", where, block, word)
+				}
+			}
+		}
+	}
+	if n < 70 {
+		t.Errorf("only %d words were found", n)
+	}
+}
+
+// wordsOf gives the first word of each line, after the block that it is in.
+func wordsOf(text string) map[string]bool {
+	words, block := make(map[string]bool), ""
+	for line := range strings.Lines(text) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch inner := strings.HasPrefix(line, "\t\t"); {
+		case inner:
+			words[block+" "+word] = true
+		default:
+			words[" "+word], block = true, word
+		}
+	}
+	return words
 }
