@@ -1,5 +1,5 @@
 // Package admin lets operators look in and give orders: the endpoints under /tokenbuddy/ on Caddy's admin address, and the metrics. Nothing
-// of it is served on a site, and none of it holds a bearer token, a key or a prompt.
+// of it is served on a site, and none of it holds a bearer token, a prompt, or a key but that of a member who has just got it.
 package admin
 
 import (
