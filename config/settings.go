@@ -83,7 +83,7 @@ func (s *Settings) DeadlinesAt(sellerID string) routing.Deadlines {
 
 // Failover bounds the attempts at one request.
 type Failover struct {
-	// Connect is of a connection that is made, TLS included.
+	// Connect bounds making a connection, and then TLS on it.
 	Connect time.Duration
 	// Deadlines hold at sellers that have none of their own.
 	Deadlines routing.Deadlines

@@ -50,5 +50,5 @@ func WriteKey(w http.ResponseWriter, k Key) {
 		d.Limit, d.LimitRemaining, d.LimitReset = new(usd(b.Limit)), new(usd(b.Left)), &b.Reset
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, a)
+	writeJSON(w, a)
 }

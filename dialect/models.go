@@ -48,21 +48,21 @@ func WriteModels(w http.ResponseWriter, s Shape, ids []string) {
 		if len(ids) > 0 {
 			list.FirstID, list.LastID = &ids[0], &ids[len(ids)-1]
 		}
-		writeJSON(w, http.StatusOK, list)
+		writeJSON(w, list)
 		return
 	}
 	list := openAIModels{Object: "list", Data: make([]openAIModel, 0, len(ids))}
 	for _, id := range ids {
 		list.Data = append(list.Data, asOpenAI(id))
 	}
-	writeJSON(w, http.StatusOK, list)
+	writeJSON(w, list)
 }
 
 // WriteModel answers with one model.
 func WriteModel(w http.ResponseWriter, s Shape, id string) {
 	if s == Anthropic {
-		writeJSON(w, http.StatusOK, asAnthropic(id))
+		writeJSON(w, asAnthropic(id))
 		return
 	}
-	writeJSON(w, http.StatusOK, asOpenAI(id))
+	writeJSON(w, asOpenAI(id))
 }

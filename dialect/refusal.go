@@ -143,7 +143,7 @@ type anthropicError struct {
 	RequestID string `json:"request_id"`
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) { writeBody(w, status, encode(v)) }
+func writeJSON(w http.ResponseWriter, v any) { writeBody(w, http.StatusOK, encode(v)) }
 
 func encode(v any) []byte {
 	body, _ := json.Marshal(v) // strings, numbers and booleans always encode

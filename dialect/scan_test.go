@@ -82,7 +82,7 @@ func TestScan(t *testing.T) {
 			t.Errorf("%s: insert at %d", test.body, got.InsertAt)
 		}
 		got.ModelStart, got.ModelEnd, got.InsertAt, got.PromptTokens, got.system, got.turns = 0, 0, 0, 0, span{}, span{}
-		got.Answers, got.PromptWhole, got.HostedTools, got.Tools, got.Models, got.IncludeUsage = 0, false, false, false, nil, false // see TestFacts
+		got.Answers, got.PromptWhole, got.HostedTools, got.Tools, got.Models, got.IncludeUsage = 0, false, false, false, nil, false // see facts_test.go
 		got.streamOptions, got.usage, got.requestID = span{}, span{}, span{}
 		if !reflect.DeepEqual(*got, test.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", test.body, *got, test.want)

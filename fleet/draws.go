@@ -38,7 +38,7 @@ func (r *Rates) drawAll(m *meter) {
 			r.mu.Unlock()
 			return
 		}
-		m.take(d, got, time.Now())
+		m.take(got, time.Now())
 		r.mu.Unlock()
 	}
 }

@@ -126,7 +126,7 @@ func (m *meter) next(now time.Time) draw {
 }
 
 // take takes in what a draw has brought, and tells those that wait.
-func (m *meter) take(d draw, got permits, now time.Time) {
+func (m *meter) take(got permits, now time.Time) {
 	m.fill(now)
 	m.level += got.Given
 	m.share, m.said, m.goal = got.Share, got.Share, got.Goal

@@ -153,7 +153,7 @@ func files(t testing.TB, dir, pattern string) []string {
 	return found
 }
 
-// TestDamage flips bits in, cuts off and loses each of the files that a ledger consists of. It must be whole nevertheless,
+// TestDamageCrash flips bits in, cuts off and loses each of the files that a ledger consists of. It must be whole nevertheless,
 // or say what is wrong and what to do. TOKENBUDDY_CHAOS=1 flips more bits.
 func TestDamageCrash(t *testing.T) {
 	if testing.Short() {

@@ -25,7 +25,7 @@ func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 		if model := s.model.Load(); model != nil && s.ages(a, now) {
 			a.Model = *model
 			s.mu.Lock()
-			wanted := s.wantsAhead(a, now)
+			wanted := s.wantsAhead(now)
 			s.mu.Unlock()
 			if wanted {
 				all = append(all, a)
@@ -55,7 +55,7 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ages(a, now) || !s.wantsAhead(a, now) {
+	if !s.ages(a, now) || !s.wantsAhead(now) {
 		return false, nil
 	}
 	f, err := s.begin(w, now, false)
@@ -69,7 +69,7 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 }
 
 // wantsAhead tells whether nothing stands in the way of buying ahead. s.mu is held.
-func (s *shelf) wantsAhead(a Aging, now time.Time) bool {
+func (s *shelf) wantsAhead(now time.Time) bool {
 	if s.flight != nil {
 		return false // its token will do
 	}

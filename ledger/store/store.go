@@ -1,6 +1,5 @@
 // Package store owns the ledger's directory: it opens, inspects, locks, seals and measures it, keeps a journal before its tables, and the
-// anchor beside it. What
-// the records in it say is the ledger's.
+// anchor beside it. What the records in it say is the ledger's.
 package store
 
 import (
