@@ -1,6 +1,7 @@
 // Package market holds what exists once per ledger directory and outlives a config: the ledger, the purchase desk, the
-// registries, what is known of the sellers, prewarming, and the selection set at run time. It starts and stops them
-// and has no logic of its own; configs and the requests of a config hold a reference.
+// registries, what is known of the sellers, prewarming, this gateway's part of a fleet, and what operators have said at run time, of
+// members, sellers and the selection. It starts and stops them, and has them know of each other; configs and the requests of a config
+// hold a reference.
 package market
 
 import (
@@ -91,7 +92,7 @@ type Market struct {
 	tending       sync.WaitGroup
 	carrier       *relay.Carrier // for registries, which outlive the configs that name them
 
-	mu         sync.Mutex // protects all following fields
+	mu         sync.Mutex // protects the following fields, up to held
 	terms      []*Terms
 	teams      []*team
 	resolvers  []*Resolver
