@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,29 +21,37 @@ import (
 	openairesponses "github.com/openai/openai-go/v3/responses"
 )
 
+// refusals are one of each kind, and how it is written.
+var refusals = []struct {
+	refusal           *Refusal
+	status            int
+	code, typ, claude string
+	noRetry           bool
+	after             string
+}{
+	{InvalidRequest("n", `say "hi"`), 400, "invalid_request_error", "invalid_request_error", "invalid_request_error", true, ""},
+	{InvalidKey(), 401, "invalid_api_key", "invalid_request_error", "authentication_error", true, ""},
+	{BudgetSpent(), 402, "insufficient_quota", "insufficient_quota", "billing_error", true, ""},
+	{ModelNotAllowed("m"), 403, "model_not_allowed", "invalid_request_error", "permission_error", true, ""},
+	{ModelNotFound("m"), 404, "model_not_found", "invalid_request_error", "not_found_error", true, ""},
+	{NotServed("/v1/images"), 404, "not_found", "invalid_request_error", "not_found_error", true, ""},
+	{MethodNotAllowed("/v1/models", []string{"GET"}), 405, "not_found", "invalid_request_error", "not_found_error", true, ""},
+	{ResponseNotFound("previous_response_id"), 404, "response_not_found", "invalid_request_error", "not_found_error", true, ""},
+	{UnknownEncoding(), 415, "invalid_request_error", "invalid_request_error", "invalid_request_error", true, ""},
+	{FleetUnavailable(0), 503, "fleet_unavailable", "server_error", "overloaded_error", false, "1"},
+	{TooLarge(10), 413, "request_too_large", "invalid_request_error", "request_too_large", true, ""},
+	{RateLimited(1500 * time.Millisecond), 429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_error", false, "2"},
+	{Upstream(0), 502, "upstream_error", "upstream_error", "api_error", false, "1"},
+	{NoSeller(30 * time.Second), 503, "no_seller_available", "server_error", "overloaded_error", false, "15"},
+	{Unavailable(time.Millisecond, "full"), 503, "no_seller_available", "server_error", "overloaded_error", false, "1"},
+	{DeadlineExceeded(), 504, "deadline_exceeded", "server_error", "timeout_error", false, ""},
+	{Loop(), 508, "loop_detected", "invalid_request_error", "invalid_request_error", true, ""},
+	{TooEarly(), 425, "too_early", "invalid_request_error", "invalid_request_error", false, ""},
+	{UpgradeRequired(), 426, "upgrade_required", "invalid_request_error", "invalid_request_error", true, ""},
+}
+
 func TestRefusalWrite(t *testing.T) {
-	for _, test := range []struct {
-		refusal           *Refusal
-		status            int
-		code, typ, claude string
-		noRetry           bool
-		after             string
-	}{
-		{InvalidRequest("n", `say "hi"`), 400, "invalid_request_error", "invalid_request_error", "invalid_request_error", true, ""},
-		{InvalidKey(), 401, "invalid_api_key", "invalid_request_error", "authentication_error", true, ""},
-		{BudgetSpent(), 402, "insufficient_quota", "insufficient_quota", "billing_error", true, ""},
-		{ModelNotAllowed("m"), 403, "model_not_allowed", "invalid_request_error", "permission_error", true, ""},
-		{ModelNotFound("m"), 404, "model_not_found", "invalid_request_error", "not_found_error", true, ""},
-		{TooLarge(10), 413, "request_too_large", "invalid_request_error", "request_too_large", true, ""},
-		{RateLimited(1500 * time.Millisecond), 429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_error", false, "2"},
-		{Upstream(0), 502, "upstream_error", "upstream_error", "api_error", false, "1"},
-		{NoSeller(30 * time.Second), 503, "no_seller_available", "server_error", "overloaded_error", false, "15"},
-		{Unavailable(time.Millisecond, "full"), 503, "no_seller_available", "server_error", "overloaded_error", false, "1"},
-		{DeadlineExceeded(), 504, "deadline_exceeded", "server_error", "timeout_error", false, ""},
-		{Loop(), 508, "loop_detected", "invalid_request_error", "invalid_request_error", true, ""},
-		{TooEarly(), 425, "too_early", "invalid_request_error", "invalid_request_error", false, ""},
-		{UpgradeRequired(), 426, "upgrade_required", "invalid_request_error", "invalid_request_error", true, ""},
-	} {
+	for _, test := range refusals {
 		for _, shape := range []Shape{OpenAI, Anthropic} {
 			w := httptest.NewRecorder()
 			test.refusal.Write(w, shape, "req_1")
@@ -63,6 +74,20 @@ func TestRefusalWrite(t *testing.T) {
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !equalJSON(got, want) {
 				t.Errorf("%s, want %v", w.Body, want)
 			}
+		}
+	}
+}
+
+// TestRefusalsAreTold looks for every refusal in the table that the docs have of them.
+func TestRefusalsAreTold(t *testing.T) {
+	docs, err := os.ReadFile("../docs/requests.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range refusals {
+		row := fmt.Sprintf("(?m)^\\|.*\\|[^|]*\\b%d\\b[^|]*\\| `%s` \\| `%s` \\|$", test.status, test.code, test.claude)
+		if !regexp.MustCompile(row).Match(docs) {
+			t.Errorf("docs/requests.md has no row with %d, %s and %s", test.status, test.code, test.claude)
 		}
 	}
 }
