@@ -85,7 +85,7 @@ func NotServed(path string) *Refusal {
 }
 
 const servedPaths = "/v1/chat/completions, /v1/responses, /v1/responses/compact, /v1/messages, /v1/messages/count_tokens, /v1/completions, " +
-	"/v1/embeddings (POST) and " + ModelsPath + " (GET)"
+	"/v1/embeddings (POST), and " + ModelsPath + ", " + KeyPath + " (GET)"
 
 // MethodNotAllowed refuses a method that a path does not have.
 func MethodNotAllowed(path string, allow []string) *Refusal {

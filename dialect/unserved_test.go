@@ -45,7 +45,7 @@ func TestUnserved(t *testing.T) {
 		if (w.Header().Get("Allow") != "") != (want == 405) || w.Header().Get("X-Should-Retry") != "false" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %v", request, w.Header())
 		}
-		if !strings.Contains(w.Body.String(), path) || want == 404 && (!strings.Contains(w.Body.String(), "/v1/embeddings") || !strings.Contains(w.Body.String(), "base URL")) {
+		if !strings.Contains(w.Body.String(), path) || want == 404 && (!strings.Contains(w.Body.String(), "/v1/embeddings (POST), and /v1/models, /v1/key (GET)") || !strings.Contains(w.Body.String(), "base URL")) {
 			t.Errorf("%s: %s", request, w.Body)
 		}
 	}
