@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +115,13 @@ func (b *tab) write(selector, text string) {
 func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return read[string](b, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))
+}
+
+// hasAsked tells whether the page has asked for an address that ends so.
+func (b *tab) hasAsked(end string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.asked, func(asked string) bool { return strings.HasSuffix(asked, end) })
 }
 
 // well tells whether the page has asked its own origin alone, and has complained of nothing. It begins to mind anew.

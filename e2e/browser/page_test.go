@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,6 +48,35 @@ func micros(b *tab, section, text string, nth int) int64 {
 		b.t.Fatalf("it says %s of %s", of.Text, of.Said)
 	}
 	return said
+}
+
+// TestThirtyDays has the days be those of UTC, in which sums are kept, whatever zone the budgets go by: what the page asks for, and what the
+// command says that stands beside it.
+func TestThirtyDays(t *testing.T) {
+	b := open(t)
+	g := start(t, "budgets {\n\tzone Pacific/Auckland\n}")
+	g.used()
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelectorAll("#month .days div").length === 30`)
+	first := time.Now().UTC().AddDate(0, 0, -29).Format(time.DateOnly)
+	if asked := "/tokenbuddy/ledger/summary?by=day&from=" + first + "&zone=UTC"; !b.hasAsked(asked) {
+		t.Errorf("the page has not asked for %s", asked)
+	}
+	words := strings.Fields(b.text("#month .title > code"))
+	if len(words) < 3 || words[0] != "caddy" {
+		t.Fatal(words)
+	}
+	said, err := exec.Command(program, append(words[1:], "--json", "--address", g.admin)...).Output()
+	if err != nil {
+		t.Fatal(words, err)
+	}
+	var statement struct {
+		From time.Time
+		Zone string
+	}
+	if err := json.Unmarshal(said, &statement); err != nil || statement.Zone != "UTC" || statement.From.UTC().Format(time.RFC3339) != first+"T00:00:00Z" {
+		t.Errorf("%s: of %s from %s on, %v", words, statement.Zone, statement.From, err)
+	}
 }
 
 func TestOperator(t *testing.T) {
