@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	"github.com/tokenbuddy/caddy-tokenbuddy/events"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
@@ -23,7 +24,7 @@ type App struct {
 	log      *zap.Logger           // of what outlives the config, as long as it is the newest
 	handlers map[string][]*Handler // by the ledger directory that they share
 	events   *caddyevents.App
-	deaf     func() // ends the telling of events; nil: it was not begun
+	listener *events.Listener // nil before the start
 }
 
 // CaddyModule returns the Caddy module information.
@@ -31,7 +32,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "tokenbuddy", New: func() caddy.Module { return new(App) }}
 }
 
-// Provision listens for the end of the process: streams are told in time to end themselves.
+// Provision listens for the end of the start, and of the process: streams are told in time to end themselves.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.log = ctx.Logger()
@@ -40,6 +41,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	var err error
 	if a.events, err = eventsOf(ctx); err != nil {
+		return err
+	}
+	if err := a.events.On("started", started{a}); err != nil {
 		return err
 	}
 	return a.events.On("stopping", stopping{a})
@@ -90,8 +94,8 @@ func (a *App) refuse(err error) {
 // Stop ends the telling of events, whose handlers go with the config. Apps are stopped in any order, and the site is to serve until
 // its own app is: what the handlers work with is given up in their Cleanup, which comes after all apps were stopped.
 func (a *App) Stop() error {
-	if a.deaf != nil {
-		a.deaf()
+	if a.listener != nil {
+		a.listener.Release()
 	}
 	return nil
 }
@@ -131,6 +135,15 @@ var shutdown, endStreams = context.WithCancel(context.Background())
 // countdown sees to it that the end of the process is scheduled once, however many configs hear of it.
 var countdown sync.Once
 
+// started hears Caddy's event of that name, which comes when all apps have been started.
+type started struct{ app *App }
+
+// Handle begins the telling of events.
+func (s started) Handle(context.Context, caddy.Event) error {
+	s.app.listener.Begin()
+	return nil
+}
+
 // stopping hears Caddy's event of that name, which comes before any app is stopped, for a reload and for an exit alike.
 type stopping struct{ app *App }
 
@@ -146,5 +159,6 @@ var (
 	_ caddy.App           = (*App)(nil)
 	_ caddy.Provisioner   = (*App)(nil)
 	_ caddy.CleanerUpper  = (*App)(nil)
+	_ caddyevents.Handler = started{}
 	_ caddyevents.Handler = stopping{}
 )

@@ -10,11 +10,12 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/events"
 )
 
-// listen has the handlers of Caddy's events app hear of what happens. They get it from a goroutine of its own.
+// listen has the handlers of Caddy's events app hear of what happens. They get it from a goroutine of its own, and once all apps have
+// been started: as it starts, in no order with ours, the events app enters its handlers where it is asked whether there are any.
 func (a *App) listen() {
 	app := a.events
 	wants := func(name string) bool { return app.ShouldEmit(name) }
-	a.deaf = events.Listen(wants, func(name string, data map[string]any) {
+	a.listener = events.Listen(wants, func(name string, data map[string]any) {
 		defer func() {
 			if fault := recover(); fault != nil {
 				a.log.Error("event.handler.panicked", zap.String("event", name), zap.String("fault", fmt.Sprint(fault)))

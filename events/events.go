@@ -38,54 +38,92 @@ type event struct {
 	data map[string]any
 }
 
-// listener is a config that tells events.
-type listener struct {
-	wants func(name string) bool
-	queue chan event
+// Listener is a config that tells events.
+type Listener struct {
+	wants       func(name string) bool
+	queue       chan event
+	begun, gone chan struct{}
+	begin, end  func()
 }
 
 var (
 	mu        sync.Mutex // protects listeners, and newest while it changes
-	listeners []*listener
-	newest    atomic.Pointer[listener] // nil: nobody listens
+	listeners []*Listener
+	newest    atomic.Pointer[Listener] // nil: nobody listens
 	dropped   atomic.Int64
 )
 
-// Listen has tell hear of each event that wants says yes to, one after another, until release is called: of several configs the newest
-// listens. Data is tell's own. wants must be quick; tell may take its time.
-func Listen(wants func(name string) bool, tell func(name string, data map[string]any)) (release func()) {
-	l := &listener{wants, make(chan event, Queue)}
-	gone := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case e := <-l.queue:
-				tell(e.name, e.data)
-			case <-gone:
-				return
-			}
-		}
-	}()
+// Listen queues events from now on, of several listeners for the newest. Once it has begun, and until it is released, tell hears of each that
+// wants says yes to, one after another; neither is called before. Data is tell's own. wants must be quick; tell may take its time.
+func Listen(wants func(name string) bool, tell func(name string, data map[string]any)) *Listener {
+	l := &Listener{wants: wants, queue: make(chan event, Queue), begun: make(chan struct{}), gone: make(chan struct{})}
+	l.begin = sync.OnceFunc(func() { close(l.begun) })
+	l.end = sync.OnceFunc(l.leave)
+	go l.tell(tell)
 	mu.Lock()
 	defer mu.Unlock()
 	listeners = append(listeners, l)
 	newest.Store(l)
-	return sync.OnceFunc(func() {
-		close(gone)
-		mu.Lock()
-		defer mu.Unlock()
-		listeners = slices.DeleteFunc(listeners, func(o *listener) bool { return o == l })
-		newest.Store(nil)
-		if n := len(listeners); n > 0 {
-			newest.Store(listeners[n-1])
-		}
-	})
+	return l
 }
 
-// Emit queues an event, and never waits. The data, of texts, numbers and booleans, is made where somebody wants it; it has no secret in it.
+// Begin has the listener tell what it hears, and what it has heard until now.
+func (l *Listener) Begin() { l.begin() }
+
+// Release ends a listener. What it has not told the newest of the others does.
+func (l *Listener) Release() { l.end() }
+
+func (l *Listener) tell(tell func(name string, data map[string]any)) {
+	select {
+	case <-l.begun:
+	case <-l.gone:
+		return
+	}
+	for {
+		select {
+		case e := <-l.queue:
+			if l.wants(e.name) { // was not asked before it began
+				tell(e.name, e.data)
+			}
+		case <-l.gone:
+			return
+		}
+	}
+}
+
+func (l *Listener) leave() {
+	close(l.gone)
+	mu.Lock()
+	listeners = slices.DeleteFunc(listeners, func(o *Listener) bool { return o == l })
+	newest.Store(nil)
+	if n := len(listeners); n > 0 {
+		newest.Store(listeners[n-1])
+	}
+	mu.Unlock()
+	for {
+		select {
+		case e := <-l.queue:
+			Emit(e.name, func() map[string]any { return e.data })
+		default:
+			return
+		}
+	}
+}
+
+// hears tells whether an event is to be queued.
+func (l *Listener) hears(name string) bool {
+	select {
+	case <-l.begun:
+		return l.wants(name)
+	default:
+		return true
+	}
+}
+
+// Emit queues an event, and never waits. The data, of texts, numbers and booleans, is made where somebody may want it; it has no secret in it.
 func Emit(name string, data func() map[string]any) {
 	l := newest.Load()
-	if l == nil || !l.wants(name) {
+	if l == nil || !l.hears(name) {
 		return
 	}
 	select {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +13,12 @@ func TestEmitNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []any
 		begin := make(chan struct{})
-		release := Listen(all, func(_ string, data map[string]any) {
+		l := Listen(all, func(_ string, data map[string]any) {
 			<-begin
 			<-time.After(time.Minute) // a slow handler
 			told = append(told, data["n"])
 		})
+		l.Begin()
 		before, began := Dropped(), time.Now()
 		const more = 44
 		Emit(Disputed, func() map[string]any { return map[string]any{"n": 0} })
@@ -36,16 +38,18 @@ func TestEmitNeverWaits(t *testing.T) {
 		if len(told) != Queue+1 || told[0] != 0 || told[Queue] != Queue {
 			t.Errorf("%d are told, %v to %v", len(told), told[0], told[len(told)-1])
 		}
-		release()
-		release()
+		l.Release()
+		l.Release()
 	})
 }
 
 func TestTheNewestListens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		listen := func(who string) func() {
-			return Listen(func(name string) bool { return name != CircuitOpened }, func(name string, _ map[string]any) { told = append(told, who+name) })
+		listen := func(who string) *Listener {
+			l := Listen(func(name string) bool { return name != CircuitOpened }, func(name string, _ map[string]any) { told = append(told, who+name) })
+			l.Begin()
+			return l
 		}
 		emit := func() { ChangeMember("ada", "set", "root", "shell"); synctest.Wait() }
 		emit()
@@ -54,13 +58,46 @@ func TestTheNewestListens(t *testing.T) {
 		two := listen("2 ")
 		emit()
 		Emit(CircuitOpened, func() map[string]any { t.Error("data is made for nobody"); return nil })
-		two()
+		two.Release()
 		emit()
-		one()
+		one.Release()
 		emit()
 		want := []string{"1 member_changed", "2 member_changed", "1 member_changed"}
 		if len(told) != 3 || told[0] != want[0] || told[1] != want[1] || told[2] != want[2] {
 			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
+// A config whose handlers are not yet there hears all the same, and one that is refused before they are leaves what it has heard to the one
+// that goes on.
+func TestHeardBeforeItBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		var asked atomic.Bool
+		listen := func(who string) *Listener {
+			return Listen(func(name string) bool { asked.Store(true); return name != CircuitOpened }, func(name string, _ map[string]any) { told = append(told, who+name) })
+		}
+		emit := func() {
+			for _, name := range []string{LedgerStopped, CircuitOpened} {
+				Emit(name, func() map[string]any { return nil })
+			}
+			synctest.Wait()
+		}
+		one := listen("1 ")
+		emit()
+		if asked.Load() || told != nil {
+			t.Errorf("before it has begun it is asked: %t, and tells %q", asked.Load(), told)
+		}
+		one.Begin()
+		synctest.Wait()
+		refused := listen("2 ")
+		emit()
+		refused.Release()
+		synctest.Wait()
+		one.Release()
+		if len(told) != 2 || told[0] != "1 ledger_stopped" || told[1] != told[0] {
+			t.Errorf("told %q", told)
 		}
 	})
 }
