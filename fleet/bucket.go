@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -120,9 +122,10 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	rest := max(0, 1-others-d.share)
 	filling := min(b.Rest, rest)
 	b.Level += d.back
-	passed, until := b.passed(now, d.gateway, there)
-	b.come(d.rate, filling, until)
-	b.Level = max(0, b.Level-d.rate.filled(1, passed))
+	for _, p := range b.passed(now, d.gateway, there) {
+		b.come(d.rate, filling, p.Until)
+		b.Level = max(0, b.Level-d.rate.filled(1, time.Duration(p.Had*float64(time.Second))))
+	}
 	b.come(d.rate, filling, now)
 
 	got.Share, got.Goal = d.share, 0
@@ -151,19 +154,27 @@ func (b *bucket) come(rate Rate, filling float64, until int64) {
 	b.At = max(b.At, until)
 }
 
-// passed gives in how long the rate brings what gateways may have let pass by their parts alone that is not counted yet, and until when
-// they may have. Of others that go by them still, it is left out of what comes in.
-func (b *bucket) passed(now int64, me string, there presence) (d time.Duration, until int64) {
+// passed gives what gateways may have let pass by their parts alone that is not counted yet, outage by outage, by when they have ended. Of others
+// that go by them still, it is left out of what comes in.
+func (b *bucket) passed(now int64, me string, there presence) (all []hadUntil) {
 	counted := b.Had
 	b.Had = nil
 	for id, g := range there {
-		had := g.Had
+		had, known := g.Had, counted[id]
+		if g.From+int64(heardFor) > b.At {
+			known = 0 // of what it had let pass before it was gone, or forgotten: who has drawn just after may not have known
+		}
 		if id != me && g.alone(now) {
 			had = g.had(now)
-		} else if more := had - counted[id]; more > 0 {
-			d += time.Duration(more * float64(time.Second))
-			if until = max(until, min(g.Until, now)); g.Until == 0 {
-				until = now
+		} else {
+			for _, o := range g.outages() {
+				if o.Until == 0 {
+					o.Until = now
+				}
+				if more := o.Had - known; more > 0 {
+					all = append(all, hadUntil{more, min(o.Until, now)})
+					known = o.Had
+				}
 			}
 		}
 		if had > 0 {
@@ -173,7 +184,8 @@ func (b *bucket) passed(now int64, me string, there presence) (d time.Duration, 
 			b.Had[id] = had
 		}
 	}
-	return d, until
+	slices.SortFunc(all, func(x, y hadUntil) int { return cmp.Compare(x.Until, y.Until) })
+	return all
 }
 
 // held gives what of the rate others may go by now, how much of that is for those that go by it alone, and how many requests a second

@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,12 +30,30 @@ type present struct {
 	Seen  int64  `json:"seen"`            // in nanoseconds of Unix time, by the store's clock
 	Of    int    `json:"of"`              // gateways there are as far as it knows: alone, it goes by 1/Of of each rate
 	Alone bool   `json:"alone,omitempty"` // it may already go by its part
-	// What it may have let pass by its part alone until it was seen: of each rate what comes in so many seconds.
+	// What it may have let pass by its part alone from From until it was seen: of each rate what comes in so many seconds.
 	Had float64 `json:"hadSeconds,omitempty"`
 	// Until when, in nanoseconds as Seen; 0: an earlier release has said it.
 	Until int64 `json:"until,omitempty"`
+	// From when on that is counted, in nanoseconds; 0: an earlier release has said it.
+	From int64 `json:"from,omitempty"`
+	// What that was at the end of each of the last outages before the one that ended at Until.
+	Before []hadUntil `json:"before,omitempty"`
 	// Since when it has been heard without a silence, in nanoseconds as well; 0: an earlier release has said it.
 	Since int64 `json:"since,omitempty"`
+}
+
+// hadUntil is what a gateway may have let pass by its part alone until a time.
+type hadUntil struct {
+	Had   float64 `json:"had"`
+	Until int64   `json:"until"`
+}
+
+// mostBefore is how many outages are told apart. Of one before them it is taken that it has ended with the first of them.
+const mostBefore = 16
+
+// outages gives what the gateway may have let pass until the end of each outage.
+func (p *present) outages() []hadUntil {
+	return append(slices.Clip(p.Before), hadUntil{p.Had, p.Until})
 }
 
 // alone tells whether the gateway may go by its part of each rate without asking.
@@ -65,12 +84,19 @@ func heard(at Moment, old []byte, gateway string, word present, gone bool) (next
 	word.Since, word.Until = now, now
 	if before := there[gateway]; before != nil {
 		// A process that does not say so has not gone by its part since it was heard, however long that was: of one before it nobody knows.
+		word.From, word.Before = before.From, before.Before
 		if word.Had, word.Until = before.Had, before.Until; word.Alone || before.Alone || before.Boot != word.Boot && before.alone(now) {
+			if before.Had > 0 && before.Seen > before.Until { // another outage than the last one
+				word.Before = before.outages()
+				word.Before = word.Before[max(0, len(word.Before)-mostBefore):]
+			}
 			word.Had, word.Until = before.had(now), now
 		}
 		if !word.Alone && !before.alone(now) {
 			word.Since = before.Since
 		}
+	} else { // what it has let pass by then it has since it was forgotten
+		word.From = now - int64(word.Had/word.part()*float64(time.Second))
 	}
 	for id, p := range there { // by who has just been silent itself nobody is gone: the others may have had no way to speak either
 		if now-p.Seen > int64(forgetAfter) && now-word.Since > int64(aloneAfter) {

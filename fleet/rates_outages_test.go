@@ -1,0 +1,113 @@
+package fleet
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What gateways may have let pass in an outage that is long over is not taken off once more after another one, of who has asked for nothing meanwhile and of
+// who is new.
+func TestRateAfterSeveralOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates, links := gateways(t, 3)
+		rate := Rate{5, time.Hour}
+		<-time.After(16 * time.Second)
+		if _, ok := allow(rates[0], ada, rate); !ok {
+			t.Error("refused")
+		}
+		for _, away := range []time.Duration{55 * time.Minute, 40 * time.Second, 3 * time.Minute, 40 * time.Second} {
+			for _, l := range links {
+				l.cut(true)
+			}
+			<-time.After(away)
+			for _, l := range links {
+				l.cut(false)
+			}
+			<-time.After(90 * time.Minute)
+		}
+		for _, l := range links {
+			l.cut(true)
+		}
+		<-time.After(40 * time.Second)
+		for _, l := range links {
+			l.cut(false)
+		}
+		<-time.After(5 * time.Second)
+		for _, name := range []string{"ada", "bob"} {
+			served := 0
+			for n := range 10 {
+				if _, ok := allow(rates[n%3], RateKey{Name: name}, rate); ok {
+					served++
+				}
+			}
+			if served != 4 { // but for what the gateways may have let pass in the last one
+				t.Errorf("%d of %s served, want 4", served, name)
+			}
+		}
+	})
+}
+
+// What a gateway lets pass in an outage counts, whatever an earlier process of it has let pass in another one, and said goodbye since.
+func TestRateAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFake()
+		var rates []*Rates
+		var links []*link
+		boots := 0
+		begin := func(i int) (*Rates, *link) {
+			boots++
+			l := store.link()
+			r := NewRates(RatesOptions{Store: l, Gateway: fmt.Sprintf("g%d", i), Boot: fmt.Sprintf("b%d", boots)})
+			r.Start()
+			return r, l
+		}
+		for i := range 2 {
+			r, l := begin(i)
+			rates, links = append(rates, r), append(links, l)
+		}
+		rate, served := Rate{6, time.Hour}, 0
+		ask := func() {
+			for _, r := range rates {
+				for r.Allow(ada, rate) == nil {
+					served++
+				}
+			}
+		}
+		outage := func() {
+			for _, l := range links {
+				l.cut(true)
+			}
+			for range 50 {
+				<-time.After(time.Minute)
+				ask()
+			}
+			for _, l := range links {
+				l.cut(false)
+			}
+			<-time.After(5 * time.Second)
+		}
+		<-time.After(16 * time.Second)
+		ask()
+		outage()
+		ask()
+		<-time.After(2 * time.Hour)
+		served = 0
+		began := time.Now()
+		ask()
+		for i, r := range rates {
+			r.Close()
+			rates[i], links[i] = begin(i)
+			<-time.After(16 * time.Second)
+		}
+		outage()
+		ask()
+		if most := 6 + int(rate.filled(1, time.Since(began))); served > most || served < most/2 {
+			t.Errorf("%d served, and the rate bears %d", served, most)
+		}
+		for _, r := range rates {
+			r.Close()
+		}
+	})
+}
