@@ -122,9 +122,13 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	rest := max(0, 1-others-d.share)
 	filling := min(b.Rest, rest)
 	b.Level += d.back
-	for _, p := range b.passed(now, d.gateway, there) {
+	passed := b.passed(now, d.gateway, there)
+	for _, p := range passed {
 		b.come(d.rate, filling, p.Until)
 		b.Level = max(0, b.Level-d.rate.filled(1, time.Duration(p.Had*float64(time.Second))))
+	}
+	if len(passed) > 0 && d.rate.slow() {
+		filling = rest // since the last of them has ended; shares, of other rates, can have been others' since
 	}
 	b.come(d.rate, filling, now)
 

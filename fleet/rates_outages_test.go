@@ -111,3 +111,40 @@ func TestRateAfterARestart(t *testing.T) {
 		}
 	})
 }
+
+// Long after one gateway was cut off, or was killed and has started again, all of a rate is there for who has asked meanwhile, and not since.
+func TestRateLongAfterOneWasAway(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprint(killed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rates, links := gateways(t, 2)
+				rate := Rate{6, time.Hour}
+				<-time.After(16 * time.Second)
+				links[0].cut(true)
+				<-time.After(10 * time.Minute)
+				if _, ok := allow(rates[1], ada, rate); !ok {
+					t.Error("refused")
+				}
+				<-time.After(time.Minute)
+				if killed {
+					again := NewRates(RatesOptions{Store: links[1], Gateway: "g0", Boot: "again"})
+					again.Start()
+					defer again.Close()
+				} else {
+					links[0].cut(false)
+				}
+				<-time.After(2 * time.Hour)
+				served := 0
+				for range 10 {
+					if _, ok := allow(rates[1], ada, rate); ok {
+						served++
+					}
+				}
+				if served != 6 {
+					t.Errorf("%d served, want 6", served)
+				}
+				rates[0].cancel() // where it was killed it says no goodbye
+			})
+		})
+	}
+}
