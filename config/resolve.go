@@ -29,7 +29,6 @@ const (
 	defaultIdle        = 290 * time.Second
 	defaultMaxAttempts = 4
 	defaultRetries     = 1
-	defaultCooldown    = 30 * time.Second
 
 	defaultMaxBody = 32 << 20
 )
@@ -206,7 +205,7 @@ func (f *FailoverConfig) settings() (Failover, error) {
 		Idle:        orDefault(time.Duration(f.IdleTimeout), defaultIdle),
 		MaxAttempts: orDefault(f.MaxAttempts, defaultMaxAttempts),
 		Retries:     defaultRetries,
-		Cooldown:    orDefault(time.Duration(f.Cooldown), defaultCooldown),
+		Cooldown:    orDefault(time.Duration(f.Cooldown), routing.DefaultCooldown),
 	}
 	if f.Retries != nil {
 		s.Retries = *f.Retries

@@ -91,7 +91,7 @@ func BenchmarkRoute(b *testing.B) {
 			affinity := NewAffinity(Conversations)
 			ready := table.Index().Candidates(served, dialect.Messages).Ready()
 			affinity.Put("ada", conversation(1), ready[len(ready)/2].Seller.Key(), time.Now(), time.Hour)
-			b.Run(PolicyName(policy)+"/"+name, func(b *testing.B) {
+			b.Run(policyName(policy)+"/"+name, func(b *testing.B) {
 				q, dst := Query{Protocol: dialect.Messages, Path: "/v1/messages", Ceiling: usual, Now: time.Now()}, make([]*Candidate, 0, MaxReady)
 				b.ReportAllocs()
 				for b.Loop() {
@@ -100,7 +100,7 @@ func BenchmarkRoute(b *testing.B) {
 					}
 				}
 			})
-			b.Run(PolicyName(policy)+"/"+name+"/64_goroutines", func(b *testing.B) {
+			b.Run(policyName(policy)+"/"+name+"/64_goroutines", func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
 				b.RunParallel(func(pb *testing.PB) {
@@ -120,7 +120,7 @@ func BenchmarkRoute(b *testing.B) {
 func BenchmarkSweep(b *testing.B) {
 	for _, policy := range []builtIn{DefaultFirst{}, Cheapest{}, Fastest{}, Weighted{}} {
 		table := tableOf(mustParse(b, string(manySellersDocument())), policy)
-		b.Run(PolicyName(policy), func(b *testing.B) {
+		b.Run(policyName(policy), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				table.Sweep()

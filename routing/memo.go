@@ -94,15 +94,3 @@ func (r *row[V]) place(fresh *memo[V], now int64) (at int, old *memo[V]) {
 	}
 	return at, all[at]
 }
-
-// len counts what is remembered, expired or not.
-func (m *memos[V]) len() (n int) {
-	for i := range m.rows {
-		for j := range m.rows[i] {
-			if m.rows[i][j].Load() != nil {
-				n++
-			}
-		}
-	}
-	return n
-}

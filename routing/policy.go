@@ -153,14 +153,6 @@ func newPolicy(info caddy.ModuleInfo, name string, args []string) (selection.Pol
 	return PolicyOf(module)
 }
 
-// PolicyName is the name of a policy that is a Caddy module, as it stands in a config.
-func PolicyName(p selection.Policy) string {
-	if m, ok := p.(caddy.Module); ok {
-		return m.CaddyModule().ID.Name()
-	}
-	return fmt.Sprintf("%T", p)
-}
-
 // noArguments reads a policy's name in a Caddyfile, where nothing may follow it.
 func noArguments(d *caddyfile.Dispenser) error {
 	d.Next()

@@ -200,11 +200,11 @@ func TestOverride(t *testing.T) {
 		return names(table.Order(q, candidatesOf(table), make([]*Candidate, 0, 2)))
 	}
 	f["s30"].price, f["s31"].price = usd(0, 0), usd(0, 1)
-	if PolicyName(table.Policy()) != "default_first" || order() != "s00 s01" {
+	if policyName(table.Policy()) != "default_first" || order() != "s00 s01" {
 		t.Errorf("%T: %s", table.Policy(), order())
 	}
 	table.Override(Cheapest{})
-	if PolicyName(table.Policy()) != "cheapest" || order() != "s30 s31" {
+	if policyName(table.Policy()) != "cheapest" || order() != "s30 s31" {
 		t.Errorf("%T: %s", table.Policy(), order())
 	}
 	table.Update(nil)
@@ -212,7 +212,7 @@ func TestOverride(t *testing.T) {
 		t.Errorf("a new document ends it: %s", order())
 	}
 	table.Override(nil)
-	if PolicyName(table.Policy()) != "default_first" || order() != "s00 s01" {
+	if policyName(table.Policy()) != "default_first" || order() != "s00 s01" {
 		t.Errorf("%T: %s", table.Policy(), order())
 	}
 }
@@ -221,7 +221,7 @@ func TestNewPolicy(t *testing.T) {
 	for _, p := range Policies {
 		name := p.CaddyModule().ID.Name()
 		policy, err := NewPolicy(name)
-		if err != nil || PolicyName(policy) != name {
+		if err != nil || policyName(policy) != name {
 			t.Errorf("%s: %T, %v", name, policy, err)
 		}
 		if _, err := NewPolicy(name, "a", "b"); err == nil || !strings.Contains(err.Error(), name) {
