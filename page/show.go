@@ -116,7 +116,7 @@ func (s *stage) give(v *show, raw []byte) {
 func (s *stage) stream(w http.ResponseWriter, r *http.Request, m *market.Market) error {
 	seen, leave, ok := s.join(m)
 	if !ok {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%d watch already", maxWatchers)}
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%d browsers watch this gateway already: close one", maxWatchers)}
 	}
 	defer leave()
 	c := http.NewResponseController(w)
