@@ -212,7 +212,8 @@ type PurchaseConfig struct {
 	// after a seller has refused a token for want of credit the most that it can cost, but at most four times this.
 	Amount string `json:"amount,omitempty"`
 
-	// US dollars of balance under which a token no longer serves new requests. Default: "0.10".
+	// US dollars of balance under which a token serves a new request only where nothing can be bought. Of one that never had more,
+	// half its credit counts. Default: "0.10".
 	RebuyBelow string `json:"rebuy_below,omitempty"`
 
 	// How long before its expiry a token stops serving new requests. Default: the environment variable

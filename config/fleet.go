@@ -24,10 +24,12 @@ type FleetConfig struct {
 	// Default: the name of the host.
 	Name string `json:"name,omitempty"`
 
-	// For how long spending should go on when the store is away: by it goes how much is set aside for this gateway. Default: 30s.
+	// For how long spending should go on when the store is away: by it goes how much is set aside for this gateway. Default: 30s; at
+	// most 1h.
 	HoldOut caddy.Duration `json:"hold_out,omitempty"`
 
-	// How long a request waits for a grant, at the most. Default: 1s.
+	// How long a request waits for a part of a budget, and after how long without an answer the store is taken for away. Default: 1s;
+	// at most 30s.
 	Wait caddy.Duration `json:"wait,omitempty"`
 
 	// Whether the entries of the ledger are shipped to the store: "on" or "off". Default: on.
@@ -37,7 +39,8 @@ type FleetConfig struct {
 	// Shared tokens are in the store, sealed with the ledger's key, which has to be in the config then, the same for all. Default: own.
 	Tokens string `json:"tokens,omitempty"`
 
-	// What is set aside of the purchase limits, so that tokens can be bought while the store is away. Default: 0, nothing is bought then.
+	// US dollars that are set aside of the purchase limits, so that tokens can be bought while the store is away. Default: "0", nothing is
+	// bought then.
 	PurchaseAhead string `json:"purchase_ahead,omitempty"`
 }
 
@@ -55,7 +58,7 @@ type Fleet struct {
 	Name string
 	// HoldOut is for how long spending should go on when the store is away.
 	HoldOut time.Duration
-	// Wait is how long a request waits for a grant, at the most.
+	// Wait is how long a request waits for a part of a budget, and after how long without an answer the store is taken for away.
 	Wait time.Duration
 	// Books says that entries are shipped to the store.
 	Books bool

@@ -3,8 +3,7 @@
 //
 // A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
 // it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Receipt, Ending, Named,
-// Health. Package
-// paymenttest holds a method to its promises.
+// Bounded, Payee, Health. Package paymenttest holds a method to its promises.
 package payment
 
 import (
