@@ -78,6 +78,9 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 	case own.Proof != nil && *own.Proof != proof:
 		b.mu.Unlock()
 		return nil, conflict("another payment of this order is being settled; send that again")
+	case b.paidByAnother(own, now):
+		b.mu.Unlock()
+		return nil, conflict("the purchase is paid by another order, or being paid; complete that one")
 	}
 	o := own.offered(q.PurchaseID, q.OrderID)
 	v := method.Accept(o, q.Proof)
@@ -105,6 +108,17 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 		return nil, unavailable("the payment could not be written down; try again")
 	}
 	return &o, nil
+}
+
+// paidByAnother tells whether a payment of the same purchase counts for another order: what is bound to the purchase would count for
+// both. b.mu is held.
+func (b *Books) paidByAnother(own *order, now time.Time) bool {
+	for _, o := range b.orders {
+		if o != own && o.Purchase == own.Purchase && (o.Proof != nil || o.Settled != "") && !now.After(o.KeepUntil) {
+			return true
+		}
+	}
+	return false
 }
 
 // offered is the order as an acceptance sees it.

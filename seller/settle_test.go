@@ -371,3 +371,66 @@ func TestX402NonceUsedElsewhere(t *testing.T) {
 		t.Error("credit was given away")
 	}
 }
+
+// TestX402OnePaymentOneToken: a buyer has two orders made for one purchase, which its payment is bound to, and pays one of them. Nor does
+// the payment count once more when the seller has forgotten the purchase.
+func TestX402OnePaymentOneToken(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	order := func(key string) (o wire.Order) {
+		t.Helper()
+		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: "p", ModelID: s.Models[0].ID, PaymentMethod: "x402", AmountMicros: 500_000})
+		w := post(t, s, wire.PurchaseCreatePath, string(body), wire.HeaderIdempotencyKey, key)
+		if err := wire.Decode(w.Body.Bytes(), &o); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("create: %d %s", w.Code, w.Body)
+		}
+		return o
+	}
+	complete := func(key string, o wire.Order, proof json.RawMessage) int {
+		t.Helper()
+		body, err := json.Marshal(wire.CompletePurchase{PurchaseID: "p", OrderID: o.OrderID, PaymentMethod: "x402", Proof: proof})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return post(t, s, wire.PurchaseCompletePath, string(body), wire.HeaderIdempotencyKey, key).Code
+	}
+	first, second := order("a"), order("b")
+	proof := r.sign(first, "p", "http://example.com")
+	if status := complete("a", first, proof); status != http.StatusOK {
+		t.Fatalf("the first order: %d", status)
+	}
+	if status := complete("b", second, proof); status != http.StatusConflict {
+		t.Errorf("the second order, by the same payment: %d", status)
+	}
+	if moved, tokens := len(r.chain.Transfers()), len(s.books.Report().Tokens); moved != 1 || tokens != 1 {
+		t.Errorf("%d transfers, %d tokens", moved, tokens)
+	}
+}
+
+// TestX402LongAuthorization: what lives longer than a purchase is remembered could be shown again for a new one.
+func TestX402LongAuthorization(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	key, err := eip3009.ParseKey(testSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, proof := r.offer(s, "p")
+	a, _, _, err := x402.ReadPayload(proof)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.ValidBefore = eip3009.NewUint256(uint64(time.Now().Add(25 * time.Hour).Unix()))
+	long := edit(t, proof, func(s *x402.Signed) {
+		s.Authorization.ValidBefore, s.Signature = a.ValidBefore.String(), key.Sign(a.Digest(r.chain.Domain)).Text()
+	})
+	if status, body := r.complete(s, "p", o, long); status != http.StatusPaymentRequired || !strings.Contains(body, "too long") {
+		t.Errorf("%d %s", status, body)
+	}
+	if n := len(r.chain.Transfers()); n != 0 {
+		t.Errorf("%d transfers", n)
+	}
+	if status, body := r.complete(s, "p", o, proof); status != http.StatusOK {
+		t.Errorf("as it was offered: %d %s", status, body)
+	}
+}

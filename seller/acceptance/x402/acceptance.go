@@ -25,6 +25,9 @@ const (
 	offered = 300
 	// margin is how long it must still live to be worth cashing.
 	margin = 6 * time.Second
+	// longest is how long it may still live, clocks that differ included. A purchase that was paid is remembered for a day at the least:
+	// what lives on after that could be shown once more, for a new purchase of the same id, and the chain would say that it is paid.
+	longest = time.Hour
 	// staleAfter is how old the chain's latest block may be where its silence is to mean something.
 	staleAfter = time.Minute
 )
@@ -90,6 +93,8 @@ func (a *Acceptance) Accept(o acceptance.Order, proof json.RawMessage) acceptanc
 		return acceptance.Refused("the authorization is not valid yet")
 	case !o.Begun && !now.Add(margin).Before(ends(auth)):
 		return acceptance.Refused("the authorization is over, or has less than 6 seconds left")
+	case !o.Begun && ends(auth).After(now.Add(longest)):
+		return acceptance.Refused("the authorization lives too long: sign it for 5 minutes at the most")
 	}
 	if from, err := eip3009.Recover(auth.Digest(domain), sig); err != nil || from != auth.From {
 		return acceptance.Refused("the signature is not the payer's")
