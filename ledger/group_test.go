@@ -182,3 +182,43 @@ func TestCalendar(t *testing.T) {
 	spent("with another week", 0, 0, 110)
 	mustVerify(t, l)
 }
+
+// TestCalendarIsReadAsItIsCounted: what was spent in a day, a week and a month is the same where it was read from the books as where it
+// was counted as it came, at each hour, however far a zone is from UTC: the evening of one west of it is in UTC's next day.
+func TestCalendarIsReadAsItIsCounted(t *testing.T) {
+	for _, name := range []string{"America/Los_Angeles", "America/St_Johns", "Europe/Berlin", "Pacific/Auckland", "Pacific/Kiritimati"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Date(2026, 10, 30, 0, 15, 0, 0, time.UTC) // the month ends, a week, and the summer in Los Angeles
+		l := open(t, ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return now }})
+		buy(t, l, "t1", "acme", money.USD)
+		team := ledger.Calendar{Zone: zone, Week: time.Sunday}
+		set := func(c ledger.Calendar) {
+			t.Helper()
+			if err := l.SetCalendar(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spent := func() ledger.Budget {
+			t.Helper()
+			b, err := l.SpentBy(t.Context(), "ann")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		set(team)
+		for range 3 * 24 {
+			spend(t, l, 1)
+			counted := spent()
+			set(ledger.Calendar{})
+			set(team)
+			if read := spent(); read != counted {
+				t.Errorf("%s: at %s it was %+v, and read it is %+v", name, now.In(zone), counted, read)
+			}
+			now = now.Add(time.Hour)
+		}
+	}
+}

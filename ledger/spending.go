@@ -233,9 +233,9 @@ func (l *Ledger) loadSpending(now time.Time) error {
 			at, _ := time.Parse(dayFormat, day) // it was read before
 			add(at.Add(dayLength/2), parts, r.counted())
 		})
-		cut := make(map[time.Time]bool) // the UTC days that one of the calendar's begins in
-		for _, begin := range today.begins {
-			if first := midnight(begin); err == nil && !first.Equal(begin) && !cut[first] {
+		cut := make(map[time.Time]bool) // the UTC days that one of the calendar's begins in; that of an end may have come, and has entries then
+		for _, edge := range slices.Concat(today.begins[:], today.ends[:]) {
+			if first := midnight(edge); err == nil && !first.Equal(edge) && !cut[first] {
 				cut[first] = true
 				if err = v.divide(first, add); errors.Is(err, ErrArchive) { // it counts as if it had been at noon
 					l.log.Warn("ledger.archive.missing", zap.String("day", dayOf(first)), zap.Error(err))
