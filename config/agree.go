@@ -12,8 +12,9 @@ import (
 )
 
 // Agree says what two sites that share a ledger may not say differently, as what is counted and known there is one: their limits
-// on purchases, the ledger's key, the cooldown of circuits, the calendar of budgets, how long entries are kept, and the rate of a member or group that both have. It is nil where they agree.
-// The error names the word and both values, but for the key.
+// on purchases, the ledger's key, the cooldown of circuits, the calendar of budgets, how long entries are kept, the rate of a member or group that both have, and a
+// payment method that both have: purchases of all sites are paid by one instance of it. It is nil where they agree.
+// The error names the word and both values, but for the key and what is said of a payment method.
 func (s *Settings) Agree(other *Settings) error {
 	a, b := s.Terms, other.Terms
 	for _, usd := range []struct {
@@ -56,6 +57,11 @@ func (s *Settings) Agree(other *Settings) error {
 	}
 	if s.Fleet.String() != other.Fleet.String() {
 		return fmt.Errorf("the fleet: give both the same fleet block, or none")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.payments)) {
+		if theirs, both := other.payments[name]; both && s.payments[name] != theirs {
+			return fmt.Errorf("the payment method %s: give both the same payment block, or each a ledger of its own", name)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.rates)) {
 		mine, theirs := s.rates[name], other.rates[name]

@@ -31,6 +31,19 @@ func TestAgree(t *testing.T) {
 		{"zone", `"budgets":{"zone":"Europe/Berlin"}`, `"affinity":0`, "the days of budgets: budgets zone is Europe/Berlin at one and UTC at the other; give both the same"},
 		{"week", `"budgets":{"week":"Sunday"}`, `"budgets":{"zone":"UTC"}`, "the weeks of budgets: budgets week is Sunday at one and Monday at the other; give both the same"},
 		{"retain", `"ledger":{"retain":"400d"}`, `"affinity":0`, "the time for which entries are kept: ledger retain is 9600h0m0s at one and not there at the other; give both the same"},
+		{
+			"the same payments", `"payments":[{"method":"mock","limit":"20","of":[{"id":1}]},{"method":"mock","name":"a"}]`,
+			`"payments":[{"name":"a","method":"mock"},{"of":[ {"id":1} ],"limit":"20","method":"mock"}]`, "",
+		},
+		{"other payments", `"payments":[{"method":"mock"},{"method":"mock","name":"a","run":["/a"]}]`, `"payments":[{"method":"mock","name":"b","run":["/b"]}]`, ""},
+		{
+			"another limit of a payment method", `"payments":[{"method":"mock","limit":"2"}]`, `"payments":[{"method":"mock","limit":"200"}]`,
+			"the payment method mock: give both the same payment block, or each a ledger of its own",
+		},
+		{
+			"another program of one name", `"payments":[{"method":"mock","name":"a","run":["/a"]}]`, `"payments":[{"method":"mock","name":"a","run":["/b"]}]`,
+			"the payment method a: give both the same payment block, or each a ledger of its own",
+		},
 		{"week by default", `"budgets":{"week":"monday"}`, `"affinity":0`, ""},
 		{
 			"a member's rate", `"members":[{"name":"ann","key":"key-of-ann","rate":{"requests":5,"per":"1m"}}]`,

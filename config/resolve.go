@@ -1,6 +1,10 @@
 package config
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -102,6 +106,9 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	}
 	s.Prewarm = c.Prewarm.settings()
 	s.rates = c.spokenRates()
+	if s.payments, err = c.spokenPayments(); err != nil {
+		return nil, at("payment", err)
+	}
 	if s.Zone, s.Week, err = c.Budgets.calendar(); err != nil {
 		return nil, at("budgets", err)
 	}
@@ -127,6 +134,29 @@ func setOf(ids []string) map[string]bool {
 		set[id] = true
 	}
 	return set
+}
+
+// spokenPayments gives digests of what is said of each payment method, the same for the same JSON. There may be a key in it.
+func (c *Config) spokenPayments() (map[string][sha256.Size]byte, error) {
+	said := make(map[string][sha256.Size]byte, len(c.PaymentsRaw))
+	for _, raw := range c.PaymentsRaw {
+		module, err := paymentGuest.nameIn(raw)
+		if err != nil {
+			return nil, err
+		}
+		var v any
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil {
+			return nil, errors.New("it is not JSON")
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, errors.New("it is not JSON")
+		}
+		said[paymentName(raw, module)] = sha256.Sum256(b)
+	}
+	return said, nil
 }
 
 // spokenRates gives the rates of members and groups as they are said in errors.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,8 @@ type Settings struct {
 	reread  func() (*Secrets, error)
 	watched bool // some secret of them is in a file
 
-	rates map[string]string // of members and groups, by word and name, as Agree compares and shows them
+	rates    map[string]string            // of members and groups, by word and name, as Agree compares and shows them
+	payments map[string][sha256.Size]byte // digests of what is said of payment methods, by their names, as Agree compares it
 }
 
 // Registry is where the registry of sellers is and how it is fetched.
