@@ -21,11 +21,11 @@ var columns = []string{
 	"timeToFirstByteMs", "durationMs", "promptHash",
 	"purchaseId", "state", "note", "paymentMethod", "corrects", "hash",
 	"walletMicros", "pendingMicros", "creditMicros", "expenseMicros", "wasteMicros", "disputedMicros", "adjustmentMicros",
-	"reference", "paymentReference", "group", "project",
+	"reference", "paymentReference", "group", "project", "fleetMicros",
 }
 
-// accountKinds are the kinds of accounts, in the order of their columns.
-var accountKinds = []string{"wallet", "pending", "credit", "expense", "waste", "disputed", "adjustment"}
+// accountKinds are the kinds of accounts. Each has a column, so that a row sums to zero.
+var accountKinds = []string{"wallet", "pending", "credit", "expense", "waste", "disputed", "adjustment", "fleet"}
 
 // csvFile writes a row for each entry, as RFC 4180 has it, on one line whatever is in the names. Amounts are whole micros, so
 // that no program rounds them.
@@ -125,7 +125,7 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 
 // moves writes what the entry has moved in the accounts of each kind.
 func (c *csvFile) moves(e *ledger.Entry) {
-	var moved [7]money.Micros // in the order of accountKinds
+	var moved [8]money.Micros // in the order of accountKinds
 	for _, p := range e.Postings {
 		kind, _, _ := strings.Cut(p.Account, ":")
 		if i := slices.Index(accountKinds, kind); i >= 0 {
@@ -137,9 +137,8 @@ func (c *csvFile) moves(e *ledger.Entry) {
 			}
 		}
 	}
-	first := place["walletMicros"]
-	for i := range accountKinds {
-		c.record[first+i] = strconv.FormatInt(int64(moved[i]), 10)
+	for i, kind := range accountKinds {
+		c.record[place[kind+"Micros"]] = strconv.FormatInt(int64(moved[i]), 10)
 	}
 }
 

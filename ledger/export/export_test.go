@@ -121,9 +121,13 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestCSV reads the table as other programs do: every row whole, no cell a formula, every row's money zero in sum.
+// TestCSV reads the table as other programs do: every row whole, no cell a formula, every row's money zero in sum, that of what gateways
+// of a fleet share too.
 func TestCSV(t *testing.T) {
 	entries, _ := nasty(t).read()
+	entries = append(entries, &ledger.Entry{
+		Kind: ledger.KindShare, Seller: "acme", Postings: []ledger.Posting{{Account: "fleet:acme", AmountMicros: -7}, {Account: "credit:acme", AmountMicros: 7}},
+	})
 	table := write(t, "csv", entries, nil)
 	if lines, all := bytes.Count(table, []byte("\r\n")), bytes.Count(table, []byte("\n")); lines != len(entries)+1 || all != lines {
 		t.Errorf("%d lines that end with CR LF, of %d, for %d entries", lines, all, len(entries))
