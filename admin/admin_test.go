@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +21,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -257,6 +257,59 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// gathered are the metrics of a registry, one a line, with their labels in order.
+func gathered(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	var out strings.Builder
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			slices.Sort(labels)
+			fmt.Fprintf(&out, "%s{%s} %v\n", f.GetName(), strings.Join(labels, ","), m.GetGauge().GetValue()+m.GetCounter().GetValue())
+		}
+	}
+	return out.String()
+}
+
+// Who is a member of two ledgers has spent, and may spend, what both say. A group has one budget in each, however many are in it.
+func TestMetricsOfTwoLedgers(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	for i, name := range []string{"a", "b"} {
+		m := openMarket(t, filepath.Join(t.TempDir(), name))
+		bounds := member.Unbound
+		bounds.DailyBudget = money.Micros(i+1) * 1000
+		d, err := member.NewDirectory(member.Team{
+			Members: []member.Config{{Name: "ann", Limits: member.Limits{Bounds: bounds}}, {Name: "bob", Limits: member.Limits{Bounds: member.Unbound}}},
+			Groups:  []member.GroupConfig{{Name: "build", Members: []string{"ann", "bob"}, Bounds: bounds}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(m.HoldTeam(func() *member.Directory { return d }))
+		booked(t, m, "r"+name, money.Micros(i+1)*10)
+	}
+	registry := prometheus.NewRegistry()
+	if err := RegisterMetrics(registry); err != nil {
+		t.Fatal(err)
+	}
+	all := gathered(t, registry)
+	for _, line := range []string{
+		"tokenbuddy_spent_micros{group=,member=ann,period=daily} 30\n", "tokenbuddy_spent_micros{group=,member=ann,period=monthly} 30\n",
+		"tokenbuddy_budget_micros{group=,member=ann,period=daily} 3000\n", "tokenbuddy_budget_micros{group=build,member=,period=daily} 3000\n",
+	} {
+		if !strings.Contains(all, line) {
+			t.Errorf("there is no %sin\n%s", line, all)
+		}
+	}
+}
+
 // A config's registry of metrics may be told of the collectors twice, and gathers what open markets know.
 func TestMetrics(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
@@ -272,25 +325,7 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gathered := func() string {
-		w := httptest.NewRecorder()
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				var labels []string
-				for _, l := range m.GetLabel() {
-					labels = append(labels, l.GetName()+"="+l.GetValue())
-				}
-				slices.Sort(labels)
-				_, _ = io.WriteString(w, fmt.Sprintf("%s{%s} %v\n", f.GetName(), strings.Join(labels, ","), m.GetGauge().GetValue()+m.GetCounter().GetValue()))
-			}
-		}
-		return w.Body.String()
-	}
-	all := gathered()
+	all := gathered(t, registry)
 	for _, line := range []string{
 		"tokenbuddy_circuit_state{seller=acme} 0\n", "tokenbuddy_circuit_state{seller=cut} 2\n", "tokenbuddy_streams_open{} 1\n",
 		"tokenbuddy_requests_total{model=m,outcome=refused,protocol=messages,seller=} 1\n",
@@ -301,7 +336,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("there is no %sin\n%s", line, all)
 		}
 	}
-	if ended(); !strings.Contains(gathered(), "tokenbuddy_streams_open{} 0\n") {
+	if ended(); !strings.Contains(gathered(t, registry), "tokenbuddy_streams_open{} 0\n") {
 		t.Error("the stream that has ended is open")
 	}
 }

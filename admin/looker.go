@@ -12,6 +12,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -211,28 +212,36 @@ var sellerAccounts = map[string]*prometheus.Desc{
 	"credit": creditMicros, "adjustment": adjustmentMicros, "pending": pendingMicros, "disputed": disputeMicros,
 }
 
-// members gathers what the members of the running configs have spent, and how their budgets and those of their groups stand.
+// members gathers what the members of the running configs have spent, and how their budgets and those of their groups stand. A ledger counts
+// by itself: who is a member of two is the sum of both, and a group counts once in each.
 func (s sight) members(m *market.Market) {
 	ctx := context.Background()
+	groups := make(map[[2]string]bool) // and periods, that were added
 	for _, who := range team(m) {
 		spent, err := m.Ledger.SpentBy(ctx, who.Name)
 		if err != nil {
 			return // the ledger has failed
 		}
 		name := members.limited(who.Name)
-		s.set(spentMicros, float64(spent.Daily), name, "", "daily")
-		s.set(spentMicros, float64(spent.Weekly), name, "", "weekly")
-		s.set(spentMicros, float64(spent.Monthly), name, "", "monthly")
+		own := map[string]money.Micros{"daily": spent.Daily, "weekly": spent.Weekly, "monthly": spent.Monthly}
 		for _, b := range BudgetsOf(m.Ledger, who) {
-			member := name
+			member, period := name, strings.TrimSuffix(b.Budget, "_budget")
 			if b.Group != "" {
 				member = ""
+				if groups[[2]string{b.Group, period}] {
+					continue
+				}
+				groups[[2]string{b.Group, period}] = true
+				s.add(spentMicros, float64(b.SpentMicros), member, b.Group, period)
+			} else {
+				own[period] = b.SpentMicros
 			}
-			period := strings.TrimSuffix(b.Budget, "_budget")
 			presetBudget(member, b.Group, period)
-			s.set(spentMicros, float64(b.SpentMicros), member, b.Group, period)
-			s.set(heldMicros, float64(b.HeldMicros), member, b.Group, period)
-			s.set(budgetMicros, float64(b.BudgetMicros), member, b.Group, period)
+			s.add(heldMicros, float64(b.HeldMicros), member, b.Group, period)
+			s.add(budgetMicros, float64(b.BudgetMicros), member, b.Group, period)
+		}
+		for period, amount := range own {
+			s.add(spentMicros, float64(amount), name, "", period)
 		}
 	}
 }
