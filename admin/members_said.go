@@ -170,7 +170,9 @@ func Until(s string, l *ledger.Ledger) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		t, err = time.ParseInLocation(time.DateOnly, s, zone)
+		if t, err = time.Parse(time.DateOnly, s); err == nil {
+			t = ledger.BeginOfDay(t.Year(), t.Month(), t.Day(), zone)
+		}
 	}
 	if err != nil {
 		return t, errors.New("expected a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or tomorrow")

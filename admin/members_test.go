@@ -5,7 +5,29 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
+
+// TestUntilADay ends a raise when that day begins, also one that has no midnight.
+func TestUntilADay(t *testing.T) {
+	zone, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := openMarket(t, filepath.Join(t.TempDir(), "books")).Ledger
+	if err := l.SetCalendar(t.Context(), ledger.Calendar{Zone: zone, Week: time.Monday}); err != nil {
+		t.Fatal(err)
+	}
+	for day, want := range map[string]string{
+		"2018-08-11": "2018-08-11T04:00:00Z", "2018-08-12": "2018-08-12T04:00:00Z", "2018-08-13": "2018-08-13T03:00:00Z",
+	} {
+		if got, err := Until(day, l); err != nil || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%s is %s, %v; want %s", day, got.UTC(), err, want)
+		}
+	}
+}
 
 // TestRotateSays until when the old key is kept, where it is.
 func TestRotateSays(t *testing.T) {
