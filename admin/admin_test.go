@@ -163,6 +163,9 @@ func TestQuestions(t *testing.T) {
 		{"GET", "/tokenbuddy/ledger/accounts", "", http.StatusOK, `"balanceMicros":12`},
 		{"GET", "/tokenbuddy/ledger/verify", "", http.StatusOK, `"ok":true,"entries":2`},
 
+		{"GET", "/tokenbuddy/requests?outcome=no_credit", "", http.StatusOK, "[]"},
+		{"GET", "/tokenbuddy/requests?outcome=nocredit", "", http.StatusBadRequest, "outcome is one of ok, interrupted, client_gone, failed, refused, no_credit, purchase_limit"},
+
 		{"GET", "/tokenbuddy/selection", "", http.StatusOK, `{"policy":null,"seller":null,"selection":null}`},
 		{"PUT", "/tokenbuddy/selection", "cheapest", http.StatusBadRequest, "expected an object such as"},
 		{"PUT", "/tokenbuddy/selection", `{"policy":"cheapest","more":1}`, http.StatusBadRequest, "expected an object such as"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ func requestList(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	q := recent.Query{
 		Member: values.Get("member"), Model: values.Get("model"), Seller: values.Get("seller"), Outcome: values.Get("outcome"),
 		Limit: defaultRequests,
+	}
+	if q.Outcome != "" && !slices.Contains(ends, q.Outcome) { // of which none would be found, as if none had ended so
+		return bad("outcome is one of %s", strings.Join(ends, ", "))
 	}
 	if s := values.Get("limit"); s != "" {
 		var err error
