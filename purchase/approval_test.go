@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -285,6 +286,50 @@ func TestStandings(t *testing.T) {
 		if b.desk.LastPayments(); good.asked != 2 {
 			t.Errorf("asked %d times", good.asked)
 		}
+	})
+}
+
+// stuck is a method that never says how it stands, whatever its context says.
+type stuck struct {
+	fakeMethod
+	asked atomic.Int32
+	end   chan struct{}
+}
+
+func (s *stuck) Health(context.Context) []payment.Standing {
+	s.asked.Add(1)
+	<-s.end
+	return nil
+}
+
+// A method that does not return when it is asked how it stands is not asked again before it does: each call would be left behind with what
+// it holds. The one that comes in its place is.
+func TestStandingsOfStuckMethod(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		m := &stuck{end: make(chan struct{})}
+		withdraw := b.desk.Offer(NamedMethod{"stuck", m}, nil)
+		ask := func() (said string) {
+			<-time.After(healthFresh)
+			for _, p := range b.desk.Payments(t.Context()) {
+				said += p.Error
+			}
+			return said
+		}
+		for range 3 {
+			if said := ask(); !strings.Contains(said, "return") {
+				t.Errorf("it says %q", said)
+			}
+		}
+		if n := m.asked.Load(); n != 1 {
+			t.Errorf("%d calls of it are left behind", n)
+		}
+		withdraw()
+		good := &keeper{health: func(context.Context) []payment.Standing { return []payment.Standing{{Error: "well"}} }}
+		defer b.desk.Offer(NamedMethod{"stuck", good}, nil)()
+		if said := ask(); said != "well" {
+			t.Errorf("the one in its place says %q", said)
+		}
+		close(m.end)
 	})
 }
 

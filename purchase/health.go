@@ -35,6 +35,7 @@ type health struct {
 	last   []PaymentStanding
 	asking bool // somebody is, in the background
 	sights map[string]sight
+	guests map[*instance]*guest // the ways to those that were asked last: one that has not returned is not asked again
 }
 
 // Payments says how the wallets of the payment methods stand that configs have offered, as far as these can tell, sorted by
@@ -68,14 +69,19 @@ func (d *Desk) LastPayments() []PaymentStanding {
 	return slices.Clone(d.health.last)
 }
 
-// askHealth asks all methods at the same time.
+// askHealth asks all methods at the same time. health.mu is held.
 func (d *Desk) askHealth(ctx context.Context) []PaymentStanding {
 	all := []PaymentStanding{}
 	var mu sync.Mutex
 	var asked sync.WaitGroup
-	for _, name := range d.methods.offered() {
+	guests := make(map[*instance]*guest)
+	for name, in := range d.methods.offered() {
+		g := d.health.guests[in]
+		if g == nil {
+			g = &guest{desk: d, NamedMethod: NamedMethod{Name: name}}
+		}
+		guests[in] = g
 		asked.Go(func() {
-			g := &guest{desk: d, NamedMethod: NamedMethod{Name: name}}
 			said, err := ask(ctx, g, "health", healthTime, func(ctx context.Context, m payment.Method) ([]payment.Standing, error) {
 				if h, ok := m.(payment.Health); ok {
 					return h.Health(ctx), nil
@@ -93,6 +99,7 @@ func (d *Desk) askHealth(ctx context.Context) []PaymentStanding {
 		})
 	}
 	asked.Wait()
+	d.health.guests = guests
 	slices.SortStableFunc(all, func(a, b PaymentStanding) int { return cmp.Compare(a.Method, b.Method) })
 	return all
 }
@@ -108,16 +115,15 @@ func shownStanding(s payment.Standing) payment.Standing {
 	return s
 }
 
-// offered are the names of the methods that configs in force have offered.
-func (ms *methods) offered() []string {
+// offered are the newest methods that configs in force have offered, by name.
+func (ms *methods) offered() map[string]*instance {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	var names []string
+	all := make(map[string]*instance, len(ms.names))
 	for name, n := range ms.names {
-		if slices.ContainsFunc(n.instances, func(in *instance) bool { return !in.withdrawn }) {
-			names = append(names, name)
+		if in := n.newest(); in != nil && !in.withdrawn {
+			all[name] = in
 		}
 	}
-	slices.Sort(names)
-	return names
+	return all
 }
