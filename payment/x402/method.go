@@ -130,25 +130,34 @@ func (m *Method) Pay(ctx context.Context, _ payment.Quote, raw json.RawMessage) 
 	if err != nil {
 		return payment.Outcome{}, err
 	}
+	if time.Until(in.expires()) <= lastMoment {
+		// Too late to be cashed, and it has not left: it goes out in completing only. Unless this journal is an older copy, which
+		// has forgotten that it did; the chain has not. That the key is another one by now changes nothing about it.
+		if left, err := m.cashed(ctx, in); err != nil {
+			return payment.Outcome{}, err
+		} else if !left {
+			return payment.Failed(true).Because("the authorization has ended before it was shown to the seller"), nil
+		}
+	}
 	proof, err := in.sign(m.key)
 	if err != nil {
 		return payment.Outcome{}, err
 	}
-	if time.Until(in.expires()) > lastMoment {
-		return payment.Proven(proof), nil
+	return payment.Proven(proof), nil
+}
+
+// cashed tells whether the chain knows that an authorization was.
+func (m *Method) cashed(ctx context.Context, in intent) (bool, error) {
+	n := m.network(in.Network)
+	if n == nil {
+		return false, nil
 	}
-	// Too late to be cashed, and it has not left: it goes out in completing only. Unless this journal is an older copy, which
-	// has forgotten that it did; the chain has not.
-	if n := m.network(in.Network); n != nil {
-		nonce, err := eip3009.ParseHash(in.Nonce)
-		if err != nil {
-			return payment.Outcome{}, err
-		}
-		if f, _ := n.ask(ctx, in, nonce); f == moved {
-			return payment.Proven(proof), nil
-		}
+	nonce, err := eip3009.ParseHash(in.Nonce)
+	if err != nil {
+		return false, err
 	}
-	return payment.Failed(true).Because("the authorization has ended before it was shown to the seller"), nil
+	f, _ := n.ask(ctx, in, nonce)
+	return f == moved, nil
 }
 
 // Track does what Pay does: signing again is how to find out.

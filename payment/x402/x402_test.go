@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -293,6 +294,11 @@ func TestOtherKey(t *testing.T) {
 	other := mustLoad(t, strings.Replace(words, "X402_TEST_WALLET", "X402_TEST_OTHER", 1))
 	if o, err := other.Track(t.Context(), q, intent); err == nil || !strings.Contains(err.Error(), "the wallet of this purchase is "+wallet) {
 		t.Errorf("outcome %v, %v", o.Kind, err)
+	}
+	// Nor does it wait for ever: what was not shown in time is not paid, whoever has the key.
+	over := regexp.MustCompile(`"validBefore":\d+`).ReplaceAll(intent, []byte(`"validBefore":1700000000`))
+	if o, err := other.Track(t.Context(), q, over); err != nil || o.Kind != payment.OutcomeFailed || !o.Unpaid {
+		t.Errorf("after its end: outcome %+v, %v", o, err)
 	}
 }
 
