@@ -46,8 +46,8 @@ func (e *LimitError) Error() string {
 // durable: only then may the step be taken.
 //
 //   - Prepared counts the amount against the limits; a *LimitError says that it would pass one.
-//   - Paying moves it from the method's wallet to pending. What another process has prepared is counted anew before: today, in
-//     this session, against the limits as they are now.
+//   - Paying moves it from the method's wallet to pending. It is counted anew before: today, in this session, against the limits as
+//     they are now. It may have waited for a human since it was prepared, or another process has prepared it.
 //   - Granted moves it on to credit, and stores the token. Less credit than was paid: the rest is disputed. More: it comes
 //     from the adjustment account.
 //   - Failed and Expired give it back, to wallet and limits, when no money has left: before Paying, or with Unpaid.
@@ -227,15 +227,13 @@ func (s *state) spentOn(day string) money.Micros {
 	return 0
 }
 
-// countAgain counts what an earlier process has counted, and what is spent by this one.
+// countAgain counts what was counted when it was prepared, perhaps by an earlier process, where it is spent.
 func (b *batch) countAgain(p *purchase, limits Limits) error {
-	if _, counted := b.counted[p.ID]; counted {
-		return nil
-	}
 	before := *p
 	b.uncountSpending(p)
 	err := b.countSpending(p, limits)
 	if err != nil { // what is refused changes nothing
+		b.session += b.counted[p.ID]
 		b.addSpending(&before, before.CountedMicros)
 		*p = before
 	}
