@@ -200,6 +200,29 @@ func TestPurchaseOverMidnight(t *testing.T) {
 	})
 }
 
+// What has waited since it was prepared is paid under the limits as they are then: a reload may have lowered them.
+func TestPurchaseUnderLowerLimits(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		if err := all[0].Take(t.Context(), buyOf("a", 6), BuyLimits{10, -1, -1, -1}, false); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.note(func() { all[0].books.open["a"] = false })
+		for limit := range 4 {
+			lower := [4]money.Micros{-1, -1, -1, -1}
+			lower[limit] = 5
+			wantLimit(t, all[0].Take(t.Context(), buyOf("a", 6), BuyLimits{lower[0], lower[1], lower[2], lower[3]}, true), []int{DailyLimit, SessionLimit, SellerLimit, MethodLimit}[limit], 0)
+			wantSpent(t, all, 6, 6)
+		}
+		if err := all[0].Take(t.Context(), buyOf("a", 6), BuyLimits{6, 6, 6, 6}, true); err != nil {
+			t.Error(err)
+		}
+		wantSpent(t, all, 6, 6)
+		all[0].books.note(func() { all[0].books.open["a"] = true })
+		all[0].End(buyOf("a", 0), true)
+		wantSpent(t, all, 6, 6)
+	})
+}
+
 // A session ends by an operator's word alone: no restart does it, and no crash.
 func TestPurchaseSession(t *testing.T) {
 	buyers(t, 2, 0, func(t *testing.T, all []*gate) {

@@ -180,18 +180,20 @@ func (t *tab) over(day string, b Buy, l BuyLimits) error {
 	return nil
 }
 
-// take counts a purchase, or tells which limit it would pass. One that counts already does so once; on another day, or in another
-// session, it counts anew.
+// take counts a purchase, or tells which limit it would pass. One that counts already does so once; before it is paid, on another day, or in
+// another session, it counts anew, against the limits as they are then.
 func (t *tab) take(gateway, day string, b Buy, l BuyLimits, paying bool) error {
 	c := t.Open[b.ID]
-	if c != nil && (c.Paying || c.Day == day && c.Session == t.Session && c.Amount == b.Amount) {
-		c.Paying = c.Paying || paying
+	if c != nil && (c.Paying || !paying && c.Day == day && c.Session == t.Session && c.Amount == b.Amount) {
 		return nil
 	}
 	delete(t.Open, b.ID)
 	spent := t.sums(day, b.Seller, b.Method)
 	for limit, most := range l.each() {
 		if most >= 0 && spent[limit].Add(b.Amount) > most {
+			if c != nil {
+				t.Open[b.ID] = c // what is refused changes nothing
+			}
 			return &LimitError{limit, most, spent[limit]}
 		}
 	}
