@@ -122,7 +122,7 @@ func TestConnectFiles(t *testing.T) {
 		t.Errorf("with --url it is\n%s", out)
 	}
 	for words, args := range map[string][]string{
-		"invalid argument":       {"connect", "telnet", "--address", c.admin},
+		"unexpected word":        {"connect", "telnet", "--address", c.admin},
 		"--url is":               {"connect", "--url", "gateway.example.com"},
 		"--model is":             {"connect", "--model", "a\nb", "--address", c.admin},
 		"none of the others":     {"connect", "--url", "https://gateway.example.com", "--address", c.admin},
