@@ -19,15 +19,16 @@ func TestWithheldErrors(t *testing.T) {
 		"limits":  sayJSON(429, `{"error":{"message":"bad key `+key+`, and a good many more words than the gateway has for this: `+strings.Repeat("x", 500)+`"}}`),
 		"fails":   sayJSON(500, `{"error":{"message":"bad key `+key+`"}}`),
 		"streams": sayStream("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"bad key " + key + "\"}}\n\n"),
+		"foreign": sayStream("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Invalid signature in thinking block, bad key " + key + "\"}}\n\n"),
 	}
-	statuses := map[string]int{"refuses": 400, "escapes": 422, "limits": 429, "fails": 500, "streams": 400}
+	statuses := map[string]int{"refuses": 400, "escapes": 422, "limits": 429, "fails": 500, "streams": 400, "foreign": 400}
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		said[strings.Trim(speechField(body, "model"), `"`)](w, r, body)
 	}))
 	t.Cleanup(provider.Close)
 	s := newStage(t)
-	s.open("\t\tseller own " + provider.URL + " {\n\t\t\tmodels refuses escapes limits fails streams\n\t\t\tapi_key " + key + "\n\t\t}\n")
+	s.open("\t\tseller own " + provider.URL + " {\n\t\t\tmodels refuses escapes limits fails streams foreign\n\t\t\tapi_key " + key + "\n\t\t}\n")
 	for model, status := range statuses {
 		for _, stream := range []string{"", `"stream":true,`} {
 			for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"} {
@@ -36,6 +37,11 @@ func TestWithheldErrors(t *testing.T) {
 					t.Errorf("%s %s %s: status %d, %v: %q", path, model, stream, a.StatusCode, a.cut, a.body)
 				}
 			}
+		}
+	}
+	for _, e := range s.entries("") {
+		if e.BilledMicros != 0 {
+			t.Errorf("a refusal has cost %d: %+v", e.BilledMicros, e)
 		}
 	}
 }

@@ -187,14 +187,16 @@ func (a *attempt) begin() routing.Outcome {
 			n.none = true
 			return usageRefused
 		}
-		if n.events.Failure().WrongSeller() {
-			return routing.Outcome{Kind: routing.WrongSeller, Status: http.StatusBadRequest}
+		refused := routing.Hard4xx
+		switch f := n.events.Failure(); {
+		case f.WrongSeller():
+			refused = routing.WrongSeller
+		case !f.ClientFault():
+			return routing.Outcome{Kind: routing.Deadline, Status: status}
 		}
-		if n.events.Failure().ClientFault() {
-			n.none = true // as with the status 400
-			a.withholdEvent()
-			return routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest}
-		}
+		n.none = true // as with the status 400
+		a.withholdEvent()
+		return routing.Outcome{Kind: refused, Status: http.StatusBadRequest}
 	case relay.Broken:
 		a.timedOut = n.stream.Silent()
 	case relay.Shutdown:

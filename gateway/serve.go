@@ -176,7 +176,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 		return dialect.NoSeller(time.Minute)
 	}
-	t.tally.held()
+	t.tally.held(a.hold.id)
 	a.hold.placed = nil
 	a.accept()
 	p.ended = p.deliver(a)

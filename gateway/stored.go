@@ -13,6 +13,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // stored passes on what concerns a response that a seller keeps: to get it, to delete or cancel it, or to list what it was made of.
@@ -42,7 +43,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	defer context.AfterFunc(rq.gw.shutdown, cancel)()
 	deadline := time.AfterFunc(rq.gw.settings.DeadlinesAt(seller.ID).Unstreamed, func() { end(errDeadline) })
 	defer deadline.Stop()
-	header := relay.RequestHeader(rq.r.Header, rq.id, rq.id)
+	header := relay.RequestHeader(rq.r.Header, rq.id, idempotencyKey(rq.member.Name, rq.r.Header.Get(wire.HeaderIdempotencyKey)))
 	own, ok := rq.gw.account(seller)
 	if ok {
 		own.Dress(header.Set)

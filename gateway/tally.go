@@ -53,10 +53,12 @@ func (t *tally) add(a *attempt) {
 	}
 }
 
-// held notes that the last hold is durable, and lets go of what it was waited for by.
-func (t *tally) held() {
-	if n := len(t.holds); n > 0 {
-		t.holds[n-1].placed = nil
+// held notes that a hold is durable, and lets go of what it was waited for by.
+func (t *tally) held(id string) {
+	for i := range t.holds {
+		if t.holds[i].id == id {
+			t.holds[i].placed = nil
+		}
 	}
 }
 
