@@ -434,8 +434,8 @@ func TestFleetStorePaused(t *testing.T) {
 		switch status, _, body := f.ask(served%2, "key-of-rated"); {
 		case status == http.StatusOK:
 			served++
-		case served < 4 && status != http.StatusServiceUnavailable, served == 4 && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests,
-			time.Since(began) > time.Minute:
+		case time.Since(began) < time.Minute && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests && served == 4):
+		default:
 			t.Fatalf("after %d were served: status %d: %s", served, status, body)
 		}
 	}

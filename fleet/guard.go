@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 )
 
 const (
@@ -130,12 +131,6 @@ func (g *guard) call(ctx context.Context, op string, means error, f func(*callin
 
 // called makes a call on a goroutine of its own: it may panic, and it may never come back. means is what that means; nil: nothing in particular.
 func called[T any](ctx context.Context, g *guard, op string, means error, f func(*calling) (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-		fault string
-		stack []byte
-	}
 	var none T
 	switch {
 	case ctx.Err() != nil:
@@ -145,42 +140,19 @@ func called[T any](ctx context.Context, g *guard, op string, means error, f func
 	}
 	c := new(calling)
 	defer c.end()
-	done := make(chan result, 1)
-	go func() {
-		out := result{fault: "ended its goroutine"}
-		defer func() {
-			if recover() != nil { // what it says may be a secret
-				out = result{fault: "panicked", stack: debug.Stack()}
-			}
-			if c.left.Swap(true) {
-				g.stuck.Add(-1)
-			}
-			done <- out
-		}()
-		value, err := f(c)
-		out = result{value: value, err: err}
-	}()
-	var out result
-	select {
-	case out = <-done:
-	case <-ctx.Done():
-		grace := time.NewTimer(guestGrace)
-		defer grace.Stop()
-		select {
-		case out = <-done:
-		case <-grace.C:
-			g.stuck.Add(1)
-			if out.fault = "does not return"; c.left.Swap(true) { // it has, at this very moment
-				g.stuck.Add(-1)
-				out = <-done
-			}
+	out := guestcall.Do(ctx, guestGrace, func() (T, error) { return f(c) }, func(late bool) {
+		if late {
+			g.stuck.Add(-1)
 		}
+	})
+	switch out.Fault {
+	case "":
+		return out.Value, out.Err
+	case guestcall.Blocked:
+		g.stuck.Add(1)
 	}
-	if out.fault == "" {
-		return out.value, out.err
-	}
-	g.tell(op, out.fault, out.stack)
-	err := fmt.Errorf("the fleet's store %s (%s)", out.fault, op)
+	g.tell(op, out.Fault, out.Stack)
+	err := fmt.Errorf("the fleet's store %s (%s)", out.Fault, op)
 	if means != nil {
 		err = fmt.Errorf("%w: %w", means, err)
 	}
@@ -188,12 +160,12 @@ func called[T any](ctx context.Context, g *guard, op string, means error, f func
 }
 
 // tell tells of a fault, now and then.
-func (g *guard) tell(op, fault string, stack []byte) {
+func (g *guard) tell(op string, fault guestcall.Fault, stack []byte) {
 	now, before := time.Now().UnixNano(), g.warned.Load()
 	if before != 0 && now-before < int64(guestWarnEvery) || !g.warned.CompareAndSwap(before, now) {
 		return
 	}
-	fields := []zap.Field{zap.String("call", op), zap.String("fault", fault), zap.String("hint", "it is taken for away: see to its module")}
+	fields := []zap.Field{zap.String("call", op), zap.String("fault", string(fault)), zap.String("hint", "it is taken for away: see to its module")}
 	if len(stack) > 0 {
 		fields = append(fields, zap.ByteString("stack", stack))
 	}
@@ -202,7 +174,6 @@ func (g *guard) tell(op, fault string, stack []byte) {
 
 // calling is a call of a store while it lasts: the store may call back until then, once at a time.
 type calling struct {
-	left atomic.Bool // by the store, or it was left behind
 	mu   sync.Mutex
 	over bool
 }

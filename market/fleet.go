@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -36,7 +36,7 @@ type FleetOptions struct {
 	Tokens bool
 	// PurchaseAhead is what is set aside of the purchase limits.
 	PurchaseAhead money.Micros
-	// Cancel gives up the engine. It is called once, and may panic.
+	// Cancel gives up the engine. It is called once, and may panic, or not return.
 	Cancel func()
 	// Log is told where it does; nil: nothing is.
 	Log *zap.Logger
@@ -66,13 +66,14 @@ func (o *FleetOptions) Release() {
 	}
 }
 
+// end gives up the engine, and waits no longer than a moment for it.
 func (o *FleetOptions) end() {
-	defer func() {
-		if recover() != nil && o.Log != nil { // what it says may be a secret
-			o.Log.Error("fleet.store.misbehaved", zap.String("call", "cleanup"), zap.String("fault", "panicked"), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
-	o.Cancel()
+	ctx, stop := context.WithTimeout(context.Background(), engineEnds)
+	defer stop()
+	out := guestcall.Do(ctx, 0, func() (struct{}, error) { o.Cancel(); return struct{}{}, nil }, func(bool) {})
+	if out.Fault != "" && o.Log != nil {
+		o.Log.Error("fleet.store.misbehaved", zap.String("call", "cleanup"), zap.String("fault", string(out.Fault)), zap.ByteString("stack", out.Stack))
+	}
 }
 
 // config is what of a market's options its fleet goes by; empty: it is in none.
@@ -98,10 +99,11 @@ type Fleet struct {
 	log       *zap.Logger
 }
 
-// How long the store may take to open, and what is to be said to it may, at the end.
+// How long the store may take to open, what is to be said to it may, at the end, and giving up its engine.
 const (
 	fleetOpens  = 10 * time.Second
 	fleetCloses = 4 * time.Second
+	engineEnds  = time.Second
 )
 
 // openFleet opens the store, and has budgets, rates and purchases go by what the fleet sets aside.

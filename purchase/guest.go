@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
@@ -20,23 +20,20 @@ import (
 type GuestError struct {
 	Method string // the name that sellers know it by
 	Step   string // "check", "prepare", "pay", "track", "fate", …
-	Fault  string
+	Fault  guestcall.Fault
 }
 
 // Error names the method, the step and the fault.
 func (e *GuestError) Error() string {
-	return "the payment method " + e.Method + " " + e.Fault + " (" + e.Step + ")"
+	return "the payment method " + e.Method + " " + string(e.Fault) + " (" + e.Step + ")"
 }
 
-// The faults of a method.
+// The faults of a method, beside those of any guest.
 const (
-	faultPanic   = "panicked"
-	faultBlocked = "does not return"
-	faultBusy    = "has not returned from an earlier call"
-	faultExit    = "ended its goroutine"
-	faultProof   = "gave a proof that is not JSON"
-	faultOutcome = "gave an outcome that is none"
-	faultCleanup = "panicked at its end"
+	faultBusy    guestcall.Fault = "has not returned from an earlier call"
+	faultProof   guestcall.Fault = "gave a proof that is not JSON"
+	faultOutcome guestcall.Fault = "gave an outcome that is none"
+	faultCleanup guestcall.Fault = "panicked at its end"
 )
 
 const (
@@ -66,50 +63,23 @@ func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration,
 			return none, g.fault(step, faultBusy, nil)
 		}
 	}
-	type result struct {
-		value T
-		err   error
-		fault string
-		stack []byte
-	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	done, returned := make(chan result, 1), make(chan struct{})
+	returned := make(chan struct{})
 	g.busy = returned
 	method, release := g.desk.methods.use(g.NamedMethod)
-	go func() {
-		out := result{fault: faultExit}
-		defer func() {
-			if r := recover(); r != nil { // what it says may be a secret
-				out = result{fault: faultPanic, stack: debug.Stack()}
-			}
-			release()
-			close(returned)
-			done <- out
-		}()
-		value, err := f(ctx, method)
-		out = result{value: value, err: err}
-	}()
-	var out result
-	select {
-	case out = <-done:
-	case <-ctx.Done():
-		grace := time.NewTimer(guestGrace)
-		defer grace.Stop()
-		select {
-		case out = <-done:
-		case <-grace.C:
-			out.fault = faultBlocked
-		}
+	out := guestcall.Do(ctx, guestGrace, func() (T, error) { return f(ctx, method) }, func(bool) {
+		release()
+		close(returned)
+	})
+	if out.Fault != "" {
+		return none, g.fault(step, out.Fault, out.Stack)
 	}
-	if out.fault != "" {
-		return none, g.fault(step, out.fault, out.stack)
-	}
-	return out.value, out.err
+	return out.Value, out.Err
 }
 
 // fault tells of a method that misbehaves: once a minute in the log, and each time to the observer.
-func (g *guest) fault(step, fault string, stack []byte) *GuestError {
+func (g *guest) fault(step string, fault guestcall.Fault, stack []byte) *GuestError {
 	g.desk.methods.fault(g.Name, step, fault, stack)
 	return &GuestError{Method: g.Name, Step: step, Fault: fault}
 }

@@ -1,12 +1,13 @@
 package purchase
 
 import (
-	"runtime/debug"
+	"context"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
@@ -129,30 +130,21 @@ func (ms *methods) tidy(name string) {
 
 // end cleans up a method that nothing uses any more, and does not wait for one that takes its time.
 func (ms *methods) end(name string, cleanup func()) {
-	done := make(chan struct{})
-	go func() {
-		ended := false
-		defer func() {
-			if r := recover(); r != nil || !ended {
-				ms.fault(name, "cleanup", faultCleanup, debug.Stack())
-			}
-			close(done)
-		}()
-		cleanup()
-		ended = true
-	}()
-	grace := time.NewTimer(guestGrace)
-	defer grace.Stop()
-	select {
-	case <-done:
-	case <-grace.C:
-		ms.fault(name, "cleanup", faultBlocked, nil)
+	ctx, stop := context.WithTimeout(context.Background(), guestGrace)
+	defer stop()
+	out := guestcall.Do(ctx, 0, func() (struct{}, error) { cleanup(); return struct{}{}, nil }, func(bool) {})
+	switch out.Fault {
+	case "":
+	case guestcall.Blocked:
+		ms.fault(name, "cleanup", out.Fault, nil)
+	case guestcall.Panicked, guestcall.Exited:
+		ms.fault(name, "cleanup", faultCleanup, out.Stack)
 	}
 }
 
-func (ms *methods) fault(name, step, fault string, stack []byte) {
+func (ms *methods) fault(name, step string, fault guestcall.Fault, stack []byte) {
 	if f := ms.desk.observer.Guest; f != nil {
-		f(name, step, fault)
+		f(name, step, string(fault))
 	}
 	now := time.Now()
 	ms.mu.Lock()
@@ -163,7 +155,7 @@ func (ms *methods) fault(name, step, fault string, stack []byte) {
 	}
 	ms.warned[name] = now
 	ms.mu.Unlock()
-	fields := []zap.Field{zap.String("method", name), zap.String("step", step), zap.String("fault", fault)}
+	fields := []zap.Field{zap.String("method", name), zap.String("step", step), zap.String("fault", string(fault))}
 	if len(stack) > 0 {
 		fields = append(fields, zap.ByteString("stack", stack))
 	}

@@ -1,15 +1,16 @@
 package routing
 
 import (
+	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
@@ -40,45 +41,27 @@ func (g *guard) call(name string, within time.Duration, f func() []selection.Can
 		g.trouble(name, "it does not come back from earlier calls, and is not asked any more", nil)
 		return nil, false
 	}
-	type result struct {
-		list []selection.Candidate
-		ok   bool
+	ctx, stop := context.WithTimeout(context.Background(), within)
+	defer stop()
+	out := guestcall.Do(ctx, 0, func() ([]selection.Candidate, error) { return f(), nil }, func(late bool) {
+		if late {
+			g.stuck.Add(-1)
+		}
+	})
+	switch out.Fault {
+	case "":
+		return out.Value, true
+	case guestcall.Blocked:
+		g.stuck.Add(1)
+		g.trouble(name, fmt.Sprintf("it did not come back within %s", within), nil)
+	case guestcall.Panicked, guestcall.Exited:
+		g.trouble(name, "it "+string(out.Fault), &out)
 	}
-	done := make(chan result, 1)
-	var state atomic.Int32 // 1: somebody was told that it is late
-	go func() {
-		var r result
-		defer func() {
-			if !r.ok {
-				g.trouble(name, "it panicked", recover())
-			}
-			done <- r
-			if !state.CompareAndSwap(0, 2) {
-				g.stuck.Add(-1)
-			}
-		}()
-		r.list = f()
-		r.ok = true
-	}()
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case r := <-done:
-		return r.list, r.ok
-	case <-timer.C:
-	}
-	g.stuck.Add(1)
-	if !state.CompareAndSwap(0, 1) { // it has come back at this very moment
-		g.stuck.Add(-1)
-		r := <-done
-		return r.list, r.ok
-	}
-	g.trouble(name, fmt.Sprintf("it did not come back within %s", within), nil)
 	return nil, false
 }
 
 // trouble counts a fault of the guest, and tells of it once a minute.
-func (g *guard) trouble(call, reason string, panicked any) {
+func (g *guard) trouble(call, reason string, fault *guestcall.Result[[]selection.Candidate]) {
 	if g.hook != nil {
 		g.hook(g.module, call)
 	}
@@ -90,11 +73,11 @@ func (g *guard) trouble(call, reason string, panicked any) {
 		zap.String("policy", g.module), zap.String("call", call), zap.String("reason", reason),
 		zap.String("hint", "the registry's order serves meanwhile"),
 	}
-	if err, ok := panicked.(runtime.Error); ok { // what else it says may not be for the log
-		fields = append(fields, zap.String("panic", plain(err.Error(), 200)))
-	}
-	if panicked != nil {
-		fields = append(fields, zap.String("stack", plain(string(debug.Stack()), 2000)))
+	if fault != nil {
+		if err, ok := fault.Said.(runtime.Error); ok { // what else it says may not be for the log
+			fields = append(fields, zap.String("panic", plain(err.Error(), 200)))
+		}
+		fields = append(fields, zap.String("stack", plain(string(fault.Stack), 2000)))
 	}
 	g.logger.Warn("selection.policy.failed", fields...)
 }

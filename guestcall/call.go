@@ -1,0 +1,66 @@
+// Package guestcall makes calls of code that others have written and that runs in this process: a fault of it ends the call and nothing
+// else.
+package guestcall
+
+import (
+	"context"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// Fault is what a guest has done instead of returning; empty: it has returned.
+type Fault string
+
+// The faults there are.
+const (
+	Panicked Fault = "panicked"
+	Exited   Fault = "ended its goroutine"
+	Blocked  Fault = "does not return"
+)
+
+// Result is what has come of a call. Where there is a fault, what the call has done is not known.
+type Result[T any] struct {
+	Value T
+	Err   error // the guest's own
+	Fault Fault
+	Said  any    // what it has panicked with, which may hold a secret
+	Stack []byte // of the panic
+}
+
+// Do calls f on a goroutine of its own, and waits until it has returned, or for as long as the grace after ctx has ended. returned is called
+// when f has, before the result is given, or however long after it was left behind, which is late.
+func Do[T any](ctx context.Context, grace time.Duration, f func() (T, error), returned func(late bool)) Result[T] {
+	done := make(chan Result[T], 1)
+	var over atomic.Bool // f has returned, or was left behind
+	go func() {
+		out := Result[T]{Fault: Exited}
+		defer func() {
+			if said := recover(); said != nil {
+				out = Result[T]{Fault: Panicked, Said: said, Stack: debug.Stack()}
+			}
+			returned(over.Swap(true))
+			done <- out
+		}()
+		value, err := f()
+		out = Result[T]{Value: value, Err: err}
+	}()
+	select {
+	case out := <-done:
+		return out
+	case <-ctx.Done():
+	}
+	if grace > 0 {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case out := <-done:
+			return out
+		case <-timer.C:
+		}
+	}
+	if over.Swap(true) { // it returns at this very moment
+		return <-done
+	}
+	return Result[T]{Fault: Blocked}
+}
