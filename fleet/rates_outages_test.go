@@ -18,31 +18,13 @@ func TestRateAfterSeveralOutages(t *testing.T) {
 			t.Error("refused")
 		}
 		for _, away := range []time.Duration{55 * time.Minute, 40 * time.Second, 3 * time.Minute, 40 * time.Second} {
-			for _, l := range links {
-				l.cut(true)
-			}
-			<-time.After(away)
-			for _, l := range links {
-				l.cut(false)
-			}
+			cutOff(links, away)
 			<-time.After(90 * time.Minute)
 		}
-		for _, l := range links {
-			l.cut(true)
-		}
-		<-time.After(40 * time.Second)
-		for _, l := range links {
-			l.cut(false)
-		}
+		cutOff(links, 40*time.Second)
 		<-time.After(5 * time.Second)
 		for _, name := range []string{"ada", "bob"} {
-			served := 0
-			for n := range 10 {
-				if _, ok := allow(rates[n%3], RateKey{Name: name}, rate); ok {
-					served++
-				}
-			}
-			if served != 4 { // but for what the gateways may have let pass in the last one
+			if served := servedOf(rates, name, rate); served != 4 { // but for what the gateways may have let pass in the last one
 				t.Errorf("%d of %s served, want 4", served, name)
 			}
 		}

@@ -10,6 +10,27 @@ import (
 	"time"
 )
 
+// cutOff keeps the store from all gateways for so long.
+func cutOff(links []*link, d time.Duration) {
+	for _, l := range links {
+		l.cut(true)
+	}
+	<-time.After(d)
+	for _, l := range links {
+		l.cut(false)
+	}
+}
+
+// servedOf asks ten times for a member, at each of three gateways in turn, and gives how many requests are served.
+func servedOf(rates []*Rates, name string, rate Rate) (served int) {
+	for n := range 10 {
+		if _, ok := allow(rates[n%3], RateKey{Name: name}, rate); ok {
+			served++
+		}
+	}
+	return served
+}
+
 // gateways gives so many gateways' rates over one store.
 func gateways(t *testing.T, n int) (rates []*Rates, links []*link) {
 	t.Helper()
@@ -263,13 +284,7 @@ func TestRateAfterAnOutage(t *testing.T) {
 				rates, links := gateways(t, 3)
 				rate := Rate{5, time.Hour}
 				<-time.After(7 * time.Second)
-				for _, l := range links {
-					l.cut(true)
-				}
-				<-time.After(c.away)
-				for _, l := range links {
-					l.cut(false)
-				}
+				cutOff(links, c.away)
 				served, began := 0, time.Now()
 				for n := 0; time.Since(began) < 10*time.Second; n++ {
 					switch err := rates[n%3].Allow(ada, rate); {
@@ -431,22 +446,10 @@ func TestRateLongAfterAnOutage(t *testing.T) {
 		if _, ok := allow(rates[0], ada, rate); !ok {
 			t.Error("refused")
 		}
-		for _, l := range links {
-			l.cut(true)
-		}
-		<-time.After(55 * time.Minute)
-		for _, l := range links {
-			l.cut(false)
-		}
+		cutOff(links, 55*time.Minute)
 		<-time.After(2 * time.Hour)
 		for _, name := range []string{"ada", "bob"} {
-			served := 0
-			for n := range 10 {
-				if _, ok := allow(rates[n%3], RateKey{Name: name}, rate); ok {
-					served++
-				}
-			}
-			if served != 5 {
+			if served := servedOf(rates, name, rate); served != 5 {
 				t.Errorf("%d of %s served, want 5", served, name)
 			}
 		}

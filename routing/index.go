@@ -97,12 +97,16 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 
 // nameModels finds which model each name means that a client may ask for. What the pinned sellers and the default one call
 // their models and aliases is theirs: no other seller's model or alias takes a name from them. Of the names of either kind the
-// ids are stronger than aliases, and the first seller's alias is stronger than the next one's.
+// ids are stronger than aliases, and the first seller's alias is stronger than the next one's. Who is paused keeps a name that is
+// theirs: what goes by it is to wait, or to be served elsewhere as the same model, and not as a stranger's of that name.
 func (x *Index) nameModels(off map[*Seller]bool) {
 	ours := func(rank int32) bool { return int(rank) < len(x.pinned) || rank == x.defaultRank }
-	for _, of := range []func(rank int32) bool{ours, func(rank int32) bool { return !ours(rank) }} {
-		x.eachOffer(of, off, func(m *Model) { x.name(m.ID, m.ID) })
-		x.eachOffer(of, off, func(m *Model) {
+	for _, of := range []func(s *Seller, rank int32) bool{
+		func(s *Seller, rank int32) bool { return ours(rank) && !x.o.Excluded[s.ID] },
+		func(s *Seller, rank int32) bool { return !ours(rank) && !off[s] },
+	} {
+		x.eachOffer(of, func(m *Model) { x.name(m.ID, m.ID) })
+		x.eachOffer(of, func(m *Model) {
 			for _, alias := range m.Aliases {
 				x.name(alias, m.ID)
 			}
@@ -117,11 +121,11 @@ func (x *Index) name(name, id string) {
 	}
 }
 
-// eachOffer calls for the models of the sellers of some ranks, in order, that can be traded with.
-func (x *Index) eachOffer(of func(rank int32) bool, off map[*Seller]bool, visit func(*Model)) {
+// eachOffer calls for the models of some sellers, in order, that can be traded with.
+func (x *Index) eachOffer(of func(s *Seller, rank int32) bool, visit func(*Model)) {
 	methods := newMethodMatch(x.o.Methods)
 	x.eachSeller(func(s *Seller, rank int32) {
-		if !of(rank) || off[s] || len(methods.shared(s)) == 0 && !s.Account {
+		if !of(s, rank) || len(methods.shared(s)) == 0 && !s.Account {
 			return
 		}
 		for i := range s.Models {

@@ -200,13 +200,14 @@ func TestNamesAreNotTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := NewTable(TableOptions{Pinned: []*Seller{own}, Methods: []string{"mock"}})
+	pool := NewPool(PoolOptions{})
+	table := NewTable(TableOptions{Pinned: []*Seller{own}, Methods: []string{"mock"}, Pool: pool})
 	table.Update(mustParse(t, `{"defaultSeller":"main","sellers":[
 		{"id":"thief","url":"https://t.example","models":["fast","latest",{"id":"dear","aliases":["mine","big","small","theirs"]},"huge"]},
 		{"id":"main","url":"https://m.example","models":[{"id":"big","aliases":["latest","mine","huge"]},"theirs"]},
 		{"id":"late","url":"https://l.example","models":[{"id":"x","aliases":["small","dear"]},"small"]}
 	]}`))
-	for requested, want := range map[string]string{
+	wanted := map[string]string{
 		"mine":   "mine",   // a pinned seller's model, not the registry's aliases
 		"fast":   "mine",   // a pinned seller's alias, not the registry's model
 		"big":    "big",    // the default seller's model
@@ -216,9 +217,14 @@ func TestNamesAreNotTaken(t *testing.T) {
 		"dear":   "dear",   // a model over a later alias
 		"small":  "small",  // a model over an earlier alias
 		"x":      "x",
-	} {
-		if got, _ := table.Index().Resolve(requested); got != want {
-			t.Errorf("%q is served as %q, want %q", requested, got, want)
+	}
+	for _, paused := range []map[string]bool{nil, {"own": true}, {"main": true}, {"own": true, "main": true}} {
+		pool.SetPaused(paused)
+		table.Rebuild()
+		for requested, want := range wanted {
+			if got, _ := table.Index().Resolve(requested); got != want {
+				t.Errorf("%q is served as %q, want %q, while %v are paused", requested, got, want, paused)
+			}
 		}
 	}
 }
