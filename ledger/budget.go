@@ -281,9 +281,11 @@ func (r *Reservation) each(f func(p *part, period string, i int, s BudgetState))
 	s := r.ledger.state.spending
 	s.reading.RLock()
 	defer s.reading.RUnlock()
-	keys := s.on(r.ledger.now()).keys
+	now := r.ledger.now()
+	keys := s.on(now).keys
 	for i := range r.parts {
 		p := &r.parts[i]
+		p.meter.forget(now)
 		for period, budget := range p.budget {
 			if budget >= 0 {
 				f(p, keys[period], period, p.state(r, keys, period))

@@ -123,7 +123,14 @@ func TestDoubtOfACutAnswer(t *testing.T) {
 	if day, _, held := spending(t, l, "ann"); day != 300 || held != 968 {
 		t.Errorf("%d spent, %d held", day, held)
 	}
+	shown := func() money.Micros { return l.Reserve("ann", forTen).States()[0].HeldMicros }
+	if held := shown(); held != 968 {
+		t.Errorf("%d is shown as held", held)
+	}
 	c.set(c.now.Add(time.Minute))
+	if held := shown(); held != 0 { // though nobody has asked for anything since
+		t.Errorf("a minute later %d is shown as held", held)
+	}
 	if day, _, held := spending(t, l, "ann"); day != 300 || held != 0 {
 		t.Errorf("a minute later %d spent, %d held", day, held)
 	}

@@ -16,7 +16,7 @@ type Rate struct {
 // Rates counts the requests of members with a rate, by name: sites that share them share one count. It outlives the configs
 // that name the rates, so that a reload does not let a member begin anew. The zero value is ready for use.
 type Rates struct {
-	members sync.Map // rateKey → *atomic.Int64
+	members sync.Map // rateKey → *count
 	size    atomic.Int64
 }
 
@@ -25,6 +25,12 @@ type rateKey struct {
 	name     string
 	counting bool // of tokens
 	group    bool
+}
+
+// count is what is kept of a key, in nanoseconds from the epoch.
+type count struct {
+	due  atomic.Int64 // when all its requests would be due if they came evenly
+	full atomic.Int64 // how long a burst is of the rate that it was asked by last
 }
 
 // maxRates is how many members are kept before those are dropped that have not asked of late: names may come from another
@@ -54,7 +60,7 @@ func (r *Rates) both(m *Member, counting bool, now time.Time) (after time.Durati
 	}
 	after, ok = r.allow(rateKey{m.Group.Name, counting, true}, m.Group.Rate, now)
 	if !ok && m.Rate.Requests > 0 {
-		r.due(own, int64(now.Sub(epoch))).Add(-m.Rate.each())
+		r.of(own, int64(now.Sub(epoch))).due.Add(-m.Rate.each())
 	}
 	return after, ok
 }
@@ -62,8 +68,8 @@ func (r *Rates) both(m *Member, counting bool, now time.Time) (after time.Durati
 // each is the time from one request to the next where they come evenly, in nanoseconds.
 func (r Rate) each() int64 { return int64(max(1, r.Per/time.Duration(r.Requests))) }
 
-// allow keeps for each key one time, at which all its requests would be due if they came evenly: a request may come as long
-// as that is less than the whole burst ahead. Times that come out of order can only be refused for it.
+// allow has a request come as long as the time at which all are due is less than the whole burst ahead. Times that come out of order can
+// only be refused for it.
 func (r *Rates) allow(key rateKey, rate Rate, now time.Time) (after time.Duration, ok bool) {
 	if rate.Requests <= 0 {
 		return 0, true
@@ -71,30 +77,45 @@ func (r *Rates) allow(key rateKey, rate Rate, now time.Time) (after time.Duratio
 	each := rate.each()
 	most := each * int64(rate.Requests-1)
 	at := int64(now.Sub(epoch))
-	due := r.due(key, at)
+	c := r.of(key, at)
+	c.goBy(most+each, at)
 	for {
-		before := due.Load()
+		before := c.due.Load()
 		from := max(before, at)
 		if ahead := from - at - most; ahead > 0 {
 			return time.Duration(ahead), false
 		}
-		if due.CompareAndSwap(before, from+each) {
+		if c.due.CompareAndSwap(before, from+each) {
 			return 0, true
 		}
 	}
 }
 
-// due gives the time of a key; for a new one it is long ago.
-func (r *Rates) due(key rateKey, at int64) *atomic.Int64 {
-	if found, ok := r.members.Load(key); ok {
-		return found.(*atomic.Int64)
+// goBy takes note of another rate. Who has used up the old one has used up the new one, and not more: by a shorter time there would be nothing
+// until the longer one is over.
+func (c *count) goBy(full, at int64) {
+	if c.full.Load() == full || c.full.Swap(full) == 0 {
+		return
 	}
-	fresh := new(atomic.Int64)
-	fresh.Store(at)
+	for {
+		before := c.due.Load()
+		if before <= at+full || c.due.CompareAndSwap(before, at+full) {
+			return
+		}
+	}
+}
+
+// of gives what is kept of a key; a new one has asked for nothing.
+func (r *Rates) of(key rateKey, at int64) *count {
+	if found, ok := r.members.Load(key); ok {
+		return found.(*count)
+	}
+	fresh := new(count)
+	fresh.due.Store(at)
 	found, there := r.members.LoadOrStore(key, fresh)
 	if !there && r.size.Add(1) > maxRates {
 		r.members.Range(func(k, v any) bool {
-			if k != any(key) && v.(*atomic.Int64).Load() <= at { // it may ask as one that is new
+			if k != any(key) && v.(*count).due.Load() <= at { // it may ask as one that is new
 				if _, deleted := r.members.LoadAndDelete(k); deleted {
 					r.size.Add(-1)
 				}
@@ -102,5 +123,5 @@ func (r *Rates) due(key rateKey, at int64) *atomic.Int64 {
 			return true
 		})
 	}
-	return found.(*atomic.Int64)
+	return found.(*count)
 }

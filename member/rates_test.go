@@ -40,6 +40,30 @@ func TestRates(t *testing.T) {
 	ask(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: Rate{30, time.Minute}}}}, 2*time.Second)
 }
 
+// Another rate holds from now on, whatever was asked by the one before.
+func TestRatesChange(t *testing.T) {
+	for _, test := range []struct {
+		before, after Rate
+		wait          time.Duration
+	}{
+		{Rate{10, time.Hour}, Rate{100, time.Minute}, 600 * time.Millisecond}, // which was that of the old one, an hour
+		{Rate{1000, 24 * time.Hour}, Rate{60, time.Minute}, time.Second},
+		{Rate{60, time.Minute}, Rate{10, time.Hour}, 0}, // a minute of an hour is used up
+		{Rate{10, time.Hour}, Rate{10, time.Hour}, 6 * time.Minute},
+	} {
+		var rates Rates
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		for range test.before.Requests {
+			if _, ok := rates.Allow(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: test.before}}}, now); !ok {
+				t.Fatal("refused")
+			}
+		}
+		if wait, _ := rates.Allow(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: test.after}}}, now); wait != test.wait {
+			t.Errorf("%v after %v: wait %s, want %s", test.after, test.before, wait, test.wait)
+		}
+	}
+}
+
 // A request that began long ago gets nothing of that time: 38 were served where 5 were due.
 func TestRatesGoByNow(t *testing.T) {
 	var rates Rates

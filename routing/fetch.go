@@ -33,7 +33,11 @@ func (r *Registry) fetch(ctx context.Context) error {
 		req.URL.User = nil
 	}
 	req.Header.Set("Accept", "application/json")
-	etag := r.fetched().etag
+	known := r.fetched()
+	etag := known.etag
+	if known.unsaved { // all of it is wanted, to be saved
+		etag = ""
+	}
 	if etag != "" {
 		req.Header.Set("If-None-Match", etag)
 	}
@@ -85,10 +89,14 @@ func (r *Registry) take(body []byte, etag string) error {
 	r.state.etag, r.state.sum = etag, sum
 	r.mu.Unlock()
 	r.confirm()
-	if r.o.Cache != nil && (sum != before.sum || etag != before.etag) {
-		if err := r.o.Cache.Save(body, etag); err != nil {
+	if r.o.Cache != nil && (sum != before.sum || etag != before.etag || before.unsaved) {
+		err := r.o.Cache.Save(body, etag)
+		if err != nil {
 			r.log.Warn("registry.cache.save_failed", zap.Error(err))
 		}
+		r.mu.Lock()
+		r.state.unsaved = err != nil
+		r.mu.Unlock()
 	}
 	return nil
 }

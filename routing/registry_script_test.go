@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -112,11 +113,16 @@ type memory struct {
 	etag  string
 	err   error
 	saves int
+	full  int // how many saves find no room yet
 }
 
 func (m *memory) Load() ([]byte, string, error) { return m.body, m.etag, m.err }
 
 func (m *memory) Save(body []byte, etag string) error {
+	if m.full > 0 {
+		m.full--
+		return errors.New("no room")
+	}
 	m.body, m.etag, m.saves = slices.Clone(body), etag, m.saves+1
 	return nil
 }

@@ -239,6 +239,20 @@ func TestRegistryCache(t *testing.T) {
 			}
 		})
 	})
+	t.Run("is filled once there is room", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			cache := &memory{full: 2}
+			same := ok(sellers("a"), `"1"`)
+			r, s, _, stop := start(t, RegistryOptions{Refresh: 60 * time.Second, Cache: cache}, same, same, same, answer{status: http.StatusNotModified})
+			defer stop()
+			seen := 0
+			defer r.Watch(func(*Document) { seen++ })()
+			after(200 * time.Second)
+			if got := fmt.Sprintf("%q", s.asks()); got != `["0" "60" "120" "180 \"1\""]` || cache.saves != 1 || string(cache.body) != sellers("a") || cache.etag != `"1"` || seen != 1 {
+				t.Errorf("asked %s, %d saves, the document seen %d times", got, cache.saves, seen)
+			}
+		})
+	})
 	for name, cache := range map[string]*memory{
 		"refused": {body: []byte("{}"), etag: `"1"`},
 		"broken":  {err: errors.New("damaged")},
