@@ -223,6 +223,25 @@ func TestPurchaseUnderLowerLimits(t *testing.T) {
 	})
 }
 
+// What has waited is paid though more was set aside meanwhile: that may be spent at any seller, and is not where it would pass a limit there.
+func TestPurchaseBesideWhatIsSetAside(t *testing.T) {
+	day, limits := "2026-03-01", BuyLimits{-1, -1, 10, 10}
+	counted := &tab{Open: make(map[string]*claim), Ahead: make(map[string]*setAway)}
+	if err := counted.take("g1", day, buyOf("a", 6), limits, false); err != nil {
+		t.Fatal(err)
+	}
+	counted.Ahead["g2"] = &setAway{Day: day, Amount: 5}
+	if err := counted.take("g1", day, buyOf("b", 6), limits, false); err == nil {
+		t.Error("another one is counted beside it")
+	}
+	if err := counted.take("g1", day, buyOf("a", 6), BuyLimits{-1, -1, 5, -1}, true); err == nil {
+		t.Error("it is paid above its seller's limit")
+	}
+	if err := counted.take("g1", day, buyOf("a", 6), limits, true); err != nil {
+		t.Error(err)
+	}
+}
+
 // A session ends by an operator's word alone: no restart does it, and no crash.
 func TestPurchaseSession(t *testing.T) {
 	buyers(t, 2, 0, func(t *testing.T, all []*gate) {

@@ -184,11 +184,19 @@ func (t *tab) over(day string, b Buy, l BuyLimits) error {
 // another session, it counts anew, against the limits as they are then.
 func (t *tab) take(gateway, day string, b Buy, l BuyLimits, paying bool) error {
 	c := t.Open[b.ID]
-	if c != nil && (c.Paying || !paying && c.Day == day && c.Session == t.Session && c.Amount == b.Amount) {
+	counts := c != nil && c.Day == day && c.Session == t.Session && c.Amount == b.Amount
+	if c != nil && c.Paying || counts && !paying {
 		return nil
 	}
 	delete(t.Open, b.ID)
 	spent := t.sums(day, b.Seller, b.Method)
+	if counts { // what was set aside since then keeps out of its way by itself: see over
+		for _, a := range t.Ahead {
+			if a.Day == day {
+				spent[SellerLimit], spent[MethodLimit] = spent[SellerLimit].Add(-a.Amount), spent[MethodLimit].Add(-a.Amount)
+			}
+		}
+	}
 	for limit, most := range l.each() {
 		if most >= 0 && spent[limit].Add(b.Amount) > most {
 			if c != nil {

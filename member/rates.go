@@ -91,15 +91,19 @@ func (r *Rates) allow(key rateKey, rate Rate, now time.Time) (after time.Duratio
 	}
 }
 
-// goBy takes note of another rate. Who has used up the old one has used up the new one, and not more: by a shorter time there would be nothing
-// until the longer one is over.
+// goBy takes note of another rate. Who has used up a part of the old one has used up as much of the new one: by a shorter time there would be
+// nothing else until the longer one is over, and by one and the other in turn nothing may come again.
 func (c *count) goBy(full, at int64) {
-	if c.full.Load() == full || c.full.Swap(full) == 0 {
+	if c.full.Load() == full {
+		return
+	}
+	old := c.full.Swap(full)
+	if old == 0 || old == full {
 		return
 	}
 	for {
 		before := c.due.Load()
-		if before <= at+full || c.due.CompareAndSwap(before, at+full) {
+		if before <= at || c.due.CompareAndSwap(before, at+int64(float64(before-at)*float64(full)/float64(old))) {
 			return
 		}
 	}

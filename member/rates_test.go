@@ -48,7 +48,7 @@ func TestRatesChange(t *testing.T) {
 	}{
 		{Rate{10, time.Hour}, Rate{100, time.Minute}, 600 * time.Millisecond}, // which was that of the old one, an hour
 		{Rate{1000, 24 * time.Hour}, Rate{60, time.Minute}, time.Second},
-		{Rate{60, time.Minute}, Rate{10, time.Hour}, 0}, // a minute of an hour is used up
+		{Rate{60, time.Minute}, Rate{10, time.Hour}, 6 * time.Minute},
 		{Rate{10, time.Hour}, Rate{10, time.Hour}, 6 * time.Minute},
 	} {
 		var rates Rates
@@ -60,6 +60,13 @@ func TestRatesChange(t *testing.T) {
 		}
 		if wait, _ := rates.Allow(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: test.after}}}, now); wait != test.wait {
 			t.Errorf("%v after %v: wait %s, want %s", test.after, test.before, wait, test.wait)
+		}
+		for range 5 { // two sites may go by different ones
+			for _, rate := range []Rate{test.before, test.after} {
+				if _, ok := rates.Allow(&Member{Name: "ada", Limits: Limits{Bounds: Bounds{Rate: rate}}}, now); ok {
+					t.Errorf("%v has begun anew beside %v", rate, test.after)
+				}
+			}
 		}
 	}
 }

@@ -241,7 +241,7 @@ func (m *machine) pay(ctx context.Context) error {
 			return err
 		}
 	}
-	// Where a process before this one has prepared it, the limits may be others by now, and less may be left of them.
+	// Since it was prepared, perhaps by a process before this one, the limits may have become others, and less may be left of them.
 	if err := m.spend(ctx, ledger.Paying); err != nil || m.p.State != ledger.Paying {
 		return err
 	}

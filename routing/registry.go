@@ -69,7 +69,7 @@ type watcher struct{ callback func(*Document) }
 type fetchState struct {
 	etag    string            // of the document that is kept
 	sum     [sha256.Size]byte // of the document's bytes
-	unsaved bool              // the document is not in the cache, which had no room
+	unsaved bool              // the document is not in the cache: saving it has failed
 	fetched time.Time         // when the registry last confirmed the document; zero: not since the start
 	failed  error             // of the last fetch
 }

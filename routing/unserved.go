@@ -14,8 +14,8 @@ type idle struct {
 	priced bool
 }
 
-// addIdle adds the models of sellers that get no requests, behind those of all others: who asks for one is told that it is away for
-// now, and not that there is none.
+// addIdle adds the models of sellers that get no requests, and their names where nobody else has them: who asks for one is told that it is
+// away for now, and not that there is none.
 func (x *Index) addIdle(off map[*Seller]bool) {
 	if len(off) == 0 {
 		return
