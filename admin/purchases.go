@@ -231,7 +231,7 @@ func orderError(m *market.Market, r *http.Request, id string, err error) error {
 		}
 		err = fmt.Errorf("the purchase has ended: it is %s", found[0].State)
 	case errors.Is(err, purchase.ErrNotWaiting), errors.Is(err, purchase.ErrMayHaveLeft), errors.Is(err, purchase.ErrNotPaying),
-		errors.Is(err, purchase.ErrRefused), errors.As(err, &refused):
+		errors.Is(err, purchase.ErrRefused), errors.Is(err, purchase.ErrHasEnded), errors.As(err, &refused):
 	default:
 		return err
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -153,6 +154,44 @@ func TestApprovedPurchases(t *testing.T) {
 	}
 	c.bad("there is no purchase", "purchases", "show", "nobody", "--ledger", c.ledgerDir())
 	c.bad("unknown flag", "purchases", "approve", p.PurchaseID, "--ledger", c.ledgerDir())
+}
+
+// TestApprovedOverALimit has a human approve what a limit, that has become less meanwhile, does not let be paid: it is said.
+func TestApprovedOverALimit(t *testing.T) {
+	t.Parallel()
+	c := newCaddy(t, "")
+	seller := freeAddress(t)
+	limited := func(daily string) {
+		c.write(c.global("") + shop(seller, "\t\tstate seller.json") +
+			c.gatewayTo(seller, "mock", "\t\tpayment mock\n\t\tpurchase {\n\t\t\tamount 5\n\t\t\tapprove above 4.99\n\t\t\tdaily_limit "+daily+"\n\t\t}\n"))
+	}
+	limited("20")
+	c.start()
+	c.post("/v1/chat/completions", toyRequest)
+	p := c.openPurchase()
+	limited("3")
+	c.reload()
+	res, err := http.Post("http://"+c.admin+"/tokenbuddy/purchases?approve="+p.PurchaseID, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil || res.StatusCode != http.StatusConflict || !strings.Contains(string(said), "daily_limit of $3") || !strings.Contains(string(said), "raise it in the purchase subdirective") {
+		t.Errorf("approved: status %d, %s, %v", res.StatusCode, said, err)
+	}
+	c.undoing("it is failed", "approve", p.PurchaseID)
+
+	limited("20")
+	c.reload()
+	c.post("/v1/chat/completions", toyRequest)
+	p = c.openPurchase()
+	limited("3")
+	c.reload()
+	c.undoing("would pass the daily_limit", "approve", p.PurchaseID)
+	if spent := c.balances()["wallet:mock"]; spent != 0 {
+		t.Errorf("%d left the wallet", spent)
+	}
 }
 
 // deskProgram is a program that pays by command: it needs a human until there is a word, and its receipts are secrets.

@@ -81,11 +81,14 @@ var (
 	ErrMayHaveLeft = errors.New("its money may have left")
 	// ErrNotPaying: no money can have left yet, so there is nothing to be settled.
 	ErrNotPaying = errors.New("its money can't have left yet")
+	// ErrHasEnded: what was approved has come to its end at once, without being paid as it was to be.
+	ErrHasEnded = errors.New("the purchase is not paid, and has ended")
 )
 
 // Approve has a purchase that waits for a human go on: one that waits for approval is prepared anew and paid, the method of one
-// that needs a human is asked to pay again, with the same intent. ErrNotWaiting where it does not wait for one. It returns once the
-// method has answered, or ctx has ended. Here as below, by is who says so; it is kept with the entry in the journal.
+// that needs a human is asked to pay again, with the same intent. ErrNotWaiting where it does not wait for one, ErrHasEnded where
+// it was its end: for a limit, say, or since the method has said no. It returns once the method has answered, or ctx has ended. Here as
+// below, by is who says so; it is kept with the entry in the journal.
 func (d *Desk) Approve(ctx context.Context, purchaseID, by string) error {
 	return d.order(ctx, purchaseID, order{what: approve, by: by})
 }
@@ -206,10 +209,22 @@ func (f *flight) approve(ctx context.Context, o order) error {
 	f.shelf.mu.Lock()
 	f.human = m.human
 	f.shelf.mu.Unlock()
-	if errors.Is(err, errPending) || errors.Is(err, errHuman) {
-		return nil // it was asked to pay; what is still to be waited for is shown
+	notNow := new(NotNow)
+	switch {
+	case errors.Is(err, errPending), errors.Is(err, errHuman), errors.As(err, &notNow):
+		return nil // it is approved; what is still to be waited for is shown
+	case err == nil && m.p.State.Ended():
+		return m.ended()
 	}
 	return err
+}
+
+// ended says that, and why, the purchase is over, to who wanted it paid.
+func (m *machine) ended() error {
+	if limit := new(LimitError); errors.As(m.cause, &limit) {
+		return fmt.Errorf("%w: %w; once there is room, the next request that needs it has it bought anew", ErrHasEnded, limit)
+	}
+	return fmt.Errorf("%w: it is %s: %w", ErrHasEnded, m.p.State, m.cause)
 }
 
 // approvalHint says how a purchase that waits for approval goes on.

@@ -23,11 +23,12 @@ func TestApprove(t *testing.T) {
 		states string
 		open   string // its state afterwards
 		paid   int
+		err    error
 	}{
-		"and it pays":        {says(needsHuman, proven), "creating quoted prepared paying needs_human paying proven completing granted", "", 2},
-		"and it takes time":  {says(needsHuman, payment.Pending()), "creating quoted prepared paying needs_human paying needs_human", "needs_human", 2},
-		"and it waits again": {says(needsHuman), "creating quoted prepared paying needs_human paying needs_human", "needs_human", 2},
-		"and it is off":      {says(needsHuman, payment.Failed(true).Because("the human has said no")), "creating quoted prepared paying needs_human paying failed", "", 2},
+		"and it pays":        {says(needsHuman, proven), "creating quoted prepared paying needs_human paying proven completing granted", "", 2, nil},
+		"and it takes time":  {says(needsHuman, payment.Pending()), "creating quoted prepared paying needs_human paying needs_human", "needs_human", 2, nil},
+		"and it waits again": {says(needsHuman), "creating quoted prepared paying needs_human paying needs_human", "needs_human", 2, nil},
+		"and it is off":      {says(needsHuman, payment.Failed(true).Because("the human has said no")), "creating quoted prepared paying needs_human paying failed", "", 2, ErrHasEnded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &fakeMethod{pay: c.pay, track: says(needsHuman)}
@@ -44,8 +45,8 @@ func TestApprove(t *testing.T) {
 				if err := b.desk.Approve(t.Context(), "another", ""); !errors.Is(err, ErrUnknownPurchase) {
 					t.Errorf("another: %v", err)
 				}
-				if err := b.desk.Approve(t.Context(), open[0].PurchaseID, "ada"); err != nil {
-					t.Fatal(err)
+				if err := b.desk.Approve(t.Context(), open[0].PurchaseID, "ada"); !errors.Is(err, c.err) {
+					t.Fatalf("error %v, want %v", err, c.err)
 				}
 				time.Sleep(10 * time.Second)
 				if got := b.journal.states(); got != c.states || m.paid != c.paid {
