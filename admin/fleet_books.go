@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
@@ -40,7 +41,7 @@ func ofOne(m *market.Market, w http.ResponseWriter) {
 }
 
 // fleetBooks gives the books of all gateways, and says in the answer how far they are.
-func fleetBooks(m *market.Market, w http.ResponseWriter, r *http.Request) (*market.FleetBooks, error) {
+func fleetBooks(m *market.Market, w http.ResponseWriter, r *http.Request) (*books.Books, error) {
 	b, err := m.FleetBooks(r.Context())
 	switch {
 	case errors.Is(err, market.ErrNoFleet), errors.Is(err, market.ErrNoBooks):

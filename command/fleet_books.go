@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
+	fleetbooks "github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
@@ -70,7 +70,7 @@ func (b *fleetBooks) Statement(ctx context.Context, p ledger.Period, by string, 
 }
 
 // verify has the gateway verify the books of all.
-func (b *fleetBooks) verify(ctx context.Context, progress ledger.Progress) (r market.FleetReport, err error) {
+func (b *fleetBooks) verify(ctx context.Context, progress ledger.Progress) (r fleetbooks.Report, err error) {
 	err = b.getWatched(ctx, "ledger/verify", url.Values{"fleet": {"1"}}, progress, &r)
 	return r, err
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	fleetbooks "github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
 // openFleet opens what a fleet keeps, of the words that stand behind fleet in a config: its engine and where that is. Errors repeat nothing
@@ -45,7 +45,7 @@ func openFleet(ctx context.Context, words string, warn func(string)) (shipped le
 		cancel()
 		return nil, nil, fmt.Errorf("--fleet: %w", err)
 	}
-	return market.ShippedOf(store, warn), func() {
+	return fleetbooks.ShippedOf(store, warn), func() {
 		if c, ok := store.(io.Closer); ok {
 			_ = c.Close() // it was read only
 		}

@@ -9,9 +9,9 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	fleetbooks "github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
@@ -104,7 +104,7 @@ func verifyFleet(ctx context.Context, cmd *cobra.Command, b *fleetBooks, own led
 	return err
 }
 
-func printFleetReport(w io.Writer, r *market.FleetReport) {
+func printFleetReport(w io.Writer, r *fleetbooks.Report) {
 	if r.OK {
 		fmt.Fprintf(w, "The books of all %d gateways hold.\nentries  %s\n\n", len(r.Gateways), humanize.Comma(int64(r.Entries)))
 	} else {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -125,15 +126,15 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	var f *fleet.Fleet
 	if o.Books {
 		shipper = fleet.NewShipper(fleet.ShipperOptions{
-			Store: store, Gateway: m.Ledger.Identity(), Source: source{m.Ledger}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
+			Store: store, Gateway: m.Ledger.Identity(), Source: books.Source{Ledger: m.Ledger}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
 			Fenced: func(err error) { f.Fence(err) }, Logger: log,
 		})
-		options.Head, options.Booked = shipper.Head, m.bookedBy(store)
+		options.Head, options.Booked = shipper.Head, books.BookedBy(store, m.Calendar)
 	} else {
 		options.Own = m.Ledger.Head
 	}
 	f = fleet.New(options)
-	if err := ofTheFleet(ctx, f, shipper, source{m.Ledger}); err != nil {
+	if err := ofTheFleet(ctx, f, shipper, books.Source{Ledger: m.Ledger}); err != nil {
 		closeStore(store, log)
 		o.Release()
 		return err
@@ -177,11 +178,11 @@ func (m *Market) restOfTokens(ctx context.Context, store fleet.Store, log *zap.L
 }
 
 // ofTheFleet refuses books that are behind what the fleet knows of them, or other ones. Where that can't be found out now it is later.
-func ofTheFleet(ctx context.Context, f *fleet.Fleet, shipper *fleet.Shipper, own source) (err error) {
+func ofTheFleet(ctx context.Context, f *fleet.Fleet, shipper *fleet.Shipper, own books.Source) (err error) {
 	if shipper != nil {
 		err = shipper.Check(ctx)
 	} else {
-		err = f.Precedes(ctx, own.hashOf)
+		err = f.Precedes(ctx, own.HashOf)
 	}
 	if errors.Is(err, fleet.ErrBehind) || errors.Is(err, fleet.ErrFork) {
 		return err

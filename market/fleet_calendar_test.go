@@ -25,7 +25,7 @@ func TestCalendarOfAFleet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		book(t, m.Ledger, bookingOf{"ada", "k", "s", 700})
+		spends(t, m.Ledger, "ada", 700)
 		m.Release()
 		store := fleettest.NewMemory()
 		o.Fleet = &FleetOptions{Engine: engine{store}, Name: "g", Cancel: func() {}}

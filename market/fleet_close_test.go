@@ -44,7 +44,7 @@ func TestCloseWithoutStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		store.silent.Store(true)
-		book(t, m.Ledger, bookingOf{"ada", "k", "s", 100})
+		spends(t, m.Ledger, "ada", 100)
 		begun := time.Now()
 		m.Release()
 		if took := time.Since(begun); took > fleetCloses {

@@ -103,13 +103,18 @@ func TestBoughtBeforeTheFleet(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		book(t, l)
-		open := ledger.Purchase{ID: "open", Seller: "other", Origin: "https://other.example", Method: "mock", AmountMicros: money.USD}
-		for _, open.State = range []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared} {
-			if err := l.Advance(t.Context(), open, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
-				t.Fatal(err)
+		buys := func(p ledger.Purchase, states ...ledger.PurchaseState) {
+			t.Helper()
+			p.Method, p.AmountMicros = "mock", money.USD
+			for _, p.State = range states {
+				if err := l.Advance(t.Context(), p, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
+		buys(ledger.Purchase{ID: "ended", Seller: "acme", Origin: "https://acme.example", Token: &ledger.Token{Secret: "bearer", CreditMicros: money.USD}},
+			ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Granted)
+		buys(ledger.Purchase{ID: "open", Seller: "other", Origin: "https://other.example"}, ledger.Creating, ledger.Quoted, ledger.Prepared)
 		bought, err := fleetBooks{l}.Ended(t.Context(), time.Now().UTC().Format(time.DateOnly))
 		if err != nil || len(bought) != 1 || bought[0].Seller != "acme" || bought[0].Method != "mock" || bought[0].Amount != money.USD {
 			t.Errorf("%+v, %v", bought, err)

@@ -1,4 +1,4 @@
-package market
+package books_test
 
 import (
 	"bytes"
@@ -14,19 +14,20 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // lends opens a market whose tokens are shared.
-func lends(t *testing.T, name string, store fleet.Store) *Market {
+func lends(t *testing.T, name string, store fleet.Store) *market.Market {
 	t.Helper()
 	return lendsAt(t, filepath.Join(t.TempDir(), name), name, store)
 }
 
-func lendsAt(t *testing.T, dir, name string, store fleet.Store) *Market {
+func lendsAt(t *testing.T, dir, name string, store fleet.Store) *market.Market {
 	t.Helper()
-	m, err := Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{
+	m, err := market.Open(market.Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &market.FleetOptions{
 		Engine: engine{store}, Name: name, Books: true, Tokens: true, Cancel: func() {},
 	}})
 	if err != nil {
@@ -36,7 +37,7 @@ func lendsAt(t *testing.T, dir, name string, store fleet.Store) *Market {
 }
 
 // buysToLend has a market buy a token of a dollar that can be shared, and waits until the store has it.
-func buysToLend(t *testing.T, m *Market) (token string) {
+func buysToLend(t *testing.T, m *market.Market) (token string) {
 	t.Helper()
 	token = ledger.NewID()
 	p := ledger.Purchase{ID: token, Seller: "acme", Origin: "https://acme.example", Method: "mock", AmountMicros: money.USD, AskedMicros: money.USD, Currency: "USD"}
@@ -46,9 +47,11 @@ func buysToLend(t *testing.T, m *Market) (token string) {
 			t.Fatal(err)
 		}
 	}
-	if err := (purse{m}).Move(t.Context(), token, nil, 0, true); err != nil {
-		t.Fatal(err)
+	bought, found, err := m.Ledger.Token(t.Context(), token)
+	if err != nil || !found {
+		t.Fatal(found, err)
 	}
+	m.Desk.Adopt(bought, 0, 0)
 	m.Fleet.Tokens.Bought(token, func() {})
 	until := time.NewTimer(20 * time.Second)
 	defer until.Stop()
@@ -71,7 +74,7 @@ func buysToLend(t *testing.T, m *Market) (token string) {
 }
 
 // spends has a market's request cost something on a token.
-func spends(t *testing.T, m *Market, token, settlement string, cost money.Micros) {
+func spends(t *testing.T, m *market.Market, token, settlement string, cost money.Micros) {
 	t.Helper()
 	_, err := m.Ledger.Settle(ledger.Inference{
 		Request: ledger.Request{RequestID: "r-" + settlement, Member: "ada", Model: "m"},
@@ -162,7 +165,7 @@ func TestFleetBooksOfSharedTokensThatWereLost(t *testing.T) {
 	one, two := lends(t, "one", store), lends(t, "two", store)
 	token := buysToLend(t, one)
 	loan := fleet.Loan{Seller: "acme", Origin: "https://acme.example", Need: 1000, After: time.Now()}
-	good := func(what string, m *Market) { // what the store has lost of the entries is told, and rightly so
+	good := func(what string, m *market.Market) { // what the store has lost of the entries is told, and rightly so
 		t.Helper()
 		if r := verified(t, m); len(r.Problems) > 0 {
 			t.Errorf("%s: %+v", what, r)

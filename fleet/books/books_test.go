@@ -1,11 +1,10 @@
-package market
+package books_test
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,11 +13,15 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
+
+var key = make([]byte, 32)
 
 // engine opens a store that is there.
 type engine struct{ fleet.Store }
@@ -26,16 +29,12 @@ type engine struct{ fleet.Store }
 func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
 
 // inFleet opens the market of a directory in the fleet of a store.
-func inFleet(dir, name string, store fleet.Store) (*Market, error) {
-	return comes(dir, name, store, true)
-}
-
-func comes(dir, name string, store fleet.Store, books bool) (*Market, error) {
-	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: engine{store}, Name: name, Books: books, Cancel: func() {}}})
+func inFleet(dir, name string, store fleet.Store) (*market.Market, error) {
+	return market.Open(market.Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &market.FleetOptions{Engine: engine{store}, Name: name, Books: true, Cancel: func() {}}})
 }
 
 // joins is inFleet for the time of the test.
-func joins(t *testing.T, name string, store fleet.Store) *Market {
+func joins(t *testing.T, name string, store fleet.Store) *market.Market {
 	t.Helper()
 	m, err := inFleet(filepath.Join(t.TempDir(), name), name, store)
 	if err != nil {
@@ -76,7 +75,7 @@ func book(t *testing.T, l *ledger.Ledger, all ...bookingOf) {
 }
 
 // shipped waits until all that a market has booked is shipped, and nothing follows from that.
-func shipped(t *testing.T, m *Market) {
+func shipped(t *testing.T, m *market.Market) {
 	t.Helper()
 	until := time.NewTimer(20 * time.Second)
 	defer until.Stop()
@@ -84,7 +83,7 @@ func shipped(t *testing.T, m *Market) {
 	defer look.Stop()
 	for {
 		head, _, err := m.Ledger.Head(t.Context())
-		if last, _ := m.Fleet.shipper.Head(); err != nil || last == head {
+		if last := m.Fleet.Shipped(); err != nil || last == head {
 			return
 		}
 		select {
@@ -95,7 +94,7 @@ func shipped(t *testing.T, m *Market) {
 	}
 }
 
-func verified(t *testing.T, m *Market) FleetReport {
+func verified(t *testing.T, m *market.Market) books.Report {
 	t.Helper()
 	b, err := m.FleetBooks(t.Context())
 	if err != nil {
@@ -109,7 +108,7 @@ func verified(t *testing.T, m *Market) FleetReport {
 }
 
 // statement sums up the books of all gateways, as one of them tells, and what each member has spent by them.
-func statement(t *testing.T, m *Market) (b *FleetBooks, s ledger.Statement, spent map[string]money.Micros) {
+func statement(t *testing.T, m *market.Market) (b *books.Books, s ledger.Statement, spent map[string]money.Micros) {
 	t.Helper()
 	b, err := m.FleetBooks(t.Context())
 	if err != nil {
@@ -142,17 +141,13 @@ func TestFleetBooks(t *testing.T) {
 	if err != nil || len(found) != 3 || found[2].Correction == nil || found[2].Correction.BilledMicros != -40 {
 		t.Errorf("%d entries of the request, %v", len(found), err)
 	}
-	for _, m := range []*Market{one, two} {
+	for _, m := range []*market.Market{one, two} {
 		if r := verified(t, m); !r.OK || r.Entries != b.Total() || len(r.Gateways) != 2 {
 			t.Errorf("%+v", r)
 		}
 		if r, err := m.Ledger.Verify(t.Context()); err != nil || !r.OK {
 			t.Errorf("%+v, %v", r, err)
 		}
-	}
-	alone := openMarket(t, filepath.Join(t.TempDir(), "alone"))
-	if _, err := alone.FleetBooks(t.Context()); !errors.Is(err, ErrNoFleet) {
-		t.Error(err)
 	}
 }
 
@@ -168,14 +163,14 @@ func TestTwinsOfAForgetfulStore(t *testing.T) {
 	book(t, two.Ledger, bookingOf{"ada", "k1", "s1", 40})
 	shipped(t, two)
 	store.Forget(store.Changes() - before)
-	for _, m := range []*Market{two, one} {
+	for _, m := range []*market.Market{two, one} {
 		book(t, m.Ledger) // there is something to ship
 		shipped(t, m)
 	}
 	if _, _, spent := statement(t, one); spent["ada"] != 40 {
 		t.Errorf("%d micros count of 40", spent["ada"])
 	}
-	for _, m := range []*Market{one, two} {
+	for _, m := range []*market.Market{one, two} {
 		if r := verified(t, m); !r.OK {
 			t.Errorf("%+v", r)
 		}
@@ -204,7 +199,7 @@ func TestFleetBooksAreChanged(t *testing.T) {
 	m := joins(t, "one", store)
 	book(t, m.Ledger, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", "k2", "s2", 50}, bookingOf{"ada", "k3", "s3", 50})
 	shipped(t, m)
-	last, _ := m.Fleet.shipper.Head()
+	last := m.Fleet.Shipped()
 	for name, c := range map[string]struct {
 		change func(string, *fleet.Row) bool
 		seq    uint64
@@ -239,7 +234,7 @@ func TestFleetBooksAreChanged(t *testing.T) {
 }
 
 // forgetful is a source that takes nothing back.
-type forgetful struct{ source }
+type forgetful struct{ books.Source }
 
 func (forgetful) Retract(context.Context, fleet.Twin) error { return nil }
 
@@ -254,7 +249,7 @@ func TestFleetBooksCountTwice(t *testing.T) {
 		}
 		defer l.Close()
 		book(t, l, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", fmt.Sprint("other", i), "s2", 40})
-		s := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: forgetful{source{l}}})
+		s := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: forgetful{books.Source{Ledger: l}}})
 		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -273,50 +268,6 @@ func TestFleetBooksCountTwice(t *testing.T) {
 	}
 	if r := verified(t, joins(t, "another", store)); !r.OK {
 		t.Errorf("one of them was booked a second ago, and may be taken back: %+v", r)
-	}
-}
-
-// A directory that was replaced with an older copy of it is not opened, also where no entries are shipped.
-func TestFleetIsAheadOfDirectory(t *testing.T) {
-	t.Run("books on", func(t *testing.T) { aheadOfDirectory(t, true) })
-	t.Run("books off", func(t *testing.T) { aheadOfDirectory(t, false) })
-}
-
-func aheadOfDirectory(t *testing.T, books bool) {
-	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	store := fleettest.NewMemory()
-	dir, old := filepath.Join(t.TempDir(), "books"), filepath.Join(t.TempDir(), "old")
-	for i := range 2 {
-		m, err := comes(dir, "one", store, books)
-		if err != nil {
-			t.Fatal(err)
-		}
-		book(t, m.Ledger, bookingOf{"ada", fmt.Sprint("k", i), fmt.Sprint("s", i), 40})
-		m.Release()
-		if i == 0 {
-			if err := os.CopyFS(old, os.DirFS(dir)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(old, dir); err != nil {
-		t.Fatal(err)
-	}
-	resolved, err := Resolve(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(AnchorFile(resolved)); err != nil { // which finds it out where it is
-		t.Fatal(err)
-	}
-	if m, err := comes(dir, "one", store, books); !errors.Is(err, fleet.ErrBehind) {
-		t.Errorf("it opens: %v", err)
-		if err == nil {
-			m.Release()
-		}
 	}
 }
 
@@ -364,7 +315,7 @@ func TestFleetRestores(t *testing.T) {
 	}
 	identity := m.Ledger.Identity()
 	m.Release()
-	one, err := inFleet(restored("completed", false, ShippedOf(store, nil)), "one", store)
+	one, err := inFleet(restored("completed", false, books.ShippedOf(store, nil)), "one", store)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package market
+package books
 
 import (
 	"bytes"
@@ -16,14 +16,16 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
-// source is a ledger, as its entries are shipped.
-type source struct{ *ledger.Ledger }
+// Source is a ledger, as its entries are shipped.
+type Source struct{ *ledger.Ledger }
+
+var _ fleet.Source = Source{}
 
 var errEnough = errors.New("so many are enough")
 
 // Rows gives entries as rows of the fleet's store. What was taken back settles nothing any more: where the store has forgotten that, and it is shipped
 // again before the other gateway's entry is, that one is to stay.
-func (s source) Rows(ctx context.Context, after uint64, most int, yield func(fleet.Row) error) error {
+func (s Source) Rows(ctx context.Context, after uint64, most int, yield func(fleet.Row) error) error {
 	var near quarter
 	err := s.Ledger.Rows(ctx, after, func(seq uint64, raw, beside []byte) error {
 		row, err := rowOf(seq, raw)
@@ -60,7 +62,7 @@ type quarter struct {
 }
 
 // complete has a row say in which periods its entry counts, and what is kept beside it. near are the periods of the row before.
-func (s source) complete(row *fleet.Row, beside []byte, near *quarter) error {
+func (s Source) complete(row *fleet.Row, beside []byte, near *quarter) error {
 	if row.Beside = beside; row.Member == "" && beside == nil {
 		return nil
 	}
@@ -89,8 +91,8 @@ func begunOf(row *fleet.Row) (p ledger.Periods, ok bool) {
 	return p, ok
 }
 
-// hashOf gives the hash of an entry; empty: there is none of that number.
-func (s source) hashOf(ctx context.Context, seq uint64) (hash string, err error) {
+// HashOf gives the hash of an entry; empty: there is none of that number.
+func (s Source) HashOf(ctx context.Context, seq uint64) (hash string, err error) {
 	err = s.Rows(ctx, seq-1, 1, func(r fleet.Row) error {
 		hash = r.Hash
 		return nil
@@ -99,7 +101,7 @@ func (s source) hashOf(ctx context.Context, seq uint64) (hash string, err error)
 }
 
 // Retract takes back what a twin has cost.
-func (s source) Retract(ctx context.Context, t fleet.Twin) error {
+func (s Source) Retract(ctx context.Context, t fleet.Twin) error {
 	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey)
 }
 

@@ -1,9 +1,8 @@
-package market
+package books
 
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
@@ -90,17 +89,13 @@ func (s *boughtSums) hold(gateways []fleet.Shipped, problem, note func(format st
 }
 
 // loadBought reads what counts, before the entries that it is held against.
-func (c *fleetChecker) loadBought(ctx context.Context) (err error) {
+func (c *checker) loadBought(ctx context.Context) (err error) {
 	c.bought = boughtSums{now: time.Now(), paid: map[string]time.Time{}, ended: map[string]*endedBuy{}}
-	c.bought.Bought, err = fleet.ReadBought(ctx, c.market.Fleet.Store)
+	c.bought.Bought, err = fleet.ReadBought(ctx, c.store)
 	return err
 }
 
 // purchases holds what was bought against what counts of it.
-func (c *fleetChecker) purchases() {
-	c.bought.hold(c.Gateways, c.problem, func(format string, v ...any) {
-		c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, v...))
-	})
-	slices.Sort(c.report.Problems)
-	slices.Sort(c.report.Notes)
+func (c *checker) purchases() {
+	c.bought.hold(c.Gateways, c.problem, c.note)
 }

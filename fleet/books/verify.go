@@ -1,4 +1,4 @@
-package market
+package books
 
 import (
 	"cmp"
@@ -10,11 +10,10 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// FleetReport is what Verify has found in the entries of all gateways. They hold where OK is true.
-type FleetReport struct {
+// Report is what Verify has found in the entries of all gateways. They hold where OK is true.
+type Report struct {
 	OK       bool            `json:"ok"`
 	Entries  uint64          `json:"entries"` // read
 	Gateways []GatewayReport `json:"gateways"`
@@ -43,10 +42,10 @@ const (
 // Verify checks that the entries of each gateway are gapless, linked and as they were, that this gateway's own are those in its ledger, that
 // each settlement is booked by one gateway, that what the entries cost is within what was reported of each budget, that what was bought counts in the limits
 // of purchases, and that shared tokens are in the store what they are in the books. Progress may be nil.
-func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (FleetReport, error) {
-	c := &fleetChecker{
-		FleetBooks: b, progress: progress, seed: maphash.MakeSeed(), settled: map[uint64]int{}, twice: map[uint64]bool{},
-		parts: map[budgetPart]*partSum{}, calendar: b.market.Calendar(), report: FleetReport{OK: true},
+func (b *Books) Verify(ctx context.Context, progress ledger.Progress) (Report, error) {
+	c := &checker{
+		Books: b, progress: progress, seed: maphash.MakeSeed(), settled: map[uint64]int{}, twice: map[uint64]bool{},
+		parts: map[budgetPart]*partSum{}, report: Report{OK: true},
 	}
 	if err := c.loadParts(ctx); err != nil {
 		return c.report, err
@@ -68,15 +67,16 @@ func (b *FleetBooks) Verify(ctx context.Context, progress ledger.Progress) (Flee
 	c.budgets()
 	c.purchases()
 	c.sharedTokens()
+	slices.Sort(c.report.Problems)
+	slices.Sort(c.report.Notes)
 	return c.report, nil
 }
 
-// fleetChecker goes once through the entries, and once more where two gateways may have booked one settlement.
-type fleetChecker struct {
-	*FleetBooks
+// checker goes once through the entries, and once more where two gateways may have booked one settlement.
+type checker struct {
+	*Books
 	progress ledger.Progress
-	report   FleetReport
-	calendar ledger.Calendar
+	report   Report
 
 	seed    maphash.Seed
 	settled map[uint64]int  // hash of a settlement: the gateway that books it
@@ -86,26 +86,17 @@ type fleetChecker struct {
 	tokens  tokenSums
 }
 
-// partSum is a part of a budget, and what its gateway's entries have surely cost of it until it was reported.
-type partSum struct {
-	fleet.Part
-	booked money.Micros
-}
-
-func (c *fleetChecker) problem(format string, v ...any) {
+func (c *checker) problem(format string, v ...any) {
 	c.report.OK = false
 	c.report.Problems = append(c.report.Problems, fmt.Sprintf(format, v...))
 }
 
-// loadParts reads what was reported of budgets, before the entries that are held against it.
-func (c *fleetChecker) loadParts(ctx context.Context) error {
-	return c.market.Fleet.EachPart(ctx, func(group bool, name string, p fleet.Part) {
-		c.parts[budgetPart{group, name, p.Scope, p.Gateway}] = &partSum{Part: p}
-	})
+func (c *checker) note(format string, v ...any) {
+	c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, v...))
 }
 
 // gateway checks the entries of one gateway.
-func (c *fleetChecker) gateway(ctx context.Context, i int) error {
+func (c *checker) gateway(ctx context.Context, i int) error {
 	g := GatewayReport{Shipped: c.Gateways[i]}
 	defer func() { c.report.Gateways = append(c.report.Gateways, g) }()
 	bad := func(r *fleet.Row, err error) {
@@ -156,8 +147,8 @@ func (c *fleetChecker) gateway(ctx context.Context, i int) error {
 }
 
 // own holds the entries of this gateway against its ledger.
-func (c *fleetChecker) own(ctx context.Context, g *GatewayReport, bad func(*fleet.Row, error)) error {
-	head, _, err := c.market.Ledger.Head(ctx)
+func (c *checker) own(ctx context.Context, g *GatewayReport, bad func(*fleet.Row, error)) error {
+	head, _, err := c.ledger.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,7 +156,7 @@ func (c *fleetChecker) own(ctx context.Context, g *GatewayReport, bad func(*flee
 		return nil
 	}
 	same := false
-	err = source{c.market.Ledger}.Rows(ctx, g.Entries-1, 1, func(r fleet.Row) error {
+	err = Source{c.ledger}.Rows(ctx, g.Entries-1, 1, func(r fleet.Row) error {
 		same = r.Seq == g.Entries && r.Hash == g.Head
 		return nil
 	})
@@ -175,12 +166,12 @@ func (c *fleetChecker) own(ctx context.Context, g *GatewayReport, bad func(*flee
 	return err
 }
 
-func (c *fleetChecker) settlement(cost *ledger.Cost) uint64 {
+func (c *checker) settlement(cost *ledger.Cost) uint64 {
 	return maphash.String(c.seed, cost.Seller+"\x00"+cost.SettlementID)
 }
 
 // count counts an entry in budgets, and its settlement.
-func (c *fleetChecker) count(cost *ledger.Cost, gateway int) {
+func (c *checker) count(cost *ledger.Cost, gateway int) {
 	if cost.SettlementID != "" {
 		key := c.settlement(cost)
 		if by, ok := c.settled[key]; ok && by != gateway {
@@ -205,7 +196,7 @@ type booking struct {
 }
 
 // settlements reads again what two gateways may have booked: one of them must have taken it back.
-func (c *fleetChecker) settlements(ctx context.Context) error {
+func (c *checker) settlements(ctx context.Context) error {
 	if len(c.twice) == 0 {
 		return nil
 	}
@@ -236,13 +227,11 @@ func (c *fleetChecker) settlements(ctx context.Context) error {
 	for _, all := range found {
 		c.oneOf(all, retracted)
 	}
-	slices.Sort(c.report.Problems)
-	slices.Sort(c.report.Notes)
 	return nil
 }
 
 // oneOf checks that a settlement counts once of those entries that book it under one idempotency key.
-func (c *fleetChecker) oneOf(all []booking, retracted map[string]bool) {
+func (c *checker) oneOf(all []booking, retracted map[string]bool) {
 	first := all[0]
 	var count []string
 	for _, b := range all {
@@ -250,8 +239,8 @@ func (c *fleetChecker) oneOf(all []booking, retracted map[string]bool) {
 		case time.Since(b.At) < settledFor:
 			return // it may be taken back yet
 		case b.IdempotencyKey != first.IdempotencyKey || b.IdempotencyKey == "":
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("settlement %q of seller %s is booked by %s and %s for different requests: the seller has sent it twice, "+
-				"and both count", b.SettlementID, b.Seller, first.gateway, b.gateway))
+			c.note("settlement %q of seller %s is booked by %s and %s for different requests: the seller has sent it twice, "+
+				"and both count", b.SettlementID, b.Seller, first.gateway, b.gateway)
 			return
 		case !retracted[b.ID] && b.Micros != 0:
 			count = append(count, b.gateway)
@@ -260,39 +249,4 @@ func (c *fleetChecker) oneOf(all []booking, retracted map[string]bool) {
 	if len(count) > 1 {
 		c.problem("settlement %q of seller %s counts at %v, and was charged once: the entries of all but one are taken back while their gateways run", first.SettlementID, first.Seller, count)
 	}
-}
-
-// budgets holds what entries have cost against what was reported, and that against what was set aside.
-func (c *fleetChecker) budgets() {
-	type scope struct {
-		group       bool
-		name, scope string
-	}
-	spent, limit := map[scope]money.Micros{}, map[scope]money.Micros{}
-	for key, p := range c.parts {
-		if p.booked > p.Spent {
-			c.problem("%s: gateway %s has booked $%s, and has reported $%s", budgetText(key.group, key.name, key.scope), key.gateway, p.booked, p.Spent)
-		}
-		s := scope{key.group, key.name, key.scope}
-		spent[s] += p.Spent
-		limit[s] = max(limit[s], p.Limit)
-	}
-	for s, sum := range spent {
-		if limit[s] > 0 && sum > limit[s] {
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s: $%s was spent of $%s: by requests that have cost more than they could be expected to, or before the budget was set or lowered",
-				budgetText(s.group, s.name, s.scope), sum, limit[s]))
-		}
-	}
-	slices.Sort(c.report.Problems)
-	slices.Sort(c.report.Notes)
-}
-
-// budgetText names a budget in a period.
-func budgetText(group bool, name, scope string) string {
-	what := "member"
-	if group {
-		what = "group"
-	}
-	kind := map[byte]string{'d': "day", 'w': "week", 'm': "month"}[scope[0]]
-	return fmt.Sprintf("the budget of %s %s for the %s %s", what, name, kind, scope[1:])
 }

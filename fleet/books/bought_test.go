@@ -1,4 +1,4 @@
-package market
+package books_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
@@ -17,7 +18,7 @@ import (
 // What was bought, by the entries of all gateways, counts in the limits of the fleet, or it is said where it does not.
 func TestFleetBooksKnowWhatWasBought(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	then := time.Now().Add(-2 * settledFor)
+	then := time.Now().Add(-2 * time.Minute)
 	day := then.UTC().Format(time.DateOnly)
 	store := fleettest.NewMemory()
 	var gateways []string
@@ -35,7 +36,7 @@ func TestFleetBooksKnowWhatWasBought(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: source{l}}).Close(t.Context()); err != nil {
+		if err := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: books.Source{Ledger: l}}).Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := fleet.New(fleet.Options{Store: store, Gateway: l.Identity(), Epoch: 1}).Close(t.Context()); err != nil {

@@ -1,4 +1,4 @@
-package market
+package books
 
 import (
 	"cmp"
@@ -43,10 +43,10 @@ type partBooks struct {
 }
 
 // loadTokens reads what the store has of shared tokens, and after that how far entries are now.
-func (c *fleetChecker) loadTokens(ctx context.Context) (err error) {
+func (c *checker) loadTokens(ctx context.Context) (err error) {
 	s := &c.tokens
 	s.asked, s.books = map[spokenAt][]string{}, map[string]*tokenBooks{}
-	if s.store, s.unread, err = fleet.SharedTokens(ctx, c.market.Fleet.Store); err != nil {
+	if s.store, s.unread, err = fleet.SharedTokens(ctx, c.store); err != nil {
 		return err
 	}
 	for _, t := range s.store {
@@ -57,7 +57,7 @@ func (c *fleetChecker) loadTokens(ctx context.Context) (err error) {
 			}
 		}
 	}
-	c.Journals, err = fleet.ReadJournals(ctx, c.market.Fleet.Store, c.market.Ledger.Identity())
+	c.Journals, err = fleet.ReadJournals(ctx, c.store, c.ledger.Identity())
 	s.gateways = c.Gateways
 	return err
 }
@@ -106,7 +106,7 @@ func (s *tokenSums) see(cost *ledger.Cost, hash string, gateway int) {
 }
 
 // sharedTokens holds what the store has of shared tokens against the books.
-func (c *fleetChecker) sharedTokens() {
+func (c *checker) sharedTokens() {
 	s := &c.tokens
 	there := make(map[string]bool, len(s.store))
 	for i := range s.store {
@@ -130,8 +130,6 @@ func (c *fleetChecker) sharedTokens() {
 		c.note("shared token %s is not checked: it may be of a newer release", id)
 	}
 	c.tokensOfBooks(there)
-	slices.Sort(c.report.Problems)
-	slices.Sort(c.report.Notes)
 }
 
 func tokenText(id, seller string) string {
@@ -139,7 +137,7 @@ func tokenText(id, seller string) string {
 }
 
 // boughtToken holds a token of the store against its purchase.
-func (c *fleetChecker) boughtToken(t *fleet.SharedToken, b *tokenBooks) {
+func (c *checker) boughtToken(t *fleet.SharedToken, b *tokenBooks) {
 	text := tokenText(t.Token, t.Seller)
 	var beyond money.Micros
 	for _, p := range b.parts {
@@ -159,7 +157,7 @@ func (c *fleetChecker) boughtToken(t *fleet.SharedToken, b *tokenBooks) {
 
 // whole tells whether all entries that there can be about a token are known up to when its gateways last spoke of it: no gateway is silent, and none has
 // to ship up to there.
-func (c *fleetChecker) whole(t *fleet.SharedToken, b *tokenBooks) bool {
+func (c *checker) whole(t *fleet.SharedToken, b *tokenBooks) bool {
 	for i := range c.Gateways {
 		g := &c.Gateways[i]
 		if c.silent(g) || g.Forgotten || g.Entries < g.Said {
@@ -178,7 +176,7 @@ func (c *fleetChecker) whole(t *fleet.SharedToken, b *tokenBooks) bool {
 }
 
 // sharedPart holds a gateway's part of a token against its books.
-func (c *fleetChecker) sharedPart(t *fleet.SharedToken, b *tokenBooks, gateway string, p fleet.SharedPart) {
+func (c *checker) sharedPart(t *fleet.SharedToken, b *tokenBooks, gateway string, p fleet.SharedPart) {
 	text := tokenText(t.Token, t.Seller)
 	i := c.indexOf(gateway)
 	if i < 0 {
@@ -202,7 +200,7 @@ func (c *fleetChecker) sharedPart(t *fleet.SharedToken, b *tokenBooks, gateway s
 }
 
 // tokensOfBooks holds what the books of all gateways say of a token against each other; there are those that the store has.
-func (c *fleetChecker) tokensOfBooks(there map[string]bool) {
+func (c *checker) tokensOfBooks(there map[string]bool) {
 	nobodys := map[string]money.Micros{}
 	for id, b := range c.tokens.books {
 		if !b.shared || b.credit == 0 {
@@ -231,16 +229,12 @@ func (c *fleetChecker) tokensOfBooks(there map[string]bool) {
 	}
 }
 
-func (c *fleetChecker) note(format string, v ...any) {
-	c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, v...))
-}
-
-func (c *fleetChecker) indexOf(gateway string) int {
+func (c *checker) indexOf(gateway string) int {
 	return slices.IndexFunc(c.Gateways, func(g fleet.Shipped) bool { return g.Gateway == gateway })
 }
 
 // silent tells whether a gateway has said nothing for a while, and no goodbye.
-func (c *fleetChecker) silent(g *fleet.Shipped) bool {
+func (c *checker) silent(g *fleet.Shipped) bool {
 	newest := g.Seen
 	for i := range c.Gateways {
 		if c.Gateways[i].Seen.After(newest) {

@@ -1,4 +1,4 @@
-package market
+package books
 
 import (
 	"context"
@@ -8,15 +8,15 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// bookedBy sums what a gateway of the fleet has spent by its entries that were shipped, for an operator who has it forgotten. A request counts
+// BookedBy sums what a gateway of the fleet has spent by its entries that were shipped, for an operator who has it forgotten. A request counts
 // in the periods in which it came, as it was held in them.
-func (m *Market) bookedBy(store fleet.Store) func(context.Context, string) (fleet.Booked, error) {
+func BookedBy(store fleet.Store, calendar func() ledger.Calendar) func(context.Context, string) (fleet.Booked, error) {
 	type part struct {
 		group       bool
 		name, scope string
 	}
 	return func(ctx context.Context, gateway string) (fleet.Booked, error) {
-		calendar, sums := m.Calendar(), map[part]money.Micros{}
+		now, sums := calendar(), map[part]money.Micros{}
 		err := store.Journal(ctx, gateway, 0, func(row fleet.Row) error {
 			cost, err := ledger.CostOf(row.Entry)
 			if err != nil || cost.Micros == 0 {
@@ -28,14 +28,11 @@ func (m *Market) bookedBy(store fleet.Store) func(context.Context, string) (flee
 				if at.IsZero() {
 					at = cost.At
 				}
-				counted = calendar.Periods(at)
+				counted = now.Periods(at)
 			}
 			for kind, period := range counted {
 				scope := fleet.ScopeOf(kind, period)
-				sums[part{false, cost.Member, scope}] += cost.Micros
-				if cost.Group != "" {
-					sums[part{true, cost.Group, scope}] += cost.Micros
-				}
+				holders(&cost, func(group bool, name string) { sums[part{group, name, scope}] += cost.Micros })
 			}
 			return nil
 		})
