@@ -72,6 +72,7 @@ type Gateway struct {
 	// The config's own.
 	registry *routing.Registry // nil: the config has pinned sellers alone
 	table    *routing.Table
+	lists    []*list // of the pinned sellers that have one
 	carrier  *relay.Carrier
 	warmth   *prewarm.Site // nil: opened for a late request
 	hashers  *hashers
@@ -140,6 +141,7 @@ func Open(o Options) (*Gateway, error) {
 		gw.nameMethods(o.Methods)
 	}
 	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
+	gw.recallLists(o.Current)
 	var hashKey, promptKey [32]byte
 	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
 	gw.hashers = newHashers(hashKey)

@@ -11,50 +11,128 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 const (
 	listEvery = time.Minute
+	listAgain = time.Second      // after a read that failed; it doubles up to listEvery
 	listTime  = 10 * time.Second // what reading a list may take
 	maxList   = 8 << 20          // bytes
-	maxListed = 20_000           // models
 )
 
+// list is the list of models that a pinned seller has of its own.
+type list struct {
+	seller *routing.Seller
+	kept   *market.List
+	first  chan struct{} // closed when the list is known, or its first read has ended
+}
+
+// recallLists has the table know the lists of its pinned sellers as they were read last, by this config or by another one.
+func (gw *Gateway) recallLists(current bool) {
+	for _, s := range gw.settings.Pinned {
+		if s.ListPath == "" {
+			continue
+		}
+		kept, release := gw.market.List(s)
+		gw.held = append(gw.held, release)
+		l := &list{s, kept, make(chan struct{})}
+		models, known := kept.Models()
+		if known {
+			gw.table.Listed(s.ID, models)
+		}
+		if known || !current { // for a late request nothing is read
+			close(l.first)
+		}
+		gw.lists = append(gw.lists, l)
+	}
+}
+
 // watchLists reads the lists of models that pinned sellers have of their own, now and each minute, until stop is called. The last
-// good list stays while one can't be read.
+// good list stays while one can't be read, which is tried again sooner.
 func (gw *Gateway) watchLists() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, s := range gw.settings.Pinned {
-		if s.ListPath != "" {
-			running.Go(func() { gw.watchList(ctx, s) })
-		}
+	for _, l := range gw.lists {
+		running.Go(func() { gw.watchList(ctx, l) })
 	}
 	return func() { cancel(); running.Wait() }
 }
 
-func (gw *Gateway) watchList(ctx context.Context, s *routing.Seller) {
-	ticker := time.NewTicker(listEvery)
-	defer ticker.Stop()
+func (gw *Gateway) watchList(ctx context.Context, l *list) {
+	again := listAgain
 	for {
-		models, err := gw.readList(ctx, s)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			gw.log.Warn("seller.models.unread", zap.String("seller", s.ID), zap.Error(err))
-		case gw.table.Listed(s.ID, models):
-			gw.desk.SellersChanged()
-			gw.log.Info("seller.models.listed", zap.String("seller", s.ID), zap.Int("models", len(models)))
+		wait := listEvery
+		err := gw.takeList(ctx, l)
+		l.readOnce()
+		if err == nil {
+			again = listAgain
+		} else {
+			wait, again = again, min(2*again, listEvery)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(wait):
 		}
 	}
+}
+
+// takeList reads a list and has the table know it.
+func (gw *Gateway) takeList(ctx context.Context, l *list) error {
+	id := l.seller.ID
+	models, err := gw.readList(ctx, l.seller)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		gw.log.Warn("seller.models.unread", zap.String("seller", id), zap.Error(err))
+		return err
+	}
+	if gw.table.Listed(id, models) {
+		gw.desk.SellersChanged()
+		gw.log.Info("seller.models.listed", zap.String("seller", id), zap.Int("models", len(models)))
+	}
+	l.kept.Keep(models)
+	return nil
+}
+
+// readOnce lets those go on who wait for the first read. The one who watches the list calls it.
+func (l *list) readOnce() {
+	if !l.isRead() {
+		close(l.first)
+	}
+}
+
+func (l *list) isRead() bool {
+	select {
+	case <-l.first:
+		return true
+	default:
+		return false
+	}
+}
+
+// indexFor is the index for a model that is asked for; empty: for all. One that no pinned seller is known to have may stand in a list of
+// which nothing is known yet: the end of its first read is waited for.
+func (gw *Gateway) indexFor(ctx context.Context, model string) *routing.Index {
+	index := gw.index(ctx)
+	for _, l := range gw.lists {
+		if l.isRead() {
+			continue
+		}
+		if index.Pins(model) {
+			break
+		}
+		select {
+		case <-l.first:
+		case <-ctx.Done():
+		}
+		index = gw.table.Index()
+	}
+	return index
 }
 
 // readList gives the ids of the models that a seller lists, in order.
@@ -83,11 +161,13 @@ func (gw *Gateway) readList(ctx context.Context, s *routing.Seller) (ids []strin
 		return nil, fmt.Errorf("the list of models of seller %s broke off", s.ID)
 	case response.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("seller %s answers %d where its list of models should be", s.ID, response.StatusCode)
-	case more, json.Unmarshal(body, &list) != nil, list.Data == nil, len(list.Data) > maxListed:
+	case more, json.Unmarshal(body, &list) != nil, list.Data == nil, len(list.Data) > market.MaxListed:
 		return nil, fmt.Errorf("what seller %s gives is no list of models: expected an object with data, and in it ids", s.ID)
 	}
 	for _, m := range list.Data {
-		ids = append(ids, m.ID)
+		if routing.ValidModelID(m.ID) {
+			ids = append(ids, m.ID)
+		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil

@@ -16,7 +16,7 @@ func (rq *request) models(p *reply) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
-	index := rq.gw.index(rq.r.Context())
+	index := rq.gw.indexFor(rq.r.Context(), "")
 	allowed := func(id string) bool {
 		served, ok := index.Resolve(id)
 		return ok && rq.member.Allows(served)

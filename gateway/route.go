@@ -15,7 +15,7 @@ import (
 
 // route finds the sellers to try, in order.
 func (rq *request) route() *dialect.Refusal {
-	index := rq.gw.index(rq.r.Context())
+	index := rq.gw.indexFor(rq.r.Context(), rq.ask.Model)
 	served, ok := index.Resolve(rq.ask.Model)
 	if !ok {
 		return rq.gw.unknown(rq.ask.Model)

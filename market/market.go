@@ -92,13 +92,14 @@ type Market struct {
 	tending       sync.WaitGroup
 	carrier       *relay.Carrier // for registries, which outlive the configs that name them
 
-	mu         sync.Mutex // protects the following fields, up to held
+	mu         sync.Mutex // protects the following fields, up to lists
 	terms      []*Terms
 	teams      []*team
 	resolvers  []*Resolver
 	named      []*named
 	registries map[string]*sharedRegistry
 	held       map[*routing.Table]*heldTable
+	lists      map[string]*List // of pinned sellers, by what they are of
 
 	selecting sync.Mutex // held while the selection changes, and policies are loaded for it; taken before mu
 

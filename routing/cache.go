@@ -15,7 +15,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
-// Cache keeps a registry's last good document over a restart. It belongs to one registry: an ETag means nothing to another.
+// Cache keeps the last good document of a registry, or of another address, over a restart. It belongs to one: an ETag means nothing to
+// another.
 type Cache interface {
 	// Load gives what was saved last; a nil document and no error when nothing was.
 	Load() (document []byte, etag string, err error)
@@ -43,12 +44,12 @@ func (path fileCache) Load() ([]byte, string, error) {
 		return nil, "", nil
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("registry cache: %w", err)
+		return nil, "", fmt.Errorf("cache: %w", err)
 	}
 	line, document, _ := bytes.Cut(data, []byte("\n"))
 	var head cacheHead
 	if json.Unmarshal(line, &head) != nil || head.SHA256 != checksum(document) || !validETag(head.ETag) {
-		return nil, "", fmt.Errorf("registry cache %s: the file is damaged; it is ignored, and replaced after the next fetch", string(path))
+		return nil, "", fmt.Errorf("cache %s: the file is damaged; it is ignored, and replaced after the next fetch", string(path))
 	}
 	return document, head.ETag, nil
 }
@@ -56,16 +57,16 @@ func (path fileCache) Load() ([]byte, string, error) {
 func (path fileCache) Save(document []byte, etag string) error {
 	head, err := json.Marshal(cacheHead{ETag: etag, SHA256: checksum(document)})
 	if err != nil {
-		return fmt.Errorf("registry cache: %w", err)
+		return fmt.Errorf("cache: %w", err)
 	}
 	dir := filepath.Dir(string(path))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("registry cache: %w", err)
+		return fmt.Errorf("cache: %w", err)
 	}
 	saving.Lock()
 	defer saving.Unlock()
 	if err := atomicfile.Bytes(string(path), append(head, '\n'), document); err != nil {
-		return fmt.Errorf("registry cache: %w", err)
+		return fmt.Errorf("cache: %w", err)
 	}
 	return nil
 }

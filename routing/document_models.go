@@ -169,7 +169,7 @@ func snakes(camel string) []string {
 
 // modelID gives the one copy of a model's id.
 func (p *parser) modelID(value gjson.Result) (string, error) {
-	if value.Type != gjson.String || !validModelID(value.Str) {
+	if value.Type != gjson.String || !ValidModelID(value.Str) {
 		return "", errModelID
 	}
 	p.entryNames, p.entryBytes = p.entryNames+1, p.entryBytes+len(value.Str)

@@ -210,6 +210,14 @@ func (x *Index) Resolve(requested string) (served string, ok bool) {
 	return served, ok
 }
 
+// Pins tells whether a name that a client may ask for means a model of a pinned seller.
+func (x *Index) Pins(requested string) bool {
+	served, ok := x.served[requested]
+	return ok && slices.ContainsFunc(x.pinned, func(s *Seller) bool {
+		return slices.ContainsFunc(s.Models, func(m Model) bool { return m.ID == served })
+	})
+}
+
 // Candidates gives those that can serve the model, named by its own id, over the protocol; nil when there is none.
 func (x *Index) Candidates(served string, p dialect.Protocol) *Candidates {
 	m, i := x.models[served], protocolIndex(p)

@@ -53,7 +53,7 @@ type Model struct {
 // NewModel makes a model. A price that nobody has named is money.Unknown.
 func NewModel(id string, price money.Price, aliases ...string) (Model, error) {
 	for _, name := range append([]string{id}, aliases...) {
-		if !validModelID(name) {
+		if !ValidModelID(name) {
 			return Model{}, errors.New("a model's id or alias must be 1 to 256 bytes of text")
 		}
 	}
@@ -145,8 +145,8 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// validModelID tells whether a model's id can be written in a list, a log line and an account's name.
-func validModelID(id string) bool {
+// ValidModelID tells whether a model's id can be written in a list, a log line and an account's name.
+func ValidModelID(id string) bool {
 	return id != "" && len(id) <= maxModelID && printable(id)
 }
 

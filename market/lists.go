@@ -1,0 +1,130 @@
+package market
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// MaxListed is how many models a seller's own list may have.
+const MaxListed = 20_000
+
+// List is the last good list of models that a pinned seller has of its own, over reloads, and over restarts in a file of the
+// ledger's directory. It is that of one seller's id and one address: what is listed elsewhere, or under another name, says nothing
+// of what is there. By which key it was read does not matter, as keys are changed while a list stays.
+type List struct {
+	of     string // a digest of the id and the address, in which there may be a secret
+	cache  routing.Cache
+	logger *zap.Logger
+	users  int // guarded by Market.mu
+
+	mu      sync.Mutex // held while the file is read and written, too
+	loaded  bool
+	known   bool
+	models  []string
+	unsaved bool // the file does not have them: writing it has failed
+}
+
+// keptList is what is in the file.
+type keptList struct {
+	Of     string   `json:"of"`
+	Models []string `json:"models"`
+}
+
+// List gives what is kept of a pinned seller's own list of models, shared by all gateways of the market until they release it.
+func (m *Market) List(s *routing.Seller) (l *List, release func()) {
+	of := fmt.Sprintf("%x", sha256.Sum256([]byte(s.ID+" "+s.ListAddress()))) // there is no space in an id
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l = m.lists[of]; l == nil {
+		l = &List{
+			of: of, cache: routing.FileCache(filepath.Join(m.dir, "models-"+of[:16]+".json")),
+			logger: m.logger.With(zap.String("seller", s.ID)),
+		}
+		if m.lists == nil {
+			m.lists = make(map[string]*List)
+		}
+		m.lists[of] = l
+	}
+	l.users++
+	return l, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(m.lists, of)
+		}
+	}
+}
+
+// Models gives the ids that the seller has listed last, sorted, which are not to be changed. known is false where nothing is kept.
+func (l *List) Models() (models []string, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.load()
+	return l.models, l.known
+}
+
+// Keep keeps the ids that a seller lists, sorted, which are not to be changed any more. Where the file can't be written, that is
+// told of once for each list, and tried again with the next read.
+func (l *List) Keep(models []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.load()
+	changed := !l.known || !slices.Equal(models, l.models)
+	if !changed && !l.unsaved {
+		return
+	}
+	l.known, l.models = true, models
+	document, err := json.Marshal(keptList{l.of, models})
+	if err == nil {
+		err = l.cache.Save(document, "")
+	}
+	l.unsaved = err != nil
+	if err != nil && changed {
+		l.logger.Warn("seller.models.save_failed", zap.Error(err))
+	}
+}
+
+// load takes up the list of an earlier process, once. A file that is damaged is as none. l.mu is held.
+func (l *List) load() {
+	if l.loaded {
+		return
+	}
+	l.loaded = true
+	document, _, err := l.cache.Load()
+	if err == nil && document == nil {
+		return
+	}
+	var kept keptList
+	if err == nil {
+		err = l.parse(document, &kept)
+	}
+	if err != nil {
+		l.logger.Warn("seller.models.load_failed", zap.Error(err))
+		return
+	}
+	l.known, l.models = true, kept.Models
+}
+
+// parse reads what Keep has written of this list.
+func (l *List) parse(document []byte, kept *keptList) error {
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.DisallowUnknownFields()
+	switch {
+	case d.Decode(kept) != nil, len(kept.Models) > MaxListed, !slices.IsSorted(kept.Models),
+		slices.ContainsFunc(kept.Models, func(id string) bool { return !routing.ValidModelID(id) }):
+		return errors.New("the file has no list of models; it is ignored, and replaced after the next read")
+	case kept.Of != l.of:
+		return errors.New("the file has the list of another seller or address; it is ignored, and replaced after the next read")
+	}
+	return nil
+}
