@@ -3,14 +3,16 @@
 package command_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
@@ -74,11 +76,16 @@ esac
 	}
 	q = quote()
 	intent, err := m.Prepare(t.Context(), q)
-	if err != nil || string(intent) != `{"hash":"h1","invoice":"lnbc1"}` {
+	if err != nil || !regexp.MustCompile(`^\{"hash":"h1","invoice":"lnbc1","ends":[0-9]{10}\}$`).Match(intent) {
 		t.Fatalf("%s, %v", intent, err)
 	}
-	if o, err := m.Track(t.Context(), q, intent); err != nil || o.Kind != payment.OutcomeFailed || !o.Unpaid {
+	// What asks the node may still be on its way there: until the invoice is over it may be paid.
+	if o, err := m.Track(t.Context(), q, intent); err != nil || o.Kind != payment.OutcomePending {
 		t.Errorf("before it was paid: %+v, %v", o, err)
+	}
+	over := json.RawMessage(`{"hash":"ho","invoice":"lnbcold","ends":1600000600}`)
+	if o, err := m.Track(t.Context(), q, over); err != nil || o.Kind != payment.OutcomeFailed || !o.Unpaid {
+		t.Errorf("never paid, and over: %+v, %v", o, err)
 	}
 	os.WriteFile(dir+"/down", nil, 0o600)
 	if o, err := m.Pay(t.Context(), q, intent); err == nil {
@@ -103,35 +110,84 @@ esac
 	}
 }
 
+// approvals is a service that keeps one payment a purchase, as docs/examples/pay-approval asks for one.
+type approvals struct {
+	mu      sync.Mutex
+	state   string        // of the one payment; empty: it was never begun
+	arrived chan struct{} // where it is there, a PUT says so here, and waits for the next word
+	apply   chan struct{} // there before it is applied, whether or not its client has left
+	unknown func()        // what happens right after a GET that finds nothing
+}
+
+func (s *approvals) set(state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+}
+
+func (s *approvals) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == "" {
+		s.state = "open"
+	}
+}
+
+func (s *approvals) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer hunter2" || r.URL.Path != "/payments/p-1" {
+		http.Error(w, "who are you", http.StatusUnauthorized)
+		return
+	}
+	if r.Method == http.MethodPut {
+		var body map[string]any
+		if json.NewDecoder(r.Body).Decode(&body) != nil || body["seller"] != "acme" {
+			http.Error(w, "what", http.StatusBadRequest)
+			return
+		}
+		if s.arrived != nil {
+			s.arrived <- struct{}{}
+			<-s.apply
+		}
+		s.begin()
+		if s.arrived != nil {
+			s.arrived <- struct{}{}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Method == http.MethodDelete {
+		if s.state != "" && s.state != "refused" {
+			w.WriteHeader(http.StatusConflict)
+			return
+		}
+		s.state = "refused"
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	switch s.state {
+	case "":
+		http.NotFound(w, r)
+		if s.unknown != nil {
+			s.mu.Unlock()
+			s.unknown()
+			s.mu.Lock()
+		}
+	case "open":
+		w.Write([]byte(`{"state":"open","link":"https://approvals.internal/p-1"}`))
+	case "paid":
+		w.Write([]byte(`{"state":"paid","proof":{"receipt":"r"},"reference":"r-1"}`))
+	case "down":
+		http.Error(w, "down", http.StatusInternalServerError)
+	default:
+		w.Write([]byte(`{"state":"` + s.state + `"}`))
+	}
+}
+
 // TestApprovalExample runs the worked example against a service that keeps one payment a purchase.
 func TestApprovalExample(t *testing.T) {
 	path := example(t, "pay-approval")
-	var state atomic.Value
-	state.Store("")
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer hunter2" || r.URL.Path != "/payments/p-1" {
-			http.Error(w, "who are you", http.StatusUnauthorized)
-			return
-		}
-		if r.Method == http.MethodPut {
-			var body map[string]any
-			if json.NewDecoder(r.Body).Decode(&body) != nil || body["seller"] != "acme" {
-				http.Error(w, "what", http.StatusBadRequest)
-				return
-			}
-			state.CompareAndSwap("", "open")
-		}
-		switch state.Load() {
-		case "":
-			http.NotFound(w, r)
-		case "open":
-			w.Write([]byte(`{"state":"open","link":"https://approvals.internal/p-1"}`))
-		case "paid":
-			w.Write([]byte(`{"state":"paid","proof":{"receipt":"r"},"reference":"r-1"}`))
-		default:
-			w.Write([]byte(`{"state":"` + state.Load().(string) + `"}`))
-		}
-	}))
+	s := new(approvals)
+	srv := httptest.NewServer(s)
 	defer srv.Close()
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("Authorization: Bearer hunter2"), 0o600); err != nil {
@@ -154,19 +210,53 @@ func TestApprovalExample(t *testing.T) {
 		}
 		return o
 	}
+	pay := func() (payment.Outcome, error) { return m.Pay(t.Context(), quote(), intent) }
 	track := func() (payment.Outcome, error) { return m.Track(t.Context(), quote(), intent) }
-	expect("never begun", track, payment.OutcomeFailed, true)
-	o := expect("begun", func() (payment.Outcome, error) { return m.Pay(t.Context(), quote(), intent) }, payment.OutcomeNeedsHuman, false)
+	o := expect("begun", pay, payment.OutcomeNeedsHuman, false)
 	if o.Link != "https://approvals.internal/p-1" {
 		t.Errorf("link %q", o.Link)
 	}
 	expect("open", track, payment.OutcomeNeedsHuman, false)
-	state.Store("paid")
+	s.set("paid")
 	expect("paid", track, payment.OutcomeProven, false)
-	state.Store("refused")
+	s.set("refused")
 	expect("refused", track, payment.OutcomeFailed, true)
-	state.Store("odd")
-	if o, err := track(); err == nil {
-		t.Errorf("an odd state: %+v", o)
+	for _, state := range []string{"odd", "down"} {
+		s.set(state)
+		if o, err := track(); err == nil {
+			t.Errorf("%s: %+v", state, o)
+		}
+	}
+
+	// What was never begun never will be, whatever is still on its way.
+	s.set("")
+	expect("never begun", track, payment.OutcomeFailed, true)
+	expect("asked for too late", pay, payment.OutcomeFailed, true)
+
+	// Begun right after the service was asked whether it was.
+	s.set("")
+	s.unknown = s.begin
+	expect("begun in between", track, payment.OutcomePending, false)
+	expect("and then", track, payment.OutcomeNeedsHuman, false)
+	s.unknown = nil
+
+	// The program has given up, and the service takes its request only afterwards.
+	s.set("")
+	s.arrived, s.apply = make(chan struct{}), make(chan struct{})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-s.arrived
+		leave()
+	}()
+	if o, err := m.Pay(ctx, quote(), intent); err == nil {
+		t.Errorf("the program was ended: %+v", o)
+	}
+	expect("what it asked for has not come there", track, payment.OutcomeFailed, true)
+	s.apply <- struct{}{}
+	<-s.arrived
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != "refused" {
+		t.Errorf("paid by a request that came late: %s", s.state)
 	}
 }
