@@ -33,11 +33,7 @@ func (r *Registry) fetch(ctx context.Context) error {
 		req.URL.User = nil
 	}
 	req.Header.Set("Accept", "application/json")
-	known := r.fetched()
-	etag := known.etag
-	if known.unsaved { // all of it is wanted, to be saved
-		etag = ""
-	}
+	etag := r.fetched().etag
 	if etag != "" {
 		req.Header.Set("If-None-Match", etag)
 	}
@@ -87,18 +83,30 @@ func (r *Registry) take(body []byte, etag string) error {
 	}
 	r.mu.Lock()
 	r.state.etag, r.state.sum = etag, sum
+	if r.o.Cache != nil && (sum != before.sum || etag != before.etag) {
+		r.state.unsaved, r.state.told = body, before.told && sum == before.sum
+	}
 	r.mu.Unlock()
 	r.confirm()
-	if r.o.Cache != nil && (sum != before.sum || etag != before.etag || before.unsaved) {
-		err := r.o.Cache.Save(body, etag)
-		if err != nil {
-			r.log.Warn("registry.cache.save_failed", zap.Error(err))
-		}
-		r.mu.Lock()
-		r.state.unsaved = err != nil
-		r.mu.Unlock()
-	}
 	return nil
+}
+
+// save has the cache keep the document, unless it does. Where it can't, that is told of once for each document, and tried again after
+// the next fetch, whatever comes of that.
+func (r *Registry) save() {
+	state := r.fetched()
+	if state.unsaved == nil {
+		return
+	}
+	err := r.o.Cache.Save(state.unsaved, state.etag)
+	if err == nil {
+		state.unsaved = nil
+	} else if !state.told {
+		r.log.Warn("registry.cache.save_failed", zap.Error(err))
+	}
+	r.mu.Lock()
+	r.state.unsaved, r.state.told = state.unsaved, err != nil
+	r.mu.Unlock()
 }
 
 // loadCache starts with the last good document of an earlier process.

@@ -69,7 +69,8 @@ type watcher struct{ callback func(*Document) }
 type fetchState struct {
 	etag    string            // of the document that is kept
 	sum     [sha256.Size]byte // of the document's bytes
-	unsaved bool              // the document is not in the cache: saving it has failed
+	unsaved []byte            // the document that the cache has not yet; nil: it has it
+	told    bool              // the log says that it could not be saved
 	fetched time.Time         // when the registry last confirmed the document; zero: not since the start
 	failed  error             // of the last fetch
 }
@@ -177,6 +178,7 @@ func (r *Registry) fetchOnce(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		r.fail(err)
 	}
+	r.save()
 	return err
 }
 

@@ -241,15 +241,29 @@ func TestRegistryCache(t *testing.T) {
 	})
 	t.Run("is filled once there is room", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			cache := &memory{full: 2}
-			same := ok(sellers("a"), `"1"`)
-			r, s, _, stop := start(t, RegistryOptions{Refresh: 60 * time.Second, Cache: cache}, same, same, same, answer{status: http.StatusNotModified})
+			cache, same := &memory{full: 4}, answer{status: http.StatusNotModified}
+			r, s, logs, stop := start(t, RegistryOptions{Refresh: 60 * time.Second, Cache: cache},
+				ok(sellers("a"), `"1"`), same, same, answer{status: http.StatusBadGateway}, same)
 			defer stop()
-			seen := 0
+			seen, warned := 0, func() int { return logs.FilterMessage("registry.cache.save_failed").Len() }
 			defer r.Watch(func(*Document) { seen++ })()
-			after(200 * time.Second)
-			if got := fmt.Sprintf("%q", s.asks()); got != `["0" "60" "120" "180 \"1\""]` || cache.saves != 1 || string(cache.body) != sellers("a") || cache.etag != `"1"` || seen != 1 {
-				t.Errorf("asked %s, %d saves, the document seen %d times", got, cache.saves, seen)
+			after(181 * time.Second) // a refused fetch, too, is an occasion
+			if got := fmt.Sprintf("%q", s.asks()); got != `["0" "60 \"1\"" "120 \"1\"" "180 \"1\"" "181 \"1\""]` || seen != 1 || warned() != 1 {
+				t.Errorf("asked %s, the document seen %d times, %d warnings", got, seen, warned())
+			}
+			if cache.saves != 1 || string(cache.body) != sellers("a") || cache.etag != `"1"` {
+				t.Errorf("%d saves, the last %q %s", cache.saves, cache.etag, cache.body)
+			}
+			cache.full = 3
+			s.then(ok(sellers("b"), `"2"`), ok(sellers("b"), `"3"`), same)
+			after(180 * time.Second)
+			if warned() != 2 || cache.saves != 1 {
+				t.Errorf("%d warnings and %d saves without room for another document", warned(), cache.saves)
+			}
+			s.then(same)
+			after(120 * time.Second)
+			if cache.saves != 2 || string(cache.body) != sellers("b") || cache.etag != `"3"` || warned() != 2 {
+				t.Errorf("%d saves, the last %q %s, %d warnings", cache.saves, cache.etag, cache.body, warned())
 			}
 		})
 	})
