@@ -29,15 +29,21 @@ type way struct {
 // newWay opens one with a seller for each answer, named a, b and so on, all with the model m. more are further words of the config.
 func newWay(t *testing.T, more string, answers ...http.HandlerFunc) *way {
 	t.Helper()
-	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	var sellers []string
 	for i, answer := range answers {
 		server := httptest.NewServer(answer)
 		t.Cleanup(server.Close)
 		sellers = append(sellers, fmt.Sprintf(`{"id":%q,"url":%q,"api_key":"k","prices":[{"model":"m","input":"1","output":"1"}]}`, string('a'+rune(i)), server.URL))
 	}
+	return openWay(t, `"sellers":[`+strings.Join(sellers, ",")+`]`+more)
+}
+
+// openWay opens one whose config has these words.
+func openWay(t *testing.T, words string) *way {
+	t.Helper()
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	var c config.Config
-	raw := `{"sellers":[` + strings.Join(sellers, ",") + `],"prewarm":{"off":true},"ledger":{"dir":"` + filepath.Join(t.TempDir(), "books") + `"}` + more + `}`
+	raw := `{` + words + `,"prewarm":{"off":true},"ledger":{"dir":"` + filepath.Join(t.TempDir(), "books") + `"}}`
 	if err := caddy.StrictUnmarshalJSON([]byte(raw), &c); err != nil {
 		t.Fatal(err)
 	}
