@@ -54,7 +54,8 @@ func (p *Purchases) start(ctx context.Context) error {
 }
 
 // lookBack settles purchases that the store takes for open, and this gateway's ledger does not, and the other way round. What an
-// earlier process had set aside counts as far as the ledger has spent more than the store knows of. So does, when a process begins to
+// earlier process had set aside counts as far as the ledger has spent more than the store knows of. What may be paid, and the ledger has
+// lost, counts as paid. So does, when a process begins to
 // speak, what was bought today without the store, which has forgotten it or has never heard of it.
 func (p *Purchases) lookBack(ctx context.Context) error {
 	open := make(map[string]*claim)
@@ -72,14 +73,14 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	}, tabKey); err != nil {
 		return err
 	}
-	ends := make(map[string]bool)
+	ends := make(map[string]Fate)
 	for id := range open {
-		ended, paid, err := p.o.Books.Fate(ctx, id)
+		fate, err := p.o.Books.Fate(ctx, id)
 		if err != nil {
 			return err
 		}
-		if ended {
-			ends[id] = paid
+		if fate != FateOpen {
+			ends[id] = fate
 		}
 	}
 	day := today()
@@ -94,8 +95,13 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	}
 	p.learnSession(ctx)
 	return p.change(ctx, func(t *tab) error {
-		for id, paid := range ends {
-			t.end(id, paid)
+		for id, fate := range ends {
+			if c := t.Open[id]; c != nil && c.Paying && fate == FateUnknown {
+				c.Gateway = inNoBooks
+				t.end(id, true)
+				continue
+			}
+			t.end(id, fate == FatePaid)
 		}
 		ended := booked
 		for _, b := range paying {
@@ -121,6 +127,10 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 		return nil
 	})
 }
+
+// inNoBooks stands for the gateway of what may be paid and is in no books any more, as of a ledger that was restored: it counts, as nobody can
+// tell whether the money has left, and not as what its gateway's books have.
+const inNoBooks = ""
 
 // learn counts what a gateway has bought on a day and is not known here: all of what it has bought there, or else nobody can tell which of it.
 func (t *tab) learn(gateway, day string, missing money.Micros, bought []Buy) {

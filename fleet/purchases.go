@@ -14,14 +14,24 @@ import (
 
 // Books are what a gateway's ledger knows of its purchases.
 type Books interface {
-	// Fate tells whether a purchase has ended, and whether it counts as spent then. One that the ledger does not know has ended, and
-	// nothing was paid for it.
-	Fate(ctx context.Context, id string) (ended, paid bool, err error)
+	Fate(ctx context.Context, id string) (Fate, error)
 	// Counted gives what is paid of its purchases of a UTC day, or may be, and those that may be and have not ended.
 	Counted(day string) (spent money.Micros, paying []Buy)
 	// Ended gives the purchases of a UTC day that have ended and count.
 	Ended(ctx context.Context, day string) ([]Buy, error)
 }
+
+// Fate is what a ledger knows of a purchase.
+type Fate int
+
+// The fates of purchases.
+const (
+	// FateUnknown: the ledger has none of that id. It never came so far there that it could be paid, or the ledger has lost it.
+	FateUnknown Fate = iota
+	FateOpen
+	FatePaid   // it has ended, and counts as spent
+	FateUnpaid // it has ended, and does not
+)
 
 // PurchasesOptions say whose purchases they are.
 type PurchasesOptions struct {

@@ -23,13 +23,19 @@ type fakeBooks struct {
 	open     map[string]bool // of those that have not: whether they may be paid
 }
 
-func (b *fakeBooks) Fate(_ context.Context, id string) (ended, paid bool, err error) {
+func (b *fakeBooks) Fate(_ context.Context, id string) (Fate, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, open := b.open[id]; open {
-		return false, false, nil
+		return FateOpen, nil
 	}
-	return true, b.fates[id], nil
+	switch paid, ended := b.fates[id]; {
+	case !ended:
+		return FateUnknown, nil
+	case paid:
+		return FatePaid, nil
+	}
+	return FateUnpaid, nil
 }
 
 func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
@@ -270,7 +276,7 @@ func TestPurchaseSession(t *testing.T) {
 func TestPurchaseAfterACrash(t *testing.T) {
 	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
 		for _, id := range []string{"never", "failed", "granted", "open"} {
-			if err := all[0].Take(t.Context(), buyOf(id, 1), unlimited, true); err != nil {
+			if err := all[0].Take(t.Context(), buyOf(id, 1), unlimited, id != "never"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -282,6 +288,31 @@ func TestPurchaseAfterACrash(t *testing.T) {
 		})
 		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
 		wantSpent(t, all, 2+4, 2+4) // granted and open, and what is paid and was not known
+	})
+}
+
+// What may have been paid, and a ledger that was restored knows nothing of, counts: nobody can tell that the money has not left. What was only
+// prepared does not, and what was bought of what is set aside is seen beside it, at each start.
+func TestPurchaseThatTheBooksHaveLost(t *testing.T) {
+	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		daily := BuyLimits{Daily: 30, Session: -1, Seller: -1, Method: -1}
+		for _, g := range all {
+			g.SetLimits(daily)
+		}
+		for id, paying := range map[string]bool{"prepared": false, "paying": true} {
+			if err := all[0].Take(t.Context(), buyOf(id, 4), daily, paying); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantSpent(t, all, 4+4+5+5, 4+4+5+5)
+		all[0].books.note(func() { all[0].books.spent, all[0].books.fates["ahead"] = 3, true })
+		for _, boot := range []string{"restored", "again"} {
+			all[0].cancel() // it says no more
+			all[0] = newGate(all[0].link, "g0", boot, 5, all[0].books)
+			all[0].SetLimits(daily)
+			wantSpent(t, all, 4+3+5+5, 4+3+5+5)
+		}
+		wantLimit(t, all[1].Take(t.Context(), buyOf("b", 20), daily, false), DailyLimit, 4+3+5)
 	})
 }
 

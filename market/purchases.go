@@ -132,12 +132,17 @@ func (j fleetJournal) Forgive(sellerID string) { j.fleet.Forgive(sellerID) }
 type fleetBooks struct{ *ledger.Ledger }
 
 // Fate tells whether a purchase has ended, and counts.
-func (b fleetBooks) Fate(ctx context.Context, id string) (ended, paid bool, err error) {
+func (b fleetBooks) Fate(ctx context.Context, id string) (fleet.Fate, error) {
 	found, err := b.Purchases(ctx, ledger.PurchaseQuery{ID: id})
-	if err != nil || len(found) == 0 {
-		return true, false, err
+	switch {
+	case err != nil || len(found) == 0:
+		return fleet.FateUnknown, err
+	case !found[0].State.Ended():
+		return fleet.FateOpen, nil
+	case counts(&found[0]):
+		return fleet.FatePaid, nil
 	}
-	return found[0].State.Ended(), counts(&found[0]), nil
+	return fleet.FateUnpaid, nil
 }
 
 // Counted gives what the ledger's purchases count today but for those that are only prepared, and those that have not ended and may be
