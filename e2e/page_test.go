@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
@@ -98,6 +99,20 @@ func TestPageKnowsWho(t *testing.T) {
 	}
 	if a := s.ask(0, http.MethodGet, "/tokenbuddy/own", ""); a.StatusCode != http.StatusOK || !strings.Contains(a.body, `"member":"anonymous"`) {
 		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	// A page whose name has come to be this machine's asks as its own origin: a browser says nothing of it then.
+	file, err := os.ReadFile(s.caddyfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(strings.Replace(string(file), "http://127.0.0.1:", "http://:", 1))
+	s.reload()
+	for host, want := range map[string]int{"evil.example": 401, "evil.example:80": 401, "localhost.evil.example": 401, "LOCALHOST:1": 200, "tokens.localhost": 200, "[::1]:80": 200, "127.9.9.9": 200} {
+		for _, path := range []string{"/tokenbuddy/own", "/v1/key"} {
+			if a := s.ask(0, http.MethodGet, path, "", hostHeader, host); a.StatusCode != want {
+				t.Errorf("%s of %s: %d %s", path, host, a.StatusCode, a.body)
+			}
+		}
 	}
 }
 

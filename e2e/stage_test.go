@@ -95,6 +95,9 @@ func serveDocument(t testing.TB, sellers any) *httptest.Server {
 	return srv
 }
 
+// hostHeader is of a request's headers the one that net/http keeps apart.
+const hostHeader = "Host"
+
 // ask sends a request to a site and gives the answer with its whole body, or as much as came of it.
 func (s *stage) ask(site int, method, path, body string, header ...string) *answered {
 	s.t.Helper()
@@ -106,6 +109,10 @@ func (s *stage) ask(site int, method, path, body string, header ...string) *answ
 		req.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == hostHeader {
+			req.Host = header[i+1]
+			continue
+		}
 		req.Header.Add(header[i], header[i+1])
 	}
 	res, err := http.DefaultClient.Do(req)

@@ -107,7 +107,7 @@ var summing sync.Mutex
 
 // key tells a member how it stands.
 func (rq *request) key(p *reply) *dialect.Refusal {
-	if refusal := rq.identify(); refusal != nil {
+	if refusal := rq.identifyReader(); refusal != nil {
 		return refusal
 	}
 	ctx, name := rq.r.Context(), rq.member.Name

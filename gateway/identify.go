@@ -36,6 +36,18 @@ func (rq *request) identify() *dialect.Refusal {
 	return dialect.InvalidKey()
 }
 
+// identifyReader finds the member who wants to read of its own. A page of a stranger, whose name has come to be an address of this machine
+// after it was read, asks it as its own origin, and a browser says no Origin then: only the name that it asks for tells.
+func (rq *request) identifyReader() *dialect.Refusal {
+	if refusal := rq.identify(); refusal != nil {
+		return refusal
+	}
+	if rq.member == member.Anonymous && rq.r.TLS == nil && !namesLoopback(rq.r.Host) { // by TLS the name is proved
+		return dialect.InvalidKey().Because("Without a key this is told to who asks for localhost or a loopback address, and not for another name.")
+	}
+	return nil
+}
+
 func (rq *request) replacer() *caddy.Replacer {
 	return rq.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 }
@@ -63,6 +75,15 @@ func (rq *request) fromLoopback() bool {
 		}
 	}
 	return true
+}
+
+// namesLoopback is true of a request's host that no name server has a say in.
+func namesLoopback(host string) bool {
+	if isLoopback(host) {
+		return true
+	}
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 func isLoopback(address string) bool {

@@ -18,7 +18,7 @@ func isOwn(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Pa
 // page answers with the document. It says nothing of anybody, and so asks for no key.
 func (rq *request) page(p *reply) *dialect.Refusal {
 	view := page.Member
-	if rq.identify() == nil {
+	if rq.identifyReader() == nil {
 		view = page.Known
 	}
 	page.Write(p.w, view)
@@ -27,7 +27,7 @@ func (rq *request) page(p *reply) *dialect.Refusal {
 
 // own answers with the member's own rows.
 func (rq *request) own(p *reply) *dialect.Refusal {
-	if refusal := rq.identify(); refusal != nil {
+	if refusal := rq.identifyReader(); refusal != nil {
 		return refusal
 	}
 	summing.Lock()
