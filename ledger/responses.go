@@ -109,9 +109,15 @@ func (r *responses) put(key ResponseKey, until, now time.Time) (gone []ResponseK
 	return gone
 }
 
+// spareTurns is how many places of the queue more than twice what is kept may stand for nothing any more.
+const spareTurns = 1024
+
 func (r *responses) add(key ResponseKey, until time.Time) {
 	r.turn++
 	r.kept[key] = r.turn
+	if len(r.queue) >= 2*len(r.kept)+spareTurns { // a seller that gives each answer the same id would have it grow for ever
+		r.queue = slices.DeleteFunc(r.queue, func(q queued) bool { return r.kept[q.key] != q.turn })
+	}
 	r.queue = append(r.queue, queued{key, r.turn, until.Unix()})
 }
 
