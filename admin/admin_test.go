@@ -295,7 +295,7 @@ func TestMetricsOfTwoLedgers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(m.HoldTeam(func() *member.Directory { return d }))
+		t.Cleanup(m.Orders.HoldTeam(func() *member.Directory { return d }))
 		booked(t, m, "r"+name, money.Micros(i+1)*10)
 	}
 	registry := prometheus.NewRegistry()

@@ -249,7 +249,7 @@ func (s sight) members(m *market.Market) {
 // team are the members that the running configs name, those that were added at run time, and those others that have asked in this
 // process.
 func team(m *market.Market) []*member.Member {
-	all := m.Team()
+	all := m.Orders.Team()
 	named := make(map[string]bool, len(all))
 	for _, who := range all {
 		named[who.Name] = true
@@ -260,7 +260,7 @@ func team(m *market.Market) []*member.Member {
 		others = append(others, enrolled[i].Name)
 	}
 	for _, name := range others {
-		if who := m.Member(name); who != nil && !named[who.Name] {
+		if who := m.Orders.Member(name); who != nil && !named[who.Name] {
 			named[who.Name] = true
 			all = append(all, who)
 		}

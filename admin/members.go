@@ -18,6 +18,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 )
 
 // Member is a row of GET /tokenbuddy/members. It holds no key.
@@ -107,13 +108,13 @@ func rollOf(m *market.Market) (roll, error) {
 	for i := range kept {
 		r.enrolled[kept[i].Name] = &kept[i]
 	}
-	for _, who := range m.Team() {
+	for _, who := range m.Orders.Team() {
 		r.known[who.Name] = who
 	}
 	r.listed = maps.Clone(r.known)
 	for _, name := range slices.AppendSeq(m.Recent.Members(), maps.Keys(r.enrolled)) {
 		if r.known[name] == nil {
-			if who := m.Member(name); who != nil {
+			if who := m.Orders.Member(name); who != nil {
 				r.known[name] = who
 			}
 		}
@@ -140,7 +141,7 @@ func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *
 	now := time.Now()
 	row := Member{Name: who.Name, Source: "caddyfile", Disabled: who.Disabled, Models: who.Models, Budgets: []MemberBudget{}}
 	if who.Rate.Requests > 0 {
-		row.Rate = market.RateText(who.Rate)
+		row.Rate = orders.RateText(who.Rate)
 	}
 	spent, err := m.Ledger.SpentBy(ctx, who.Name)
 	if err != nil {
@@ -169,7 +170,7 @@ func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *
 	}
 	switch {
 	case !kept.Added:
-	case m.Configured(who.Name):
+	case m.Orders.Configured(who.Name):
 		row.Overridden = true
 	default:
 		row.Source, row.CreatedAt, row.ChangedAt = "ledger", &kept.CreatedAt, &kept.ChangedAt
@@ -214,7 +215,7 @@ func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, err := m.AddMember(r.Context(), by, said.Name, terms)
+	key, err := m.Orders.AddMember(r.Context(), by, said.Name, terms)
 	if err != nil {
 		return memberError(err)
 	}
@@ -237,7 +238,7 @@ func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name s
 	}
 	i := slices.IndexFunc(rows, func(row Member) bool { return row.Name == name })
 	if i < 0 {
-		return memberError(fmt.Errorf("member %s: %w", name, market.ErrNoMember))
+		return memberError(fmt.Errorf("member %s: %w", name, orders.ErrNoMember))
 	}
 	return answer(w, http.StatusOK, rows[i])
 }
@@ -259,10 +260,10 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if said.Name != "" && said.Name != name {
 		return bad("a member keeps its name: its books go by it")
 	}
-	if terms == (market.MemberTerms{}) {
+	if terms == (orders.MemberTerms{}) {
 		return bad("nothing is said of member %s: expected one of dailyBudget, weeklyBudget, monthlyBudget, models, rate, group, disabled", name)
 	}
-	if err := m.SetMember(r.Context(), by, name, terms); err != nil {
+	if err := m.Orders.SetMember(r.Context(), by, name, terms); err != nil {
 		return memberError(err)
 	}
 	return showMember(m, w, r, name)
@@ -277,7 +278,7 @@ func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 	if err := checkWords(r.URL.Query(), "by"); err != nil {
 		return err
 	}
-	if err := m.RemoveMember(r.Context(), operator(r), name); err != nil {
+	if err := m.Orders.RemoveMember(r.Context(), operator(r), name); err != nil {
 		return memberError(err)
 	}
 	return answer(w, http.StatusOK, map[string]any{"name": name, "removed": true})
@@ -299,7 +300,7 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return err
 		}
-		key, err := m.RotateMember(r.Context(), by, name, keep)
+		key, err := m.Orders.RotateMember(r.Context(), by, name, keep)
 		if err != nil {
 			return memberError(err)
 		}
@@ -317,13 +318,13 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return bad("until: %w", err)
 		}
-		_, err = m.RaiseMember(r.Context(), by, name, usd, until)
+		_, err = m.Orders.RaiseMember(r.Context(), by, name, usd, until)
 		if err != nil {
 			return memberError(err)
 		}
 	case "disable", "enable":
 		off := word == "disable"
-		if err := m.SetMember(r.Context(), by, name, market.MemberTerms{Disabled: &off}); err != nil {
+		if err := m.Orders.SetMember(r.Context(), by, name, orders.MemberTerms{Disabled: &off}); err != nil {
 			return memberError(err)
 		}
 	}
@@ -365,9 +366,9 @@ func memberPath(w http.ResponseWriter, r *http.Request) (name, word string, err 
 func memberError(err error) error {
 	status := http.StatusBadRequest
 	switch {
-	case errors.Is(err, market.ErrNoMember):
+	case errors.Is(err, orders.ErrNoMember):
 		status = http.StatusNotFound
-	case errors.Is(err, market.ErrForbidden):
+	case errors.Is(err, orders.ErrForbidden):
 		status = http.StatusConflict
 	case errors.Is(err, ledger.ErrNoRoom), errors.Is(err, fleet.ErrAway):
 		status = http.StatusServiceUnavailable

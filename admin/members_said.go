@@ -12,9 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 )
 
 // MemberSaid is what an order says of a member, as the Caddyfile writes it. What is not there is not said; an empty text, or "none",
@@ -61,7 +61,7 @@ const none = "none"
 const maxSaid = 16 << 10
 
 // orderOf reads who gives an order, and what it says: in the body, or in the query where there is none.
-func orderOf(w http.ResponseWriter, r *http.Request) (by market.Operator, said MemberSaid, err error) {
+func orderOf(w http.ResponseWriter, r *http.Request) (by orders.Operator, said MemberSaid, err error) {
 	query := r.URL.Query()
 	if err := checkWords(query, "by"); err != nil {
 		return by, said, err
@@ -78,7 +78,7 @@ func orderOf(w http.ResponseWriter, r *http.Request) (by market.Operator, said M
 }
 
 // terms reads what is said of a member's bounds.
-func (s *MemberSaid) terms() (t market.MemberTerms, err error) {
+func (s *MemberSaid) terms() (t orders.MemberTerms, err error) {
 	for _, b := range []struct {
 		name string
 		said *string
@@ -149,7 +149,7 @@ func parseRate(s string) (rate member.Rate, err error) {
 // keep is how long the old keys are good.
 func (s *MemberSaid) keep() (time.Duration, error) {
 	if s.Keep == "" {
-		return market.KeepKey, nil
+		return orders.KeepKey, nil
 	}
 	keep, err := caddy.ParseDuration(s.Keep)
 	if err != nil || keep < 0 || keep > maxPer {

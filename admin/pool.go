@@ -12,6 +12,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -79,7 +80,7 @@ func SellersOf(ctx context.Context, m *market.Market) ([]Seller, error) {
 // orderSeller does with a seller what an operator says: POST with ?pause=<id>, ?resume=<id> or ?forgive=<id>.
 func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	for word, do := range map[string]func(context.Context, market.Operator, string) error{"pause": m.Pause, "resume": m.Resume} {
+	for word, do := range map[string]func(context.Context, orders.Operator, string) error{"pause": m.Orders.Pause, "resume": m.Orders.Resume} {
 		if !query.Has(word) {
 			continue
 		}
@@ -145,9 +146,9 @@ func selection(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 		Policy    *string           `json:"policy"`
 		Seller    *string           `json:"seller"`
 		Args      []string          `json:"args,omitempty"`
-		Selection *market.Selection `json:"selection"`
+		Selection *orders.Selection `json:"selection"`
 	}
-	if s := m.Selection(); s != nil {
+	if s := m.Orders.Selection(); s != nil {
 		shown.Policy, shown.Args, shown.Selection = &s.Policy, s.Args, s
 		if s.Seller != "" {
 			shown.Seller = &s.Seller
@@ -158,13 +159,13 @@ func selection(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 
 // setSelection puts a policy over those of the configs, until it is deleted, also over a restart.
 func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	var s market.Selection
+	var s orders.Selection
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return bad(`expected an object such as {"policy":"manual","seller":"acme"}`)
 	}
-	if err := m.Select(s); err != nil {
+	if err := m.Orders.Select(s); err != nil {
 		return refused(fmt.Errorf("selection: %w", err))
 	}
 	return selection(m, w, r)
@@ -172,7 +173,7 @@ func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 
 // unsetSelection gives the configs' own policies back.
 func unsetSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	if err := m.Unselect(); errors.Is(err, fleet.ErrAway) {
+	if err := m.Orders.Unselect(); errors.Is(err, fleet.ErrAway) {
 		return refused(err)
 	} else if err != nil {
 		return err

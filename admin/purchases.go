@@ -17,6 +17,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
@@ -248,8 +249,8 @@ func who(r *http.Request) string {
 }
 
 // operator is who asks, and from where.
-func operator(r *http.Request) market.Operator {
-	o := market.Operator{Name: r.URL.Query().Get("by")}
+func operator(r *http.Request) orders.Operator {
+	o := orders.Operator{Name: r.URL.Query().Get("by")}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		o.Name = r.TLS.PeerCertificates[0].Subject.CommonName
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -33,7 +34,7 @@ type Status struct {
 	// Unpriced are models of which a seller says no price, the first of them: nobody knows what they cost before they are asked.
 	Unpriced []market.Unpriced `json:"unpriced,omitempty"`
 	// Selection is the policy that an operator has put over those of the configs; absent where none was.
-	Selection *market.Selection `json:"selection,omitempty"`
+	Selection *orders.Selection `json:"selection,omitempty"`
 	// Unlisted are models that a config names of a seller and that the seller's own list has not, as "model of seller".
 	Unlisted []string `json:"unlisted,omitempty"`
 	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
@@ -113,7 +114,7 @@ func StatusOf(ctx context.Context, m *market.Market, payments []purchase.Payment
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(), Payments: payments,
-		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Selection(), Unlisted: m.Unlisted(),
+		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Orders.Selection(), Unlisted: m.Unlisted(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session, Archive: archiveStatus(ctx, m),

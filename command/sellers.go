@@ -14,8 +14,8 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/doctor"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -144,7 +144,7 @@ func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string
 	}
 	printSellers(cmd.OutOrStdout(), rows, time.Now())
 	var over struct {
-		Selection *market.Selection `json:"selection"`
+		Selection *orders.Selection `json:"selection"`
 	}
 	if _, err := g.get(ctx, http.MethodGet, "selection", nil, &over); err != nil {
 		return err

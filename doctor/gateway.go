@@ -11,6 +11,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -210,7 +211,7 @@ func (d *Diagnosis) limit(name string, spent money.Micros, limit *money.Micros, 
 }
 
 // SelectionWords gives a selection as a Caddyfile has it.
-func SelectionWords(s *market.Selection) string {
+func SelectionWords(s *orders.Selection) string {
 	words := []string{plain.Name(s.Policy)}
 	if s.Seller != "" {
 		words = append(words, plain.Name(s.Seller))

@@ -172,7 +172,7 @@ func (gw *Gateway) join(o Options, calendar ledger.Calendar) error {
 		Purchase: o.Settings.Terms, Cooldown: o.Settings.Failover.Cooldown,
 		Calendar: calendar, Retain: o.Settings.LedgerRetain,
 	}
-	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms), m.HoldTeam(gw.team))
+	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms), m.Orders.HoldTeam(gw.team))
 	if r := o.Settings.Registry; r != nil {
 		registry, release, err := m.Registry(routing.RegistryOptions{
 			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,
@@ -214,7 +214,7 @@ type people struct {
 
 // people gives the members of now. They are put together when either of both is another, and only then.
 func (gw *Gateway) people() *member.Directory {
-	config, roster := gw.team(), gw.market.Roster()
+	config, roster := gw.team(), gw.market.Orders.Roster()
 	p := gw.known.Load()
 	if p == nil || p.config != config || p.roster != roster {
 		p = &people{config, roster, config.With(roster)}

@@ -295,7 +295,7 @@ func (m *Market) digest() string {
 	m.mu.Unlock()
 	h := sha256.New()
 	fmt.Fprintf(h, "%+v %s %s\n", terms.Purchase, terms.Calendar.Zone, terms.Calendar.Week)
-	for _, who := range m.Team() {
+	for _, who := range m.Orders.Team() {
 		group, bounds := "", member.Unbound
 		if who.Group != nil {
 			group, bounds = who.Group.Name, who.Group.Bounds
@@ -319,10 +319,10 @@ func (m *Market) tellSpent(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		all := m.Team()
+		all := m.Orders.Team()
 		if enrolled, err := m.Ledger.Enrolled(); err == nil {
 			for i := range enrolled {
-				if who := m.Member(enrolled[i].Name); who != nil {
+				if who := m.Orders.Member(enrolled[i].Name); who != nil {
 					all = append(all, who)
 				}
 			}

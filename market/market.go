@@ -1,7 +1,6 @@
 // Package market holds what exists once per ledger directory and outlives a config: the ledger, the purchase desk, the
-// registries, what is known of the sellers, prewarming, this gateway's part of a fleet, and what operators have said at run time, of
-// members, sellers and the selection. It starts and stops them, and has them know of each other; configs and the requests of a config
-// hold a reference.
+// registries, what is known of the sellers, prewarming, the orders of operators, and this gateway's part of a fleet. It starts and stops
+// them, and has them know of each other; configs and the requests of a config hold a reference.
 package market
 
 import (
@@ -21,6 +20,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
@@ -67,6 +67,8 @@ type Market struct {
 	Desk   *purchase.Desk
 	Pool   *routing.Pool // what is known of the sellers
 	Warmer *prewarm.Warmer
+	// Orders are what operators have said at run time.
+	Orders *orders.Orders
 
 	// Conversations and Responses remember which seller serves a conversation, and has made a response.
 	Conversations *routing.Affinity
@@ -91,28 +93,16 @@ type Market struct {
 	stopDesk      context.CancelFunc
 	tending       sync.WaitGroup
 	carrier       *relay.Carrier // for registries, which outlive the configs that name them
+	made          *responseStore // of Responses
 
 	mu         sync.Mutex // protects the following fields, up to lists
 	terms      []*Terms
-	teams      []*team
 	resolvers  []*Resolver
 	named      []*named
 	registries map[string]*sharedRegistry
-	held       map[*routing.Table]*heldTable
 	lists      map[string]*List // of pinned sellers, by what they are of
 
-	selecting sync.Mutex // held while the selection changes, and policies are loaded for it; taken before mu
-
-	enrolling sync.Mutex // held while members are changed at run time; taken before mu
-
-	sharing *sharing       // in the notes of a fleet; nil: there is none
-	made    *responseStore // of Responses
-
-	memberChanged func(member, change, by, from string) // may be nil
-
-	roster    atomic.Pointer[member.Roster]    // what was said of members at run time
-	tables    atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
-	selection atomic.Pointer[Selection]        // over the configs' policies; nil: none
+	tables atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
 }
 
 // Open gives the market of a ledger directory, opening it where no config has it open yet. Each Open wants its Release.
@@ -143,7 +133,7 @@ func open(dir string, o Options) (*Market, error) {
 	shared := newNewestLog()
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
-	m.memberChanged, m.Rates = o.MemberChanged, ownRates{new(member.Rates)}
+	m.Rates = ownRates{new(member.Rates)}
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	stopped := func(err error) {
 		if o.LedgerStopped != nil {
@@ -176,16 +166,16 @@ func open(dir string, o Options) (*Market, error) {
 	m.stopDesk = stop
 	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
 	m.tables.Store(new([]*routing.Table))
-	m.loadSelection()
 	m.Desk = purchase.NewDesk(m.journal(), purchase.DeskOptions{
 		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed, Opened: o.CircuitOpened})
-	if err := m.loadPaused(); err != nil {
-		log.Error("sellers.paused.unread", zap.Error(err)) // those that were paused get requests
+	said := orders.Options{Ledger: l, Dir: dir, Pool: m.Pool, Logger: log, MemberChanged: o.MemberChanged}
+	if m.Fleet != nil {
+		said.Store = m.Fleet.Store
 	}
-	m.teamChanged()
+	m.Orders = orders.New(said)
 	m.Conversations = routing.NewAffinity(routing.Conversations)
 	m.made = &responseStore{ledger: l, logger: log}
 	if m.Responses, err = routing.NewResponses(routing.MaxResponses, m.made, time.Now()); err != nil {
@@ -201,7 +191,8 @@ func open(dir string, o Options) (*Market, error) {
 		if m.Fleet.Tokens != nil {
 			m.Fleet.Tokens.Start()
 		}
-		m.ShareNotes(ctx, m.Fleet.Store)
+		m.shareResponses(ctx, m.Fleet.Store)
+		m.tending.Go(func() { m.Orders.Watch(ctx) })
 		m.tending.Go(func() { m.tellSpent(ctx) })
 	}
 	return m, nil
@@ -229,30 +220,6 @@ func (m *Market) Destruct() error {
 
 // maxExclusions is how many sellers can be left out for a model and path at once; the oldest are forgotten first.
 const maxExclusions = 4096
-
-// maxUnmet is how many sellers are listed that were never dealt with: a registry may name a hundred thousand.
-const maxUnmet = 1000
-
-// Sellers gives the sellers that were dealt with, and the first of those that the running configs name beside them, in order.
-func (m *Market) Sellers() []routing.PoolEntry {
-	entries := m.Pool.Entries()
-	there := make(map[routing.SellerKey]bool, len(entries))
-	for _, e := range entries {
-		there[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = true
-	}
-	met := len(there)
-	for _, t := range *m.tables.Load() {
-		t.Index().Sellers(func(s *routing.Seller) {
-			if !there[s.Key()] && len(there) < met+maxUnmet {
-				there[s.Key()] = true
-				entries = append(entries, routing.Unmet(s.Key()))
-			}
-		})
-	}
-	m.markOff(entries)
-	slices.SortFunc(entries, routing.PoolEntry.Compare)
-	return entries
-}
 
 // tend moves on, each minute, the sample of sellers that are kept ready beside the best, and forgets those that are no longer
 // named anywhere.

@@ -1,11 +1,8 @@
 package market
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -288,106 +285,3 @@ func TestSellers(t *testing.T) {
 
 // noConfig is the context of a config that has nothing in it.
 func noConfig(t *testing.T) caddy.Context { return caddy.Context{Context: t.Context()} }
-
-func init() {
-	for _, policy := range routing.Policies {
-		caddy.RegisterModule(policy)
-	}
-}
-
-func TestSelect(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "books")
-	m := openMarket(t, dir)
-	with, without := tableOf(t, m, "acme", "acme"), tableOf(t, m, "", "bolt")
-	policy := func(table *routing.Table) string {
-		switch p := table.Policy().(type) {
-		case *routing.Manual:
-			return "manual"
-		case routing.DefaultFirst:
-			return "default_first"
-		default:
-			return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", p), "*routing."))
-		}
-	}
-	for _, test := range []struct {
-		name   string
-		tables []*routing.Table
-		s      Selection
-		err    string
-	}{
-		{"a policy", []*routing.Table{with, without}, Selection{Policy: "cheapest"}, ""},
-		{"one that is none", []*routing.Table{with}, Selection{Policy: "dearest"}, "dearest"},
-		{"a seller", []*routing.Table{with, without}, Selection{Policy: "manual", Seller: "bolt"}, ""},
-		{"a seller that nobody knows", []*routing.Table{with, without}, Selection{Policy: "manual", Seller: "cora"}, `no seller "cora" is known`},
-		{"a seller for a policy that takes none", []*routing.Table{with}, Selection{Policy: "cheapest", Seller: "acme"}, "cheapest"},
-		{"the default seller", []*routing.Table{with, without}, Selection{Policy: "manual"}, ""},
-		{"a default seller that is not there", []*routing.Table{without}, Selection{Policy: "manual"}, "manual wants a seller"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			for _, table := range test.tables {
-				defer m.HoldTable(table, noConfig(t))()
-			}
-			err := m.Select(test.s)
-			if test.err != "" {
-				if err == nil || !strings.Contains(err.Error(), test.err) {
-					t.Errorf("%v, want an error with %q", err, test.err)
-				}
-				if m.Selection() != nil || policy(test.tables[0]) != "default_first" {
-					t.Error("what was refused is in force")
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := m.Selection(); got == nil || !reflect.DeepEqual(*got, test.s) {
-				t.Errorf("in force: %+v", got)
-			}
-			for _, table := range test.tables {
-				if got := policy(table); got != test.s.Policy {
-					t.Errorf("a table has %s", got)
-				}
-			}
-			later := tableOf(t, m, "", "acme")
-			defer m.HoldTable(later, noConfig(t))()
-			if got := policy(later); got != test.s.Policy {
-				t.Errorf("the table of a later config has %s", got)
-			}
-			again := &Market{dir: m.dir, logger: zap.NewNop()}
-			again.loadSelection()
-			if got := again.Selection(); got == nil || !reflect.DeepEqual(*got, test.s) {
-				t.Errorf("after a restart: %+v", got)
-			}
-			if err := m.Unselect(); err != nil || m.Selection() != nil || policy(later) != "default_first" {
-				t.Errorf("after it was taken back: %v, %+v, %s", err, m.Selection(), policy(later))
-			}
-			if err := m.Unselect(); err != nil {
-				t.Errorf("taken back twice: %v", err)
-			}
-		})
-	}
-}
-
-// What can't be read of an earlier process's selection is left aside, and said.
-func TestLoadSelection(t *testing.T) {
-	for name, content := range map[string]string{"broken": "{", "unknown": `{"policy":"dearest"}`, "empty": ""} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, selectionFile), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		core, logs := observer.New(zap.WarnLevel)
-		m := &Market{dir: dir, logger: zap.New(core)}
-		m.loadSelection()
-		if m.Selection() != nil || logs.FilterMessage("selection.load.failed").Len() != 1 {
-			t.Errorf("%s: %+v, logged %d", name, m.Selection(), logs.Len())
-		}
-	}
-	core, logs := observer.New(zap.WarnLevel)
-	m := &Market{dir: t.TempDir(), logger: zap.New(core)}
-	if m.loadSelection(); m.Selection() != nil || logs.Len() != 0 {
-		t.Error("none was kept, and it is not nothing")
-	}
-	if _, err := os.Stat(filepath.Join(m.dir, selectionFile)); !errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
-	}
-}

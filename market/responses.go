@@ -21,6 +21,16 @@ type responseStore struct {
 
 var _ routing.ResponseFinder = (*responseStore)(nil)
 
+// shareResponses has the gateways of a fleet know who has made which response, until the context ends.
+func (m *Market) shareResponses(ctx context.Context, store fleet.Store) {
+	m.made.fleet = fleet.NewMakers(store)
+	m.tending.Go(func() {
+		m.made.fleet.Run(ctx, func(lost int64, err error) {
+			m.logger.Warn("fleet.responses.unwritten", zap.Int64("responses", lost), zap.Error(err))
+		})
+	})
+}
+
 func (s *responseStore) KeepResponse(key [16]byte, member uint64, m routing.Made) {
 	made := ledger.Response{Member: member, Seller: m.Seller.ID, Origin: m.Seller.Origin, Model: m.Model, Tokens: m.Tokens, Until: m.Until}
 	s.ledger.PutResponse(key, made)

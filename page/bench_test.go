@@ -30,7 +30,7 @@ func BenchmarkLook(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer m.HoldTeam(func() *member.Directory { return directory })()
+	defer m.Orders.HoldTeam(func() *member.Directory { return directory })()
 	for i := range 10_000 {
 		m.Recent.Add(&recent.Request{
 			RequestID: fmt.Sprint(i), Member: fmt.Sprint("member-", i%50), Model: "m", Ended: time.Now(), Outcome: "ok", TimeToFirstByteMs: int64(i),

@@ -42,7 +42,7 @@ func joins(t *testing.T, name string, store fleet.Store) *market.Market {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(m.HoldTeam(func() *member.Directory { return team }))
+	t.Cleanup(m.Orders.HoldTeam(func() *member.Directory { return team }))
 	return m
 }
 

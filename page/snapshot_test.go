@@ -33,7 +33,7 @@ func TestSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.HoldTeam(func() *member.Directory { return team })()
+	defer m.Orders.HoldTeam(func() *member.Directory { return team })()
 	b, err := m.Ledger.Settle(ledger.Inference{
 		Request: ledger.Request{RequestID: "one", IdempotencyKey: "one", Member: "ann", Group: "build", RequestedModel: "m", Model: "m", Protocol: "messages", Shape: billing.Shape{BodyBytes: 3, PromptTokens: 1}},
 		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,

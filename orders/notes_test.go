@@ -1,27 +1,24 @@
-package market
+package orders
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// joined opens a market that has a part in a fleet's notes, and gives what has it look at them.
-func joined(t *testing.T, s *fleettest.Link, before func(*Market)) (m *Market, look func()) {
+// joined opens orders that have a part in a fleet's notes, and gives what has it look at them.
+func joined(t *testing.T, s *fleettest.Link, before func(*Orders)) (m *Orders, look func()) {
 	t.Helper()
-	m = openMarket(t, filepath.Join(t.TempDir(), "books"))
+	m, _ = openOrders(t, filepath.Join(t.TempDir(), "books"))
 	if before != nil {
 		before(m)
 	}
@@ -38,7 +35,7 @@ func joined(t *testing.T, s *fleettest.Link, before func(*Market)) (m *Market, l
 	}
 }
 
-func opens(t *testing.T, m *Market, key string) bool {
+func opens(t *testing.T, m *Orders, key string) bool {
 	t.Helper()
 	d, err := member.NewDirectory(member.Team{})
 	if err != nil {
@@ -48,9 +45,9 @@ func opens(t *testing.T, m *Market, key string) bool {
 	return ok
 }
 
-func orders(t *testing.T, m *Market) (all []string) {
+func booked(t *testing.T, m *Orders) (all []string) {
 	t.Helper()
-	if err := m.Ledger.Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {
+	if err := m.ledger.(*ledger.Ledger).Entries(t.Context(), ledger.Query{}, func(e *ledger.Entry) error {
 		if o := e.Order; o != nil {
 			all = append(all, strings.TrimSpace(o.Order+" "+o.Member+e.Seller+" by "+o.By))
 		}
@@ -67,7 +64,7 @@ func TestNotesOfMembers(t *testing.T) {
 	s := fleettest.NewLink(fleettest.NewMemory())
 	by := Operator{Name: "ops"}
 	var old string
-	a, lookA := joined(t, s, func(m *Market) {
+	a, lookA := joined(t, s, func(m *Orders) {
 		var err error
 		if old, err = m.AddMember(t.Context(), by, "old", MemberTerms{}); err != nil {
 			t.Fatal(err)
@@ -109,16 +106,16 @@ func TestNotesOfMembers(t *testing.T) {
 	if !opens(t, b, old) {
 		t.Error("b forgets its members while the store is away")
 	}
-	if got, want := orders(t, a), []string{"add old by ops", "add ada by ops", "remove ada by ops"}; !slices.Equal(got, want) {
+	if got, want := booked(t, a), []string{"add old by ops", "add ada by ops", "remove ada by ops"}; !slices.Equal(got, want) {
 		t.Errorf("a has booked %q, want %q", got, want)
 	}
-	got := orders(t, b)
+	got := booked(t, b)
 	slices.Sort(got[:min(2, len(got))])
 	if want := []string{"add ada by ops", "add old by", "remove ada by ops"}; !slices.Equal(got, want) {
 		t.Errorf("b has booked %q, want %q", got, want)
 	}
-	for _, m := range []*Market{a, b} {
-		if r, err := m.Ledger.Verify(t.Context()); err != nil {
+	for _, m := range []*Orders{a, b} {
+		if r, err := m.ledger.(*ledger.Ledger).Verify(t.Context()); err != nil {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
@@ -143,7 +140,7 @@ func TestOlderNote(t *testing.T) {
 		t.Errorf("%v; want that it is older", err)
 	}
 	look()
-	if got, want := orders(t, a), []string{"add ada by ops", "disable ada by ops"}; !slices.Equal(got, want) {
+	if got, want := booked(t, a), []string{"add ada by ops", "disable ada by ops"}; !slices.Equal(got, want) {
 		t.Errorf("booked are %q, want %q", got, want)
 	}
 }
@@ -153,8 +150,8 @@ func TestNotesOfSelection(t *testing.T) {
 	by := Operator{Name: "ops", From: "192.0.2.1"}
 	a, lookA := joined(t, s, nil)
 	b, lookB := joined(t, s, nil)
-	for _, m := range []*Market{a, b} {
-		release := m.HoldTable(tableOf(t, m, "", "acme", "bolt"), noConfig(t))
+	for _, m := range []*Orders{a, b} {
+		release := m.HoldTable(tableOf(t, m.pool, "", "acme", "bolt"), noConfig(t))
 		t.Cleanup(release)
 	}
 	both := func() {
@@ -170,7 +167,7 @@ func TestNotesOfSelection(t *testing.T) {
 		t.Fatal(err)
 	}
 	both()
-	if !b.Pool.Paused("acme") || !a.Pool.Paused("acme") {
+	if !b.pool.Paused("acme") || !a.pool.Paused("acme") {
 		t.Error("the seller is not paused everywhere")
 	}
 	if got := a.Selection(); got == nil || got.Seller != "bolt" {
@@ -183,59 +180,10 @@ func TestNotesOfSelection(t *testing.T) {
 		t.Fatal(err)
 	}
 	both()
-	if a.Pool.Paused("acme") || b.Pool.Paused("acme") || a.Selection() != nil || b.Selection() != nil {
+	if a.pool.Paused("acme") || b.pool.Paused("acme") || a.Selection() != nil || b.Selection() != nil {
 		t.Error("it is not over everywhere")
 	}
-	if got, want := orders(t, a), []string{"pause acme by ops", "resume acme by ops"}; !slices.Equal(got, want) {
+	if got, want := booked(t, a), []string{"pause acme by ops", "resume acme by ops"}; !slices.Equal(got, want) {
 		t.Errorf("a has booked %q, want %q", got, want)
-	}
-}
-
-// Who has made a response at one gateway is known at the other, over the other's restart too, and no longer once it is deleted.
-func TestMakersAreShared(t *testing.T) {
-	s := fleettest.NewLink(fleettest.NewMemory())
-	a, b := openMarket(t, filepath.Join(t.TempDir(), "books")), openMarket(t, filepath.Join(t.TempDir(), "books"))
-	ctx, stop := context.WithCancel(t.Context())
-	for _, m := range []*Market{a, b} {
-		m.ShareNotes(ctx, s)
-	}
-	defer stop()
-	id, now := [16]byte{7}, time.Now()
-	want := routing.Made{Seller: routing.SellerKey{ID: "acme", Origin: "https://acme.example"}, Model: "m", Tokens: 40}
-	if _, ok := b.Responses.Find(t.Context(), id, true, now); ok {
-		t.Error("it is known before it was made")
-	}
-	a.Responses.Put(id, 1, want, now)
-	find := func(known bool) (made routing.Made) {
-		t.Helper()
-		for deadline := now.Add(10 * time.Second); ; {
-			made, ok := b.Responses.Find(t.Context(), id, true, now)
-			if ok == known {
-				return made
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("known: %v; want %v", ok, known)
-			}
-		}
-	}
-	made := find(true)
-	if made.Until = (time.Time{}); made != want {
-		t.Errorf("made by %+v, want %+v", made, want)
-	}
-	if err := b.Ledger.EachResponse(func(key ledger.ResponseKey, r ledger.Response) {
-		if key != id || r.Member != 1 {
-			t.Errorf("kept is %x of %d", key, r.Member)
-		}
-	}); err != nil {
-		t.Error(err)
-	}
-	b.Responses.Forget(id, now)
-	for deadline := now.Add(10 * time.Second); ; {
-		if raw, err := a.made.fleet.Find(t.Context(), id, false); err == nil && raw == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it is not forgotten")
-		}
 	}
 }

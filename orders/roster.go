@@ -1,4 +1,4 @@
-package market
+package orders
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 )
 
 // Roster is what was said of members at run time, as it acts now.
-func (m *Market) Roster() *member.Roster { return m.roster.Load() }
+func (o *Orders) Roster() *member.Roster { return o.roster.Load() }
 
 // loadRoster has what the ledger keeps of members act. Enrolling must be locked.
-func (m *Market) loadRoster() error {
-	kept, err := m.Ledger.Enrolled()
+func (o *Orders) loadRoster() error {
+	kept, err := o.ledger.Enrolled()
 	if err != nil {
 		return fmt.Errorf("reading the members that were added: %w", err)
 	}
@@ -24,20 +24,20 @@ func (m *Market) loadRoster() error {
 	for i := range kept {
 		all[i] = addition(&kept[i])
 	}
-	roster, err := member.NewRoster(all, m.configs())
+	roster, err := member.NewRoster(all, o.configs())
 	if err != nil {
 		return fmt.Errorf("reading the members that were added: %w", err)
 	}
-	m.roster.Store(roster)
+	o.roster.Store(roster)
 	return nil
 }
 
 // teamChanged has the roster go by the configs that run now. One that can't be read stays as it was.
-func (m *Market) teamChanged() {
-	m.enrolling.Lock()
-	defer m.enrolling.Unlock()
-	if err := m.loadRoster(); err != nil {
-		m.logger.Error("members.unread", zap.Error(err))
+func (o *Orders) teamChanged() {
+	o.enrolling.Lock()
+	defer o.enrolling.Unlock()
+	if err := o.loadRoster(); err != nil {
+		o.logger.Error("members.unread", zap.Error(err))
 	}
 }
 
@@ -65,10 +65,10 @@ func addition(e *ledger.Enrolled) member.Addition {
 }
 
 // configs are the directories of the running configs themselves, the newest first.
-func (m *Market) configs() []*member.Directory {
-	m.mu.Lock()
-	teams := slices.Clone(m.teams)
-	m.mu.Unlock()
+func (o *Orders) configs() []*member.Directory {
+	o.mu.Lock()
+	teams := slices.Clone(o.teams)
+	o.mu.Unlock()
 	var all []*member.Directory
 	for _, t := range slices.Backward(teams) {
 		all = append(all, t.now())
@@ -77,10 +77,10 @@ func (m *Market) configs() []*member.Directory {
 }
 
 // Configured tells whether a running config names the member.
-func (m *Market) Configured(name string) bool {
-	return slices.ContainsFunc(m.configs(), func(d *member.Directory) bool { return d.Names(name) })
+func (o *Orders) Configured(name string) bool {
+	return slices.ContainsFunc(o.configs(), func(d *member.Directory) bool { return d.Names(name) })
 }
 
-func (m *Market) hasGroup(name string) bool {
-	return slices.ContainsFunc(m.configs(), func(d *member.Directory) bool { return d.Group(name) != nil })
+func (o *Orders) hasGroup(name string) bool {
+	return slices.ContainsFunc(o.configs(), func(d *member.Directory) bool { return d.Group(name) != nil })
 }

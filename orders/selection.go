@@ -1,4 +1,4 @@
-package market
+package orders
 
 import (
 	"encoding/json"
@@ -31,7 +31,7 @@ type Selection struct {
 const selectionFile = "selection.json"
 
 // Selection gives the override in force; nil: the configs' own policies are.
-func (m *Market) Selection() *Selection { return m.selection.Load() }
+func (o *Orders) Selection() *Selection { return o.selection.Load() }
 
 // heldTable is a running config's table.
 type heldTable struct {
@@ -39,113 +39,108 @@ type heldTable struct {
 	cleanup func()        // of that policy; nil: none is
 }
 
-// HoldTable has a config's table hear of changes of the sellers' health, and of the selection, until release is called. The
-// context is the config's.
-func (m *Market) HoldTable(t *routing.Table, ctx caddy.Context) (release func()) {
-	m.selecting.Lock()
-	defer m.selecting.Unlock()
+// HoldTable has orders act on a config's table until release is called. The context is the config's.
+func (o *Orders) HoldTable(t *routing.Table, ctx caddy.Context) (release func()) {
+	o.selecting.Lock()
+	defer o.selecting.Unlock()
 	h := &heldTable{ctx: ctx}
-	if s := m.selection.Load(); s != nil {
+	if s := o.selection.Load(); s != nil {
 		policy, cleanup, err := s.load(ctx)
 		if err == nil {
 			t.Override(policy)
 			h.cleanup = cleanup
 		} else {
-			m.logger.Warn("selection.load.failed", zap.Error(err)) // the config's own policy serves
+			o.logger.Warn("selection.load.failed", zap.Error(err)) // the config's own policy serves
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.held == nil {
-		m.held = make(map[*routing.Table]*heldTable)
-	}
-	m.held[t] = h
-	m.listTables()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held[t] = h
 	return func() {
-		m.mu.Lock()
-		delete(m.held, t)
-		m.listTables()
+		o.mu.Lock()
+		delete(o.held, t)
 		cleanup := h.cleanup
 		h.cleanup = nil
-		m.mu.Unlock()
+		o.mu.Unlock()
 		if cleanup != nil {
 			cleanup()
 		}
 	}
 }
 
-// listTables has the tables that are held be those that are told of changes. m.mu is held.
-func (m *Market) listTables() {
-	tables := slices.Collect(maps.Keys(m.held))
-	m.tables.Store(&tables)
+// tables are those of the running configs, in no order.
+func (o *Orders) tables() []*routing.Table {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Keys(o.held))
 }
 
 // Select puts a policy over those of all configs, and keeps it over a restart: a built-in one, or any that Caddy has.
-func (m *Market) Select(s Selection) error {
+func (o *Orders) Select(s Selection) error {
 	draft, err := s.draft()
 	if err != nil {
 		return err
 	}
-	if s.Seller != "" && !m.knows(s.Seller) {
+	if s.Seller != "" && !o.knows(s.Seller) {
 		return fmt.Errorf("no seller %q is known: every request would be refused", s.Seller)
 	}
-	if _, manual := draft.(*routing.Manual); manual && s.Seller == "" && !m.hasDefault() {
+	if _, manual := draft.(*routing.Manual); manual && s.Seller == "" && !o.hasDefault() {
 		return errors.New("manual wants a seller, as there is no default seller: every request would be refused")
 	}
-	m.selecting.Lock()
-	defer m.selecting.Unlock()
-	over, err := m.loadForAll(s)
+	o.selecting.Lock()
+	defer o.selecting.Unlock()
+	over, err := o.loadForAll(s)
 	if err != nil {
 		return err
 	}
-	if err := m.noteSelection(&s); err != nil {
+	if err := o.noteSelection(&s); err != nil {
 		over.cleanup()
 		return fmt.Errorf("telling the fleet of the selection: %w", err)
 	}
-	return m.putOver(&s, over)
+	return o.putOver(&s, over)
 }
 
 // Unselect gives the configs' own policies back.
-func (m *Market) Unselect() error {
-	m.selecting.Lock()
-	defer m.selecting.Unlock()
-	if err := m.noteSelection(nil); err != nil {
+func (o *Orders) Unselect() error {
+	o.selecting.Lock()
+	defer o.selecting.Unlock()
+	if err := o.noteSelection(nil); err != nil {
 		return fmt.Errorf("telling the fleet of the selection: %w", err)
 	}
-	return m.putOver(nil, nil)
+	return o.putOver(nil, nil)
 }
 
-// keepSelection puts a policy over those of all configs, which was said elsewhere; nil: none. m.selecting is held.
-func (m *Market) keepSelection(s *Selection) error {
+// keepSelection puts a policy over those of all configs, which was said elsewhere; nil: none. o.selecting is held.
+func (o *Orders) keepSelection(s *Selection) error {
 	if s == nil {
-		return m.putOver(nil, nil)
+		return o.putOver(nil, nil)
 	}
 	if _, err := s.draft(); err != nil {
 		return err
 	}
-	over, err := m.loadForAll(*s)
+	over, err := o.loadForAll(*s)
 	if err != nil {
 		return err
 	}
-	return m.putOver(s, over)
+	return o.putOver(s, over)
 }
 
-// putOver keeps the selection over a restart, and puts the policies over those of the configs; nil: none is. m.selecting is held.
-func (m *Market) putOver(s *Selection, over loaded) error {
+// putOver keeps the selection over a restart, and puts the policies over those of the configs; nil: none is. o.selecting is held.
+func (o *Orders) putOver(s *Selection, over loaded) error {
 	if s != nil {
 		b, err := json.Marshal(s)
 		if err == nil {
-			err = atomicfile.Bytes(filepath.Join(m.dir, selectionFile), b)
+			err = atomicfile.Bytes(filepath.Join(o.dir, selectionFile), b)
 		}
 		if err != nil {
 			over.cleanup()
 			return fmt.Errorf("keeping the selection: %w", err)
 		}
-	} else if err := os.Remove(filepath.Join(m.dir, selectionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	} else if err := os.Remove(filepath.Join(o.dir, selectionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the selection: %w", err)
 	}
-	m.selection.Store(s)
-	m.override(over)
+	o.selection.Store(s)
+	o.override(over)
 	return nil
 }
 
@@ -170,11 +165,11 @@ func (l loaded) cleanup() {
 	}
 }
 
-// loadForAll loads a policy for each table. m.selecting is held.
-func (m *Market) loadForAll(s Selection) (loaded, error) {
-	m.mu.Lock()
-	held := maps.Clone(m.held)
-	m.mu.Unlock()
+// loadForAll loads a policy for each table. o.selecting is held.
+func (o *Orders) loadForAll(s Selection) (loaded, error) {
+	o.mu.Lock()
+	held := maps.Clone(o.held)
+	o.mu.Unlock()
 	all := make(loaded, len(held))
 	for t, h := range held {
 		policy, cleanup, err := s.load(h.ctx)
@@ -187,9 +182,9 @@ func (m *Market) loadForAll(s Selection) (loaded, error) {
 	return all, nil
 }
 
-// override puts policies over those of the tables, and cleans up those that were. m.selecting is held.
-func (m *Market) override(over loaded) {
-	for t, cleanup := range m.exchange(over) {
+// override puts policies over those of the tables, and cleans up those that were. o.selecting is held.
+func (o *Orders) override(over loaded) {
+	for t, cleanup := range o.exchange(over) {
 		if p, ok := over[t]; ok {
 			t.Override(p.Policy)
 		} else {
@@ -203,16 +198,16 @@ func (m *Market) override(over loaded) {
 
 // exchange takes note of what is to clean up what for each table, and gives what was. What was loaded for one that has gone in
 // between is cleaned up.
-func (m *Market) exchange(over loaded) (before map[*routing.Table]func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	before = make(map[*routing.Table]func(), len(m.held))
-	for t, h := range m.held {
+func (o *Orders) exchange(over loaded) (before map[*routing.Table]func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before = make(map[*routing.Table]func(), len(o.held))
+	for t, h := range o.held {
 		before[t] = h.cleanup
 		h.cleanup = over[t].cleanup
 	}
 	for t, p := range over {
-		if m.held[t] == nil {
+		if o.held[t] == nil {
 			defer p.cleanup()
 		}
 	}
@@ -220,13 +215,13 @@ func (m *Market) exchange(over loaded) (before map[*routing.Table]func()) {
 }
 
 // knows tells whether some config has a seller of that id.
-func (m *Market) knows(seller string) bool {
-	return slices.ContainsFunc(*m.tables.Load(), func(t *routing.Table) bool { return t.Index().Seller(seller) != nil })
+func (o *Orders) knows(seller string) bool {
+	return slices.ContainsFunc(o.tables(), func(t *routing.Table) bool { return t.Index().Seller(seller) != nil })
 }
 
 // hasDefault tells whether some config has a default seller.
-func (m *Market) hasDefault() bool {
-	return slices.ContainsFunc(*m.tables.Load(), func(t *routing.Table) bool {
+func (o *Orders) hasDefault() bool {
+	return slices.ContainsFunc(o.tables(), func(t *routing.Table) bool {
 		x := t.Index()
 		return x.Seller(x.DefaultSeller()) != nil
 	})
@@ -259,8 +254,8 @@ func (s Selection) load(ctx caddy.Context) (_ selection.Policy, cleanup func(), 
 }
 
 // loadSelection takes up the override of an earlier process. One that can't be read must not keep the gateway from serving.
-func (m *Market) loadSelection() {
-	b, err := os.ReadFile(filepath.Join(m.dir, selectionFile))
+func (o *Orders) loadSelection() {
+	b, err := os.ReadFile(filepath.Join(o.dir, selectionFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -272,8 +267,8 @@ func (m *Market) loadSelection() {
 		_, err = s.draft()
 	}
 	if err != nil {
-		m.logger.Warn("selection.load.failed", zap.Error(err))
+		o.logger.Warn("selection.load.failed", zap.Error(err))
 		return
 	}
-	m.selection.Store(&s)
+	o.selection.Store(&s)
 }

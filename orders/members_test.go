@@ -1,4 +1,4 @@
-package market
+package orders
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 // TestRemoveBehindConfig: a member that was added and then named by a config can be forgotten, so that its key does not open again when
 // the config names it no more. What was granted to the config's stays.
 func TestRemoveBehindConfig(t *testing.T) {
-	m := openMarket(t, filepath.Join(t.TempDir(), "books"))
+	m, l := openOrders(t, filepath.Join(t.TempDir(), "books"))
 	names := func(all ...member.Config) (release func()) {
 		t.Helper()
 		d, err := member.NewDirectory(member.Team{Members: all})
@@ -54,7 +54,7 @@ func TestRemoveBehindConfig(t *testing.T) {
 	if err := m.RemoveMember(t.Context(), by, "ada"); !errors.Is(err, ErrForbidden) {
 		t.Errorf("once more: %v", err)
 	}
-	kept, err := m.Ledger.Enrolled()
+	kept, err := l.Enrolled()
 	if err != nil || len(kept) != 1 || kept[0].Added || len(kept[0].Keys) > 0 || len(kept[0].Raises) != 1 {
 		t.Errorf("kept are %+v, %v", kept, err)
 	}
@@ -65,7 +65,7 @@ func TestRemoveBehindConfig(t *testing.T) {
 	if err := m.RemoveMember(t.Context(), by, "ada"); !errors.Is(err, ErrNoMember) {
 		t.Errorf("where the config names it no more: %v", err)
 	}
-	if report, err := m.Ledger.Verify(t.Context()); err != nil || !report.OK {
+	if report, err := l.Verify(t.Context()); err != nil || !report.OK {
 		t.Errorf("%+v, %v", report, err)
 	}
 }

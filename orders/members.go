@@ -1,4 +1,4 @@
-package market
+package orders
 
 import (
 	"cmp"
@@ -24,9 +24,6 @@ var (
 	ErrNoMember  = errors.New("there is no such member")
 	ErrForbidden = errors.New("it can't be done")
 )
-
-// Operator is who gives an order, and from where.
-type Operator struct{ Name, From string }
 
 // MemberTerms are what is said of a member that was added at run time; nil: nothing is said. Budgets are below zero, and the rest is
 // empty, where there is to be no bound.
@@ -58,7 +55,7 @@ func newKey() (key string, kept ledger.KeptKey) {
 }
 
 // AddMember makes a member, and gives its key: that is kept nowhere.
-func (m *Market) AddMember(ctx context.Context, by Operator, name string, t MemberTerms) (key string, err error) {
+func (o *Orders) AddMember(ctx context.Context, by Operator, name string, t MemberTerms) (key string, err error) {
 	if err := member.CheckName(name); err != nil {
 		return "", err
 	}
@@ -66,7 +63,7 @@ func (m *Market) AddMember(ctx context.Context, by Operator, name string, t Memb
 		return "", fmt.Errorf("%q is not a name for a member that is added at run time: it would stand in a path", name)
 	}
 	key, kept := newKey()
-	return key, m.order(ctx, by, name, "add", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return key, o.order(ctx, by, name, "add", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		switch {
 		case is == nil:
 			is = &ledger.Enrolled{Name: name}
@@ -74,34 +71,34 @@ func (m *Market) AddMember(ctx context.Context, by Operator, name string, t Memb
 			return nil, "", fmt.Errorf("%w: member %s is there already", ErrForbidden, name)
 		}
 		is.Added, is.Keys = true, []ledger.KeptKey{kept}
-		note, err := m.put(is, t)
+		note, err := o.put(is, t)
 		return is, cmp.Or(note, "without bounds"), err
 	})
 }
 
 // SetMember changes what is said of a member.
-func (m *Market) SetMember(ctx context.Context, by Operator, name string, t MemberTerms) error {
+func (o *Orders) SetMember(ctx context.Context, by Operator, name string, t MemberTerms) error {
 	word := "set"
 	if d := t.Disabled; d != nil && t == (MemberTerms{Disabled: d}) {
 		if word = "enable"; *d {
 			word = "disable"
 		}
 	}
-	return m.order(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
-		note, err := m.put(is, t)
+	return o.order(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		note, err := o.put(is, t)
 		return is, cmp.Or(note, "nothing is another"), err
 	})
 }
 
 // RotateMember gives a member a new key; those that it has are good for so long.
-func (m *Market) RotateMember(ctx context.Context, by Operator, name string, keep time.Duration) (key string, err error) {
+func (o *Orders) RotateMember(ctx context.Context, by Operator, name string, keep time.Duration) (key string, err error) {
 	if keep < 0 {
 		return "", errors.New("the time for which the old key is kept is below zero")
 	}
 	key, kept := newKey()
 	now := time.Now().UTC()
 	end := now.Add(keep).Truncate(time.Second)
-	return key, m.order(ctx, by, name, "rotate", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return key, o.order(ctx, by, name, "rotate", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		for i := range is.Keys {
 			if u := is.Keys[i].Until; u.IsZero() || u.After(end) {
 				is.Keys[i].Until = end
@@ -118,9 +115,9 @@ func (m *Market) RotateMember(ctx context.Context, by Operator, name string, kee
 
 // RemoveMember forgets a member. What it has spent stays in the books. It may be one that counts for nothing since a config has its
 // name: else its keys would open again as soon as that names it no more. What was granted to the config's stays.
-func (m *Market) RemoveMember(ctx context.Context, by Operator, name string) error {
-	configured := m.Configured(name)
-	return m.edit(ctx, by, name, "remove", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+func (o *Orders) RemoveMember(ctx context.Context, by Operator, name string) error {
+	configured := o.Configured(name)
+	return o.edit(ctx, by, name, "remove", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		const note = "its keys are forgotten"
 		switch {
 		case is != nil && is.Added && configured && len(is.Raises) > 0:
@@ -136,13 +133,13 @@ func (m *Market) RemoveMember(ctx context.Context, by Operator, name string) err
 
 // RaiseMember raises the daily budget of a member, whoever has said it, until a time; zero: until the calendar's day is over. It gives
 // that time.
-func (m *Market) RaiseMember(ctx context.Context, by Operator, name string, amount money.Micros, until time.Time) (time.Time, error) {
+func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amount money.Micros, until time.Time) (time.Time, error) {
 	now := time.Now()
 	if until.IsZero() {
-		_, until, _ = m.Ledger.Today()
+		_, until, _ = o.ledger.Today()
 	}
 	until = until.UTC().Truncate(time.Second)
-	switch who := m.raisable(name); {
+	switch who := o.raisable(name); {
 	case amount <= 0:
 		return until, errors.New("a budget is raised by more than nothing")
 	case !until.After(now):
@@ -152,7 +149,7 @@ func (m *Market) RaiseMember(ctx context.Context, by Operator, name string, amou
 	case who.DailyBudget < 0:
 		return until, fmt.Errorf("%w: member %s has no daily budget that could be raised", ErrForbidden, name)
 	}
-	return until, m.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return until, o.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		if is == nil {
 			is = &ledger.Enrolled{Name: name}
 		}
@@ -167,23 +164,23 @@ func (m *Market) RaiseMember(ctx context.Context, by Operator, name string, amou
 
 // raisable finds the member of a name whose budget may be raised: one that is known, or one whom only another module knows, where the
 // config has a budget for such; nil: there is none.
-func (m *Market) raisable(name string) *member.Member {
-	team := m.Team()
+func (o *Orders) raisable(name string) *member.Member {
+	team := o.Team()
 	if i := slices.IndexFunc(team, func(o *member.Member) bool { return o.Name == name }); i >= 0 {
 		return team[i]
 	}
-	if who := m.Member(name); who != nil && who.DailyBudget >= 0 {
+	if who := o.Member(name); who != nil && who.DailyBudget >= 0 {
 		return who
 	}
 	return nil
 }
 
 // order is edit for what concerns members that were added at run time alone. But for "add", the member must be one.
-func (m *Market) order(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
-	if m.Configured(name) {
+func (o *Orders) order(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+	if o.Configured(name) {
 		return inCaddyfile(name)
 	}
-	return m.edit(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return o.edit(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		if word != "add" && (is == nil || !is.Added) {
 			return nil, "", fmt.Errorf("member %s: %w", name, ErrNoMember)
 		}
@@ -196,34 +193,34 @@ func inCaddyfile(name string) error {
 }
 
 // edit changes what is kept of a member, durably, and has it act at once.
-func (m *Market) edit(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
-	if err := m.Ledger.Ready(); err != nil {
+func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+	if err := o.ledger.Ready(); err != nil {
 		return err
 	}
 	// Who asks may go away: what is durable then acts all the same.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), editTime)
 	defer stop()
-	m.enrolling.Lock()
-	defer m.enrolling.Unlock()
-	if m.sharing != nil {
-		is, text, err := m.noteMember(ctx, by, name, word, edit)
+	o.enrolling.Lock()
+	defer o.enrolling.Unlock()
+	if o.sharing != nil {
+		is, text, err := o.noteMember(ctx, by, name, word, edit)
 		if err != nil {
 			return err
 		}
-		return m.keepMember(ctx, by, name, word, text, is)
+		return o.keepMember(ctx, by, name, word, text, is)
 	}
-	return m.keep(ctx, by, name, word, edit)
+	return o.keep(ctx, by, name, word, edit)
 }
 
 // keepMember is keep for what a member is to be, which the fleet has.
-func (m *Market) keepMember(ctx context.Context, by Operator, name, word, text string, is *ledger.Enrolled) error {
-	return m.keep(ctx, by, name, word, func(*ledger.Enrolled) (*ledger.Enrolled, string, error) { return is, text, nil })
+func (o *Orders) keepMember(ctx context.Context, by Operator, name, word, text string, is *ledger.Enrolled) error {
+	return o.keep(ctx, by, name, word, func(*ledger.Enrolled) (*ledger.Enrolled, string, error) { return is, text, nil })
 }
 
 // keep changes what the ledger keeps of a member, and has it act. Enrolling must be locked.
-func (m *Market) keep(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
 	var said string
-	err := m.Ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
+	err := o.ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
 		func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
 			is, note, err = edit(was)
 			said = note
@@ -232,19 +229,19 @@ func (m *Market) keep(ctx context.Context, by Operator, name, word string, edit 
 	if err != nil {
 		return err
 	}
-	if err := m.loadRoster(); err != nil {
+	if err := o.loadRoster(); err != nil {
 		return err
 	}
-	m.logger.Info("member.changed", zap.String("member", name), zap.String("order", word), zap.String("by", by.Name), zap.String("from", by.From),
+	o.logger.Info("member.changed", zap.String("member", name), zap.String("order", word), zap.String("by", by.Name), zap.String("from", by.From),
 		zap.String("note", said))
-	if m.memberChanged != nil {
-		m.memberChanged(name, word, by.Name, by.From)
+	if o.memberChanged != nil {
+		o.memberChanged(name, word, by.Name, by.From)
 	}
 	return nil
 }
 
 // put changes what terms say, and tells in words what that is.
-func (m *Market) put(is *ledger.Enrolled, t MemberTerms) (note string, err error) {
+func (o *Orders) put(is *ledger.Enrolled, t MemberTerms) (note string, err error) {
 	var notes []string
 	for _, b := range []struct {
 		word string
@@ -277,7 +274,7 @@ func (m *Market) put(is *ledger.Enrolled, t MemberTerms) (note string, err error
 		notes = append(notes, "models "+cmp.Or(strings.Join(is.Models, " "), "all"))
 	}
 	if t.Group != nil {
-		if *t.Group != "" && !m.hasGroup(*t.Group) {
+		if *t.Group != "" && !o.hasGroup(*t.Group) {
 			return "", fmt.Errorf("there is no group %q in the Caddyfile", *t.Group)
 		}
 		is.Group = *t.Group

@@ -1,4 +1,4 @@
-package market
+package orders
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // fleet's notes first, and then kept here as without a fleet; the other gateways find it in the notes and keep it too, each in its
 // own books. While the store is away each gateway goes by what it keeps, and orders are refused.
 
-// sharing is a market's part in the notes of a fleet.
+// sharing is a gateway's part in the notes of a fleet.
 type sharing struct {
 	notes *fleet.Notes
 	said  string // what has failed the last time, of who takes notes alone
@@ -28,19 +28,11 @@ type sharing struct {
 	own map[string]time.Time
 }
 
-// ShareNotes has the market's orders hold for a fleet, and those of the fleet for the market, until the context ends; and tells it who has
-// made which response. It is called before the market is used.
-func (m *Market) ShareNotes(ctx context.Context, store fleet.Store) {
-	m.sharing = newSharing(store)
-	m.made.fleet = fleet.NewMakers(store)
-	m.tending.Go(func() {
-		m.made.fleet.Run(ctx, func(lost int64, err error) {
-			m.logger.Warn("fleet.responses.unwritten", zap.Int64("responses", lost), zap.Error(err))
-		})
-	})
-	m.tending.Go(func() {
-		m.sharing.notes.Watch(ctx, m.takeNotes, func(err error) { m.logger.Warn("fleet.notes.unread", zap.Error(err)) })
-	})
+// Watch has what operators order at the other gateways of the fleet hold here too, until the context ends. Without a fleet it returns at once.
+func (o *Orders) Watch(ctx context.Context) {
+	if o.sharing != nil {
+		o.sharing.notes.Watch(ctx, o.takeNotes, func(err error) { o.logger.Warn("fleet.notes.unread", zap.Error(err)) })
+	}
 }
 
 func newSharing(store fleet.Store) *sharing {
@@ -93,30 +85,30 @@ func (s *sharing) older(key string, n fleet.Note) bool {
 }
 
 // takeNotes has what the fleet's notes say hold here, and what is kept here of before the fleet be in the notes.
-func (m *Market) takeNotes(ctx context.Context, all map[string]fleet.Note) error {
+func (o *Orders) takeNotes(ctx context.Context, all map[string]fleet.Note) error {
 	ctx, stop := context.WithTimeout(ctx, editTime)
 	defer stop()
-	err := errors.Join(m.takeMembers(ctx, all), m.takePauses(ctx, all), m.takeSelection(ctx, all))
+	err := errors.Join(o.takeMembers(ctx, all), o.takePauses(ctx, all), o.takeSelection(ctx, all))
 	said := ""
 	if err != nil && !errors.Is(err, errOlder) {
 		said = err.Error()
 	}
-	if said != "" && said != m.sharing.said {
-		m.logger.Error("fleet.notes.failed", zap.Error(err))
+	if said != "" && said != o.sharing.said {
+		o.logger.Error("fleet.notes.failed", zap.Error(err))
 	}
-	m.sharing.said = said
+	o.sharing.said = said
 	return err
 }
 
 // noteMember gives an order about a member to the fleet, and what it keeps of the member since then. Enrolling must be locked.
-func (m *Market) noteMember(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) (
+func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) (
 	is *ledger.Enrolled, text string, err error,
 ) {
-	kept, err := m.enrolled()
+	kept, err := o.enrolled()
 	if err != nil {
 		return nil, "", err
 	}
-	err = m.sharing.edit(ctx, fleet.NoteKey(name), func(was *fleet.Note) (fleet.Note, error) {
+	err = o.sharing.edit(ctx, fleet.NoteKey(name), func(was *fleet.Note) (fleet.Note, error) {
 		if was == nil { // it was never written: the member is from before the fleet, if there is one
 			raw, err := json.Marshal(kept[name])
 			if err != nil {
@@ -138,8 +130,8 @@ func (m *Market) noteMember(ctx context.Context, by Operator, name, word string,
 }
 
 // enrolled gives what the ledger keeps of members, by name.
-func (m *Market) enrolled() (map[string]*ledger.Enrolled, error) {
-	all, err := m.Ledger.Enrolled()
+func (o *Orders) enrolled() (map[string]*ledger.Enrolled, error) {
+	all, err := o.ledger.Enrolled()
 	if err != nil {
 		return nil, err
 	}
@@ -170,16 +162,16 @@ func sameMember(a, b *ledger.Enrolled) bool {
 	return err == nil && err2 == nil && string(one) == string(two)
 }
 
-func (m *Market) takeMembers(ctx context.Context, all map[string]fleet.Note) error {
-	m.enrolling.Lock()
-	defer m.enrolling.Unlock()
-	kept, err := m.enrolled()
+func (o *Orders) takeMembers(ctx context.Context, all map[string]fleet.Note) error {
+	o.enrolling.Lock()
+	defer o.enrolling.Unlock()
+	kept, err := o.enrolled()
 	if err != nil {
 		return err
 	}
 	for name, e := range kept {
 		if _, ok := all[fleet.NoteKey(name)]; !ok {
-			if err := m.sharing.add(ctx, fleet.NoteKey(name), e); err != nil {
+			if err := o.sharing.add(ctx, fleet.NoteKey(name), e); err != nil {
 				return fmt.Errorf("telling the fleet of member %s: %w", name, err)
 			}
 		}
@@ -189,7 +181,7 @@ func (m *Market) takeMembers(ctx context.Context, all map[string]fleet.Note) err
 		if !ok {
 			continue
 		}
-		if m.sharing.older(key, note) {
+		if o.sharing.older(key, note) {
 			return errOlder
 		}
 		is, err := memberOf(note)
@@ -199,7 +191,7 @@ func (m *Market) takeMembers(ctx context.Context, all map[string]fleet.Note) err
 		if sameMember(kept[name], is) {
 			continue
 		}
-		if err := m.keepMember(ctx, Operator{note.By, note.From}, name, note.Order, note.Text, is); err != nil {
+		if err := o.keepMember(ctx, Operator{note.By, note.From}, name, note.Order, note.Text, is); err != nil {
 			return fmt.Errorf("keeping what the fleet says of member %s: %w", name, err)
 		}
 	}
@@ -215,11 +207,11 @@ type pausing struct {
 }
 
 // notePause tells the fleet that a seller is paused, or no longer; nothing without one. Selecting must be locked.
-func (m *Market) notePause(ctx context.Context, by Operator, id string, paused bool) error {
-	if m.sharing == nil {
+func (o *Orders) notePause(ctx context.Context, by Operator, id string, paused bool) error {
+	if o.sharing == nil {
 		return nil
 	}
-	return m.sharing.edit(ctx, fleet.PausedKey, func(was *fleet.Note) (fleet.Note, error) {
+	return o.sharing.edit(ctx, fleet.PausedKey, func(was *fleet.Note) (fleet.Note, error) {
 		all, err := pausesOf(was)
 		if err != nil {
 			return fleet.Note{}, err
@@ -244,12 +236,12 @@ func pausesOf(n *fleet.Note) (map[string]pausing, error) {
 	return all, nil
 }
 
-func (m *Market) takePauses(ctx context.Context, all map[string]fleet.Note) error {
-	m.selecting.Lock()
-	defer m.selecting.Unlock()
+func (o *Orders) takePauses(ctx context.Context, all map[string]fleet.Note) error {
+	o.selecting.Lock()
+	defer o.selecting.Unlock()
 	var note *fleet.Note
 	n, ok := all[fleet.PausedKey]
-	if m.sharing.older(fleet.PausedKey, n) { // also where there was none yet
+	if o.sharing.older(fleet.PausedKey, n) { // also where there was none yet
 		return errOlder
 	}
 	if ok {
@@ -259,13 +251,13 @@ func (m *Market) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 	if err != nil {
 		return err
 	}
-	kept, err := m.Ledger.PausedSellers()
+	kept, err := o.ledger.PausedSellers()
 	if err != nil {
 		return err
 	}
 	for id := range kept {
 		if _, ok := said[id]; !ok {
-			if err := m.notePause(ctx, Operator{}, id, true); err != nil && !errors.Is(err, errThere) {
+			if err := o.notePause(ctx, Operator{}, id, true); err != nil && !errors.Is(err, errThere) {
 				return fmt.Errorf("telling the fleet that seller %s is paused: %w", id, err)
 			}
 		}
@@ -275,20 +267,20 @@ func (m *Market) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 		by := ledger.Order{By: p.By, From: p.From}
 		switch {
 		case p.Paused && !paused:
-			err = m.Ledger.PauseSeller(ctx, id, by)
+			err = o.ledger.PauseSeller(ctx, id, by)
 		case !p.Paused && paused:
-			err = m.Ledger.ResumeSeller(ctx, id, by)
+			err = o.ledger.ResumeSeller(ctx, id, by)
 		}
 		if err != nil {
 			return fmt.Errorf("keeping what the fleet says of seller %s: %w", id, err)
 		}
 	}
-	return m.loadPaused()
+	return o.loadPaused()
 }
 
 // noteSelection tells the fleet which policy is put over those of the configs; nil: none is. Selecting must be locked.
-func (m *Market) noteSelection(s *Selection) error {
-	if m.sharing == nil {
+func (o *Orders) noteSelection(s *Selection) error {
+	if o.sharing == nil {
 		return nil
 	}
 	ctx, stop := context.WithTimeout(context.Background(), editTime)
@@ -297,21 +289,21 @@ func (m *Market) noteSelection(s *Selection) error {
 	if err != nil {
 		return err
 	}
-	return m.sharing.edit(ctx, fleet.SelectionKey, func(*fleet.Note) (fleet.Note, error) { return fleet.Note{Is: raw}, nil })
+	return o.sharing.edit(ctx, fleet.SelectionKey, func(*fleet.Note) (fleet.Note, error) { return fleet.Note{Is: raw}, nil })
 }
 
 // takeSelection puts the fleet's policy over those of the configs. One that this gateway can't load stays away, and is said once.
-func (m *Market) takeSelection(ctx context.Context, all map[string]fleet.Note) error {
-	m.selecting.Lock()
-	defer m.selecting.Unlock()
-	own := m.selection.Load()
+func (o *Orders) takeSelection(ctx context.Context, all map[string]fleet.Note) error {
+	o.selecting.Lock()
+	defer o.selecting.Unlock()
+	own := o.selection.Load()
 	note, ok := all[fleet.SelectionKey]
 	switch {
 	case !ok && own != nil:
-		return m.sharing.add(ctx, fleet.SelectionKey, own)
+		return o.sharing.add(ctx, fleet.SelectionKey, own)
 	case !ok:
 		return nil
-	case m.sharing.older(fleet.SelectionKey, note):
+	case o.sharing.older(fleet.SelectionKey, note):
 		return errOlder
 	}
 	var s *Selection
@@ -321,11 +313,11 @@ func (m *Market) takeSelection(ctx context.Context, all map[string]fleet.Note) e
 	if s.same(own) {
 		return nil
 	}
-	err := m.keepSelection(s)
+	err := o.keepSelection(s)
 	if err != nil {
-		m.logger.Warn("selection.load.failed", zap.Error(err))
+		o.logger.Warn("selection.load.failed", zap.Error(err))
 	} else {
-		m.logger.Info("selection.changed", zap.Any("selection", s))
+		o.logger.Info("selection.changed", zap.Any("selection", s))
 	}
 	return nil
 }

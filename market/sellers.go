@@ -1,0 +1,41 @@
+package market
+
+import (
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// maxUnmet is how many sellers are listed that were never dealt with: a registry may name a hundred thousand.
+const maxUnmet = 1000
+
+// Sellers gives the sellers that were dealt with, and the first of those that the running configs name beside them, in order.
+func (m *Market) Sellers() []routing.PoolEntry {
+	entries := m.Pool.Entries()
+	there := make(map[routing.SellerKey]bool, len(entries))
+	for _, e := range entries {
+		there[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = true
+	}
+	met := len(there)
+	for _, t := range *m.tables.Load() {
+		t.Index().Sellers(func(s *routing.Seller) {
+			if !there[s.Key()] && len(there) < met+maxUnmet {
+				there[s.Key()] = true
+				entries = append(entries, routing.Unmet(s.Key()))
+			}
+		})
+	}
+	m.markOff(entries)
+	slices.SortFunc(entries, routing.PoolEntry.Compare)
+	return entries
+}
+
+// markOff notes in the entries which sellers get no requests.
+func (m *Market) markOff(entries []routing.PoolEntry) {
+	tables := *m.tables.Load()
+	for i := range entries {
+		id := entries[i].SellerID
+		entries[i].Paused = m.Pool.Paused(id)
+		entries[i].Excluded = slices.ContainsFunc(tables, func(t *routing.Table) bool { return t.Excluded(id) })
+	}
+}
