@@ -194,6 +194,33 @@ func TestApprovedOverALimit(t *testing.T) {
 	}
 }
 
+// TestLostPurchase has the seller of a purchase leave the config while the gateway is down: what is to be done is said.
+func TestLostPurchase(t *testing.T) {
+	t.Parallel()
+	c := newCaddy(t, "")
+	seller := freeAddress(t)
+	config := c.global("") + shop(seller, "\t\tstate seller.json") +
+		c.gatewayTo(seller, "mock", "\t\tpayment mock\n\t\tpurchase {\n\t\t\tamount 5\n\t\t\tapprove first\n\t\t}\n")
+	c.write(config)
+	c.start()
+	c.post("/v1/chat/completions", toyRequest)
+	p := c.openPurchase()
+	c.kill()
+	c.write(strings.Replace(config, "\t\tseller acme ", "\t\tseller bolt ", 1))
+	c.start()
+	const why = "no config and no registry names its seller, acme at "
+	eventually(t, "the doubt", func() bool { return strings.Contains(c.openPurchase().Doubt, why) })
+	c.doctor(true, []string{"--address", c.admin}, p.PurchaseID, why, "Bring that back", "it ends by itself")
+	if out := c.doing("show", p.PurchaseID); !strings.Contains(out, why) || !strings.Contains(out, "Nothing was paid.") {
+		t.Errorf("it is shown as\n%s", out)
+	}
+	c.undoing("its seller and its payment method", "approve", p.PurchaseID)
+	c.write(config)
+	c.reload()
+	eventually(t, "approval", func() bool { return c.openPurchase().Doubt == "waits for approval" })
+	c.doing("approve", p.PurchaseID)
+}
+
 // deskProgram is a program that pays by command: it needs a human until there is a word, and its receipts are secrets.
 const deskProgram = `#!/bin/sh
 set -eu

@@ -10,23 +10,24 @@ import (
 
 // The events' names.
 const (
-	PurchaseFailed = "purchase_failed"
-	BudgetWarning  = "budget_warning"
-	BudgetSpent    = "budget_spent"
-	CircuitOpened  = "circuit_opened"
-	Overbilled     = "overbilled"
-	Disputed       = "disputed"
-	LedgerStopped  = "ledger_stopped"
-	MemberChanged  = "member_changed"
-	FleetAway      = "fleet_away"
-	FleetBack      = "fleet_back"
-	FleetFenced    = "fleet_fenced"
-	FleetForgotten = "fleet_forgotten"
+	PurchaseFailed  = "purchase_failed"
+	PurchaseInDoubt = "purchase_in_doubt"
+	BudgetWarning   = "budget_warning"
+	BudgetSpent     = "budget_spent"
+	CircuitOpened   = "circuit_opened"
+	Overbilled      = "overbilled"
+	Disputed        = "disputed"
+	LedgerStopped   = "ledger_stopped"
+	MemberChanged   = "member_changed"
+	FleetAway       = "fleet_away"
+	FleetBack       = "fleet_back"
+	FleetFenced     = "fleet_fenced"
+	FleetForgotten  = "fleet_forgotten"
 )
 
 // Names are all of them.
 var Names = []string{
-	PurchaseFailed, BudgetWarning, BudgetSpent, CircuitOpened, Overbilled, Disputed, LedgerStopped, MemberChanged, FleetAway, FleetBack, FleetFenced, FleetForgotten,
+	PurchaseFailed, PurchaseInDoubt, BudgetWarning, BudgetSpent, CircuitOpened, Overbilled, Disputed, LedgerStopped, MemberChanged, FleetAway, FleetBack, FleetFenced, FleetForgotten,
 }
 
 // Queue is how many events wait at most for those before them to be told.

@@ -17,7 +17,7 @@ import (
 // purchases watches the purchase desk, for the metrics and the events.
 var purchases = func() purchase.Observer {
 	o := admin.Purchases
-	o.Failed = purchaseFailed
+	o.Failed, o.Doubted = purchaseFailed, purchaseInDoubt
 	return o
 }()
 
@@ -35,6 +35,16 @@ func purchaseFailed(p ledger.Purchase, outcome string, why error) {
 			data["reason"] = why.Error()
 		}
 		return data
+	})
+}
+
+// purchaseInDoubt tells of a purchase that has not ended, and does not go on as it should.
+func purchaseInDoubt(p ledger.Purchase, why error, hint string) {
+	events.Emit(events.PurchaseInDoubt, func() map[string]any {
+		return map[string]any{
+			"purchase": p.ID, "seller": p.Seller, "method": p.Method, "state": string(p.State), "amount_micros": int64(p.AmountMicros),
+			"reason": why.Error(), "hint": hint,
+		}
 	})
 }
 

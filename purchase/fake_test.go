@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -321,12 +322,16 @@ type bench struct {
 	journal *fakeJournal
 	method  payment.Method
 	terms   Terms
-	itself  bool // the desk knows how to reach the seller of a purchase that was left open
-	desk    *Desk
-	logs    *observer.ObservedLogs
+
+	methodName string // empty: fake
+
+	itself bool // the desk knows how to reach the seller of a purchase that was left open
+	desk   *Desk
+	logs   *observer.ObservedLogs
 
 	mu       sync.Mutex
 	outcomes []string
+	doubted  []string // what is told of purchases in doubt
 	lacks    map[Lack]int
 	faults   map[string]int // by method and step
 	braked   money.Micros
@@ -368,6 +373,11 @@ func (b *bench) open(j Journal) {
 			defer b.mu.Unlock()
 			b.outcomes = append(b.outcomes, outcome)
 		},
+		Doubted: func(p ledger.Purchase, why error, hint string) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.doubted = append(b.doubted, fmt.Sprint(p.ID, ": ", why, "; ", hint))
+		},
 		PaidNotGranted: func(_ string, paid money.Micros) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -401,7 +411,7 @@ func (b *bench) open(j Journal) {
 func (b *bench) want(hold money.Micros) Want {
 	return Want{
 		SellerID: "acme", Origin: "https://acme.example", BaseURL: "https://acme.example/base/", Model: "m",
-		Methods: []NamedMethod{{"fake", b.method}}, Transport: b.seller, Likely: hold, Bound: hold,
+		Methods: []NamedMethod{{cmp.Or(b.methodName, "fake"), b.method}}, Transport: b.seller, Likely: hold, Bound: hold,
 	}
 }
 

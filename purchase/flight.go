@@ -34,6 +34,7 @@ type flight struct {
 	orders chan order    // what operators want of it
 	known  chan struct{} // closed once the machine knows how to reach the seller
 	gone   chan struct{} // closed once it has ended, or goes on no more in this process
+	busy   bool          // it is not known yet, and the machine is its goroutine's for a moment
 
 	since    time.Time // when it was begun, or taken up
 	waiters  []*waiter
@@ -77,17 +78,15 @@ func (f *flight) start() bool {
 // meet tells the machine how to reach its seller, if it does not know yet and the purchase's method is still there. The
 // shelf's mu is held.
 func (f *flight) meet(w Want, now time.Time) {
-	select {
-	case <-f.known:
+	if f.met() || f.busy {
 		return
-	default:
 	}
 	if f.machine.reach(w) {
 		f.since, f.doubt = now, nil
 		close(f.known)
 		return
 	}
-	f.doubt = fmt.Errorf("the payment method %q of that purchase is not configured for the seller any more", f.method)
+	f.doubt = &lostError{fmt.Sprintf("the payment method %q of that purchase is not configured for the seller any more", f.method)}
 }
 
 // reach takes over how to reach the seller, and the method, if it is among those there.
@@ -210,16 +209,11 @@ func (f *flight) note(err error) {
 // purchase.
 func (f *flight) findSeller() bool {
 	s := f.shelf
+	lost := time.NewTimer(lostFor)
+	defer lost.Stop()
 	for {
 		changed := s.desk.change()
-		// Without terms no limit is known, and the purchase would fail for it.
-		if r := s.desk.resolve; r != nil && s.desk.terms.Load().Amount > 0 {
-			if w, ok := r(f.machine.p); ok {
-				s.mu.Lock()
-				f.meet(w, time.Now())
-				s.mu.Unlock()
-			}
-		}
+		asked := f.lookForSeller()
 		select {
 		case <-f.known:
 			return true
@@ -227,13 +221,20 @@ func (f *flight) findSeller() bool {
 			f.close()
 			return false
 		case o := <-f.orders:
-			err := f.obey(s.desk.ctx, o)
-			f.show()
-			if o.done <- err; f.machine.p.State.Ended() {
-				f.land()
-				return false
-			}
+			f.alone(func() {
+				err := f.obey(s.desk.ctx, o)
+				f.show()
+				o.done <- err
+			})
 		case <-changed:
+		case <-lost.C:
+			if lost.Reset(lostFor); asked {
+				f.alone(f.giveUp)
+			}
+		}
+		if f.machine.p.State.Ended() {
+			f.land()
+			return false
 		}
 	}
 }
@@ -264,13 +265,7 @@ func (f *flight) inDoubt(err error) {
 	f.doubt, f.waitsFor, f.human = err, err, f.machine.human
 	s.mu.Unlock()
 	if first {
-		fields := append(f.fields(), zap.Error(err))
-		if f.human.Kind == payment.OutcomeNeedsHuman {
-			fields = append(fields, zap.String("link", f.human.Link), zap.String("hint", f.human.Text))
-		} else if errors.Is(err, errApprove) {
-			fields = append(fields, zap.String("hint", f.approvalHint()))
-		}
-		s.desk.log.Warn("purchase.in_doubt", fields...)
+		f.tellDoubt(err)
 	}
 	f.tell(f.doubtful("nothing more is bought there until that is known", err))
 }

@@ -45,6 +45,9 @@ func (f *flight) look() *OpenPurchase {
 	if o.Awaits && o.Hint == "" {
 		o.Hint = f.approvalHint()
 	}
+	if f.lost() != nil {
+		o.Awaits, o.Hint = false, f.lostHint(ledger.PurchaseState(o.State))
+	}
 	if why := cmp.Or(f.doubt, f.waitsFor); why != nil {
 		o.Doubt = why.Error()
 	}
@@ -186,7 +189,10 @@ func (f *flight) obey(ctx context.Context, o order) error {
 
 func (f *flight) approve(ctx context.Context, o order) error {
 	m := f.machine
-	if m.guest.Method == nil || m.p.State != ledger.NeedsHuman && !(m.p.State == ledger.Prepared && m.p.Awaits) {
+	if m.guest.Method == nil {
+		return fmt.Errorf("%w, but for its seller and its payment method to be there", ErrNotWaiting)
+	}
+	if m.p.State != ledger.NeedsHuman && !(m.p.State == ledger.Prepared && m.p.Awaits) {
 		return ErrNotWaiting
 	}
 	if q := m.quote(); !q.ExpiresAt.IsZero() && !time.Now().Before(q.ExpiresAt) {
@@ -242,7 +248,7 @@ func (m *machine) cancel(ctx context.Context, o order) error {
 		return called()
 	}
 	if m.guest.Method == nil {
-		return ErrMayHaveLeft
+		return fmt.Errorf("%w, and its payment method can't be asked: settle it", ErrMayHaveLeft)
 	}
 	step, f := "track", payment.Method.Track
 	if m.p.State == ledger.Proven || m.p.State == ledger.Completing {

@@ -16,6 +16,8 @@ type Observer struct {
 	// Failed hears of each purchase that has ended without a token, but for those that a limit has stopped: with the outcome that
 	// Purchase hears of, and why.
 	Failed func(p ledger.Purchase, outcome string, why error)
+	// Doubted hears of each purchase that does not go on as it should, once: why, and what there is to be done; empty: nothing.
+	Doubted func(p ledger.Purchase, why error, hint string)
 	// PaidNotGranted hears of each purchase that was paid, as its method knows, and has brought no token.
 	PaidNotGranted func(sellerID string, paid money.Micros)
 	// Refused hears of each request that got no token, and of what it wants for.
