@@ -120,7 +120,7 @@ func TestFate(t *testing.T) {
 }
 
 // TestTooLate: what was not shown in time was not cashed, unless the chain says that it was: then the journal is an older
-// copy, and the proof is the same.
+// copy, and the proof is the same. Where the chain can't be asked, that is not known.
 func TestTooLate(t *testing.T) {
 	c, url := chain(t)
 	c.Mint(address(t, wallet), 1_000_000)
@@ -136,6 +136,15 @@ func TestTooLate(t *testing.T) {
 	settle(t, c, q, proof)
 	if o, err := m.Track(t.Context(), q, endedBy(t, intent, time.Hour)); err != nil || o.Kind != payment.OutcomeProven {
 		t.Errorf("cashed, and forgotten here: %v, %v", o.Kind, err)
+	}
+	// Until the chain has been asked nobody knows that: another one answers, and its network leaves the config.
+	c.SetID(1)
+	if o, err := m.Track(t.Context(), q, endedBy(t, intent, time.Hour)); err != nil || o.Kind != payment.OutcomePending || o.Reason == "" {
+		t.Errorf("the chain is away: %v, %v", o.Kind, err)
+	}
+	elsewhere := mustLoad(t, strings.Replace(words, sepolia, "eip155:8453", 1))
+	if o, err := elsewhere.Track(t.Context(), q, endedBy(t, intent, time.Hour)); err == nil {
+		t.Errorf("the network is not in the config: %v", o.Kind)
 	}
 }
 

@@ -133,9 +133,12 @@ func (m *Method) Pay(ctx context.Context, _ payment.Quote, raw json.RawMessage) 
 	if time.Until(in.expires()) <= lastMoment {
 		// Too late to be cashed, and it has not left: it goes out in completing only. Unless this journal is an older copy, which
 		// has forgotten that it did; the chain has not. That the key is another one by now changes nothing about it.
-		if left, err := m.cashed(ctx, in); err != nil {
+		switch f, err := m.cashed(ctx, in); {
+		case err != nil:
 			return payment.Outcome{}, err
-		} else if !left {
+		case f == unknown:
+			return payment.Pending().Because("the chain can't be asked whether the authorization was cashed"), nil
+		case f != moved:
 			return payment.Failed(true).Because("the authorization has ended before it was shown to the seller"), nil
 		}
 	}
@@ -146,18 +149,22 @@ func (m *Method) Pay(ctx context.Context, _ payment.Quote, raw json.RawMessage) 
 	return payment.Proven(proof), nil
 }
 
-// cashed tells whether the chain knows that an authorization was.
-func (m *Method) cashed(ctx context.Context, in intent) (bool, error) {
+// cashed asks the chain what became of an authorization. On a network without an RPC there is nobody to ask, and what the journal says
+// holds: it was never shown.
+func (m *Method) cashed(ctx context.Context, in intent) (fate, error) {
 	n := m.network(in.Network)
 	if n == nil {
-		return false, nil
+		return unknown, fmt.Errorf("this purchase was to be paid on %s, which is not in the config any more", in.Network)
+	}
+	if len(n.nodes) == 0 {
+		return never, nil
 	}
 	nonce, err := eip3009.ParseHash(in.Nonce)
 	if err != nil {
-		return false, err
+		return unknown, err
 	}
 	f, _ := n.ask(ctx, in, nonce)
-	return f == moved, nil
+	return f, nil
 }
 
 // Track does what Pay does: signing again is how to find out.
