@@ -95,6 +95,7 @@ func (rq *request) booked() ledger.Request {
 		RequestedModel: rq.ask.Model,
 		Model:          rq.served,
 		Protocol:       string(rq.endpoint.Protocol),
+		Path:           rq.endpoint.Path,
 		PromptHash:     rq.promptHash,
 		Shape:          rq.cost,
 		Group:          rq.group(),

@@ -14,6 +14,8 @@ type estimate struct {
 	Entry          string       `json:"entry,omitempty"` // what booked it; empty: an attempt that was taken to cost nothing
 	RequestID      string       `json:"requestId"`
 	IdempotencyKey string       `json:"idempotencyKey,omitempty"`
+	Path           string       `json:"path,omitempty"`       // this and
+	PromptHash     string       `json:"promptHash,omitempty"` // this tell whether another request under that key is a try of the same
 	Member         string       `json:"member"`
 	Model          string       `json:"model"`
 	Wasted         bool         `json:"wasted,omitempty"` // it was an attempt that failed: nobody bears it
@@ -60,7 +62,7 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 		return
 	}
 	e := estimate{
-		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Member: in.Member, Model: in.Model,
+		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Path: in.Path, PromptHash: in.PromptHash, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
 		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d,
 		Group: in.Group, Project: in.Project,
@@ -71,7 +73,7 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
 		e.Unpriced = true
 	}
-	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Member)+len(e.Model)+len(e.Group)+len(e.Project) > maxEstimateTexts {
+	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Path)+len(e.PromptHash)+len(e.Member)+len(e.Model)+len(e.Group)+len(e.Project) > maxEstimateTexts {
 		return
 	}
 	if len(t.estimates) == maxEstimates {
@@ -82,13 +84,14 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 }
 
 // cover takes back the estimates of earlier tries of a client's request, now that the seller has said what it has cost: all
-// tries under one idempotency key are one charge.
+// tries under one idempotency key are one charge. Another request under that key is none of them: it is a charge of its own, and
+// may be a cheap one.
 func (b *batch) cover(t *token, in *Inference) {
 	if in.IdempotencyKey == "" {
 		return
 	}
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool {
-		if e.IdempotencyKey != in.IdempotencyKey {
+		if e.IdempotencyKey != in.IdempotencyKey || e.Path != in.Path || e.PromptHash != in.PromptHash {
 			return false
 		}
 		e.doubts.end()

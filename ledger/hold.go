@@ -19,6 +19,7 @@ type Request struct {
 	RequestedModel string `json:"requestedModel"`
 	Model          string `json:"model"` // as served
 	Protocol       string `json:"protocol"`
+	Path           string `json:"path,omitempty"` // that was asked for
 	PromptHash     string `json:"promptHash"`
 	Group          string `json:"group,omitempty"`   // of the member; empty: none
 	Project        string `json:"project,omitempty"` // that the client has named
@@ -128,7 +129,7 @@ func weigh(names []string, texts ...string) (int, error) {
 func (r *Request) weigh(others ...string) (int, error) {
 	var room [16]string
 	return weigh(append(append(room[:0], others...), r.Member, r.Model, r.Group, r.Project),
-		r.RequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.PromptHash)
+		r.RequestID, r.IdempotencyKey, r.RequestedModel, r.Protocol, r.Path, r.PromptHash)
 }
 
 func failed(err error) *Commit {

@@ -49,6 +49,7 @@ func (h *Hold) appendJSON(room []byte) ([]byte, error) {
 	o.text("requestedModel", h.RequestedModel)
 	o.text("model", h.Model)
 	o.text("protocol", h.Protocol)
+	o.textIf("path", h.Path)
 	o.text("promptHash", h.PromptHash)
 	o.textIf("group", h.Group)
 	o.textIf("project", h.Project)

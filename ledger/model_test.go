@@ -40,7 +40,7 @@ type modelToken struct {
 
 // guess is a cost that was booked by estimate.
 type guess struct {
-	account, member, key string
+	account, member, try string
 	booked, most         money.Micros
 	at                   time.Time
 	told, whole, certain bool
@@ -183,7 +183,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 		if !wasted || c.Billed > 0 {
 			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
 		}
-		m.cover(t, in.IdempotencyKey)
+		m.cover(t, tryOf(in))
 		if c.Settled.BalanceMicros != nil && in.Exclusive {
 			m.reconcile(t, *c.Settled.BalanceMicros)
 		}
@@ -197,7 +197,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	certain := c.Source == billing.SourceUsage && in.Repeatable
 	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, in.IdempotencyKey, c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
+			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
 		})
 		if len(t.guesses) > 16 {
 			first := max(0, slices.IndexFunc(t.guesses[:16], func(g guess) bool { return g.certain }))
@@ -213,9 +213,17 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	}
 }
 
-func (m *model) cover(t *modelToken, key string) {
+// tryOf is what tries of one request have in common; empty: nothing tells.
+func tryOf(in ledger.Inference) string {
+	if in.IdempotencyKey == "" {
+		return ""
+	}
+	return in.IdempotencyKey + " " + in.Path + " " + in.PromptHash
+}
+
+func (m *model) cover(t *modelToken, try string) {
 	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool {
-		if key == "" || g.key != key {
+		if try == "" || g.try != try {
 			return false
 		}
 		delete(m.doubts, g.doubt)

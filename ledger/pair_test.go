@@ -89,6 +89,8 @@ func (p *pair) placeHold(t *rapid.T) (id string) {
 	h := hold(p.name(), p.m.tokens[id].seller, id)
 	h.Member = rapid.SampledFrom([]string{"ann", "bob"}).Draw(t, "member")
 	h.IdempotencyKey = rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(t, "key")
+	h.Path = rapid.SampledFrom([]string{"/p", "/p", "/p", "/q"}).Draw(t, "path")
+	h.PromptHash = rapid.SampledFrom([]string{"a", "a", "a", "b"}).Draw(t, "body")
 	h.AmountMicros = money.Micros(rapid.Int64Range(0, 3_000).Draw(t, "held"))
 	h.BodyBytes, h.PromptWhole, h.PlacedAt = rapid.Int64Range(0, 4_000).Draw(t, "prompt"), true, p.now
 	p.reserve(t, &h)

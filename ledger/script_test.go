@@ -252,7 +252,7 @@ func (a args) duration(key string) time.Duration {
 func (a args) request() ledger.Request {
 	return ledger.Request{
 		RequestID: a.text("request"), IdempotencyKey: a.text("key"), Member: a.text("member"), Model: "gpt:5", RequestedModel: "gpt",
-		Protocol: "responses", Shape: billing.Shape{BodyBytes: a.number("prompt", 400), PromptWhole: true},
+		Protocol: "responses", Path: a.text("path"), PromptHash: a.text("body"), Shape: billing.Shape{BodyBytes: a.number("prompt", 400), PromptWhole: true},
 	}
 }
 
