@@ -46,18 +46,23 @@ func (a *attempt) read() routing.Outcome {
 	case relay.Compressed(n.response.Header):
 		a.call.end()
 		return routing.Outcome{Kind: routing.Deadline, Status: status} // a settlement could hide in it
+	case status < 200: // it switches protocols, which nobody has asked for: what follows has no end
+		a.call.end()
+		return routing.Judge(status, nil)
 	case status > 299:
+		a.call.hasten(a.deadlines().Stream) // nobody pays for an error, and the next seller may do
 		return a.readWhole()
 	case isEventStream(n.response.Header):
 		return a.begin()
 	}
+	a.awaitWhole()
 	n.makeRoom()
 	head, events, err := relay.Peek(n.response.Body, n.room.all[:smallestRoom:smallestRoom])
 	if a.rq.memory.take(int64(len(head))) == nil { // else there is none for the rest either, and readWhole finds out
 		n.taken += int64(len(head))
 	}
 	if err != nil {
-		return a.broken()
+		return a.broken(err)
 	}
 	if events {
 		n.response.Body = relay.Unread(head, n.response.Body)
@@ -65,6 +70,14 @@ func (a *attempt) read() routing.Outcome {
 	}
 	n.bytes = head
 	return a.readWhole()
+}
+
+// awaitWhole gives an answer that is no stream its time where one was asked for: its headers have come in time for that. The deadline
+// of any other goes on.
+func (a *attempt) awaitWhole() {
+	if a.rq.ask.Stream {
+		a.call.deadline.Reset(a.deadlines().Unstreamed)
+	}
 }
 
 // makeRoom makes room for an answer that is no stream, with one byte for the end.
@@ -77,9 +90,6 @@ func (n *answer) makeRoom() {
 // readWhole reads an answer that is no stream.
 func (a *attempt) readWhole() routing.Outcome {
 	n := a.answer
-	if a.rq.ask.Stream {
-		a.call.deadline.Reset(a.deadlines().Unstreamed) // its headers came in time; what follows is no stream
-	}
 	n.makeRoom()
 	n.meter = metered{n.response.Body, a.rq.memory, &n.taken}
 	var err error
@@ -92,7 +102,7 @@ func (a *attempt) readWhole() routing.Outcome {
 		_, _ = n.words.Write(n.bytes)
 	}
 	if err != nil {
-		return a.broken()
+		return a.broken(err)
 	}
 	if n.ended = !n.more; n.ended {
 		_ = n.response.Body.Close()
@@ -165,7 +175,9 @@ func (e errNoAnswer) Error() string { return "it answered 2xx, but that is no an
 // begin reads a stream until there is content to show.
 func (a *attempt) begin() routing.Outcome {
 	n, status := a.answer, a.answer.response.StatusCode
-	a.call.deadline.Stop()
+	if a.rq.ask.Stream {
+		a.call.deadline.Stop()
+	}
 	n.events = a.rq.endpoint.Events()
 	if a.asksUsage {
 		n.events.TakeOutUsage()
@@ -173,13 +185,19 @@ func (a *attempt) begin() routing.Outcome {
 	n.stream = relay.NewStream(n.response.Body, a.call.end, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(), Woken: a.call.wake,
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
+		Unasked: !a.rq.ask.Stream,
 	})
-	switch n.stream.Begin() {
+	begun := n.stream.Begin()
+	if begun != relay.NotEvents { // what was asked for whole had to begin in the request's time: it may be no stream
+		a.call.deadline.Stop()
+	}
+	switch begun {
 	case relay.Committed:
 		return routing.Outcome{Status: status}
 	case relay.ClientGone:
 		return routing.Outcome{Kind: routing.ClientGone}
 	case relay.NotEvents:
+		a.awaitWhole()
 		n.response.Body, n.stream = n.stream.Rest(), nil
 		return a.readWhole()
 	case relay.SaidError:
@@ -198,7 +216,13 @@ func (a *attempt) begin() routing.Outcome {
 		a.withholdEvent()
 		return routing.Outcome{Kind: refused, Status: http.StatusBadRequest}
 	case relay.Broken:
-		a.timedOut = n.stream.Silent()
+		var why error
+		if n.stream.Silent() {
+			why = relay.ErrSilent
+		}
+		outcome := a.broken(why) // the call may have been ended before the stream looked
+		outcome.Status = status
+		return outcome
 	case relay.Shutdown:
 		a.ours = true
 	}
@@ -215,7 +239,7 @@ func (n *answer) close() {
 
 // good tells whether it is one that the seller may charge for.
 func (n *answer) good() bool {
-	return n.response.StatusCode <= 299 && !n.none && !relay.Compressed(n.response.Header)
+	return n.response.StatusCode >= 200 && n.response.StatusCode <= 299 && !n.none && !relay.Compressed(n.response.Header)
 }
 
 // presentable tells whether the answer of an attempt that failed may be shown to the client: one that tells it about the

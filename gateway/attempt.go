@@ -72,7 +72,7 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	response, err := a.send() //nolint:bodyclose // answer.close does it
 	if err != nil {
 		a.err = err
-		a.outcome = a.broken()
+		a.outcome = a.broken(err)
 		return
 	}
 	a.answer = &answer{response: response}

@@ -23,12 +23,14 @@ type call struct {
 	gw       *Gateway
 	client   func() bool // the client's leaving may end it; to be stopped
 	deadline *time.Timer // and so may this
+	until    time.Time   // when it does, unless it was set anew
 
 	woken func() // what the client's leaving and the end of the process do instead; nil: they end it. ending.mu protects it
 }
 
 func newCall(rq *request, timeLeft time.Duration) *call {
-	c := &call{begun: time.Now(), gw: rq.gw}
+	now := time.Now()
+	c := &call{begun: now, until: now.Add(timeLeft), gw: rq.gw}
 	client := rq.r.Context()
 	c.ending.begin(client)
 	c.deadline = time.AfterFunc(timeLeft, c.late)
@@ -38,6 +40,9 @@ func newCall(rq *request, timeLeft time.Duration) *call {
 }
 
 func (c *call) late() { c.endFor(errDeadline) }
+
+// hasten has the deadline end the call after d at the latest.
+func (c *call) hasten(d time.Duration) { c.deadline.Reset(min(d, time.Until(c.until))) }
 
 func (c *call) left() { c.over(errClientGone) }
 
@@ -117,15 +122,16 @@ func (a *attempt) splice() *relay.Body {
 	return relay.Splice(a.rq.body.bytes, edits...)
 }
 
-// broken is the outcome of a call that has ended without an answer.
-func (a *attempt) broken() routing.Outcome {
+// broken is the outcome of a call that has ended without an answer. err is what its reading ended with, which tells why where the call
+// itself does not; nil: nothing beside.
+func (a *attempt) broken(err error) routing.Outcome {
 	cause := a.call.Err()
 	switch {
-	case errors.Is(cause, errClientGone):
+	case errors.Is(cause, errClientGone), errors.Is(err, relay.ErrClientGone):
 		return routing.Outcome{Kind: routing.ClientGone}
-	case errors.Is(cause, errDeadline):
+	case errors.Is(cause, errDeadline), errors.Is(err, relay.ErrSilent):
 		a.timedOut = true
-	case errors.Is(cause, errShutdown):
+	case errors.Is(cause, errShutdown), errors.Is(err, relay.ErrShutdown):
 		a.ours = true
 	}
 	if forbidden(a.err) {

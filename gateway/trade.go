@@ -90,6 +90,9 @@ func (t *trade) run() choice {
 // try makes an attempt at the candidate at hand, and does what the table of failover says. It is done when there is an answer
 // for the client, or there is nobody to answer.
 func (t *trade) try() (c choice, done bool) {
+	if t.rq.left() {
+		return choice{left: true}, true // money would be spent for nobody
+	}
 	a := &attempt{
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
 		noPurchase: t.credit, others: t.untried() > 0,

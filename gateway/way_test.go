@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -31,17 +32,29 @@ func newWay(t *testing.T, more string, answers ...http.HandlerFunc) *way {
 	t.Helper()
 	var sellers []string
 	for i, answer := range answers {
-		server := httptest.NewServer(answer)
-		t.Cleanup(server.Close)
-		sellers = append(sellers, fmt.Sprintf(`{"id":%q,"url":%q,"api_key":"k","prices":[{"model":"m","input":"1","output":"1"}]}`, string('a'+rune(i)), server.URL))
+		sellers = append(sellers, pinned(t, string('a'+rune(i)), "m", answer))
 	}
 	return openWay(t, `"sellers":[`+strings.Join(sellers, ",")+`]`+more)
+}
+
+// pinned starts a seller with one model, and gives its words in the config.
+func pinned(t *testing.T, id, model string, answer http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return fmt.Sprintf(`{"id":%q,"url":%q,"api_key":"k","prices":[{"model":%q,"input":"1","output":"1"}]}`, id, server.URL, model)
 }
 
 // openWay opens one whose config has these words.
 func openWay(t *testing.T, words string) *way {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	return openWayUntil(t, t.Context(), words)
+}
+
+// openWayUntil is openWay for a process that goes when shutdown is done, and whose environment has been set.
+func openWayUntil(t *testing.T, shutdown context.Context, words string) *way {
+	t.Helper()
 	var c config.Config
 	raw := `{` + words + `,"prewarm":{"off":true},"ledger":{"dir":"` + filepath.Join(t.TempDir(), "books") + `"}}`
 	if err := caddy.StrictUnmarshalJSON([]byte(raw), &c); err != nil {
@@ -54,7 +67,7 @@ func openWay(t *testing.T, words string) *way {
 	w := &way{T: t}
 	w.door = NewDoor(zap.NewNop(), func(current bool) (*Gateway, error) {
 		return Open(Options{
-			Settings: settings, Policy: routing.DefaultFirst{}, Log: zap.NewNop(), SharedLog: zap.NewNop(), Shutdown: t.Context(), Current: current,
+			Settings: settings, Policy: routing.DefaultFirst{}, Log: zap.NewNop(), SharedLog: zap.NewNop(), Shutdown: shutdown, Current: current,
 		})
 	})
 	if err := w.door.Open(); err != nil {
@@ -124,6 +137,12 @@ func TestWay(t *testing.T) {
 	failing, refusing := says(500, `{"error":{"message":"no"}}`, "Retry-After", "300"), says(400, `{"error":{"message":"bad"}}`)
 	missing, page := says(404, `{"error":{"message":"who?"}}`), says(502, "<html>")
 	dead := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	switches := func(w http.ResponseWriter, _ *http.Request) { // which nobody has asked for
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nContent-Type: text/event-stream\r\n\r\n"+content+finished)
+			_ = conn.Close()
+		}
+	}
 	for _, test := range []struct {
 		name     string
 		sellers  []http.HandlerFunc
@@ -138,6 +157,7 @@ func TestWay(t *testing.T) {
 		{"a good answer", []http.HandlerFunc{says(200, good)}, "", 200, "Hi", "a", "1", ledger.StatusOK, ""},
 		{"the second seller's", []http.HandlerFunc{failing, says(200, good)}, `,"failover":{"retries":0}`, 200, "Hi", "b", "2", ledger.StatusOK, "soft_5xx ok"},
 		{"no connection lasts", []http.HandlerFunc{dead, says(200, good)}, "", 200, "Hi", "b", "2", ledger.StatusOK, "deadline ok"},
+		{"protocols are switched", []http.HandlerFunc{switches, says(200, good)}, `,"failover":{"retries":0}`, 200, "Hi", "b", "2", ledger.StatusOK, "soft_5xx ok"},
 		{"the request is at fault", []http.HandlerFunc{refusing, says(200, good)}, "", 400, "bad", "a", "1", ledger.StatusFailed, "hard_4xx"},
 		{"none has it", []http.HandlerFunc{missing, missing}, "", 404, "who?", "b", "2", ledger.StatusFailed, "hard_4xx hard_4xx"},
 		{"all fail, with JSON", []http.HandlerFunc{failing}, `,"failover":{"retries":0}`, 500, "no", "a", "1", ledger.StatusFailed, "soft_5xx"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -27,15 +28,34 @@ func isEvents(head []byte) (yes, enough bool) {
 // Peek reads the beginning of an answer that does not call itself an event stream into room, and tells whether it is one all the same.
 // The error is that of the body, where it ended before that could be told; the body gives it again when it is read on.
 func Peek(body io.Reader, room []byte) (head []byte, events bool, err error) {
+	return peek(body, room, isEvents)
+}
+
+// PeekEvents is Peek for an answer that calls itself an event stream: it is taken at its word unless it begins as what is none.
+func PeekEvents(body io.Reader, room []byte) (head []byte, events bool, err error) {
+	head, document, err := peek(body, room, isDocument)
+	return head, !document, err
+}
+
+func peek(body io.Reader, room []byte, is func(head []byte) (yes, enough bool)) (head []byte, yes bool, err error) {
 	head = room[:0]
 	for {
 		n, err := body.Read(head[len(head):cap(head)])
 		head = head[:len(head)+n]
-		events, enough := isEvents(head)
+		yes, enough := is(head)
 		if enough || err != nil || len(head) == cap(head) {
-			return head, events, unlessEOF(err)
+			return head, yes, unlessEOF(err)
 		}
 	}
+}
+
+// isDocument tells by the first bytes of an answer whether it is JSON or a web page; enough is false where more must come to tell.
+func isDocument(head []byte) (yes, enough bool) {
+	begin := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
+	if len(begin) == 0 || strings.HasPrefix(byteOrderMark, string(begin)) {
+		return false, false
+	}
+	return begin[0] == '{' || begin[0] == '[' || begin[0] == '<', true
 }
 
 func unlessEOF(err error) error {
@@ -77,12 +97,11 @@ func (s *Stream) sniff(r *read) bool {
 		s.head = append(s.head, r.b...)
 		head = s.head
 	}
-	begin := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
-	switch {
-	case len(begin) == 0:
+	switch document, enough := isDocument(head); {
+	case !enough:
 		s.head = append([]byte(nil), head...)
 		return true // the filter may have it: nothing is sent before there is content
-	case begin[0] != '{' && begin[0] != '[' && begin[0] != '<':
+	case !document:
 		s.events, s.head = true, nil
 		return true
 	}
@@ -93,6 +112,16 @@ func (s *Stream) sniff(r *read) bool {
 	return false
 }
 
+// What Rest ends with where it is not the body that ends.
+var (
+	// ErrSilent: nothing has come for too long.
+	ErrSilent = errors.New("nothing more of the answer came in time")
+	// ErrClientGone: the client has left.
+	ErrClientGone = errors.New("the client left before the answer's end")
+	// ErrShutdown: the process is going.
+	ErrShutdown = errors.New("the process ended before the answer did")
+)
+
 // Rest reads the whole answer after Begin gave NotEvents. To close it is to close the stream.
 func (s *Stream) Rest() io.ReadCloser { return &rest{stream: s, head: s.head} }
 
@@ -101,9 +130,6 @@ type rest struct {
 	head   []byte
 }
 
-// errSilent is a body that is read to no end: it was silent for too long, its client has left, or the process goes.
-var errSilent = errors.New("the answer did not come to its end")
-
 func (b *rest) Read(p []byte) (int, error) {
 	s := b.stream
 	for len(b.head) == 0 {
@@ -111,8 +137,13 @@ func (b *rest) Read(p []byte) (int, error) {
 			return 0, s.end
 		}
 		r, sig := s.wait(s.o.Idle, time.Time{}, s.o.Client)
-		if sig != came {
-			return 0, errSilent
+		switch sig {
+		case left:
+			return 0, ErrClientGone
+		case going:
+			return 0, ErrShutdown
+		case silent, due:
+			return 0, ErrSilent
 		}
 		b.head = append(b.head[:0], r.b...)
 		s.received += int64(len(r.b))

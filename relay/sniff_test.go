@@ -39,6 +39,18 @@ func TestPeek(t *testing.T) {
 	}
 }
 
+func TestPeekEvents(t *testing.T) {
+	for body, want := range map[string]bool{
+		"data: x\n\n": true, "anything": true, "": true, " \r\n\t": true, byteOrderMark + ": x": true,
+		"{\"id\":1}": false, "\n\n [": false, byteOrderMark + "<html>": false,
+	} {
+		head, events, err := PeekEvents(iotest.OneByteReader(strings.NewReader(body)), make([]byte, 512))
+		if err != nil || events != want || !strings.HasPrefix(body, string(head)) {
+			t.Errorf("%q: %v, %v after %q", body, events, err, head)
+		}
+	}
+}
+
 func TestHeart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder

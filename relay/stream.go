@@ -46,6 +46,9 @@ type StreamOptions struct {
 	// BreakPause is how long Relay waits after an error event, so that the client reads it before the connection is aborted.
 	// 0: not at all.
 	BreakPause time.Duration
+	// Unasked: the client wants no stream, and has no use for the beginning of an answer. Until the first bytes have told what it is,
+	// nothing is committed, however long that takes.
+	Unasked bool
 	// Begun: something was sent before the stream (a heartbeat), so that a byte order mark can't be passed on.
 	Begun bool
 }
@@ -118,7 +121,7 @@ func (s *Stream) Held() []byte { return s.back }
 // Close ends the seller's call. It may be called at any time and more than once.
 func (s *Stream) Close() { s.halt() }
 
-// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB or 10 s. It
+// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB or 10 s (see Unasked). It
 // gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
 // ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
 // or NotEvents.
@@ -136,6 +139,10 @@ func (s *Stream) Begin() Ending {
 		case going:
 			return s.close(Shutdown)
 		case due:
+			if s.o.Unasked && !s.events {
+				limit = time.Time{}
+				continue
+			}
 			return Committed
 		}
 		if !s.sniff(&r) {

@@ -232,7 +232,7 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 			_, _ = io.WriteString(seller, strings.Repeat(text, times)) // the stream may have been closed
 		}
 	}()
-	o := StreamOptions{Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Begun: d.HasArg("begun")}
+	o := StreamOptions{Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Begun: d.HasArg("begun"), Unasked: d.HasArg("unasked")}
 	if d.HasArg("heartbeat") {
 		o.Heartbeat = 15 * time.Second
 	}
