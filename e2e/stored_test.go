@@ -158,6 +158,8 @@ func TestStoredAnswers(t *testing.T) {
 		"a stream":                        {answer: says("text/event-stream", settled), status: 200, want: events},
 		"a stream that calls itself JSON": {answer: says("application/json", settled), status: 200, want: events},
 		"a stream that calls itself text": {answer: says("text/plain", settled), status: 200, want: events},
+		"JSON that calls itself a stream": {answer: says("text/event-stream", kept), status: 200, want: kept},
+		"it switches protocols":           {answer: switchProtocols, status: 502},
 		"a long stream":                   {answer: slow, status: 200, want: long},
 		"large":                           {answer: says("application/json", large), status: 200, want: large},
 		"large and cut":                   {answer: cut, status: 200, want: large, broken: true},
@@ -192,6 +194,16 @@ func TestStoredAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// switchProtocols answers 101, which nobody has asked for, with what would be a stream.
+func switchProtocols(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nContent-Type: text/event-stream\r\n\r\n"+responsesStream("null"))
 }
 
 // speechField is a member of a request's body, as it stands there.

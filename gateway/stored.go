@@ -84,20 +84,19 @@ func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer s
 func (p *reply) pass(ctx context.Context, response *http.Response, streams, cancel func(), secrets ...string) *dialect.Refusal {
 	defer response.Body.Close()
 	status := response.StatusCode
-	if status == http.StatusUnauthorized || status == http.StatusPaymentRequired || status == http.StatusForbidden || status >= 300 && status <= 399 ||
+	if status == http.StatusUnauthorized || status == http.StatusPaymentRequired || status == http.StatusForbidden || status < 200 || status >= 300 && status <= 399 ||
 		relay.Compressed(response.Header) {
 		return dialect.Upstream(retryLater).Final() // it is about our account, or no answer
 	}
 	var head []byte
 	var err error
 	if status <= 299 {
-		events := isEventStream(response.Header)
-		if !events { // its first bytes say so too
-			if head, events, err = relay.Peek(response.Body, make([]byte, smallestRoom)); events {
-				response.Body = relay.Unread(head, response.Body)
-			}
+		peek, events := relay.Peek, false
+		if isEventStream(response.Header) {
+			peek = relay.PeekEvents
 		}
-		if events {
+		if head, events, err = peek(response.Body, make([]byte, smallestRoom)); events && err == nil {
+			response.Body = relay.Unread(head, response.Body)
 			streams()
 			p.passStream(response, cancel)
 			return nil
