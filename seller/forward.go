@@ -123,22 +123,22 @@ func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Re
 		head, events, err := relay.Peek(res.Body, make([]byte, 512))
 		if err != nil {
 			_ = res.Body.Close()
-			return q.cut(ctx)
+			return q.cut(ctx, err)
 		}
 		if res.Body = relay.Unread(head, res.Body); !events {
 			return q.whole(ctx, w, res)
 		}
 	}
 	unwatch()
-	return q.stream(w, res, func() { cancel(nil) })
+	return q.stream(ctx, w, res, cancel)
 }
 
-// cut is an answer that ended too early.
-func (q *resale) cut(ctx context.Context) *refusal {
+// cut is an answer that ended too early, err being what its reading ended with.
+func (q *resale) cut(ctx context.Context, err error) *refusal {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errLate):
 		return pastDeadline()
-	case errors.Is(cause, errGone):
+	case errors.Is(cause, errGone), errors.Is(err, relay.ErrClientGone):
 		return unavailable("the buyer went away") // nobody sees it
 	}
 	return q.failed("its answer was cut off")
@@ -152,7 +152,7 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 		more, err = true, nil // the upstream has worked: it flows on as it comes
 	}
 	if err != nil {
-		return q.cut(ctx)
+		return q.cut(ctx, err)
 	}
 	words := q.endpoint.Answer()
 	_, _ = words.Write(body)
@@ -199,21 +199,21 @@ type watcher struct{ *dialect.Events }
 func (watcher) Break(bool) []byte { return nil }
 
 // stream hands on a stream as it comes, and says at its end what it cost.
-func (q *resale) stream(w http.ResponseWriter, res *http.Response, cancel context.CancelFunc) *refusal {
+func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Response, cancel context.CancelCauseFunc) *refusal {
 	events := q.endpoint.Events()
 	if q.asked {
 		events.TakeOutUsage()
 	}
-	st := relay.NewStream(res.Body, cancel, relay.StreamOptions{
-		Watcher: watcher{events}, Idle: upstreamIdle, Client: q.r.Context(),
+	st := relay.NewStream(res.Body, func() { cancel(nil) }, relay.StreamOptions{
+		Watcher: watcher{events}, Idle: upstreamIdle, Client: q.r.Context(), Unasked: !q.ask.Stream,
 	})
 	defer st.Close()
 	begun := st.Begin()
 	switch begun {
 	case relay.NotEvents:
 		res.Body = st.Rest()
-		defer context.AfterFunc(q.r.Context(), cancel)()
-		return q.whole(q.r.Context(), w, res)
+		defer q.watch(cancel)()
+		return q.whole(ctx, w, res)
 	case relay.ClientGone:
 		q.settle(false, events.Usage(), events.Output())
 		return nil

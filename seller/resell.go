@@ -37,9 +37,10 @@ type resale struct {
 	shape    billing.Shape
 	room     *room
 	charge   *charge
-	id       string // the request's
-	key      string // for the upstream: nothing of the buyer's is in it
-	asked    bool   // for usage, which the buyer has not asked for
+	id       string    // the request's
+	key      string    // for the upstream: nothing of the buyer's is in it
+	asked    bool      // for usage, which the buyer has not asked for
+	until    time.Time // when a whole answer has to be there, or a stream's headers
 }
 
 // resell serves one inference request from the upstream: who pays, what is asked, can it be paid; then the upstream's answer, and
@@ -239,9 +240,14 @@ var errGone, errLate = errors.New("the buyer went away"), errors.New("no answer 
 
 // began ties a call to the request: until the answer is there, the buyer's leaving and the deadline end it.
 func (q *resale) began(left time.Duration) (ctx context.Context, cancel context.CancelCauseFunc, unwatch func()) {
-	buyer := q.r.Context()
-	ctx, cancel = context.WithCancelCause(context.WithoutCancel(buyer))
-	late := time.AfterFunc(left, func() { cancel(errLate) })
-	gone := context.AfterFunc(buyer, func() { cancel(errGone) })
-	return ctx, cancel, func() { late.Stop(); gone() }
+	ctx, cancel = context.WithCancelCause(context.WithoutCancel(q.r.Context()))
+	q.until = time.Now().Add(left)
+	return ctx, cancel, q.watch(cancel)
+}
+
+// watch has the buyer's leaving and the deadline end a call, until unwatch is called.
+func (q *resale) watch(cancel context.CancelCauseFunc) (unwatch func()) {
+	late := time.AfterFunc(time.Until(q.until), func() { cancel(errLate) })
+	gone := context.AfterFunc(q.r.Context(), func() { cancel(errGone) })
+	return func() { late.Stop(); gone() }
 }

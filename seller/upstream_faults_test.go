@@ -1,6 +1,7 @@
 package seller
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -358,5 +359,57 @@ func TestUpstreamBuyerLeaves(t *testing.T) {
 		if tok.held != 0 {
 			t.Errorf("%d is still held", tok.held)
 		}
+	}
+}
+
+// TestUpstreamWholeAsStream: JSON that calls itself a stream is bounded as any answer that is none, by the buyer's leaving and by the time
+// that the request has.
+func TestUpstreamWholeAsStream(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	said := make(chan struct{}, 1)
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `{"choices":[`)
+		_ = http.NewResponseController(w).Flush()
+		said <- struct{}{}
+		<-r.Context().Done()
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	for name, test := range map[string]struct {
+		deadline string
+		leaves   bool
+		status   int
+	}{
+		"the time is over": {"300", false, http.StatusGatewayTimeout}, "the buyer leaves": {"3600000", true, http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			buyer, leave := context.WithTimeout(t.Context(), 20*time.Second)
+			defer leave()
+			r := httptest.NewRequestWithContext(buyer, http.MethodPost, "/v1/chat/completions", strings.NewReader(hello2))
+			r.Header.Set("Authorization", token)
+			r.Header.Set(wire.HeaderDeadline, test.deadline)
+			w := httptest.NewRecorder()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				handler(t, s).ServeHTTP(w, r)
+			}()
+			<-said
+			if test.leaves {
+				leave()
+			}
+			<-done
+			if w.Code != test.status || !test.leaves && buyer.Err() != nil {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if r := s.books.Report(); len(r.Charges) != 0 {
+				t.Errorf("charged: %+v", r.Charges)
+			}
+		})
 	}
 }
