@@ -137,3 +137,50 @@ func TestBudget(t *testing.T) {
 		t.Errorf("%d of 30 at once were served of a budget for 5 or so", n)
 	}
 }
+
+// TestBudgetAmongSellers: a seller that a budget does not bear is none to go on to, and none for whose sake another one is not asked.
+func TestBudgetAmongSellers(t *testing.T) {
+	t.Parallel()
+	dear := priced("m")
+	for _, price := range []string{"inputPriceMicrosPer1m", "outputPriceMicrosPer1m", "cacheReadPriceMicrosPer1m", "cacheWritePriceMicrosPer1m"} {
+		dear[price] = 1_000_000_000
+	}
+	var down atomic.Bool
+	var faults atomic.Int64
+	s := newStage(t)
+	s.seller("cheap", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if down.Load() || faults.Add(-1) >= 0 {
+			sayJSON(500, `{}`)(w, r, body)
+			return
+		}
+		settledBy(answerPlain, "Billed-Micros", "9")(w, r, body)
+	}, priced("m"))
+	rich := s.seller("dear", answerPlain, dear)
+	s.open(`
+		selection cheapest
+		member ada {
+			key key-of-ada
+			daily_budget 0.005
+		}
+`)
+	ask := func() *answered {
+		return s.ask(0, http.MethodPost, "/v1/chat/completions", chatOf("m", `"max_tokens":30,`), "Authorization", "Bearer key-of-ada")
+	}
+	faults.Store(1)
+	if a := ask(); a.StatusCode != http.StatusOK {
+		t.Errorf("of a seller that fails once, the only one that the budget bears: status %d: %s", a.StatusCode, a.body)
+	}
+	down.Store(true)
+	for i := range 8 { // its circuit opens
+		if a := ask(); a.StatusCode < 500 || a.Header.Get("X-Should-Retry") == "false" && strings.Contains(a.body, "insufficient_quota") {
+			t.Errorf("request %d to a seller that is down: status %d: %s", i, a.StatusCode, a.body)
+		}
+	}
+	down.Store(false)
+	if a := ask(); a.StatusCode != http.StatusOK {
+		t.Errorf("of a seller that is well again: status %d: %s", a.StatusCode, a.body)
+	}
+	if n := len(rich.inferences()); n != 0 {
+		t.Errorf("who is beyond the budget was asked %d times", n)
+	}
+}

@@ -69,11 +69,16 @@ func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 	return !opened && a.state.MayRetry(now)
 }
 
-// untried is how many of the candidates that come next may be asked.
+// untried is how many of the candidates that come next may be asked, the member's budget among what lets them.
 func (t *trade) untried() int {
+	rest := t.candidates[t.next+1:]
+	if len(rest) == 0 {
+		return 0
+	}
+	spare, bounded := t.tally.budget.Spare()
 	n := 0
-	for _, c := range t.candidates[t.next+1:] {
-		if t.rq.gw.fit(c) && (!t.credit || t.funded(c)) {
+	for _, c := range rest {
+		if t.rq.gw.fit(c) && (!t.credit || t.funded(c)) && (!bounded || t.rq.cost.Free || t.rq.bound(c) <= spare) {
 			n++
 		}
 	}

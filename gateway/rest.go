@@ -21,7 +21,7 @@ func (t *trade) fallBack() bool {
 	best, soonest := -1, time.Time{}
 	for i, c := range t.candidates {
 		state := t.state(c)
-		if due := state.Due(c.Model); t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
+		if due := state.Due(c.Model); !t.beyond(c) && t.mayWait(state.Rest(now)) && (best < 0 || due.Before(soonest)) {
 			best, soonest = i, due
 		}
 	}

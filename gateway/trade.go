@@ -27,7 +27,8 @@ type trade struct {
 	there       visit                // what has come of the request at that candidate's seller
 	forced      int                  // the candidate that is asked though its circuit is open; -1: none
 	waited      time.Duration        // for sellers that asked to be left alone, since one was last asked
-	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate
+	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate; of several the one that would cost least
+	borne       bool                 // it did cover one
 	away        *ledger.AwayError    // nobody could tell whether a budget bears a candidate
 	lacked      money.Micros         // what that one would have cost at the most: there is no use in waiting for as much once more
 	sentToMaker bool                 // the request went back to whom it builds on
@@ -74,7 +75,7 @@ func (t *trade) run() choice {
 				return c
 			}
 		}
-		if len(t.tried) > 0 || t.forced >= 0 || t.overBudget != nil || t.away != nil || !t.fallBack() {
+		if len(t.tried) > 0 || t.forced >= 0 || t.away != nil || !t.fallBack() {
 			break
 		}
 	}
@@ -295,6 +296,7 @@ func (t *trade) funded(c *routing.Candidate) bool {
 // parallel can't spend one remainder.
 func (t *trade) affordable(c *routing.Candidate) bool {
 	if t.rq.cost.Free {
+		t.borne = true
 		return true
 	}
 	bound := t.rq.bound(c)
@@ -303,15 +305,21 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 	}
 	err := t.tally.budget.Hold(t.rq.r.Context(), bound)
 	if err == nil {
+		t.borne = true
 		return true
 	}
-	if over := new(ledger.BudgetError); errors.As(err, &over) {
+	if over := new(ledger.BudgetError); errors.As(err, &over) && (t.overBudget == nil || over.AmountMicros < t.overBudget.AmountMicros) {
 		t.overBudget = over
 	}
 	if away := new(ledger.AwayError); errors.As(err, &away) {
 		t.away, t.lacked = away, bound
 	}
 	return false
+}
+
+// beyond tells whether a candidate costs as much as the member's budget has already not covered.
+func (t *trade) beyond(c *routing.Candidate) bool {
+	return t.overBudget != nil && !t.rq.cost.Free && t.rq.bound(c) >= t.overBudget.AmountMicros
 }
 
 // giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
@@ -323,7 +331,7 @@ func (t *trade) giveUp() choice {
 		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
 		return choice{refusal: dialect.FleetUnavailable(retryLater)}
 	}
-	if t.tally.attempts == 0 && t.overBudget != nil {
+	if t.tally.attempts == 0 && t.overBudget != nil && !t.borne { // else one that it bears can't be asked just now
 		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
 		if !held(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
 			rq.warnOf(t.overBudget.BudgetState, 100)

@@ -230,6 +230,23 @@ func (r *Reservation) States() []BudgetState {
 	return all
 }
 
+// Spare is the most that Hold would cover by what is booked and held so far; bounded is false where it covers anything. In a fleet a grant may
+// make it more.
+func (r *Reservation) Spare() (spare money.Micros, bounded bool) {
+	if r == nil || len(r.parts) == 0 {
+		return 0, false
+	}
+	r.mu.Lock()
+	own := r.amount
+	r.mu.Unlock()
+	r.each(func(_ *part, _ string, _ int, s BudgetState) {
+		if left := s.LeftMicros().Add(own); !bounded || left < spare {
+			spare, bounded = left, true
+		}
+	})
+	return spare, bounded
+}
+
 // warnAt are the parts of a budget, in percent, that are worth a word once they are spent.
 var warnAt = [...]int{80, 100}
 
