@@ -2,8 +2,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -23,26 +21,13 @@ func ReadBought(ctx context.Context, store Store) (b Bought, err error) {
 			b.Session, err = SessionOf(value)
 			return err
 		}
-		if err := json.Unmarshal(value, &b.tab); err != nil {
-			return fmt.Errorf("fleet: what was spent on purchases can't be read: %w", err)
-		}
-		return nil
+		return readTab(value, &b.tab, time.Now())
 	}, tabKey, SessionKey)
 	return b, err
 }
 
 // Since is the first UTC day, as 2006-01-02, of which the store still knows what was bought. Empty: of all.
-func (b *Bought) Since() (day string) {
-	if len(b.tab.Days) < tabDays {
-		return ""
-	}
-	for d := range b.tab.Days {
-		if day == "" || d < day {
-			day = d
-		}
-	}
-	return day
-}
+func (b *Bought) Since() (day string) { return b.tab.From }
 
 // Of is what counts of a gateway's purchases of a UTC day.
 func (b *Bought) Of(gateway, day string) money.Micros {

@@ -32,8 +32,8 @@ func (p *Purchases) start(ctx context.Context) error {
 	if speaks {
 		return nil
 	}
-	if err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
-		return changeTab(old, 0, func(t *tab) error {
+	if err := p.make(ctx, tabKey, func(at Moment, old []byte) ([]byte, error) {
+		return changeTab(at, old, 0, func(t *tab) error {
 			if _, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); err != nil {
 				return err
 			}
@@ -188,8 +188,8 @@ const tabForgotten = "forgotten"
 // forgetLimits ends what a gateway has of the limits of purchases, and of rates. What was set aside for its purchases counts as spent, and so
 // do those that may be paid.
 func forgetLimits(ctx context.Context, s Store, gateway string) error {
-	err := s.Change(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
-		return changeTab(old, 0, func(t *tab) error {
+	err := s.Change(ctx, tabKey, func(at Moment, old []byte) ([]byte, error) {
+		return changeTab(at, old, 0, func(t *tab) error {
 			t.forget(gateway)
 			return nil
 		})

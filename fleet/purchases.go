@@ -248,8 +248,8 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 	day := today()
 	var spent [4]money.Micros
 	var seen *tab
-	err := p.make(ctx, tabKey, func(_ Moment, old []byte) ([]byte, error) {
-		return changeTab(old, session, func(t *tab) error {
+	err := p.make(ctx, tabKey, func(at Moment, old []byte) ([]byte, error) {
+		return changeTab(at, old, session, func(t *tab) error {
 			heard, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot)
 			switch {
 			case err != nil:

@@ -178,6 +178,79 @@ func TestPurchaseLimits(t *testing.T) {
 	})
 }
 
+// Days on which gateways buy whose clocks are wrong, ahead or behind, push out no day by which others buy: its limits hold. Nor does a store whose
+// clock is wrong.
+func TestPurchaseLimitsAfterWrongClocks(t *testing.T) {
+	for name, days := range map[string][]string{
+		"ahead": {"2031-01-01", "2031-01-02"}, "behind": {"1999-01-01", "1999-01-02"}, "both": {"1999-01-01", "2031-01-01"},
+	} {
+		for _, off := range []time.Duration{0, 100 * 24 * time.Hour, -100 * 24 * time.Hour} {
+			t.Run(fmt.Sprint(name, off), func(t *testing.T) {
+				daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+				var raw []byte
+				at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+				// buy is what a gateway whose clock says day buys at once; refused: what it is told then.
+				buy := func(day, id string, amount money.Micros) (refused error) {
+					t.Helper()
+					next, err := changeTab(Moment{Now: at.Add(off)}, raw, 0, func(tab *tab) error {
+						refused = tab.take("g", day, buyOf(id, amount), daily, true)
+						tab.end(id, true)
+						return nil
+					})
+					if raw = next; err != nil {
+						t.Fatal(err)
+					}
+					return refused
+				}
+				for i, day := range append([]string{"2026-03-01"}, days...) {
+					if err := buy(day, fmt.Sprint("wrong", i), 10); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := buy("2026-03-02", "today", 10); err != nil {
+					t.Fatal(err)
+				}
+				for i := range 2 {
+					wantLimit(t, buy("2026-03-02", "beyond", 1), DailyLimit, 10)
+					wantLimit(t, buy(days[1], "beyond", 1), DailyLimit, 10)
+					at = at.Add(time.Duration(i) * time.Hour)
+				}
+				at = at.Add(24 * time.Hour)
+				if err := buy("2026-03-03", "tomorrow", 10); err != nil {
+					t.Error(err)
+				}
+				wantLimit(t, buy("2026-03-03", "beyond", 1), DailyLimit, 10)
+			})
+		}
+	}
+}
+
+// Where two gateways buy while their clocks are wrong, each on another day, what they buy once they are right is held to the limits of the day.
+func TestPurchaseAfterTwoFutureDays(t *testing.T) {
+	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+		for _, day := range []string{"2031-01-01", "2031-01-02"} {
+			if err := all[0].change(t.Context(), func(tab *tab) error {
+				tab.close(&claim{Gateway: "g0", Seller: "acme", Method: "mock", Day: day, Amount: 10})
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := all[0].Take(t.Context(), buyOf("a", 10), daily, true); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.note(func() { all[0].books.fates["a"], all[0].books.spent = true, 10 })
+		all[0].End(buyOf("a", 10), true)
+		wantSpent(t, all, 10, 30)
+		wantLimit(t, all[1].Take(t.Context(), buyOf("b", 1), daily, false), DailyLimit, 10)
+		b, err := ReadBought(t.Context(), all[0].link)
+		if err != nil || b.Since() > today() || b.On(today()) != 10 {
+			t.Errorf("%d count, of what is known since %s, %v", b.On(today()), b.Since(), err)
+		}
+	})
+}
+
 // What was prepared yesterday is paid on today's limits, and what is being paid stays on its day.
 func TestPurchaseOverMidnight(t *testing.T) {
 	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
@@ -588,8 +661,8 @@ func TestPurchaseBeforeTheFleet(t *testing.T) {
 		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 4)
 		wantLimit(t, all[0].Take(t.Context(), buyOf("3", 5), BuyLimits{-1, -1, -1, 8}, false), MethodLimit, 4)
 		late.Close()
-		if err := late.Change(t.Context(), tabKey, func(_ Moment, old []byte) ([]byte, error) {
-			return changeTab(old, 0, func(t *tab) error {
+		if err := late.Change(t.Context(), tabKey, func(at Moment, old []byte) ([]byte, error) {
+			return changeTab(at, old, 0, func(t *tab) error {
 				d := t.Days[today()]
 				d.Closed, d.Gateways["late"], d.Sellers["acme"], d.Methods["mock"], t.Closed = 4, 4, 0, 0, 4
 				delete(t.Boots, "late")

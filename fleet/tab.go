@@ -1,9 +1,12 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -50,10 +53,12 @@ func (e *LimitError) Error() string {
 
 // tab is the value of a fleet's purchases: what was spent on them, and is going to be. What is set aside counts as spent.
 type tab struct {
-	Session uint64              `json:"session"` // the number of the session
-	Closed  money.Micros        `json:"closed"`  // spent in it by purchases that have ended
-	Days    map[string]*tabDay  `json:"days"`    // by UTC day; the last two
-	Open    map[string]*claim   `json:"open"`    // by purchase id
+	Session uint64              `json:"session"`          // the number of the session
+	Closed  money.Micros        `json:"closed"`           // spent in it by purchases that have ended
+	Days    map[string]*tabDay  `json:"days"`             // by UTC day
+	From    string              `json:"from,omitempty"`   // of days before it not all is known any more
+	Closes  uint64              `json:"closes,omitempty"` // how many purchases were counted for good
+	Open    map[string]*claim   `json:"open"`             // by purchase id
 	Ahead   map[string]*setAway `json:"ahead,omitempty"`
 	Boots   map[string]string   `json:"boots"` // the process that speaks for each gateway
 }
@@ -64,6 +69,7 @@ type tabDay struct {
 	Sellers  map[string]money.Micros `json:"sellers"` // anySeller too
 	Methods  map[string]money.Micros `json:"methods"`
 	Gateways map[string]money.Micros `json:"gateways"`
+	Close    uint64                  `json:"close,omitempty"` // the number of the last one of the day
 }
 
 // claim is a purchase that has not ended. It is the word that its gateway alone pays it.
@@ -86,15 +92,25 @@ type setAway struct {
 	Told    []string     `json:"told,omitempty"` // purchases from it, of which it was told last
 }
 
-// tabDays is how many days are kept.
-const tabDays = 2
+// otherDays is how many days are kept that are not about the store's day.
+const otherDays = 2
+
+func readTab(raw []byte, t *tab, now time.Time) error {
+	if err := json.Unmarshal(raw, t); err != nil {
+		return fmt.Errorf("fleet: what was spent on purchases can't be read: %w", err)
+	}
+	if t.Closes == 0 && t.From == "" && len(t.Days) >= 2 { // an older release kept two
+		t.From = min(slices.Min(slices.Collect(maps.Keys(t.Days))), now.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
 
 // changeTab makes a change of a tab's value a change of the tab. It is pure where f is.
-func changeTab(old []byte, session uint64, f func(t *tab) error) ([]byte, error) {
+func changeTab(at Moment, old []byte, session uint64, f func(t *tab) error) ([]byte, error) {
 	t := new(tab)
 	if old != nil {
-		if err := json.Unmarshal(old, t); err != nil {
-			return nil, fmt.Errorf("fleet: what was spent on purchases can't be read: %w", err)
+		if err := readTab(old, t, at.Now); err != nil {
+			return nil, err
 		}
 	}
 	if t.Days == nil {
@@ -115,15 +131,29 @@ func changeTab(old []byte, session uint64, f func(t *tab) error) ([]byte, error)
 	if err := f(t); err != nil {
 		return nil, err
 	}
-	days := make([]string, 0, len(t.Days))
-	for d := range t.Days {
-		days = append(days, d)
-	}
-	slices.Sort(days)
-	for _, d := range days[:max(0, len(days)-tabDays)] {
-		delete(t.Days, d)
-	}
+	t.prune(at.Now)
 	return json.Marshal(t)
+}
+
+// prune keeps the day that it is by the store's clock, the ones beside it, and of others those that were changed last. So no clock that is wrong, or
+// was, the store's or a gateway's, pushes out a day by which purchases go.
+func (t *tab) prune(now time.Time) {
+	day := func(n int) string { return now.UTC().AddDate(0, 0, n).Format(time.DateOnly) }
+	var others []string
+	for d := range t.Days {
+		if d < day(-1) || d > day(1) {
+			others = append(others, d)
+		}
+	}
+	slices.SortFunc(others, func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.Days[b].Close, t.Days[a].Close), cmp.Compare(b, a))
+	})
+	for _, d := range others[min(len(others), otherDays):] {
+		delete(t.Days, d)
+		if at, err := time.Parse(time.DateOnly, d); err == nil && d < day(0) {
+			t.From = max(t.From, at.AddDate(0, 0, 1).Format(time.DateOnly))
+		}
+	}
 }
 
 // anySeller stands for the seller, and the method, of what was spent and nobody knows where: it counts at all of them.
@@ -230,6 +260,8 @@ func (t *tab) close(c *claim) {
 		d = &tabDay{Sellers: make(map[string]money.Micros), Methods: make(map[string]money.Micros), Gateways: make(map[string]money.Micros)}
 		t.Days[c.Day] = d
 	}
+	t.Closes++
+	d.Close = t.Closes
 	d.Closed = d.Closed.Add(c.Amount)
 	d.Sellers[c.Seller] = d.Sellers[c.Seller].Add(c.Amount)
 	d.Methods[c.Method] = d.Methods[c.Method].Add(c.Amount)

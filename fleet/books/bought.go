@@ -55,12 +55,13 @@ func (s *boughtSums) hold(gateways []fleet.Shipped, problem, note func(format st
 	at, by, on := map[key]money.Micros{}, map[key]money.Micros{}, map[string]money.Micros{}
 	var inSession money.Micros
 	counted, since := s.InSession()
+	tomorrow := s.now.UTC().AddDate(0, 0, 1).Format(time.DateOnly) // days after it are a wrong clock's, and not all of them are kept
 	for id, b := range s.ended {
 		if !since.IsZero() && b.CreatedAt.Add(-clockSlack).After(since) {
 			inSession += b.Micros
 		}
 		paid, begun := s.paid[id], b.CreatedAt.UTC().Format(time.DateOnly)
-		if b.Day < s.Since() || b.Day != begun || paid.IsZero() || b.Day != paid.UTC().Format(time.DateOnly) {
+		if b.Day < s.Since() || b.Day > tomorrow || b.Day != begun || paid.IsZero() || b.Day != paid.UTC().Format(time.DateOnly) {
 			continue
 		}
 		on[b.Day] += b.Micros
