@@ -42,6 +42,7 @@ type completion struct {
 	head     store.Head
 	last     time.Time // of the newest entry
 	calendar Calendar
+	now      Periods // as it is restored
 	completed
 	accounts  map[string]money.Micros
 	rollups   map[string]*Rollup
@@ -112,6 +113,7 @@ func (c *completion) load() error {
 		return err
 	}
 	c.calendar = *s.calendar.Load()
+	c.now = c.calendar.Periods(time.Now())
 	if raw, err := entriesFirst.get(c.txn, c.head.Sequence); err == nil {
 		c.last, _ = timeOf(raw)
 	}
@@ -387,7 +389,7 @@ func (c *completion) rollUp(e *Entry, begun *Periods) error {
 		if c.shared[h] == nil {
 			c.shared[h] = new(sharedSpent)
 		}
-		c.shared[h].add(*begun, add.counted())
+		c.shared[h].add(*begun, c.now, add.counted())
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (c *completion) tell(told []ShippedSpent) {
 		}
 		begun := c.calendar.Periods(r.dayIn(s.Kind, s.Period, c.calendar))
 		begun[s.Kind] = s.Period
-		r.add(begun, s.Micros-have)
+		r.add(begun, c.now, s.Micros-have)
 		c.shared[h] = r
 		if !s.Group {
 			c.lost += s.Micros - have

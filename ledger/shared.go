@@ -70,17 +70,31 @@ func (r *sharedSpent) appendJSON(room []byte) []byte {
 // UnmarshalJSON reads what MarshalJSON has written.
 func (r *sharedSpent) UnmarshalJSON(raw []byte) error { return json.Unmarshal(raw, &r.spent) }
 
-func (r *sharedSpent) add(p Periods, cost money.Micros) {
+// add counts a cost in its periods. now are those by the clock: where there are too many, the one that is furthest from that is forgotten, so that it is
+// never the one in which requests are held, whatever the clock has said before.
+func (r *sharedSpent) add(p, now Periods, cost money.Micros) {
 	for i, period := range p {
 		if r.spent[i] == nil {
 			r.spent[i] = make(map[string]money.Micros)
 		}
 		r.spent[i][period] += cost
 		for len(r.spent[i]) > keptShared[i] {
-			oldest := slices.Min(slices.Collect(maps.Keys(r.spent[i])))
-			delete(r.spent[i], oldest)
+			delete(r.spent[i], furthest(i, now[i], r.spent[i]))
 		}
 	}
+}
+
+// furthest gives the period of a kind that is furthest from another one; of two that are as far, the older one.
+func furthest(kind int, from string, all map[string]money.Micros) (name string) {
+	at, _ := time.Parse(periodFormats[kind], from)
+	most := time.Duration(-1)
+	for period := range all {
+		t, _ := time.Parse(periodFormats[kind], period)
+		if far := t.Sub(at).Abs(); far > most || far == most && period < name {
+			name, most = period, far
+		}
+	}
+	return name
 }
 
 // sharedKey is the key of a holder's record.
@@ -284,12 +298,13 @@ func (b *batch) share(h holder, begun *Periods, cost money.Micros) {
 	if s == nil || cost == 0 {
 		return
 	}
+	now := &b.spending.on(b.wall).keys
 	if begun == nil {
-		begun = &b.spending.on(b.wall).keys
+		begun = now
 	}
 	s.mu.Lock()
 	r := s.record(h)
-	r.add(*begun, cost)
+	r.add(*begun, *now, cost)
 	told := r.share
 	s.mu.Unlock()
 	if r.key == "" {

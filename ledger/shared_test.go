@@ -490,6 +490,52 @@ func TestCalendarOfSharedBooks(t *testing.T) {
 	}
 }
 
+// TestSharedBooksAfterAWrongClock: what is spent after the clock was ahead is known to the next opening, in each period. So is what is spent now, where
+// much that is old is booked late.
+func TestSharedBooksAfterAWrongClock(t *testing.T) {
+	now := moment("2026-03-15T12:00:00Z")
+	c := &clock{now: now}
+	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
+	l, _ := join(t, o)
+	buy(t, l, "t1", "acme", money.USD)
+	var old []*ledger.Reservation
+	for day := range 12 { // they begin now, and end when other days have come
+		c.set(now.AddDate(0, 0, day))
+		r := l.Reserve("ann", daily)
+		if err := r.Hold(t.Context(), 10); err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, r)
+	}
+	for month := range 12 {
+		c.set(now.AddDate(3, month, 0))
+		spend(t, l, 100)
+	}
+	c.set(now.AddDate(0, 0, 11))
+	spend(t, l, 7)
+	for _, r := range old[:11] {
+		in := inference(hold("", "acme", "t1"), 10)
+		in.Budget, in.Settlement = r, settlement(ledger.NewID(), 10)
+		if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spend(t, l, 30)
+	closed(t, l)
+	l, f := join(t, o)
+	_ = l.Reserve("ann", daily)
+	began := f.of(t, "ann").began
+	if began[0]["2026-03-26"] != 37 || began[1]["2026-03-23"] < 37 || began[2]["2026-03"] < 37 {
+		t.Errorf("%v, want 37 of today", began)
+	}
+	for i, most := range []int{10, 4, 3} {
+		if len(began[i]) > most {
+			t.Errorf("%d periods are kept: %v", len(began[i]), began[i])
+		}
+	}
+	closed(t, l)
+}
+
 // TestRows: a reader goes on after what it has, also in months that are in files, and gets the bytes that the hashes are of.
 func TestRows(t *testing.T) {
 	l := months(t, ledger.Options{Dir: t.TempDir(), Shared: true}, 5)
