@@ -36,7 +36,9 @@ const Namespace = "http.tokenbuddy.payment"
 //     moves no money.
 //
 // Each call but Check has 30 seconds, or what Patience says, and is to return when its context ends: the purchase goes on
-// without one that does not. A payment that takes longer is Pending, and is asked about with Track again, less and less often.
+// without one that does not. A payment that takes longer is Pending, and is asked about with Track again, less and less
+// often, and more often again towards the end of the order.
+//
 // An error from Pay or Track means that the fate of the money is not known; it is not a failure. Likewise a panic, and a proof
 // that is not JSON.
 //

@@ -18,6 +18,7 @@ const (
 	lastRetry  = 5 * time.Minute
 
 	notNowAgain = 2 * time.Second // between tries of what was not to be a moment ago, at most
+	trackAgain  = 5 * time.Second // between looks at what is being paid while its order comes to its end, at most
 )
 
 // flight is the one purchase of a seller that is going on or in doubt, and the requests that wait for it. What is not the
@@ -163,11 +164,21 @@ func (f *flight) fly() {
 		default:
 			f.inDoubt(err)
 		}
-		if f.pause(wait, renewed) {
+		if f.pause(f.machine.inTime(wait), renewed) {
 			wait = firstRetry / 2 // somebody has helped
 		}
 		f.refresh()
 	}
+}
+
+// inTime is a wait after which what is paid meanwhile can still be shown: a twentieth of the time that the order has left. After
+// its end it is as long as it was to be.
+func (m *machine) inTime(wait time.Duration) time.Duration {
+	left := time.Until(m.quote().ExpiresAt)
+	if m.p.State != ledger.Paying && m.p.State != ledger.NeedsHuman || left <= 0 {
+		return wait
+	}
+	return min(wait, max(left/20, min(left, trackAgain), firstRetry))
 }
 
 // pause waits for a while, or until somebody has helped: an operator's order was carried out, or the config is another.

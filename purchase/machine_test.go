@@ -3,6 +3,7 @@ package purchase
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -413,4 +414,42 @@ func TestNobodyThere(t *testing.T) {
 			t.Errorf("states %q", got)
 		}
 	})
+}
+
+// What is paid just before its order is over, by a human or by a program, is shown to the seller while that takes it.
+func TestPaidJustInTime(t *testing.T) {
+	for name, waits := range map[string]payment.Outcome{"for a human": needsHuman, "for a program": payment.Pending()} {
+		t.Run(name, func(t *testing.T) {
+			var paid time.Time
+			m := &fakeMethod{pay: func(int) (payment.Outcome, error) { return waits, nil }}
+			m.track = func(int) (payment.Outcome, error) {
+				if time.Now().Before(paid) {
+					return waits, nil
+				}
+				return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
+			}
+			trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
+				expires := time.Now().Add(15 * time.Minute)
+				paid = expires.Add(-30 * time.Second)
+				b.seller.answer = func(_ int, a asked) *http.Response {
+					switch {
+					case strings.HasSuffix(a.path, wire.PurchaseCreatePath):
+						return reply(200, fmt.Sprintf(`{"orderId":"o_1","amountMicros":5000000,"currency":"USD","payment":{},"expiresAt":%q}`,
+							expires.UTC().Format(time.RFC3339)))
+					case !time.Now().Before(expires):
+						return reply(410, `{"error":{"code":"order_expired"}}`)
+					}
+					return own()
+				}
+				go func() { _, _ = b.desk.Lease(t.Context(), b.want(1)) }()
+				<-time.After(20 * time.Minute)
+				if got := b.journal.lastStep(); got.State != ledger.Granted || got.UpdatedAt.After(paid.Add(trackAgain+time.Second)) {
+					t.Errorf("%s at %s, paid at %s: %s", got.State, got.UpdatedAt, paid, got.Failure)
+				}
+				if n := m.tracked(); n > 200 {
+					t.Errorf("tracked %d times in a quarter of an hour", n)
+				}
+			})
+		})
+	}
 }
