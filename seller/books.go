@@ -136,6 +136,16 @@ func (b *Books) sweep(now time.Time) {
 	}
 }
 
+// makeRoom forgets, of a book that is full, the orders that are over and for which no money has moved as far as is known: whoever
+// asks for an order, or signs a payment that nobody can cash, is not to close the seller to others. b.mu is held.
+func (b *Books) makeRoom(now time.Time) {
+	for _, o := range b.orders {
+		if o.Settled == "" && o.Token == nil && !o.settling && (o.Proof == nil || o.Refused) && !now.Before(o.ExpiresAt) {
+			b.dropOrder(o)
+		}
+	}
+}
+
 func (b *Books) dropOrder(o *order) {
 	delete(b.orders, o.Hash)
 	if o.Token != nil {

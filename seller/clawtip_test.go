@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/emmansun/gmsm/padding"
 	"github.com/emmansun/gmsm/sm4"
@@ -16,12 +18,9 @@ import (
 
 const clawtipWords = "payment clawtip {\npay_to acme_1\nsm4_key {env.SELLER_TEST_SM4}\nslug acme\n}"
 
-// TestClawtip: what the seller answers to each word of the rail, that it is paid once, and that what was sealed for one order buys no other.
-func TestClawtip(t *testing.T) {
-	key := []byte("throw-away-key-1")
-	t.Setenv("SELLER_TEST_SM4", base64.StdEncoding.EncodeToString(key))
-	s := newSeller(t, "state "+t.TempDir()+"/books.json\n"+clawtipWords)
-	credential := func(order, amount, status string) string {
+// credentials seals what the rail says of an order.
+func credentials(t *testing.T, key []byte) func(order, amount, status string) string {
+	return func(order, amount, status string) string {
 		block, err := sm4.NewCipher(key)
 		if err != nil {
 			t.Fatal(err)
@@ -32,6 +31,14 @@ func TestClawtip(t *testing.T) {
 		}
 		return base64.StdEncoding.EncodeToString(data)
 	}
+}
+
+// TestClawtip: what the seller answers to each word of the rail, that it is paid once, and that what was sealed for one order buys no other.
+func TestClawtip(t *testing.T) {
+	key := []byte("throw-away-key-1")
+	t.Setenv("SELLER_TEST_SM4", base64.StdEncoding.EncodeToString(key))
+	s := newSeller(t, "state "+t.TempDir()+"/books.json\n"+clawtipWords)
+	credential := credentials(t, key)
 	order := func(purchase string) wire.Order {
 		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "clawtip", AmountMicros: 5 * money.USD})
 		var o wire.Order
@@ -74,4 +81,51 @@ func TestClawtip(t *testing.T) {
 	if _, err := provision(t, "x", clawtipWords); err == nil || !strings.Contains(err.Error(), "state is missing") {
 		t.Errorf("without state: %v", err)
 	}
+}
+
+// TestClawtipLate: what a human has paid is granted also where its credential comes after the order's end, and once.
+func TestClawtipLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := []byte("throw-away-key-1")
+		t.Setenv("SELLER_TEST_SM4", base64.StdEncoding.EncodeToString(key))
+		s := newSeller(t, "state "+t.TempDir()+"/books.json\n"+clawtipWords)
+		credential := credentials(t, key)
+		order := func(purchase string) (o wire.Order) {
+			body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "clawtip", AmountMicros: 5 * money.USD})
+			w := post(t, s, wire.PurchaseCreatePath, string(body), wire.HeaderIdempotencyKey, purchase)
+			if err := wire.Decode(w.Body.Bytes(), &o); err != nil {
+				t.Fatalf("create: %d %s", w.Code, w.Body)
+			}
+			return o
+		}
+		complete := func(purchase string, o wire.Order, status string) (int, string) {
+			body := fmt.Sprintf(`{"purchaseId":%q,"orderId":%q,"paymentMethod":"clawtip","proof":{"payCredential":%q}}`,
+				purchase, o.OrderID, credential(o.OrderID, `"3550"`, status))
+			w := post(t, s, wire.PurchaseCompletePath, body, wire.HeaderIdempotencyKey, purchase)
+			return w.Code, w.Body.String()
+		}
+		soon, slow, never := order("p1"), order("p2"), order("p3")
+		<-time.After(16 * time.Minute)
+		status, first := complete("p1", soon, "SUCCESS")
+		if again, second := complete("p1", soon, "SUCCESS"); status != 200 || again != 200 || first != second {
+			t.Errorf("a minute after its end: %d %s, and again %d %s", status, first, again, second)
+		}
+		if status, body := complete("p2", slow, "PROCESSING"); status != 503 {
+			t.Errorf("in progress: %d %s", status, body)
+		}
+		if status, body := complete("p3", never, "FAIL"); status != 410 {
+			t.Errorf("not paid, and over: %d %s", status, body)
+		}
+		<-time.After(47 * time.Hour)
+		if status, body := complete("p2", slow, "SUCCESS"); status != 200 {
+			t.Errorf("paid after two days: %d %s", status, body)
+		}
+		if n := len(s.books.Report().Tokens); n != 1 {
+			t.Errorf("%d tokens that are kept", n)
+		}
+		<-time.After(2 * time.Hour)
+		if status, body := complete("p3", never, "SUCCESS"); status != 404 {
+			t.Errorf("kept for ever: %d %s", status, body)
+		}
+	})
 }

@@ -36,6 +36,7 @@ type order struct {
 	Payment json.RawMessage `json:"payment,omitempty"` // what was offered
 	Origin  string          `json:"origin,omitempty"`  // where the buyer has asked
 	Proof   *digest         `json:"proof,omitempty"`   // the proof whose settlement was begun
+	Refused bool            `json:"refused,omitempty"` // it was not cashed, when it was last looked at
 	Settled string          `json:"settled,omitempty"` // what the rail calls the payment that it was paid with
 
 	purchaseID, orderID string // in memory only, to look at
@@ -136,12 +137,19 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 			purchaseID: q.PurchaseID, orderID: newID("o_"), Origin: s.origin(r),
 		}
 		o.Hash = hash(o.orderID)
+		method := s.accepted[q.PaymentMethod]
+		if paidBefore(method) {
+			o.KeepUntil = o.ExpiresAt.Add(keepBegun)
+		}
 		var err error
-		if o.Payment, err = s.accepted[q.PaymentMethod].Offer(o.offered(q.PurchaseID, o.orderID)); err != nil {
+		if o.Payment, err = method.Offer(o.offered(q.PurchaseID, o.orderID)); err != nil {
 			return nil, nil, nil, unavailable("the order could not be made; try again later")
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if len(b.orders) >= maxOrders {
+			b.makeRoom(now)
+		}
 		if len(b.orders) >= maxOrders {
 			return nil, nil, nil, unavailable("too many orders are open; try again later")
 		}
@@ -168,7 +176,7 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		o, refused := b.payable(q, now)
+		o, refused := b.payable(q)
 		if refused != nil {
 			return nil, nil, nil, refused
 		}
@@ -188,7 +196,7 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 }
 
 // payable finds the order that a purchase wants to complete. b.mu is held.
-func (b *Books) payable(q wire.CompletePurchase, now time.Time) (*order, *refusal) {
+func (b *Books) payable(q wire.CompletePurchase) (*order, *refusal) {
 	o := b.orders[hash(q.OrderID)]
 	switch {
 	case o == nil:
@@ -197,8 +205,6 @@ func (b *Books) payable(q wire.CompletePurchase, now time.Time) (*order, *refusa
 		return nil, conflict("the order belongs to another purchase")
 	case o.Token != nil:
 		return nil, conflict("the order has been completed under another idempotency key")
-	case o.Proof == nil && o.Settled == "" && !now.Before(o.ExpiresAt): // what may have been paid has no end
-		return nil, &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
 	}
 	return o, nil
 }

@@ -137,7 +137,7 @@ func TestExpiry(t *testing.T) {
 func TestOrdersAreBounded(t *testing.T) {
 	s := newSeller(t, "")
 	for i := range maxOrders {
-		s.books.orders[digest{1, byte(i >> 8), byte(i)}] = &order{KeepUntil: time.Now().Add(time.Hour)}
+		s.books.orders[digest{1, byte(i >> 8), byte(i)}] = &order{ExpiresAt: time.Now().Add(time.Minute), KeepUntil: time.Now().Add(time.Hour)}
 	}
 	w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"mock","amountMicros":5}`)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || len(s.books.answers) != 0 {

@@ -15,7 +15,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// keepBegun is how long an order is kept whose settlement was begun: buyers ask for a day.
+// keepBegun is how long an order is kept whose settlement was begun, and past its end one that may have been paid without: buyers ask
+// for a day, and may look for a human's payment for another one before.
 const keepBegun = 48 * time.Hour
 
 // settle makes an order one that is paid, or says why it is not. What may move money is written down before it does, and
@@ -39,8 +40,15 @@ func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) 
 		return unavailable("the order is gone; ask the seller")
 	}
 	own.settling = false
-	if v.Kind == acceptance.KindPaid {
+	switch v.Kind {
+	case acceptance.KindPaid:
 		own.Settled = v.Reference
+		b.note(change{Orders: []order{*own}})
+	case acceptance.KindRefused:
+		own.Refused = true
+		b.note(change{Orders: []order{*own}})
+	case acceptance.KindOver:
+		own.Proof, own.Refused, own.KeepUntil = nil, false, own.ExpiresAt
 		b.note(change{Orders: []order{*own}})
 	}
 	b.mu.Unlock()
@@ -65,13 +73,17 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 		b.mu.Unlock()
 		return nil, nil // in the meantime; the answer is remembered under its key
 	}
-	own, refused := b.payable(q, now)
+	own, refused := b.payable(q)
 	if refused != nil || own.Settled != "" {
 		b.mu.Unlock()
 		return nil, refused
 	}
 	proof := hash(string(q.Proof))
+	expired := own.Proof == nil && !now.Before(own.ExpiresAt) // what may have been paid has no end
 	switch {
+	case expired && !paidBefore(method):
+		b.mu.Unlock()
+		return nil, gone()
 	case own.settling:
 		b.mu.Unlock()
 		return nil, unavailable("the payment is being settled; try again")
@@ -92,10 +104,13 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 	case acceptance.KindToSettle:
 	default:
 		b.mu.Unlock()
+		if expired && v.Kind == acceptance.KindRefused {
+			return nil, gone()
+		}
 		return nil, refusedBy(v)
 	}
 	before := own.KeepUntil
-	own.Proof, own.settling, own.KeepUntil = &proof, true, now.Add(keepBegun)
+	own.Proof, own.settling, own.Refused, own.KeepUntil = &proof, true, false, now.Add(keepBegun)
 	b.note(change{Orders: []order{*own}})
 	b.mu.Unlock()
 	if err := b.save(); err != nil {
@@ -108,6 +123,19 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 		return nil, unavailable("the payment could not be written down; try again")
 	}
 	return &o, nil
+}
+
+// paidBefore tells whether the money of a method moves before its proof is shown: then the proof of an order that is over counts as well.
+func paidBefore(method acceptance.Acceptance) bool {
+	switch method.(type) {
+	case acceptance.Settler, *acceptance.Mock, anyProof:
+		return false
+	}
+	return true
+}
+
+func gone() *refusal {
+	return &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
 }
 
 // paidByAnother tells whether a payment of the same purchase counts for another order: what is bound to the purchase would count for
@@ -134,7 +162,7 @@ func refusedBy(v acceptance.Verdict) *refusal {
 	switch v.Kind {
 	case acceptance.KindOtherOrder:
 		return conflict(v.Reason)
-	case acceptance.KindRefused:
+	case acceptance.KindRefused, acceptance.KindOver:
 		return &refusal{status: http.StatusPaymentRequired, code: "payment_refused", param: "proof", message: v.Reason}
 	}
 	return unavailable(v.Reason)

@@ -1,6 +1,7 @@
 package seller
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	rails "github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/facilitator"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -432,5 +434,93 @@ func TestX402LongAuthorization(t *testing.T) {
 	}
 	if status, body := r.complete(s, "p", o, proof); status != http.StatusOK {
 		t.Errorf("as it was offered: %d %s", status, body)
+	}
+}
+
+// TestX402WorthlessPayments: well-signed payments that nobody can cash close the seller to nobody, and what may have been cashed is kept.
+func TestX402WorthlessPayments(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	lost, lostProof := r.offer(s, "lost")
+	r.settle.Store(uint32(facilitator.Lose))
+	r.rpcDown.Store(true)
+	if status, body := r.complete(s, "lost", lost, lostProof); status != 503 {
+		t.Fatalf("the answer is lost: %d %s", status, body)
+	}
+	r.settle.Store(0)
+	r.rpcDown.Store(false)
+	buyer := r.buyer
+	r.buyer = emptyBuyer(t)
+	o, proof := r.offer(s, "worthless")
+	if status, body := r.complete(s, "worthless", o, proof); status != 402 {
+		t.Fatalf("an empty wallet: %d %s", status, body)
+	}
+	r.buyer = buyer
+	s.books.mu.Lock()
+	for _, o := range s.books.orders { // a quarter of an hour later
+		o.ExpiresAt = time.Now().Add(-time.Second)
+	}
+	for i := 0; len(s.books.orders) < maxOrders; i++ {
+		s.books.orders[digest{1, byte(i >> 8), byte(i)}] = &order{
+			Hash: digest{1, byte(i >> 8), byte(i)}, ExpiresAt: time.Now().Add(time.Minute), KeepUntil: time.Now().Add(time.Hour),
+		}
+	}
+	s.books.mu.Unlock()
+	r.offer(s, "p") // there is room for it
+	if status, body := r.complete(s, "lost", lost, lostProof); status != 200 || len(r.chain.Transfers()) != 1 {
+		t.Errorf("what was cashed: %d %s, %d transfers", status, body, len(r.chain.Transfers()))
+	}
+	if w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"q","modelId":"toy-1","paymentMethod":"x402","amountMicros":500000}`); w.Code != 503 {
+		t.Errorf("one too many: %d %s", w.Code, w.Body)
+	}
+}
+
+// till settles as it is told.
+type till struct {
+	anyProof
+	says acceptance.Verdict
+}
+
+func (till) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return acceptance.ToSettle()
+}
+
+func (c *till) Settle(context.Context, acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return c.says
+}
+
+// TestOverIsNoPayment: a payment that was not cashed and never will be keeps neither its order nor another one of its purchase from being paid.
+func TestOverIsNoPayment(t *testing.T) {
+	s := newSeller(t, "")
+	c := new(till)
+	s.accepted["till"] = c
+	order := func(key string) (o wire.Order) {
+		w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"till","amountMicros":500000}`, wire.HeaderIdempotencyKey, key)
+		if err := wire.Decode(w.Body.Bytes(), &o); err != nil {
+			t.Fatalf("create: %d %s", w.Code, w.Body)
+		}
+		return o
+	}
+	one, two := order("a"), order("b")
+	for _, tc := range []struct {
+		order, proof string
+		says         acceptance.Verdict
+		want         int
+	}{
+		{one.OrderID, "1", acceptance.NotYet("slow"), 503},
+		{one.OrderID, "2", acceptance.Paid("r"), 409},
+		{two.OrderID, "2", acceptance.Paid("r"), 409},
+		{one.OrderID, "1", acceptance.Refused("empty"), 402},
+		{two.OrderID, "2", acceptance.Paid("r"), 409}, // it may be cashed yet
+		{one.OrderID, "1", acceptance.Over("over"), 402},
+		{two.OrderID, "2", acceptance.Over("over"), 402},
+		{one.OrderID, "3", acceptance.Paid("r"), 200},
+		{two.OrderID, "4", acceptance.Paid("r"), 409},
+	} {
+		c.says = tc.says
+		body := `{"purchaseId":"p","orderId":"` + tc.order + `","paymentMethod":"till","proof":{"n":` + tc.proof + `}}`
+		if w := post(t, s, wire.PurchaseCompletePath, body, wire.HeaderIdempotencyKey, tc.order); w.Code != tc.want {
+			t.Errorf("%+v: %d %s", tc, w.Code, w.Body)
+		}
 	}
 }

@@ -52,7 +52,7 @@ type Order struct {
 	Begun        bool // this proof of it was being settled before
 }
 
-// Verdict is what a proof is worth. Use Paid, NotYet, ToSettle, Refused and OtherOrder to make one.
+// Verdict is what a proof is worth. Use Paid, NotYet, ToSettle, Refused, Over and OtherOrder to make one.
 type Verdict struct {
 	Kind      Kind
 	Reference string // of Paid: what the rail calls the payment
@@ -69,6 +69,7 @@ const (
 	KindPaid                   // the order is paid
 	KindNotYet                 // not known: the buyer asks again with the same proof
 	KindToSettle               // it has to be cashed
+	KindOver                   // nothing, for good: it was to be cashed, was not, and can't be any more
 )
 
 // Paid says that the order is paid.
@@ -82,6 +83,9 @@ func ToSettle() Verdict { return Verdict{Kind: KindToSettle} }
 
 // Refused says that the proof is worth nothing.
 func Refused(reason string) Verdict { return Verdict{Kind: KindRefused, Reason: reason} }
+
+// Over says, of a proof that was being settled, that it was not cashed and can't be any more: the order may be paid by another one.
+func Over(reason string) Verdict { return Verdict{Kind: KindOver, Reason: reason} }
 
 // OtherOrder says that it was meant for another purchase.
 func OtherOrder(reason string) Verdict { return Verdict{Kind: KindOtherOrder, Reason: reason} }

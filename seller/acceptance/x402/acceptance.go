@@ -220,7 +220,7 @@ func (a *Acceptance) over(ctx context.Context, auth eip3009.Authorization) accep
 	if err != nil || used || at.Before(ends(auth)) {
 		return acceptance.NotYet("it is not known yet whether the payment was cashed in time")
 	}
-	return acceptance.Refused("the authorization has ended without being cashed")
+	return acceptance.Over("the authorization has ended without being cashed")
 }
 
 var (
