@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -363,4 +364,36 @@ func TestOutcomesOfPayments(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A seller may offer less than was asked for: that is what waits for a word, and what the log says.
+func TestApprovalOfLess(t *testing.T) {
+	trade(t, func(b *bench) {
+		b.terms.ApproveFirst = true
+		b.seller.credit = 3 * money.USD
+		b.seller.answer = at(wire.PurchaseCreatePath, func(int) *http.Response {
+			return reply(200, `{"orderId":"o_1","amountMicros":3000000,"currency":"USD","payment":{},"expiresAt":"2100-01-01T00:00:00Z"}`)
+		})
+	}, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrInDoubt)
+		open := b.desk.Purchases()
+		if len(open) != 1 || open[0].AmountMicros != 3*money.USD {
+			t.Fatalf("open: %+v", open)
+		}
+		if err := b.desk.Approve(t.Context(), open[0].PurchaseID, "ada"); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(10 * time.Second)
+		logged := 0
+		for _, e := range b.logs.All() {
+			if amount, ok := e.ContextMap()["amountMicros"]; ok {
+				if logged++; amount != int64(3*money.USD) {
+					t.Errorf("%s of %v", e.Message, amount)
+				}
+			}
+		}
+		if logged < 3 || b.logged("purchase.token.succeeded") != 1 {
+			t.Errorf("%d lines name the amount", logged)
+		}
+	})
 }

@@ -29,7 +29,6 @@ type flight struct {
 	id      string
 	method  string
 	model   string
-	amount  money.Micros
 	created time.Time
 
 	orders chan order    // what operators want of it
@@ -57,7 +56,7 @@ func (s *shelf) resume(p ledger.Purchase) {
 
 func newFlight(s *shelf, p ledger.Purchase) *flight {
 	return &flight{
-		shelf: s, id: p.ID, method: p.Method, model: p.Model, amount: p.AmountMicros, created: p.CreatedAt, since: time.Now(),
+		shelf: s, id: p.ID, method: p.Method, model: p.Model, created: p.CreatedAt, since: time.Now(),
 		known: make(chan struct{}), machine: newMachine(s.desk, p), orders: make(chan order), gone: make(chan struct{}),
 		shown: standing{awaits: p.Awaits, reference: p.Reference, updated: p.UpdatedAt},
 	}
@@ -377,6 +376,6 @@ func (f *flight) land() {
 
 func (f *flight) fields() []zap.Field {
 	return []zap.Field{
-		zap.String("seller", f.shelf.seller.sellerID), zap.String("purchaseId", f.id), zap.Int64("amountMicros", int64(f.amount)),
+		zap.String("seller", f.shelf.seller.sellerID), zap.String("purchaseId", f.id), zap.Int64("amountMicros", f.machine.amount.Load()),
 	}
 }

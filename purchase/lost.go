@@ -2,12 +2,12 @@ package purchase
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
 // lostFor is how long a purchase of an earlier process waits for a config or a registry that names its seller and has its payment
@@ -91,16 +91,16 @@ func (f *flight) tellDoubt(why error) {
 	f.shelf.mu.Lock()
 	o := f.look()
 	f.shelf.mu.Unlock()
-	fields := append(f.fields(), zap.Error(why))
-	if f.human.Kind == payment.OutcomeNeedsHuman {
-		fields = append(fields, zap.String("link", o.Link))
+	fields, hint := append(f.fields(), zap.Error(why)), o.Hint
+	if o.Link != "" { // who has it may approve of the payment: it stands in no log
+		hint = strings.TrimPrefix(hint+"; its link: caddy tokenbuddy purchases show "+f.id, "; ")
 	}
-	if o.Hint != "" || f.human.Kind == payment.OutcomeNeedsHuman {
-		fields = append(fields, zap.String("hint", o.Hint))
+	if hint != "" {
+		fields = append(fields, zap.String("hint", hint))
 	}
 	d.log.Warn("purchase.in_doubt", fields...)
 	if d.observer.Doubted != nil {
-		d.observer.Doubted(f.machine.p, why, o.Hint)
+		d.observer.Doubted(f.machine.p, why, hint)
 	}
 }
 

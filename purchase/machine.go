@@ -41,6 +41,7 @@ type machine struct {
 	p       ledger.Purchase
 
 	seen     atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
+	amount   atomic.Int64                         // p.AmountMicros, likewise: a seller may offer less than was asked for
 	asked    time.Time                            // when this process first showed the proof
 	moved    time.Time                            // when the method first said that the seller has cashed it
 	human    payment.Outcome                      // what a human was asked to do
@@ -53,6 +54,7 @@ type machine struct {
 func newMachine(d *Desk, p ledger.Purchase) *machine {
 	m := &machine{journal: d.journal, limits: d.limits, p: p, guest: guest{desk: d, NamedMethod: NamedMethod{Name: p.Method}}}
 	m.seen.Store(&p.State)
+	m.amount.Store(int64(p.AmountMicros))
 	return m
 }
 
@@ -107,6 +109,7 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 	next.Told = ""
 	m.p = next
 	m.seen.Store(&next.State)
+	m.amount.Store(int64(next.AmountMicros))
 	return nil
 }
 

@@ -324,8 +324,11 @@ func TestPayments(t *testing.T) {
 				}
 				if name == "human" {
 					e := b.logs.FilterMessage("purchase.in_doubt").All()
-					if len(e) != 1 || e[0].ContextMap()["hint"] != "scan" {
+					if len(e) != 1 || e[0].ContextMap()["hint"] != "scan; its link: caddy tokenbuddy purchases show "+b.journal.lastStep().ID {
 						t.Errorf("logged %v", e)
+					}
+					if said := fmt.Sprint(e[0].ContextMap(), b.doubted); strings.Contains(said, "pay.example") {
+						t.Errorf("a link in the log, or in an event: %s", said)
 					}
 				}
 			})
