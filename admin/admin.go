@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,29 +37,55 @@ type look func(*market.Market, http.ResponseWriter, *http.Request) error
 func (API) Routes() []caddy.AdminRoute {
 	var routes []caddy.AdminRoute
 	for path, methods := range map[string]map[string]look{
-		"/tokenbuddy/status":           {http.MethodGet: status},
-		"/tokenbuddy/sellers":          {http.MethodGet: sellersList, http.MethodPost: orderSeller},
-		"/tokenbuddy/registry":         {http.MethodPost: refresh},
-		"/tokenbuddy/purchases":        {http.MethodGet: purchaseList, http.MethodPost: orderPurchase},
-		"/tokenbuddy/requests":         {http.MethodGet: requestList},
-		requestsPath:                   {http.MethodGet: requestByID},
-		"/tokenbuddy/members":          {http.MethodGet: memberList, http.MethodPost: addMember},
-		membersPath:                    {http.MethodGet: oneMember, http.MethodPatch: setMember, http.MethodDelete: removeMember, http.MethodPost: orderMember},
-		"/tokenbuddy/prewarm":          {http.MethodPost: sweep},
-		"/tokenbuddy/fleet":            {http.MethodGet: fleetStatus, http.MethodPost: orderFleet},
-		"/tokenbuddy/selection":        {http.MethodGet: selection, http.MethodPut: setSelection, http.MethodDelete: unsetSelection},
-		"/tokenbuddy/ledger/entries":   {http.MethodGet: entries},
-		"/tokenbuddy/ledger/summary":   {http.MethodGet: summary},
-		"/tokenbuddy/ledger/statement": {http.MethodGet: statement},
-		"/tokenbuddy/ledger/zone":      {http.MethodGet: zone},
-		"/tokenbuddy/ledger/accounts":  {http.MethodGet: accounts},
-		"/tokenbuddy/ledger/verify":    {http.MethodGet: verify},
-		"/tokenbuddy/ledger/backup":    {http.MethodGet: backup},
-		"/tokenbuddy/ledger/archive":   {http.MethodGet: archives, http.MethodPost: archive},
+		"/tokenbuddy/status":    {http.MethodGet: takes(status)},
+		"/tokenbuddy/sellers":   {http.MethodGet: takes(sellersList), http.MethodPost: takes(orderSeller, "pause", "resume", "forgive", "by")},
+		"/tokenbuddy/registry":  {http.MethodPost: takes(refresh, "by")},
+		"/tokenbuddy/purchases": {http.MethodGet: takes(purchaseList, "id", "open", "disputed", "seller"), http.MethodPost: takes(orderPurchase, "approve", "cancel", "settle", "refund", "paid", "usd", "reference", "note", "by")},
+		"/tokenbuddy/requests":  {http.MethodGet: takes(requestList, "id", "member", "model", "seller", "outcome", "limit", "fleet")},
+		requestsPath:            {http.MethodGet: takes(requestByID, "fleet")},
+		"/tokenbuddy/members":   {http.MethodGet: takes(memberList), http.MethodPost: takes(addMember, "by")},
+		membersPath: {
+			http.MethodGet: takes(oneMember), http.MethodPatch: takes(setMember, "by"), http.MethodDelete: takes(removeMember, "by"),
+			http.MethodPost: takes(orderMember, "keep", "usd", "until", "by"),
+		},
+		"/tokenbuddy/prewarm":          {http.MethodPost: takes(sweep, "by")},
+		"/tokenbuddy/fleet":            {http.MethodGet: takes(fleetStatus), http.MethodPost: takes(orderFleet, "forget", "by-books", "session", "by")},
+		"/tokenbuddy/selection":        {http.MethodGet: takes(selection), http.MethodPut: takes(setSelection, "by"), http.MethodDelete: takes(unsetSelection, "by")},
+		"/tokenbuddy/ledger/entries":   {http.MethodGet: takes(entries, "from", "to", "zone", "member", "model", "seller", "limit", "cursor", "fleet")},
+		"/tokenbuddy/ledger/summary":   {http.MethodGet: takes(summary, "from", "to", "zone", "by")},
+		"/tokenbuddy/ledger/statement": {http.MethodGet: takes(statement, "from", "to", "zone", "by", "fleet")},
+		"/tokenbuddy/ledger/zone":      {http.MethodGet: takes(zone)},
+		"/tokenbuddy/ledger/accounts":  {http.MethodGet: takes(accounts)},
+		"/tokenbuddy/ledger/verify":    {http.MethodGet: takes(verify, "fleet")},
+		"/tokenbuddy/ledger/backup":    {http.MethodGet: takes(backup)},
+		"/tokenbuddy/ledger/archive":   {http.MethodGet: takes(archives), http.MethodPost: takes(archive, "before", "to", "by")},
 	} {
 		routes = append(routes, caddy.AdminRoute{Pattern: path, Handler: on(methods)})
 	}
 	return routes
+}
+
+// takes is a look whose query has these words, and ledger. It refuses another one: of a misspelt filter the answer would be as if nothing
+// had been asked for.
+func takes(l look, words ...string) look {
+	words = append(words, "ledger")
+	return func(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return bad("the query can't be read: %w", err)
+		}
+		for _, word := range slices.Sorted(maps.Keys(values)) {
+			if !slices.Contains(words, word) {
+				return bad("there is no %q here: the query takes %s", word, strings.Join(words, ", "))
+			}
+		}
+		if s := values.Get("fleet"); s != "" { // whatever else is not one of them would be this gateway's books alone
+			if _, err := strconv.ParseBool(s); err != nil {
+				return bad("fleet is true or false")
+			}
+		}
+		return l(m, w, r)
+	}
 }
 
 // on answers with the look for the request's method, in the market that the request is about.

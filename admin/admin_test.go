@@ -164,6 +164,15 @@ func TestQuestions(t *testing.T) {
 		{"GET", "/tokenbuddy/ledger/verify", "", http.StatusOK, `"ok":true,"entries":2`},
 
 		{"GET", "/tokenbuddy/requests?outcome=no_credit", "", http.StatusOK, "[]"},
+		{"GET", "/tokenbuddy/ledger/entries?mamber=ann", "", http.StatusBadRequest, `there is no "mamber" here: the query takes from, to, zone, member, model, seller, limit, cursor, fleet, ledger`},
+		{"GET", "/tokenbuddy/requests?status=200", "", http.StatusBadRequest, `the query takes id, member, model, seller, outcome`},
+		{"GET", "/tokenbuddy/purchases?state=failed", "", http.StatusBadRequest, `there is no "state" here`},
+		{"GET", "/tokenbuddy/status?by=me", "", http.StatusBadRequest, "the query takes ledger"},
+		{"GET", "/tokenbuddy/members/ann?period=day", "", http.StatusBadRequest, "the query takes ledger"},
+		{"POST", "/tokenbuddy/prewarm?model=m", "", http.StatusBadRequest, "the query takes by, ledger"},
+		{"GET", "/tokenbuddy/ledger/summary?fleet=1", "", http.StatusBadRequest, `there is no "fleet" here`},
+		{"GET", "/tokenbuddy/ledger/verify?fleet=all", "", http.StatusBadRequest, "fleet is true or false"},
+		{"GET", "/tokenbuddy/ledger/entries?member=a;model=b", "", http.StatusBadRequest, "the query can't be read"},
 		{"GET", "/tokenbuddy/requests?outcome=nocredit", "", http.StatusBadRequest, "outcome is one of ok, interrupted, client_gone, failed, refused, no_credit, purchase_limit"},
 
 		{"GET", "/tokenbuddy/selection", "", http.StatusOK, `{"policy":null,"seller":null,"selection":null}`},
