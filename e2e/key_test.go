@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestKey has members ask how they stand, and compares with what their answers say and what is booked.
@@ -30,6 +31,11 @@ func TestKey(t *testing.T) {
 		member fay {
 			key key-of-fay
 			daily_budget 0.000199
+		}
+		member gus {
+			key key-of-gus
+			daily_budget 0.000199
+			monthly_budget 0.000199
 		}
 		group build {
 			members eve
@@ -109,6 +115,16 @@ func TestKey(t *testing.T) {
 	if a.StatusCode != http.StatusPaymentRequired || a.Header.Get("X-TokenBuddy-Budget-Warning") != "daily 80" || a.Header.Get("X-TokenBuddy-Budget-Left-Micros") != "80" ||
 		!strings.Contains(a.body, "Your daily budget of $0.0005 does not cover") || !strings.Contains(a.body, "$0.00042 is spent") || !strings.Contains(a.body, "It begins anew at 20") {
 		t.Errorf("%d %v: %s", a.StatusCode, a.Header, a.body)
+	}
+	// Where both are spent it is the month's that counts: at midnight there would be another refusal.
+	infer("gus")
+	infer("gus")
+	longest := "Your monthly budget of $0.000199"
+	if time.Now().UTC().AddDate(0, 0, 1).Day() == 1 { // both begin anew at once
+		longest = "Your daily budget of $0.000199"
+	}
+	if a := infer("gus"); a.StatusCode != http.StatusPaymentRequired || !strings.Contains(a.body, longest) {
+		t.Errorf("with both spent: %d: %s", a.StatusCode, a.body)
 	}
 	infer("fay")
 	infer("fay")

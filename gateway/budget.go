@@ -95,6 +95,18 @@ func overBudget(e *ledger.BudgetError) *dialect.Refusal {
 	return dialect.BudgetSpent().Because(said + " It begins anew at " + e.Renews.Format(time.RFC3339) + ".")
 }
 
+// longest gives, of the budgets that do not cover what a request may cost, whatever is under way, the one that begins anew last: until
+// then the client is refused, though the one that was met first may be there before. It is e where there is no such other one.
+func longest(e *ledger.BudgetError, states []ledger.BudgetState) *ledger.BudgetError {
+	last := e
+	for _, s := range states {
+		if s.SpentMicros.Add(e.AmountMicros) > s.BudgetMicros && (held(last) || s.Renews.After(last.Renews)) {
+			last = &ledger.BudgetError{BudgetState: s, AmountMicros: e.AmountMicros}
+		}
+	}
+	return last
+}
+
 // held tells whether only requests under way stand in the way.
 func held(e *ledger.BudgetError) bool {
 	return e.HeldMicros > 0 && e.SpentMicros.Add(e.AmountMicros) <= e.BudgetMicros

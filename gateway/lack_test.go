@@ -63,3 +63,28 @@ func TestBudgetHeldIsNotSpent(t *testing.T) {
 		}
 	}
 }
+
+// TestLongestBudget: of several budgets that are spent the client is told of the one that begins anew last.
+func TestLongestBudget(t *testing.T) {
+	day, month := time.Now().Add(time.Hour), time.Now().Add(100*time.Hour)
+	state := func(name string, spent, held money.Micros, renews time.Time) ledger.BudgetState {
+		return ledger.BudgetState{Budget: name, BudgetMicros: 100, SpentMicros: spent, HeldMicros: held, Renews: renews}
+	}
+	for _, row := range []struct {
+		refused ledger.BudgetState
+		states  []ledger.BudgetState
+		want    string
+	}{
+		{state("daily_budget", 95, 0, day), nil, "daily"},
+		{state("daily_budget", 95, 0, day), []ledger.BudgetState{state("daily_budget", 95, 0, day), state("monthly_budget", 90, 0, month)}, "daily"},
+		{state("daily_budget", 95, 0, day), []ledger.BudgetState{state("daily_budget", 95, 0, day), state("monthly_budget", 91, 0, month)}, "monthly"},
+		{state("daily_budget", 50, 45, day), []ledger.BudgetState{state("daily_budget", 50, 45, day), state("monthly_budget", 91, 0, month)}, "monthly"},
+		{state("daily_budget", 95, 0, day), []ledger.BudgetState{state("daily_budget", 95, 0, day), state("monthly_budget", 50, 45, month)}, "daily"},
+		{state("monthly_budget", 95, 0, month), []ledger.BudgetState{state("daily_budget", 95, 0, day), state("monthly_budget", 95, 0, month)}, "monthly"},
+	} {
+		r := overBudget(longest(&ledger.BudgetError{BudgetState: row.refused, AmountMicros: 10}, row.states))
+		if !r.NoRetry || !strings.Contains(r.Message, "Your "+row.want+" budget") {
+			t.Errorf("%+v, %+v: %s", row.refused, row.states, r.Message)
+		}
+	}
+}

@@ -336,7 +336,7 @@ func (t *trade) giveUp() choice {
 		if !held(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
 			rq.warnOf(t.overBudget.BudgetState, 100)
 		}
-		return choice{refusal: overBudget(t.overBudget)}
+		return choice{refusal: overBudget(longest(t.overBudget, t.tally.budget.States()))}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
 	own := t.last != nil && t.last.accountRefused()
