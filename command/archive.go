@@ -65,7 +65,7 @@ ledger and need no file. The month of the newest entry is not moved. What is int
 	cmd.Flags().StringVar(&before, "before", "", "Months that end before it are moved: a day such as 2026-01-01 (its beginning, UTC), or a time")
 	cmd.Flags().StringVar(&to, "to", "", "Directory of the files, on the gateway's machine; the default is beside the ledger's")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	_ = cmd.MarkFlagRequired("before") // fails for flags that are not there
+	needs(cmd, "before")
 	return cmd
 }
 

@@ -58,7 +58,7 @@ keep a copy of the key in another place.`,
 	}
 	from.addTo(cmd)
 	cmd.Flags().StringVarP(&path, "output", "o", "", "File to write, which appears when it is whole; - is standard output")
-	_ = cmd.MarkFlagRequired("output") // fails for flags that are not there
+	needs(cmd, "output")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
 }
@@ -133,7 +133,7 @@ gateway.`,
 	}
 	cmd.Flags().StringVar(&to.dir, "ledger", "", "Directory of the ledger, which is empty or not there")
 	cmd.Flags().StringVar(&to.key, "key", "", "The key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
-	_ = cmd.MarkFlagRequired("ledger") // fails for flags that are not there
+	needs(cmd, "ledger")
 	cmd.Flags().StringVar(&fleetWords, "fleet", "", "Complete it by what its fleet has: the words behind fleet in the config, such as 'postgres {env.FLEET_DSN}'")
 	cmd.Flags().BoolVar(&anew, "new-identity", false, "Make it another gateway of its fleet, which has entries of the old one that the backup does not have")
 	cmd.MarkFlagsMutuallyExclusive("fleet", "new-identity")

@@ -242,6 +242,6 @@ can come back than was paid for it, and no more than is in dispute with its sell
 	})
 	cmd.Flags().StringVar(&reference, "reference", "", "What the rail calls the refund, such as its transaction: each is booked once")
 	cmd.Flags().StringVar(&note, "note", "", "For the journal")
-	_ = cmd.MarkFlagRequired("reference")
+	needs(cmd, "reference")
 	return cmd
 }

@@ -16,6 +16,16 @@ func noWords(cmd *cobra.Command, args []string) error {
 	return words(0, 0)(cmd, args)
 }
 
+// needs has a command refuse to run without a flag, and say how it is used.
+func needs(cmd *cobra.Command, flag string) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if !cmd.Flags().Changed(flag) {
+			return fmt.Errorf("--%s is missing: expected %s", flag, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
 // words is for a command that takes at least and at most so many words, and where it has a list of them, one of these.
 func words(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

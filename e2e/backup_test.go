@@ -24,7 +24,10 @@ func TestBackupAndRestore(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	c.bad("required flag", "backup", "--address", c.admin)
+	c.bad("--output is missing: expected caddy tokenbuddy backup -o <file> [flags]", "backup", "--address", c.admin)
+	c.bad("--ledger is missing: expected caddy tokenbuddy restore <file> --ledger <directory>", "restore", file)
+	c.bad("--before is missing: expected caddy tokenbuddy archive --before <day>", "archive", "--address", c.admin)
+	c.bad("--reference is missing: expected caddy tokenbuddy purchases refund", "purchases", "refund", "p", "1", "--address", c.admin)
 	c.post("/v1/chat/completions", chatBody) // after the backup
 	c.bad("something in it already", "restore", file, "--ledger", c.ledgerDir())
 	c.stop()
