@@ -82,14 +82,7 @@ func freshMembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	groups := make(map[string]bool)
-	for _, who := range r.known {
-		if who.Group != nil {
-			groups[who.Group.Name] = true
-		}
-	}
-	m.Ledger.Refresh(ctx, slices.Collect(maps.Keys(r.known)), slices.Collect(maps.Keys(groups)))
-	return r.rows(ctx, m)
+	return r.fresh(ctx, m)
 }
 
 // roll is who there is.
@@ -120,6 +113,28 @@ func rollOf(m *market.Market) (roll, error) {
 		}
 	}
 	return r, nil
+}
+
+// only gives the roll of one member, or of nobody where there is none of the name.
+func (r *roll) only(name string) *roll {
+	one := *r
+	one.known = make(map[string]*member.Member, 1)
+	if who := r.known[name]; who != nil {
+		one.known[name] = who
+	}
+	return &one
+}
+
+// fresh gives the rows by what other gateways of a fleet have spent by now.
+func (r *roll) fresh(ctx context.Context, m *market.Market) ([]Member, error) {
+	groups := make(map[string]bool)
+	for _, who := range r.known {
+		if who.Group != nil {
+			groups[who.Group.Name] = true
+		}
+	}
+	m.Ledger.Refresh(ctx, slices.Collect(maps.Keys(r.known)), slices.Collect(maps.Keys(groups)))
+	return r.rows(ctx, m)
 }
 
 func (r *roll) rows(ctx context.Context, m *market.Market) ([]Member, error) {
@@ -232,15 +247,18 @@ func oneMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 }
 
 func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name string) error {
-	rows, err := freshMembersOf(r.Context(), m)
+	roll, err := rollOf(m)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(rows, func(row Member) bool { return row.Name == name })
-	if i < 0 {
+	rows, err := roll.only(name).fresh(r.Context(), m)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
 		return memberError(fmt.Errorf("member %s: %w", name, orders.ErrNoMember))
 	}
-	return answer(w, http.StatusOK, rows[i])
+	return answer(w, http.StatusOK, rows[0])
 }
 
 // setMember changes what is said of a member: PATCH with a MemberSaid, of which what is there counts.
