@@ -39,9 +39,23 @@ func TestUsageIsAskedFor(t *testing.T) {
 	}
 	spoken := refusing(sayStream(`data: {"error":{"message":"stream_options is not supported","type":"invalid_request_error"}}` + "\n\n"))
 	polite := refusing(sayJSON(200, `{"error":{"message":"Extra inputs are not permitted","param":"stream_options","code":400}}`))
+	picky := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if strings.Contains(string(body), `"x":1`) {
+			sayJSON(400, `{"error":{"message":"Unknown parameter: stream_options.x","type":"invalid_request_error"}}`)(w, r, body)
+			return
+		}
+		whenAsked(w, r, body)
+	})
+	busy := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if strings.Contains(string(body), "stream_options") {
+			sayJSON(400, `{"error":{"message":"stream_options is not supported","type":"invalid_request_error"}}`)(w, r, body)
+			return
+		}
+		with(sayJSON(429, `{"error":{"message":"slow down","type":"rate_limit_error"}}`), "Retry-After", "30")(w, r, body)
+	})
 	s := newStage(t)
 	pinned := ""
-	for model, p := range map[string]*provider{"willing": willing, "strict": strict, "spoken": spoken, "polite": polite} {
+	for model, p := range map[string]*provider{"willing": willing, "strict": strict, "spoken": spoken, "polite": polite, "picky": picky, "busy": busy} {
 		pinned += fmt.Sprintf("\t\tseller %s %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice %s 1 2\n\t\t}\n", model, p.URL, model)
 	}
 	s.open(pinned)
@@ -79,6 +93,15 @@ func TestUsageIsAskedFor(t *testing.T) {
 	}
 	if _, metrics := s.look("/metrics"); !strings.Contains(string(metrics), `kind="hard_4xx",seller="strict"} 0`+"\n") {
 		t.Error("it is counted as the client's fault")
+	}
+	if a := s.infer("", "picky", `"stream":true,"stream_options":{"x":1},`); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, "stream_options.x") {
+		t.Errorf("a client's own fault: status %d: %s", a.StatusCode, a.body)
+	}
+	if a := s.infer("after", "picky", `"stream":true,`); a.StatusCode != http.StatusOK || s.entryOf("after").BilledSource != "usage" {
+		t.Errorf("one client's own fault has the next one's usage not asked for: status %d, %+v", a.StatusCode, s.entryOf("after"))
+	}
+	if a := s.infer("", "busy", `"stream":true,`); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") != "30" || a.Header.Get("X-Should-Retry") != "" {
+		t.Errorf("status %d, %v: nobody has waited for it yet", a.StatusCode, a.Header)
 	}
 	if a := s.infer("", "strict", `"stream":true,"stream_options":{"include_usage":true},`); a.StatusCode != http.StatusBadRequest {
 		t.Errorf("the client's own words were left out: status %d", a.StatusCode)

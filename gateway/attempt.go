@@ -23,6 +23,7 @@ type attempt struct {
 	periods    *ledger.Periods // of budgets, in a fleet, that the request counts in; nil: those of its booking
 	noPurchase bool            // a token that is there has to do
 	others     bool            // another candidate is fit and untried
+	unasked    bool            // the seller has just refused a request for what asks for usage: it is asked without
 
 	begun  time.Time
 	span   trace.Span     // nil: it is not traced, or its span has ended

@@ -47,6 +47,7 @@ type visit struct {
 	again      *purchase.Lease // the token for another try
 	retries    int
 	rebought   bool // since a token was refused
+	unasked    bool // it has refused the request for what asks for usage, and is asked without
 }
 
 // choice is what a trade has come to. At most one of answer and refusal is there.
@@ -96,7 +97,7 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	a := &attempt{
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
-		noPurchase: t.credit, others: t.untried() > 0,
+		noPurchase: t.credit, others: t.untried() > 0, unasked: t.there.unasked,
 	}
 	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.nextCandidate()
@@ -140,6 +141,9 @@ func (t *trade) try() (c choice, done bool) {
 func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 	switch d.Step {
 	case routing.Deliver:
+		if a.unasked && a.outcome.Good() { // what it has refused was in what was added to the request, and not in what the client has sent
+			a.state.RefuseUsage(time.Now())
+		}
 		t.judgeEarlier(a)
 		return choice{answer: a}, true
 	case routing.DeliverHeld:
@@ -153,13 +157,13 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		}
 	case routing.Retry:
 		t.there.again = a.lease.Again()
-		t.repeated = true
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		if d.WithoutUsage {
-			a.state.RefuseUsage(time.Now())
+			t.there.unasked = true
 			t.tally.excused++
 		} else {
+			t.repeated = true
 			t.there.retries++
 		}
 		if d.Force {

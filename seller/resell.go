@@ -40,6 +40,7 @@ type resale struct {
 	id       string    // the request's
 	key      string    // for the upstream: nothing of the buyer's is in it
 	asked    bool      // for usage, which the buyer has not asked for
+	unasked  bool      // the upstream has just refused the request for that: it is asked without
 	until    time.Time // when a whole answer has to be there, or a stream's headers
 }
 

@@ -113,6 +113,35 @@ func TestUpstreamUsageRefused(t *testing.T) {
 	}
 }
 
+// TestUpstreamRefusesTheBuyersOwn: what a buyer has said himself has the next buyer's usage asked for all the same.
+func TestUpstreamRefusesTheBuyersOwn(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	asked := false
+	u.instead = func(w http.ResponseWriter, _ *http.Request, body string) bool {
+		asked = strings.Contains(body, `"include_usage":true`)
+		if !strings.Contains(body, `"x":1`) {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":{"message":"Unknown parameter: stream_options.x","type":"invalid_request_error"}}`)
+		return true
+	}
+	s := resold(t, u, "no_key\nprice * 1 2")
+	token := purchase(t, s, "p", money.USD)
+	for _, row := range []struct {
+		more string
+		want int
+	}{{`"stream_options":{"x":1},`, 400}, {"", 200}} {
+		w := post(t, s, "/v1/chat/completions", `{"model":"ours","stream":true,`+row.more+`"messages":[{"role":"user","content":"hey"}]}`, "Authorization", token)
+		if w.Code != row.want {
+			t.Errorf("%q: %d %s", row.more, w.Code, w.Body)
+		}
+	}
+	if !asked {
+		t.Error("it is not asked for its usage any more")
+	}
+}
+
 // TestUpstreamRepeats: a request is one charge, and not an answer for nothing again and again.
 func TestUpstreamRepeats(t *testing.T) {
 	u := newStandIn(t, "", "ours")
