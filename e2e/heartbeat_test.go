@@ -68,7 +68,11 @@ func TestHeartbeat(t *testing.T) {
 	s.seller("plain", func(w http.ResponseWriter, r *http.Request, body []byte) {
 		await(r, silence)
 		sayJSON(200, speechOf(r.URL.Path).plain("plain"))(w, r, body)
-	}, priced("plain"))
+	}, priced("plain"), priced("plain over"))
+	s.seller("streams", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		await(r, silence)
+		streamOf(good(speechOf(r.URL.Path)))(w, r, body)
+	}, priced("plain over"))
 	const failover = "\t\tfailover {\n\t\t\tretries 0\n\t\t\tcooldown 1ms\n\t\t}\n"
 	s.open("\t\theartbeat 40ms\n"+failover, failover)
 	for _, q := range speeches {
@@ -83,7 +87,7 @@ func TestHeartbeat(t *testing.T) {
 			if a := ask(1, "slow", `"stream":true,`); a.body != good(q) || a.Header.Get("OpenAI-Processing-Ms") != "7" {
 				t.Errorf("without heartbeats: %v, %q", a.Header, a.body)
 			}
-			for _, model := range []string{"slow", "fails over"} {
+			for _, model := range []string{"slow", "fails over", "plain over"} {
 				a := ask(0, model, `"stream":true,`)
 				for try := 1; try < 6 && !strings.HasPrefix(a.body, beat+beat); try++ { // once it may be the machine's fault, which has other work to do
 					a = ask(0, model, `"stream":true,`)

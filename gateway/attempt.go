@@ -43,6 +43,7 @@ type attempt struct {
 	// asked, or this site's config keeps it from the seller's address.
 	ours     bool
 	timedOut bool
+	noStream bool  // a good answer is no use, as it is no stream
 	err      error // why there is no token or no answer
 }
 
@@ -118,6 +119,14 @@ func (a *attempt) failure() routing.Result {
 		}
 	}
 	return r
+}
+
+// wantStream takes a good answer that is no stream for none: the client was told that one comes, and can't be given anything else.
+func (a *attempt) wantStream() {
+	if a.outcome.Good() && a.answer.stream == nil {
+		a.noStream, a.err = true, errNoAnswer("it is no stream, though one was asked for, and the client was told by a heartbeat that one comes")
+		a.outcome = routing.NoAnswer(a.outcome.Status)
+	}
 }
 
 // accept takes the answer for the client's: it is about to be sent.

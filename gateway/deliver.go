@@ -67,7 +67,7 @@ func (p *reply) write(a *attempt, e *ended) {
 // writeAsEvent is write for a client that has been told already that a stream comes: all there is for it then is an error event.
 func (p *reply) writeAsEvent(a *attempt, e *ended) {
 	a.end()
-	if a.outcome.Good() {
+	if a.noStream {
 		e.status = ledger.StatusInterrupted
 		p.end(dialect.Upstream(retryLater).Because("The seller has answered with no stream.").Event(p.rq.endpoint))
 		return

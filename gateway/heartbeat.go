@@ -7,11 +7,12 @@ import (
 )
 
 // beat gives the client of a stream signs of life, where the config wants it, until stop is called. The first of them gives the
-// status and the headers away, without seller and attempts: nobody knows them yet. stop may be called again.
-func (p *reply) beat() (stop func()) {
+// status and the headers away, without seller and attempts: nobody knows them yet. begun tells whether there was one. stop may be
+// called again.
+func (p *reply) beat() (begun func() bool, stop func()) {
 	every := p.rq.gw.settings.Heartbeat
 	if every <= 0 || !p.rq.ask.Stream {
-		return func() {}
+		return func() bool { return false }, func() {}
 	}
 	heart := relay.NewHeart(p.w, every, func() {
 		h := p.w.Header()
@@ -20,7 +21,7 @@ func (p *reply) beat() (stop func()) {
 		h.Set("X-Accel-Buffering", "no")
 		p.w.WriteHeader(http.StatusOK)
 	})
-	return func() {
+	return heart.Begun, func() {
 		if p.begun = heart.Stop(); p.begun {
 			p.status = http.StatusOK
 		}

@@ -15,7 +15,7 @@ func (t *trade) decide(a *attempt) routing.Decision {
 	if a.outcome.RetryAfter > 0 { // what it has asked of other requests counts too
 		a.outcome.RetryAfter = max(a.outcome.RetryAfter, a.state.Rest(time.Now()))
 	}
-	a.outcome.TimedOut = a.timedOut
+	a.outcome.TimedOut = a.timedOut || a.noStream // the same again would have the same answer
 	p := t.position(a)
 	d := routing.Decide(p, a.outcome)
 	if d.Step == routing.Retry && !d.WithoutUsage && !t.mayRetry(a, d) {

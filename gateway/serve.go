@@ -146,8 +146,9 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	t := newTrade(rq)
 	defer t.close()
 	p.budget = t.tally.budget
-	stop := p.beat()
+	begun, stop := p.beat()
 	defer stop()
+	t.begun = begun
 	chosen := t.run()
 	stop()
 	p.name(&t.tally)
@@ -178,6 +179,9 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	}
 	t.tally.held(a.hold.id)
 	a.hold.placed = nil
+	if p.begun { // just before the answer was there, else another seller had been asked
+		a.wantStream()
+	}
 	a.accept()
 	p.ended = p.deliver(a)
 	a.close(p.ended)

@@ -34,6 +34,7 @@ type trade struct {
 	sentToMaker bool                 // the request went back to whom it builds on
 	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
+	begun       func() bool          // whether the client was told by a heartbeat that a stream comes
 	tried       []*attempt           // in order
 	first       [1]*attempt          // room for tried: mostly there is no more
 	last        *attempt             // the last one that reached a seller
@@ -116,6 +117,9 @@ func (t *trade) try() (c choice, done bool) {
 	a.begun = time.Now()
 	a.beginSpan()
 	a.run(t.there.refused, t.there.again)
+	if t.begun() {
+		a.wantStream()
+	}
 	t.there.again = nil
 	if a.call != nil {
 		t.last = a

@@ -3,6 +3,7 @@ package relay
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,7 @@ type Heart struct {
 	stop  chan struct{}
 	ended chan struct{}
 	once  sync.Once
-	begun bool // read after ended alone
+	begun atomic.Bool
 }
 
 // NewHeart begins to send a heartbeat each time that every has passed. Before the first it calls begin, which must set the
@@ -42,9 +43,9 @@ func (h *Heart) run(c client, every time.Duration, begin func()) {
 			return
 		default:
 		}
-		if !h.begun {
+		if !h.begun.Load() {
 			begin()
-			h.begun = true
+			h.begun.Store(true)
 		}
 		if !c.flush([]byte(heartbeat)) {
 			return // who has left is found out elsewhere
@@ -57,8 +58,11 @@ func (h *Heart) run(c client, every time.Duration, begin func()) {
 func (h *Heart) Stop() (begun bool) {
 	h.once.Do(func() { close(h.stop) })
 	<-h.ended
-	return h.begun
+	return h.begun.Load()
 }
+
+// Begun tells whether there were any heartbeats yet.
+func (h *Heart) Begun() bool { return h.begun.Load() }
 
 // listen waits for the next read, and sends heartbeats meanwhile.
 func (s *Stream) listen(c client, quiet time.Duration) (read, signal) {
