@@ -230,3 +230,35 @@ func asked(sellers map[string]*turnSeller) map[string]int {
 	}
 	return n
 }
+
+// TestRefusedTurn has the seller of a conversation find one turn at fault, inside a stream before there is content: it goes on being the
+// conversation's, and has not failed.
+func TestRefusedTurn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	good := streamOf(roleEvent + textEvent("Hi") + endEvents)
+	s.seller("first", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if r.Header.Get("X-Request-Id") == "served" {
+			sayJSON(500, errorBody("server_error"))(w, r, body)
+			return
+		}
+		good(w, r, body)
+	}, priced("m"))
+	s.seller("second", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if r.Header.Get("X-Request-Id") == "refused" {
+			sayStream(roleEvent+"data: {\"error\":{\"message\":\"not so\",\"type\":\"invalid_request_error\"}}\n\n")(w, r, body)
+			return
+		}
+		good(w, r, body)
+	}, priced("m"))
+	s.open("\t\tdefault_seller first\n\t\tfailover {\n\t\t\tretries 0\n\t\t}\n")
+	for _, id := range []string{"served", "refused", "served again"} {
+		a := s.infer(id, "m", `"stream":true,`)
+		if a.StatusCode != http.StatusOK || a.Header.Get("X-TokenBuddy-Seller") != "second" {
+			t.Errorf("%s: status %d of %q: %s", id, a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+		}
+	}
+	if e := s.entryOf("refused"); e.Status != "failed" {
+		t.Errorf("booked %+v", e)
+	}
+}

@@ -116,7 +116,7 @@ func (p *reply) relay(a *attempt, e *ended) {
 		e.status = ledger.StatusFailed // it said before any content that the request is at fault
 	}
 	a.rememberResponse()
-	e.interrupted = ending == relay.Broken || ending == relay.SaidError
+	e.interrupted = ending == relay.Broken || ending == relay.SaidError && a.outcome.Good() // else the request is at fault
 	e.unexplained = ending == relay.Whole && a.answer.events.EndedWithoutReason()
 	e.abort = ending == relay.Broken || ending == relay.Shutdown
 }
