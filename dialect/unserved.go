@@ -101,6 +101,9 @@ func allow(path string) []string {
 	if endpoints[path] != nil {
 		return []string{http.MethodPost}
 	}
+	if path == KeyPath {
+		return []string{http.MethodGet}
+	}
 	if rest, ok := strings.CutPrefix(path, ModelsPath); ok && (rest == "" || len(rest) > 1 && rest[0] == '/' && !strings.HasSuffix(rest, "/")) {
 		return []string{http.MethodGet}
 	}

@@ -19,6 +19,7 @@ func TestUnserved(t *testing.T) {
 		"POST /images/generations": 0, "GET /v1/foo": 0, "POST /v1/tokenize": 0, "": 0,
 
 		"GET /v1/chat/completions": 405, "DELETE /v1/messages": 405, "HEAD /v1/messages": 405, "POST /v1/models": 405, "HEAD /v1/models": 405, "DELETE /v1/models/m": 405,
+		"POST /v1/key": 405, "DELETE /v1/key": 405, "HEAD /v1/key": 405,
 		"PUT /v1/responses/resp_1": 405, "POST /v1/responses/resp_1": 405, "GET /v1/responses/resp_1/cancel": 405, "GET /v1/responses/compact": 405,
 
 		"POST /v1/moderations": 404, "POST /v1/images/generations": 404, "POST /v1/audio/speech": 404, "GET /v1/files": 404, "DELETE /v1/files/f": 404,

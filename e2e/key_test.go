@@ -61,6 +61,12 @@ func TestKey(t *testing.T) {
 		}
 		return said.Data
 	}
+	for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodHead} {
+		a := s.ask(0, method, "/v1/key", "", "Authorization", "Bearer key-of-ada")
+		if a.StatusCode != http.StatusMethodNotAllowed || a.Header.Get("Allow") != http.MethodGet {
+			t.Errorf("%s: status %d, Allow %q", method, a.StatusCode, a.Header.Get("Allow"))
+		}
+	}
 	infer := func(member string) *answered {
 		return s.ask(0, http.MethodPost, "/v1/chat/completions", body, "Authorization", "Bearer key-of-"+member)
 	}
