@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -44,11 +46,14 @@ type Result struct {
 // Run runs the program until it ends or ctx does, and then ends whatever it has started.
 func (p Program) Run(ctx context.Context, stdin []byte) Result {
 	r := Result{ExitCode: -1}
-	if r.Err = p.Check(); r.Err != nil {
+	path, err := p.resolve()
+	if err != nil {
+		r.Err = err
 		return r
 	}
 	stdout, stderr := &bounded{most: MaxOutput}, &bounded{most: maxStderr}
-	cmd := exec.CommandContext(ctx, p.Path, p.Args...) //nolint:gosec // the operator has named it, and it was checked
+	cmd := exec.CommandContext(ctx, path, p.Args...) //nolint:gosec // the operator has named it, and it was checked
+	cmd.Args[0] = p.Path                             // some programs are several, by their name
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, p.Env...)
 	cmd.Dir = filepath.VolumeName(p.Path) + string(filepath.Separator)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), stdout, stderr
@@ -58,7 +63,7 @@ func (p Program) Run(ctx context.Context, stdin []byte) Result {
 		r.Err = errors.New("the program could not be started")
 		return r
 	}
-	err := cmd.Wait()
+	err = cmd.Wait()
 	endGroup(cmd)
 	r.Stdout, r.Stderr, r.StderrBytes = stdout.b.Bytes(), stderr.b.Bytes(), stderr.n
 	r.ExitCode = cmd.ProcessState.ExitCode()
@@ -95,39 +100,65 @@ func (w *bounded) Write(p []byte) (int, error) {
 }
 
 // Check says whether the program may be run: its path is absolute, and it is a regular executable file which, like the
-// folders above it, belongs to root or Caddy's user and can't be changed by others.
+// folders and links on the way to it, belongs to root or Caddy's user and can't be changed by others.
 func (p Program) Check() error {
+	_, err := p.resolve()
+	return err
+}
+
+// maxLinks is how many links may be on the way to a program.
+const maxLinks = 40
+
+// resolve checks the program, and gives its path without a link. Who can change a folder on the way, that of each link too, can put
+// another program in its place.
+func (p Program) resolve() (string, error) {
 	if !filepath.IsAbs(p.Path) {
-		return fmt.Errorf("%s: expected an absolute path", p.Path)
+		return "", fmt.Errorf("%s: expected an absolute path", p.Path)
 	}
-	resolved, err := filepath.EvalSymlinks(p.Path)
-	if err != nil {
-		return fmt.Errorf("%s: there is no such file", p.Path)
+	const slash = string(filepath.Separator)
+	root := filepath.VolumeName(p.Path) + slash
+	missing := fmt.Errorf("%s: there is no such file", p.Path)
+	at, links := root, 0
+	for rest := strings.Split(p.Path[len(root):], slash); len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		if name == "" {
+			continue
+		}
+		dir, err := os.Lstat(at)
+		if err != nil || !dir.IsDir() {
+			return "", missing
+		}
+		if err := ownedDir(p.Path, at, dir); err != nil {
+			return "", err
+		}
+		next := filepath.Join(at, name) // of ".." the folder above: in at is no link any more
+		info, err := os.Lstat(next)
+		if err != nil {
+			return "", missing
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		target, err := os.Readlink(next)
+		if links++; err != nil || links > maxLinks {
+			return "", missing
+		}
+		if err := ownedLink(p.Path, next, info); err != nil {
+			return "", err
+		}
+		if filepath.IsAbs(target) {
+			at = root
+		}
+		rest = append(strings.Split(target, slash), rest...)
 	}
-	info, err := os.Lstat(resolved)
+	info, err := os.Lstat(at)
 	if err != nil {
-		return fmt.Errorf("%s: there is no such file", p.Path)
+		return "", missing
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", p.Path)
+		return "", fmt.Errorf("%s is not a file", p.Path)
 	}
-	if err := owned(p.Path, resolved, info); err != nil {
-		return err
-	}
-	// Who can change a folder on the way, that of a link too, can put another program in its place.
-	for _, path := range []string{resolved, p.Path} {
-		for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-			info, err := os.Stat(dir)
-			if err != nil {
-				return fmt.Errorf("%s: its folder can't be looked at", p.Path)
-			}
-			if err := ownedDir(p.Path, dir, info); err != nil {
-				return err
-			}
-			if dir == filepath.Dir(dir) {
-				break
-			}
-		}
-	}
-	return nil
+	return at, owned(p.Path, at, info)
 }

@@ -20,3 +20,5 @@ func owned(path, _ string, _ fs.FileInfo) error {
 }
 
 func ownedDir(path, _ string, _ fs.FileInfo) error { return owned(path, "", nil) }
+
+func ownedLink(path, _ string, _ fs.FileInfo) error { return owned(path, "", nil) }

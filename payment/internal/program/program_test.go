@@ -97,6 +97,22 @@ func gone(pid int) bool {
 	return strings.HasPrefix(after, "Z") || strings.HasPrefix(after, "X")
 }
 
+// chain gives a link to a link to a path; the folder of the second has this mode.
+func chain(t *testing.T, path string, mode os.FileMode) string {
+	t.Helper()
+	between, first := filepath.Join(t.TempDir(), "between"), filepath.Join(t.TempDir(), "first")
+	if err := os.Symlink(path, between); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(between, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(between), mode); err != nil {
+		t.Fatal(err)
+	}
+	return first
+}
+
 func TestCheck(t *testing.T) {
 	good := script(t, "exit 0")
 	if err := good.Check(); err != nil {
@@ -110,14 +126,20 @@ func TestCheck(t *testing.T) {
 		change func(path string) string
 		words  string
 	}{
-		"relative":         {func(string) string { return "pay" }, "absolute path"},
-		"missing":          {func(p string) string { return p + "2" }, "no such file"},
-		"folder":           {filepath.Dir, "is not a file"},
-		"group may write":  {func(p string) string { os.Chmod(p, 0o775); return p }, "can be written by others"},
-		"all may write":    {func(p string) string { os.Chmod(p, 0o757); return p }, "can be written by others"},
-		"not executable":   {func(p string) string { os.Chmod(p, 0o644); return p }, "is not executable"},
-		"an open folder":   {func(p string) string { os.Chmod(filepath.Dir(p), 0o777); return p }, "others can change the folder"},
-		"link, good":       {func(p string) string { os.Symlink(p, p+".link"); return p + ".link" }, ""},
+		"relative":                  {func(string) string { return "pay" }, "absolute path"},
+		"missing":                   {func(p string) string { return p + "2" }, "no such file"},
+		"folder":                    {filepath.Dir, "is not a file"},
+		"group may write":           {func(p string) string { os.Chmod(p, 0o775); return p }, "can be written by others"},
+		"all may write":             {func(p string) string { os.Chmod(p, 0o757); return p }, "can be written by others"},
+		"not executable":            {func(p string) string { os.Chmod(p, 0o644); return p }, "is not executable"},
+		"an open folder":            {func(p string) string { os.Chmod(filepath.Dir(p), 0o777); return p }, "others can change the folder"},
+		"link, good":                {func(p string) string { os.Symlink(p, p+".link"); return p + ".link" }, ""},
+		"a chain of links":          {func(p string) string { return chain(t, p, 0o700) }, ""},
+		"a chain by an open folder": {func(p string) string { return chain(t, p, 0o777) }, "others can change the folder"},
+		"a link above it, in an open folder": {func(p string) string {
+			return filepath.Join(chain(t, filepath.Dir(p), 0o777), filepath.Base(p))
+		}, "others can change the folder"},
+		"a link to itself": {func(p string) string { os.Symlink(p+".link", p+".link"); return p + ".link" }, "no such file"},
 		"link to open one": {func(p string) string { os.Chmod(p, 0o777); os.Symlink(p, p+".link"); return p + ".link" }, "can be written by others"},
 	} {
 		err := at(tc.change)
@@ -129,6 +151,10 @@ func TestCheck(t *testing.T) {
 		err := at(func(p string) string { os.Chown(p, 12345, -1); return p })
 		if err == nil || !strings.Contains(err.Error(), "belongs to somebody else") {
 			t.Errorf("another's file: %v", err)
+		}
+		err = at(func(p string) string { os.Symlink(p, p+".link"); os.Lchown(p+".link", 12345, -1); return p + ".link" })
+		if err == nil || !strings.Contains(err.Error(), "belongs to somebody else") {
+			t.Errorf("another's link: %v", err)
 		}
 		err = at(func(p string) string { os.Chown(filepath.Dir(p), 12345, -1); return p })
 		if err == nil || !strings.Contains(err.Error(), "others can change the folder") {

@@ -45,6 +45,14 @@ func ownedDir(path, dir string, info fs.FileInfo) error {
 	return nil
 }
 
+// ownedLink refuses a link that its owner can turn elsewhere, in a folder like /tmp.
+func ownedLink(path, link string, info fs.FileInfo) error {
+	if !ours(info) {
+		return fmt.Errorf("%s: the link %s belongs to somebody else: expected root or the user that Caddy runs as", path, link)
+	}
+	return nil
+}
+
 func ours(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && (st.Uid == 0 || int(st.Uid) == os.Geteuid())
