@@ -103,6 +103,10 @@ func drawn(at Moment, old []byte, d draw, there presence) (next []byte, got perm
 	if b.Parts == nil {
 		b.Parts = make(map[string]*part)
 	}
+	b.At = min(b.At, now) // the store's clock may have been put back
+	for _, p := range b.Parts {
+		p.At = min(p.At, now)
+	}
 	mine := b.Parts[d.gateway]
 	if mine != nil && mine.Boot == d.boot && mine.Op >= d.op {
 		if mine.Op > d.op {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,9 +76,16 @@ func changeDealt(old []byte, f func(d *dealt) error) ([]byte, error) {
 	return json.Marshal(d)
 }
 
+// putBack forgets what has been when the store's clock was ahead: nobody knows how long ago that is, and others would wait until then.
+func (d *dealt) putBack(now time.Time) {
+	d.Started = slices.DeleteFunc(d.Started, func(at int64) bool { return at > now.Add(buyFor).UnixNano() })
+	maps.DeleteFunc(d.Buyers, func(_ string, b buyer) bool { return b.Until > now.Add(2*buyFor).UnixNano() })
+}
+
 // begin counts a purchase that is begun, once, or tells why it is not to be. A gateway that lends is told of each purchase that another one
 // has just ended there, and which it has not heard of, as what it looked for before may be there now.
 func (d *dealt) begin(gateway string, b Buy, now time.Time, lends bool, heard string) (over string, err error) {
+	d.putBack(now)
 	who := d.Buyers[b.Origin]
 	mine := buyer{Gateway: gateway, ID: b.ID, Until: now.Add(buyFor).UnixNano()}
 	theirs := who.Gateway != gateway && who.Until > now.UnixNano()

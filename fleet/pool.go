@@ -165,6 +165,12 @@ func (p *pool) ask(now time.Time, a poolAsk) (poolAnswer, error) {
 	}
 	one.Epoch, one.Boot = a.epoch, a.boot
 	at := now.UnixNano()
+	for _, other := range p.Parts { // the store's clock may have been put back
+		other.Until = min(other.Until, at+int64(partFor))
+	}
+	for id, w := range p.Wants {
+		p.Wants[id] = poolWant{w.Need, min(w.At, at)}
+	}
 	delete(p.Wants, a.gateway)
 	switch {
 	case one.Ended:

@@ -81,6 +81,9 @@ func heard(at Moment, old []byte, gateway string, word present, gone bool) (next
 		}
 	}
 	now := at.Now.UnixNano()
+	for _, p := range there { // the store's clock may have been put back
+		p.Seen, p.Until, p.From, p.Since = min(p.Seen, now), min(p.Until, now), min(p.From, now), min(p.Since, now)
+	}
 	word.Since, word.Until = now, now
 	if before := there[gateway]; before != nil {
 		// A process that does not say so has not gone by its part since it was heard, however long that was: of one before it nobody knows.
