@@ -3,6 +3,7 @@ package books_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -190,6 +191,54 @@ func (c changed) Journal(ctx context.Context, gateway string, after uint64, yiel
 		}
 		return yield(r)
 	})
+}
+
+// What counts in budgets is held against the periods in which it was counted, also where another zone was set since.
+func TestFleetBooksInAnotherZone(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	then := time.Now().Add(-30 * time.Second)
+	l, err := ledger.Open(ledger.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: key, Shared: true, Now: func() time.Time { return then }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	store, spent := fleettest.NewMemory(), map[string]money.Micros{}
+	var calendar ledger.Calendar
+	for hours, cost := range map[int]money.Micros{-12: 50, 14: 40} { // there it is never the same day
+		calendar = ledger.Calendar{Zone: time.FixedZone(fmt.Sprint("zone ", hours), hours*3600), Week: time.Monday}
+		if err := l.SetCalendar(t.Context(), calendar); err != nil {
+			t.Fatal(err)
+		}
+		book(t, l, bookingOf{"ada", fmt.Sprint("k", hours), fmt.Sprint("s", hours), cost})
+		for kind, period := range calendar.Periods(then) {
+			spent[fleet.ScopeOf(kind, period)] += cost
+		}
+		if err := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: books.Source{Ledger: l}}).Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fleet.New(fleet.Options{Store: store, Gateway: l.Identity(), Epoch: 1}).Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, less := range map[string]money.Micros{"all is reported": 0, "one micro is not": 1} {
+		scopes := map[string]any{}
+		for scope, sum := range spent {
+			scopes[scope] = map[string]any{"p": map[string]any{l.Identity(): map[string]any{"s": sum - less}}}
+		}
+		err := store.Change(t.Context(), fleet.MemberKey("ada"), func(fleet.Moment, []byte) ([]byte, error) {
+			return json.Marshal(map[string]any{"g": map[string]any{l.Identity(): map[string]any{"e": 1, "t": time.Now().UnixMilli()}}, "s": scopes})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := books.Read(t.Context(), store, l, calendar)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := b.Verify(t.Context(), nil); err != nil || r.OK != (less == 0) || len(r.Problems) != int(less)*len(spent) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
 }
 
 // What is wrong with the entries in the store is found, and named.

@@ -28,8 +28,15 @@ func (c *checker) loadParts(ctx context.Context) error {
 	})
 }
 
-// scopesOf gives the scopes that a cost counts in for sure: not those of a period that its request may have come before.
-func scopesOf(c *ledger.Cost, calendar ledger.Calendar) (sure []string) {
+// scopesOf gives the scopes that the cost of a row counts in for sure: as the row says, and where an older release has shipped it not those of a period
+// that its request may have come before.
+func scopesOf(row *fleet.Row, c *ledger.Cost, calendar ledger.Calendar) (sure []string) {
+	if begun, ok := begunOf(row); ok {
+		for i, period := range begun {
+			sure = append(sure, fleet.ScopeOf(i, period))
+		}
+		return sure
+	}
 	now := calendar.Periods(c.At)
 	since := now
 	if !c.Since.IsZero() {

@@ -125,7 +125,7 @@ func (c *checker) gateway(ctx context.Context, i int) error {
 			bad(&r, err)
 			return nil
 		}
-		c.count(&cost, i)
+		c.count(&r, &cost, i)
 		c.tokens.see(&cost, r.Hash, i)
 		if err := c.bought.see(&r, i); err != nil {
 			bad(&r, err)
@@ -171,7 +171,7 @@ func (c *checker) settlement(cost *ledger.Cost) uint64 {
 }
 
 // count counts an entry in budgets, and its settlement.
-func (c *checker) count(cost *ledger.Cost, gateway int) {
+func (c *checker) count(row *fleet.Row, cost *ledger.Cost, gateway int) {
 	if cost.SettlementID != "" {
 		key := c.settlement(cost)
 		if by, ok := c.settled[key]; ok && by != gateway {
@@ -179,8 +179,12 @@ func (c *checker) count(cost *ledger.Cost, gateway int) {
 		}
 		c.settled[key] = gateway
 	}
+	if cost.Micros == 0 {
+		return
+	}
+	scopes := scopesOf(row, cost, c.calendar)
 	holders(cost, func(group bool, name string) {
-		for _, scope := range scopesOf(cost, c.calendar) {
+		for _, scope := range scopes {
 			p := c.parts[budgetPart{group, name, scope, c.Gateways[gateway].Gateway}]
 			if p != nil && cost.At.Before(p.Seen.Add(-clockSlack)) {
 				p.booked += cost.Micros
