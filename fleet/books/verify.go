@@ -44,7 +44,7 @@ const (
 // of purchases, and that shared tokens are in the store what they are in the books. Progress may be nil.
 func (b *Books) Verify(ctx context.Context, progress ledger.Progress) (Report, error) {
 	c := &checker{
-		Books: b, progress: progress, seed: maphash.MakeSeed(), settled: map[uint64]int{}, twice: map[uint64]bool{},
+		Books: b, progress: progress, seed: maphash.MakeSeed(), twice: map[uint64]bool{},
 		parts: map[budgetPart]*partSum{}, report: Report{OK: true},
 	}
 	if err := c.loadParts(ctx); err != nil {
@@ -60,6 +60,7 @@ func (b *Books) Verify(ctx context.Context, progress ledger.Progress) (Report, e
 		if err := c.gateway(ctx, i); err != nil {
 			return c.report, err
 		}
+		c.meet()
 	}
 	if err := c.settlements(ctx); err != nil {
 		return c.report, err
@@ -79,7 +80,8 @@ type checker struct {
 	report   Report
 
 	seed    maphash.Seed
-	settled map[uint64]int  // hash of a settlement: the gateway that books it
+	settled []uint64        // hashes of the settlements of gateways that were read, sorted: there may be very many
+	here    []uint64        // of the one that is being read
 	twice   map[uint64]bool // those that two gateways may have booked
 	parts   map[budgetPart]*partSum
 	bought  boughtSums
@@ -173,11 +175,7 @@ func (c *checker) settlement(cost *ledger.Cost) uint64 {
 // count counts an entry in budgets, and its settlement.
 func (c *checker) count(row *fleet.Row, cost *ledger.Cost, gateway int) {
 	if cost.SettlementID != "" {
-		key := c.settlement(cost)
-		if by, ok := c.settled[key]; ok && by != gateway {
-			c.twice[key] = true
-		}
-		c.settled[key] = gateway
+		c.here = append(c.here, c.settlement(cost))
 	}
 	if cost.Micros == 0 {
 		return
@@ -191,6 +189,20 @@ func (c *checker) count(row *fleet.Row, cost *ledger.Cost, gateway int) {
 			}
 		}
 	})
+}
+
+// meet finds what the gateway that was just read has booked, and one before it may have as well.
+func (c *checker) meet() {
+	slices.Sort(c.here)
+	c.here = slices.Compact(c.here)
+	for _, key := range c.here {
+		if _, found := slices.BinarySearch(c.settled, key); found {
+			c.twice[key] = true
+		}
+	}
+	c.settled = append(c.settled, c.here...)
+	slices.Sort(c.settled)
+	c.here = nil
 }
 
 // booking is an entry of a settlement that more than one gateway has booked.
