@@ -6,6 +6,7 @@ import "sync"
 // does not judge it (see Endpoint.Fault). It is for one goroutine.
 type Answer struct {
 	endpoint *Endpoint
+	mark     int // bytes of a byte order mark that have come; all of them: it is past it, or there is none
 	seeker   seeker
 	usage    usage
 	groq     usage
@@ -40,7 +41,16 @@ var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": tru
 
 // Write takes the next bytes. It never fails.
 func (a *Answer) Write(p []byte) (int, error) {
-	a.seeker.feed(p)
+	rest := p
+	for len(rest) > 0 && a.mark < len(byteOrderMark) {
+		if rest[0] != byteOrderMark[a.mark] {
+			a.mark = len(byteOrderMark) // what of it was left out makes nothing an answer
+			break
+		}
+		a.mark++
+		rest = rest[1:]
+	}
+	a.seeker.feed(rest)
 	return len(p), nil
 }
 

@@ -2,6 +2,9 @@ package dialect
 
 import "bytes"
 
+// byteOrderMark is what some put before JSON, though it is not of it.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // Why a whole answer at 2xx is none, in words for logs. They have nothing in them of what the seller sent.
 const (
 	faultEmpty    = "it is empty"
@@ -16,7 +19,7 @@ const (
 // has the shape of an answer is one whatever its length: it may be empty because of its limit, a filter, a refusal or a plain
 // stop. One in the shape of another API passes.
 func (e *Endpoint) Fault(body []byte) string {
-	trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte(byteOrderMark)))
 	if len(trimmed) == 0 {
 		return faultEmpty
 	}
