@@ -167,7 +167,8 @@ func (f folder) mark(o order, n note) error {
 	return nil
 }
 
-// remove takes the order's files away, if they are the purchase's.
+// remove takes the order's file away, if it is the purchase's. The note stays: an order is paid once, and a seller that names its number
+// again would have it paid for again.
 func (f folder) remove(o order, purchaseID string) error {
 	root, err := f.open(o.Indicator, false)
 	if err != nil {
@@ -177,15 +178,10 @@ func (f folder) remove(o order, purchaseID string) error {
 	if n, err := readNote(root, o); err != nil || n.PurchaseID != purchaseID {
 		return errForeign
 	}
-	// The file first: as long as the note is there it is known whose the file is.
 	if err := root.Remove(o.file()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return errFolder
 	}
-	if root.Remove(o.note()) != nil {
-		return errFolder
-	}
-	_ = root.Remove(o.Indicator) // where it is empty
-	return nil
+	return f.mark(o, note{PurchaseID: purchaseID})
 }
 
 func encodeNote(n note) []byte {

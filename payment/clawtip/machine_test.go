@@ -113,7 +113,7 @@ func TestCredentialsAtTheMachine(t *testing.T) {
 				if len(seller.proofs) != 1 {
 					t.Errorf("%d different proofs", len(seller.proofs))
 				}
-				if left, _ := filepath.Glob(filepath.Join(orders, "*", "*")); len(left) != 0 {
+				if left, _ := filepath.Glob(filepath.Join(orders, "*", "*")); len(left) != 1 || !strings.HasSuffix(left[0], ".tokenbuddy") {
 					t.Errorf("left: %v", left)
 				}
 			})
