@@ -73,7 +73,7 @@ func TestPaidByClawtip(t *testing.T) {
 		t.Errorf("booked as %v", balances)
 	}
 	c.verify()
-	if left, err := filepath.Glob(filepath.Join(dir, "orders", "*", "*")); err != nil || len(left) != 0 {
+	if left, err := filepath.Glob(filepath.Join(dir, "orders", "*", "*.json")); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	credentials, err := os.ReadFile(filepath.Join(dir, "credentials"))
