@@ -280,8 +280,9 @@ func TestEnds(t *testing.T) {
 					part: p, want: cause.want(&p), model: fmt.Sprint("m", len(cells)), got: httptest.NewRecorder(),
 					said: make(chan struct{}), seen: make(chan struct{}), cutOff: make(chan struct{}), other: make(chan struct{}, 1),
 				}
-				c.client, c.leave = context.WithCancel(t.Context())
-				defer c.leave()
+				client, leave := context.WithCancel(t.Context())
+				c.client, c.leave = client, leave
+				defer leave()
 				defer time.AfterFunc(20*time.Second, func() {
 					t.Errorf("%s: nothing ends it", c.name)
 					c.leave()
