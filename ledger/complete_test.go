@@ -244,7 +244,7 @@ func TestRestoreFromWhatWasShipped(t *testing.T) {
 	}
 	seq, _, err := l.Head(t.Context())
 	if err == nil {
-		err = l.Retract(t.Context(), seq, "k2")
+		err = l.Retract(t.Context(), seq, "k2", nil)
 	}
 	if err == nil {
 		err = l.ResumeSeller(t.Context(), "gone", ledger.Order{By: "eve"})

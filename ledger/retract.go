@@ -16,7 +16,8 @@ const retractedNote = "another gateway of the fleet has booked this settlement o
 // Retract takes back what an entry has cost, since another gateway of the fleet has booked the same settlement under the same idempotency
 // key before: the seller has charged once. It is durable when it returns, and does so once for each entry, however often it is called. What is of
 // another key, or none, what has cost nothing, and what the ledger had before it was restored with an identity of its own, stays as it is.
-func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string) error {
+// Where a token has paid and is there yet, back is told what it has again, once that is durable; also where ctx has ended before.
+func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string, back func(GivenBack)) error {
 	if idempotencyKey == "" {
 		return nil
 	}
@@ -32,14 +33,26 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string)
 	if err != nil || e == nil || e.settlementID() == "" || e.idempotencyKey() != idempotencyKey {
 		return err
 	}
+	var given *GivenBack
 	return l.submit(correctionWeight, func(b *batch) error {
+		given = nil
 		var others uint64
 		if _, err := b.getJSON(metaReborn, &others); err != nil || seq <= others || b.has(retractedPrefix+e.ID) {
 			return err
 		}
-		b.retract(e)
+		given = b.retract(e)
 		return b.err
-	}, nil).Wait(ctx)
+	}, func(err error) {
+		if err == nil && given != nil && back != nil {
+			back(*given)
+		}
+	}).Wait(ctx)
+}
+
+// GivenBack is what Retract has given back to a token: so much is on it again, and members have borne so much less of it.
+type GivenBack struct {
+	Token
+	Micros, ExpenseMicros money.Micros
 }
 
 // Retracted tells whether Retract has taken back what an entry has cost.
@@ -65,9 +78,9 @@ func (l *Ledger) loadRetracts(txn *badger.Txn) error {
 	}))
 }
 
-// retract books the contrary of an entry. The cost comes back to the token that has paid it; where that is gone its credit was
+// retract books the contrary of an entry. The cost comes back to the token that has paid it, which it gives; where that is gone its credit was
 // lost with it, and what was lost is less.
-func (b *batch) retract(e *Entry) {
+func (b *batch) retract(e *Entry) *GivenBack {
 	c := Corrected{Entry: e.ID, Member: e.member(), Model: e.model(), Group: e.group(), Project: e.project()}
 	var billed, expense money.Micros
 	if s := e.Served; s != nil {
@@ -79,7 +92,7 @@ func (b *batch) retract(e *Entry) {
 		c.BilledMicros, c.CountedMicros = -billed, -a.CountedMicros
 	}
 	if billed == 0 {
-		return
+		return nil
 	}
 	var paid *token
 	for _, t := range b.tokens {
@@ -101,9 +114,11 @@ func (b *batch) retract(e *Entry) {
 	b.rollUp(entry, nil)
 	b.set([]byte(retractedPrefix+e.ID), fmt.Append(nil, b.head.Sequence))
 	b.ledger.retracts.Store(true)
-	if paid != nil {
-		paid.BalanceMicros += billed
-		paid.BorneMicros -= expense
-		b.putBalance(paid)
+	if paid == nil {
+		return nil
 	}
+	paid.BalanceMicros += billed
+	paid.BorneMicros -= expense
+	b.putBalance(paid)
+	return &GivenBack{paid.Token, billed, expense}
 }

@@ -44,7 +44,7 @@ func TestRetract(t *testing.T) {
 			seq uint64
 			key string
 		}{{served, "k-served"}, {wasted, "k-wasted"}, {other, "another"}, {other, ""}, {1, "k"}, {before + 100, "k"}} {
-			if err := l.Retract(t.Context(), r.seq, r.key); err != nil {
+			if err := l.Retract(t.Context(), r.seq, r.key, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -69,7 +69,7 @@ func TestRetract(t *testing.T) {
 	if err := l.DropToken(t.Context(), "t1", "expired"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Retract(t.Context(), other, "k-other"); err != nil {
+	if err := l.Retract(t.Context(), other, "k-other", nil); err != nil {
 		t.Fatal(err)
 	}
 	mustVerify(t, l)
@@ -189,7 +189,7 @@ func TestRestoreWithNewIdentity(t *testing.T) {
 			t.Errorf("new %t: identity %s, of old %s, epoch %d", anew, restored.Identity(), l.Identity(), restored.Epoch())
 		}
 		before, _, _ := restored.Head(t.Context())
-		if err := restored.Retract(t.Context(), seq, "k"); err != nil {
+		if err := restored.Retract(t.Context(), seq, "k", nil); err != nil {
 			t.Fatal(err)
 		}
 		if after, _, _ := restored.Head(t.Context()); (after == before) != anew {

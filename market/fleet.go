@@ -126,7 +126,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	var f *fleet.Fleet
 	if o.Books {
 		shipper = fleet.NewShipper(fleet.ShipperOptions{
-			Store: store, Gateway: m.Ledger.Identity(), Source: books.Source{Ledger: m.Ledger}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
+			Store: store, Gateway: m.Ledger.Identity(), Source: books.Source{Ledger: m.Ledger, Back: m.giveBack}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
 			Fenced: func(err error) { f.Fence(err) }, Logger: log,
 		})
 		options.Head, options.Booked = shipper.Head, books.BookedBy(store, m.Calendar)
@@ -154,10 +154,14 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	m.Ledger.SetShares(shares{f})
 	rates.Start()
 	f.Start()
-	if shipper != nil {
-		shipper.Start()
-	}
 	return nil
+}
+
+// giveBack has the desk go by what the books have on a token again.
+func (m *Market) giveBack(g ledger.GivenBack) {
+	if m.Desk != nil { // else this is the end of a market that has not come to one
+		m.Desk.GiveBack(g)
+	}
 }
 
 // restOfTokens tells whether a gateway that shares no tokens is to go on with those that the fleet has shared: there is something left of them, and its

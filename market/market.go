@@ -188,6 +188,9 @@ func open(dir string, o Options) (*Market, error) {
 	m.tending.Go(func() { m.tend(ctx) })
 	if m.Fleet != nil {
 		m.Fleet.purchases.Start() // it may speak to the desk
+		if m.Fleet.shipper != nil {
+			m.Fleet.shipper.Start() // so may this
+		}
 		if m.Fleet.Tokens != nil {
 			m.Fleet.Tokens.Start()
 		}

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,27 @@ func (l *Lease) Booked(b ledger.Booked) {
 	t.doubt(min(int64(b.InDoubt), l.cost.likely), time.Until(b.DoubtEnds))
 	t.life.bring(int64(b.Borne))
 	t.takeBack(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
+}
+
+// GiveBack has the desk go by what the books have on a token again, after they took back what it has paid.
+func (d *Desk) GiveBack(g ledger.GivenBack) {
+	s := (*d.shelves.Load())[origin{g.Seller, g.Origin}]
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.find(g.ID)
+	if t == nil {
+		i := slices.IndexFunc(s.retired, func(o *token) bool { return o.id == g.ID })
+		if i < 0 {
+			return // its rest is being booked, or was
+		}
+		t = s.retired[i]
+	}
+	t.balance.Add(int64(g.Micros))
+	t.free.Add(int64(g.Micros))
+	t.life.booked.Add(-int64(g.ExpenseMicros))
 }
 
 // Return ends a lease without a booking. delta is the change of the token's balance in the books, all of it the cost of what was

@@ -17,7 +17,11 @@ import (
 )
 
 // Source is a ledger, as its entries are shipped.
-type Source struct{ *ledger.Ledger }
+type Source struct {
+	*ledger.Ledger
+	// Back is told what a token has again of what it has paid, as Retract of a ledger tells it. nil: nobody is.
+	Back func(ledger.GivenBack)
+}
 
 var _ fleet.Source = Source{}
 
@@ -102,7 +106,7 @@ func (s Source) HashOf(ctx context.Context, seq uint64) (hash string, err error)
 
 // Retract takes back what a twin has cost.
 func (s Source) Retract(ctx context.Context, t fleet.Twin) error {
-	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey)
+	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey, s.Back)
 }
 
 // said is what an entry says of whose request it is about.

@@ -158,7 +158,7 @@ func (c *checker) own(ctx context.Context, g *GatewayReport, bad func(*fleet.Row
 		return nil
 	}
 	same := false
-	err = Source{c.ledger}.Rows(ctx, g.Entries-1, 1, func(r fleet.Row) error {
+	err = Source{Ledger: c.ledger}.Rows(ctx, g.Entries-1, 1, func(r fleet.Row) error {
 		same = r.Seq == g.Entries && r.Hash == g.Head
 		return nil
 	})
