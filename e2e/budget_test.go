@@ -145,10 +145,15 @@ func TestBudgetAmongSellers(t *testing.T) {
 	for _, price := range []string{"inputPriceMicrosPer1m", "outputPriceMicrosPer1m", "cacheReadPriceMicrosPer1m", "cacheWritePriceMicrosPer1m"} {
 		dear[price] = 1_000_000_000
 	}
-	var down atomic.Bool
+	var down, rests atomic.Bool
 	var faults atomic.Int64
 	s := newStage(t)
 	s.seller("cheap", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if rests.Load() {
+			w.Header().Set("Retry-After", "40")
+			sayJSON(429, `{}`)(w, r, body)
+			return
+		}
 		if down.Load() || faults.Add(-1) >= 0 {
 			sayJSON(500, `{}`)(w, r, body)
 			return
@@ -179,6 +184,13 @@ func TestBudgetAmongSellers(t *testing.T) {
 	down.Store(false)
 	if a := ask(); a.StatusCode != http.StatusOK {
 		t.Errorf("of a seller that is well again: status %d: %s", a.StatusCode, a.body)
+	}
+	rests.Store(true)
+	for i := range 2 { // the first hears it from the seller
+		a := ask()
+		if wait, _ := strconv.Atoi(a.Header.Get("Retry-After")); i == 1 && (a.StatusCode != 503 || wait < 20 || wait > 40) {
+			t.Errorf("of a seller that rests: status %d, Retry-After %q: %s", a.StatusCode, a.Header.Get("Retry-After"), a.body)
+		}
 	}
 	if n := len(rich.inferences()); n != 0 {
 		t.Errorf("who is beyond the budget was asked %d times", n)

@@ -68,7 +68,12 @@ func TestHeartbeat(t *testing.T) {
 	s.seller("plain", func(w http.ResponseWriter, r *http.Request, body []byte) {
 		await(r, silence)
 		sayJSON(200, speechOf(r.URL.Path).plain("plain"))(w, r, body)
-	}, priced("plain"), priced("plain over"))
+	}, priced("plain"), priced("plain over"), priced("all plain"))
+	for _, id := range []string{"plain too", "plain as well"} {
+		s.seller(id, func(w http.ResponseWriter, r *http.Request, body []byte) {
+			sayJSON(200, speechOf(r.URL.Path).plain("plain"))(w, r, body)
+		}, priced("all plain"))
+	}
 	s.seller("streams", func(w http.ResponseWriter, r *http.Request, body []byte) {
 		await(r, silence)
 		streamOf(good(speechOf(r.URL.Path)))(w, r, body)
@@ -106,6 +111,16 @@ func TestHeartbeat(t *testing.T) {
 					h.Get("X-Request-Id") == "" || h.Get("X-Accel-Buffering") != "no" || !strings.Contains(h.Get("Cache-Control"), "no-transform") {
 					t.Errorf("%s: headers %v", model, h)
 				}
+			}
+			for i := range 4 { // which has its price at each seller that is asked
+				id := fmt.Sprint(q.api, " all plain ", i)
+				s.ask(0, "POST", q.path, q.body(`"stream":true,"model":"all plain",`, "Hello"), "X-Request-Id", id)
+				if e := s.entryOf(id); e.Attempts > 2 {
+					t.Errorf("%d sellers of what none has a stream of were asked", e.Attempts)
+				}
+			}
+			if a := ask(0, "all plain", ""); a.StatusCode != 200 {
+				t.Errorf("without a stream: status %d: %s", a.StatusCode, a.body)
 			}
 			for model, kind := range map[string][2]string{ // as the API's shape has it: OpenAI's, Anthropic's
 				"fails": {"server_error|upstream_error", "api_error"}, "limits": {"rate_limit_error|rate_limited", "rate_limit_error"},

@@ -107,7 +107,7 @@ func TestPageKnowsWho(t *testing.T) {
 	}
 	s.write(strings.Replace(string(file), "http://127.0.0.1:", "http://:", 1))
 	s.reload()
-	for host, want := range map[string]int{"evil.example": 401, "evil.example:80": 401, "localhost.evil.example": 401, "LOCALHOST:1": 200, "tokens.localhost": 200, "[::1]:80": 200, "127.9.9.9": 200} {
+	for host, want := range map[string]int{"evil.example": 401, "evil.example:80": 401, "localhost.evil.example": 401, "LOCALHOST:1": 200, "tokens.localhost": 200, "[::1]:80": 200, "[::1]": 200, "[fd00::1]": 401, "127.9.9.9": 200} {
 		for _, path := range []string{"/tokenbuddy/own", "/v1/key"} {
 			if a := s.ask(0, http.MethodGet, path, "", hostHeader, host); a.StatusCode != want {
 				t.Errorf("%s of %s: %d %s", path, host, a.StatusCode, a.body)

@@ -189,6 +189,13 @@ func TestStoredAnswers(t *testing.T) {
 			if got := a.Header.Get("Content-Type"); row.kind != "" && got != row.kind {
 				t.Errorf("Content-Type %q, want %q", got, row.kind)
 			}
+			if row.status == 502 {
+				for _, method := range []string{"DELETE", "GET"} { // what it does not say is done is not
+					if a := s.ask(0, method, "/v1/responses/resp_kept", ""); a.StatusCode != 502 {
+						t.Errorf("%s: status %d: %s", method, a.StatusCode, a.body)
+					}
+				}
+			}
 			if row.status == 504 && !strings.Contains(a.body, `"deadline_exceeded"`) {
 				t.Errorf("the error is %s", a.body)
 			}

@@ -300,6 +300,25 @@ func TestSlowSellers(t *testing.T) {
 			t.Errorf("booked: %+v", e)
 		}
 	})
+	t.Run("an error", func(t *testing.T) { // its headers were in time, and its body has as long once more
+		t.Parallel()
+		late := newSeller(t, "late", func(w http.ResponseWriter, r *http.Request, _ []byte) {
+			pause(r.Context(), 1200*time.Millisecond)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_ = http.NewResponseController(w).Flush()
+			pause(r.Context(), 1200*time.Millisecond)
+			_, _ = io.WriteString(w, `{}`)
+		})
+		c := newCaddy(t, "")
+		c.configure(market(registryOf(t, []string{"m"}, late, newSeller(t, "good", streamOf(shortStream))), failover))
+		c.start()
+		res, got := c.post("/v1/chat/completions", streamBody)
+		row := c.remembered(res.Header.Get("X-Request-Id"))
+		if res.StatusCode != http.StatusOK || string(got) != shortStream || len(row.Attempts) < 2 || row.Attempts[0].Kind == "deadline" {
+			t.Errorf("status %d: %q; %+v", res.StatusCode, got, row.Attempts)
+		}
+	})
 	t.Run("not streamed", func(t *testing.T) { // the deadline is the request's: there is no time left for another seller
 		t.Parallel()
 		other := newSeller(t, "other", answerPlain)

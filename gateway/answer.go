@@ -50,7 +50,7 @@ func (a *attempt) read() routing.Outcome {
 		a.call.end()
 		return routing.Judge(status, nil)
 	case status > 299:
-		a.call.hasten(a.deadlines().Stream) // nobody pays for an error, and the next seller may do
+		a.hasten()
 		return a.readWhole()
 	case isEventStream(n.response.Header):
 		return a.begin()
@@ -78,6 +78,16 @@ func (a *attempt) awaitWhole() {
 	if a.rq.ask.Stream {
 		a.call.deadline.Reset(a.deadlines().Unstreamed)
 	}
+}
+
+// hasten gives the body of an error little time: nobody pays for it, and the next seller may do. Of a stream that was asked for the headers
+// have come in time, and how late they came takes nothing off.
+func (a *attempt) hasten() {
+	d := a.deadlines().Stream
+	if !a.rq.ask.Stream {
+		d = min(d, time.Until(a.call.until))
+	}
+	a.call.deadline.Reset(d)
 }
 
 // makeRoom makes room for an answer that is no stream, with one byte for the end.

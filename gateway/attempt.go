@@ -121,10 +121,11 @@ func (a *attempt) failure() routing.Result {
 	return r
 }
 
-// wantStream takes a good answer that is no stream for none: the client was told that one comes, and can't be given anything else.
+// wantStream takes a good answer that is no stream for none: the client was told that one comes, and can't be given anything else. That is no
+// fault of the seller, which others may ask for what it has.
 func (a *attempt) wantStream() {
 	if a.outcome.Good() && a.answer.stream == nil {
-		a.noStream, a.err = true, errNoAnswer("it is no stream, though one was asked for, and the client was told by a heartbeat that one comes")
+		a.noStream, a.ours, a.err = true, true, errNoAnswer("it is no stream, though one was asked for, and the client was told by a heartbeat that one comes")
 		a.outcome = routing.NoAnswer(a.outcome.Status)
 	}
 }

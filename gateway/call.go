@@ -41,9 +41,6 @@ func newCall(rq *request, timeLeft time.Duration) *call {
 
 func (c *call) late() { c.endFor(errDeadline) }
 
-// hasten has the deadline end the call after d at the latest.
-func (c *call) hasten(d time.Duration) { c.deadline.Reset(min(d, time.Until(c.until))) }
-
 func (c *call) left() { c.over(errClientGone) }
 
 // over ends the call for a reason that whoever reads the answer may find out instead.

@@ -11,7 +11,7 @@ import (
 // called again.
 func (p *reply) beat() (begun func() bool, stop func()) {
 	every := p.rq.gw.settings.Heartbeat
-	if every <= 0 || !p.rq.ask.Stream {
+	if every <= 0 || !p.rq.ask.Stream || p.rq.endpoint.NoCompletion() { // of what has none no seller has a stream
 		return func() bool { return false }, func() {}
 	}
 	heart := relay.NewHeart(p.w, every, func() {

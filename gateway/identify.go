@@ -79,7 +79,7 @@ func (rq *request) fromLoopback() bool {
 
 // namesLoopback is true of a request's host that no name server has a say in.
 func namesLoopback(host string) bool {
-	if isLoopback(host) {
+	if isLoopback(strings.Trim(host, "[]")) || isLoopback(host) { // with brackets and no port, or with a port
 		return true
 	}
 	name, _, _ := strings.Cut(strings.ToLower(host), ":")

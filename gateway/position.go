@@ -69,7 +69,8 @@ func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 	return !opened && a.state.MayRetry(now)
 }
 
-// untried is how many of the candidates that come next may be asked, the member's budget among what lets them.
+// untried is how many of the candidates that come next may be asked. Those are left out that the member's budget can't bear any more; what is
+// held for other requests may be free by then.
 func (t *trade) untried() int {
 	rest := t.candidates[t.next+1:]
 	if len(rest) == 0 {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -73,7 +74,7 @@ func (t *trade) state(c *routing.Candidate) *routing.State {
 // told as it is; what is this side's guess is kept short, as the next request may be the one that shows that it is well.
 func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
 	now := time.Now()
-	wait := t.rq.gw.table.Soonest(now, t.rq.candidates)
+	wait := t.rq.gw.table.Soonest(now, t.within())
 	if wait.For <= 0 {
 		return r
 	}
@@ -84,6 +85,14 @@ func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
 	r = r.Because(r.Message + " The sellers have failed lately; the first of them rests until " + until + " UTC.")
 	r.RetryAfter = min(wait.RetryAfter(), longestGuess)
 	return r
+}
+
+// within are the candidates that the member's budget may bear.
+func (t *trade) within() []*routing.Candidate {
+	if t.overBudget == nil {
+		return t.rq.candidates
+	}
+	return slices.DeleteFunc(slices.Clone(t.rq.candidates), t.beyond)
 }
 
 // longestGuess is how long clients are told to wait on our own guess: some agents wait out a few answers in a row before they show

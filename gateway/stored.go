@@ -61,7 +61,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 		return dialect.Upstream(retryLater).Because("The seller that made this response could not be reached.")
 	}
 	refusal := p.pass(ctx, response, func() { deadline.Stop() }, cancel, append(own.Secrets(), bearer)...)
-	if rq.r.Method == http.MethodDelete && response.StatusCode <= 299 {
+	if rq.r.Method == http.MethodDelete && response.StatusCode >= 200 && response.StatusCode <= 299 {
 		rq.gw.responses.Forget(key, time.Now())
 	}
 	return refusal

@@ -35,6 +35,7 @@ type trade struct {
 	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
 	begun       func() bool          // whether the client was told by a heartbeat that a stream comes
+	streamless  bool                 // a seller had none then: of two it is the request, and each has its price
 	tried       []*attempt           // in order
 	first       [1]*attempt          // room for tried: mostly there is no more
 	last        *attempt             // the last one that reached a seller
@@ -117,8 +118,9 @@ func (t *trade) try() (c choice, done bool) {
 	a.begun = time.Now()
 	a.beginSpan()
 	a.run(t.there.refused, t.there.again)
-	if t.begun() {
+	if t.begun() && !t.streamless {
 		a.wantStream()
+		t.streamless = a.noStream
 	}
 	t.there.again = nil
 	if a.call != nil {

@@ -230,17 +230,14 @@ func (r *Reservation) States() []BudgetState {
 	return all
 }
 
-// Spare is the most that Hold would cover by what is booked and held so far; bounded is false where it covers anything. In a fleet a grant may
-// make it more.
+// Spare is the most that Hold could cover once nothing is held for other requests any more; bounded is false where it covers anything.
 func (r *Reservation) Spare() (spare money.Micros, bounded bool) {
 	if r == nil || len(r.parts) == 0 {
 		return 0, false
 	}
-	r.mu.Lock()
-	own := r.amount
-	r.mu.Unlock()
 	r.each(func(_ *part, _ string, _ int, s BudgetState) {
-		if left := s.LeftMicros().Add(own); !bounded || left < spare {
+		s.HeldMicros = 0
+		if left := s.LeftMicros(); !bounded || left < spare {
 			spare, bounded = left, true
 		}
 	})
