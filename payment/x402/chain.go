@@ -26,6 +26,7 @@ type fate uint8
 const (
 	unknown fate = iota // nothing that could be relied on
 	open                // not used, and it may still be
+	ended               // not used by the latest block, whose time is past its end; that block may still be replaced
 	moved               // the money has moved
 	never               // it has not, and never will
 )
@@ -68,8 +69,11 @@ func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce ei
 	if err != nil {
 		return unknown, "", err
 	}
-	if at.Before(in.expires()) || final > latest {
+	switch {
+	case now.Before(in.expires()):
 		return open, "", nil
+	case at.Before(in.expires()), final > latest:
+		return ended, "", nil
 	}
 	if used, err = n.Used(ctx, in.Asset, in.From, nonce, final); err != nil {
 		return unknown, "", err

@@ -120,16 +120,25 @@ func TestFate(t *testing.T) {
 }
 
 // TestTooLate: what was not shown in time was not cashed, unless the chain says that it was: then the journal is an older
-// copy, and the proof is the same. Where the chain can't be asked, that is not known.
+// copy, and the proof is the same. Where the chain can't be asked, or the authorization may still be cashed, that is not known.
 func TestTooLate(t *testing.T) {
 	c, url := chain(t)
 	c.Mint(address(t, wallet), 1_000_000)
 	m := mustLoad(t, strings.Replace(words, sepolia, sepolia+" "+url, 1))
 	q := quote(requirement(nil))
 	intent, proof := pay(t, m, q)
-	if o, err := m.Track(t.Context(), q, endedBy(t, intent, -5*time.Second)); err != nil || o.Kind != payment.OutcomeFailed || !o.Unpaid {
+	if o, err := m.Track(t.Context(), q, endedBy(t, intent, -5*time.Second)); err != nil || o.Kind != payment.OutcomePending || o.Reason == "" {
 		t.Errorf("5 s before the end: %v, unpaid %v, %v", o.Kind, o.Unpaid, err)
 	}
+	for behind, want := range map[time.Duration]payment.OutcomeKind{30 * time.Second: payment.OutcomePending, 0: payment.OutcomeFailed} {
+		c.SetClock(func() time.Time { return time.Now().Add(-behind) })
+		c.SetFinality(10 * time.Minute)
+		if o, err := m.Track(t.Context(), q, endedBy(t, intent, 20*time.Second)); err != nil || o.Kind != want || o.Unpaid != (want == payment.OutcomeFailed) {
+			t.Errorf("20 s after the end, and the latest block is %s old: %v, unpaid %v, %v", behind, o.Kind, o.Unpaid, err)
+		}
+	}
+	c.SetClock(time.Now)
+	c.SetFinality(0)
 	if o, err := m.Track(t.Context(), q, endedBy(t, intent, -8*time.Second)); err != nil || o.Kind != payment.OutcomeProven {
 		t.Errorf("8 s before the end: %v, %v", o.Kind, err)
 	}

@@ -138,7 +138,9 @@ func (m *Method) Pay(ctx context.Context, _ payment.Quote, raw json.RawMessage) 
 			return payment.Outcome{}, err
 		case f == unknown:
 			return payment.Pending().Because("the chain can't be asked whether the authorization was cashed"), nil
-		case f != moved:
+		case f == open:
+			return payment.Pending().Because("it is too late to show the authorization; if the seller has been shown it before, it may still cash it"), nil
+		case f != moved: // the latest block is enough: that it was shown at all only an older copy has forgotten
 			return payment.Failed(true).Because("the authorization has ended before it was shown to the seller"), nil
 		}
 	}
@@ -199,7 +201,7 @@ func (m *Method) Fate(ctx context.Context, _ payment.Quote, raw json.RawMessage)
 		return payment.Proven(json.RawMessage("{}")).As(transaction), nil
 	case never:
 		return payment.Failed(true).Because("the authorization has ended without being cashed"), nil
-	case open:
+	case open, ended:
 		return payment.Pending().Because("the seller may still cash the authorization"), nil
 	}
 	return payment.Pending().Because("the chain can't be asked what became of the authorization"), nil
