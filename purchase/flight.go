@@ -43,6 +43,7 @@ type flight struct {
 	waitsFor error // what it waits for, whether or not others wait for it
 	shown    standing
 	human    payment.Outcome // what a human is asked to do, if so
+	told     bool            // the operator knows that it is in doubt; its goroutine's alone
 }
 
 // resume takes up a purchase that an earlier process has left. s.mu is held.

@@ -77,7 +77,9 @@ func (f *flight) giveUp() {
 	switch {
 	case why == nil: // somebody knows by now
 	case mayHaveLeft(m.p.State):
-		f.tellDoubt(why)
+		if !f.told { // it is asked after every ten minutes
+			f.tellDoubt(why)
+		}
 	default:
 		if err := m.end(d.ctx, ledger.Failed, true, "go on", "nothing was paid", why); err != nil && d.ctx.Err() == nil {
 			d.log.Warn("purchase.failed", append(f.fields(), zap.Error(err))...)
@@ -85,7 +87,8 @@ func (f *flight) giveUp() {
 	}
 }
 
-// tellDoubt tells the operator of a purchase that does not go on as it should.
+// tellDoubt tells the operator of a purchase that does not go on as it should. An observer hears of each once; the log also where another
+// doubt follows an approval.
 func (f *flight) tellDoubt(why error) {
 	d := f.shelf.desk
 	f.shelf.mu.Lock()
@@ -99,9 +102,10 @@ func (f *flight) tellDoubt(why error) {
 		fields = append(fields, zap.String("hint", hint))
 	}
 	d.log.Warn("purchase.in_doubt", fields...)
-	if d.observer.Doubted != nil {
+	if d.observer.Doubted != nil && !f.told {
 		d.observer.Doubted(f.machine.p, why, hint)
 	}
+	f.told = true
 }
 
 // lost is why nobody knows how to go on with the purchase; nil where that is not so. The shelf's mu is held.

@@ -57,6 +57,10 @@ func TestLost(t *testing.T) {
 					if len(b.desk.Purchases()) != 1 || b.logged("purchase.in_doubt") != 1 || len(b.doubted) != 1 || !strings.Contains(b.doubted[0], what) || !strings.Contains(b.doubted[0], todo) {
 						t.Errorf("open %+v, told %q", b.desk.Purchases(), b.doubted)
 					}
+					<-time.After(25 * time.Minute)
+					if b.logged("purchase.in_doubt") != 1 || len(b.doubted) != 1 {
+						t.Errorf("told again: %q", b.doubted)
+					}
 					if err := b.desk.Cancel(t.Context(), p.ID, "ada"); !errors.Is(err, ErrMayHaveLeft) {
 						t.Errorf("cancelled: %v", err)
 					}
@@ -106,6 +110,19 @@ func TestDoubted(t *testing.T) {
 		synctest.Wait()
 		if len(b.doubted) != 1 || !strings.Contains(b.doubted[0], "purchases approve") {
 			t.Errorf("told %q", b.doubted)
+		}
+	})
+	// Also of one that is approved and comes into doubt again.
+	m = &fakeMethod{pay: says(needsHuman), track: says(needsHuman)}
+	trade(t, func(b *bench) { b.method, b.terms.ApproveFirst = m, true }, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrInDoubt)
+		if err := b.desk.Approve(t.Context(), b.desk.Purchases()[0].PurchaseID, "ada"); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(30 * time.Second)
+		synctest.Wait()
+		if open := b.desk.Purchases(); len(open) != 1 || open[0].Hint != needsHuman.Text || len(b.doubted) != 1 || b.logged("purchase.in_doubt") != 2 {
+			t.Errorf("%+v, told %q", open, b.doubted)
 		}
 	})
 }
