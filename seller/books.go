@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -137,12 +138,26 @@ func (b *Books) sweep(now time.Time) {
 }
 
 // makeRoom forgets, of a book that is full, the orders that are over and for which no money has moved as far as is known: whoever
-// asks for an order, or signs a payment that nobody can cash, is not to close the seller to others. b.mu is held.
+// asks for an order, or signs a payment that nobody can cash, is not to close the seller to others. What is paid before its proof is
+// shown may be paid all the same: of these orders it forgets the oldest, and as few as it can, where no others are left. b.mu is held.
 func (b *Books) makeRoom(now time.Time) {
+	var mayBePaid []*order
 	for _, o := range b.orders {
-		if o.Settled == "" && o.Token == nil && !o.settling && (o.Proof == nil || o.Refused) && !now.Before(o.ExpiresAt) {
+		switch {
+		case o.Settled != "" || o.Token != nil || o.settling || now.Before(o.ExpiresAt):
+		case o.Proof == nil && o.KeepUntil.After(o.ExpiresAt):
+			mayBePaid = append(mayBePaid, o)
+		case o.Proof == nil || o.Refused:
 			b.dropOrder(o)
 		}
+	}
+	over := len(b.orders) - maxOrders
+	if over < 0 {
+		return
+	}
+	slices.SortFunc(mayBePaid, func(a, b *order) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+	for _, o := range mayBePaid[:min(len(mayBePaid), over+maxOrders/1000)] { // a few at once: all have to be looked at for it
+		b.dropOrder(o)
 	}
 }
 

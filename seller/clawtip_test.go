@@ -129,3 +129,54 @@ func TestClawtipLate(t *testing.T) {
 		}
 	})
 }
+
+// TestClawtipFullBook: what may be paid gives way to new orders last, and the oldest of it first.
+func TestClawtipFullBook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := []byte("throw-away-key-1")
+		t.Setenv("SELLER_TEST_SM4", base64.StdEncoding.EncodeToString(key))
+		s := newSeller(t, "state "+t.TempDir()+"/books.json\n"+clawtipWords)
+		credential := credentials(t, key)
+		create := func(purchase string) (o wire.Order) {
+			t.Helper()
+			body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "clawtip", AmountMicros: 5 * money.USD})
+			w := post(t, s, wire.PurchaseCreatePath, string(body), wire.HeaderIdempotencyKey, purchase)
+			if err := wire.Decode(w.Body.Bytes(), &o); err != nil || w.Code != 200 {
+				t.Fatalf("create: %d %s", w.Code, w.Body)
+			}
+			return o
+		}
+		complete := func(purchase string, o wire.Order) int {
+			body := fmt.Sprintf(`{"purchaseId":%q,"orderId":%q,"paymentMethod":"clawtip","proof":{"payCredential":%q}}`,
+				purchase, o.OrderID, credential(o.OrderID, `"3550"`, "SUCCESS"))
+			return post(t, s, wire.PurchaseCompletePath, body, wire.HeaderIdempotencyKey, purchase).Code
+		}
+		// fill fills the book with orders like one that was made: as who asks for orders and pays none does.
+		fill := func(like wire.Order, change func(*order)) {
+			s.books.mu.Lock()
+			defer s.books.mu.Unlock()
+			for i := 0; len(s.books.orders) < maxOrders; i++ {
+				o := *s.books.orders[hash(like.OrderID)]
+				o.Hash, o.Answers = hash("free", fmt.Sprint(i)), nil
+				change(&o)
+				s.books.orders[o.Hash] = &o
+			}
+		}
+		old := create("p1")
+		<-time.After(time.Minute)
+		paid := create("p2")
+		<-time.After(16 * time.Minute)
+		fill(paid, func(o *order) { o.Proof, o.Refused = &o.Hash, true })
+		create("p3")
+		if status := complete("p1", old); status != 200 {
+			t.Fatalf("it had to give way to worthless ones: %d", status)
+		}
+		<-time.After(16 * time.Minute)
+		first := s.books.orders[hash(paid.OrderID)].ExpiresAt
+		fill(paid, func(o *order) { o.ExpiresAt = first.Add(-time.Second) })
+		create("p4")
+		if status := complete("p2", paid); status != 200 {
+			t.Errorf("it had to give way to older ones: %d", status)
+		}
+	})
+}
