@@ -132,8 +132,7 @@ func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Re
 			return q.whole(ctx, w, res)
 		}
 	}
-	unwatch()
-	return q.stream(ctx, w, res, cancel)
+	return q.stream(ctx, w, res, cancel, unwatch)
 }
 
 // cut is an answer that ended too early, err being what its reading ended with.
@@ -201,8 +200,12 @@ type watcher struct{ *dialect.Events }
 
 func (watcher) Break(bool) []byte { return nil }
 
-// stream hands on a stream as it comes, and says at its end what it cost.
-func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Response, cancel context.CancelCauseFunc) *refusal {
+// stream hands on a stream as it comes, and says at its end what it cost. Where none was asked for, its beginning has the time of a whole
+// answer: until something is in it, it may be one.
+func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Response, cancel context.CancelCauseFunc, unwatch func()) *refusal {
+	if q.ask.Stream {
+		unwatch()
+	}
 	events := q.endpoint.Events()
 	if q.asked {
 		events.TakeOutUsage()
@@ -212,6 +215,13 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 	})
 	defer st.Close()
 	begun := st.Begin()
+	unwatch()
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errLate), errors.Is(cause, errGone):
+		return q.cut(ctx, cause)
+	case begun == relay.ClientGone && !q.ask.Stream:
+		return q.cut(ctx, relay.ErrClientGone)
+	}
 	switch begun {
 	case relay.NotEvents:
 		res.Body = st.Rest()

@@ -391,17 +391,17 @@ func TestUpstreamBuyerLeaves(t *testing.T) {
 	}
 }
 
-// TestUpstreamWholeAsStream: JSON that calls itself a stream is bounded as any answer that is none, by the buyer's leaving and by the time
-// that the request has.
+// TestUpstreamWholeAsStream: what calls itself a stream, was not asked for as one and has not begun as one, is bounded as any answer that is
+// none, by the buyer's leaving and by the time that the request has.
 func TestUpstreamWholeAsStream(t *testing.T) {
 	u := newStandIn(t, "", "ours")
-	said := make(chan struct{}, 1)
+	said, begins := make(chan struct{}, 1), ""
 	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		if r.URL.Path == "/v1/models" {
 			return false
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, `{"choices":[`)
+		fmt.Fprint(w, begins)
 		_ = http.NewResponseController(w).Flush()
 		said <- struct{}{}
 		<-r.Context().Done()
@@ -410,13 +410,20 @@ func TestUpstreamWholeAsStream(t *testing.T) {
 	s := resold(t, u, "no_key\nprice ours 1 2")
 	token := purchase(t, s, "p", money.USD)
 	for name, test := range map[string]struct {
+		begins   string
 		deadline string
 		leaves   bool
 		status   int
 	}{
-		"the time is over": {"300", false, http.StatusGatewayTimeout}, "the buyer leaves": {"3600000", true, http.StatusServiceUnavailable},
+		"JSON, the time is over":    {`{"choices":[`, "300", false, http.StatusGatewayTimeout},
+		"JSON, the buyer leaves":    {`{"choices":[`, "3600000", true, http.StatusServiceUnavailable},
+		"silent, the time is over":  {"", "300", false, http.StatusGatewayTimeout},
+		"silent, the buyer leaves":  {"", "3600000", true, http.StatusServiceUnavailable},
+		"waiting, the time is over": {": wait\n\n", "300", false, http.StatusGatewayTimeout},
+		"waiting, the buyer leaves": {": wait\n\n", "3600000", true, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
+			begins = test.begins
 			buyer, leave := context.WithTimeout(t.Context(), 20*time.Second)
 			defer leave()
 			r := httptest.NewRequestWithContext(buyer, http.MethodPost, "/v1/chat/completions", strings.NewReader(hello2))
