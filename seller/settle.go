@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -67,8 +68,13 @@ func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) 
 func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePurchase) (*acceptance.Order, *refusal) {
 	b.buying.Lock()
 	defer b.buying.Unlock()
+	now, elsewhere := time.Now().UTC().Truncate(time.Second), false
+	if _, settles := method.(acceptance.Settler); settles {
+		begins.Lock() // until it is noted, or not begun: no other seller begins with the same meanwhile
+		defer begins.Unlock()
+		elsewhere = b.paidElsewhere(hash(q.OrderID), now)
+	}
 	b.mu.Lock()
-	now := time.Now().UTC().Truncate(time.Second)
 	if done := b.orders[hash(q.OrderID)]; done != nil && done.Token != nil {
 		b.mu.Unlock()
 		return nil, nil // in the meantime; the answer is remembered under its key
@@ -93,6 +99,9 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 	case b.paidByAnother(own, now):
 		b.mu.Unlock()
 		return nil, conflict("the purchase is paid by another order, or being paid; complete that one")
+	case elsewhere:
+		b.mu.Unlock()
+		return nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
 	}
 	o := own.offered(q.PurchaseID, q.OrderID)
 	v := method.Accept(o, q.Proof)
@@ -147,6 +156,35 @@ func (b *Books) paidByAnother(own *order, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// begins is held while a settlement is begun, by whichever seller of this process.
+var begins sync.Mutex
+
+// paidElsewhere tells whether a payment of an order's purchase counts at another seller of this process: at one origin, and with one
+// address to be paid at, it would count for both.
+func (b *Books) paidElsewhere(id digest, now time.Time) (paid bool) {
+	b.mu.Lock()
+	o := b.orders[id]
+	if o == nil {
+		b.mu.Unlock()
+		return false
+	}
+	own := *o
+	b.mu.Unlock()
+	pool.Range(func(_, v any) bool {
+		if other := v.(*Books); other != b {
+			other.mu.Lock()
+			defer other.mu.Unlock()
+			for _, o := range other.orders {
+				if o.Purchase == own.Purchase && o.Origin == own.Origin && (o.Proof != nil || o.Settled != "") && !now.After(o.KeepUntil) {
+					paid = true
+				}
+			}
+		}
+		return !paid
+	})
+	return paid
 }
 
 // offered is the order as an acceptance sees it.

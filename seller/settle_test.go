@@ -409,6 +409,31 @@ func TestX402OnePaymentOneToken(t *testing.T) {
 	}
 }
 
+// TestX402TwoSellers: two sellers at one origin are to be paid at one address, and a buyer pays the order of one of them.
+func TestX402TwoSellers(t *testing.T) {
+	r := newRail(t)
+	one := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	two, err := provision(t, "another", "pace 0\n"+r.lines(t.TempDir()+"/books.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, proof := r.offer(one, "p")
+	second, _ := r.offer(two, "p")
+	if status, body := r.complete(one, "p", first, proof); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	if status, body := r.complete(two, "p", second, proof); status != http.StatusConflict {
+		t.Errorf("the same payment: %d %s", status, body)
+	}
+	if moved, tokens := len(r.chain.Transfers()), len(two.books.Report().Tokens); moved != 1 || tokens != 0 {
+		t.Errorf("%d transfers, and %d tokens at the other", moved, tokens)
+	}
+	third, proof := r.offer(two, "q")
+	if status, body := r.complete(two, "q", third, proof); status != http.StatusOK || len(r.chain.Transfers()) != 2 {
+		t.Errorf("another purchase: %d %s", status, body)
+	}
+}
+
 // TestX402LongAuthorization: what lives longer than a purchase is remembered could be shown again for a new one.
 func TestX402LongAuthorization(t *testing.T) {
 	r := newRail(t)
