@@ -72,14 +72,11 @@ func (b *batch) rollUp(e *Entry, begun *Periods) {
 	}
 	r.add(add)
 	b.put(key, r)
-	own := holder{name: e.member()}
-	b.spending.add(own, b.wall, add.counted())
 	if add.counted() != 0 {
 		b.keepBegun(e, begun)
 	}
-	b.share(own, begun, add.counted())
+	b.share(holder{name: e.member()}, begun, add.counted())
 	if group := e.group(); group != "" {
-		b.spending.add(holder{true, group}, b.wall, add.counted())
 		b.share(holder{true, group}, begun, add.counted())
 	}
 }

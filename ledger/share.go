@@ -124,7 +124,7 @@ func (l *Ledger) shareOf(h holder, m *meter) Share {
 	if l.shared == nil {
 		return m
 	}
-	return l.shared.of(h, m)
+	return l.shared.of(l, h, m)
 }
 
 // Reserve is part of [Share]. What is held counts in all periods: it is held for a moment only.

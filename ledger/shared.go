@@ -261,7 +261,7 @@ func (s *shared) attached() Shares {
 }
 
 // of gives a holder's share. What is booked meanwhile is in what it begins with, or told to it: never both, never neither.
-func (s *shared) of(h holder, m *meter) Share {
+func (s *shared) of(l *Ledger, h holder, m *meter) Share {
 	if found, ok := s.known.Load(h); ok {
 		return found.(Share)
 	}
@@ -272,14 +272,23 @@ func (s *shared) of(h holder, m *meter) Share {
 	}
 	r := s.record(h)
 	if r.share == nil {
-		var spent [periods]map[string]money.Micros
-		for i := range r.spent {
-			spent[i] = maps.Clone(r.spent[i])
-		}
-		r.share, s.anew = s.shares.Of(h.group, h.name, spent), false
+		r.share, s.anew = s.shares.Of(h.group, h.name, r.told(m, s.calendar.Load().Periods(l.now()))), false
 		s.known.Store(h, r.share)
 	}
 	return r.share
+}
+
+// told is what a share begins with. now are the periods by the clock. Where a clock that was ahead has filled the record with later ones, what was spent in
+// one of now may have been forgotten before the clock came back: the holder's meter, which goes by entries, knows that. s is locked.
+func (r *sharedSpent) told(m *meter, now Periods) (spent [periods]map[string]money.Micros) {
+	entries, _ := m.Standing(now)
+	for i, all := range r.spent {
+		spent[i] = maps.Clone(all)
+		if len(all) >= keptShared[i] && slices.Max(slices.Collect(maps.Keys(all))) > now[i] {
+			spent[i][now[i]] = max(all[now[i]], entries[i])
+		}
+	}
+	return spent
 }
 
 // record gives that of a holder. s is locked.
@@ -292,10 +301,11 @@ func (s *shared) record(h holder) *sharedSpent {
 	return r
 }
 
-// share counts what was booked of a holder in the periods in which its request has begun; nil: those of now.
+// share counts what was booked of a holder now, and in a fleet in the periods in which its request has begun; nil: those of now.
 func (b *batch) share(h holder, begun *Periods, cost money.Micros) {
 	s := b.ledger.shared
 	if s == nil || cost == 0 {
+		b.spending.add(h, b.wall, cost)
 		return
 	}
 	now := &b.spending.on(b.wall).keys
@@ -303,6 +313,7 @@ func (b *batch) share(h holder, begun *Periods, cost money.Micros) {
 		begun = now
 	}
 	s.mu.Lock()
+	b.spending.add(h, b.wall, cost) // with s locked, as what a share begins with is made of both
 	r := s.record(h)
 	r.add(*begun, *now, cost)
 	told := r.share

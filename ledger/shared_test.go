@@ -536,6 +536,41 @@ func TestSharedBooksAfterAWrongClock(t *testing.T) {
 	closed(t, l)
 }
 
+// TestSharedBooksBeforeAWrongClock: what was spent before the clock was ahead is known to the next opening, and to who asks for a share only then, once
+// the clock is back, whether something was spent since or not.
+func TestSharedBooksBeforeAWrongClock(t *testing.T) {
+	now := moment("2026-03-15T12:00:00Z")
+	for _, ahead := range []struct{ days, months int }{{1, 0}, {7, 0}, {0, 1}} {
+		for _, again := range []bool{false, true} {
+			for _, since := range []money.Micros{0, 7} {
+				c := &clock{now: now}
+				o := ledger.Options{Dir: t.TempDir(), Now: c.read}
+				l, f := join(t, o)
+				buy(t, l, "t1", "acme", money.USD)
+				spend(t, l, 100)
+				for n := range 12 {
+					c.set(now.AddDate(0, ahead.months*(n+1), ahead.days*(n+1)))
+					spend(t, l, 1)
+				}
+				c.set(now)
+				if since != 0 {
+					spend(t, l, since)
+				}
+				if again {
+					closed(t, l)
+					l, f = join(t, o)
+				}
+				_ = l.Reserve("ann", daily)
+				began, want := f.of(t, "ann").began, 100+since
+				if began[0]["2026-03-15"] != want || began[1]["2026-03-09"] < want || began[2]["2026-03"] < want {
+					t.Errorf("%+v, opened again %v, %d since: %v, want %d of today", ahead, again, since, began, want)
+				}
+				closed(t, l)
+			}
+		}
+	}
+}
+
 // TestRows: a reader goes on after what it has, also in months that are in files, and gets the bytes that the hashes are of.
 func TestRows(t *testing.T) {
 	l := months(t, ledger.Options{Dir: t.TempDir(), Shared: true}, 5)
