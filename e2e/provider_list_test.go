@@ -80,6 +80,58 @@ func TestProviderListOutlives(t *testing.T) {
 	}
 }
 
+// TestProviderListsOfAccounts has two sites of one ledger have accounts of their own at one provider, which lists to each what is its own: over a reload
+// and a restart each knows that, and no other; nor does who has another account from then on.
+func TestProviderListsOfAccounts(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	p := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		whose := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer sk-account-")
+		switch {
+		case r.Method != http.MethodGet:
+			sayJSON(http.StatusOK, completion(`{"prompt_tokens":20,"completion_tokens":50}`))(w, r, body)
+		case away.Load():
+			sayJSON(http.StatusInternalServerError, "")(w, r, body)
+		default:
+			sayJSON(http.StatusOK, `{"object":"list","data":[{"id":"tuned-of-`+whose+`"}]}`)(w, r, body)
+		}
+	})
+	s := newStage(t)
+	site := func(key string) string {
+		return "seller own " + p.URL + "/v1 {\n api_key sk-account-" + key + "\n models from /v1/models\n}\ndefault_seller own\nheartbeat 10s\n"
+	}
+	s.open(site("ann"), site("bea"))
+	expect := func(when string, of ...string) {
+		t.Helper()
+		for i, whose := range of {
+			for _, model := range []string{"ann", "bea"} {
+				res := s.ask(i, http.MethodPost, "/v1/chat/completions", chatOf("tuned-of-"+model, ""))
+				if served := res.StatusCode == http.StatusOK; served != (model == whose) {
+					t.Errorf("%s: site %d, which has %s's account, was asked for what is %s's: status %d: %s", when, i, whose, model, res.StatusCode, res.body)
+				}
+			}
+		}
+	}
+	change := func(from, to string) {
+		t.Helper()
+		file, err := os.ReadFile(s.caddyfile())
+		if err != nil || !strings.Contains(string(file), from) {
+			t.Fatalf("%q is not in %s, %v", from, file, err)
+		}
+		s.write(strings.ReplaceAll(string(file), from, to))
+		s.reload()
+	}
+	expect("at first", "ann", "bea")
+	away.Store(true)
+	change("heartbeat 10s", "heartbeat 11s")
+	expect("after a reload", "ann", "bea")
+	s.stop()
+	s.start()
+	expect("after a restart", "ann", "bea")
+	change("sk-account-bea", "sk-account-cid")
+	expect("with another account", "ann", "nobody")
+}
+
 // TestFirstProviderList has a request for what no pinned seller is known to have wait for a list that is being read for the first time, and no other one.
 func TestFirstProviderList(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -26,7 +27,6 @@ const (
 // list is the list of models that a pinned seller has of its own.
 type list struct {
 	seller *routing.Seller
-	kept   *market.List
 	first  chan struct{} // closed when the list is known, or its first read has ended
 }
 
@@ -36,9 +36,9 @@ func (gw *Gateway) recallLists(current bool) {
 		if s.ListPath == "" {
 			continue
 		}
-		kept, release := gw.market.List(s)
+		kept, release := gw.market.List(s, gw.accountHeader(s))
 		gw.held = append(gw.held, release)
-		l := &list{s, kept, make(chan struct{})}
+		l := &list{s, make(chan struct{})}
 		models, known := kept.Models()
 		if known {
 			gw.table.Listed(s.ID, models)
@@ -82,8 +82,8 @@ func (gw *Gateway) watchList(ctx context.Context, l *list) {
 
 // takeList reads a list and has the table know it.
 func (gw *Gateway) takeList(ctx context.Context, l *list) error {
-	id := l.seller.ID
-	models, err := gw.readList(ctx, l.seller)
+	id, account := l.seller.ID, gw.accountHeader(l.seller)
+	models, err := gw.readList(ctx, l.seller, account)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -95,7 +95,9 @@ func (gw *Gateway) takeList(ctx context.Context, l *list) error {
 		gw.desk.SellersChanged()
 		gw.log.Info("seller.models.listed", zap.String("seller", id), zap.Int("models", len(models)))
 	}
-	l.kept.Keep(models)
+	kept, release := gw.market.List(l.seller, account) // another one than before where the key has changed in its file
+	defer release()
+	kept.Keep(models)
 	return nil
 }
 
@@ -135,14 +137,21 @@ func (gw *Gateway) indexFor(ctx context.Context, model string) *routing.Index {
 	return index
 }
 
-// readList gives the ids of the models that a seller lists, in order.
-func (gw *Gateway) readList(ctx context.Context, s *routing.Seller) (ids []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, listTime)
-	defer cancel()
-	header := relay.RequestHeader(http.Header{}, "", "")
+// accountHeader are the headers of the operator's account at a seller, as they are by now.
+func (gw *Gateway) accountHeader(s *routing.Seller) http.Header {
+	header := make(http.Header)
 	if own, ok := gw.account(s); ok {
 		own.Dress(header.Set)
 	}
+	return header
+}
+
+// readList gives the ids of the models that a seller lists to an account, in order.
+func (gw *Gateway) readList(ctx context.Context, s *routing.Seller, account http.Header) (ids []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	header := relay.RequestHeader(http.Header{}, "", "")
+	maps.Copy(header, account)
 	response, err := relay.Send(ctx, relay.Call{
 		Method: http.MethodGet, URL: s.ListAddress(), Header: header, Transport: gw.transport(s),
 	})

@@ -2,10 +2,12 @@ package market
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -19,10 +21,10 @@ import (
 const MaxListed = 20_000
 
 // List is the last good list of models that a pinned seller has of its own, over reloads, and over restarts in a file of the
-// ledger's directory. It is that of one seller's id and one address: what is listed elsewhere, or under another name, says nothing
-// of what is there. By which key it was read does not matter, as keys are changed while a list stays.
+// ledger's directory. It is that of one seller's id, one address and one account: what is listed elsewhere, under another name or to
+// another key, says nothing of what is there. Sites that share a ledger may have accounts of their own at one provider.
 type List struct {
-	of     string // a digest of the id and the address, in which there may be a secret
+	of     string // a digest of these, which nobody can make who has not the ledger's key, as there are secrets among them
 	cache  routing.Cache
 	logger *zap.Logger
 	users  int // guarded by Market.mu
@@ -40,9 +42,14 @@ type keptList struct {
 	Models []string `json:"models"`
 }
 
-// List gives what is kept of a pinned seller's own list of models, shared by all gateways of the market until they release it.
-func (m *Market) List(s *routing.Seller) (l *List, release func()) {
-	of := fmt.Sprintf("%x", sha256.Sum256([]byte(s.ID+" "+s.ListAddress()))) // there is no space in an id
+// List gives what is kept of a pinned seller's own list of models, shared by all gateways of the market until they release it. account are
+// the headers that the list is asked for with, which say whose it is.
+func (m *Market) List(s *routing.Seller, account http.Header) (l *List, release func()) {
+	whose := bytes.NewBufferString(s.ID + " " + s.ListAddress() + "\n") // there is no space in an id
+	_ = account.Write(whose)                                            // in order; memory takes what it is given
+	digest := hmac.New(sha256.New, m.listKey[:])
+	digest.Write(whose.Bytes())
+	of := hex.EncodeToString(digest.Sum(nil))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l = m.lists[of]; l == nil {
@@ -124,7 +131,7 @@ func (l *List) parse(document []byte, kept *keptList) error {
 		slices.ContainsFunc(kept.Models, func(id string) bool { return !routing.ValidModelID(id) }):
 		return errors.New("the file has no list of models; it is ignored, and replaced after the next read")
 	case kept.Of != l.of:
-		return errors.New("the file has the list of another seller or address; it is ignored, and replaced after the next read")
+		return errors.New("the file has the list of another seller, address or account; it is ignored, and replaced after the next read")
 	}
 	return nil
 }

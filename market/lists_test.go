@@ -2,6 +2,7 @@ package market
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,22 +26,25 @@ func lister(t *testing.T, id, url, path string) *routing.Seller {
 	return s
 }
 
+// holds is an account with a key of its own.
+func holds(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
+
 // kept is what a market keeps of a seller's list.
-func kept(m *Market, s *routing.Seller) string {
-	l, release := m.List(s)
+func kept(m *Market, s *routing.Seller, account http.Header) string {
+	l, release := m.List(s, account)
 	defer release()
 	models, known := l.Models()
 	return fmt.Sprint(models, known)
 }
 
-// TestLists keeps lists over the gateways that use them and over a restart, each for its seller and address.
+// TestLists keeps lists over the gateways that use them and over a restart, each for its seller, address and account.
 func TestLists(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "books")
 	m := openMarket(t, dir)
 	own := lister(t, "own", "https://own.example/v1?key=secret", "/v1/models")
-	first, release := m.List(own)
+	first, release := m.List(own, holds("sk-secret"))
 	first.Keep([]string{"a", "b"})
-	second, releaseSecond := m.List(own)
+	second, releaseSecond := m.List(own, holds("sk-secret"))
 	release()
 	second.Keep([]string{"a", "c"})
 	if models, known := first.Models(); !known || !slices.Equal(models, []string{"a", "c"}) {
@@ -51,11 +55,21 @@ func TestLists(t *testing.T) {
 		lister(t, "other", "https://own.example/v1?key=secret", "/v1/models"), lister(t, "own", "https://own.example/v1?key=secret", "/v1/others"),
 		lister(t, "own", "https://own.example/v1", "/v1/models"), lister(t, "own", "http://own.example/v1?key=secret", "/v1/models"),
 	} {
-		if got := kept(m, other); got != "[] false" {
+		if got := kept(m, other, holds("sk-secret")); got != "[] false" {
 			t.Errorf("%s at %s has %s", other.ID, other.ListAddress(), got)
 		}
 	}
-	if got := kept(m, own); got != "[a c] true" {
+	for _, account := range []http.Header{{}, holds("sk-other"), {"X-Api-Key": {"Bearer sk-secret"}}, {"Authorization": {"Bearer sk-secret"}, "Project": {"b"}}} {
+		if got := kept(m, own, account); got != "[] false" {
+			t.Errorf("the account of %q has %s", account, got)
+		}
+	}
+	m.listKey[0]++ // another ledger's
+	if got := kept(m, own, holds("sk-secret")); got != "[] false" {
+		t.Errorf("with another key of the ledger: %s", got)
+	}
+	m.listKey[0]--
+	if got := kept(m, own, holds("sk-secret")); got != "[a c] true" {
 		t.Errorf("after the last gateway: %s", got)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "models-*"))
@@ -76,7 +90,7 @@ func TestListDamaged(t *testing.T) {
 	m.logger = zap.New(core)
 	own, other := lister(t, "own", "https://own.example", "/v1/models"), lister(t, "other", "https://other.example", "/v1/models")
 	keep := func(s *routing.Seller, models ...string) {
-		l, release := m.List(s)
+		l, release := m.List(s, nil)
 		defer release()
 		l.Keep(models)
 	}
@@ -90,7 +104,7 @@ func TestListDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	keep(own, "a", "b")
-	l, release := m.List(own)
+	l, release := m.List(own, nil)
 	path := filepath.Join(dir, "models-"+l.of[:16]+".json")
 	release()
 	whole, err := os.ReadFile(path)
@@ -117,12 +131,12 @@ func TestListDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := logs.Len()
-		if got := kept(m, own); got != "[] false" || logs.Len() != before+1 {
+		if got := kept(m, own, nil); got != "[] false" || logs.Len() != before+1 {
 			t.Errorf("%s: %s with %d warnings", name, got, logs.Len()-before)
 		}
 	}
 	keep(own, "a")
-	if got := kept(m, own); got != "[a] true" {
+	if got := kept(m, own, nil); got != "[a] true" {
 		t.Errorf("after a new list: %s", got)
 	}
 }
@@ -133,7 +147,7 @@ func TestListUnsaved(t *testing.T) {
 	core, logs := observer.New(zapcore.WarnLevel)
 	m.logger = zap.New(core)
 	own := lister(t, "own", "https://own.example", "/v1/models")
-	l, release := m.List(own)
+	l, release := m.List(own, nil)
 	defer release()
 	path := filepath.Join(m.dir, "models-"+l.of[:16]+".json")
 	if err := os.Mkdir(path, 0o700); err != nil { // nothing is renamed over a directory

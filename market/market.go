@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/zeebo/blake3"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
@@ -88,6 +89,7 @@ type Market struct {
 	fleetHappened func(what fleet.Happening, why string)
 	keyFile       string
 	keyDigest     [sha256.Size]byte
+	listKey       [32]byte // of the digests that lists of models are known by
 	log           newestLog
 	logger        *zap.Logger // over log
 	stopDesk      context.CancelFunc
@@ -133,6 +135,7 @@ func open(dir string, o Options) (*Market, error) {
 	shared := newNewestLog()
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
+	blake3.DeriveKey("tokenbuddy lists of models", o.Key, m.listKey[:])
 	m.Rates = ownRates{new(member.Rates)}
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
 	stopped := func(err error) {
