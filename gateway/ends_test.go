@@ -276,13 +276,12 @@ func TestEnds(t *testing.T) {
 				if cause.want(&p) == nil {
 					continue
 				}
+				client, leave := context.WithCancel(t.Context())
+				defer leave()
 				c := &cell{
-					part: p, want: cause.want(&p), model: fmt.Sprint("m", len(cells)), got: httptest.NewRecorder(),
+					client: client, leave: leave, part: p, want: cause.want(&p), model: fmt.Sprint("m", len(cells)), got: httptest.NewRecorder(),
 					said: make(chan struct{}), seen: make(chan struct{}), cutOff: make(chan struct{}), other: make(chan struct{}, 1),
 				}
-				client, leave := context.WithCancel(t.Context())
-				c.client, c.leave = client, leave
-				defer leave()
 				defer time.AfterFunc(20*time.Second, func() {
 					t.Errorf("%s: nothing ends it", c.name)
 					c.leave()
