@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -44,11 +43,10 @@ type keptList struct {
 
 // List gives what is kept of a pinned seller's own list of models, shared by all gateways of the market until they release it. account are
 // the headers that the list is asked for with, which say whose it is.
-func (m *Market) List(s *routing.Seller, account http.Header) (l *List, release func()) {
-	whose := bytes.NewBufferString(s.ID + " " + s.ListAddress() + "\n") // there is no space in an id
-	_ = account.Write(whose)                                            // in order; memory takes what it is given
+func (m *Market) List(s *routing.Seller, account map[string][]string) (l *List, release func()) {
 	digest := hmac.New(sha256.New, m.listKey[:])
-	digest.Write(whose.Bytes())
+	digest.Write([]byte(s.ID + " " + s.ListAddress() + "\n")) // there is no space in an id
+	_ = json.NewEncoder(digest).Encode(account)               // by their names in order; a digest takes what it is given
 	of := hex.EncodeToString(digest.Sum(nil))
 	m.mu.Lock()
 	defer m.mu.Unlock()
