@@ -293,7 +293,7 @@ func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	if err := checkWords(r.URL.Query(), "by"); err != nil {
+	if err := checkTexts(r.URL.Query(), "by"); err != nil {
 		return err
 	}
 	if err := m.Orders.RemoveMember(r.Context(), operator(r), name); err != nil {

@@ -63,7 +63,7 @@ const maxSaid = 16 << 10
 // orderOf reads who gives an order, and what it says: in the body, or in the query where there is none.
 func orderOf(w http.ResponseWriter, r *http.Request) (by orders.Operator, said MemberSaid, err error) {
 	query := r.URL.Query()
-	if err := checkWords(query, "by"); err != nil {
+	if err := checkTexts(query, "by"); err != nil {
 		return by, said, err
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSaid))

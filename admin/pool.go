@@ -87,7 +87,7 @@ func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if query.Has("forgive") || query.Has("pause") && query.Has("resume") {
 			return bad("expected one of pause, resume and forgive")
 		}
-		if err := checkWords(query, "by"); err != nil {
+		if err := checkTexts(query, "by"); err != nil {
 			return err
 		}
 		if err := do(r.Context(), operator(r), query.Get(word)); err != nil {

@@ -166,7 +166,7 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 		}
 		what, id = order, values.Get(order)
 	}
-	if err := checkWords(values, "by", "note", "reference"); err != nil {
+	if err := checkTexts(values, "by", "note", "reference"); err != nil {
 		return err
 	}
 	if id == "" { // which is all purchases, where they are looked for
@@ -201,8 +201,8 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 	return onePurchase(m, w, r, id)
 }
 
-// checkWords says which of the query's values is no text for the journal.
-func checkWords(values url.Values, names ...string) error {
+// checkTexts says which of the query's values is no text for the journal.
+func checkTexts(values url.Values, names ...string) error {
 	for _, name := range names {
 		if s := values.Get(name); len(s) > maxWords || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			return bad("%s is at most %d bytes of text on one line", name, maxWords)

@@ -56,7 +56,7 @@ func (e *Endpoint) Scan(body []byte) (*Request, *Refusal) {
 	switch {
 	case s.refusal != nil:
 		return nil, s.refusal
-	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
+	case bytes.HasPrefix(body, []byte(byteOrderMark)):
 		return nil, InvalidRequest("", "The request body begins with a byte order mark. Send JSON without one.")
 	case !whole:
 		return nil, InvalidRequest("", "The request body is not one JSON object, whole and alone.")

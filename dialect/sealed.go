@@ -83,7 +83,7 @@ func (f *Failure) NamesStreamOptions() bool {
 // SaysNoStreamOptions is Failure.NamesStreamOptions for a body that is no answer, though its status is 2xx.
 func SaysNoStreamOptions(body []byte) bool {
 	var f Failure
-	f.read(body, 1)
+	f.read(bytes.TrimPrefix(body, []byte(byteOrderMark)), 1)
 	return f.NamesStreamOptions()
 }
 

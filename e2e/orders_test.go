@@ -129,6 +129,7 @@ func TestOrders(t *testing.T) {
 		"good":                 {steps: []string{c, f}, served: true, paid: 5_000_000, credit: 4_999_991},
 		"cheaper-order":        {create: o(obj{"amountMicros": 1_000_000}), finish: g(obj{"creditMicros": 1_000_000}), steps: []string{c, f}, served: true, paid: 1_000_000, credit: 999_991},
 		"snake-case":           {create: raw(`{"order_id":"o","amount_micros":5000000,"currency":"USD"}`), finish: raw(`{"access_token":"tok-orders","expires_at":"2099-01-01T00:00:00Z","credit_micros":5000000,"payment_reference":"r"}`), steps: []string{c, f}, served: true, paid: 5_000_000, credit: 4_999_991},
+		"after-a-mark":         {create: raw("\xef\xbb\xbf" + `{"orderId":"o","amountMicros":5000000,"currency":"USD"}`), finish: raw("\xef\xbb\xbf" + `{"accessToken":"tok-orders","expiresAt":"2099-01-01T00:00:00Z","creditMicros":5000000,"paymentReference":"r"}`), steps: []string{c, f}, served: true, paid: 5_000_000, credit: 4_999_991},
 		"status-201":           {create: func(w http.ResponseWriter, a obj) { w.WriteHeader(201); o(nil)(w, a) }, finish: func(w http.ResponseWriter, a obj) { w.WriteHeader(202); g(nil)(w, a) }, steps: []string{c, f}, served: true, paid: 5_000_000, credit: 4_999_991},
 		"above":                {create: o(obj{"amountMicros": 5_000_001}), steps: []string{c}},
 		"other-currency":       {create: o(obj{"currency": "EUR"}), steps: []string{c}},

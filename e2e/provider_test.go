@@ -135,7 +135,7 @@ func TestProviderList(t *testing.T) {
 	answer := completion(`{"prompt_tokens":20,"completion_tokens":50}`)
 	p := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
 		if r.Method == http.MethodGet {
-			sayJSON(http.StatusOK, `{"object":"list","data":[{"id":"vendor/small"},{"id":"listed"}]}`)(w, r, body)
+			sayJSON(http.StatusOK, "\xef\xbb\xbf"+`{"object":"list","data":[{"id":"vendor/small"},{"id":"listed"}]}`)(w, r, body)
 			return
 		}
 		sayJSON(http.StatusOK, answer)(w, r, body)

@@ -16,14 +16,14 @@ import (
 
 // attempt is one try at one seller, up to the moment when it is known whether its answer is fit for the client.
 type attempt struct {
-	rq         *request
-	candidate  *routing.Candidate
-	number     int             // among the request's attempts, from 1
-	replaces   string          // the hold of the attempt before
-	periods    *ledger.Periods // of budgets, in a fleet, that the request counts in; nil: those of its booking
-	noPurchase bool            // a token that is there has to do
-	others     bool            // another candidate is fit and untried
-	unasked    bool            // the seller has just refused a request for what asks for usage: it is asked without
+	rq           *request
+	candidate    *routing.Candidate
+	number       int             // among the request's attempts, from 1
+	replaces     string          // the hold of the attempt before
+	periods      *ledger.Periods // of budgets, in a fleet, that the request counts in; nil: those of its booking
+	noPurchase   bool            // a token that is there has to do
+	others       bool            // another candidate is fit and untried
+	withoutUsage bool            // the seller has just refused the request for what asks for usage
 
 	begun  time.Time
 	span   trace.Span     // nil: it is not traced, or its span has ended

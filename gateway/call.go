@@ -107,7 +107,7 @@ func (a *attempt) splice() *relay.Body {
 		text = append(appendJSON(append(text, `"requestId":`...), a.rq.id), ',')
 		edits = append(edits, relay.Edit{Start: ask.InsertAt, End: ask.InsertAt, Text: text})
 	}
-	if own && !a.unasked && !a.state.RefusesUsage(time.Now()) { // it says what it has cost in no other way
+	if own && !a.withoutUsage && !a.state.RefusesUsage(time.Now()) { // it says what it has cost in no other way
 		var edit dialect.Edit
 		if edit, a.asksUsage = a.rq.endpoint.AskUsage(ask, a.rq.body.bytes); a.asksUsage {
 			edits = append(edits, relay.Edit(edit))

@@ -15,6 +15,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 const (
@@ -170,7 +171,7 @@ func (gw *Gateway) readList(ctx context.Context, s *routing.Seller, account http
 		return nil, fmt.Errorf("the list of models of seller %s broke off", s.ID)
 	case response.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("seller %s answers %d where its list of models should be", s.ID, response.StatusCode)
-	case more, json.Unmarshal(body, &list) != nil, list.Data == nil, len(list.Data) > market.MaxListed:
+	case more, json.Unmarshal(wire.TrimMark(body), &list) != nil, list.Data == nil, len(list.Data) > market.MaxListed:
 		return nil, fmt.Errorf("what seller %s gives is no list of models: expected an object with data, and in it ids", s.ID)
 	}
 	for _, m := range list.Data {

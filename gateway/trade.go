@@ -44,12 +44,12 @@ type trade struct {
 
 // visit is what has come of a request at one seller so far.
 type visit struct {
-	refused    *purchase.Lease // the token that it did not take
-	refusedFor string          // the event that says how another one fares, but for its last word
-	again      *purchase.Lease // the token for another try
-	retries    int
-	rebought   bool // since a token was refused
-	unasked    bool // it has refused the request for what asks for usage, and is asked without
+	refused      *purchase.Lease // the token that it did not take
+	refusedFor   string          // the event that says how another one fares, but for its last word
+	again        *purchase.Lease // the token for another try
+	retries      int
+	rebought     bool // since a token was refused
+	withoutUsage bool // it has refused the request for what asks for usage
 }
 
 // choice is what a trade has come to. At most one of answer and refusal is there.
@@ -99,7 +99,7 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	a := &attempt{
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
-		noPurchase: t.credit, others: t.untried() > 0, unasked: t.there.unasked,
+		noPurchase: t.credit, others: t.untried() > 0, withoutUsage: t.there.withoutUsage,
 	}
 	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.nextCandidate()
@@ -147,7 +147,7 @@ func (t *trade) try() (c choice, done bool) {
 func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 	switch d.Step {
 	case routing.Deliver:
-		if a.unasked && a.outcome.Good() { // what it has refused was in what was added to the request, and not in what the client has sent
+		if a.withoutUsage && a.outcome.Good() { // what it has refused was in what was added to the request, and not in what the client has sent
 			a.state.RefuseUsage(time.Now())
 		}
 		t.judgeEarlier(a)
@@ -166,7 +166,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		t.books.wasted(&t.tally, a, d)
 		t.there.refused = nil
 		if d.WithoutUsage {
-			t.there.unasked = true
+			t.there.withoutUsage = true
 			t.tally.excused++
 		} else {
 			t.repeated = true

@@ -14,8 +14,8 @@ type estimate struct {
 	Entry          string       `json:"entry,omitempty"` // what booked it; empty: an attempt that was taken to cost nothing
 	RequestID      string       `json:"requestId"`
 	IdempotencyKey string       `json:"idempotencyKey,omitempty"`
-	Path           string       `json:"path,omitempty"`       // this and
-	PromptHash     string       `json:"promptHash,omitempty"` // this tell whether another request under that key is a try of the same
+	Path           string       `json:"path,omitempty"` // another request under the key is a try of the same if its path and hash are
+	PromptHash     string       `json:"promptHash,omitempty"`
 	Member         string       `json:"member"`
 	Model          string       `json:"model"`
 	Wasted         bool         `json:"wasted,omitempty"` // it was an attempt that failed: nobody bears it

@@ -112,6 +112,7 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, c.lost(ctx, step, "the answer was cut")
 	}
 	whole := err == nil && len(out) <= maxAnswer
+	out = wire.TrimMark(out) // what was paid is not to be lost for it
 	if err := c.read(answer.StatusCode, out, whole); err != nil {
 		return nil, err
 	}

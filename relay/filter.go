@@ -3,6 +3,8 @@ package relay
 import (
 	"bytes"
 	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // maxHold bounds what is held back of a stream, in bytes: by the filter of a block that may still be a settlement, and
@@ -12,7 +14,7 @@ const maxHold = 1 << 20
 // smallestHold is how much room is made for what is held, at least, in bytes.
 const smallestHold = 512
 
-const byteOrderMark = "\xEF\xBB\xBF"
+const byteOrderMark = wire.ByteOrderMark
 
 // sink is told what the filter finds. Slices are valid during the call only.
 type sink interface {

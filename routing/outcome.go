@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"bytes"
 	"net/http"
 	"time"
 
@@ -51,7 +50,7 @@ func (o Outcome) Good() bool { return o.Kind == "" }
 // be filled in from the headers.
 func Judge(status int, body []byte) Outcome {
 	o := Outcome{Status: status}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // some put a byte order mark before JSON
+	body = wire.TrimMark(body)
 	switch {
 	case status >= 200 && status <= 299:
 	case wire.InsufficientFunds(status, body):

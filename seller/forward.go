@@ -45,7 +45,7 @@ func (q *resale) forward(w http.ResponseWriter) *refusal {
 			}
 			return refused
 		}
-		if q.unasked { // what it has refused was in what was added to the request, and not in what the buyer has sent
+		if q.withoutUsage { // what it has refused was in what was added to the request, and not in what the buyer has sent
 			q.s.Upstream.withoutAsk.Store(time.Now().Add(24 * time.Hour).Unix())
 		}
 		return q.answer(ctx, w, res, cancel, unwatch)
@@ -57,7 +57,7 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 	u := q.s.Upstream
 	var edits []relay.Edit
 	q.asked = false
-	if !q.unasked && time.Now().Unix() >= u.withoutAsk.Load() {
+	if !q.withoutUsage && time.Now().Unix() >= u.withoutAsk.Load() {
 		var edit dialect.Edit
 		if edit, q.asked = q.endpoint.AskUsage(q.ask, q.body); q.asked {
 			edits = append(edits, relay.Edit(edit))
@@ -93,7 +93,7 @@ func (q *resale) refuse(ctx context.Context, w http.ResponseWriter, res *http.Re
 	case err != nil && ctx.Err() != nil:
 		return false, q.failed("its error was cut off")
 	case q.asked && !more && dialect.NamesStreamOptions(status, body):
-		q.unasked = true
+		q.withoutUsage = true
 		return true, nil
 	case status < 400:
 		return false, q.failed(fmt.Sprintf("it answers %d, and redirects are not followed", status))

@@ -25,23 +25,23 @@ const maxUpstreamBody = 32 << 20
 
 // resale is one request that an upstream answers.
 type resale struct {
-	s        *Seller
-	books    *Books
-	r        *http.Request
-	endpoint *dialect.Endpoint
-	body     []byte // without requestId
-	sent     *relay.Body
-	ask      *dialect.Request
-	offer    offer
-	price    money.Price
-	shape    billing.Shape
-	room     *room
-	charge   *charge
-	id       string    // the request's
-	key      string    // for the upstream: nothing of the buyer's is in it
-	asked    bool      // for usage, which the buyer has not asked for
-	unasked  bool      // the upstream has just refused the request for that: it is asked without
-	until    time.Time // when a whole answer has to be there, or a stream's headers
+	s            *Seller
+	books        *Books
+	r            *http.Request
+	endpoint     *dialect.Endpoint
+	body         []byte // without requestId
+	sent         *relay.Body
+	ask          *dialect.Request
+	offer        offer
+	price        money.Price
+	shape        billing.Shape
+	room         *room
+	charge       *charge
+	id           string    // the request's
+	key          string    // for the upstream: nothing of the buyer's is in it
+	asked        bool      // for usage, which the buyer has not asked for
+	withoutUsage bool      // the upstream has just refused the request for what asks for it
+	until        time.Time // when a whole answer has to be there, or a stream's headers
 }
 
 // resell serves one inference request from the upstream: who pays, what is asked, can it be paid; then the upstream's answer, and

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,12 @@ const (
 	HeaderDeadline         = "X-Tokenbuddy-Deadline-Ms"
 	HeaderRegistryTooLarge = "X-Tokenbuddy-Registry-Too-Large"
 )
+
+// ByteOrderMark is what some programs put before the JSON, or the events, that they send, though it is of neither.
+const ByteOrderMark = "\xef\xbb\xbf"
+
+// TrimMark leaves out a byte order mark that a body begins with.
+func TrimMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte(ByteOrderMark)) }
 
 // CreatePurchase is the body of a request to PurchaseCreatePath.
 type CreatePurchase struct {
