@@ -99,23 +99,8 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 		if err != nil {
 			return err
 		}
-		if err := unhurried(w, r); err != nil {
-			return err
-		}
 		return found(m, w, r)
 	}
-}
-
-// unhurried has a request take its time. Caddy's admin endpoint lets a request be read for ten seconds, and net/http takes a client of whom
-// nothing is left to read for gone when they are over: a large ledger takes longer to back up or to verify, and a payment to be made.
-func unhurried(w http.ResponseWriter, r *http.Request) error {
-	if r.ContentLength != 0 { // a body that trickles in is what the ten seconds are for
-		return nil
-	}
-	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
 }
 
 // notAllowed refuses a method, and says which are allowed.

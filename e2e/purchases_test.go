@@ -232,7 +232,6 @@ check | prepare) echo '{"status":"ok","intent":{"slip":"planted-intent-00001"}}'
 pay)
 	case $(cat "$DESK/mode") in
 	human) echo '{"status":"human","link":"https://desk.example/42","text":"ask at the desk"}' ;;
-	slow) sleep 11; echo '{"status":"human","link":"https://desk.example/43","text":"ask once more"}' ;;
 	broken) echo planted-garbage-00000; exit 3 ;;
 	*)
 		receipt=$(printf 'tokenbuddy/receipt/1\n%s\n%s' "$(get orderId)" "$(get amountMicros)" | openssl dgst -sha256 -hmac "$(cat "$DESK/key")" -r | cut -d' ' -f1)
@@ -309,10 +308,6 @@ func TestPaidByCommand(t *testing.T) {
 	c.doing("approve", p.PurchaseID) // too early: it waits on
 	if p = c.openPurchase(); p.State != "needs_human" {
 		t.Errorf("%+v", p)
-	}
-	mode("slow") // longer than Caddy lets a request to its admin endpoint be read
-	if out := c.doing("approve", p.PurchaseID); !strings.Contains(out, "ask once more") {
-		t.Errorf("approved:\n%s", out)
 	}
 	mode("paid")
 	c.doing("approve", p.PurchaseID)

@@ -120,10 +120,6 @@ func (s *stage) stream(w http.ResponseWriter, r *http.Request, m *market.Market)
 	}
 	defer leave()
 	c := http.NewResponseController(w)
-	// Caddy's admin endpoint lets a request be read for ten seconds, and then takes its client for gone.
-	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
