@@ -208,9 +208,9 @@ func TestCheatedWithX402(t *testing.T) {
 		t.Fatal(err)
 	}
 	chain.SetClock(func() time.Time { return time.Now().Add(20 * time.Second) })
-	eventually(t, "what the wallet has by now", func() bool { // what was said is shown for some seconds
+	eventually(t, "what the wallet has and where the chain is by now", func() bool { // what was said is shown for some seconds
 		_, said, _ := c.says("doctor", "--address", c.admin)
-		return strings.Contains(said, "0.20 dollars, which is less than a purchase of 0.50")
+		return strings.Contains(said, "0.20 dollars, which is less than a purchase of 0.50") && strings.Contains(said, "seconds behind the chain")
 	})
 	c.doctor(true, []string{"--address", c.admin}, "seconds behind the chain", "chmod 600 "+wallet, "eip155:8453: without an RPC")
 
