@@ -13,6 +13,7 @@ type load struct {
 	clients int
 	events  int  // of the streamed answer; 0: a whole answer
 	body    int  // bytes of the request, about
+	slow    bool // the seller takes slowness before it answers
 	short   bool // part of the short form
 	open    bool // clients hold their streams, and memory is what counts
 }
@@ -29,6 +30,8 @@ var loads = []load{
 	{name: "stream-4-events", title: "stream of 4 events, 8 clients", clients: 8, events: 4},
 	{name: "stream-1000-events", title: "stream of 1,000 events, 8 clients", clients: 8, events: 1000, short: true},
 	{name: "body-100kB", title: "request of 100 kB, 8 clients", clients: 8, body: 100_000},
+	{name: "slow-whole-32", title: "whole answer after 20 ms, 32 clients", clients: 32, slow: true},
+	{name: "slow-stream-32", title: "stream of 53 events after 20 ms, 32 clients", clients: 32, events: 53, slow: true},
 	{name: "body-5MB", title: "request of 5 MB, 4 clients", clients: 4, body: 5_000_000, short: true},
 }
 
@@ -61,6 +64,8 @@ func (l load) wish() string {
 	switch {
 	case l.open:
 		return "User-Agent: hold\r\n"
+	case l.slow:
+		return fmt.Sprintf("User-Agent: slow/%d\r\n", l.events)
 	case l.events > 0:
 		return fmt.Sprintf("User-Agent: events/%d\r\n", l.events)
 	}

@@ -91,6 +91,9 @@ func (s *seller) complete(w http.ResponseWriter, r *http.Request) {
 var answer = []byte(`{"id":"chatcmpl-1","object":"chat.completion","created":1771438841,"model":"bench-1","choices":[{"index":0,"message":{"role":"assistant","content":"` +
 	strings.Repeat("One word and another. ", 33) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}`)
 
+// slowness is what it takes before an answer where a case asks for that: as much as a seller at its quickest.
+const slowness = 20 * time.Millisecond
+
 func (s *seller) infer(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	id := s.asked.Add(1)
@@ -99,20 +102,22 @@ func (s *seller) infer(w http.ResponseWriter, r *http.Request) {
 		s.hold(w, r)
 		return
 	}
+	count, slow := strings.CutPrefix(wish, "slow/")
+	if slow && pause(r.Context(), slowness) != nil {
+		return
+	}
+	if !slow {
+		count = strings.TrimPrefix(wish, "events/")
+	}
+	n, err := strconv.Atoi(count)
 	h := w.Header()
-	count, streamed := strings.CutPrefix(wish, "events/")
-	if !streamed {
+	if err != nil || n == 0 {
 		h.Set("Content-Type", "application/json")
 		h.Set("X-Tokenbuddy-Settlement-Id", strconv.FormatInt(id, 10))
 		h.Set("X-Tokenbuddy-Billed-Micros", "9")
 		h.Set("X-Tokenbuddy-Prompt-Tokens", "10")
 		h.Set("X-Tokenbuddy-Completion-Tokens", "20")
 		_, _ = w.Write(answer)
-		return
-	}
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	h.Set("Content-Type", "text/event-stream")
