@@ -1,9 +1,11 @@
 package seller
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -41,6 +43,67 @@ func TestReceipt(t *testing.T) {
 	}
 	if err := json.Unmarshal(ask(t, s, http.MethodGet, "/registry.json", "").Body.Bytes(), &doc); err != nil || strings.Join(doc.Sellers[0].PaymentMethods, " ") != "mock desk" {
 		t.Errorf("registry: %+v, %v", doc, err)
+	}
+}
+
+// faulty is a way of being paid whose author has made mistakes.
+type faulty struct {
+	panics    *atomic.Bool
+	settles   bool
+	reference string
+}
+
+func (faulty) Offer(acceptance.Order) (json.RawMessage, error) { return json.RawMessage("{}"), nil }
+
+func (f faulty) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	if f.settles {
+		return acceptance.ToSettle()
+	}
+	return f.paid()
+}
+
+func (f faulty) paid() acceptance.Verdict {
+	if f.panics.Load() {
+		panic("a secret")
+	}
+	return acceptance.Paid(f.reference)
+}
+
+// faultySettler is one that has to cash.
+type faultySettler struct{ faulty }
+
+func (f faultySettler) Settle(context.Context, acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return f.paid()
+}
+
+// TestAcceptanceThatPanics: neither the seller nor the order it is about is held up for good, and a paid order is granted though nobody
+// has a name for its payment.
+func TestAcceptanceThatPanics(t *testing.T) {
+	panics := new(atomic.Bool)
+	for name, method := range map[string]acceptance.Acceptance{
+		"accept": faulty{panics: panics}, "settle": faultySettler{faulty{panics: panics, settles: true}},
+	} {
+		s := newSeller(t, "payment any own insecurely")
+		s.accepted["own"], s.AnyInsecurely = method, nil
+		body, err := json.Marshal(wire.CreatePurchase{PurchaseID: name, ModelID: s.Models[0].ID, PaymentMethod: "own", AmountMicros: money.USD})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o wire.Order
+		if err := wire.Decode(post(t, s, wire.PurchaseCreatePath, string(body)).Body.Bytes(), &o); err != nil {
+			t.Fatal(err)
+		}
+		complete := `{"purchaseId":"` + name + `","orderId":"` + o.OrderID + `","paymentMethod":"own","proof":{}}`
+		panics.Store(true)
+		if w := post(t, s, wire.PurchaseCompletePath, complete); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%s: it panics: %d %s", name, w.Code, w.Body)
+		}
+		panics.Store(false)
+		var g wire.Grant
+		w := post(t, s, wire.PurchaseCompletePath, complete)
+		if err := wire.Decode(w.Body.Bytes(), &g); err != nil || w.Code != http.StatusOK || g.AccessToken == "" || g.PaymentReference == "" {
+			t.Errorf("%s: it does not panic any more: %d %s", name, w.Code, w.Body)
+		}
 	}
 }
 

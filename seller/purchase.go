@@ -18,6 +18,7 @@ const (
 	rememberFor     = 24 * time.Hour   // how long a purchase is remembered after its token is over
 	maxPurchaseBody = 64 << 10
 	maxKey          = 256 // bytes of an idempotency key or purchase id
+	maxHost         = 300 // bytes of the name and port that a buyer has asked for: an order keeps them
 )
 
 // order is an offer that a buyer may complete, and after that what it became.
@@ -125,7 +126,9 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	switch {
 	case refused != nil:
 		return nil, refused
-	case !s.sells(r, q.ModelID):
+	case len(r.Host) > maxHost:
+		return nil, invalid("", "the Host header is longer than the name of a host")
+	case len(q.ModelID) > maxKey, !s.sells(r, q.ModelID):
 		return nil, modelNotFound()
 	case q.AmountMicros <= 0:
 		return nil, invalid("amountMicros", "amountMicros must be above zero")

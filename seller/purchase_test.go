@@ -1,6 +1,8 @@
 package seller
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -58,6 +60,15 @@ func TestPurchaseRefusals(t *testing.T) {
 	}
 	if g := buy(t, s, "p", 1000); g.AccessToken == "" {
 		t.Error("a refused step spoilt the purchase")
+	}
+	// An order keeps where its buyer has asked, and orders cost nothing.
+	for host, status := range map[string]int{strings.Repeat("a", maxHost): 200, strings.Repeat("a", maxHost+1): 400} {
+		r := httptest.NewRequest(http.MethodPost, wire.PurchaseCreatePath, strings.NewReader(strings.Replace(create("mock", "toy-1", "5"), `"q"`, `"r"`, 1)))
+		r.Host = host
+		w := httptest.NewRecorder()
+		if handler(t, s).ServeHTTP(w, r); w.Code != status {
+			t.Errorf("a host of %d bytes: %d %s, want %d", len(host), w.Code, w.Body, status)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,9 @@ func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) 
 		return refused
 	}
 	// The buyer may leave; the payment goes on, and is there when it asks again.
-	v := method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, q.Proof)
+	v := b.verdict(q.PaymentMethod, func() acceptance.Verdict {
+		return method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, q.Proof)
+	})
 
 	b.buying.Lock()
 	defer b.buying.Unlock()
@@ -104,7 +107,7 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 		return nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
 	}
 	o := own.offered(q.PurchaseID, q.OrderID)
-	v := method.Accept(o, q.Proof)
+	v := b.verdict(q.PaymentMethod, func() acceptance.Verdict { return method.Accept(o, q.Proof) })
 	switch v.Kind {
 	case acceptance.KindPaid:
 		own.Settled = v.Reference // written down with the grant
@@ -132,6 +135,21 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 		return nil, unavailable("the payment could not be written down; try again")
 	}
 	return &o, nil
+}
+
+// verdict calls an acceptance, which may be somebody else's. Of one that panics nothing is known: neither does it hold the books up, nor
+// is a payment lost whose settlement was begun.
+func (b *Books) verdict(method string, call func() acceptance.Verdict) (v acceptance.Verdict) {
+	defer func() {
+		if recover() != nil { // what it says may be a secret
+			b.logger.Error("seller.payment.panicked", zap.String("seller", b.seller), zap.String("method", method), zap.ByteString("stack", debug.Stack()))
+			v = acceptance.NotYet("it is not known yet whether the order is paid")
+		}
+	}()
+	if v = call(); v.Kind == acceptance.KindPaid && v.Reference == "" {
+		v.Reference = newID("paid_") // it is what a paid order is told by
+	}
+	return v
 }
 
 // paidBefore tells whether the money of a method moves before its proof is shown: then the proof of an order that is over counts as well.

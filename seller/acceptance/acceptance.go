@@ -13,7 +13,7 @@ import (
 // Namespace is where Caddy looks for acceptances. The last part of a module's id is the method's name at buyers.
 const Namespace = "http.tokenbuddy.acceptance"
 
-// Acceptance is a way of being paid. Its calls come from many goroutines.
+// Acceptance is a way of being paid. Its calls come from many goroutines. An Accept or Settle that panics is taken for NotYet.
 type Acceptance interface {
 	// Offer says what the buyer's payment method needs to pay an order. It is kept with the order, and comes back in it.
 	Offer(o Order) (json.RawMessage, error)
@@ -55,7 +55,7 @@ type Order struct {
 // Verdict is what a proof is worth. Use Paid, NotYet, ToSettle, Refused, Over and OtherOrder to make one.
 type Verdict struct {
 	Kind      Kind
-	Reference string // of Paid: what the rail calls the payment
+	Reference string // of Paid: what the rail calls the payment; empty: the seller finds a name for it
 	Reason    string // of the others, in your own words: it goes to the buyer
 }
 
