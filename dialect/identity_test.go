@@ -154,3 +154,20 @@ func TestRecordedResponseIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokenID has ids end in the middle of an escape, at every length, in what is read before anybody has checked that it is JSON.
+func TestBrokenID(t *testing.T) {
+	for _, escape := range []string{`\u`, `\u0`, `\u00e`, `\ud800\`, `\ud800\u`, `\ud800\udc0`} {
+		for n := range 2 * maxID {
+			object := `{"id":"` + strings.Repeat("x", n) + escape + `","object":"response"}`
+			a := Lookup(responsesPath).Answer()
+			_, _ = a.Write([]byte(object))
+			v := Lookup(responsesPath).Events()
+			v.Event(nil, []byte(`{"type":"response.created","response":`+object), false)
+			if a.ResponseID() != "" || v.ResponseID() != "" {
+				t.Fatalf("%d bytes and %s: %q, %q", n, escape, a.ResponseID(), v.ResponseID())
+			}
+			a.LetGo()
+		}
+	}
+}

@@ -117,8 +117,8 @@ func plain(raw []byte) bool {
 	return true
 }
 
-// unquote decodes what stands between the quotes of a valid JSON string. It is not ok when that is not Unicode: broken
-// UTF-8, or half of a surrogate pair.
+// unquote decodes what stands between the quotes of a JSON string. It is not ok when that is not Unicode: broken UTF-8, or half of a
+// surrogate pair; nor when the string is none.
 func unquote(raw []byte) (text []byte, ok bool) {
 	if !utf8.Valid(raw) {
 		return nil, false
@@ -138,15 +138,21 @@ func unquote(raw []byte) (text []byte, ok bool) {
 	return []byte(s), true
 }
 
-// halves tells whether an escaped surrogate stands there without its other half.
+// halves tells whether an escaped surrogate stands there without its other half, or an escape is cut off: what a seeker has found was
+// not checked.
 func halves(raw []byte) bool {
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' {
 			continue
 		}
 		i++
-		if raw[i] != 'u' {
+		switch {
+		case i == len(raw):
+			return true
+		case raw[i] != 'u':
 			continue
+		case i+5 > len(raw):
+			return true
 		}
 		switch unit := hex(raw[i+1 : i+5]); {
 		case unit >= 0xdc00 && unit < 0xe000:

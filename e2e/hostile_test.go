@@ -14,13 +14,14 @@ import (
 func TestHostileSellers(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("[", 4<<20-64) + strings.Repeat("]", 4<<20-64)
-	rows := map[string]struct {
+	type row struct {
 		answer handler
 		path   string
 		next   bool // another seller serves
 		status int
 		body   string // "": any
-	}{
+	}
+	rows := map[string]row{
 		"deep answer":            {answer: sayJSON(200, deep), next: true},
 		"deep usage":             {answer: sayJSON(200, `{"usage":`+deep+`}`), next: true},
 		"deep, never ends":       {answer: sayJSON(200, strings.Repeat(`{"usage":`, 800<<10)), next: true},
@@ -58,6 +59,7 @@ func TestHostileSellers(t *testing.T) {
 		"too short":   {next: true, answer: raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"id\":1}")},
 		"switching":   {next: true, answer: raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")},
 		"status 999":  {next: true, answer: raw("HTTP/1.1 999 Odd\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nno")},
+		"a broken id": {path: "/v1/responses", answer: sayJSON(200, `{"id":"`+strings.Repeat("x", 379)+`\u","output":[]}`), next: true},
 		"no content":  {answer: raw("HTTP/1.1 204 No Content\r\n\r\n"), next: true},
 		"compressed twice": {next: true, answer: settledBy(func(w http.ResponseWriter, r *http.Request, body []byte) {
 			w.Header().Add("Content-Encoding", "identity")
@@ -69,6 +71,9 @@ func TestHostileSellers(t *testing.T) {
 			answerPlain(w, r, body)
 		}},
 	}
+	longEvent := `{"type":"response.created","response":{"id":"` + strings.Repeat("x", 27) + `\u","x":"` + strings.Repeat("x", 2<<20) + `"}}`
+	brokenID := event("response.created", longEvent) + speechOf("/v1/responses").end
+	rows["a broken id in an event"] = row{path: "/v1/responses", answer: sayStream(brokenID), status: 200, body: brokenID}
 	s := newStage(t)
 	for name, row := range rows {
 		s.seller(sellerIDOf(name), row.answer, priced(name))
