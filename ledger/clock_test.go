@@ -73,6 +73,61 @@ func TestClockThatWasAhead(t *testing.T) {
 	}
 }
 
+// TestSummaryAfterAWrongClock: of what was booked after a clock had been ahead, with the time of the newest entry before, each is in one
+// of two periods that follow each other, as in a zone whose days are not those of UTC.
+func TestSummaryAfterAWrongClock(t *testing.T) {
+	c := &clock{now: moment("2026-03-01T20:00:00Z")}
+	l := open(t, ledger.Options{Dir: t.TempDir(), Now: c.read})
+	buy(t, l, "t1", "acme", money.USD)
+	for _, one := range []struct {
+		at     string
+		amount money.Micros
+	}{
+		{"2026-03-01T20:00:00Z", 1},
+		{"2026-03-02T03:00:00Z", 10},
+		{"2026-03-01T20:01:00Z", 100},
+		{"2026-03-01T23:30:00Z", 1_000},
+		{"2026-03-02T02:00:00Z", 10_000},
+		{"2026-03-02T23:30:00Z", 20_000},
+	} {
+		c.set(moment(one.at))
+		spend(t, l, one.amount)
+	}
+	for _, p := range []struct {
+		from, to string
+		want     money.Micros
+	}{
+		{"", "", 31_111},
+		{"", "2026-03-01T23:00:00Z", 1_101},
+		{"2026-03-01T23:00:00Z", "", 30_010},
+		{"2026-03-01T23:00:00Z", "2026-03-02T23:00:00Z", 10_010},
+		{"2026-03-02T23:00:00Z", "", 20_000},
+		{"2026-02-28T23:00:00Z", "2026-03-01T23:00:00Z", 1_101},
+		{"2026-03-02T02:30:00Z", "2026-03-02T03:30:00Z", 10_010},
+		{"", "2026-03-02T02:30:00Z", 1_101},
+		{"2026-03-02T03:30:00Z", "2026-03-02T23:00:00Z", 0},
+	} {
+		var from, to time.Time
+		if p.from != "" {
+			from = moment(p.from)
+		}
+		if p.to != "" {
+			to = moment(p.to)
+		}
+		rows, err := l.Summary(t.Context(), from, to, "member")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum money.Micros
+		for _, r := range rows {
+			sum += r.ExpenseMicros
+		}
+		if sum != p.want || (p.want == 0) != (len(rows) == 0) {
+			t.Errorf("from %q to %q: %d in %d rows, want %d", p.from, p.to, sum, len(rows), p.want)
+		}
+	}
+}
+
 // TestSellerLimit bounds each seller by itself, whatever its origin, on a UTC day, over a restart.
 func TestSellerLimit(t *testing.T) {
 	c := &clock{now: moment("2026-03-01T12:00:00Z")}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
@@ -32,6 +33,10 @@ func (r *Rollup) add(o Rollup) {
 	r.BilledMicros += o.BilledMicros
 	r.ExpenseMicros += o.ExpenseMicros
 	r.WasteMicros += o.WasteMicros
+}
+
+func (r *Rollup) negative() Rollup {
+	return Rollup{-r.Requests, -r.PromptTokens, -r.CompletionTokens, -r.CacheReadTokens, -r.BilledMicros, -r.ExpenseMicros, -r.WasteMicros}
 }
 
 // rollup is what the entry adds, and where: nowhere, if it is neither an inference, nor an attempt that failed, nor puts the cost of
@@ -92,7 +97,8 @@ type Row struct {
 
 // Summary sums inferences by "member", "model", "seller", "group", "project", "day" (of UTC, as 2006-01-02), or several of them with
 // commas between, sorted by key, from a time (inclusive) to another (exclusive); a zero time is no bound. Whole UTC days come from their
-// rollups; of a day that the period only begins or ends in, the entries are read.
+// rollups; of a day that the period only begins or ends in, entries are read. What a clock that had been ahead has booked with a time of
+// another day than it counts on is at the beginning of its day.
 func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]Row, error) {
 	rows, err := newRowSet(by)
 	if err != nil {
@@ -107,11 +113,11 @@ func (l *Ledger) Summary(ctx context.Context, from, to time.Time, by string) ([]
 		case to.IsZero():
 			return errors.Join(v.addEntries(from, first, add), v.addRollups(first, to, add))
 		case from.IsZero():
-			return errors.Join(v.addRollups(from, last, add), v.addEntries(last, to, add))
+			return errors.Join(v.addRollups(from, last, add), v.addUntil(last, to, add))
 		case first.After(last): // there are none
 			return v.addEntries(from, to, add)
 		}
-		return errors.Join(v.addEntries(from, first, add), v.addRollups(first, last, add), v.addEntries(last, to, add))
+		return errors.Join(v.addEntries(from, first, add), v.addRollups(first, last, add), v.addUntil(last, to, add))
 	})
 	if err != nil {
 		return nil, err
@@ -186,7 +192,37 @@ const dayLength = 24 * time.Hour
 // midnight is the beginning of a time's day, in UTC.
 func midnight(t time.Time) time.Time { return t.UTC().Truncate(dayLength) }
 
-// addEntries adds up what the entries of a period that lies in one day, or two, add to rollups.
+// addUntil adds up a day until a time in it: its rollups, but for what the entries from then on have added.
+func (v *view) addUntil(day, to time.Time, add func(day string, parts []string, r Rollup)) error {
+	if !day.Before(to) {
+		return nil
+	}
+	type sum struct {
+		parts []string
+		Rollup
+	}
+	sums := map[string]*sum{}
+	of := func(parts []string) *sum {
+		key := strings.Join(parts, "\x00")
+		if sums[key] == nil {
+			sums[key] = &sum{parts: parts}
+		}
+		return sums[key]
+	}
+	end := day.Add(dayLength)
+	err := errors.Join(
+		v.addRollups(day, end, func(_ string, parts []string, r Rollup) { of(parts).add(r) }),
+		v.addEntries(to, end, func(_ string, parts []string, r Rollup) { of(parts).add(r.negative()) }),
+	)
+	for _, s := range sums {
+		if err == nil && s.Rollup != (Rollup{}) {
+			add(dayOf(day), s.parts, s.Rollup)
+		}
+	}
+	return err
+}
+
+// addEntries adds up what the entries of a period that lies in one day, or two, add to rollups, but for those that count on another day.
 func (v *view) addEntries(from, to time.Time, add func(day string, parts []string, r Rollup)) error {
 	if !from.Before(to) {
 		return nil
@@ -200,7 +236,7 @@ func (v *view) addEntries(from, to time.Time, add func(day string, parts []strin
 			return errStop
 		}
 		key, r := e.rollup()
-		if key == "" {
+		if key == "" || e.Day != "" {
 			return nil
 		}
 		day, parts, err := splitRollup(key[len(rollupPrefix):])
