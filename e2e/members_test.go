@@ -94,6 +94,56 @@ func TestMembers(t *testing.T) {
 	s.verify()
 }
 
+// TestPagesOfOtherSites: a member whom another module knows by what a browser sends along pays for no page that is not the site's own.
+func TestPagesOfOtherSites(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, "m")
+	s.open("\t\tmember_from {http.request.header.X-User}\n\t\tmember keyed {\n\t\t\tkey sk-keyed\n\t\t}\n")
+	for name, row := range map[string]struct {
+		kind   string
+		header []string
+		status int
+	}{
+		"no browser":               {"application/json", nil, 200},
+		"no browser, no kind":      {"", nil, 200},
+		"a form":                   {"text/plain", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, 401},
+		"a form, urlencoded":       {"application/x-www-form-urlencoded", []string{"Sec-Fetch-Site", "cross-site"}, 401},
+		"bytes of no kind":         {"", []string{"Sec-Fetch-Site", "cross-site"}, 401},
+		"JSON behind plain text":   {"text/plain; application/json", []string{"Sec-Fetch-Site", "cross-site"}, 401},
+		"a neighbour":              {"text/plain", []string{"Sec-Fetch-Site", "same-site"}, 401},
+		"an old browser":           {"text/plain", []string{"Origin", "https://evil.example"}, 401},
+		"a sandbox":                {"text/plain", []string{"Origin", "null"}, 401},
+		"an old browser, own page": {"text/plain", []string{"Origin", "http://" + s.site}, 200},
+		"own page":                 {"text/plain", []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://" + s.site}, 200},
+		"asked whether it may":     {"application/json; charset=utf-8", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://chat.example"}, 200},
+		"with a key":               {"text/plain", []string{"Sec-Fetch-Site", "cross-site", "X-Api-Key", "sk-keyed"}, 200},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.site+"/v1/chat/completions", strings.NewReader(chatBody))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-User", "ada")
+		if row.kind != "" {
+			req.Header.Set("Content-Type", row.kind)
+		}
+		for i := 0; i+1 < len(row.header); i += 2 {
+			req.Header.Set(row.header[i], row.header[i+1])
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != row.status {
+			t.Errorf("%s: status %d, want %d", name, res.StatusCode, row.status)
+		}
+	}
+	if a := s.ask(0, "GET", "/v1/models", "", "X-User", "ada", "Sec-Fetch-Site", "cross-site"); a.StatusCode != 200 {
+		t.Errorf("what costs nothing: status %d", a.StatusCode)
+	}
+}
+
 // TestLoopbackOnly asks a gateway without members from this machine, from a page in a browser, and from elsewhere.
 func TestLoopbackOnly(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,6 +26,9 @@ func (rq *request) identify() *dialect.Refusal {
 		}
 	}
 	if set.MemberFrom != "" {
+		if rq.ofAnotherSite() {
+			return dialect.InvalidKey().Because("A page of another site has had a browser send this. Send it as application/json, from a site that may.")
+		}
 		if m, ok := members.ByName(rq.replacer().ReplaceAll(set.MemberFrom, "")); ok {
 			rq.member = m
 			return nil
@@ -34,6 +39,27 @@ func (rq *request) identify() *dialect.Refusal {
 		return nil
 	}
 	return dialect.InvalidKey()
+}
+
+// ofAnotherSite is true of what a page of another site can have a browser send without being allowed to, as it does a form: with the name, password
+// or cookie by which another module knows the member. Such a page can't see the answer, but the member would pay for it. What says that it is
+// JSON, a browser sends for another site only where this one has told it that it may.
+func (rq *request) ofAnotherSite() bool {
+	r := rq.r
+	if r.Method == http.MethodGet || r.Method == http.MethodHead { // nothing is spent
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "": // no browser, or an old one
+		origin := r.Header.Get("Origin")
+		if u, err := url.Parse(origin); origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) {
+			return false
+		}
+	}
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return !strings.EqualFold(strings.TrimSpace(kind), "application/json")
 }
 
 // identifyReader finds the member who wants to read of its own. A page of a stranger, whose name has come to be an address of this machine
