@@ -126,7 +126,6 @@ func TestOpeningForm(t *testing.T) {
 				`"messages":[{"role":"user","content":"aé😀\n"}]`, `"messages":[{"role":"user","content":"\u0061\u00e9\ud83d\ude00\u000a"}]`,
 				`"messages" : [ { "content" : [ "aé😀\n" ], "role":"user" } ]`, `"messages":[{"role":"user","content":[{"type":"text","text":""},{"type":"text","text":"aé😀\n"}]}]`,
 				`"messages":[{"role":"assistant","content":"Hi"},{"role":"user","content":"aé😀\n"},{"role":"system","content":"late"}]`,
-				`"messages":[{"role":"x"}],"messages":[{"role":"user","content":"aé😀\n"}]`,
 			},
 			{`"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]`},
 			{`"messages":[{"role":"user","content":"ab"}]`},

@@ -108,12 +108,16 @@ func (s *scanner) conclude() {
 	}
 }
 
+// twice is what is wrong with a member that may be there once.
+const twice = "is there twice (perhaps in another spelling). Send it once."
+
 type scanner struct {
 	body     []byte
 	endpoint *Endpoint
 	request  *Request
 	facts    facts
 	seen     uint32
+	prompt   uint32 // of promptNames
 	bestOf   int64
 	refusal  *Refusal // the first thing that is wrong
 }
@@ -126,6 +130,7 @@ func (s *scanner) member(key, value span) {
 	which, exact := known(name)
 	if which == noMember {
 		s.checkName(name)
+		s.once(name)
 		s.opening(name, value)
 		s.remote(name, value.of(s.body))
 		return
@@ -133,7 +138,7 @@ func (s *scanner) member(key, value span) {
 	member := memberNames[which]
 	switch {
 	case s.seen&(1<<which) != 0:
-		s.refuse(member, "is there twice (perhaps in another spelling). Send it once.")
+		s.refuse(member, twice)
 		return
 	case !exact:
 		s.refuse(member, "is spelled in another way (other case, or with escapes). Write it exactly so.")
@@ -145,6 +150,19 @@ func (s *scanner) member(key, value span) {
 	}
 	if s.endpoint.api.asks&(1<<which) != 0 {
 		s.take(which, value)
+	}
+}
+
+// once refuses a second one of a member that is the prompt, or brings more into it: one parser takes the first, another one the last.
+func (s *scanner) once(name []byte) {
+	key, _ := fold(name)
+	i := slices.Index(promptNames[:], string(key))
+	switch {
+	case i < 0:
+	case s.prompt&(1<<i) != 0:
+		s.refuse(promptNames[i], twice)
+	default:
+		s.prompt |= 1 << i
 	}
 }
 
