@@ -145,10 +145,12 @@ func TestConfigErrors(t *testing.T) {
 		{`{"id":"x","url":"{env.BAD_URL}"}`, "url"},
 		{`{"id":"x","state":"{env.NOT_SET}"}`, "state: a placeholder"},
 		{`{"id":"x","upstream":{}}`, "upstream: url: expected the upstream's base URL"},
-		{`{"id":"x","upstream":{"url":"{env.BAD_URL}","no_key":true,"prices":[{"model":"a"}]}}`, "upstream: url: expected an http or https URL"},
-		{`{"id":"x","upstream":{"url":"http://x","api_key":"{env.NOT_SET}","prices":[{"model":"a"}]}}`, "upstream: api_key: a placeholder is unknown"},
-		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a","input_price_micros_per_1m":-1}]}}`, "expected prices from 0"},
-		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a"}]},"settlement":"both"}`, "settlement: it is the toy's"},
+		{`{"id":"x","upstream":{"url":"{env.BAD_URL}","no_key":true,"prices":[{"model":"a","input_price_micros_per_1m":1,"output_price_micros_per_1m":1}]}}`, "upstream: url: expected an http or https URL"},
+		{`{"id":"x","upstream":{"url":"http://x","api_key":"{env.NOT_SET}","prices":[{"model":"a","input_price_micros_per_1m":1,"output_price_micros_per_1m":1}]}}`, "upstream: api_key: a placeholder is unknown"},
+		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a","input_price_micros_per_1m":-1,"output_price_micros_per_1m":1}]}}`, "expected prices from 0"},
+		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a","input_price_micros_per_1m":1,"output_price_micros_per_1m":1}]},"settlement":"both"}`, "settlement: it is the toy's"},
+		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a"}]}}`, "price a: expected an input and an output price"},
+		{`{"id":"x","upstream":{"url":"http://x","no_key":true,"prices":[{"model":"a","input_price_micros_per_1m":1}]}}`, "expected an input and an output price"},
 	} {
 		var s Seller
 		if err := caddy.StrictUnmarshalJSON([]byte(c.config), &s); err != nil {

@@ -71,9 +71,11 @@ type Upstream struct {
 
 // UpstreamPrice is the price of a model, in micros of a US dollar per million tokens.
 type UpstreamPrice struct {
-	Model  string       `json:"model"`
-	Input  money.Micros `json:"input_price_micros_per_1m"`
-	Output money.Micros `json:"output_price_micros_per_1m"`
+	Model string `json:"model"`
+
+	// Input and Output are required: what costs nothing says 0.
+	Input  *money.Micros `json:"input_price_micros_per_1m"`
+	Output *money.Micros `json:"output_price_micros_per_1m"`
 
 	// CacheRead and CacheWrite are of prompt tokens that were read from its cache or written to it. Default: as Input.
 	CacheRead  *money.Micros `json:"cache_read_price_micros_per_1m,omitempty"`
@@ -203,9 +205,12 @@ func (u *Upstream) check() error {
 func (u *Upstream) checkModels() error {
 	u.prices = make(map[string]*Model, len(u.Prices))
 	for _, p := range u.Prices {
-		m := &Model{ID: p.Model, InputPrice: &p.Input, OutputPrice: &p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite}
+		m := &Model{ID: p.Model, InputPrice: p.Input, OutputPrice: p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite}
 		if err := m.check(); err != nil {
 			return err
+		}
+		if p.Input == nil || p.Output == nil {
+			return fmt.Errorf("price %s: expected an input and an output price; what is free costs 0", p.Model)
 		}
 		if u.prices[p.Model] != nil {
 			return fmt.Errorf("price %s stands here a second time, expected it once", p.Model)

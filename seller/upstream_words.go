@@ -168,7 +168,7 @@ func (u *Upstream) parsePrice(d *caddyfile.Dispenser) error {
 		}
 		prices = append(prices, m)
 	}
-	p.Input, p.Output = prices[0], prices[1]
+	p.Input, p.Output = &prices[0], &prices[1]
 	if len(prices) > 2 {
 		p.CacheRead = &prices[2]
 	}

@@ -108,6 +108,9 @@ func fill(arg, orderNo, indicator string) string {
 }
 
 func checkPayees(seller string, accounts []string) error {
+	if err := words.CheckSeller(seller); err != nil {
+		return fmt.Errorf("payee: %w", err)
+	}
 	for _, a := range accounts {
 		if !validPayTo.MatchString(a) {
 			return fmt.Errorf("payee of %s: expected accounts as sellers name them in pay_to", seller)

@@ -30,6 +30,7 @@ func TestConfigRefused(t *testing.T) {
 		"rate 7.12\nmax_payment 36\nrun /no/such/program":                  "no such file",
 		"rate 7.12\npayee acme":                                            "something is missing",
 		"rate 7.12\npayee acme \"a b\"":                                    "as sellers name them",
+		"rate 7.12\npayee -acme acct":                                      "is no seller's id",
 		"rate 7.12\ncap 5":                                                 "unknown word",
 		"rate 7.12\nrate 7.12":                                             "rate is there twice",
 	} {

@@ -164,11 +164,17 @@ func checkRPC(urls []string) error {
 }
 
 func parsePayees(seller string, texts []string) ([]eip3009.Address, error) {
+	if err := words.CheckSeller(seller); err != nil {
+		return nil, fmt.Errorf("payee: %w", err)
+	}
 	var list []eip3009.Address
 	for _, s := range texts {
 		a, err := eip3009.ParseAddress(s)
 		if err != nil {
 			return nil, fmt.Errorf("payee of %s: %w", seller, err)
+		}
+		if a == (eip3009.Address{}) {
+			return nil, fmt.Errorf("payee of %s: expected an address that somebody has, and not the zero one", seller)
 		}
 		list = append(list, a)
 	}

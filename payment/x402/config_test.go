@@ -42,6 +42,8 @@ func TestConfigRefused(t *testing.T) {
 		{"daily_limit 20", "daily_limit 20\nvalid_for 11m", "out of range"},
 		{"daily_limit 20", "daily_limit 20\nvalid_for soon", "not a duration"},
 		{"daily_limit 20", "daily_limit 20\npayee acme", "something is missing"},
+		{"daily_limit 20", "daily_limit 20\npayee acme: " + payee, "is no seller's id"},
+		{"daily_limit 20", "daily_limit 20\npayee acme 0x0000000000000000000000000000000000000000", "the zero one"},
 		{"daily_limit 20", "daily_limit 20\npayee acme acme.eth", "payee of acme: not an address"},
 		{"daily_limit 20", "daily_limit 20\npayee acme 0x8A8089de7E7235Cf008eF478c50FA17CCBcd4176", "not its checksum"},
 		{"daily_limit 20", "daily_limit 20\nrpc x", `unknown word "rpc": expected one of key, network`},

@@ -3,6 +3,7 @@ package words
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -96,4 +97,14 @@ func Text(to *string, check func(string) error) func([]string) error {
 		}
 		return check(args[0])
 	}
+}
+
+var sellerID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// CheckSeller says what is wrong with the id of a seller: what no seller can be called would bind nobody, without a word.
+func CheckSeller(id string) error {
+	if !sellerID.MatchString(id) {
+		return fmt.Errorf("%q is no seller's id: expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit", id)
+	}
+	return nil
 }
