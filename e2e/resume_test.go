@@ -95,9 +95,10 @@ type credit struct {
 }
 
 type sellerCredit struct {
-	SellerID string
-	Tokens   int
-	Open     *struct {
+	SellerID   string
+	Tokens     int
+	LeftMicros int64
+	Open       *struct {
 		PurchaseID, State, Doubt string
 		AmountMicros             int64
 	}

@@ -64,3 +64,55 @@ func TestAnotherRequestUnderOneKey(t *testing.T) {
 	}
 	s.verify()
 }
+
+// TestAnotherTryWithAnotherToken cuts a stream before its settlement. So little is left on the token then that the client's next try has one of
+// its own, and the seller settles that: the member bears the one charge, and what was booked of the first try is on its token again, to be spent.
+func TestAnotherTryWithAnotherToken(t *testing.T) {
+	t.Parallel()
+	q := speechOf("/v1/messages")
+	begin := strings.Replace(q.begin, `"input_tokens":`, `"input_tokens":200`, 1)
+	cut := newScript()
+	s := newStage(t)
+	s.seller("acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		switch r.Header.Get("X-Request-Id") {
+		case "before": // after it there is enough for one try
+			settledBy(sayJSON(200, q.plain("x")), "Settlement-Id", "before", "Billed-Micros", "1", "Balance-Micros", "4000")(w, r, body)
+		case "cut":
+			cut.answer(w, r, body)
+		default:
+			sayStream(begin+q.text("one")+settlesAs("again", 77)+q.end)(w, r, body)
+		}
+	}, priced("m"))
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n\t\tpurchase {\n\t\t\trebuy_below 0\n\t\t}\n")
+	members := func(id string) []string {
+		return []string{"Authorization", "Bearer sk-ada-key", "Idempotency-Key", "k", "X-Request-Id", id}
+	}
+	streamed := q.body(`"model":"m","stream":true,`, "Hello "+strings.Repeat("dear ", 2000))
+	if a := s.ask(0, http.MethodPost, q.path, q.body(`"model":"m",`, "Hello"), members("before")...); a.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", a.StatusCode, a.body)
+	}
+	s.entryOf("before")
+	sayAndGo(t, cut, begin+q.text("one"))
+	res, err := s.send(t.Context(), q.path, streamed, members("cut")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readUntil(t, res.Body, q.text("one"))
+	_ = res.Body.Close()
+	first := s.entryOf("cut")
+	if first.BilledSource != "estimate" || first.ExpenseMicros < 1000 {
+		t.Fatalf("booked %+v", first)
+	}
+	if a := s.ask(0, http.MethodPost, q.path, streamed, members("again")...); a.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", a.StatusCode, a.body)
+	}
+	if again := s.entryOf("again"); again.PurchaseID == first.PurchaseID || again.ExpenseMicros != 77 {
+		t.Fatalf("booked %+v after %+v", again, first)
+	}
+	balances := s.balances()
+	if got := balances["expense:ada:m"]; got != 77+1 {
+		t.Errorf("the member has borne %d, want 78", got)
+	}
+	eventually(t, "the desk has what the books have", func() bool { return s.books().Credit.of("acme").LeftMicros == balances["credit:acme"] })
+	s.verify()
+}

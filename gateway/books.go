@@ -178,6 +178,9 @@ func (k *booking) follow(booked ledger.Booked, err error) {
 	switch {
 	case err == nil:
 		a.lease.Booked(booked)
+		for _, back := range booked.Back {
+			rq.gw.desk.GiveBack(back)
+		}
 	case rq.gw.ledger.Err() == nil:
 		a.lease.Return(0)
 	default:

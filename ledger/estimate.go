@@ -84,12 +84,32 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 }
 
 // cover takes back the estimates of earlier tries of a client's request, now that the seller has said what it has cost: all
-// tries under one idempotency key are one charge. Another request under that key is none of them: it is a charge of its own, and
-// may be a cheap one.
-func (b *batch) cover(t *token, in *Inference) {
+// tries under one idempotency key are one charge, whichever of the seller's tokens each had. Another request under that key is none of
+// them: it is a charge of its own, and may be a cheap one. It gives what has come back to other tokens.
+func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 	if in.IdempotencyKey == "" {
-		return
+		return nil
 	}
+	b.coverOn(t, in)
+	if !in.Repeatable && in.Attempts < 2 { // there was no earlier try
+		return nil
+	}
+	for _, other := range b.tokens {
+		if other == t || len(other.estimates) == 0 || other.Seller != t.Seller || other.Origin != t.Origin {
+			continue
+		}
+		balance, borne := other.BalanceMicros, other.BorneMicros
+		if b.coverOn(other, in) {
+			b.putBalance(other)
+			back = append(back, GivenBack{other.Token, other.BalanceMicros - balance, borne - other.BorneMicros})
+		}
+	}
+	return back
+}
+
+// coverOn takes back those of one token, and tells whether there were any.
+func (b *batch) coverOn(t *token, in *Inference) bool {
+	open := len(t.estimates)
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool {
 		if e.IdempotencyKey != in.IdempotencyKey || e.Path != in.Path || e.PromptHash != in.PromptHash {
 			return false
@@ -98,6 +118,7 @@ func (b *batch) cover(t *token, in *Inference) {
 		b.correct(t, &e, -e.Booked, "the seller has settled another try of the request")
 		return true
 	})
+	return len(t.estimates) < open
 }
 
 // reconcile follows the balance that a seller reports. What it has taken more or less than was booked belongs to what was

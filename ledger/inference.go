@@ -76,6 +76,7 @@ type Booked struct {
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
 	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
+	Back       []GivenBack  // what has come back to other tokens of the seller: earlier tries of the request had been booked there
 
 	// InDoubt is what the request may still cost beside that: so much of the token is not to be counted on before DoubtEnds, or before
 	// a booking of the same token says that a balance has Told.
@@ -329,7 +330,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 		t.BorneMicros += c.Expense
 	}
 	if c.Settled != nil {
-		b.cover(t, in)
+		booked.Back = b.cover(t, in)
 	}
 	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive && !t.Shared {
 		reported := *c.Settled.BalanceMicros

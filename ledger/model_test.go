@@ -184,6 +184,11 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
 		}
 		m.cover(t, tryOf(in))
+		for _, other := range m.tokens {
+			if other != t && other.seller == t.seller && in.Repeatable {
+				m.cover(other, tryOf(in))
+			}
+		}
 		if c.Settled.BalanceMicros != nil && in.Exclusive {
 			m.reconcile(t, *c.Settled.BalanceMicros)
 		}

@@ -49,7 +49,7 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string,
 	}).Wait(ctx)
 }
 
-// GivenBack is what Retract has given back to a token: so much is on it again, and members have borne so much less of it.
+// GivenBack is what was given back to a token: so much is on it again, and members have borne so much less of it.
 type GivenBack struct {
 	Token
 	Micros, ExpenseMicros money.Micros
