@@ -120,6 +120,7 @@ func TestAcceptanceConfigRefused(t *testing.T) {
 		{"facilitator " + r.url, "", "facilitator: expected"},
 		{"rpc " + r.url + "/rpc", "", "rpc: expected"},
 		{r.url + "/rpc", "ftp://hunter2.example", "rpc: expected"},
+		{"facilitator " + r.url, "facilitator " + r.url + "?key=hunter2", "facilitator: expected a URL without a query"},
 		{"timeout 1s", "timeout 1ms", "out of range"},
 		{"timeout 1s", "gas 5", "unknown word"},
 		{"timeout 1s", "timeout 1s\ntimeout 2s", "there twice"},

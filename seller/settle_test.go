@@ -1,8 +1,12 @@
 package seller
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +16,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/tidwall/gjson"
 
 	rails "github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
@@ -121,6 +126,71 @@ func (r *rail) complete(s *Seller, purchase string, o wire.Order, proof json.Raw
 		r.t.Error("a 503 without Retry-After")
 	}
 	return w.Code, w.Body.String()
+}
+
+// TestX402OneReading: a facilitator cashes what the seller has looked at. One that reads the first of two members, or does not mind their case,
+// would cash another payment, which the buyer could then show for another purchase as well.
+func TestX402OneReading(t *testing.T) {
+	r := newRail(t)
+	var seen []string
+	facilitator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		seen = append(seen, string(body)) // of one request after the other
+		res, err := http.Post(r.url+req.URL.Path, "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer res.Body.Close()
+		w.WriteHeader(res.StatusCode)
+		_, _ = io.Copy(w, res.Body)
+	}))
+	t.Cleanup(facilitator.Close)
+	s := newSeller(t, strings.Replace(r.lines(t.TempDir()+"/books.json"), "facilitator "+r.url, "facilitator "+facilitator.URL, 1))
+	o, proof := r.offer(s, "p-1")
+	_, other := r.offer(s, "p-2")
+	var good, bad struct {
+		Payload, Accepted json.RawMessage
+	}
+	if err := errors.Join(json.Unmarshal(proof, &good), json.Unmarshal(other, &bad)); err != nil {
+		t.Fatal(err)
+	}
+	two := fmt.Sprintf(`{"x402Version":2,"payload":%s,"accepted":{"payTo":"0x0000000000000000000000000000000000000001",%s,"payload":%s,"Payload":%s,"Accepted":{}}`,
+		bad.Payload, good.Accepted[1:], good.Payload, bad.Payload)
+	if code, body := r.complete(s, "p-1", o, json.RawMessage(two)); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	if len(seen) != 2 {
+		t.Fatalf("the facilitator was asked %d times", len(seen))
+	}
+	want := x402.Nonce("http://example.com", "p-1").String()
+	for _, body := range seen {
+		var call struct { // in which the case does not count, and the last member does
+			PaymentPayload struct {
+				Payload  struct{ Authorization struct{ Nonce string } }
+				Accepted struct{ PayTo string }
+			}
+			PaymentRequirements struct{ PayTo string }
+		}
+		if err := json.Unmarshal([]byte(body), &call); err != nil {
+			t.Fatal(err)
+		}
+		first := gjson.Get(body, "paymentPayload.payload.authorization.nonce").String()
+		if got := call.PaymentPayload.Payload.Authorization.Nonce; got != want || first != want {
+			t.Errorf("it may cash %s or %s, want %s", got, first, want)
+		}
+		for _, payTo := range []string{
+			call.PaymentPayload.Accepted.PayTo, call.PaymentRequirements.PayTo, gjson.Get(body, "paymentPayload.accepted.payTo").String(),
+			gjson.Get(body, "paymentRequirements.payTo").String(),
+		} {
+			if payTo != testPayTo {
+				t.Errorf("it may pay %q, want %s", payTo, testPayTo)
+			}
+		}
+	}
 }
 
 // TestX402Faults: what the seller answers when its facilitator fails, whether money has moved, and what the same proof gets

@@ -95,13 +95,19 @@ func (in intent) sign(key *eip3009.Key) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	return WritePayload(a, key.Sign(digest), in.Resource, in.Accepted)
+}
+
+// WritePayload writes a payment. What ReadPayload has read of one is written without what it has not: a member that stands there twice, or in
+// another case, and that another program would read instead.
+func WritePayload(a eip3009.Authorization, s eip3009.Signature, resource, accepted json.RawMessage) (json.RawMessage, error) {
 	return encode(Payload{
 		Version: Version,
-		Payload: Signed{Signature: key.Sign(digest).Text(), Authorization: Authorization{
+		Payload: Signed{Signature: s.Text(), Authorization: Authorization{
 			From: a.From.String(), To: a.To.String(), Value: a.Value.String(), ValidAfter: a.ValidAfter.String(),
 			ValidBefore: a.ValidBefore.String(), Nonce: a.Nonce.String(),
 		}},
-		Resource: in.Resource, Accepted: in.Accepted,
+		Resource: resource, Accepted: accepted,
 	})
 }
 

@@ -102,13 +102,20 @@ func (a *Acceptance) Accept(o acceptance.Order, proof json.RawMessage) acceptanc
 	return acceptance.ToSettle()
 }
 
+// offer is what was offered, read.
+type offer struct {
+	x402.Requirement
+	resource json.RawMessage
+}
+
 // wanted reads the requirement that was offered.
-func wanted(o acceptance.Order) (x402.Requirement, json.RawMessage, error) {
+func wanted(o acceptance.Order) (want offer, raw json.RawMessage, err error) {
 	var required x402.Required
 	if err := wire.Decode(o.Payment, &required); err != nil || len(required.Accepts) != 1 {
-		return x402.Requirement{}, nil, errUnknown
+		return offer{}, nil, errUnknown
 	}
-	want, err := x402.ParseRequirement(required.Accepts[0])
+	want.resource = required.Resource
+	want.Requirement, err = x402.ParseRequirement(required.Accepts[0])
 	return want, required.Accepts[0], err
 }
 
@@ -130,9 +137,17 @@ func sameJSON(a, b json.RawMessage) bool {
 func (a *Acceptance) Settle(ctx context.Context, o acceptance.Order, proof json.RawMessage) acceptance.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	auth, _, accepted, err := x402.ReadPayload(proof)
+	auth, sig, _, err := x402.ReadPayload(proof)
 	if err != nil {
 		return acceptance.Refused("the proof is not an x402 payment of version 2")
+	}
+	// The facilitator gets what was looked at, and nothing else of the buyer's: it may read JSON in another way, and cash what is not there.
+	asked, accepted, err := wanted(o)
+	if err == nil {
+		proof, err = x402.WritePayload(auth, sig, asked.resource, accepted)
+	}
+	if err != nil {
+		return acceptance.Refused("the order was not offered for x402")
 	}
 	if o.Begun {
 		if v, known := a.look(ctx, auth); known {

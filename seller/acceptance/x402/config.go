@@ -160,6 +160,9 @@ func (a *Acceptance) resolve(repl *caddy.Replacer) (err error) {
 		if err != nil || u == "" || strings.Contains(u, "{") || checkURL(u) != nil {
 			return fmt.Errorf("%s: expected an http or https URL", f.word)
 		}
+		if f.word == "facilitator" && strings.ContainsAny(u, "?#") {
+			return errors.New("facilitator: expected a URL without a query: /verify and /settle are added to it")
+		}
 		*f.to = u
 	}
 	a.node.Client = node.NewClient()
