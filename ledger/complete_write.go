@@ -48,7 +48,7 @@ func (c *completion) write(epoch uint64) error {
 		if t.Shared {
 			granted = &t.GrantedMicros
 		}
-		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros, GrantedMicros: granted})
+		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros, GrantedMicros: granted, Followed: t.followed})
 	}
 	for method, w := range c.wallets {
 		if *w != (Wallet{}) {

@@ -338,7 +338,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 			reported = max(t.BalanceMicros, min(reported, t.PaidMicros))
 		}
 		b.reconcile(t, max(reported, 0))
-		booked.Told = true
+		t.followed, booked.Told = b.head.Sequence, true
 	}
 	d := b.endReservation(in, c, &booked, wasted)
 	b.remember(t, in, c, &booked, wasted, d)

@@ -207,6 +207,7 @@ func (b *balance) appendJSON(room []byte) []byte {
 	if b.GrantedMicros != nil {
 		o.number("grantedMicros", int64(*b.GrantedMicros))
 	}
+	o.numberIf("followed", int64(b.Followed))
 	return o.end()
 }
 

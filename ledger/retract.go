@@ -40,7 +40,7 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string,
 		if _, err := b.getJSON(metaReborn, &others); err != nil || seq <= others || b.has(retractedPrefix+e.ID) {
 			return err
 		}
-		given = b.retract(e)
+		given = b.retract(e, seq)
 		return b.err
 	}, func(err error) {
 		if err == nil && given != nil && back != nil {
@@ -78,9 +78,10 @@ func (l *Ledger) loadRetracts(txn *badger.Txn) error {
 	}))
 }
 
-// retract books the contrary of an entry. The cost comes back to the token that has paid it, which it gives; where that is gone its credit was
-// lost with it, and what was lost is less.
-func (b *batch) retract(e *Entry) *GivenBack {
+// retract books the contrary of an entry, which has that sequence number. The cost comes back to the token that has paid it, which it gives;
+// where that is gone its credit was lost with it, and what was lost is less. Where the seller has told the token's balance since, that had
+// the cost on it already.
+func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	c := Corrected{Entry: e.ID, Member: e.member(), Model: e.model(), Group: e.group(), Project: e.project()}
 	var billed, expense money.Micros
 	if s := e.Served; s != nil {
@@ -104,8 +105,9 @@ func (b *batch) retract(e *Entry) *GivenBack {
 		Kind: KindAdjustment, Seller: e.Seller, PurchaseID: e.PurchaseID, Correction: &c,
 		Note: retractedNote,
 	}
+	followed := paid != nil && paid.followed >= seq
 	for _, p := range e.Postings {
-		if kind, _ := SplitAccount(p.Account); kind == "credit" && paid == nil {
+		if kind, _ := SplitAccount(p.Account); kind == "credit" && (paid == nil || followed) {
 			p.Account = adjustmentOf(e.Seller)
 		}
 		entry.Postings = append(entry.Postings, Posting{p.Account, -p.AmountMicros})
@@ -116,6 +118,9 @@ func (b *batch) retract(e *Entry) *GivenBack {
 	b.ledger.retracts.Store(true)
 	if paid == nil {
 		return nil
+	}
+	if followed {
+		billed = 0
 	}
 	paid.BalanceMicros += billed
 	paid.BorneMicros -= expense

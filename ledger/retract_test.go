@@ -84,6 +84,55 @@ func TestRetract(t *testing.T) {
 	}
 }
 
+// Where the seller has told the token's balance between a booking and its taking back, that had the cost on it: it comes back once, also where
+// the process has started again meanwhile. One that was booked after it comes back to the token.
+func TestRetractOnceTheBalanceIsTold(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, ledger.Options{Dir: dir})
+	buy(t, l, "t1", "acme", 10_000)
+	book := func(id string, billed money.Micros, balance *money.Micros) uint64 {
+		t.Helper()
+		h := hold("", "acme", "t1")
+		h.RequestID = "r-" + id
+		in := inference(h, billed)
+		in.IdempotencyKey, in.Settlement, in.Exclusive = "k-"+id, settlement("s-"+id, billed), true
+		in.Settlement.BalanceMicros = balance
+		if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		seq, _, err := l.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	first := book("first", 40, nil)
+	book("other", 7, new(money.Micros(10_000-7))) // the seller has charged the first elsewhere
+	later := book("later", 300, nil)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, ledger.Options{Dir: dir})
+	for key, seq := range map[string]uint64{"k-first": first, "k-later": later} {
+		if err := l.Retract(t.Context(), seq, key, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustVerify(t, l)
+	if tokens := l.Tokens(); len(tokens) != 1 || tokens[0].BalanceMicros != 10_000-7 || tokens[0].BorneMicros != 7 {
+		t.Errorf("%+v", tokens)
+	}
+	accounts, err := l.Accounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		if a.Account == "expense:ann:m" && a.BalanceMicros != 7 || a.Account == "adjustment:acme" && a.BalanceMicros != 0 {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
 // Entries of several ledgers make one statement, which is the sum of theirs, and are chosen as those of one.
 func TestStream(t *testing.T) {
 	var all [][]byte

@@ -52,6 +52,8 @@ type token struct {
 	dropped string // why
 	holds   int
 
+	followed uint64 // the newest entry when the balance that the seller tells was followed last: what is on it says what the seller took until then
+
 	estimates []estimate // since the seller last told the balance, the oldest first
 }
 
@@ -71,6 +73,7 @@ type balance struct {
 	Unconfirmed   bool          `json:"unconfirmed,omitempty"`
 	BorneMicros   *money.Micros `json:"borneMicros,omitempty"`   // nil: written before this was counted
 	GrantedMicros *money.Micros `json:"grantedMicros,omitempty"` // of a token that gateways share; nil: none is
+	Followed      uint64        `json:"followed,omitempty"`
 	Estimates     []estimate    `json:"estimates,omitempty"`
 }
 
@@ -82,7 +85,7 @@ func (b *batch) putBalance(t *token) {
 	if t.Shared {
 		granted = new(t.GrantedMicros)
 	}
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), granted, slices.Clone(t.estimates)})
+	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), granted, t.followed, slices.Clone(t.estimates)})
 }
 
 // eachToken calls f with each token, whole.
@@ -102,7 +105,7 @@ func eachToken(txn *badger.Txn, seal *store.Sealer, f func(*token)) error {
 			}
 		}
 		t.BalanceMicros, t.Used, t.Unconfirmed = rest.BalanceMicros, rest.Used, rest.Unconfirmed
-		t.dropped, t.estimates = rest.Dropped, rest.Estimates
+		t.dropped, t.estimates, t.followed = rest.Dropped, rest.Estimates, rest.Followed
 		if t.BorneMicros = max(t.CreditMicros-t.BalanceMicros, 0); rest.BorneMicros != nil {
 			t.BorneMicros = *rest.BorneMicros
 		}
