@@ -69,6 +69,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "429 text", sellers: []handler{say(429, "text/plain", "slow down")}, status: 429, body: "slow down", asked: []int{3}, bought: []int{1}},
 		{name: "404 text from all", sellers: []handler{say(404, "text/plain", "n1"), say(404, "text/html", "n2")}, status: 404, body: "n2", asked: []int{1, 1}, seller: 1, bought: []int{1, 1}},
 		{name: "500 HTML", sellers: []handler{say(500, "text/html", "<p>"+private)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
+		{name: "600 JSON", sellers: []handler{sayJSON(600, `{}`)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
 		{name: "500 that is no JSON", sellers: []handler{sayJSON(500, `{"x":`+private)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
 		{name: "500 empty", sellers: []handler{sayJSON(500, ``)}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
 		{name: "500 nested deeply", sellers: []handler{sayJSON(500, strings.Repeat("[", 8<<20-1))}, status: 502, asked: []int{3}, bought: []int{1}, again: true},
