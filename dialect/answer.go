@@ -77,7 +77,7 @@ func (a *Answer) found(path string, raw []byte) {
 // Usage gives what the answer has said that it used.
 func (a *Answer) Usage() Usage {
 	u := a.usage
-	if u.known == 0 {
+	if u.known == 0 && a.groq.known != 0 {
 		u = a.groq
 	}
 	u.search(a.searches)

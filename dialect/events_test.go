@@ -188,6 +188,10 @@ func TestUsage(t *testing.T) {
 			true,
 		},
 		{"/v1/embeddings", `{"usage":{"prompt_tokens":9,"total_tokens":12}}`, money.Tokens{Prompt: 9}, true},
+		{"/v1/embeddings", `{"usage":{"total_tokens":9}}`, money.Tokens{Prompt: 9}, true}, // as Voyage says it
+		{"/v1/embeddings", `{"usage":{"total_tokens":9,"prompt_tokens":"x"}}`, money.Tokens{}, false},
+		{"/v1/embeddings", `{"usage":{"total_tokens":0}}`, money.Tokens{}, false},
+		{chatPath, `{"usage":{"total_tokens":9}}`, money.Tokens{}, false},
 		{"/v1/messages/count_tokens", `{"input_tokens":9}`, money.Tokens{}, false},
 		{"/v1/embeddings", `{"data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":9,"total_tokens":9}}`, money.Tokens{Prompt: 9}, true},
 	} {

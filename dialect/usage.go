@@ -71,6 +71,7 @@ type usage struct {
 	odd    Class        // was said last in a number that can't be read
 	apart  bool         // the prompt is said without its cached parts, as the messages API does
 	vague  bool         // there is more, which can't be counted
+	total  int64        // of all of it, where no part was said; 0: not known
 	aside  money.Tokens // what making the conversation shorter took, apart as well: the other counts leave it out
 }
 
@@ -122,6 +123,9 @@ func (u *usage) replace(raw []byte) {
 		}
 	})
 	if !said {
+		if total <= maxTokens {
+			u.total = max(u.total, total)
+		}
 		return
 	}
 	next.addReasoning(total)
@@ -283,6 +287,9 @@ func (u usage) counts(promptOnly bool, said Output) Usage {
 	}
 	switch {
 	case promptOnly:
+		if known&ClassPrompt == 0 && u.total > 0 { // as Voyage says it
+			t.Prompt, known = u.total, known|ClassPrompt
+		}
 		t.Completion, known = 0, known|ClassCompletion
 	case known&ClassCompletion != 0 && t.Completion == 0 && said.Text > 0:
 		known &^= ClassCompletion
