@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/archive"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
@@ -49,7 +51,7 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, live: map[string]bool{}, orders: map[string]string{}}
+		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, bought: map[string]bought{}, nameless: map[string]bool{}, live: map[string]bool{}, orders: map[string]string{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -92,8 +94,13 @@ type checker struct {
 	off      map[string]Rollup       // rollups that are not the sum of the other entries of their day
 	live     map[string]bool         // ids of tokens
 	refunds  map[string]money.Micros // by purchase
+	bought   map[string]bought       // by purchase, as the entries so far say
+	nameless map[string]bool         // accounts of credit in which something moved of which an early entry does not say whose token it was
 	orders   map[string]string       // by the record that they are about: its hash by the last one; empty: it is gone
 }
+
+// bought is what has moved of a purchase: out of the wallet, and on its token.
+type bought struct{ paid, credit money.Micros }
 
 func (c *checker) run() error {
 	if err := c.archivedEntries(); err != nil {
@@ -151,6 +158,7 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 	for _, p := range e.Postings {
 		sum += p.AmountMicros
 		c.accounts[p.Account] += p.AmountMicros
+		c.move(e.PurchaseID, p)
 	}
 	if sum != 0 {
 		return bad("its postings sum to %s, not to zero", sum)
@@ -173,6 +181,24 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 	}
 	c.entriesRead, c.previous, c.last = seq, e.Hash, e
 	return nil
+}
+
+// move adds up what has moved of a purchase.
+func (c *checker) move(purchase string, p Posting) {
+	credit, wallet := strings.HasPrefix(p.Account, "credit:"), strings.HasPrefix(p.Account, "wallet:")
+	switch {
+	case !credit && !wallet:
+	case purchase != "":
+		b := c.bought[purchase]
+		if credit {
+			b.credit += p.AmountMicros
+		} else {
+			b.paid -= p.AmountMicros
+		}
+		c.bought[purchase] = b
+	case credit:
+		c.nameless[p.Account] = true
+	}
 }
 
 // settle keeps which settlement an entry has booked: to look entries up by settlement takes as long as all else.
@@ -280,14 +306,19 @@ func (c *checker) sums(what, kind string, have map[string]money.Micros) error {
 
 func (c *checker) tokens() error {
 	credit := map[string]money.Micros{}
+	var wrong error
 	err := eachToken(c.txn, c.ledger.seal, func(t *token) {
 		c.live[t.ID] = true
-		credit[creditOf(t.Seller)] += t.BalanceMicros
+		account := creditOf(t.Seller)
+		credit[account] += t.BalanceMicros
+		if sum := c.bought[t.PurchaseID].credit; wrong == nil && sum != t.BalanceMicros && !c.nameless[account] {
+			wrong = store.Damaged("token %s is worth %s, its entries sum to %s", t.ID, t.BalanceMicros, sum)
+		}
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.sums("tokens", "credit:", credit)
 	}
-	return c.sums("tokens", "credit:", credit)
+	return cmp.Or(err, wrong)
 }
 
 func (c *checker) holds() error {
@@ -319,6 +350,13 @@ func (c *checker) purchases() error {
 			return store.Damaged("purchase %s was refunded %s, its entries sum to %s", id, back, c.refunds[id])
 		}
 		delete(c.refunds, id)
+		want := -p.RefundedMicros()
+		if p.mayBePaid() {
+			want += p.AmountMicros
+		}
+		if paid := c.bought[id].paid; paid != want {
+			return store.Damaged("%s was paid for purchase %s, its entries sum to %s", want, id, paid)
+		}
 		return c.alive()
 	})
 	if err == nil && len(c.refunds) > 0 {

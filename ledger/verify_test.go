@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 
@@ -151,6 +152,41 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 				t.Errorf("verify says %+v, want entry %d and %q", r, tt.entry, tt.verify)
 			}
 		})
+	}
+}
+
+// What a token is worth, and what was paid for a purchase, is what the entries about it say: that of two of one seller, or of one day, sums up to what
+// it was when they are mixed up.
+func TestVerifyTellsTokensApart(t *testing.T) {
+	both := func(a, b func(*badger.Txn) error) func(*badger.Txn) error {
+		return func(txn *badger.Txn) error { return errors.Join(a(txn), b(txn)) }
+	}
+	paid := func(id, is, with string) func(*badger.Txn) error {
+		return both(replace("p/"+id, `"amountMicros":`+is, `"amountMicros":`+with), replace("p/"+id, `"countedMicros":`+is, `"countedMicros":`+with))
+	}
+	for want, change := range map[string]func(*badger.Txn) error{
+		"token t1 is worth 0.0044, its entries sum to 0.0043": both(replace("b/t1", "4300", "4400"), replace("b/t2", "6000", "5900")),
+		"0.006 was paid for purchase t1, its entries sum to":  both(paid("t1", "5000", "6000"), paid("t2", "6000", "5000")),
+	} {
+		dir := t.TempDir()
+		l, err := ledger.Open(ledger.Options{Dir: dir, Key: testKey, Now: at("2026-03-01T12:00:00Z")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		buy(t, l, "t1", "acme", 5_000)
+		buy(t, l, "t2", "acme", 6_000)
+		if _, err := l.Settle(inference(hold("", "acme", "t1"), 700)).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustVerify(t, l)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tamper(t, dir, change)
+		l = open(t, ledger.Options{Dir: dir})
+		if r, err := l.Verify(t.Context()); err != nil || r.OK || !strings.Contains(r.Problem, want) {
+			t.Errorf("verify says %+v, %v, want %q", r, err, want)
+		}
 	}
 }
 
