@@ -243,6 +243,33 @@ func TestUnclaimedToken(t *testing.T) {
 	})
 }
 
+// Where nothing may be bought, such a token is credit that is there.
+func TestUnclaimedTokenWithoutPurchase(t *testing.T) {
+	p := leftAt(t)[ledger.Proven]
+	set := func(b *bench) {
+		b.method, b.itself, b.journal.open, b.seller.validFor = new(fakeMethod), true, []ledger.Purchase{p}, 0
+	}
+	trade(t, set, func(t *testing.T, b *bench) {
+		synctest.Wait()
+		w := b.want(1)
+		w.NoPurchase = true
+		if !b.desk.Covers(w) {
+			t.Error("no token is there")
+		}
+		l, err := b.desk.Lease(t.Context(), w)
+		if err != nil || l.TokenID() != p.ID {
+			t.Fatalf("no token, or another: %v", err)
+		}
+		l.Return(-1)
+		if b.desk.Covers(w) {
+			t.Error("it is there once more")
+		}
+		if _, err := b.desk.Lease(t.Context(), w); !errors.Is(err, ErrNoCredit) {
+			t.Errorf("it serves twice: %v", err)
+		}
+	})
+}
+
 // A prepared order that has expired while nobody was there is not paid.
 func TestCrashThenExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

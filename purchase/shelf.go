@@ -151,6 +151,20 @@ func (s *shelf) claim(c cost) *Lease {
 	return l
 }
 
+// claimOne is claim for who has not locked the shelf.
+func (s *shelf) claimOne(c cost) *Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claim(c)
+}
+
+// unclaimedLeft tells whether claim has one to give.
+func (s *shelf) unclaimedLeft() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.unclaimed) > 0
+}
+
 // retire takes a token out of use for good. s.mu is held.
 func (s *shelf) retire(t *token, reason string) {
 	if t.state.Load() != live {
