@@ -46,14 +46,15 @@ func (t *Tokens) Borrow(ctx context.Context, l Loan) bool {
 		if err != nil {
 			return false
 		}
-		wait := false
+		wait, now := false, t.now()
 		for _, id := range all.good(l) {
 			p := all[id]
-			spare := p.free() + p.silent(t.o.Gateway, time.Now().UnixNano())
-			if !t.opens(id) || spare+p.idle(t.o.Gateway) < need || t.o.Rest && (spare < need || p.idle(t.o.Gateway) > p.silent(t.o.Gateway, time.Now().UnixNano())) {
+			silent := p.silent(t.o.Gateway, now.UnixNano())
+			spare := p.free() + silent
+			if !t.opens(id) || spare+p.idle(t.o.Gateway) < need || t.o.Rest && (spare < need || p.idle(t.o.Gateway) > silent) {
 				continue
 			}
-			if spare < need && try > 0 && p.Wants[t.o.Gateway].At > time.Now().Add(-wantFor/2).UnixNano() {
+			if spare < need && try > 0 && p.Wants[t.o.Gateway].At > now.Add(-wantFor/2).UnixNano() {
 				wait = true // it was said
 				continue
 			}
@@ -220,10 +221,11 @@ func (t *Tokens) look(ctx context.Context) {
 		here[parts[i].ID] = true
 		t.lookAt(ctx, &parts[i], all[parts[i].ID])
 	}
-	now := time.Now()
+	now := t.now()
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		p := all[id]
-		one, expired := p.Parts[t.o.Gateway], now.Sub(time.Unix(0, p.Expires))
+		expires := time.Unix(0, p.Expires)
+		one, expired := p.Parts[t.o.Gateway], min(now.Sub(expires), time.Since(expires)) // by the store's clock, and by the one here that its use goes by
 		switch {
 		case here[id]:
 		case !p.kept(now.UnixNano()):
@@ -268,7 +270,7 @@ func (t *Tokens) lookAt(ctx context.Context, part *TokenPart, p *pool) {
 	spoke := t.spoke[part.ID]
 	t.mu.Unlock()
 	one, likes := p.Parts[t.o.Gateway], fill(part.Credit, 0)
-	wanted := p.wanted(t.o.Gateway, time.Now().UnixNano())
+	wanted := p.wanted(t.o.Gateway, t.now().UnixNano())
 	switch quiet := time.Since(spoke) < partAgain; {
 	case p.free() < 0 && free > 0:
 		t.tell(ctx, part, aim{keep: new(max(0, free+p.free()))})

@@ -125,7 +125,8 @@ func (p *pool) wanted(gateway string, now int64) (sum money.Micros) {
 	return sum
 }
 
-// errLost: the gateway's books know nothing of a token of which it has spent something. They are not what they were, and have no more of it.
+// errLost: the gateway's books know nothing of a token of which it has spent something. They are not what they were, and have no more of it. So
+// the books keep an empty part until the token is over for all.
 var errLost = errors.New("fleet: the books have lost a shared token")
 
 // poolAsk is what a gateway says of its part, and what it lacks.

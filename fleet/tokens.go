@@ -82,6 +82,8 @@ type Tokens struct {
 	away     bool
 	rested   bool                 // nothing is left to go on with
 	seen     map[string]TokenSums // by seller, when the store was last looked at
+	said     time.Time            // what the store's clock has said last
+	heard    time.Time            // when that was here
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -186,9 +188,28 @@ func (t *Tokens) prove(ctx context.Context) error {
 func (t *Tokens) change(ctx context.Context, key string, f func(Moment, []byte) ([]byte, error)) error {
 	once, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
-	err := t.o.Store.Change(once, key, f)
+	var said, heard time.Time
+	err := t.o.Store.Change(once, key, func(at Moment, old []byte) ([]byte, error) {
+		said, heard = at.Now, time.Now()
+		return f(at, old)
+	})
+	if !said.IsZero() {
+		t.mu.Lock()
+		t.said, t.heard = said, heard
+		t.mu.Unlock()
+	}
 	t.note(ctx, err)
 	return err
+}
+
+// now is the time by the store's clock, as far as is known: what it has said last, and what has passed since, whatever becomes of the clock here.
+func (t *Tokens) now() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.said.IsZero() {
+		return time.Now()
+	}
+	return t.said.Add(time.Since(t.heard))
 }
 
 func (t *Tokens) note(ctx context.Context, err error) {
@@ -213,7 +234,22 @@ type aim struct {
 	keep       *money.Micros // so much of what is free stays, and the rest is given back; nil: all stays
 	need, like money.Micros  // so much is lacking, and so much is liked
 	over       string        // it is of no more use to anybody
+	// margin: it is over as its time is, which it is so long before its expiry, by the store's clock; before that it is ErrEarly. nil: over is a
+	// fact.
+	margin *time.Duration
+	leave  bool // it is out of use here, and not over: all that is left of it is given back
 }
+
+// early tells whether a token that is said to have had its time has not.
+func (a *aim) early(now, expires time.Time) bool {
+	return a.margin != nil && now.Add(*a.margin+clockSlack).Before(expires)
+}
+
+// clockSlack is by how much clocks may differ without anything coming of it.
+const clockSlack = 5 * time.Second
+
+// ErrEarly is what Expire gives where a token's time is over by this gateway's clock, and not by the store's.
+var ErrEarly = errors.New("fleet: by the store's clock the token is still good")
 
 var errNoPool = errors.New("fleet: the store has no such token")
 
@@ -227,18 +263,20 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 	if err != nil {
 		return ans, err
 	}
-	if known && !part.Shared { // before others hear of it
-		if err = t.o.Purse.Move(ctx, id, nil, 0, true); err == nil {
+	switch {
+	case !known:
+	case !part.Shared && a.over == "": // before others hear of it
+		if err = t.o.Purse.Move(ctx, id, nil, 0, !a.leave); err == nil {
 			part, known, err = t.o.Purse.Part(ctx, id)
 		}
-		if err != nil {
-			return ans, err
-		}
+	case a.leave:
+		part, err = t.giveUp(ctx, part)
 	}
-	if known && a.keep != nil {
-		if part, err = t.giveBack(ctx, part, *a.keep); err != nil {
-			return ans, err
-		}
+	if err == nil && known && a.keep != nil {
+		part, err = t.giveBack(ctx, part, *a.keep)
+	}
+	if err != nil {
+		return ans, err
 	}
 	var own, sealed []byte
 	if known {
@@ -249,6 +287,8 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 	err = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
 		var p *pool
 		switch {
+		case old == nil && known && a.early(at.Now, part.Expires):
+			return nil, ErrEarly
 		case old == nil && (!known || a.over != ""): // nothing is the others' business
 			return nil, errNoPool
 		case old == nil:
@@ -260,6 +300,9 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 			if p, err = readPool(old); err != nil {
 				return nil, err
 			}
+		}
+		if p.Over == "" && a.early(at.Now, time.Unix(0, p.Expires)) {
+			return nil, ErrEarly
 		}
 		sealed = p.Token
 		ans, err = p.ask(at.Now, poolAsk{
@@ -281,7 +324,7 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 	t.spoke[id] = time.Now()
 	t.mu.Unlock()
 	if by := ans.granted - part.Granted; by != 0 && (known || !ans.was) {
-		err = t.o.Purse.Move(ctx, id, sealed, by, !ans.ended)
+		err = t.o.Purse.Move(ctx, id, sealed, by, !ans.ended && !a.leave)
 	}
 	if errors.Is(err, ErrOtherKey) {
 		t.mu.Lock()
@@ -299,6 +342,18 @@ func (t *Tokens) giveBack(ctx context.Context, part TokenPart, keep money.Micros
 		return part, nil
 	}
 	if err := t.o.Purse.Move(ctx, part.ID, nil, keep-free, true); err != nil {
+		return part, err
+	}
+	now, _, err := t.o.Purse.Part(ctx, part.ID)
+	return now, err
+}
+
+// giveUp takes out of the books all that they have of a token that is out of use here, for the fleet.
+func (t *Tokens) giveUp(ctx context.Context, part TokenPart) (TokenPart, error) {
+	if _, _, used := t.o.Purse.Use(part, -1); used || part.Left <= 0 {
+		return part, nil
+	}
+	if err := t.o.Purse.Move(ctx, part.ID, nil, -part.Left, false); err != nil {
 		return part, err
 	}
 	now, _, err := t.o.Purse.Part(ctx, part.ID)
@@ -337,6 +392,36 @@ func (t *Tokens) fence(err error) {
 // End has the last word about a token that is of no more use to anybody, before what is left of it is booked as waste: what nobody has set
 // aside of it is in the books then. The token may be one's own.
 func (t *Tokens) End(ctx context.Context, id, why string) error {
+	return t.end(ctx, id, aim{over: why})
+}
+
+// Expire is End for a token whose time is over by this gateway's clock, or is within margin. Where it is not by the store's, the clock here is
+// ahead, and the token is still good for the others: what is left of it here is given back to them, its part stays in the books, empty, and
+// the error is ErrEarly. It is to be asked again later.
+func (t *Tokens) Expire(ctx context.Context, id, why string, margin time.Duration) error {
+	err := t.end(ctx, id, aim{over: why, margin: &margin})
+	if !errors.Is(err, ErrEarly) {
+		return err
+	}
+	part, known, err := t.o.Purse.Part(ctx, id)
+	if err == nil && known && !part.Shared { // the store has it before the books give of it: what it knows nothing of would be lost
+		err = t.end(ctx, id, aim{leave: true})
+	}
+	if err == nil {
+		err = t.end(ctx, id, aim{leave: true})
+	}
+	if err != nil {
+		return err
+	}
+	if part.Left > 0 {
+		t.o.Logger.Warn("fleet.tokens.early", zap.String("tokenId", id), zap.Int64("micros", int64(part.Left)), zap.Duration("ahead", time.Since(t.now())),
+			zap.String("hint", "by this gateway's clock a shared token has had its time, and by that of the store it has not: what was left of it here "+
+				"is the other gateways'. Set the clock of this machine, with NTP"))
+	}
+	return ErrEarly
+}
+
+func (t *Tokens) end(ctx context.Context, id string, a aim) error {
 	t.mu.Lock()
 	off, proven := t.otherKey || t.fenced, t.proven
 	t.mu.Unlock()
@@ -346,7 +431,7 @@ func (t *Tokens) End(ctx context.Context, id, why string) error {
 	case !proven:
 		return fmt.Errorf("%w: nothing was heard of it yet", ErrAway)
 	}
-	_, err := t.speak(ctx, id, aim{over: why})
+	_, err := t.speak(ctx, id, a)
 	if errors.Is(err, ErrFenced) || errors.Is(err, errNoPool) {
 		return nil
 	}

@@ -24,7 +24,7 @@ func (m *Market) journal() purchase.Journal {
 	}
 	j := fleetJournal{m.Ledger, m.Fleet.purchases}
 	if m.Fleet.Tokens != nil {
-		return lendingJournal{j, m.Fleet.Tokens}
+		return lendingJournal{j, m.Fleet.Tokens, func() time.Duration { return m.Desk.ExpiryMargin() }}
 	}
 	return j
 }

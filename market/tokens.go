@@ -15,6 +15,7 @@ import (
 type lendingJournal struct {
 	fleetJournal
 	tokens *fleet.Tokens
+	margin func() time.Duration // of the desk: by how much sooner a token has had its time than it expires
 }
 
 // Advance has others have of a token before they may buy one themselves.
@@ -49,10 +50,18 @@ func (j lendingJournal) DropToken(ctx context.Context, id, reason string) error 
 	if err != nil {
 		return err
 	}
-	if found && t.Shared {
-		if err := j.tokens.End(ctx, id, reason); err != nil {
-			return err
-		}
+	switch expired := reason == purchase.Expired; {
+	case !found:
+	case expired && (t.Shared || t.BalanceMicros > 0 && j.tokens.Lends() && shareable(&t)):
+		err = j.tokens.Expire(ctx, id, reason, j.margin())
+	case t.Shared:
+		err = j.tokens.End(ctx, id, reason)
+	}
+	switch {
+	case errors.Is(err, fleet.ErrEarly):
+		return errors.Join(purchase.ErrStillGood, err)
+	case err != nil:
+		return err
 	}
 	return j.Ledger.DropToken(ctx, id, reason)
 }
@@ -128,9 +137,9 @@ func (p purse) Move(ctx context.Context, id string, sealed []byte, by money.Micr
 	}
 	is, moved, err := p.Ledger.MovePart(ctx, t, by)
 	switch {
-	case err != nil:
+	case err != nil && spared > 0:
 		p.Desk.Adopt(t, 0, spared)
-	case use:
+	case err == nil && use:
 		p.Desk.Adopt(is, moved, spared)
 	}
 	return err

@@ -239,7 +239,7 @@ func (s *shelf) judge() {
 		}
 	}
 	for _, t := range s.retired {
-		if t.out() == 0 {
+		if t.out() == 0 && !(t.reason == Expired && s.lends()) { // others may know better: it counts once its rest is booked
 			s.condemn(t)
 		}
 	}
@@ -280,5 +280,5 @@ func (t *token) gone() bool {
 
 // ranOut tells whether a token has lived as long as can be expected.
 func (t *token) ranOut() bool {
-	return t.reason == whyExpired && !t.expires.Before(t.bought.Add(lifetime))
+	return t.reason == Expired && !t.expires.Before(t.bought.Add(lifetime))
 }

@@ -27,6 +27,7 @@ type Journal interface {
 	Advance(ctx context.Context, p ledger.Purchase, limits ledger.Limits) error
 	OpenPurchases() []ledger.Purchase
 	Tokens() []ledger.Token
+	// DropToken ends a token. ErrStillGood: it is for others, and no credit of it is here any more; it is asked again later.
 	DropToken(ctx context.Context, id, reason string) error
 	Spent() (day, session money.Micros)
 }
@@ -361,12 +362,21 @@ func (d *Desk) sweepOften() {
 	}
 }
 
-// bookRest books what is left on a token that has ended. Where that fails it is tried again at the next sweep.
+// ExpiryMargin is by how much sooner a token has had its time than it expires.
+func (d *Desk) ExpiryMargin() time.Duration { return d.terms.Load().ExpiryMargin }
+
+// bookRest books what is left on a token that has ended. Where that fails, or is too early, it is tried again at the next sweep.
 func (d *Desk) bookRest(s *shelf, t *token) {
 	left := t.left()
 	err := d.journal.DropToken(d.ctx, t.id, t.reason)
 	if errors.Is(err, ledger.ErrUnknownToken) {
 		return // it was spent, and the ledger is done with it
+	}
+	if errors.Is(err, ErrStillGood) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gaveUp(t)
+		return
 	}
 	if err != nil {
 		s.mu.Lock()
@@ -380,6 +390,7 @@ func (d *Desk) bookRest(s *shelf, t *token) {
 	}
 	s.mu.Lock()
 	s.wasted += left
+	s.condemn(t)
 	s.mu.Unlock()
 	d.log.Info("token.dropped", zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id),
 		zap.String("reason", t.reason), zap.Int64("wastedMicros", int64(left)))

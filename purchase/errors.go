@@ -109,6 +109,8 @@ var (
 	ErrAway = errors.New("the store of the fleet is away")
 	// ErrElsewhere: another gateway of the fleet buys there just now.
 	ErrElsewhere = errors.New("another gateway buys there just now")
+	// ErrStillGood: a token's time is over by this gateway's clock, and is not for the other gateways that share it.
+	ErrStillGood = errors.New("the token is still good for other gateways")
 	// ErrClosed: the desk is closed; the purchase goes on at the next start.
 	ErrClosed = errors.New("shutting down")
 )

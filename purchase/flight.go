@@ -143,7 +143,7 @@ func (f *flight) fly() {
 				return
 			}
 			f.note(err)
-			if wait = min(wait, notNowAgain); waits && f.lends() {
+			if wait = min(wait, notNowAgain); waits && f.shelf.lends() {
 				wait = lentAgain
 			}
 		case errors.Is(err, errPending):

@@ -113,9 +113,9 @@ func (s *shelf) await(ctx context.Context, w Want, old *Lease) *Lease {
 	return nil
 }
 
-// lends tells whether other gateways' tokens may do.
-func (f *flight) lends() bool {
-	_, ok := f.shelf.desk.journal.(lender)
+// lends tells whether other gateways' tokens may do, and what is bought here for them.
+func (s *shelf) lends() bool {
+	_, ok := s.desk.journal.(lender)
 	return ok
 }
 
@@ -181,7 +181,10 @@ func (d *Desk) Adopt(t ledger.Token, by, spared money.Micros) {
 		s.dealings.worth(one.life, one.paidFor(t.GrantedMicros))
 		return
 	}
-	if slices.ContainsFunc(s.retired, func(o *token) bool { return o.id == t.ID }) {
+	if by > 0 { // the clock was put right: it is used here again
+		s.retired = slices.DeleteFunc(s.retired, func(o *token) bool { return o.id == t.ID && !o.early.IsZero() })
+	}
+	if s.has(t.ID) {
 		return // its rest is being booked
 	}
 	s.put(newToken(t, s, 0), time.Now().Add(d.terms.Load().ExpiryMargin))
@@ -255,6 +258,24 @@ func (s *shelf) find(id string) *token {
 		}
 	}
 	return nil
+}
+
+// gaveUp keeps a token whose time is over here and not for others, which have what was left of it: its end is booked when it is over for them.
+// What was paid for what is here is what it has served. s.mu is held.
+func (s *shelf) gaveUp(t *token) {
+	if s.has(t.id) {
+		return // it is in use again
+	}
+	t.early = time.Now()
+	t.balance.Store(0)
+	s.dealings.worth(t.life, money.Micros(t.life.booked.Load()))
+	t.state.Store(retired)
+	s.retired = append(s.retired, t)
+}
+
+// has tells whether a token is in use, or its rest is to be booked. s.mu is held.
+func (s *shelf) has(id string) bool {
+	return s.find(id) != nil || slices.ContainsFunc(s.retired, func(o *token) bool { return o.id == id })
 }
 
 // paidFor is what was paid for so much of the token's credit.

@@ -16,6 +16,17 @@ type lendingJournal struct {
 	part  ledger.Token
 	from  time.Time
 	asked int
+	good  bool // by others' clocks the part's time is not over
+}
+
+func (j *lendingJournal) DropToken(ctx context.Context, id, reason string) error {
+	j.mu.Lock()
+	good := j.good
+	j.mu.Unlock()
+	if good && reason == Expired {
+		return ErrStillGood
+	}
+	return j.fleetJournal.DropToken(ctx, id, reason)
 }
 
 func (j *lendingJournal) Borrow(_ context.Context, l Loan) bool {
@@ -157,5 +168,40 @@ func TestPartOfASmallTokenIsTakenAhead(t *testing.T) {
 			t.Errorf("begun: %t, %v; others were asked: %t", begun, err, j.asked > asked)
 		}
 		b.wantCalls(0, 0)
+	})
+}
+
+// A part whose time is over here, and is not by others' clocks, is theirs, and counts neither as waste nor against its seller. Its end is booked when it is
+// over for them; where the clock is put right before, it is used again.
+func TestPartThatIsGoodForOthers(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		time.Sleep(3 * time.Second)
+		b.lease(money.USD / 100).Return(-money.USD / 100)
+		b.journal.tokens["lent"] = ledger.Token{ID: "lent"}
+		good := func(is bool) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.good = is
+		}
+		good(true)
+		time.Sleep(time.Hour + 2*sweepEvery)
+		if _, ok := b.desk.Use(j.part, 0); ok || len(b.journal.reasons()) != 0 {
+			t.Errorf("in use: %t; %v", ok, b.journal.reasons())
+		}
+		c := b.desk.shelf(origin{"acme", "https://acme.example"}).credit()
+		if c.LeftMicros != 0 || c.WastedMicros != 0 || c.NoMoreMoney {
+			t.Errorf("%+v", c)
+		}
+		again := j.part
+		again.ExpiresAt = time.Now().Add(time.Hour)
+		b.desk.Adopt(again, money.USD, 0)
+		if u, ok := b.desk.Use(again, 0); !ok || u.Free != money.USD {
+			t.Errorf("the clock was put right: %+v, %t", u, ok)
+		}
+		good(false)
+		time.Sleep(2 * time.Hour)
+		if got := b.journal.reasons(); len(got) != 1 || got[0] != Expired {
+			t.Errorf("%v", got)
+		}
 	})
 }

@@ -119,8 +119,8 @@ func (s *shelf) choose(c cost, deadline time.Time, floor money.Micros) (best *to
 
 // Why a token is retired, where nobody is at fault.
 const (
-	whyExpired = "expired"
-	noExpiry   = "no expiry" // nobody knows its expiry
+	Expired  = "expired"
+	noExpiry = "no expiry" // nobody knows its expiry
 )
 
 // put adds a token to those that serve, unless it can't be used again: then it is for those that bought it, or, where they
@@ -131,7 +131,7 @@ func (s *shelf) put(t *token, deadline time.Time) {
 		tokens := append(slices.Clone(*s.tokens.Load()), t)
 		s.tokens.Store(&tokens)
 	case !t.expires.IsZero():
-		s.retire(t, whyExpired)
+		s.retire(t, Expired)
 	case t.use.Load() == 0 && !t.served.Load():
 		s.unclaimed = append(s.unclaimed, t)
 	default:
@@ -185,7 +185,7 @@ func (s *shelf) ended(deadline time.Time) []*token {
 	for _, t := range *s.tokens.Load() {
 		switch {
 		case !t.expires.After(deadline):
-			s.retire(t, whyExpired)
+			s.retire(t, Expired)
 		case t.balance.Load() <= 0 && t.use.Load()&outMask == 0 && !t.shared.Load():
 			s.retire(t, "spent")
 		}
@@ -193,7 +193,7 @@ func (s *shelf) ended(deadline time.Time) []*token {
 	s.judge()
 	var done []*token
 	s.retired = slices.DeleteFunc(s.retired, func(t *token) bool {
-		if !t.end() {
+		if time.Since(t.early) < sweepEvery/2 || !t.end() {
 			return false
 		}
 		done = append(done, t)

@@ -51,6 +51,8 @@ type token struct {
 	spent   atomic.Bool   // some of it is gone, or about to be
 	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
 
+	early time.Time // when it was last found that its time is over here and not for others, which have what was left of it; zero: it was not. The shelf's mu protects it
+
 	mu      sync.Mutex // for blocked, where more than adding is to be done, and what is in doubt
 	inDoubt int64      // what requests that have ended may cost yet; free is without it
 	telling uint64     // how often a balance has told
@@ -86,7 +88,7 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n.crowded.Store(math.MaxInt64)
 	n.served.Store(t.Used > 0)
 	n.doubted.Store(t.Unconfirmed)
-	if _, lends := s.desk.journal.(lender); lends && t.Shared {
+	if t.Shared && s.lends() {
 		n.shared.Store(true)
 		n.life.paid = n.paidFor(t.GrantedMicros)
 	}

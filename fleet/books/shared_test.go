@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +18,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -215,4 +218,78 @@ func TestFleetBooksOfSharedTokensThatWereLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	good("forgotten after its end", three)
+}
+
+// A gateway by whose clock a shared token has had its time, and by the store's has not, ends it for nobody else: what it has of it is the others'
+// until the end, which each gateway books then. The books of all agree at any time.
+func TestFleetBooksOfASharedTokenWhereAClockIsAhead(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		store := fleettest.NewMemory()
+		store.SetClock(func() time.Time { return time.Now().Add(-4 * time.Hour) }) // so the gateway whose time it is over is ahead of it
+		one, two := lends(t, "one", store), lends(t, "two", store)
+		defer one.Release()
+		defer two.Release()
+		token := buysToLend(t, one)
+		loan := fleet.Loan{Seller: "acme", Origin: "https://acme.example", Need: 1000, After: time.Now()}
+		if !two.Fleet.Tokens.Borrow(t.Context(), loan) {
+			t.Fatal("nothing is lent")
+		}
+		spends(t, one, token, "s1", 40)
+		spends(t, two, token, "s2", 60)
+		two.Desk.SetTerms(purchase.Terms{ExpiryMargin: 2 * time.Hour})
+		<-time.After(3 * time.Minute)
+		left := func(m *market.Market) (is money.Micros, found bool) {
+			t.Helper()
+			tok, found, err := m.Ledger.Token(t.Context(), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return tok.BalanceMicros, found
+		}
+		if is, found := left(two); is != 0 || !found {
+			t.Errorf("%d are left where its time is over, found: %t", is, found)
+		}
+		if is, _ := left(one); is == 0 {
+			t.Error("nothing is left at the other gateway")
+		}
+		loan.Need = money.USD * 3 / 4
+		if !one.Fleet.Tokens.Borrow(t.Context(), loan) {
+			t.Error("what was given back is nobody's")
+		}
+		good := func() {
+			t.Helper()
+			shipped(t, one)
+			shipped(t, two)
+			r := verified(t, one)
+			for _, said := range slices.Concat(r.Problems, r.Notes) {
+				if strings.Contains(said, "shared token") { // of the purchase the fleet was not told
+					t.Error(said)
+				}
+			}
+		}
+		good()
+		store.SetClock(time.Now)
+		one.Desk.SetTerms(purchase.Terms{ExpiryMargin: 2 * time.Hour})
+		<-time.After(3 * time.Minute)
+		var wasted money.Micros
+		for _, m := range []*market.Market{one, two} {
+			if is, found := left(m); found {
+				t.Errorf("%d are left at its end", is)
+			}
+			accounts, err := m.Ledger.Accounts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range accounts {
+				if a.Account == "waste:acme" {
+					wasted += a.BalanceMicros
+				}
+			}
+		}
+		if wasted != money.USD-100 {
+			t.Errorf("%d are wasted", wasted)
+		}
+		good()
+	})
 }
