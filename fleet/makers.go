@@ -30,6 +30,7 @@ type made struct {
 
 const (
 	makerKeys    = "o/"
+	makerClock   = "o/now" // has never a value: to ask for the time
 	makerDay     = "2006-01-02"
 	makerDays    = 31   // for how many days at most something is kept
 	makerLongest = 4096 // bytes of a value
@@ -162,14 +163,22 @@ func (m *Makers) write(ctx context.Context, w made) error {
 	return nil
 }
 
-// sweep deletes what was to be kept until one of the days before yesterday: nobody looks for it any more, whatever the clocks say.
+// sweep deletes what was to be kept until one of the days before yesterday, by the store's clock: nobody looks for it any more. By the clock here
+// it would delete, where that is ahead, what others look for.
 func (m *Makers) sweep(ctx context.Context) {
 	sweeper, ok := m.store.(Sweeper)
 	if !ok {
 		return
 	}
+	var now time.Time
+	if err := m.store.Change(ctx, makerClock, func(at Moment, _ []byte) ([]byte, error) {
+		now = at.Now
+		return nil, nil
+	}); err != nil {
+		return // the next time
+	}
 	for i := 2; i < 2+makerUnswept; i++ {
-		day := time.Now().UTC().AddDate(0, 0, -i).Format(makerDay)
+		day := now.UTC().AddDate(0, 0, -i).Format(makerDay)
 		if err := sweeper.Sweep(ctx, makerKeys+day+"/"); err != nil {
 			return // the next time
 		}

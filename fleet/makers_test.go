@@ -112,3 +112,25 @@ func TestMakers(t *testing.T) {
 		done.Wait()
 	})
 }
+
+// A gateway whose clock is days ahead of the store's sweeps nothing that others look for.
+func TestMakersOfAClockAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleettest.NewMemory()
+		store.SetClock(func() time.Time { return time.Now().AddDate(0, 0, -10) })
+		s := sweeping{fleettest.NewLink(store)}
+		const kept = "o/1999-12-29/03000000000000000000000000000000" // three days ago here, and in a week for the others
+		if err := s.Change(t.Context(), kept, func(fleet.Moment, []byte) ([]byte, error) { return []byte("acme"), nil }); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { fleet.NewMakers(s).Run(ctx, func(int64, error) {}) })
+		synctest.Wait()
+		if left := s.keys(t.Context(), "o/"); !slices.Equal(left, []string{kept}) {
+			t.Errorf("what is left is %q", left)
+		}
+		stop()
+		done.Wait()
+	})
+}
