@@ -72,7 +72,7 @@ func aheadOfOthers(t *testing.T, fault func(*sharer), buys bool) {
 		t.Fatal("what was given back is nobody's")
 	}
 	right.spend("t", 600)
-	time.Sleep(good)
+	<-time.After(good)
 	for range 3 {
 		for _, s := range all {
 			s.look(ctx)
@@ -82,7 +82,7 @@ func aheadOfOthers(t *testing.T, fault func(*sharer), buys bool) {
 				}
 			}
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 	}
 	if wasted := right.waste["t"] + ahead.waste["t"]; wasted != credit-650 || len(right.disk)+len(ahead.disk) != 0 {
 		t.Errorf("%d are wasted of %d of which 650 were spent", wasted, credit)

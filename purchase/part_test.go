@@ -175,7 +175,7 @@ func TestPartOfASmallTokenIsTakenAhead(t *testing.T) {
 // over for them; where the clock is put right before, it is used again.
 func TestPartThatIsGoodForOthers(t *testing.T) {
 	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		b.lease(money.USD / 100).Return(-money.USD / 100)
 		b.journal.tokens["lent"] = ledger.Token{ID: "lent"}
 		good := func(is bool) {
@@ -184,7 +184,7 @@ func TestPartThatIsGoodForOthers(t *testing.T) {
 			j.good = is
 		}
 		good(true)
-		time.Sleep(time.Hour + 2*sweepEvery)
+		<-time.After(time.Hour + 2*sweepEvery)
 		if _, ok := b.desk.Use(j.part, 0); ok || len(b.journal.reasons()) != 0 {
 			t.Errorf("in use: %t; %v", ok, b.journal.reasons())
 		}
@@ -199,7 +199,7 @@ func TestPartThatIsGoodForOthers(t *testing.T) {
 			t.Errorf("the clock was put right: %+v, %t", u, ok)
 		}
 		good(false)
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 		if got := b.journal.reasons(); len(got) != 1 || got[0] != Expired {
 			t.Errorf("%v", got)
 		}
