@@ -172,7 +172,7 @@ func (a *attempt) withholdEvent() {
 		return
 	}
 	n.settled = n.settlement()
-	n.stream.Close()
+	n.stream.Discard()
 	n.stream, n.ended, n.response.StatusCode = nil, true, http.StatusBadRequest
 	a.replace()
 }
@@ -195,7 +195,7 @@ func (a *attempt) begin() routing.Outcome {
 	n.stream = relay.NewStream(n.response.Body, a.call.end, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(), Woken: a.call.wake,
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
-		Unasked: !a.rq.ask.Stream,
+		Unasked: !a.rq.ask.Stream, Memory: a.rq.memory,
 	})
 	begun := n.stream.Begin()
 	if begun != relay.NotEvents { // what was asked for whole had to begin in the request's time: it may be no stream
@@ -241,7 +241,7 @@ func (a *attempt) begin() routing.Outcome {
 
 func (n *answer) close() {
 	if n.stream != nil {
-		n.stream.Close()
+		n.stream.Discard() // other sellers may be asked yet
 	} else {
 		_ = n.response.Body.Close()
 	}

@@ -221,6 +221,11 @@ func (w *watched) Write(b []byte) (int, error) {
 
 // ask sends the cell's request, to its end.
 func (c *cell) ask(t *testing.T, door *Door) {
+	c.askFor(t, door, &watched{ResponseRecorder: c.got, seen: c.seen})
+}
+
+// askFor is ask for a client's side.
+func (c *cell) askFor(t *testing.T, door *Door, w http.ResponseWriter) {
 	path, body := "/v1/chat/completions", `{"model":"%s","messages":[{"role":"user","content":"Hello"}]}`
 	switch {
 	case c.path != "":
@@ -240,7 +245,7 @@ func (c *cell) ask(t *testing.T, door *Door) {
 			}
 		}
 	}()
-	if err := door.ServeHTTP(&watched{ResponseRecorder: c.got, seen: c.seen}, r, nil); err != nil {
+	if err := door.ServeHTTP(w, r, nil); err != nil {
 		t.Errorf("%s: %v", c.name, err)
 	}
 }

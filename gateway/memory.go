@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// memory bounds the bodies, the answers and the decoders' windows that the process holds at once.
+// memory bounds the bodies, the answers, the decoders' windows and the long events of streams that the process holds at once.
 var memory = newPool(256 << 20)
 
 // pool is a number of bytes that may be held. Members share it: one has a quarter of it at most while others have requests under
@@ -54,13 +54,18 @@ func (s *share) leave() {
 	}
 }
 
-// take holds n more bytes, or says why they can't be had.
-func (s *share) take(n int64) error {
+// most is how much a member may hold now.
+func (s *share) most() int64 {
 	most := s.pool.limit / 4
 	if s.pool.busy.Load() <= 1 {
 		most *= 3
 	}
-	if s.held.Add(n) > most {
+	return most
+}
+
+// take holds n more bytes, or says why they can't be had.
+func (s *share) take(n int64) error {
+	if s.held.Add(n) > s.most() {
 		s.held.Add(-n)
 		return errMemberMemory
 	}
@@ -76,6 +81,18 @@ func (s *share) give(n int64) {
 	s.held.Add(-n)
 	s.pool.held.Add(-n)
 }
+
+// Take is take for what a stream may pass on as well (relay.Memory). It gets what leaves half of the member's and half of all to what can't
+// be done without: a seller's endless events keep nobody's request out.
+func (s *share) Take(n int64) bool {
+	if s.held.Load()+n > s.most()/2 || s.pool.held.Load()+n > s.pool.limit/2 {
+		return false
+	}
+	return s.take(n) == nil
+}
+
+// Give is give (relay.Memory).
+func (s *share) Give(n int64) { s.give(n) }
 
 // metered takes from a share what is read through it. Where there is no more it stops, before a byte is lost.
 type metered struct {

@@ -1,8 +1,16 @@
 package gateway
 
 import (
+	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
 // TestShares: nobody takes the memory from all, and who is alone has most of it.
@@ -65,5 +73,105 @@ func TestShareOfMany(t *testing.T) {
 	second.leave()
 	if err := other.take(300); err != nil {
 		t.Errorf("alone: %v", err)
+	}
+}
+
+// TestSpare: what a stream may pass on as well leaves half to what can't be done without.
+func TestSpare(t *testing.T) {
+	p := newPool(400)
+	ada, bob, cleo, dora := p.enter("ada"), p.enter("bob"), p.enter("cleo"), p.enter("dora")
+	if ada.Take(51) || !ada.Take(50) || ada.Take(1) {
+		t.Error("one of several has half of a quarter")
+	}
+	if err := ada.take(50); err != nil {
+		t.Errorf("the other half: %v", err)
+	}
+	if err := bob.take(90); err != nil {
+		t.Fatal(err)
+	}
+	if !cleo.Take(10) || dora.Take(1) {
+		t.Error("all have half together")
+	}
+	if err := dora.take(100); err != nil {
+		t.Errorf("a request is kept out: %v", err)
+	}
+	if ada.Give(50); p.held.Load() != 250 {
+		t.Errorf("%d held", p.held.Load())
+	}
+}
+
+// seeing is a client's side that tells when so many bytes have come.
+type seeing struct {
+	*httptest.ResponseRecorder
+	left int
+	seen chan struct{}
+}
+
+func (w *seeing) Write(b []byte) (int, error) {
+	if left := w.left; left > 0 {
+		if w.left -= len(b); w.left <= 0 {
+			close(w.seen)
+		}
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+// TestEndlessEvent: an event that does not end is held as far as the memory of all requests goes, and flows from there on; whatever ends it,
+// all is given back, and the entry has the usage.
+func TestEndlessEvent(t *testing.T) {
+	before := memory
+	t.Cleanup(func() { memory = before })
+	const usage = `data: {"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}` + "\n\n"
+	for name, row := range map[string]struct {
+		leaves, cut bool
+		want        ledger.Status
+	}{
+		"it ends after all":    {want: ledger.StatusOK},
+		"the client leaves":    {leaves: true, want: ledger.StatusClientGone},
+		"the seller breaks it": {cut: true, want: ledger.StatusInterrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			memory = newPool(1 << 20)
+			client, leave := context.WithCancel(t.Context())
+			defer leave()
+			defer time.AfterFunc(20*time.Second, func() {
+				t.Error("the event is held to its end")
+				leave()
+			}).Stop()
+			c := &cell{part: part{name: name, streamed: true}, model: "m"}
+			c.client, c.leave, c.got = client, leave, httptest.NewRecorder()
+			seen := make(chan struct{})
+			w := newWay(t, "", func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", sse)
+				_, _ = io.WriteString(w, content+`data: {"id":"c","choices":[{"index":0,"delta":{"content":"`+strings.Repeat("x", 600<<10))
+				_ = http.NewResponseController(w).Flush()
+				select {
+				case <-seen:
+				case <-r.Context().Done():
+					return
+				}
+				switch {
+				case row.cut:
+					panic(http.ErrAbortHandler)
+				case row.leaves:
+					leave()
+					<-r.Context().Done()
+				default:
+					_, _ = io.WriteString(w, `"}}]}`+"\n\n"+strings.Replace(finished, "data: [DONE]", usage+"data: [DONE]", 1))
+				}
+			})
+			c.askFor(t, w.door, &seeing{c.got, 500 << 10, seen})
+			booked := w.booked()
+			if len(booked) != 1 || booked[0].Status != row.want {
+				t.Fatalf("booked %+v", booked)
+			}
+			if n := booked[0]; row.want == ledger.StatusOK && (n.PromptTokens != 7 || n.CompletionTokens != 9) {
+				t.Errorf("usage %+v", n)
+			}
+			if held := memory.held.Load(); held != 0 {
+				t.Errorf("%d bytes are held for nothing", held)
+			}
+		})
 	}
 }

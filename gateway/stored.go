@@ -88,6 +88,8 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 		relay.Compressed(response.Header) {
 		return dialect.Upstream(retryLater).Final() // it is about our account, or no answer
 	}
+	share := memory.enter(p.rq.member.Name)
+	defer share.leave()
 	var head []byte
 	var err error
 	if status <= 299 {
@@ -98,13 +100,11 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 		if head, events, err = peek(response.Body, make([]byte, smallestRoom)); events && err == nil {
 			response.Body = relay.Unread(head, response.Body)
 			streams()
-			p.passStream(response, cancel)
+			p.passStream(response, cancel, share)
 			return nil
 		}
 	}
 	taken := int64(0)
-	share := memory.enter(p.rq.member.Name)
-	defer share.leave()
 	defer func() { share.give(taken) }()
 	body, more := head, false
 	if err == nil {
@@ -135,11 +135,11 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 }
 
 // passStream is pass for a response that comes as a stream of its events.
-func (p *reply) passStream(response *http.Response, cancel context.CancelFunc) {
+func (p *reply) passStream(response *http.Response, cancel context.CancelFunc, share *share) {
 	events := dialect.Lookup(dialect.ResponsesPath).Events()
 	stream := relay.NewStream(response.Body, cancel, relay.StreamOptions{
 		Watcher: events, Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown, Client: p.rq.r.Context(),
-		BreakPause: relay.BreakPause,
+		BreakPause: relay.BreakPause, Memory: share,
 	})
 	defer stream.Close()
 	p.describe()

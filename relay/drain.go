@@ -32,6 +32,15 @@ func (s *Stream) Drain(ctx context.Context) {
 	s.letGo()
 }
 
+// Discard is Close by who reads the stream and has no more use for it: nothing is held any longer.
+func (s *Stream) Discard() {
+	s.halt()
+	s.back, s.lent, s.head = nil, false, nil
+	s.filter.letGo()
+	s.at.letGo()
+	s.at = read{}
+}
+
 // letGo ends a call from which nothing more is wanted. One that is about to end by itself gets a moment to do so: its
 // connection is then kept for the next request.
 func (s *Stream) letGo() {

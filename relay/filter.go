@@ -8,7 +8,7 @@ import (
 )
 
 // maxHold bounds what is held back of a stream, in bytes: by the filter of a block that may still be a settlement, and
-// again before the commit.
+// again before the commit. Where the memory is short it is less (see Memory).
 const maxHold = 1 << 20
 
 // smallestHold is how much room is made for what is held, at least, in bytes.
@@ -31,6 +31,7 @@ type sink interface {
 type filter struct {
 	sink sink
 	max  int // bytes of a block that are held
+	room place
 
 	buf            []byte
 	own            []byte // room for what is held
@@ -67,7 +68,8 @@ const (
 	flowBlock        // the rest of a block
 )
 
-func newFilter(s sink) *filter { return &filter{sink: s, max: maxHold} }
+// newFilter makes one whose room is lent by nobody yet. A block may lie in it twice: its data may be joined beside it.
+func newFilter(s sink) *filter { return &filter{sink: s, max: maxHold, room: place{times: 2}} }
 
 // Write takes the next bytes of the stream and gives those that may go on, valid until the next call. p is the filter's until Settle
 // or the next call.
@@ -140,6 +142,14 @@ func (f *filter) Settle() {
 		if !f.borrowed {
 			f.own = f.buf[:0]
 		}
+		if f.room.shrink(len(held)) { // a long block is over, and its room goes, though the next one has begun
+			f.own = nil
+			if f.inBlock && f.dataSeen > 1 {
+				f.joined = bytes.Clone(f.joined)
+			} else {
+				f.joined = nil
+			}
+		}
 		if cap(f.own) < len(held) {
 			f.own = make([]byte, 0, max(len(held), smallestHold))
 		}
@@ -150,6 +160,15 @@ func (f *filter) Settle() {
 		f.own, f.buf, f.joined = nil, nil, nil // a long block is over; don't keep its room as long as the stream
 	}
 	f.lf, f.cr = -1, -1
+}
+
+// letGo drops all that is held, where nothing more comes.
+func (f *filter) letGo() { *f = filter{sink: f.sink, max: f.max, room: f.room} }
+
+// tooLong tells whether more is held than may be.
+func (f *filter) tooLong() bool {
+	n := f.pos - f.hold
+	return n > f.max || !f.room.has(n)
 }
 
 // begin passes the byte order mark on. It is false as long as more bytes must come to tell.
@@ -215,7 +234,7 @@ func (f *filter) lineFeed(dropped bool) {
 	switch {
 	case f.flow == flowNone && f.inBlock:
 		f.line = f.pos
-		if f.pos-f.hold > f.max {
+		if f.tooLong() {
 			f.overflow(f.pos)
 		}
 	case dropped:
@@ -233,7 +252,7 @@ func (f *filter) part(start int) {
 			f.feed(f.buf[start:f.pos])
 		}
 		f.pass()
-	case f.pos-f.hold <= f.max:
+	case !f.tooLong():
 	case !f.inBlock && f.buf[f.line] == ':':
 		f.flow = flowComment
 		f.pass()
@@ -251,7 +270,7 @@ func (f *filter) endLine(start, end int) {
 	switch {
 	case end == f.line && !f.inBlock, end > f.line && f.buf[f.line] == ':' && !f.inBlock:
 		f.pass() // a blank line outside of a block, or a comment before its fields
-	case f.pos-f.hold > f.max:
+	case f.tooLong():
 		f.overflow(end)
 		f.endFlowing(nil)
 	case end == f.line:

@@ -210,6 +210,7 @@ func (s *Stream) halt() {
 			s.timer.Stop()
 		}
 		close(s.stopped)
+		s.loan.end()
 		s.cancel()
 		_ = s.body.Close()
 	})

@@ -92,20 +92,25 @@ func (s *Stream) sniff(r *read) bool {
 	if s.events {
 		return true
 	}
-	head := r.b
-	if len(s.head) > 0 {
+	head, first := r.b, len(s.head) == 0
+	if !first {
 		s.head = append(s.head, r.b...)
 		head = s.head
 	}
-	switch document, enough := isDocument(head); {
-	case !enough:
-		s.head = append([]byte(nil), head...)
-		return true // the filter may have it: nothing is sent before there is content
-	case !document:
+	document, enough := isDocument(head)
+	waits := !enough && len(head) < freeHold // past that it is taken at its word
+	if !waits && !document {
 		s.events, s.head = true, nil
 		return true
 	}
-	s.head = append([]byte(nil), head...)
+	if first {
+		s.head = bytes.Clone(head)
+	}
+	if waits {
+		return true // the filter may have it: nothing is sent before there is content
+	}
+	s.back = nil // which the head has, too
+	s.filter.letGo()
 	s.received += int64(len(r.b))
 	s.end = r.err
 	r.letGo()

@@ -51,6 +51,8 @@ type StreamOptions struct {
 	Unasked bool
 	// Begun: something was sent before the stream (a heartbeat), so that a byte order mark can't be passed on.
 	Begun bool
+	// Memory bounds what is held of this stream and others. nil: each is bounded by itself alone.
+	Memory Memory
 }
 
 // Stream brings the events of one seller's answer to the client: Begin waits for content, Relay sends, Drain reads on for
@@ -73,7 +75,10 @@ type Stream struct {
 	head     []byte // what came before it was known to be events
 	events   bool   // it is
 	at       read   // what was taken last, and lies in the filter
+	loan     loan   // of what is held
 	back     []byte // held back by Begin
+	lent     bool   // and lies in the filter
+	behind   place  // where it lies else
 	decided  Ending // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
 	end      error  // how the seller's body ended; nil: it has not
 	judged   bool   // the filter knows of the clean end
@@ -91,7 +96,10 @@ type Stream struct {
 // request: the call may have to outlive it.
 func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *Stream {
 	s := &Stream{o: o, body: body, cancel: cancel, stopped: make(chan struct{})}
+	s.loan.memory = o.Memory
+	s.behind = place{loan: &s.loan, times: 1}
 	s.filter = newFilter(s)
+	s.filter.room.loan = &s.loan
 	s.filter.noMark = o.Begun
 	s.begin()
 	return s
@@ -121,8 +129,8 @@ func (s *Stream) Held() []byte { return s.back }
 // Close ends the seller's call. It may be called at any time and more than once.
 func (s *Stream) Close() { s.halt() }
 
-// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB or 10 s (see Unasked). It
-// gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
+// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB, what the Memory lends, or 10 s
+// (see Unasked). It gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
 // ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
 // or NotEvents.
 func (s *Stream) Begin() Ending {
@@ -149,7 +157,7 @@ func (s *Stream) Begin() Ending {
 			return NotEvents
 		}
 		if out := s.take(r); len(s.back) == 0 {
-			s.back = slices.Clip(out) // most streams are committed by their first read
+			s.back, s.lent = slices.Clip(out), true // most streams are committed by their first read
 		} else {
 			s.back = append(s.back, out...)
 		}
@@ -161,7 +169,7 @@ func (s *Stream) Begin() Ending {
 		case s.decided != 0:
 			return s.decided
 		}
-		if len(s.back) >= maxHold {
+		if len(s.back) >= maxHold || !s.behind.has(len(s.back)) {
 			return Committed
 		}
 	}
@@ -169,17 +177,24 @@ func (s *Stream) Begin() Ending {
 
 // holdBack keeps what Begin has read so far for itself, and lets go of the read.
 func (s *Stream) holdBack() {
+	s.own()
 	if s.at.b != nil {
-		s.back = slices.Clone(s.back)
 		s.settle()
+	}
+}
+
+// own moves what is held back to where nothing else is moved to.
+func (s *Stream) own() {
+	if s.lent {
+		s.back, s.lent = slices.Clone(s.back), false
 	}
 }
 
 // beginEnded is a body that ended before anything was sent.
 func (s *Stream) beginEnded() Ending {
 	if s.end == io.EOF {
-		back := slices.Clone(s.back) // what is judged now is moved to where that may lie
-		s.back = append(back, s.judge()...)
+		s.own() // what is judged now is moved to where that may lie
+		s.back = append(s.back, s.judge()...)
 	}
 	switch {
 	case s.decided == SaidError:
@@ -202,6 +217,7 @@ func (s *Stream) Relay(w http.ResponseWriter) Ending {
 	out := s.back
 	s.back = nil
 	ok := c.flush(out) // also when there is nothing: the headers go out
+	s.behind.shrink(0)
 	s.settle()
 	if !ok {
 		return s.clientLeft()
@@ -345,7 +361,7 @@ func (s *Stream) sent() {
 }
 
 func (s *Stream) close(o Ending) Ending {
-	s.halt()
+	s.Discard()
 	return o
 }
 

@@ -232,7 +232,11 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 			_, _ = io.WriteString(seller, strings.Repeat(text, times)) // the stream may have been closed
 		}
 	}()
-	o := StreamOptions{Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Begun: d.HasArg("begun"), Unasked: d.HasArg("unasked")}
+	lent := &lender{limit: 1 << 40}
+	d.MaybeScanArgs(t, "memory", &lent.limit)
+	o := StreamOptions{
+		Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Begun: d.HasArg("begun"), Unasked: d.HasArg("unasked"), Memory: lent,
+	}
 	if d.HasArg("heartbeat") {
 		o.Heartbeat = 15 * time.Second
 	}
@@ -268,10 +272,95 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 	}
 	s.Close()
 	s.Close()
+	lent.check(t, d.Pos, d.HasArg("lent"))
 	if called.Err() == nil {
 		t.Error("the seller's call is still open")
 	}
 	<-played
+}
+
+// lender is a memory that remembers what it was asked for.
+type lender struct {
+	mu                 sync.Mutex
+	limit, held, taken int64
+	asked              int
+}
+
+func (l *lender) Take(n int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked++
+	if l.held+n > l.limit {
+		return false
+	}
+	l.held += n
+	l.taken += n
+	return true
+}
+
+func (l *lender) Give(n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held -= n
+}
+
+func (l *lender) has() (held, taken int64, asked int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held, l.taken, l.asked
+}
+
+// check is for a stream that has ended: all is given back, and where something was to be lent it was.
+func (l *lender) check(t *testing.T, pos string, wanted bool) {
+	t.Helper()
+	if held, taken, _ := l.has(); held != 0 || wanted && taken == 0 {
+		t.Errorf("%s: %d bytes are held after the end, of %d that were taken", pos, held, taken)
+	}
+}
+
+// TestStreamAsksForLongEvents: the memory is asked for what goes beyond the usual, gets it back when the long event is over though the next
+// has begun, and hears nothing of short ones.
+func TestStreamAsksForLongEvents(t *testing.T) {
+	bothWays(t, "", func(t *testing.T, way func(*testing.T) (io.ReadCloser, seller)) {
+		body, seller := way(t)
+		lent := &lender{limit: 4 << 20}
+		s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}, Memory: lent})
+		type state struct {
+			held  int64
+			asked int
+		}
+		var states []state
+		note := func() {
+			synctest.Wait()
+			held, _, asked := lent.has()
+			states = append(states, state{held, asked})
+		}
+		go func() {
+			for range 100 {
+				_, _ = io.WriteString(seller, "data: content"+strings.Repeat(" x", 4000)+"\n\n")
+			}
+			note()
+			for range 300 {
+				_, _ = io.WriteString(seller, "data: y"+strings.Repeat(" y", 500)+"\n")
+			}
+			note()
+			_, _ = io.WriteString(seller, "\ndata: one\ndata: two\n")
+			note()
+			_, _ = io.WriteString(seller, "data: three\n\ndata: done\n\n")
+			_ = seller.CloseWithError(io.EOF)
+		}()
+		if got := s.Begin(); got != Committed {
+			t.Fatal(got)
+		}
+		w := &collect{}
+		if got := s.Relay(w); got != Whole || !strings.HasSuffix(w.String(), " y\n\ndata: one\ndata: two\ndata: three\n\ndata: done\n\n") {
+			t.Errorf("%v, %d bytes", got, w.Len())
+		}
+		if len(states) != 3 || states[0] != (state{}) || states[1].held < 300*1008-freeHold || states[2].held != 0 {
+			t.Errorf("held %+v", states)
+		}
+		s.Close()
+	})
 }
 
 // bothWays runs a test in a bubble of its own for each way in which a body can be read.

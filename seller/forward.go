@@ -212,6 +212,7 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 	}
 	st := relay.NewStream(res.Body, func() { cancel(nil) }, relay.StreamOptions{
 		Watcher: watcher{events}, Idle: upstreamIdle, Client: q.r.Context(), Unasked: !q.ask.Stream,
+		Memory: &room{store: q.room.store, token: q.room.token},
 	})
 	defer st.Close()
 	begun := st.Begin()

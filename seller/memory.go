@@ -51,6 +51,12 @@ func (m *room) give(n int64) {
 	}
 }
 
+// Take and Give are for what a stream holds (relay.Memory).
+func (m *room) Take(n int64) bool { return m.take(n) == nil }
+
+// Give is the other one.
+func (m *room) Give(n int64) { m.give(n) }
+
 // leave gives back all that is held. It may be called again.
 func (m *room) leave() { m.give(m.taken) }
 
