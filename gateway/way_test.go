@@ -257,3 +257,16 @@ func TestWayWithBrokenLedger(t *testing.T) {
 		})
 	}
 }
+
+// TestAccountRefused: that a provider refuses the operator's account no retry of a client's betters, nor any wait, also where the provider asks for one.
+func TestAccountRefused(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden} {
+		w := newWay(t, "", says(status, `{"error":{"message":"your account"}}`, "Retry-After", "7"))
+		res := w.ask(chat)
+		if h := res.Header(); res.Code != http.StatusBadGateway || h.Get("X-Should-Retry") != "false" || h.Get("Retry-After") != "" ||
+			strings.Contains(res.Body.String(), "your account") {
+			t.Errorf("%d: status %d, %v: %s", status, res.Code, h, res.Body)
+		}
+		w.booked()
+	}
+}
