@@ -15,6 +15,7 @@ var memory = newPool(256 << 20)
 type pool struct {
 	limit   int64
 	held    atomic.Int64
+	streams atomic.Int64 // of what is held: what streams may pass on as well
 	busy    atomic.Int64 // members that have requests under way
 	members sync.Map     // name → *share
 }
@@ -23,6 +24,7 @@ type pool struct {
 type share struct {
 	pool     *pool
 	held     atomic.Int64
+	streams  atomic.Int64 // of it
 	requests atomic.Int64 // under way
 }
 
@@ -82,17 +84,24 @@ func (s *share) give(n int64) {
 	s.pool.held.Add(-n)
 }
 
-// Take is take for what a stream may pass on as well (relay.Memory). It gets what leaves half of the member's and half of all to what can't
-// be done without: a seller's endless events keep nobody's request out.
+// Take is take for what a stream may pass on as well (relay.Memory). All streams of a member have a quarter of what it may hold, and those
+// of all a half: a body of the size that is usual at the most, which is held almost twice as it grows, has its place beside a seller's endless events.
 func (s *share) Take(n int64) bool {
-	if s.held.Load()+n > s.most()/2 || s.pool.held.Load()+n > s.pool.limit/2 {
-		return false
+	member, all := s.streams.Add(n), s.pool.streams.Add(n)
+	if member <= s.most()/4 && all <= s.pool.limit/2 && s.take(n) == nil {
+		return true
 	}
-	return s.take(n) == nil
+	s.streams.Add(-n)
+	s.pool.streams.Add(-n)
+	return false
 }
 
 // Give is give (relay.Memory).
-func (s *share) Give(n int64) { s.give(n) }
+func (s *share) Give(n int64) {
+	s.streams.Add(-n)
+	s.pool.streams.Add(-n)
+	s.give(n)
+}
 
 // metered takes from a share what is read through it. Where there is no more it stops, before a byte is lost.
 type metered struct {

@@ -76,27 +76,37 @@ func TestShareOfMany(t *testing.T) {
 	}
 }
 
-// TestSpare: what a stream may pass on as well leaves half to what can't be done without.
+// TestSpare: what streams may pass on as well leaves what can't be done without its place, and takes none of what bodies leave.
 func TestSpare(t *testing.T) {
 	p := newPool(400)
-	ada, bob, cleo, dora := p.enter("ada"), p.enter("bob"), p.enter("cleo"), p.enter("dora")
-	if ada.Take(51) || !ada.Take(50) || ada.Take(1) {
-		t.Error("one of several has half of a quarter")
+	ada, bob := p.enter("ada"), p.enter("bob")
+	if ada.Take(26) || !ada.Take(25) || ada.Take(1) {
+		t.Error("one of several has a quarter of a quarter")
 	}
-	if err := ada.take(50); err != nil {
-		t.Errorf("the other half: %v", err)
+	if err := ada.take(75); err != nil {
+		t.Errorf("the rest: %v", err)
 	}
-	if err := bob.take(90); err != nil {
+	if err := bob.take(80); err != nil {
 		t.Fatal(err)
 	}
-	if !cleo.Take(10) || dora.Take(1) {
-		t.Error("all have half together")
+	if !bob.Take(20) || bob.Take(1) {
+		t.Error("beside bodies there is a place for streams, as far as there is one")
 	}
-	if err := dora.take(100); err != nil {
-		t.Errorf("a request is kept out: %v", err)
+	bob.give(80)
+	bob.Give(20)
+	ada.give(75)
+	ada.Give(25)
+	if p.held.Load() != 0 || p.streams.Load() != 0 || ada.streams.Load() != 0 {
+		t.Errorf("%d held, %d of it of streams", p.held.Load(), p.streams.Load())
 	}
-	if ada.Give(50); p.held.Load() != 250 {
-		t.Errorf("%d held", p.held.Load())
+	var taken int64
+	for i := range int64(10) {
+		if p.enter(string('a' + rune(i))).Take(25) {
+			taken += 25
+		}
+	}
+	if taken != 200 {
+		t.Errorf("streams have %d of 400", taken)
 	}
 }
 

@@ -51,8 +51,14 @@ func (m *room) give(n int64) {
 	}
 }
 
-// Take and Give are for what a stream holds (relay.Memory).
-func (m *room) Take(n int64) bool { return m.take(n) == nil }
+// Take and Give are for what a stream holds that it may pass on as well (relay.Memory): it leaves half to what can't be done without.
+func (m *room) Take(n int64) bool {
+	s := m.store
+	s.mu.Lock()
+	short := s.total+n > s.limit/2 || s.held[m.token]+n > s.limit/4
+	s.mu.Unlock()
+	return !short && m.take(n) == nil
+}
 
 // Give is the other one.
 func (m *room) Give(n int64) { m.give(n) }
