@@ -46,7 +46,7 @@ func (rq *request) identify() *dialect.Refusal {
 // JSON, a browser sends for another site only where this one has told it that it may.
 func (rq *request) ofAnotherSite() bool {
 	r := rq.r
-	if r.Method == http.MethodGet || r.Method == http.MethodHead { // nothing is spent
+	if rq.endpoint == nil || r.Method != http.MethodPost { // nothing is spent
 		return false
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
