@@ -94,7 +94,7 @@ var spellings = func() []spelling {
 func fold(raw []byte) (key []byte, exact bool) {
 	exact = true
 	for _, c := range raw {
-		if c == '\\' || c >= 'A' && c <= 'Z' {
+		if c == '\\' || c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
 			exact = false
 		}
 	}
@@ -108,7 +108,7 @@ func fold(raw []byte) (key []byte, exact bool) {
 	if !ok {
 		return nil, false
 	}
-	return bytes.ToLower(name), false
+	return bytes.ToLower(bytes.ToUpper(name)), false // a long s is an s to who reads JSON without regard to case, and a kelvin a k
 }
 
 // plain tells whether what stands in a string is what it says: ASCII without escapes.

@@ -167,6 +167,8 @@ func TestScanRefuses(t *testing.T) {
 		{responsesPath, `{"model":"m","previous_response_id":"a","previous_response_id":"b"}`, "previous_response_id", "twice"},
 		{chatPath, `{"model":"m","messages":[],"messages":[]}`, "messages", "twice"},
 		{chatPath, `{"model":"m","messages":[],"Messages":[]}`, "messages", "twice"},
+		{chatPath, `{"model":"m","messages":[],"meſſages":[]}`, "messages", "twice"},
+		{chatPath, `{"model":"m","messages":[],"meſſages":[]}`, "messages", "twice"},
 		{chatPath, `{"model":"m","tools":[],"to\u006fls":[{"type":"web_search"}]}`, "tools", "twice"},
 		{messagesPath, `{"model":"m","system":"a","system":"b","messages":[]}`, "system", "twice"},
 		{responsesPath, `{"model":"m","instructions":"a","input":"b","input":"c"}`, "input", "twice"},
