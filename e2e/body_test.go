@@ -37,7 +37,7 @@ func TestBodyBytes(t *testing.T) {
 		"escapes":            {body: `{"model":"m","messages":[{"content":"\u003chi\u003e \/ \u00e4 \ud83d\ude00 \b\f","role":"user"}]}`},
 		"unicode":            {body: `{"model":"m","messages":"<ä> & 😀 ` + "\u2028\u007f" + `"}`},
 		"numbers":            {body: `{"model":"m","a":1e400,"b":-0.0,"c":12345678901234567890123,"d":1.10,"e":1E+2,"temperature":0.70}`},
-		"twins of others":    {body: `{"a":1,"a":2,"model":"m","messages":[],"messages":[1]}`},
+		"twins of others":    {body: `{"a":1,"a":2,"model":"m","messages":[1],"user":"x","user":"y"}`},
 		"nested ones":        {body: `{"metadata":{"model":"x","model":"y","requestId":1,"stream":"no"},"model":"m","tools":[{"model":1}]}`},
 		"odd names":          {body: `{"":0," ":1,"\u0061":2,"ä":3,"model":"m","toString":null}`},
 		"escaped model":      {body: `{"model":"\u006d"}`},
