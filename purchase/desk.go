@@ -259,8 +259,10 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
-		if l := s.claimOne(c); l != nil {
-			return l, nil
+		if c.bound > 0 { // what costs nothing uses up no token that is for one request
+			if l := s.claimOne(c); l != nil {
+				return l, nil
+			}
 		}
 		if l := s.borrow(ctx, w, old, false); l != nil {
 			return l, nil
@@ -307,7 +309,7 @@ func (d *Desk) Covers(w Want) bool {
 	}
 	c, deadline := w.cost(), time.Now().Add(d.terms.Load().ExpiryMargin)
 	t, _ := s.choose(c, deadline, 0)
-	return t != nil || s.largest(c, deadline, nil) != nil || s.unclaimedLeft()
+	return t != nil || s.largest(c, deadline, nil) != nil || c.bound > 0 && s.unclaimedLeft()
 }
 
 // Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests: what is

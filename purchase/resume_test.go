@@ -253,6 +253,14 @@ func TestUnclaimedTokenWithoutPurchase(t *testing.T) {
 		synctest.Wait()
 		w := b.want(1)
 		w.NoPurchase = true
+		free := b.want(0)
+		free.NoPurchase = true
+		if b.desk.Covers(free) {
+			t.Error("it is there for what costs nothing")
+		}
+		if _, err := b.desk.Lease(t.Context(), free); !errors.Is(err, ErrNoCredit) {
+			t.Errorf("what costs nothing has used it up: %v", err)
+		}
 		if !b.desk.Covers(w) {
 			t.Error("no token is there")
 		}
