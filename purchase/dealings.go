@@ -255,12 +255,21 @@ func (s *shelf) condemn(t *token) {
 // unsettled tells whether a token has ended, or has nothing left, whose worth is not known yet, as its last requests are being booked,
 // after one that was worth next to nothing. s.mu is held.
 func (s *shelf) unsettled() bool {
+	gone := false
 	for _, t := range s.retired {
-		if t.out() > 0 && !t.ranOut() && s.dealings.suspects(t.life, false) {
-			return true
+		switch {
+		case t.ranOut():
+		case t.out() > 0:
+			if s.dealings.suspects(t.life, false) {
+				return true
+			}
+		case t.reason == Expired && s.lends() && t.early.IsZero() && t.asked(): // it counts once its rest is booked, which a store that is away puts off
+			if s.dealings.suspects(t.life, gone) {
+				return true
+			}
+			gone = gone || s.dealings.suspects(t.life, true)
 		}
 	}
-	gone := false
 	for _, t := range *s.tokens.Load() {
 		if t.out() == 0 || !t.gone() {
 			continue
@@ -271,6 +280,12 @@ func (s *shelf) unsettled() bool {
 		gone = gone || s.dealings.suspects(t.life, true)
 	}
 	return false
+}
+
+// early tells whether a token that was bought here has had its time by the clock of this machine as good as at once, and not for the fleet: so
+// would the next one. s.mu is held.
+func (s *shelf) early() bool {
+	return slices.ContainsFunc(s.retired, func(t *token) bool { return !t.early.IsZero() && t.seq > 0 && !t.ranOut() })
 }
 
 // gone tells whether nothing is left of the token, by whatever, or nearly nothing was granted: it can't serve a tenth of what was paid.

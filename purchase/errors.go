@@ -89,6 +89,8 @@ var (
 	ErrUseless = errors.New("the last two tokens of this seller served less than a tenth of what was paid for them")
 	// ErrWithheld: this seller was paid for a token that it never granted.
 	ErrWithheld = errors.New("this seller was paid for a token that it has not granted")
+	// ErrClockAhead: what this gateway has bought last of the seller is over by its clock, and not for the fleet, which uses it.
+	ErrClockAhead = errors.New("the token that was bought last is over by the clock of this machine, and not by the fleet's")
 	// ErrUnsettled: what the seller's last token has served is being booked, and the one before it served next to nothing.
 	ErrUnsettled = errors.New("what the last token of this seller has served is not known yet")
 	// ErrNoCredit: no token is there, and none was to be bought.

@@ -17,12 +17,16 @@ type lendingJournal struct {
 	from  time.Time
 	asked int
 	good  bool // by others' clocks the part's time is not over
+	gone  bool // the store is away
 }
 
 func (j *lendingJournal) DropToken(ctx context.Context, id, reason string) error {
 	j.mu.Lock()
-	good := j.good
+	good, gone := j.good, j.gone
 	j.mu.Unlock()
+	if gone {
+		return ErrAway
+	}
 	if good && reason == Expired {
 		return ErrStillGood
 	}
@@ -203,5 +207,42 @@ func TestPartThatIsGoodForOthers(t *testing.T) {
 		if got := b.journal.reasons(); len(got) != 1 || got[0] != Expired {
 			t.Errorf("%v", got)
 		}
+	})
+}
+
+// What a gateway buys whose clock is ahead by more than a token's life is over for it at once, and the fleet's: it buys one, and then waits until that is over
+// for the fleet as well.
+func TestClockAheadBuysOnce(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		j.mu.Lock()
+		j.from, j.good = time.Now().Add(24*time.Hour), true
+		j.mu.Unlock()
+		b.seller.validFor = time.Second
+		b.lease(money.USD / 100).Return(-money.USD / 100)
+		<-time.After(2 * sweepEvery)
+		b.refusedLease(money.USD/100, ErrClockAhead)
+		b.wantCalls(1, 1)
+		j.mu.Lock()
+		j.good = false
+		j.mu.Unlock()
+		<-time.After(2 * sweepEvery)
+		b.lease(money.USD / 100).Return(-money.USD / 100)
+		b.wantCalls(2, 2)
+	})
+}
+
+// Two tokens that were over at once and served next to nothing are enough, also where nobody can say yet that they are over for the fleet.
+func TestBrakeWhileTheStoreIsAway(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		j.mu.Lock()
+		j.from, j.gone = time.Now().Add(24*time.Hour), true
+		j.mu.Unlock()
+		b.seller.validFor = time.Second
+		for range 2 {
+			b.lease(money.USD / 100).Return(-money.USD / 100)
+			<-time.After(2 * sweepEvery)
+		}
+		b.refusedLease(money.USD/100, ErrUnsettled)
+		b.wantCalls(2, 2)
 	})
 }
