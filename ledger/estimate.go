@@ -90,7 +90,7 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 	if in.IdempotencyKey == "" {
 		return nil
 	}
-	b.coverOn(t, in)
+	b.coverOn(t, in, false)
 	if !in.Repeatable && in.Attempts < 2 { // there was no earlier try
 		return nil
 	}
@@ -99,7 +99,7 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 			continue
 		}
 		balance, borne := other.BalanceMicros, other.BorneMicros
-		if b.coverOn(other, in) {
+		if b.coverOn(other, in, true) {
 			b.putBalance(other)
 			back = append(back, GivenBack{other.Token, other.BalanceMicros - balance, borne - other.BorneMicros})
 		}
@@ -107,15 +107,21 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 	return back
 }
 
-// coverOn takes back those of one token, and tells whether there were any.
-func (b *batch) coverOn(t *token, in *Inference) bool {
+// coverOn takes back those of one token, and tells whether there were any. On another token than the one that was settled the credit stays
+// gone where the seller has told a balance since: that had the cost on it.
+func (b *batch) coverOn(t *token, in *Inference, other bool) bool {
 	open := len(t.estimates)
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool {
 		if e.IdempotencyKey != in.IdempotencyKey || e.Path != in.Path || e.PromptHash != in.PromptHash {
 			return false
 		}
 		e.doubts.end()
-		b.correct(t, &e, -e.Booked, "the seller has settled another try of the request")
+		const why = "the seller has settled another try of the request"
+		if other && e.Told {
+			b.correctFrom(adjustmentOf(t.Seller), t, &e, -e.Booked, why)
+		} else {
+			b.correct(t, &e, -e.Booked, why)
+		}
 		return true
 	})
 	return len(t.estimates) < open
@@ -179,12 +185,18 @@ func (t *token) guessed() (sum money.Micros) {
 
 // correct puts an estimate right, by an entry on the account that bears it.
 func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
+	b.correctFrom(creditOf(t.Seller), t, e, by, why)
+	t.BalanceMicros -= by
+}
+
+// correctFrom is correct where the difference comes from an account, and not from the token.
+func (b *batch) correctFrom(account string, t *token, e *estimate, by money.Micros, why string) {
 	if by == 0 {
 		return
 	}
-	account := expenseOf(e.Member, e.Model)
+	bears := expenseOf(e.Member, e.Model)
 	if e.Wasted {
-		account = wasteOf(t.Seller)
+		bears = wasteOf(t.Seller)
 	}
 	b.weight += correctionWeight
 	entry := &Entry{
@@ -193,7 +205,7 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 			Entry: e.Entry, RequestID: e.RequestID, Member: e.Member, Model: e.Model, Wasted: e.Wasted, BilledMicros: by,
 			Group: e.Group, Project: e.Project,
 		},
-		Postings: transfer(creditOf(t.Seller), Posting{account, by}),
+		Postings: transfer(account, Posting{bears, by}),
 	}
 	if e.Wasted {
 		entry.Correction.CountedMicros = by
@@ -202,7 +214,6 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)
-	t.BalanceMicros -= by
 	e.Booked += by
 	e.Most = max(e.Most, e.Booked)
 }

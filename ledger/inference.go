@@ -333,12 +333,16 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 		booked.Back = b.cover(t, in)
 	}
 	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive && !t.Shared {
-		reported := *c.Settled.BalanceMicros
-		if reported > t.BalanceMicros {
-			reported = max(t.BalanceMicros, min(reported, t.PaidMicros))
+		told := *c.Settled.BalanceMicros
+		reported := told
+		if told > t.BalanceMicros {
+			reported = max(t.BalanceMicros, min(told, t.PaidMicros))
 		}
 		b.reconcile(t, max(reported, 0))
-		t.followed, booked.Told = b.head.Sequence, true
+		booked.Told = true
+		if told <= reported { // else what was booked in vain is not on the balance, as it is given for nothing only up to what was paid
+			t.followed = b.head.Sequence
+		}
 	}
 	d := b.endReservation(in, c, &booked, wasted)
 	b.remember(t, in, c, &booked, wasted, d)

@@ -183,10 +183,10 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 		if !wasted || c.Billed > 0 {
 			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
 		}
-		m.cover(t, tryOf(in))
+		m.cover(t, tryOf(in), false)
 		for _, other := range m.tokens {
 			if other != t && other.seller == t.seller && in.Repeatable {
-				m.cover(other, tryOf(in))
+				m.cover(other, tryOf(in), true)
 			}
 		}
 		if c.Settled.BalanceMicros != nil && in.Exclusive {
@@ -226,12 +226,16 @@ func tryOf(in ledger.Inference) string {
 	return in.IdempotencyKey + " " + in.Path + " " + in.PromptHash
 }
 
-func (m *model) cover(t *modelToken, try string) {
+func (m *model) cover(t *modelToken, try string, other bool) {
 	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool {
 		if try == "" || g.try != try {
 			return false
 		}
 		delete(m.doubts, g.doubt)
+		if other && g.told { // the balance that was told had it
+			m.move("adjustment:"+t.seller, "credit:"+t.seller, -g.booked)
+			t.balance -= g.booked
+		}
 		m.correct(t, &g, -g.booked)
 		return true
 	})

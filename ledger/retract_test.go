@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -248,5 +249,44 @@ func TestRestoreWithNewIdentity(t *testing.T) {
 		if err := restored.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What was granted for nothing is not believed to be there once more: a balance that is told above what was paid is not followed, and what was booked
+// in vain comes back.
+func TestRetractOnceABalanceWasNotFollowed(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	p := ledger.Purchase{
+		ID: "t1", Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 10_000, Token: &ledger.Token{Secret: "bearer", CreditMicros: 12_000},
+	}
+	for _, p.State = range wayToGranted {
+		if err := l.Advance(t.Context(), p, noLimits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var vain uint64
+	for id, billed := range []money.Micros{40, 7} {
+		h := hold("", "acme", "t1")
+		h.RequestID = strconv.Itoa(id)
+		in := inference(h, billed)
+		in.Exclusive, in.IdempotencyKey, in.Settlement = true, "k-"+h.RequestID, settlement("s-"+h.RequestID, billed)
+		if billed == 7 {
+			in.Settlement.BalanceMicros = new(money.Micros(12_000 - 7))
+		}
+		if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if seq, _, err := l.Head(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if billed == 40 {
+			vain = seq
+		}
+	}
+	if err := l.Retract(t.Context(), vain, "k-0", nil); err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, l)
+	if tokens := l.Tokens(); len(tokens) != 1 || tokens[0].BalanceMicros != 12_000-7 {
+		t.Errorf("%+v", tokens)
 	}
 }
