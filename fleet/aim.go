@@ -1,0 +1,193 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// aim is what is wanted with a part.
+type aim struct {
+	keep       *money.Micros // so much of what is free stays, and the rest is given back; nil: all stays
+	need, like money.Micros  // so much is lacking, and so much is liked
+	over       string        // it is of no more use to anybody
+	// margin: it is over as its time is, which it is so long before its expiry, by the store's clock; before that it is ErrEarly. nil: over is a
+	// fact.
+	margin *time.Duration
+	leave  bool // it is out of use here, and not over: all that is left of it is given back
+}
+
+// early tells whether a token that is said to have had its time has not.
+func (a *aim) early(now, expires time.Time) bool {
+	return a.margin != nil && now.Add(*a.margin+clockSlack).Before(expires)
+}
+
+// clockSlack is by how much clocks may differ without anything coming of it.
+const clockSlack = 5 * time.Second
+
+// ErrEarly is what Expire gives where a token's time is over by this gateway's clock, and not by the store's.
+var ErrEarly = errors.New("fleet: by the store's clock the token is still good")
+
+var errNoPool = errors.New("fleet: the store has no such token")
+
+// speak brings the store and the books to the same part of a token. What is given back leaves the books before the store hears of it, and
+// what is granted gets there after. So what is lost on the way is nobody's for a moment, and never two gateways'.
+func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, err error) {
+	lock := t.lockOf(id)
+	lock.Lock()
+	defer lock.Unlock()
+	part, known, err := t.o.Purse.Part(ctx, id)
+	if err != nil {
+		return ans, err
+	}
+	switch {
+	case !known:
+	case !part.Shared && a.over == "": // before others hear of it
+		if err = t.o.Purse.Move(ctx, id, nil, 0, !a.leave); err == nil {
+			part, known, err = t.o.Purse.Part(ctx, id)
+		}
+	case a.leave:
+		part, err = t.giveUp(ctx, part)
+	}
+	if err == nil && known && a.keep != nil {
+		part, err = t.giveBack(ctx, part, *a.keep)
+	}
+	if err != nil {
+		return ans, err
+	}
+	var own, sealed []byte
+	if known {
+		if own, err = t.o.Purse.Seal(ctx, id); err != nil {
+			return ans, err
+		}
+	}
+	err = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
+		var p *pool
+		switch {
+		case old == nil && known && a.early(at.Now, part.Expires):
+			return nil, ErrEarly
+		case old == nil && (!known || a.over != ""): // nothing is the others' business
+			return nil, errNoPool
+		case old == nil:
+			p = &pool{
+				Seller: part.Seller, Origin: part.Origin, Token: own, Credit: max(part.Credit, part.Granted), Expires: part.Expires.UnixNano(),
+				Parts: map[string]*poolPart{t.o.Gateway: {Granted: part.Granted}},
+			}
+		default:
+			if p, err = readPool(old); err != nil {
+				return nil, err
+			}
+		}
+		if p.Over == "" && a.early(at.Now, time.Unix(0, p.Expires)) {
+			return nil, ErrEarly
+		}
+		sealed = p.Token
+		ans, err = p.ask(at.Now, poolAsk{
+			gateway: t.o.Gateway, boot: t.o.Boot, epoch: t.o.Epoch, known: known, granted: part.Granted, spent: part.Spent(), head: part.Head,
+			need: a.need, like: a.like, over: a.over,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(p)
+	})
+	if errors.Is(err, ErrFenced) {
+		t.fence(err)
+	}
+	if err != nil {
+		return ans, err
+	}
+	t.mu.Lock()
+	t.spoke[id] = time.Now()
+	t.mu.Unlock()
+	if by := ans.granted - part.Granted; by != 0 && (known || !ans.was) {
+		err = t.o.Purse.Move(ctx, id, sealed, by, !ans.ended && !a.leave)
+	}
+	if errors.Is(err, ErrOtherKey) {
+		t.mu.Lock()
+		t.foreign[id] = true
+		t.mu.Unlock()
+	}
+	t.o.Purse.Use(part, max(0, ans.free))
+	return ans, err
+}
+
+// giveBack takes out of the books what is free beyond keep, for the fleet.
+func (t *Tokens) giveBack(ctx context.Context, part TokenPart, keep money.Micros) (TokenPart, error) {
+	free, _, ok := t.o.Purse.Use(part, -1)
+	if !ok || free <= keep {
+		return part, nil
+	}
+	if err := t.o.Purse.Move(ctx, part.ID, nil, keep-free, true); err != nil {
+		return part, err
+	}
+	now, _, err := t.o.Purse.Part(ctx, part.ID)
+	return now, err
+}
+
+// giveUp takes out of the books all that they have of a token that is out of use here, for the fleet.
+func (t *Tokens) giveUp(ctx context.Context, part TokenPart) (TokenPart, error) {
+	if _, _, used := t.o.Purse.Use(part, -1); used || part.Left <= 0 {
+		return part, nil
+	}
+	if err := t.o.Purse.Move(ctx, part.ID, nil, -part.Left, false); err != nil {
+		return part, err
+	}
+	now, _, err := t.o.Purse.Part(ctx, part.ID)
+	return now, err
+}
+
+// End has the last word about a token that is of no more use to anybody, before what is left of it is booked as waste: what nobody has set
+// aside of it is in the books then. The token may be one's own.
+func (t *Tokens) End(ctx context.Context, id, why string) error {
+	return t.end(ctx, id, aim{over: why})
+}
+
+// Expire is End for a token whose time is over by this gateway's clock, or is within margin. Where it is not by the store's, the clock here is
+// ahead, and the token is still good for the others: what is left of it here is given back to them, its part stays in the books, empty, and
+// the error is ErrEarly. It is to be asked again later.
+func (t *Tokens) Expire(ctx context.Context, id, why string, margin time.Duration) error {
+	err := t.end(ctx, id, aim{over: why, margin: &margin})
+	if !errors.Is(err, ErrEarly) {
+		return err
+	}
+	part, known, err := t.o.Purse.Part(ctx, id)
+	if err == nil && known && !part.Shared { // the store has it before the books give of it: what it knows nothing of would be lost
+		err = t.end(ctx, id, aim{leave: true})
+	}
+	if err == nil {
+		err = t.end(ctx, id, aim{leave: true})
+	}
+	if err != nil {
+		return err
+	}
+	if part.Left > 0 {
+		t.o.Logger.Warn("fleet.tokens.early", zap.String("tokenId", id), zap.Int64("micros", int64(part.Left)), zap.Duration("ahead", time.Since(t.now())),
+			zap.String("hint", "by this gateway's clock a shared token has had its time, and by that of the store it has not: what was left of it here "+
+				"is the other gateways'. Set the clock of this machine, with NTP"))
+	}
+	return ErrEarly
+}
+
+func (t *Tokens) end(ctx context.Context, id string, a aim) error {
+	t.mu.Lock()
+	off, proven := t.otherKey || t.fenced, t.proven
+	t.mu.Unlock()
+	switch {
+	case off:
+		return nil
+	case !proven:
+		return fmt.Errorf("%w: nothing was heard of it yet", ErrAway)
+	}
+	_, err := t.speak(ctx, id, a)
+	if errors.Is(err, ErrFenced) || errors.Is(err, errNoPool) {
+		return nil
+	}
+	return err
+}
