@@ -92,7 +92,7 @@ func (s *SellerConfig) resolveAccount(repl *caddy.Replacer) (own Account, err er
 		return own, at("api_key", err)
 	}
 	own.Header, own.Value = "Authorization", "Bearer "+key
-	if s.AuthHeader != "" {
+	if s.AuthHeader != "" && !strings.EqualFold(s.AuthHeader, own.Header) {
 		own.Header, own.Value = s.AuthHeader, key
 	}
 	return own, nil

@@ -84,6 +84,9 @@ func TestCheck(t *testing.T) {
 		{seller(`"api_key":"x","models":["m"]`), ""},
 		{seller(`"api_key":"x","models":["m"],"auth_header":"x-api-key"`), ""},
 		{seller(`"models":["m"],"api_key":"x","auth_header":"x api key"`), `seller acme auth_header: "x api key" is not the name of a header`},
+		{seller(`"models":["m"],"api_key":"x","auth_header":"authorization"`), ""},
+		{seller(`"models":["m"],"api_key":"x","auth_header":"content-length"`), "seller acme auth_header: it is for the gateway to set: expected another"},
+		{seller(`"models":["m"],"api_key":"x","auth_header":"X-TokenBuddy-Key"`), "seller acme auth_header: what begins so is between gateway and seller: expected another"},
 		{seller(`"payment":["mock"],"models":["m"],"auth_header":"x-api-key"`), "seller acme auth_header: there is no api_key to send in it"},
 
 		{with(`"seller_networks":["10.0.0.1"]`), `seller_networks: "10.0.0.1" is not a network: expected CIDR notation, such as 10.8.0.0/16`},
@@ -308,6 +311,20 @@ func TestSettingsEnvironment(t *testing.T) {
 				t.Errorf("deadlines %s and %s, expiry margin %s", s.Failover.Deadlines.Stream, s.Failover.Deadlines.Unstreamed, s.Terms.ExpiryMargin)
 			}
 		})
+	}
+}
+
+// The key of an account is a bearer token where it stands in Authorization, whether that is said or not.
+func TestAccountHeader(t *testing.T) {
+	for said, want := range map[string]Account{
+		``:                                {Header: "Authorization", Value: "Bearer sk-ours"},
+		`,"auth_header":"authorization"`: {Header: "Authorization", Value: "Bearer sk-ours"},
+		`,"auth_header":"x-api-key"`:     {Header: "x-api-key", Value: "sk-ours"},
+	} {
+		s := resolve(t, `{"sellers":[{"id":"own","url":"https://own.example","models":["m"],"api_key":"sk-ours"`+said+`}]}`)
+		if got := s.Secrets().Accounts["own"]; !reflect.DeepEqual(got, want) || got.Secrets()[0] != "sk-ours" {
+			t.Errorf("%s: %+v, want %+v", said, got, want)
+		}
 	}
 }
 

@@ -67,6 +67,15 @@ func (s *SellerConfig) checkHeaders() error {
 	return nil
 }
 
+// checkAuthHeader refuses headers that no key could be sent in.
+func checkAuthHeader(name string) error {
+	key := textproto.CanonicalMIMEHeaderKey(name)
+	if name == "" || key == "Authorization" {
+		return nil
+	}
+	return checkOwnHeader(name, key)
+}
+
 // checkOwnHeader refuses the headers of the hop, the framing and the key, and those between gateway and seller.
 func checkOwnHeader(name, key string) error {
 	if name == "" {

@@ -37,7 +37,7 @@ func (s *SellerConfig) check() error {
 		s.checkServes(),
 		at("payment", checkList(s.Payment, checkMethod)),
 		at("api_key", checkSecret(s.APIKey)),
-		at("auth_header", checkHeaderName(s.AuthHeader)),
+		at("auth_header", checkAuthHeader(s.AuthHeader)),
 		s.checkAccount(),
 		s.checkDoor(),
 		at("deadline", cmp.Or(checkDuration(s.Deadline), checkDuration(s.UnstreamedDeadline))),

@@ -101,6 +101,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"tokenbuddy_seller x {\nupstream http://x {\nno_key please\n}\n}", `no_key: unexpected "please", expected nothing after it, at Caddyfile:4`},
 		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\napi_key k\nprice a 1 2\n}\n}", "upstream: both api_key and no_key: expected one of them"},
 		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\nauth_header x-api-key\nprice a 1 2\n}\n}", "auth_header: goes with api_key"},
+		{"tokenbuddy_seller x {\nupstream http://x {\napi_key k\nauth_header content-length\nprice a 1 2\n}\n}", "auth_header: header content-length: it is not for the config to set"},
+		{"tokenbuddy_seller x {\nupstream http://x {\napi_key k\nauth_header x-api-key\nheader X-Api-Key v\nprice a 1 2\n}\n}", "header X-Api-Key: the key is sent in it"},
 		{"tokenbuddy_seller x {\nupstream http://x {\nheader authorization x\n}\n}", "header Authorization: expected the key as api_key"},
 		{"tokenbuddy_seller x {\nupstream http://x {\nheader connection x\n}\n}", "header connection: it is not for the config to set"},
 		{"tokenbuddy_seller x {\nupstream http://x {\nheader x-a 1\nheader X-A 2\n}\n}", "header X-A stands here a second time"},

@@ -153,12 +153,17 @@ func (u *Upstream) resolve() error {
 		return errors.New("api_key: expected a key that can stand in a header")
 	}
 	u.secrets = []string{key}
-	if u.AuthHeader == "" || strings.EqualFold(u.AuthHeader, "Authorization") {
+	if u.bearer() {
 		u.header.Set("Authorization", "Bearer "+key)
 	} else {
 		u.header.Set(u.AuthHeader, key)
 	}
 	return nil
+}
+
+// bearer tells whether the key is sent as a bearer token.
+func (u *Upstream) bearer() bool {
+	return u.AuthHeader == "" || strings.EqualFold(u.AuthHeader, "Authorization")
 }
 
 // check refuses what can't work.
@@ -179,12 +184,17 @@ func (u *Upstream) check() error {
 	case u.AuthHeader != "" && u.NoKey:
 		return errors.New("auth_header: goes with api_key")
 	}
-	if u.AuthHeader != "" && !validName.MatchString(u.AuthHeader) {
-		return fmt.Errorf("auth_header %q: expected the name of a header, such as x-api-key", u.AuthHeader)
+	if u.AuthHeader != "" && !u.bearer() {
+		if err := checkUpstreamHeader(u.AuthHeader); err != nil {
+			return fmt.Errorf("auth_header: %w", err)
+		}
 	}
 	for name := range u.Headers {
 		if err := checkUpstreamHeader(name); err != nil {
 			return err
+		}
+		if strings.EqualFold(name, u.AuthHeader) {
+			return fmt.Errorf("header %s: the key is sent in it, expected it as auth_header alone", name)
 		}
 	}
 	if err := checkPath("path_prefix", u.PathPrefix); err != nil {

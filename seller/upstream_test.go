@@ -55,6 +55,7 @@ func TestUpstream(t *testing.T) {
 	for _, kind := range []struct{ name, key, lines string }{
 		{"desk", "", "no_key"},
 		{"provider", "sk-of-the-seller", "api_key sk-of-the-seller"},
+		{"the same header, said", "sk-of-the-seller", "api_key sk-of-the-seller\nauth_header authorization"},
 		{"other header", "sk-of-the-seller", "api_key sk-of-the-seller\nauth_header x-api-key\nheader x-team a"},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
