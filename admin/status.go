@@ -37,6 +37,10 @@ type Status struct {
 	Selection *orders.Selection `json:"selection,omitempty"`
 	// Unlisted are models that a config names of a seller and that the seller's own list has not, as "model of seller".
 	Unlisted []string `json:"unlisted,omitempty"`
+	// UnreadLists are the lists of models of pinned sellers that could not be read last.
+	UnreadLists []market.UnreadList `json:"unreadLists,omitempty"`
+	// RefusedSecrets says what is wrong with files of secrets that were read again while the config runs.
+	RefusedSecrets []string `json:"refusedSecrets,omitempty"`
 	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
 	UnknownSellers []string `json:"unknownSellers,omitempty"`
 	// Unserved are models that nobody can serve now.
@@ -115,6 +119,7 @@ func StatusOf(ctx context.Context, m *market.Market, payments []purchase.Payment
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(), Payments: payments,
 		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Orders.Selection(), Unlisted: m.Unlisted(),
+		UnreadLists: m.UnreadLists(), RefusedSecrets: m.RefusedSecrets(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session, Archive: archiveStatus(ctx, m),

@@ -194,6 +194,9 @@ func remark(s *admin.Seller, now time.Time) string {
 	if s.DisputedMicros > 0 {
 		remarks = append(remarks, s.DisputedMicros.String()+" in dispute")
 	}
+	if s.Refuses != nil {
+		remarks = append(remarks, fmt.Sprintf("refuses the account there (%d)", s.Refuses.Status))
+	}
 	if s.SetBackUntil != nil && s.SetBackUntil.After(now) {
 		remarks = append(remarks, "asked after the others for "+s.SetBackUntil.Sub(now).Round(time.Second).String()+", as it overbilled")
 	}

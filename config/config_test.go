@@ -68,6 +68,10 @@ func TestCheck(t *testing.T) {
 		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}],"selection":{"policy":"manual","seller":"a"}}`, ""},
 		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}],"selection":{"policy":"manual","seller":"A"}}`, "selection manual: there is no seller A: expected the id of a pinned one, since there is no registry"},
 		{with(`"selection":{"policy":"manual","seller":"A"}`), ""},
+		{with(`"selection":{"policy":"manual","seller":"A"},"exclude":["A"]`), "selection manual: the seller A stands in exclude: expected another"},
+		{with(`"selection":{"policy":"manual"}`), ""},
+		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}],"selection":{"policy":"manual"}}`, "selection manual: it keeps to nobody: expected the id of a seller after it, or a default_seller"},
+		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}],"selection":{"policy":"manual"},"default_seller":"a"}`, ""},
 		{seller(`"payment":["mock"],"models":["*"]`), `seller acme models: "*" is a pattern: expected the id of each model that the seller serves`},
 		{seller(`"payment":["mock"],"models":["a,b"]`), `seller acme models: "a,b" has a comma in it: expected spaces between models`},
 		{seller(`"payment":["mock"],"prices":[{"model":"m","input":"1","output":"2","web_search":"10","audio_in":"x"}]`), `seller acme price m audio_in: "x" is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10`},
@@ -317,7 +321,7 @@ func TestSettingsEnvironment(t *testing.T) {
 // The key of an account is a bearer token where it stands in Authorization, whether that is said or not.
 func TestAccountHeader(t *testing.T) {
 	for said, want := range map[string]Account{
-		``:                                {Header: "Authorization", Value: "Bearer sk-ours"},
+		``:                               {Header: "Authorization", Value: "Bearer sk-ours"},
 		`,"auth_header":"authorization"`: {Header: "Authorization", Value: "Bearer sk-ours"},
 		`,"auth_header":"x-api-key"`:     {Header: "x-api-key", Value: "sk-ours"},
 	} {

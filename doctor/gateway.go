@@ -35,6 +35,7 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 	d.certificates(status.Certificates, now)
 	d.paused(status.Pool.Entries)
 	d.circuits(status.Pool.Entries, now)
+	d.accounts(status.Pool.Entries)
 	for _, s := range status.Credit.Sellers {
 		d.seller(&s)
 	}
@@ -45,6 +46,14 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 		d.Losses(plain.Name(id), status.Losses[id])
 	}
 	d.unpriced(status.Unpriced)
+	for _, l := range status.UnreadLists {
+		d.Wrong(fmt.Sprintf("The list of models of seller %s can't be read: %s.", plain.Name(l.SellerID), plain.Words(l.Error)),
+			"The one that was read last holds meanwhile, if there is one; what stands in none is not found. See to models from, and to the account there.")
+	}
+	for _, fault := range status.RefusedSecrets {
+		d.Wrong("A file of a secret can't be used: "+plain.Words(fault)+".",
+			"What was read before goes on until the gateway ends, and its next start would be refused. Mend the file.")
+	}
 	for _, model := range status.Unlisted {
 		d.Note("The seller's own list has no model "+plain.Name(model)+".", "Is it mistyped after price or model, or gone there?")
 	}

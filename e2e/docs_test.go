@@ -152,8 +152,20 @@ func (c *caddy) runAsWritten(t *testing.T, file, words string) {
 // logged finds the events in a program's text.
 var logged = regexp.MustCompile(`(?:\.(?:Debug|Info|Warn|Error|fail)\(|zap\.\w+Level, )"([a-z]+(?:\.[a-z0-9_]+)+)"`)
 
-// TestDocsLogs looks for every event that is logged in the docs: the seller's in its own page.
+// TestDocsLogs looks for a row of every event that is logged in the tables of the docs: the seller's in its own page.
 func TestDocsLogs(t *testing.T) {
+	told := map[string]string{} // the first cells of all rows, by page
+	for _, page := range []string{"operations.md", "seller.md"} {
+		docs, err := os.ReadFile("../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(docs)) {
+			if cells := strings.SplitN(line, " | ", 2); strings.HasPrefix(line, "| `") && len(cells) == 2 {
+				told[page] += cells[0] + "\n"
+			}
+		}
+	}
 	n := 0
 	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -168,15 +180,11 @@ func TestDocsLogs(t *testing.T) {
 		if strings.HasPrefix(path, "seller/") {
 			page = "seller.md"
 		}
-		docs, err := os.ReadFile("../docs/" + page)
-		if err != nil {
-			return err
-		}
 		text, err := os.ReadFile(filepath.Join("..", path))
 		for _, match := range logged.FindAllStringSubmatch(string(text), -1) {
 			n++
-			if !strings.Contains(string(docs), "`"+match[1]+"`") {
-				t.Errorf("docs/%s does not tell of %s, which %s logs", page, match[1], path)
+			if !strings.Contains(told[page], "`"+match[1]+"`") {
+				t.Errorf("docs/%s has no row for %s, which %s logs", page, match[1], path)
 			}
 		}
 		return err

@@ -89,6 +89,7 @@ func (gw *Gateway) takeList(ctx context.Context, l *list) error {
 		return ctx.Err()
 	}
 	if err != nil {
+		gw.table.ListUnread(id, err.Error())
 		gw.log.Warn("seller.models.unread", zap.String("seller", id), zap.Error(err))
 		return err
 	}

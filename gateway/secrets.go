@@ -20,6 +20,7 @@ func (gw *Gateway) watchSecrets() (stop func()) {
 	if !gw.settings.Watched() {
 		return func() {}
 	}
+	tell, release := gw.market.HoldSecrets()
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -35,10 +36,14 @@ func (gw *Gateway) watchSecrets() (stop func()) {
 				wait = min(2*wait, rereadSeldom)
 			}
 			switch {
+			case err == nil && fault == "":
+				wait = rereadEvery
 			case err == nil:
 				wait, fault = rereadEvery, ""
+				tell("")
 			case fault != err.Error():
 				fault = err.Error()
+				tell(fault)
 				gw.log.Error("secrets.refused", zap.Error(err), zap.String("hint", "the keys that were read last stay in use until the file is mended"))
 			}
 			if changed {
@@ -46,5 +51,5 @@ func (gw *Gateway) watchSecrets() (stop func()) {
 			}
 		}
 	}()
-	return func() { close(done); <-ended }
+	return func() { close(done); <-ended; release() }
 }

@@ -2,6 +2,7 @@ package market
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,6 +34,24 @@ type List struct {
 	known   bool
 	models  []string
 	unsaved bool // the file does not have them: writing it has failed
+}
+
+// UnreadList is a pinned seller's own list of models that could not be read last.
+type UnreadList struct {
+	SellerID string `json:"sellerId"`
+	Error    string `json:"error"`
+}
+
+// UnreadLists gives those of the sellers that the running configs name, in order.
+func (m *Market) UnreadLists() []UnreadList {
+	var all []UnreadList
+	for _, t := range *m.tables.Load() {
+		t.UnreadLists(func(sellerID, why string) { all = append(all, UnreadList{sellerID, why}) })
+	}
+	slices.SortFunc(all, func(a, b UnreadList) int {
+		return cmp.Or(cmp.Compare(a.SellerID, b.SellerID), cmp.Compare(a.Error, b.Error))
+	})
+	return slices.Compact(all)
 }
 
 // keptList is what is in the file.

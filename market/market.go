@@ -101,6 +101,7 @@ type Market struct {
 	terms      []*Terms
 	resolvers  []*Resolver
 	named      []*named
+	secrets    []*string // what is wrong with those of each config
 	registries map[string]*sharedRegistry
 	lists      map[string]*List // of pinned sellers, by what they are of
 

@@ -30,11 +30,18 @@ func (m *Market) Sellers() []routing.PoolEntry {
 	return entries
 }
 
-// markOff notes in the entries which sellers get no requests.
+// markOff notes in the entries which sellers get no requests, and leaves in them what is refused at accounts alone.
 func (m *Market) markOff(entries []routing.PoolEntry) {
 	tables := *m.tables.Load()
 	for i := range entries {
 		id := entries[i].SellerID
+		account := func(t *routing.Table) bool {
+			s := t.Index().Seller(id)
+			return s != nil && s.Account && s.Origin == entries[i].URL
+		}
+		if entries[i].Refuses != nil && !slices.ContainsFunc(tables, account) {
+			entries[i].Refuses = nil
+		}
 		entries[i].Paused = m.Pool.Paused(id)
 		entries[i].Excluded = slices.ContainsFunc(tables, func(t *routing.Table) bool { return t.Excluded(id) })
 	}

@@ -61,6 +61,7 @@ func (s *Seller) Theirs(model string) string {
 func (t *Table) Listed(sellerID string, theirs []string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	delete(t.unread, sellerID)
 	i := slices.IndexFunc(t.o.Pinned, func(s *Seller) bool { return s.ID == sellerID })
 	if i < 0 {
 		return false
@@ -122,5 +123,24 @@ func (t *Table) Unlisted(visit func(sellerID, model string)) {
 		for _, model := range models {
 			visit(id, model)
 		}
+	}
+}
+
+// ListUnread tells a table why a pinned seller's own list can't be read, until Listed is called.
+func (t *Table) ListUnread(sellerID, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.unread == nil {
+		t.unread = make(map[string]string)
+	}
+	t.unread[sellerID] = why
+}
+
+// UnreadLists calls for the pinned sellers whose own list can't be read, with the reason.
+func (t *Table) UnreadLists(visit func(sellerID, why string)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, why := range t.unread {
+		visit(id, why)
 	}
 }

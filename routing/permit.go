@@ -53,7 +53,7 @@ func (p *Permit) Commit(now time.Time, firstContent time.Duration) {
 	p.committed = true
 	s, at := p.state, p.state.pool.stamp(now)
 	s.latency.observe(firstContent)
-	s.lastSuccess.Store(at)
+	s.serves(at)
 	if p.trial() {
 		p.succeed(false)
 	}
@@ -100,7 +100,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		if !p.committed {
 			s.latency.observe(r.FirstContent)
 		}
-		s.lastSuccess.Store(at)
+		s.serves(at)
 		if s.hard4xx.Load() != 0 {
 			s.hard4xx.Store(0)
 		}
@@ -116,8 +116,11 @@ func (p *Permit) End(now time.Time, r Result) {
 		s.failing.observe(time.Duration(at - p.begun))
 		p.fail(at, r.NoConnection)
 	default:
-		if r.inDoubt() {
+		switch {
+		case r.inDoubt():
 			s.hard4xx.Add(1)
+		case r.Kind == AuthInvalid, r.Kind == InsufficientFunds:
+			s.refuses(at, r.Outcome)
 		}
 		if !p.committed {
 			p.giveBack()

@@ -56,6 +56,8 @@ type Table struct {
 	byHand map[string][]Model
 	// unlisted are those of them that the seller's own list has not.
 	unlisted map[string][]string
+	// unread says why the own list of a pinned seller could not be read last.
+	unread map[string]string
 
 	touching sync.Mutex // protects all following fields
 	touched  map[string]bool
