@@ -137,7 +137,7 @@ func (f *Facts) compared(u Usage) (cost money.Micros, known bool) {
 // believed is the most that a settlement is believed, and whether that is by a price: the bound, or where a usage that can be true
 // costs more, that cost; without a price what is left of the money paid for the token. Nothing is believed above that money.
 func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
-	if _, priced = f.Price.Cost(money.Tokens{Prompt: 1, Completion: min(f.Shape.output(1), 1)}); !priced {
+	if priced = f.Shape.Priced(f.Price); !priced {
 		return max(f.paid()-f.Borne, 0), false
 	}
 	most = f.Shape.bound(f.Price)

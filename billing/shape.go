@@ -71,6 +71,12 @@ func (s Shape) bound(p money.Price) money.Micros {
 	return cost(p, s.prompt(), s.output(UsualOutput))
 }
 
+// Priced tells whether the price says what the request can cost: where nothing is written, that of the prompt is enough.
+func (s Shape) Priced(p money.Price) bool {
+	_, known := p.Cost(money.Tokens{Prompt: 1, Completion: min(s.output(1), 1)})
+	return known
+}
+
 // Likely is what the request will probably cost: its prompt, and the usual length of the model's answers (typical, tokens; NotSeen
 // takes the limit that it asks, at most UsualOutput). It is never above the Bound but for a request that asks no limit of a model whose
 // answers are usually longer than UsualOutput.

@@ -48,6 +48,7 @@ type completion struct {
 	rollups   map[string]*Rollup
 	tokens    map[string]*token    // by the purchase that has brought them
 	touched   map[string]bool      // of those, by the same
+	corrected map[string]bool      // those that have ended, by the same, and whose estimates were put right since
 	purchases map[string]*purchase // that were read or have changed
 	origins   map[string]string    // of sellers, where something was bought last
 	spent     map[string]money.Micros
@@ -74,7 +75,7 @@ func complete(ctx context.Context, db *store.Store, header BackupHeader, from Sh
 		return completed{}, err
 	}
 	c := &completion{
-		out: db.NewWriteBatch(), accounts: map[string]money.Micros{}, rollups: map[string]*Rollup{}, tokens: map[string]*token{}, touched: map[string]bool{},
+		out: db.NewWriteBatch(), accounts: map[string]money.Micros{}, rollups: map[string]*Rollup{}, tokens: map[string]*token{}, touched: map[string]bool{}, corrected: map[string]bool{},
 		purchases: map[string]*purchase{}, origins: map[string]string{}, spent: map[string]money.Micros{}, wallets: map[string]*Wallet{},
 		holds: map[string][]*Hold{}, shared: map[holder]*sharedSpent{},
 	}
@@ -279,15 +280,18 @@ func (c *completion) count(e *Entry, begun *Periods) error {
 		t.BalanceMicros += p.AmountMicros
 		c.touched[e.PurchaseID] = true
 	}
-	if t := c.tokens[e.PurchaseID]; t != nil {
-		switch {
-		case e.Served != nil:
-			t.BorneMicros += e.ExpenseMicros
-			c.touched[e.PurchaseID] = true
-			if e.Status != StatusFailed {
-				t.Used++
-			}
-		case e.Correction != nil && !e.Correction.Wasted:
+	switch t := c.tokens[e.PurchaseID]; {
+	case t == nil:
+		c.corrected[e.PurchaseID] = c.corrected[e.PurchaseID] || e.Correction != nil
+	case e.Served != nil:
+		t.BorneMicros += e.ExpenseMicros
+		c.touched[e.PurchaseID] = true
+		if e.Status != StatusFailed {
+			t.Used++
+		}
+	case e.Correction != nil:
+		c.touched[e.PurchaseID] = true
+		if !e.Correction.Wasted {
 			t.BorneMicros += e.Correction.BilledMicros
 		}
 	}

@@ -50,6 +50,12 @@ func (c *completion) write(epoch uint64) error {
 		}
 		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros, GrantedMicros: granted, Followed: t.followed})
 	}
+	err = errors.Join(err, each(c.txn, endedPrefix, func(id string, e *ended) error { // nor of one that has ended
+		if c.corrected[e.PurchaseID] {
+			return c.out.Delete([]byte(endedKey(id)))
+		}
+		return nil
+	}))
 	for method, w := range c.wallets {
 		if *w != (Wallet{}) {
 			put(walletPrefix+names(method), w)
@@ -71,6 +77,7 @@ func (c *completion) write(epoch uint64) error {
 		err = errors.Join(err, failed)
 	}
 	put(metaEpoch, max(had, epoch))
+	put(metaRestored, max(had, epoch))
 	return err
 }
 

@@ -65,13 +65,13 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Path: in.Path, PromptHash: in.PromptHash, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
 		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d,
-		Group: in.Group, Project: in.Project,
+		Unpriced: !in.Priced(in.Price), Group: in.Group, Project: in.Project,
 	}
 	if booked.Entry != nil {
 		e.Entry = booked.Entry.ID
 	}
-	if _, known := in.Price.Cost(money.Tokens{Prompt: 1, Completion: 1}); !known {
-		e.Unpriced = true
+	if in.Free || e.Most == 0 && !e.Unpriced { // no balance can put it right: it takes no other's place
+		return
 	}
 	if len(e.RequestID)+len(e.IdempotencyKey)+len(e.Path)+len(e.PromptHash)+len(e.Member)+len(e.Model)+len(e.Group)+len(e.Project) > maxEstimateTexts {
 		return
@@ -90,7 +90,7 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 	if in.IdempotencyKey == "" {
 		return nil
 	}
-	b.coverOn(t, in, false)
+	b.coverOn(t, in, creditIsHere)
 	if !in.Repeatable && in.Attempts < 2 { // there was no earlier try
 		return nil
 	}
@@ -99,17 +99,23 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 			continue
 		}
 		balance, borne := other.BalanceMicros, other.BorneMicros
-		if b.coverOn(other, in, true) {
+		if b.coverOn(other, in, creditWasTold) {
 			b.putBalance(other)
 			back = append(back, GivenBack{other.Token, other.BalanceMicros - balance, borne - other.BorneMicros})
 		}
 	}
+	b.coverEnded(t, in)
 	return back
 }
 
-// coverOn takes back those of one token, and tells whether there were any. On another token than the one that was settled the credit stays
-// gone where the seller has told a balance since: that had the cost on it.
-func (b *batch) coverOn(t *token, in *Inference, other bool) bool {
+// Which credit stays gone where an estimate is taken back: none of the token that was settled, of another one what a balance that the seller
+// has told since had the cost on, of one that has ended all.
+func creditIsHere(*estimate) bool    { return false }
+func creditWasTold(e *estimate) bool { return e.Told }
+func creditHasEnded(*estimate) bool  { return true }
+
+// coverOn takes back those of one token, and tells whether there were any. gone tells of which the credit stays gone.
+func (b *batch) coverOn(t *token, in *Inference, gone func(*estimate) bool) bool {
 	open := len(t.estimates)
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool {
 		if e.IdempotencyKey != in.IdempotencyKey || e.Path != in.Path || e.PromptHash != in.PromptHash {
@@ -117,7 +123,7 @@ func (b *batch) coverOn(t *token, in *Inference, other bool) bool {
 		}
 		e.doubts.end()
 		const why = "the seller has settled another try of the request"
-		if other && e.Told {
+		if gone(&e) {
 			b.correctFrom(adjustmentOf(t.Seller), t, &e, -e.Booked, why)
 		} else {
 			b.correct(t, &e, -e.Booked, why)
@@ -151,13 +157,15 @@ func (b *batch) spread(t *token, taken money.Micros, why string) {
 func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) money.Micros {
 	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
 	var all money.Micros
+	paid, unpriced := max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0), t.unpriced() // that all of these together can have cost
 	for i := range t.estimates {
 		switch e := &t.estimates[i]; {
 		case e.Told != told, e.Certain:
 		case taken < 0:
 			rooms[i] = e.Booked
 		case e.Unpriced && !e.Told:
-			rooms[i] = max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0)
+			rooms[i] = paid / unpriced
+			paid, unpriced = paid-rooms[i], unpriced-1
 		default:
 			rooms[i] = e.Most - e.Booked
 		}
@@ -171,6 +179,16 @@ func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) 
 		b.correct(t, &t.estimates[i], part, why)
 	}
 	return borne
+}
+
+// unpriced is how many of the estimates may have cost what was paid for the token, as no price says better and no balance has told.
+func (t *token) unpriced() (n money.Micros) {
+	for i := range t.estimates {
+		if e := &t.estimates[i]; e.Unpriced && !e.Certain && !e.Told {
+			n++
+		}
+	}
+	return n
 }
 
 // guessed is what was taken from the token by estimates that are open.

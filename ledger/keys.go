@@ -17,6 +17,7 @@ const (
 	holdPrefix       = "h/" // + id
 	tokenPrefix      = "t/" // + id: what was bought
 	balancePrefix    = "b/" // + id of a token: what is left of it
+	endedPrefix      = "g/" // + id of a token that is gone: the costs on it that a client's next try takes back
 	purchasePrefix   = "p/" // + id
 	settlementPrefix = "s/" // + seller:origin:settlement id
 	spentPrefix      = "d/" // + day
@@ -36,6 +37,7 @@ const (
 	metaReborn   = "m/reborn"   // how many of its entries another ledger has too, as it was restored with an identity of its own
 	metaHead     = "m/head"     // the newest entry: sequence and hash
 	metaEpoch    = "m/epoch"    // how often the ledger was opened in a fleet
+	metaRestored = "m/restored" // how often it had been when it was restored by what the fleet had
 	metaCalendar = "m/calendar" // that budgets have gone by last, in a fleet
 	metaShared   = "m/shared"   // what is under f/ knows of all entries up to this one: of all there are where no process has booked that was in no fleet
 	metaSeal     = "m/seal"     // a known text, sealed: tells a wrong key

@@ -114,6 +114,10 @@ func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 			return nil
 		}),
 		eachToken(txn, seal, func(t *token) { s.tokens[t.ID] = t }),
+		each(txn, endedPrefix, func(id string, e *ended) error {
+			s.ended[id] = e
+			return nil
+		}),
 		s.loadAnswers(txn),
 		s.loadResponses(txn),
 		each(txn, holdPrefix, func(id string, h *Hold) error {

@@ -16,6 +16,7 @@ import (
 type model struct {
 	accounts map[string]money.Micros
 	tokens   map[string]*modelToken
+	ended    []*modelToken // that are gone, for what a next try takes back
 	holds    map[string]ledger.Hold
 	charged  map[string]bool // holds whose attempt was booked as waste
 	settled  map[string]string
@@ -141,6 +142,7 @@ func (m *model) empty(id string) {
 	if t.dropped && t.holds == 0 {
 		m.move("credit:"+t.seller, "waste:"+t.seller, t.balance)
 		delete(m.tokens, id)
+		t.balance, m.ended = 0, append(m.ended, t)
 	}
 }
 
@@ -183,10 +185,15 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 		if !wasted || c.Billed > 0 {
 			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
 		}
-		m.cover(t, tryOf(in), false)
+		m.cover(t, tryOf(in), func(guess) bool { return false })
 		for _, other := range m.tokens {
 			if other != t && other.seller == t.seller && in.Repeatable {
-				m.cover(other, tryOf(in), true)
+				m.cover(other, tryOf(in), func(g guess) bool { return g.told })
+			}
+		}
+		for _, other := range m.ended {
+			if other.seller == t.seller && in.Repeatable {
+				m.cover(other, tryOf(in), func(guess) bool { return true })
 			}
 		}
 		if c.Settled.BalanceMicros != nil && in.Exclusive {
@@ -200,7 +207,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 		doubt = m.inDoubt(in.Member, min(held-c.Billed, memberBudget-m.counted(in.Member)-m.held(in.Member)+r.amount), m.now.Add(time.Minute))
 	}
 	certain := c.Source == billing.SourceUsage && in.Repeatable
-	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) {
+	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) && max(c.Billed, held) > 0 {
 		t.guesses = append(t.guesses, guess{
 			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
 		})
@@ -226,13 +233,14 @@ func tryOf(in ledger.Inference) string {
 	return in.IdempotencyKey + " " + in.Path + " " + in.PromptHash
 }
 
-func (m *model) cover(t *modelToken, try string, other bool) {
+// cover takes back what earlier tries have cost; gone tells of which the credit stays gone.
+func (m *model) cover(t *modelToken, try string, gone func(guess) bool) {
 	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool {
 		if try == "" || g.try != try {
 			return false
 		}
 		delete(m.doubts, g.doubt)
-		if other && g.told { // the balance that was told had it
+		if gone(g) {
 			m.move("adjustment:"+t.seller, "credit:"+t.seller, -g.booked)
 			t.balance -= g.booked
 		}
@@ -325,8 +333,9 @@ func (m *model) restart() {
 	for id, t := range m.tokens {
 		if t.balance == 0 || t.dropped { // and nothing can be taken from it any more
 			m.drop(id)
-			continue
 		}
+	}
+	for _, t := range append(slices.Collect(maps.Values(m.tokens)), m.ended...) {
 		for i := range t.guesses {
 			if g := &t.guesses[i]; g.inDoubt && !g.told && m.now.Sub(g.at) < time.Minute {
 				g.doubt = m.inDoubt(g.member, g.most-g.booked, g.at.Add(time.Minute))

@@ -252,7 +252,9 @@ func (a args) duration(key string) time.Duration {
 func (a args) request() ledger.Request {
 	return ledger.Request{
 		RequestID: a.text("request"), IdempotencyKey: a.text("key"), Member: a.text("member"), Model: "gpt:5", RequestedModel: "gpt",
-		Protocol: "responses", Path: a.text("path"), PromptHash: a.text("body"), Shape: billing.Shape{BodyBytes: a.number("prompt", 400), PromptWhole: true},
+		Protocol: "responses", Path: a.text("path"), PromptHash: a.text("body"), Shape: billing.Shape{
+			BodyBytes: a.number("prompt", 400), PromptWhole: true, Free: a.has("free"), NoCompletion: a.has("embeddings"),
+		},
 	}
 }
 
@@ -272,8 +274,11 @@ func (a args) purchase() ledger.Purchase {
 }
 
 func (a args) price() money.Price {
-	if a.has("unpriced") {
+	switch {
+	case a.has("unpriced"):
 		return money.NoPrice
+	case a.has("embeddings"):
+		return money.Price{Input: price.Input, Output: money.Unknown, CacheRead: money.Unknown, CacheWrite: money.Unknown}
 	}
 	return price
 }

@@ -322,19 +322,27 @@ func holdersOf(parts []string) []holder {
 
 // loadDoubts holds again what requests of a moment ago may still cost, at the shares that budgets go by.
 func (s *state) loadDoubts(now time.Time, shareOf func(holder, *meter) Share) {
+	again := func(all []estimate) {
+		for i := range all {
+			if e := &all[i]; e.InDoubt && !e.Told && now.Sub(e.At) < doubtLife {
+				s.loadDoubt(e, shareOf)
+			}
+		}
+	}
 	for _, t := range s.tokens {
-		for i := range t.estimates {
-			e := &t.estimates[i]
-			if !e.InDoubt || e.Told || now.Sub(e.At) >= doubtLife {
-				continue
-			}
-			for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
-				m := s.spending.of(h)
-				share, begun := shareOf(h, m), s.spending.on(e.At).keys
-				if amount := e.Most - e.Booked; amount > 0 && share.Reserve(begun, noBudgets, amount) < 0 {
-					e.doubts = append(e.doubts, m.doubt(share, begun, amount, e.At.Add(doubtLife)))
-				}
-			}
+		again(t.estimates)
+	}
+	for _, t := range s.ended {
+		again(t.Estimates)
+	}
+}
+
+func (s *state) loadDoubt(e *estimate, shareOf func(holder, *meter) Share) {
+	for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
+		m := s.spending.of(h)
+		share, begun := shareOf(h, m), s.spending.on(e.At).keys
+		if amount := e.Most - e.Booked; amount > 0 && share.Reserve(begun, noBudgets, amount) < 0 {
+			e.doubts = append(e.doubts, m.doubt(share, begun, amount, e.At.Add(doubtLife)))
 		}
 	}
 }

@@ -29,6 +29,7 @@ type state struct {
 	id        idClock
 	accounts  map[string]*money.Micros
 	tokens    map[string]*token
+	ended     map[string]*ended // by the id of the token
 	holds     map[string]*Hold
 	purchases map[string]*purchase // those that have not ended
 	spent     map[string]*money.Micros
@@ -47,7 +48,7 @@ type state struct {
 
 func newState() *state {
 	return &state{
-		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, holds: map[string]*Hold{},
+		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, ended: map[string]*ended{}, holds: map[string]*Hold{},
 		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{}, spentAt: map[sellerDay]money.Micros{},
 		spentBy: map[methodDay]money.Micros{}, payees: map[customer]string{}, bought: map[shop]bool{},
 		rollups: map[string]*Rollup{}, spending: new(spending), answers: new(answers), responses: newResponses(),

@@ -196,6 +196,7 @@ func (b *batch) removeDropped(t *token) {
 	delete(b.tokens, t.ID)
 	b.delete(tokenPrefix + t.ID)
 	b.delete(balancePrefix + t.ID)
+	b.keepEnded(t)
 }
 
 // look gives f the state, once all that was queued before is durable. f is not called any more once look has returned: where ctx has ended
