@@ -104,6 +104,8 @@ type Corrected struct {
 	Model        string       `json:"model"`
 	Wasted       bool         `json:"wasted,omitempty"` // it was an attempt that failed, and nobody bears it
 	BilledMicros money.Micros `json:"billedMicros"`     // by how much the cost was more; negative: less
+	// By how much more the seller took beside that, of which nobody bears anything as it was in dispute; negative: less.
+	DisputedMicros money.Micros `json:"disputedMicros,omitempty"`
 	// What of it counts in the member's budget though nobody bears it, where it was Wasted.
 	CountedMicros money.Micros `json:"countedMicros,omitempty"`
 	Group         string       `json:"group,omitempty"`

@@ -55,10 +55,7 @@ func (b *batch) refund(id string, r Refund, note string) error {
 		}
 	}
 	paid := p.paid() - p.RefundedMicros()
-	var disputed money.Micros
-	if m := b.accounts[disputedOf(p.Seller)]; m != nil {
-		disputed = *m
-	}
+	disputed := b.disputed(p.Seller)
 	switch {
 	case r.AmountMicros <= 0:
 		return &RefundError{"a refund is more than nothing"}
@@ -69,7 +66,7 @@ func (b *batch) refund(id string, r Refund, note string) error {
 	case r.AmountMicros > paid:
 		return &RefundError{fmt.Sprintf("of what was paid for the purchase, $%s is not refunded yet", paid)}
 	case r.AmountMicros > disputed:
-		return &RefundError{fmt.Sprintf("$%s is in dispute with the seller, and no more can come back from there", max(0, disputed))}
+		return &RefundError{fmt.Sprintf("$%s is in dispute with the seller, and no more can come back from there", disputed)}
 	case len(p.Refunds) >= maxRefunds:
 		return &RefundError{"the purchase was refunded a hundred times"}
 	}
@@ -86,6 +83,14 @@ func (b *batch) refund(id string, r Refund, note string) error {
 	})
 	b.keepBeside(purchasePrefix+id, p)
 	return nil
+}
+
+// disputed is what is in dispute with a seller, not below zero.
+func (s *state) disputed(seller string) money.Micros {
+	if m := s.accounts[disputedOf(seller)]; m != nil {
+		return max(0, *m)
+	}
+	return 0
 }
 
 // paid is what has left for the purchase, once it has ended.

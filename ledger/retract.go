@@ -86,7 +86,7 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	var billed, expense money.Micros
 	if s := e.Served; s != nil {
 		c.RequestID, billed, expense = s.RequestID, s.BilledMicros, s.ExpenseMicros
-		c.BilledMicros = -expense
+		c.BilledMicros, c.DisputedMicros = -expense, expense-billed
 	} else {
 		a := e.Attempt
 		c.RequestID, billed, c.Wasted = a.RequestID, a.BilledMicros, true
@@ -107,10 +107,19 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	}
 	followed := paid != nil && paid.followed >= seq
 	for _, p := range e.Postings {
-		if kind, _ := SplitAccount(p.Account); kind == "credit" && (paid == nil || followed) {
-			p.Account = adjustmentOf(e.Seller)
+		back, rest := Posting{p.Account, -p.AmountMicros}, money.Micros(0)
+		switch kind, _ := SplitAccount(p.Account); {
+		case kind == "credit" && (paid == nil || followed):
+			back.Account = adjustmentOf(e.Seller)
+		case kind == "disputed": // what the seller has refunded of it is in dispute no more
+			back.AmountMicros = -min(p.AmountMicros, b.disputed(e.Seller))
+			rest = -p.AmountMicros - back.AmountMicros
 		}
-		entry.Postings = append(entry.Postings, Posting{p.Account, -p.AmountMicros})
+		for _, part := range [...]Posting{back, {adjustmentOf(e.Seller), rest}} {
+			if part.AmountMicros != 0 {
+				entry.Postings = append(entry.Postings, part)
+			}
+		}
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)

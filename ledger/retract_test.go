@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -288,5 +290,47 @@ func TestRetractOnceABalanceWasNotFollowed(t *testing.T) {
 	mustVerify(t, l)
 	if tokens := l.Tokens(); len(tokens) != 1 || tokens[0].BalanceMicros != 12_000-7 {
 		t.Errorf("%+v", tokens)
+	}
+}
+
+// A bill beyond belief that is taken back leaves nothing in the sums, and what its seller has refunded of it meanwhile is not taken out of dispute once
+// more, where other disputes with that seller are.
+func TestRetractOfADispute(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	buy(t, l, "t1", "acme", 10_000)
+	h := hold("", "acme", "t1")
+	h.RequestID = "r"
+	in := inference(h, 9_000)
+	in.IdempotencyKey, in.Settlement = "k", settlement("s", 9_000)
+	in.Usage = billing.Known(money.Tokens{Prompt: 100, Completion: 5})
+	booked, err := l.Settle(in).Wait(t.Context())
+	if err != nil || booked.Disputed < 1_000 || booked.Entry.ExpenseMicros == 0 {
+		t.Fatalf("%+v, %v", booked, err)
+	}
+	seq, _, err := l.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Refund(t.Context(), "t1", ledger.Refund{AmountMicros: booked.Disputed - 300, Reference: "back"}, "they said sorry"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Retract(t.Context(), seq, "k", nil); err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, l)
+	for _, by := range []string{"member", "seller", "day"} {
+		rows, err := l.Summary(t.Context(), time.Time{}, time.Time{}, by)
+		if err != nil || len(rows) != 1 || rows[0].BilledMicros != 0 || rows[0].ExpenseMicros != 0 {
+			t.Errorf("by %s: %+v, %v", by, rows, err)
+		}
+	}
+	accounts, err := l.Accounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		if strings.HasPrefix(a.Account, "disputed:") && a.BalanceMicros != 0 {
+			t.Errorf("%+v", a)
+		}
 	}
 }

@@ -114,7 +114,7 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("requestId", c.RequestID)
 		text("member", c.Member)
 		text("model", c.Model)
-		number("billedMicros", int64(c.BilledMicros))
+		number("billedMicros", int64(c.BilledMicros+c.DisputedMicros))
 		text("corrects", c.Entry)
 		text("group", c.Group)
 		text("project", c.Project)
