@@ -3,6 +3,7 @@ package purchase
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -18,12 +19,17 @@ type lendingJournal struct {
 	asked int
 	good  bool // by others' clocks the part's time is not over
 	gone  bool // the store is away
+
+	during func() // what happens while the store is asked to end a token; nil: nothing does
 }
 
 func (j *lendingJournal) DropToken(ctx context.Context, id, reason string) error {
 	j.mu.Lock()
-	good, gone := j.good, j.gone
+	good, gone, during := j.good, j.gone, j.during
 	j.mu.Unlock()
+	if during != nil {
+		during()
+	}
 	if gone {
 		return ErrAway
 	}
@@ -244,5 +250,33 @@ func TestBrakeWhileTheStoreIsAway(t *testing.T) {
 		}
 		b.refusedLease(money.USD/100, ErrUnsettled)
 		b.wantCalls(2, 2)
+	})
+}
+
+// A part that comes again while the store hangs that is asked to end it is in use then, and is not ended once the store is back.
+func TestPartComesAgainWhileItsEndFails(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		b.journal.tokens["lent"] = ledger.Token{ID: "lent"}
+		b.desk.Adopt(j.part, money.USD, 0)
+		j.mu.Lock()
+		j.gone, j.during = true, func() {
+			b.desk.Adopt(j.part, money.USD, 0)
+			j.mu.Lock()
+			j.during = nil
+			j.mu.Unlock()
+		}
+		j.mu.Unlock()
+		b.desk.Retire(j.part, "spent")
+		synctest.Wait()
+		j.mu.Lock()
+		j.gone = false
+		j.mu.Unlock()
+		<-time.After(3 * sweepEvery)
+		if got := b.journal.reasons(); len(got) != 0 {
+			t.Errorf("it was ended: %v", got)
+		}
+		if l := b.lease(money.USD / 4); l.TokenID() != "lent" {
+			t.Errorf("token %s", l.TokenID())
+		}
 	})
 }

@@ -43,8 +43,10 @@ func (d *Desk) bookRest(s *shelf, t *token) {
 	}
 	if err != nil {
 		s.mu.Lock()
-		t.state.Store(retired)
-		s.retired = append(s.retired, t)
+		if !s.has(t.id) { // it may be in use again
+			t.state.Store(retired)
+			s.retired = append(s.retired, t)
+		}
 		s.mu.Unlock()
 		if d.ctx.Err() == nil {
 			d.log.Warn("token.drop.failed", zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id), zap.Error(err))
