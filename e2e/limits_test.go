@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"testing"
 )
 
@@ -61,7 +62,8 @@ func TestAmount(t *testing.T) {
 }
 
 // TestSpendingLimits lets each limit be reached: nothing more is bought, tokens that are there still serve, and so does a
-// seller that needs no purchase. The daily limit is kept over a restart, the session's begins anew.
+// seller that needs no purchase. Both are kept where the process has had no gateway meanwhile; the daily limit over a restart, too, after which the
+// session's begins anew.
 func TestSpendingLimits(t *testing.T) {
 	t.Parallel()
 	for word, afterRestart := range map[string]int{"session_limit": 200, "daily_limit": 503} {
@@ -91,6 +93,17 @@ func TestSpendingLimits(t *testing.T) {
 			}
 			if !s.log.has("purchase.budget.exceeded") {
 				t.Error("not logged")
+			}
+			gateway, err := os.ReadFile(s.caddyfile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, config := range []string{s.global(""), string(gateway)} {
+				s.write(config)
+				s.reload()
+			}
+			if a := s.infer("", "c", ""); a.StatusCode != 503 {
+				t.Errorf("a purchase once the gateway is there again: status %d: %s", a.StatusCode, a.body)
 			}
 			s.stop()
 			s.start()

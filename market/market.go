@@ -152,6 +152,10 @@ func open(dir string, o Options) (*Market, error) {
 		return nil, err
 	}
 	m.Ledger, m.fleetConfig = l, o.Fleet.config()
+	before := pastOf(dir)
+	if err := l.GoOn(before.session); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if o.Calendar != nil { // before what was spent is told to anybody
 		if err := l.SetCalendar(context.Background(), *o.Calendar); err != nil {
 			return nil, errors.Join(err, l.Close())
@@ -170,8 +174,11 @@ func open(dir string, o Options) (*Market, error) {
 	m.stopDesk = stop
 	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
 	m.tables.Store(new([]*routing.Table))
+	if m.Fleet != nil {
+		before.desk = purchase.Past{} // its store knows, also what was forgiven meanwhile
+	}
 	m.Desk = purchase.NewDesk(m.journal(), purchase.DeskOptions{
-		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve,
+		Logger: log.Named("purchase"), Observer: o.Purchases, Opened: m.touch, Resolve: m.resolve, Past: before.desk,
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed, Opened: o.CircuitOpened})
@@ -222,6 +229,7 @@ func (m *Market) Destruct() error {
 	if m.Fleet != nil {
 		m.Fleet.close(m.logger)
 	}
+	m.leavePast() // before another market can have the directory
 	return m.Ledger.Close()
 }
 

@@ -1,6 +1,7 @@
 package market
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -285,3 +287,50 @@ func TestSellers(t *testing.T) {
 
 // noConfig is the context of a config that has nothing in it.
 func noConfig(t *testing.T) caddy.Context { return caddy.Context{Context: t.Context()} }
+
+// A session lasts as long as the process, also where no config has the ledger open in between, and so does what is known of sellers.
+func TestPast(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "books")
+	limits := ledger.Limits{Daily: -1, Session: 2 * money.USD, Seller: -1}
+	var m *Market
+	again := func() {
+		t.Helper()
+		if m != nil {
+			m.Release()
+		}
+		var err error
+		if m, err = Open(Options{Dir: dir, Key: key, Log: zap.NewNop()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	t.Cleanup(func() { m.Release() })
+	p := ledger.Purchase{ID: "p1", Seller: "acme", Origin: "https://acme.example", Method: "mock", AmountMicros: money.USD}
+	for _, p.State = range []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying} {
+		if err := m.Ledger.Advance(t.Context(), p, limits); err != nil {
+			t.Fatal(err)
+		}
+		again()
+		if _, session := m.Ledger.Spent(); session != money.USD && p.State != ledger.Creating && p.State != ledger.Quoted {
+			t.Errorf("%s: %s is spent in this session", p.State, session)
+		}
+	}
+	next := ledger.Purchase{ID: "p2", Seller: "best", Origin: "https://best.example", Method: "mock", AmountMicros: 2 * money.USD}
+	for _, next.State = range []ledger.PurchaseState{ledger.Creating, ledger.Quoted} {
+		if err := m.Ledger.Advance(t.Context(), next, limits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit := new(ledger.LimitError)
+	if next.State = ledger.Prepared; !errors.As(m.Ledger.Advance(t.Context(), next, limits), &limit) || limit.Limit != ledger.SessionLimit {
+		t.Errorf("the session's limit does not hold: %v", limit)
+	}
+	p.State, p.Unpaid = ledger.Failed, true
+	if err := m.Ledger.Advance(t.Context(), p, limits); err != nil {
+		t.Fatal(err)
+	}
+	if _, session := m.Ledger.Spent(); session != 0 {
+		t.Errorf("%s is spent, and nothing was paid", session)
+	}
+}

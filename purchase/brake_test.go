@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -237,6 +238,74 @@ func TestTheSellersLimitIsNotAskedFor(t *testing.T) {
 		b.desk.SetTerms(b.terms)
 		b.journal.overSeller = false
 		b.lease(cent).Return(-money.USD)
+	})
+}
+
+// A purchase that counts no more, since nothing was paid, may have been all that stood in the way: the limit is asked for again.
+func TestTheSellersLimitIsAskedForOnceItIsFree(t *testing.T) {
+	method := &fakeMethod{
+		pay: func(n int) (payment.Outcome, error) {
+			if n == 1 {
+				return needsHuman, nil
+			}
+			return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
+		},
+		track: func(int) (payment.Outcome, error) { return payment.Failed(true), nil },
+	}
+	set := func(b *bench) { b.terms.SellerLimit, b.method = 4*money.USD, method }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.refusedLease(cent, ErrInDoubt)
+		b.journal.overSeller = true
+		moved := b.want(cent)
+		moved.Origin = "https://other.example"
+		b.refusedFor(moved, LacksSeller, tomorrow())
+		b.journal.overSeller = false
+		<-time.After(20 * time.Second)
+		b.leaseFor(moved).Return(-money.USD)
+	})
+}
+
+// What is known of a seller outlives its desk, as long as the process does: how often it was bought from in this minute, and that it gets no
+// more money. A token that counts already does not count twice.
+func TestPast(t *testing.T) {
+	again := func(b *bench) {
+		synctest.Wait() // until what tokens have left is booked
+		b.desk.Close()
+		b.past = b.desk.Past()
+		b.open(b.journal)
+	}
+	trade(t, func(b *bench) { b.seller.validFor = 0 }, func(t *testing.T, b *bench) {
+		until := time.Now().Add(time.Minute)
+		for range 3 {
+			b.lease(cent).Return(-money.USD)
+			again(b)
+		}
+		b.refusedFor(b.want(cent), LacksMinute, until)
+	})
+	trade(t, nil, func(t *testing.T, b *bench) {
+		refuse := func(l *Lease) {
+			b.desk.Refused(l, nil)
+			l.Return(0)
+		}
+		refuse(b.lease(cent))
+		again(b)
+		refuse(b.lease(cent)) // the same token
+		if c := b.desk.Credit().Sellers[0]; c.NoMoreMoney {
+			t.Fatalf("braked for one token: %+v", c)
+		}
+		<-time.After(time.Hour)
+		l := b.lease(cent)
+		b.desk.Drop(l, "the seller does not know the token (401)")
+		l.Return(-cent)
+		again(b)
+		b.refusedFor(b.want(cent), LacksTrust, time.Time{})
+		if c := b.desk.Credit().Sellers[0]; !c.NoMoreMoney {
+			t.Errorf("%+v", c)
+		}
+		if !b.desk.Forgive("acme") {
+			t.Error("nobody is forgiven")
+		}
+		b.lease(cent).Return(-cent)
 	})
 }
 

@@ -99,6 +99,13 @@ func (g *dealings) limit(e *LimitError, now time.Time) {
 	g.limited, g.asked = e, now
 }
 
+// freed forgets that the limit stands in the way, as a purchase that counted may count no more.
+func (g *dealings) freed() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limited = nil
+}
+
 // overLimit spares the seller a question while its limit is known to stand in the way.
 func (g *dealings) overLimit(amount, limit money.Micros, now time.Time) *LimitError {
 	g.mu.Lock()

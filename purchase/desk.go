@@ -105,10 +105,13 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
 	d.shelves.Store(new(map[origin]*shelf))
+	d.takeOver(o.Past)
 	for _, t := range j.Tokens() {
 		s := d.shelf(origin{t.Seller, t.Origin})
+		one := newToken(t, s, 0)
+		one.life = s.dealings.lifeOf(one.life)
 		s.mu.Lock()
-		s.put(newToken(t, s, 0), time.Time{})
+		s.put(one, time.Time{})
 		s.mu.Unlock()
 	}
 	return d
@@ -309,7 +312,7 @@ func (d *Desk) Covers(w Want) bool {
 	}
 	c, deadline := w.cost(), time.Now().Add(d.terms.Load().ExpiryMargin)
 	t, _ := s.choose(c, deadline, 0)
-	return t != nil || s.largest(c, deadline, nil) != nil || c.bound > 0 && s.unclaimedLeft()
+	return t != nil || s.largest(c, deadline, nil) != nil || c.bound > 0 && s.spare.Load() > 0
 }
 
 // Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests: what is

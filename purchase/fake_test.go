@@ -325,6 +325,7 @@ type bench struct {
 
 	methodName string // empty: fake
 
+	past   Past
 	itself bool // the desk knows how to reach the seller of a purchase that was left open
 	desk   *Desk
 	logs   *observer.ObservedLogs
@@ -365,7 +366,7 @@ func trade(t *testing.T, set func(*bench), f func(*testing.T, *bench)) {
 func (b *bench) open(j Journal) {
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
-	b.desk = NewDesk(j, DeskOptions{Logger: zap.New(core), Resolve: func(ledger.Purchase) (Want, bool) {
+	b.desk = NewDesk(j, DeskOptions{Logger: zap.New(core), Past: b.past, Resolve: func(ledger.Purchase) (Want, bool) {
 		return b.want(0), b.itself
 	}, Observer: Observer{
 		Purchase: func(_, outcome string, _ money.Micros) {

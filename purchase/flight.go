@@ -363,6 +363,9 @@ func (f *flight) land() {
 			s.dealings.withhold(f.id)
 		}
 	}
+	if m.p.Unpaid {
+		s.dealings.freed()
+	}
 	cause := m.cause
 	if errors.Is(cause, ErrPayee) {
 		s.payee = true

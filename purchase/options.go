@@ -45,4 +45,6 @@ type DeskOptions struct {
 	// paid; false while that is not known. It is asked at Start, and at each SetTerms and SellersChanged. Without it such a
 	// purchase goes on when a request next wants a token of that seller.
 	Resolve func(p ledger.Purchase) (Want, bool)
+	// Past is what the desk before this one, of the same journal and in this process, has seen of sellers. Its zero value is nothing.
+	Past Past
 }

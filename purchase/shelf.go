@@ -22,6 +22,7 @@ type shelf struct {
 	bought atomic.Uint64            // tokens bought in this process
 	model  atomic.Pointer[string]   // that its tokens were first used for in this process
 	shut   atomic.Int64             // until when it is known that nothing can be bought, in nanoseconds of Unix time
+	spare  atomic.Int32             // how many are unclaimed
 
 	lending chan struct{} // holds one while another gateway's token is asked for
 
@@ -134,6 +135,7 @@ func (s *shelf) put(t *token, deadline time.Time) {
 		s.retire(t, Expired)
 	case t.use.Load() == 0 && !t.served.Load():
 		s.unclaimed = append(s.unclaimed, t)
+		s.spare.Add(1)
 	default:
 		s.retire(t, noExpiry)
 	}
@@ -146,6 +148,7 @@ func (s *shelf) claim(c cost) *Lease {
 	}
 	t := s.unclaimed[0]
 	s.unclaimed = s.unclaimed[1:]
+	s.spare.Add(-1)
 	l := t.lend(c)
 	s.retire(t, noExpiry)
 	return l
@@ -156,13 +159,6 @@ func (s *shelf) claimOne(c cost) *Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.claim(c)
-}
-
-// unclaimedLeft tells whether claim has one to give.
-func (s *shelf) unclaimedLeft() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.unclaimed) > 0
 }
 
 // retire takes a token out of use for good. s.mu is held.
