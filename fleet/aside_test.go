@@ -2,11 +2,13 @@ package fleet
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -138,6 +140,47 @@ func TestPurchasesPassNoLimit(t *testing.T) {
 					}
 				}
 			}
+		})
+	}
+}
+
+// What was bought without the store, from what was set aside, is in no books where the ledger was restored from what was shipped before: all that was
+// set aside counts as spent. What such a ledger sets aside itself then is as any.
+func TestAsideOfALedgerThatWasRestored(t *testing.T) {
+	for _, restored := range []uint64{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			limits := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+			store := newFake()
+			first := newGate(store.link(), "g", "b", 5, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
+			first.SetLimits(limits)
+			wantSpent(t, []*gate{first}, 5, 5)
+			first.cut(true)
+			if err := first.Take(t.Context(), buyOf("a", 4), limits, false); err != nil {
+				t.Fatal(err)
+			}
+			first.cancel() // with its disk
+			first.work.Wait()
+			begin := func(epoch uint64, books *fakeBooks) *gate {
+				l := store.link()
+				p := NewPurchases(PurchasesOptions{Store: l, Gateway: "g", Boot: fmt.Sprint(epoch), Epoch: epoch, Restored: restored, Books: books, Ahead: 3})
+				p.Start()
+				synctest.Wait()
+				return &gate{p, l, books}
+			}
+			books := &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)}
+			again := begin(2, books)
+			var spent money.Micros
+			if restored > 0 {
+				spent = 5
+			}
+			wantSpent(t, []*gate{again}, spent, spent)
+			again.SetLimits(limits)
+			wantSpent(t, []*gate{again}, spent+3, spent+3)
+			again.cancel()
+			again.work.Wait()
+			third := begin(3, books)
+			wantSpent(t, []*gate{third}, spent, spent)
+			third.Close()
 		})
 	}
 }

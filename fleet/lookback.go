@@ -54,7 +54,7 @@ func (p *Purchases) start(ctx context.Context) error {
 }
 
 // lookBack settles purchases that the store takes for open, and this gateway's ledger does not, and the other way round. What an
-// earlier process had set aside counts as far as the ledger has spent more than the store knows of. What may be paid, and the ledger has
+// earlier process had set aside counts as far as the ledger has spent more than the store knows of, or whole where the ledger was restored since. What may be paid, and the ledger has
 // lost, counts as paid. So does, when a process begins to
 // speak, what was bought today without the store, which has forgotten it or has never heard of it.
 func (p *Purchases) lookBack(ctx context.Context) error {
@@ -113,8 +113,8 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 			}
 		}
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.o.Boot {
-			spent := a.Amount
-			if a.Day == day {
+			spent := a.Amount // of a ledger that was restored since nobody knows what it has bought
+			if a.Day == day && (p.o.Restored == 0 || a.Epoch > p.o.Restored) {
 				spent = min(spent, max(0, ended-t.ended(p.o.Gateway, day)))
 			}
 			if delete(t.Ahead, p.o.Gateway); spent > 0 {
@@ -262,7 +262,7 @@ func (p *Purchases) settle(ctx context.Context) error {
 		for id, paid := range ends {
 			t.end(id, paid)
 		}
-		got = t.setAside(p.o.Gateway, p.o.Boot, day, want, *limits, told)
+		got = t.setAside(p.o.Gateway, setAway{Boot: p.o.Boot, Day: day, Amount: want, Told: told, Epoch: p.o.Epoch}, *limits)
 		return nil
 	})
 	p.mu.Lock()

@@ -40,6 +40,8 @@ type PurchasesOptions struct {
 	Boot    string // random, of the process
 	Epoch   uint64 // one more with each start
 	Books   Books
+	// Restored is the epoch of the last process before the ledger was restored from a backup; 0: it was not.
+	Restored uint64
 	// Ahead is what this gateway may spend while the store is away: it is set aside, and counts as spent until it is given back.
 	Ahead money.Micros
 	// Lends tells that bought tokens are shared with the other gateways, and theirs with this one.

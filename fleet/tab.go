@@ -89,7 +89,8 @@ type setAway struct {
 	Day     string       `json:"day"`
 	Session uint64       `json:"session"`
 	Amount  money.Micros `json:"amount"`
-	Told    []string     `json:"told,omitempty"` // purchases from it, of which it was told last
+	Told    []string     `json:"told,omitempty"`  // purchases from it, of which it was told last
+	Epoch   uint64       `json:"epoch,omitempty"` // of the process
 }
 
 // otherDays is how many days are kept that are not about the store's day.
@@ -289,17 +290,18 @@ func (t *tab) fromAhead(gateway string, used map[string]taken) (told []string) {
 }
 
 // setAside sets as much of what is left aside for a gateway as it wants, and gives how much that is.
-func (t *tab) setAside(gateway, boot, day string, want money.Micros, l BuyLimits, told []string) money.Micros {
+func (t *tab) setAside(gateway string, a setAway, l BuyLimits) money.Micros {
 	delete(t.Ahead, gateway)
-	spent := t.sums(day, "", "")
+	spent := t.sums(a.Day, "", "")
 	if l.Daily >= 0 {
-		want = min(want, l.Daily-spent[DailyLimit])
+		a.Amount = min(a.Amount, l.Daily-spent[DailyLimit])
 	}
 	if l.Session >= 0 {
-		want = min(want, l.Session-spent[SessionLimit])
+		a.Amount = min(a.Amount, l.Session-spent[SessionLimit])
 	}
-	if want = max(0, want); want > 0 || len(told) > 0 {
-		t.Ahead[gateway] = &setAway{boot, day, t.Session, want, told}
+	a.Amount, a.Session = max(0, a.Amount), t.Session
+	if a.Amount > 0 || len(a.Told) > 0 {
+		t.Ahead[gateway] = &a
 	}
-	return want
+	return a.Amount
 }

@@ -303,8 +303,8 @@ func TestRestoreFromWhatWasShipped(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	restored := open(t, ledger.Options{Dir: o.Dir, Now: o.Now, Shared: true})
-	if restored.Identity() != l.Identity() {
-		t.Error("it is another ledger")
+	if restored.Identity() != l.Identity() || restored.Restored() != from.epoch || l.Restored() != 0 {
+		t.Errorf("it is another ledger, or was restored after epoch %d", restored.Restored())
 	}
 	again := inference(hold("", "acme", "t1"), 700)
 	again.Settlement = in.Settlement

@@ -157,6 +157,7 @@ type Ledger struct {
 	shared   *shared     // nil: in no fleet
 	retracts atomic.Bool // something was taken back by Retract; known in a fleet
 	epoch    uint64      // in a fleet: how often the ledger was opened in one
+	restored uint64      // how often it had been when it was restored; 0: it was not
 
 	state   *state // the committer's own, as what follows
 	durable durable
@@ -315,6 +316,9 @@ func (l *Ledger) Identity() string { return l.state.identity }
 
 // Epoch is how often the ledger was opened in a fleet, this time included; 0: it is in none.
 func (l *Ledger) Epoch() uint64 { return l.epoch }
+
+// Restored is the epoch of the last process before the ledger was made from a backup and what its fleet had; 0: it was not.
+func (l *Ledger) Restored() uint64 { return l.restored }
 
 // Head is the newest entry that is durable: its sequence number, from 1 without a gap, and its hash in hex. 0: there is none.
 func (l *Ledger) Head(ctx context.Context) (seq uint64, hash string, err error) {

@@ -106,7 +106,7 @@ func reborn(db *store.Store, entries uint64) error {
 	return db.Update(func(txn *badger.Txn) error {
 		return errors.Join(
 			txn.Set([]byte(metaIdentity), []byte(uuid.NewString())), txn.Set([]byte(metaReborn), fmt.Append(nil, entries)),
-			txn.Delete([]byte(metaEpoch)), txn.Delete([]byte(metaShared)),
+			txn.Delete([]byte(metaEpoch)), txn.Delete([]byte(metaShared)), txn.Delete([]byte(metaRestored)),
 		)
 	})
 }

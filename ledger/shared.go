@@ -119,7 +119,11 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 	l.shared = &shared{records: make(map[holder]*sharedSpent)}
 	whole := false
 	err = l.db.View(func(txn *badger.Txn) error {
-		if _, err := getJSON(txn, metaEpoch, &epoch); err != nil {
+		_, err := getJSON(txn, metaEpoch, &epoch)
+		if err == nil {
+			_, err = getJSON(txn, metaRestored, &l.restored)
+		}
+		if err != nil {
 			return err
 		}
 		if err := errors.Join(l.loadRetracts(txn), l.shared.loadCalendar(txn)); err != nil {

@@ -141,7 +141,8 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	}
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
 	purchases := fleet.NewPurchases(fleet.PurchasesOptions{
-		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead, Lends: o.Tokens, Logger: log,
+		Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Epoch: m.Ledger.Epoch(), Restored: m.Ledger.Restored(), Books: fleetBooks{m.Ledger}, Ahead: o.PurchaseAhead,
+		Lends: o.Tokens, Logger: log,
 		Forgiven: func(seller string) { m.Desk.Forgiven(seller) },
 	})
 	m.Fleet = &Fleet{Fleet: f, Store: store, options: o, rates: rates, purchases: purchases, shipper: shipper, log: log}
