@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -67,7 +68,7 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	if c.Body == nil {
 		c.Body = Splice(nil)
 	}
-	target, err := url.Parse(c.URL)
+	target, err := url.Parse(strings.ReplaceAll(c.URL, "#", "%23")) // it stands in a client's query, if anywhere
 	if err != nil {
 		return nil, &CallError{Host: "an address that can't be read", Err: err}
 	}
