@@ -34,6 +34,9 @@ type answer struct {
 	meter    metered          // of what is read
 }
 
+// shortError is how much of an error is read where there is no memory for it, in bytes: what is to be done goes by what it says.
+const shortError = 64 << 10
+
 // maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
 const maxWholeAnswer = 8 << 20
 
@@ -101,7 +104,10 @@ func (n *answer) makeRoom() {
 func (a *attempt) readWhole() routing.Outcome {
 	n := a.answer
 	n.makeRoom()
-	n.meter = metered{n.response.Body, a.rq.memory, &n.taken}
+	n.meter = metered{r: n.response.Body, share: a.rq.memory, taken: &n.taken}
+	if n.response.StatusCode > 299 {
+		n.meter.spare = shortError
+	}
 	var err error
 	n.bytes, n.more, err = relay.ReadWhole(&n.meter, maxWholeAnswer, append(n.room.all[:0], n.bytes...))
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
@@ -160,7 +166,7 @@ func (a *attempt) replace() {
 		own = dialect.Upstream(retryLater)
 	}
 	own = own.Because("The seller's own words are not handed on: a key or a token of the gateway's is in them.")
-	n.bytes = own.JSON(a.rq.shape, a.rq.id)
+	n.bytes, n.more = own.JSON(a.rq.shape, a.rq.id), false
 	n.response.Header.Set("Content-Type", "application/json")
 	n.response.Header.Set("Content-Length", strconv.Itoa(len(n.bytes))) // the seller's is of what it said
 }

@@ -108,11 +108,17 @@ type metered struct {
 	r     io.Reader
 	share *share
 	taken *int64 // for whoever gives it back
+	spare int    // bytes that are read where there is none
 }
 
 func (m *metered) Read(p []byte) (int, error) {
 	if err := m.share.take(int64(len(p))); err != nil {
-		return 0, err
+		if m.spare == 0 {
+			return 0, err
+		}
+		n, err := m.r.Read(p[:min(len(p), m.spare)])
+		m.spare -= n
+		return n, err
 	}
 	n, err := m.r.Read(p)
 	m.share.give(int64(len(p) - n))

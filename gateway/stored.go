@@ -104,11 +104,14 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 			return nil
 		}
 	}
-	taken := int64(0)
+	taken, spare := int64(0), 0
+	if status > 299 {
+		spare = shortError
+	}
 	defer func() { share.give(taken) }()
 	body, more := head, false
 	if err == nil {
-		body, more, err = relay.ReadWhole(&metered{response.Body, share, &taken}, maxWholeAnswer, head)
+		body, more, err = relay.ReadWhole(&metered{response.Body, share, &taken, spare}, maxWholeAnswer, head)
 	}
 	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
 		more, err = true, nil // it flows on as it comes
