@@ -118,7 +118,7 @@ func (a *attempt) readWhole() routing.Outcome {
 		_, _ = n.words.Write(n.bytes)
 	}
 	if err != nil {
-		return a.broken(err)
+		return a.brokenError(err)
 	}
 	if n.ended = !n.more; n.ended {
 		_ = n.response.Body.Close()
@@ -141,6 +141,18 @@ func (a *attempt) readWhole() routing.Outcome {
 		}
 	}
 	return outcome
+}
+
+// brokenError is broken for an answer that did not come to its end: where it is an error that asks for a rest, its headers have said so.
+func (a *attempt) brokenError(err error) routing.Outcome {
+	outcome, n := a.broken(err), a.answer
+	said := routing.Judge(n.response.StatusCode, nil)
+	said.RetryAfter, _ = routing.ParseRetryAfter(n.response.Header, time.Now())
+	if outcome.Kind != routing.Deadline || said.Kind != routing.Soft5xx || said.RetryAfter == 0 {
+		return outcome
+	}
+	a.timedOut = false
+	return said
 }
 
 // usageRefused is a seller that has nothing against the request but the stream_options that this side has added.
@@ -262,7 +274,7 @@ func (n *answer) good() bool {
 // model, the rate or the seller. What a seller says of our account (401, 402, 403) the client would take for its own. Of the
 // 5xx only JSON is shown, as APIs say it: what else there is comes from the machines before them.
 func (a *attempt) presentable() bool {
-	if a.answer == nil || a.answer.stream != nil || a.answer.more || a.outcome.Kind == routing.InsufficientFunds ||
+	if a.answer == nil || a.answer.stream != nil || !a.answer.ended || a.outcome.Kind == routing.InsufficientFunds ||
 		a.outcome.Kind == routing.WrongSeller {
 		return false
 	}

@@ -5,7 +5,42 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
+
+// TestRestOfHalfAnError: a seller that asks for a rest has done so, also where the words of its error do not come to their end. The client hears how
+// long, and nothing of half an error.
+func TestRestOfHalfAnError(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		w := newWay(t, `,"failover":{"deadline":"1s"}`, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Retry-After", "40")
+			says(status, `{"error":{"message":"half`)(w, r)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		res := w.ask(`{"stream":true,` + chat[1:])
+		if after := res.Header().Get("Retry-After"); after != "40" && after != "39" && after != "38" || res.Code < 500 || strings.Contains(res.Body.String(), "half") {
+			t.Errorf("%d: status %d, to be tried again after %q: %s", status, res.Code, after, res.Body)
+		}
+		if rest := w.gw.pool.Known("a", w.gw.table.Index().Seller("a").Origin).Rest(time.Now()); rest == 0 {
+			t.Errorf("%d: the seller does not rest", status)
+		}
+		w.booked()
+	}
+}
+
+// TestCompressedError: what was not read is not shown.
+func TestCompressedError(t *testing.T) {
+	for _, status := range []int{404, 429} {
+		w := newWay(t, "", says(status, "\x1f\x8b\x08", "Content-Encoding", "gzip", "Content-Length", "3"))
+		res := w.ask(chat)
+		if res.Code != http.StatusBadGateway || !strings.Contains(res.Body.String(), "upstream_error") {
+			t.Errorf("%d: status %d, %v: %q", status, res.Code, res.Header(), res.Body)
+		}
+		w.booked()
+	}
+}
 
 // TestErrorWithoutMemory: what is to be done goes by what an error says, also where its seller's client holds all the memory that it may have.
 func TestErrorWithoutMemory(t *testing.T) {
