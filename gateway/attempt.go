@@ -130,6 +130,12 @@ func (a *attempt) wantStream() {
 	}
 }
 
+// accountRefused tells whether the attempt failed because a provider refuses the account that the operator has there.
+func (a *attempt) accountRefused() bool {
+	refused := a.outcome.Kind == routing.AuthInvalid || a.outcome.Kind == routing.InsufficientFunds
+	return refused && a.candidate.Seller.Account
+}
+
 // accept takes the answer for the client's: it is about to be sent.
 func (a *attempt) accept() {
 	if a.outcome.Good() {

@@ -13,6 +13,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -38,7 +39,7 @@ func (b books) answered(t *tally, a *attempt, e ended) (billed func() money.Micr
 	if stream != nil && stream.Unsettled() && a.answer.settled == nil && !a.candidate.Seller.Account {
 		last := *t
 		b.rq.gw.background(func() {
-			stream.Drain(b.rq.gw.shutdown)
+			b.drain(stream)
 			b.enter(&last, a, e)
 		})
 		return func() money.Micros { return 0 }
@@ -64,6 +65,17 @@ func (b books) answered(t *tally, a *attempt, e ended) (billed func() money.Micr
 			return 0
 		}
 	}
+}
+
+// drain reads on for a settlement. No server watches over the goroutine that does: a panic in it would end the process.
+func (b books) drain(s *relay.Stream) {
+	defer func() {
+		if recover() != nil { // what it says may be the seller's
+			s.Close()
+			b.rq.log.Error("settlement.panicked", zap.String("requestId", b.rq.id), zap.Stack("stack"))
+		}
+	}()
+	s.Drain(b.rq.gw.shutdown)
 }
 
 func (b books) enter(t *tally, a *attempt, e ended) <-chan money.Micros {

@@ -170,9 +170,11 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 // deliver gives the client an answer, and books what it cost. The hold is on disk before the first byte goes out: whatever
 // happens from here on, the ledger knows of it.
 func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
+	t.open = a
 	p.seller = a.candidate.Seller.ID // an answer that was held back is not of the seller that was asked last
 	if err := a.hold.wait(context.Background()); err != nil {
 		rq.log.Error("ledger.hold.failed", zap.String("requestId", rq.id), zap.Error(err))
+		t.open = nil
 		t.books.wasted(&t.tally, a, routing.Decision{})
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 		return dialect.NoSeller(time.Minute)
@@ -187,6 +189,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	a.close(p.ended)
 	a.endSpan(p.ended)
 	billed := t.books.answered(&t.tally, a, p.ended)
+	t.open = nil
 	if !p.ended.abort {
 		p.flush() // the client has it before the entry is on disk
 	}

@@ -39,6 +39,7 @@ type trade struct {
 	tried       []*attempt           // in order
 	first       [1]*attempt          // room for tried: mostly there is no more
 	last        *attempt             // the last one that reached a seller
+	open        *attempt             // at hand, and nothing has been decided or booked of it yet
 	held        *attempt             // whose answer is kept back while another seller is shown the request
 }
 
@@ -115,6 +116,7 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	t.waited = 0
 	t.tried = append(t.tried, a)
+	t.open = a
 	a.begun = time.Now()
 	a.beginSpan()
 	a.run(t.there.refused, t.there.again)
@@ -145,6 +147,7 @@ func (t *trade) try() (c choice, done bool) {
 
 // follow does what was decided after an attempt.
 func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
+	t.open = nil
 	switch d.Step {
 	case routing.Deliver:
 		if a.withoutUsage && a.outcome.Good() { // what it has refused was in what was added to the request, and not in what the client has sent
@@ -207,8 +210,9 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 
 // close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was
 // held back for nothing, a token for a try that was not made, and the member's budget where no seller was asked and so
-// nothing will be booked.
+// nothing will be booked. After a panic that is also the attempt in which it happened.
 func (t *trade) close() {
+	t.abandon()
 	for _, a := range t.tried {
 		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
 	}
@@ -223,6 +227,25 @@ func (t *trade) close() {
 	if t.tally.attempts == 0 {
 		t.tally.budget.Release()
 	}
+}
+
+// abandon ends and books an attempt that a panic has broken off: its seller's call would go on else, with the memory of its stream, and what
+// is held for it would be held for ever.
+func (t *trade) abandon() {
+	a := t.open
+	if a == nil {
+		return
+	}
+	t.open = nil
+	a.end()
+	if a.call == nil {
+		t.books.failed(&t.tally, ledger.StatusFailed)
+		return
+	}
+	if t.last != a {
+		t.tally.add(a)
+	}
+	t.books.enter(&t.tally, a, ended{status: ledger.StatusInterrupted})
 }
 
 // giveBack returns a token that was kept for another try at its seller, which is not made: it is nothing to any other.
@@ -374,10 +397,4 @@ func (t *trade) giveUp() choice {
 		refusal = refusal.Final()
 	}
 	return choice{refusal: refusal}
-}
-
-// accountRefused tells whether the attempt failed because a provider refuses the account that the operator has there.
-func (a *attempt) accountRefused() bool {
-	refused := a.outcome.Kind == routing.AuthInvalid || a.outcome.Kind == routing.InsufficientFunds
-	return refused && a.candidate.Seller.Account
 }
