@@ -184,15 +184,26 @@ func (b *body) fillPieces(r io.Reader, limit int64) error {
 		}
 		break
 	}
-	if err := b.move(len(b.bytes) + size); err != nil {
-		return err
-	}
+	b.gather(rest, size)
+	rest = nil
+	return nil
+}
+
+// gather puts a body together of what came first and of the pieces of the rest, which are so many bytes. What was taken for a piece goes
+// over to the place where its bytes are then: whoever comes in pieces needs no more of the memory than the body.
+func (b *body) gather(rest []*room, size int) {
+	capacity := roomSize(len(b.bytes) + size)
+	next := newRoom(capacity)
+	whole := append(next.bytes(capacity), b.bytes...)
+	b.room.leave()
 	for _, piece := range rest {
 		n := min(size, largeRoom)
-		b.bytes = append(b.bytes, piece.all[:n]...)
+		whole = append(whole, piece.all[:n]...)
 		size -= n
+		piece.leave()
 	}
-	return nil
+	b.share.give(b.taken + int64(len(rest))*largeRoom - int64(capacity))
+	b.bytes, b.room, b.taken = whole, next, int64(capacity)
 }
 
 // maxDiscarded bounds what is read of a request that is refused, in bytes.

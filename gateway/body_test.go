@@ -88,6 +88,31 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
+// TestPieces: a body whose length nobody has said needs no more of the memory than itself, so that one of the usual size has its place in a
+// member's share.
+func TestPieces(t *testing.T) {
+	const most = 20 * largeRoom
+	for _, coding := range []string{"", "gzip"} {
+		for _, size := range []int{2*largeRoom + 1, 9*largeRoom - 1, most - largeRoom} {
+			p := newPool(4 * (most + 2*largeRoom))
+			p.enter("bob")
+			s := p.enter("ada")
+			text := strings.Repeat("x", size-1) + "y"
+			b, refusal := readBody(bodyRequest(coding, -1, bytes.NewReader(encoded(t, coding, text))), most, s)
+			if refusal != nil {
+				t.Fatalf("%q, %d bytes: %s", coding, size, refusal.Message)
+			}
+			if string(b.bytes) != text {
+				t.Errorf("%q, %d bytes: came as %d", coding, size, len(b.bytes))
+			}
+			b.release()
+			if s.held.Load() != 0 || p.held.Load() != 0 {
+				t.Errorf("%q, %d bytes: %d held after release", coding, size, p.held.Load())
+			}
+		}
+	}
+}
+
 func TestReadBodyRefused(t *testing.T) {
 	limited := func(r *http.Request) *http.Request {
 		r.Body = http.MaxBytesReader(nil, r.Body, 77)
