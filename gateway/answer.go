@@ -212,7 +212,7 @@ func (a *attempt) begin() routing.Outcome {
 	}
 	n.stream = relay.NewStream(n.response.Body, a.call.end, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(), Woken: a.call.wake,
-		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Begun: a.rq.gw.settings.Heartbeat > 0,
+		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause,
 		Unasked: !a.rq.ask.Stream, Memory: a.rq.memory,
 	})
 	begun := n.stream.Begin()

@@ -104,6 +104,9 @@ func (p *reply) relay(a *attempt, e *ended) {
 	defer admin.ObserveStream()()
 	p.writeHeader(a.answer)
 	a.rememberResponse() // a client may build on it as soon as it has the last event
+	if p.begun {
+		a.answer.stream.Follow()
+	}
 	ending := a.answer.stream.Relay(p.w)
 	switch {
 	case ending == relay.Whole:

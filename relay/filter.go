@@ -41,7 +41,7 @@ type filter struct {
 	lf, cr         int // the next LF and CR at or after pos, where known; len(buf): none
 
 	begun   bool // past the byte order mark
-	noMark  bool // which is not passed on
+	noMark  bool // which is not passed on if it is still to come
 	afterCR bool // the last byte was a CR: an LF shares its fate
 	dropped bool // that fate, when nothing is held: it was dropped
 

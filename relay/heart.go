@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,13 @@ func (h *Heart) Stop() (begun bool) {
 // Begun tells whether there were any heartbeats yet.
 func (h *Heart) Begun() bool { return h.begun.Load() }
 
+// Follow says that the client has something already, a heartbeat: a byte order mark stands at the beginning of a stream, and is not passed
+// on any more.
+func (s *Stream) Follow() {
+	s.back = bytes.TrimPrefix(s.back, []byte(byteOrderMark))
+	s.filter.noMark = true
+}
+
 // listen waits for the next read, and sends heartbeats meanwhile.
 func (s *Stream) listen(c client, quiet time.Duration) (read, signal) {
 	if s.o.Heartbeat <= 0 || s.over || !s.filter.Between() {
@@ -75,6 +83,7 @@ func (s *Stream) listen(c client, quiet time.Duration) (read, signal) {
 		if sig != due {
 			return r, sig
 		}
+		s.Follow()
 		if !c.flush([]byte(heartbeat)) {
 			return read{}, left
 		}

@@ -49,8 +49,6 @@ type StreamOptions struct {
 	// Unasked: the client wants no stream, and has no use for the beginning of an answer. Until the first bytes have told what it is,
 	// nothing is committed, however long that takes.
 	Unasked bool
-	// Begun: something was sent before the stream (a heartbeat), so that a byte order mark can't be passed on.
-	Begun bool
 	// Memory bounds what is held of this stream and others. nil: each is bounded by itself alone.
 	Memory Memory
 }
@@ -100,7 +98,6 @@ func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *
 	s.behind = place{loan: &s.loan, times: 1}
 	s.filter = newFilter(s)
 	s.filter.room.loan = &s.loan
-	s.filter.noMark = o.Begun
 	s.begin()
 	return s
 }

@@ -235,7 +235,7 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 	lent := &lender{limit: 1 << 40}
 	d.MaybeScanArgs(t, "memory", &lent.limit)
 	o := StreamOptions{
-		Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Begun: d.HasArg("begun"), Unasked: d.HasArg("unasked"), Memory: lent,
+		Watcher: watcher, Idle: idle, Shutdown: process, Client: client, Unasked: d.HasArg("unasked"), Memory: lent,
 	}
 	if d.HasArg("heartbeat") {
 		o.Heartbeat = 15 * time.Second
@@ -253,6 +253,9 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 		_ = s.Rest().Close()
 	}
 	if begun == Committed || begun == SaidError && d.HasArg("show") {
+		if d.HasArg("begun") {
+			s.Follow()
+		}
 		relayed := s.Relay(p)
 		p.showLong()
 		say("relay:", relayed)
