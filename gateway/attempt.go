@@ -153,7 +153,8 @@ func (a *attempt) accept() {
 
 // close tells the pool how the delivery of the answer ended.
 func (a *attempt) close(e ended) {
-	r := routing.Result{Outcome: a.outcome, FirstContent: e.firstByte, Interrupted: e.interrupted || e.unexplained}
+	r := a.failure()
+	r.FirstContent, r.Interrupted = e.firstByte, e.interrupted || e.unexplained
 	if e.status == ledger.StatusClientGone || a.rq.gw.shutdown.Err() != nil {
 		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
 		r.Interrupted = false

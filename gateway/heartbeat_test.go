@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
 const (
@@ -59,4 +61,22 @@ func TestMarkBesideHeartbeats(t *testing.T) {
 			t.Errorf("after the heartbeats the client got %q", got)
 		}
 	})
+}
+
+// TestNoStreamBlamesNobody: a seller that has no stream for a client which was told that one comes is not at fault, neither the first nor the one
+// whose answer is the client's.
+func TestNoStreamBlamesNobody(t *testing.T) {
+	c := newBeats(t)
+	w := newWay(t, `,"heartbeat":"10ms"`, c.afterBeat(says(200, good)), says(200, good))
+	c.ask(t, w.door)
+	pool := w.gw.pool
+	booked := w.booked()
+	if len(booked) != 1 || booked[0].Status != ledger.StatusInterrupted || booked[0].Attempts != 2 {
+		t.Fatalf("booked: %+v", booked)
+	}
+	for _, e := range pool.Entries() {
+		if e.LastFailAt != nil {
+			t.Errorf("seller %s is blamed", e.SellerID)
+		}
+	}
 }
