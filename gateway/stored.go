@@ -30,17 +30,19 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	if seller == nil || seller.Key() != made.Seller || rq.gw.dropped(seller) || rq.gw.table.Off(seller.ID) {
 		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there any more.")
 	}
-	p.seller, p.attempts, rq.served = seller.ID, 1, made.Model
+	rq.served = made.Model
 	bearer, giveBack, err := rq.gw.bearer(rq.r.Context(), seller)
 	if err != nil {
 		rq.log.Info("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
 		return dialect.NoSeller(retryLater).Because("There is no token just now for the seller that made this response.")
 	}
 	defer giveBack()
+	p.seller, p.attempts = seller.ID, 1
 	ctx, end := context.WithCancelCause(rq.r.Context())
 	cancel := func() { end(nil) }
 	defer cancel()
-	defer context.AfterFunc(rq.gw.shutdown, cancel)()
+	going := context.AfterFunc(rq.gw.shutdown, func() { end(errShutdown) })
+	defer going()
 	deadline := time.AfterFunc(rq.gw.settings.DeadlinesAt(seller.ID).Unstreamed, func() { end(errDeadline) })
 	defer deadline.Stop()
 	header := relay.RequestHeader(rq.r.Header, rq.id, idempotencyKey(rq.member.Name, rq.r.Header.Get(wire.HeaderIdempotencyKey)))
@@ -55,16 +57,26 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	response, err := relay.Send(ctx, relay.Call{Method: rq.r.Method, URL: url, Header: header, Transport: rq.gw.transport(seller)})
 	if err != nil {
 		rq.log.Warn("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
-		if context.Cause(ctx) == errDeadline {
-			return dialect.DeadlineExceeded()
-		}
-		return dialect.Upstream(retryLater).Because("The seller that made this response could not be reached.")
+		return unanswered(ctx, "The seller that made this response could not be reached.")
 	}
-	refusal := p.pass(ctx, response, func() { deadline.Stop() }, cancel, append(own.Secrets(), bearer)...)
+	streams := func() { deadline.Stop(); going() }
+	refusal := p.pass(ctx, response, streams, cancel, append(own.Secrets(), bearer)...)
 	if rq.r.Method == http.MethodDelete && response.StatusCode >= 200 && response.StatusCode <= 299 {
 		rq.gw.responses.Forget(key, time.Now())
 	}
 	return refusal
+}
+
+// unanswered is what a client is told where no answer has come, or only a part of it: because of what ended the seller's call, else for
+// the reason why.
+func unanswered(ctx context.Context, why string) *dialect.Refusal {
+	switch context.Cause(ctx) {
+	case errDeadline:
+		return dialect.DeadlineExceeded()
+	case errShutdown:
+		why = "This gateway is being restarted."
+	}
+	return dialect.Upstream(retryLater).Because(why)
 }
 
 // bearer gives a token that is there for a seller, with how to give it back; an own account needs none. None is bought.
@@ -80,7 +92,7 @@ func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer s
 }
 
 // pass sends the client what a seller has answered about a response that it keeps. streams is told where that is a stream, which no
-// deadline ends; cancel ends the seller's call. An error with one of our secrets in it is not handed on.
+// deadline ends and which sees to the end of the process itself; cancel ends the seller's call. An error with one of our secrets in it is not handed on.
 func (p *reply) pass(ctx context.Context, response *http.Response, streams, cancel func(), secrets ...string) *dialect.Refusal {
 	defer response.Body.Close()
 	status := response.StatusCode
@@ -117,12 +129,10 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 		more, err = true, nil // it flows on as it comes
 	}
 	switch {
-	case err != nil && context.Cause(ctx) == errDeadline:
-		return dialect.DeadlineExceeded()
+	case err != nil:
+		return unanswered(ctx, "The answer of the seller that made this response broke off.")
 	case status > 299 && (more || dialect.Holds(body, secrets...)):
 		return dialect.Upstream(retryLater).Final()
-	case err != nil:
-		return dialect.Upstream(retryLater).Because("The answer of the seller that made this response broke off.")
 	}
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), response.Header, true)

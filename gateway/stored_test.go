@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// get asks for a stored response, and tells whether the client's connection was aborted.
+func (w *way) get(id string, client http.ResponseWriter) (aborted bool) {
+	w.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/v1/responses/"+id, nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	r = r.WithContext(context.WithValue(w.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+	defer func() {
+		if fault := recover(); fault != nil {
+			if aborted = fault == http.ErrAbortHandler; !aborted {
+				panic(fault)
+			}
+		}
+	}()
+	if err := w.door.ServeHTTP(client, r, nil); err != nil {
+		w.Error(err)
+	}
+	return false
+}
+
+// keeps has a seller be who made a response.
+func (w *way) keeps(seller, id string) {
+	w.Helper()
+	s := w.gw.table.Index().Seller(seller)
+	if s == nil {
+		w.Fatalf("there is no seller %s", seller)
+	}
+	named := w.gw.named
+	w.gw.responses.Put(named.responseKey("anonymous", id), named.memberHash("anonymous"), routing.Made{Seller: s.Key(), Model: "m"}, time.Now())
+}
+
+// TestStoredAtTheEnd: who asks for a stored response while the process goes is not told that the seller has failed.
+func TestStoredAtTheEnd(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	const created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n\n"
+	for name, row := range map[string]struct {
+		status int
+		kind   string // of the answer
+		begun  string // of it
+		says   string
+	}{
+		"nothing has come": {502, plain, "", "This gateway is being restarted"},
+		"half of it":       {502, plain, `{"id":`, "This gateway is being restarted"},
+		"a stream":         {200, sse, created, "as this gateway is being restarted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 { // which of two signals comes first is a matter of luck
+				process, shutdown := context.WithCancel(t.Context())
+				defer shutdown()
+				client := &watched{ResponseRecorder: httptest.NewRecorder(), seen: make(chan struct{})}
+				seller := pinned(t, "a", "m", func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Content-Type", row.kind)
+					_, _ = io.WriteString(w, row.begun)
+					if row.begun != "" {
+						_ = http.NewResponseController(w).Flush()
+					}
+					if row.status == 200 {
+						<-client.seen
+					}
+					shutdown()
+					<-r.Context().Done()
+				})
+				w := openWayUntil(t, process, `"sellers":[`+seller+`]`)
+				w.keeps("a", "resp_1")
+				res, aborted := client.ResponseRecorder, w.get("resp_1", client)
+				if res.Code != row.status || !strings.Contains(res.Body.String(), row.says) || aborted != (row.status == 200) {
+					t.Fatalf("status %d, aborted %v: %s", res.Code, aborted, res.Body)
+				}
+				if n := res.Header().Get("X-TokenBuddy-Attempts"); n != "1" {
+					t.Errorf("after %q attempts", n)
+				}
+			}
+		})
+	}
+}
+
+// TestStoredWithoutToken: where there is no token nobody is asked.
+func TestStoredWithoutToken(t *testing.T) {
+	w := newWay(t, "", func(http.ResponseWriter, *http.Request) { t.Error("the seller was asked") })
+	w.keeps("a", "resp_1")
+	w.gw.table.Index().Seller("a").Account = false // as if tokens were bought there
+	res := httptest.NewRecorder()
+	w.get("resp_1", res)
+	if h := res.Header(); res.Code != 503 || h.Get("X-TokenBuddy-Attempts") != "" || h.Get("X-TokenBuddy-Seller") != "" {
+		t.Errorf("status %d, %v: %s", res.Code, h, res.Body)
+	}
+}
