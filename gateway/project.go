@@ -20,24 +20,26 @@ const otherProject = "other"
 
 // names is a number of different names.
 type names struct {
-	most  int
-	mu    sync.Mutex // protects known
-	known map[string]bool
+	most    int
+	mu      sync.Mutex // protects what follows
+	known   map[string]bool
+	brought map[string]int // how many of them each member was the first to say
 }
 
-// bounded gives the name, or otherProject where there are too many.
-func (n *names) bounded(name string) string {
+// bounded gives the name that a member has said, or otherProject where there are too many. Nobody brings more than are left for others.
+func (n *names) bounded(member, name string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
 	case n.known[name]:
 		return name
-	case len(n.known) >= n.most:
+	case n.brought[member] >= n.most-len(n.known):
 		return otherProject
 	case n.known == nil:
-		n.known = make(map[string]bool)
+		n.known, n.brought = make(map[string]bool), make(map[string]int)
 	}
 	n.known[name] = true
+	n.brought[member]++
 	return name
 }
 
@@ -50,6 +52,6 @@ func (rq *request) readProject() *dialect.Refusal {
 	if len(said) > 1 || !projectName.MatchString(said[0]) {
 		return dialect.InvalidRequest("", "X-TokenBuddy-Project names no project: expected one of 1 to 64 letters, digits, '.', '_' or '-'.")
 	}
-	rq.project = projects.bounded(said[0])
+	rq.project = projects.bounded(rq.member.Name, said[0])
 	return nil
 }

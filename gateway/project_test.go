@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 )
 
 func TestReadProject(t *testing.T) {
@@ -24,7 +26,7 @@ func TestReadProject(t *testing.T) {
 		{[]string{"é"}, "", true},
 		{[]string{"one", "two"}, "", true},
 	} {
-		rq := &request{r: httptest.NewRequest(http.MethodPost, "/", nil)}
+		rq := &request{member: member.Anonymous, r: httptest.NewRequest(http.MethodPost, "/", nil)}
 		rq.r.Header[http.CanonicalHeaderKey(projectHeader)] = row.said
 		if refusal := rq.readProject(); (refusal != nil) != row.refused || rq.project != row.want {
 			t.Errorf("%q: %q, %v", row.said, rq.project, refusal)
@@ -32,11 +34,23 @@ func TestReadProject(t *testing.T) {
 	}
 }
 
+// TestProjectsAreBounded: there are only so many, and one member does not keep others from naming theirs.
 func TestProjectsAreBounded(t *testing.T) {
-	n := names{most: 2}
-	for _, row := range [][2]string{{"a", "a"}, {"b", "b"}, {"c", "other"}, {"a", "a"}, {"d", "other"}} {
-		if got := n.bounded(row[0]); got != row[1] {
-			t.Errorf("%s: %s, want %s", row[0], got, row[1])
+	n := names{most: 4}
+	for _, row := range [][3]string{
+		{"ada", "a", "a"},
+		{"ada", "b", "b"},
+		{"ada", "c", "other"},
+		{"bob", "b", "b"},
+		{"bob", "d", "d"},
+		{"bob", "e", "other"},
+		{"cleo", "f", "f"},
+		{"cleo", "g", "other"},
+		{"dora", "h", "other"},
+		{"ada", "f", "f"},
+	} {
+		if got := n.bounded(row[0], row[1]); got != row[2] {
+			t.Errorf("%s's %s: %s, want %s", row[0], row[1], got, row[2])
 		}
 	}
 }
