@@ -18,7 +18,12 @@ type pool struct {
 	streams atomic.Int64 // of what is held: what streams may pass on as well
 	busy    atomic.Int64 // members that have requests under way
 	members sync.Map     // name → *share
+	size    atomic.Int64 // of members
 }
+
+// maxShares is how many members are kept before those are dropped that have nothing under way: names may come from another module, and be
+// anything.
+const maxShares = 65_536
 
 // share is what one member holds of a pool.
 type share struct {
@@ -38,15 +43,28 @@ func newPool(limit int64) *pool { return &pool{limit: limit} }
 
 // enter counts a request of a member as under way, until leave.
 func (p *pool) enter(member string) *share {
-	found, ok := p.members.Load(member)
-	if !ok {
-		found, _ = p.members.LoadOrStore(member, &share{pool: p})
+	found, known := p.members.Load(member)
+	if !known {
+		found, known = p.members.LoadOrStore(member, &share{pool: p})
 	}
 	s := found.(*share)
 	if s.requests.Add(1) == 1 {
 		p.busy.Add(1)
 	}
+	if !known && p.size.Add(1) > maxShares {
+		p.sweep()
+	}
 	return s
+}
+
+// sweep drops the shares that hold nothing and have nothing under way. A request that is about to enter one of them counts by itself.
+func (p *pool) sweep() {
+	p.members.Range(func(name, v any) bool {
+		if s := v.(*share); s.requests.Load() == 0 && s.held.Load() == 0 && p.members.CompareAndDelete(name, s) {
+			p.size.Add(-1)
+		}
+		return true
+	})
 }
 
 // leave ends what enter began. What is still held stays so until it is given back.

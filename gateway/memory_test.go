@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,28 @@ func TestShareOfMany(t *testing.T) {
 	second.leave()
 	if err := other.take(300); err != nil {
 		t.Errorf("alone: %v", err)
+	}
+}
+
+// TestSharesAreDropped: members who have come and gone are not kept for ever, those who hold something are.
+func TestSharesAreDropped(t *testing.T) {
+	p := newPool(400)
+	holds := p.enter("holds")
+	if err := holds.take(10); err != nil {
+		t.Fatal(err)
+	}
+	holds.leave()
+	stays := p.enter("stays")
+	for i := range 2 * maxShares {
+		p.enter(strconv.Itoa(i)).leave()
+	}
+	n := 0
+	p.members.Range(func(any, any) bool { n++; return true })
+	if n > maxShares || int64(n) != p.size.Load() {
+		t.Errorf("%d members are kept, %d counted", n, p.size.Load())
+	}
+	if p.enter("holds") != holds || p.enter("stays") != stays {
+		t.Error("one that holds something, or is at work, was dropped")
 	}
 }
 
