@@ -48,6 +48,7 @@ func TestAnswer(t *testing.T) {
 		},
 		{messagesPath, `{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":9,"completion_tokens":2}}`, " prompt 9 completion 2", Output{Text: 2}, ""},
 		{"/v1/embeddings", `{"data":[{"embedding":[` + strings.Repeat("0.125,", 50_000) + `0]}],"usage":{"prompt_tokens":9,"total_tokens":9}}`, " prompt 9 completion 0", Output{}, ""},
+		{"/v1/embeddings", `{"data":[{"embedding":[1]}],"usage":{"total_tokens":9},"usage":{"total_tokens":4},"usage":{}}`, " prompt 4 completion 0", Output{}, ""},
 		{responsesPath, "\ufeff" + `{"id":"resp_1","output":[],"usage":{"input_tokens":9,"output_tokens":2}}`, " prompt 9 completion 2", Output{}, "resp_1"},
 	} {
 		for _, step := range []int{1, 7, 4096, len(test.body)} {

@@ -123,8 +123,8 @@ func (u *usage) replace(raw []byte) {
 		}
 	})
 	if !said {
-		if total <= maxTokens {
-			u.total = max(u.total, total)
+		if total >= 0 && total <= maxTokens {
+			u.total = total
 		}
 		return
 	}
