@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -69,7 +70,7 @@ func (e *Endpoint) ErrorEvent(status int, body []byte) []byte {
 			}
 		})
 	}
-	read(body, 1)
+	read(bytes.TrimPrefix(body, []byte(byteOrderMark)), 1)
 	switch {
 	case e.Shape == Anthropic:
 		return messageError(said.kind, said.message)

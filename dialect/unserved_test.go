@@ -149,6 +149,7 @@ func TestErrorEventsByStatus(t *testing.T) {
 		openAI, anthropic string
 	}{
 		{400, `{"error":{"message":"m","type":"invalid_request_error"}}`, `"code":"invalid_request_error"`, `"type":"invalid_request_error"`},
+		{409, byteOrderMark + `{"error":{"message":"m","type":"conflict"}}`, `"type":"conflict"`, `"type":"conflict"`},
 		{404, `<html>`, `"type":"invalid_request_error"`, `"type":"not_found_error"`},
 		{413, ``, `"code":"invalid_request_error"`, `"type":"invalid_request_error"`},
 		{429, `{"detail":"m"}`, `"code":"rate_limit_exceeded"`, `"type":"rate_limit_error"`},

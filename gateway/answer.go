@@ -283,7 +283,7 @@ func (a *attempt) presentable() bool {
 	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
 		return true
 	}
-	return status >= 500 && status <= 599 && json.Valid(a.answer.bytes)
+	return status >= 500 && status <= 599 && json.Valid(wire.TrimMark(a.answer.bytes))
 }
 
 // said gives the id of a response, and what it says that it used, as far as they have come.

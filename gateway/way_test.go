@@ -161,6 +161,7 @@ func TestWay(t *testing.T) {
 		{"the request is at fault", []http.HandlerFunc{refusing, says(200, good)}, "", 400, "bad", "a", "1", ledger.StatusFailed, "hard_4xx"},
 		{"none has it", []http.HandlerFunc{missing, missing}, "", 404, "who?", "b", "2", ledger.StatusFailed, "hard_4xx hard_4xx"},
 		{"all fail, with JSON", []http.HandlerFunc{failing}, `,"failover":{"retries":0}`, 500, "no", "a", "1", ledger.StatusFailed, "soft_5xx"},
+		{"all fail, with JSON after a mark", []http.HandlerFunc{says(500, mark+`{"error":{"message":"no"}}`)}, `,"failover":{"retries":0}`, 500, mark + `{"error"`, "a", "1", ledger.StatusFailed, "soft_5xx"},
 		{"all fail, with a page", []http.HandlerFunc{page}, `,"failover":{"retries":0}`, 502, "Every seller that was asked failed", "a", "1", ledger.StatusFailed, "soft_5xx"},
 		{"attempts are bounded", []http.HandlerFunc{page, page, says(200, good)}, `,"failover":{"retries":0,"max_attempts":2}`, 502, "Every seller", "b", "2", ledger.StatusFailed, "soft_5xx soft_5xx"},
 		{"our account is no answer", []http.HandlerFunc{says(403, `{"error":{"message":"your account"}}`)}, "", 502, "was refused. Ask whoever runs it", "a", "1", ledger.StatusFailed, "auth_invalid"},
