@@ -264,6 +264,25 @@ func TestX402Faults(t *testing.T) {
 	}
 }
 
+// TestX402AskedLater: a payment that was cashed while nobody could be asked is found after an outage of hours, too, on which the chain has
+// gone on by more blocks than a node tells of at once.
+func TestX402AskedLater(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	o, proof := r.offer(s, "p")
+	r.settle.Store(uint32(facilitator.Lose))
+	r.rpcDown.Store(true)
+	if status, body := r.complete(s, "p", o, proof); status != 503 {
+		t.Fatalf("%d %s", status, body)
+	}
+	r.settle.Store(0)
+	r.rpcDown.Store(false)
+	r.chain.SetClock(func() time.Time { return time.Now().Add(30 * time.Hour) })
+	if status, body := r.complete(s, "p", o, proof); status != 200 || !strings.Contains(body, r.chain.Transfers()[0].Transaction.String()) {
+		t.Errorf("a day later: %d %s", status, body)
+	}
+}
+
 func emptyBuyer(t *testing.T) *x402.Method {
 	t.Helper()
 	t.Setenv("SELLER_TEST_EMPTY", strings.Repeat("17", 32))

@@ -62,7 +62,7 @@ func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce ei
 		return unknown, "", err
 	}
 	if used {
-		return moved, n.Transaction(ctx, in.Asset, in.From, nonce, latest), nil
+		return moved, n.Transaction(ctx, in.Asset, in.From, nonce, latest, in.expires()), nil
 	}
 	// What a block says that can still be replaced is no proof that nothing will come.
 	final, at, err := n.Block(ctx, "finalized")

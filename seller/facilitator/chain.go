@@ -19,6 +19,7 @@ type Chain struct {
 	balances map[eip3009.Address]uint64
 	used     map[used]Transfer
 	order    []Transfer
+	blocks   []uint64 // in which these are
 	clock    func() time.Time
 	finality time.Duration // how far the finalized block is behind
 	id       uint64        // what eth_chainId says
@@ -153,6 +154,6 @@ func (c *Chain) transfer(a eip3009.Authorization, s eip3009.Signature) (transact
 	t := Transfer{From: a.From, To: a.To, Value: value, Nonce: a.Nonce}
 	t.Transaction = eip3009.Keccak([]byte("transaction "+strconv.Itoa(len(c.order))), a.Nonce[:])
 	c.used[used{a.From, a.Nonce}] = t
-	c.order = append(c.order, t)
+	c.order, c.blocks = append(c.order, t), append(c.blocks, block(c.clock()))
 	return t.Transaction.String(), ""
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
@@ -28,9 +29,23 @@ func (h *Handler) rpc(w http.ResponseWriter, r *http.Request) {
 	write(w, map[string]any{"jsonrpc": "2.0", "id": call.ID, "result": result})
 }
 
-const blockTime = 2 * time.Second
+const (
+	blockTime = 2 * time.Second
+	mostLogs  = 2000 // blocks of which it gives the events at once, as many nodes do
+)
+
+// block is the number of the block of a moment.
+func block(at time.Time) uint64 { return uint64(at.Unix()) / uint64(blockTime/time.Second) }
 
 func hex(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }
+
+func unhex(s string) (uint64, error) {
+	digits, ok := strings.CutPrefix(s, "0x")
+	if !ok {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.ParseUint(digits, 16, 64)
+}
 
 func word(n uint64) string { return eip3009.Hash(eip3009.NewUint256(n)).String() }
 
@@ -54,18 +69,31 @@ func (c *Chain) node(method string, params []json.RawMessage) (any, bool) {
 		if text(0) == "finalized" {
 			at = at.Add(-c.finality)
 		}
-		return map[string]string{"number": hex(uint64(at.Unix()) / uint64(blockTime/time.Second)), "timestamp": hex(uint64(at.Unix()))}, true
+		if n, err := unhex(text(0)); err == nil && n <= block(at) {
+			return map[string]string{"number": hex(n), "timestamp": hex(n * uint64(blockTime/time.Second))}, true
+		}
+		return map[string]string{"number": hex(block(at)), "timestamp": hex(uint64(at.Unix()))}, true
 	case "eth_call":
 		return c.view(params)
 	case "eth_getLogs":
 		var filter struct {
+			From   string   `json:"fromBlock"`
+			To     string   `json:"toBlock"`
 			Topics []string `json:"topics"`
 		}
 		if len(params) != 1 || json.Unmarshal(params[0], &filter) != nil || len(filter.Topics) != 3 || filter.Topics[0] != eventUsed {
 			return nil, false
 		}
+		from, fromErr := unhex(filter.From)
+		to, toErr := unhex(filter.To)
+		if fromErr != nil || toErr != nil || to < from || to-from > mostLogs {
+			return nil, false
+		}
 		logs := []any{}
-		for _, t := range c.order {
+		for i, t := range c.order {
+			if at := c.blocks[i]; at < from || at > to {
+				continue
+			}
 			if filter.Topics[1] == padded(t.From) && filter.Topics[2] == t.Nonce.String() {
 				logs = append(logs, c.events(t)[0])
 			}

@@ -172,62 +172,11 @@ func pad(a eip3009.Address) (w eip3009.Hash) {
 	return w
 }
 
-// logsBack is how many blocks are searched for a transaction: many nodes refuse more.
-const logsBack = 2000
-
-var (
-	authorizationUsed = eip3009.Keccak([]byte("AuthorizationUsed(address,bytes32)"))
-	transfer          = eip3009.Keccak([]byte("Transfer(address,address,uint256)"))
-)
-
-// event is what is read of a log.
-type event struct {
-	Address     eip3009.Address `json:"address"`
-	Topics      []string        `json:"topics"`
-	Data        string          `json:"data"`
-	Index       *Quantity       `json:"logIndex"`
-	Transaction string          `json:"transactionHash"`
-}
-
-// Transaction finds the one that used a nonce; empty where it is not found in the last blocks until one.
-func (n Node) Transaction(ctx context.Context, token, from eip3009.Address, nonce eip3009.Hash, until Quantity) string {
-	e, err := n.use(ctx, token, from, nonce, until)
-	if err != nil {
-		return ""
-	}
-	return e.Transaction
-}
-
-// use finds the event that tells of a nonce's use.
-func (n Node) use(ctx context.Context, token, from eip3009.Address, nonce eip3009.Hash, until Quantity) (event, error) {
-	since := Quantity(0)
-	if until > logsBack {
-		since = until - logsBack
-	}
-	var events []event
-	err := n.call(ctx, &events, "eth_getLogs", map[string]any{
-		"address": token.String(), "fromBlock": since.String(), "toBlock": until.String(),
-		"topics": []string{authorizationUsed.String(), pad(from).String(), nonce.String()},
-	})
-	if err != nil {
-		return event{}, err
-	}
-	if len(events) != 1 || events[0].Index == nil {
-		return event{}, errors.New("it does not find the transaction")
-	}
-	hash, err := eip3009.ParseHash(events[0].Transaction)
-	if err != nil {
-		return event{}, errors.New("its transaction has no name")
-	}
-	events[0].Transaction = hash.String()
-	return events[0], nil
-}
-
 // Paid says whether the use of an authorization's nonce has moved its value to its payee, and by which transaction. A payer
 // can use a nonce for something else, and one transaction can hold many payments: so the transfer must be the event right
 // after that of the use, which is how the token tells of it.
 func (n Node) Paid(ctx context.Context, token eip3009.Address, a eip3009.Authorization, until Quantity) (paid bool, transaction string, err error) {
-	use, err := n.use(ctx, token, a.From, a.Nonce, until)
+	use, err := n.use(ctx, token, a.From, a.Nonce, until, ends(a))
 	if err != nil {
 		return false, "", err
 	}

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,7 +19,7 @@ func pad(a eip3009.Address) string {
 // TestPaid: a transfer counts only as the event right after that of the nonce's use, of this token, to this payee, of this value.
 func TestPaid(t *testing.T) {
 	token, from, to, other := eip3009.Address{1}, eip3009.Address{2}, eip3009.Address{3}, eip3009.Address{4}
-	a := eip3009.Authorization{From: from, To: to, Value: eip3009.NewUint256(500_000), Nonce: eip3009.Hash{9}}
+	a := eip3009.Authorization{From: from, To: to, Value: eip3009.NewUint256(500_000), Nonce: eip3009.Hash{9}, ValidBefore: eip3009.NewUint256(20_000)}
 	used := eip3009.Keccak([]byte("AuthorizationUsed(address,bytes32)")).String()
 	transfer := eip3009.Keccak([]byte("Transfer(address,address,uint256)")).String()
 	tx := eip3009.Hash{7}.String()
@@ -55,8 +56,11 @@ func TestPaid(t *testing.T) {
 				t.Error(err)
 			}
 			var result any = tc.uses
-			if call.Method == "eth_getTransactionReceipt" {
+			switch call.Method {
+			case "eth_getTransactionReceipt":
 				result = map[string]any{"logs": tc.logs}
+			case "eth_getBlockByNumber":
+				result = map[string]any{"number": "0x2328", "timestamp": "0x2328"}
 			}
 			json.NewEncoder(w).Encode(map[string]any{"result": result})
 		}))
@@ -64,6 +68,89 @@ func TestPaid(t *testing.T) {
 		paid, transaction, err := n.Paid(t.Context(), token, a, 9000)
 		if paid != tc.paid || (err != nil) != tc.unclear || err == nil && transaction != tx {
 			t.Errorf("%s: paid %v by %q, %v", name, paid, transaction, err)
+		}
+		n.Client.CloseIdleConnections()
+		srv.Close()
+	}
+}
+
+// TestPaidLongAgo: a payment is found however long ago it was made, on a chain of many blocks too, by few calls, and none of them asks for the
+// events of more blocks than nodes give at once.
+func TestPaidLongAgo(t *testing.T) {
+	const latest = 4_000_000
+	token, from, to := eip3009.Address{1}, eip3009.Address{2}, eip3009.Address{3}
+	used := eip3009.Keccak([]byte("AuthorizationUsed(address,bytes32)")).String()
+	transfer := eip3009.Keccak([]byte("Transfer(address,address,uint256)")).String()
+	for name, tc := range map[string]struct {
+		perSecond uint64 // blocks
+		at        uint64 // the block of the payment
+		end       uint64 // of the authorization, in seconds
+		paid      bool
+		calls     int
+	}{
+		"a moment ago":                 {1, latest - 3, latest + 60, true, 3},
+		"of a chain that hurries":      {4, latest - 9_000, latest / 4, true, 15},
+		"two days ago":                 {4, latest - 691_200, latest/4 - 172_800 + 60, true, 30},
+		"two days ago, at the end":     {4, latest - 691_200, latest/4 - 172_800 + 1, true, 30},
+		"at the beginning of a chain":  {1, 5, 60, true, 30},
+		"used for something else":      {4, 0, latest / 4, false, 30},
+		"used for something, long ago": {1, 0, latest - 172_800, false, 30},
+	} {
+		calls := 0
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var call struct {
+				Method string
+				Params []json.RawMessage
+			}
+			if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+				t.Error(err)
+			}
+			calls++
+			number := func(raw string) (n uint64) {
+				if _, err := fmt.Sscanf(strings.Trim(raw, `"`), "0x%x", &n); err != nil || n > latest {
+					t.Errorf("%s: block %s", name, raw)
+				}
+				return n
+			}
+			event := func(index, topic string, more ...string) map[string]any {
+				return map[string]any{
+					"logIndex": index, "address": token, "topics": append([]string{topic}, more...),
+					"data": eip3009.Hash(eip3009.NewUint256(5)).String(), "transactionHash": eip3009.Hash{7}.String(),
+				}
+			}
+			use := event("0x5", used, pad(from), eip3009.Hash{9}.String())
+			var result any
+			switch call.Method {
+			case "eth_getBlockByNumber":
+				n := number(string(call.Params[0]))
+				result = map[string]any{"number": fmt.Sprintf("0x%x", n), "timestamp": fmt.Sprintf("0x%x", n/tc.perSecond)}
+			case "eth_getLogs":
+				var in struct{ FromBlock, ToBlock string }
+				if err := json.Unmarshal(call.Params[0], &in); err != nil {
+					t.Error(err)
+				}
+				first, last := number(in.FromBlock), number(in.ToBlock)
+				if last < first || last-first > 2000 {
+					t.Errorf("%s: the events of %d to %d", name, first, last)
+				}
+				list := []any{}
+				if tc.at > 0 && first <= tc.at && tc.at <= last {
+					list = append(list, use)
+				}
+				result = list
+			case "eth_getTransactionReceipt":
+				result = map[string]any{"logs": []any{use, event("0x6", transfer, pad(from), pad(to))}}
+			}
+			json.NewEncoder(w).Encode(map[string]any{"result": result})
+		}))
+		n := node.Node{URL: srv.URL, Client: node.NewClient()}
+		a := eip3009.Authorization{From: from, To: to, Value: eip3009.NewUint256(5), Nonce: eip3009.Hash{9}, ValidBefore: eip3009.NewUint256(tc.end)}
+		paid, _, err := n.Paid(t.Context(), token, a, latest)
+		if paid != tc.paid || (err == nil) != tc.paid {
+			t.Errorf("%s: paid %v, %v", name, paid, err)
+		}
+		if calls > tc.calls {
+			t.Errorf("%s: %d calls", name, calls)
 		}
 		n.Client.CloseIdleConnections()
 		srv.Close()
