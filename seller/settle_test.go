@@ -369,6 +369,91 @@ func withV(t *testing.T, proof json.RawMessage) json.RawMessage {
 	})
 }
 
+// TestX402Contradiction: a facilitator that says that a payment was cashed, and something else as well, is not believed: the chain is.
+func TestX402Contradiction(t *testing.T) {
+	const transaction = `"transaction":"0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060"`
+	for name, says := range map[string]struct {
+		status int
+		body   string
+	}{
+		"an error":        {200, `{"success":true,"errorReason":"insufficient_funds",` + transaction + `}`},
+		"a refusal":       {402, `{"success":true,` + transaction + `}`},
+		"no transaction":  {200, `{"success":true,"transaction":""}`},
+		"the zero one":    {200, `{"success":true,"transaction":"0x` + strings.Repeat("0", 64) + `"}`},
+		"another network": {200, `{"success":true,"network":"eip155:1",` + transaction + `}`},
+		"another payer":   {200, `{"success":true,"payer":"` + testPayTo + `",` + transaction + `}`},
+		"no payer at all": {200, `{"success":true,"payer":"nobody",` + transaction + `}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRail(t)
+			liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				if strings.HasSuffix(req.URL.Path, "/verify") {
+					fmt.Fprint(w, `{"isValid":true}`)
+					return
+				}
+				w.WriteHeader(says.status)
+				fmt.Fprint(w, says.body)
+			}))
+			defer liar.Close()
+			file := t.TempDir() + "/books.json"
+			s := newSeller(t, strings.Replace(r.lines(file), "facilitator "+r.url, "facilitator "+liar.URL, 1))
+			o, proof := r.offer(s, "p")
+			if status, body := r.complete(s, "p", o, proof); status != 503 || len(s.books.Report().Tokens) != 0 {
+				t.Errorf("nothing was cashed: %d %s", status, body)
+			}
+			if err := s.Cleanup(); err != nil {
+				t.Fatal(err)
+			}
+			s = newSeller(t, r.lines(file)) // with an honest one
+			if status, body := r.complete(s, "p", o, proof); status != 200 || len(r.chain.Transfers()) != 1 {
+				t.Errorf("cashed: %d %s", status, body)
+			}
+		})
+	}
+}
+
+// TestX402AnotherNetwork: a payment that was begun before the seller was told to be paid on another network is not looked for there: that chain
+// says for good that it was not cashed.
+func TestX402AnotherNetwork(t *testing.T) {
+	r := newRail(t)
+	file := t.TempDir() + "/books.json"
+	s := newSeller(t, r.lines(file))
+	begun, proof := r.offer(s, "p")
+	open, unshown := r.offer(s, "q")
+	r.settle.Store(uint32(facilitator.Lose))
+	r.rpcDown.Store(true)
+	if status, body := r.complete(s, "p", begun, proof); status != 503 || len(r.chain.Transfers()) != 1 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	domain, err := x402.Domain("eip155:8453", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := facilitator.NewChain("eip155:8453", domain)
+	other.SetClock(func() time.Time { return time.Now().Add(time.Hour) })
+	srv := httptest.NewServer(&facilitator.Handler{Chain: other})
+	defer srv.Close()
+	s = newSeller(t, strings.NewReplacer(testNetwork, "eip155:8453", r.url, srv.URL).Replace(r.lines(file)))
+	if status, body := r.complete(s, "p", begun, proof); status != 503 {
+		t.Errorf("begun on the other network: %d %s", status, body)
+	}
+	if status, body := r.complete(s, "q", open, unshown); status != 402 || !strings.Contains(body, "payment_refused") {
+		t.Errorf("offered on the other network: %d %s", status, body)
+	}
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	r.settle.Store(0)
+	r.rpcDown.Store(false)
+	s = newSeller(t, r.lines(file)) // as it was
+	if status, body := r.complete(s, "p", begun, proof); status != 200 || len(r.chain.Transfers()) != 1 {
+		t.Errorf("the config is as it was: %d %s", status, body)
+	}
+}
+
 // TestX402AtOnce: one proof, many times at the same moment: one payment, one token.
 func TestX402AtOnce(t *testing.T) {
 	r := newRail(t)

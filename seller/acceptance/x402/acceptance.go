@@ -78,8 +78,14 @@ func (a *Acceptance) Accept(o acceptance.Order, proof json.RawMessage) acceptanc
 		return acceptance.Refused("the order was not offered for x402")
 	}
 	domain, err := x402.Domain(want.Network, &x402.Token{Address: want.Asset, Name: want.Extra.Name, Version: want.Extra.Version})
-	if err != nil {
+	elsewhere := domain.ChainID != a.domain.ChainID || domain.Contract != a.domain.Contract // the config is another one by now
+	switch {
+	case err != nil:
 		return acceptance.Refused("the order was not offered for x402")
+	case elsewhere && o.Begun: // what was cashed there no other chain knows of
+		return acceptance.NotYet("the payment was begun in a token or on a network that this seller takes no more; ask the seller")
+	case elsewhere:
+		return acceptance.Refused("the order was offered in a token or on a network that this seller takes no more")
 	}
 	payTo, err := eip3009.ParseAddress(want.PayTo)
 	now := time.Now()
@@ -169,8 +175,8 @@ func (a *Acceptance) Settle(ctx context.Context, o acceptance.Order, proof json.
 	case err != nil:
 		return a.unclear(ctx, auth)
 	case v.ok():
-		if hash, err := eip3009.ParseHash(v.Transaction); err == nil {
-			return acceptance.Paid(hash.String())
+		if transaction, sure := v.cashed(a.Network, auth); sure {
+			return acceptance.Paid(transaction)
 		}
 		return a.unclear(ctx, auth)
 	case v.Transaction != "" || v.ErrorReason == "settlement_pending":
@@ -181,6 +187,8 @@ func (a *Acceptance) Settle(ctx context.Context, o acceptance.Order, proof json.
 
 // look asks the chain whether the payment has reached us. It is known when its nonce was used, one way or the other.
 func (a *Acceptance) look(ctx context.Context, auth eip3009.Authorization) (v acceptance.Verdict, known bool) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	used, latest, _, err := a.used(ctx, auth, "latest")
 	if err != nil || !used {
 		return acceptance.Verdict{}, false

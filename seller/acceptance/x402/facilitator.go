@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 )
 
 const maxAnswer = 64 << 10
@@ -21,9 +22,26 @@ type reply struct {
 	Success     *bool  `json:"success"`
 	ErrorReason string `json:"errorReason"`
 	Transaction string `json:"transaction"`
+	Network     string `json:"network"`
+	Payer       string `json:"payer"`
+
+	status int
 }
 
 func (v reply) ok() bool { return v.IsValid != nil && *v.IsValid || v.Success != nil && *v.Success }
+
+// cashed gives the transaction of an answer that says that a payment was cashed. It is not sure where the answer says something else as well:
+// an error, another network or payer, no transaction. Then it says nothing, and the chain is asked.
+func (v reply) cashed(network string, a eip3009.Authorization) (transaction string, sure bool) {
+	hash, err := eip3009.ParseHash(v.Transaction)
+	payer, payerErr := eip3009.ParseAddress(v.Payer)
+	switch {
+	case v.status >= 300, v.ErrorReason != "", err != nil, hash == eip3009.Hash{}, v.Network != "" && v.Network != network,
+		v.Payer != "" && (payerErr != nil || payer != a.From):
+		return "", false
+	}
+	return hash.String(), true
+}
 
 func (a *Acceptance) verify(ctx context.Context, proof, accepted json.RawMessage) (reply, error) {
 	v, err := a.call(ctx, "/verify", proof, accepted)
@@ -67,5 +85,6 @@ func (a *Acceptance) call(ctx context.Context, path string, proof, accepted json
 	if json.Unmarshal(data, &v) != nil {
 		return reply{}, errUnknown
 	}
+	v.status = resp.StatusCode
 	return v, nil
 }
