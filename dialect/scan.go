@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Request is what the top level of a request says, and what is seen of its prompt on the way.
@@ -248,7 +250,7 @@ func (s *scanner) integer(name string, raw []byte, least int64) int64 {
 	if string(raw) == "null" {
 		return 0
 	}
-	n, ok := whole(raw)
+	n, ok := money.Whole(raw)
 	if !ok || n < least {
 		s.refuse(name, "must be a whole number of at least "+strconv.FormatInt(least, 10)+", or null.")
 		return 0

@@ -100,7 +100,7 @@ func readOrder(body []byte, asked money.Micros) (wire.Order, error) {
 // grant is wire.Grant, lenient where nothing depends on it: what is unreadable there must not cost us the token.
 type grant struct {
 	AccessToken      string          `json:"accessToken"`
-	CreditMicros     money.Micros    `json:"creditMicros"`
+	CreditMicros     json.RawMessage `json:"creditMicros"`
 	ExpiresAt        json.RawMessage `json:"expiresAt"`
 	PaymentReference json.RawMessage `json:"paymentReference"`
 }
@@ -111,12 +111,13 @@ func readGrant(body []byte) (t ledger.Token, reference string, err error) {
 	if wire.Decode(body, &g) != nil {
 		return t, "", voidGrant("the grant is not an object of the right kind")
 	}
+	credit, whole := money.Whole(g.CreditMicros) // a seller whose numbers are all floats was paid as well
 	switch {
 	case g.AccessToken == "":
 		return t, "", voidGrant("the grant has no access token")
 	case !headerValue(g.AccessToken):
 		return t, "", voidGrant("the access token is too long, or not fit for a header")
-	case g.CreditMicros <= 0 || g.CreditMicros > money.Max:
+	case !whole || credit == 0 || money.Micros(credit) > money.Max:
 		return t, "", voidGrant("the grant's credit is not above zero, or absurd")
 	}
 	var expires string
@@ -126,7 +127,7 @@ func readGrant(body []byte) (t ledger.Token, reference string, err error) {
 	if json.Unmarshal(g.PaymentReference, &reference) != nil || len(reference) > maxID {
 		reference = ""
 	}
-	t.Secret, t.CreditMicros, t.BalanceMicros = g.AccessToken, g.CreditMicros, g.CreditMicros
+	t.Secret, t.CreditMicros, t.BalanceMicros = g.AccessToken, money.Micros(credit), money.Micros(credit)
 	return t, reference, nil
 }
 

@@ -126,6 +126,9 @@ func TestGrants(t *testing.T) {
 		"odd expiry":     {200, `{"accessToken":"t","creditMicros":5,"expiresAt":17}`, granted},
 		"odd reference":  {200, `{"accessToken":"t","creditMicros":5,"paymentReference":{}}`, granted},
 		"snake_case":     {200, `{"access_token":"t","credit_micros":5,"expires_at":"2100-01-01T00:00:00Z"}`, granted},
+		"a float":        {200, `{"accessToken":"t","creditMicros":5000000.0}`, granted},
+		"with exponent":  {200, `{"accessToken":"t","creditMicros":5.0E6}`, granted},
+		"a text":         {200, `{"accessToken":"t","creditMicros":"5000000"}`, disputed},
 		"more than paid": {200, `{"accessToken":"t","creditMicros":6000000}`, granted},
 
 		"order_expired":        {410, `{"error":{"code":"order_expired","message":"` + secretText + `"}}`, disputed},

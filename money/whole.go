@@ -1,4 +1,4 @@
-package dialect
+package money
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 // maxExact is up to where every parser reads a number with a point or an exponent as the same integer.
 const maxExact = 1 << 53
 
-// whole reads a JSON number that is an integer and not negative, however it is spelled: 4096, 4096.0, 4.096e3. Clients
+// Whole reads a JSON number that is an integer and not negative, however it is spelled: 4096, 4096.0, 4.096e3. Programs
 // whose numbers are all floats write such ones. It goes by the digits: what only rounds to an integer is none.
-func whole(raw []byte) (int64, bool) {
+func Whole(raw []byte) (int64, bool) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		return n, raw[0] != '-'
 	}

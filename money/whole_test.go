@@ -1,4 +1,4 @@
-package dialect
+package money
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ func TestWhole(t *testing.T) {
 		"0.0": 0, "0e5": 0, "0.000e-7": 0, "9007199254740992.0": 1 << 53, "1e15": 1e15, "9.007199254740992e15": 1 << 53,
 		"2147483647.0": math.MaxInt32, "1" + strings.Repeat("0", 300) + "e-300": 1,
 	} {
-		if got, ok := whole([]byte(raw)); !ok || got != want {
+		if got, ok := Whole([]byte(raw)); !ok || got != want {
 			t.Errorf("%s: %d %v", raw, got, ok)
 		}
 	}
@@ -24,7 +24,7 @@ func TestWhole(t *testing.T) {
 		"1e-99999999999999999999", "4096.00000000000000000001", "4095.99999999999999999999", "null", "true", `"5"`, "{}", "[5]",
 		strings.Repeat("9", 400) + ".0",
 	} {
-		if got, ok := whole([]byte(raw)); ok {
+		if got, ok := Whole([]byte(raw)); ok {
 			t.Errorf("%.40s: %d", raw, got)
 		}
 	}
@@ -40,7 +40,7 @@ func FuzzWhole(f *testing.F) {
 		if len(raw) == 0 || strings.ContainsAny(raw, "\"{[ntf \t\r\n") || !json.Valid([]byte(raw)) {
 			return
 		}
-		got, ok := whole([]byte(raw))
+		got, ok := Whole([]byte(raw))
 		if i := strings.IndexAny(raw, "eE"); i >= 0 && len(raw)-i > 5 {
 			return // exact arithmetic would take the memory for all the zeros
 		}
