@@ -104,6 +104,10 @@ func (s *scanner) remote(name, value []byte) {
 		}
 	case "container", "preset":
 		s.facts.remote = true
+	case "service_tier", "speed", "inference_geo", "provider":
+		if s.request.Terms == "" && !usual(value) {
+			s.request.Terms = string(key)
+		}
 	case "web_search_options", "search_parameters", "enable_search":
 		s.facts.hosted++
 	case "plugins":
@@ -116,6 +120,15 @@ func (s *scanner) remote(name, value []byte) {
 			s.modelsOf(key, value)
 		}
 	}
+}
+
+// usual tells whether the value of a member that says on which terms a request is served asks for no other terms than those without it.
+func usual(value []byte) bool {
+	switch string(value) {
+	case `"auto"`, `"default"`, `"standard"`, `"standard_only"`, `"global"`:
+		return true
+	}
+	return false
 }
 
 func (s *scanner) elsewhere() {

@@ -38,6 +38,9 @@ type Request struct {
 	Tools bool
 	// HostedTools: tools run at the server (web search, code, MCP), whose results become part of the prompt.
 	HostedTools bool
+	// Terms is the member by which the request asks for other terms than the model's own, at which it is billed by other prices: another
+	// tier of service, a faster mode, a region, a provider behind the one that is asked. Empty: none does, in whatever spelling.
+	Terms string
 	// Sealed: the request carries what only its maker can read or check (encrypted reasoning, the signature of thinking), or
 	// items by an id of its maker's. See WrongSeller.
 	Sealed bool

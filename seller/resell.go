@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -74,7 +73,7 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	q.charge = b.openCharge(t, same, r.URL.Path, q.offer.ID, q.id)
 	defer b.closeCharge(q.charge)
-	giveBack, refused := b.reserve(q.charge, billing.Bound(q.shape, q.price))
+	giveBack, refused := b.reserve(q.charge, q.most())
 	if refused != nil {
 		return refused
 	}
@@ -131,17 +130,13 @@ func (q *resale) find() *refusal {
 	if q.offer, ok = offers[q.ask.Model]; !ok {
 		return modelNotFound()
 	}
-	var more struct {
-		Tier json.RawMessage `json:"service_tier"`
-	}
-	_ = json.Unmarshal(q.body, &more) // it is an object: Scan has seen it
-	switch tier := string(more.Tier); {
+	switch {
 	case len(q.ask.Models) > 0:
 		return invalid("models", "this seller serves the one model that a request names in model")
 	case q.ask.HostedTools:
 		return invalid("tools", "this seller has no tools that run at the server, such as web search")
-	case tier != "" && tier != "null" && tier != `"auto"` && tier != `"default"` && tier != `"standard_only"`:
-		return invalid("service_tier", "this seller has the default service_tier alone")
+	case q.ask.Terms != "":
+		return invalid(q.ask.Terms, "this seller serves on the terms that its prices are for: leave "+q.ask.Terms+" out")
 	}
 	q.price = q.offer.asked()
 	q.shape = billing.Shape{
@@ -216,7 +211,19 @@ func (q *resale) failed(why string) *refusal {
 	return &refusal{status: http.StatusBadGateway, code: "upstream_error", message: "this seller could not get an answer for the request; nothing was billed"}
 }
 
-// made is how long what a kept response is made of is, in tokens, where it was made here lately.
+// longestUnknown is how long a kept response is taken to be of which nothing is known here, in tokens.
+const longestUnknown = 200_000
+
+// most is what the request can cost: who goes on from a long response, made long ago, is not to have it read for what a short request may cost.
+func (q *resale) most() money.Micros {
+	shape := q.shape
+	if q.ask.PreviousResponseID != "" && shape.ContinuedTokens == 0 {
+		shape.ContinuedTokens = longestUnknown
+	}
+	return billing.Bound(shape, q.price)
+}
+
+// made is how long what a kept response is made of is, in tokens, where it was made here lately; 0: that is not known.
 func (b *Books) made(response string) int64 {
 	if response == "" {
 		return 0
@@ -227,14 +234,15 @@ func (b *Books) made(response string) int64 {
 	return n
 }
 
-// keep notes how long a response has become.
-func (b *Books) keep(response string, used dialect.Usage) {
-	if response == "" || used.Prompt+used.Completion <= 0 {
+// keep notes how long a response has become. It is on the disk with what is written down next.
+func (b *Books) keep(id string, used dialect.Usage) {
+	if id == "" || used.Prompt+used.Completion <= 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.responses.put(hash(response), used.Prompt+used.Completion)
+	b.responses.put(hash(id), used.Prompt+used.Completion)
+	b.note(change{Responses: []response{{hash(id), used.Prompt + used.Completion}}})
 }
 
 var errGone, errLate = errors.New("the buyer went away"), errors.New("no answer in time")

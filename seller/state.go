@@ -26,6 +26,14 @@ type change struct {
 	Tokens  []token    `json:"tokens,omitempty"`
 	Answers []answered `json:"answers,omitempty"`
 	Charges []charge   `json:"charges,omitempty"` // oldest first
+	// Responses are what an upstream keeps, oldest first.
+	Responses []response `json:"responses,omitempty"`
+}
+
+// response is what an upstream has made and keeps: how long it is with all that it goes on from, in tokens.
+type response struct {
+	ID     digest `json:"id"`
+	Tokens int64  `json:"tokens"`
 }
 
 const stateVersion = 1
@@ -86,6 +94,9 @@ func (b *Books) restore(c change) {
 	for _, a := range c.Answers {
 		b.answers[a.Key] = &a
 	}
+	for _, r := range c.Responses {
+		b.responses.put(r.ID, r.Tokens)
+	}
 	for _, c := range c.Charges {
 		if c.token = b.tokens[c.TokenHash]; c.token == nil {
 			continue
@@ -134,6 +145,7 @@ func (b *Books) snapshot() state {
 			st.Charges = append(st.Charges, *c)
 		}
 	})
+	b.responses.oldestFirst(func(id digest, tokens int64) { st.Responses = append(st.Responses, response{id, tokens}) })
 	for _, c := range b.open {
 		if c.Settled {
 			st.Charges = append(st.Charges, *c)

@@ -134,6 +134,40 @@ func TestUpstreamWithoutID(t *testing.T) {
 	}
 }
 
+// TestUpstreamUnknownResponse: what a request goes on from is paid for, too: where it is not known how long that is, the token must bear a long
+// one. What is known is known over a restart.
+func TestUpstreamUnknownResponse(t *testing.T) {
+	u := newStandIn(t, "", "theirs")
+	lines := "state " + t.TempDir() + "/books.json\nupstream " + u.URL + "/v1 {\nno_key\nmodel ours as theirs\nprice ours 1 2\n}"
+	s, err := provision(t, t.Name(), lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rich, poor := purchase(t, s, "p", money.USD), purchase(t, s, "q", 10_000)
+	body := func(id string) string {
+		return `{"model":"ours","input":"x","max_output_tokens":10,"previous_response_id":` + id + `}`
+	}
+	try := func(token, id string, want int) {
+		t.Helper()
+		before := u.asked()
+		if w := post(t, s, "/v1/responses", body(id), "Authorization", token); w.Code != want || (u.asked() > before) != (want == 200) {
+			t.Errorf("%d %s; the upstream was asked: %v", w.Code, w.Body, u.asked() > before)
+		}
+	}
+	try(poor, `"resp_of_long_ago"`, 402)
+	try(rich, `"resp_of_long_ago"`, 200) // makes resp_1, of 1,050 tokens
+	try(poor, `"resp_1"`, 200)
+	try(poor, `null`, 200)
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = provision(t, t.Name(), lines); err != nil {
+		t.Fatal(err)
+	}
+	try(poor, `"resp_1"`, 200)
+	try(poor, `"resp_of_long_ago"`, 402)
+}
+
 func TestUpstreamRefusals(t *testing.T) {
 	u := newStandIn(t, "", "theirs")
 	s := resold(t, u, "no_key\nprotocols chat_completions responses\nmodel ours as theirs\nprice ours 1 2")
@@ -151,6 +185,15 @@ func TestUpstreamRefusals(t *testing.T) {
 		{"more models", "/v1/chat/completions", fmt.Sprintf(chat, `,"models":["dear"]`), rich, "invalid_request_error", 400},
 		{"twice", "/v1/chat/completions", fmt.Sprintf(chat, `,"model":"dear"`), rich, "invalid_request_error", 400},
 		{"a dear tier", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"priority"`), rich, "invalid_request_error", 400},
+		{"a dear tier in capitals", "/v1/chat/completions", fmt.Sprintf(chat, `,"Service_Tier":"priority"`), rich, "invalid_request_error", 400},
+		{"a dear tier, and not", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"priority","service_tier":"default"`), rich, "invalid_request_error", 400},
+		{"a dear tier, and not in capitals", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"priority","SERVICE_TIER":"default"`), rich, "invalid_request_error", 400},
+		{"not a dear tier, and one", "/v1/chat/completions", fmt.Sprintf(chat, `,"SERVICE_TIER":null,"service_tier":"fast"`), rich, "invalid_request_error", 400},
+		{"a dear tier with escapes", "/v1/chat/completions", fmt.Sprintf(chat, `,"service\u005ftier":"priority","service_tier":null`), rich, "invalid_request_error", 400},
+		{"a dear speed", "/v1/chat/completions", fmt.Sprintf(chat, `,"speed":"fast"`), rich, "invalid_request_error", 400},
+		{"a dear place", "/v1/chat/completions", fmt.Sprintf(chat, `,"inference_geo":"us"`), rich, "invalid_request_error", 400},
+		{"a dear provider", "/v1/chat/completions", fmt.Sprintf(chat, `,"provider":{"order":["dear"]}`), rich, "invalid_request_error", 400},
+		{"the usual terms", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"default","speed":"standard","inference_geo":null,"provider":{}`), rich, "", 200},
 		{"the default tier", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"auto"`), rich, "", 200},
 		{"hosted tools", "/v1/responses", `{"model":"ours","input":"x","tools":[{"type":"web_search"}]}`, rich, "invalid_request_error", 400},
 		{"background", "/v1/responses", `{"model":"ours","input":"x","background":true}`, rich, "invalid_request_error", 400},
