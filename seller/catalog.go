@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 const (
@@ -174,7 +175,7 @@ func (c *catalog) ask(ctx context.Context) (ids []string, why string) {
 	case c.byHand():
 		return nil, ""
 	}
-	ids, ok := readList(body)
+	ids, ok := readList(wire.TrimMark(body))
 	if !ok || len(body) > maxList {
 		return nil, "its list of models can't be read: name them after models"
 	}

@@ -156,6 +156,9 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	if err != nil {
 		return q.cut(ctx, err)
 	}
+	if dialect.Holds(body, q.s.Upstream.secrets...) {
+		return q.failed("a secret is in its answer")
+	}
 	words := q.endpoint.Answer()
 	_, _ = words.Write(body)
 	if more {
@@ -163,9 +166,6 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	}
 	if what := q.endpoint.Fault(body); what != "" {
 		return q.failed("it answers 2xx, but that is no answer: " + what)
-	}
-	if dialect.Holds(body, q.s.Upstream.secrets...) {
-		return q.failed("the key is in its answer")
 	}
 	settlement := q.settle(true, words.Usage(), words.Output())
 	q.books.keep(words.ResponseID(), words.Usage())
@@ -232,8 +232,11 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 		q.settle(false, events.Usage(), events.Output())
 		return nil
 	case relay.SaidError:
-		if f := events.Failure(); !f.ClientFault() {
+		switch f := events.Failure(); {
+		case !f.ClientFault():
 			return q.failed(fmt.Sprintf("its stream begins with an error of status %d", f.Status))
+		case dialect.Holds(st.Held(), q.s.Upstream.secrets...):
+			return q.failed(fmt.Sprintf("its stream begins with an error of status %d, in words that can't be handed on", f.Status))
 		}
 	case relay.Committed:
 	default:

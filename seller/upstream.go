@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"regexp"
 	"slices"
@@ -17,7 +16,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
-	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // Upstream is the server whose models a seller sells: one of its own, such as Ollama or vLLM, or a provider where it has an
@@ -61,7 +59,7 @@ type Upstream struct {
 
 	base, query string
 	header      http.Header // with the key
-	secrets     []string
+	secrets     []string    // what stands for a placeholder in what it is sent: the key, and others
 	protocols   map[dialect.Protocol]bool
 	prices      map[string]*Model
 	carrier     *relay.Carrier
@@ -130,12 +128,17 @@ func (u *Upstream) resolve() error {
 	if err != nil {
 		return errors.New("url: it can't be read")
 	}
+	u.secrets = u.hiddenQuery(parsed.Query())
 	u.query, parsed.RawQuery = parsed.RawQuery, ""
 	u.base = strings.TrimSuffix(strings.TrimRight(parsed.String(), "/"), "/v1")
 	u.header = make(http.Header)
-	for name, value := range u.Headers {
-		if value, err = text("header "+name, value); err != nil {
+	for name, said := range u.Headers {
+		value, err := text("header "+name, said)
+		if err != nil {
 			return err
+		}
+		if strings.Contains(said, "{") {
+			u.secrets = append(u.secrets, value)
 		}
 		if !validValue(value) {
 			return fmt.Errorf("header %s: expected a value that can stand in a header", name)
@@ -152,7 +155,7 @@ func (u *Upstream) resolve() error {
 	if !validValue(key) {
 		return errors.New("api_key: expected a key that can stand in a header")
 	}
-	u.secrets = []string{key}
+	u.secrets = append(u.secrets, key)
 	if u.bearer() {
 		u.header.Set("Authorization", "Bearer "+key)
 	} else {
@@ -164,6 +167,22 @@ func (u *Upstream) resolve() error {
 // bearer tells whether the key is sent as a bearer token.
 func (u *Upstream) bearer() bool {
 	return u.AuthHeader == "" || strings.EqualFold(u.AuthHeader, "Authorization")
+}
+
+// hiddenQuery gives the values of the URL's query that don't stand in the config: placeholders stand there for them.
+func (u *Upstream) hiddenQuery(query url.Values) (hidden []string) {
+	var written url.Values
+	if said, err := url.Parse(u.URL); err == nil {
+		written = said.Query()
+	}
+	for name, values := range query {
+		for _, v := range values {
+			if !slices.Contains(written[name], v) {
+				hidden = append(hidden, v)
+			}
+		}
+	}
+	return hidden
 }
 
 // check refuses what can't work.
@@ -349,38 +368,4 @@ var validName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")
 // validValue tells whether a text can stand in a header.
 func validValue(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
-}
-
-func checkUpstreamURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return errors.New("url: expected an http or https URL without user info and fragment, such as http://127.0.0.1:11434/v1")
-	}
-	return nil
-}
-
-func checkPath(word, path string) error {
-	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "..")) {
-		return fmt.Errorf("%s %q: expected a path that begins with /, such as /api/v3", word, path)
-	}
-	return nil
-}
-
-// checkUpstreamHeader refuses headers that others set: those of the framing and the hop, and the one that the key is in.
-func checkUpstreamHeader(name string) error {
-	key := textproto.CanonicalMIMEHeaderKey(name)
-	switch {
-	case !validName.MatchString(name):
-		return fmt.Errorf("header %q: expected the name of a header", name)
-	case key == "Authorization":
-		return errors.New("header Authorization: expected the key as api_key")
-	case strings.HasPrefix(key, wire.HeaderPrefix):
-		return fmt.Errorf("header %s: what begins so is between gateway and seller", name)
-	}
-	switch key {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Content-Length", "Content-Type", "Content-Encoding", "Accept-Encoding", "Host", "Expect", "Idempotency-Key":
-		return fmt.Errorf("header %s: it is not for the config to set", name)
-	}
-	return nil
 }

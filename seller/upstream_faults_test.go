@@ -18,7 +18,13 @@ import (
 // TestUpstreamFaults: what the upstream says of the request goes to the buyer, what it says of the seller's account does not.
 func TestUpstreamFaults(t *testing.T) {
 	u := newStandIn(t, "sk-of-the-seller", "ours")
-	s := resold(t, u, "api_key sk-of-the-seller\nprice ours 1 2")
+	t.Setenv("SELLER_TEST_TENANT", "tenant-of-the-seller")
+	t.Setenv("SELLER_TEST_QUERY", "code-of-the-seller")
+	s, err := provision(t, t.Name(), "state "+t.TempDir()+"/books.json\nupstream "+u.URL+"/v1?code={env.SELLER_TEST_QUERY}&api-version=2026-01-01 {\n"+
+		"api_key sk-of-the-seller\nheader X-Tenant {env.SELLER_TEST_TENANT}\nheader X-Plain written-in-the-config\nprice ours 1 2\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
 	token := purchase(t, s, "p", money.USD)
 	answer := func(status int, kind, body string) func(http.ResponseWriter, *http.Request, string) bool {
 		return func(w http.ResponseWriter, _ *http.Request, _ string) bool {
@@ -46,6 +52,11 @@ func TestUpstreamFaults(t *testing.T) {
 		{"403", answer(403, "application/json", `{"error":{"message":"not allowed"}}`), 502, "upstream_error", -1},
 		{"no quota", answer(429, "application/json", `{"error":{"message":"pay us","code":"insufficient_quota"}}`), 502, "upstream_error", -1},
 		{"the key in it", answer(400, "application/json", `{"error":{"message":"bad sk-of-the-seller"}}`), 502, "upstream_error", -1},
+		{"a header's secret in it", answer(400, "application/json", `{"error":{"message":"bad tenant-of-\u0074he-seller"}}`), 502, "upstream_error", -1},
+		{"the query's secret in it", answer(404, "application/json", `{"error":{"message":"no /v1?code=code-of-the-seller"}}`), 502, "upstream_error", -1},
+		{"no secret in it", answer(400, "application/json", `{"error":{"message":"not written-in-the-config at 2026-01-01"}}`), 400, "written-in-the-config", -1},
+		{"a header's secret in an answer", answer(200, "application/json", `{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"tenant":"tenant-of-the-seller"}`), 502, "upstream_error", -1},
+		{"the key in a stream's error", answer(200, sse, `data: {"error":{"message":"bad sk-of-the-seller","type":"invalid_request_error","code":400}}`+"\n\n"), 502, "upstream_error", -1},
 		{"a redirect", answer(302, "application/json", `{}`), 502, "upstream_error", -1},
 		{"a page", answer(200, "text/html", `<html>log in</html>`), 502, "upstream_error", -1},
 		{"nothing", answer(200, "application/json", ``), 502, "upstream_error", -1},
@@ -70,7 +81,7 @@ func TestUpstreamFaults(t *testing.T) {
 				handler(t, s).ServeHTTP(w, r)
 			}()
 			got := w.Body.String()
-			if w.Code != c.status || !strings.Contains(got, c.has) || strings.Contains(got, "sk-of-the-seller") {
+			if w.Code != c.status || !strings.Contains(got, c.has) || strings.Contains(got, "-the-seller") {
 				t.Errorf("%d %s", w.Code, got)
 			}
 			if c.status >= 400 && c.status != 502 && w.Header().Get("Retry-After") != "7" {
@@ -245,6 +256,22 @@ func TestUpstreamCatalog(t *testing.T) {
 	<-wait
 	if got, want := fmt.Sprint(entry()), "[new 5.00 6.00]"; got != want {
 		t.Errorf("a minute later: got %s, want %s", got, want)
+	}
+}
+
+// TestUpstreamListWithMark: a list is read that begins with a byte order mark, as some programs write one.
+func TestUpstreamListWithMark(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		fmt.Fprint(w, wire.ByteOrderMark+u.list())
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	if body := ask(t, s, "GET", "/registry.json", "").Body.String(); !strings.Contains(body, `"id":"ours"`) {
+		t.Error(body)
+	}
+	if w := ask(t, s, "GET", "/healthz", ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 
