@@ -119,6 +119,10 @@ func tooLarge() *refusal {
 	return &refusal{status: http.StatusRequestEntityTooLarge, code: "request_too_large", message: "the body is too large"}
 }
 
+func late() *refusal {
+	return &refusal{status: http.StatusRequestTimeout, code: "request_timeout", message: "the body did not come in time"}
+}
+
 func conflict(message string) *refusal {
 	return &refusal{status: http.StatusConflict, code: "idempotency_conflict", message: message}
 }

@@ -105,9 +105,7 @@ func (q *resale) refuse(ctx context.Context, w http.ResponseWriter, res *http.Re
 		return false, q.failed(fmt.Sprintf("it answers %d, in words that can't be handed on", status))
 	}
 	q.head(w, res, true)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	q.write(w, status, body)
 	return false, nil
 }
 
@@ -173,18 +171,30 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	if settlement != nil {
 		settlement.SetHeader(w.Header())
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(res.StatusCode)
-	_, _ = w.Write(body)
+	q.write(w, res.StatusCode, body)
 	return nil
+}
+
+// write sends what is there whole, to a buyer that takes it in in time.
+func (q *resale) write(w http.ResponseWriter, status int, body []byte) {
+	defer inTime(q.r, writing, http.NewResponseController(w).SetWriteDeadline)()
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 // flow hands on an answer that is too long to be held. It is billed at its end, when no header can say so any more: the buyer reads
 // the same usage, and finds it in the next balance.
 func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, words *dialect.Answer) *refusal {
 	q.head(w, res, true)
+	done := inTime(q.r, writing, http.NewResponseController(w).SetWriteDeadline)
 	w.WriteHeader(res.StatusCode)
 	_, err := w.Write(begun) // words has seen it
+	done()
+	if q.sent.Release() { // the rest is not held
+		q.body = nil
+		q.room.leave()
+	}
 	if err == nil {
 		_, err = io.Copy(io.MultiWriter(w, words), res.Body)
 	}

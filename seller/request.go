@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -59,7 +60,12 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *ref
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return nil, &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "send the body uncompressed"}
 	}
+	done := inTime(r, reading, http.NewResponseController(w).SetReadDeadline)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, late() // the server is not to wait for the rest either
+	}
+	done()
 	if over := new(http.MaxBytesError); errors.As(err, &over) {
 		return nil, tooLarge()
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -89,11 +90,17 @@ func (q *resale) read(w http.ResponseWriter) *refusal {
 	if q.r.ContentLength > maxUpstreamBody {
 		return tooLarge()
 	}
+	done := inTime(q.r, reading, http.NewResponseController(w).SetReadDeadline)
 	body, more, err := q.room.fill(http.MaxBytesReader(w, q.r.Body, maxUpstreamBody+1), maxUpstreamBody)
+	if !errors.Is(err, os.ErrDeadlineExceeded) { // the server is not to wait for the rest either
+		done()
+	}
 	over := new(http.MaxBytesError) // of a handler before this one
 	switch {
 	case more, errors.As(err, &over):
 		return tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return late()
 	case errors.Is(err, errNoMemory):
 		return unavailable("too many large requests are under way; ask again in a moment")
 	case err != nil:
