@@ -21,6 +21,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // fault is an error in the configuration, with the words that lead to where it is: "failover connect". Both the reader of
@@ -163,7 +164,7 @@ func checkSellerURL(raw string) error {
 	if raw == "" {
 		return errMissing
 	}
-	if _, _, err := routing.ParseURL(raw); err != nil {
+	if _, _, err := wire.ParseURL(raw); err != nil {
 		return fmt.Errorf("%s: %w: expected one such as https://seller.example", shownURL(raw), err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // Document is a registry's document, parsed and checked. It never changes.
@@ -194,7 +195,7 @@ func (p *parser) seller(value gjson.Result) (s *Seller, id string, err error) {
 	s = &Seller{ID: strings.Clone(id)}
 	base, query := CutQuery(rawURL.Str)
 	s.Door.Query = strings.Clone(query)
-	if s.BaseURL, s.Origin, err = ParseURL(base); err != nil {
+	if s.BaseURL, s.Origin, err = wire.ParseURL(base); err != nil {
 		return nil, id, err
 	}
 	if len(name.Str) <= maxModelID && printable(name.Str) {

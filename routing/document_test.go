@@ -11,6 +11,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 func price(input, output, cacheRead, cacheWrite money.Micros) *money.Price {
@@ -228,37 +229,6 @@ func TestParseDocumentFaultsBounded(t *testing.T) {
 	}
 }
 
-func TestParseURL(t *testing.T) {
-	for raw, want := range map[string][2]string{
-		"https://a.example":                {"https://a.example", "https://a.example"},
-		"https://a.example/":               {"https://a.example", "https://a.example"},
-		"https://a.example/v1":             {"https://a.example", "https://a.example"},
-		"https://a.example/v1/":            {"https://a.example", "https://a.example"},
-		"https://a.example/api/v1":         {"https://a.example/api", "https://a.example"},
-		"https://a.example/v1/v1":          {"https://a.example/v1", "https://a.example"},
-		"https://a.example/apiv1":          {"https://a.example/apiv1", "https://a.example"},
-		"https://a.example/v1beta/openai":  {"https://a.example/v1beta/openai", "https://a.example"},
-		"HTTPS://A.Example:443/V1/":        {"https://a.example/V1", "https://a.example"},
-		"http://a.example:80":              {"http://a.example", "http://a.example"},
-		"https://a.example:80":             {"https://a.example:80", "https://a.example:80"},
-		"https://a.example:0443":           {"https://a.example", "https://a.example"},
-		"https://a.example:":               {"https://a.example", "https://a.example"},
-		"https://a.example/x%2Fy":          {"https://a.example/x%2Fy", "https://a.example"},
-		"http://[::1]:8080/p":              {"http://[::1]:8080/p", "http://[::1]:8080"},
-		"https://[2001:DB8:0::1]":          {"https://[2001:db8::1]", "https://[2001:db8::1]"},
-		"http://seller_1.internal:9/a/b//": {"http://seller_1.internal:9/a/b", "http://seller_1.internal:9"},
-	} {
-		base, origin, err := ParseURL(raw)
-		if err != nil || base != want[0] || origin != want[1] {
-			t.Errorf("%s: %q, %q, %v; want %q", raw, base, origin, err, want)
-		}
-	}
-	secret := "https://user:hunter2@a.example:x?key=hunter2"
-	if _, _, err := ParseURL(secret); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the error is %v", err)
-	}
-}
-
 func TestNewPinned(t *testing.T) {
 	m, err := NewModel("m", money.NoPrice, "alias")
 	if err != nil {
@@ -349,7 +319,7 @@ func FuzzParseDocument(f *testing.F) {
 
 func checkSeller(t *testing.T, s *Seller) {
 	t.Helper()
-	base, origin, err := ParseURL(s.BaseURL)
+	base, origin, err := wire.ParseURL(s.BaseURL)
 	if err != nil || base != s.BaseURL || origin != s.Origin || !strings.HasPrefix(base, origin) {
 		t.Fatalf("URL %q, origin %q: %q, %q, %v", s.BaseURL, s.Origin, base, origin, err)
 	}

@@ -17,9 +17,9 @@ type Door struct {
 	Query string
 }
 
-// CutQuery parts a URL from its query. A URL that has anything wrong with it is left as it is, for ParseURL to say so.
+// CutQuery parts a URL from its query. A URL that has anything wrong with it is left as it is, for wire.ParseURL to say so.
 func CutQuery(raw string) (base, query string) {
-	if strings.Contains(raw, "#") || len(raw) > maxURL {
+	if strings.Contains(raw, "#") || len(raw) > wire.MaxURL {
 		return raw, ""
 	}
 	base, query, _ = strings.Cut(raw, "?")

@@ -308,7 +308,7 @@ func TestRegistryLogsSellers(t *testing.T) {
 		if len(left) != maxLogged+1 {
 			t.Fatalf("%d lines for 32 entries left out", len(left))
 		}
-		if m := left[0].ContextMap(); m["seller"] != "bad" || m["reason"] != errURLScheme.Error() {
+		if m := left[0].ContextMap(); m["seller"] != "bad" || m["reason"] != "the URL is not http or https" {
 			t.Errorf("left out: %v", m)
 		}
 		if m := left[1].ContextMap(); m["seller"] != "sellers[1]" {

@@ -3,16 +3,14 @@ package routing
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // Seller is one seller as the registry or the operator names it. It never changes once it is made, and is shared by all
@@ -89,7 +87,7 @@ func NewPinned(p Pin) (*Seller, error) {
 		return nil, fmt.Errorf("seller %q: %s", p.ID, badID)
 	}
 	raw, query := CutQuery(p.URL)
-	base, origin, err := ParseURL(raw)
+	base, origin, err := wire.ParseURL(raw)
 	if err != nil {
 		return nil, fmt.Errorf("seller %s: %w", p.ID, err)
 	}
@@ -123,7 +121,6 @@ var mockOnly = []string{"mock"}
 const (
 	maxSellerID = 64
 	maxModelID  = 256
-	maxURL      = 2048
 	badID       = "the id is not 1 to 64 letters, digits, dots, dashes and underscores that begin with a letter or digit"
 )
 
@@ -159,74 +156,4 @@ func printable(s string) bool {
 		}
 	}
 	return true
-}
-
-// The faults of a seller's URL. None quotes it: it may hold a secret.
-var (
-	errURL       = errors.New("the URL does not parse")
-	errURLScheme = errors.New("the URL is not http or https")
-	errURLUser   = errors.New("the URL carries user info")
-	errURLHost   = errors.New("the URL has no host that can be reached")
-	errURLExtra  = errors.New("the URL has a fragment, or a query that can't be sent")
-)
-
-// ParseURL checks the URL of a seller, without its query, and gives it as base URL and origin in the forms that [Seller] describes.
-func ParseURL(raw string) (base, origin string, err error) {
-	if len(raw) > maxURL {
-		return "", "", errURL
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", "", errURL // the parser's own error quotes the URL
-	}
-	implied := ""
-	switch u.Scheme {
-	case "http":
-		implied = "80"
-	case "https":
-		implied = "443"
-	default:
-		return "", "", errURLScheme
-	}
-	if u.User != nil {
-		return "", "", errURLUser
-	}
-	if strings.ContainsAny(raw, "?#") {
-		return "", "", errURLExtra
-	}
-	host, ok := cleanHost(u.Hostname())
-	if !ok {
-		return "", "", errURLHost
-	}
-	origin = u.Scheme + "://" + host
-	if port := u.Port(); port != "" && port != implied {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return "", "", errURLHost
-		}
-		if port = strconv.FormatUint(n, 10); port != implied {
-			origin += ":" + port
-		}
-	}
-	path := strings.TrimRight(u.EscapedPath(), "/")
-	path = strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/") // as providers print it: it is a part of the paths
-	base = origin + path
-	return base, base[:len(origin)], nil // one string for both
-}
-
-// cleanHost gives a host name in lower case, or an IP address in its usual form.
-func cleanHost(host string) (string, bool) {
-	if strings.Contains(host, ":") {
-		ip, err := netip.ParseAddr(host)
-		if err != nil || ip.Zone() != "" {
-			return "", false
-		}
-		return "[" + ip.String() + "]", true
-	}
-	for i := range len(host) {
-		if c := host[i]; !alphanumeric(c) && c != '-' && c != '.' && c != '_' {
-			return "", false
-		}
-	}
-	return strings.ToLower(host), host != ""
 }

@@ -6,12 +6,15 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"golang.org/x/net/idna"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // The words of settlement and settlement_at.
@@ -43,7 +46,9 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 func (s *Seller) check() error {
 	errs := []error{checkID(s.ID)}
 	if s.url != "" {
-		errs = append(errs, checkURL(s.url))
+		var err error
+		s.url, s.site, err = publicURL(s.url)
+		errs = append(errs, err)
 	}
 	if len(s.Models) == 0 && s.Upstream == nil {
 		errs = append(errs, errors.New("models: an empty list; leave it out for the default model"))
@@ -158,11 +163,28 @@ func checkModelID(id string) error {
 }
 
 func checkURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("url: expected an http or https URL without user info, query or fragment, such as https://seller.example")
+	_, _, err := publicURL(s)
+	return err
+}
+
+// publicURL gives a seller's URL as gateways can read it, and its origin as they know it. What they could not, they would leave out.
+func publicURL(raw string) (public, origin string, err error) {
+	expected := errors.New("url: expected an http or https URL without user info, query or fragment, such as https://seller.example")
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", "", expected
 	}
-	return nil
+	if host, err := idna.Lookup.ToASCII(u.Hostname()); err == nil && host != strings.ToLower(u.Hostname()) { // a name of other letters, as it is asked for
+		if port := u.Port(); port != "" {
+			host += ":" + port
+		}
+		u.Host = host
+		raw = u.String()
+	}
+	if _, origin, err = wire.ParseURL(raw); err != nil {
+		return "", "", expected
+	}
+	return raw, origin, nil
 }
 
 func checkDuration(word string, d, least, most time.Duration) error {

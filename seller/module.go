@@ -103,6 +103,7 @@ type Seller struct {
 	State string `json:"state,omitempty"`
 
 	name, url string
+	site      string // the origin of the URL; empty: that of the request
 	state     string // absolute
 	models    map[string]*Model
 	accepted  map[string]acceptance.Acceptance

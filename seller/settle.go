@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -224,23 +223,19 @@ func refusedBy(v acceptance.Verdict) *refusal {
 	return unavailable(v.Reason)
 }
 
-// origin is where the buyer has reached the seller: what its URL says, else what the request does.
+// origin is where the buyer has reached the seller: what its URL says, else what the request does; as gateways know it.
 func (s *Seller) origin(r *http.Request) string {
-	if u, err := url.Parse(s.url); err == nil && u.Host != "" {
-		return origin(u.Scheme, u.Host)
+	if s.site != "" {
+		return s.site
 	}
+	at := "http://" + r.Host
 	if r.TLS != nil {
-		return origin("https", r.Host)
+		at = "https://" + r.Host
 	}
-	return origin("http", r.Host)
-}
-
-func origin(scheme, host string) string {
-	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
-	if port := map[string]string{"http": ":80", "https": ":443"}[scheme]; port != "" {
-		host = strings.TrimSuffix(host, port)
+	if _, origin, err := wire.ParseURL(at); err == nil {
+		return origin
 	}
-	return scheme + "://" + host
+	return strings.ToLower(at)
 }
 
 // loadAcceptances makes the methods of the config: those that are named alone, then those with a block.

@@ -454,6 +454,62 @@ func TestX402AnotherNetwork(t *testing.T) {
 	}
 }
 
+// TestX402Origins: however a seller's URL is written, a gateway that reads it in the registry binds its payment to the origin that the seller
+// means; and so where there is no URL, however the gateway's request names the host.
+func TestX402Origins(t *testing.T) {
+	r := newRail(t)
+	n := 0
+	for _, tc := range []struct{ url, host, want string }{
+		{"https://SELLER.example:443/", "seller.example", "https://seller.example"},
+		{"https://seller.example:0443/shop/v1", "seller.example", "https://seller.example"},
+		{"https://seller.example:", "seller.example", "https://seller.example"},
+		{"https://bücher.example:8443", "xn--bcher-kva.example", "https://xn--bcher-kva.example:8443"},
+		{"https://seller.example.", "seller.example.", "https://seller.example."},
+		{"http://[2001:DB8:0::1]:8080", "[2001:db8::1]:8080", "http://[2001:db8::1]:8080"},
+		{"", "[2001:DB8:0::1]:080", "http://[2001:db8::1]"},
+		{"", "SELLER.example:80", "http://seller.example"},
+	} {
+		lines := r.lines(t.TempDir() + "/books.json")
+		if tc.url != "" {
+			lines += "\nurl " + tc.url
+		}
+		s := newSeller(t, lines)
+		origin := tc.want
+		if tc.url != "" {
+			url := gjson.Get(ask(t, s, "GET", "/registry.json", "").Body.String(), "sellers.0.url").Str
+			_, read, err := wire.ParseURL(url)
+			if err != nil || read != tc.want {
+				t.Errorf("%s: a gateway reads %s, as %s, %v", tc.url, url, read, err)
+			}
+		}
+		n++
+		purchase := fmt.Sprint("p", n)
+		body, err := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "x402", AmountMicros: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		create := httptest.NewRequest("POST", wire.PurchaseCreatePath, bytes.NewReader(body))
+		create.Host = tc.host
+		w := httptest.NewRecorder()
+		handler(t, s).ServeHTTP(w, create)
+		var o wire.Order
+		if err := wire.Decode(w.Body.Bytes(), &o); err != nil || w.Code != 200 {
+			t.Fatalf("%s at %s: %d %s", tc.url, tc.host, w.Code, w.Body)
+		}
+		if status, body := r.complete(s, purchase, o, r.sign(o, purchase, origin)); status != 200 {
+			t.Errorf("%s at %s: %d %s", tc.url, tc.host, status, body)
+		}
+		if err := s.Cleanup(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, url := range []string{"https://seller.example:0", "https://seller.example:65536", "https://a b.example", "https://[fe80::1%25eth0]"} {
+		if _, err := provision(t, "s", "url \""+url+"\""); err == nil {
+			t.Errorf("%s is taken, and a gateway leaves it out", url)
+		}
+	}
+}
+
 // TestX402AtOnce: one proof, many times at the same moment: one payment, one token.
 func TestX402AtOnce(t *testing.T) {
 	r := newRail(t)
