@@ -89,3 +89,27 @@ func TestX402Example(t *testing.T) {
 		t.Error("a secret is in the log")
 	}
 }
+
+// TestCarelessSeller: a seller whose config is good until it costs somebody money says so when that is loaded, and one that is careful says nothing.
+func TestCarelessSeller(t *testing.T) {
+	c := newCaddy(t, "")
+	c.env = append(c.env, "RECEIPTS=a key that nobody has")
+	receipt := "payment receipt {\n key {env.RECEIPTS}\n}\n"
+	x402 := "payment x402 {\n pay_to 0x8a8089de7E7235Cf008eF478c50FA17CCBcd4176\n network eip155:84532\n facilitator http://127.0.0.1:9\n rpc http://127.0.0.1:9\n}\n"
+	state := func(name string) string { return "state " + filepath.Join(c.dir, name) + "\n" }
+	config := c.global("")
+	for id, lines := range map[string]string{
+		"forgets": receipt, "anywhere": x402 + state("a.json"),
+		"careful": receipt + x402 + state("b.json") + "url https://careful.example\n", "toy": "",
+	} {
+		config += "http://" + freeAddress(t) + " {\n bind 127.0.0.1\n tokenbuddy_seller " + id + " {\n" + lines + "}\n}\n"
+	}
+	c.write(config)
+	c.start()
+	log := c.log.String()
+	for warned, want := range map[string]int{`"seller":"forgets","method":"receipt"`: 1, `"seller":"anywhere","method":"x402"`: 1, "seller.payment.careless": 2} {
+		if n := strings.Count(log, warned); n != want {
+			t.Errorf("%d times %s\n%s", n, warned, log)
+		}
+	}
+}

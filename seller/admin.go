@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -102,6 +104,15 @@ func serveBooks(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("method not allowed: use GET")}
 	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("the query can't be read")}
+	}
+	for word := range query {
+		if word != "seller" { // of a misspelt filter the answer would be all there is
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("there is no %q here: the query takes seller", word)}
+		}
+	}
 	var all []*Books
 	pool.Range(func(_, v any) bool {
 		if b, ok := v.(*Books); ok {
@@ -111,7 +122,7 @@ func serveBooks(w http.ResponseWriter, r *http.Request) error {
 	})
 	reports := []Report{}
 	for _, b := range all {
-		if only := r.URL.Query().Get("seller"); only == "" || only == b.seller {
+		if only := query.Get("seller"); only == "" || only == b.seller {
 			reports = append(reports, b.Report())
 		}
 	}

@@ -167,6 +167,7 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 	if err := s.loadAcceptances(ctx); err != nil {
 		return s.wrong(err)
 	}
+	s.warnOfPayments()
 	v, _, err := pool.LoadOrNew(s.poolKey(), func() (caddy.Destructor, error) { return openBooks(s.ID, s.state, ctx.Logger()) })
 	if err != nil {
 		return s.wrong(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -320,5 +321,11 @@ func TestAdminBooks(t *testing.T) {
 	}
 	if err := serveBooks(w, httptest.NewRequest("POST", "/tokenbuddy_seller/books", nil)); err == nil {
 		t.Error("POST is served")
+	}
+	for _, query := range []string{"sellr=" + s.ID, "seller=" + s.ID + "&limit=1", "seller=%zz"} {
+		var refused caddy.APIError
+		if err := serveBooks(w, httptest.NewRequest("GET", "/tokenbuddy_seller/books?"+query, nil)); !errors.As(err, &refused) || refused.HTTPStatus != 400 {
+			t.Errorf("%s: %v", query, err)
+		}
 	}
 }

@@ -290,3 +290,20 @@ func (s *Seller) take(name string, mod any) error {
 	s.methods = append(s.methods, name)
 	return nil
 }
+
+// warnOfPayments tells of what works until it costs somebody money: to be paid before a proof is shown and to forget the order, and to have
+// payments that are bound to an origin when it is the buyer who says which one.
+func (s *Seller) warnOfPayments() {
+	for _, name := range s.methods {
+		method := s.accepted[name]
+		warn := func(hint string) {
+			s.logger.Warn("seller.payment.careless", zap.String("seller", s.ID), zap.String("method", name), zap.String("hint", hint))
+		}
+		if paidBefore(method) && s.state == "" {
+			warn("without state the seller knows no order any more when it starts again: who has paid one gets nothing for it")
+		}
+		if _, settles := method.(acceptance.Settler); settles && s.url == "" {
+			warn("without url it is the buyer who says at which origin it pays: where several sellers have one address to be paid at, one payment counts at each")
+		}
+	}
+}
