@@ -25,6 +25,7 @@ const MaxListed = 20_000
 // another key, says nothing of what is there. Sites that share a ledger may have accounts of their own at one provider.
 type List struct {
 	of     string // a digest of these, which nobody can make who has not the ledger's key, as there are secrets among them
+	file   string
 	cache  routing.Cache
 	logger *zap.Logger
 	users  int // guarded by Market.mu
@@ -70,8 +71,9 @@ func (m *Market) List(s *routing.Seller, account map[string][]string) (l *List, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l = m.lists[of]; l == nil {
+		file := filepath.Join(m.dir, "models-"+of[:16]+".json")
 		l = &List{
-			of: of, cache: routing.FileCache(filepath.Join(m.dir, "models-"+of[:16]+".json")),
+			of: of, file: file, cache: routing.FileCache(file),
 			logger: m.logger.With(zap.String("seller", s.ID)),
 		}
 		if m.lists == nil {

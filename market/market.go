@@ -237,15 +237,21 @@ func (m *Market) Destruct() error {
 const maxExclusions = 4096
 
 // tend moves on, each minute, the sample of sellers that are kept ready beside the best, and forgets those that are no longer
-// named anywhere.
+// named anywhere. Once a day it takes away what was kept of registries and lists that nobody uses: first when all configs have had the time to
+// name theirs.
 func (m *Market) tend(ctx context.Context) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
+	var tidied time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if time.Since(tidied) >= tidyEvery {
+			tidied = time.Now()
+			m.tidyCaches(tidied)
 		}
 		tables := *m.tables.Load()
 		for _, t := range tables {

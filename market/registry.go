@@ -16,6 +16,7 @@ import (
 // sharedRegistry is a registry that runs for as long as some config uses it.
 type sharedRegistry struct {
 	*routing.Registry
+	file  string // of its last good document
 	users int
 	ctx   context.Context
 	stop  context.CancelFunc
@@ -32,7 +33,8 @@ func (m *Market) Registry(o routing.RegistryOptions) (r *routing.Registry, relea
 	shared := m.registries[key]
 	if shared == nil {
 		url := sha256.Sum256([]byte(o.URL))
-		o.Cache = routing.FileCache(filepath.Join(m.dir, fmt.Sprintf("registry-%x.json", url[:8])))
+		file := filepath.Join(m.dir, fmt.Sprintf("registry-%x.json", url[:8]))
+		o.Cache = routing.FileCache(file)
 		o.Logger = m.logger.Named("registry")
 		o.Transport = m.carrier.Operator() // the registry's URL is the operator's word
 		registry, err := routing.NewRegistry(o)
@@ -40,6 +42,7 @@ func (m *Market) Registry(o routing.RegistryOptions) (r *routing.Registry, relea
 			return nil, nil, err
 		}
 		shared = run(registry)
+		shared.file = file
 		m.registries[key] = shared
 	} else {
 		shared.ended.Go(func() { _ = shared.Refresh(shared.ctx) }) // it logs for itself
