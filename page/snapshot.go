@@ -100,7 +100,7 @@ type eye struct {
 	read      time.Time // when the following were
 	purchases []admin.Purchase
 	disputed  []admin.Purchase
-	waiting   int // how many purchases were open then
+	told      string // what told then that they are to be read
 
 	others others
 }
@@ -140,7 +140,7 @@ func (e *eye) look(m *market.Market) *Snapshot {
 		s.Sellers = append(s.Sellers, SellerRow{row, offers, models})
 		s.Now.UnderWay += row.InFlight
 	}
-	note(e.books(m, now))
+	note(e.books(m, now, s.Money.DisputedMicros))
 	s.Purchases = e.purchases
 	d := doctor.New()
 	d.Gateway(&status, now)
@@ -158,21 +158,25 @@ func severity(f doctor.Finding) int {
 	return 1
 }
 
-// books reads the purchases, where that was not just done or another one waits.
-func (e *eye) books(m *market.Market, now time.Time) error {
-	waiting := len(m.Desk.Purchases())
-	if waiting == e.waiting && now.Sub(e.read) < bookEvery && !e.read.IsZero() {
+// books reads the purchases, where that was not just done, or one that is open has come to another state, or money has come into dispute or
+// back: who has pressed a button sees what has come of it.
+func (e *eye) books(m *market.Market, now time.Time, disputed money.Micros) error {
+	told := disputed.String()
+	for _, p := range m.Desk.Purchases() {
+		told += " " + p.PurchaseID + p.State
+	}
+	if told == e.told && now.Sub(e.read) < bookEvery && !e.read.IsZero() {
 		return nil
 	}
 	all, err := admin.PurchasesOf(e.ctx, m, ledger.PurchaseQuery{})
 	if err != nil {
 		return err
 	}
-	disputed, err := admin.PurchasesOf(e.ctx, m, ledger.PurchaseQuery{Disputed: true})
+	paidForNothing, err := admin.PurchasesOf(e.ctx, m, ledger.PurchaseQuery{Disputed: true})
 	if err != nil {
 		return err
 	}
-	e.read, e.waiting, e.disputed, e.purchases = now, waiting, disputed, shownOf(all)
+	e.read, e.told, e.disputed, e.purchases = now, told, paidForNothing, shownOf(all)
 	return nil
 }
 

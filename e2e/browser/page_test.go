@@ -4,6 +4,10 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -217,6 +221,25 @@ func TestDoor(t *testing.T) {
 		t.Errorf("it is at %s", at)
 	}
 	b.well(origin)
+}
+
+// TestMemberUnderPath has the page be where the site is below a path: what it asks for, and tells to be asked for, is there.
+func TestMemberUnderPath(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: g.site})
+	under := httptest.NewServer(http.StripPrefix("/ai", to))
+	defer under.Close()
+	b.do(chromedp.Navigate(under.URL + "/ai/tokenbuddy/"))
+	b.do(chromedp.SendKeys("#key", "key-of-ada"))
+	b.press("#door", "Show")
+	b.until(`document.querySelector("#budgets").innerText.includes("of $0.50")`)
+	for of, path := range map[string]string{"used": "/ai/v1/key", "requests": "/ai/tokenbuddy/own"} {
+		if words := b.text("#" + of + " .title code"); !strings.Contains(words, "curl "+under.URL+path+" ") {
+			t.Errorf("%s is told by %s", of, words)
+		}
+	}
+	b.well(under.URL, "key-of-ada")
 }
 
 func TestMember(t *testing.T) {
