@@ -22,6 +22,7 @@ type Snapshot struct {
 	Money     Money            `json:"money"`
 	Members   []admin.Member   `json:"members"`
 	Sellers   []SellerRow      `json:"sellers"`
+	InAll     InAll            `json:"inAll"`
 	Requests  []recent.Row     `json:"requests"`        // the last ones, the newest first
 	Fleet     *Fleet           `json:"fleet,omitempty"` // absent: the gateway is in none
 	Purchases []admin.Purchase `json:"purchases"`       // those that have not ended, and the last others, the newest first
@@ -29,11 +30,17 @@ type Snapshot struct {
 	Error string `json:"error,omitempty"`
 }
 
+// InAll is how many there are, where not all of them are shown.
+type InAll struct {
+	Members int `json:"members"`
+	Sellers int `json:"sellers"`
+}
+
 // Now is what goes on, and has gone on in the last minutes as far as it is remembered.
 type Now struct {
 	StreamsOpen int64 `json:"streamsOpen"` // of all gateways of this Caddy
 	UnderWay    int64 `json:"underWay"`    // attempts at sellers
-	Minutes     int   `json:"minutes"`     // that the following are of
+	Seconds     int   `json:"seconds"`     // that the following are of: fewer where not all of them are remembered
 	Requests    int   `json:"requests"`
 	Failures    int   `json:"failures"` // of them: failed, interrupted, or without credit
 	Refused     int   `json:"refused"`  // of them: before any seller was asked
@@ -78,8 +85,8 @@ type SellerRow struct {
 }
 
 const (
-	// nowMinutes is what the page takes for now.
-	nowMinutes = 5
+	// nowTime is what the page takes for now.
+	nowTime = 5 * time.Minute
 	// maxRows is how many requests, sellers or purchases that have ended are shown: the commands list all.
 	maxRows = 60
 	// maxMemberRows is how many members are.
@@ -110,7 +117,7 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	status := admin.StatusOf(e.ctx, m, m.Desk.LastPayments())
 	last := m.Recent.Find(recent.Query{})
 	s := &Snapshot{
-		Ledger: m.Dir(), Now: nowOf(last, now), Money: moneyOf(&status), Members: []admin.Member{}, Sellers: []SellerRow{},
+		Ledger: m.Dir(), Now: nowOf(last, m.Recent.Since(), now), Money: moneyOf(&status), Members: []admin.Member{}, Sellers: []SellerRow{},
 		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{},
 	}
 	note := func(err error) {
@@ -133,8 +140,10 @@ func (e *eye) look(m *market.Market) *Snapshot {
 		others.Tell(members, m.Calendar().Periods(now))
 	}
 	s.Members = append(s.Members, members[:min(len(members), maxMemberRows)]...)
+	s.InAll.Members = len(members)
 	sellers, err := admin.SellersOf(e.ctx, m)
 	note(err)
+	s.InAll.Sellers = len(sellers)
 	for _, row := range sellers[:min(len(sellers), maxRows)] {
 		offers, models := m.Offers(row.SellerID)
 		s.Sellers = append(s.Sellers, SellerRow{row, offers, models})
@@ -199,11 +208,15 @@ func shownOf(all []admin.Purchase) []admin.Purchase {
 	return shown
 }
 
-func nowOf(last []recent.Row, at time.Time) Now {
-	n := Now{StreamsOpen: admin.StreamsOpen(), Minutes: nowMinutes}
+// nowOf sums the last requests up, of which none is missing since then.
+func nowOf(last []recent.Row, since, at time.Time) Now {
+	if first := at.Add(-nowTime); since.Before(first) {
+		since = first
+	}
+	n := Now{StreamsOpen: admin.StreamsOpen(), Seconds: int(at.Sub(since).Seconds())}
 	var first []int64
 	for _, r := range last {
-		if at.Sub(r.Ended) > nowMinutes*time.Minute {
+		if r.Ended.Before(since) {
 			break // they come by their ends
 		}
 		n.Requests++

@@ -2,6 +2,7 @@ package page
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +16,46 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 )
+
+// Of more requests than are remembered those are counted of the time of which none is missing, and that time is said.
+func TestNowOfMany(t *testing.T) {
+	memory, at := recent.New(), time.Now()
+	try := []recent.Attempt{{Number: 1, Seller: "acme", Kind: "ok"}}
+	const all, refusals = 4000, 100
+	for i := range all { // twenty a second
+		memory.Add(&recent.Request{RequestID: fmt.Sprint(i), Member: "ann", Ended: at.Add(time.Duration(i-all) * 50 * time.Millisecond), Outcome: "ok", Attempts: try})
+	}
+	for i := range refusals {
+		memory.Add(&recent.Request{RequestID: fmt.Sprint("no-", i), Member: "ann", Ended: at.Add(time.Duration(i-refusals) * time.Second), Outcome: "refused"})
+	}
+	n := nowOf(memory.Find(recent.Query{}), memory.Since(), at)
+	served := n.Requests - n.Refused
+	if n.Seconds < 100 || n.Seconds > 103 || served < 20*n.Seconds-20 || served > 20*n.Seconds+20 || n.Refused != 100 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// Where there are more members than are shown, it is said how many there are.
+func TestSnapshotOfMany(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	m, err := market.Open(market.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Release()
+	var all member.Team
+	for i := range maxMemberRows + 7 {
+		all.Members = append(all.Members, member.Config{Name: fmt.Sprintf("member-%03d", i), Limits: member.Limits{Bounds: member.Unbound}})
+	}
+	team, err := member.NewDirectory(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Orders.HoldTeam(func() *member.Directory { return team })()
+	if s := lookAt(t.Context())(m); len(s.Members) != maxMemberRows || s.InAll.Members != maxMemberRows+7 {
+		t.Errorf("%d of %d are shown", len(s.Members), s.InAll.Members)
+	}
+}
 
 // What is shown is what the books have, and what is remembered.
 func TestSnapshot(t *testing.T) {
@@ -54,7 +95,7 @@ func TestSnapshot(t *testing.T) {
 		m.Recent.Add(r)
 	}
 	s := lookAt(t.Context())(m)
-	if want := (Now{Minutes: nowMinutes, Requests: 4, Failures: 1, Refused: 2, FirstContentMs: 30, StreamsOpen: admin.StreamsOpen()}); s.Now != want {
+	if want := (Now{Seconds: 300, Requests: 4, Failures: 1, Refused: 2, FirstContentMs: 30, StreamsOpen: admin.StreamsOpen()}); s.Now != want {
 		t.Errorf("now is %+v, want %+v", s.Now, want)
 	}
 	if s.Money.SpentTodayMicros != 7 || s.Error != "" || s.Ledger != m.Dir() {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // class keeps requests apart, so that a storm of one kind does not push out the others.
@@ -55,6 +56,21 @@ func (m *Memory) Add(r *Request) {
 	if r.Member != "" {
 		m.members.count(r)
 	}
+}
+
+// Since is from when on none is missing of those that have ended; zero: none was forgotten yet.
+func (m *Memory) Since() (since time.Time) {
+	for c := range m.rings {
+		r := &m.rings[c]
+		next := r.next.Load()
+		if next <= uint64(len(r.slots)) {
+			continue
+		}
+		if oldest := r.slots[next%uint64(len(r.slots))].Load(); oldest != nil && oldest.Ended.After(since) {
+			since = oldest.Ended
+		}
+	}
+	return since
 }
 
 // ring is of the last requests of a class: the oldest one's place is the next one's.
