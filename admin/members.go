@@ -24,7 +24,7 @@ import (
 // Member is a row of GET /tokenbuddy/members. It holds no key.
 type Member struct {
 	Name string `json:"name"`
-	// Source is where the member comes from: caddyfile, ledger (it was added at run time) or member_from.
+	// Source is where the member comes from: caddyfile, ledger (it was added at run time), member_from, or anonymous.
 	Source   string   `json:"source"`
 	Group    string   `json:"group,omitempty"`
 	Disabled bool     `json:"disabled,omitempty"`
@@ -67,7 +67,7 @@ type MemberBudget struct {
 }
 
 // MembersOf gives the rows of the members that the configs name, that were added at run time, or that have asked since the gateway
-// began, by name.
+// began and still may, by name.
 func MembersOf(ctx context.Context, m *market.Market) ([]Member, error) {
 	r, err := rollOf(m)
 	if err != nil {
@@ -144,7 +144,10 @@ func (r *roll) rows(ctx context.Context, m *market.Market) ([]Member, error) {
 		if err != nil {
 			return nil, err
 		}
-		if row.Source == "caddyfile" && r.listed[name] == nil {
+		switch {
+		case r.known[name] == member.Anonymous:
+			row.Source = "anonymous"
+		case row.Source == "caddyfile" && r.listed[name] == nil:
 			row.Source = "member_from"
 		}
 		rows = append(rows, row)

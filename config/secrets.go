@@ -78,7 +78,7 @@ func (c *Config) namesFiles() bool {
 func inFile(secret string) bool { return strings.Contains(secret, "{file.") }
 
 func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
-	all := member.Team{Members: make([]member.Config, 0, len(c.Members))}
+	all := member.Team{Members: make([]member.Config, 0, len(c.Members)), From: c.MemberFrom != ""}
 	for _, m := range c.Members {
 		config, err := m.resolve(repl)
 		if err != nil {

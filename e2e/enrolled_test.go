@@ -179,6 +179,12 @@ func TestMembersAtRunTime(t *testing.T) {
 	s.keyed(0, last, 200)
 	s.members("remove", "ada")
 	s.keyed(0, last, 401)
+	if status, body := s.look("/tokenbuddy/members"); status != 200 || strings.Contains(string(body), `"ada"`) {
+		t.Errorf("who was removed is listed: %d %s", status, body)
+	}
+	if got := s.do("GET", "/tokenbuddy/members/ada", ""); got != http.StatusNotFound {
+		t.Errorf("who was removed is there: status %d", got)
+	}
 
 	want := []string{
 		"add ada", "disable ada", "enable ada", "rotate ada", "rotate ada", "set ada", "raise ada", "raise bob", "remove ada",
@@ -265,8 +271,14 @@ func TestMembersElsewhere(t *testing.T) {
 	s.seller("acme", settledBy(answerPlain, "Billed-Micros", "60"), priced("m"))
 	s.open("")
 	s.keyed(0, "any", 200) // from this machine, while there is no member
+	if row := s.memberRow("anonymous"); row.Source != "anonymous" || row.LastSeen == nil {
+		t.Errorf("anonymous is %+v", row)
+	}
 	key := keyIn(t, s.members("add", "ada", "--daily-budget", "0.00005"))
 	s.keyed(0, "any", 401)
+	if out := s.members(); strings.Contains(out, "anonymous") {
+		t.Errorf("who may ask no more is listed:\n%s", out)
+	}
 	s.keyed(0, key, 402)
 	s.members("raise", "ada", "1", "--until", time.Now().AddDate(0, 0, 2).UTC().Format(time.DateOnly))
 	s.keyed(0, key, 200)

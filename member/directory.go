@@ -20,6 +20,7 @@ type Directory struct {
 	groups map[string]*Group // by their members' names
 	named  map[string]*Group // by their own
 	others Limits            // of those who are not in byName
+	from   bool              // another module may bring such
 	roster *Roster           // of those who are in no config; may be nil
 }
 
@@ -35,6 +36,8 @@ type Team struct {
 	Groups  []GroupConfig
 	// Default is what members may do that are found by a name which is not in Members; nil: everything.
 	Default *Limits
+	// From says that another module brings members, whatever their names.
+	From bool
 }
 
 // GroupConfig is a group as the configuration has it.
@@ -51,7 +54,7 @@ type GroupConfig struct {
 func NewDirectory(team Team) (*Directory, error) {
 	d := &Directory{
 		byKey: make(map[Digest]grant, len(team.Members)), byName: make(map[string]*Member, len(team.Members)),
-		groups: make(map[string]*Group), named: make(map[string]*Group), others: Limits{Bounds: Unbound},
+		groups: make(map[string]*Group), named: make(map[string]*Group), others: Limits{Bounds: Unbound}, from: team.From,
 	}
 	if team.Default != nil {
 		d.others = *team.Default
@@ -174,6 +177,18 @@ func (d *Directory) ByName(name string) (*Member, bool) {
 		return nil, false
 	}
 	return &Member{Name: name, Limits: d.others, Group: d.groups[name], Raises: raises}, true
+}
+
+// Knows finds who may ask under a name: one of the config, one that was added at run time, whoever another module may bring, or, where nobody is
+// configured, anonymous.
+func (d *Directory) Knows(name string) (*Member, bool) {
+	switch added := d.roster != nil && d.roster.byName[name] != nil; {
+	case d.from, added, d.Names(name):
+		return d.ByName(name)
+	case name == Anonymous.Name && d.Empty():
+		return Anonymous, true
+	}
+	return nil, false
 }
 
 // lookup hashes before it compares. How long the map takes then tells about the hash of what was sent, which nobody can

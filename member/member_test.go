@@ -123,6 +123,27 @@ func TestByName(t *testing.T) {
 			t.Errorf("%q: got %v %v", test.name, m, ok)
 		}
 	}
+	for _, test := range []struct {
+		of    Team
+		name  string
+		known bool
+	}{
+		{Team{}, "anonymous", true},
+		{Team{}, "bob", false},
+		{Team{Members: []Config{{Name: "alice"}}}, "alice", true},
+		{Team{Members: []Config{{Name: "alice"}}}, "bob", false},
+		{Team{Members: []Config{{Name: "alice"}}}, "anonymous", false},
+		{Team{From: true}, "bob", true},
+		{Team{From: true}, "two words", false},
+	} {
+		d, err := NewDirectory(test.of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, ok := d.Knows(test.name); ok != test.known || ok && m.Name != test.name {
+			t.Errorf("%s of %+v: %v %v", test.name, test.of, m, ok)
+		}
+	}
 	if d.Empty() || !directory(t).Empty() {
 		t.Error("Empty says the wrong thing")
 	}

@@ -44,10 +44,10 @@ func (o *Orders) Team() []*member.Member {
 	return slices.CompactFunc(all, func(a, b *member.Member) bool { return a.Name == b.Name })
 }
 
-// Member gives the member of a name by the newest config, also one that no config names; nil: it is no name of a member.
+// Member gives who may ask under a name by the newest config, also one that no config names; nil: nobody may, or not any more.
 func (o *Orders) Member(name string) *member.Member {
 	for _, d := range o.directories() {
-		if who, ok := d.ByName(name); ok {
+		if who, ok := d.Knows(name); ok {
 			return who
 		}
 	}

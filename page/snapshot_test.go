@@ -68,6 +68,7 @@ func TestSnapshot(t *testing.T) {
 	bounds := member.Unbound
 	bounds.DailyBudget = 1000
 	team, err := member.NewDirectory(member.Team{
+		From:    true,
 		Members: []member.Config{{Name: "ann", Limits: member.Limits{Bounds: bounds}}, {Name: "bob", Limits: member.Limits{Bounds: member.Unbound}}},
 		Groups:  []member.GroupConfig{{Name: "build", Members: []string{"ann"}, Bounds: bounds}},
 	})
