@@ -65,27 +65,54 @@ func (API) Routes() []caddy.AdminRoute {
 	return routes
 }
 
-// takes is a look whose query has these words, and ledger. It refuses another one: of a misspelt filter the answer would be as if nothing
-// had been asked for.
+// takes is a look whose query has these words, and ledger.
 func takes(l look, words ...string) look {
-	words = append(words, "ledger")
 	return func(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-		values, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil {
-			return bad("the query can't be read: %w", err)
-		}
-		for _, word := range slices.Sorted(maps.Keys(values)) {
-			if !slices.Contains(words, word) {
-				return bad("there is no %q here: the query takes %s", word, strings.Join(words, ", "))
-			}
-		}
-		if s := values.Get("fleet"); s != "" { // whatever else is not one of them would be this gateway's books alone
-			if _, err := strconv.ParseBool(s); err != nil {
-				return bad("fleet is true or false")
-			}
+		if err := CheckQuery(r, words...); err != nil {
+			return err
 		}
 		return l(m, w, r)
 	}
+}
+
+// CheckQuery refuses a query that has other words than these and ledger, or one of them twice: of a misspelt filter, or of one of two, the
+// answer would be as if it had not been asked for.
+func CheckQuery(r *http.Request, words ...string) error {
+	words = append(words, "ledger")
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return bad("the query can't be read: %w", err)
+	}
+	for _, word := range slices.Sorted(maps.Keys(values)) {
+		switch {
+		case !slices.Contains(words, word):
+			return bad("there is no %q here: the query takes %s", word, strings.Join(words, ", "))
+		case len(values[word]) > 1:
+			return bad("%s stands in the query %d times, and one is looked at: ask once for each", word, len(values[word]))
+		}
+	}
+	if s := values.Get("fleet"); s != "" { // whatever else is not one of them would be this gateway's books alone
+		if _, err := strconv.ParseBool(s); err != nil {
+			return bad("fleet is true or false")
+		}
+	}
+	return nil
+}
+
+// one gives the id that a query asks for; empty: for a list. Beside an id it refuses the words of the list, as the one is shown whatever they choose.
+func one(values url.Values, list ...string) (id string, err error) {
+	if !values.Has("id") {
+		return "", nil
+	}
+	if id = values.Get("id"); id == "" { // which is all of them, where they are looked for
+		return "", bad("the id is empty")
+	}
+	for _, word := range list {
+		if values.Get(word) != "" {
+			return "", bad("%s is for the list: leave it out, or the id", word)
+		}
+	}
+	return id, nil
 }
 
 // on answers with the look for the request's method, in the market that the request is about.

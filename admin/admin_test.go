@@ -124,6 +124,20 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// A key that has leaked is not kept, wherever it is said: in the query, beside an object that says nothing, as clients send it.
+func TestRotateByQuery(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	openMarket(t, filepath.Join(t.TempDir(), "books"))
+	if status, says := asked(t, "POST", "/tokenbuddy/members", `{"name":"zoe"}`); status != http.StatusOK {
+		t.Fatal(says)
+	}
+	for _, body := range []string{"", "{}", "null"} {
+		if status, says := asked(t, "POST", "/tokenbuddy/members/zoe/rotate?keep=0s", body); status != http.StatusOK || strings.Contains(says, "keptUntil") {
+			t.Errorf("%q: %d %s", body, status, says)
+		}
+	}
+}
+
 // What may be asked, and what is said of a question that makes no sense.
 func TestQuestions(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
@@ -183,6 +197,33 @@ func TestQuestions(t *testing.T) {
 		{"PUT", "/tokenbuddy/selection", `{"policy":"cheapest"}`, http.StatusOK, `{"policy":"cheapest","seller":null,"selection":{"policy":"cheapest"}}`},
 		{"DELETE", "/tokenbuddy/selection", "", http.StatusOK, `{"policy":null,"seller":null,"selection":null}`},
 		{"POST", "/tokenbuddy/prewarm", "", http.StatusOK, "{"},
+
+		{"GET", "/tokenbuddy/ledger/entries?member=bob&member=ann", "", http.StatusBadRequest, "member stands in the query 2 times"},
+		{"POST", "/tokenbuddy/sellers?pause=a&pause=b", "", http.StatusBadRequest, "pause stands in the query 2 times"},
+		{"GET", "/tokenbuddy/ledger/entries?from=2026-02-01&to=2026-01-01", "", http.StatusBadRequest, "to, 2026-01-01, is before from, 2026-02-01"},
+		{"GET", "/tokenbuddy/ledger/summary?from=today&to=yesterday", "", http.StatusBadRequest, "is before from"},
+		{"GET", "/tokenbuddy/ledger/statement?from=1h&to=2h", "", http.StatusBadRequest, "is before from"},
+		{"GET", "/tokenbuddy/requests?id=one&member=bob", "", http.StatusBadRequest, "member is for the list"},
+		{"GET", "/tokenbuddy/requests?id=", "", http.StatusBadRequest, "the id is empty"},
+		{"GET", "/tokenbuddy/requests/", "", http.StatusBadRequest, "the id is empty"},
+		{"GET", "/tokenbuddy/purchases?id=", "", http.StatusBadRequest, "the id is empty"},
+		{"GET", "/tokenbuddy/requests?fleet=1", "", http.StatusBadRequest, "fleet is for one, with its id"},
+		{"GET", "/tokenbuddy/purchases?id=one&open=true", "", http.StatusBadRequest, "open is for the list"},
+		{"POST", "/tokenbuddy/purchases?approve=one&note=fine", "", http.StatusBadRequest, "note does not belong to approve"},
+		{"POST", "/tokenbuddy/purchases?cancel=one&paid=true", "", http.StatusBadRequest, "paid does not belong to cancel"},
+		{"POST", "/tokenbuddy/purchases?settle=one&paid=true&usd=1", "", http.StatusBadRequest, "usd does not belong to settle"},
+		{"PUT", "/tokenbuddy/selection", `{"policy":"cheapest"}{"policy":"manual"}`, http.StatusBadRequest, "expected an object such as"},
+
+		{"POST", "/tokenbuddy/members", `{"name":"zoe","keep":"1h"}`, http.StatusBadRequest, "keep is no word of this order"},
+		{"POST", "/tokenbuddy/members", `{"name":"zoe"} {"dailyBudget":"5"}`, http.StatusBadRequest, "expected one object, and nothing after it"},
+		{"POST", "/tokenbuddy/members", `{"name":"zoe","dailyBudget":"5"}`, http.StatusOK, `"key":`},
+		{"PATCH", "/tokenbuddy/members/zoe", `{"dailyBudget":"6","usd":"1"}`, http.StatusBadRequest, "usd is no word of this order, which takes name, dailyBudget"},
+		{"POST", "/tokenbuddy/members/zoe/rotate", `{"disabled":true}`, http.StatusBadRequest, "disabled is no word of this order, which takes keep"},
+		{"POST", "/tokenbuddy/members/zoe/rotate?usd=1", "", http.StatusBadRequest, "usd is no word of this order"},
+		{"POST", "/tokenbuddy/members/zoe/rotate?keep=0s", `{"keep":"1h"}`, http.StatusBadRequest, "keep stands in the query and in the body"},
+		{"POST", "/tokenbuddy/members/zoe/enable", `{"disabled":true}`, http.StatusBadRequest, "disabled is no word of this order, which takes none"},
+		{"POST", "/tokenbuddy/members/zoe/raise?until=2001-01-01", `{"usd":"1"}`, http.StatusBadRequest, "2001-01-01T00:00:00Z is over"},
+		{"POST", "/tokenbuddy/members/zoe/rotate", `{}`, http.StatusOK, `"keptUntil":`},
 
 		{"POST", "/tokenbuddy/members/ann", "{}", http.StatusMethodNotAllowed, "use DELETE, GET, PATCH"},
 		{"GET", "/tokenbuddy/members/ann/rotate", "", http.StatusMethodNotAllowed, "use POST"},

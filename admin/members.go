@@ -225,7 +225,7 @@ const membersPath = "/tokenbuddy/members/"
 
 // addMember makes a member: POST with a MemberSaid.
 func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	by, said, err := orderOf(w, r)
+	by, said, err := orderOf(w, r, append([]string{"name"}, termWords...)...)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	by, said, err := orderOf(w, r)
+	by, said, err := orderOf(w, r, append([]string{"name"}, termWords...)...)
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		return bad("a member keeps its name: its books go by it")
 	}
 	if terms == (orders.MemberTerms{}) {
-		return bad("nothing is said of member %s: expected one of dailyBudget, weeklyBudget, monthlyBudget, models, rate, group, disabled", name)
+		return bad("nothing is said of member %s: expected one of %s", name, strings.Join(termWords, ", "))
 	}
 	if err := m.Orders.SetMember(r.Context(), by, name, terms); err != nil {
 		return memberError(err)
@@ -311,7 +311,7 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	by, said, err := orderOf(w, r)
+	by, said, err := orderOf(w, r, memberOrders[word]...)
 	if err != nil {
 		return err
 	}
@@ -352,8 +352,8 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	return showMember(m, w, r, name)
 }
 
-// memberOrders are the words that are ordered of a member, each by a POST.
-var memberOrders = []string{"rotate", "raise", "disable", "enable"}
+// memberOrders are the words that are ordered of a member, each by a POST, with what may be said of how.
+var memberOrders = map[string][]string{"rotate": {"keep"}, "raise": {"usd", "until"}, "disable": {}, "enable": {}}
 
 var notThere error = caddy.APIError{
 	HTTPStatus: http.StatusNotFound, Err: errors.New("expected /tokenbuddy/members/<name>, or POST to its /rotate, /raise, /disable or /enable"),
@@ -372,7 +372,7 @@ func memberPath(w http.ResponseWriter, r *http.Request) (name, word string, err 
 	if name, err = url.PathUnescape(name); err != nil || name == "" {
 		return "", "", notThere
 	}
-	switch ordered := slices.Contains(memberOrders, word); {
+	switch _, ordered := memberOrders[word]; {
 	case word != "" && !ordered:
 		return "", "", notThere
 	case ordered && r.Method != http.MethodPost:

@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,21 +62,63 @@ const none = "none"
 
 const maxSaid = 16 << 10
 
-// orderOf reads who gives an order, and what it says: in the body, or in the query where there is none.
-func orderOf(w http.ResponseWriter, r *http.Request) (by orders.Operator, said MemberSaid, err error) {
+// termWords are what may be said of a member's bounds.
+var termWords = []string{"dailyBudget", "weeklyBudget", "monthlyBudget", "models", "rate", "group", "disabled"}
+
+// orderOf reads who gives an order, and what it says, which is of these words: in the body, or in the query. What an order does not take would be
+// as if it had not been said, and so would what is said in both, of one of them.
+func orderOf(w http.ResponseWriter, r *http.Request, takes ...string) (by orders.Operator, said MemberSaid, err error) {
 	query := r.URL.Query()
 	if err := checkTexts(query, "by"); err != nil {
 		return by, said, err
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSaid))
 	decoder.DisallowUnknownFields()
-	switch err := decoder.Decode(&said); {
-	case errors.Is(err, io.EOF):
-		said.Keep, said.USD, said.Until = query.Get("keep"), query.Get("usd"), query.Get("until")
-	case err != nil:
+	if err := decoder.Decode(&said); err != nil && !errors.Is(err, io.EOF) {
 		return by, said, bad(`expected an object such as {"name":"ada","dailyBudget":"5"}: %w`, err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return by, said, bad("expected one object, and nothing after it")
+	}
+	for word, to := range map[string]*string{"keep": &said.Keep, "usd": &said.USD, "until": &said.Until} {
+		switch asked := query.Get(word); {
+		case asked != "" && *to != "":
+			return by, said, bad("%s stands in the query and in the body: say it once", word)
+		case asked != "":
+			*to = asked
+		}
+	}
+	for _, word := range said.words() {
+		if !slices.Contains(takes, word) {
+			return by, said, bad("%s is no word of this order, which takes %s", word, cmp.Or(strings.Join(takes, ", "), "none"))
+		}
+	}
 	return operator(r), said, nil
+}
+
+// words are those of which something is said.
+func (s *MemberSaid) words() (all []string) {
+	for _, w := range []struct {
+		word string
+		said bool
+	}{
+		{"name", s.Name != ""},
+		{"dailyBudget", s.DailyBudget != nil},
+		{"weeklyBudget", s.WeeklyBudget != nil},
+		{"monthlyBudget", s.MonthlyBudget != nil},
+		{"models", s.Models != nil},
+		{"rate", s.Rate != nil},
+		{"group", s.Group != nil},
+		{"disabled", s.Disabled != nil},
+		{"keep", s.Keep != ""},
+		{"usd", s.USD != ""},
+		{"until", s.Until != ""},
+	} {
+		if w.said {
+			all = append(all, w.word)
+		}
+	}
+	return all
 }
 
 // terms reads what is said of a member's bounds.

@@ -103,6 +103,9 @@ func period(m *market.Market, values url.Values) (from, to time.Time, zone *time
 			return from, to, nil, bad("%s is %w", name, err)
 		}
 	}
+	if !to.IsZero() && to.Before(from) { // of which nothing would be found, as if nothing had been spent
+		return from, to, nil, bad("to, %s, is before from, %s", values.Get("to"), values.Get("from"))
+	}
 	return from, to, c.Zone, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -162,7 +163,8 @@ func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 	var s orders.Selection
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
+	err := decoder.Decode(&s)
+	if _, more := decoder.Token(); err != nil || !errors.Is(more, io.EOF) {
 		return bad(`expected an object such as {"policy":"manual","seller":"acme"}`)
 	}
 	if err := m.Orders.Select(s); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -68,7 +69,10 @@ func PurchaseOf(p *ledger.Purchase) Purchase {
 // ?id= it is one alone, with its entries.
 func purchaseList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
-	if id := values.Get("id"); id != "" {
+	switch id, err := one(values, "open", "disputed", "seller"); {
+	case err != nil:
+		return err
+	case id != "":
 		return onePurchase(m, w, r, id)
 	}
 	q := ledger.PurchaseQuery{Seller: values.Get("seller")}
@@ -152,6 +156,9 @@ func unknownPurchase(id string) error {
 // maxWords bounds what an operator may say, in bytes.
 const maxWords = 256
 
+// purchaseWords are those that belong to each order about a purchase, beside by.
+var purchaseWords = map[string][]string{"approve": {}, "cancel": {}, "settle": {"paid", "note"}, "refund": {"usd", "reference", "note"}}
+
 // orderPurchase carries out what an operator wants of a purchase, and answers with what has become of it: ?approve=<id>, ?cancel=<id>,
 // ?settle=<id>&paid=true|false&note=, ?refund=<id>&usd=&reference=. ?by= says who it is.
 func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) error {
@@ -171,6 +178,11 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 	}
 	if id == "" { // which is all purchases, where they are looked for
 		return bad("expected one of approve, cancel, settle and refund, with the id of a purchase")
+	}
+	for _, word := range []string{"paid", "usd", "reference", "note"} {
+		if values.Has(word) && !slices.Contains(purchaseWords[what], word) {
+			return bad("%s does not belong to %s: nothing would come of it", word, what)
+		}
 	}
 	by, ctx := who(r), r.Context()
 	var err error

@@ -31,8 +31,13 @@ const defaultRequests = 100
 // ?limit=. With ?id= it is one alone, as with /tokenbuddy/requests/<id>; its entries are looked for in the books of all gateways of a fleet with ?fleet=1.
 func requestList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
-	if id := values.Get("id"); id != "" {
+	switch id, err := one(values, "member", "model", "seller", "outcome", "limit"); {
+	case err != nil:
+		return err
+	case id != "":
 		return oneRequest(m, w, r, id)
+	case ofFleet(r):
+		return bad("the last requests are remembered by each gateway alone: fleet is for one, with its id")
 	}
 	q := recent.Query{
 		Member: values.Get("member"), Model: values.Get("model"), Seller: values.Get("seller"), Outcome: values.Get("outcome"),
@@ -52,7 +57,11 @@ func requestList(m *market.Market, w http.ResponseWriter, r *http.Request) error
 
 // requestByID is requestList for the id in the path.
 func requestByID(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	return oneRequest(m, w, r, strings.TrimPrefix(r.URL.Path, requestsPath))
+	id := strings.TrimPrefix(r.URL.Path, requestsPath)
+	if id == "" {
+		return bad("the id is empty")
+	}
+	return oneRequest(m, w, r, id)
 }
 
 const requestsPath = "/tokenbuddy/requests/"

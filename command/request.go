@@ -34,6 +34,9 @@ last requests, also those that it has refused; of others the books have what sel
 		Args: words(0, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
+				if args[0] == "" {
+					return errors.New("the id of the request is empty")
+				}
 				for _, name := range []string{"member", "model", "seller", "outcome", "limit"} {
 					if cmd.Flags().Changed(name) {
 						return fmt.Errorf("--%s is for the list: leave it out, or the id", name)

@@ -155,6 +155,7 @@ func TestRequests(t *testing.T) {
 	if out := s.good("request", "--outcome", "ok", "--json", "--address", s.admin); strings.Count(out, `"requestId"`) != 2 {
 		t.Errorf("those that went well are\n%s", out)
 	}
+	s.bad("the id of the request is empty", "request", "", "--address", s.admin)
 	s.bad("is it the X-Request-Id", "request", "never", "--address", s.admin)
 	s.bad("leave it out", "request", "good", "--member", "ada", "--address", s.admin)
 

@@ -47,6 +47,9 @@ func live(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return notAllowed(w)
 	}
+	if err := admin.CheckQuery(r); err != nil {
+		return err
+	}
 	m, err := admin.Choose(w, r)
 	if err != nil {
 		return err

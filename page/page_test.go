@@ -61,6 +61,9 @@ func TestOperatorPath(t *testing.T) {
 			t.Errorf("%s: %d, %v", target, w.Code, err)
 		}
 	}
+	if err := live(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/tokenbuddy/live?member=ada", nil)); err == nil || !strings.Contains(err.Error(), "the query takes ledger") {
+		t.Errorf("of a word that the page does not know: %v", err)
+	}
 	if err := operator(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, Path, nil)); err == nil {
 		t.Error("it may be posted to")
 	}
