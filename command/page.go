@@ -93,7 +93,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Query().Has(doorWord) { // the word goes out of the address
 		//nolint:gosec // it goes over loopback, where there is no TLS
-		http.SetCookie(w, &http.Cookie{Name: doorWord, Value: d.word, Path: pagePath, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.SetCookie(w, &http.Cookie{Name: d.cookie(), Value: d.word, Path: pagePath, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		back := url.URL{Path: pagePath, RawQuery: url.Values{"ledger": of(r.URL.Query().Get("ledger"))}.Encode()}
 		http.Redirect(w, r, back.String(), http.StatusSeeOther)
 		return
@@ -101,11 +101,14 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.pass(w, r)
 }
 
+// cookie is the name of the door's: browsers don't tell ports apart, and another door may be open.
+func (d *door) cookie() string { return doorWord + "-" + d.host[strings.LastIndex(d.host, ":")+1:] }
+
 // refuses says why a request is not let through; empty: it is. A page of another site knows no word and is sent no cookie, and what its browser
 // says of it is asked as well.
 func (d *door) refuses(r *http.Request) string {
 	word := r.URL.Query().Get(doorWord)
-	if cookie, err := r.Cookie(doorWord); err == nil && word == "" {
+	if cookie, err := r.Cookie(d.cookie()); err == nil && word == "" {
 		word = cookie.Value
 	}
 	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")

@@ -2,10 +2,47 @@ package command
 
 import (
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"testing"
 )
+
+// Two doors may be open in one browser, which sends what each has given it to both: it does not tell ports apart.
+func TestTwoDoors(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer admin.Close()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	doors := []*door{{word: "sesame"}, {word: "simsim"}}
+	for _, d := range doors {
+		d.ctx, d.gateway = t.Context(), &gateway{address: strings.TrimPrefix(admin.URL, "http://")}
+		server := httptest.NewServer(d)
+		defer server.Close()
+		d.host = strings.TrimPrefix(server.URL, "http://")
+		if status := get(t, browser, "http://"+d.host+"/tokenbuddy/?door="+d.word); status != http.StatusOK {
+			t.Fatalf("with the word: %d", status)
+		}
+	}
+	for i, d := range doors {
+		if status := get(t, browser, "http://"+d.host+"/tokenbuddy/live"); status != http.StatusOK {
+			t.Errorf("the door %d is shut by another: %d", i, status)
+		}
+	}
+}
+
+func get(t *testing.T, c *http.Client, url string) (status int) {
+	t.Helper()
+	res, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
 
 // Who comes through the door to the page, and to what.
 func TestDoor(t *testing.T) {
@@ -20,7 +57,7 @@ func TestDoor(t *testing.T) {
 	}))
 	defer admin.Close()
 	d := &door{ctx: t.Context(), gateway: &gateway{address: strings.TrimPrefix(admin.URL, "http://")}, host: "127.0.0.1:8019", word: "sesame"}
-	const cookie = "door=sesame"
+	const cookie = "door-8019=sesame"
 	for _, test := range []struct {
 		what, method, target string
 		header               []string
