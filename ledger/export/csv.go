@@ -165,15 +165,31 @@ func (c *csvFile) head() error {
 }
 
 // defuse puts an apostrophe before what a spreadsheet would take for a formula, which could call out with what else is in
-// the sheet: names come from clients. Of the signs that make one, tab, CR and LF are written as \u0009 and so on anyway.
+// the sheet: names come from clients. Of the signs that make one, tab, CR and LF are written as \u0009 and so on anyway. Where a
+// comma stands in numbers, spreadsheets begin a cell at each semicolon, within quotes too.
 func defuse(cell string) string {
-	if seen(cell) && (cell == "" || strings.IndexByte("=+-@", cell[0]) < 0) {
+	if seen(cell) && (cell == "" || strings.IndexByte("=+-@", cell[0]) < 0) && strings.IndexByte(cell, ';') < 0 {
 		return cell
 	}
-	for _, sign := range []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"} { // some take the wide ones too
-		if strings.HasPrefix(cell, sign) {
-			return "'" + printable(cell)
+	parts := strings.Split(cell, ";")
+	for i, part := range parts {
+		bare := part
+		if i > 0 {
+			bare = strings.TrimLeft(part, `"`)
+		}
+		if parts[i] = printable(part); signed(bare) {
+			parts[i] = "'" + parts[i]
 		}
 	}
-	return printable(cell)
+	return strings.Join(parts, ";")
+}
+
+// signed tells whether a text begins with what makes a formula.
+func signed(s string) bool {
+	for _, sign := range []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"} { // some take the wide ones too
+		if strings.HasPrefix(s, sign) {
+			return true
+		}
+	}
+	return false
 }

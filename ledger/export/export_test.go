@@ -168,6 +168,29 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// TestCSVBySemicolons reads the table as a spreadsheet does where a comma stands in numbers: a cell begins at each semicolon, whatever quotes
+// are around it. None is a formula.
+func TestCSVBySemicolons(t *testing.T) {
+	served := func(s ledger.Served) *ledger.Entry { return &ledger.Entry{Kind: ledger.KindInference, Served: &s} }
+	entries := []*ledger.Entry{
+		served(ledger.Served{RequestID: `a;=HYPERLINK("http://evil.example")`, RequestedModel: "b;+1", Model: "c;;-2", SettlementID: "d;\"@SUM(1)", Member: `e;""=3;f`}),
+		served(ledger.Served{RequestID: "=4", RequestedModel: `"=5`, Model: "g;＝6", SettlementID: "h;\t=7", Member: "é;@8"}),
+	}
+	table := string(write(t, "csv", entries, nil))
+	cells := strings.Split(table, ";")
+	if len(cells) < 10 {
+		t.Fatalf("the test proves nothing: %s", table)
+	}
+	for _, cell := range cells[1:] {
+		if cell = strings.TrimLeft(cell, `"`); cell != "" && strings.ContainsAny(cell[:1], "=+-@\t") || strings.HasPrefix(cell, "＝") {
+			t.Errorf("%q is taken for a formula in %s", cell, table)
+		}
+	}
+	if rows, err := csv.NewReader(strings.NewReader(table)).ReadAll(); err != nil || len(rows) != 3 || rows[1][index(rows[0], "requestId")] != `a;'=HYPERLINK("http://evil.example")` {
+		t.Errorf("%v %q", err, rows)
+	}
+}
+
 func index(head []string, column string) int {
 	for i, c := range head {
 		if c == column {
