@@ -248,7 +248,7 @@ func (r *Reservation) Spare() (spare money.Micros, bounded bool) {
 var warnAt = [...]int{80, 100}
 
 // Warnings are those of the States of which as much is spent as is worth a word, and of which that was not said before, in this
-// period and process. Percent says how much.
+// period and process, of a budget of that amount: one that was raised is another. Percent says how much.
 func (r *Reservation) Warnings() []BudgetState {
 	var all []BudgetState
 	r.each(func(p *part, period string, i int, s BudgetState) {
@@ -258,14 +258,7 @@ func (r *Reservation) Warnings() []BudgetState {
 				reached = percent
 			}
 		}
-		p.meter.mu.Lock()
-		defer p.meter.mu.Unlock()
-		said := &p.meter.warned[i]
-		if said.period != period {
-			*said = warned{period: period}
-		}
-		if reached > said.percent {
-			said.percent = reached
+		if reached > 0 && p.meter.warn(i, period, s.BudgetMicros, reached) {
 			all = append(all, s)
 		}
 	})
@@ -275,13 +268,8 @@ func (r *Reservation) Warnings() []BudgetState {
 // WarnSpent has the Warnings take the budget that has refused a request for spent, and tells whether that was not said before.
 func (r *Reservation) WarnSpent(e *BudgetError) (first bool) {
 	r.each(func(p *part, period string, i int, s BudgetState) {
-		if s.Group != e.Group || s.Budget != e.Budget {
-			return
-		}
-		p.meter.mu.Lock()
-		defer p.meter.mu.Unlock()
-		if said := &p.meter.warned[i]; said.period != period || said.percent != 100 {
-			*said, first = warned{period, 100}, true
+		if s.Group == e.Group && s.Budget == e.Budget {
+			first = p.meter.warn(i, period, s.BudgetMicros, 100)
 		}
 	})
 	return first

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -80,6 +81,52 @@ func TestGroupBudget(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].Key != "build" || rows[0].ExpenseMicros != 900 {
 		t.Errorf("%+v, %v", rows, err)
 	}
+}
+
+// TestWarningsOfRaisedBudget: of a budget that was raised when it was spent it is said anew how much is spent, and of the one before, which
+// requests under way still have, and which is back when that is over, nothing twice.
+func TestWarningsOfRaisedBudget(t *testing.T) {
+	now := time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
+	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
+	buy(t, l, "t1", "acme", money.USD)
+	budget := func(daily money.Micros) ledger.Budget { return ledger.Budget{Daily: daily, Weekly: -1, Monthly: -1} }
+	said := func(daily money.Micros, want ...int) {
+		t.Helper()
+		var got []int
+		for _, s := range l.Reserve("ann", budget(daily)).Warnings() {
+			got = append(got, s.Percent())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("of %d it is said that %v percent are spent, want %v", daily, got, want)
+		}
+	}
+	refused := func(daily money.Micros, want bool) {
+		t.Helper()
+		r := l.Reserve("ann", budget(daily))
+		over := new(ledger.BudgetError)
+		if err := r.Hold(t.Context(), daily); !errors.As(err, &over) {
+			t.Fatal(err)
+		}
+		if first := r.WarnSpent(over); first != want {
+			t.Errorf("the refusal by %d is the first: %t", daily, first)
+		}
+	}
+	spendAs(t, l, "ann", 500)
+	said(500, 100)
+	said(500)
+	refused(500, false)
+	said(1_500) // it is raised
+	said(500)
+	spendAs(t, l, "ann", 700)
+	said(1_500, 80)
+	refused(1_500, true)
+	refused(1_500, false)
+	spendAs(t, l, "ann", 300)
+	said(1_500)
+	said(500) // and raised no more
+	now = now.Add(24 * time.Hour)
+	spendAs(t, l, "ann", 400)
+	said(500, 80)
 }
 
 // TestGroupInParallel: however many members ask at once, one remainder of the group is spent once, and nothing stays held.

@@ -55,10 +55,25 @@ type sum struct {
 	amount money.Micros
 }
 
-// warned is how far a period's budget was said to be spent, in percent.
+// warned is how far a period's budgets were said to be spent, in percent, by their amounts.
 type warned struct {
 	period  string
-	percent int
+	percent map[money.Micros]int
+}
+
+// warn says that so much of a budget is spent, and tells whether that was not said before.
+func (m *meter) warn(i int, period string, budget money.Micros, percent int) (first bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	said := &m.warned[i]
+	if said.period != period {
+		*said = warned{period, make(map[money.Micros]int)}
+	}
+	if percent <= said.percent[budget] {
+		return false
+	}
+	said.percent[budget] = percent
+	return true
 }
 
 // keptPeriods is how many days, weeks or months a meter remembers: more than a clock has any business to be wrong by in between.
