@@ -122,6 +122,10 @@ func TestPageOfOperators(t *testing.T) {
 	s := newStage(t)
 	s.seller("acme", answerPlain, priced("m"))
 	s.open("")
+	eventually(t, "the registry's seller", func() bool {
+		_, body := s.look("/tokenbuddy/sellers")
+		return strings.Contains(string(body), `"acme"`)
+	})
 	press := func(header ...string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.admin+"/tokenbuddy/sellers?pause=acme", nil)
 		if err != nil {
