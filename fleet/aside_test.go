@@ -176,10 +176,15 @@ func TestAsideOfALedgerThatWasRestored(t *testing.T) {
 			wantSpent(t, []*gate{again}, spent, spent)
 			again.SetLimits(limits)
 			wantSpent(t, []*gate{again}, spent+3, spent+3)
+			again.cut(true)
+			if err := again.Take(t.Context(), buyOf("b", 2), limits, false); err != nil {
+				t.Fatal(err)
+			}
+			books.note(func() { books.spent = 2 })
 			again.cancel()
 			again.work.Wait()
 			third := begin(3, books)
-			wantSpent(t, []*gate{third}, spent, spent)
+			wantSpent(t, []*gate{third}, spent+2, spent+2)
 			third.Close()
 		})
 	}

@@ -113,12 +113,15 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 			}
 		}
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.o.Boot {
-			spent := a.Amount // of a ledger that was restored since nobody knows what it has bought
-			if a.Day == day && (p.o.Restored == 0 || a.Epoch > p.o.Restored) {
+			spent := a.Amount
+			if a.Day == day {
 				spent = min(spent, max(0, ended-t.ended(p.o.Gateway, day)))
 			}
 			if delete(t.Ahead, p.o.Gateway); spent > 0 {
 				t.close(&claim{p.o.Gateway, anySeller, anySeller, a.Day, a.Session, spent, true})
+			}
+			if lost := a.Amount - spent; lost > 0 && p.o.Restored > 0 && a.Epoch <= p.o.Restored { // the ledger was restored since: nobody knows what it has bought
+				t.close(&claim{inNoBooks, anySeller, anySeller, a.Day, a.Session, lost, true})
 			}
 		}
 		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
