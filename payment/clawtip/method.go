@@ -60,10 +60,7 @@ func (m *Method) Provision(ctx caddy.Context) error {
 	}
 	m.logger = ctx.Logger(m)
 	m.running = make(map[string]bool)
-	if err := m.resolve(ctx, repl); err != nil {
-		return fmt.Errorf("payment clawtip: %w", err)
-	}
-	return nil
+	return m.resolve(ctx, repl) // Caddy says of which module it is
 }
 
 // Check reads the order: its members are of the alphabets that files and arguments may have, its amount is no more than the

@@ -41,10 +41,7 @@ func (*Method) CaddyModule() caddy.ModuleInfo {
 // Provision checks the config, the program's owner and Caddy's admin endpoint. It runs nothing.
 func (m *Method) Provision(ctx caddy.Context) error {
 	m.logger = ctx.Logger(m)
-	if err := m.resolve(ctx); err != nil {
-		return fmt.Errorf("payment command: %w", err)
-	}
-	return nil
+	return m.resolve(ctx) // Caddy says of which module it is
 }
 
 // MethodName is the name that sellers know the method by.

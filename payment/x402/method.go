@@ -70,10 +70,7 @@ func (m *Method) Provision(ctx caddy.Context) error {
 	if !ok {
 		repl = caddy.NewReplacer()
 	}
-	if err := m.resolve(repl); err != nil {
-		return fmt.Errorf("payment x402: %w", err)
-	}
-	return nil
+	return m.resolve(repl) // Caddy says of which module it is
 }
 
 // Cleanup lets go of connections. Calls may still come.

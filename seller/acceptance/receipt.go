@@ -91,11 +91,11 @@ func (r *Receipt) check() error {
 // Provision resolves the key.
 func (r *Receipt) Provision(caddy.Context) error {
 	if err := r.check(); err != nil {
-		return fmt.Errorf("payment receipt: %w", err)
+		return err // Caddy says of which module it is
 	}
 	key, err := caddy.NewReplacer().ReplaceOrErr(r.Key, true, true)
 	if err != nil || len(key) < 16 {
-		return fmt.Errorf("payment receipt: key: %s is unknown, empty or shorter than 16 bytes", r.Key)
+		return fmt.Errorf("key: %s is unknown, empty or shorter than 16 bytes", r.Key)
 	}
 	r.key = []byte(key)
 	return nil

@@ -22,27 +22,27 @@ type Word struct {
 	Set func(args []string) error
 }
 
-// Read reads "<method> { words }", with the dispenser before the method's name. A method without options needs no block.
+// Read reads "<method> { words }", with the dispenser before the method's name. A method without options needs no block. Of which method an
+// error is, who has it read says.
 func Read(d *caddyfile.Dispenser, list []Word) error {
 	d.Next()
-	method := d.Val()
 	if d.NextArg() {
-		return d.Errf("payment %s takes no argument, but here is %q", method, d.Val())
+		return d.Errf("it takes no argument, but here is %q", d.Val())
 	}
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		i := slices.IndexFunc(list, func(w Word) bool { return w.Name == name })
 		if i < 0 {
-			return d.Errf("payment %s: unknown word %q: expected one of %s", method, name, names(list))
+			return d.Errf("unknown word %q: expected one of %s", name, names(list))
 		}
 		w := list[i]
 		if seen[name] && !w.Repeat {
-			return d.Errf("payment %s: %s is there twice", method, name)
+			return d.Errf("%s is there twice", name)
 		}
 		seen[name] = true
 		if err := w.read(d); err != nil {
-			return d.WrapErr(fmt.Errorf("payment %s: %s: %w", method, name, err))
+			return d.WrapErr(fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return nil

@@ -108,19 +108,19 @@ func (a *Acceptance) Provision(caddy.Context) error {
 	}
 	for _, word := range []string{"pay_to", "sm4_key", "slug", "rate"} {
 		if err := a.check(word); err != nil {
-			return fmt.Errorf("payment clawtip: %s: %w", word, err)
+			return fmt.Errorf("%s: %w", word, err) // Caddy says of which module it is
 		}
 	}
 	text, err := caddy.NewReplacer().ReplaceOrErr(a.SM4Key, true, true)
 	if err != nil {
-		return fmt.Errorf("payment clawtip: sm4_key: %s is unknown or empty", a.SM4Key)
+		return fmt.Errorf("sm4_key: %s is unknown or empty", a.SM4Key)
 	}
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(key) != sm4.BlockSize {
-		return fmt.Errorf("payment clawtip: sm4_key: %s is not 16 bytes in base64", a.SM4Key)
+		return fmt.Errorf("sm4_key: %s is not 16 bytes in base64", a.SM4Key)
 	}
 	if a.block, err = sm4.NewCipher(key); err != nil {
-		return fmt.Errorf("payment clawtip: sm4_key: %s can't be used", a.SM4Key)
+		return fmt.Errorf("sm4_key: %s can't be used", a.SM4Key)
 	}
 	a.rate, err = readRate(a.Rate)
 	return err

@@ -132,10 +132,7 @@ func checkTimeout(d time.Duration) error {
 
 // Provision resolves the config. It reaches nobody.
 func (a *Acceptance) Provision(caddy.Context) error {
-	if err := a.resolve(caddy.NewReplacer()); err != nil {
-		return fmt.Errorf("payment x402: %w", err)
-	}
-	return nil
+	return a.resolve(caddy.NewReplacer()) // Caddy says of which module it is
 }
 
 func (a *Acceptance) resolve(repl *caddy.Replacer) (err error) {
