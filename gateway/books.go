@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -72,7 +73,7 @@ func (b books) drain(s *relay.Stream) {
 	defer func() {
 		if recover() != nil { // what it says may be the seller's
 			s.Close()
-			b.rq.log.Error("settlement.panicked", zap.String("requestId", b.rq.id), zap.Stack("stack"))
+			b.rq.log.Error("settlement.panicked", zap.String("requestId", b.rq.id), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
 	s.Drain(b.rq.gw.shutdown)
