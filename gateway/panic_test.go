@@ -92,3 +92,28 @@ func TestPanicWhileDraining(t *testing.T) {
 		t.Error("its call goes on")
 	}
 }
+
+// faultySoon panics at the first byte, and tells so.
+type faultySoon struct{ *watched }
+
+func (w faultySoon) Write(b []byte) (int, error) {
+	_, _ = w.watched.Write(b)
+	panic(errFault)
+}
+
+// TestPanicOfHeartbeat: a writer that panics under a heartbeat does so under the request, from which the server recovers.
+func TestPanicOfHeartbeat(t *testing.T) {
+	c := newBeats(t)
+	w := newWay(t, `,"heartbeat":"10ms"`, c.afterBeat(says(200, content+finished, "Content-Type", sse)))
+	func() {
+		defer func() {
+			if fault := recover(); fault != errFault {
+				t.Errorf("it ends with %v", fault)
+			}
+		}()
+		c.askFor(t, w.door, faultySoon{&watched{ResponseRecorder: c.got, seen: c.seen}})
+	}()
+	if e := w.booked(); len(e) != 1 || e[0].Attempts != 1 {
+		t.Errorf("booked: %+v", e)
+	}
+}

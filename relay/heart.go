@@ -19,6 +19,7 @@ type Heart struct {
 	ended chan struct{}
 	once  sync.Once
 	begun atomic.Bool
+	fault any // of the writer: what it has panicked with; nil: nothing. It is written before ended is closed
 }
 
 // NewHeart begins to send a heartbeat each time that every has passed. Before the first it calls begin, which must set the
@@ -31,6 +32,7 @@ func NewHeart(w http.ResponseWriter, every time.Duration, begin func()) *Heart {
 
 func (h *Heart) run(c client, every time.Duration, begin func()) {
 	defer close(h.ended)
+	defer func() { h.fault = recover() }()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -45,8 +47,8 @@ func (h *Heart) run(c client, every time.Duration, begin func()) {
 		default:
 		}
 		if !h.begun.Load() {
-			begin()
 			h.begun.Store(true)
+			begin()
 		}
 		if !c.flush([]byte(heartbeat)) {
 			return // who has left is found out elsewhere
@@ -55,10 +57,14 @@ func (h *Heart) run(c client, every time.Duration, begin func()) {
 }
 
 // Stop ends the heartbeats and tells whether there were any: then the status is 200 and the headers are gone. It may be called
-// again.
+// again. Where the writer has panicked it does so too, once: whoever serves the request has a server that recovers, and a goroutine has none.
 func (h *Heart) Stop() (begun bool) {
 	h.once.Do(func() { close(h.stop) })
 	<-h.ended
+	if fault := h.fault; fault != nil {
+		h.fault = nil
+		panic(fault)
+	}
 	return h.begun.Load()
 }
 
