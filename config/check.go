@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Check says what is wrong with a configuration, as far as it can be told without resolving placeholders. It is the one
@@ -162,11 +164,29 @@ func (p *PurchaseConfig) check() error {
 	return cmp.Or(
 		at("amount", checkAmount(p.Amount)),
 		at("rebuy_below", checkMoney(p.RebuyBelow)),
-		at("daily_limit", checkMoney(p.DailyLimit)),
-		at("session_limit", checkMoney(p.SessionLimit)),
-		at("seller_limit", checkMoney(p.SellerLimit)),
+		at("daily_limit", p.checkLimit(p.DailyLimit)),
+		at("session_limit", p.checkLimit(p.SessionLimit)),
+		at("seller_limit", p.checkLimit(p.SellerLimit)),
 		at("approve", p.Approve.check()),
 	)
+}
+
+// checkLimit refuses a limit that no purchase has room in, unless nothing is to be bought, which zero says.
+func (p *PurchaseConfig) checkLimit(said string) error {
+	limit, err := money.Parse(said)
+	if said == "" || err != nil {
+		return checkMoney(said)
+	}
+	amount := defaultAmount
+	if p.Amount != "" {
+		if amount, err = money.Parse(p.Amount); err != nil {
+			return nil // it is told of by itself
+		}
+	}
+	if limit > 0 && limit < amount {
+		return fmt.Errorf("%q is less than the amount of one purchase, %s: nothing could be bought; expected at least as much, or 0 to buy nothing", said, amount)
+	}
+	return nil
 }
 
 func (a *ApproveConfig) check() error {

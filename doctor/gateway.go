@@ -61,13 +61,18 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 		d.Wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", plain.Name(id)),
 			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")
 	}
-	d.limit("daily_limit", status.Credit.DayMicros, status.Credit.DailyLimit, "at midnight UTC")
+	aside := money.Micros(0) // what other gateways have set aside, of which the fleet's finding tells
+	if f := status.Fleet; f != nil {
+		aside = f.AsideMicros - f.OwnAsideMicros
+	}
+	amount := status.Credit.AmountMicros
+	d.limit("daily_limit", status.Credit.DailyLimit, status.Credit.DayMicros, aside, amount, "at midnight UTC")
 	session := "when the process starts again"
 	if status.Fleet != nil {
 		session = "by caddy tokenbuddy fleet session new"
 		d.aside(&status.Credit, status.Fleet)
 	}
-	d.limit("session_limit", status.Credit.SessionMicros, status.Credit.SessionLimit, session)
+	d.limit("session_limit", status.Credit.SessionLimit, status.Credit.SessionMicros, aside, amount, session)
 }
 
 func (d *Diagnosis) ledger(s *admin.LedgerStatus) {
@@ -210,13 +215,22 @@ func (d *Diagnosis) unpriced(all []market.Unpriced) {
 		"Give the price: price <model> <input> <output> in a pinned seller's block; else ask whoever runs the registry.")
 }
 
-// limit warns when less than a tenth of a spending limit is left.
-func (d *Diagnosis) limit(name string, spent money.Micros, limit *money.Micros, again string) {
-	if limit == nil || *limit-spent >= *limit/10 {
+// limit warns when less than a tenth of a spending limit is left, or less than a purchase takes, whatever others have set aside of it.
+func (d *Diagnosis) limit(name string, limit *money.Micros, spent, aside, amount money.Micros, again string) {
+	if limit == nil {
 		return
 	}
-	d.Wrong(fmt.Sprintf("%s dollars of the %s of %s are spent.", spent, name, *limit),
-		fmt.Sprintf("Past it nothing is bought. It begins anew %s; raise it in the Caddyfile if that is too late.", again))
+	left := *limit - spent
+	switch {
+	case *limit == 0:
+		d.Note(fmt.Sprintf("The %s is 0: nothing is bought.", name), "What is left on tokens is used up; then requests are refused that need one. Raise it in the Caddyfile.")
+	case left+aside < amount:
+		d.Wrong(fmt.Sprintf("%s dollars of the %s of %s are spent, and a purchase of %s has no room in what is left: nothing is bought.", spent, name, *limit, amount),
+			fmt.Sprintf("It begins anew %s; raise it in the Caddyfile if that is too late.", again))
+	case left < *limit/10:
+		d.Wrong(fmt.Sprintf("%s dollars of the %s of %s are spent.", spent, name, *limit),
+			fmt.Sprintf("Past it nothing is bought. It begins anew %s; raise it in the Caddyfile if that is too late.", again))
+	}
 }
 
 // SelectionWords gives a selection as a Caddyfile has it.

@@ -76,6 +76,8 @@ func obstacle(o routing.Obstacle) string {
 		return "has no credit of ours, and none can be bought"
 	case routing.ObstructionNotFound:
 		return "says that it does not have it"
+	case routing.ObstructionAddress:
+		return "stands at an address that is refused for a seller of a registry"
 	}
 	return "fails"
 }
@@ -94,6 +96,7 @@ func remedy(u *routing.Unserved) string {
 		{routing.ObstructionExcluded, "Take one out of exclude in the Caddyfile."},
 		{routing.ObstructionNotSelected, "Choose another selection."},
 		{routing.ObstructionMethod, "Configure a payment method that one of them takes: payment <method> in the Caddyfile."},
+		{routing.ObstructionAddress, "A registry's sellers are reached by https at public addresses alone: where one is to live in a private network, name that in seller_networks."},
 		{routing.ObstructionNoFunds, "See to the limits, the wallet and the purchases."},
 		{routing.ObstructionCircuit, "One that fails is tried again by itself; the log has what it answers."},
 		{routing.ObstructionNotFound, "One that says it has not the model is asked again after ten minutes."},

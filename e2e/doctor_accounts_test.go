@@ -103,3 +103,28 @@ func TestDoctorOfAccounts(t *testing.T) {
 		t.Errorf("listed, mended: %d", status)
 	}
 }
+
+// TestDoctorOfAddresses has a registry name a seller in a private network that the config does not allow, which is what a first try often
+// comes to.
+func TestDoctorOfAddresses(t *testing.T) {
+	t.Parallel()
+	acme := newSeller(t, "acme", answerPlain)
+	body := "\t\tregistry " + registryOf(t, []string{"m"}, acme).URL + "\n\t\tpayment mock\n"
+	c := newCaddy(t, body)
+	c.start()
+	if res, body := c.post("/v1/chat/completions", chatOf("m", "")); res.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("status %d: %s", res.StatusCode, body)
+	}
+	out := c.bad("something is wrong", "doctor", "--address", c.admin)
+	if want := regexp.MustCompile(`(?m)^WRONG  Nobody can serve model m now: seller acme stands at an address that is refused .*\.\n.* name that in seller_networks`); !want.MatchString(out) {
+		t.Errorf("the doctor says\n%s", out)
+	}
+	c.configure(body + "\t\tseller_networks 127.0.0.0/8\n")
+	c.reload()
+	if res, body := c.post("/v1/chat/completions", chatOf("m", "")); res.StatusCode != http.StatusOK {
+		t.Errorf("status %d: %s", res.StatusCode, body)
+	}
+	if out := c.good("doctor", "--address", c.admin); strings.Contains(out, "an address that is refused") {
+		t.Errorf("the doctor says\n%s", out)
+	}
+}

@@ -131,9 +131,7 @@ func (a *attempt) broken(err error) routing.Outcome {
 	case errors.Is(cause, errShutdown), errors.Is(err, relay.ErrShutdown):
 		a.ours = true
 	}
-	if forbidden(a.err) {
-		a.ours = true
-	}
+	a.mindAddress()
 	return routing.Outcome{Kind: routing.Deadline}
 }
 

@@ -62,14 +62,16 @@ func (a *attempt) awaitToken(want purchase.Want, refused *purchase.Lease) routin
 	case purchase.LacksDay, purchase.LacksSession, purchase.LacksSeller, purchase.LacksCredit, purchase.LacksFleet:
 		return routing.Outcome{Kind: routing.BudgetExceeded}
 	}
-	if forbidden(a.err) {
-		a.ours = true
-	}
+	a.mindAddress()
 	return routing.Outcome{Kind: routing.PurchaseFailed}
 }
 
-// forbidden tells whether this site's config keeps it from the seller's address. Other sites may reach it.
-func forbidden(err error) bool {
+// mindAddress takes note where this site's config keeps it from the seller's address. That is no fault of the seller: other sites may
+// reach it.
+func (a *attempt) mindAddress() {
 	var address *relay.AddressError
-	return errors.Is(err, purchase.ErrForbidden) || errors.As(err, &address)
+	if errors.Is(a.err, purchase.ErrForbidden) || errors.As(a.err, &address) {
+		a.ours = true
+		a.rq.gw.table.Forbid(a.candidate.Seller.Key(), time.Now())
+	}
 }

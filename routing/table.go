@@ -59,6 +59,11 @@ type Table struct {
 	// unread says why the own list of a pinned seller could not be read last.
 	unread map[string]string
 
+	off struct { // sellers that the config keeps from being reached
+		mu sync.Mutex
+		at map[SellerKey]time.Time
+	}
+
 	touching sync.Mutex // protects all following fields
 	touched  map[string]bool
 	timer    *time.Timer

@@ -61,6 +61,7 @@ const (
 	ObstructionCircuit     Obstruction = "circuit"      // it fails, or rests
 	ObstructionNoFunds     Obstruction = "no_funds"     // no credit is left there, and none can be bought
 	ObstructionNotFound    Obstruction = "not_found"    // it says that it has not the model
+	ObstructionAddress     Obstruction = "address"      // the config keeps it from being reached
 )
 
 // Obstacle is what keeps one seller from serving a model.
@@ -91,6 +92,9 @@ func (t *Table) Unserved(now time.Time) []Unserved {
 	obstructed := func(c *Candidate) Obstruction {
 		if manual && c.Seller.ID != only.Seller && !(only.Seller == "" && c.Seller.ID == x.defaultSeller) {
 			return ObstructionNotSelected
+		}
+		if t.forbidden(c.Seller.Key(), now) {
+			return ObstructionAddress
 		}
 		ready := x.ready(c)
 		switch class, _ := r.classify(&ready); class {
@@ -162,4 +166,35 @@ func (x *Index) obstacle(s *Seller, rank int32, model string, methods methodMatc
 		o.Why = obstructed(&Candidate{Seller: s, Model: model, rank: rank})
 	}
 	return o
+}
+
+// forbiddenFor is for how long a seller is told of that the config kept from being reached when that was last tried: requests try it, and an
+// address may be another by then.
+const forbiddenFor = 10 * time.Minute
+
+// maxForbidden is how many of them are remembered.
+const maxForbidden = 1000
+
+// Forbid notes that the config keeps a seller from being reached, as the address that it has now is none that it may have.
+func (t *Table) Forbid(k SellerKey, now time.Time) {
+	t.off.mu.Lock()
+	defer t.off.mu.Unlock()
+	if _, there := t.off.at[k]; !there && len(t.off.at) >= maxForbidden {
+		return
+	}
+	if t.off.at == nil {
+		t.off.at = make(map[SellerKey]time.Time)
+	}
+	t.off.at[k] = now
+}
+
+func (t *Table) forbidden(k SellerKey, now time.Time) bool {
+	t.off.mu.Lock()
+	defer t.off.mu.Unlock()
+	at, there := t.off.at[k]
+	if there && now.Sub(at) > forbiddenFor {
+		delete(t.off.at, k)
+		return false
+	}
+	return there
 }
