@@ -49,7 +49,7 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, refunds: map[string]money.Micros{}, bought: map[string]bought{}, nameless: map[string]bool{}, live: map[string]bool{}, orders: map[string]string{}}
+		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, nothing: map[string]bool{}, refunds: map[string]money.Micros{}, bought: map[string]bought{}, nameless: map[string]bool{}, live: map[string]bool{}, orders: map[string]string{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -90,6 +90,7 @@ type checker struct {
 	rollups  uint64                  // of the days before it
 	astray   map[string]Rollup       // by entries that count on another day than that of their time: the clock had been ahead
 	off      map[string]Rollup       // rollups that are not the sum of the other entries of their day
+	nothing  map[string]bool         // rollups to which those sum up to nothing, and that are there
 	live     map[string]bool         // ids of tokens
 	refunds  map[string]money.Micros // by purchase
 	bought   map[string]bought       // by purchase, as the entries so far say
@@ -208,6 +209,8 @@ func (c *checker) endDay() error {
 		}
 		if have != want { // unless entries come yet that count on that day
 			c.off[key] = want
+		} else if want == (Rollup{}) {
+			c.nothing[key] = true
 		}
 	}
 	c.rollups += uint64(len(c.day))
@@ -228,7 +231,7 @@ func (c *checker) strayRollups() error {
 		want, counted := c.off[key]
 		if want.add(add); have == want {
 			delete(c.off, key)
-			if !counted {
+			if !counted && !c.nothing[key] {
 				c.rollups++
 			}
 		} else if counted || add != (Rollup{}) { // where it is nothing, the rest of the day was found right
