@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -277,6 +278,34 @@ func TestPartComesAgainWhileItsEndFails(t *testing.T) {
 		}
 		if l := b.lease(money.USD / 4); l.TokenID() != "lent" {
 			t.Errorf("token %s", l.TokenID())
+		}
+	})
+}
+
+// A store that hangs which is asked to end one seller's token holds up nobody else's.
+func TestEndThatHangsHoldsUpNoOther(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		b.journal.tokens["lent"], b.journal.tokens["own"] = ledger.Token{ID: "lent"}, ledger.Token{ID: "own"}
+		other := j.part
+		other.ID, other.Seller = "own", "other"
+		b.desk.Adopt(j.part, money.USD, 0)
+		b.desk.Adopt(other, money.USD, 0)
+		var hung atomic.Bool
+		j.during = func() {
+			if hung.CompareAndSwap(false, true) {
+				<-time.After(time.Minute)
+			}
+		}
+		b.desk.Retire(j.part, "first")
+		synctest.Wait()
+		b.desk.Retire(other, "second")
+		synctest.Wait()
+		if got := b.journal.reasons(); len(got) != 1 || got[0] != "second" {
+			t.Errorf("%v", got)
+		}
+		<-time.After(2 * time.Minute)
+		if got := b.journal.reasons(); len(got) != 2 {
+			t.Errorf("%v", got)
 		}
 	})
 }

@@ -21,8 +21,12 @@ func (d *Desk) sweepOften() {
 		}
 		deadline := time.Now().Add(d.terms.Load().ExpiryMargin)
 		for _, s := range *d.shelves.Load() {
-			for _, t := range s.ended(deadline) {
-				d.bookRest(s, t)
+			if done := s.ended(deadline); len(done) > 0 {
+				d.background(func() { // of another seller's nothing waits for a store that hangs
+					for _, t := range done {
+						d.bookRest(s, t)
+					}
+				})
 			}
 		}
 	}
