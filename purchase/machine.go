@@ -94,7 +94,11 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 	next := m.p
 	next.State, next.UpdatedAt = to, time.Now().UTC()
 	m.p.Told = ""
-	if err := m.journal.Advance(ctx, next, m.limits()); err != nil {
+	written := next
+	if to.Ended() && next.Unpaid { // nothing will be asked about it, and a seller could write as much into the ledger as often as it is refused
+		written.Payment, written.Intent, written.Proof = nil, nil, nil
+	}
+	if err := m.journal.Advance(ctx, written, m.limits()); err != nil {
 		if limit := new(LimitError); errors.As(err, &limit) {
 			return limit
 		}

@@ -355,6 +355,9 @@ func TestMethodsThatRefuse(t *testing.T) {
 				if got := b.journal.states(); got != "creating quoted failed" || c.method.paid != 0 || !b.journal.lastStep().Unpaid {
 					t.Errorf("states %q, paid %d times", got, c.method.paid)
 				}
+				if p := b.journal.lastStep(); len(p.Payment)+len(p.Intent)+len(p.Proof) > 0 {
+					t.Errorf("what the seller has written is kept for good: %s %s %s", p.Payment, p.Intent, p.Proof)
+				}
 				if b.logged("purchase.failed") != 1 {
 					t.Error("not logged")
 				}
