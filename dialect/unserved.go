@@ -58,11 +58,16 @@ func storedMethods(part string) []string {
 	return []string{http.MethodGet, http.MethodDelete}
 }
 
-// families are what the model APIs have below /v1/ beside what is served here, with all that is below them.
+// families are what the model APIs have below /v1/ beside what is served here, with all that is below them: whatever the SDKs of OpenAI
+// and Anthropic ask for, and what servers that speak these APIs have of their own.
 var families = map[string]bool{
 	"images": true, "audio": true, "moderations": true, "files": true, "uploads": true, "batches": true, "realtime": true,
 	"fine_tuning": true, "vector_stores": true, "assistants": true, "threads": true, "conversations": true, "rerank": true,
 	"chat": true, "completions": true, "responses": true, "messages": true, "embeddings": true,
+	"agents": true, "chatkit": true, "containers": true, "content_provenance_checks": true, "decisions": true, "evals": true, "live": true,
+	"organization": true, "safety": true, "skills": true, "vaults": true, "videos": true, "webhook_endpoints": true, "webhook_event_types": true,
+	"complete": true, "compliance": true, "deployment_runs": true, "deployments": true, "dreams": true, "environments": true, "memory_stores": true,
+	"organizations": true, "sessions": true, "tunnels": true, "user_profiles": true,
 }
 
 // Unserved refuses what belongs to the model APIs and is not served here: 404 where there is no such path, 405 for another

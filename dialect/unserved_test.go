@@ -29,13 +29,21 @@ func TestUnserved(t *testing.T) {
 		"POST //v1/chat/completions": 404, "POST /v1//messages": 404, "GET /v1/models/": 404, "POST /chat/completions": 404, "POST /messages": 404,
 		"POST /Messages/": 404, "POST /embeddings": 404, "POST /responses/compact": 404, "GET /v1/responses/": 404, "GET /v1/responses/a/b": 404,
 		"GET /v1/responses/..": 404, "GET /v1/responses/a%2Fb": 404, "POST /v1/chat/other": 404, "POST /v1/v1/images/edits": 404,
+
+		"POST /v1/videos": 404, "GET /v1/videos/v/content": 404, "DELETE /v1/containers/c": 404, "DELETE /v1/skills/s": 404, "POST /v1/evals": 404,
+		"POST /v1/content_provenance_checks": 404, "POST /v1/decisions": 404, "POST /v1/live/sessions/s/accept": 404, "GET /v1/safety/alerts/a": 404,
+		"GET /v1/organization/costs": 404, "POST /v1/chatkit/sessions": 404, "POST /v1/vaults": 404, "POST /v1/agents": 404, "GET /v1/webhook_endpoints": 404,
+		"GET /v1/webhook_event_types": 404, "POST /v1/complete": 404, "DELETE /v1/sessions/s": 404, "POST /v1/environments": 404, "GET /v1/deployments": 404,
+		"GET /v1/deployment_runs": 404, "POST /v1/dreams": 404, "DELETE /v1/memory_stores/m": 404, "GET /v1/organizations/me": 404,
+		"GET /v1/compliance/activities": 404, "POST /v1/tunnels": 404, "DELETE /v1/user_profiles/u": 404,
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		refusal, shape, ok := Unserved(method, path)
 		switch {
 		case !ok && want != 0, ok && want != refusal.Status:
 			t.Errorf("%s: %v %v", request, ok, refusal)
-		case !ok:
+		}
+		if !ok {
 			continue
 		}
 		w := httptest.NewRecorder()

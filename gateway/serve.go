@@ -89,7 +89,7 @@ func (rq *request) match(hasPage bool) story {
 	rq.shape = dialect.OpenAI
 	switch {
 	case isModels(rq.r):
-		if rq.r.Header.Get("Anthropic-Version") != "" { // only the Anthropic SDKs send it
+		if rq.ofAnthropicSDK() {
 			rq.shape = dialect.Anthropic
 		}
 		return rq.models
@@ -111,6 +111,9 @@ func (rq *request) match(hasPage bool) story {
 		return nil
 	}
 	rq.endpoint, rq.shape = nil, shape
+	if rq.ofAnthropicSDK() { // both APIs have files, skills and the like
+		rq.shape = dialect.Anthropic
+	}
 	return func(*reply) *dialect.Refusal {
 		if unknown := rq.identify(); unknown != nil {
 			return unknown
@@ -221,6 +224,9 @@ func (rq *request) read() *dialect.Refusal {
 	rq.promptHash = rq.gw.prompts.hash(b.bytes)
 	return nil
 }
+
+// ofAnthropicSDK goes by a header that no other client sends, where the path does not tell whose API is meant.
+func (rq *request) ofAnthropicSDK() bool { return rq.r.Header.Get("Anthropic-Version") != "" }
 
 func (rq *request) isWebSocket() bool {
 	return rq.r.Method == http.MethodGet && rq.r.URL.Path == dialect.ResponsesPath && strings.EqualFold(rq.r.Header.Get("Upgrade"), "websocket")

@@ -1,0 +1,46 @@
+package e2e
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	"github.com/openai/openai-go/v3"
+)
+
+// TestUnservedBySDK asks for what the SDKs have and the gateway does not serve: no SDK takes a handler that says nothing for a success.
+func TestUnservedBySDK(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, priced("m"))
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
+	c := clients(t, "http://"+s.sites[0], "sk-ada-key")
+	ctx := t.Context()
+	for name, ask := range map[string]func() error{
+		"files":      func() error { _, err := c.openai.Files.Delete(ctx, "f"); return err },
+		"containers": func() error { return c.openai.Containers.Delete(ctx, "c") },
+		"videos":     func() error { _, err := c.openai.Videos.Delete(ctx, "v"); return err },
+		"skills":     func() error { _, err := c.openai.Skills.Delete(ctx, "s"); return err },
+	} {
+		var said *openai.Error
+		if err := ask(); !errors.As(err, &said) || said.StatusCode != 404 || said.Code != "not_found" {
+			t.Errorf("openai-go's %s: %v", name, err)
+		}
+	}
+	for name, ask := range map[string]func() error{
+		"files": func() error { _, err := c.anthropic.Beta.Files.Delete(ctx, "f", anthropic.BetaFileDeleteParams{}); return err },
+		"skills": func() error {
+			_, err := c.anthropic.Beta.Skills.Delete(ctx, "s", anthropic.BetaSkillDeleteParams{})
+			return err
+		},
+		"memory stores": func() error {
+			_, err := c.anthropic.Beta.MemoryStores.Delete(ctx, "m", anthropic.BetaMemoryStoreDeleteParams{})
+			return err
+		},
+	} {
+		var said *anthropic.Error
+		if err := ask(); !errors.As(err, &said) || said.StatusCode != 404 || said.Type() != anthropic.ErrorTypeNotFoundError {
+			t.Errorf("anthropic-sdk-go's %s: %v", name, err)
+		}
+	}
+}
