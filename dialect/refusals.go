@@ -17,11 +17,12 @@ func InvalidRequest(param, message string) *Refusal {
 
 const invalidRequest = "invalid_request_error"
 
-// InvalidKey refuses a caller without a key, or with one that is nobody's.
+// InvalidKey refuses a caller without a key, or with one that is nobody's. Its words leave out the name of the header that Anthropic's clients
+// send a key in: where Claude Code finds that in an error, it has its user log in, and shows nothing of what was said.
 func InvalidKey() *Refusal {
 	return &Refusal{
 		Status: http.StatusUnauthorized, Code: "invalid_api_key", Type: invalidRequest, AnthropicType: "authentication_error",
-		Message: "No valid key came with the request. Send yours as Authorization: Bearer <key>, or as x-api-key.", NoRetry: true,
+		Message: "No valid key came with the request. Send the one that you have for this gateway, as Authorization: Bearer <key>.", NoRetry: true,
 	}
 }
 

@@ -75,6 +75,13 @@ func TestStoredResponse(t *testing.T) {
 	}
 }
 
+// Claude Code shows its user "Please run /login" in the place of an error that names this header.
+func TestWordsOfAnInvalidKey(t *testing.T) {
+	if said := string(InvalidKey().JSON(Anthropic, "req_1")); strings.Contains(strings.ToLower(said), "x-api-key") || !strings.Contains(said, "this gateway") {
+		t.Error(said)
+	}
+}
+
 func TestWaits(t *testing.T) {
 	for name, test := range map[string]struct {
 		r     *Refusal

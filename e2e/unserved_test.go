@@ -28,7 +28,10 @@ func TestUnservedBySDK(t *testing.T) {
 		}
 	}
 	for name, ask := range map[string]func() error{
-		"files": func() error { _, err := c.anthropic.Beta.Files.Delete(ctx, "f", anthropic.BetaFileDeleteParams{}); return err },
+		"files": func() error {
+			_, err := c.anthropic.Beta.Files.Delete(ctx, "f", anthropic.BetaFileDeleteParams{})
+			return err
+		},
 		"skills": func() error {
 			_, err := c.anthropic.Beta.Skills.Delete(ctx, "s", anthropic.BetaSkillDeleteParams{})
 			return err
