@@ -46,7 +46,7 @@ func (API) Routes() []caddy.AdminRoute {
 		"/tokenbuddy/members":   {http.MethodGet: takes(memberList), http.MethodPost: takes(addMember, "by")},
 		membersPath: {
 			http.MethodGet: takes(oneMember), http.MethodPatch: takes(setMember, "by"), http.MethodDelete: takes(removeMember, "by"),
-			http.MethodPost: takes(orderMember, "keep", "usd", "until", "by"),
+			http.MethodPost: takes(orderMember, "keep", "usd", "until", "reference", "by"),
 		},
 		"/tokenbuddy/prewarm":          {http.MethodPost: takes(sweep, "by")},
 		"/tokenbuddy/fleet":            {http.MethodGet: takes(fleetStatus), http.MethodPost: takes(orderFleet, "forget", "by-books", "session", "by")},

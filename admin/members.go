@@ -339,7 +339,7 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return bad("until: %w", err)
 		}
-		_, err = m.Orders.RaiseMember(r.Context(), by, name, usd, until)
+		_, err = m.Orders.RaiseMember(r.Context(), by, name, usd, until, said.Reference)
 		if err != nil {
 			return memberError(err)
 		}
@@ -353,7 +353,7 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 }
 
 // memberOrders are the words that are ordered of a member, each by a POST, with what may be said of how.
-var memberOrders = map[string][]string{"rotate": {"keep"}, "raise": {"usd", "until"}, "disable": {}, "enable": {}}
+var memberOrders = map[string][]string{"rotate": {"keep"}, "raise": {"usd", "until", "reference"}, "disable": {}, "enable": {}}
 
 var notThere error = caddy.APIError{
 	HTTPStatus: http.StatusNotFound, Err: errors.New("expected /tokenbuddy/members/<name>, or POST to its /rotate, /raise, /disable or /enable"),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ type MemberSaid struct {
 	Keep  string `json:"keep,omitempty"`  // of a rotation: how long the old keys are good
 	USD   string `json:"usd,omitempty"`   // of a raise: by how much
 	Until string `json:"until,omitempty"` // of a raise
+	// Reference is what a raise is called, so that it can be ordered again by who has not heard the answer.
+	Reference string `json:"reference,omitempty"`
 }
 
 // Globs are globs of models: a list of them, or a text with spaces between them.
@@ -80,13 +83,16 @@ func orderOf(w http.ResponseWriter, r *http.Request, takes ...string) (by orders
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return by, said, bad("expected one object, and nothing after it")
 	}
-	for word, to := range map[string]*string{"keep": &said.Keep, "usd": &said.USD, "until": &said.Until} {
+	for word, to := range map[string]*string{"keep": &said.Keep, "usd": &said.USD, "until": &said.Until, "reference": &said.Reference} {
 		switch asked := query.Get(word); {
 		case asked != "" && *to != "":
 			return by, said, bad("%s stands in the query and in the body: say it once", word)
 		case asked != "":
 			*to = asked
 		}
+	}
+	if err := checkTexts(url.Values{"reference": {said.Reference}}, "reference"); err != nil {
+		return by, said, err
 	}
 	for _, word := range said.words() {
 		if !slices.Contains(takes, word) {
@@ -113,6 +119,7 @@ func (s *MemberSaid) words() (all []string) {
 		{"keep", s.Keep != ""},
 		{"usd", s.USD != ""},
 		{"until", s.Until != ""},
+		{"reference", s.Reference != ""},
 	} {
 		if w.said {
 			all = append(all, w.word)

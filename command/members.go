@@ -204,7 +204,7 @@ func rotateMemberCommand() *cobra.Command {
 }
 
 func raiseMemberCommand() *cobra.Command {
-	var until string
+	var until, reference string
 	cmd := memberOrder(&cobra.Command{
 		Use:   "raise <name> <usd>",
 		Short: "Raises a member's daily budget by so much, for a while",
@@ -215,12 +215,13 @@ the Caddyfile too. The budgets of its week, its month and its group stay as they
 		Args:    words(2, 2),
 	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
 		var row admin.Member
-		if err := g.tellMember(ctx, http.MethodPost, args[0], "raise", admin.MemberSaid{USD: args[1], Until: until}, &row); err != nil {
+		if err := g.tellMember(ctx, http.MethodPost, args[0], "raise", admin.MemberSaid{USD: args[1], Until: until, Reference: reference}, &row); err != nil {
 			return err
 		}
 		return showMember(cmd, row, asJSON)
 	})
 	cmd.Flags().StringVar(&until, "until", "", "When that ends: a time such as 2026-01-31T12:00:00Z, the beginning of a day such as 2026-01-31, or tomorrow (default: the end of today)")
+	cmd.Flags().StringVar(&reference, "reference", "", "What this raise is called: under a name that is in force the budget is not raised again, so that a script may try again")
 	return cmd
 }
 

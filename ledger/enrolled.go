@@ -51,6 +51,8 @@ type KeptRate struct {
 type Raise struct {
 	AmountMicros money.Micros `json:"amountMicros"`
 	Until        time.Time    `json:"until"`
+	// Reference is what whoever has ordered it calls it; empty: nothing.
+	Reference string `json:"reference,omitempty"`
 }
 
 // maxEnrolled bounds what is kept of a member, in bytes: far more than anybody has a use for.

@@ -131,9 +131,12 @@ func (o *Orders) RemoveMember(ctx context.Context, by Operator, name string) err
 	})
 }
 
+// errDone ends an edit of what is so already.
+var errDone = errors.New("it is so already")
+
 // RaiseMember raises the daily budget of a member, whoever has said it, until a time; zero: until the calendar's day is over. It gives
-// that time.
-func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amount money.Micros, until time.Time) (time.Time, error) {
+// that time. While a raise is in force it is not raised again under its reference, which may be empty: who has not heard the answer may order it again.
+func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amount money.Micros, until time.Time, reference string) (time.Time, error) {
 	now := time.Now()
 	if until.IsZero() {
 		_, until, _ = o.ledger.Today()
@@ -149,17 +152,27 @@ func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amou
 	case who.DailyBudget < 0:
 		return until, fmt.Errorf("%w: member %s has no daily budget that could be raised", ErrForbidden, name)
 	}
-	return until, o.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	err := o.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		if is == nil {
 			is = &ledger.Enrolled{Name: name}
 		}
 		is.Raises = slices.DeleteFunc(is.Raises, func(r ledger.Raise) bool { return !r.Until.After(now) })
+		if i := slices.IndexFunc(is.Raises, func(r ledger.Raise) bool { return reference != "" && r.Reference == reference }); i >= 0 {
+			if r := is.Raises[i]; r.AmountMicros != amount || !r.Until.Equal(until) {
+				return nil, "", fmt.Errorf("%w: under that reference the budget of member %s is raised by $%s until %s", ErrForbidden, name, r.AmountMicros, r.Until.Format(time.RFC3339))
+			}
+			return nil, "", errDone
+		}
 		if len(is.Raises) >= maxRaises {
 			return nil, "", fmt.Errorf("%w: the budget of member %s is raised %d times already", ErrForbidden, name, maxRaises)
 		}
-		is.Raises = append(is.Raises, ledger.Raise{AmountMicros: amount, Until: until})
+		is.Raises = append(is.Raises, ledger.Raise{AmountMicros: amount, Until: until, Reference: reference})
 		return is, fmt.Sprintf("daily budget $%s more until %s", amount, until.Format(time.RFC3339)), nil
 	})
+	if errors.Is(err, errDone) {
+		err = nil
+	}
+	return until, err
 }
 
 // raisable finds the member of a name whose budget may be raised: one that is known, or one whom only another module knows, where the

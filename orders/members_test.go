@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -42,7 +43,7 @@ func TestRemoveBehindConfig(t *testing.T) {
 	if opens(ada) {
 		t.Error("it opens beside the config's")
 	}
-	if _, err := m.RaiseMember(t.Context(), by, "ada", money.USD, time.Time{}); err != nil {
+	if _, err := m.RaiseMember(t.Context(), by, "ada", money.USD, time.Time{}, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.RemoveMember(t.Context(), by, "bob"); !errors.Is(err, ErrForbidden) {
@@ -67,5 +68,57 @@ func TestRemoveBehindConfig(t *testing.T) {
 	}
 	if report, err := l.Verify(t.Context()); err != nil || !report.OK {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// TestRaiseAgain: whose answer was lost, and is ordered again under its reference, raises a budget once, at any gateway of a fleet.
+func TestRaiseAgain(t *testing.T) {
+	s := fleettest.NewLink(fleettest.NewMemory())
+	limits := member.Limits{Bounds: member.Unbound}
+	limits.DailyBudget = 5 * money.USD
+	d, err := member.NewDirectory(member.Team{Members: []member.Config{{Name: "ada", Limits: limits}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	team := func(m *Orders) { t.Cleanup(m.HoldTeam(func() *member.Directory { return d })) }
+	alone, _ := openOrders(t, filepath.Join(t.TempDir(), "books"))
+	team(alone)
+	a, lookA := joined(t, s, team)
+	b, lookB := joined(t, s, team)
+	until := time.Now().Add(time.Hour)
+	for _, gateways := range [][]*Orders{{alone, alone}, {a, b}} {
+		for _, order := range []struct {
+			usd       money.Micros
+			until     time.Time
+			reference string
+			refused   bool
+			limit     money.Micros
+		}{
+			{2, until, "ticket-7", false, 7},
+			{2, until, "ticket-7", false, 7},
+			{3, until, "ticket-7", true, 7},
+			{2, until.Add(time.Hour), "ticket-7", true, 7},
+			{2, until, "ticket-8", false, 9},
+			{1, until, "", false, 10},
+			{1, until, "", false, 11},
+		} {
+			m := gateways[0]
+			gateways[0], gateways[1] = gateways[1], m
+			if _, err := m.RaiseMember(t.Context(), Operator{Name: "ops"}, "ada", order.usd*money.USD, order.until, order.reference); errors.Is(err, ErrForbidden) != order.refused || err != nil && !order.refused {
+				t.Errorf("%+v: %v", order, err)
+			}
+			if m != alone {
+				lookA()
+				lookB()
+			}
+			for _, m := range gateways {
+				if got := m.Member("ada").BoundsAt(time.Now()).DailyBudget; got != order.limit*money.USD {
+					t.Errorf("%+v: the budget is %s", order, got)
+				}
+			}
+		}
+	}
+	if n := len(booked(t, alone)); n != 4 {
+		t.Errorf("%d orders are booked", n)
 	}
 }

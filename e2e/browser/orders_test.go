@@ -162,6 +162,18 @@ func TestBudgets(t *testing.T) {
 	b.asks("is over")
 	b.write(`#ask [name="until"]`, "2099-01-01")
 	b.shoot("raise")
+	// The answer is lost, and the button pressed again: the budget is raised once.
+	read[any](b, `(() => {
+		const send = window.fetch;
+		window.fetch = async (...asked) => {
+			const answer = await send(...asked);
+			if (!String(asked[0]).includes("/raise?")) return answer;
+			window.fetch = send;
+			throw new TypeError("the phone has lost its network");
+		};
+	})()`)
+	b.press("#ask", "Do it")
+	b.asks("There was no answer")
 	b.press("#ask", "Do it")
 	b.until(`!document.querySelector("#ask").open`)
 	if got := limit(bob); got != 6_000_000 {
