@@ -158,13 +158,12 @@ func (a *attempt) brokenError(err error) routing.Outcome {
 // usageRefused is a seller that has nothing against the request but the stream_options that this side has added.
 var usageRefused = routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest, RefusesUsage: true}
 
-// withhold puts our own words in the place of an error's that has our token or key in it: they are not for clients.
+// withhold puts our own words in the place of an error's that has our token or key in it, or that was not read to its end, so that nobody
+// knows: they are not for clients.
 func (a *attempt) withhold() {
-	n := a.answer
-	if !dialect.Holds(n.bytes, a.secrets()...) {
-		return
+	if n := a.answer; n.more || dialect.Holds(n.bytes, a.secrets()...) {
+		a.replace()
 	}
-	a.replace()
 }
 
 // replace puts our own words in the place of an error's.
@@ -177,7 +176,7 @@ func (a *attempt) replace() {
 	case status >= 500:
 		own = dialect.Upstream(retryLater)
 	}
-	own = own.Because("The seller's own words are not handed on: a key or a token of the gateway's is in them.")
+	own = own.Because("The seller's own words are not handed on: a key or a token of the gateway's is in them, or may be, as they are too long to be read.")
 	n.bytes, n.more = own.JSON(a.rq.shape, a.rq.id), false
 	n.response.Header.Set("Content-Type", "application/json")
 	n.response.Header.Set("Content-Length", strconv.Itoa(len(n.bytes))) // the seller's is of what it said

@@ -42,10 +42,25 @@ func TestCompressedError(t *testing.T) {
 	}
 }
 
+// TestEndlessError: of an error that is too long to be read nothing is handed on.
+func TestEndlessError(t *testing.T) {
+	w := newWay(t, "", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		says(400, strings.Repeat("x", maxWholeAnswer+1))(w, r)
+	})
+	if res := w.ask(chat); res.Code != 400 || !strings.Contains(res.Body.String(), "not handed on") || strings.Contains(res.Body.String(), "xxx") {
+		t.Errorf("status %d, %d bytes: %.300s", res.Code, res.Body.Len(), res.Body)
+	}
+	if e := w.booked(); len(e) != 1 || e[0].BilledMicros != 0 {
+		t.Errorf("booked: %+v", e)
+	}
+}
+
 // TestErrorWithoutMemory: what is to be done goes by what an error says, also where its seller's client holds all the memory that it may have.
 func TestErrorWithoutMemory(t *testing.T) {
 	before := memory
 	t.Cleanup(func() { memory = before })
+	long := strings.Repeat("x", shortError)
 	for name, row := range map[string]struct {
 		error  http.HandlerFunc
 		status int
@@ -53,6 +68,7 @@ func TestErrorWithoutMemory(t *testing.T) {
 	}{
 		"spent credit":     {says(400, `{"error":{"code":"insufficient_quota","message":"our account"}}`), 200, "Hi"},
 		"another's answer": {says(400, `{"error":{"code":"invalid_encrypted_content","message":"x"}}`), 200, "Hi"},
+		"too much":         {says(400, `{"error":{"message":"`+long+` sk-0123456789"}}`), 400, "not handed on"},
 		"a key":            {says(400, `{"error":{"message":"no key sk-0123456789 here"}}`), 400, "not handed on"},
 	} {
 		t.Run(name, func(t *testing.T) {
