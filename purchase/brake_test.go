@@ -309,6 +309,64 @@ func TestPast(t *testing.T) {
 	})
 }
 
+// A token that was emptied by the last request before its desk was closed is in no ledger at the next start, and has ended all the same; one that was
+// asked for before, and not since, has been asked for; and one that counts already, though two others have ended since, does not count anew.
+func TestPastOfTokens(t *testing.T) {
+	again := func(b *bench) {
+		b.desk.Close()
+		b.past = b.desk.Past()
+		b.open(b.journal)
+	}
+	take := func(b *bench, l *Lease, borne money.Micros) { // all that is on it
+		l.Booked(ledger.Booked{Entry: &ledger.Entry{Served: &ledger.Served{}}, TokenDelta: -5 * money.USD, Borne: borne})
+	}
+	t.Run("emptied last", func(t *testing.T) {
+		trade(t, nil, func(t *testing.T, b *bench) {
+			for range 2 {
+				l := b.lease(cent)
+				b.desk.cancel() // as where the request is the last one of a config
+				synctest.Wait()
+				take(b, l, cent)
+				delete(b.journal.tokens, l.TokenID()) // as a ledger does when it opens
+				again(b)
+			}
+			b.refusedFor(b.want(cent), LacksTrust, time.Time{})
+		})
+	})
+	t.Run("asked for before", func(t *testing.T) {
+		trade(t, func(b *bench) { b.seller.validFor = 10 * time.Minute }, func(t *testing.T, b *bench) {
+			for range 2 {
+				b.lease(cent).Return(-cent)
+				again(b)
+				<-time.After(10 * time.Minute)
+			}
+			b.refusedFor(b.want(cent), LacksTrust, time.Time{})
+		})
+	})
+	t.Run("counts already", func(t *testing.T) {
+		trade(t, nil, func(t *testing.T, b *bench) {
+			first := b.lease(cent)
+			b.desk.Refused(first, nil)
+			first.Return(0)
+			w := b.want(4 * money.USD)
+			for range 2 {
+				take(b, b.leaseFor(w), 5*money.USD)
+				synctest.Wait()
+			}
+			again(b)
+			l := b.lease(cent / 2)
+			if l.TokenID() != first.TokenID() {
+				t.Fatalf("token %s", l.TokenID())
+			}
+			b.desk.Refused(l, nil)
+			l.Return(0)
+			if last := b.desk.sellers["acme"].last; last[0].bad() {
+				t.Error("it counts twice")
+			}
+		})
+	})
+}
+
 // What a request that has ended may cost yet is not given to others before a balance tells, or a minute is over; and it is never
 // stranded.
 func TestWhatIsInDoubt(t *testing.T) {

@@ -109,7 +109,7 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	for _, t := range j.Tokens() {
 		s := d.shelf(origin{t.Seller, t.Origin})
 		one := newToken(t, s, 0)
-		one.life = s.dealings.lifeOf(one.life)
+		one.takeOver(o.Past.tokens[t.ID])
 		s.mu.Lock()
 		s.put(one, time.Time{})
 		s.mu.Unlock()
@@ -139,6 +139,11 @@ func (d *Desk) Close() {
 	d.mu.Unlock()
 	d.cancel()
 	d.work.Wait()
+	for _, s := range *d.shelves.Load() { // what has ended since the last sweep is in no ledger at the next start
+		s.mu.Lock()
+		s.judge()
+		s.mu.Unlock()
+	}
 }
 
 // background runs f until it returns; it tells whether the desk is still open.

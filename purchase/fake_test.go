@@ -195,7 +195,9 @@ func (j *fakeJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 		}
 		j.spent += p.AmountMicros
 	case ledger.Granted:
-		j.tokens[p.Token.ID] = *p.Token
+		t := *p.Token
+		t.PaidMicros = p.AmountMicros
+		j.tokens[t.ID] = t
 	}
 	j.steps = append(j.steps, p)
 	return nil

@@ -1,20 +1,39 @@
 package purchase
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // Past is what a desk has seen of sellers: it outlives the desk, as long as the process does.
-type Past struct{ sellers map[string]*dealings }
+type Past struct {
+	sellers map[string]*dealings
+	tokens  map[string]seen // that had not ended, by their ids
+}
+
+// seen is what a desk has seen of a token.
+type seen struct {
+	life   *life
+	usedAt int64
+}
 
 // Past gives it once the desk is closed, for the next one.
 func (d *Desk) Past() Past {
 	d.mu.Lock()
 	known := maps.Clone(d.sellers)
 	d.mu.Unlock()
-	p := Past{make(map[string]*dealings, len(known))}
+	p := Past{make(map[string]*dealings, len(known)), make(map[string]seen)}
 	for id, g := range known {
 		g.mu.Lock()
 		p.sellers[id] = &dealings{sellerID: id, started: g.started, last: g.last, withheld: g.withheld, braked: g.braked}
 		g.mu.Unlock()
+	}
+	for _, s := range *d.shelves.Load() {
+		s.mu.Lock()
+		for _, t := range slices.Concat(s.retired, *s.tokens.Load()) {
+			p.tokens[t.id] = seen{t.life, t.usedAt.Load()}
+		}
+		s.mu.Unlock()
 	}
 	return p
 }
@@ -27,15 +46,12 @@ func (d *Desk) takeOver(p Past) {
 	}
 }
 
-// lifeOf gives what is known of a token's life where it counts already, else the one that is given.
-func (g *dealings) lifeOf(l *life) *life {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, known := range g.last {
-		if known != nil && known.id == l.id {
-			known.bring(l.booked.Load())
-			return known
-		}
+// takeOver goes on with the token's life as an earlier desk has seen it: whether it counts already, and whether a request has had the token.
+func (t *token) takeOver(s seen) {
+	if s.life == nil || s.life.id != t.life.id {
+		return
 	}
-	return l
+	s.life.bring(t.life.booked.Load())
+	t.life = s.life
+	t.usedAt.Store(s.usedAt)
 }
