@@ -107,8 +107,8 @@ func (f *FleetConfig) checkTokens(l *LedgerConfig) error {
 }
 
 func checkWithin(d, most time.Duration) error {
-	if d < 0 || d > most {
-		return fmt.Errorf("%s is out of range: expected at most %s", d, most)
+	if d != 0 && d < minDuration || d > most {
+		return fmt.Errorf("%s is out of range: expected at least 1ms and at most %s", d, most)
 	}
 	return nil
 }

@@ -52,12 +52,17 @@ var (
 	errRepeated = errors.New("it is there twice")
 )
 
-const maxDuration = 365 * 24 * time.Hour
+// A time of nanoseconds is a number in a JSON configuration that was meant to be seconds: a registry would be read without a pause.
+const (
+	minDuration = time.Millisecond
+	maxDuration = 365 * 24 * time.Hour
+)
 
-const durationRange = "expected more than 0 and at most a year"
+const durationRange = "expected at least 1ms and at most a year"
 
+// checkDuration checks a time that may be left out, or be zero where that can be said.
 func checkDuration(d caddy.Duration) error {
-	if d < 0 || time.Duration(d) > maxDuration {
+	if d != 0 && time.Duration(d) < minDuration || time.Duration(d) > maxDuration {
 		return fmt.Errorf("%s is out of range: %s", time.Duration(d), durationRange)
 	}
 	return nil
