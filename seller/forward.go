@@ -165,8 +165,8 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	if what := q.endpoint.Fault(body); what != "" {
 		return q.failed("it answers 2xx, but that is no answer: " + what)
 	}
-	settlement := q.settle(true, words.Usage(), words.Output())
 	q.books.keep(words.ResponseID(), words.Usage())
+	settlement := q.settle(true, words.Usage(), words.Output())
 	q.head(w, res, true)
 	if settlement != nil {
 		settlement.SetHeader(w.Header())
@@ -263,8 +263,8 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 	if begun == relay.SaidError { // the request is at fault, and nothing was done for it
 		used, output = dialect.Usage{Known: dialect.ClassWholes}, dialect.Output{}
 	}
-	settlement := q.settle(end == relay.Whole, used, output)
 	q.books.keep(events.ResponseID(), used)
+	settlement := q.settle(end == relay.Whole, used, output)
 	if settlement != nil && end != relay.ClientGone {
 		_, _ = w.Write(settlement.Event())
 		_ = http.NewResponseController(w).Flush()

@@ -241,7 +241,7 @@ func (b *Books) made(response string) int64 {
 	return n
 }
 
-// keep notes how long a response has become. It is on the disk with what is written down next.
+// keep notes how long a response has become. It is on the disk with what is written down next, which is what it has cost.
 func (b *Books) keep(id string, used dialect.Usage) {
 	if id == "" || used.Prompt+used.Completion <= 0 {
 		return
