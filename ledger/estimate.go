@@ -98,10 +98,10 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 		if other == t || len(other.estimates) == 0 || other.Seller != t.Seller || other.Origin != t.Origin {
 			continue
 		}
-		balance, borne := other.BalanceMicros, other.BorneMicros
+		balance := other.BalanceMicros
 		if b.coverOn(other, in, creditWasTold) {
 			b.putBalance(other)
-			back = append(back, GivenBack{other.Token, other.BalanceMicros - balance, borne - other.BorneMicros})
+			back = append(back, GivenBack{other.Token, other.BalanceMicros - balance, b.head.Sequence})
 		}
 	}
 	b.coverEnded(t, in)

@@ -49,10 +49,11 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string,
 	}).Wait(ctx)
 }
 
-// GivenBack is what was given back to a token: so much is on it again, and members have borne so much less of it.
+// GivenBack is what was given back to a token, as it is since: so much is on it again.
 type GivenBack struct {
 	Token
-	Micros, ExpenseMicros money.Micros
+	Micros money.Micros
+	At     uint64 // as of Booked
 }
 
 // Retracted tells whether Retract has taken back what an entry has cost.
@@ -134,5 +135,5 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	paid.BalanceMicros += billed
 	paid.BorneMicros -= expense
 	b.putBalance(paid)
-	return &GivenBack{paid.Token, billed, expense}
+	return &GivenBack{paid.Token, billed, b.head.Sequence}
 }

@@ -407,3 +407,22 @@ func TestWhatIsInDoubt(t *testing.T) {
 		b.wantCalls(1, 1)
 	})
 }
+
+// What was taken back of a token is not brought again by a booking of before that is heard of later.
+func TestGiveBackBeforeTheBookingIsHeardOf(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		l, late := b.lease(cent), b.lease(cent)
+		first, second := served(-money.USD, money.USD), served(-money.USD, 2*money.USD)
+		first.At, second.At = 7, 8
+		back := ledger.GivenBack{Token: ledger.Token{ID: l.TokenID(), Seller: "acme", Origin: "https://acme.example", BorneMicros: 0}, Micros: 2 * money.USD, At: 10}
+		l.Booked(first)
+		b.desk.GiveBack(back)
+		late.Booked(second)
+		if booked := l.token.life.booked.Load(); booked != 0 {
+			t.Errorf("it has served %d", booked)
+		}
+		if free := l.token.free.Load(); free != int64(5*money.USD) {
+			t.Errorf("%d is free", free)
+		}
+	})
+}

@@ -33,16 +33,28 @@ type life struct {
 	paid   money.Micros
 	booked atomic.Int64
 	told   bool // it counts already; the dealings' mu protects it
+
+	mu sync.Mutex // for booked, where it is brought
+	at uint64     // the entry that it is of
 }
 
-// bring notes how much of the token members have borne by now. Bookings may come out of their order.
-func (l *life) bring(borne int64) {
-	for {
-		known := l.booked.Load()
-		if borne <= known || l.booked.CompareAndSwap(known, borne) {
-			return
-		}
+// bring notes how much of the token members have borne when an entry was the newest. Bookings, and what was taken back, may come out of their
+// order.
+func (l *life) bring(borne int64, at uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at > l.at || at == l.at && borne > l.booked.Load() {
+		l.at = at
+		l.booked.Store(borne)
 	}
+}
+
+// anew begins with what the journal says, which may be another one's than before.
+func (l *life) anew(borne int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = 0
+	l.booked.Store(borne)
 }
 
 // bad tells whether less than a tenth of what was paid has served.

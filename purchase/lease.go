@@ -73,7 +73,7 @@ func (l *Lease) Booked(b ledger.Booked) {
 		t.told()
 	}
 	t.doubt(min(int64(b.InDoubt), l.cost.likely), time.Until(b.DoubtEnds))
-	t.life.bring(int64(b.Borne))
+	t.life.bring(int64(b.Borne), b.At)
 	t.takeBack(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
 }
 
@@ -95,7 +95,7 @@ func (d *Desk) GiveBack(g ledger.GivenBack) {
 	}
 	t.balance.Add(int64(g.Micros))
 	t.free.Add(int64(g.Micros))
-	t.life.booked.Add(-int64(g.ExpenseMicros))
+	t.life.bring(int64(g.BorneMicros), g.At)
 }
 
 // Return ends a lease without a booking. delta is the change of the token's balance in the books, all of it the cost of what was

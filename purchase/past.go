@@ -51,7 +51,7 @@ func (t *token) takeOver(s seen) {
 	if s.life == nil || s.life.id != t.life.id {
 		return
 	}
-	s.life.bring(t.life.booked.Load())
+	s.life.anew(t.life.booked.Load())
 	t.life = s.life
 	t.usedAt.Store(s.usedAt)
 }
