@@ -91,6 +91,19 @@ func printGroups(w io.Writer, rows []admin.Member) {
 	}
 }
 
+// raisedWords says by how much a budget is raised until when, the first to end first.
+func raisedWords(raises []admin.Raise) string {
+	until := make(map[string]money.Micros) // as it is written
+	for _, r := range raises {
+		until[r.Until.UTC().Format(purchaseTime)] += r.AmountMicros
+	}
+	var words []string
+	for _, end := range slices.Sorted(maps.Keys(until)) {
+		words = append(words, until[end].String()+" until "+end)
+	}
+	return strings.Join(words, ", by ")
+}
+
 // memberRemark says what else is worth knowing of a member.
 func memberRemark(r *admin.Member) string {
 	var remarks []string
@@ -103,13 +116,8 @@ func memberRemark(r *admin.Member) string {
 	if r.Overridden {
 		remarks = append(remarks, "one that was added has this name too, and the Caddyfile's comes first")
 	}
-	var raised money.Micros
-	for _, raise := range r.Raises {
-		raised += raise.AmountMicros
-	}
-	if raised > 0 {
-		last := slices.MaxFunc(r.Raises, func(a, b admin.Raise) int { return a.Until.Compare(b.Until) })
-		remarks = append(remarks, "daily budget raised by "+raised.String()+" until "+last.Until.UTC().Format(purchaseTime))
+	if raised := raisedWords(r.Raises); raised != "" {
+		remarks = append(remarks, "daily budget raised by "+raised)
 	}
 	if r.Rate != "" {
 		remarks = append(remarks, "rate "+r.Rate)

@@ -36,7 +36,11 @@ func TestTwoDoors(t *testing.T) {
 
 func get(t *testing.T, c *http.Client, url string) (status int) {
 	t.Helper()
-	res, err := c.Get(url)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

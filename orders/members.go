@@ -76,7 +76,7 @@ func (o *Orders) AddMember(ctx context.Context, by Operator, name string, t Memb
 	})
 }
 
-// SetMember changes what is said of a member.
+// SetMember changes what is said of a member. What is so already is no change, and in no book.
 func (o *Orders) SetMember(ctx context.Context, by Operator, name string, t MemberTerms) error {
 	word := "set"
 	if d := t.Disabled; d != nil && t == (MemberTerms{Disabled: d}) {
@@ -85,8 +85,12 @@ func (o *Orders) SetMember(ctx context.Context, by Operator, name string, t Memb
 		}
 	}
 	return o.order(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		was := *is
 		note, err := o.put(is, t)
-		return is, cmp.Or(note, "nothing is another"), err
+		if err == nil && sameMember(&was, is) {
+			err = errDone
+		}
+		return is, note, err
 	})
 }
 
@@ -131,7 +135,7 @@ func (o *Orders) RemoveMember(ctx context.Context, by Operator, name string) err
 	})
 }
 
-// errDone ends an edit of what is so already.
+// errDone ends an edit by which nothing would be another: it succeeds.
 var errDone = errors.New("it is so already")
 
 // RaiseMember raises the daily budget of a member, whoever has said it, until a time; zero: until the calendar's day is over. It gives
@@ -152,7 +156,7 @@ func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amou
 	case who.DailyBudget < 0:
 		return until, fmt.Errorf("%w: member %s has no daily budget that could be raised", ErrForbidden, name)
 	}
-	err := o.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return until, o.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		if is == nil {
 			is = &ledger.Enrolled{Name: name}
 		}
@@ -161,7 +165,7 @@ func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amou
 			if r := is.Raises[i]; r.AmountMicros != amount || !r.Until.Equal(until) {
 				return nil, "", fmt.Errorf("%w: under that reference the budget of member %s is raised by $%s until %s", ErrForbidden, name, r.AmountMicros, r.Until.Format(time.RFC3339))
 			}
-			return nil, "", errDone
+			return is, "it is so already", errDone
 		}
 		if len(is.Raises) >= maxRaises {
 			return nil, "", fmt.Errorf("%w: the budget of member %s is raised %d times already", ErrForbidden, name, maxRaises)
@@ -169,10 +173,6 @@ func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amou
 		is.Raises = append(is.Raises, ledger.Raise{AmountMicros: amount, Until: until, Reference: reference})
 		return is, fmt.Sprintf("daily budget $%s more until %s", amount, until.Format(time.RFC3339)), nil
 	})
-	if errors.Is(err, errDone) {
-		err = nil
-	}
-	return until, err
 }
 
 // raisable finds the member of a name whose budget may be raised: one that is known, or one whom only another module knows, where the
@@ -215,14 +215,27 @@ func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit 
 	defer stop()
 	o.enrolling.Lock()
 	defer o.enrolling.Unlock()
+	var err error
 	if o.sharing != nil {
-		is, text, err := o.noteMember(ctx, by, name, word, edit)
-		if err != nil {
-			return err
+		var is *ledger.Enrolled
+		var text string
+		is, text, err = o.noteMember(ctx, by, name, word, edit)
+		if err == nil || errors.Is(err, errDone) && o.lacks(name, is) { // it was done elsewhere, a moment ago
+			err = o.keepMember(ctx, by, name, word, text, is)
 		}
-		return o.keepMember(ctx, by, name, word, text, is)
+	} else {
+		err = o.keep(ctx, by, name, word, edit)
 	}
-	return o.keep(ctx, by, name, word, edit)
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+// lacks tells whether something else is kept of a member here than is to be.
+func (o *Orders) lacks(name string, is *ledger.Enrolled) bool {
+	kept, err := o.enrolled()
+	return err == nil && !sameMember(kept[name], is)
 }
 
 // keepMember is keep for what a member is to be, which the fleet has.

@@ -122,3 +122,54 @@ func TestRaiseAgain(t *testing.T) {
 		t.Errorf("%d orders are booked", n)
 	}
 }
+
+// TestSoElsewhere: what another gateway of the fleet was told a moment ago acts here at once, where it is said again.
+func TestSoElsewhere(t *testing.T) {
+	s := fleettest.NewLink(fleettest.NewMemory())
+	a, lookA := joined(t, s, nil)
+	b, lookB := joined(t, s, nil)
+	key, err := a.AddMember(t.Context(), Operator{Name: "ops"}, "ada", MemberTerms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookA()
+	lookB()
+	for _, m := range []*Orders{a, b} {
+		if err := m.SetMember(t.Context(), Operator{Name: "ops"}, "ada", MemberTerms{Disabled: new(true)}); err != nil || opens(t, m, key) {
+			t.Errorf("%v, and the key of who is disabled opens: %t", err, opens(t, m, key))
+		}
+	}
+}
+
+// TestNothingIsAnother: what is so already succeeds, and is neither booked nor told.
+func TestNothingIsAnother(t *testing.T) {
+	for _, inFleet := range []bool{false, true} {
+		changes := 0
+		m, _ := openOrders(t, filepath.Join(t.TempDir(), "books"))
+		if inFleet {
+			m, _ = joined(t, fleettest.NewLink(fleettest.NewMemory()), nil)
+		}
+		m.memberChanged = func(string, string, string, string) { changes++ }
+		if _, err := m.AddMember(t.Context(), Operator{Name: "ops"}, "ada", MemberTerms{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, terms := range []MemberTerms{
+			{Daily: new(5 * money.USD), Models: new([]string{"gpt-*"}), Rate: &member.Rate{Requests: 60, Per: time.Minute}},
+			{Disabled: new(true)},
+			{Daily: new(money.Micros(-1)), Models: new([]string{})},
+			{Disabled: new(false)},
+		} {
+			for range 2 {
+				if err := m.SetMember(t.Context(), Operator{Name: "ops"}, "ada", terms); err != nil {
+					t.Errorf("%+v: %v", terms, err)
+				}
+			}
+		}
+		if all := booked(t, m); len(all) != 5 || changes != 5 {
+			t.Errorf("in a fleet: %t: %d are told, and booked %v", inFleet, changes, all)
+		}
+		if err := m.SetMember(t.Context(), Operator{Name: "ops"}, "eve", MemberTerms{Disabled: new(true)}); !errors.Is(err, ErrNoMember) {
+			t.Errorf("who is not there: %v", err)
+		}
+	}
+}

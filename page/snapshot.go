@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
@@ -170,10 +171,11 @@ func severity(f doctor.Finding) int {
 // books reads the purchases, where that was not just done, or one that is open has come to another state, or money has come into dispute or
 // back: who has pressed a button sees what has come of it.
 func (e *eye) books(m *market.Market, now time.Time, disputed money.Micros) error {
-	told := disputed.String()
+	states := []string{disputed.String()}
 	for _, p := range m.Desk.Purchases() {
-		told += " " + p.PurchaseID + p.State
+		states = append(states, p.PurchaseID, p.State)
 	}
+	told := strings.Join(states, " ")
 	if told == e.told && now.Sub(e.read) < bookEvery && !e.read.IsZero() {
 		return nil
 	}
