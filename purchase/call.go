@@ -3,14 +3,17 @@ package purchase
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -102,7 +105,7 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 			return nil, forbidden{own}
 		}
 		if !connected.Load() && step.Err() == nil {
-			return nil, unreached("the seller can't be reached")
+			return nil, unreachable(err)
 		}
 		return nil, c.lost(ctx, step, "the connection was lost")
 	}
@@ -118,6 +121,28 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 	}
 	c.answered = answer.Header
 	return out, nil
+}
+
+// unreachable says why no connection could be made, in our words.
+func unreachable(err error) unreached {
+	var (
+		dns         *net.DNSError
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+		errno       syscall.Errno
+	)
+	why := ""
+	switch {
+	case errors.As(err, &dns):
+		why = ": its name has no address"
+	case errors.As(err, &certificate):
+		why = ": its certificate is not trusted"
+	case errors.As(err, &record):
+		why = ": it does not speak TLS"
+	case errors.As(err, &errno):
+		why = ": " + errno.Error()
+	}
+	return unreached("the seller can't be reached" + why)
 }
 
 // maxPresented bounds the headers that a method sends.
