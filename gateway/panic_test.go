@@ -117,3 +117,40 @@ func TestPanicOfHeartbeat(t *testing.T) {
 		t.Errorf("booked: %+v", e)
 	}
 }
+
+// TestPanicOfHeartbeatGivesBack: it comes once the answer is there, which is ended and booked all the same.
+func TestPanicOfHeartbeatGivesBack(t *testing.T) {
+	before := memory
+	t.Cleanup(func() { memory = before })
+	memory = newPool(16 << 20)
+	c := newBeats(t)
+	ended := make(chan struct{})
+	w := newWay(t, `,"heartbeat":"10ms","members":[{"name":"m","key":"key-of-m","daily_budget":"1"}]`, c.afterBeat(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		says(200, content, "Content-Type", sse)(w, r)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-c.client.Done():
+			t.Error("its call goes on")
+		}
+	}))
+	func() {
+		defer func() {
+			if fault := recover(); fault != errFault {
+				t.Errorf("it ends with %v", fault)
+			}
+		}()
+		c.askFor(t, w.door, faultySoon{&watched{ResponseRecorder: c.got, seen: c.seen}})
+	}()
+	<-ended
+	if held := memory.held.Load(); held != 0 {
+		t.Errorf("%d bytes are held for nothing", held)
+	}
+	if n := len(w.gw.calls.calls); n != 0 {
+		t.Errorf("%d calls are under way", n)
+	}
+	if e := w.booked(); len(e) != 1 || e[0].Status != ledger.StatusInterrupted || e[0].BilledMicros == 0 {
+		t.Errorf("booked: %+v", e)
+	}
+}

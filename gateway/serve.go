@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -153,12 +154,14 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	defer stop()
 	t.begun = begun
 	chosen := t.run()
+	t.open = cmp.Or(chosen.answer, chosen.unheard) // until it is booked
 	stop()
 	p.name(&t.tally)
 	switch {
 	case chosen.answer != nil:
 		return rq.deliver(p, t, chosen.answer)
 	case chosen.left:
+		t.open = nil
 		p.ended = t.books.left(&t.tally, chosen.unheard)
 	default:
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
@@ -173,7 +176,6 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 // deliver gives the client an answer, and books what it cost. The hold is on disk before the first byte goes out: whatever
 // happens from here on, the ledger knows of it.
 func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
-	t.open = a
 	p.seller = a.candidate.Seller.ID // an answer that was held back is not of the seller that was asked last
 	if err := a.hold.wait(context.Background()); err != nil {
 		rq.log.Error("ledger.hold.failed", zap.String("requestId", rq.id), zap.Error(err))

@@ -116,15 +116,15 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	t.waited = 0
 	t.tried = append(t.tried, a)
-	t.open = a
-	a.begun = time.Now()
+	t.open, a.begun = a, time.Now()
 	a.beginSpan()
-	a.run(t.there.refused, t.there.again)
+	again := t.there.again
+	t.there.again = nil // it is the attempt's
+	a.run(t.there.refused, again)
 	if t.begun() && !t.streamless {
 		a.wantStream()
 		t.streamless = a.noStream
 	}
-	t.there.again = nil
 	if a.call != nil {
 		t.last = a
 		t.tally.add(a)
@@ -236,13 +236,13 @@ func (t *trade) abandon() {
 	if a == nil {
 		return
 	}
-	t.open = nil
 	a.end()
 	if a.call == nil {
+		t.books.wasted(&t.tally, a, routing.Decision{}) // its token goes back
 		t.books.failed(&t.tally, ledger.StatusFailed)
 		return
 	}
-	if t.last != a {
+	if a.number > t.tally.attempts { // else it is counted
 		t.tally.add(a)
 	}
 	t.books.enter(&t.tally, a, ended{status: ledger.StatusInterrupted})
