@@ -280,9 +280,11 @@ func (c *completion) count(e *Entry, begun *Periods) error {
 		t.BalanceMicros += p.AmountMicros
 		c.touched[e.PurchaseID] = true
 	}
+	if e.Correction != nil {
+		c.corrected[e.PurchaseID] = true
+	}
 	switch t := c.tokens[e.PurchaseID]; {
 	case t == nil:
-		c.corrected[e.PurchaseID] = c.corrected[e.PurchaseID] || e.Correction != nil
 	case e.Served != nil:
 		t.BorneMicros += e.ExpenseMicros
 		c.touched[e.PurchaseID] = true

@@ -30,6 +30,10 @@ func endedKey(id string) string { return endedPrefix + id }
 func (b *batch) keepEnded(t *token) {
 	if len(t.estimates) > 0 {
 		e := &ended{t.Token, t.estimates, b.now}
+		if before := b.ended[t.ID]; before != nil { // a part of a token that gateways share has come again
+			e.Estimates = slices.Concat(before.Estimates, t.estimates)
+			e.Estimates = e.Estimates[max(0, len(e.Estimates)-maxEstimates):]
+		}
 		b.ended[t.ID] = e
 		b.putEnded(e)
 	}

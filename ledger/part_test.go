@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // TestPartsOfAToken hands credit of a token from one ledger to another, which spends it, some more than it has, and starts again. In each what is
@@ -94,4 +95,74 @@ func TestPartsOutliveTheProcess(t *testing.T) {
 	if err != nil || !found || !is.Shared || is.Secret != "s" || is.GrantedMicros != 0 || is.BalanceMicros != 0 {
 		t.Errorf("%+v, %t, %v", is, found, err)
 	}
+}
+
+// TestPartsComeAgain: what an earlier try was booked by estimate is taken back also where it was on a part that has come to its end, and has come
+// again and ended again since; once, and over a restore that the fleet completes, too.
+func TestPartsComeAgain(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir(), Shared: true})
+	l.SetShares(newFleet())
+	tok := ledger.Token{
+		ID: "t", Seller: "acme", Origin: origin, PurchaseID: "t", Secret: "s", PaidMicros: 10_000, CreditMicros: 10_000, BoughtAt: time.Now().UTC(),
+		ExpiresAt: time.Now().Add(time.Hour).UTC(),
+	}
+	try := func(l *ledger.Ledger, key, token string, said *wire.Settlement) {
+		t.Helper()
+		h := hold("", "acme", token)
+		h.RequestID, h.IdempotencyKey, h.Path, h.PromptHash = ledger.NewID(), key, "/v1/messages", "p"
+		in := inference(h, 0)
+		if in.Settlement, in.Repeatable = said, true; said == nil {
+			in.Status, in.AnswerText = ledger.StatusInterrupted, 400
+		}
+		if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut := func(key string) {
+		t.Helper()
+		if _, _, err := l.MovePart(t.Context(), tok, 1_000); err != nil {
+			t.Fatal(err)
+		}
+		try(l, key, "t", nil)
+		if err := l.DropToken(t.Context(), "t", "expired"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expense := func(l *ledger.Ledger) money.Micros {
+		t.Helper()
+		rows, err := l.Summary(t.Context(), time.Time{}, time.Time{}, "member")
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%+v, %v", rows, err)
+		}
+		return rows[0].ExpenseMicros
+	}
+	cut("k1")
+	each := expense(l)
+	cut("k2")
+	buy(t, l, "t2", "acme", 10_000)
+	if _, _, err := l.MovePart(t.Context(), tok, 1_000); err != nil { // and is here once more
+		t.Fatal(err)
+	}
+	kept := backup(t, l)
+	try(l, "k1", "t2", settlement("s1", 5))
+	if spent := expense(l); each == 0 || spent != each+5 {
+		t.Errorf("%d is spent, want %d", spent, each+5)
+	}
+	o := ledger.Options{Dir: t.TempDir() + "/restored", Key: testKey, Shipped: ship(t, l)}
+	if r, err := ledger.Restore(t.Context(), o, bytes.NewReader(kept)); err != nil || !r.OK {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	o.Shipped, o.Shared = nil, true
+	for _, one := range []*ledger.Ledger{l, open(t, o)} {
+		try(one, "k1", "t2", settlement("s2", 7))
+		if spent := expense(one); spent != each+5+7 {
+			t.Errorf("%d is spent, want %d", spent, each+5+7)
+		}
+		mustVerify(t, one)
+	}
+	try(l, "k2", "t2", settlement("s3", 9))
+	if spent := expense(l); spent != 5+7+9 {
+		t.Errorf("%d is spent, want %d", spent, 5+7+9)
+	}
+	mustVerify(t, l)
 }
