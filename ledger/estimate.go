@@ -157,14 +157,16 @@ func (b *batch) spread(t *token, taken money.Micros, why string) {
 func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) money.Micros {
 	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
 	var all money.Micros
-	paid, unpriced := max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0), t.unpriced() // that all of these together can have cost
+	paid, unpriced := max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0), t.unpriced(told) // that all of these together can have cost
 	for i := range t.estimates {
 		switch e := &t.estimates[i]; {
 		case e.Told != told, e.Certain:
 		case taken < 0:
 			rooms[i] = e.Booked
-		case e.Unpriced && !e.Told:
-			rooms[i] = paid / unpriced
+		case e.Unpriced:
+			if rooms[i] = paid / unpriced; e.Told {
+				rooms[i] = min(rooms[i], e.Most-e.Booked)
+			}
 			paid, unpriced = paid-rooms[i], unpriced-1
 		default:
 			rooms[i] = e.Most - e.Booked
@@ -181,10 +183,10 @@ func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) 
 	return borne
 }
 
-// unpriced is how many of the estimates may have cost what was paid for the token, as no price says better and no balance has told.
-func (t *token) unpriced() (n money.Micros) {
+// unpriced is how many of the estimates that a balance has, or has not, told of may have cost what was paid for the token, as no price says better.
+func (t *token) unpriced(told bool) (n money.Micros) {
 	for i := range t.estimates {
-		if e := &t.estimates[i]; e.Unpriced && !e.Certain && !e.Told {
+		if e := &t.estimates[i]; e.Unpriced && !e.Certain && e.Told == told {
 			n++
 		}
 	}
