@@ -68,7 +68,7 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	if c.Body == nil {
 		c.Body = Splice(nil)
 	}
-	target, err := url.Parse(strings.ReplaceAll(c.URL, "#", "%23")) // it stands in a client's query, if anywhere
+	target, err := url.Parse(sendable(c.URL))
 	if err != nil {
 		return nil, &CallError{Host: "an address that can't be read", Err: err}
 	}
@@ -102,6 +102,25 @@ func Send(ctx context.Context, c Call) (*http.Response, error) {
 	e.Timeout = errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 	return nil, e
 }
+
+// sendable escapes what no query may have in it: a client's has it all the same, and what came of it would be taken for the seller's fault.
+func sendable(address string) string {
+	base, query, _ := strings.Cut(address, "?")
+	if !strings.ContainsFunc(query, unfit) {
+		return address
+	}
+	fit := append([]byte(base), '?')
+	for i := range len(query) {
+		if c := query[i]; unfit(rune(c)) {
+			fit = fmt.Appendf(fit, "%%%02X", c)
+		} else {
+			fit = append(fit, c)
+		}
+	}
+	return string(fit)
+}
+
+func unfit(c rune) bool { return c <= ' ' || c >= 0x7f || c == '#' }
 
 // blank is what requests are made of: WithContext makes a request with one object, http.NewRequestWithContext with two.
 var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
