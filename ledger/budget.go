@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -315,14 +317,27 @@ func (l *Ledger) SpentBy(ctx context.Context, member string) (Budget, error) {
 	return Budget{spent[daily], spent[weekly], spent[monthly]}, nil
 }
 
-// SpentInAll is what a member has ever spent. It reads all rollups.
+// SpentInAll is what a member has ever spent. Of each day it reads what is the member's alone: any member may ask for it at any time.
 func (l *Ledger) SpentInAll(ctx context.Context, member string) (sum money.Micros, err error) {
 	err = l.view(ctx, func(v *view) error {
-		return v.addRollups(time.Time{}, time.Time{}, func(_ string, parts []string, r Rollup) {
-			if parts[0] == member {
-				sum += r.counted()
+		for after := ""; ; {
+			day := ""
+			err := unstop(eachFrom(v.txn, rollupPrefix, rollupPrefix+after, func(rest string, _ *Rollup) error {
+				day, _, _ = strings.Cut(rest, "/")
+				return errStop
+			}))
+			if err != nil || day == "" {
+				return err
 			}
-		})
+			err = each(v.txn, rollupPrefix+day+"/"+names(member)+":", func(_ string, r *Rollup) error {
+				sum += r.counted()
+				return nil
+			})
+			if err = errors.Join(err, v.alive()); err != nil {
+				return err
+			}
+			after = day + "0" // which comes after the slash
+		}
 	})
 	return sum, err
 }

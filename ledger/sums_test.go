@@ -44,6 +44,15 @@ func TestSummaryIsStatement(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 600).Draw(t, "minutes")) * time.Minute)
 			},
 			"": func(t *rapid.T) {
+				all, err := w.l.Summary(context.Background(), time.Time{}, time.Time{}, "member")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range all {
+					if spent, err := w.l.SpentInAll(context.Background(), r.Key); err != nil || spent != r.ExpenseMicros+r.WasteMicros {
+						t.Fatalf("%s has spent %d in all, %v, and a summary has %+v", r.Key, spent, err, r)
+					}
+				}
 				from, to := moment("from"), moment("to")
 				if !to.IsZero() && to.Before(from) {
 					from, to = to, from
