@@ -343,6 +343,23 @@ func TestPastOfTokens(t *testing.T) {
 			b.refusedFor(b.want(cent), LacksTrust, time.Time{})
 		})
 	})
+	t.Run("its end was not booked", func(t *testing.T) {
+		trade(t, nil, func(t *testing.T, b *bench) {
+			for range 2 {
+				l := b.lease(cent)
+				b.desk.mu.Lock()
+				b.desk.closed = true // as it is about to be, and the sweep has begun
+				b.desk.mu.Unlock()
+				b.desk.Drop(l, "the seller does not know the token (401)")
+				l.Return(0)
+				synctest.Wait()
+				again(b)
+			}
+			if l := b.lease(cent); l.TokenID() == "" || b.desk.Credit().Sellers[0].NoMoreMoney {
+				t.Error("braked for one token")
+			}
+		})
+	})
 	t.Run("counts already", func(t *testing.T) {
 		trade(t, nil, func(t *testing.T, b *bench) {
 			first := b.lease(cent)

@@ -109,7 +109,7 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	for _, t := range j.Tokens() {
 		s := d.shelf(origin{t.Seller, t.Origin})
 		one := newToken(t, s, 0)
-		one.takeOver(o.Past.tokens[t.ID])
+		one.takeOver(o.Past.tokens[t.PurchaseID])
 		s.mu.Lock()
 		s.put(one, time.Time{})
 		s.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 // Past is what a desk has seen of sellers: it outlives the desk, as long as the process does.
 type Past struct {
 	sellers map[string]*dealings
-	tokens  map[string]seen // that had not ended, by their ids
+	tokens  map[string]seen // that have not ended or count already, by their purchases
 }
 
 // seen is what a desk has seen of a token.
@@ -26,12 +26,17 @@ func (d *Desk) Past() Past {
 	for id, g := range known {
 		g.mu.Lock()
 		p.sellers[id] = &dealings{sellerID: id, started: g.started, last: g.last, withheld: g.withheld, braked: g.braked}
+		for _, l := range g.last { // whose end may not be booked, as the desk was closed before
+			if l != nil {
+				p.tokens[l.id] = seen{life: l}
+			}
+		}
 		g.mu.Unlock()
 	}
 	for _, s := range *d.shelves.Load() {
 		s.mu.Lock()
 		for _, t := range slices.Concat(s.retired, *s.tokens.Load()) {
-			p.tokens[t.id] = seen{t.life, t.usedAt.Load()}
+			p.tokens[t.life.id] = seen{t.life, t.usedAt.Load()}
 		}
 		s.mu.Unlock()
 	}
@@ -48,7 +53,7 @@ func (d *Desk) takeOver(p Past) {
 
 // takeOver goes on with the token's life as an earlier desk has seen it: whether it counts already, and whether a request has had the token.
 func (t *token) takeOver(s seen) {
-	if s.life == nil || s.life.id != t.life.id {
+	if s.life == nil {
 		return
 	}
 	s.life.anew(t.life.booked.Load())
