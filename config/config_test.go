@@ -60,6 +60,9 @@ func TestCheck(t *testing.T) {
 		{`{"registry":{"url":"https://r.example","max_size":-1}}`, "registry max_size: -1 bytes is out of range: expected more than 0 and at most 1.0 GiB"},
 
 		{`{"sellers":[null]}`, "seller: it is null"},
+		{`{"sellers":[{"id":"acme","url":"https://a.example/api/v1/messages","models":["m"],"api_key":"x"}]}`, `seller acme url: "https://a.example/api/v1/messages" is the address of one API: expected what all of them stand below, such as https://openrouter.ai/api/v1`},
+		{`{"sellers":[{"id":"acme","url":"https://a.example/v1beta/openai/chat/completions/?k=hunter2","models":["m"],"api_key":"x"}]}`, `seller acme url: "https://a.example/v1beta/openai/chat/completions/" is the address of one API: expected what all of them stand below, such as https://openrouter.ai/api/v1`},
+		{`{"sellers":[{"id":"acme","url":"https://a.example/embeddings","models":["m"],"api_key":"x"}]}`, ""},
 		{`{"sellers":[{"id":"","url":"https://a.example"}]}`, `seller  id: "" is not a seller's id: expected 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit`},
 		{`{"sellers":[{"id":"acme","url":""}]}`, "seller acme url: it is missing"},
 		{`{"sellers":[{"id":"acme","url":"https://a.example","models":["m"]}]}`, "seller acme: it has neither payment (a seller that tokens are bought from) nor api_key (a provider with an account) nor no_key (one that wants none): expected one of them"},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -16,7 +17,15 @@ import (
 // checkURL takes a query: some want one with each path.
 func (s *SellerConfig) checkURL() error {
 	base, _ := routing.CutQuery(s.URL)
-	return checkSellerURL(base)
+	return cmp.Or(checkSellerURL(base), checkBase(base))
+}
+
+// checkBase refuses the address of one API, below which no API is.
+func checkBase(url string) error {
+	if dialect.EndsInAPI(url) {
+		return fmt.Errorf("%s is the address of one API: expected what all of them stand below, such as https://openrouter.ai/api/v1", shownURL(url))
+	}
+	return nil
 }
 
 // checkDoor checks what only a provider with an account has: paths, headers and names of its own.

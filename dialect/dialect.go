@@ -5,6 +5,8 @@
 // event, and both go on as they came.
 package dialect
 
+import "strings"
+
 // Protocol names one of the APIs, as sellers and the ledger write it.
 type Protocol string
 
@@ -69,6 +71,16 @@ var endpoints = func() map[string]*Endpoint {
 
 // Lookup gives the endpoint at a path; nil when no API has it.
 func Lookup(path string) *Endpoint { return endpoints[path] }
+
+// EndsInAPI tells whether a URL, without its query, is that of one API, such as https://openrouter.ai/api/v1/chat/completions, and not of
+// what all of them stand below.
+func EndsInAPI(url string) bool {
+	url = strings.TrimRight(url, "/")
+	if i := strings.LastIndex(url, "/v1/"); i >= 0 && Lookup(url[i:]) != nil {
+		return true
+	}
+	return strings.HasSuffix(url, "/chat/completions")
+}
 
 // Free tells whether the path costs nothing where the seller says nothing else: it counts tokens and makes no answer.
 func (e *Endpoint) Free() bool { return e.free }

@@ -94,6 +94,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"tokenbuddy_seller x {\nstate {\n}\n}", "state: expected a file, at Caddyfile:3"},
 		{"tokenbuddy_seller x {\nupstream\n}", "upstream: got 0 arguments, expected <url>, at Caddyfile:3"},
 		{"tokenbuddy_seller x {\nupstream ftp://x {\nno_key\n}\n}", "url: expected an http or https URL without user info"},
+		{"tokenbuddy_seller x {\nupstream http://x/v1/chat/completions {\nno_key\n}\n}", "url: it is the address of one API, expected what all of them stand below"},
 		{"tokenbuddy_seller x {\nupstream http://x\n}", "upstream: neither api_key nor no_key: expected"},
 		{"tokenbuddy_seller x {\nupstream http://x {\nno_key\n}\n}", "upstream: price is missing: what has no price is not sold"},
 		{"tokenbuddy_seller x {\nupstream http://x {\nkey x\n}\n}", `upstream: unknown word "key", expected one of api_key, auth_header,`},

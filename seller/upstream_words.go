@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -192,6 +193,9 @@ func checkUpstreamURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return errors.New("url: expected an http or https URL without user info and fragment, such as http://127.0.0.1:11434/v1")
+	}
+	if dialect.EndsInAPI(u.Path) {
+		return errors.New("url: it is the address of one API, expected what all of them stand below, such as http://127.0.0.1:11434/v1")
 	}
 	return nil
 }
