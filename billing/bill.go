@@ -88,7 +88,11 @@ func Bill(f Facts) Charge {
 		c.settle(f, usage)
 	default:
 		c.Source, c.Expense = f.unsettled(usage)
-		if most := min(f.Credit, f.paid()); c.Expense > most {
+		most := f.paid()
+		if !f.Shape.Priced(f.Price) { // all requests together, as where the seller has settled them
+			most -= f.Borne
+		}
+		if most = min(f.Credit, most); c.Expense > most {
 			c.Expense = max(most, 0)
 			c.Flags = append(c.Flags, FlagCapped)
 		}

@@ -30,6 +30,7 @@ func TestUnpricedBearNoMoreThanWasPaid(t *testing.T) {
 		left := paid + bonus
 		for i := range rapid.IntRange(1, 12).Draw(t, "requests") {
 			h := hold("", "acme", "t1")
+			h.BodyBytes = 400
 			h.RequestID, h.Member, h.Price = fmt.Sprint(i), rapid.SampledFrom([]string{"ann", "bob"}).Draw(t, "member"), money.NoPrice
 			in := inference(h, 0)
 			if rapid.Bool().Draw(t, "told") {
@@ -37,8 +38,8 @@ func TestUnpricedBearNoMoreThanWasPaid(t *testing.T) {
 				left -= took
 				in.Exclusive, in.Settlement = true, settlement(fmt.Sprint("s", i), took/2)
 				in.Settlement.BalanceMicros = &left
-			} else { // no answer came, and the seller may have charged for it
-				in.Status, in.Answered, in.Asked, in.Settlement = ledger.StatusFailed, false, true, nil
+			} else { // the answer was cut, or none came, and the seller may have charged for it
+				in.Status, in.Answered, in.Asked, in.Settlement = ledger.StatusClientGone, rapid.Bool().Draw(t, "answered"), true, nil
 			}
 			if _, err := l.Settle(in).Wait(context.Background()); err != nil {
 				t.Fatal(err)
