@@ -90,7 +90,7 @@ func (b *Books) reserve(c *charge, most money.Micros) (giveBack func(), refused 
 	}
 	most = max(most-c.Billed, 0)
 	free := max(c.token.Balance-c.token.held, 0)
-	if free < most-most/64 { // the buyer's gateway may have reckoned with a model's name of another length
+	if free < least(most) {
 		return nil, insufficientFunds(c.token.Balance)
 	}
 	most = min(most, free)
@@ -104,6 +104,9 @@ func (b *Books) reserve(c *charge, most money.Micros) (giveBack func(), refused 
 		c.token.held -= most
 	}, nil
 }
+
+// least is what has to be there for a request that can cost most: the buyer's gateway may have reckoned with a model's name of another length.
+func least(most money.Micros) money.Micros { return most - most/64 }
 
 // settle bills what was used, and gives the settlement once it is on the disk. A repeat is billed no more than its first answer,
 // unless more of the answer was produced; and nobody is billed more than is left on the token. After an error it is billed, but

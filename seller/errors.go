@@ -93,6 +93,11 @@ func invalid(param, message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "invalid_request_error", param: param, message: message}
 }
 
+// responseUnknown has the buyer's client send the whole conversation.
+func responseUnknown(message string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "previous_response_not_found", param: "previous_response_id", message: message}
+}
+
 func tooEarly() *refusal {
 	return &refusal{status: http.StatusTooEarly, code: "too_early", message: "this came before the TLS handshake was complete: send it again"}
 }

@@ -74,8 +74,12 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	q.charge = b.openCharge(t, same, r.URL.Path, q.offer.ID, q.id)
 	defer b.closeCharge(q.charge)
-	giveBack, refused := b.reserve(q.charge, q.most())
-	if refused != nil {
+	most, known := q.most()
+	giveBack, refused := b.reserve(q.charge, most)
+	switch {
+	case refused != nil && refused.balance != nil && !known && t.Credit < least(most): // nor would the next token like it do, and that would be bought
+		return responseUnknown("how long that response is is not known here any more, and it may be longer than the token bears: send the whole conversation as input")
+	case refused != nil:
 		return refused
 	}
 	defer giveBack()
@@ -221,13 +225,14 @@ func (q *resale) failed(why string) *refusal {
 // longestUnknown is how long a kept response is taken to be of which nothing is known here, in tokens.
 const longestUnknown = 200_000
 
-// most is what the request can cost: who goes on from a long response, made long ago, is not to have it read for what a short request may cost.
-func (q *resale) most() money.Micros {
+// most is what the request can cost: who goes on from a long response, made long ago, is not to have it read for what a short request may cost. known
+// tells whether it is known how long that is.
+func (q *resale) most() (most money.Micros, known bool) {
 	shape := q.shape
-	if q.ask.PreviousResponseID != "" && shape.ContinuedTokens == 0 {
+	if known = q.ask.PreviousResponseID == "" || shape.ContinuedTokens > 0; !known {
 		shape.ContinuedTokens = longestUnknown
 	}
-	return billing.Bound(shape, q.price)
+	return billing.Bound(shape, q.price), known
 }
 
 // made is how long what a kept response is made of is, in tokens, where it was made here lately; 0: that is not known.

@@ -24,10 +24,7 @@ func readResponse(body []byte) (*request, *refusal) {
 	}
 	switch {
 	case q.PreviousResponseID != nil && *q.PreviousResponseID != "":
-		return nil, &refusal{
-			status: 400, code: "previous_response_not_found", param: "previous_response_id",
-			message: "this seller keeps no responses: send the whole conversation as input",
-		}
+		return nil, responseUnknown("this seller keeps no responses: send the whole conversation as input")
 	case q.Background != nil && *q.Background:
 		return nil, invalid("background", "this seller answers in the foreground only")
 	}

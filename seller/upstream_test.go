@@ -145,7 +145,12 @@ func TestUpstreamUnknownResponse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rich, poor := purchase(t, s, "p", money.USD), purchase(t, s, "q", 10_000)
+	rich, poor, used := purchase(t, s, "p", money.USD), purchase(t, s, "q", 10_000), purchase(t, s, "r", 300_000)
+	for _, one := range s.books.tokens {
+		if one.Credit == 300_000 {
+			one.Balance = 100_000
+		}
+	}
 	body := func(id string) string {
 		return `{"model":"ours","input":"x","max_output_tokens":10,"previous_response_id":` + id + `}`
 	}
@@ -156,7 +161,8 @@ func TestUpstreamUnknownResponse(t *testing.T) {
 			t.Errorf("%d %s; the upstream was asked: %v", w.Code, w.Body, u.asked() > before)
 		}
 	}
-	try(poor, `"resp_of_long_ago"`, 402)
+	try(poor, `"resp_of_long_ago"`, 400) // another token like it would be bought in vain
+	try(used, `"resp_of_long_ago"`, 402) // another one will do
 	try(rich, `"resp_of_long_ago"`, 200) // makes resp_1, of 1,050 tokens
 	there := t.TempDir()                 // as it stands on the disk now, where the process is killed
 	if err := os.CopyFS(there, os.DirFS(dir)); err != nil {
@@ -168,7 +174,7 @@ func TestUpstreamUnknownResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	try(poor, `"resp_1"`, 200)
-	try(poor, `"resp_of_long_ago"`, 402)
+	try(poor, `"resp_of_long_ago"`, 400)
 }
 
 func TestUpstreamRefusals(t *testing.T) {
