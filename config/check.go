@@ -33,7 +33,7 @@ func (c *Config) Check() error {
 		at("affinity", checkOptionalDuration(c.Affinity)),
 		at("model_alias", c.checkAliases()),
 		at("payment", c.checkPayments()),
-		at("purchase", c.Purchase.check()),
+		at("purchase", cmp.Or(c.Purchase.check(), c.checkLimits())),
 		at("prewarm", c.Prewarm.check()),
 		at("failover", c.Failover.check()),
 		c.checkMembers(),
@@ -54,8 +54,7 @@ func (c *Config) checkWhole() error {
 	if c.Registry == nil && len(c.Sellers) == 0 {
 		return errors.New("it has nobody to buy from: expected a registry, a seller, or both")
 	}
-	buys := c.Registry != nil || slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return len(s.Payment) > 0 })
-	if buys && len(c.PaymentsRaw) == 0 {
+	if c.buys() && len(c.PaymentsRaw) == 0 {
 		return at("payment", errors.New("none is there to buy with: expected at least one, such as payment mock"))
 	}
 	return nil
@@ -164,29 +163,37 @@ func (p *PurchaseConfig) check() error {
 	return cmp.Or(
 		at("amount", checkAmount(p.Amount)),
 		at("rebuy_below", checkMoney(p.RebuyBelow)),
-		at("daily_limit", p.checkLimit(p.DailyLimit)),
-		at("session_limit", p.checkLimit(p.SessionLimit)),
-		at("seller_limit", p.checkLimit(p.SellerLimit)),
+		at("daily_limit", checkMoney(p.DailyLimit)),
+		at("session_limit", checkMoney(p.SessionLimit)),
+		at("seller_limit", checkMoney(p.SellerLimit)),
 		at("approve", p.Approve.check()),
 	)
 }
 
-// checkLimit refuses a limit that no purchase has room in, unless nothing is to be bought, which zero says.
-func (p *PurchaseConfig) checkLimit(said string) error {
-	limit, err := money.Parse(said)
-	if said == "" || err != nil {
-		return checkMoney(said)
+// checkLimits refuses a limit that no purchase has room in, unless nothing is to be bought, which zero says. Where all sellers are accounts
+// of the operator's it stands in nobody's way.
+func (c *Config) checkLimits() error {
+	p, amount := c.Purchase, defaultAmount
+	if p == nil || !c.buys() {
+		return nil
 	}
-	amount := defaultAmount
 	if p.Amount != "" {
+		var err error
 		if amount, err = money.Parse(p.Amount); err != nil {
 			return nil // it is told of by itself
 		}
 	}
-	if limit > 0 && limit < amount {
-		return fmt.Errorf("%q is less than the amount of one purchase, %s: nothing could be bought; expected at least as much, or 0 to buy nothing", said, amount)
+	for _, l := range []struct{ word, said string }{{"daily_limit", p.DailyLimit}, {"session_limit", p.SessionLimit}, {"seller_limit", p.SellerLimit}} {
+		if limit, err := money.Parse(l.said); err == nil && limit > 0 && limit < amount {
+			return at(l.word, fmt.Errorf("%q is less than the amount of one purchase, %s: nothing could be bought; expected at least as much, or 0 to buy nothing", l.said, amount))
+		}
 	}
 	return nil
+}
+
+// buys tells whether tokens are bought from anybody.
+func (c *Config) buys() bool {
+	return c.Registry != nil || slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return len(s.Payment) > 0 })
 }
 
 func (a *ApproveConfig) check() error {

@@ -122,6 +122,7 @@ func TestCheck(t *testing.T) {
 		{with(`"purchase":{"amount":"10","session_limit":"9"}`), `purchase session_limit: "9" is less than the amount of one purchase, 10.00: nothing could be bought; expected at least as much, or 0 to buy nothing`},
 		{with(`"purchase":{"amount":"0.50","seller_limit":"0.5"}`), ""},
 		{with(`"purchase":{"seller_limit":"0.00"}`), ""},
+		{`{"sellers":[{"id":"own","url":"https://own.example","api_key":"x","models":["m"]}],"purchase":{"daily_limit":"1","session_limit":"2"}}`, ""},
 		{with(`"purchase":{"approve":{}}`), "purchase approve: expected above and an amount in US dollars, or first"},
 		{with(`"purchase":{"approve":{"above":"-1"}}`), `purchase approve: "-1" is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10`},
 		{with(`"purchase":{"approve":{"above":"0","first":true}}`), ""},
