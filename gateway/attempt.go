@@ -78,6 +78,7 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 		return
 	}
 	a.answer = &answer{response: response}
+	a.rq.gw.table.Reached(a.candidate.Seller.Key())
 	a.readSettlement()
 	if a.outcome = a.read(); a.outcome.Kind == routing.InsufficientFunds {
 		a.lack, a.until = purchase.Lacking(a.lease.Want())

@@ -60,8 +60,9 @@ type Table struct {
 	unread map[string]string
 
 	off struct { // sellers that the config keeps from being reached
-		mu sync.Mutex
-		at map[SellerKey]time.Time
+		any atomic.Bool // whether there are some: mostly nobody has to look
+		mu  sync.Mutex
+		at  map[SellerKey]time.Time
 	}
 
 	touching sync.Mutex // protects all following fields

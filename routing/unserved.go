@@ -186,6 +186,18 @@ func (t *Table) Forbid(k SellerKey, now time.Time) {
 		t.off.at = make(map[SellerKey]time.Time)
 	}
 	t.off.at[k] = now
+	t.off.any.Store(true)
+}
+
+// Reached notes that a seller has been reached, at whatever address it has by now.
+func (t *Table) Reached(k SellerKey) {
+	if !t.off.any.Load() {
+		return
+	}
+	t.off.mu.Lock()
+	defer t.off.mu.Unlock()
+	delete(t.off.at, k)
+	t.off.any.Store(len(t.off.at) > 0)
 }
 
 func (t *Table) forbidden(k SellerKey, now time.Time) bool {
