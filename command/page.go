@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,7 +120,7 @@ func (d *door) refuses(r *http.Request) string {
 		return "Another site has sent this."
 	case subtle.ConstantTimeCompare([]byte(word), []byte(d.word)) != 1:
 		return "Open the address that caddy tokenbuddy page has printed."
-	case !strings.HasPrefix(r.URL.Path, pagePath) || strings.Contains(r.URL.Path, ".."):
+	case !strings.HasPrefix(r.URL.Path, pagePath) || slices.Contains(strings.Split(r.URL.Path, "/"), ".."):
 		return "Only the page is here."
 	case r.Method != http.MethodGet && r.Method != http.MethodPost:
 		return "The page sends no " + r.Method + "."

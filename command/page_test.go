@@ -75,6 +75,8 @@ func TestDoor(t *testing.T) {
 		{"what it asks for", "GET", "/tokenbuddy/live", []string{"Cookie", cookie, "Sec-Fetch-Site", "same-origin"}, 200, "GET /tokenbuddy/live"},
 		{"what is not there", "GET", "/tokenbuddy/none", []string{"Cookie", cookie}, 404, "GET /tokenbuddy/none"},
 		{"a button", "POST", "/tokenbuddy/sellers?pause=a", []string{"Cookie", cookie, "Origin", "http://127.0.0.1:8019"}, 200, "POST /tokenbuddy/sellers?pause=a"},
+		{"a member's, of an odd name", "POST", "/tokenbuddy/members/a..b%2Fc/raise?usd=1", []string{"Cookie", cookie}, 200, "POST /tokenbuddy/members/a..b%2Fc/raise?usd=1"},
+		{"a member's, of a name that is a detour", "POST", "/tokenbuddy/members/x%2F..%2F..%2F..%2Fload/raise", []string{"Cookie", cookie}, 403, ""},
 		{"another site", "POST", "/tokenbuddy/sellers?pause=a", []string{"Cookie", cookie, "Origin", "https://evil.example"}, 403, ""},
 		{"another site's frame", "GET", "/tokenbuddy/", []string{"Cookie", cookie, "Sec-Fetch-Site", "cross-site"}, 403, ""},
 		{"another port's page", "GET", "/tokenbuddy/", []string{"Cookie", cookie, "Sec-Fetch-Site", "same-site"}, 403, ""},
