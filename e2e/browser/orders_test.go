@@ -121,7 +121,7 @@ func TestBudgets(t *testing.T) {
 	if b.asks("daily budget of ada, which is $0.50") {
 		t.Error("it may be raised by nothing")
 	}
-	for _, text := range []string{"x", "-1", "0", "1e3", "0.0000001", "1,5"} {
+	for _, text := range []string{"x", "-1", "0", "1e3", "0.0000001", "1,500", "1,5.0", "1,"} {
 		b.write(`#ask [name="usd"]`, text)
 		if b.asks("By how many US dollars") {
 			t.Errorf("it may be raised by %s", text)
@@ -232,7 +232,7 @@ func TestDoubt(t *testing.T) {
 	refund := func(usd, reference string) {
 		t.Helper()
 		b.press("#purchases", "refund")
-		b.write(`#ask [name="usd"]`, usd)
+		b.write(`#ask [name="usd"]`, strings.Replace(usd, ".", ",", 1)) // as phones write it where a comma stands in numbers
 		if b.asks("How many US dollars of the $5.00 for the purchase at till") {
 			t.Error("it may be booked without a reference")
 		}
