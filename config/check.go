@@ -100,24 +100,22 @@ func (c *Config) checkSelection() error {
 	return at(name, cmp.Or(selectionGuest.check(name), c.checkManual(name)))
 }
 
-// checkManual finds a seller that is not there, or gets no requests, so that every request would be refused. Who is in a registry, and
-// which default seller that names, is known later: the log and the doctor say it then.
+// checkManual finds a seller that is not there, where all of them are pinned. A registry's are known later: the log and the doctor
+// say it then.
 func (c *Config) checkManual(policy string) error {
+	if seller := c.manualSeller(); c.Registry != nil || policy != "manual" || seller == "" || c.pins(seller) {
+		return nil
+	}
+	return fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", c.manualSeller())
+}
+
+// manualSeller is the seller that the selection names; empty where it names none.
+func (c *Config) manualSeller() string {
 	var said struct {
 		Seller string `json:"seller"`
 	}
-	if json.Unmarshal(c.SelectionRaw, &said) != nil || policy != "manual" { // the policy says itself what it can't read
-		return nil
-	}
-	switch {
-	case said.Seller == "" && c.DefaultSeller == "" && c.Registry == nil:
-		return errors.New("it keeps to nobody: expected the id of a seller after it, or a default_seller")
-	case slices.Contains(c.Exclude, said.Seller):
-		return fmt.Errorf("the seller %s stands in exclude: expected another", said.Seller)
-	case said.Seller != "" && c.Registry == nil && !c.pins(said.Seller):
-		return fmt.Errorf("there is no seller %s: expected the id of a pinned one, since there is no registry", said.Seller)
-	}
-	return nil
+	_ = json.Unmarshal(c.SelectionRaw, &said) // the policy says itself what it can't read
+	return said.Seller
 }
 
 func (c *Config) checkPayments() error {

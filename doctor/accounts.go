@@ -2,11 +2,13 @@ package doctor
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
+
+// forbidden is the status of an answer that the one who asked may not have.
+const forbidden = 403
 
 // accounts tells of the operator's accounts that providers refuse. A single request may be forbidden; a key that is not known, and an
 // account without money, serve nobody.
@@ -21,7 +23,7 @@ func (d *Diagnosis) accounts(entries []routing.PoolEntry) {
 		switch {
 		case r.Funds:
 			d.Wrong(seller+" says that no money is left on the account there: "+since, "Put money on it. The next good answer from there ends this.")
-		case r.Status == http.StatusForbidden:
+		case r.Status == forbidden:
 			d.Note(seller+" forbids the account there something: "+since, "It may be one model, or one request: caddy tokenbuddy request lists the last ones.")
 		default:
 			d.Wrong(seller+" does not take the key of the account there: "+since,

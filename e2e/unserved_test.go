@@ -19,7 +19,6 @@ func TestUnservedBySDK(t *testing.T) {
 	for name, ask := range map[string]func() error{
 		"files":      func() error { _, err := c.openai.Files.Delete(ctx, "f"); return err },
 		"containers": func() error { return c.openai.Containers.Delete(ctx, "c") },
-		"videos":     func() error { _, err := c.openai.Videos.Delete(ctx, "v"); return err },
 		"skills":     func() error { _, err := c.openai.Skills.Delete(ctx, "s"); return err },
 	} {
 		var said *openai.Error

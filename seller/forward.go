@@ -175,7 +175,7 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	return nil
 }
 
-// write sends what is there whole, to a buyer that takes it in in time.
+// write sends what is there whole, to a buyer that takes it in before the time is up.
 func (q *resale) write(w http.ResponseWriter, status int, body []byte) {
 	defer inTime(q.r, writing, http.NewResponseController(w).SetWriteDeadline)()
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
