@@ -49,14 +49,14 @@ func TestEnlist(t *testing.T) {
 	x402of := func(daily string) string {
 		return `"payments":[{"method":"x402","key":"{env.WALLET}","networks":[{"id":"eip155:8453"}],"daily_limit":"` + daily + `"}]`
 	}
-	const ten, thirty, limit = `"failover":{"cooldown":"10s"}`, `"failover":{}`, `"purchase":{"daily_limit":"10"}`
+	const ten, thirty, limit = `"failover":{"cooldown":"10s"}`, `"failover":{}`, `"purchase":{"daily_limit":"1"}`
 	for _, test := range []struct{ a, b, want string }{
 		{at("books", ten), at("books", ten), ""},
 		{at("books", ten), at("others", thirty), ""},
 		{at("books", ten), at("./books", thirty), "cooldown is 10s at one and 30s at the other"},
 		{at("books", ten), at("books/old/..", thirty), "cooldown is 10s at one and 30s at the other"},
 		{at("books", ten), at("link", thirty), "cooldown is 10s at one and 30s at the other"},
-		{at("books", thirty), at("link", limit), "purchase daily_limit is $50.00 at one and $10.00 at the other"},
+		{at("books", thirty), at("link", limit), "purchase daily_limit is $50.00 at one and $1.00 at the other"},
 		{at("link/new", thirty), at("books/new", limit), "share the ledger " + dir + "/books/new but not the limits"},
 		{at("books", x402of("20")), at("books", x402of("20")), ""},
 		{at("books", x402of("20")), at("others", x402of("200")), ""},

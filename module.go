@@ -98,6 +98,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.settings = settings
+	for _, d := range h.Doubts(settings) {
+		h.log.Warn("config.doubtful", zap.String("at", d.Word), zap.String("hint", d.Hint))
+	}
 	if err := h.loadPolicy(ctx); err != nil {
 		return err
 	}

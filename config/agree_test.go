@@ -11,7 +11,7 @@ func TestAgree(t *testing.T) {
 		{"said and by default", `"purchase":{"amount":"5.00","daily_limit":"50"}`, `"affinity":0`, ""},
 		{"amount", `"purchase":{"amount":"4"}`, `"affinity":0`, "the limits: purchase amount is $4.00 at one and $5.00 at the other; give both the same"},
 		{"rebuy_below", `"purchase":{"rebuy_below":"0"}`, `"affinity":0`, "the limits: purchase rebuy_below is $0.00 at one and $0.10 at the other; give both the same"},
-		{"daily_limit", `"affinity":0`, `"purchase":{"daily_limit":"5.5"}`, "the limits: purchase daily_limit is $50.00 at one and $5.50 at the other; give both the same"},
+		{"daily_limit", `"affinity":0`, `"purchase":{"daily_limit":"0.5"}`, "the limits: purchase daily_limit is $50.00 at one and $0.50 at the other; give both the same"},
 		{"session_limit", `"affinity":0`, `"purchase":{"session_limit":"9"}`, "the limits: purchase session_limit is no limit at one and $9.00 at the other; give both the same"},
 		{"expiry_margin", `"affinity":0`, `"purchase":{"expiry_margin":"2m"}`, "the limits: purchase expiry_margin is 1m0s at one and 2m0s at the other; give both the same"},
 		{"approve", `"purchase":{"approve":{"above":"10"}}`, `"purchase":{"approve":{"first":true}}`, "the limits: purchase approve is above $10.00 at one and first at the other; give both the same"},

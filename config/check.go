@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Check says what is wrong with a configuration, as far as it can be told without resolving placeholders. It is the one
@@ -33,7 +31,7 @@ func (c *Config) Check() error {
 		at("affinity", checkOptionalDuration(c.Affinity)),
 		at("model_alias", c.checkAliases()),
 		at("payment", c.checkPayments()),
-		at("purchase", cmp.Or(c.Purchase.check(), c.checkLimits())),
+		at("purchase", c.Purchase.check()),
 		at("prewarm", c.Prewarm.check()),
 		at("failover", c.Failover.check()),
 		c.checkMembers(),
@@ -166,32 +164,6 @@ func (p *PurchaseConfig) check() error {
 		at("seller_limit", checkMoney(p.SellerLimit)),
 		at("approve", p.Approve.check()),
 	)
-}
-
-// checkLimits refuses a limit that no purchase has room in, unless nothing is to be bought, which zero says. Where all sellers are accounts
-// of the operator's it stands in nobody's way.
-func (c *Config) checkLimits() error {
-	p, amount := c.Purchase, defaultAmount
-	if p == nil || !c.buys() {
-		return nil
-	}
-	if p.Amount != "" {
-		var err error
-		if amount, err = money.Parse(p.Amount); err != nil {
-			return nil // it is told of by itself
-		}
-	}
-	for _, l := range []struct{ word, said string }{{"daily_limit", p.DailyLimit}, {"session_limit", p.SessionLimit}, {"seller_limit", p.SellerLimit}} {
-		if limit, err := money.Parse(l.said); err == nil && limit > 0 && limit < amount {
-			return at(l.word, fmt.Errorf("%q is less than the amount of one purchase, %s: nothing could be bought; expected at least as much, or 0 to buy nothing", l.said, amount))
-		}
-	}
-	return nil
-}
-
-// buys tells whether tokens are bought from anybody.
-func (c *Config) buys() bool {
-	return c.Registry != nil || slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return len(s.Payment) > 0 })
 }
 
 func (a *ApproveConfig) check() error {

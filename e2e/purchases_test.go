@@ -169,7 +169,7 @@ func TestApprovedOverALimit(t *testing.T) {
 	c.start()
 	c.post("/v1/chat/completions", toyRequest)
 	p := c.openPurchase()
-	limited("0")
+	limited("3")
 	c.reload()
 	res, err := http.Post("http://"+c.admin+"/tokenbuddy/purchases?approve="+p.PurchaseID, "", nil)
 	if err != nil {
@@ -177,7 +177,7 @@ func TestApprovedOverALimit(t *testing.T) {
 	}
 	said, err := io.ReadAll(res.Body)
 	_ = res.Body.Close()
-	if err != nil || res.StatusCode != http.StatusConflict || !strings.Contains(string(said), "daily_limit of $0") || !strings.Contains(string(said), "raise it in the purchase subdirective") {
+	if err != nil || res.StatusCode != http.StatusConflict || !strings.Contains(string(said), "daily_limit of $3") || !strings.Contains(string(said), "raise it in the purchase subdirective") {
 		t.Errorf("approved: status %d, %s, %v", res.StatusCode, said, err)
 	}
 	c.undoing("it is failed", "approve", p.PurchaseID)
@@ -186,7 +186,7 @@ func TestApprovedOverALimit(t *testing.T) {
 	c.reload()
 	c.post("/v1/chat/completions", toyRequest)
 	p = c.openPurchase()
-	limited("0")
+	limited("3")
 	c.reload()
 	c.undoing("would pass the daily_limit", "approve", p.PurchaseID)
 	if spent := c.balances()["wallet:mock"]; spent != 0 {

@@ -230,7 +230,7 @@ func TestReloadRefused(t *testing.T) {
 			siteOf(c.site, market(streams, "\t\tledger badger {\n\t\t\tkey not-the-key-of-before-4711\n\t\t}\n")), "key",
 		},
 		"limits that disagree": {
-			siteOf(c.site, market(streams, "")) + siteOf(other, market(plains, "\t\tpurchase {\n\t\t\tdaily_limit 10\n\t\t}\n")), "limits",
+			siteOf(c.site, market(streams, "")) + siteOf(other, market(plains, "\t\tpurchase {\n\t\t\tdaily_limit 1\n\t\t}\n")), "limits",
 		},
 		"a word that is unknown": {siteOf(c.site, market(streams, "\t\tnonsense\n")), "nonsense"},
 	} {
