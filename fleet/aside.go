@@ -30,7 +30,7 @@ func (p *Purchases) OwnAside() money.Micros {
 		return 0
 	}
 	a := p.tab.Ahead[p.o.Gateway]
-	if a == nil || a.Boot != p.o.Boot || a.Day != today() {
+	if a == nil || a.Boot != p.boot() || a.Day != today() {
 		return 0
 	}
 	left := a.Amount
@@ -65,7 +65,7 @@ func (p *Purchases) take(ctx context.Context, day string, b Buy, l BuyLimits, pa
 	p.mu.Unlock()
 	var given money.Micros // the most, should it not be known which try was the one
 	err = p.change(ctx, func(t *tab) error {
-		gave, err := t.takeAside(p.o.Gateway, p.o.Boot, day, had, b, l, paying)
+		gave, err := t.takeAside(p.o.Gateway, p.boot(), day, had, b, l, paying)
 		given = max(given, gave)
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
 	"testing"
@@ -183,6 +184,9 @@ func TestAsideOfALedgerThatWasRestored(t *testing.T) {
 			books.note(func() { books.spent = 2 })
 			again.cancel()
 			again.work.Wait()
+			store.mu.Lock() // as a gateway writes it anew that is of a release before ledgers were restored so
+			store.values[tabKey] = regexp.MustCompile(`,"epoch":\d+`).ReplaceAll(store.values[tabKey], nil)
+			store.mu.Unlock()
 			third := begin(3, books)
 			wantSpent(t, []*gate{third}, spent+2, spent+2)
 			third.Close()

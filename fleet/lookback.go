@@ -37,7 +37,7 @@ func (p *Purchases) start(ctx context.Context) error {
 			if _, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); err != nil {
 				return err
 			}
-			t.Boots[p.o.Gateway] = tabBoot(p.o.Epoch, p.o.Boot)
+			t.Boots[p.o.Gateway] = p.boot()
 			return nil
 		})
 	}); err != nil {
@@ -112,7 +112,7 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 				ended -= b.Amount
 			}
 		}
-		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.o.Boot {
+		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.boot() {
 			spent := a.Amount
 			if a.Day == day {
 				spent = min(spent, max(0, ended-t.ended(p.o.Gateway, day)))
@@ -120,7 +120,7 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 			if delete(t.Ahead, p.o.Gateway); spent > 0 {
 				t.close(&claim{p.o.Gateway, anySeller, anySeller, a.Day, a.Session, spent, true})
 			}
-			if lost := a.Amount - spent; lost > 0 && p.o.Restored > 0 && a.Epoch <= p.o.Restored { // the ledger was restored since: nobody knows what it has bought
+			if lost := a.Amount - spent; lost > 0 && p.o.Restored > 0 && epochOf(a.Boot) <= p.o.Restored { // the ledger was restored since: nobody knows what it has bought
 				t.close(&claim{inNoBooks, anySeller, anySeller, a.Day, a.Session, lost, true})
 			}
 		}
@@ -171,11 +171,19 @@ func (p *Purchases) isUsed(id string) bool {
 // second.
 func tabBoot(epoch uint64, boot string) string { return strconv.FormatUint(epoch, 10) + "." + boot }
 
+func (p *Purchases) boot() string { return tabBoot(p.o.Epoch, p.o.Boot) }
+
+// epochOf is the start that a process's name tells; 0: it tells none.
+func epochOf(boot string) uint64 {
+	number, _, _ := strings.Cut(boot, ".")
+	epoch, _ := strconv.ParseUint(number, 10, 64)
+	return epoch
+}
+
 // hears tells whether the tab knows that this process speaks for its gateway; ErrFenced: another one does.
 func (t *tab) hears(gateway string, epoch uint64, boot string) (known bool, err error) {
 	before := t.Boots[gateway]
-	number, _, _ := strings.Cut(before, ".")
-	started, _ := strconv.ParseUint(number, 10, 64) // 0: none has spoken yet
+	started := epochOf(before) // 0: none has spoken yet
 	switch {
 	case before == tabBoot(epoch, boot):
 		return true, nil
@@ -265,7 +273,7 @@ func (p *Purchases) settle(ctx context.Context) error {
 		for id, paid := range ends {
 			t.end(id, paid)
 		}
-		got = t.setAside(p.o.Gateway, setAway{Boot: p.o.Boot, Day: day, Amount: want, Told: told, Epoch: p.o.Epoch}, *limits)
+		got = t.setAside(p.o.Gateway, setAway{Boot: p.boot(), Day: day, Amount: want, Told: told}, *limits)
 		return nil
 	})
 	p.mu.Lock()

@@ -85,12 +85,11 @@ type claim struct {
 
 // setAway is what a gateway may spend on purchases while the store is away.
 type setAway struct {
-	Boot    string       `json:"boot"`
+	Boot    string       `json:"boot"` // the process, as in Boots: gateways of an older release write it anew as it is, and would not write what they don't know
 	Day     string       `json:"day"`
 	Session uint64       `json:"session"`
 	Amount  money.Micros `json:"amount"`
-	Told    []string     `json:"told,omitempty"`  // purchases from it, of which it was told last
-	Epoch   uint64       `json:"epoch,omitempty"` // of the process
+	Told    []string     `json:"told,omitempty"` // purchases from it, of which it was told last
 }
 
 // otherDays is how many days are kept that are not about the store's day.
