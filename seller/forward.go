@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,12 +102,21 @@ func (q *resale) refuse(ctx context.Context, w http.ResponseWriter, res *http.Re
 		return false, q.failed(fmt.Sprintf("it answers %d: see its key, and the account there", status))
 	case wire.InsufficientFunds(status, body):
 		return false, q.failed(fmt.Sprintf("it answers %d: the account there has no credit", status))
-	case err != nil, more, dialect.Holds(body, q.s.Upstream.secrets...):
+	case err != nil, more, q.gives(body):
 		return false, q.failed(fmt.Sprintf("it answers %d, in words that can't be handed on", status))
 	}
 	q.head(w, res, true)
 	q.write(w, status, body)
 	return false, nil
+}
+
+// gives tells whether something from the upstream gives a secret away. What the buyer has said itself is none to it, and a model that repeats it
+// has worked for it.
+func (q *resale) gives(body []byte) bool {
+	secrets := q.s.Upstream.secrets
+	return dialect.Holds(body, secrets...) && slices.ContainsFunc(secrets, func(secret string) bool {
+		return dialect.Holds(body, secret) && !dialect.Holds(q.body, secret)
+	})
 }
 
 // head writes what a buyer may see of the upstream's headers: nothing that says whose account it is.
@@ -154,7 +164,7 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	if err != nil {
 		return q.cut(ctx, err)
 	}
-	if dialect.Holds(body, q.s.Upstream.secrets...) {
+	if q.gives(body) {
 		return q.failed("a secret is in its answer")
 	}
 	words := q.endpoint.Answer()
@@ -245,7 +255,7 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 		switch f := events.Failure(); {
 		case !f.ClientFault():
 			return q.failed(fmt.Sprintf("its stream begins with an error of status %d", f.Status))
-		case dialect.Holds(st.Held(), q.s.Upstream.secrets...):
+		case q.gives(st.Held()):
 			return q.failed(fmt.Sprintf("its stream begins with an error of status %d, in words that can't be handed on", f.Status))
 		}
 	case relay.Committed:

@@ -99,6 +99,33 @@ func TestUpstreamFaults(t *testing.T) {
 	}
 }
 
+// TestUpstreamRepeatsTheBuyer: what the buyer has said is handed on, and billed, also where something that the upstream is sent happens to be the same,
+// such as the name of the seller: else it would be served for nothing.
+func TestUpstreamRepeatsTheBuyer(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	t.Setenv("SELLER_TEST_TITLE", "The Good Seller")
+	s := resold(t, u, "no_key\nheader X-Title {env.SELLER_TEST_TITLE}\nprice ours 1 2")
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"choices":[{"message":{"content":"The Good Seller"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5}}`)
+		return true
+	}
+	token := purchase(t, s, "p", money.USD)
+	for prompt, want := range map[string]int{"Who are you?": 502, `Say \u0054he Good Seller`: 200} {
+		r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(`{"model":"ours","messages":[{"role":"user","content":"`+prompt+`"}]}`))
+		r.Header.Set("Authorization", token)
+		w := httptest.NewRecorder()
+		handler(t, s).ServeHTTP(w, r)
+		billed, there, _ := wire.SettlementFromHeader(w.Header())
+		if w.Code != want || there != (want == 200) || there && *billed.BilledMicros != 20 {
+			t.Errorf("%s: %d %+v %s", prompt, w.Code, billed, w.Body)
+		}
+	}
+}
+
 // TestUpstreamUsageRefused: one that does not know stream_options is asked without, and not with it again.
 func TestUpstreamUsageRefused(t *testing.T) {
 	u := newStandIn(t, "", "ours")
