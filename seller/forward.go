@@ -208,6 +208,7 @@ func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, w
 	if err == nil {
 		_, err = io.Copy(io.MultiWriter(w, words), res.Body)
 	}
+	q.books.keep(words.ResponseID(), words.Usage())
 	q.settle(err == nil, words.Usage(), words.Output())
 	if err != nil {
 		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer

@@ -177,6 +177,23 @@ func TestUpstreamUnknownResponse(t *testing.T) {
 	try(poor, `"resp_of_long_ago"`, 400)
 }
 
+// TestUpstreamResponseThatFlows: how long a response is is known also where there was no memory to hold it, and it went to the buyer as it came.
+func TestUpstreamResponseThatFlows(t *testing.T) {
+	before := memory
+	t.Cleanup(func() { memory = before })
+	memory = &store{limit: 2*firstRead + 1, held: make(map[digest]int64)} // for a body, and not for an answer too
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", 10_000)
+	const body = `{"model":"ours","input":"x","max_output_tokens":10%s}`
+	for _, more := range []string{``, `,"previous_response_id":"resp_1"`} {
+		w := post(t, s, "/v1/responses", fmt.Sprintf(body, more), "Authorization", token)
+		if w.Code != 200 || w.Header().Get(wire.HeaderPrefix+"Settlement-Id") != "" {
+			t.Errorf("%s: %d %v %s", more, w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
 func TestUpstreamRefusals(t *testing.T) {
 	u := newStandIn(t, "", "theirs")
 	s := resold(t, u, "no_key\nprotocols chat_completions responses\nmodel ours as theirs\nprice ours 1 2")
