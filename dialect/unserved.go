@@ -58,16 +58,31 @@ func storedMethods(part string) []string {
 	return []string{http.MethodGet, http.MethodDelete}
 }
 
-// families are what the model APIs have below /v1/ beside what is served here, with all that is below them: whatever the SDKs of OpenAI
-// and Anthropic ask for, and what servers that speak these APIs have of their own.
+// families are what the model APIs have below /v1/ beside what is served here, with all that is below them.
 var families = map[string]bool{
 	"images": true, "audio": true, "moderations": true, "files": true, "uploads": true, "batches": true, "realtime": true,
 	"fine_tuning": true, "vector_stores": true, "assistants": true, "threads": true, "conversations": true, "rerank": true,
 	"chat": true, "completions": true, "responses": true, "messages": true, "embeddings": true,
+}
+
+// common are what else the SDKs of OpenAI and Anthropic ask for there: words that other programs have below their /v1/ as well.
+var common = map[string]bool{
 	"agents": true, "chatkit": true, "containers": true, "content_provenance_checks": true, "decisions": true, "evals": true, "live": true,
 	"organization": true, "safety": true, "skills": true, "vaults": true, "videos": true, "webhook_endpoints": true, "webhook_event_types": true,
 	"complete": true, "compliance": true, "deployment_runs": true, "deployments": true, "dreams": true, "environments": true, "memory_stores": true,
 	"organizations": true, "sessions": true, "tunnels": true, "user_profiles": true,
+}
+
+// familyOf is the first word of a path below /v1/.
+func familyOf(plain string) string {
+	family, _, _ := strings.Cut(strings.TrimPrefix(plain, "/v1/"), "/")
+	return family
+}
+
+// Common tells whether a path that is Unserved may be another program's: it comes first, where the site has one.
+func Common(path string) bool {
+	plain, versioned := canonical(path)
+	return versioned && common[familyOf(plain)]
 }
 
 // Unserved refuses what belongs to the model APIs and is not served here: 404 where there is no such path, 405 for another
@@ -88,12 +103,11 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		}
 		return MethodNotAllowed(path, allowed), shape, true
 	}
-	family, _, _ := strings.Cut(strings.TrimPrefix(plain, "/v1/"), "/")
-	switch {
+	switch family := familyOf(plain); {
 	case !versioned: // an SDK whose base URL lacks /v1, or another program's path
 		ok = method == http.MethodPost && endpoints[plain] != nil
 	default:
-		ok = families[family] || family == "models"
+		ok = families[family] || common[family] || family == "models"
 	}
 	if !ok {
 		return nil, OpenAI, false

@@ -11,10 +11,9 @@ import (
 // TestUnservedBySDK asks for what the SDKs have and the gateway does not serve: no SDK takes a handler that says nothing for a success.
 func TestUnservedBySDK(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.seller("acme", answerPlain, priced("m"))
-	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
-	c := clients(t, "http://"+s.sites[0], "sk-ada-key")
+	site := newCaddy(t, market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n"))
+	site.start()
+	c := clients(t, "http://"+site.site, "sk-ada-key")
 	ctx := t.Context()
 	for name, ask := range map[string]func() error{
 		"files":      func() error { _, err := c.openai.Files.Delete(ctx, "f"); return err },
@@ -43,6 +42,19 @@ func TestUnservedBySDK(t *testing.T) {
 		var said *anthropic.Error
 		if err := ask(); !errors.As(err, &said) || said.StatusCode != 404 || said.Type() != anthropic.ErrorTypeNotFoundError {
 			t.Errorf("anthropic-sdk-go's %s: %v", name, err)
+		}
+	}
+}
+
+// TestOthersPaths has a program behind the gateway have a path that is one of the model APIs' as well.
+func TestOthersPaths(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.seller("acme", answerPlain, priced("m"))
+	s.open("") // the site's next handler answers 299
+	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/v1/files": 404} {
+		if res, body := s.post(path, "{}"); res.StatusCode != want {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
 	}
 }

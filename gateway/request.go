@@ -23,6 +23,7 @@ type request struct {
 	r        *http.Request     // not to be used when the handler has returned
 	endpoint *dialect.Endpoint // nil for GET /v1/models
 	shape    dialect.Shape     // in which this client understands errors
+	common   bool              // the path may be another handler's of the site
 	id       string
 	begun    time.Time
 	log      *zap.Logger

@@ -29,6 +29,11 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if story == nil {
 		return next.ServeHTTP(w, r)
 	}
+	if rq.common {
+		if answered, err := answers(next, w, r); answered {
+			return err
+		}
+	}
 	rq.id = requestID(r.Header.Get(wire.HeaderRequestID))
 	p.set(wire.HeaderRequestID, rq.id)
 	defer p.tell()
@@ -54,6 +59,16 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		p.refuse(refusal)
 	}
 	return nil
+}
+
+// answers has another handler answer what may be its own, and tells whether it has.
+func answers(next caddyhttp.Handler, w http.ResponseWriter, r *http.Request) (answered bool, err error) {
+	said := caddyhttp.NewResponseRecorder(w, nil, nil) // it keeps nothing but the status
+	if err = next.ServeHTTP(said, r); err != nil || said.Status() != 0 {
+		return true, err
+	}
+	caddyhttp.SetVar(r.Context(), "unhandled", false) // Caddy's access log would say so of what is refused here
+	return false, nil
 }
 
 // closed is what a client is told whom the door does not let in.
@@ -111,7 +126,7 @@ func (rq *request) match(hasPage bool) story {
 	if !ok {
 		return nil
 	}
-	rq.endpoint, rq.shape = nil, shape
+	rq.endpoint, rq.shape, rq.common = nil, shape, dialect.Common(path)
 	if rq.ofAnthropicSDK() { // both APIs have files, skills and the like
 		rq.shape = dialect.Anthropic
 	}
