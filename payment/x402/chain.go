@@ -32,56 +32,74 @@ const (
 )
 
 // ask asks all nodes of the network what became of an authorization. Only what all say counts: one that is away, behind, of
-// another chain or of another opinion makes it unknown. The transaction is there when one of them knows it.
-func (n *network) ask(ctx context.Context, in intent, nonce eip3009.Hash) (f fate, transaction string) {
+// another chain or of another opinion makes it unknown.
+func (n *network) ask(ctx context.Context, in intent, nonce eip3009.Hash) (f fate) {
 	for i, one := range n.nodes {
-		says, tx, err := askNode(ctx, one, n.domain.ChainID, in, nonce)
+		says, err := askNode(ctx, one, n.domain.ChainID, in, nonce)
 		if err != nil || i > 0 && says != f {
-			return unknown, ""
+			return unknown
 		}
-		if f = says; transaction == "" {
-			transaction = tx
-		}
+		f = says
 	}
-	return f, transaction
+	return f
 }
 
-func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce eip3009.Hash) (fate, string, error) {
+// transaction finds the one that has moved the money, where a node tells it in half of the time that there is: it is looked for by many calls
+// where that was long ago, and what is known already is not to be lost for a name.
+func (n *network) transaction(ctx context.Context, in intent, nonce eip3009.Hash) string {
+	if end, ok := ctx.Deadline(); ok {
+		half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+		ctx = half
+	}
+	for _, one := range n.nodes {
+		latest, _, err := one.Block(ctx, "latest")
+		if err != nil {
+			continue
+		}
+		if found := one.Transaction(ctx, in.Asset, in.From, nonce, latest, in.expires()); found != "" {
+			return found
+		}
+	}
+	return ""
+}
+
+func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce eip3009.Hash) (fate, error) {
 	if err := n.SameChain(ctx, chain); err != nil {
-		return unknown, "", err
+		return unknown, err
 	}
 	latest, now, err := n.Block(ctx, "latest")
 	if err != nil {
-		return unknown, "", err
+		return unknown, err
 	}
 	if time.Since(now) > staleAfter {
-		return unknown, "", nil
+		return unknown, nil
 	}
 	used, err := n.Used(ctx, in.Asset, in.From, nonce, latest)
 	if err != nil {
-		return unknown, "", err
+		return unknown, err
 	}
 	if used {
-		return moved, n.Transaction(ctx, in.Asset, in.From, nonce, latest, in.expires()), nil
+		return moved, nil
 	}
 	// What a block says that can still be replaced is no proof that nothing will come.
 	final, at, err := n.Block(ctx, "finalized")
 	if err != nil {
-		return unknown, "", err
+		return unknown, err
 	}
 	switch {
 	case now.Before(in.expires()):
-		return open, "", nil
+		return open, nil
 	case at.Before(in.expires()), final > latest:
-		return ended, "", nil
+		return ended, nil
 	}
 	if used, err = n.Used(ctx, in.Asset, in.From, nonce, final); err != nil {
-		return unknown, "", err
+		return unknown, err
 	}
 	if used {
-		return unknown, "", nil // used once, and not used later: this node is not of one mind
+		return unknown, nil // used once, and not used later: this node is not of one mind
 	}
-	return never, "", nil
+	return never, nil
 }
 
 // withoutRPC is what an operator is told of a network that nobody can be asked about.

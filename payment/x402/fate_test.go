@@ -1,8 +1,11 @@
 package x402_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -280,5 +283,39 @@ func TestBounds(t *testing.T) {
 	q = quote(requirement(map[string]string{"amount": `"1"`}))
 	if got := m.Payee(q); got != "" {
 		t.Errorf("what is refused has payee %s", got)
+	}
+}
+
+// TestFateWithoutAName: that the money has moved is told in time also where the nodes take all the time that there is to find the transaction.
+func TestFateWithoutAName(t *testing.T) {
+	c, _ := chain(t)
+	c.Mint(address(t, wallet), 1_000_000)
+	left := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if strings.Contains(string(body), "eth_getLogs") {
+			select {
+			case <-r.Context().Done():
+			case <-left:
+			}
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		(&facilitator.Handler{Chain: c}).ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	defer close(left)
+	m := mustLoad(t, strings.Replace(words, sepolia, sepolia+" "+slow.URL+"/rpc "+slow.URL+"/rpc?second", 1))
+	q := quote(requirement(nil))
+	intent, proof := pay(t, m, q)
+	settle(t, c, q, proof)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	o, err := m.Fate(ctx, q, intent)
+	if err != nil || o.Kind != payment.OutcomeProven || ctx.Err() != nil {
+		t.Errorf("%+v, %v, %v", o, err, ctx.Err())
 	}
 }

@@ -162,8 +162,7 @@ func (m *Method) cashed(ctx context.Context, in intent) (fate, error) {
 	if err != nil {
 		return unknown, err
 	}
-	f, _ := n.ask(ctx, in, nonce)
-	return f, nil
+	return n.ask(ctx, in, nonce), nil
 }
 
 // Track does what Pay does: signing again is how to find out.
@@ -193,9 +192,9 @@ func (m *Method) Fate(ctx context.Context, _ payment.Quote, raw json.RawMessage)
 		}
 		return payment.Failed(false).Because("the authorization has ended, and without an RPC nobody can know whether it was cashed"), nil
 	}
-	switch f, transaction := n.ask(ctx, in, nonce); f {
+	switch n.ask(ctx, in, nonce) {
 	case moved:
-		return payment.Proven(json.RawMessage("{}")).As(transaction), nil
+		return payment.Proven(json.RawMessage("{}")).As(n.transaction(ctx, in, nonce)), nil
 	case never:
 		return payment.Failed(true).Because("the authorization has ended without being cashed"), nil
 	case open, ended:
