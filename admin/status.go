@@ -41,6 +41,8 @@ type Status struct {
 	UnreadLists []market.UnreadList `json:"unreadLists,omitempty"`
 	// RefusedSecrets says what is wrong with files of secrets that were read again while the config runs.
 	RefusedSecrets []string `json:"refusedSecrets,omitempty"`
+	// NothingBought: all sellers are accounts of the operator's, and limits on purchases stand in nobody's way.
+	NothingBought bool `json:"nothingBought,omitempty"`
 	// UnknownSellers are those that default_seller or selection manual name, and that are not there.
 	UnknownSellers []string `json:"unknownSellers,omitempty"`
 	// Unserved are models that nobody can serve now.
@@ -119,7 +121,7 @@ func StatusOf(ctx context.Context, m *market.Market, payments []purchase.Payment
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(), Payments: payments,
 		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Orders.Selection(), Unlisted: m.Unlisted(),
-		UnreadLists: m.UnreadLists(), RefusedSecrets: m.RefusedSecrets(),
+		UnreadLists: m.UnreadLists(), RefusedSecrets: m.RefusedSecrets(), NothingBought: !m.Buys(),
 		Ledger: LedgerStatus{
 			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
 			SpentTodayMicros: day, SpentSessionMicros: session, Archive: archiveStatus(ctx, m),

@@ -61,6 +61,13 @@ func (d *Diagnosis) Gateway(status *admin.Status, now time.Time) {
 		d.Wrong(fmt.Sprintf("There is no seller %s, which default_seller or selection manual names.", plain.Name(id)),
 			"Is it mistyped? caddy tokenbuddy sellers lists those that there are. With selection manual every request is refused.")
 	}
+	if !status.NothingBought {
+		d.limits(status)
+	}
+}
+
+// limits warns of those on purchases.
+func (d *Diagnosis) limits(status *admin.Status) {
 	aside := money.Micros(0) // what other gateways have set aside, of which the fleet's finding tells
 	if f := status.Fleet; f != nil {
 		aside = f.AsideMicros - f.OwnAsideMicros

@@ -35,3 +35,13 @@ func TestDoctorOfLimits(t *testing.T) {
 		}
 	}
 }
+
+// Where nothing is bought no limit stands in anybody's way.
+func TestDoctorOfLimitsOfNothing(t *testing.T) {
+	s := &admin.Status{Ledger: admin.LedgerStatus{OK: true}, NothingBought: true}
+	s.Credit.AmountMicros, s.Credit.DailyLimit = 5*money.USD, new(money.USD)
+	d := New()
+	if d.Gateway(s, time.Now()); len(d.Findings) > 0 {
+		t.Errorf("%+v", d.Findings)
+	}
+}

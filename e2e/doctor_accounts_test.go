@@ -128,3 +128,17 @@ func TestDoctorOfAddresses(t *testing.T) {
 		t.Errorf("the doctor says\n%s", out)
 	}
 }
+
+// TestDoctorOfAccountsAlone: a limit on purchases is nothing to a gateway that buys nothing, however low it is.
+func TestDoctorOfAccountsAlone(t *testing.T) {
+	t.Parallel()
+	own := newProvider(t, sayJSON(http.StatusOK, completion(`{"prompt_tokens":2,"completion_tokens":5}`)))
+	c := newCaddy(t, fmt.Sprintf("\t\tseller own %s {\n\t\t\tapi_key %s\n\t\t\tprice m 1 2\n\t\t}\n\t\tpurchase {\n\t\t\tdaily_limit 1\n\t\t}\n", own.URL, providerKey))
+	c.start()
+	if res, body := c.post("/v1/chat/completions", chatOf("m", "")); res.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", res.StatusCode, body)
+	}
+	if out := c.good("doctor", "--address", c.admin); strings.Contains(out, "daily_limit") {
+		t.Errorf("the doctor says\n%s", out)
+	}
+}

@@ -30,6 +30,14 @@ func (m *Market) Sellers() []routing.PoolEntry {
 	return entries
 }
 
+// Buys tells whether tokens are bought from any of the sellers that the running configs name: else all are accounts of the operator's.
+func (m *Market) Buys() (buys bool) {
+	for _, t := range *m.tables.Load() {
+		t.Index().Sellers(func(s *routing.Seller) { buys = buys || !s.Account })
+	}
+	return buys
+}
+
 // markOff notes in the entries which sellers get no requests, and leaves in them what is refused at accounts alone.
 func (m *Market) markOff(entries []routing.PoolEntry) {
 	tables := *m.tables.Load()
