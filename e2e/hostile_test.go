@@ -13,6 +13,8 @@ import (
 // seller's that is not its business, and the gateway lives on.
 func TestHostileSellers(t *testing.T) {
 	t.Parallel()
+	const tooLongToRead = `{"error":{"message":"The seller's own words are not handed on: a key or a token of the gateway's is in them, or may be, as they are too long to be read.",` +
+		`"type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`
 	deep := strings.Repeat("[", 4<<20-64) + strings.Repeat("]", 4<<20-64)
 	type row struct {
 		answer handler
@@ -32,7 +34,8 @@ func TestHostileSellers(t *testing.T) {
 		"deep settlement":        {answer: sayStream("event: tokenbuddy.settlement\ndata: " + strings.Repeat(`{"a":`, 200<<10) + "\n\n" + shortStream), status: 200, body: shortStream},
 		"a long line":            {answer: sayStream("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + strings.Repeat("x", 3<<20) + "\"}}]}\n\n" + shortStream), status: 200, body: "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + strings.Repeat("x", 3<<20) + "\"}}]}\n\n" + shortStream},
 		"a long error":           {answer: sayJSON(500, `"`+strings.Repeat("x", 30<<20)+`"`), next: true},
-		"a long 400":             {answer: sayJSON(400, `"`+strings.Repeat("x", 20<<20)+`"`), status: 400, body: `"` + strings.Repeat("x", 20<<20) + `"`},
+		"a 400":                  {answer: sayJSON(400, `"`+strings.Repeat("x", 6<<20)+`"`), status: 400, body: `"` + strings.Repeat("x", 6<<20) + `"`},
+		"a long 400":             {answer: sayJSON(400, `"`+strings.Repeat("x", 20<<20)+`"`), status: 400, body: tooLongToRead},
 		"a stream of embeddings": {path: "/v1/embeddings", answer: sayStream(shortStream), status: 200, body: shortStream},
 		"a stream of a count":    {path: "/v1/messages/count_tokens", answer: sayStream(messagesStream("{}", "{}")), status: 200, body: messagesStream("{}", "{}")},
 		"nulls":                  {answer: sayJSON(200, "\x00\x00"), next: true},

@@ -78,7 +78,7 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	giveBack, refused := b.reserve(q.charge, most)
 	switch {
 	case refused != nil && refused.balance != nil && !known && t.Credit < least(most): // nor would the next token like it do, and that would be bought
-		return responseUnknown("how long that response is is not known here any more, and it may be longer than the token bears: send the whole conversation as input")
+		return responseUnknown("the length of that response is not known here any more, and may be more than the token bears: send the whole conversation as input")
 	case refused != nil:
 		return refused
 	}
