@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
 
@@ -70,6 +71,9 @@ func TestPanicGivesBack(t *testing.T) {
 			}
 			if n := len(w.gw.calls.calls); n != 0 {
 				t.Errorf("%d calls are under way", n)
+			}
+			if last := w.gw.market.Recent.Find(recent.Query{}); len(last) != 1 || last[0].Outcome != string(ledger.StatusInterrupted) || last[0].Seller != "a" {
+				t.Errorf("remembered: %+v", last)
 			}
 			if e := w.booked(); len(e) != 1 || e[0].Status != ledger.StatusInterrupted || e[0].Attempts != 1 || e[0].BilledMicros == 0 {
 				t.Errorf("booked: %+v", e)

@@ -163,7 +163,12 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
 	}
 	t := newTrade(rq)
-	defer t.close()
+	defer func() {
+		if broken := t.close(); broken.status != "" {
+			p.ended = broken
+			p.name(&t.tally)
+		}
+	}()
 	p.budget = t.tally.budget
 	begun, stop := p.beat()
 	defer stop()

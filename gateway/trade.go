@@ -210,9 +210,9 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 
 // close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was
 // held back for nothing, a token for a try that was not made, and the member's budget where no seller was asked and so
-// nothing will be booked. After a panic that is also the attempt in which it happened.
-func (t *trade) close() {
-	t.abandon()
+// nothing will be booked. After a panic that is also the attempt in which it happened, and broken is how the request has ended.
+func (t *trade) close() (broken ended) {
+	broken = t.abandon()
 	for _, a := range t.tried {
 		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
 	}
@@ -227,25 +227,26 @@ func (t *trade) close() {
 	if t.tally.attempts == 0 {
 		t.tally.budget.Release()
 	}
+	return broken
 }
 
 // abandon ends and books an attempt that a panic has broken off: its seller's call would go on else, with the memory of its stream, and what
 // is held for it would be held for ever.
-func (t *trade) abandon() {
-	a := t.open
-	if a == nil {
-		return
-	}
-	a.end()
-	if a.call == nil {
+func (t *trade) abandon() (e ended) {
+	switch a := t.open; {
+	case a == nil:
+	case a.call == nil:
 		t.books.wasted(&t.tally, a, routing.Decision{}) // its token goes back
-		t.books.failed(&t.tally, ledger.StatusFailed)
-		return
+		e = t.books.failed(&t.tally, ledger.StatusFailed)
+	default:
+		a.end()
+		if a.number > t.tally.attempts { // else it is counted
+			t.tally.add(a)
+		}
+		e.status = ledger.StatusInterrupted
+		t.books.enter(&t.tally, a, e)
 	}
-	if a.number > t.tally.attempts { // else it is counted
-		t.tally.add(a)
-	}
-	t.books.enter(&t.tally, a, ended{status: ledger.StatusInterrupted})
+	return e
 }
 
 // giveBack returns a token that was kept for another try at its seller, which is not made: it is nothing to any other.
