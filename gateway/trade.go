@@ -208,9 +208,9 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 	return choice{}, false
 }
 
-// close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was
-// held back for nothing, a token for a try that was not made, and the member's budget where no seller was asked and so
-// nothing will be booked. After a panic that is also the attempt in which it happened, and broken is how the request has ended.
+// close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was held back for nothing,
+// a token for a try that was not made, and the member's budget where no seller was asked and so nothing will be booked. After a panic that is also the
+// attempt in which it happened, and broken is how the request has ended.
 func (t *trade) close() (broken ended) {
 	broken = t.abandon()
 	for _, a := range t.tried {
