@@ -163,8 +163,9 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
 	}
 	t := newTrade(rq)
+	defer t.close()
 	defer func() {
-		if broken := t.close(); broken.status != "" {
+		if broken := t.abandon(); broken.status != "" {
 			p.ended = broken
 			p.name(&t.tally)
 		}

@@ -208,11 +208,10 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 	return choice{}, false
 }
 
-// close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was held back for nothing,
-// a token for a try that was not made, and the member's budget where no seller was asked and so nothing will be booked. After a panic that is also the
-// attempt in which it happened, and broken is how the request has ended.
-func (t *trade) close() (broken ended) {
-	broken = t.abandon()
+// close settles what is still open when the client has its answer: trials that would keep their sellers out, an answer that was
+// held back for nothing, a token for a try that was not made, and the member's budget where no seller was asked and so
+// nothing will be booked.
+func (t *trade) close() {
 	for _, a := range t.tried {
 		a.permit.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.ClientGone}})
 	}
@@ -227,11 +226,10 @@ func (t *trade) close() (broken ended) {
 	if t.tally.attempts == 0 {
 		t.tally.budget.Release()
 	}
-	return broken
 }
 
-// abandon ends and books an attempt that a panic has broken off: its seller's call would go on else, with the memory of its stream, and what
-// is held for it would be held for ever.
+// abandon ends and books an attempt that a panic has broken off, and gives how the request has ended by that; zero: there was none. Its
+// seller's call would go on else, with the memory of its stream, and what is held for it would be held for ever.
 func (t *trade) abandon() (e ended) {
 	switch a := t.open; {
 	case a == nil:
