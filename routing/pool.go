@@ -20,7 +20,7 @@ type Pool struct {
 	onOpen    func(s *State, model, reason string)
 	cooldown  atomic.Int64
 	sellers   sync.Map // SellerKey -> *State
-	refusals  refusals
+	refused   refusedAccounts
 	noUsage   sync.Map                        // SellerKey -> time.Time until which it is not asked for the usage of streams; only accounts are
 	paused    atomic.Pointer[map[string]bool] // by id; what it points to never changes
 	size      atomic.Int64
@@ -110,7 +110,7 @@ func (p *Pool) Forget(now time.Time, named func(id, origin string) bool) int {
 		idle := s.InFlight() == 0 && at-s.used.Load() >= int64(idleFor)
 		if idle && !named(s.id, s.origin) && p.sellers.CompareAndDelete(SellerKey{s.id, s.origin}, s) {
 			p.size.Add(-1)
-			p.refusals.end(SellerKey{s.id, s.origin})
+			p.refused.end(SellerKey{s.id, s.origin})
 			dropped++
 		}
 	})
@@ -157,7 +157,7 @@ type PoolEntry struct {
 	SetBackUntil *time.Time `json:"setBackUntil,omitempty"`
 	// Refuses: it takes the operator's account there no more. Of a seller that tokens are bought from it is nothing to be told: they come
 	// and go.
-	Refuses *Refusal `json:"refuses,omitempty"`
+	Refuses *RefusedAccount `json:"refuses,omitempty"`
 }
 
 // Compare orders entries by the sellers' ids and origins.
@@ -189,7 +189,7 @@ func (s *State) entry(now time.Time) PoolEntry {
 		ProbeLatencyMs:      s.ProbeLatency().Milliseconds(),
 		InFlight:            s.InFlight(),
 		OpenModels:          s.openLines(),
-		Refuses:             s.pool.refusals.find(SellerKey{s.id, s.origin}),
+		Refuses:             s.pool.refused.find(SellerKey{s.id, s.origin}),
 	}
 	if due := s.pool.time(s.ailing().dueAfter(s.rest.Load())); due.After(now) || e.Circuit != CircuitClosed {
 		due = due.UTC()
