@@ -75,7 +75,7 @@ func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Pr
 func examine(ctx context.Context, d *checkup, from *source) books {
 	if from.dir != "" {
 		l, err := from.closed()
-		if errors.Is(err, ledger.ErrNoRoom) {
+		if ledger.NoRoom(err) {
 			d.Wrong(err.Error(), doctor.MakeRoom)
 			return nil
 		}

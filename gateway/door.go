@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,7 +47,7 @@ func (d *Door) Open() error {
 	}
 	gw, err := d.open(true)
 	switch {
-	case noRoom(err):
+	case ledger.NoRoom(err):
 		d.full = err
 		d.log.Error("ledger.disk.full", zap.Error(err))
 		go d.awaitRoom()
@@ -59,11 +58,6 @@ func (d *Door) Open() error {
 	}
 	d.decide()
 	return nil
-}
-
-// noRoom tells whether a gateway could not be opened because a disk is full.
-func noRoom(err error) bool {
-	return errors.Is(err, ledger.ErrNoRoom) || errors.Is(err, syscall.ENOSPC)
 }
 
 // decide lets those go on who wait for the config's start. The caller holds opening.
@@ -103,7 +97,7 @@ func (d *Door) openLate() bool {
 	}
 	gw, err := d.open(true)
 	if err != nil {
-		if !noRoom(err) {
+		if !ledger.NoRoom(err) {
 			d.log.Error("ledger.open.failed", zap.Error(err))
 		}
 		d.full = err

@@ -73,7 +73,7 @@ func answers(next caddyhttp.Handler, w http.ResponseWriter, r *http.Request) (an
 
 // closed is what a client is told whom the door does not let in.
 func (d *Door) closed(err error) *dialect.Refusal {
-	if noRoom(err) { // the log has it
+	if ledger.NoRoom(err) { // the log has it
 		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
 	}
 	d.log.Error("proxy.request.refused", zap.Error(err))

@@ -14,6 +14,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,12 @@ var (
 	ErrNotAnchored = store.ErrNotAnchored // the directory does not hold the books that were there
 	ErrNoRoom      = store.ErrNoRoom      // the disk is nearly full
 )
+
+// NoRoom tells whether a ledger, or what is kept beside it, could not be opened because a disk is full: by our own measure
+// (ErrNoRoom) or by the system's.
+func NoRoom(err error) bool {
+	return errors.Is(err, ErrNoRoom) || errors.Is(err, syscall.ENOSPC)
+}
 
 // Options say how a ledger is opened.
 type Options struct {

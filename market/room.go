@@ -1,7 +1,6 @@
 package market
 
 import (
-	"errors"
 	"maps"
 	"sync"
 
@@ -19,7 +18,7 @@ func noteRoom(dir string, err error) {
 	full.mu.Lock()
 	defer full.mu.Unlock()
 	delete(full.ledger, dir)
-	if errors.Is(err, ledger.ErrNoRoom) {
+	if ledger.NoRoom(err) {
 		if full.ledger == nil {
 			full.ledger = make(map[string]error)
 		}
