@@ -199,6 +199,23 @@ func (l *Ledger) Spent() (day, session money.Micros) {
 	return day, session
 }
 
+// Counted gives what counts against the limits on a UTC day, but for what is only prepared, and the purchases that may be paid and have not ended.
+// After a failure there are none.
+func (l *Ledger) Counted(day string) (spent money.Micros, paying []Purchase) {
+	_ = l.look(context.Background(), func(s *state) {
+		spent = s.spentOn(day)
+		for _, p := range s.purchases {
+			switch {
+			case p.PendingMicros != 0:
+				paying = append(paying, p.Purchase)
+			case p.CountedDay == day:
+				spent -= p.CountedMicros
+			}
+		}
+	})
+	return spent, paying
+}
+
 const dayFormat = time.DateOnly
 
 func dayOf(t time.Time) string { return t.UTC().Format(dayFormat) }

@@ -145,19 +145,12 @@ func (b fleetBooks) Fate(ctx context.Context, id string) (fleet.Fate, error) {
 	return fleet.FateUnpaid, nil
 }
 
-// Counted gives what the ledger's purchases count today but for those that are only prepared, and those that have not ended and may be
-// paid.
+// Counted gives what the ledger's purchases count on a day but for those that are only prepared, and those that have not ended and may be paid.
 func (b fleetBooks) Counted(day string) (spent money.Micros, paying []fleet.Buy) {
-	spent, _ = b.Spent()
-	for _, p := range b.OpenPurchases() {
-		switch p.State {
-		case ledger.Prepared:
-			if p.UpdatedAt.UTC().Format(time.DateOnly) == day {
-				spent -= p.AmountMicros
-			}
-		case ledger.Paying, ledger.NeedsHuman, ledger.Proven, ledger.Completing:
-			paying = append(paying, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros})
-		}
+	spent, open := b.Ledger.Counted(day)
+	for i := range open {
+		p := &open[i]
+		paying = append(paying, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros})
 	}
 	return spent, paying
 }

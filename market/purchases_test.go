@@ -125,6 +125,38 @@ func TestBoughtBeforeTheFleet(t *testing.T) {
 	})
 }
 
+// What a ledger has spent in a day is told without what was prepared that day, and with all that was not, also where something that was prepared the day
+// before was approved since: what a gateway has bought of what is set aside is known by it.
+func TestCountedOverMidnight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := ledger.Open(ledger.Options{InMemory: true, Key: bytes.Repeat([]byte{1}, 32), Shared: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		advance := func(id string, micros money.Micros, states ...ledger.PurchaseState) {
+			t.Helper()
+			p := ledger.Purchase{ID: id, Seller: id, Origin: "https://acme.example", Method: "mock", AmountMicros: micros}
+			for _, p.State = range states {
+				if err := l.Advance(t.Context(), p, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		advance("waits", 4, ledger.Creating, ledger.Quoted, ledger.Prepared)
+		<-time.After(24 * time.Hour)
+		advance("waits", 4, ledger.Prepared) // it is approved, and waits for the store
+		advance("bought", 5, ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Disputed)
+		advance("paying", 6, ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying)
+		advance("prepared", 7, ledger.Creating, ledger.Quoted, ledger.Prepared)
+		today := time.Now().UTC().Format(time.DateOnly)
+		spent, paying := fleetBooks{l}.Counted(today)
+		if spent != 5+6 || len(paying) != 1 || paying[0].ID != "paying" || paying[0].Amount != 6 {
+			t.Errorf("%d are spent, and %+v may be paid", spent, paying)
+		}
+	})
+}
+
 // waitFor waits for what is done in the background.
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
