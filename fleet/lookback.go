@@ -255,7 +255,7 @@ func (p *Purchases) settle(ctx context.Context) error {
 		want = 0 // until it is known what may be
 		limits = new(BuyLimits)
 	}
-	stale := p.day != day
+	stale := had > 0 && p.aheadDay != day
 	asked := p.asked
 	p.ahead = 0 // what is asked for anew is nobody's to spend meanwhile
 	p.mu.Unlock()

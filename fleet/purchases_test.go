@@ -479,6 +479,32 @@ func TestPurchaseAheadAtOneSeller(t *testing.T) {
 	})
 }
 
+// At midnight as much of the new day's limits is set aside, also where something else is said to the store before that.
+func TestPurchaseAheadOnTheNextDay(t *testing.T) {
+	buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+		all[0].SetLimits(unlimited)
+		wantSpent(t, all, 5, 5)
+		for _, early := range []time.Duration{2 * time.Second, 0} { // lookBackEvery has it look back at midnight by itself
+			<-time.After(time.Until(time.Now().Truncate(24 * time.Hour).Add(24*time.Hour + early)))
+			if err := all[0].Take(t.Context(), buyOf("a", 1), unlimited, false); err != nil {
+				t.Fatal(err)
+			}
+			all[0].books.note(func() { all[0].books.open["a"] = false })
+			<-time.After(time.Minute)
+			all[0].cut(true)
+			if err := all[0].Take(t.Context(), buyOf("b", 5), unlimited, false); err != nil {
+				t.Error(err)
+			}
+			all[0].End(buyOf("b", 5), false)
+			all[0].cut(false)
+			wantSpent(t, all, 5+1, 5+1)
+			all[0].books.note(func() { delete(all[0].books.open, "a") })
+			all[0].End(buyOf("a", 1), false)
+			wantSpent(t, all, 5, 5)
+		}
+	})
+}
+
 // What a process that has died has spent of what was set aside is known from its ledger, and the rest comes back.
 func TestPurchaseAheadAfterACrash(t *testing.T) {
 	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
