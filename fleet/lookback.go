@@ -154,7 +154,7 @@ func (p *Purchases) untold(day string) (speaks bool, sum money.Micros) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, u := range p.used {
-		if u.day == day && (u.paid || !u.ended) {
+		if u.day == day && (u.paid || u.paying && !u.ended) { // the books count nothing that is only prepared
 			sum += u.Amount
 		}
 	}
@@ -293,8 +293,10 @@ func (p *Purchases) settle(ctx context.Context) error {
 			delete(p.ends, id)
 		}
 	}
-	for id := range used {
-		delete(p.used, id)
+	for id, u := range used {
+		if now := p.used[id]; now != nil && now.paying == u.paying { // else it is told again
+			delete(p.used, id)
+		}
 	}
 	return nil
 }

@@ -87,6 +87,7 @@ type Purchases struct {
 type taken struct {
 	Buy
 	day         string
+	paying      bool // money may have left
 	ended, paid bool
 }
 
@@ -197,7 +198,8 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 	day := today()
 	p.mu.Lock()
 	p.limits = &l
-	if u := p.used[b.ID]; u != nil {
+	if u := p.used[b.ID]; u != nil && (u.paying || !paying || u.day == day) { // else it counts anew
+		u.paying = u.paying || paying
 		p.mu.Unlock()
 		return nil
 	}

@@ -279,6 +279,66 @@ func TestPurchaseOverMidnight(t *testing.T) {
 	})
 }
 
+// So it is where it was prepared from what was set aside, whether the store has heard of it since or not. What is paid on the day on which it was set aside
+// stays on that.
+func TestPurchaseFromAsideOverMidnight(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+			daily := BuyLimits{Daily: 15, Session: -1, Seller: -1, Method: -1}
+			for _, g := range all {
+				g.SetLimits(daily)
+			}
+			wantSpent(t, all, 10, 10)
+			all[0].cut(true)
+			for id, amount := range map[string]money.Micros{"prepared": 3, "paying": 2} {
+				if err := all[0].Take(t.Context(), buyOf(id, amount), daily, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := all[0].Take(t.Context(), buyOf("paying", 2), daily, true); err != nil {
+				t.Fatal(err)
+			}
+			all[0].books.note(func() { all[0].books.open["prepared"], all[0].books.open["paying"] = false, true })
+			if told {
+				all[0].cut(false)
+				wantSpent(t, all, 5+5+5, 5+5+5) // and as much is set aside once more
+				all[0].cut(true)
+			}
+			<-time.After(24 * time.Hour)
+			if err := all[0].Take(t.Context(), buyOf("prepared", 3), daily, true); !errors.Is(err, ErrAway) {
+				t.Errorf("told %t: it is paid on another day's limits while the store is away: %v", told, err)
+			}
+			if !told {
+				if err := all[0].Take(t.Context(), buyOf("paying", 2), daily, true); err != nil {
+					t.Errorf("what may be paid since yesterday: %v", err)
+				}
+			}
+			if err := all[1].Take(t.Context(), buyOf("other", 15), daily, false); err != nil {
+				t.Fatal(err)
+			}
+			all[1].books.note(func() { all[1].books.open["other"] = false })
+			all[0].cut(false)
+			wantLimit(t, all[0].Take(t.Context(), buyOf("prepared", 3), daily, true), DailyLimit, 15)
+			if err := all[0].Take(t.Context(), buyOf("paying", 2), daily, true); err != nil {
+				t.Error(err)
+			}
+			wantSpent(t, all, 15, 15+5)
+			if c := all[0].claims(t)["paying"]; c == nil || !c.Paying || c.Day == today() {
+				t.Errorf("what may be paid since yesterday is %+v", c)
+			}
+		})
+	}
+}
+
+// claims are the purchases that have not ended, as the store has them.
+func (g *gate) claims(t *testing.T) map[string]*claim {
+	t.Helper()
+	if err := g.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return g.tab.Open
+}
+
 // What has waited since it was prepared is paid under the limits as they are then: a reload may have lowered them.
 func TestPurchaseUnderLowerLimits(t *testing.T) {
 	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
@@ -672,6 +732,29 @@ func TestPurchaseAfterARestore(t *testing.T) {
 			t.Error(err)
 		}
 		wantSpent(t, all, 10, 10)
+	})
+}
+
+// Nor is what was only prepared from what is set aside, as the store was away just before, taken for something that was paid.
+func TestPurchaseAfterARestoreWithOneSetAside(t *testing.T) {
+	buyers(t, 1, 4, func(t *testing.T, all []*gate) {
+		all[0].SetLimits(unlimited)
+		if err := all[0].Take(t.Context(), buyOf("a", 6), unlimited, true); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.note(func() { all[0].books.fates["a"], all[0].books.spent = true, 6 })
+		all[0].End(buyOf("a", 6), true)
+		wantSpent(t, all, 6+4, 6+4)
+		all[0].cut(true)
+		if err := all[0].Take(t.Context(), buyOf("b", 4), unlimited, false); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.note(func() { all[0].books.open["b"], all[0].books.spent = false, 6+4 })
+		all[0].link.mu.Lock()
+		clear(all[0].values)
+		all[0].link.mu.Unlock()
+		all[0].cut(false)
+		wantSpent(t, all, 6+4+4, 6+4+4)
 	})
 }
 

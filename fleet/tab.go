@@ -280,10 +280,14 @@ func (t *tab) ended(gateway, day string) money.Micros {
 func (t *tab) fromAhead(gateway string, used map[string]taken) (told []string) {
 	for id, u := range used {
 		told = append(told, id)
-		if a := t.Ahead[gateway]; t.Open[id] != nil || a != nil && slices.Contains(a.Told, id) {
+		if c := t.Open[id]; c != nil {
+			c.Paying = c.Paying || u.paying
 			continue
 		}
-		t.Open[id] = &claim{gateway, u.Seller, u.Method, u.day, t.Session, u.Amount, true}
+		if a := t.Ahead[gateway]; a != nil && slices.Contains(a.Told, id) {
+			continue
+		}
+		t.Open[id] = &claim{gateway, u.Seller, u.Method, u.day, t.Session, u.Amount, u.paying}
 	}
 	return told
 }
