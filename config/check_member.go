@@ -75,7 +75,7 @@ func (m *MemberConfig) check() error {
 }
 
 func (l *LimitsConfig) check() error {
-	return cmp.Or(l.BoundsConfig.check(), at("models", checkList(l.Models, checkGlob)))
+	return cmp.Or(l.BoundsConfig.check(), at("models", checkList(l.Models, member.CheckNewGlob)))
 }
 
 func (b *BoundsConfig) check() error {

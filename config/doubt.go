@@ -16,7 +16,7 @@ type Doubt struct {
 // Doubts gives those of a configuration and what it has been resolved to. An operator may have reasons, such as to buy nothing more today, or to
 // say while it runs which seller is to be kept to: so none is an error.
 func (c *Config) Doubts(s *Settings) []Doubt {
-	return append(c.tightLimits(s), c.idleSelection(s)...)
+	return slices.Concat(c.tightLimits(s), c.idleSelection(s), c.literals())
 }
 
 // tightLimits are limits that no purchase has room in. Zero says that nothing is to be bought.

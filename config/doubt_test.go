@@ -29,6 +29,33 @@ func TestDoubts(t *testing.T) {
 		{pinned + `"selection":{"policy":"manual"},"default_seller":"a"`, ""},
 		{pinned + `"selection":{"policy":"cheapest"}`, ""},
 		{pinned + `"affinity":0`, ""},
+		{
+			`"sellers":[{"id":"a","url":"https://a.example","no_key":true,"models_from":"/v1/models","prices":[{"model":"*","input":"1","output":"2"},{"model":"m","input":"1","output":"2"}]}]`,
+			"seller a price *: it is the price of a model of that very name, and of no other",
+		},
+		{registry + `"model_aliases":{"gpt-*":"m"}`, "model_alias gpt-*: it stands for requests of that very name, and of no other"},
+		{registry + `"members":[{"name":"ada","key":"SHA256:` + strings.Repeat("aB", 32) + `"}]`, "member ada key: it is the key itself, and not the hash of one"},
+		{registry + `"members":[{"name":"ada","keys":[{"key":"key-of-ada"},{"key":"sha256=` + strings.Repeat("ab", 32) + `"}]}]`, "member ada key: it is the key itself"},
+		{registry + `"members":[{"name":"ada","key":"sha256:` + strings.Repeat("aB", 32) + `"},{"name":"bob","key":"` + strings.Repeat("ab", 32) + `"}]`, ""},
+		{
+			`"registry":{"url":"https://r.example/{env.TB_TEST_TOKEN}/s.json"},"payments":[{"method":"mock"}]`,
+			"registry url: {env.TB_TEST_TOKEN} is not resolved there",
+		},
+		{
+			`"sellers":[{"id":"a","url":"https://a.example/v1?key={file./run/secrets/a}","no_key":true,"models":["{env.M}"]}]`,
+			"seller a url: {file./run/secrets/a} is not resolved\nseller a models: {env.M} is not resolved",
+		},
+		{
+			`"sellers":[{"id":"a","url":"https://a.example","no_key":true,"prices":[{"model":"{env.M}","input":"1","output":"2"}],"names":{"n":"{env.N}"}}]`,
+			"seller a price {env.M}: {env.M} is not resolved\nseller a model n: {env.N} is not resolved",
+		},
+		{
+			registry + `"model_aliases":{"best":"{env.BEST}"},"prewarm":{"models":["{env.BEST}"]},"members":[{"name":"{env.ADA}","key":"key-of-ada","models":["{env.GLOB}"]}],` +
+				`"groups":[{"name":"{env.TEAM}","members":["{env.ADA}"]}]`,
+			"model_alias best: {env.BEST}\nprewarm models: {env.BEST}\nmember {env.ADA} name: {env.ADA}\nmember {env.ADA} models: {env.GLOB}\ngroup {env.TEAM} name: {env.TEAM}\n" +
+				"group {env.TEAM} members: {env.ADA}",
+		},
+		{registry + `"member_from":"{http.auth.user.id}","member_default":{"models":["{env.GLOB}"]}`, "member_default models: {env.GLOB}"},
 	} {
 		c := new(Config)
 		if err := json.Unmarshal([]byte("{"+test.config+"}"), c); err != nil {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -210,11 +209,6 @@ func checkEach(models []string) error {
 		}
 	}
 	return nil
-}
-
-// checkGlob checks a pattern of models that a member may use.
-func checkGlob(glob string) error {
-	return cmp.Or(member.CheckGlob(glob), checkNoComma(glob))
 }
 
 func checkNoComma(word string) error {

@@ -17,6 +17,17 @@ func CheckGlob(glob string) error {
 	return nil
 }
 
+// CheckNewGlob says what is wrong with one that somebody has just written: also a comma, which is in no model's id and was to part two globs.
+func CheckNewGlob(glob string) error {
+	if err := CheckGlob(glob); err != nil {
+		return err
+	}
+	if strings.Contains(glob, ",") {
+		return fmt.Errorf("%q has a comma in it: expected spaces between models", glob)
+	}
+	return nil
+}
+
 // match says whether a model id fits a glob. A * stands for any run of characters, slashes too (ids such as
 // "openai/gpt-5" have them); a ? stands for one; all else for itself, brackets too (ids such as "opus[1m]" have them).
 //

@@ -292,7 +292,7 @@ func (o *Orders) put(is *ledger.Enrolled, t MemberTerms) (note string, err error
 	}
 	if t.Models != nil {
 		for _, glob := range *t.Models {
-			if err := member.CheckGlob(glob); err != nil {
+			if err := member.CheckNewGlob(glob); err != nil {
 				return "", err
 			}
 		}
