@@ -17,9 +17,24 @@ type Session struct {
 func (l *Ledger) Session() (now Session) {
 	read := func(s *state) { now = Session{s.session, maps.Clone(s.counted)} }
 	if l.look(context.Background(), read) != nil {
-		read(l.state) // it has stopped: nothing changes it any more
+		l.stands()
+		read(l.state)
 	}
 	return now
+}
+
+// stands waits until the committer of a ledger that has stopped, by whatever, or is closed is through with what it has begun: nothing changes the state then.
+func (l *Ledger) stands() {
+	l.gate.RLock()
+	if l.closed {
+		l.gate.RUnlock()
+		<-l.drained
+		return
+	}
+	last := &command{apply: func(*batch) error { return nil }, commit: Commit{done: make(chan struct{})}}
+	l.queue <- last
+	l.gate.RUnlock()
+	<-last.commit.done
 }
 
 // GoOn has a session go on in which the process has had the ledger open before. Nothing was bought yet.
