@@ -58,8 +58,8 @@ func (c *completion) count(e *Entry, begun *Periods) error {
 			h.Charged = true
 		}
 	}
-	if e.Correction != nil && e.Note == retractedNote {
-		if err := c.out.Set([]byte(retractedPrefix+e.Correction.Entry), fmt.Append(nil, c.head.Sequence)); err != nil {
+	if id := e.takenBack(); id != "" {
+		if err := c.out.Set([]byte(retractedPrefix+id), fmt.Append(nil, c.head.Sequence)); err != nil {
 			return err
 		}
 	}

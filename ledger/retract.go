@@ -13,6 +13,14 @@ import (
 // retractedNote is what an entry says that takes another back.
 const retractedNote = "another gateway of the fleet has booked this settlement of the request before"
 
+// takenBack is the id of the entry that Retract has taken back by this one; empty: it was booked by nothing of that.
+func (e *Entry) takenBack() string {
+	if e.Correction == nil || e.Note != retractedNote {
+		return ""
+	}
+	return e.Correction.Entry
+}
+
 // Retract takes back what an entry has cost, since another gateway of the fleet has booked the same settlement under the same idempotency
 // key before: the seller has charged once. It is durable when it returns, and does so once for each entry, however often it is called. What is of
 // another key, or none, what has cost nothing, and what the ledger had before it was restored with an identity of its own, stays as it is.

@@ -148,10 +148,7 @@ func CostOf(raw []byte) (Cost, error) {
 	case e.Served != nil && !slices.Contains(e.Flags, billing.FlagRecovered):
 		c.Since = e.Time.Add(-time.Duration(e.DurationMs+1) * time.Millisecond)
 	case e.Correction != nil:
-		c.Since = e.Time
-		if e.Note == retractedNote {
-			c.Retracted = e.Correction.Entry
-		}
+		c.Since, c.Retracted = e.Time, e.takenBack()
 	}
 	return c, nil
 }

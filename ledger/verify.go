@@ -49,7 +49,7 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, nothing: map[string]bool{}, refunds: map[string]money.Micros{}, bought: map[string]bought{}, nameless: map[string]bool{}, live: map[string]bool{}, orders: map[string]string{}}
+		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, nothing: map[string]bool{}, refunds: map[string]money.Micros{}, bought: map[string]bought{}, nameless: map[string]bool{}, live: map[string]bool{}, orders: map[string]string{}, retracted: map[string]bool{}}
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -96,6 +96,8 @@ type checker struct {
 	bought   map[string]bought       // by purchase, as the entries so far say
 	nameless map[string]bool         // accounts of credit in which something moved of which an early entry does not say whose token it was
 	orders   map[string]string       // by the record that they are about: its hash by the last one; empty: it is gone
+
+	retracted map[string]bool // the ids of entries that others have taken back
 }
 
 func (c *checker) run() error {
@@ -111,7 +113,7 @@ func (c *checker) run() error {
 	if c.entriesRead != c.head.Sequence || c.previous != c.head.Hash {
 		return store.Damaged("there are %d entries, and there have been %d: the end is missing", c.entriesRead, c.head.Sequence)
 	}
-	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements, c.ordered, c.shared}
+	checks := []func() error{c.balances, c.strayRollups, c.rollupCount, c.tokens, c.holds, c.purchases, c.settlements, c.takenBack, c.ordered, c.shared}
 	if len(c.missing) > 0 { // what is left does not add up to them
 		checks = []func() error{c.holds, c.shared}
 		if err := eachToken(c.txn, c.ledger.seal, func(t *token) { c.live[t.ID] = true }); err != nil {
@@ -174,6 +176,12 @@ func (c *checker) entry(seq uint64, e *Entry, raw []byte) error {
 	}
 	if back := e.refunds(); back != 0 {
 		c.refunds[e.PurchaseID] += back
+	}
+	if id := e.takenBack(); id != "" {
+		if c.retracted[id] {
+			return bad("it takes entry %s back, as one before it has", id)
+		}
+		c.retracted[id] = true
 	}
 	c.entriesRead, c.previous, c.last = seq, e.Hash, e
 	return nil

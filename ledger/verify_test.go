@@ -190,6 +190,43 @@ func TestVerifyTellsTokensApart(t *testing.T) {
 	}
 }
 
+// What a fleet has taken back is known, so that it is taken back once: an entry that the ledger has forgotten that of, or of which no entry says it, is told.
+func TestVerifyWhatWasTakenBack(t *testing.T) {
+	for want, change := range map[string]func(id string) func(*badger.Txn) error{
+		"was taken back, and does not count as that":                func(id string) func(*badger.Txn) error { return remove("v/" + id) },
+		"other counts as taken back, and no entry says that it was": func(string) func(*badger.Txn) error { return put("v/other", "3") },
+	} {
+		dir := t.TempDir()
+		l, err := ledger.Open(ledger.Options{Dir: dir, Key: testKey, Shared: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		buy(t, l, "t1", "acme", 5_000)
+		in := inference(hold("", "acme", "t1"), 700)
+		in.IdempotencyKey = "k"
+		booked, err := l.Settle(in).Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq, _, err := l.Head(t.Context())
+		if err == nil {
+			err = l.Retract(t.Context(), seq, "k", nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustVerify(t, l)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tamper(t, dir, change(booked.Entry.ID))
+		l = open(t, ledger.Options{Dir: dir})
+		if r, err := l.Verify(t.Context()); err != nil || r.OK || !strings.Contains(r.Problem, want) {
+			t.Errorf("verify says %+v, %v, want %q", r, err, want)
+		}
+	}
+}
+
 func eightEntries(t *testing.T, dir string) {
 	l, err := ledger.Open(ledger.Options{Dir: dir, Key: testKey, Now: at("2026-03-01T12:00:00Z")})
 	if err != nil {
