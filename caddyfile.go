@@ -26,6 +26,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			protocols   <protocol...>
 //			models      <model...>|from <path>
 //			price       <model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]
+//			price_on    <model> service_tier|speed|inference_geo <value> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]
 //			price_of    <model> audio_in|audio_out|image_in|image_out|reasoning|web_search <usd>
 //			payment     <method...>
 //			api_key     <secret>
@@ -115,5 +116,5 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	}
 //
 // Every subdirective is optional, but one of registry and seller must be there. seller, model_alias, payment, member,
-// group, key, price, price_of, header and model may be repeated. The fields of [config.Config] say what each word means and what holds without it.
+// group, key, price, price_on, price_of, header and model may be repeated. The fields of [config.Config] say what each word means and what holds without it.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return h.ReadCaddyfile(d) }

@@ -166,46 +166,6 @@ type SellerConfig struct {
 	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
 }
 
-// PriceConfig is what a seller asks for a model, in US dollars per million tokens. What has no price of its own costs what the
-// class costs that contains it: tokens of audio as a part of the prompt are prompt tokens.
-type PriceConfig struct {
-	// The id of the model. Required.
-	Model string `json:"model"`
-
-	// Prompt tokens. Required.
-	Input string `json:"input"`
-
-	// Completion tokens. Required.
-	Output string `json:"output"`
-
-	// Prompt tokens that were read from the seller's cache. Default: as input.
-	CachedInput string `json:"cached_input,omitempty"`
-
-	// Prompt tokens that were written to the seller's cache. Default: as input.
-	CacheWrite string `json:"cache_write,omitempty"`
-
-	// Prompt tokens that were written to the seller's cache for an hour. Default: as cache_write.
-	CacheWrite1h string `json:"cache_write_1h,omitempty"`
-
-	// Prompt tokens of audio. Default: as input.
-	AudioIn string `json:"audio_in,omitempty"`
-
-	// Completion tokens of audio. Default: as output.
-	AudioOut string `json:"audio_out,omitempty"`
-
-	// Prompt tokens of images. Default: as input.
-	ImageIn string `json:"image_in,omitempty"`
-
-	// Completion tokens of images. Default: as output.
-	ImageOut string `json:"image_out,omitempty"`
-
-	// Completion tokens of reasoning. Default: as output.
-	Reasoning string `json:"reasoning,omitempty"`
-
-	// Web searches, in US dollars per thousand of them. Default: nothing.
-	WebSearch string `json:"web_search,omitempty"`
-}
-
 // PurchaseConfig says how much is bought, and when. Sites that share a ledger must agree on it.
 type PurchaseConfig struct {
 	// US dollars per purchase. Default: "5". What the request at hand is likely to cost is bought where that is more, and

@@ -363,16 +363,20 @@ func TestSettingsSecrets(t *testing.T) {
 
 // TestConfigDocumented: each exported field of the configuration has a comment; the fields are the public reference.
 func TestConfigDocumented(t *testing.T) {
-	source, err := os.ReadFile("config.go")
-	if err != nil {
-		t.Fatal(err)
+	var lines []string
+	for _, file := range []string{"config.go", "price.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.Split(string(source), "\n")...)
 	}
-	lines := strings.Split(string(source), "\n")
 	for _, kind := range []any{
 		Config{},
 		RegistryConfig{},
 		SellerConfig{},
 		PriceConfig{},
+		TermsPriceConfig{},
 		PurchaseConfig{},
 		PrewarmConfig{},
 		FailoverConfig{},

@@ -72,77 +72,6 @@ func (s *SellerConfig) checkAccount() error {
 	return nil
 }
 
-func (s *SellerConfig) checkPrices() error {
-	seen := make(map[string]bool, len(s.Prices))
-	for _, p := range s.Prices {
-		if p == nil {
-			return at("price", errNull)
-		}
-		err := p.check()
-		switch {
-		case err != nil:
-		case seen[p.Model]:
-			err = errRepeated
-		case len(s.Models) > 0 && !slices.Contains(s.Models, p.Model):
-			err = errors.New("the model is not among the seller's models: expected it there as well, or no models at all")
-		}
-		if err != nil {
-			return at("price "+p.Model, err)
-		}
-		seen[p.Model] = true
-	}
-	return nil
-}
-
-func (p *PriceConfig) check() error {
-	if p.Input == "" || p.Output == "" {
-		return errors.New("expected a price for input and for output, in US dollars per million tokens")
-	}
-	if err := checkModel(p.Model); err != nil {
-		return err
-	}
-	for _, class := range p.classes() {
-		if err := checkMoney(*class.said); err != nil {
-			return at(class.word, err)
-		}
-	}
-	return nil
-}
-
-// priceClass is a class of usage that may have a price.
-type priceClass struct {
-	word  string
-	said  *string // in US dollars
-	apart bool    // the Caddyfile says it with price_of
-	to    func(*money.Price, money.Micros)
-}
-
-func (p *PriceConfig) classes() []priceClass {
-	return []priceClass{
-		{"input", &p.Input, false, func(to *money.Price, m money.Micros) { to.Input = m }},
-		{"output", &p.Output, false, func(to *money.Price, m money.Micros) { to.Output = m }},
-		{"cached_input", &p.CachedInput, false, func(to *money.Price, m money.Micros) { to.CacheRead = m }},
-		{"cache_write", &p.CacheWrite, false, func(to *money.Price, m money.Micros) { to.CacheWrite = m }},
-		{"cache_write_1h", &p.CacheWrite1h, false, func(to *money.Price, m money.Micros) { to.CacheWrite1h = money.At(m) }},
-		{"audio_in", &p.AudioIn, true, func(to *money.Price, m money.Micros) { to.AudioIn = money.At(m) }},
-		{"audio_out", &p.AudioOut, true, func(to *money.Price, m money.Micros) { to.AudioOut = money.At(m) }},
-		{"image_in", &p.ImageIn, true, func(to *money.Price, m money.Micros) { to.ImageIn = money.At(m) }},
-		{"image_out", &p.ImageOut, true, func(to *money.Price, m money.Micros) { to.ImageOut = money.At(m) }},
-		{"reasoning", &p.Reasoning, true, func(to *money.Price, m money.Micros) { to.Reasoning = money.At(m) }},
-		{"web_search", &p.WebSearch, true, func(to *money.Price, m money.Micros) { to.WebSearch = money.At(m) }},
-	}
-}
-
-// apart lists the classes that price_of takes.
-func (p *PriceConfig) apart() (words []string) {
-	for _, class := range p.classes() {
-		if class.apart {
-			words = append(words, class.word)
-		}
-	}
-	return words
-}
-
 func (c *Config) checkDefaultSeller() error {
 	if c.DefaultSeller == "" {
 		return nil
@@ -177,6 +106,16 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 			return nil, at("price "+p.Model, err)
 		}
 		prices[p.Model] = price
+		on, err := p.onTerms(price)
+		if err != nil {
+			return nil, at("price_on "+p.Model, err)
+		}
+		if on != nil {
+			if pin.Terms == nil {
+				pin.Terms = make(map[string][]routing.OnTerms)
+			}
+			pin.Terms[p.Model] = on
+		}
 		if len(s.Models) == 0 {
 			models = append(models, p.Model)
 		}
@@ -200,19 +139,4 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 		pin.Models = append(pin.Models, model)
 	}
 	return routing.NewPinned(pin)
-}
-
-func (p *PriceConfig) price() (money.Price, error) {
-	price := money.NoPrice
-	for _, class := range p.classes() {
-		if *class.said == "" {
-			continue
-		}
-		amount, err := money.Parse(*class.said)
-		if err != nil {
-			return price, at(class.word, err)
-		}
-		class.to(&price, amount)
-	}
-	return price, nil
 }

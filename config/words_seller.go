@@ -45,6 +45,7 @@ func (s *SellerConfig) words() []word {
 		{name: "protocols", usage: "<protocol...>", set: list(&s.Protocols)},
 		{name: "models", usage: "<model...>|from <path>", set: s.setModels},
 		{name: "price", usage: "<model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]", repeat: true, set: s.setPrice},
+		{name: "price_on", usage: "<model> <member> <value> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]", repeat: true, set: s.setPriceOn},
 		{name: "price_of", usage: "<model> <class> <usd>", repeat: true, set: s.setPriceOf},
 		{name: "payment", usage: "<method...>", set: list(&s.Payment)},
 		{name: "api_key", usage: "<secret>", secret: true, set: text(&s.APIKey)},
@@ -74,6 +75,19 @@ func (s *SellerConfig) setPrice(args []string) error {
 			*to = args[i+1]
 		}
 	}
+	return nil
+}
+
+// setPriceOn takes the price of a model on other terms. It may stand before the model's price.
+func (s *SellerConfig) setPriceOn(args []string) error {
+	on := &TermsPriceConfig{Member: args[1], Value: args[2]}
+	for i, to := range []*string{&on.Input, &on.Output, &on.CachedInput, &on.CacheWrite, &on.CacheWrite1h} {
+		if i+3 < len(args) {
+			*to = args[i+3]
+		}
+	}
+	p := s.priceOf(args[0])
+	p.On = append(p.On, on)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (a *Answer) LetGo() {
 	}
 }
 
-var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true}
+var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true, "service_tier": true}
 
 // Write takes the next bytes. It never fails.
 func (a *Answer) Write(p []byte) (int, error) {
@@ -71,6 +71,8 @@ func (a *Answer) found(path string, raw []byte) {
 		if string(raw) == `"web_search_call"` {
 			a.searches++
 		}
+	case "service_tier":
+		a.usage.served.take(path, raw)
 	}
 }
 
@@ -79,6 +81,7 @@ func (a *Answer) Usage() Usage {
 	u := a.usage
 	if u.known == 0 && a.groq.known != 0 {
 		u = a.groq
+		u.served = a.usage.served
 	}
 	u.search(a.searches)
 	return u.counts(a.endpoint.promptOnly, a.Output())

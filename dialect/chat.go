@@ -53,8 +53,9 @@ func (v *Events) chunk(name, data []byte) {
 			c.failed = c.failed || !empty(value)
 		case "type":
 			c.other = c.other || string(value) != `"ping"`
-		case "id", "object", "created", "model", "provider", "system_fingerprint", "service_tier", "obfuscation",
-			"prompt_filter_results":
+		case "service_tier":
+			v.usage.served.take("service_tier", value)
+		case "id", "object", "created", "model", "provider", "system_fingerprint", "obfuscation", "prompt_filter_results":
 			// These say something about the answer and are none.
 		default:
 			c.other = c.other || !empty(value)
@@ -132,11 +133,14 @@ func (c *chunk) delta(b []byte) {
 
 var chunkMarks = map[string]bool{
 	"usage": true, "x_groq.usage": true, "choices.usage": true, "error": true, "choices.index": true, "choices.finish_reason": true,
+	"service_tier": true,
 }
 
 func (v *Events) chunkMark(path string, raw []byte) {
 	switch {
 	case empty(raw):
+	case path == "service_tier":
+		v.usage.served.take(path, raw)
 	case path == "usage":
 		v.usage.replace(raw)
 		v.stated = true

@@ -36,9 +36,11 @@ var memberNames = [memberCount]string{
 	"previous_response_id", "requestId", "best_of", "stream_options", "models", "fallbacks",
 }
 
-// promptNames are those that are the prompt, or bring more into it. None of them may be there twice either; in which spelling it is
-// there once makes no difference here.
-var promptNames = [...]string{"messages", "input", "prompt", "system", "instructions", "tools", "mcp_servers", "conversation"}
+// promptNames are those that are the prompt, or bring more into it, or say on which terms it is served. None of them may be there twice
+// either; in which spelling it is there once makes no difference here.
+var promptNames = [...]string{
+	"messages", "input", "prompt", "system", "instructions", "tools", "mcp_servers", "conversation", "service_tier", "speed", "inference_geo",
+}
 
 // twinRequestID is the other spelling of requestId, which sellers take as well.
 const twinRequestID = "request_id"

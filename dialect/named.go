@@ -105,9 +105,7 @@ func (s *scanner) remote(name, value []byte) {
 	case "container", "preset":
 		s.facts.remote = true
 	case "service_tier", "speed", "inference_geo", "provider":
-		if s.request.Terms == "" && !usual(value) {
-			s.request.Terms = string(key)
-		}
+		s.terms(string(key), value)
 	case "web_search_options", "search_parameters", "enable_search":
 		s.facts.hosted++
 	case "plugins":
@@ -115,20 +113,12 @@ func (s *scanner) remote(name, value []byte) {
 		s.modelsIn(value, 3)
 	case "extra_body", "provideroptions", "provider_options", "litellm_params":
 		s.modelsIn(value, 4)
+		s.termsIn(value, 4)
 	default:
 		if namesModels(key) {
 			s.modelsOf(key, value)
 		}
 	}
-}
-
-// usual tells whether the value of a member that says on which terms a request is served asks for no other terms than those without it.
-func usual(value []byte) bool {
-	switch string(value) {
-	case `"auto"`, `"default"`, `"standard"`, `"standard_only"`, `"global"`:
-		return true
-	}
-	return false
 }
 
 func (s *scanner) elsewhere() {

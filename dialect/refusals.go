@@ -15,6 +15,12 @@ func InvalidRequest(param, message string) *Refusal {
 	}
 }
 
+// TermsUnpriced refuses a request for terms whose price is not known to whoever has the account that would be billed.
+func TermsUnpriced(member string) *Refusal {
+	return InvalidRequest(member, "The member "+member+" asks for terms that have no price here, so that what they cost could not be counted. "+
+		"Leave it out, or ask whoever runs this gateway to name their price (price_on).")
+}
+
 const invalidRequest = "invalid_request_error"
 
 // InvalidKey refuses a caller without a key, or with one that is nobody's. Its words leave out the name of the header that Anthropic's clients

@@ -38,9 +38,8 @@ type Request struct {
 	Tools bool
 	// HostedTools: tools run at the server (web search, code, MCP), whose results become part of the prompt.
 	HostedTools bool
-	// Terms is the member by which the request asks for other terms than the model's own, at which it is billed by other prices: another
-	// tier of service, a faster mode, a region, a provider behind the one that is asked. Empty: none does, in whatever spelling.
-	Terms string
+	// Terms are those that the request asks for in the place of the model's own.
+	Terms []Term
 	// Sealed: the request carries what only its maker can read or check (encrypted reasoning, the signature of thinking), or
 	// items by an id of its maker's. See WrongSeller.
 	Sealed bool
@@ -158,7 +157,8 @@ func (s *scanner) member(key, value span) {
 	}
 }
 
-// once refuses a second one of a member that is the prompt, or brings more into it: one parser takes the first, another one the last.
+// once refuses a second one of a member that is the prompt, or brings more into it, or says on which terms it is served: one parser takes the
+// first, another one the last.
 func (s *scanner) once(name []byte) {
 	key, _ := fold(name)
 	i := slices.Index(promptNames[:], string(key))

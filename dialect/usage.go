@@ -36,6 +36,7 @@ type Usage struct {
 	// Partial: a part of the prompt or the completion was said in a number that can't be read, so that it falls under the whole, or the
 	// total has tokens of which nothing says what they are, so that they fall under nothing.
 	Partial bool
+	Served  Served
 }
 
 // Fill gives the usage with estimates for the prompt and the completion where they are not known. Parts that are known stay,
@@ -68,10 +69,11 @@ func fit(t money.Tokens) money.Tokens {
 type usage struct {
 	tokens money.Tokens
 	known  Class
-	odd    Class        // was said last in a number that can't be read
-	apart  bool         // the prompt is said without its cached parts, as the messages API does
-	vague  bool         // there is more, which can't be counted
-	total  int64        // of all of it, where no part was said; 0: not known
+	odd    Class // was said last in a number that can't be read
+	apart  bool  // the prompt is said without its cached parts, as the messages API does
+	vague  bool  // there is more, which can't be counted
+	total  int64 // of all of it, where no part was said; 0: not known
+	served Served
 	aside  money.Tokens // what making the conversation shorter took, apart as well: the other counts leave it out
 }
 
@@ -95,6 +97,7 @@ func (u *usage) set(c Class, to *int64, raw []byte) {
 // completions and embeddings say prompt_tokens and completion_tokens, responses say input_tokens and output_tokens.
 func (u *usage) replace(raw []byte) {
 	var next, hit usage
+	next.served = u.served
 	said, heard, total := false, false, int64(-1)
 	walk(raw, func(key, value []byte) {
 		switch string(key) {
@@ -120,8 +123,11 @@ func (u *usage) replace(raw []byte) {
 			next.set(ClassWebSearches, &next.tokens.WebSearches, member(value, "web_search_requests"))
 		case "server_side_tool_usage_details":
 			next.set(ClassWebSearches, &next.tokens.WebSearches, member(value, "web_search_calls"))
+		case "service_tier", "speed", "inference_geo":
+			next.served.take(string(key), value)
 		}
 	})
+	u.served = next.served
 	if !said {
 		if total >= 0 && total <= maxTokens {
 			u.total = total
@@ -257,6 +263,8 @@ func (u *usage) count(key, value []byte) {
 		u.completionDetails(value)
 	case "server_tool_use":
 		u.set(ClassWebSearches, &u.tokens.WebSearches, member(value, "web_search_requests"))
+	case "service_tier", "speed", "inference_geo":
+		u.served.take(string(key), value)
 	}
 }
 
@@ -306,7 +314,7 @@ func (u usage) counts(promptOnly bool, said Output) Usage {
 	}
 	whole = fit(whole)
 	whole.Prompt, whole.Completion = t.Prompt, t.Completion
-	return Usage{Tokens: whole, Known: known, Partial: u.odd&^ClassWholes != 0 || u.vague}
+	return Usage{Tokens: whole, Known: known, Partial: u.odd&^ClassWholes != 0 || u.vague, Served: u.served}
 }
 
 // withAside gives what is known, class by class, with what making the conversation shorter took.

@@ -100,7 +100,7 @@ func (a *attempt) placeHold() hold {
 	id := ledger.NewID()
 	return hold{id, a.rq.gw.ledger.PlaceHold(ledger.Hold{
 		ID: id, Request: a.rq.booked(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
-		TokenID: a.lease.TokenID(), AmountMicros: a.rq.bound(a.candidate), Price: *a.candidate.Price,
+		TokenID: a.lease.TokenID(), AmountMicros: a.rq.bound(a.candidate), Price: *a.rq.price(a.candidate),
 		Attempt: a.number, Replaces: a.replaces, PlacedAt: time.Now(), Periods: a.periods,
 	})}
 }

@@ -277,7 +277,7 @@ func (k *booking) again(why error) (booked ledger.Booked, err error) {
 func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 	in := ledger.Inference{
 		Request: b.rq.booked(), HoldID: t.lastHold(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
-		TokenID: a.lease.TokenID(), Attempts: t.attempts, Status: e.status, Price: *a.candidate.Price, Exclusive: a.lease.Exclusive(),
+		TokenID: a.lease.TokenID(), Attempts: t.attempts, Status: e.status, Price: a.priceServed(e), Exclusive: a.lease.Exclusive(),
 		Asked: a.mayHaveCost(), InDoubt: a.inDoubt(), Repeatable: b.rq.repeatable,
 		TimeToFirstByte: e.firstByte, Duration: e.took, Trace: t.trace(), Budget: t.budget,
 	}

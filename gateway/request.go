@@ -57,11 +57,13 @@ type request struct {
 func (rq *request) left() bool { return rq.r.Context().Err() != nil }
 
 // bound is the most that the request can cost at a candidate, by what is seen of it.
-func (rq *request) bound(c *routing.Candidate) money.Micros { return billing.Bound(rq.cost, *c.Price) }
+func (rq *request) bound(c *routing.Candidate) money.Micros {
+	return billing.Bound(rq.cost, *rq.price(c))
+}
 
 // likely is what it is likely to cost there: by what the model's answers have mostly been.
 func (rq *request) likely(c *routing.Candidate) money.Micros {
-	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *c.Price)
+	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *rq.price(c))
 }
 
 // timeLeft is how long there is until a request that is not streamed has to be answered.

@@ -38,6 +38,9 @@ func (rq *request) route() *dialect.Refusal {
 	if len(rq.candidates) == 0 {
 		return rq.absent(rq.gw.table.Absence(&q, offers))
 	}
+	if refusal := rq.leaveUnpriced(); refusal != nil {
+		return refusal
+	}
 	for _, c := range rq.candidates {
 		if until := rq.begun.Add(rq.gw.settings.DeadlinesAt(c.Seller.ID).Unstreamed); until.After(rq.until) {
 			rq.until = until

@@ -39,6 +39,8 @@ type Seller struct {
 	Protocols ProtocolSet
 	Methods   []string // payment methods it takes, in its order; shared, not to be changed
 	Models    []Model
+	// Terms are the prices of models, by their ids, on other terms than the usual ones; shared, not to be changed.
+	Terms map[string][]OnTerms
 }
 
 // Model is what a seller offers under a model's id.
@@ -78,6 +80,7 @@ type Pin struct {
 	ListPath   string            // of its own list of models; empty: Models are all
 	PathPrefix string            // what stands where /v1 would; empty: /v1
 	Names      map[string]string // see Seller
+	Terms      map[string][]OnTerms
 }
 
 // NewPinned checks a seller named by the operator. Unlike in a registry's document, a protocol that is not known is an
@@ -94,7 +97,7 @@ func NewPinned(p Pin) (*Seller, error) {
 	s := &Seller{
 		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true, Account: p.Account,
 		Door: Door{strings.TrimRight(p.PathPrefix, "/"), query}, Names: p.Names, ListPath: p.ListPath,
-		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models,
+		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models, Terms: p.Terms,
 	}
 	if len(p.Protocols) > 0 {
 		s.Protocols = Protocols(p.Protocols...)

@@ -146,8 +146,9 @@ func (q *resale) find() *refusal {
 		return invalid("models", "this seller serves the one model that a request names in model")
 	case q.ask.HostedTools:
 		return invalid("tools", "this seller has no tools that run at the server, such as web search")
-	case q.ask.Terms != "":
-		return invalid(q.ask.Terms, "this seller serves on the terms that its prices are for: leave "+q.ask.Terms+" out")
+	case len(q.ask.Terms) > 0:
+		member := q.ask.Terms[0].Member
+		return invalid(member, "this seller serves on the terms that its prices are for: leave "+member+" out")
 	}
 	q.price = q.offer.asked()
 	q.shape = billing.Shape{

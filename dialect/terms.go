@@ -1,0 +1,77 @@
+package dialect
+
+import "slices"
+
+// Term is a member by which a request asks for other terms than the model's own, at which it is billed by other prices: another tier of
+// service, a faster mode, a region, a provider behind the one that is asked.
+type Term struct {
+	Member string // one of TermMembers, or provider; whatever its spelling
+	Value  string // empty: it is no text
+}
+
+// TermMembers are those that ask for a text, and of which an answer says what has become of them.
+var TermMembers = [...]string{"service_tier", "speed", "inference_geo"}
+
+// Usual tells whether the term asks for nothing but what there is without it.
+func (t Term) Usual() bool {
+	switch t.Value {
+	case "auto", "default", "standard", "standard_only", "global":
+		return true
+	}
+	return false
+}
+
+// NoDearer tells whether what is served on the term costs no more than without it, at whichever provider has it.
+func (t Term) NoDearer() bool {
+	switch t.Value {
+	case "flex", "batch", "on_demand":
+		return t.Member == "service_tier"
+	}
+	return t.Usual()
+}
+
+// maxTerms is how many terms of a request are noted, and maxTerm how long one in an answer may be.
+const maxTerms, maxTerm = 8, 64
+
+// terms takes a member that says on which terms the request is to be served.
+func (s *scanner) terms(member string, value []byte) {
+	text, _ := unquote(inner(value))
+	term := Term{member, string(text)}
+	if !term.Usual() && !slices.Contains(s.request.Terms, term) && len(s.request.Terms) < maxTerms {
+		s.request.Terms = append(s.request.Terms, term)
+	}
+}
+
+// termsIn takes the terms that stand in what is passed on to a provider behind the one that is asked.
+func (s *scanner) termsIn(raw []byte, levels int) {
+	if levels == 0 || len(raw) == 0 || raw[0] != '{' {
+		return
+	}
+	walk(raw, func(key, value []byte) {
+		member := ""
+		switch name, _ := fold(key); string(name) {
+		case "service_tier", "servicetier":
+			member = "service_tier"
+		case "speed":
+			member = "speed"
+		case "inference_geo", "inferencegeo":
+			member = "inference_geo"
+		}
+		if member != "" && len(inner(value)) > 0 {
+			s.terms(member, value)
+		} else {
+			s.termsIn(value, levels-1)
+		}
+	})
+}
+
+// Served is on which terms an answer says that it was served, in the order of TermMembers; empty: it does not say so.
+type Served [len(TermMembers)]string
+
+// take notes what an answer says of a member; null says nothing.
+func (s *Served) take(member string, raw []byte) {
+	i := slices.Index(TermMembers[:], member)
+	if value := inner(raw); i >= 0 && len(value) > 0 && len(value) <= maxTerm && string(value) != s[i] {
+		s[i] = string(value)
+	}
+}

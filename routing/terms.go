@@ -1,0 +1,67 @@
+package routing
+
+import (
+	"slices"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// OnTerms is what a seller asks for a model on other terms than the usual ones.
+type OnTerms struct {
+	Term  dialect.Term
+	Price *money.Price // never nil; shared, not to be changed
+}
+
+// PriceOn is what a candidate costs on the terms that a request asks for. Where its seller has not named the price of one of them, or only
+// those of two by themselves, unpriced is the member that asks for it, and the price is that without it. What costs no more than the usual
+// terms wherever it is known costs as they do.
+func (c *Candidate) PriceOn(asked []dialect.Term) (price *money.Price, unpriced string) {
+	price = c.Price
+	for _, term := range asked {
+		switch on := c.on(term); {
+		case on != nil && price == c.Price:
+			price = on
+		case on != nil:
+			return price, term.Member
+		case term.Value == "", term.Member == "provider", term.NoDearer():
+		default:
+			return price, term.Member
+		}
+	}
+	return price, ""
+}
+
+// PriceServed is what a candidate costs on the terms on which an answer says that it was served, and as far as it says nothing, or what
+// has no price, on those that were asked for.
+func (c *Candidate) PriceServed(asked []dialect.Term, served dialect.Served) *money.Price {
+	var terms []dialect.Term
+	for i, member := range dialect.TermMembers {
+		term := dialect.Term{Member: member, Value: served[i]}
+		switch {
+		case c.on(term) != nil:
+			terms = append(terms, term)
+		case !term.NoDearer():
+			for _, t := range asked {
+				if t.Member == member {
+					terms = append(terms, t)
+				}
+			}
+		}
+	}
+	price, unpriced := c.PriceOn(terms)
+	if unpriced != "" {
+		price, _ = c.PriceOn(asked)
+	}
+	return price
+}
+
+// on gives the price that the seller has named for a term; nil: there is none.
+func (c *Candidate) on(term dialect.Term) *money.Price {
+	prices := c.Seller.Terms[c.Model]
+	i := slices.IndexFunc(prices, func(p OnTerms) bool { return p.Term == term })
+	if i < 0 {
+		return nil
+	}
+	return prices[i].Price
+}
