@@ -37,7 +37,7 @@ func (a *Answer) LetGo() {
 	}
 }
 
-var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true, "service_tier": true}
+var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true, "service_tier": true, "model": true}
 
 // Write takes the next bytes. It never fails.
 func (a *Answer) Write(p []byte) (int, error) {
@@ -71,6 +71,8 @@ func (a *Answer) found(path string, raw []byte) {
 		if string(raw) == `"web_search_call"` {
 			a.searches++
 		}
+	case "model":
+		a.usage.served.model(raw)
 	case "service_tier":
 		a.usage.served.take(path, raw)
 	}

@@ -55,7 +55,9 @@ func (v *Events) chunk(name, data []byte) {
 			c.other = c.other || string(value) != `"ping"`
 		case "service_tier":
 			v.usage.served.take("service_tier", value)
-		case "id", "object", "created", "model", "provider", "system_fingerprint", "obfuscation", "prompt_filter_results":
+		case "model":
+			v.usage.served.model(value)
+		case "id", "object", "created", "provider", "system_fingerprint", "obfuscation", "prompt_filter_results":
 			// These say something about the answer and are none.
 		default:
 			c.other = c.other || !empty(value)
@@ -133,7 +135,7 @@ func (c *chunk) delta(b []byte) {
 
 var chunkMarks = map[string]bool{
 	"usage": true, "x_groq.usage": true, "choices.usage": true, "error": true, "choices.index": true, "choices.finish_reason": true,
-	"service_tier": true,
+	"service_tier": true, "model": true,
 }
 
 func (v *Events) chunkMark(path string, raw []byte) {
@@ -141,6 +143,8 @@ func (v *Events) chunkMark(path string, raw []byte) {
 	case empty(raw):
 	case path == "service_tier":
 		v.usage.served.take(path, raw)
+	case path == "model":
+		v.usage.served.model(raw)
 	case path == "usage":
 		v.usage.replace(raw)
 		v.stated = true

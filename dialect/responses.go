@@ -15,7 +15,7 @@ var responses = &api{
 	system: "instructions",
 	turns:  "input",
 	event:  (*Events).response,
-	marks:  map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.error": true, "error": true},
+	marks:  map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true},
 	tells:  responseTellings,
 	mark:   (*Events).responseMark,
 	close:  (*Events).responseClose,
@@ -64,6 +64,7 @@ func (v *Events) response(name, data []byte) {
 	case "response.completed", "response.incomplete", "response.done":
 		v.usage.replace(member(response, "usage"))
 		v.usage.served.take("service_tier", member(response, "service_tier"))
+		v.usage.served.model(member(response, "model"))
 		v.ended, v.reasoned = true, !empty(response)
 		if status := member(response, "status"); string(status) == `"failed"` || string(status) == `"cancelled"` {
 			v.fail(data)
@@ -148,6 +149,8 @@ func (v *Events) responseMark(path string, raw []byte) {
 		if isTerminal([]byte(v.oversized.kind)) { // those before it say what was asked for
 			v.usage.served.take("service_tier", raw)
 		}
+	case "response.model":
+		v.usage.served.model(raw)
 	case "response.id":
 		if v.responseID == "" {
 			v.responseID = identifier(raw)

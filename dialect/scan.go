@@ -16,6 +16,7 @@ type Request struct {
 	ModelStart, ModelEnd int      // the body's bytes that say it, their quotes included
 	InsertAt             int      // right after the opening brace: another member and a comma may be put in there
 	Models               []string // every other model that the request names, beside model and in its tools; each once
+	Fallbacks            []string // of Models, those that may serve the request in the place of Model
 
 	Stream             bool
 	IncludeUsage       bool  // a stream's usage is asked for, in chat and completions (see AskUsage)
@@ -92,10 +93,11 @@ func (s *scanner) walk() bool {
 // conclude says what is known once all members have been seen.
 func (s *scanner) conclude() {
 	r, f := s.request, &s.facts
+	r.Models = slices.DeleteFunc(r.Models, func(name string) bool { return name == r.Model })
+	r.Fallbacks = slices.Clip(r.Models)
 	for _, raw := range f.models {
 		s.names(raw)
 	}
-	r.Models = slices.DeleteFunc(r.Models, func(name string) bool { return name == r.Model })
 	if strings.HasSuffix(r.Model, ":online") { // OpenRouter's way to ask for a web search
 		f.hosted++
 	}

@@ -65,13 +65,23 @@ func (s *scanner) termsIn(raw []byte, levels int) {
 	})
 }
 
-// Served is on which terms an answer says that it was served, in the order of TermMembers; empty: it does not say so.
-type Served [len(TermMembers)]string
+// Served is what an answer says of how it was served. What is empty was not said.
+type Served struct {
+	Model string
+	Terms [len(TermMembers)]string // in their order
+}
 
 // take notes what an answer says of a member; null says nothing.
 func (s *Served) take(member string, raw []byte) {
-	i := slices.Index(TermMembers[:], member)
-	if value := inner(raw); i >= 0 && len(value) > 0 && len(value) <= maxTerm && string(value) != s[i] {
-		s[i] = string(value)
+	if i := slices.Index(TermMembers[:], member); i >= 0 {
+		note(&s.Terms[i], raw, maxTerm)
+	}
+}
+
+func (s *Served) model(raw []byte) { note(&s.Model, raw, maxModel) }
+
+func note(to *string, raw []byte, longest int) {
+	if value := inner(raw); len(value) > 0 && len(value) <= longest && string(value) != *to {
+		*to = string(value)
 	}
 }

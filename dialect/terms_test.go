@@ -54,20 +54,20 @@ func TestServed(t *testing.T) {
 			`{"service_tier":"default","choices":[{"index":0,"delta":{"content":"hi"}}]}`,
 			`{"service_tier":"priority","choices":[{"index":0,"delta":{"content":"` + long + `"},"finish_reason":"stop"}]}`,
 			`{"service_tier":null,"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}`,
-		}, Served{"priority"}},
+		}, Served{Terms: [3]string{"priority"}}},
 		{"/v1/chat/completions", []string{
 			`{"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}`,
 			`{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"service_tier":"standard","speed":"fast"}}`,
-		}, Served{"standard", "fast"}},
+		}, Served{Terms: [3]string{"standard", "fast"}}},
 		{"/v1/responses", []string{
 			`{"type":"response.created","response":{"id":"r","service_tier":"auto"}}`,
 			`{"type":"response.completed","response":{"id":"r","service_tier":"priority","output":[{"type":"message","content":[{"type":"output_text","text":"` + long + `"}]}],"usage":{"input_tokens":1,"output_tokens":1}}}`,
-		}, Served{"priority"}},
+		}, Served{Terms: [3]string{"priority"}}},
 		{"/v1/responses", []string{`{"type":"response.created","response":{"id":"r","service_tier":"priority"}}`}, Served{}},
 		{"/v1/messages", []string{
-			`{"type":"message_start","message":{"usage":{"input_tokens":1,"service_tier":"standard","speed":"fast","inference_geo":"us"}}}`,
+			`{"type":"message_start","message":{"model":"claude","usage":{"input_tokens":1,"service_tier":"standard","speed":"fast","inference_geo":"us"}}}`,
 			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}`,
-		}, Served{"standard", "fast", "us"}},
+		}, Served{Model: "claude", Terms: [3]string{"standard", "fast", "us"}}},
 	} {
 		for _, whole := range []bool{true, false} {
 			v := Lookup(test.path).Events()
@@ -88,9 +88,9 @@ func TestServed(t *testing.T) {
 		body string
 		want Served
 	}{
-		"/v1/chat/completions": {`{"choices":[{"message":{"content":"x"}}],"service_tier":"flex","x_groq":{"usage":{"prompt_tokens":1,"completion_tokens":1}}}`, Served{"flex"}},
-		"/v1/responses":        {`{"service_tier":"default","output":[],"usage":{"input_tokens":1,"output_tokens":1}}`, Served{"default"}},
-		"/v1/messages":         {`{"content":[],"usage":{"input_tokens":1,"output_tokens":1,"speed":"fast"}}`, Served{"", "fast"}},
+		"/v1/chat/completions": {`{"choices":[{"message":{"content":"x"}}],"service_tier":"flex","x_groq":{"usage":{"prompt_tokens":1,"completion_tokens":1}}}`, Served{Terms: [3]string{"flex"}}},
+		"/v1/responses":        {`{"service_tier":"default","model":"gpt-5-2025-08-07","output":[],"usage":{"input_tokens":1,"output_tokens":1}}`, Served{Model: "gpt-5-2025-08-07", Terms: [3]string{"default"}}},
+		"/v1/messages":         {`{"model":"claude","content":[],"usage":{"input_tokens":1,"output_tokens":1,"speed":"fast"}}`, Served{Model: "claude", Terms: [3]string{"", "fast"}}},
 	} {
 		a := Lookup(path).Answer()
 		_, _ = a.Write([]byte(row.body))

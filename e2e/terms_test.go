@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestTerms: what is asked for on other terms than the usual ones is held of the budget, and booked, by their price; and by those on which
-// the provider says that it has served. Terms whose price nobody has named are asked for only where they can't be dearer.
+// TestTerms: what is asked for on other terms than the usual ones, or may be served by another model, is held of the budget, and booked, by that
+// price; and by what the provider says that it has served. Terms whose price nobody has named are asked for only where they can't be dearer.
 func TestTerms(t *testing.T) {
 	t.Parallel()
 	const usage = `{"prompt_tokens":20,"completion_tokens":50}`
@@ -52,7 +52,8 @@ func TestTerms(t *testing.T) {
 			price_on m speed fast 6 12
 			price both 1 2
 			price free 0 0
-			models m both free unknown
+			price dear 10 20
+			models m both free dear unknown
 		}
 		seller local ` + local.URL + ` {
 			no_key
@@ -105,7 +106,16 @@ func TestTerms(t *testing.T) {
 		{"what is free", chat, "free", `"service_tier":"scale",`, whole(``), 0, "own"},
 		{"without any price", chat, "unknown", `"service_tier":"scale",`, whole(``), 50_000, "own"},
 		{"what no account is billed for", chat, "local", `"service_tier":"scale",`, whole(``), plain, "local"},
-		{"what is no dearer", chat, "both", `"service_tier":"flex",`, whole(`"service_tier":"flex",`), plain, "own"},
+		{"a dearer model beside", chat, "m", `"models":["dear"],`, whole(`"model":"dear",`), 1200, "own"},
+		{"a dearer model beside that has not served", chat, "m", `"models":["dear"],`, whole(`"model":"m",`), plain, "own"},
+		{"a dearer model beside, and a release of the other", chat, "m", `"models":["dear"],`, whole(`"model":"m-2025-08-07",`), plain, "own"},
+		{"a dearer model beside, and nobody says which", chat, "m", `"fallbacks":["dear"],`, whole(``), 1200, "own"},
+		{"a dearer model beside a stream", chat, "m", `"stream":true,"models":["dear"],`, stream(`"model":"dear",`), 1200, "own"},
+		{"a dearer model beside, on other terms", chat, "m", `"models":["dear"],"service_tier":"priority",`, whole(``), -1, ""},
+		{"a cheaper model beside", chat, "dear", `"models":["m"],`, whole(`"model":"m",`), plain, "own"},
+		{"a model beside that is not known", chat, "m", `"models":["vendor/strange"],`, whole(`"model":"vendor/strange",`), 50_000, "own"},
+		{"a model beside that is not known and has not served", chat, "m", `"models":["vendor/strange"],`, whole(`"model":"m",`), plain, "own"},
+		{"what is no dearer", chat, "dear", `"service_tier":"flex",`, whole(`"service_tier":"flex",`), 1200, "own"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			answer.Store(&row.answer)
@@ -134,7 +144,7 @@ func TestTerms(t *testing.T) {
 	}
 	// About 20 tokens of prompt and 50 of an answer: at most 130 micros, or 780.
 	answer.Store(new(whole(``)))
-	for members, want := range map[string]int{`"max_tokens":50,`: 200, `"max_tokens":50,"service_tier":"priority",`: 402} {
+	for members, want := range map[string]int{`"max_tokens":50,`: 200, `"max_tokens":50,"service_tier":"priority",`: 402, `"max_tokens":50,"models":["dear"],`: 402} {
 		if a := s.ask(0, http.MethodPost, chat, chatOf("m", members), "Authorization", "Bearer key-of-small"); a.StatusCode != want {
 			t.Errorf("%s: status %d, want %d: %s", members, a.StatusCode, want, a.body)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -19,12 +20,13 @@ func (rq *request) leaveUnpriced() *dialect.Refusal {
 	}
 	unpriced := ""
 	rq.candidates = slices.DeleteFunc(rq.candidates, func(c *routing.Candidate) bool {
-		_, member := c.PriceOn(rq.ask.Terms)
-		if member == "" || !rq.gw.bills(c) {
-			return false
+		for _, may := range rq.mayServe(c) {
+			if _, member := may.PriceOn(rq.ask.Terms); member != "" && rq.gw.keyed(c) && costs(may) {
+				unpriced = member
+				return true
+			}
 		}
-		unpriced = member
-		return true
+		return false
 	})
 	if len(rq.candidates) > 0 {
 		return nil
@@ -33,30 +35,64 @@ func (rq *request) leaveUnpriced() *dialect.Refusal {
 	return dialect.TermsUnpriced(unpriced)
 }
 
-// bills tells whether a candidate is an account that is billed by the model's price: not a server that wants no key, nor what is free, nor
-// what has no price at all.
-func (gw *Gateway) bills(c *routing.Candidate) bool {
+// keyed tells whether a candidate is an account that somebody is billed for, and not a server that wants no key.
+func (gw *Gateway) keyed(c *routing.Candidate) bool {
 	own, ok := gw.account(c.Seller)
-	cost, known := c.Price.Cost(money.Tokens{Prompt: 1_000_000, Completion: 1_000_000})
-	return ok && own.Header != "" && known && cost > 0
+	return ok && own.Header != ""
 }
 
-// price is what a candidate costs on the terms that the request asks for.
+// costs tells whether a candidate is known to cost anything.
+func costs(c *routing.Candidate) bool {
+	cost, known := c.Price.Cost(money.Tokens{Prompt: 1_000_000, Completion: 1_000_000})
+	return known && cost > 0
+}
+
+// mayServe are the models by which an account may serve the request, and bill it: the candidate's own first. A seller that is paid says itself
+// what it has cost.
+func (rq *request) mayServe(c *routing.Candidate) []*routing.Candidate {
+	all := []*routing.Candidate{c}
+	if len(rq.ask.Fallbacks) > 0 && rq.gw.keyed(c) {
+		for _, name := range rq.ask.Fallbacks {
+			all = append(all, c.Other(name))
+		}
+	}
+	return all
+}
+
+// price is what a candidate costs on the terms that the request asks for, and by the dearest of the models that may serve it.
 func (rq *request) price(c *routing.Candidate) *money.Price {
-	if len(rq.ask.Terms) == 0 {
+	if len(rq.ask.Terms) == 0 && len(rq.ask.Fallbacks) == 0 {
 		return c.Price
 	}
-	price, _ := c.PriceOn(rq.ask.Terms)
-	return price
+	var dearest *money.Price
+	for _, may := range rq.mayServe(c) {
+		price, _ := may.PriceOn(rq.ask.Terms)
+		if dearest == nil || billing.Bound(rq.cost, *price) > billing.Bound(rq.cost, *dearest) {
+			dearest = price
+		}
+	}
+	return dearest
 }
 
-// priceServed is what the attempt's seller costs on the terms on which it has served: an account says them in its answer, and is believed once
-// that has come to its end.
+// priceServed is what the attempt's seller costs by the model, and on the terms, by which it has served. An account says them in its answer, and
+// is believed: of the terms once that has come to its end.
 func (a *attempt) priceServed(e ended) money.Price {
-	seller := a.candidate.Seller
-	if e.status != ledger.StatusOK || len(seller.Terms) == 0 || !seller.Account || a.answer == nil {
-		return *a.rq.price(a.candidate)
+	rq, c := a.rq, a.candidate
+	if !c.Seller.Account || a.answer == nil || len(c.Seller.Terms) == 0 && len(rq.ask.Fallbacks) == 0 {
+		return *rq.price(c)
 	}
 	_, usage := a.answer.said()
-	return *a.candidate.PriceServed(a.rq.ask.Terms, usage.Served)
+	served := usage.Served
+	if e.status != ledger.StatusOK {
+		served.Terms = dialect.Served{}.Terms
+	}
+	all := rq.mayServe(c)
+	i := slices.IndexFunc(all, func(may *routing.Candidate) bool { return may.Is(served.Model) })
+	switch {
+	case i >= 0:
+		c = all[i]
+	case len(all) > 1:
+		return *rq.price(c)
+	}
+	return *c.PriceServed(rq.ask.Terms, served)
 }

@@ -1,7 +1,9 @@
 package routing
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -37,7 +39,7 @@ func (c *Candidate) PriceOn(asked []dialect.Term) (price *money.Price, unpriced 
 func (c *Candidate) PriceServed(asked []dialect.Term, served dialect.Served) *money.Price {
 	var terms []dialect.Term
 	for i, member := range dialect.TermMembers {
-		term := dialect.Term{Member: member, Value: served[i]}
+		term := dialect.Term{Member: member, Value: served.Terms[i]}
 		switch {
 		case c.on(term) != nil:
 			terms = append(terms, term)
@@ -55,6 +57,31 @@ func (c *Candidate) PriceServed(asked []dialect.Term, served dialect.Served) *mo
 	}
 	return price
 }
+
+// Other is another model of the candidate's seller, by the id that it has there or here. One that the seller is not known to have has no
+// known price.
+func (c *Candidate) Other(name string) *Candidate {
+	other := &Candidate{Seller: c.Seller, Model: name, Price: &money.NoPrice, Methods: c.Methods, rank: c.rank}
+	for i := range c.Seller.Models {
+		if m := &c.Seller.Models[i]; c.Seller.Theirs(m.ID) == name || m.ID == name {
+			other.Model, other.Price = m.ID, m.Price
+			break
+		}
+	}
+	return other
+}
+
+// Is tells whether what an answer calls its model is this one: as it is called there or here, perhaps with the day of its release.
+func (c *Candidate) Is(said string) bool {
+	for _, id := range [...]string{c.Seller.Theirs(c.Model), c.Model} {
+		if rest, ok := strings.CutPrefix(said, id); ok && (rest == "" || release.MatchString(rest)) {
+			return true
+		}
+	}
+	return false
+}
+
+var release = regexp.MustCompile(`^-[0-9]{4}(-?[0-9]{2}-?[0-9]{2})?$`)
 
 // on gives the price that the seller has named for a term; nil: there is none.
 func (c *Candidate) on(term dialect.Term) *money.Price {
