@@ -202,6 +202,9 @@ func orderFleet(m *market.Market, w http.ResponseWriter, r *http.Request) error 
 		if values.Get("session") != "new" {
 			return bad("session: expected new")
 		}
+		if values.Has("by-books") {
+			return bad("by-books does not belong to session: nothing would come of it")
+		}
 		session, err := m.Fleet.Begin(r.Context(), who(r))
 		if err != nil {
 			return fleetError(err)

@@ -2,12 +2,70 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
+	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
+
+// engine opens a store that is there.
+type engine struct{ fleet.Store }
+
+func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
+
+// TestFleetOrders refuses what an order of the fleet does not take, and says until when an old key is kept as it is kept, however long the store takes.
+func TestFleetOrders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Setenv("XDG_DATA_HOME", t.TempDir())
+		link := fleettest.NewLink(fleettest.NewMemory())
+		m, err := market.Open(market.Options{
+			Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32),
+			Fleet: &market.FleetOptions{Engine: engine{link}, Name: "one", Books: true, Cancel: func() {}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Release()
+		for _, test := range []struct {
+			query  string
+			status int
+			says   string
+		}{
+			{"", http.StatusBadRequest, "expected one of forget"},
+			{"?session=new&by-books=true", http.StatusBadRequest, "by-books does not belong to session"},
+			{"?session=", http.StatusBadRequest, "expected new"},
+			{"?forget=one&by-books=", http.StatusBadRequest, "by-books is true or false"},
+			{"?forget=", http.StatusNotFound, "the fleet has no gateway"},
+			{"?session=new", http.StatusOK, `"n":1`},
+		} {
+			if status, says := asked(t, http.MethodPost, "/tokenbuddy/fleet"+test.query, ""); status != test.status || !strings.Contains(says, test.says) {
+				t.Errorf("%s: %d %s, want %d with %s", test.query, status, says, test.status, test.says)
+			}
+		}
+		if status, says := asked(t, http.MethodPost, "/tokenbuddy/members", `{"name":"ada"}`); status != http.StatusOK {
+			t.Fatal(status, says)
+		}
+		link.Delay(3 * time.Second)
+		status, says := asked(t, http.MethodPost, "/tokenbuddy/members/ada/rotate", `{"keep":"1h"}`)
+		link.Delay(0)
+		var k NewKey
+		if err := json.Unmarshal([]byte(says), &k); err != nil || status != http.StatusOK || k.KeptUntil == nil {
+			t.Fatal(status, says, err)
+		}
+		kept, err := m.Ledger.Enrolled()
+		if err != nil || len(kept) != 1 || !kept[0].Keys[0].Until.Equal(*k.KeptUntil) {
+			t.Errorf("it is kept until %+v, and said to be until %s, %v", kept, k.KeptUntil, err)
+		}
+	})
+}
 
 // inspected is a store that says how it is set up, by a clock of its own.
 type inspected struct {

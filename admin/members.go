@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -220,9 +219,6 @@ type NewKey struct {
 	KeptUntil *time.Time `json:"keptUntil,omitempty"`
 }
 
-// membersPath is before a member's name, escaped, and what is ordered.
-const membersPath = "/tokenbuddy/members/"
-
 // addMember makes a member: POST with a MemberSaid.
 func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	by, said, err := orderOf(w, r, append([]string{"name"}, termWords...)...)
@@ -311,9 +307,12 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	by, said, err := orderOf(w, r, memberOrders[word]...)
-	if err != nil {
+	by, said, err := orderOf(w, r, append([]string{"name"}, memberOrders[word]...)...)
+	switch {
+	case err != nil:
 		return err
+	case said.Name != "" && said.Name != name:
+		return bad("the path is of member %s, and the body of %s: say one of them", name, said.Name)
 	}
 	switch word {
 	case "rotate":
@@ -321,12 +320,12 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return err
 		}
-		key, err := m.Orders.RotateMember(r.Context(), by, name, keep)
+		key, until, err := m.Orders.RotateMember(r.Context(), by, name, keep)
 		if err != nil {
 			return memberError(err)
 		}
 		k := NewKey{Name: name, Key: key}
-		if until := time.Now().UTC().Add(keep).Truncate(time.Second); keep > 0 {
+		if keep > 0 {
 			k.KeptUntil = &until
 		}
 		return secret(w, k)
@@ -352,35 +351,10 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	return showMember(m, w, r, name)
 }
 
-// memberOrders are the words that are ordered of a member, each by a POST, with what may be said of how.
-var memberOrders = map[string][]string{"rotate": {"keep"}, "raise": {"usd", "until", "reference"}, "disable": {}, "enable": {}}
-
-var notThere error = caddy.APIError{
-	HTTPStatus: http.StatusNotFound, Err: errors.New("expected /tokenbuddy/members/<name>, or POST to its /rotate, /raise, /disable or /enable"),
-}
-
 // secret answers with what must be nowhere else.
 func secret(w http.ResponseWriter, v any) error {
 	w.Header().Set("Cache-Control", "no-store")
 	return answer(w, http.StatusOK, v)
-}
-
-// memberPath reads a member's name, and what is ordered; empty: nothing is. It refuses what another method is for: an order is a POST to
-// its word, and the rest is about the member itself.
-func memberPath(w http.ResponseWriter, r *http.Request) (name, word string, err error) {
-	name, word, _ = strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), membersPath), "/")
-	if name, err = url.PathUnescape(name); err != nil || name == "" {
-		return "", "", notThere
-	}
-	switch _, ordered := memberOrders[word]; {
-	case word != "" && !ordered:
-		return "", "", notThere
-	case ordered && r.Method != http.MethodPost:
-		return "", "", notAllowed(w, http.MethodPost)
-	case !ordered && r.Method == http.MethodPost:
-		return "", "", notAllowed(w, "DELETE, GET, PATCH")
-	}
-	return name, word, nil
 }
 
 // memberError says what stands in the way of an order.

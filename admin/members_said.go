@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -96,10 +95,38 @@ func orderOf(w http.ResponseWriter, r *http.Request, takes ...string) (by orders
 	}
 	for _, word := range said.words() {
 		if !slices.Contains(takes, word) {
-			return by, said, bad("%s is no word of this order, which takes %s", word, cmp.Or(strings.Join(takes, ", "), "none"))
+			return by, said, bad("%s is no word of this order, which takes %s", word, strings.Join(takes, ", "))
 		}
 	}
 	return operator(r), said, nil
+}
+
+// membersPath is before a member's name, escaped, and what is ordered.
+const membersPath = "/tokenbuddy/members/"
+
+// memberOrders are the words that are ordered of a member, each by a POST, with what may be said of how.
+var memberOrders = map[string][]string{"rotate": {"keep"}, "raise": {"usd", "until", "reference"}, "disable": {}, "enable": {}}
+
+var notThere error = caddy.APIError{
+	HTTPStatus: http.StatusNotFound, Err: errors.New("expected /tokenbuddy/members/<name>, or POST to its /rotate, /raise, /disable or /enable"),
+}
+
+// memberPath reads a member's name, and what is ordered; empty: nothing is. It refuses what another method is for: an order is a POST to
+// its word, and the rest is about the member itself.
+func memberPath(w http.ResponseWriter, r *http.Request) (name, word string, err error) {
+	name, word, _ = strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), membersPath), "/")
+	if name, err = url.PathUnescape(name); err != nil || name == "" {
+		return "", "", notThere
+	}
+	switch _, ordered := memberOrders[word]; {
+	case word != "" && !ordered:
+		return "", "", notThere
+	case ordered && r.Method != http.MethodPost:
+		return "", "", notAllowed(w, http.MethodPost)
+	case !ordered && r.Method == http.MethodPost:
+		return "", "", notAllowed(w, "DELETE, GET, PATCH")
+	}
+	return name, word, nil
 }
 
 // words are those of which something is said.

@@ -106,10 +106,10 @@ func PurchasesOf(ctx context.Context, m *market.Market, q ledger.PurchaseQuery) 
 
 // flag reads a word that is true, false, or not there.
 func flag(values url.Values, name string) (bool, error) {
-	switch values.Get(name) {
-	case "", "false":
+	switch said := values.Get(name); {
+	case !values.Has(name), said == "false":
 		return false, nil
-	case "true":
+	case said == "true":
 		return true, nil
 	}
 	return false, bad("%s is true or false", name)

@@ -39,6 +39,9 @@ its directory, with --ledger.`,
 // run makes a command's function of one that wants a context, which ends when its user wants it to.
 func run(f func(ctx context.Context, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if err := chosen(cmd); err != nil {
+			return err
+		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
 		err := f(ctx, cmd, args)

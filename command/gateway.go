@@ -99,14 +99,41 @@ func (g *gateway) send(ctx context.Context, method, uri, accept string, body io.
 	if body != nil {
 		header.Set("Content-Type", "application/json")
 	}
-	res, err := caddycmd.AdminAPIRequest(g.address, method, uri, header, body)
-	if err != nil {
+	res, err := answered(ctx, func() (*http.Response, error) { return caddycmd.AdminAPIRequest(g.address, method, uri, header, body) })
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, g.explain(err)
 	}
 	g.oneOfFleet = g.oneOfFleet || res.Header.Get(admin.HeaderFleet) == admin.OneOfFleet
 	stop := context.AfterFunc(ctx, func() { res.Body.Close() })
 	res.Body = &endingBody{res.Body, stop}
 	return res, nil
+}
+
+// answered waits for the answer to a request of Caddy's client, which knows no context, or for the end of the context.
+func answered(ctx context.Context, request func() (*http.Response, error)) (*http.Response, error) {
+	type answer struct {
+		res *http.Response
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		res, err := request()
+		answers <- answer{res, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.res, a.err
+	case <-ctx.Done():
+		go func() {
+			if late := <-answers; late.err == nil {
+				_ = late.res.Body.Close() // nobody reads it
+			}
+		}()
+		return nil, ctx.Err()
+	}
 }
 
 // endingBody is a body that is no longer closed by its context once it is closed.

@@ -131,7 +131,9 @@ func (d *door) refuses(r *http.Request) string {
 // pass asks the admin endpoint, as the other commands do.
 func (d *door) pass(w http.ResponseWriter, r *http.Request) {
 	header := http.Header{"Connection": {"close"}, "Accept": {r.Header.Get("Accept")}}
-	res, err := caddycmd.AdminAPIRequest(d.gateway.address, r.Method, r.URL.RequestURI(), header, nil)
+	res, err := answered(r.Context(), func() (*http.Response, error) {
+		return caddycmd.AdminAPIRequest(d.gateway.address, r.Method, r.URL.RequestURI(), header, nil)
+	})
 	if err != nil {
 		status, body := refusal(err)
 		w.Header().Set("Content-Type", "application/json")

@@ -73,7 +73,10 @@ func (s *source) purchases(ctx context.Context, q ledger.PurchaseQuery) ([]admin
 }
 
 func (g *gateway) purchases(ctx context.Context, q ledger.PurchaseQuery) (rows []admin.Purchase, err error) {
-	query := url.Values{"open": {strconv.FormatBool(q.Open)}, "disputed": {strconv.FormatBool(q.Disputed)}, "seller": {q.Seller}}
+	query := url.Values{"open": {strconv.FormatBool(q.Open)}, "disputed": {strconv.FormatBool(q.Disputed)}}
+	if q.Seller != "" {
+		query.Set("seller", q.Seller)
+	}
 	_, err = g.get(ctx, http.MethodGet, "purchases", query, &rows)
 	return rows, err
 }

@@ -26,6 +26,19 @@ func needs(cmd *cobra.Command, flag string) {
 	}
 }
 
+// choosing are the flags that say which rows are meant, or which ledger.
+var choosing = []string{"member", "model", "seller", "outcome", "ledger"}
+
+// chosen refuses one of them that is empty, as that of a variable which nobody has set: all rows would be meant, or the gateway that runs.
+func chosen(cmd *cobra.Command) error {
+	for _, name := range choosing {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+			return fmt.Errorf("--%s is empty: leave it out, or say which", name)
+		}
+	}
+	return nil
+}
+
 // words is for a command that takes at least and at most so many words, and where it has a list of them, one of these.
 func words(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

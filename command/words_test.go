@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -9,7 +10,10 @@ import (
 )
 
 // says runs `caddy tokenbuddy` in this process and gives its error.
-func says(args ...string) error {
+func says(args ...string) error { return saysUntil(context.Background(), args...) }
+
+// saysUntil is says for a command that is interrupted when the context ends.
+func saysUntil(ctx context.Context, args ...string) error {
 	caddy, described := &cobra.Command{Use: "caddy", SilenceErrors: true, SilenceUsage: true}, Command()
 	tokenbuddy := &cobra.Command{Use: described.Name}
 	described.CobraFunc(tokenbuddy)
@@ -17,7 +21,7 @@ func says(args ...string) error {
 	caddy.SetOut(io.Discard)
 	caddy.SetErr(io.Discard)
 	caddy.SetArgs(append([]string{"tokenbuddy"}, args...))
-	return caddy.Execute()
+	return caddy.ExecuteContext(ctx)
 }
 
 // TestWords gives commands words that they do not take: each says what it takes instead.
@@ -36,6 +40,12 @@ func TestWords(t *testing.T) {
 		"fleet session new one": `unexpected word "one": expected caddy tokenbuddy fleet session new [flags]`,
 		"connect emacs":         `unexpected word "emacs": expected one of ` + strings.Join(clientNames, ", "),
 		"connect codex claude":  `unexpected word "claude": expected caddy tokenbuddy connect [` + strings.Join(clientNames, "|") + `] [flags]`,
+		"export --member=":      "--member is empty: leave it out, or say which",
+		"export --model=":       "--model is empty: leave it out, or say which",
+		"purchases --seller=":   "--seller is empty: leave it out, or say which",
+		"request --outcome=":    "--outcome is empty: leave it out, or say which",
+		"ledger --ledger=":      "--ledger is empty: leave it out, or say which",
+		"restore a --ledger=":   "--ledger is empty: leave it out, or say which",
 	} {
 		if err := says(strings.Fields(args)...); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", args, err, want)

@@ -94,15 +94,15 @@ func (o *Orders) SetMember(ctx context.Context, by Operator, name string, t Memb
 	})
 }
 
-// RotateMember gives a member a new key; those that it has are good for so long.
-func (o *Orders) RotateMember(ctx context.Context, by Operator, name string, keep time.Duration) (key string, err error) {
+// RotateMember gives a member a new key; those that it has are good for so long, and it says until when that is.
+func (o *Orders) RotateMember(ctx context.Context, by Operator, name string, keep time.Duration) (key string, end time.Time, err error) {
 	if keep < 0 {
-		return "", errors.New("the time for which the old key is kept is below zero")
+		return "", end, errors.New("the time for which the old key is kept is below zero")
 	}
 	key, kept := newKey()
 	now := time.Now().UTC()
-	end := now.Add(keep).Truncate(time.Second)
-	return key, o.order(ctx, by, name, "rotate", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	end = now.Add(keep).Truncate(time.Second)
+	return key, end, o.order(ctx, by, name, "rotate", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		for i := range is.Keys {
 			if u := is.Keys[i].Until; u.IsZero() || u.After(end) {
 				is.Keys[i].Until = end

@@ -1,0 +1,32 @@
+package command
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestInterrupted ends a command at once, also while the gateway has said nothing yet.
+func TestInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	held := make(chan struct{})
+	admin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		interrupt()
+		<-held
+	}))
+	defer admin.Close()
+	defer close(held)
+	ended := make(chan error, 1)
+	go func() { ended <- saysUntil(ctx, "members", "--address", strings.TrimPrefix(admin.URL, "http://")) }()
+	select {
+	case err := <-ended:
+		if err == nil || err.Error() != "interrupted" {
+			t.Errorf("it says %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
+	}
+}
