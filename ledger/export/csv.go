@@ -21,7 +21,7 @@ var columns = []string{
 	"timeToFirstByteMs", "durationMs", "promptHash",
 	"purchaseId", "state", "note", "paymentMethod", "corrects", "hash",
 	"walletMicros", "pendingMicros", "creditMicros", "expenseMicros", "wasteMicros", "disputedMicros", "adjustmentMicros",
-	"reference", "paymentReference", "group", "project", "fleetMicros",
+	"reference", "paymentReference", "group", "project", "fleetMicros", "countedMicros",
 }
 
 // accountKinds are the kinds of accounts. Each has a column, so that a row sums to zero.
@@ -104,6 +104,7 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("protocol", a.Protocol)
 		number("attempts", int64(a.Attempts))
 		number("billedMicros", int64(a.BilledMicros))
+		number("countedMicros", int64(a.CountedMicros))
 		text("billedSource", string(a.BilledSource))
 		text("settlementId", a.SettlementID)
 		text("flags", strings.Join(a.Flags, " "))
@@ -115,6 +116,9 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 		text("member", c.Member)
 		text("model", c.Model)
 		number("billedMicros", int64(c.BilledMicros+c.DisputedMicros))
+		if c.Wasted {
+			number("countedMicros", int64(c.CountedMicros))
+		}
 		text("corrects", c.Entry)
 		text("group", c.Group)
 		text("project", c.Project)
