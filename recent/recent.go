@@ -10,16 +10,16 @@ import (
 )
 
 // class keeps requests apart, so that a storm of one kind does not push out the others.
+// Those that were refused to members, before any seller was asked, are kept in refusals.
 type class int
 
 const (
 	asked   class = iota // a seller was
-	refused              // of a member, before any seller was asked
 	unknown              // nobody knows whose it was
 	classes
 )
 
-// How many requests of each class are remembered. They are powers of two.
+// How many requests of each class are remembered. Those of rings are powers of two.
 const (
 	maxAsked   = 2048
 	maxRefused = 512
@@ -29,14 +29,15 @@ const (
 // Memory is of the last requests, and of how many were refused to each member. Adding one that was not refused takes no lock, and its
 // size is bounded.
 type Memory struct {
-	rings   [classes]ring
-	members attendances
+	rings    [classes]ring
+	refusals refusals
+	members  attendances
 }
 
 // New gives an empty memory.
 func New() *Memory {
 	m := new(Memory)
-	for c, size := range map[class]int{asked: maxAsked, refused: maxRefused, unknown: maxUnknown} {
+	for c, size := range map[class]int{asked: maxAsked, unknown: maxUnknown} {
 		m.rings[c].slots = make([]atomic.Pointer[Request], size)
 	}
 	return m
@@ -44,15 +45,14 @@ func New() *Memory {
 
 // Add remembers a request that has ended. Nobody changes it after that, but by Book.
 func (m *Memory) Add(r *Request) {
-	c := asked
 	switch {
 	case len(r.Attempts) > 0:
+		m.rings[asked].add(r)
 	case r.Member != "":
-		c = refused
+		m.refusals.add(r)
 	default:
-		c = unknown
+		m.rings[unknown].add(r)
 	}
-	m.rings[c].add(r)
 	if r.Member != "" {
 		m.members.count(r)
 	}
@@ -60,6 +60,7 @@ func (m *Memory) Add(r *Request) {
 
 // Since is from when on none is missing of those that have ended; zero: none was forgotten yet.
 func (m *Memory) Since() (since time.Time) {
+	since = m.refusals.since()
 	for c := range m.rings {
 		r := &m.rings[c]
 		next := r.next.Load()
@@ -98,7 +99,7 @@ func (q *Query) chooses(r *Request) bool {
 
 // Find gives the requests that q chooses as they stand now, the last to end first.
 func (m *Memory) Find(q Query) []Row {
-	var found []*Request
+	found := m.refusals.find(&q)
 	for c := range m.rings {
 		for i := range m.rings[c].slots {
 			if r := m.rings[c].slots[i].Load(); r != nil && q.chooses(r) {

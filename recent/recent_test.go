@@ -62,6 +62,34 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// What one member is refused for does not push out what the others were; of many who were refused as often, the oldest goes.
+func TestRefusals(t *testing.T) {
+	m := New()
+	m.Add(request(1, "ada"))
+	if !m.Since().IsZero() {
+		t.Errorf("none is forgotten, and it is of %s on", m.Since())
+	}
+	for i := range 3 * maxRefused {
+		m.Add(request(100+i, "bot"))
+	}
+	if rows := m.Find(Query{Member: "ada"}); len(rows) != 1 {
+		t.Errorf("of ada there are %d", len(rows))
+	}
+	rows := m.Find(Query{Member: "bot"})
+	if last := 100 + 3*maxRefused - 1; len(rows) != maxRefused-1 || rows[0].RequestID != fmt.Sprint(last) || rows[len(rows)-1].RequestID != fmt.Sprint(last-maxRefused+2) {
+		t.Errorf("of bot there are %d, from %s to %s", len(rows), rows[len(rows)-1].RequestID, rows[0].RequestID)
+	}
+	if oldest := rows[len(rows)-1].Ended; m.Since().After(oldest) || !m.Since().After(oldest.Add(-time.Second)) {
+		t.Errorf("none is missing from %s on, and the oldest is of %s", m.Since(), oldest)
+	}
+	for i := range 2 * maxRefused {
+		m.Add(request(10_000+i, fmt.Sprint("member-", i)))
+	}
+	if rows := m.Find(Query{}); len(rows) != maxRefused || rows[0].RequestID != fmt.Sprint(10_000+2*maxRefused-1) || rows[maxRefused-1].RequestID != fmt.Sprint(10_000+maxRefused) {
+		t.Errorf("there are %d, from %s to %s", len(rows), rows[len(rows)-1].RequestID, rows[0].RequestID)
+	}
+}
+
 // Requests end, are booked and are looked at all at once.
 func TestMemoryAtOnce(t *testing.T) {
 	m := New()
