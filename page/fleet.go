@@ -15,9 +15,12 @@ type Fleet struct {
 	Books bool   `json:"books"` // entries are shipped, so that there are books of all gateways
 	// Store says whether the store answers: "up" or "away", why is in the findings; "" until it was asked to the end.
 	Store string `json:"store"`
-	// Gateways are all that have ever spoken; none while the store is away.
+	// Gateways are those that have ever spoken; none while the store is away.
 	Gateways []FleetGateway `json:"gateways"`
-	Behind   uint64         `json:"behind"` // entries of this gateway that are not shipped yet
+	// GatewaysInAll and TokensInAll are how many there are, where not all of them are shown.
+	GatewaysInAll int    `json:"gatewaysInAll"`
+	TokensInAll   int    `json:"tokensInAll"`
+	Behind        uint64 `json:"behind"` // entries of this gateway that are not shipped yet
 	// Tokens are those that gateways share and that are not over; none while the store is away.
 	Tokens  []FleetToken `json:"tokens,omitempty"`
 	Session uint64       `json:"session,omitempty"`
@@ -100,6 +103,7 @@ func fleetOf(m *market.Market, told *admin.Fleet) *Fleet {
 	if f.Store = "up"; !told.Here.StoreUp {
 		f.Store = "away"
 	}
+	f.GatewaysInAll, f.TokensInAll = len(told.Gateways), len(told.Tokens)
 	for i := range told.Gateways[:min(len(told.Gateways), maxRows)] {
 		g := &told.Gateways[i]
 		f.Gateways = append(f.Gateways, FleetGateway{g.Gateway, g.Name, g.Self, g.Seen, told.StateOf(g), g.StrandedMicros, g.Head})

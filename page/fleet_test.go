@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
@@ -107,6 +108,10 @@ func TestFleet(t *testing.T) {
 			if b := ann.Budgets[i]; b.Group != group || b.SpentMicros != 37 || b.LimitMicros != 1000 || b.LeftMicros != 1000-37-b.HeldMicros {
 				t.Errorf("a budget is %+v", b)
 			}
+		}
+		many := &admin.Fleet{Status: fleet.Status{Gateways: make([]fleet.GatewayStatus, maxRows+1), Tokens: make([]fleet.TokenStatus, maxRows+2)}}
+		if f := fleetOf(one, many); len(f.Gateways) != maxRows || f.GatewaysInAll != maxRows+1 || len(f.Tokens) != maxRows || f.TokensInAll != maxRows+2 {
+			t.Errorf("of many it is said %d and %d", f.GatewaysInAll, f.TokensInAll)
 		}
 		if ann.DayMicros != 37 || s.Money.SpentTodayMicros != 7 {
 			t.Errorf("what is known of all, or the books of this gateway, are others: %+v %+v", ann, s.Money)

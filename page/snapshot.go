@@ -27,14 +27,16 @@ type Snapshot struct {
 	Requests  []recent.Row     `json:"requests"`        // the last ones, the newest first
 	Fleet     *Fleet           `json:"fleet,omitempty"` // absent: the gateway is in none
 	Purchases []admin.Purchase `json:"purchases"`       // those that have not ended, and the last others, the newest first
+	Disputed  []string         `json:"disputed"`        // the ids of sellers with which money is in dispute
 	// Error says what could not be read.
 	Error string `json:"error,omitempty"`
 }
 
 // InAll is how many there are, where not all of them are shown.
 type InAll struct {
-	Members int `json:"members"`
-	Sellers int `json:"sellers"`
+	Members   int `json:"members"`
+	Sellers   int `json:"sellers"`
+	Purchases int `json:"purchases"`
 }
 
 // Now is what goes on, and has gone on in the last minutes as far as it is remembered.
@@ -59,6 +61,8 @@ type Money struct {
 	WastedMicros      money.Micros  `json:"wastedMicros"`      // since the ledger began
 	DisputedMicros    money.Micros  `json:"disputedMicros"`    // since the ledger began
 	Wallets           []Wallet      `json:"wallets,omitempty"` // of the payment methods that can tell
+	// Unread says that the books can't be read, so that the three before the wallets, and what is spent today, are not known.
+	Unread bool `json:"unread,omitempty"`
 }
 
 // Wallet is what is in a payment method's.
@@ -105,8 +109,9 @@ func lookAt(ctx context.Context) func(*market.Market) *Snapshot {
 // eye looks at a market now and again.
 type eye struct {
 	ctx       context.Context
-	read      time.Time // when the following were
-	purchases []admin.Purchase
+	read      time.Time        // when the following were
+	purchases []admin.Purchase // that are shown
+	inAll     int              // how many there are
 	disputed  []admin.Purchase
 	told      string // what told then that they are to be read
 
@@ -119,19 +124,18 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	last := m.Recent.Find(recent.Query{})
 	s := &Snapshot{
 		Ledger: m.Dir(), Now: nowOf(last, m.Recent.Since(), now), Money: moneyOf(&status), Members: []admin.Member{}, Sellers: []SellerRow{},
-		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{},
+		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{}, Disputed: []string{},
 	}
 	note := func(err error) {
 		if err != nil && s.Error == "" {
 			s.Error = err.Error()
 		}
 	}
-	if day := now.UTC().Truncate(24 * time.Hour); status.Ledger.OK {
-		rows, err := m.Ledger.Summary(e.ctx, day, time.Time{}, "day")
-		note(err)
-		for _, r := range rows {
-			s.Money.SpentTodayMicros += r.ExpenseMicros
-		}
+	today, err := m.Ledger.Summary(e.ctx, now.UTC().Truncate(24*time.Hour), time.Time{}, "day")
+	note(err)
+	s.Money.Unread = err != nil
+	for _, r := range today {
+		s.Money.SpentTodayMicros += r.ExpenseMicros
 	}
 	members, err := admin.MembersOf(e.ctx, m)
 	note(err)
@@ -145,13 +149,21 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	sellers, err := admin.SellersOf(e.ctx, m)
 	note(err)
 	s.InAll.Sellers = len(sellers)
-	for _, row := range sellers[:min(len(sellers), maxRows)] {
-		offers, models := m.Offers(row.SellerID)
-		s.Sellers = append(s.Sellers, SellerRow{row, offers, models})
+	for i, row := range sellers {
 		s.Now.UnderWay += row.InFlight
+		if i < maxRows {
+			offers, models := m.Offers(row.SellerID)
+			s.Sellers = append(s.Sellers, SellerRow{row, offers, models})
+		}
 	}
+	for id, l := range status.Losses {
+		if l.DisputedMicros > 0 {
+			s.Disputed = append(s.Disputed, id)
+		}
+	}
+	slices.Sort(s.Disputed)
 	note(e.books(m, now, s.Money.DisputedMicros))
-	s.Purchases = e.purchases
+	s.Purchases, s.InAll.Purchases = e.purchases, e.inAll
 	d := doctor.New()
 	d.Gateway(&status, now)
 	d.Fleet(others)
@@ -187,7 +199,7 @@ func (e *eye) books(m *market.Market, now time.Time, disputed money.Micros) erro
 	if err != nil {
 		return err
 	}
-	e.read, e.told, e.disputed, e.purchases = now, told, paidForNothing, shownOf(all)
+	e.read, e.told, e.disputed, e.inAll, e.purchases = now, told, paidForNothing, len(all), shownOf(all)
 	return nil
 }
 

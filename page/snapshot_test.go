@@ -35,7 +35,7 @@ func TestNowOfMany(t *testing.T) {
 	}
 }
 
-// Where there are more members than are shown, it is said how many there are.
+// Where there are more than are shown, it is said how many there are, and what is counted is of all.
 func TestSnapshotOfMany(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	m, err := market.Open(market.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32)})
@@ -52,8 +52,55 @@ func TestSnapshotOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Orders.HoldTeam(func() *member.Directory { return team })()
-	if s := lookAt(t.Context())(m); len(s.Members) != maxMemberRows || s.InAll.Members != maxMemberRows+7 {
-		t.Errorf("%d of %d are shown", len(s.Members), s.InAll.Members)
+	const many = maxRows + 9
+	buy := func(id, seller string, states ...ledger.PurchaseState) {
+		p := ledger.Purchase{ID: id, Seller: seller, Origin: "https://acme.example", Method: "mock", AmountMicros: 5}
+		for _, p.State = range states {
+			if err := m.Ledger.Advance(t.Context(), p, ledger.Limits{Daily: -1, Session: -1, Seller: -1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range many {
+		id := fmt.Sprintf("seller-%03d", i)
+		if _, ok := m.Pool.State(id, "https://acme.example").Begin(time.Now(), "m", false); !ok {
+			t.Fatal("it is not asked")
+		}
+		buy(fmt.Sprint(i), id, ledger.Creating, ledger.Failed)
+	}
+	last := fmt.Sprintf("seller-%03d", many-1)
+	buy("lost", last, ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Disputed)
+	s := lookAt(t.Context())(m)
+	if len(s.Members) != maxMemberRows || s.InAll.Members != maxMemberRows+7 {
+		t.Errorf("%d members of %d are shown", len(s.Members), s.InAll.Members)
+	}
+	if len(s.Sellers) != maxRows || s.InAll.Sellers != many || s.Now.UnderWay != many {
+		t.Errorf("%d sellers of %d are shown, and %d attempts are under way", len(s.Sellers), s.InAll.Sellers, s.Now.UnderWay)
+	}
+	if len(s.Purchases) != maxRows || s.InAll.Purchases != many+1 {
+		t.Errorf("%d purchases of %d are shown", len(s.Purchases), s.InAll.Purchases)
+	}
+	if fmt.Sprint(s.Disputed) != "["+last+"]" {
+		t.Errorf("in dispute is %s", s.Disputed)
+	}
+}
+
+// Books that can't be read are not taken for books in which nothing is.
+func TestSnapshotUnread(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	m, err := market.Open(market.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Release()
+	if s := lookAt(t.Context())(m); s.Money.Unread || s.Error != "" {
+		t.Errorf("%+v %s", s.Money, s.Error)
+	}
+	if err := m.Ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := lookAt(t.Context())(m); !s.Money.Unread || s.Error == "" {
+		t.Errorf("%+v %s", s.Money, s.Error)
 	}
 }
 
@@ -128,7 +175,7 @@ func TestSnapshot(t *testing.T) {
 	if err != nil || strings.Contains(string(raw), ":null,\"Members") {
 		t.Errorf("%v %s", err, raw)
 	}
-	for _, list := range []string{"findings", "members", "sellers", "requests", "purchases"} {
+	for _, list := range []string{"findings", "members", "sellers", "requests", "purchases", "disputed"} {
 		if strings.Contains(string(raw), `"`+list+`":null`) {
 			t.Errorf("%s is null: %s", list, raw)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -92,6 +93,15 @@ func read[T any](b *tab, expression string) (v T) {
 	return v
 }
 
+// inject has a script run in each page before the page's own.
+func (b *tab) inject(script string) {
+	b.t.Helper()
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	}))
+}
+
 // until waits for an expression to be true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
@@ -111,6 +121,9 @@ func (b *tab) write(selector, text string) {
 	b.t.Helper()
 	read[bool](b, fmt.Sprintf(`(f => { f.value = %q; return f.dispatchEvent(new Event("input")); })(document.querySelector(%q))`, text, selector))
 }
+
+// awaited has what an expression promises be waited for.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 func (b *tab) text(selector string) string {
 	b.t.Helper()

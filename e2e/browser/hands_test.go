@@ -1,0 +1,145 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestKeyboard leaves who uses the keyboard where they are, though the button that was pressed is another one then, and tells who hears the page
+// what is open and chosen.
+func TestKeyboard(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	for _, order := range []string{"pause", "resume"} {
+		button := fmt.Sprintf(`document.querySelector('[data-key="sellers %s acme"]')`, order)
+		b.until(button + " !== null")
+		read[any](b, button+".focus()")
+		b.keys(kb.Enter)
+		b.asks("acme")
+		b.keys(kb.Tab)
+		b.until(`document.activeElement.textContent === "Do it"`)
+		b.keys(kb.Enter)
+		b.until(`!document.querySelector("#ask").open`)
+		b.until(button + " === null") // the other one is there
+		b.until(`document.activeElement.closest("tr")?.innerText.includes("acme") === true`)
+	}
+	opener := `document.querySelector('[data-key="request ada-0"]')`
+	for i, key := range []string{" ", kb.Enter} {
+		read[any](b, opener+".focus()")
+		b.keys(key)
+		b.until(fmt.Sprintf(`document.querySelectorAll("#requests .lane").length %s 0 && %s.getAttribute("aria-expanded") === "%t"`, []string{">", "==="}[i], opener, i == 0))
+		b.until(`document.activeElement === ` + opener)
+	}
+	if role := read[string](b, opener+".tagName"); role != "BUTTON" { // a row of a table can't be said to be open
+		t.Errorf("it is a %s", role)
+	}
+	b.press("#month", "model")
+	b.until(`[...document.querySelectorAll("#month button")].every(b => b.getAttribute("aria-pressed") === String(b.textContent === "model"))`)
+}
+
+// TestRaisedMeanwhile has the question of a raise go by the budget that there is by now, which another lead has raised meanwhile.
+func TestRaisedMeanwhile(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelector('[data-key="members raise ada"]') !== null`)
+	read[any](b, `document.querySelector('[data-key="members raise ada"]').click()`)
+	b.write(`#ask [name="usd"]`, "0.25")
+	b.asks("from $0.50 to $0.75")
+	var is any
+	g.post("members/ada/raise", `{"usd":"1"}`, &is)
+	b.asks("from $1.50 to $1.75")
+	if typed := read[string](b, `document.querySelector('#ask [name="usd"]').value`); typed != "0.25" {
+		t.Errorf("what was written is %s", typed)
+	}
+}
+
+// TestUnderWay has an order that is under way not be left, as if it had not been given, and tells of its end also who has closed it all the same.
+func TestUnderWay(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	b.inject(`
+		const ask = window.fetch;
+		window.fetch = (...asked) => asked[1]?.method === "POST" ? new Promise((_, fail) => window.lose = fail) : ask(...asked);
+	`)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	for _, close := range []bool{false, true} {
+		b.press("#sellers", "pause")
+		b.asks("Send no more requests to")
+		read[any](b, `[...document.querySelectorAll("#ask button")].find(e => e.textContent === "Do it").focus()`)
+		b.keys(kb.Enter)
+		b.until(`window.lose !== undefined`)
+		read[any](b, `[...document.querySelectorAll("#ask button")].find(e => e.textContent === "Leave it").click()`)
+		b.keys(kb.Escape)
+		if !read[bool](b, `document.querySelector("#ask").open`) {
+			t.Error("it is left")
+		}
+		if close { // as a browser does it that is told to twice
+			read[any](b, `document.querySelector("#ask").close()`)
+		}
+		read[any](b, `window.lose(new TypeError("the line is cut"))`)
+		b.asks("There was no answer: look whether it was done before you do it again. the line is cut")
+		b.press("#ask", "Leave it")
+		b.until(`!document.querySelector("#ask").open`)
+		read[any](b, `delete window.lose`)
+	}
+}
+
+// TestLongNames leaves buttons where they can be seen, however long a name is.
+func TestLongNames(t *testing.T) {
+	b := open(t)
+	long := strings.Repeat("W", 64)
+	g := start(t, fmt.Sprintf("member %s {\n\t\t\tkey key-of-long\n\t\t\tdaily_budget 5\n\t\t}\n\t\tgroup %s {\n\t\t\tmembers %s\n\t\t\tmonthly_budget 20\n\t\t}", long, strings.ToLower(long), long))
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	button := fmt.Sprintf(`document.querySelector('[data-key="members raise %s"]')`, long)
+	b.until(button + " !== null")
+	for _, width := range []int64{1300, 390} {
+		b.do(emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500))
+		if out := read[float64](b, button+`.getBoundingClientRect().right - `+button+`.closest(".frame").getBoundingClientRect().right`); out > 0 {
+			t.Errorf("where there is room for %d, the button stands out by %f", width, out)
+		}
+	}
+	b.shoot("long")
+}
+
+// contrast is the least one of texts with what is behind them, and whose it is.
+const contrast = `(() => {
+	const lum = c => { const [r, g, b] = c.map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+	const rgb = s => s.match(/[\d.]+/g).map(Number);
+	const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c.slice(0, 3); } };
+	let least = { Ratio: 21, Text: "" };
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walk.nextNode()) {
+		const e = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+		if (!text || !e.getClientRects().length) continue;
+		const [a, b] = [lum(rgb(getComputedStyle(e).color)), lum(behind(e))].sort((x, y) => y - x);
+		const ratio = (a + 0.05) / (b + 0.05);
+		if (ratio < least.Ratio) least = { Ratio: ratio, Text: text };
+	}
+	return least;
+})()`
+
+// TestContrast has all words be readable, those that are faint too: of money each digit is one.
+func TestContrast(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 5`)
+	for _, scheme := range []string{"light", "dark"} {
+		b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+		if least := read[struct {
+			Ratio float64
+			Text  string
+		}](b, contrast); least.Ratio < 4.5 {
+			t.Errorf("%s: %q has a contrast of %.2f", scheme, least.Text, least.Ratio)
+		}
+	}
+}

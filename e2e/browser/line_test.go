@@ -1,0 +1,97 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestSilence has the page say so when the way to the gateway is broken and nobody has told it, and come back.
+func TestSilence(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	b.inject(`
+		window.patience = new Map(); // those who wait for long
+		const [set, clear, ask] = [window.setTimeout, window.clearTimeout, window.fetch];
+		window.setTimeout = (f, ms, ...more) => { const id = set(f, ms, ...more); if (ms >= 20000) window.patience.set(id, f); return id; };
+		window.clearTimeout = id => { window.patience.delete(id); clear(id); };
+		window.fetch = async (...asked) => {
+			if (!String(asked[0]).startsWith("live")) return ask(...asked);
+			if (window.mute) await new Promise(go => window.speak = go);
+			const answer = await ask(...asked), reader = answer.body.getReader();
+			const passed = new ReadableStream({ async pull(to) {
+				try {
+					const { value, done } = await reader.read();
+					if (done) to.close(); else if (window.mute) to.enqueue(new Uint8Array()); else to.enqueue(value);
+				} catch (e) { to.error(e); }
+			} });
+			return new Response(passed, { status: answer.status, headers: answer.headers });
+		};
+	`)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.getElementById("state").innerText === "live" && document.querySelectorAll("#sellers tbody tr").length > 0`)
+	if n := read[int](b, `window.patience.size`); n != 1 {
+		t.Fatalf("%d wait for a word of the gateway", n)
+	}
+	read[any](b, `window.mute = true; [...window.patience.values()][0]()`) // the time is over
+	b.until(`document.getElementById("state").innerText === "no word from the gateway"`)
+	b.until(`window.speak !== undefined`)
+	read[any](b, `window.mute = false; window.speak()`)
+	b.until(`document.getElementById("state").innerText === "live"`)
+}
+
+// TestSearch has what is shown be what stands in the fields, however long an answer takes, and be told anew when there is more.
+func TestSearch(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	b.inject(`
+		const ask = window.fetch;
+		window.fetch = async (...asked) => {
+			const answer = await ask(...asked);
+			if (String(asked[0]).includes("member=ada") && !window.late) await new Promise(go => window.late = go);
+			return answer;
+		};
+	`)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 5`)
+	b.write("#requests input.member", "ada")
+	b.until(`window.late !== undefined`)
+	b.write("#requests input.member", bob)
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 2`)
+	b.do(chromedp.Evaluate(`window.late(); new Promise(go => setTimeout(go, 200))`, nil, awaited))
+	if said := b.text("#requests tbody"); strings.Contains(said, "ada") {
+		t.Errorf("of %s it is said: %s", bob, said)
+	}
+	b.write("#requests input.member", "ada")
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 3`)
+	if got := g.ask("key-of-ada", "ada-9", "m"); got != 200 {
+		t.Fatalf("ada gets %d", got)
+	}
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 4`)
+}
+
+// TestThirtyDaysUnread says that the thirty days can't be read, and does not leave those there of what was chosen before.
+func TestThirtyDaysUnread(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	b.inject(`
+		const ask = window.fetch;
+		window.fetch = async (...asked) => {
+			const by = String(asked[0]).startsWith("ledger/summary") && new URLSearchParams(String(asked[0]).split("?")[1]).get("by");
+			if (by === "model") return new Response('{"error":"the ledger has stopped"}', { status: 500 });
+			if (by === "seller") throw new TypeError("the line is cut");
+			return ask(...asked);
+		};
+	`)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	for by, want := range map[string]string{"model": "the ledger has stopped", "seller": "the line is cut"} {
+		b.press("#month", "member")
+		b.until(`document.querySelectorAll("#month tbody tr").length === 2`)
+		b.press("#month", by)
+		b.until(fmt.Sprintf(`document.querySelector("#month-body").innerText === %q`, want))
+	}
+}
