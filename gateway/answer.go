@@ -123,6 +123,9 @@ func (a *attempt) readWhole() routing.Outcome {
 	if n.ended = !n.more; n.ended {
 		_ = n.response.Body.Close()
 	}
+	if n.response.StatusCode > 299 && n.ended {
+		a.takeSettlements()
+	}
 	outcome := routing.Judge(n.response.StatusCode, n.bytes)
 	if a.asksUsage && outcome.Kind == routing.Hard4xx {
 		outcome.RefusesUsage = dialect.NamesStreamOptions(outcome.Status, n.bytes)
@@ -192,6 +195,24 @@ func (a *attempt) withholdEvent() {
 	n.stream.Discard()
 	n.stream, n.ended, n.response.StatusCode = nil, true, http.StatusBadRequest
 	a.replace()
+}
+
+// takeSettlements takes the settlements out of an error that is an event stream, and takes in what they say as that of any stream.
+func (a *attempt) takeSettlements() {
+	n := a.answer
+	left, last, unread := relay.TakeSettlements(n.bytes)
+	if len(left) == len(n.bytes) {
+		return
+	}
+	n.bytes = left
+	n.response.Header.Set("Content-Length", strconv.Itoa(len(left)))
+	if a.candidate.Seller.Account {
+		return
+	}
+	n.unread = n.unread || unread
+	if n.settled == nil {
+		n.settled = last
+	}
 }
 
 // errNoAnswer is a 2xx that answers nothing, and says why it does not.

@@ -221,7 +221,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	}
 	p.billed = billed()
 	if p.ended.abort {
-		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
+		relay.Abort(p.w, rq.r) // most clients take a clean end for a whole answer
 	}
 	return nil
 }

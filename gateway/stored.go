@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -133,6 +134,9 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 		return unanswered(ctx, "The answer of the seller that made this response broke off.")
 	case status > 299 && (more || dialect.Holds(body, secrets...)):
 		return dialect.Upstream(retryLater).Final()
+	case status > 299:
+		body, _, _ = relay.TakeSettlements(body) // nothing of it is booked
+		response.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), response.Header, true)
@@ -142,7 +146,7 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 		return nil // a client that has left needs no answer
 	}
 	if _, err := io.Copy(p.w, response.Body); err != nil {
-		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
+		relay.Abort(p.w, p.rq.r) // most clients take a clean end for a whole answer
 	}
 	return nil
 }
@@ -159,6 +163,6 @@ func (p *reply) passStream(response *http.Response, cancel context.CancelFunc, s
 	relay.AnswerHeader(p.w.Header(), response.Header, false)
 	p.w.WriteHeader(response.StatusCode)
 	if ending := stream.Relay(p.w); ending == relay.Broken || ending == relay.Shutdown {
-		panic(http.ErrAbortHandler) // most clients take a clean end for a whole answer
+		relay.Abort(p.w, p.rq.r) // most clients take a clean end for a whole answer
 	}
 }

@@ -211,7 +211,7 @@ func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, w
 	q.books.keep(words.ResponseID(), words.Usage())
 	q.settle(err == nil, words.Usage(), words.Output())
 	if err != nil {
-		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
+		relay.Abort(w, q.r) // a clean end would pass for a whole answer
 	}
 	return nil
 }
@@ -281,7 +281,7 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 		_ = http.NewResponseController(w).Flush()
 	}
 	if end == relay.Broken || end == relay.Shutdown {
-		panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
+		relay.Abort(w, q.r) // a clean end would pass for a whole answer
 	}
 	return nil
 }
