@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -134,7 +135,7 @@ func (s *summing) close(account string, balance money.Micros) {
 }
 
 func (s *summing) done() Statement {
-	s.Rows = s.rows.sorted()
+	s.Rows = slices.DeleteFunc(s.rows.sorted(), func(r StatementRow) bool { return r.idle() })
 	return s.Statement
 }
 
@@ -160,6 +161,11 @@ func (r *StatementRow) add(e *Entry) {
 			r.AdjustmentMicros += p.AmountMicros
 		}
 	}
+}
+
+// idle tells whether nothing of what a row tells has come of its entries: they are orders, say, or the granting of what was paid in another period.
+func (r *StatementRow) idle() bool {
+	return r.Requests == 0 && r.PaidMicros == 0 && r.ExpenseMicros == 0 && r.WasteMicros == 0 && r.DisputedMicros == 0 && r.AdjustmentMicros == 0
 }
 
 // Balances are the accounts after a certain entry.

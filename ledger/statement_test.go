@@ -114,6 +114,37 @@ func TestStatement(t *testing.T) {
 	}
 }
 
+// TestStatementWithoutIdleRows has no row for what moves none of the money that rows tell of: an operator's orders, a token that is granted in
+// another period than it is paid in.
+func TestStatementWithoutIdleRows(t *testing.T) {
+	now := moment("2026-03-01T00:00:00Z")
+	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
+	buy(t, l, "t1", "acme", 100_000)
+	now = moment("2026-03-02T00:00:00Z")
+	if err := l.PauseSeller(t.Context(), "bolt", ledger.Order{By: "kai"}); err != nil {
+		t.Fatal(err)
+	}
+	err := l.EditMember(t.Context(), ledger.Order{Order: "add", By: "kai", Member: "zed"}, func(*ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		return &ledger.Enrolled{Name: "zed"}, "added", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for by, want := range map[string][]string{"member": {""}, "seller": {"acme"}, "day": {"2026-03-01"}, "seller,member": {"acme,"}} {
+		s, err := l.Statement(t.Context(), ledger.Period{}, by, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, r := range s.Rows {
+			keys = append(keys, r.Key)
+		}
+		if !reflect.DeepEqual(keys, want) {
+			t.Errorf("by %s: rows of %q, want %q", by, keys, want)
+		}
+	}
+}
+
 // TestProgress is told of all entries, in order, and of no more than there are.
 func TestProgress(t *testing.T) {
 	l := threeDays(t)
