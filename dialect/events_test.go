@@ -170,6 +170,13 @@ func TestUsage(t *testing.T) {
 		{chatPath, `{"usage":null}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":9}}`, money.Tokens{}, false},
 		{chatPath, `{"usage":{"prompt_tokens":"9","completion_tokens":2}}`, money.Tokens{}, false},
+		{ // programs whose numbers are all floats
+			chatPath, `{"usage":{"prompt_tokens":1003.0,"completion_tokens":2e0,"total_tokens":1.005E+3,"prompt_tokens_details":{"cached_tokens":4.0}}}`,
+			money.Tokens{Prompt: 1003, Completion: 2, CacheRead: 4},
+			true,
+		},
+		{chatPath, `{"usage":{"prompt_tokens":9.5,"completion_tokens":2}}`, money.Tokens{}, false},
+		{chatPath, `{"usage":{"prompt_tokens":-9.0,"completion_tokens":2}}`, money.Tokens{}, false},
 		{chatPath, `not JSON`, money.Tokens{}, false},
 		{
 			responsesPath, `{"usage":{"input_tokens":9,"output_tokens":2,"input_tokens_details":{"cached_tokens":3,"cache_write_tokens":5}}}`,
@@ -223,7 +230,7 @@ func TestUsageOfUnknownKind(t *testing.T) {
 		}
 	}
 	const runs = `{"usage":{"input_tokens":9,"output_tokens":2,"iterations":[{"type":"compaction","input_tokens":%s,"output_tokens":10}]}}`
-	for _, n := range []string{`"80"`, "1e3", strings.Repeat("9", 30)} {
+	for _, n := range []string{`"80"`, "1e-3", strings.Repeat("9", 30)} {
 		if u := usageIn(messagesPath, strings.Replace(runs, "%s", n, 1)); !u.Partial || u.Prompt != 9 {
 			t.Errorf("%s: %+v", n, u)
 		}

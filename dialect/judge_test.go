@@ -58,6 +58,7 @@ func TestFault(t *testing.T) {
 		{messagesPath, `{"type":"message","content":[],"stop_reason":"max_tokens"}`, ""},
 		{messagesPath, `{"type":"message","content":[{"type":"text","text":"Hi"}]}`, ""},
 		{count, `{"input_tokens":0}`, ""},
+		{count, `{"input_tokens":12.0}`, ""},
 		{count, `{"input_tokens":"x"}`, faultNothing},
 		{count, `{}`, faultNothing},
 		{embed, `{"data":[{"embedding":[0.1]}]}`, ""},
