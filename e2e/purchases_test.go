@@ -86,6 +86,9 @@ func TestApprovedPurchases(t *testing.T) {
 	if res.StatusCode < 400 || time.Since(begun) > 20*time.Second {
 		t.Fatalf("status %d after %s: %s", res.StatusCode, time.Since(begun), body)
 	}
+	if after := res.Header.Get("Retry-After"); after != "" || res.Header.Get("X-Should-Retry") != "false" || !strings.Contains(string(body), "waits for a human") {
+		t.Errorf("a time is told that nobody knows, Retry-After %q: %s", after, body)
+	}
 	p := c.openPurchase()
 	if p.State != "prepared" || !p.AwaitsApproval || p.Doubt != "waits for approval" || p.AmountMicros != 5_000_000 || p.SellerID != "acme" || !strings.Contains(p.Hint, p.PurchaseID) {
 		t.Errorf("%+v", p)

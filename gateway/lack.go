@@ -81,7 +81,7 @@ func (t *trade) dueBefore(wait time.Duration) bool {
 // lasting tells whether a want stays until a human does something about it.
 func lasting(l purchase.Lack) bool {
 	switch l {
-	case purchase.LacksAmount, purchase.LacksMethod, purchase.LacksTrust:
+	case purchase.LacksAmount, purchase.LacksMethod, purchase.LacksTrust, purchase.LacksSession, purchase.LacksHuman:
 		return true
 	}
 	return false

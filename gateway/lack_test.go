@@ -34,9 +34,23 @@ func TestWhatIsThereFirstIsTold(t *testing.T) {
 		"before what needs the operator":  {[]*attempt{brake, day}, day},
 		"the reason, not what came of it": {[]*attempt{day, credit}, day},
 		"an operator's reason":            {[]*attempt{credit, brake}, brake},
+		"the minute before a human":       {[]*attempt{wanting(purchase.LacksHuman, 0), minute}, minute},
 	} {
 		if got := (&trade{tried: row.tried}).unpaid(); got != row.want {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestNoTimeIsToldThatNobodyKnows: what an operator, or a human at the rail, has to do something about ends a client's tries.
+func TestNoTimeIsToldThatNobodyKnows(t *testing.T) {
+	for lack, final := range map[purchase.Lack]bool{
+		purchase.LacksSession: true, purchase.LacksHuman: true, purchase.LacksTrust: true, purchase.LacksAmount: true, purchase.LacksMethod: true,
+		purchase.LacksDoubt: false, purchase.LacksTime: false, purchase.LacksPurchase: false, purchase.LacksFleet: false,
+	} {
+		r := (&trade{tried: []*attempt{{lack: lack}}, rq: new(request)}).explain(dialect.NoSeller(time.Second)).refusal
+		if r.NoRetry != final || final != (r.RetryAfter == 0) {
+			t.Errorf("%s: %+v", lack, r)
 		}
 	}
 }
