@@ -20,8 +20,11 @@ type ShippedSpent struct {
 	Seen   time.Time // when it has told it
 }
 
+// clockSlack is by how much the clocks of a gateway and of its fleet's store may differ.
+const clockSlack = 5 * time.Second
+
 // tell has count in budgets what the ledger had told its fleet, where its entries do not have all of it: those of the last moment were not
-// shipped. Where an entry was shipped that is newer than the word, so was all that the word was about.
+// shipped. Where an entry was shipped that is surely newer than the word, so was all that the word was about.
 func (c *completion) tell(told []ShippedSpent) {
 	if !c.whole {
 		return // it is made anew of what the entries have
@@ -37,7 +40,7 @@ func (c *completion) tell(told []ShippedSpent) {
 			r = new(sharedSpent)
 		}
 		have, known := r.spent[s.Kind][s.Period]
-		if c.last.After(s.Seen) || !known && s.Period < now[s.Kind] || s.Micros <= have {
+		if c.last.After(s.Seen.Add(clockSlack)) || !known && s.Period < now[s.Kind] || s.Micros <= have {
 			continue
 		}
 		begun := c.calendar.Periods(r.dayIn(s.Kind, s.Period, c.calendar))

@@ -398,7 +398,8 @@ func TestWhatAFleetWasToldIsNotForgotten(t *testing.T) {
 			spent{{day: 750}, {week: 750}, {month: 750}},
 		},
 		"more of the month alone":         {[]ledger.ShippedSpent{told(2, month, 760, 1)}, 60, spent{{day: 760}, {week: 760}, {month: 760}}},
-		"more, before that was put right": {[]ledger.ShippedSpent{told(0, day, 750, -1)}, 0, booked},
+		"more, by a store that is behind": {[]ledger.ShippedSpent{told(0, day, 750, -5*time.Second)}, 50, spent{{day: 750}, {week: 750}, {month: 750}}},
+		"more, before that was put right": {[]ledger.ShippedSpent{told(0, day, 750, -6*time.Second)}, 0, booked},
 		"of long ago":                     {[]ledger.ShippedSpent{told(0, "2026-02-26", 750, 1)}, 0, booked},
 		"of the next day": {
 			[]ledger.ShippedSpent{told(0, "2026-03-05", 30, 1), told(2, month, 730, 1)},
