@@ -250,7 +250,6 @@ func TestAskUsage(t *testing.T) {
 		{chatPath, `{"stream_options":{"include_usage":null},"model":"m","stream":true}`, `{"stream_options":{"include_usage":true},"model":"m","stream":true}`},
 		{chatPath, `{"model":"m","stream":true,"stream_options":{"include_usage":"no"}}`, `{"model":"m","stream":true,"stream_options":{"include_usage":true}}`},
 		{chatPath, `{"model":"m","stream":true,"stream_options":{"include_usage":true}}`, ``},
-		{chatPath, `{"model":"m","stream":true,"stream_options":"x"}`, ``},
 		{chatPath, `{"model":"m","stream":false}`, ``},
 		{chatPath, `{"model":"m"}`, ``},
 		{"/v1/completions", `{"model":"m","stream":true}`, `{"stream_options":{"include_usage":true},"model":"m","stream":true}`},
@@ -281,7 +280,8 @@ func TestAskUsage(t *testing.T) {
 	}
 	for _, body := range []string{
 		`{"model":"m","stream_options":{},"stream_options":{}}`, `{"model":"m","Stream_Options":{}}`,
-		`{"model":"m","stream_options":{"include_usage":true,"include_usage":false}}`, `{"model":"m","best_of":1,"best_of":2}`,
+		`{"model":"m","stream_options":{"include_usage":true,"include_usage":false}}`, `{"model":"m","stream_options":{"include_usag\u0065":false}}`,
+		`{"model":"m","stream_options":{"x":1,"Include_Usage":false}}`, `{"model":"m","stream_options":"x"}`, `{"model":"m","stream_options":[]}`, `{"model":"m","best_of":1,"best_of":2}`,
 	} {
 		if r, refusal := Lookup(chatPath).Scan([]byte(body)); refusal == nil {
 			t.Errorf("%s: taken: %+v", body, r)

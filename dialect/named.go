@@ -131,13 +131,19 @@ func (s *scanner) streamOptions(value span) {
 	s.request.streamOptions = value
 	b := s.body
 	if b[value.start] != '{' {
+		if string(value.of(b)) != "null" { // where it is passed over, nothing could ask for the usage
+			s.refuse("stream_options", "must be an object or null.")
+		}
 		return
 	}
 	members(b, value.start, func(key, at span) bool {
-		if string(key.of(b)) == "include_usage" {
-			if s.request.usage != (span{}) {
-				s.refuse("stream_options", "has include_usage twice. Send it once.")
-			}
+		switch name, exact := fold(key.of(b)); {
+		case string(name) != "include_usage":
+		case !exact: // it may be read as what is put in beside it
+			s.refuse("stream_options", "has include_usage in another spelling (other case, or with escapes). Write it exactly so.")
+		case s.request.usage != (span{}):
+			s.refuse("stream_options", "has include_usage twice. Send it once.")
+		default:
 			s.request.usage = at
 			s.request.IncludeUsage = string(at.of(b)) == "true"
 		}
@@ -152,8 +158,8 @@ type Edit struct {
 }
 
 // AskUsage gives the edit that makes a stream say its usage, over an include_usage that says otherwise too; everything else
-// stays as it is. It is not ok where nothing is to be edited: the request asks for it already, is not for a stream, has
-// stream_options that are no object, or the API has no such member.
+// stays as it is. It is not ok where nothing is to be edited: the request asks for it already, is not for a stream, or the API has no
+// such member.
 func (e *Endpoint) AskUsage(r *Request, body []byte) (edit Edit, ok bool) {
 	if !r.Stream || r.IncludeUsage || e.api.asks&(1<<memberStreamOptions) == 0 {
 		return Edit{}, false
@@ -166,8 +172,6 @@ func (e *Endpoint) AskUsage(r *Request, body []byte) (edit Edit, ok bool) {
 		return Edit{r.usage.start, r.usage.end, []byte("true")}, true
 	case string(options) == "null":
 		return Edit{at.start, at.end, []byte(`{"include_usage":true}`)}, true
-	case options[0] != '{':
-		return Edit{}, false
 	case empty(options):
 		return Edit{at.start + 1, at.start + 1, []byte(`"include_usage":true`)}, true
 	}

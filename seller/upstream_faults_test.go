@@ -503,3 +503,20 @@ func TestUpstreamWholeAsStream(t *testing.T) {
 		})
 	}
 }
+
+// TestUpstreamUsageUnasked: what a buyer writes of its usage in another way does not keep an upstream from being asked for it, which may read
+// it without regard to case, and the last one of two.
+func TestUpstreamUsageUnasked(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	for _, options := range []string{`{"include_usag\u0065":false}`, `{"Include_Usage":false}`, `{"include_usage":false}`, `{}`, `null`, `[]`, `"x"`} {
+		w := post(t, s, "/v1/chat/completions", `{"model":"ours","stream":true,"stream_options":`+options+`,"messages":[{"role":"user","content":"hey"}]}`, "Authorization", token)
+		if w.Code == 400 {
+			continue
+		}
+		if found := settlements(t, w.Body.String()); len(found) != 1 || *found[0].BilledMicros != usedPrompt+2*usedCompletion {
+			t.Errorf("%s: %d %+v", options, w.Code, found)
+		}
+	}
+}
