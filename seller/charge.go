@@ -80,29 +80,47 @@ const maxServedAgain = 2
 // reserve holds back of the charge's token what its request may cost at most, until it is given back, or tells why it can't: too
 // little is left beside what others may cost, or the same request is being answered, or was often enough.
 func (b *Books) reserve(c *charge, most money.Micros) (giveBack func(), refused *refusal) {
+	most, refused = b.holdBack(c, most)
+	if refused != nil {
+		return nil, refused
+	}
+	giveBack = func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		c.token.held -= most
+	}
+	if c.Settled { // only who holds the charge settles it
+		if err := b.save(); err != nil { // who stops the seller would be served again as often
+			giveBack()
+			b.warn(err)
+			return nil, unavailable("that the request is answered again can't be written down just now; try again later")
+		}
+	}
+	return giveBack, nil
+}
+
+// holdBack does what reserve does in the books, and gives how much is held.
+func (b *Books) holdBack(c *charge, most money.Micros) (held money.Micros, refused *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case c.users > 1:
-		return nil, unavailable("the same request is being answered just now; ask again in a moment")
+		return 0, unavailable("the same request is being answered just now; ask again in a moment")
 	case c.Settled && c.Repeats >= maxServedAgain:
-		return nil, conflict("the request was answered and billed before; send it under a new idempotency key")
+		return 0, conflict("the request was answered and billed before; send it under a new idempotency key")
 	}
 	most = max(most-c.Billed, 0)
 	free := max(c.token.Balance-c.token.held, 0)
 	if free < least(most) {
-		return nil, insufficientFunds(c.token.Balance)
+		return 0, insufficientFunds(c.token.Balance)
 	}
 	most = min(most, free)
 	if c.Settled {
 		c.Repeats++
+		b.note(change{Charges: []charge{*c}})
 	}
 	c.token.held += most
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		c.token.held -= most
-	}, nil
+	return most, nil
 }
 
 // least is what has to be there for a request that can cost most: the buyer's gateway may have reckoned with a model's name of another length.
