@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/gofrs/flock"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -35,6 +37,8 @@ type Books struct {
 
 	buying  sync.Mutex // held over a whole purchase step, so that a repeat of it sees its answer
 	journal journal    // where changes are written down
+	claimed atomic.Bool
+	lock    *flock.Flock // on the files, while they are claimed. Under journal.mu
 
 	mu        sync.Mutex
 	orders    map[digest]*order

@@ -37,7 +37,10 @@ var endpoints = map[string]*endpoint{
 
 // infer serves one inference request: who pays, what is asked, can it be paid, the answer, and what it cost.
 func (s *Seller) infer(w http.ResponseWriter, r *http.Request, e *endpoint) *refusal {
-	b, release := s.hold()
+	b, release, refused := s.hold()
+	if refused != nil {
+		return refused
+	}
 	defer release()
 	t := b.bearer(r.Header)
 	if t == nil {

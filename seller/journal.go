@@ -203,5 +203,5 @@ func (b *Books) Destruct() error {
 		err = errors.Join(err, b.journal.file.Close())
 		b.journal.file = nil
 	}
-	return err
+	return errors.Join(err, b.giveUp())
 }

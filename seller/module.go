@@ -259,14 +259,20 @@ func (s *Seller) poolKey() string {
 }
 
 // hold gives the books for one request, which may outlive its config, and what gives them back.
-func (s *Seller) hold() (*Books, func()) {
+func (s *Seller) hold() (*Books, func(), *refusal) {
 	v, _ := pool.LoadOrStore(s.poolKey(), s.books)
 	books := v.(*Books)
-	return books, func() {
+	release := func() {
 		if _, err := pool.Delete(s.poolKey()); err != nil {
 			books.warn(err)
 		}
 	}
+	if err := books.claim(); err != nil {
+		books.warn(err)
+		release()
+		return nil, nil, unavailable("the books of this seller can't be written just now; try again later")
+	}
+	return books, release, nil
 }
 
 // ServeHTTP serves the seller's own paths; its refusals are answers in the shape of the API that was called.

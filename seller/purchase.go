@@ -65,7 +65,10 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 	if refused != nil {
 		return refused
 	}
-	b, release := s.hold()
+	b, release, refused := s.hold()
+	if refused != nil {
+		return refused
+	}
 	defer release()
 	if st.settle != nil {
 		if _, known := b.recalled(st); !known {

@@ -47,7 +47,10 @@ type resale struct {
 // resell serves one inference request from the upstream: who pays, what is asked, can it be paid; then the upstream's answer, and
 // what it cost.
 func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
-	b, release := s.hold()
+	b, release, refused := s.hold()
+	if refused != nil {
+		return refused
+	}
 	defer release()
 	t := b.bearer(r.Header)
 	if t == nil {

@@ -1,0 +1,49 @@
+package seller
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+)
+
+// TestOneProcessAtATime: books whose files another process uses are not written, and what that has written is read when it is gone.
+func TestOneProcessAtATime(t *testing.T) {
+	dir := t.TempDir()
+	s := newSeller(t, "state "+dir+"/books.json")
+	beside, err := openBooks(s.ID, dir+"/books.json", zap.NewNop()) // as another process reads them
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := buy(t, s, "p", 1000)
+	if err := beside.claim(); err == nil || !strings.Contains(err.Error(), "used by another process") {
+		t.Fatalf("they are used: %v", err)
+	}
+	// By another name they are the same, and so for a seller of the same process.
+	if err := os.Symlink(dir, dir+"-too"); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(dir + "-too") })
+	too, err := provision(t, s.ID, "state "+dir+"-too/books.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := post(t, too, "/v1/chat/completions", hello, "Authorization", bearer(g)); w.Code != 503 {
+		t.Errorf("beside the other: %d %s", w.Code, w.Body)
+	}
+	post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(g), "Idempotency-Key", "k")
+	want := s.books.Report()
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	if w := post(t, too, "/v1/chat/completions", hello, "Authorization", bearer(g), "Idempotency-Key", "k"); w.Code != 200 {
+		t.Errorf("when it is gone: %d %s", w.Code, w.Body)
+	}
+	if got := too.books.Report(); len(got.Charges) != 1 || got.Charges[0].SettlementID != want.Charges[0].SettlementID || got.Tokens[0] != want.Tokens[0] {
+		t.Errorf("it goes on with %+v, not %+v", got, want)
+	}
+	if err := beside.claim(); err == nil {
+		t.Error("they are used again")
+	}
+}
