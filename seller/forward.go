@@ -27,6 +27,9 @@ func (q *resale) forward(w http.ResponseWriter) *refusal {
 	if !ok {
 		return pastDeadline()
 	}
+	b, done := watchBuyer(w, q.r)
+	defer done()
+	w, q.gone = b, b.gone
 	ctx, cancel, unwatch := q.began(left)
 	defer cancel(nil)
 	defer unwatch()
@@ -77,7 +80,11 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 	case err == nil:
 		return res, nil
 	case errors.Is(cause, errGone):
-		return nil, unavailable("the buyer went away") // nobody sees it
+		call := new(relay.CallError)
+		if errors.As(err, &call) && call.Stage == relay.StageDial { // nothing was done for it
+			return nil, wentAway()
+		}
+		return nil, q.deserted(dialect.Usage{}, dialect.Output{})
 	case errors.Is(cause, errLate):
 		return nil, pastDeadline()
 	}
@@ -134,7 +141,7 @@ func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Re
 		head, events, err := relay.Peek(res.Body, make([]byte, 512))
 		if err != nil {
 			_ = res.Body.Close()
-			return q.cut(ctx, err)
+			return q.cut(ctx, err, dialect.Usage{}, dialect.Output{})
 		}
 		if res.Body = relay.Unread(head, res.Body); !events {
 			return q.whole(ctx, w, res)
@@ -143,16 +150,25 @@ func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Re
 	return q.stream(ctx, w, res, cancel, unwatch)
 }
 
-// cut is an answer that ended too early, err being what its reading ended with.
-func (q *resale) cut(ctx context.Context, err error) *refusal {
+// cut is an answer that ended too early, err being what its reading ended with, used and output what it has said by then.
+func (q *resale) cut(ctx context.Context, err error, used dialect.Usage, output dialect.Output) *refusal {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errLate):
 		return pastDeadline()
 	case errors.Is(cause, errGone), errors.Is(err, relay.ErrClientGone):
-		return unavailable("the buyer went away") // nobody sees it
+		return q.deserted(used, output)
 	}
 	return q.failed("its answer was cut off")
 }
+
+// deserted bills a buyer that has left, and an upstream that has not come to its end by then: the upstream is paid for what it has read and
+// written. Who waits for the deadline is not billed.
+func (q *resale) deserted(used dialect.Usage, output dialect.Output) *refusal {
+	q.settle(false, used, output)
+	return wentAway()
+}
+
+func wentAway() *refusal { return unavailable("the buyer went away") } // nobody sees it
 
 // whole hands on an answer that is no stream: all of it is there before it is billed, and what it cost stands before it.
 func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Response) *refusal {
@@ -162,7 +178,7 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 		more, err = true, nil // the upstream has worked: it flows on as it comes
 	}
 	if err != nil {
-		return q.cut(ctx, err)
+		return q.cut(ctx, err, dialect.Usage{}, dialect.Output{})
 	}
 	if q.gives(body) {
 		return q.failed("a secret is in its answer")
@@ -232,7 +248,7 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 		events.TakeOutUsage()
 	}
 	st := relay.NewStream(res.Body, func() { cancel(nil) }, relay.StreamOptions{
-		Watcher: watcher{events}, Idle: upstreamIdle, Client: q.r.Context(), Unasked: !q.ask.Stream,
+		Watcher: watcher{events}, Idle: upstreamIdle, Client: q.gone, Unasked: !q.ask.Stream,
 		Memory: &room{store: q.room.store, token: q.room.token},
 	})
 	defer st.Close()
@@ -240,18 +256,15 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 	unwatch()
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errLate), errors.Is(cause, errGone):
-		return q.cut(ctx, cause)
-	case begun == relay.ClientGone && !q.ask.Stream:
-		return q.cut(ctx, relay.ErrClientGone)
+		return q.cut(ctx, cause, events.Usage(), events.Output())
+	case begun == relay.ClientGone:
+		return q.deserted(events.Usage(), events.Output())
 	}
 	switch begun {
 	case relay.NotEvents:
 		res.Body = st.Rest()
 		defer q.watch(cancel)()
 		return q.whole(ctx, w, res)
-	case relay.ClientGone:
-		q.settle(false, events.Usage(), events.Output())
-		return nil
 	case relay.SaidError:
 		switch f := events.Failure(); {
 		case !f.ClientFault():

@@ -37,11 +37,12 @@ type resale struct {
 	shape        billing.Shape
 	room         *room
 	charge       *charge
-	id           string    // the request's
-	key          string    // for the upstream: nothing of the buyer's is in it
-	asked        bool      // for usage, which the buyer has not asked for
-	withoutUsage bool      // the upstream has just refused the request for what asks for it
-	until        time.Time // when a whole answer has to be there, or a stream's headers
+	id           string          // the request's
+	key          string          // for the upstream: nothing of the buyer's is in it
+	asked        bool            // for usage, which the buyer has not asked for
+	withoutUsage bool            // the upstream has just refused the request for what asks for it
+	gone         context.Context // done a while after the buyer has left
+	until        time.Time       // when a whole answer has to be there, or a stream's headers
 }
 
 // resell serves one inference request from the upstream: who pays, what is asked, can it be paid; then the upstream's answer, and
@@ -270,9 +271,9 @@ func (q *resale) began(left time.Duration) (ctx context.Context, cancel context.
 	return ctx, cancel, q.watch(cancel)
 }
 
-// watch has the buyer's leaving and the deadline end a call, until unwatch is called.
+// watch has the buyer's leaving, a while after it, and the deadline end a call, until unwatch is called.
 func (q *resale) watch(cancel context.CancelCauseFunc) (unwatch func()) {
 	late := time.AfterFunc(time.Until(q.until), func() { cancel(errLate) })
-	gone := context.AfterFunc(q.r.Context(), func() { cancel(errGone) })
+	gone := context.AfterFunc(q.gone, func() { cancel(errGone) })
 	return func() { late.Stop(); gone() }
 }

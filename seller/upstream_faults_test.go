@@ -398,6 +398,7 @@ func TestUpstreamLongAnswer(t *testing.T) {
 
 // TestUpstreamBuyerLeaves: a buyer that leaves in the middle of a stream is charged what had come, and the upstream's call ends.
 func TestUpstreamBuyerLeaves(t *testing.T) {
+	leavesAfter(t, 50*time.Millisecond)
 	u := newStandIn(t, "", "ours")
 	ended := make(chan struct{})
 	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
@@ -448,6 +449,7 @@ func TestUpstreamBuyerLeaves(t *testing.T) {
 // TestUpstreamWholeAsStream: what calls itself a stream, was not asked for as one and has not begun as one, is bounded as any answer that is
 // none, by the buyer's leaving and by the time that the request has.
 func TestUpstreamWholeAsStream(t *testing.T) {
+	leavesAfter(t, 50*time.Millisecond)
 	u := newStandIn(t, "", "ours")
 	said, begins := make(chan struct{}, 1), ""
 	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
@@ -478,6 +480,7 @@ func TestUpstreamWholeAsStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			begins = test.begins
+			before := len(s.books.Report().Charges)
 			buyer, leave := context.WithTimeout(t.Context(), 20*time.Second)
 			defer leave()
 			r := httptest.NewRequestWithContext(buyer, http.MethodPost, "/v1/chat/completions", strings.NewReader(hello2))
@@ -497,8 +500,9 @@ func TestUpstreamWholeAsStream(t *testing.T) {
 			if w.Code != test.status || !test.leaves && buyer.Err() != nil {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
-			if r := s.books.Report(); len(r.Charges) != 0 {
-				t.Errorf("charged: %+v", r.Charges)
+			charged := s.books.Report().Charges[before:]
+			if test.leaves && (len(charged) != 1 || charged[0].Micros != money.Micros(len(hello2)/4)) || !test.leaves && len(charged) != 0 {
+				t.Errorf("charged: %+v", charged)
 			}
 		})
 	}

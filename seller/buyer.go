@@ -1,0 +1,79 @@
+package seller
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// readOn is how long an upstream is read on once the buyer has left, so that it says what it has used: it is paid for that, and what a model
+// has thought stands nowhere else.
+var readOn = 5 * time.Second
+
+// buyer is whom an answer is written to. One that has left takes it all the same, for a while.
+type buyer struct {
+	http.ResponseWriter
+	gone  context.Context // the buyer has left, and the while is over
+	leave func()
+	mu    sync.Mutex
+	left  bool
+}
+
+// watchBuyer watches over the buyer of a request until done is called.
+func watchBuyer(w http.ResponseWriter, r *http.Request) (b *buyer, done func()) {
+	gone, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	b = &buyer{ResponseWriter: w, gone: gone}
+	var over *time.Timer
+	b.leave = func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if !b.left {
+			b.left, over = true, time.AfterFunc(readOn, cancel)
+		}
+	}
+	unwatch := context.AfterFunc(r.Context(), b.leave)
+	return b, func() {
+		unwatch()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.left = true; over != nil {
+			over.Stop()
+		}
+		cancel()
+	}
+}
+
+func (b *buyer) hasLeft() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left
+}
+
+// Write takes everything: that somebody has left is no reason to stop reading.
+func (b *buyer) Write(p []byte) (int, error) {
+	if b.hasLeft() {
+		return len(p), nil
+	}
+	if _, err := b.ResponseWriter.Write(p); err != nil {
+		b.leave()
+	}
+	return len(p), nil
+}
+
+// FlushError is what http.ResponseController calls.
+func (b *buyer) FlushError() error {
+	if b.hasLeft() {
+		return nil
+	}
+	err := http.NewResponseController(b.ResponseWriter).Flush()
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		b.leave()
+		return nil
+	}
+	return err
+}
+
+// Unwrap is for http.ResponseController.
+func (b *buyer) Unwrap() http.ResponseWriter { return b.ResponseWriter }

@@ -1,0 +1,108 @@
+package seller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
+// leavesAfter sets how long an upstream is read on.
+func leavesAfter(t *testing.T, d time.Duration) {
+	before := readOn
+	t.Cleanup(func() { readOn = before })
+	readOn = d
+}
+
+// TestUpstreamReadsOn: who leaves before the end of an answer is billed what the upstream says that it has used, and not what was seen of it,
+// where it says so soon: else what was thought would be had for nothing, and a whole answer would.
+func TestUpstreamReadsOn(t *testing.T) {
+	const used, prompt = usedPrompt + 2*usedCompletion, money.Micros(len(hello2)+len(`"stream":true,`)) / 4
+	content := `data: {"choices":[{"index":0,"delta":{"content":"12345678"}}]}` + "\n\n"
+	for _, test := range []struct {
+		name, more, begins, ends string
+		billed                   money.Micros
+	}{
+		{"a stream", `"stream":true,`, content, `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + usageChunk + "data: [DONE]\n\n", used},
+		{"a stream that has not begun", `"stream":true,`, "", content + `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + usageChunk + "data: [DONE]\n\n", used},
+		{"a whole answer", ``, ``, wholes["/v1/chat/completions"], used},
+		{"a whole answer that has begun", ``, wholes["/v1/chat/completions"][:10], wholes["/v1/chat/completions"][10:], used},
+		{"a stream that goes on", `"stream":true,`, content, "", prompt + 2*2},
+		{"a stream that does not begin", `"stream":true,`, "", "", prompt},
+		{"a whole answer that does not come", `"other":false,`, "", "", prompt},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.ends == "" {
+				leavesAfter(t, time.Millisecond)
+			} else {
+				leavesAfter(t, time.Hour)
+			}
+			u := newStandIn(t, "", "ours")
+			asked, goOn := make(chan struct{}), make(chan struct{})
+			u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				if r.URL.Path == "/v1/models" {
+					return false
+				}
+				w.Header().Set("Content-Type", "application/json")
+				if test.more == `"stream":true,` {
+					w.Header().Set("Content-Type", "text/event-stream")
+				}
+				if test.begins != "" {
+					fmt.Fprint(w, test.begins)
+					_ = http.NewResponseController(w).Flush()
+				}
+				close(asked)
+				<-goOn
+				if test.ends == "" {
+					<-r.Context().Done()
+				}
+				fmt.Fprint(w, test.ends)
+				return true
+			}
+			s := resold(t, u, "no_key\nprice ours 1 2")
+			token := purchase(t, s, "p", money.USD)
+			ctx, leave := context.WithCancel(t.Context())
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(strings.Replace(hello2, "{", "{"+test.more, 1)))
+			r.Header.Set("Authorization", token)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
+			}()
+			<-asked
+			leave()
+			close(goOn)
+			<-done
+			if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != test.billed || r.Tokens[0].BalanceMicros != money.USD-test.billed {
+				t.Errorf("%+v, want %d", r.Charges, test.billed)
+			}
+			for _, tok := range s.books.tokens {
+				if tok.held != 0 {
+					t.Errorf("%d is still held", tok.held)
+				}
+			}
+		})
+	}
+}
+
+// TestUpstreamLeftAtTheDoor: who leaves while there is not even a connection has had nothing done.
+func TestUpstreamLeftAtTheDoor(t *testing.T) {
+	leavesAfter(t, time.Millisecond)
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nmodels ours\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	s.Upstream.base = "http://192.0.2.1" // where nobody answers
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(hello2))
+	r.Header.Set("Authorization", token)
+	handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
+	if r := s.books.Report(); len(r.Charges) != 0 {
+		t.Errorf("billed %+v", r.Charges)
+	}
+}
