@@ -3,9 +3,11 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -44,12 +46,27 @@ func run(f func(ctx context.Context, cmd *cobra.Command, args []string) error) f
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
+		out := &output{to: cmd.OutOrStdout()}
+		cmd.SetOut(out)
 		err := f(ctx, cmd, args)
 		if err != nil && ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
-		return err
+		return cmp.Or(err, out.err)
 	}
+}
+
+// output remembers that something was not written, as on a full disk: commands print without asking, and one whose output is not whole
+// has not done well.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (n int, err error) {
+	n, err = o.to.Write(p)
+	o.err = cmp.Or(o.err, err)
+	return n, err
 }
 
 // printJSON is what --json gives.

@@ -129,12 +129,16 @@ func showMember(cmd *cobra.Command, row admin.Member, asJSON bool) error {
 }
 
 // showKey prints a new key: alone on standard output, so that it can be taken from there.
-func showKey(cmd *cobra.Command, k admin.NewKey, asJSON bool) error {
+func showKey(cmd *cobra.Command, k admin.NewKey, asJSON bool) (err error) {
 	if asJSON {
-		return printJSON(cmd, k)
+		err = printJSON(cmd, k)
+	} else {
+		fmt.Fprintln(cmd.ErrOrStderr(), "This is the key of "+k.Name+". It is kept nowhere, and can't be shown again:")
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), k.Key)
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "This is the key of "+k.Name+". It is kept nowhere, and can't be shown again:")
-	fmt.Fprintln(cmd.OutOrStdout(), k.Key)
+	if err != nil {
+		return fmt.Errorf("the key is lost: %w: caddy tokenbuddy members rotate %s makes another", err, k.Name)
+	}
 	return nil
 }
 
