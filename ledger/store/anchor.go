@@ -97,6 +97,8 @@ func LastPoint(path string) (last Point, found bool, err error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return last, false, nil
+	case errors.Is(err, fs.ErrPermission):
+		return last, false, notOurs("the anchor file", err)
 	case err != nil:
 		return last, false, AnchorError(path, "the anchor file is damaged: %w", err)
 	}

@@ -161,7 +161,7 @@ func (s *Store) Close() error {
 	if s.active.file != nil {
 		err = errors.Join(err, s.active.file.Close())
 	}
-	return err
+	return errors.Join(err, giveBack(s.dir))
 }
 
 // dropNext removes the next log where the store has not taken it.

@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,6 +134,8 @@ func Open(o Options) (*Store, error) {
 		case halfMade(err) && time.Now().Before(patience): // the next try finds it whole
 		case errors.Is(err, ErrNoRoom):
 			return nil, err
+		case errors.Is(err, fs.ErrPermission):
+			return nil, notOurs("open "+o.Dir, err)
 		case errors.Is(err, ErrDamaged):
 			return nil, fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		case !locked(err):
@@ -171,7 +174,10 @@ func openBadger(o Options) (s *Store, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = clearAhead(o.Dir); err == nil {
+		if err = accessible(o.Dir); err == nil {
+			err = clearAhead(o.Dir)
+		}
+		if err == nil {
 			err = roomToOpen(o.Dir, o.Space)
 		}
 		if err == nil {
