@@ -215,11 +215,15 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 			break
 		}
 	}
-	if err == nil || !errors.Is(err, ErrAway) {
+	if err != nil && !errors.Is(err, ErrAway) {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err == nil {
+		delete(p.used, b.ID) // it counts by itself
+		return nil
+	}
 	if ctx.Err() != nil || paying || p.ahead < b.Amount || p.aheadDay != day {
 		return err
 	}

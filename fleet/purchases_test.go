@@ -330,6 +330,33 @@ func TestPurchaseFromAsideOverMidnight(t *testing.T) {
 	}
 }
 
+// Where that limit has room it is paid, and is no more one from what was set aside, also for a store that forgets it before it hears of that.
+func TestPurchaseFromAsideIsPaidTheNextDay(t *testing.T) {
+	for _, forgets := range []bool{false, true} {
+		buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+			all[0].SetLimits(unlimited)
+			wantSpent(t, all, 5, 5)
+			all[0].cut(true)
+			if err := all[0].Take(t.Context(), buyOf("a", 4), unlimited, false); err != nil {
+				t.Fatal(err)
+			}
+			all[0].books.note(func() { all[0].books.open["a"], all[0].books.spent = false, 4 })
+			<-time.After(24*time.Hour + time.Second)
+			all[0].cut(false)
+			if err := all[0].Take(t.Context(), buyOf("a", 4), unlimited, true); err != nil {
+				t.Fatal(err)
+			}
+			all[0].books.note(func() { all[0].books.open["a"] = true })
+			if forgets {
+				all[0].link.mu.Lock()
+				clear(all[0].values)
+				all[0].link.mu.Unlock()
+			}
+			wantSpent(t, all, 4+5, 4+5)
+		})
+	}
+}
+
 // claims are the purchases that have not ended, as the store has them.
 func (g *gate) claims(t *testing.T) map[string]*claim {
 	t.Helper()
