@@ -7,8 +7,9 @@
 # speaks HTTP/1.0 to its servers where it isn't told another version: there an answer without a length ends with its connection, and torn
 # looks like over, so nginx writes the last chunk for it. lighttpd keeps all of it and sends it with a length, unless it is told to stream.
 # Caddy 2.6 sees the error, logs it, and ends the answer well all the same (2.11.9, tried apart from this, tears it). So breaking off tells the
-# clients of a plain nginx nothing: a gateway has to write an error event first, and its users, whose loops have no other way to know,
-# have to look for [DONE], message_stop or a finish reason; "proxy_http_version 1.1" belongs into every example of a proxy before it.
+# clients of a plain nginx nothing, unless who is asked by HTTP/1.0 resets the connection in the place of closing it: then nginx tears the
+# answer too, and what came before still arrives where it does not buffer ("X-Accel-Buffering: no"). Behind the other two a gateway has to
+# write an error event first, and its users, whose loops have no other way to know, have to look for [DONE], message_stop or a finish reason.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$tmp"' EXIT
@@ -26,19 +27,32 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
 
-func main() {
-	http.HandleFunc("/up", func(http.ResponseWriter, *http.Request) {})
-	http.HandleFunc("/torn", func(w http.ResponseWriter, r *http.Request) {
+// torn breaks an answer off: as a handler does, or by a reset where it was asked for by HTTP/1.0.
+func torn(reset bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Accel-Buffering", "no")
 		fmt.Fprint(w, "data: half an answer\n\n")
 		http.NewResponseController(w).Flush()
 		<-time.After(300 * time.Millisecond)
+		if reset && r.ProtoMinor == 0 {
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
 		panic(http.ErrAbortHandler)
-	})
+	}
+}
+
+func main() {
+	http.HandleFunc("/up", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("/torn", torn(false))
+	http.HandleFunc("/reset", torn(true))
 	panic(http.ListenAndServe("127.0.0.1:22630", nil))
 }
 GO
@@ -98,17 +112,27 @@ proxies=(none nginx 'nginx, HTTP/1.1' haproxy apache lighttpd 'lighttpd, streami
 for at in "${!proxies[@]}"; do
 	url=http://127.0.0.1:$((22630 + at))
 	curl -s -o /dev/null --retry 50 --retry-delay 1 --retry-connrefused --max-time 20 "$url/up" || { cat proxies.log; exit 1; }
-	end='torn'
-	words=$(curl -sN -m 10 -d '{}' "$url/torn") && end='a good end'
-	echo "${proxies[at]}: ${words}, $end"
+	for how in torn reset; do
+		end='torn'
+		words=$(curl -sN -m 10 -d '{}' "$url/$how") && end='a good end'
+		echo "${proxies[at]}, ${how}: ${words}, $end"
+	done
 done | tee seen
 diff - seen <<'SEEN' || { echo 'not as it was seen'; exit 1; }
-none: data: half an answer, torn
-nginx: data: half an answer, a good end
-nginx, HTTP/1.1: data: half an answer, torn
-haproxy: data: half an answer, torn
-apache: data: half an answer, torn
-lighttpd: data: half an answer, a good end
-lighttpd, streaming: data: half an answer, torn
-caddy: data: half an answer, a good end
+none, torn: data: half an answer, torn
+none, reset: data: half an answer, torn
+nginx, torn: data: half an answer, a good end
+nginx, reset: data: half an answer, torn
+nginx, HTTP/1.1, torn: data: half an answer, torn
+nginx, HTTP/1.1, reset: data: half an answer, torn
+haproxy, torn: data: half an answer, torn
+haproxy, reset: data: half an answer, torn
+apache, torn: data: half an answer, torn
+apache, reset: data: half an answer, torn
+lighttpd, torn: data: half an answer, a good end
+lighttpd, reset: data: half an answer, a good end
+lighttpd, streaming, torn: data: half an answer, torn
+lighttpd, streaming, reset: data: half an answer, torn
+caddy, torn: data: half an answer, a good end
+caddy, reset: data: half an answer, a good end
 SEEN
