@@ -46,9 +46,9 @@ func TestFullDisk(t *testing.T) {
 	c.configure(market(registryOf(t, []string{"m"}, seller), "\t\tledger badger "+filepath.Join(disk, "books")+"\n"))
 	c.start()
 	infer := func() int {
-		res, _ := c.post("/v1/chat/completions", chatBody)
-		if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
-			t.Error("503 without Retry-After")
+		res, body := c.post("/v1/chat/completions", chatBody)
+		if res.StatusCode == http.StatusServiceUnavailable && (res.Header.Get("Retry-After") != "10" || !strings.Contains(string(body), "disk")) {
+			t.Errorf("it is not said why, %v: %s", res.Header, body)
 		}
 		return res.StatusCode
 	}

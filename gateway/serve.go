@@ -74,10 +74,18 @@ func answers(next caddyhttp.Handler, w http.ResponseWriter, r *http.Request) (an
 // closed is what a client is told whom the door does not let in.
 func (d *Door) closed(err error) *dialect.Refusal {
 	if ledger.NoRoom(err) { // the log has it
-		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
+		return unbooked(err)
 	}
 	d.log.Error("proxy.request.refused", zap.Error(err))
 	return dialect.NoSeller(time.Second)
+}
+
+// unbooked is what a client is told while nothing can be booked, so that nothing is sent.
+func unbooked(err error) *dialect.Refusal {
+	if ledger.NoRoom(err) {
+		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
+	}
+	return dialect.NoSeller(time.Minute).Because("The books of this gateway take no entries just now. Ask whoever runs it.")
 }
 
 // retryRoom is when to ask again where the ledger's disk is full: a human has to make room, and then it takes a moment.
@@ -159,8 +167,8 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if refusal := rq.route(); refusal != nil {
 		return refusal
 	}
-	if rq.gw.ledger.Ready() != nil {
-		return dialect.NoSeller(time.Minute) // nothing is sent that can't be booked
+	if err := rq.gw.ledger.Ready(); err != nil {
+		return unbooked(err)
 	}
 	t := newTrade(rq)
 	defer t.close()
@@ -203,7 +211,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 		t.open = nil
 		t.books.wasted(&t.tally, a, routing.Decision{})
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
-		return dialect.NoSeller(time.Minute)
+		return unbooked(err)
 	}
 	t.tally.held(a.hold.id)
 	a.hold.placed = nil

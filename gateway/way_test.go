@@ -242,8 +242,11 @@ func TestWayWithBrokenLedger(t *testing.T) {
 	for name, test := range map[string]struct {
 		ready error
 		asked int
+		says  string
 	}{
-		"no hold": {nil, 1}, "not ready": {errors.New("the disk is full"), 0},
+		"no hold":   {nil, 1, "books of this gateway take no entries"},
+		"not ready": {errors.New("a commit failed"), 0, "books of this gateway take no entries"},
+		"no room":   {ledger.ErrNoRoom, 0, "disk on which this gateway keeps its books is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
@@ -252,7 +255,8 @@ func TestWayWithBrokenLedger(t *testing.T) {
 				says(200, good)(w, r)
 			})
 			w.gw.ledger = broken{w.gw.ledger, closed, test.ready}
-			if res := w.ask(chat); res.Code != http.StatusServiceUnavailable || strings.Contains(res.Body.String(), "Hi") || asked != test.asked {
+			if res := w.ask(chat); res.Code != http.StatusServiceUnavailable || !strings.Contains(res.Body.String(), test.says) ||
+				res.Header().Get("Retry-After") == "" || strings.Contains(res.Body.String(), "Hi") || asked != test.asked {
 				t.Errorf("status %d after %d were asked: %s", res.Code, asked, res.Body)
 			}
 		})
