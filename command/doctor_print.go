@@ -137,8 +137,8 @@ func creditLine(c *purchase.Credit) string {
 		}
 		return "of " + limit.String()
 	}
-	return fmt.Sprintf("bought %s dollars in %d purchases, left %s, wasted %s; today %s (%s), this session %s (%s)",
-		c.PurchasedMicros, c.Purchases, c.LeftMicros, c.WastedMicros, c.DayMicros, of(c.DailyLimit), c.SessionMicros, of(c.SessionLimit))
+	return fmt.Sprintf("left %s dollars; since the start bought %s in %d purchases, wasted %s; spent today %s (%s), this session %s (%s)",
+		c.LeftMicros, c.PurchasedMicros, c.Purchases, c.WastedMicros, c.DayMicros, of(c.DailyLimit), c.SessionMicros, of(c.SessionLimit))
 }
 
 // ago is how long something has been.

@@ -93,7 +93,7 @@ func TestDoctorOfModels(t *testing.T) {
 		`(?m)^ledger +/.*: \d+ entries, .* free on its disk; its key /.*tokenbuddy\.key is of \d{4}-\d\d-\d\d, `,
 		`(?m)^recovery  requests under way: 0; purchases that have not ended: 0, with 0.00 dollars that may have left$`,
 		`(?m)^prewarm   focus: (lonely, )?missing, small; \d+ \w+.*; next sweep in \d+s`, // what was asked for is in it from the next sweep on,
-		`(?m)^credit    bought 5.00 dollars in 1 purchases, left 4\.\d+, wasted 0.00; today 5.00 \(of 1000000.00\), this session 5.00 \(no limit\)$`,
+		`(?m)^credit    left 4\.\d+ dollars; since the start bought 5.00 in 1 purchases, wasted 0.00; spent today 5.00 \(of 1000000.00\), this session 5.00 \(no limit\)$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("the doctor does not say %s:\n%s", want, out)
