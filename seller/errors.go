@@ -93,6 +93,14 @@ func invalid(param, message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "invalid_request_error", param: param, message: message}
 }
 
+// overlongUnpaid is a status after which a gateway asks another seller, and buys nothing here.
+func overlongUnpaid() *refusal {
+	return &refusal{
+		status: http.StatusRequestEntityTooLarge, code: "request_too_large",
+		message: "this model is known to answer at more length than the limit that is asked, and that may be more than the token bears: use a token of more credit",
+	}
+}
+
 // responseUnknown has the buyer's client send the whole conversation.
 func responseUnknown(message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "previous_response_not_found", param: "previous_response_id", message: message}

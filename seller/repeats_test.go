@@ -32,3 +32,29 @@ func TestUpstreamRepeatsOverARestart(t *testing.T) {
 		}
 	}
 }
+
+// TestUpstreamOverlong: an upstream that passes over the limit that was asked, by whichever name, does so once for a token that can't pay for it.
+func TestUpstreamOverlong(t *testing.T) {
+	u := newStandIn(t, "", "ours", "other")
+	s := resold(t, u, "no_key\nprice ours 1 2\nprice other 1 2")
+	poor, rich := purchase(t, s, "p", 1000), purchase(t, s, "q", 115_000)
+	try := func(model, limit, token string, want int) {
+		t.Helper()
+		body := `{"model":"` + model + `",` + limit + `"messages":[{"role":"user","content":"hey"}]}`
+		if w := post(t, s, "/v1/chat/completions", body, "Authorization", token); w.Code != want {
+			t.Errorf("%s: %d %s", limit, w.Code, w.Body)
+		}
+	}
+	try("ours", `"max_tokens":100,`, poor, 200) // an answer has 50
+	poor = purchase(t, s, "p1", 1000)
+	try("ours", `"max_tokens":100,`, poor, 200)
+	poor = purchase(t, s, "p2", 1000)
+	try("ours", `"max_completion_tokens":1,"n_predict":100000,`, poor, 200)
+	poor = purchase(t, s, "p3", 1000)
+	try("ours", `"max_completion_tokens":1,"n_predict":100000,`, poor, 413) // another token like it would be bought in vain
+	for range 90 {
+		try("ours", `"max_tokens":8192,`, rich, 200)
+	}
+	try("ours", `"max_completion_tokens":1,"n_predict":100000,`, rich, 402)
+	try("other", `"max_tokens":100,`, poor, 200)
+}

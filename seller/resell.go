@@ -78,11 +78,11 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	q.charge = b.openCharge(t, same, r.URL.Path, q.offer.ID, q.id)
 	defer b.closeCharge(q.charge)
-	most, known := q.most()
+	most, beyond := q.most()
 	giveBack, refused := b.reserve(q.charge, most)
 	switch {
-	case refused != nil && refused.balance != nil && !known && t.Credit < least(most): // nor would the next token like it do, and that would be bought
-		return responseUnknown("the length of that response is not known here any more, and may be more than the token bears: send the whole conversation as input")
+	case refused != nil && refused.balance != nil && beyond != nil && t.Credit < least(most): // nor would the next token like it do, and that would be bought
+		return beyond
 	case refused != nil:
 		return refused
 	}
@@ -213,6 +213,7 @@ func (q *resale) settle(whole bool, used dialect.Usage, output dialect.Output) *
 		AnswerText: output.Text, AnswerMedia: output.Media, Credit: money.Max,
 	})
 	tokens := used.Fill(q.shape.BodyBytes/4, output.Tokens())
+	q.noteLength(tokens.Completion, used.Known&dialect.ClassCompletion != 0)
 	settlement, err := q.books.settle(q.charge, tokens, charge.Billed, q.id)
 	if err != nil {
 		q.books.warn(err)
@@ -230,14 +231,31 @@ func (q *resale) failed(why string) *refusal {
 // longestUnknown is how long a kept response is taken to be of which nothing is known here, in tokens.
 const longestUnknown = 200_000
 
-// most is what the request can cost: who goes on from a long response, made long ago, is not to have it read for what a short request may cost. known
-// tells whether it is known how long that is.
-func (q *resale) most() (most money.Micros, known bool) {
+// most is what the request can cost: who goes on from a long response, made long ago, is not to have it read for what a short request may cost, nor who
+// asks a limit that is passed over to be answered for it. beyond is what a buyer is told whose tokens never bear that, as its gateway reckons with
+// less; nil: it is as that reckons.
+func (q *resale) most() (most money.Micros, beyond *refusal) {
 	shape := q.shape
-	if known = q.ask.PreviousResponseID == "" || shape.ContinuedTokens > 0; !known {
-		shape.ContinuedTokens = longestUnknown
+	if _, overlong := q.s.Upstream.overlong.Load(q.offer.ID); overlong && shape.MaxOutput > 0 && shape.MaxOutput < billing.UsualOutput {
+		shape.MaxOutput = billing.UsualOutput
+		beyond = overlongUnpaid()
 	}
-	return billing.Bound(shape, q.price), known
+	if q.ask.PreviousResponseID != "" && shape.ContinuedTokens == 0 {
+		shape.ContinuedTokens = longestUnknown
+		beyond = responseUnknown("the length of that response is not known here any more, and may be more than the token bears: send the whole conversation as input")
+	}
+	return billing.Bound(shape, q.price), beyond
+}
+
+// noteLength notes of a model that the upstream has passed over the limit that was asked: it may know it by another name, or the buyer by one that
+// it knows better. From then on no limit is taken for a bound there: the last micro of a token would be good for an answer of any length.
+func (q *resale) noteLength(written int64, said bool) {
+	if !said { // a quarter of its bytes is a guess
+		written /= 2
+	}
+	if limit, answers := q.shape.MaxOutput, max(q.shape.Answers, 1); limit > 0 && written/answers > limit {
+		q.s.Upstream.overlong.Store(q.offer.ID, true)
+	}
 }
 
 // made is how long what a kept response is made of is, in tokens, where it was made here lately; 0: that is not known.

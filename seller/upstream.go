@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,7 @@ type Upstream struct {
 	prices      map[string]*Model
 	carrier     *relay.Carrier
 	catalog     *catalog
+	overlong    sync.Map     // the models that were answered at more length than was asked
 	withoutAsk  atomic.Int64 // until when it is not asked for usage, in Unix seconds
 }
 

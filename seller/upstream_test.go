@@ -152,7 +152,7 @@ func TestUpstreamUnknownResponse(t *testing.T) {
 		}
 	}
 	body := func(id string) string {
-		return `{"model":"ours","input":"x","max_output_tokens":10,"previous_response_id":` + id + `}`
+		return `{"model":"ours","input":"x","max_output_tokens":50,"previous_response_id":` + id + `}`
 	}
 	try := func(token, id string, want int) {
 		t.Helper()
@@ -185,7 +185,7 @@ func TestUpstreamResponseThatFlows(t *testing.T) {
 	u := newStandIn(t, "", "ours")
 	s := resold(t, u, "no_key\nprice ours 1 2")
 	token := purchase(t, s, "p", 10_000)
-	const body = `{"model":"ours","input":"x","max_output_tokens":10%s}`
+	const body = `{"model":"ours","input":"x","max_output_tokens":50%s}`
 	for _, more := range []string{``, `,"previous_response_id":"resp_1"`} {
 		w := post(t, s, "/v1/responses", fmt.Sprintf(body, more), "Authorization", token)
 		if w.Code != 200 || w.Header().Get(wire.HeaderPrefix+"Settlement-Id") != "" {
