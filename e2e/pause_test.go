@@ -61,7 +61,14 @@ func TestPause(t *testing.T) {
 	}
 	shows(true, "The selection manual second is put over", "sellers")
 	shows(true, "The selection manual second is put over", "doctor")
-	if got, want := strings.Join(c.orders(), ","), "pause first,resume first,pause second,pause first,resume second"; got != want {
+	order(http.StatusOK, "resume=first")
+	order(http.StatusOK, "pause=second")
+	// Another one has the model, and is not the one that is kept to: it is away for now, and not gone.
+	if res, body := c.post("/v1/chat/completions", chatBody); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" ||
+		!strings.Contains(string(body), "The seller that this gateway keeps to is paused or excluded for now") {
+		t.Errorf("the one that is kept to is paused, and status %d: %s", res.StatusCode, body)
+	}
+	if got, want := strings.Join(c.orders(), ","), "pause first,resume first,pause second,pause first,resume second,resume first,pause second"; got != want {
 		t.Errorf("the journal says %s, want %s", got, want)
 	}
 	c.verify()

@@ -60,6 +60,8 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 		return dialect.ModelNotFound(rq.ask.Model)
 	case routing.Off:
 		return dialect.NoSeller(retryLater).Because("All sellers of this model are paused or excluded for now. Ask whoever runs the gateway.")
+	case routing.ChosenOff:
+		return dialect.NoSeller(retryLater).Because("The seller that this gateway keeps to is paused or excluded for now. Ask whoever runs the gateway.")
 	}
 	return dialect.NoSeller(retryLater) // the one that made the response is away, or the policy wants none
 }

@@ -233,6 +233,12 @@ func (x *Index) Idle(served string, p dialect.Protocol) bool {
 	return i >= 0 && x.idle[served].speak.at(i) && x.Candidates(served, p) == nil
 }
 
+// IdleAt tells whether a seller that gets no requests serves the model over the protocol.
+func (x *Index) IdleAt(seller, served string, p dialect.Protocol) bool {
+	i := protocolIndex(p)
+	return i >= 0 && x.idle[served].by[seller].at(i)
+}
+
 // Models gives every name that a client may ask for, sorted: the ids of models and the aliases of them, each with at least
 // one candidate, or with a price and with sellers that are paused or excluded. Not to be changed.
 func (x *Index) Models() []string { return x.names }

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
@@ -50,15 +51,14 @@ func (m *Manual) gather(q *Query, candidates *Candidates, dst []*Candidate) []*C
 
 // order appends the one seller, if it is a candidate. It finds it also where it is not among those that are kept ready.
 func (m *Manual) order(_ *Query, candidates *Candidates, dst []*Candidate) []*Candidate {
-	id := m.Seller
-	if id == "" {
-		id = candidates.DefaultSeller()
-	}
-	if c := candidates.Find(id); c != nil && len(dst) < cap(dst) {
+	if c := candidates.Find(m.keepsTo(candidates.DefaultSeller())); c != nil && len(dst) < cap(dst) {
 		dst = append(dst, c)
 	}
 	return dst
 }
+
+// keepsTo is the id of the one seller; empty where nobody is named.
+func (m *Manual) keepsTo(defaultSeller string) string { return cmp.Or(m.Seller, defaultSeller) }
 
 // NoAffinity says that the operator's word is kept to the letter.
 func (*Manual) NoAffinity() bool { return true }

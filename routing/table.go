@@ -198,6 +198,8 @@ const (
 	LeftOut
 	// Off: all that have the model are paused or excluded.
 	Off
+	// ChosenOff: the one that manual selection keeps to has it, and is paused or excluded.
+	ChosenOff
 )
 
 // Absence tells why Order has appended nothing.
@@ -211,7 +213,10 @@ func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 	case q.Maker != (SellerKey{}) && !chooses.unaffine:
 		return MakerAway
 	}
-	if _, manual := chooses.policy.(*Manual); manual {
+	if only, manual := chooses.policy.(*Manual); manual {
+		if index := t.Index(); index.IdleAt(only.keepsTo(index.DefaultSeller()), q.Served, q.Protocol) {
+			return ChosenOff
+		}
 		return NobodyServes // the one seller has not the model
 	}
 	if len(rank(q, candidates, make([]*Candidate, 0, 1), byPlace)) == 0 {

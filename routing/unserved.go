@@ -12,6 +12,7 @@ import (
 type idle struct {
 	speak  ProtocolSet
 	priced bool
+	by     map[string]ProtocolSet // seller's id -> what that one speaks
 }
 
 // addIdle adds the models of sellers that get no requests, and their names where nobody else has them: who asks for one is told that it is
@@ -29,7 +30,11 @@ func (x *Index) addIdle(off map[*Seller]bool) {
 		for i := range s.Models {
 			m := &s.Models[i]
 			known := x.idle[m.ID]
-			x.idle[m.ID] = idle{known.speak | s.Protocols, known.priced || priced(m)}
+			if known.by == nil {
+				known.by = make(map[string]ProtocolSet)
+			}
+			known.by[s.ID] |= s.Protocols
+			x.idle[m.ID] = idle{known.speak | s.Protocols, known.priced || priced(m), known.by}
 			x.name(m.ID, m.ID)
 			for _, alias := range m.Aliases {
 				x.name(alias, m.ID)
@@ -90,7 +95,7 @@ func (t *Table) Unserved(now time.Time) []Unserved {
 	r.begin(&Query{Now: now}, &Candidates{index: x})
 	only, manual := t.inForce().policy.(*Manual)
 	obstructed := func(c *Candidate) Obstruction {
-		if manual && c.Seller.ID != only.Seller && !(only.Seller == "" && c.Seller.ID == x.defaultSeller) {
+		if manual && c.Seller.ID != only.keepsTo(x.defaultSeller) {
 			return ObstructionNotSelected
 		}
 		if t.forbidden(c.Seller.Key(), now) {
