@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +21,9 @@ const (
 	lookEvery = 2 * time.Second
 	// silence is how long a stream may be without a word: what is between here and the browser may end it else.
 	silence = 15 * time.Second
-	// patience is how long a browser may take to read.
-	patience = 10 * time.Second
+	// patience is how long a browser may take to read so much.
+	patience  = 10 * time.Second
+	pieceSize = 16 << 10
 	// maxWatchers is how many may watch a market at once.
 	maxWatchers = 64
 )
@@ -139,9 +141,11 @@ func (s *stage) stream(w http.ResponseWriter, r *http.Request, m *market.Market)
 		case raw := <-seen:
 			event = fmt.Appendf(nil, "data: %s\n\n", raw)
 		}
-		_ = c.SetWriteDeadline(time.Now().Add(patience)) // where it is not supported, it is waited for longer
-		if _, err := w.Write(event); err != nil || c.Flush() != nil {
-			return nil // the browser has left
+		for piece := range slices.Chunk(event, pieceSize) { // who is on a slow line reads, and has not left
+			_ = c.SetWriteDeadline(time.Now().Add(patience)) // where it is not supported, it is waited for longer
+			if _, err := w.Write(piece); err != nil || c.Flush() != nil {
+				return nil // the browser has left
+			}
 		}
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -150,4 +152,55 @@ func TestEnd(t *testing.T) {
 	if _, there := servers.Load(srv.Config); there {
 		t.Error("the server that has ended is remembered")
 	}
+}
+
+// line is where one client comes, who reads as slowly as it likes.
+type line struct {
+	comes  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *line) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.comes:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *line) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *line) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Who reads slowly sees all of it: what there is to see of a large team is large, and the line of a phone is slow.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{by: make(map[*market.Market]*show), look: func(context.Context) func(*market.Market) *Snapshot {
+			return func(*market.Market) *Snapshot { return &Snapshot{Ledger: strings.Repeat("x", 400<<10)} }
+		}}
+		m := new(market.Market)
+		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = s.stream(w, r, m) })}
+		l := &line{comes: make(chan net.Conn, 1), closed: make(chan struct{})}
+		ours, theirs := net.Pipe()
+		l.comes <- ours
+		go func() { _ = server.Serve(l) }()
+		defer server.Close()
+		defer theirs.Close()
+		if _, err := io.WriteString(theirs, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		read, buffer := 0, make([]byte, 16<<10)
+		for read < 400<<10 {
+			n, err := io.ReadFull(theirs, buffer)
+			if read += n; err != nil {
+				t.Fatalf("after %d bytes: %v", read, err)
+			}
+			<-time.After(time.Second)
+		}
+	})
 }

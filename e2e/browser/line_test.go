@@ -36,7 +36,7 @@ func TestSilence(t *testing.T) {
 		t.Fatalf("%d wait for a word of the gateway", n)
 	}
 	read[any](b, `window.mute = true; [...window.patience.values()][0]()`) // the time is over
-	b.until(`document.getElementById("state").innerText === "no word from the gateway"`)
+	b.until(`document.getElementById("state").innerText.startsWith("no word from the gateway, what is shown is of ")`)
 	b.until(`window.speak !== undefined`)
 	read[any](b, `window.mute = false; window.speak()`)
 	b.until(`document.getElementById("state").innerText === "live"`)
@@ -93,5 +93,27 @@ func TestThirtyDaysUnread(t *testing.T) {
 		b.until(`document.querySelectorAll("#month tbody tr").length === 2`)
 		b.press("#month", by)
 		b.until(fmt.Sprintf(`document.querySelector("#month-body").innerText === %q`, want))
+	}
+}
+
+// TestGone says of when that is which is still shown, where the gateway is gone, to operators and to members.
+func TestGone(t *testing.T) {
+	for _, of := range []string{"operator", "member"} {
+		t.Run(of, func(t *testing.T) {
+			b := open(t)
+			g := start(t)
+			at := g.admin
+			if of == "member" {
+				at = g.site
+			}
+			b.do(chromedp.Navigate("http://" + at + "/tokenbuddy/"))
+			if of == "member" {
+				b.do(chromedp.SendKeys("#key", "key-of-ada"))
+				b.press("#door", "Show")
+			}
+			b.until(`document.getElementById("state").innerText === "live" && !document.querySelector("main").classList.contains("old")`)
+			g.stop()
+			b.until(`document.getElementById("state").innerText.includes(", what is shown is of ") && document.querySelector("main").classList.contains("old")`)
+		})
 	}
 }
