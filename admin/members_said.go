@@ -74,13 +74,8 @@ func orderOf(w http.ResponseWriter, r *http.Request, takes ...string) (by orders
 	if err := checkTexts(query, "by"); err != nil {
 		return by, said, err
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSaid))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&said); err != nil && !errors.Is(err, io.EOF) {
+	if err := object(w, r, maxSaid, &said); err != nil && !errors.Is(err, io.EOF) {
 		return by, said, bad(`expected an object such as {"name":"ada","dailyBudget":"5"}: %w`, err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return by, said, bad("expected one object, and nothing after it")
 	}
 	for word, to := range map[string]*string{"keep": &said.Keep, "usd": &said.USD, "until": &said.Until, "reference": &said.Reference} {
 		switch asked := query.Get(word); {

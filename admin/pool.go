@@ -2,10 +2,8 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -161,11 +159,8 @@ func selection(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 // setSelection puts a policy over those of the configs, until it is deleted, also over a restart.
 func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	var s orders.Selection
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&s)
-	if _, more := decoder.Token(); err != nil || !errors.Is(more, io.EOF) {
-		return bad(`expected an object such as {"policy":"manual","seller":"acme"}`)
+	if err := object(w, r, 4<<10, &s); err != nil {
+		return bad(`expected an object such as {"policy":"manual","seller":"acme"}: %w`, err)
 	}
 	if err := m.Orders.Select(s); err != nil {
 		return refused(fmt.Errorf("selection: %w", err))
