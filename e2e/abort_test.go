@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,24 +31,40 @@ func TestAbortOfHTTP10(t *testing.T) {
 	s.seller("good", sayStream(shortStream), "whole")
 	s.seller("bad", broken("text/event-stream", roleEvent+textEvent("Hi")), "cut")
 	s.seller("heavy", broken("application/json", large[:len(large)-10]), "heavy")
-	s.open("")
-	for model, whole := range map[string]bool{"whole": true, "cut": false, "heavy": false} {
-		body := chatOf(model, `"stream":true,`)
-		conn, err := net.Dial("tcp", s.site)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = conn.SetDeadline(time.Now().Add(patience))
-		_, _ = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", s.site, len(body), body)
-		got, err := io.ReadAll(conn)
-		_ = conn.Close()
-		switch {
-		case whole && (err != nil || !strings.HasSuffix(string(got), shortStream)):
-			t.Errorf("%s: %v: %q", model, err, got)
-		case !whole && !errors.Is(err, syscall.ECONNRESET):
-			t.Errorf("%s: %d bytes, and the connection ends with %v", model, len(got), err)
-		case model == "cut" && !strings.Contains(string(got), `"type":"server_error"`):
-			t.Errorf("%s: no error event: %q", model, got)
+	s.prepare("", "\t\tencode gzip\n+++", "")
+	sites, err := os.ReadFile(s.caddyfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := strings.ReplaceAll(string(sites), "\tbind 127.0.0.1\n", "\tbind 127.0.0.1\n\tlog\n")
+	s.write(strings.Replace(logged, "http://"+s.sites[2]+" {\n", "https://"+s.sites[2]+" {\n\ttls internal\n", 1))
+	s.start()
+	dials := []func() (net.Conn, error){
+		func() (net.Conn, error) { return net.Dial("tcp", s.sites[0]) },
+		func() (net.Conn, error) { return net.Dial("tcp", s.sites[1]) },
+		func() (net.Conn, error) {
+			return tls.Dial("tcp", s.sites[2], &tls.Config{ServerName: "127.0.0.1", InsecureSkipVerify: true}) // Caddy's own, made just now
+		},
+	}
+	for site, dial := range dials {
+		for model, whole := range map[string]bool{"whole": true, "cut": false, "heavy": false} {
+			body := chatOf(model, `"stream":true,`)
+			conn, err := dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			_, _ = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", s.sites[site], len(body), body)
+			got, err := io.ReadAll(conn)
+			_ = conn.Close()
+			switch {
+			case whole && (err != nil || !strings.HasSuffix(string(got), shortStream)):
+				t.Errorf("site %d, %s: %v: %q", site, model, err, got)
+			case !whole && !errors.Is(err, syscall.ECONNRESET):
+				t.Errorf("site %d, %s: %d bytes, and the connection ends with %v", site, model, len(got), err)
+			case model == "cut" && !strings.Contains(string(got), `"type":"server_error"`):
+				t.Errorf("site %d, %s: no error event: %q", site, model, got)
+			}
 		}
 	}
 }
