@@ -111,6 +111,9 @@ func TestHeartbeat(t *testing.T) {
 					h.Get("X-Request-Id") == "" || h.Get("X-Accel-Buffering") != "no" || !strings.Contains(h.Get("Cache-Control"), "no-transform") {
 					t.Errorf("%s: headers %v", model, h)
 				}
+				if id := h.Get("Request-Id"); (id == h.Get("X-Request-Id")) != isAnthropic(q.path) {
+					t.Errorf("%s: request-id %q", model, id)
+				}
 			}
 			for i := range 4 { // which has its price at each seller that is asked
 				id := fmt.Sprint(q.api, " all plain ", i)

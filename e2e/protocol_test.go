@@ -322,3 +322,36 @@ func TestDeadlineHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestAnthropicRequestID: in Anthropic's API each answer has an id in a header, by which programs that read an agent's logs know an answer; where
+// the seller has said none, it is the request's.
+func TestAnthropicRequestID(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	answer := func(w http.ResponseWriter, r *http.Request, body []byte) {
+		q := speechOf(r.URL.Path)
+		if strings.Contains(string(body), `"stream":true`) {
+			sayStream(q.begin+q.text("one")+q.end)(w, r, body)
+			return
+		}
+		sayJSON(http.StatusOK, q.plain("plain"))(w, r, body)
+	}
+	s.seller("silent", answer, "silent")
+	s.seller("says", with(answer, "Request-Id", "req_says"), "says")
+	s.seller("refuses", sayJSON(http.StatusBadRequest, `{"type":"error","error":{"type":"invalid_request_error","message":"not so"}}`), "refuses")
+	s.open("")
+
+	for _, q := range speeches {
+		for model, want := range map[string]string{"silent": "own", "says": "req_says", "refuses": "own"} {
+			if want == "own" && q.path != "/v1/messages" {
+				want = ""
+			}
+			for _, stream := range []string{"", `"stream":true,`} {
+				a := s.ask(0, http.MethodPost, q.path, q.body(stream+fmt.Sprintf(`"model":%q,`, model), "Hello"), "X-Request-Id", "own")
+				if got := a.Header.Get("Request-Id"); got != want {
+					t.Errorf("%s, %s, %s: request-id %q and not %q", q.path, model, stream, got, want)
+				}
+			}
+		}
+	}
+}

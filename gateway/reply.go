@@ -10,6 +10,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // reply is what goes back to the client, and what is told of it: by headers, in the access log, to other handlers. It belongs to
@@ -100,11 +101,21 @@ func (p *reply) writeHeader(n *answer) {
 	}
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), n.response.Header, n.stream == nil)
+	p.identify()
 	if p.final {
 		p.w.Header().Set("X-Should-Retry", "false")
 	}
 	p.status = n.response.StatusCode
 	p.w.WriteHeader(p.status)
+}
+
+// identify gives an answer of Anthropic's API an id in that API's own header, where the seller has given it none. An agent writes it
+// into its logs, a line for each part of an answer, and who adds up what these cost takes lines without it for an answer each.
+func (p *reply) identify() {
+	h := p.w.Header()
+	if p.rq.shape == dialect.Anthropic && h["Request-Id"] == nil {
+		h["Request-Id"] = h[wire.HeaderRequestID]
+	}
 }
 
 // flush sends what is still on its way through the server.
