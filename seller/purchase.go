@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -126,6 +127,10 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		return nil, invalid("", "the body is not a purchase: expected one object with purchaseId, modelId, paymentMethod and amountMicros")
 	}
 	st, refused := s.newStep(r, q.PurchaseID, q.PaymentMethod, q)
+	least := money.Micros(0)
+	if l, ok := s.accepted[q.PaymentMethod].(acceptance.Least); ok {
+		least = l.Least()
+	}
 	switch {
 	case refused != nil:
 		return nil, refused
@@ -135,6 +140,11 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		return nil, modelNotFound()
 	case q.AmountMicros <= 0:
 		return nil, invalid("amountMicros", "amountMicros must be above zero")
+	case q.AmountMicros < least:
+		return nil, &refusal{
+			status: http.StatusBadRequest, code: "amount_refused", param: "amountMicros",
+			message: "by this payment method this seller sells for $" + least.String() + " at the least",
+		}
 	}
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
 		o := &order{

@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/tidwall/gjson"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	rails "github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
@@ -484,7 +485,7 @@ func TestX402Origins(t *testing.T) {
 		}
 		n++
 		purchase := fmt.Sprint("p", n)
-		body, err := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "x402", AmountMicros: 1000})
+		body, err := json.Marshal(wire.CreatePurchase{PurchaseID: purchase, ModelID: s.Models[0].ID, PaymentMethod: "x402", AmountMicros: 10_000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -777,5 +778,25 @@ func TestOverIsNoPayment(t *testing.T) {
 		if w := post(t, s, wire.PurchaseCompletePath, body, wire.HeaderIdempotencyKey, tc.order); w.Code != tc.want {
 			t.Errorf("%+v: %d %s", tc, w.Code, w.Body)
 		}
+	}
+}
+
+// TestLeastOrder: what costs more to cash than it brings is not sold, and fills no book.
+func TestLeastOrder(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json")+"\npayment mock")
+	for _, row := range []struct {
+		method string
+		amount money.Micros
+		status int
+	}{{"x402", 9_999, 400}, {"x402", 1, 400}, {"x402", 10_000, 200}, {"mock", 1, 200}} {
+		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: fmt.Sprint(row), ModelID: s.Models[0].ID, PaymentMethod: row.method, AmountMicros: row.amount})
+		w := post(t, s, wire.PurchaseCreatePath, string(body))
+		if w.Code != row.status || (w.Code == 400) != strings.Contains(w.Body.String(), `"code":"amount_refused"`) {
+			t.Errorf("%v: %d %s", row, w.Code, w.Body)
+		}
+	}
+	if n := len(s.books.orders); n != 2 {
+		t.Errorf("the book has %d orders", n)
 	}
 }

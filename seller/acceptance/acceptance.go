@@ -36,6 +36,12 @@ type Stateful interface {
 	NeedsState()
 }
 
+// Least is an Acceptance that takes no order of less than an amount: to cash a payment costs somebody something, and a paid order is kept for a
+// day, so that a book of orders could be filled with payments of nothing.
+type Least interface {
+	Least() money.Micros
+}
+
 // Named is an Acceptance that buyers know by another name than its module's.
 type Named interface {
 	MethodName() string

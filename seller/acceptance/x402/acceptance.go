@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
@@ -48,6 +49,9 @@ type Acceptance struct {
 func (*Acceptance) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: acceptance.Namespace + ".x402", New: func() caddy.Module { return new(Acceptance) }}
 }
+
+// Least is a cent.
+func (*Acceptance) Least() money.Micros { return money.USD / 100 }
 
 // Offer is the requirement of an order.
 func (a *Acceptance) Offer(o acceptance.Order) (json.RawMessage, error) {
@@ -249,6 +253,7 @@ func (a *Acceptance) over(ctx context.Context, auth eip3009.Authorization) accep
 var (
 	_ acceptance.Acceptance = (*Acceptance)(nil)
 	_ acceptance.Settler    = (*Acceptance)(nil)
+	_ acceptance.Least      = (*Acceptance)(nil)
 	_ caddy.Provisioner     = (*Acceptance)(nil)
 	_ caddy.CleanerUpper    = (*Acceptance)(nil)
 	_ caddyfile.Unmarshaler = (*Acceptance)(nil)
