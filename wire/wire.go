@@ -79,7 +79,7 @@ type Grant struct {
 
 // Time reads an RFC 3339 time; the zero time when there is none that can be read.
 func Time(s string) time.Time {
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(s)) // its letters may be small ones
 	if err != nil {
 		return time.Time{}
 	}

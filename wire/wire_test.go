@@ -102,6 +102,7 @@ func TestTime(t *testing.T) {
 	for s, want := range map[string]time.Time{
 		"2026-06-02T10:00:00Z":          time.Date(2026, 6, 2, 10, 0, 0, 0, time.UTC),
 		"2026-06-02T10:00:00.5+02:00":   time.Date(2026, 6, 2, 8, 0, 0, 500_000_000, time.UTC),
+		"2026-06-02t10:00:00z":          time.Date(2026, 6, 2, 10, 0, 0, 0, time.UTC), // as RFC 3339 allows
 		"2026-06-02 10:00:00":           {},
 		"1780000000":                    {},
 		"":                              {},
