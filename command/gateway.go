@@ -120,7 +120,7 @@ func answered(ctx context.Context, request func() (*http.Response, error)) (*htt
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		res, err := request()
+		res, err := request() //nolint:bodyclose // whoever gets it does
 		answers <- answer{res, err}
 	}()
 	select {

@@ -109,6 +109,23 @@ func TestLongNames(t *testing.T) {
 	b.shoot("long")
 }
 
+// TestLedgers has it be chosen which ledger is meant, on a phone too, however deep its directory lies.
+func TestLedgers(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	deep := "/" + strings.Repeat("srv", 40) + "/books"
+	b.inject(fmt.Sprintf(`
+		const ask = window.fetch;
+		window.fetch = async (...asked) => String(asked[0]) === "live"
+			? new Response(JSON.stringify({ error: "say which ledger with ?ledger=, one of: /a, %s" }), { status: 400 }) : ask(...asked);
+	`, deep))
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelectorAll("main button").length === 2`)
+	b.shoot("ledgers")
+	b.press("main", deep)
+	b.until(fmt.Sprintf(`new URLSearchParams(location.search).get("ledger") === %q`, deep))
+}
+
 // contrast is the least one of texts with what is behind them, and whose it is.
 const contrast = `(() => {
 	const lum = c => { const [r, g, b] = c.map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
