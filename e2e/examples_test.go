@@ -56,6 +56,33 @@ func TestExtendingPage(t *testing.T) {
 	}
 }
 
+// TestXcaddyLines: what the pages of the examples build by xcaddy runs their Caddyfiles, which have a seller in them.
+func TestXcaddyLines(t *testing.T) {
+	pages, err := filepath.Glob("../examples/*/README.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, page := range append(pages, "../docs/extending.md", "../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, "xcaddy build ") {
+				continue
+			}
+			n++
+			if !strings.Contains(line, "--with github.com/tokenbuddy/caddy-tokenbuddy/seller") {
+				t.Errorf("%s: %s builds no seller", page, strings.TrimSpace(line))
+			}
+		}
+	}
+	if n < 5 {
+		t.Errorf("only %d lines were found", n)
+	}
+}
+
 // TestExamples builds the Caddys of the examples and runs them with their Caddyfiles, but for the ports. It wants
 // TOKENBUDDY_EXAMPLES in the environment, as it links two programs.
 func TestExamples(t *testing.T) {
