@@ -40,6 +40,8 @@ func TestDeadlines(t *testing.T) {
 		{name: "what is slow is not cut", failover: "300ms 60s", first: slow, others: true, status: 200, seller: "first", least: 2 * short},
 		{name: "a third value", failover: "60s 60s 300ms", first: hangs, others: true, status: 200, seller: "second", least: short},
 		{name: "a third value and nobody else", failover: "60s 60s 300ms", first: slow, status: 200, seller: "first", least: 2 * short},
+		{name: "a stream's last attempt", failover: "300ms 60s\n\t\t\tmax_attempts 1", first: slow, others: true, streamed: true, status: 200, seller: "first", least: 2 * short},
+		{name: "a third value and the last attempt", failover: "60s 60s 300ms\n\t\t\tmax_attempts 1", first: slow, others: true, status: 200, seller: "first", least: 2 * short},
 		{name: "the original's variable", env: "300", first: hangs, others: true, status: 200, seller: "second", least: short},
 		{name: "the original's variable, streamed", env: "300", first: hangs, others: true, streamed: true, status: 200, seller: "second", least: short},
 		{name: "the original's variable and nobody else", env: "300", first: hangs, streamed: true, status: 504, seller: "first", least: short},

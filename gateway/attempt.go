@@ -23,6 +23,7 @@ type attempt struct {
 	periods      *ledger.Periods // of budgets, in a fleet, that the request counts in; nil: those of its booking
 	noPurchase   bool            // a token that is there has to do
 	others       bool            // another candidate is fit and untried
+	last         bool            // no other attempt may be made at the request
 	withoutUsage bool            // the seller has just refused the request for what asks for usage
 
 	begun  time.Time
@@ -85,9 +86,10 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	}
 }
 
-// timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end.
+// timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end. The last one is cut in favour of
+// nobody, whoever is there.
 func (a *attempt) timeLeft() time.Duration {
-	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.others)
+	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.others && !a.last)
 }
 
 func (a *attempt) deadlines() routing.Deadlines {

@@ -100,7 +100,7 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	a := &attempt{
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
-		noPurchase: t.credit, others: t.untried() > 0, withoutUsage: t.there.withoutUsage,
+		noPurchase: t.credit, others: t.untried() > 0, last: t.tally.counted()+1 >= t.allowed(), withoutUsage: t.there.withoutUsage,
 	}
 	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.nextCandidate()
