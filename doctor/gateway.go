@@ -120,14 +120,29 @@ func (d *Diagnosis) registry(r *routing.RegistryStatus) {
 	}
 }
 
+// shownAtMost is how many of a kind are named.
+const shownAtMost = 10
+
+// more counts those that are not.
+func (d *Diagnosis) more(all int, what string) {
+	if all > shownAtMost {
+		d.Note(fmt.Sprintf("%d more sellers %s.", all-shownAtMost, what), "All of them are listed by caddy tokenbuddy sellers")
+	}
+}
+
 // paused names the sellers that an operator has paused.
 func (d *Diagnosis) paused(entries []routing.PoolEntry) {
+	all := 0
 	for _, e := range entries {
-		if e.Paused {
+		if !e.Paused {
+			continue
+		}
+		if all++; all <= shownAtMost {
 			d.Note(fmt.Sprintf("Seller %s (%s) is paused and gets no requests.", plain.Name(e.SellerID), plain.Name(e.URL)),
 				"To send it requests again: caddy tokenbuddy sellers resume "+plain.Name(e.SellerID))
 		}
 	}
+	d.more(all, "are paused and get no requests")
 }
 
 func (d *Diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
@@ -139,7 +154,9 @@ func (d *Diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 		if e.Circuit == routing.CircuitClosed {
 			continue
 		}
-		open++
+		if open++; open > shownAtMost {
+			continue
+		}
 		due := "with one of the next requests"
 		if e.DueAt != nil && e.DueAt.After(now) {
 			due = "in " + e.DueAt.Sub(now).Round(time.Second).String()
@@ -147,6 +164,7 @@ func (d *Diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 		d.Note(fmt.Sprintf("Seller %s (%s) gets no requests: it failed %d times in a row.", plain.Name(e.SellerID), plain.Name(e.URL), e.ConsecutiveFailures),
 			"It is tried again by itself, "+due+".")
 	}
+	d.more(open, "get no requests: they failed")
 	if open > 0 && open == met {
 		d.Wrong("No seller that was dealt with is well.", "Check this machine's own network first, then the log for what the sellers answer.")
 	}
@@ -206,7 +224,6 @@ func (d *Diagnosis) Losses(id string, l ledger.Losses) {
 
 // unpriced names models of which nobody knows what they cost.
 func (d *Diagnosis) unpriced(all []market.Unpriced) {
-	const shownAtMost = 10
 	if len(all) == 0 {
 		return
 	}
