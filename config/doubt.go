@@ -16,7 +16,7 @@ type Doubt struct {
 // Doubts gives those of a configuration and what it has been resolved to. An operator may have reasons, such as to buy nothing more today, or to
 // say while it runs which seller is to be kept to: so none is an error.
 func (c *Config) Doubts(s *Settings) []Doubt {
-	return slices.Concat(c.tightLimits(s), c.idleSelection(s), c.literals())
+	return slices.Concat(c.tightLimits(s), c.idleSelection(s), c.sharedWallet(), c.literals())
 }
 
 // tightLimits are limits that no purchase has room in. Zero says that nothing is to be bought.
@@ -49,6 +49,17 @@ func (c *Config) idleSelection(s *Settings) []Doubt {
 		return []Doubt{{"selection manual", "it keeps to nobody: name the id of a seller after it, or a default_seller; every request is refused"}}
 	}
 	return nil
+}
+
+// sharedWallet is a payment method by the name under which the books have what accounts at providers cost.
+func (c *Config) sharedWallet() (all []Doubt) {
+	const account = "account"
+	for _, raw := range c.PaymentsRaw {
+		if module, err := paymentGuest.nameIn(raw); err == nil && paymentName(raw, module) == account {
+			all = append(all, Doubt{"payment " + account, "what it pays is booked in wallet:account, where what your accounts at providers cost is as well: give it another name"})
+		}
+	}
+	return all
 }
 
 // buys tells whether tokens are bought from anybody.

@@ -30,6 +30,10 @@ func TestDoubts(t *testing.T) {
 		{pinned + `"selection":{"policy":"cheapest"}`, ""},
 		{pinned + `"affinity":0`, ""},
 		{
+			`"registry":{"url":"https://r.example"},"payments":[{"method":"mock","name":"account"}]`,
+			"payment account: what it pays is booked in wallet:account",
+		},
+		{
 			`"sellers":[{"id":"a","url":"https://a.example","no_key":true,"models_from":"/v1/models","prices":[{"model":"*","input":"1","output":"2"},{"model":"m","input":"1","output":"2"}]}]`,
 			"seller a price *: it is the price of a model of that very name, and of no other",
 		},
