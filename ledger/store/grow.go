@@ -161,7 +161,8 @@ func (s *Store) Close() error {
 	if s.active.file != nil {
 		err = errors.Join(err, s.active.file.Close())
 	}
-	return errors.Join(err, giveBack(s.dir))
+	giveBack(s.dir)
+	return err
 }
 
 // dropNext removes the next log where the store has not taken it.
