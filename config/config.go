@@ -141,7 +141,8 @@ type SellerConfig struct {
 	// The provider wants no key, such as a server on the local network; nothing is bought there either.
 	NoKey bool `json:"no_key,omitempty"`
 
-	// The path that stands where /v1 would in the provider's paths, such as "/api/v3". Only with api_key or no_key. Default: /v1.
+	// The path that stands where /v1 would in the provider's paths, such as "/api/v3"; "/": nothing does. Only with api_key or
+	// no_key. Default: /v1.
 	PathPrefix string `json:"path_prefix,omitempty"`
 
 	// Headers that each request to the provider carries, by name; they win over the client's. Values may have placeholders,

@@ -11,7 +11,7 @@ import (
 
 // Door is where a seller has its model APIs, if not at <url>/v1.
 type Door struct {
-	// PathPrefix stands where /v1 would, such as /api/v3, without a slash at its end; empty: /v1.
+	// PathPrefix stands where /v1 would, such as /api/v3; "/": nothing does; empty: /v1.
 	PathPrefix string
 	// Query goes to every path, those of health and purchases too, and before the client's own; it has no question mark.
 	Query string
@@ -36,7 +36,7 @@ func CutQuery(raw string) (base, query string) {
 // question mark.
 func (s *Seller) Address(path, query string) string {
 	if rest, ok := strings.CutPrefix(path, "/v1/"); ok && s.Door.PathPrefix != "" {
-		path = s.Door.PathPrefix + "/" + rest
+		path = strings.TrimRight(s.Door.PathPrefix, "/") + "/" + rest
 	}
 	switch {
 	case s.Door.Query == "":

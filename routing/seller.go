@@ -96,7 +96,7 @@ func NewPinned(p Pin) (*Seller, error) {
 	}
 	s := &Seller{
 		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true, Account: p.Account,
-		Door: Door{strings.TrimRight(p.PathPrefix, "/"), query}, Names: p.Names, ListPath: p.ListPath,
+		Door: Door{p.PathPrefix, query}, Names: p.Names, ListPath: p.ListPath,
 		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models, Terms: p.Terms,
 	}
 	if len(p.Protocols) > 0 {
