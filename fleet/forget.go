@@ -85,9 +85,10 @@ func (f *Fleet) forgetBeat(ctx context.Context, gateway string) error {
 		if err := json.Unmarshal(old, &b); err != nil {
 			return nil, err
 		}
-		if b.Epoch != forgotten && !b.Left && !b.Silent(at.Now) {
+		ahead := b.Seen.After(at.Now.Add(silentFor)) && f.quiet(GatewayKey(gateway), b) // the store's clock was put back since
+		if b.Epoch != forgotten && !b.Left && !b.Silent(at.Now) && !ahead {
 			return nil, fmt.Errorf("fleet: gateway %s has spoken %s ago: stop it, and ask again %s later", gateway,
-				at.Now.Sub(b.Seen).Round(time.Second), silentFor)
+				max(0, at.Now.Sub(b.Seen)).Round(time.Second), silentFor)
 		}
 		if b.Epoch != forgotten && !b.Left && f.health.muted() {
 			return nil, fmt.Errorf("fleet: the store was away until a moment ago, so gateway %s may have had no way to speak: ask again %s later", gateway, silentFor)

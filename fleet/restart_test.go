@@ -193,6 +193,31 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// Where the store's clock was ahead and is put back, one that has died meanwhile is forgotten all the same, and one that lives is not.
+func TestForgetOnceTheStoresClockIsPutBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newMemory()
+		store.store.SetClock(func() time.Time { return time.Now().Add(time.Hour) })
+		gone := fleettest.NewLink(store)
+		lost, lives, other := start(gone, "lost", 1, nil), start(store, "lives", 1, nil), start(store, "other", 1, nil)
+		<-time.After(time.Minute)
+		gone.Cut(true)
+		store.store.SetClock(time.Now)
+		for range 30 {
+			if _, err := other.Forget(t.Context(), "lives", false); err == nil {
+				t.Fatal("forgets one that lives")
+			}
+			<-time.After(2 * time.Second)
+		}
+		if _, err := other.Forget(t.Context(), "lost", false); err != nil {
+			t.Error(err)
+		}
+		gone.Cut(false)
+		<-time.After(time.Minute) // it hears of that
+		leave(t, []*node{lost, lives, other})
+	})
+}
+
 // What a dead gateway has set aside is not waited for, once it has given nothing back for a while.
 func TestDeadIsNotWaitedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
