@@ -15,22 +15,25 @@ var readOn = 5 * time.Second
 // buyer is whom an answer is written to. One that has left takes it all the same, for a while.
 type buyer struct {
 	http.ResponseWriter
+	there context.Context // until the buyer leaves
 	gone  context.Context // the buyer has left, and the while is over
 	leave func()
+	end   context.CancelFunc // of the while
+	over  <-chan struct{}    // closed when nothing is done for the request any more
 	mu    sync.Mutex
 	left  bool
 }
 
 // watchBuyer watches over the buyer of a request until done is called.
-func watchBuyer(w http.ResponseWriter, r *http.Request) (b *buyer, done func()) {
+func watchBuyer(w http.ResponseWriter, r *http.Request, over <-chan struct{}) (b *buyer, done func()) {
 	gone, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	b = &buyer{ResponseWriter: w, gone: gone}
-	var over *time.Timer
+	b = &buyer{ResponseWriter: w, there: r.Context(), gone: gone, end: cancel, over: over}
+	var while *time.Timer
 	b.leave = func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if !b.left {
-			b.left, over = true, time.AfterFunc(readOn, cancel)
+			b.left, while = true, time.AfterFunc(readOn, cancel)
 		}
 	}
 	unwatch := context.AfterFunc(r.Context(), b.leave)
@@ -38,11 +41,21 @@ func watchBuyer(w http.ResponseWriter, r *http.Request) (b *buyer, done func()) 
 		unwatch()
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.left = true; over != nil {
-			over.Stop()
+		if b.left = true; while != nil {
+			while.Stop()
 		}
 		cancel()
 	}
+}
+
+// dismiss ends the while at once, where the buyer has left.
+func (b *buyer) dismiss() (left bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.left = b.left || b.there.Err() != nil; b.left {
+		b.end()
+	}
+	return b.left
 }
 
 func (b *buyer) hasLeft() bool {

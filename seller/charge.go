@@ -1,6 +1,7 @@
 package seller
 
 import (
+	"context"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -23,8 +24,9 @@ type charge struct {
 	Settled      bool         `json:"-"`                 // something has been billed; one that is kept is settled
 
 	token    *token
-	users    int  // requests that are being served on it
-	measured bool // CacheRead has been found out
+	users    int    // requests that are being served on it
+	buyer    *buyer // whom an upstream's answer is written to; nil: nobody
+	measured bool   // CacheRead has been found out
 }
 
 // openCharge gives the charge of a request: the one that its idempotency key has already, or a new one. It is given back with
@@ -59,9 +61,34 @@ func (b *Books) closeCharge(c *charge) {
 	if c.users--; c.users > 0 || c.Key == (digest{}) {
 		return
 	}
+	c.buyer = nil
 	delete(b.open, c.Key)
 	if c.Settled {
 		b.repeats.put(c.Key, c)
+	}
+}
+
+// writesTo notes whom the one user of a charge answers.
+func (b *Books) writesTo(c *charge, to *buyer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.buyer = to
+}
+
+// relieve has what is still read for a buyer that has left come to its end, where that one comes again with the same request, and waits for that.
+func (b *Books) relieve(ctx context.Context, key digest) {
+	b.mu.Lock()
+	var first *buyer
+	if c := b.open[key]; c != nil {
+		first = c.buyer
+	}
+	b.mu.Unlock()
+	if first == nil || !first.dismiss() {
+		return
+	}
+	select {
+	case <-first.over:
+	case <-ctx.Done():
 	}
 }
 

@@ -27,8 +27,9 @@ func (q *resale) forward(w http.ResponseWriter) *refusal {
 	if !ok {
 		return pastDeadline()
 	}
-	b, done := watchBuyer(w, q.r)
+	b, done := watchBuyer(w, q.r, q.over)
 	defer done()
+	q.books.writesTo(q.charge, b)
 	w, q.gone = b, b.gone
 	ctx, cancel, unwatch := q.began(left)
 	defer cancel(nil)

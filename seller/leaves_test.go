@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,18 @@ func leavesAfter(t *testing.T, d time.Duration) {
 	before := readOn
 	t.Cleanup(func() { readOn = before })
 	readOn = d
+}
+
+// sighted is a buyer that tells when it sees something of its answer.
+type sighted struct {
+	*httptest.ResponseRecorder
+	saw  chan struct{}
+	once sync.Once
+}
+
+func (s *sighted) Write(p []byte) (int, error) {
+	s.once.Do(func() { close(s.saw) })
+	return s.ResponseRecorder.Write(p)
 }
 
 // TestUpstreamReadsOn: who leaves before the end of an answer is billed what the upstream says that it has used, and not what was seen of it,
@@ -70,11 +83,15 @@ func TestUpstreamReadsOn(t *testing.T) {
 			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(strings.Replace(hello2, "{", "{"+test.more, 1)))
 			r.Header.Set("Authorization", token)
 			done := make(chan struct{})
+			sees := &sighted{ResponseRecorder: httptest.NewRecorder(), saw: make(chan struct{})}
 			go func() {
 				defer close(done)
-				handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
+				handler(t, s).ServeHTTP(sees, r)
 			}()
 			<-asked
+			if test.begins == content {
+				<-sees.saw // else the time may be over before that has come
+			}
 			leave()
 			close(goOn)
 			<-done
@@ -104,5 +121,54 @@ func TestUpstreamLeftAtTheDoor(t *testing.T) {
 	handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
 	if r := s.books.Report(); len(r.Charges) != 0 {
 		t.Errorf("billed %+v", r.Charges)
+	}
+}
+
+// TestUpstreamBuyerReturns: a buyer that has left, and comes again with the same request, is answered at once: what is still read for it is of no use
+// to anybody by then, and who is told to come later takes the seller for one that fails.
+func TestUpstreamBuyerReturns(t *testing.T) {
+	leavesAfter(t, 20*time.Second)
+	for _, more := range []string{``, `"stream":true,`} {
+		u := newStandIn(t, "", "ours")
+		asked := make(chan struct{}, 1)
+		first := true
+		u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+			if r.URL.Path == "/v1/models" || !first {
+				return false
+			}
+			first = false
+			if more != "" {
+				w.Header().Set("Content-Type", "text/event-stream")
+				fmt.Fprint(w, `data: {"choices":[{"index":0,"delta":{"content":"12345678"}}]}`+"\n\n")
+				_ = http.NewResponseController(w).Flush()
+			}
+			asked <- struct{}{}
+			<-r.Context().Done()
+			return true
+		}
+		s := resold(t, u, "no_key\nprice ours 1 2")
+		token, body := purchase(t, s, "p", money.USD), strings.Replace(hello2, "{", "{"+more, 1)
+		ctx, leave := context.WithCancel(t.Context())
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
+		r.Header.Set("Authorization", token)
+		r.Header.Set("Idempotency-Key", "k")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
+		}()
+		<-asked
+		if w := post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "k"); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%q, while the buyer is there: %d %s", more, w.Code, w.Body)
+		}
+		leave()
+		if w := post(t, s, "/v1/chat/completions", body, "Authorization", token, "Idempotency-Key", "k"); w.Code != http.StatusOK {
+			t.Errorf("%q: %d %s", more, w.Code, w.Body)
+		}
+		<-done
+		const used = usedPrompt + 2*usedCompletion
+		if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != used || r.Tokens[0].BalanceMicros != money.USD-used {
+			t.Errorf("%q: %+v, want one charge of %d", more, r.Charges, used)
+		}
 	}
 }

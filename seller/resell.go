@@ -42,6 +42,7 @@ type resale struct {
 	asked        bool            // for usage, which the buyer has not asked for
 	withoutUsage bool            // the upstream has just refused the request for what asks for it
 	gone         context.Context // done a while after the buyer has left
+	over         <-chan struct{} // closed when its charge is given back
 	until        time.Time       // when a whole answer has to be there, or a stream's headers
 }
 
@@ -76,7 +77,10 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 	if refused != nil {
 		return refused
 	}
-	q.charge = b.openCharge(t, same, r.URL.Path, q.offer.ID, q.id)
+	b.relieve(r.Context(), same)
+	over := make(chan struct{})
+	defer close(over)
+	q.charge, q.over = b.openCharge(t, same, r.URL.Path, q.offer.ID, q.id), over
 	defer b.closeCharge(q.charge)
 	most, beyond := q.most()
 	giveBack, refused := b.reserve(q.charge, most)
