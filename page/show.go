@@ -142,6 +142,11 @@ func (s *stage) stream(w http.ResponseWriter, r *http.Request, m *market.Market)
 			event = fmt.Appendf(nil, "data: %s\n\n", raw)
 		}
 		for piece := range slices.Chunk(event, pieceSize) { // who is on a slow line reads, and has not left
+			select {
+			case <-ends: // nobody is waited for until all of it is read
+				return nil
+			default:
+			}
 			_ = c.SetWriteDeadline(time.Now().Add(patience)) // where it is not supported, it is waited for longer
 			if _, err := w.Write(piece); err != nil || c.Flush() != nil {
 				return nil // the browser has left

@@ -177,23 +177,32 @@ func (l *line) Close() error {
 
 func (l *line) Addr() net.Addr { return &net.TCPAddr{} }
 
+// slowLine is a client who asks a server for what there is to see of a large team.
+func slowLine(t *testing.T) (server *http.Server, theirs net.Conn) {
+	t.Helper()
+	s := &stage{by: make(map[*market.Market]*show), look: func(context.Context) func(*market.Market) *Snapshot {
+		return func(*market.Market) *Snapshot { return &Snapshot{Ledger: strings.Repeat("x", 400<<10)} }
+	}}
+	m := new(market.Market)
+	server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = s.stream(w, r, m) })}
+	l := &line{comes: make(chan net.Conn, 1), closed: make(chan struct{})}
+	ours, theirs := net.Pipe()
+	l.comes <- ours
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() {
+		_ = server.Close()
+		_ = theirs.Close()
+	})
+	if _, err := io.WriteString(theirs, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	return server, theirs
+}
+
 // Who reads slowly sees all of it: what there is to see of a large team is large, and the line of a phone is slow.
 func TestSlowLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{by: make(map[*market.Market]*show), look: func(context.Context) func(*market.Market) *Snapshot {
-			return func(*market.Market) *Snapshot { return &Snapshot{Ledger: strings.Repeat("x", 400<<10)} }
-		}}
-		m := new(market.Market)
-		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = s.stream(w, r, m) })}
-		l := &line{comes: make(chan net.Conn, 1), closed: make(chan struct{})}
-		ours, theirs := net.Pipe()
-		l.comes <- ours
-		go func() { _ = server.Serve(l) }()
-		defer server.Close()
-		defer theirs.Close()
-		if _, err := io.WriteString(theirs, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
+		_, theirs := slowLine(t)
 		read, buffer := 0, make([]byte, 16<<10)
 		for read < 400<<10 {
 			n, err := io.ReadFull(theirs, buffer)
@@ -201,6 +210,33 @@ func TestSlowLine(t *testing.T) {
 				t.Fatalf("after %d bytes: %v", read, err)
 			}
 			<-time.After(time.Second)
+		}
+	})
+}
+
+// A server that shuts down waits for nobody's slow line.
+func TestSlowLineOfAServerThatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, theirs := slowLine(t)
+		buffer := make([]byte, 16<<10)
+		if _, err := io.ReadFull(theirs, buffer); err != nil {
+			t.Fatal(err)
+		}
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			for err := error(nil); err == nil; _, err = io.ReadFull(theirs, buffer) {
+				<-time.After(patience - time.Second)
+			}
+		}()
+		defer func() {
+			_ = theirs.Close()
+			<-left
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("it is waited for: %v", err)
 		}
 	})
 }
