@@ -52,6 +52,29 @@ func TestGivenBack(t *testing.T) {
 	}
 }
 
+// Who owns the directory gets no other file of root's by a name that he has given it there.
+func TestNothingElseIsGiven(t *testing.T) {
+	dir := made(t)
+	if err := os.Chown(dir, stranger, stranger); err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := errors.Join(os.Link(secret, filepath.Join(dir, "000009.vlog.old")), os.Symlink(secret, filepath.Join(dir, "there")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	giveBack(dir)
+	if is, err := owner(os.Stat(secret)); err != nil || is.Uid != 0 {
+		t.Errorf("it is whose: %v %v", is, err)
+	}
+	if is, err := owner(os.Stat(filepath.Join(dir, "MANIFEST"))); err != nil || is.Uid != stranger {
+		t.Errorf("the ledger's own file is whose: %v %v", is, err)
+	}
+}
+
 func filesIn(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	files, err := os.ReadDir(dir)

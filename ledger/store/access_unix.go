@@ -19,11 +19,23 @@ func giveBack(dir string) {
 	}
 	files, _ := os.ReadDir(dir)
 	for _, f := range files {
-		path := filepath.Join(dir, f.Name())
-		if is, err := owner(os.Lstat(path)); err == nil && is.Uid == 0 {
-			_ = os.Lchown(path, int(of.Uid), int(of.Gid))
+		if f.Type().IsRegular() {
+			_ = give(filepath.Join(dir, f.Name()), of)
 		}
 	}
+}
+
+// give gives a file of root's away, unless it has another name: who owns a directory can give any file of root's one in it.
+func give(path string, to *syscall.Stat_t) error {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	is, err := owner(file.Stat())
+	if err == nil && is.Uid == 0 && is.Nlink == 1 {
+		err = file.Chown(int(to.Uid), int(to.Gid))
+	}
+	return errors.Join(err, file.Close())
 }
 
 // owner is whose a file is.
