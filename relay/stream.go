@@ -191,7 +191,12 @@ func (s *Stream) own() {
 func (s *Stream) beginEnded() Ending {
 	if s.end == io.EOF {
 		s.own() // what is judged now is moved to where that may lie
-		s.back = append(s.back, s.judge()...)
+		before := s.decided
+		if last := s.judge(); s.o.Watcher.Whole() || s.o.Watcher.Failed() {
+			s.back = append(s.back, last...)
+		} else {
+			s.decided = before // an unfinished block of a stream that breaks is dropped, content or not
+		}
 	}
 	switch {
 	case s.decided == SaidError:

@@ -500,3 +500,42 @@ func TestUnfinishedEnd(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestUnfinishedBreak: of a stream that is over at once, and is not whole, the block that lacks its blank line is dropped, as it is where its end
+// comes later. Where nothing else would commit it, nothing is sent.
+func TestUnfinishedBreak(t *testing.T) {
+	const content, broken = "data: content\n\n", "data: broken\n\n"
+	for _, row := range []struct {
+		body  string
+		begin Ending
+		relay Ending
+		want  string
+	}{
+		{content + "data: mo", Committed, Broken, content + broken},
+		{content + "data: more\n", Committed, Broken, content + broken},
+		{content + "data: more\r", Committed, Broken, content + broken},
+		{content + "event: x\n: comment\ndata: more", Committed, Broken, content + broken},
+		{content + ": comm", Committed, Broken, content + broken},
+		{content, Committed, Broken, content + broken},
+		{content + "data: error", Committed, SaidError, content + "data: error"},
+		{content + "data: finish\n", Committed, Whole, content + "data: finish\n"},
+		{": comment\n\ndata: error\n", SaidError, SaidError, ": comment\n\ndata: error\n"},
+		{"data: finish", Committed, Whole, "data: finish"},
+		{": comment\n\ndata: content\n", Broken, 0, ""},
+		{"data: content", Broken, 0, ""},
+	} {
+		for _, pieces := range [][]string{{row.body}, {row.body[:len(row.body)-1], row.body[len(row.body)-1:]}} {
+			s := NewStream(&ending{pieces}, func() {}, StreamOptions{Watcher: &watch{}})
+			if got := s.Begin(); got != row.begin {
+				t.Errorf("%q: begin: %v", pieces, got)
+			}
+			if row.relay != 0 {
+				w := httptest.NewRecorder()
+				if got := s.Relay(w); got != row.relay || w.Body.String() != row.want {
+					t.Errorf("%q: %v, %q", pieces, got, w.Body.String())
+				}
+			}
+			s.Close()
+		}
+	}
+}
