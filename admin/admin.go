@@ -75,11 +75,8 @@ func takes(l look, words ...string) look {
 	}
 }
 
-// filters are the words that choose rows by a name. An empty one is that of a variable which nobody has set.
-var filters = []string{"member", "model", "seller", "outcome"}
-
-// CheckQuery refuses a query that has other words than these and ledger, or one of them twice, or an empty filter: of a misspelt filter, of
-// one of two, or of an empty one, the answer would be as if it had not been asked for.
+// CheckQuery refuses a query that has other words than these and ledger, or one of them twice: of a misspelt filter, or of one of two, the
+// answer would be as if it had not been asked for.
 func CheckQuery(r *http.Request, words ...string) error {
 	words = append(words, "ledger")
 	values, err := url.ParseQuery(r.URL.RawQuery)
@@ -92,8 +89,6 @@ func CheckQuery(r *http.Request, words ...string) error {
 			return bad("there is no %q here: the query takes %s", word, strings.Join(words, ", "))
 		case len(values[word]) > 1:
 			return bad("%s stands in the query %d times, and one is looked at: ask once for each", word, len(values[word]))
-		case slices.Contains(filters, word) && values.Get(word) == "":
-			return bad("%s is empty, which would be all of them: leave it out for that", word)
 		}
 	}
 	if values.Has("fleet") { // whatever else is not one of them would be this gateway's books alone
