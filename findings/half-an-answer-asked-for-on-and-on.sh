@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Half an answer is asked for again by Codex, Claude Code and opencode: six times, in another way, or more than fifty times in forty seconds.
+# Half an answer is asked for again by Codex, Claude Code and opencode: six times, in another way, or more than twenty times in forty seconds.
 #
 # Seen 2026-11-30 with @openai/codex 0.171.0, @anthropic-ai/claude-code 2.1.332, opencode-ai 1.18.33 and @mariozechner/pi-coding-agent 0.73.1 (Node 20.20), each
 # asked once without a terminal, and given 40 s; each request has all of the agent's prompt and tools in it.
@@ -99,7 +99,7 @@ name = "x"\nbase_url = "${base}/v1"\nenv_key = "TEAM_KEY"\nwire_api = "responses
   }, 40_000)
   const [status] = await once(child, 'close')
   clearTimeout(timer)
-  const times = ended ? asked.length : asked.length > 50 ? 'more than 50 times' : asked.length > 3 ? 'on and on' : asked.length
+  const times = ended ? asked.length : asked.length > 20 ? 'more than 20 times' : asked.length > 2 ? 'on and on' : asked.length
   const all = [`asks ${times}`]
   if (asked.some(({ stream }) => !stream)) all.push('the last time without streaming')
   if (asked.at(-1).halves) all.push('with the halves in it')
@@ -128,7 +128,7 @@ Claude Code, torn: asks on and on, each a first try, is not at an end
 Claude Code, ended: asks 3, the last time without streaming, each a first try, ends with 0, shows "all of it"
 Claude Code, error event: asks 2, the last time without streaming, each a first try, ends with 0, shows "all of it"
 opencode, torn: asks on and on, is not at an end
-opencode, ended: asks more than 50 times, with the halves in it, is not at an end, shows "a half"
+opencode, ended: asks more than 20 times, with the halves in it, is not at an end, shows "a half"
 opencode, error event: asks on and on, is not at an end
 pi, torn: asks 4, each a first try, ends with 1
 pi, ended: asks 1, ends with 0, shows "a half"
