@@ -106,9 +106,9 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 		ended := booked
 		for _, b := range paying {
 			if t.Open[b.ID] == nil && !p.isUsed(b.ID) {
-				t.Open[b.ID] = &claim{p.o.Gateway, b.Seller, b.Method, day, t.Session, b.Amount, true}
+				t.Open[b.ID] = &claim{p.o.Gateway, b.Seller, b.Method, b.Day, t.Session, b.Amount, true}
 			}
-			if c := t.Open[b.ID]; c != nil && c.Day == day {
+			if t.Open[b.ID] != nil && b.Day == day {
 				ended -= b.Amount
 			}
 		}

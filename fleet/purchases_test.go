@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type fakeBooks struct {
 	forgiven []string
 	fates    map[string]bool // of purchases that have ended: whether they were paid
 	open     map[string]bool // of those that have not: whether they may be paid
+	before   string          // is the day on which those count that may be paid; empty: the one that is asked for
 }
 
 func (b *fakeBooks) Fate(_ context.Context, id string) (Fate, error) {
@@ -38,13 +40,15 @@ func (b *fakeBooks) Fate(_ context.Context, id string) (Fate, error) {
 	return FateUnpaid, nil
 }
 
-func (b *fakeBooks) Counted(string) (spent money.Micros, paying []Buy) {
+func (b *fakeBooks) Counted(day string) (spent money.Micros, paying []Buy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	spent = b.spent
 	for id, pays := range b.open {
 		if pays {
-			paying = append(paying, buyOf(id, 4))
+			p := buyOf(id, 4)
+			p.Day = cmp.Or(b.before, day)
+			paying = append(paying, p)
 		} else {
 			spent -= 4
 		}
@@ -812,6 +816,21 @@ func TestPurchaseBeforeTheFleet(t *testing.T) {
 		wantSpent(t, append(all, late), 8, 8)
 		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 5), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 4)
 		wantLimit(t, all[0].Take(t.Context(), buyOf("3", 5), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 4+4)
+	})
+}
+
+// So does what may be paid since the day before, on that day: it is none of what was bought on this one.
+func TestPurchaseOfTheDayBeforeTheFleet(t *testing.T) {
+	buyers(t, 1, 0, func(t *testing.T, all []*gate) {
+		books := &fakeBooks{spent: 8, fates: map[string]bool{"a": true, "1": true}, open: map[string]bool{"waits": true}}
+		books.before = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+		late := newGate(all[0].fakeStore.link(), "late", "b", 0, books)
+		defer late.Close()
+		all = append(all, late)
+		wantSpent(t, all, 8, 8+4)
+		books.note(func() { delete(books.open, "waits") })
+		late.End(buyOf("waits", 4), false)
+		wantSpent(t, all, 8, 8)
 	})
 }
 

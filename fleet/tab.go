@@ -17,6 +17,7 @@ type Buy struct {
 	Seller, Origin string // the seller's id, and where it is
 	Method         string // of payment
 	Amount         money.Micros
+	Day            string // on which it counts in the books, where they tell of it
 }
 
 // BuyLimits bound what may be spent on purchases by all gateways. Below zero is none.

@@ -199,15 +199,21 @@ func (l *Ledger) Spent() (day, session money.Micros) {
 	return day, session
 }
 
+// UnderWay is a purchase that may be paid and has not ended.
+type UnderWay struct {
+	Purchase
+	Day string // of UTC, on which it counts against the limits
+}
+
 // Counted gives what counts against the limits on a UTC day, but for what is only prepared, and the purchases that may be paid and have not ended.
 // After a failure there are none.
-func (l *Ledger) Counted(day string) (spent money.Micros, paying []Purchase) {
+func (l *Ledger) Counted(day string) (spent money.Micros, paying []UnderWay) {
 	_ = l.look(context.Background(), func(s *state) {
 		spent = s.spentOn(day)
 		for _, p := range s.purchases {
 			switch {
 			case p.PendingMicros != 0:
-				paying = append(paying, p.Purchase)
+				paying = append(paying, UnderWay{p.Purchase, p.CountedDay})
 			case p.CountedDay == day:
 				spent -= p.CountedMicros
 			}

@@ -150,7 +150,7 @@ func (b fleetBooks) Counted(day string) (spent money.Micros, paying []fleet.Buy)
 	spent, open := b.Ledger.Counted(day)
 	for i := range open {
 		p := &open[i]
-		paying = append(paying, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros})
+		paying = append(paying, fleet.Buy{ID: p.ID, Seller: p.Seller, Origin: p.Origin, Method: p.Method, Amount: p.AmountMicros, Day: p.Day})
 	}
 	return spent, paying
 }

@@ -151,7 +151,7 @@ func TestCountedOverMidnight(t *testing.T) {
 		advance("prepared", 7, ledger.Creating, ledger.Quoted, ledger.Prepared)
 		today := time.Now().UTC().Format(time.DateOnly)
 		spent, paying := fleetBooks{l}.Counted(today)
-		if spent != 5+6 || len(paying) != 1 || paying[0].ID != "paying" || paying[0].Amount != 6 {
+		if spent != 5+6 || len(paying) != 1 || paying[0].ID != "paying" || paying[0].Amount != 6 || paying[0].Day != today {
 			t.Errorf("%d are spent, and %+v may be paid", spent, paying)
 		}
 	})
