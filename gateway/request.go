@@ -46,11 +46,12 @@ type request struct {
 	repeatable     bool   // the client has named that key, and may try again under it
 
 	// Routed.
-	served       string               // the model's id after aliases
-	conversation affinityKey          // whose seller has the prompt cached; zero: nothing tells it
-	maker        routing.SellerKey    // who has made what the request builds on, and can't be read elsewhere; zero: nobody, or not known
-	candidates   []*routing.Candidate // in the order in which they are to be tried
-	until        time.Time            // when it has to be answered, if it is not streamed
+	served       string                              // the model's id after aliases
+	conversation affinityKey                         // whose seller has the prompt cached; zero: nothing tells it
+	maker        routing.SellerKey                   // who has made what the request builds on, and can't be read elsewhere; zero: nobody, or not known
+	candidates   []*routing.Candidate                // in the order in which they are to be tried
+	prices       map[*routing.Candidate]*money.Price // of those that cost other than they usually do; see weigh
+	until        time.Time                           // when it has to be answered, if it is not streamed
 }
 
 // left tells whether the client is gone.

@@ -38,7 +38,7 @@ func (rq *request) route() *dialect.Refusal {
 	if len(rq.candidates) == 0 {
 		return rq.absent(rq.gw.table.Absence(&q, offers))
 	}
-	if refusal := rq.leaveUnpriced(); refusal != nil {
+	if refusal := rq.weigh(); refusal != nil {
 		return refusal
 	}
 	for _, c := range rq.candidates {

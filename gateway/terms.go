@@ -12,20 +12,22 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// leaveUnpriced leaves out the accounts that would be billed for the request at a price that nobody has named, and refuses it where no other
-// candidate is there: what its terms cost would be missing in the books, and in the member's budget.
-func (rq *request) leaveUnpriced() *dialect.Refusal {
-	if len(rq.ask.Terms) == 0 || rq.cost.Free {
+// weigh finds out what the candidates cost for a request that asks for other terms, or names other models. It leaves out the accounts that would
+// be billed for it at a price that nobody has named, and refuses it where no other candidate is there: what its terms cost would be missing in the
+// books, and in the member's budget.
+func (rq *request) weigh() *dialect.Refusal {
+	if len(rq.ask.Terms) == 0 && len(rq.ask.Fallbacks) == 0 || rq.cost.Free {
 		return nil
 	}
 	unpriced := ""
+	rq.prices = make(map[*routing.Candidate]*money.Price, len(rq.candidates))
 	rq.candidates = slices.DeleteFunc(rq.candidates, func(c *routing.Candidate) bool {
-		for _, may := range rq.mayServe(c) {
-			if _, member := may.PriceOn(rq.ask.Terms); member != "" && rq.gw.keyed(c) && costs(may) {
-				unpriced = member
-				return true
-			}
+		price, lacks := rq.dearest(c)
+		if lacks != "" {
+			unpriced = lacks
+			return true
 		}
+		rq.prices[c] = price
 		return false
 	})
 	if len(rq.candidates) > 0 {
@@ -33,6 +35,21 @@ func (rq *request) leaveUnpriced() *dialect.Refusal {
 	}
 	rq.log.Info("route.terms.unpriced", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.String("term", unpriced))
 	return dialect.TermsUnpriced(unpriced)
+}
+
+// dearest is what a candidate costs on the terms that the request asks for, and by the dearest of the models that may serve it. unpriced is the
+// member that asks for terms which an account may be billed for, and which have no price; empty: there is none.
+func (rq *request) dearest(c *routing.Candidate) (dearest *money.Price, unpriced string) {
+	for _, may := range rq.mayServe(c) {
+		price, member := may.PriceOn(rq.ask.Terms)
+		if member != "" && rq.gw.keyed(c) && costs(may) {
+			return nil, member
+		}
+		if dearest == nil || billing.Bound(rq.cost, *price) > billing.Bound(rq.cost, *dearest) {
+			dearest = price
+		}
+	}
+	return dearest, ""
 }
 
 // keyed tells whether a candidate is an account that somebody is billed for, and not a server that wants no key.
@@ -59,19 +76,12 @@ func (rq *request) mayServe(c *routing.Candidate) []*routing.Candidate {
 	return all
 }
 
-// price is what a candidate costs on the terms that the request asks for, and by the dearest of the models that may serve it.
+// price is what a candidate costs, by what was found out when the request was routed.
 func (rq *request) price(c *routing.Candidate) *money.Price {
-	if len(rq.ask.Terms) == 0 && len(rq.ask.Fallbacks) == 0 {
-		return c.Price
+	if price := rq.prices[c]; price != nil {
+		return price
 	}
-	var dearest *money.Price
-	for _, may := range rq.mayServe(c) {
-		price, _ := may.PriceOn(rq.ask.Terms)
-		if dearest == nil || billing.Bound(rq.cost, *price) > billing.Bound(rq.cost, *dearest) {
-			dearest = price
-		}
-	}
-	return dearest
+	return c.Price
 }
 
 // priceServed is what the attempt's seller costs by the model, and on the terms, by which it has served. An account says them in its answer, and

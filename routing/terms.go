@@ -62,8 +62,12 @@ func (c *Candidate) PriceServed(asked []dialect.Term, served dialect.Served) *mo
 // known price.
 func (c *Candidate) Other(name string) *Candidate {
 	other := &Candidate{Seller: c.Seller, Model: name, Price: &money.NoPrice, Methods: c.Methods, rank: c.rank}
+	named := false // only of few it has another name than here
+	for _, theirs := range c.Seller.Names {
+		named = named || theirs == name
+	}
 	for i := range c.Seller.Models {
-		if m := &c.Seller.Models[i]; c.Seller.Theirs(m.ID) == name || m.ID == name {
+		if m := &c.Seller.Models[i]; m.ID == name || named && c.Seller.Theirs(m.ID) == name {
 			other.Model, other.Price = m.ID, m.Price
 			break
 		}
