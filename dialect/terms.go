@@ -1,6 +1,9 @@
 package dialect
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Term is a member by which a request asks for other terms than the model's own, at which it is billed by other prices: another tier of
 // service, a faster mode, a region, a provider behind the one that is asked.
@@ -30,14 +33,18 @@ func (t Term) NoDearer() bool {
 	return t.Usual()
 }
 
-// maxTerms is how many terms of a request are noted, and maxTerm how long one in an answer may be.
+// maxTerms is how many terms a request may ask for, and maxTerm how long one in an answer may be.
 const maxTerms, maxTerm = 8, 64
 
 // terms takes a member that says on which terms the request is to be served.
 func (s *scanner) terms(member string, value []byte) {
 	text, _ := unquote(inner(value))
 	term := Term{member, string(text)}
-	if !term.Usual() && !slices.Contains(s.request.Terms, term) && len(s.request.Terms) < maxTerms {
+	switch {
+	case term.Usual(), slices.Contains(s.request.Terms, term):
+	case len(s.request.Terms) == maxTerms:
+		s.refuse(member, "is there with too many values: at most "+strconv.Itoa(maxTerms)+" terms are taken.")
+	default:
 		s.request.Terms = append(s.request.Terms, term)
 	}
 }

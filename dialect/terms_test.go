@@ -20,6 +20,11 @@ func TestTerms(t *testing.T) {
 		{`"extra_body":{"service_tier":"priority","audio":{"speed":1.5}}`, `service_tier=priority`},
 		{`"providerOptions":{"openai":{"serviceTier":"priority"},"anthropic":{"speed":"fast"}}`, `service_tier=priority speed=fast`},
 		{`"service_tier":"priority","SERVICE_TIER":"auto"`, `refused service_tier`},
+		{ // what is not looked at must not be asked for
+			`"provider":{"order":["dear"]},"extra_body":{"a":{"service_tier":"flex"},"b":{"service_tier":"batch"},"c":{"service_tier":"on_demand"},"d":{"service_tier":"\ud800"},` +
+				`"e":{"speed":"\ud800"},"f":{"inference_geo":"\ud800"},"g":{"speed":"slow"}},"service_tier":"priority"`,
+			`refused service_tier`,
+		},
 		{`"speed":null,"sp\u0065ed":"fast"`, `refused speed`},
 		{`"inference_geo":"us","inference_geo":"us"`, `refused inference_geo`},
 	} {
