@@ -31,12 +31,13 @@ func TestAbortOfHTTP10(t *testing.T) {
 	s.seller("good", sayStream(shortStream), "whole")
 	s.seller("bad", broken("text/event-stream", roleEvent+textEvent("Hi")), "cut")
 	s.seller("heavy", broken("application/json", large[:len(large)-10]), "heavy")
-	s.prepare("", "\t\tencode gzip\n+++", "")
+	s.prepare("", "\t\tencode gzip\n+++", "", "", "")
 	sites, err := os.ReadFile(s.caddyfile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	logged := strings.ReplaceAll(string(sites), "\tbind 127.0.0.1\n", "\tbind 127.0.0.1\n\tlog\n")
+	servers := "\tservers " + s.sites[3] + " {\n\t\tprotocols h1\n\t}\n\tservers " + s.sites[4] + " {\n\t\tlistener_wrappers {\n\t\t\tproxy_protocol\n\t\t}\n\t}\n"
+	logged := strings.ReplaceAll(strings.Replace(string(sites), "{\n", "{\n"+servers, 1), "\tbind 127.0.0.1\n", "\tbind 127.0.0.1\n\tlog\n")
 	s.write(strings.Replace(logged, "http://"+s.sites[2]+" {\n", "https://"+s.sites[2]+" {\n\ttls internal\n", 1))
 	s.start()
 	dials := []func() (net.Conn, error){
@@ -44,6 +45,14 @@ func TestAbortOfHTTP10(t *testing.T) {
 		func() (net.Conn, error) { return net.Dial("tcp", s.sites[1]) },
 		func() (net.Conn, error) {
 			return tls.Dial("tcp", s.sites[2], &tls.Config{ServerName: "127.0.0.1", InsecureSkipVerify: true}) // Caddy's own, made just now
+		},
+		func() (net.Conn, error) { return net.Dial("tcp", s.sites[3]) },
+		func() (net.Conn, error) {
+			conn, err := net.Dial("tcp", s.sites[4])
+			if err == nil {
+				_, err = io.WriteString(conn, "PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n")
+			}
+			return conn, err
 		},
 	}
 	for site, dial := range dials {
