@@ -88,7 +88,11 @@ func (s *Served) take(member string, raw []byte) {
 func (s *Served) model(raw []byte) { note(&s.Model, raw, maxModel) }
 
 func note(to *string, raw []byte, longest int) {
-	if value := inner(raw); len(value) > 0 && len(value) <= longest && string(value) != *to {
-		*to = string(value)
+	value := inner(raw)
+	if len(value) == 0 || len(value) > longest {
+		return
+	}
+	if text, ok := unquote(value); ok && string(text) != *to {
+		*to = string(text)
 	}
 }

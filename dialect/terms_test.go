@@ -68,6 +68,9 @@ func TestServed(t *testing.T) {
 			`{"type":"response.created","response":{"id":"r","service_tier":"auto"}}`,
 			`{"type":"response.completed","response":{"id":"r","service_tier":"priority","output":[{"type":"message","content":[{"type":"output_text","text":"` + long + `"}]}],"usage":{"input_tokens":1,"output_tokens":1}}}`,
 		}, Served{Terms: [3]string{"priority"}}},
+		{"/v1/chat/completions", []string{ // as some programs write every slash
+			`{"model":"openai\/gpt-5","service_tier":"pr\u0069ority","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}`,
+		}, Served{Model: "openai/gpt-5", Terms: [3]string{"priority"}}},
 		{"/v1/responses", []string{`{"type":"response.created","response":{"id":"r","service_tier":"priority"}}`}, Served{}},
 		{"/v1/messages", []string{
 			`{"type":"message_start","message":{"model":"claude","usage":{"input_tokens":1,"service_tier":"standard","speed":"fast","inference_geo":"us"}}}`,
