@@ -361,6 +361,31 @@ func TestPurchaseFromAsideIsPaidTheNextDay(t *testing.T) {
 	}
 }
 
+// One that is paid while the store is told that it is prepared is known there as one that may be paid.
+func TestPurchaseFromAsideIsPaidWhileItIsTold(t *testing.T) {
+	buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+		all[0].SetLimits(unlimited)
+		wantSpent(t, all, 5, 5)
+		all[0].cut(true)
+		if err := all[0].Take(t.Context(), buyOf("a", 4), unlimited, false); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.note(func() { all[0].books.open["a"] = false })
+		<-time.After(tabEvery) // the next look at the store is in four seconds, and it is told then for two
+		all[0].lag = 2 * time.Second
+		all[0].cut(false)
+		<-time.After(tabEvery)
+		if err := all[0].Take(t.Context(), buyOf("a", 4), unlimited, true); err != nil {
+			t.Fatal(err)
+		}
+		all[0].books.note(func() { all[0].books.open["a"] = true })
+		wantSpent(t, all, 4+5, 4+5)
+		if c := all[0].claims(t)["a"]; c == nil || !c.Paying {
+			t.Errorf("the store has it as %+v", c)
+		}
+	})
+}
+
 // claims are the purchases that have not ended, as the store has them.
 func (g *gate) claims(t *testing.T) map[string]*claim {
 	t.Helper()

@@ -90,6 +90,20 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// From when on none is missing is no earlier for what is forgotten after that and ended before it.
+func TestSinceOfRefusals(t *testing.T) {
+	m := New()
+	for i := range maxRefused {
+		m.Add(request(i, fmt.Sprint("member-", i/2)))
+	}
+	m.Add(request(maxRefused, "member-9")) // which loses its first one
+	since := m.Since()
+	m.Add(request(maxRefused+1, "other")) // for the oldest of all
+	if rows := m.Find(Query{Member: "member-0"}); len(rows) != 1 || since.IsZero() || !m.Since().Equal(since) {
+		t.Errorf("of the oldest there are %d; none was missing from %s on, and none is from %s", len(rows), since, m.Since())
+	}
+}
+
 // Requests end, are booked and are looked at all at once.
 func TestMemoryAtOnce(t *testing.T) {
 	m := New()
