@@ -53,6 +53,7 @@ func TestFleetOrders(t *testing.T) {
 		if status, says := asked(t, http.MethodPost, "/tokenbuddy/members", `{"name":"ada"}`); status != http.StatusOK {
 			t.Fatal(status, says)
 		}
+		synctest.Wait() // who looks for the fleet's notes would else wait for the order on a lock, at which no time passes in here
 		link.Delay(3 * time.Second)
 		status, says := asked(t, http.MethodPost, "/tokenbuddy/members/ada/rotate", `{"keep":"1h"}`)
 		link.Delay(0)

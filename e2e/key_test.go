@@ -113,7 +113,7 @@ func TestKey(t *testing.T) {
 	if out := s.good("ledger", "--by", "project", "--address", s.admin); !strings.Contains(out, "website") || !strings.Contains(out, "0.000360") {
 		t.Errorf("the statement by project:\n%s", out)
 	}
-	if out := s.good("export", "--format", "csv", "--address", s.admin); strings.Count(out, ",,website,0\r\n") != 6 {
+	if out := s.good("export", "--format", "csv", "--address", s.admin); strings.Count(out, ",,website,0,\r\n") != 6 {
 		t.Errorf("the export:\n%s", out)
 	}
 	is("ada", 500, 80, "daily", 420)
