@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/gofrs/flock"
 	"go.uber.org/zap"
 )
+
+// tryLock takes a lock, if nobody has it.
+var tryLock = (*flock.Flock).TryLock
 
 // claim takes the files of the books for this process, at the first request: a config is also loaded to be looked at, beside a process
 // that serves. What others have written since is read then. Two who write would each forget what the other one has sold and billed.
@@ -26,8 +30,8 @@ func (b *Books) claim() error {
 		return fmt.Errorf("state: %w", err)
 	}
 	lock := flock.New(b.file+".lock", flock.SetPermissions(0o600))
-	switch ok, err := lock.TryLock(); {
-	case errors.Is(err, errors.ErrUnsupported): // a file system that has none
+	switch ok, err := tryLock(lock); {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK): // a file system that has none, such as NFS whose server gives none out
 		b.logger.Warn("seller.state.unlocked", zap.String("seller", b.seller), zap.Error(err))
 	case err != nil:
 		return fmt.Errorf("state: %w", err)

@@ -1,11 +1,17 @@
 package seller
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/gofrs/flock"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // TestOneProcessAtATime: books whose files another process uses are not written, and what that has written is read when it is gone.
@@ -45,5 +51,22 @@ func TestOneProcessAtATime(t *testing.T) {
 	}
 	if err := beside.claim(); err == nil {
 		t.Error("they are used again")
+	}
+}
+
+// TestNoLocksThere: where the file system has no locks, the seller goes on without, as it did before there was one.
+func TestNoLocksThere(t *testing.T) {
+	before := tryLock
+	t.Cleanup(func() { tryLock = before })
+	for why, want := range map[error]int{errors.ErrUnsupported: 200, syscall.ENOSYS: 200, syscall.ENOLCK: 200, syscall.EIO: 503} {
+		tryLock = func(*flock.Flock) (bool, error) { return false, why }
+		s, err := provision(t, t.Name(), "state "+t.TempDir()+"/books.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: "p", ModelID: s.Models[0].ID, PaymentMethod: "mock", AmountMicros: 1000})
+		if w := post(t, s, wire.PurchaseCreatePath, string(body)); w.Code != want {
+			t.Errorf("%v: %d %s", why, w.Code, w.Body)
+		}
 	}
 }
