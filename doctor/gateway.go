@@ -126,7 +126,7 @@ const shownAtMost = 10
 // more counts those that are not.
 func (d *Diagnosis) more(all int, what string) {
 	if all > shownAtMost {
-		d.Note(fmt.Sprintf("%d more sellers %s.", all-shownAtMost, what), "All of them are listed by caddy tokenbuddy sellers")
+		d.Note(fmt.Sprintf("Sellers that %s: %d more.", what, all-shownAtMost), "All of them are listed by caddy tokenbuddy sellers")
 	}
 }
 
@@ -164,7 +164,7 @@ func (d *Diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 		d.Note(fmt.Sprintf("Seller %s (%s) gets no requests: it failed %d times in a row.", plain.Name(e.SellerID), plain.Name(e.URL), e.ConsecutiveFailures),
 			"It is tried again by itself, "+due+".")
 	}
-	d.more(open, "get no requests: they failed")
+	d.more(open, "failed and get no requests")
 	if open > 0 && open == met {
 		d.Wrong("No seller that was dealt with is well.", "Check this machine's own network first, then the log for what the sellers answer.")
 	}

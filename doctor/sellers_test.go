@@ -24,8 +24,8 @@ func TestDoctorOfManySellers(t *testing.T) {
 	d := New()
 	d.Gateway(s, now)
 	all := fmt.Sprint(d.Findings)
-	if len(d.Findings) > 2*(shownAtMost+1) || !strings.Contains(all, "140 more sellers are paused and get no requests.") ||
-		!strings.Contains(all, "140 more sellers get no requests: they failed.") || !d.OK {
+	if len(d.Findings) > 2*(shownAtMost+1) || !strings.Contains(all, "Sellers that are paused and get no requests: 140 more.") ||
+		!strings.Contains(all, "Sellers that failed and get no requests: 140 more.") || !d.OK {
 		t.Errorf("%d findings: %s", len(d.Findings), all)
 	}
 }
