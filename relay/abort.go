@@ -47,6 +47,6 @@ func below(conn net.Conn) net.Conn {
 	if !field.IsValid() || !field.CanInterface() {
 		return nil
 	}
-	inner, _ := field.Interface().(net.Conn)
+	inner, _ := reflect.TypeAssert[net.Conn](field)
 	return inner
 }
