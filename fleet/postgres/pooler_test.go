@@ -96,8 +96,15 @@ func TestPooler(t *testing.T) {
 	c.Exec(t, "alter system set synchronous_standby_names = 'gone'", "select pg_reload_conf()")
 	conn := c.Connect(t, "postgres")
 	done := make(chan error, 1)
-	go func() { done <- s.Change(t.Context(), "n", count) }()
+	change := func() { done <- s.Change(t.Context(), "n", count) }
+	go change()
 	for canceled := false; !canceled; {
+		select {
+		case err := <-done: // the session had not heard yet that somebody else is to have it
+			must(t, err)
+			go change()
+		default:
+		}
 		must(t, conn.QueryRow(t.Context(),
 			"select coalesce(bool_or(pg_cancel_backend(pid)), false) from pg_stat_activity where wait_event = 'SyncRep'").Scan(&canceled))
 	}
