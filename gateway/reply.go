@@ -114,7 +114,7 @@ func (p *reply) writeHeader(n *answer) {
 func (p *reply) identify() {
 	h := p.w.Header()
 	if p.rq.shape == dialect.Anthropic && h["Request-Id"] == nil {
-		h["Request-Id"] = h[wire.HeaderRequestID]
+		h.Set("Request-Id", h.Get(wire.HeaderRequestID)) // in a list of its own: who replaces words in headers does so in place
 	}
 }
 
