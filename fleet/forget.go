@@ -85,13 +85,17 @@ func (f *Fleet) forgetBeat(ctx context.Context, gateway string) error {
 		if err := json.Unmarshal(old, &b); err != nil {
 			return nil, err
 		}
-		ahead := b.Seen.After(at.Now.Add(silentFor)) && f.quiet(GatewayKey(gateway), b) // the store's clock was put back since
-		if b.Epoch != forgotten && !b.Left && !b.Silent(at.Now) && !ahead {
+		ahead := b.Seen.After(at.Now.Add(silentFor)) // the store's clock was put back since
+		switch {
+		case b.gone() || b.Left:
+		case !b.Silent(at.Now) && !ahead:
 			return nil, fmt.Errorf("fleet: gateway %s has spoken %s ago: stop it, and ask again %s later", gateway,
 				max(0, at.Now.Sub(b.Seen)).Round(time.Second), silentFor)
-		}
-		if b.Epoch != forgotten && !b.Left && f.health.muted() {
+		case f.health.muted():
 			return nil, fmt.Errorf("fleet: the store was away until a moment ago, so gateway %s may have had no way to speak: ask again %s later", gateway, silentFor)
+		case !f.quiet(GatewayKey(gateway), b): // that clock alone may have jumped
+			return nil, fmt.Errorf("fleet: gateway %s has not been seen to say nothing for long enough, as it has just spoken, or this gateway has just started: "+
+				"ask again %s later", gateway, silentFor)
 		}
 		b.Epoch, b.Left = forgotten, true
 		return json.Marshal(b)

@@ -213,12 +213,13 @@ type lastWord struct {
 }
 
 // quiet tells whether the store has had the same last word of a gateway for as long as one may say nothing. Another one, older too, as of a store that was
-// restored from a dump, gives the gateway the time to speak. Of one that nobody has looked for yet that is not known: it goes by what it says.
+// restored from a dump, gives the gateway the time to speak, and so does one that nobody has looked for yet. It goes by this gateway's clock: the store's may
+// have jumped.
 func (f *Fleet) quiet(key string, b Beat) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	last, known := f.lasts[key]
-	return !known || last.seen.Equal(b.Seen) && time.Since(last.since) >= silentFor-seenEvery
+	return known && last.seen.Equal(b.Seen) && time.Since(last.since) >= silentFor-seenEvery
 }
 
 // listen says which gateways have fallen silent, once for each: where the store was away they are given the time to speak.

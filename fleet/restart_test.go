@@ -218,6 +218,40 @@ func TestForgetOnceTheStoresClockIsPutBack(t *testing.T) {
 	})
 }
 
+// Where the store's clock has jumped, who has spoken just before it looks as if it had been silent, or is yet to come. It is not forgotten, whether the one
+// that is asked has looked for it for long, for a moment, or not yet.
+func TestWhoLivesIsNotForgottenAsTheStoresClockJumps(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		for _, known := range []string{"long", "a moment", "not yet"} {
+			t.Run(fmt.Sprint(by, ", ", known), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					store := newMemory()
+					lives, other := start(store, "lives", 1, nil), start(store, "other", 1, nil)
+					<-time.After(65 * time.Second)
+					if known != "long" {
+						leave(t, []*node{other})
+					}
+					store.store.SetClock(func() time.Time { return time.Now().Add(by) })
+					switch known {
+					case "a moment":
+						other = start(store, "other", 2, nil)
+						<-time.After(time.Second)
+					case "not yet":
+						other = &node{Fleet: fleet.New(fleet.Options{Store: store, Gateway: "other", Epoch: 2})}
+					}
+					if _, err := other.Forget(t.Context(), "lives", false); err == nil {
+						t.Error("forgets one that lives")
+					}
+					if known != "not yet" {
+						leave(t, []*node{other})
+					}
+					leave(t, []*node{lives})
+				})
+			})
+		}
+	}
+}
+
 // What a dead gateway has set aside is not waited for, once it has given nothing back for a while.
 func TestDeadIsNotWaitedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
