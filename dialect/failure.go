@@ -117,3 +117,32 @@ func word(raw []byte, before string) string {
 	}
 	return string(raw)
 }
+
+// NamesStreamOptions tells whether a seller refuses a request because of its stream_options: it may be asked again without.
+func NamesStreamOptions(status int, body []byte) bool {
+	if status != http.StatusBadRequest && status != http.StatusUnprocessableEntity {
+		return false
+	}
+	return namesStreamOptions(body)
+}
+
+// NamesStreamOptions is that of the error that a stream said of itself, or an answer whose status said nothing of one.
+func (f *Failure) NamesStreamOptions() bool {
+	switch f.Status {
+	case 0, http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return f.options
+	}
+	return false
+}
+
+// SaysNoStreamOptions is Failure.NamesStreamOptions for a body that is no answer, though its status is 2xx.
+func SaysNoStreamOptions(body []byte) bool {
+	var f Failure
+	f.read(bytes.TrimPrefix(body, []byte(byteOrderMark)), 1)
+	return f.NamesStreamOptions()
+}
+
+func namesStreamOptions(words []byte) bool {
+	return bytes.Contains(words, []byte("stream_options")) || bytes.Contains(words, []byte("include_usage")) ||
+		bytes.Contains(words, []byte("streamOptions"))
+}

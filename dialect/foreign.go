@@ -1,40 +1,64 @@
 package dialect
 
-import "bytes"
+import (
+	"bytes"
+	"net/http"
+)
 
-// recognise finds out which API a stream speaks: some sellers answer in another one than they were asked in, and the client may
-// know what to do with it. It is settled by the first event that only one of them has.
-func (v *Events) recognise(name, data []byte) {
-	kind := name
-	chunks := false
-	walk(data, func(key, value []byte) {
-		switch string(key) {
-		case "type":
-			kind = eventKind(name, value)
-		case "choices":
-			chunks = true
-		case "object":
-			chunks = chunks || string(value) == `"chat.completion.chunk"` || string(value) == `"text_completion"`
-		}
-	})
-	var spoken *api
-	switch {
-	case bytes.HasPrefix(kind, []byte("response.")):
-		spoken = responses
-	case bytes.HasPrefix(kind, []byte("message_")), bytes.HasPrefix(kind, []byte("content_block_")):
-		spoken = messages
-	case chunks && v.isChunks():
-		spoken = v.api
-	case chunks:
-		spoken = chat
+// WrongSeller tells whether a seller refuses a request because of what only its maker can read or knows: encrypted reasoning, the
+// signature of thinking, the id of a response or an item.
+func WrongSeller(status int, body []byte) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 	default:
-		return
+		return false
 	}
-	v.known = true
-	if spoken != v.api {
-		v.speak(spoken)
-	}
+	var f Failure
+	f.read(body, 2)
+	return f.foreign
 }
 
-// isChunks tells whether the stream is one of chunks, as chat's.
-func (v *Events) isChunks() bool { return v.api == chat || v.api == completions || v.api == embeddings }
+// WrongSeller is the same for an error that a stream has said.
+func (f *Failure) WrongSeller() bool {
+	return f.foreign && (f.Status == 0 || f.ClientFault() || f.Status == http.StatusNotFound)
+}
+
+// foreignCodes are the codes by which APIs say so.
+var foreignCodes = map[string]bool{
+	`"invalid_encrypted_content"`: true, `"previous_response_not_found"`: true, `"response_not_found"`: true,
+	`"thinking_signature_invalid"`: true, `"invalid_thinking_signature"`: true,
+}
+
+// foreignWords are how messages say so: each of the words of one of them occurs.
+var foreignWords = [...][]string{
+	{"encrypted", "could not be verified"},
+	{"encrypted", "decrypt"},
+	{"encrypted", "was not issued"},
+	{"encrypted", "invalid"},
+	{"invalid", "signature", "thinking"},
+	{"invalid", "signature", "thought"},
+	{"thought signature", "not valid"},
+	{"corrupted thought signature"},
+	{"invalid", "data", "redacted_thinking"},
+	{"previous response", "not found"},
+	{"previous_response_id", "not found"},
+	{"previous_response_id", "does not exist"},
+	{"previous_response_id", "invalid"},
+	{"item with id", "not found"},
+	{"response with id", "not found"},
+}
+
+// saysForeign tells whether a message, as it stands, says so.
+func saysForeign(raw []byte) bool {
+	text := bytes.ToLower(raw[:min(len(raw), 4<<10)])
+	for _, words := range foreignWords {
+		all := true
+		for _, word := range words {
+			all = all && bytes.Contains(text, []byte(word))
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}

@@ -137,25 +137,6 @@ func (p *pattern) match(name, data []byte, to *said) (sequence int64, ok bool) {
 	return sequence, bytes.Equal(data, p.data[from:])
 }
 
-// quoteAfter gives the place of the quote that ends the string in which b begins, where the first one, at i, is escaped or has a
-// backslash that is so; -1: there is none.
-func quoteAfter(b []byte, i int) int {
-	for {
-		slashes := 0
-		for i-1-slashes >= 0 && b[i-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return i
-		}
-		n := bytes.IndexByte(b[i+1:], '"')
-		if n < 0 {
-			return -1
-		}
-		i += 1 + n
-	}
-}
-
 // decodedLength is how many bytes of UTF-8 stand in a string, as a seeker counts them; not ok where an escape is broken.
 func decodedLength(text []byte) (n int64, ok bool) {
 	for {
@@ -186,5 +167,3 @@ func decodedLength(text []byte) (n int64, ok bool) {
 		text = text[5:]
 	}
 }
-
-func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }

@@ -277,24 +277,6 @@ func skipLong(b []byte, i int) int {
 	return -1
 }
 
-// stringEnd is skipString for JSON that has been checked.
-func stringEnd(b []byte, i int) int {
-	for i++; ; i++ {
-		n := bytes.IndexByte(b[i:], '"')
-		if n < 0 {
-			return -1
-		}
-		i += n
-		slashes := 0
-		for b[i-1-slashes] == '\\' { // the opening quote is none
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return i + 1
-		}
-	}
-}
-
 // hasControl tells whether one of the bytes is a control character, which no string may have as it stands.
 func hasControl(b []byte) bool {
 	var marks uint64
@@ -323,10 +305,8 @@ func skipEscape(b []byte, i int) int {
 			return -1
 		}
 		for _, c := range b[i+2 : i+6] {
-			if c|0x20 < 'a' || c|0x20 > 'f' {
-				if c < '0' || c > '9' {
-					return -1
-				}
+			if !isHex(c) {
+				return -1
 			}
 		}
 		return i + 6
