@@ -119,6 +119,7 @@ func (b *Books) reserve(c *charge, most money.Micros) (giveBack func(), refused 
 	if c.Settled { // only who holds the charge settles it
 		if err := b.save(); err != nil { // who stops the seller would be served again as often
 			giveBack()
+			b.notServedAgain(c)
 			b.warn(err)
 			return nil, unavailable("that the request is answered again can't be written down just now; try again later")
 		}
@@ -148,6 +149,14 @@ func (b *Books) holdBack(c *charge, most money.Micros) (held money.Micros, refus
 	}
 	c.token.held += most
 	return most, nil
+}
+
+// notServedAgain takes back that a request is answered again. If it is on the disk all the same, the next write puts that right.
+func (b *Books) notServedAgain(c *charge) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.Repeats--
+	b.note(change{Charges: []charge{*c}})
 }
 
 // least is what has to be there for a request that can cost most: the buyer's gateway may have reckoned with a model's name of another length.

@@ -33,6 +33,37 @@ func TestUpstreamRepeatsOverARestart(t *testing.T) {
 	}
 }
 
+// TestUpstreamRepeatNotWritten: a repeat that was refused, as it could not be written down, is none of those that a buyer has.
+func TestUpstreamRepeatNotWritten(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	try := func(want int) {
+		t.Helper()
+		if w := post(t, s, "/v1/chat/completions", hello2, "Authorization", token, "Idempotency-Key", "k"); w.Code != want {
+			t.Errorf("%d %s, want %d", w.Code, w.Body, want)
+		}
+	}
+	try(200)
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := s.books.file
+	s.books.file = dir + "/file/books.json" // whose directory is a file
+	for range 3 {
+		if s.books.journal.file != nil {
+			_ = s.books.journal.file.Close() // as a full disk would
+		}
+		s.books.journal.failing.Store(false) // it is seen at the repeat
+		try(503)
+	}
+	s.books.file = good
+	for _, want := range []int{200, 200, 409} {
+		try(want)
+	}
+}
+
 // TestUpstreamOverlong: an upstream that passes over the limit that was asked, by whichever name, does so once for a token that can't pay for it.
 func TestUpstreamOverlong(t *testing.T) {
 	u := newStandIn(t, "", "ours", "other")
