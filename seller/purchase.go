@@ -50,8 +50,9 @@ type step struct {
 	name string // the path
 	key  string // the idempotency key
 	asks []byte // what is asked for, the same bytes for the same question
-	// settle, where it is there, is done before: what takes long, and is not done one at a time.
-	settle func(ctx context.Context, b *Books) *refusal
+	// before is done first, and not one at a time: what looks at the config of now, and what takes long. Of a step that was taken it is
+	// not done again: what was answered once is answered again, whatever the config has become.
+	before func(ctx context.Context, b *Books) *refusal
 	do     func(b *Books, now time.Time) (answer any, o *order, undo func(), refused *refusal)
 }
 
@@ -71,11 +72,9 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 		return refused
 	}
 	defer release()
-	if st.settle != nil {
-		if _, known := b.recalled(st); !known {
-			if refused := st.settle(r.Context(), b); refused != nil {
-				return refused
-			}
+	if _, known := b.recalled(st); !known {
+		if refused := st.before(r.Context(), b); refused != nil {
+			return refused
 		}
 	}
 	b.buying.Lock()
@@ -127,25 +126,17 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		return nil, invalid("", "the body is not a purchase: expected one object with purchaseId, modelId, paymentMethod and amountMicros")
 	}
 	st, refused := s.newStep(r, q.PurchaseID, q.PaymentMethod, q)
-	least := money.Micros(0)
-	if l, ok := s.accepted[q.PaymentMethod].(acceptance.Least); ok {
-		least = l.Least()
-	}
 	switch {
 	case refused != nil:
 		return nil, refused
 	case len(r.Host) > maxHost:
 		return nil, invalid("", "the Host header is longer than the name of a host")
-	case len(q.ModelID) > maxKey, !s.sells(r, q.ModelID):
+	case len(q.ModelID) > maxKey:
 		return nil, modelNotFound()
 	case q.AmountMicros <= 0:
 		return nil, invalid("amountMicros", "amountMicros must be above zero")
-	case q.AmountMicros < least:
-		return nil, &refusal{
-			status: http.StatusBadRequest, code: "amount_refused", param: "amountMicros",
-			message: "by this payment method this seller sells for $" + least.String() + " at the least",
-		}
 	}
+	st.before = func(context.Context, *Books) *refusal { return s.offers(r, q) }
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
 		o := &order{
 			Purchase: hash(q.PurchaseID), Model: q.ModelID, Method: q.PaymentMethod,
@@ -178,6 +169,31 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	return st, nil
 }
 
+// offers refuses what this config does not sell, or not so.
+func (s *Seller) offers(r *http.Request, q wire.CreatePurchase) *refusal {
+	least := money.Micros(0)
+	if l, ok := s.accepted[q.PaymentMethod].(acceptance.Least); ok {
+		least = l.Least()
+	}
+	switch {
+	case s.accepted[q.PaymentMethod] == nil:
+		return s.notTaken()
+	case !s.sells(r, q.ModelID):
+		return modelNotFound()
+	case q.AmountMicros < least:
+		return &refusal{
+			status: http.StatusBadRequest, code: "amount_refused", param: "amountMicros",
+			message: "by this payment method this seller sells for $" + least.String() + " at the least",
+		}
+	}
+	return nil
+}
+
+// notTaken refuses a payment method.
+func (s *Seller) notTaken() *refusal {
+	return invalid("paymentMethod", "this seller does not take this payment method; it takes "+strings.Join(s.methods, ", "))
+}
+
 // complete reads the second step: the order is paid, and credit is granted for it.
 func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 	var q wire.CompletePurchase
@@ -188,7 +204,7 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	st.settle = func(ctx context.Context, b *Books) *refusal { return s.settle(ctx, b, q) }
+	st.before = func(ctx context.Context, b *Books) *refusal { return s.settle(ctx, b, q) }
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -237,8 +253,6 @@ func (s *Seller) newStep(r *http.Request, purchaseID, method string, question an
 		return nil, invalid("purchaseId", "purchaseId must be a text of 1 to 256 bytes")
 	case len(key) > maxKey:
 		return nil, invalid("", "the Idempotency-Key header must be at most 256 bytes")
-	case s.accepted[method] == nil:
-		return nil, invalid("paymentMethod", "this seller does not take this payment method; it takes "+strings.Join(s.methods, ", "))
 	case err != nil:
 		return nil, invalid("", "the body can't be read")
 	}

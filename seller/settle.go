@@ -89,6 +89,9 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 	proof := hash(string(q.Proof))
 	expired := own.Proof == nil && !now.Before(own.ExpiresAt) // what may have been paid has no end
 	switch {
+	case method == nil:
+		b.mu.Unlock()
+		return nil, s.notTaken()
 	case expired && !paidBefore(method):
 		b.mu.Unlock()
 		return nil, gone()
