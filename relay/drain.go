@@ -20,40 +20,23 @@ func (s *Stream) Drain(ctx context.Context) {
 			break
 		}
 		s.take(r)
-		s.settle()
+		s.consumed()
 		if s.end == io.EOF {
 			s.judge()
 		}
 	}
-	if s.settled == nil {
+	if s.last == nil {
 		s.halt()
 		return
 	}
-	s.letGo()
+	s.release()
 }
 
 // Discard is Close by who reads the stream and has no more use for it: nothing is held any longer.
 func (s *Stream) Discard() {
 	s.halt()
 	s.back, s.lent, s.head = nil, false, nil
-	s.filter.letGo()
+	s.filter.forget()
 	s.at.letGo()
 	s.at = read{}
-}
-
-// letGo ends a call from which nothing more is wanted. One that is about to end by itself gets a moment to do so: its
-// connection is then kept for the next request.
-func (s *Stream) letGo() {
-	if s.end != nil {
-		s.halt()
-		return
-	}
-	s.release.Do(func() {
-		if s.direct != nil {
-			go s.readOut(time.Now().Add(tailTime))
-			return
-		}
-		close(s.discard)
-		time.AfterFunc(tailTime, s.halt)
-	})
 }

@@ -71,13 +71,13 @@ const (
 // newFilter makes one whose room is lent by nobody yet. A block may lie in it twice: its data may be joined beside it.
 func newFilter(s sink) *filter { return &filter{sink: s, max: maxHold, room: place{times: 2}} }
 
-// Write takes the next bytes of the stream and gives those that may go on, valid until the next call. p is the filter's until Settle
+// Write takes the next bytes of the stream and gives those that may go on, valid until the next call. p is the filter's until Consumed
 // or the next call.
 func (f *filter) Write(p []byte) []byte { return f.WriteBehind(p, 0) }
 
 // WriteBehind is Write for the bytes from at on, before which there is room for what is held.
 func (f *filter) WriteBehind(p []byte, at int) []byte {
-	f.Settle()
+	f.Consumed()
 	if held := len(f.buf); held <= at {
 		copy(p[at-held:], f.buf)
 		f.own = f.buf[:0]
@@ -94,7 +94,7 @@ func (f *filter) WriteBehind(p []byte, at int) []byte {
 // End says that the stream ended cleanly. An unfinished block is judged as if its blank line had come; what of it may go
 // on is given back, valid until the next call. The caller may also drop that, where the stream is not whole.
 func (f *filter) End() []byte {
-	f.Settle()
+	f.Consumed()
 	f.begun = true
 	f.scan() // a begun byte order mark
 	if f.flow == flowNone && f.pos > f.line {
@@ -133,8 +133,8 @@ func (f *filter) Gap() string {
 	return "\n"
 }
 
-// Settle says that what may go on has gone. The filter keeps a copy of what is held, and else nothing.
-func (f *filter) Settle() {
+// Consumed says that what may go on has gone. The filter keeps a copy of what is held, and else nothing.
+func (f *filter) Consumed() {
 	if f.borrowed || f.hold > 0 {
 		f.pos -= f.hold
 		f.line -= f.hold
@@ -162,8 +162,8 @@ func (f *filter) Settle() {
 	f.lf, f.cr = -1, -1
 }
 
-// letGo drops all that is held, where nothing more comes.
-func (f *filter) letGo() { *f = filter{sink: f.sink, max: f.max, room: f.room} }
+// forget drops all that is held, where nothing more comes.
+func (f *filter) forget() { *f = filter{sink: f.sink, max: f.max, room: f.room} }
 
 // tooLong tells whether more is held than may be.
 func (f *filter) tooLong() bool {

@@ -110,9 +110,7 @@ func (s *Stream) sniff(r *read) bool {
 		return true // the filter may have it: nothing is sent before there is content
 	}
 	s.back = nil // which the head has, too
-	s.filter.letGo()
-	s.received += int64(len(r.b))
-	s.end = r.err
+	s.filter.forget()
 	r.letGo()
 	return false
 }
@@ -151,8 +149,6 @@ func (b *rest) Read(p []byte) (int, error) {
 			return 0, ErrSilent
 		}
 		b.head = append(b.head[:0], r.b...)
-		s.received += int64(len(r.b))
-		s.end = r.err
 		r.letGo()
 	}
 	n := copy(p, b.head)

@@ -5,11 +5,9 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay/internal/http1"
-	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 const (
@@ -20,8 +18,6 @@ const (
 	// drainTime and drainBytes bound what is read after the last event.
 	drainTime  = 30 * time.Second
 	drainBytes = 1 << 20
-	// maxEarlier is how many settlements before the last one are kept.
-	maxEarlier = 4
 	// BreakPause is a fit StreamOptions.BreakPause: some clients miss an error event that the end of the connection follows at
 	// once.
 	BreakPause = 200 * time.Millisecond
@@ -56,66 +52,39 @@ type StreamOptions struct {
 // Stream brings the events of one seller's answer to the client: Begin waits for content, Relay sends, Drain reads on for
 // a settlement that comes late. They are called one after the other. Whoever leaves this path early calls Close.
 type Stream struct {
-	o       StreamOptions
-	body    io.ReadCloser
-	cancel  context.CancelFunc
-	stopped chan struct{} // the seller's call is over
-	stop    sync.Once
-	release sync.Once
+	source
+	settlements
+	o StreamOptions
 
-	direct  *http1.Body   // is read by whoever waits; nil: a goroutine reads
-	watches []func() bool // what wakes it; to be stopped
-	reads   chan read     // of that goroutine
-	discard chan struct{} // nobody listens to it any more
-	timer   *time.Timer
-
-	filter   *filter
-	head     []byte // what came before it was known to be events
-	events   bool   // it is
-	at       read   // what was taken last, and lies in the filter
-	loan     loan   // of what is held
-	back     []byte // held back by Begin
-	lent     bool   // and lies in the filter
-	behind   place  // where it lies else
-	decided  Ending // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
-	end      error  // how the seller's body ended; nil: it has not
-	judged   bool   // the filter knows of the clean end
-	over     bool   // the last event has been sent
-	said     bool   // an error of the stream's own has been sent
-	silent   bool   // for too long, before anything was sent
-	overAt   time.Time
-	settled  *wire.Settlement
-	earlier  []*wire.Settlement
-	unread   bool
-	received int64
+	filter  *filter
+	head    []byte // what came before it was known to be events
+	events  bool   // it is
+	at      read   // what was taken last, and lies in the filter
+	back    []byte // held back by Begin
+	lent    bool   // and lies in the filter
+	behind  place  // where it lies else
+	decided Ending // what came first: content (Committed), a failure (SaidError), or an end with nothing before it (Broken)
+	judged  bool   // the filter knows of the clean end
+	over    bool   // the last event has been sent
+	said    bool   // an error of the stream's own has been sent
+	silent  bool   // for too long, before anything was sent
+	overAt  time.Time
 }
 
 // NewStream begins to read an answer's body. cancel ends the seller's call, whose context must not be that of the client's
 // request: the call may have to outlive it.
 func NewStream(body io.ReadCloser, cancel context.CancelFunc, o StreamOptions) *Stream {
-	s := &Stream{o: o, body: body, cancel: cancel, stopped: make(chan struct{})}
+	s := &Stream{o: o, source: source{body: body, cancel: cancel, shutdown: o.Shutdown, stopped: make(chan struct{})}}
 	s.loan.memory = o.Memory
 	s.behind = place{loan: &s.loan, times: 1}
 	s.filter = newFilter(s)
 	s.filter.room.loan = &s.loan
-	s.begin()
+	s.begin(o.Client, o.Woken)
 	return s
 }
 
-// Settlement is the last good settlement that has come; nil if none has.
-func (s *Stream) Settlement() *wire.Settlement { return s.settled }
-
-// Earlier are good settlements that came before the last one, the newest first.
-func (s *Stream) Earlier() []*wire.Settlement { return s.earlier }
-
-// Unread tells whether a settlement has come that can't be read.
-func (s *Stream) Unread() bool { return s.unread }
-
-// Bytes is how many bytes of the answer have come, settlements included.
-func (s *Stream) Bytes() int64 { return s.received }
-
 // Unsettled tells whether a settlement may still come: Drain is worth it.
-func (s *Stream) Unsettled() bool { return s.end == nil && s.settled == nil && !s.halted() }
+func (s *Stream) Unsettled() bool { return s.end == nil && s.last == nil && !s.halted() }
 
 // Silent tells whether Begin gave up because nothing came for too long.
 func (s *Stream) Silent() bool { return s.silent }
@@ -176,7 +145,7 @@ func (s *Stream) Begin() Ending {
 func (s *Stream) holdBack() {
 	s.own()
 	if s.at.b != nil {
-		s.settle()
+		s.consumed()
 	}
 }
 
@@ -220,7 +189,7 @@ func (s *Stream) Relay(w http.ResponseWriter) Ending {
 	s.back = nil
 	ok := c.flush(out) // also when there is nothing: the headers go out
 	s.behind.shrink(0)
-	s.settle()
+	s.consumed()
 	if !ok {
 		return s.clientLeft()
 	}
@@ -247,7 +216,7 @@ func (s *Stream) Relay(w http.ResponseWriter) Ending {
 		}
 		out := s.take(r)
 		ok := len(out) == 0 || c.flush(out)
-		if s.settle(); !ok {
+		if s.consumed(); !ok {
 			return s.clientLeft()
 		}
 		if len(out) > 0 {
@@ -317,7 +286,7 @@ func (s *Stream) clientLeft() Ending {
 // ended is an answer that the client has had to its end.
 func (s *Stream) ended() Ending {
 	if !s.Unsettled() {
-		s.letGo()
+		s.release()
 	}
 	if s.o.Watcher.Failed() {
 		return SaidError
@@ -325,19 +294,18 @@ func (s *Stream) ended() Ending {
 	return Whole
 }
 
-// take filters what was read. What may go on is valid until settle.
+// take filters what was read. What may go on is valid until consumed.
 func (s *Stream) take(r read) []byte {
-	s.received += int64(len(r.b))
-	s.at, s.end = r, r.err
+	s.at = r
 	if r.large != nil {
 		return s.filter.WriteBehind(r.large[:http1.Ahead+len(r.b)], http1.Ahead)
 	}
 	return s.filter.Write(r.b)
 }
 
-// settle says that what take gave has been sent, or is not wanted.
-func (s *Stream) settle() {
-	s.filter.Settle()
+// consumed says that what take gave has been sent, or is not wanted.
+func (s *Stream) consumed() {
+	s.filter.Consumed()
 	s.at.letGo()
 	s.at = read{}
 }
@@ -386,15 +354,3 @@ func (s *Stream) event(name, data []byte, whole bool) (drop bool) {
 }
 
 func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }
-
-func (s *Stream) settlement(data []byte) {
-	v, err := wire.ParseSettlement(data)
-	if err != nil {
-		s.unread = true
-		return // the block is dropped all the same
-	}
-	if s.settled != nil {
-		s.earlier = append([]*wire.Settlement{s.settled}, s.earlier[:min(len(s.earlier), maxEarlier-1)]...)
-	}
-	s.settled = &v
-}

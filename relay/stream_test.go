@@ -269,7 +269,7 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 	if v := s.Settlement(); v != nil {
 		say("settlement:", v.SettlementID)
 	}
-	if s.settled != nil && !s.halted() { // the end is waited for a moment, so that the connection can be kept
+	if s.last != nil && !s.halted() { // the end is waited for a moment, so that the connection can be kept
 		<-called.Done()
 		say("let go", "")
 	}
@@ -381,7 +381,7 @@ func TestStreamCountsBytes(t *testing.T) {
 		body, seller := way(t)
 		start := time.Now()
 		s := NewStream(body, func() {}, StreamOptions{Watcher: &watch{}})
-		if s.Bytes() != 0 {
+		if s.received != 0 {
 			t.Error("something came before anything came")
 		}
 		go func() {
@@ -395,8 +395,8 @@ func TestStreamCountsBytes(t *testing.T) {
 			t.Fatal(got)
 		}
 		s.Relay(&page{start: start, log: &strings.Builder{}})
-		if want := int64(len(": ping\ndata: done\n\nevent: tokenbuddy.settlement\n")); s.Bytes() != want {
-			t.Errorf("%d bytes, want %d", s.Bytes(), want)
+		if want := int64(len(": ping\ndata: done\n\nevent: tokenbuddy.settlement\n")); s.received != want {
+			t.Errorf("%d bytes, want %d", s.received, want)
 		}
 	})
 }

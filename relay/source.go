@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -49,24 +50,45 @@ const (
 	due           // the tick
 )
 
-// begin sees to it that the body can be waited for together with everything else: one that has deadlines is woken, any other is read
-// by a goroutine of its own, one read ahead.
-func (s *Stream) begin() {
+// source is a seller's answer as it comes, waited for together with all that may end the wait: one that has deadlines is woken, any
+// other is read by a goroutine of its own, one read ahead.
+type source struct {
+	body     io.ReadCloser
+	cancel   context.CancelFunc // ends the seller's call
+	shutdown context.Context    // done when the process goes; nil: never
+	loan     loan               // of what is held, until the call is over
+	stopped  chan struct{}      // the call is over
+	stop     sync.Once
+	released sync.Once
+
+	direct  *http1.Body   // is read by whoever waits; nil: a goroutine reads
+	watches []func() bool // what wakes it; to be stopped
+	reads   chan read     // of that goroutine
+	discard chan struct{} // nobody listens to it any more
+	timer   *time.Timer
+
+	received int64 // bytes
+	end      error // how the body ended; nil: it has not
+}
+
+// begin says who ends a wait beside the process: client is done when the client has left, and woken, where it is not nil, watches over
+// both already (see StreamOptions).
+func (s *source) begin(client context.Context, woken func(wake func())) {
 	if direct, ok := s.body.(*http1.Body); ok {
 		s.direct = direct
-		if s.o.Woken != nil {
-			s.o.Woken(direct.Wake)
+		if woken != nil {
+			woken(direct.Wake)
 			return
 		}
-		for _, ctx := range []context.Context{s.o.Client, s.o.Shutdown} {
+		for _, ctx := range []context.Context{client, s.shutdown} {
 			if ctx != nil {
 				s.watches = append(s.watches, context.AfterFunc(ctx, direct.Wake))
 			}
 		}
 		return
 	}
-	if s.o.Woken != nil {
-		s.o.Woken(func() {}) // the goroutine that waits looks for itself
+	if woken != nil {
+		woken(func() {}) // the goroutine that waits looks for itself
 	}
 	s.reads, s.discard, s.timer = make(chan read), make(chan struct{}), time.NewTimer(time.Hour)
 	s.timer.Stop()
@@ -74,7 +96,7 @@ func (s *Stream) begin() {
 }
 
 // readAll ends with the body, or after halt.
-func (s *Stream) readAll() {
+func (s *source) readAll() {
 	full := false
 	for {
 		r := s.readOne(full)
@@ -97,7 +119,7 @@ func (s *Stream) readAll() {
 }
 
 // readOne reads with much room where much is there.
-func (s *Stream) readOne(much bool) (r read) {
+func (s *source) readOne(much bool) (r read) {
 	var room []byte
 	if much {
 		r.large = buffers.Get().(*http1.Buffer)
@@ -116,7 +138,7 @@ func (s *Stream) readOne(much bool) (r read) {
 
 // wait waits for the next read, but no longer than quiet (0: as long as it takes) or until tick (zero: the same), nor past the
 // others' signals.
-func (s *Stream) wait(quiet time.Duration, tick time.Time, gone context.Context) (read, signal) {
+func (s *source) wait(quiet time.Duration, tick time.Time, gone context.Context) (read, signal) {
 	until, sig := tick, due
 	if quiet > 0 {
 		if end := time.Now().Add(quiet); until.IsZero() || end.Before(until) {
@@ -134,6 +156,7 @@ func (s *Stream) wait(quiet time.Duration, tick time.Time, gone context.Context)
 	}
 	select {
 	case r := <-s.reads:
+		s.received, s.end = s.received+int64(len(r.b)), r.err
 		return r, came
 	case <-late:
 		return read{}, sig
@@ -141,20 +164,20 @@ func (s *Stream) wait(quiet time.Duration, tick time.Time, gone context.Context)
 		return read{}, silent
 	case <-done(gone):
 		return read{}, left
-	case <-done(s.o.Shutdown):
+	case <-done(s.shutdown):
 		return read{}, going
 	}
 }
 
 // waitDirect is wait where the body is read by whoever waits.
-func (s *Stream) waitDirect(until time.Time, sig signal, gone context.Context) (read, signal) {
+func (s *source) waitDirect(until time.Time, sig signal, gone context.Context) (read, signal) {
 	for {
 		switch {
 		case s.halted():
 			return read{}, silent
 		case over(gone):
 			return read{}, left
-		case over(s.o.Shutdown):
+		case over(s.shutdown):
 			return read{}, going
 		}
 		buf, n, err := s.direct.Next(&buffers, until)
@@ -173,6 +196,7 @@ func (s *Stream) waitDirect(until time.Time, sig signal, gone context.Context) (
 		if buf != nil {
 			r.b = buf.Filled(n)
 		}
+		s.received, s.end = s.received+int64(n), err
 		return r, came
 	}
 }
@@ -186,8 +210,25 @@ func done(ctx context.Context) <-chan struct{} {
 
 func over(ctx context.Context) bool { return ctx != nil && ctx.Err() != nil }
 
+// release ends a call from which nothing more is wanted. One that is about to end by itself gets a moment to do so: its connection is
+// then kept for the next request.
+func (s *source) release() {
+	if s.end != nil {
+		s.halt()
+		return
+	}
+	s.released.Do(func() {
+		if s.direct != nil {
+			go s.readOut(time.Now().Add(tailTime))
+			return
+		}
+		close(s.discard)
+		time.AfterFunc(tailTime, s.halt)
+	})
+}
+
 // readOut reads what is left of a body that is about to end.
-func (s *Stream) readOut(until time.Time) {
+func (s *source) readOut(until time.Time) {
 	for {
 		buf, _, err := s.direct.Next(&buffers, until)
 		if buf != nil {
@@ -201,7 +242,7 @@ func (s *Stream) readOut(until time.Time) {
 }
 
 // halt ends the seller's call at once.
-func (s *Stream) halt() {
+func (s *source) halt() {
 	s.stop.Do(func() {
 		for _, unwatch := range s.watches {
 			unwatch()
@@ -216,7 +257,7 @@ func (s *Stream) halt() {
 	})
 }
 
-func (s *Stream) halted() bool {
+func (s *source) halted() bool {
 	select {
 	case <-s.stopped:
 		return true

@@ -1,0 +1,55 @@
+package relay
+
+import "github.com/tokenbuddy/caddy-tokenbuddy/wire"
+
+// settlements are those of an answer, as they come.
+type settlements struct {
+	last    *wire.Settlement
+	earlier []*wire.Settlement
+	unread  bool
+}
+
+// maxEarlier is how many settlements before the last one are kept.
+const maxEarlier = 4
+
+// Settlement is the last good settlement that has come; nil if none has.
+func (s *settlements) Settlement() *wire.Settlement { return s.last }
+
+// Earlier are good settlements that came before the last one, the newest first.
+func (s *settlements) Earlier() []*wire.Settlement { return s.earlier }
+
+// Unread tells whether a settlement has come that can't be read.
+func (s *settlements) Unread() bool { return s.unread }
+
+// settlement takes the data of one, as the filter finds it.
+func (s *settlements) settlement(data []byte) {
+	next, err := wire.ParseSettlement(data)
+	if err != nil {
+		s.unread = true
+		return // the block is dropped all the same
+	}
+	if s.last != nil {
+		s.earlier = append([]*wire.Settlement{s.last}, s.earlier[:min(len(s.earlier), maxEarlier-1)]...)
+	}
+	s.last = &next
+}
+
+// TakeSettlements takes the settlements out of an answer that is an event stream, as an error may be, and is there whole. What does not
+// begin as one stays as it is. It gives what is left, in the place of body, and the last settlement that can be read; unread tells whether there was
+// one that can't be.
+func TakeSettlements(body []byte) (left []byte, last *wire.Settlement, unread bool) {
+	if events, _ := isEvents(body); !events {
+		return body, nil, false
+	}
+	t := new(taker)
+	f := newFilter(t)
+	left = f.Write(body)
+	left = append(left, f.End()...) // which has been moved elsewhere
+	return left, t.last, t.unread
+}
+
+// taker is a sink that looks for nothing else.
+type taker struct{ settlements }
+
+func (*taker) event(_, _ []byte, _ bool) (drop bool) { return false }
+func (*taker) tail([]byte)                           {}
