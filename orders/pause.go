@@ -11,8 +11,7 @@ import (
 // Pause has a seller, by its id, get no requests until it is resumed, over restarts. What is under way there goes on. The books say who has
 // ordered it.
 func (o *Orders) Pause(ctx context.Context, by Operator, id string) error {
-	known := slices.ContainsFunc(o.pool.Entries(), func(e routing.PoolEntry) bool { return e.SellerID == id })
-	if !known && !o.knows(id) {
+	if !o.knownSeller(id) {
 		return fmt.Errorf("no seller %q is known", id)
 	}
 	o.selecting.Lock()
@@ -26,10 +25,11 @@ func (o *Orders) Pause(ctx context.Context, by Operator, id string) error {
 	return o.loadPaused()
 }
 
-// Resume gives a seller that was paused requests again.
+// Resume gives a seller requests again. One that is not paused, as far as is known here, is resumed as well: another gateway's pause may be on its way, and
+// who has not heard the answer may ask again.
 func (o *Orders) Resume(ctx context.Context, by Operator, id string) error {
-	if !o.pool.Paused(id) {
-		return fmt.Errorf("seller %q is not paused", id)
+	if !o.pool.Paused(id) && !o.knownSeller(id) {
+		return fmt.Errorf("no seller %q is known", id)
 	}
 	o.selecting.Lock()
 	defer o.selecting.Unlock()
@@ -40,6 +40,10 @@ func (o *Orders) Resume(ctx context.Context, by Operator, id string) error {
 		return fmt.Errorf("ending the pause of seller %s: %w", id, err)
 	}
 	return o.loadPaused()
+}
+
+func (o *Orders) knownSeller(id string) bool {
+	return o.knows(id) || slices.ContainsFunc(o.pool.Entries(), func(e routing.PoolEntry) bool { return e.SellerID == id })
 }
 
 // loadPaused has the pool and the tables know what the ledger says of pauses.
