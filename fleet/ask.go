@@ -17,7 +17,9 @@ type Ask struct {
 	// Turned is how long ago it has heard that this is another one than before; zero: it has not.
 	Turned time.Duration
 	// Idle is how long ago the store has last answered an ask of this process about the holder; zero: it has not.
-	Idle   time.Duration
+	Idle time.Duration
+	// At is when it was made, by the gateway's own clock, which its entries go by.
+	At     time.Time
 	Scopes []ScopeAsk
 }
 

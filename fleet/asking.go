@@ -125,7 +125,7 @@ func (s *Share) due(now time.Time) bool {
 func (s *Share) form(now time.Time) Ask {
 	s.op++
 	s.speak, s.asked = false, now
-	ask := Ask{Gateway: s.fleet.o.Gateway, Boot: s.fleet.o.Boot, Epoch: s.fleet.o.Epoch, Op: s.op}
+	ask := Ask{Gateway: s.fleet.o.Gateway, Boot: s.fleet.o.Boot, Epoch: s.fleet.o.Epoch, Op: s.op, At: now}
 	if !s.spoke.IsZero() {
 		ask.Idle = now.Sub(s.spoke)
 	}

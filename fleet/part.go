@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -33,7 +34,8 @@ type Part struct {
 	Limit, Granted, Spent, Held money.Micros
 	Wanted                      money.Micros // 0: nothing
 	Done                        bool         // nothing of it can change any more
-	Seen                        time.Time    // when the gateway has last asked for it
+	// Seen is when the gateway has last said so, by its own clock, which its entries go by: by the store's where an earlier release has.
+	Seen time.Time
 }
 
 // PartsOf gives the parts of a budget, as it stands under a key that MemberKey or GroupKey gives.
@@ -47,7 +49,7 @@ func PartsOf(value []byte) ([]Part, error) {
 		for id, p := range sc.Parts {
 			one := Part{Scope: name, Gateway: id, Limit: p.Limit, Granted: p.Granted, Spent: p.Spent, Held: p.Held, Wanted: p.Wanted, Done: p.Done}
 			if sp := s.Speakers[id]; sp != nil {
-				one.Seen = time.UnixMilli(sp.Seen)
+				one.Seen = time.UnixMilli(cmp.Or(sp.At, sp.Seen))
 			}
 			all = append(all, one)
 		}

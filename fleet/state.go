@@ -37,6 +37,7 @@ type speaker struct {
 	Op    uint64 `json:"o"`
 	Boot  string `json:"b,omitempty"`
 	Seen  int64  `json:"t"`
+	At    int64  `json:"c,omitempty"` // the same by its own clock, when it made what it has asked; 0: an earlier release has
 	Line  string `json:"l,omitempty"` // in which it has spoken last
 	Last  Answer `json:"a"`           // to that op
 }
@@ -128,7 +129,10 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 	s.Since = min(s.Since, now) // a clock that was put back does not make it last
 	s.Speakers[a.Gateway] = me
 	turned := me.Line != at.Line
-	me.Epoch, me.Op, me.Boot, me.Seen, me.Line = a.Epoch, a.Op, a.Boot, now, at.Line
+	me.Epoch, me.Op, me.Boot, me.Seen, me.Line, me.At = a.Epoch, a.Op, a.Boot, now, at.Line, 0
+	if !a.At.IsZero() {
+		me.At = a.At.UnixMilli()
+	}
 	for i := range a.Scopes {
 		s.report(a.Gateway, &a.Scopes[i], forgot, turned)
 	}

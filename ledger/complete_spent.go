@@ -17,10 +17,10 @@ type ShippedSpent struct {
 	Kind   int    // 0: a day's, 1: a week's, 2: a month's
 	Period string // as in Periods
 	Micros money.Micros
-	Seen   time.Time // when it has told it
+	Seen   time.Time // when it has told it, by its own clock
 }
 
-// clockSlack is by how much the clocks of a gateway and of its fleet's store may differ.
+// clockSlack is how long such a word may have been on its way.
 const clockSlack = 5 * time.Second
 
 // tell has count in budgets what the ledger had told its fleet, where its entries do not have all of it: those of the last moment were not

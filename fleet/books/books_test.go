@@ -241,6 +241,79 @@ func TestFleetBooksInAnotherZone(t *testing.T) {
 	}
 }
 
+// What was booked since a gateway has last spoken of a budget is not held against what it has said then, however wrong its clock or the store's is.
+func TestFleetBooksByAWrongClock(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
+		store := fleettest.NewMemory()
+		store.SetClock(func() time.Time { return time.Now().Add(ahead) })
+		m := joins(t, "one", store)
+		r := m.Ledger.Reserve("ada", ledger.Budget{Daily: 1_000_000, Weekly: -1, Monthly: -1})
+		began := time.Now()
+		if err := r.Hold(t.Context(), 1000); err != nil {
+			t.Fatal(err)
+		}
+		r.Release()
+		book(t, m.Ledger, bookingOf{"ada", "k1", "s1", 40})
+		shipped(t, m)
+		if r := verified(t, m); !r.OK {
+			t.Errorf("the store is ahead by %s: %+v", ahead, r)
+		}
+		told, err := books.ShippedOf(store, nil).Spent(t.Context(), m.Ledger.Identity())
+		if err != nil || len(told) == 0 {
+			t.Fatal(told, err)
+		}
+		for _, one := range told {
+			if one.Seen.Before(began.Add(-time.Second)) || one.Seen.After(time.Now()) {
+				t.Errorf("the store is ahead by %s: it was told at %s, by the gateway's clock", ahead, one.Seen)
+			}
+		}
+	}
+}
+
+// What was put right just before a gateway has said what is spent may be in that, and need not.
+func TestFleetBooksWhileACostIsPutRight(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	then := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	l, err := ledger.Open(ledger.Options{InMemory: true, Key: key, Shared: true, Now: func() time.Time { return then }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	book(t, l, bookingOf{"ada", "k1", "s1", 40}, bookingOf{"ada", "k2", "s2", 50})
+	then = then.Add(30 * time.Second)
+	head, _, err := l.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Retract(t.Context(), head, "k2", nil); err != nil {
+		t.Fatal(err)
+	}
+	store := fleettest.NewMemory()
+	if err := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: books.Source{Ledger: l}}).Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for said, good := range map[money.Micros]bool{90: true, 40: true, 39: false} {
+		err := store.Change(t.Context(), fleet.MemberKey("ada"), func(fleet.Moment, []byte) ([]byte, error) {
+			scope := map[string]any{"p": map[string]any{l.Identity(): map[string]any{"s": said}}}
+			return json.Marshal(map[string]any{
+				"g": map[string]any{l.Identity(): map[string]any{"e": 1, "t": 1, "c": then.UnixMilli()}},
+				"s": map[string]any{fleet.ScopeOf(fleet.Month, "2026-03"): scope},
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := books.Read(t.Context(), store, l, ledger.Calendar{Zone: time.UTC, Week: time.Monday})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := b.Verify(t.Context(), nil); err != nil || strings.Contains(fmt.Sprint(r.Problems), "the budget of member ada") == good {
+			t.Errorf("%d were said: %+v, %v", said, r, err)
+		}
+	}
+}
+
 // What is wrong with the entries in the store is found, and named.
 func TestFleetBooksAreChanged(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())

@@ -3,6 +3,7 @@ package books
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -15,10 +16,21 @@ type budgetPart struct {
 	name, scope, gateway string
 }
 
-// partSum is a part of a budget, and what its gateway's entries have surely cost of it until it was reported.
+// partSum is a part of a budget, and what its gateway's entries have cost of it: in all so far, and at the least when it was reported, which was within
+// clockSlack of when it says.
 type partSum struct {
 	fleet.Part
-	booked money.Micros
+	sum, booked money.Micros
+}
+
+// count counts the next entry's cost. One that corrects another may have been reported, or not yet.
+func (p *partSum) count(at time.Time, cost money.Micros) {
+	if at.After(p.Seen.Add(clockSlack)) {
+		return
+	}
+	if p.sum += cost; p.sum < p.booked || at.Before(p.Seen.Add(-clockSlack)) {
+		p.booked = p.sum
+	}
 }
 
 // loadParts reads what was reported of budgets, before the entries that are held against it.

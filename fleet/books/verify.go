@@ -35,7 +35,7 @@ const (
 	verifyStep = 256 // entries between two words of progress
 	// settledFor is how long an entry is there before it must have been taken back where another gateway has booked the same.
 	settledFor = time.Minute
-	// clockSlack is by how much the clocks of a gateway and the store may differ.
+	// clockSlack is how long what a gateway says may be on its way, and by how much its clock and the store's may differ where it goes by both.
 	clockSlack = 5 * time.Second
 )
 
@@ -183,9 +183,8 @@ func (c *checker) count(row *fleet.Row, cost *ledger.Cost, gateway int) {
 	scopes := scopesOf(row, cost, c.calendar)
 	holders(cost, func(group bool, name string) {
 		for _, scope := range scopes {
-			p := c.parts[budgetPart{group, name, scope, c.Gateways[gateway].Gateway}]
-			if p != nil && cost.At.Before(p.Seen.Add(-clockSlack)) {
-				p.booked += cost.Micros
+			if p := c.parts[budgetPart{group, name, scope, c.Gateways[gateway].Gateway}]; p != nil {
+				p.count(cost.At, cost.Micros)
 			}
 		}
 	})
