@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,6 +52,41 @@ func TestOneProcessAtATime(t *testing.T) {
 	}
 	if err := beside.claim(); err == nil {
 		t.Error("they are used again")
+	}
+}
+
+// TestBooksThatClose: a request of a config that has just gone does not write in files whose lock is being given up.
+func TestBooksThatClose(t *testing.T) {
+	file := t.TempDir() + "/books.json"
+	s, err := provision(t, t.Name(), "state "+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := buy(t, s, "p", 1000)
+	old := s.books
+	old.journal.mu.Lock() // what closes them waits
+	gone := make(chan error, 1)
+	go func() { gone <- s.Cleanup() }()
+	for held := true; held; _, held = pool.References(s.poolKey()) {
+		runtime.Gosched()
+	}
+	books, release, refused := s.hold()
+	old.journal.mu.Unlock()
+	if err := <-gone; err != nil {
+		t.Error(err)
+	}
+	if refused == nil {
+		defer release()
+		beside, err := openBooks(s.ID, file, zap.NewNop()) // as another process reads them
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := beside.claim(); err == nil {
+			t.Errorf("another process may write beside the request, whose books have a lock: %v", books.lock != nil)
+		}
+	}
+	if w := post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(g)); w.Code != 200 {
+		t.Errorf("once they are closed: %d %s", w.Code, w.Body)
 	}
 }
 

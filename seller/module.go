@@ -260,7 +260,10 @@ func (s *Seller) poolKey() string {
 
 // hold gives the books for one request, which may outlive its config, and what gives them back.
 func (s *Seller) hold() (*Books, func(), *refusal) {
-	v, _ := pool.LoadOrStore(s.poolKey(), s.books)
+	v, _, err := pool.LoadOrNew(s.poolKey(), s.reopened)
+	if err != nil {
+		return nil, nil, unavailable("the books of this seller can't be read just now; try again later")
+	}
 	books := v.(*Books)
 	release := func() {
 		if _, err := pool.Delete(s.poolKey()); err != nil {
@@ -273,6 +276,15 @@ func (s *Seller) hold() (*Books, func(), *refusal) {
 		return nil, nil, unavailable("the books of this seller can't be written just now; try again later")
 	}
 	return books, release, nil
+}
+
+// reopened gives books for a request that comes when its config, the last one that held them, has gone. The files of those may still be
+// closing, and are read anew once they are.
+func (s *Seller) reopened() (caddy.Destructor, error) {
+	if s.state == "" {
+		return s.books, nil // there is nothing of them anywhere else
+	}
+	return newBooks(s.ID, s.state, s.logger), nil
 }
 
 // ServeHTTP serves the seller's own paths; its refusals are answers in the shape of the API that was called.
