@@ -26,7 +26,7 @@ func (p *period) addTo(cmd *cobra.Command) {
 func (p *period) of(ctx context.Context, b books) (ledger.Period, error) {
 	zone := time.UTC
 	var err error
-	if g, running := b.(*gateway); p.zone != "" {
+	if g, running := b.(zoned); p.zone != "" {
 		if zone, err = admin.LoadZone(p.zone); err != nil {
 			return ledger.Period{}, fmt.Errorf("--zone is %w", err)
 		}
@@ -47,6 +47,11 @@ func (p *period) of(ctx context.Context, b books) (ledger.Period, error) {
 		return period, fmt.Errorf("--to %s is not after --from %s", p.to, p.from)
 	}
 	return period, nil
+}
+
+// zoned are books of which a gateway that runs knows the zone: its own, and those of its fleet.
+type zoned interface {
+	zone(ctx context.Context) (*time.Location, error)
 }
 
 // zone is that of the gateway's budgets.

@@ -12,7 +12,7 @@ import (
 func TestFleetBooks(t *testing.T) {
 	t.Parallel()
 	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
-	f := newFleet(t, 2, []*fakeSeller{acme}, "", "\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t\tdaily_budget 1\n\t\t}\n")
+	f := newFleet(t, 2, []*fakeSeller{acme}, "", "\t\tbudgets {\n\t\t\tzone Pacific/Kiritimati\n\t\t}\n\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t\tdaily_budget 1\n\t\t}\n")
 	var id string
 	for i := range 6 {
 		status, header, body := f.ask(i%2, "key-of-ada")
@@ -60,6 +60,12 @@ func TestFleetBooks(t *testing.T) {
 	}
 	if out := one.good(at("export", "--fleet", "--format", "beancount", "--member", "ada")...); strings.Count(out, "  id: ") != 8 {
 		t.Errorf("%s", out)
+	}
+	for _, args := range [][]string{{}, {"--fleet"}} { // days begin where the gateways' budgets have them begin
+		out := one.good(at(append([]string{"ledger", "--from", "2026-01-31", "--json"}, args...)...)...)
+		if !strings.Contains(out, `"2026-01-31T00:00:00+14:00"`) || !strings.Contains(out, `"Pacific/Kiritimati"`) {
+			t.Errorf("ledger %v: %s", args, out)
+		}
 	}
 	const other = "one gateway of a fleet"
 	for _, args := range [][]string{{"ledger"}, {"export"}, {"verify"}} {
