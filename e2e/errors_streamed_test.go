@@ -12,6 +12,7 @@ import (
 func TestErrorsThatAreStreams(t *testing.T) {
 	t.Parallel()
 	const failed = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"no\"}}\n\n"
+	const unknown = "trace: 1\n\n" + failed // a field that nobody knows is one all the same
 	s := newStage(t)
 	rows := map[string]struct {
 		kind, begin, end string
@@ -23,6 +24,8 @@ func TestErrorsThatAreStreams(t *testing.T) {
 		"json":    {"application/json", failed, "data: {}", 409},
 		"large":   {"text/event-stream", failed, failed, 413},
 		"limits":  {"text/event-stream", failed, "", 429},
+		"unknown": {"text/event-stream", unknown, "", 400},
+		"bare":    {"text/event-stream", "data\n\n", failed, 404},
 	}
 	for name, row := range rows {
 		s.seller(name, say(row.status, row.kind, row.begin+settlesAs("s_"+name, 11)+row.end), name)
@@ -32,7 +35,7 @@ func TestErrorsThatAreStreams(t *testing.T) {
 			sayJSON(200, speeches[1].plain("Hi"))(w, r, body)
 			return
 		}
-		say(404, "text/event-stream", failed+settlesAs("s_keeps", 11))(w, r, body)
+		say(404, "text/event-stream", unknown+settlesAs("s_keeps", 11))(w, r, body)
 	}, "kept")
 	s.open("\t\tfailover {\n\t\t\tmax_attempts 1\n\t\t}\n")
 	for name, row := range rows {
@@ -51,7 +54,7 @@ func TestErrorsThatAreStreams(t *testing.T) {
 	if a := s.ask(0, http.MethodPost, "/v1/responses", `{"model":"kept","input":"Hello"}`); a.StatusCode != http.StatusOK {
 		t.Fatalf("status %d: %s", a.StatusCode, a.body)
 	}
-	if a := s.ask(0, http.MethodGet, "/v1/responses/r", ""); a.StatusCode != http.StatusNotFound || a.body != failed || a.cut != nil {
+	if a := s.ask(0, http.MethodGet, "/v1/responses/r", ""); a.StatusCode != http.StatusNotFound || a.body != unknown || a.cut != nil {
 		t.Errorf("a stored response: status %d, %v: %q", a.StatusCode, a.cut, strings.TrimSpace(a.body))
 	}
 	s.verify()

@@ -200,7 +200,7 @@ func (a *attempt) withholdEvent() {
 // takeSettlements takes the settlements out of an error that is an event stream, and takes in what they say as that of any stream.
 func (a *attempt) takeSettlements() {
 	n := a.answer
-	left, last, unread := relay.TakeSettlements(n.bytes)
+	left, last, unread := relay.TakeSettlements(n.bytes, isEventStream(n.response.Header))
 	if len(left) == len(n.bytes) {
 		return
 	}

@@ -135,7 +135,7 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 	case status > 299 && (more || dialect.Holds(body, secrets...)):
 		return dialect.Upstream(retryLater).Final()
 	case status > 299:
-		body, _, _ = relay.TakeSettlements(body) // nothing of it is booked
+		body, _, _ = relay.TakeSettlements(body, isEventStream(response.Header)) // nothing of it is booked
 		response.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	p.describe()

@@ -34,11 +34,12 @@ func (s *settlements) settlement(data []byte) {
 	s.last = &next
 }
 
-// TakeSettlements takes the settlements out of an answer that is an event stream, as an error may be, and is there whole. What does not
-// begin as one stays as it is. It gives what is left, in the place of body, and the last settlement that can be read; unread tells whether there was
-// one that can't be.
-func TakeSettlements(body []byte) (left []byte, last *wire.Settlement, unread bool) {
-	if events, _ := isEvents(body); !events {
+// TakeSettlements takes the settlements out of an answer that is an event stream, as an error may be, and is there whole: one that calls
+// itself so, unless it begins as what is none, or that begins as one. It gives what is left, in the place of body, and the last settlement that
+// can be read; unread tells whether there was one that can't be.
+func TakeSettlements(body []byte, callsItselfEvents bool) (left []byte, last *wire.Settlement, unread bool) {
+	events, _ := isEvents(body)
+	if document, _ := isDocument(body); !events && (document || !callsItselfEvents) {
 		return body, nil, false
 	}
 	t := new(taker)
