@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -80,6 +81,8 @@ func (p *reply) writeAsEvent(a *attempt, e *ended) {
 func (p *reply) writeRest(a *attempt, e *ended) error {
 	buf := make([]byte, 32<<10)
 	for {
+		// The time that is over by now went by while the client took what there was.
+		a.ours = a.ours || errors.Is(a.call.Err(), errDeadline)
 		idle := time.AfterFunc(p.rq.gw.settings.Failover.Idle, func() { a.call.endFor(errDeadline) })
 		n, err := a.answer.response.Body.Read(buf)
 		idle.Stop()

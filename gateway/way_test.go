@@ -86,14 +86,18 @@ const chat = `{"model":"m","messages":[{"role":"user","content":"Hello"}]}`
 // ask sends a request and gives the answer, once all that it has left behind is booked.
 func (w *way) ask(body string) *httptest.ResponseRecorder {
 	w.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
-	r.RemoteAddr = "127.0.0.1:1"
-	r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
 	recorder := httptest.NewRecorder()
-	if err := w.door.ServeHTTP(recorder, r, nil); err != nil {
+	if err := w.door.ServeHTTP(recorder, newAsk(body), nil); err != nil {
 		w.Error(err)
 	}
 	return recorder
+}
+
+// newAsk is a request from this machine.
+func newAsk(body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
+	r.RemoteAddr = "127.0.0.1:1"
+	return r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
 }
 
 // booked gives the entries of requests, once nothing is on its way into the books any more.
