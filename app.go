@@ -59,6 +59,7 @@ func (a *App) enlist(h *Handler) error {
 		if err := other.settings.Agree(h.settings); err != nil {
 			return fmt.Errorf("two tokenbuddy sites share the ledger %s but not %w", dir, err)
 		}
+		h.doubt(h.settings.DoubtsBeside(other.settings))
 	}
 	if a.handlers == nil {
 		a.handlers = make(map[string][]*Handler)

@@ -98,9 +98,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.settings = settings
-	for _, d := range h.Doubts(settings) {
-		h.log.Warn("config.doubtful", zap.String("at", d.Word), zap.String("hint", d.Hint))
-	}
+	h.doubt(h.Doubts(settings))
 	if err := h.loadPolicy(ctx); err != nil {
 		return err
 	}
@@ -118,6 +116,13 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = app.(*App)
 	return h.app.enlist(h)
+}
+
+// doubt warns of what is seldom meant.
+func (h *Handler) doubt(doubts []config.Doubt) {
+	for _, d := range doubts {
+		h.log.Warn("config.doubtful", zap.String("at", d.Word), zap.String("hint", d.Hint))
+	}
 }
 
 func (h *Handler) loadPolicy(ctx caddy.Context) error {

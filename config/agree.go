@@ -104,6 +104,32 @@ func dollars(m money.Micros) string {
 	return "$" + m.String()
 }
 
+// DoubtsBeside are those of a configuration beside that of another site with the same ledger: what a member or a group of one name spends is one, and may
+// have other bounds at each.
+func (s *Settings) DoubtsBeside(other *Settings) (all []Doubt) {
+	for _, name := range slices.Sorted(maps.Keys(s.budgets)) {
+		mine, theirs := s.budgets[name], other.budgets[name]
+		if _, both := other.budgets[name]; both && mine != theirs {
+			all = append(all, Doubt{name, fmt.Sprintf("it has %s here, and %s at another site with this ledger: what is spent at either counts at both, and each refuses by its own", mine, theirs)})
+		}
+	}
+	return all
+}
+
+// spokenBudgets are the budgets that are configured, as amounts that compare.
+func (b *BoundsConfig) spokenBudgets() string {
+	var all []string
+	for _, said := range []struct{ word, usd string }{{"daily_budget", b.DailyBudget}, {"weekly_budget", b.WeeklyBudget}, {"monthly_budget", b.MonthlyBudget}} {
+		if usd, err := money.Parse(said.usd); err == nil {
+			all = append(all, said.word+" $"+usd.String())
+		}
+	}
+	if len(all) == 0 {
+		return "no budget"
+	}
+	return strings.Join(all, ", ")
+}
+
 // spoken is a member's rate as it is configured.
 func (r *RateConfig) spoken() string {
 	if r == nil {

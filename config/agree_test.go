@@ -75,3 +75,32 @@ func TestAgree(t *testing.T) {
 		})
 	}
 }
+
+func TestDoubtsBeside(t *testing.T) {
+	noEnvironment(t)
+	const from = `"member_from":"{http.auth.user.id}",`
+	for _, test := range []struct{ name, a, b, want string }{
+		{"the same", `"members":[{"name":"ann","key":"key-of-ann","daily_budget":"5"}]`, `"members":[{"name":"ann","key":"key-of-ann","daily_budget":"5.00"}]`, ""},
+		{"of others", `"members":[{"name":"ann","key":"key-of-ann","daily_budget":"5"}]`, `"members":[{"name":"bob","key":"key-of-bob"}]`, ""},
+		{
+			"a member's", `"members":[{"name":"ann","key":"key-of-ann","daily_budget":"5","monthly_budget":"20"}]`, `"members":[{"name":"ann","key":"key-of-ann"}]`,
+			"member ann: it has daily_budget $5.00, monthly_budget $20.00 here, and no budget at another site with this ledger: what is spent at either counts at both, and each refuses by its own",
+		},
+		{
+			"a group's", from + `"groups":[{"name":"build","members":["ann"],"weekly_budget":"5"}]`, from + `"groups":[{"name":"build","members":["ann"],"weekly_budget":"6"}]`,
+			"group build: it has weekly_budget $5.00 here, and weekly_budget $6.00 at another site with this ledger: what is spent at either counts at both, and each refuses by its own",
+		},
+		{
+			"another group", `"members":[{"name":"ann","key":"key-of-ann"}],"groups":[{"name":"build","members":["ann"],"weekly_budget":"5"}]`, `"members":[{"name":"ann","key":"key-of-ann"}]`,
+			"member ann: it has no budget in group build here, and no budget at another site with this ledger: what is spent at either counts at both, and each refuses by its own",
+		},
+	} {
+		said := ""
+		for _, d := range resolve(t, with(test.a)).DoubtsBeside(resolve(t, with(test.b))) {
+			said += d.Word + ": " + d.Hint
+		}
+		if said != test.want {
+			t.Errorf("%s: %q, want %q", test.name, said, test.want)
+		}
+	}
+}

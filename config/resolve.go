@@ -105,7 +105,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		s.Heartbeat = time.Duration(*c.Heartbeat)
 	}
 	s.Prewarm = c.Prewarm.settings()
-	s.rates = c.spokenRates()
+	s.rates, s.budgets = c.spokenRates(), c.spokenBudgets()
 	if s.payments, err = c.spokenPayments(); err != nil {
 		return nil, at("payment", err)
 	}
@@ -169,6 +169,23 @@ func (c *Config) spokenRates() map[string]string {
 		rates["group "+g.Name] = g.Rate.spoken()
 	}
 	return rates
+}
+
+// spokenBudgets gives the budgets of members, with the group whose budgets are theirs as well, and of groups.
+func (c *Config) spokenBudgets() map[string]string {
+	budgets := make(map[string]string, len(c.Members)+len(c.Groups))
+	for _, m := range c.Members {
+		budgets["member "+m.Name] = m.BoundsConfig.spokenBudgets()
+	}
+	for _, g := range c.Groups {
+		budgets["group "+g.Name] = g.spokenBudgets()
+		for _, name := range g.Members {
+			if said, ok := budgets["member "+name]; ok {
+				budgets["member "+name] = said + " in group " + g.Name
+			}
+		}
+	}
+	return budgets
 }
 
 func orDefault[T int | int64 | time.Duration | caddy.Duration](value, otherwise T) T {

@@ -63,6 +63,7 @@ type Settings struct {
 	watched bool // some secret of them is in a file
 
 	rates    map[string]string            // of members and groups, by word and name, as Agree compares and shows them
+	budgets  map[string]string            // of the same, as DoubtsBeside does
 	payments map[string][sha256.Size]byte // digests of what is said of payment methods, by their names, as Agree compares it
 }
 
