@@ -224,6 +224,7 @@ func TestQuestions(t *testing.T) {
 		{"POST", "/tokenbuddy/members", `{"name":"zoe"} {"dailyBudget":"5"}`, http.StatusBadRequest, "expected one object, and nothing after it"},
 		{"POST", "/tokenbuddy/members", `{"name":"zoe","dailyBudget":"5"}`, http.StatusOK, `"key":`},
 		{"PATCH", "/tokenbuddy/members/zoe", `{"dailyBudget":"6","usd":"1"}`, http.StatusBadRequest, "usd is no word of this order, which takes name, dailyBudget"},
+		{"PATCH", "/tokenbuddy/members/zoe", `{"dailyBudget":null,"rate":"60 1m"}`, http.StatusBadRequest, "dailyBudget is null: say"},
 		{"POST", "/tokenbuddy/members/zoe/rotate", `{"disabled":true}`, http.StatusBadRequest, "disabled is no word of this order, which takes name, keep"},
 		{"POST", "/tokenbuddy/members/zoe/rotate?usd=1", "", http.StatusBadRequest, "usd is no word of this order"},
 		{"POST", "/tokenbuddy/members/zoe/rotate?keep=0s", `{"keep":"1h"}`, http.StatusBadRequest, "keep stands in the query and in the body"},

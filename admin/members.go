@@ -277,6 +277,9 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if said.Name != "" && said.Name != name {
 		return bad("a member keeps its name: its books go by it")
 	}
+	if len(said.nulls) > 0 { // to some it takes a bound away, to others it is as if it were not there
+		return bad(`%s is null: say "" to take a bound away, and leave out what is to stay`, said.nulls[0])
+	}
 	if terms == (orders.MemberTerms{}) {
 		return bad("nothing is said of member %s: expected one of %s", name, strings.Join(termWords, ", "))
 	}

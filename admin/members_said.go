@@ -36,6 +36,8 @@ type MemberSaid struct {
 	Until string `json:"until,omitempty"` // of a raise
 	// Reference is what a raise is called, so that it can be ordered again by who has not heard the answer.
 	Reference string `json:"reference,omitempty"`
+
+	nulls []string // words that are there, and of which nothing is said
 }
 
 // Globs are globs of models: a list of them, or a text with spaces between them.
@@ -74,7 +76,7 @@ func orderOf(w http.ResponseWriter, r *http.Request, takes ...string) (by orders
 	if err := checkTexts(query, "by"); err != nil {
 		return by, said, err
 	}
-	if err := object(w, r, maxSaid, &said); err != nil && !errors.Is(err, io.EOF) {
+	if said.nulls, err = object(w, r, maxSaid, &said); err != nil && !errors.Is(err, io.EOF) {
 		return by, said, bad(`expected an object such as {"name":"ada","dailyBudget":"5"}: %w`, err)
 	}
 	for word, to := range map[string]*string{"keep": &said.Keep, "usd": &said.USD, "until": &said.Until, "reference": &said.Reference} {

@@ -159,7 +159,7 @@ func selection(m *market.Market, w http.ResponseWriter, _ *http.Request) error {
 // setSelection puts a policy over those of the configs, until it is deleted, also over a restart.
 func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	var s orders.Selection
-	if err := object(w, r, 4<<10, &s); err != nil {
+	if _, err := object(w, r, 4<<10, &s); err != nil {
 		return bad(`expected an object such as {"policy":"manual","seller":"acme"}: %w`, err)
 	}
 	if err := m.Orders.Select(s); err != nil {
