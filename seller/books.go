@@ -83,6 +83,7 @@ type token struct {
 	Credit    money.Micros `json:"creditMicros"`
 	Balance   money.Micros `json:"balanceMicros"`
 	ExpiresAt time.Time    `json:"expiresAt"`
+	Late      money.Micros `json:"lateMicros,omitempty"` // what was done for its requests that ran out of time, and not billed
 
 	held money.Micros // of the balance, for what requests under way may cost
 }

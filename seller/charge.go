@@ -190,6 +190,22 @@ func (b *Books) bill(c *charge, used money.Tokens, cost money.Micros, requestID 
 	}
 }
 
+// bearsLate tells whether what was done for a request that ran out of time is the seller's to bear: up to a tenth of a token's credit is.
+func (b *Books) bearsLate(c *charge, cost money.Micros) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := c.token
+	late := t.Late.Add(max(cost-c.Billed, 0))
+	if late > t.Credit/10 {
+		return false
+	}
+	if t.Late != late {
+		t.Late = late
+		b.note(change{Tokens: []token{*t}})
+	}
+	return true
+}
+
 // record puts a charge into the ring of those that can be looked at. b.mu is held.
 func (b *Books) record(c *charge) {
 	if len(b.charges) < maxCharges {

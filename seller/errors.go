@@ -24,6 +24,8 @@ type refusal struct {
 	param   string
 	message string
 	balance *money.Micros // what is left on the token
+
+	settlement *wire.Settlement // what was billed all the same
 }
 
 // write sends the refusal in the shape of the API.
@@ -36,6 +38,9 @@ func (f *refusal) write(w http.ResponseWriter, as form) {
 	}
 	if f.balance != nil {
 		h.Set(wire.HeaderPrefix+"Balance-Micros", strconv.FormatInt(int64(*f.balance), 10))
+	}
+	if f.settlement != nil {
+		f.settlement.SetHeader(h)
 	}
 	var param *string
 	if f.param != "" {

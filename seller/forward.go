@@ -77,17 +77,20 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 		URL: u.address(q.endpoint.Path, q.r.URL.RawQuery), Header: u.dress(relay.RequestHeader(q.r.Header, "", q.key)),
 		Body: q.sent, Transport: u.carrier.Operator(),
 	})
-	switch cause := context.Cause(ctx); {
-	case err == nil:
+	if err == nil {
 		return res, nil
-	case errors.Is(cause, errGone):
-		call := new(relay.CallError)
-		if errors.As(err, &call) && call.Stage == relay.StageDial { // nothing was done for it
-			return nil, wentAway()
-		}
-		return nil, q.deserted(dialect.Usage{}, dialect.Output{})
-	case errors.Is(cause, errLate):
+	}
+	nothingDone := false
+	if call := new(relay.CallError); errors.As(err, &call) {
+		nothingDone = call.Stage == relay.StageDial
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errGone) && nothingDone:
+		return nil, wentAway()
+	case errors.Is(cause, errLate) && nothingDone:
 		return nil, pastDeadline()
+	case cause != nil:
+		return nil, q.cut(ctx, err, dialect.Usage{}, dialect.Output{})
 	}
 	return nil, q.failed(called(err))
 }
@@ -155,7 +158,7 @@ func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Re
 func (q *resale) cut(ctx context.Context, err error, used dialect.Usage, output dialect.Output) *refusal {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errLate):
-		return pastDeadline()
+		return q.late(used, output)
 	case errors.Is(cause, errGone), errors.Is(err, relay.ErrClientGone):
 		return q.deserted(used, output)
 	}
@@ -163,10 +166,21 @@ func (q *resale) cut(ctx context.Context, err error, used dialect.Usage, output 
 }
 
 // deserted bills a buyer that has left, and an upstream that has not come to its end by then: the upstream is paid for what it has read and
-// written. Who waits for the deadline is not billed.
+// written.
 func (q *resale) deserted(used dialect.Usage, output dialect.Output) *refusal {
 	q.settle(false, used, output)
 	return wentAway()
+}
+
+// late is an answer that the deadline of the request has ended. Some of what the upstream has done by then is the seller's loss, as it was slow.
+// But it is the buyer who says the deadline: one that gives each request a moment would have the upstream work for nothing, as often as it likes.
+func (q *resale) late(used dialect.Usage, output dialect.Output) *refusal {
+	refused := pastDeadline()
+	if _, cost := q.cost(false, used, output); !q.books.bearsLate(q.charge, cost) {
+		refused.settlement = q.settle(false, used, output)
+		refused.message = "the answer was not done in the time that the request has; what had been done for it by then was billed"
+	}
+	return refused
 }
 
 func wentAway() *refusal { return unavailable("the buyer went away") } // nobody sees it

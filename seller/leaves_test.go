@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // leavesAfter sets how long an upstream is read on.
@@ -170,5 +171,61 @@ func TestUpstreamBuyerReturns(t *testing.T) {
 		if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros != used || r.Tokens[0].BalanceMicros != money.USD-used {
 			t.Errorf("%q: %+v, want one charge of %d", more, r.Charges, used)
 		}
+	}
+}
+
+// TestUpstreamTooLate: it is the buyer who says how much time there is, and an upstream that works for one that gives none is paid for it, once a
+// little of it was free.
+func TestUpstreamTooLate(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		<-r.Context().Done()
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 20 20")
+	const credit = 30_000
+	token := purchase(t, s, "p", credit)
+	body := `{"model":"ours","max_tokens":1,"messages":[{"role":"user","content":"` + strings.Repeat("word ", 40) + `"}]}`
+	each := money.Micros(20 * (len(body) / 4))
+	try := func(key string) (billed money.Micros) {
+		t.Helper()
+		w := post(t, s, "/v1/chat/completions", body, "Authorization", token, wire.HeaderDeadline, "500", "Idempotency-Key", key)
+		if w.Code != http.StatusGatewayTimeout {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		settled, told, err := wire.SettlementFromHeader(w.Header())
+		if err != nil || told == strings.Contains(w.Body.String(), "nothing was billed") {
+			t.Fatalf("%v, %s: %v", w.Header(), w.Body, err)
+		}
+		if told {
+			billed = *settled.BilledMicros
+		}
+		return billed
+	}
+	free := money.Micros(credit/10) / each
+	for n := range 2 * free {
+		if n == free { // a restart gives no more
+			if err := s.Cleanup(); err != nil {
+				t.Fatal(err)
+			}
+			again, err := provision(t, s.ID, "state "+s.state+"\nupstream "+u.URL+"/v1 {\nno_key\nprice ours 20 20\n}")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s = again
+		}
+		want := money.Micros(0)
+		if n >= free {
+			want = each
+		}
+		if got := try(fmt.Sprint(n)); got != want {
+			t.Errorf("the %d. of %d that are free is billed %d, want %d", n+1, free, got, want)
+		}
+	}
+	if left := s.books.Report().Tokens[0].BalanceMicros; left != credit-free*each {
+		t.Errorf("%d are left", left)
 	}
 }

@@ -208,6 +208,18 @@ func (q *resale) left() (time.Duration, bool) {
 
 // settle bills what the answer says that it used, or what came of it. It gives nil where that could not be written down.
 func (q *resale) settle(whole bool, used dialect.Usage, output dialect.Output) *wire.Settlement {
+	tokens, cost := q.cost(whole, used, output)
+	q.noteLength(tokens.Completion, used.Known&dialect.ClassCompletion != 0)
+	settlement, err := q.books.settle(q.charge, tokens, cost, q.id)
+	if err != nil {
+		q.books.warn(err)
+		return nil
+	}
+	return &settlement
+}
+
+// cost is what that is.
+func (q *resale) cost(whole bool, used dialect.Usage, output dialect.Output) (money.Tokens, money.Micros) {
 	charge := billing.Bill(billing.Facts{
 		Shape: q.shape, Price: q.price, Own: true, Answered: true, Whole: whole,
 		Usage: billing.Usage{
@@ -216,14 +228,7 @@ func (q *resale) settle(whole bool, used dialect.Usage, output dialect.Output) *
 		},
 		AnswerText: output.Text, AnswerMedia: output.Media, Credit: money.Max,
 	})
-	tokens := used.Fill(q.shape.BodyBytes/4, output.Tokens())
-	q.noteLength(tokens.Completion, used.Known&dialect.ClassCompletion != 0)
-	settlement, err := q.books.settle(q.charge, tokens, charge.Billed, q.id)
-	if err != nil {
-		q.books.warn(err)
-		return nil
-	}
-	return &settlement
+	return used.Fill(q.shape.BodyBytes/4, output.Tokens()), charge.Billed
 }
 
 // failed is what a buyer is told of an upstream that gave no answer: nothing of the upstream's.
