@@ -94,7 +94,7 @@ func (a *Answer) Output() Output { return a.seeker.heard.output() }
 
 // ResponseID is Endpoint.ResponseID for what has come.
 func (a *Answer) ResponseID() string {
-	if a.endpoint.Protocol != Responses {
+	if !a.endpoint.names() {
 		return ""
 	}
 	return a.id

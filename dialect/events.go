@@ -30,7 +30,7 @@ type Events struct {
 	heard     heard
 	pattern   pattern
 
-	responseID string // responses
+	responseID string // responses, messages
 }
 
 // oversized is an event that is too long to be held, while it comes.

@@ -85,6 +85,8 @@ func TestPromptTokens(t *testing.T) {
 		{name: "no stored prompt", path: responsesPath, members: `"prompt":null`},
 		{name: "conversation", path: responsesPath, members: `"conversation":"c"`, tokens: 32_000, remote: true},
 		{name: "previous response", path: responsesPath, members: `"previous_response_id":"r"`, remote: true},
+		{name: "a thread that goes on", path: messagesPath, members: `"thread":{"type":"continue","previous_message_id":"m"}`, remote: true},
+		{name: "a thread that begins", path: messagesPath, members: `"thread":{"type":"create"}`},
 		{name: "hosted tools", path: responsesPath, members: `"tools":[{"type":"web_search"},{"type":"function","name":"f"},{"type":"custom"},{"type":"mcp"},{"type":"local_shell"}]`, tokens: 64_000, hosted: true},
 		{name: "a hosted tool in escapes", path: responsesPath, members: `"tools":[{"type":"web\u005fsearch"}]`, tokens: 32_000, hosted: true},
 		{name: "tools with a long s, which is one to some", path: responsesPath, members: `"toolſ":[{"type":"web_search"}]`, tokens: 32_000, hosted: true},

@@ -27,7 +27,7 @@ func TestResponseID(t *testing.T) {
 		{responsesPath, `[{"id":"x"}]`, ""},
 		{responsesPath, `not JSON`, ""},
 		{chatPath, `{"id":"chatcmpl_1"}`, ""},
-		{messagesPath, `{"id":"msg_1"}`, ""},
+		{messagesPath, `{"id":"msg_1","content":[{"id":"toolu_1"}]}`, "msg_1"},
 	} {
 		if got := Lookup(test.path).ResponseID([]byte(test.body)); got != test.want {
 			t.Errorf("%s %.60s: %q", test.path, test.body, got)
@@ -50,6 +50,8 @@ func TestStreamResponseID(t *testing.T) {
 		{"after one that can't be used", responsesPath, []string{`{"type":"response.created","response":{"id":"a b"}}`, created}, "resp_1"},
 		{"of an item", responsesPath, []string{`{"type":"response.output_item.added","id":"x","item":{"id":"item_1","type":"message"}}`}, ""},
 		{"no object", responsesPath, []string{`{"type":"response.created","response":"resp_1"}`, `{`}, ""},
+		{"of a message", messagesPath, []string{`{"type":"message_start","message":{"model":"m","id":"msg_1"}}`, `{"type":"content_block_start","content_block":{"type":"tool_use","id":"toolu_1"}}`}, "msg_1"},
+		{"of a block", messagesPath, []string{`{"type":"message_start","message":{}}`, `{"type":"content_block_start","content_block":{"type":"tool_use","id":"toolu_1"}}`}, ""},
 		{"chat", chatPath, []string{`{"id":"x","response":{"id":"resp_1"},"choices":[]}`}, ""},
 	} {
 		v, pieces := Lookup(test.path).Events(), Lookup(test.path).Events()

@@ -12,7 +12,7 @@ var messages = &api{
 	system: "system",
 	turns:  "messages",
 	event:  (*Events).message,
-	marks:  map[string]bool{"type": true, "usage": true, "message.usage": true, "message.model": true, "delta.stop_reason": true, "error": true},
+	marks:  map[string]bool{"type": true, "usage": true, "message.id": true, "message.usage": true, "message.model": true, "delta.stop_reason": true, "error": true},
 	tells:  messageTellings,
 	mark:   (*Events).messageMark,
 	close:  (*Events).messageClose,
@@ -51,6 +51,7 @@ func (v *Events) message(name, data []byte) {
 	})
 	switch string(kind) {
 	case "message_start":
+		v.named(message)
 		v.usage.start(member(message, "usage"))
 		v.usage.served.model(member(message, "model"))
 	case "message_delta":
@@ -101,6 +102,10 @@ func filled(b []byte, opens bool) (yes bool) {
 
 func (v *Events) messageMark(path string, raw []byte) {
 	switch path {
+	case "message.id":
+		if v.responseID == "" {
+			v.responseID = identifier(raw)
+		}
 	case "message.model":
 		v.usage.served.model(raw)
 	case "message.usage":

@@ -102,6 +102,10 @@ func (s *scanner) remote(name, value []byte) {
 		if s.endpoint.Protocol == Responses {
 			s.elsewhere()
 		}
+	case "thread":
+		if s.endpoint.Protocol == Messages {
+			s.thread(value)
+		}
 	case "container", "preset":
 		s.facts.remote = true
 	case "service_tier", "speed", "inference_geo", "provider":
@@ -124,4 +128,24 @@ func (s *scanner) remote(name, value []byte) {
 func (s *scanner) elsewhere() {
 	s.facts.elsewhere += elsewhereTokens
 	s.facts.remote = true
+}
+
+// thread finds out which message the conversation that the seller keeps goes on from, if it does not begin.
+func (s *scanner) thread(value []byte) {
+	s.request.Thread = true
+	if value[0] != '{' {
+		return // the seller's to refuse
+	}
+	found := false
+	members(value, 0, func(key, at span) bool {
+		switch name, _ := fold(key.of(value)); {
+		case string(name) != "previous_message_id":
+		case found:
+			s.refuse("thread", "has previous_message_id twice (perhaps in another spelling). Send it once.")
+		default:
+			found = true
+			s.request.PreviousResponseID = s.text("thread.previous_message_id", at.of(value))
+		}
+		return true
+	})
 }

@@ -18,6 +18,7 @@ type Refusal struct {
 	AnthropicType string
 	Message       string
 	Param         string        // OpenAI: the member at fault; empty for null
+	Detail        string        // Anthropic: the error_code of its details; empty for none
 	NoRetry       bool          // trying again can't better it
 	RetryAfter    time.Duration // when it can: how long to wait; 0 says nothing of it
 	Allow         []string      // 405: the methods that the path has
@@ -78,6 +79,9 @@ func (r *Refusal) JSON(s Shape, requestID string) []byte {
 		var b anthropicError
 		b.Type, b.RequestID = "error", requestID
 		b.Error.Type, b.Error.Message = r.AnthropicType, r.message()
+		if r.Detail != "" {
+			b.Error.Details = &anthropicDetails{r.Detail}
+		}
 		body = b
 	} else {
 		var b openAIError
@@ -137,10 +141,15 @@ type openAIError struct {
 type anthropicError struct {
 	Type  string `json:"type"`
 	Error struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
+		Type    string            `json:"type"`
+		Message string            `json:"message"`
+		Details *anthropicDetails `json:"details,omitempty"`
 	} `json:"error"`
 	RequestID string `json:"request_id"`
+}
+
+type anthropicDetails struct {
+	ErrorCode string `json:"error_code"`
 }
 
 func writeJSON(w http.ResponseWriter, v any) { writeBody(w, http.StatusOK, encode(v)) }

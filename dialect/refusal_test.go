@@ -37,6 +37,7 @@ var refusals = []struct {
 	{NotServed("/v1/images"), 404, "not_found", "invalid_request_error", "not_found_error", true, ""},
 	{MethodNotAllowed("/v1/models", []string{"GET"}), 405, "not_found", "invalid_request_error", "not_found_error", true, ""},
 	{ResponseNotFound("previous_response_id"), 404, "response_not_found", "invalid_request_error", "not_found_error", true, ""},
+	{ThreadNotFound(), 404, "thread_not_found", "invalid_request_error", "not_found_error", true, ""},
 	{UnknownEncoding(), 415, "invalid_request_error", "invalid_request_error", "invalid_request_error", true, ""},
 	{FleetUnavailable(0), 503, "fleet_unavailable", "server_error", "overloaded_error", false, "1"},
 	{TooLarge(10), 413, "request_too_large", "invalid_request_error", "request_too_large", true, ""},
@@ -66,7 +67,11 @@ func TestRefusalWrite(t *testing.T) {
 				want.(map[string]any)["error"].(map[string]any)["param"] = test.refusal.Param
 			}
 			if shape == Anthropic {
-				want = map[string]any{"type": "error", "error": map[string]any{"type": test.claude, "message": test.refusal.Message}, "request_id": "req_1"}
+				said := map[string]any{"type": test.claude, "message": test.refusal.Message}
+				if test.refusal.Detail != "" {
+					said["details"] = map[string]any{"error_code": test.refusal.Detail}
+				}
+				want = map[string]any{"type": "error", "error": said, "request_id": "req_1"}
 			}
 			if (h.Get("request-id") == "req_1") != (shape == Anthropic) {
 				t.Errorf("request-id: %v", h)

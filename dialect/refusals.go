@@ -111,6 +111,15 @@ func ResponseNotFound(param string) *Refusal {
 	}
 }
 
+// ThreadNotFound refuses what goes on from a message that nobody here has said in a thread, or that is another member's. Its detail is
+// the word after which SDKs send the whole conversation.
+func ThreadNotFound() *Refusal {
+	return &Refusal{
+		Status: http.StatusNotFound, Code: "thread_not_found", Type: invalidRequest, AnthropicType: "not_found_error", Detail: "thread_not_found",
+		Message: "No message of yours with this id is known here as one of a thread. Send the whole conversation.", NoRetry: true,
+	}
+}
+
 // RateLimited refuses a member who asks too often.
 func RateLimited(after time.Duration) *Refusal {
 	return &Refusal{

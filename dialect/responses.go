@@ -56,9 +56,7 @@ func (v *Events) response(name, data []byte) {
 			payload = payload || !empty(value)
 		}
 	})
-	if response != nil && v.responseID == "" {
-		v.responseID = objectID(response)
-	}
+	v.named(response)
 	v.hear(kind, data)
 	switch string(kind) {
 	case "response.completed", "response.incomplete", "response.done":

@@ -26,7 +26,8 @@ type Request struct {
 	RequestID          string
 	HasRequestID       bool   // the client has named one itself, readable or not: none may be added
 	PromptCacheKey     string // empty when there is none, or none that can be read
-	PreviousResponseID string
+	PreviousResponseID string // the answer that this goes on from: in messages that of a thread
+	Thread             bool   // messages: the seller is to keep the conversation, under the id of its answer
 
 	// PromptTokens is the most that the visible prompt is taken to be: a third of the body's bytes; for an image in its place
 	// (by URL too) 2,000 instead, for a document one for 16 of its bytes, for audio one for 256; and 32,000 each, at most 200,000,

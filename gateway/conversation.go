@@ -82,21 +82,25 @@ func (a *attempt) keepConversation(life time.Duration) {
 // nobody's, or another member's.
 func (rq *request) findMaker() *dialect.Refusal {
 	id := rq.ask.PreviousResponseID
-	if id == "" || rq.endpoint.Protocol != dialect.Responses {
+	if id == "" {
 		return nil
 	}
 	var known bool
-	if rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun); !known {
-		return dialect.ResponseNotFound("previous_response_id")
+	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
+	switch {
+	case known:
+		return nil
+	case rq.ask.Thread:
+		return dialect.ThreadNotFound()
 	}
-	return nil
+	return dialect.ResponseNotFound("previous_response_id")
 }
 
 // rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what
 // it says that it used, else by what was expected.
 func (a *attempt) rememberResponse() {
 	rq, n := a.rq, a.answer
-	if rq.endpoint.Protocol != dialect.Responses || n.response.StatusCode != http.StatusOK {
+	if !rq.endpoint.Keeps(rq.ask) || n.response.StatusCode != http.StatusOK {
 		return
 	}
 	id, usage := n.said()

@@ -50,11 +50,11 @@ func (f *refusal) write(w http.ResponseWriter, as form) {
 	if as == formAnthropic {
 		id := newID("req_")
 		h.Set("Request-Id", id)
-		body = map[string]any{
-			"type":       "error",
-			"error":      map[string]any{"type": f.anthropicType(), "message": f.message, "code": f.code},
-			"request_id": id,
+		said := map[string]any{"type": f.anthropicType(), "message": f.message, "code": f.code}
+		if f.code == codeThreadNotFound {
+			said["details"] = map[string]any{"error_code": f.code} // where SDKs look for it
 		}
+		body = map[string]any{"type": "error", "error": said, "request_id": id}
 	} else {
 		body = map[string]any{"error": map[string]any{"message": f.message, "type": f.openAIType(), "param": param, "code": f.code}}
 	}
@@ -109,6 +109,13 @@ func overlongUnpaid() *refusal {
 // responseUnknown has the buyer's client send the whole conversation.
 func responseUnknown(message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "previous_response_not_found", param: "previous_response_id", message: message}
+}
+
+const codeThreadNotFound = "thread_not_found"
+
+// threadUnknown is the same for a thread of messages.
+func threadUnknown(message string) *refusal {
+	return &refusal{status: http.StatusNotFound, code: codeThreadNotFound, message: message}
 }
 
 func tooEarly() *refusal {

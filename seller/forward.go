@@ -206,7 +206,7 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	if what := q.endpoint.Fault(body); what != "" {
 		return q.failed("it answers 2xx, but that is no answer: " + what)
 	}
-	q.books.keep(words.ResponseID(), words.Usage())
+	q.keep(words.ResponseID(), words.Usage())
 	settlement := q.settle(true, words.Usage(), words.Output())
 	q.head(w, res, true)
 	if settlement != nil {
@@ -239,7 +239,7 @@ func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, w
 	if err == nil {
 		_, err = io.Copy(io.MultiWriter(w, words), res.Body)
 	}
-	q.books.keep(words.ResponseID(), words.Usage())
+	q.keep(words.ResponseID(), words.Usage())
 	q.settle(err == nil, words.Usage(), words.Output())
 	if err != nil {
 		relay.Abort(w, q.r) // a clean end would pass for a whole answer
@@ -302,7 +302,7 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 	if begun == relay.SaidError { // the request is at fault, and nothing was done for it
 		used, output = dialect.Usage{Known: dialect.ClassWholes}, dialect.Output{}
 	}
-	q.books.keep(events.ResponseID(), used)
+	q.keep(events.ResponseID(), used)
 	settlement := q.settle(end == relay.Whole, used, output)
 	if settlement != nil && end != relay.ClientGone {
 		_, _ = w.Write(settlement.Event())

@@ -252,6 +252,9 @@ func (q *resale) most() (most money.Micros, beyond *refusal) {
 	if q.ask.PreviousResponseID != "" && shape.ContinuedTokens == 0 {
 		shape.ContinuedTokens = longestUnknown
 		beyond = responseUnknown("the length of that response is not known here any more, and may be more than the token bears: send the whole conversation as input")
+		if q.ask.Thread {
+			beyond = threadUnknown("the length of that thread is not known here any more, and may be more than the token bears: send the whole conversation")
+		}
 	}
 	return billing.Bound(shape, q.price), beyond
 }
@@ -276,6 +279,13 @@ func (b *Books) made(response string) int64 {
 	defer b.mu.Unlock()
 	n, _ := b.responses.get(hash(response))
 	return n
+}
+
+// keep notes how long a response has become, where a later request may go on from it.
+func (q *resale) keep(id string, used dialect.Usage) {
+	if q.endpoint.Keeps(q.ask) {
+		q.books.keep(id, used)
+	}
 }
 
 // keep notes how long a response has become. It is on the disk with what is written down next, which is what it has cost.

@@ -138,43 +138,51 @@ func TestUpstreamWithoutID(t *testing.T) {
 // TestUpstreamUnknownResponse: what a request goes on from is paid for, too: where it is not known how long that is, the token must bear a long
 // one. What is known is known over a restart.
 func TestUpstreamUnknownResponse(t *testing.T) {
-	u := newStandIn(t, "", "theirs")
-	dir := t.TempDir()
-	lines := "state " + dir + "/books.json\nupstream " + u.URL + "/v1 {\nno_key\nmodel ours as theirs\nprice ours 1 2\n}"
-	s, err := provision(t, t.Name(), lines)
-	if err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		path, body, own string
+		unknown         int
+	}{
+		"response": {"/v1/responses", `{"model":"ours","input":"x","max_output_tokens":50,"previous_response_id":%s}`, `"resp_1"`, 400},
+		"thread":   {"/v1/messages", `{"model":"ours","messages":[],"max_tokens":50,"thread":{"type":"continue","previous_message_id":%s}}`, `"m1"`, 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newStandIn(t, "", "theirs")
+			dir := t.TempDir()
+			lines := "state " + dir + "/books.json\nupstream " + u.URL + "/v1 {\nno_key\nmodel ours as theirs\nprice ours 1 2\n}"
+			s, err := provision(t, name, lines)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rich, poor, used := purchase(t, s, "p", money.USD), purchase(t, s, "q", 10_000), purchase(t, s, "r", 300_000)
+			for _, one := range s.books.tokens {
+				if one.Credit == 300_000 {
+					one.Balance = 100_000
+				}
+			}
+			try := func(token, id string, want int) {
+				t.Helper()
+				before := u.asked()
+				if w := post(t, s, c.path, fmt.Sprintf(c.body, id), "Authorization", token); w.Code != want || (u.asked() > before) != (want == 200) ||
+					want == 404 && !strings.Contains(w.Body.String(), `"details":{"error_code":"thread_not_found"}`) {
+					t.Errorf("%d %s; the upstream was asked: %v", w.Code, w.Body, u.asked() > before)
+				}
+			}
+			try(poor, `"one_of_long_ago"`, c.unknown) // another token like it would be bought in vain
+			try(used, `"one_of_long_ago"`, 402)       // another one will do
+			try(rich, `"one_of_long_ago"`, 200)       // makes its own, of 1,050 tokens
+			there := t.TempDir()                      // as it stands on the disk now, where the process is killed
+			if err := os.CopyFS(there, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			try(poor, c.own, 200)
+			try(poor, `null`, 200)
+			if s, err = provision(t, name, strings.Replace(lines, dir, there, 1)); err != nil {
+				t.Fatal(err)
+			}
+			try(poor, c.own, 200)
+			try(poor, `"one_of_long_ago"`, c.unknown)
+		})
 	}
-	rich, poor, used := purchase(t, s, "p", money.USD), purchase(t, s, "q", 10_000), purchase(t, s, "r", 300_000)
-	for _, one := range s.books.tokens {
-		if one.Credit == 300_000 {
-			one.Balance = 100_000
-		}
-	}
-	body := func(id string) string {
-		return `{"model":"ours","input":"x","max_output_tokens":50,"previous_response_id":` + id + `}`
-	}
-	try := func(token, id string, want int) {
-		t.Helper()
-		before := u.asked()
-		if w := post(t, s, "/v1/responses", body(id), "Authorization", token); w.Code != want || (u.asked() > before) != (want == 200) {
-			t.Errorf("%d %s; the upstream was asked: %v", w.Code, w.Body, u.asked() > before)
-		}
-	}
-	try(poor, `"resp_of_long_ago"`, 400) // another token like it would be bought in vain
-	try(used, `"resp_of_long_ago"`, 402) // another one will do
-	try(rich, `"resp_of_long_ago"`, 200) // makes resp_1, of 1,050 tokens
-	there := t.TempDir()                 // as it stands on the disk now, where the process is killed
-	if err := os.CopyFS(there, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	try(poor, `"resp_1"`, 200)
-	try(poor, `null`, 200)
-	if s, err = provision(t, t.Name(), strings.Replace(lines, dir, there, 1)); err != nil {
-		t.Fatal(err)
-	}
-	try(poor, `"resp_1"`, 200)
-	try(poor, `"resp_of_long_ago"`, 400)
 }
 
 // TestUpstreamResponseThatFlows: how long a response is is known also where there was no memory to hold it, and it went to the buyer as it came.
