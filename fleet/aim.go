@@ -37,26 +37,40 @@ var ErrEarly = errors.New("fleet: by the store's clock the token is still good")
 var errNoPool = errors.New("fleet: the store has no such token")
 
 // speak brings the store and the books to the same part of a token. What is given back leaves the books before the store hears of it, and
-// what is granted gets there after. So what is lost on the way is nobody's for a moment, and never two gateways'.
+// what is granted gets there after. So what is lost on the way is nobody's for a moment, and never two gateways'. Of a token of which the store has not
+// heard yet it hears first: what is given back of that would be nobody's for as long as it is away, and for good where nothing is left here to speak of.
 func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, err error) {
 	lock := t.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
+	if gives := a.keep != nil || a.leave; gives && !t.heardOf(id) {
+		if ans, err = t.say(ctx, id, a, false); err != nil || ans.ended {
+			return ans, err
+		}
+	}
+	return t.say(ctx, id, a, true)
+}
+
+// heardOf tells whether the store has heard of a token from this process.
+func (t *Tokens) heardOf(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.spoke[id].IsZero()
+}
+
+// say is one word of speak; gives: what is aimed at is given back before it. The token's lock is held.
+func (t *Tokens) say(ctx context.Context, id string, a aim, gives bool) (ans poolAnswer, err error) {
 	part, known, err := t.o.Purse.Part(ctx, id)
 	if err != nil {
 		return ans, err
 	}
-	switch {
-	case !known:
-	case !part.Shared && a.over == "": // before others hear of it
+	if known && !part.Shared && a.over == "" { // before others hear of it
 		if err = t.o.Purse.Move(ctx, id, nil, 0, !a.leave); err == nil {
 			part, known, err = t.o.Purse.Part(ctx, id)
 		}
-	case a.leave:
-		part, err = t.giveUp(ctx, part)
 	}
-	if err == nil && known && a.keep != nil {
-		part, err = t.giveBack(ctx, part, *a.keep)
+	if err == nil && known && gives {
+		part, err = t.give(ctx, part, &a)
 	}
 	if err != nil {
 		return ans, err
@@ -118,25 +132,20 @@ func (t *Tokens) speak(ctx context.Context, id string, a aim) (ans poolAnswer, e
 	return ans, err
 }
 
-// giveBack takes out of the books what is free beyond keep, for the fleet.
-func (t *Tokens) giveBack(ctx context.Context, part TokenPart, keep money.Micros) (TokenPart, error) {
-	free, _, ok := t.o.Purse.Use(part, -1)
-	if !ok || free <= keep {
+// give takes out of the books, for the fleet, what is free beyond what is to stay, or all of a token that is out of use here.
+func (t *Tokens) give(ctx context.Context, part TokenPart, a *aim) (TokenPart, error) {
+	free, _, used := t.o.Purse.Use(part, -1)
+	var by money.Micros
+	switch {
+	case a.leave && !used:
+		by = part.Left
+	case a.keep != nil && used:
+		by = free - *a.keep
+	}
+	if by <= 0 {
 		return part, nil
 	}
-	if err := t.o.Purse.Move(ctx, part.ID, nil, keep-free, true); err != nil {
-		return part, err
-	}
-	now, _, err := t.o.Purse.Part(ctx, part.ID)
-	return now, err
-}
-
-// giveUp takes out of the books all that they have of a token that is out of use here, for the fleet.
-func (t *Tokens) giveUp(ctx context.Context, part TokenPart) (TokenPart, error) {
-	if _, _, used := t.o.Purse.Use(part, -1); used || part.Left <= 0 {
-		return part, nil
-	}
-	if err := t.o.Purse.Move(ctx, part.ID, nil, -part.Left, false); err != nil {
+	if err := t.o.Purse.Move(ctx, part.ID, nil, -by, !a.leave); err != nil {
 		return part, err
 	}
 	now, _, err := t.o.Purse.Part(ctx, part.ID)
@@ -157,10 +166,7 @@ func (t *Tokens) Expire(ctx context.Context, id, why string, margin time.Duratio
 	if !errors.Is(err, ErrEarly) {
 		return err
 	}
-	part, known, err := t.o.Purse.Part(ctx, id)
-	if err == nil && known && !part.Shared { // the store has it before the books give of it: what it knows nothing of would be lost
-		err = t.end(ctx, id, aim{leave: true})
-	}
+	part, _, err := t.o.Purse.Part(ctx, id)
 	if err == nil {
 		err = t.end(ctx, id, aim{leave: true})
 	}

@@ -253,6 +253,9 @@ func (t *Tokens) look(ctx context.Context) {
 // lookAt says what there is to say of one part; p is nil where the store has none of the token.
 func (t *Tokens) lookAt(ctx context.Context, part *TokenPart, p *pool) {
 	if p == nil {
+		t.mu.Lock()
+		delete(t.spoke, part.ID) // it may have forgotten what it has heard
+		t.mu.Unlock()
 		if part.Left > 0 {
 			t.tell(ctx, part, aim{keep: new(fill(part.Credit, 0))})
 		}

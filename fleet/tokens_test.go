@@ -324,8 +324,8 @@ func settled(ctx context.Context, t *Tokens, credits map[string]money.Micros, al
 	for id, credit := range credits {
 		var spent, left, waste, over money.Micros
 		p := now[id]
-		if p == nil { // it was spent before anybody heard of it
-			p = &pool{Credit: credit}
+		if p == nil { // it was spent before anybody heard of it, and nothing of it is free
+			p = new(pool)
 		}
 		for _, s := range all {
 			spent += s.spent[id]
@@ -337,7 +337,6 @@ func settled(ctx context.Context, t *Tokens, credits map[string]money.Micros, al
 			}
 			left += b.Left
 			if p.Parts == nil {
-				p.Credit -= b.Granted
 				continue
 			}
 			if one == nil || one.Granted != b.Granted || one.Spent != b.Spent() || b.Spent() != s.spent[id] {
@@ -382,6 +381,56 @@ func TestTokensMutants(t *testing.T) {
 		if found == 0 {
 			t.Errorf("%s: nobody has seen it", name)
 		}
+	}
+}
+
+// A token of which the store has not heard yet stays whole where it was bought: while the store is away that gateway spends it, and what it would give back
+// then, also at its end or as its time is over, would be nobody's.
+func TestTokensOfWhichTheStoreHasNotHeard(t *testing.T) {
+	for _, end := range []string{"goes on", "stops", "has its time over"} {
+		t.Run(end, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, ctx, credit := newFake(), t.Context(), money.Micros(800)
+				one := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+				other := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+				one.start("one")
+				other.start("other")
+				if !one.ready(ctx) || !other.ready(ctx) {
+					t.Fatal("they share nothing")
+				}
+				one.link.cut(true)
+				one.buy("t", credit, time.Now().Add(time.Hour))
+				shared := make(chan struct{})
+				one.Bought("t", func() { close(shared) })
+				<-shared
+				if free := one.free("t"); free != credit {
+					t.Errorf("%d of %d are there while the store is away", free, credit)
+				}
+				switch end {
+				case "stops":
+					one.Close(ctx)
+					one.kill("one")
+				case "has its time over": // by the clock here
+					one.link.cut(false)
+					if err := one.Expire(ctx, "t", "expired", time.Minute); !errors.Is(err, ErrEarly) {
+						t.Error(err)
+					}
+				}
+				one.link.cut(false)
+				for range 3 {
+					if one.ready(ctx) {
+						one.look(ctx)
+					}
+					<-time.After(time.Second)
+				}
+				if !other.Borrow(ctx, Loan{Seller: "acme", Origin: "o", Need: credit / 2, After: time.Now()}) {
+					t.Errorf("the others have nothing of it, and its gateway has %d", one.disk["t"].Left)
+				}
+				if wrong := settled(ctx, one.Tokens, map[string]money.Micros{"t": credit}, []*sharer{one, other}, true); wrong != nil {
+					t.Error(wrong)
+				}
+			})
+		})
 	}
 }
 
