@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ func forgiveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return g.sellers(ctx, cmd, http.MethodPost, url.Values{"forgive": args}, asJSON)
+			return g.sellers(ctx, cmd, http.MethodPost, url.Values{"forgive": args}, asJSON, args...)
 		}),
 	}
 	from.addTo(cmd)
@@ -95,7 +96,7 @@ func sellerOrder(word, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return g.sellers(ctx, cmd, http.MethodPost, url.Values{word: args, "by": {operator()}}, asJSON)
+			return g.sellers(ctx, cmd, http.MethodPost, url.Values{word: args, "by": {operator()}}, asJSON, args...)
 		}),
 	}
 	from.addTo(cmd)
@@ -133,8 +134,8 @@ func refreshCommand() *cobra.Command {
 	return cmd
 }
 
-// sellers asks the gateway about its sellers, and prints them.
-func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string, query url.Values, asJSON bool) error {
+// sellers asks the gateway about its sellers, and prints them: of many those that an order was about.
+func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string, query url.Values, asJSON bool, of ...string) error {
 	var rows []admin.Seller
 	if _, err := g.get(ctx, method, "sellers", query, &rows); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string
 	if asJSON {
 		return printJSON(cmd, rows)
 	}
-	printSellers(cmd.OutOrStdout(), rows, time.Now())
+	printSellers(cmd.OutOrStdout(), onlyOf(rows, of), time.Now())
 	var over struct {
 		Selection *orders.Selection `json:"selection"`
 	}
@@ -153,6 +154,20 @@ func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string
 		fmt.Fprintf(cmd.OutOrStdout(), "The selection %s is put over the Caddyfile's.\n", doctor.SelectionWords(over.Selection))
 	}
 	return nil
+}
+
+// onlyOf are the rows of these sellers, or all of them where there is none of theirs.
+func onlyOf(rows []admin.Seller, ids []string) []admin.Seller {
+	var only []admin.Seller
+	for i := range rows {
+		if slices.Contains(ids, rows[i].SellerID) {
+			only = append(only, rows[i])
+		}
+	}
+	if only == nil {
+		return rows
+	}
+	return only
 }
 
 func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {

@@ -49,6 +49,7 @@ func TestPause(t *testing.T) {
 	servedBy("second")
 	shows(false, "paused", "sellers", "resume", "first")
 	shows(true, "paused", "sellers", "pause", "second")
+	shows(false, "third", "sellers", "pause", "second") // of many the one that it was about
 	servedBy("first")
 	order(http.StatusOK, "pause=first")
 	if res, body := c.post("/v1/chat/completions", chatBody); res.StatusCode < 400 {
