@@ -108,7 +108,7 @@ func TestHeartbeat(t *testing.T) {
 				}
 				h := a.Header
 				if h.Get("Content-Type") != "text/event-stream" || h.Get("X-TokenBuddy-Seller") != "" || h.Get("X-TokenBuddy-Attempts") != "" ||
-					h.Get("X-Request-Id") == "" || h.Get("X-Accel-Buffering") != "no" || !strings.Contains(h.Get("Cache-Control"), "no-transform") {
+					h.Get("X-Request-Id") == "" || h.Get("X-Accel-Buffering") != "no" || h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Cache-Control"), "no-transform") {
 					t.Errorf("%s: headers %v", model, h)
 				}
 				if id := h.Get("Request-Id"); (id == h.Get("X-Request-Id")) != isAnthropic(q.path) {

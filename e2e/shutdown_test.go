@@ -139,8 +139,9 @@ func shutdownBeforeContent(t *testing.T, c *caddy, s *script, path string) (took
 	}
 	body, err := io.ReadAll(res.Body)
 	_ = res.Body.Close()
-	if err != nil || res.StatusCode < 500 || res.Header.Get("Retry-After") == "" || !strings.Contains(string(body), `"error"`) {
-		t.Errorf("status %d, %v: %s", res.StatusCode, err, body)
+	if err != nil || res.StatusCode < 500 || res.Header.Get("Retry-After") == "" || !strings.Contains(string(body), `"error"`) ||
+		!strings.Contains(string(body), "This gateway is being restarted.") || res.Header.Get("X-Should-Retry") != "" {
+		t.Errorf("status %d, %v, %v: %s", res.StatusCode, res.Header, err, body)
 	}
 	took = c.ended(asked)
 	c.start()

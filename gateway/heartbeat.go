@@ -19,6 +19,7 @@ func (p *reply) beat() (begun func() bool, stop func()) {
 		h.Set("Content-Type", "text/event-stream")
 		h.Set("Cache-Control", "no-cache, no-transform")
 		h.Set("X-Accel-Buffering", "no")
+		h.Set("X-Content-Type-Options", "nosniff")
 		p.identify()
 		p.w.WriteHeader(http.StatusOK)
 	})

@@ -87,12 +87,14 @@ func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
 	return r
 }
 
-// within are the candidates that the member's budget may bear.
+// within are the candidates that may serve the request yet: the member's budget may bear them, and they have not said that it builds
+// on what another seller has made.
 func (t *trade) within() []*routing.Candidate {
-	if t.overBudget == nil {
-		return t.rq.candidates
-	}
-	return slices.DeleteFunc(slices.Clone(t.rq.candidates), t.beyond)
+	return slices.DeleteFunc(slices.Clone(t.rq.candidates), func(c *routing.Candidate) bool {
+		return t.beyond(c) || slices.ContainsFunc(t.tried, func(a *attempt) bool {
+			return a.candidate == c && a.outcome.Kind == routing.WrongSeller
+		})
+	})
 }
 
 // longestGuess is how long clients are told to wait on our own guess: some agents wait out a few answers in a row before they show

@@ -378,6 +378,8 @@ func (t *trade) giveUp() choice {
 		return t.explain(t.resting(dialect.NoSeller(retryLater)))
 	case t.last != nil && t.last.presentable():
 		return choice{shown: t.last, final: t.repeated}
+	case t.last != nil && rq.gw.shutdown.Err() != nil: // no seller is to blame, and another try comes to the next process
+		return choice{refusal: dialect.Upstream(retryLater).Because(restarting)}
 	case t.last == nil, rq.late(), t.last.timedOut:
 		refusal = dialect.DeadlineExceeded()
 	case own:
