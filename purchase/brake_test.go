@@ -181,6 +181,29 @@ func TestUnaskedTokensDoNotCount(t *testing.T) {
 	})
 }
 
+// A token that is over when it comes, to a request that could not wait so long for it, nobody could ask for: it has served nothing for its money.
+func TestTheBrakeOfTokensThatComeOver(t *testing.T) {
+	for name, validFor := range map[string]time.Duration{
+		"within the margin": 50 * time.Second, "long ago": -time.Hour, "a moment later": testTerms.ExpiryMargin + 5*time.Second,
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := func(b *bench) { b.seller.validFor, b.seller.delay = validFor, patience+time.Second }
+			trade(t, set, func(t *testing.T, b *bench) {
+				for range 10 {
+					if l, err := b.desk.Lease(t.Context(), b.want(cent)); err == nil {
+						t.Fatalf("a token of %s", l.Balance())
+					}
+					<-time.After(time.Minute)
+				}
+				b.wantCalls(2, 2)
+				if b.braked != 10*money.USD || !b.desk.Credit().Sellers[0].NoMoreMoney {
+					t.Errorf("lost %s", b.braked)
+				}
+			})
+		})
+	}
+}
+
 // Each refusal says what it wants for, and when that will be there.
 func TestRefusalsAreTrue(t *testing.T) {
 	midnight := func() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }

@@ -264,9 +264,9 @@ func (s *shelf) judge() {
 	}
 }
 
-// condemn counts a token that has ended, unless it ended as it was to, or nobody has asked for it. s.mu is held.
+// condemn counts a token that has ended, unless it ended as it was to, or nobody has asked for it who could. s.mu is held.
 func (s *shelf) condemn(t *token) {
-	if !t.ranOut() && t.asked() {
+	if !t.ranOut() && t.judged() {
 		s.dealings.count(t.life)
 	}
 }
@@ -282,7 +282,7 @@ func (s *shelf) unsettled() bool {
 			if s.dealings.suspects(t.life, false) {
 				return true
 			}
-		case t.reason == Expired && s.lends() && t.early.IsZero() && t.asked(): // it counts once its rest is booked, which a store that is away puts off
+		case t.reason == Expired && s.lends() && t.early.IsZero() && t.judged(): // it counts once its rest is booked, which a store that is away puts off
 			if s.dealings.suspects(t.life, gone) {
 				return true
 			}

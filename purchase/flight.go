@@ -352,7 +352,9 @@ func (f *flight) land() {
 		for i, w := range f.waiters {
 			leases[i] = t.lend(w.cost)
 		}
-		s.put(t, time.Now().Add(s.desk.terms.Load().ExpiryMargin))
+		deadline := time.Now().Add(s.desk.terms.Load().ExpiryMargin)
+		t.stillborn = len(leases) == 0 && !t.expires.IsZero() && !t.expires.After(deadline.Add(patience))
+		s.put(t, deadline)
 		for i, w := range f.waiters {
 			w.told <- leased{lease: leases[i]}
 		}

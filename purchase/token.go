@@ -51,6 +51,8 @@ type token struct {
 	spent   atomic.Bool   // some of it is gone, or about to be
 	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
 
+	stillborn bool // its time was over when it came, or as good as, and nobody was there any more who waited for it: nobody could ask for it
+
 	early time.Time // when it was last found that its time is over here and not for others, which have what was left of it; zero: it was not. The shelf's mu protects it
 
 	mu      sync.Mutex // for blocked, where more than adding is to be done, and what is in doubt
@@ -112,6 +114,9 @@ func (t *token) out() uint64 { return t.use.Load() & outMask }
 
 // asked tells whether a request has had the token in this process.
 func (t *token) asked() bool { return t.usedAt.Load() != 0 }
+
+// judged tells whether what has become of the token says something of its seller.
+func (t *token) judged() bool { return t.asked() || t.stillborn }
 
 // bars tells whether the seller has refused the token to a request that can cost as much, and nothing has changed since.
 func (t *token) bars(bound int64) bool {
