@@ -12,9 +12,11 @@ import (
 // has thought stands nowhere else.
 var readOn = 5 * time.Second
 
-// buyer is whom an answer is written to. One that has left takes it all the same, for a while.
+// buyer is whom an answer is written to. One that has left takes it all the same, for a while. One that does not read has left, too: the
+// upstream would wait for it for good, with what it has room for.
 type buyer struct {
 	http.ResponseWriter
+	r     *http.Request
 	there context.Context // until the buyer leaves
 	gone  context.Context // the buyer has left, and the while is over
 	leave func()
@@ -27,7 +29,7 @@ type buyer struct {
 // watchBuyer watches over the buyer of a request until done is called.
 func watchBuyer(w http.ResponseWriter, r *http.Request, over <-chan struct{}) (b *buyer, done func()) {
 	gone, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	b = &buyer{ResponseWriter: w, there: r.Context(), gone: gone, end: cancel, over: over}
+	b = &buyer{ResponseWriter: w, r: r, there: r.Context(), gone: gone, end: cancel, over: over}
 	var while *time.Timer
 	b.leave = func() {
 		b.mu.Lock()
@@ -69,10 +71,16 @@ func (b *buyer) Write(p []byte) (int, error) {
 	if b.hasLeft() {
 		return len(p), nil
 	}
+	defer b.inTime()()
 	if _, err := b.ResponseWriter.Write(p); err != nil {
 		b.leave()
 	}
 	return len(p), nil
+}
+
+// inTime has a write end after a while.
+func (b *buyer) inTime() (done func()) {
+	return inTime(b.r, writing, http.NewResponseController(b.ResponseWriter).SetWriteDeadline)
 }
 
 // FlushError is what http.ResponseController calls.
@@ -80,6 +88,7 @@ func (b *buyer) FlushError() error {
 	if b.hasLeft() {
 		return nil
 	}
+	defer b.inTime()()
 	err := http.NewResponseController(b.ResponseWriter).Flush()
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		b.leave()

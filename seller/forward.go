@@ -216,9 +216,8 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	return nil
 }
 
-// write sends what is there whole, to a buyer that takes it in before the time is up.
+// write sends what is there whole.
 func (q *resale) write(w http.ResponseWriter, status int, body []byte) {
-	defer inTime(q.r, writing, http.NewResponseController(w).SetWriteDeadline)()
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
@@ -228,11 +227,9 @@ func (q *resale) write(w http.ResponseWriter, status int, body []byte) {
 // the same usage, and finds it in the next balance.
 func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, words *dialect.Answer) *refusal {
 	q.head(w, res, true)
-	done := inTime(q.r, writing, http.NewResponseController(w).SetWriteDeadline)
 	w.WriteHeader(res.StatusCode)
 	_, err := w.Write(begun) // words has seen it
-	done()
-	if q.sent.Release() { // the rest is not held
+	if q.sent.Release() {    // the rest is not held
 		q.body = nil
 		q.room.leave()
 	}

@@ -97,7 +97,7 @@ func (m *room) fill(r io.Reader, limit int64) (b []byte, more bool, err error) {
 	}
 }
 
-// buyerTime is how long a buyer may take to send a body, and to take in an answer that is held for it. What it does not read, or leaves
+// buyerTime is how long a buyer may take to send a body, and to take in what is written to it at once. What it does not read, or leaves
 // half-sent, would be memory that others want for, and who buys is a stranger.
 const buyerTime = 2 * time.Minute
 

@@ -102,6 +102,35 @@ func TestSlowBuyers(t *testing.T) {
 			}
 		})
 	})
+	t.Run("half-read stream", func(t *testing.T) {
+		whole := u.instead
+		defer func() { u.instead = whole }()
+		u.instead = func(w http.ResponseWriter, _ *http.Request, _ string) bool {
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Content-Type", "text/event-stream")
+			for range 64 {
+				fmt.Fprintf(w, `data: {"choices":[{"index":0,"delta":{"content":%q}}]}`+"\n\n", strings.Repeat("x", 16<<10))
+			}
+			fmt.Fprint(w, `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n"+usageChunk+"data: [DONE]\n\n")
+			return true
+		}
+		synctest.Test(t, func(t *testing.T) {
+			client, end := serve(t)
+			defer end()
+			before := len(s.books.Report().Charges)
+			body := strings.Replace(hello2, "{", `{"stream":true,`, 1)
+			fmt.Fprintf(client, head+"%s", len(body), body)
+			res, err := http.ReadResponse(bufio.NewReader(client), nil)
+			if err != nil || res.StatusCode != 200 {
+				t.Fatal(res, err)
+			}
+			<-time.After(buyerTime + readOn + time.Second)
+			synctest.Wait()
+			if charges := s.books.Report().Charges[before:]; len(charges) != 1 || charges[0].Micros != usedPrompt+2*usedCompletion {
+				t.Errorf("the stream is still there, or was not billed: %+v", charges)
+			}
+		})
+	})
 	t.Run("slow between", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client, end := serve(t)
