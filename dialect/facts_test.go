@@ -90,6 +90,8 @@ func TestPromptTokens(t *testing.T) {
 		{name: "hosted tools", path: responsesPath, members: `"tools":[{"type":"web_search"},{"type":"function","name":"f"},{"type":"custom"},{"type":"mcp"},{"type":"local_shell"}]`, tokens: 64_000, hosted: true},
 		{name: "a hosted tool in escapes", path: responsesPath, members: `"tools":[{"type":"web\u005fsearch"}]`, tokens: 32_000, hosted: true},
 		{name: "tools with a long s, which is one to some", path: responsesPath, members: `"toolſ":[{"type":"web_search"}]`, tokens: 32_000, hosted: true},
+		{name: "agents at the server", path: responsesPath, members: `"multi_agent":{"enabled":true}`, tokens: 32_000, hosted: true},
+		{name: "no agents at the server", path: responsesPath, members: `"multi_agent":{"max_concurrent_subagents":3,"enabled":false}`},
 		{name: "web search of chat as it is by default", path: chatPath, members: `"web_search_options":{ }`, tokens: 32_000, hosted: true},
 		{name: "no web search of chat", path: chatPath, members: `"web_search_options":null`},
 		{name: "web search of chat", path: chatPath, members: `"web_search_options":{"search_context_size":"low"}`, tokens: 32_000, hosted: true},

@@ -112,6 +112,10 @@ func (s *scanner) remote(name, value []byte) {
 		s.terms(string(key), value)
 	case "web_search_options", "search_parameters", "enable_search":
 		s.facts.hosted++
+	case "multi_agent": // any number of agents at the server, each with a prompt of its own
+		if string(member(value, "enabled")) != "false" {
+			s.facts.hosted++
+		}
 	case "plugins":
 		each(value, func([]byte) { s.facts.hosted++ })
 		s.modelsIn(value, 3)
