@@ -31,12 +31,14 @@ exit status is 1. It does not read the whole ledger, unless told to with --verif
 		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			bar := newBar(cmd, "entries")
-			d := diagnose(ctx, &from, verify, bar.at)
+			d, err := diagnose(ctx, &from, verify, bar.at)
 			bar.end()
-			var err error
-			if asJSON {
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
 				err = printJSON(cmd, d)
-			} else {
+			default:
 				d.print(cmd.OutOrStdout(), time.Now())
 			}
 			if err == nil && !d.OK {
@@ -51,16 +53,16 @@ exit status is 1. It does not read the whole ledger, unless told to with --verif
 	return cmd
 }
 
-// diagnose looks at the gateway that runs, or at the ledger of one that does not.
-func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Progress) *checkup {
+// diagnose looks at the gateway that runs, or at the ledger of one that does not. Where it has to be told which, that is the error.
+func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Progress) (*checkup, error) {
 	d := &checkup{Diagnosis: doctor.New()}
-	b := examine(ctx, d, from)
-	if b == nil {
-		return d
+	b, err := examine(ctx, d, from)
+	if b == nil || err != nil {
+		return d, err
 	}
 	defer b.Close()
 	if !verify {
-		return d
+		return d, nil
 	}
 	switch r, err := b.VerifyWithProgress(ctx, progress); {
 	case err != nil:
@@ -68,32 +70,35 @@ func diagnose(ctx context.Context, from *source, verify bool, progress ledger.Pr
 	case !r.OK:
 		d.Wrong("The ledger does not hold: "+r.Problem, "Keep a copy of its whole directory as it is, compare with a backup, and restore that if need be.")
 	}
-	return d
+	return d, nil
 }
 
 // examine says what there is to say without reading the whole ledger, and gives the books: nil where they can't be had.
-func examine(ctx context.Context, d *checkup, from *source) books {
+func examine(ctx context.Context, d *checkup, from *source) (books, error) {
 	if from.dir != "" {
 		l, err := from.closed()
 		if ledger.NoRoom(err) {
 			d.Wrong(err.Error(), doctor.MakeRoom)
-			return nil
+			return nil, nil
 		}
 		if err != nil {
 			d.Wrong(err.Error(), "Nothing else can be said before the ledger opens.")
-			return nil
+			return nil, nil
 		}
 		examineClosed(ctx, d, l, from)
-		return l
+		return l, nil
 	}
 	g, err := from.running()
 	var status admin.Status
 	if err == nil {
 		_, err = g.get(ctx, http.MethodGet, "status", nil, &status)
 	}
+	if errors.Is(err, errWhichLedger) {
+		return nil, err
+	}
 	if err != nil {
 		d.Wrong(err.Error(), "Nothing else can be said before the gateway answers.")
-		return nil
+		return nil, nil
 	}
 	d.Gateway(&status, time.Now())
 	d.show(&status)
@@ -105,5 +110,5 @@ func examine(ctx context.Context, d *checkup, from *source) books {
 		d.Fleet(f)
 	}
 	disputed(ctx, d.Diagnosis, g.purchases)
-	return g
+	return g, nil
 }

@@ -164,8 +164,14 @@ func (g *gateway) explain(err error) error {
 		}
 		return fmt.Errorf("the Caddy at %s answers with status %s: %s", g.address, status, strings.TrimSpace(body))
 	}
-	return fmt.Errorf("the gateway at %s refuses: %s", g.address, strings.ReplaceAll(said.Error, "?ledger=", "--of"))
+	if which, several := strings.CutPrefix(said.Error, "say which ledger with ?ledger="); several {
+		return fmt.Errorf("%w%s", errWhichLedger, which)
+	}
+	return fmt.Errorf("the gateway at %s refuses: %s", g.address, said.Error)
 }
+
+// errWhichLedger begins what is said where the Caddy has several ledgers open: which there are follows.
+var errWhichLedger = errors.New("say which ledger with --of")
 
 // get reads a JSON answer into v and gives its header.
 func (g *gateway) get(ctx context.Context, method, path string, query url.Values, v any) (http.Header, error) {

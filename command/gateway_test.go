@@ -30,3 +30,17 @@ func TestInterrupted(t *testing.T) {
 		t.Error("it goes on")
 	}
 }
+
+// TestWhichLedger: where the Caddy has several ledgers open each command says so, also the doctor, to whom nothing is wrong with that.
+func TestWhichLedger(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"say which ledger with ?ledger=, one of: /a, /b"}`))
+	}))
+	defer admin.Close()
+	for _, word := range []string{"members", "sellers", "doctor", "verify"} {
+		if err := says(word, "--address", strings.TrimPrefix(admin.URL, "http://")); err == nil || err.Error() != "say which ledger with --of, one of: /a, /b" {
+			t.Errorf("%s: %v", word, err)
+		}
+	}
+}

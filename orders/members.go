@@ -150,7 +150,7 @@ func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amou
 	case amount <= 0:
 		return until, errors.New("a budget is raised by more than nothing")
 	case !until.After(now):
-		return until, fmt.Errorf("%s is over", until.Format(time.RFC3339))
+		return until, fmt.Errorf("%s is over: until a day is until it begins; with none said it is until today is over", until.Format(time.RFC3339))
 	case who == nil:
 		return until, fmt.Errorf("member %s: %w", name, ErrNoMember)
 	case who.DailyBudget < 0:
