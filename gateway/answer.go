@@ -2,16 +2,11 @@ package gateway
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -33,12 +28,6 @@ type answer struct {
 	taken    int64            // of the memory
 	meter    metered          // of what is read
 }
-
-// shortError is how much of an error is read where there is no memory for it, in bytes: what is to be done goes by what it says.
-const shortError = 64 << 10
-
-// maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
-const maxWholeAnswer = 8 << 20
 
 // read takes in as much of the answer as is needed to know its outcome: an error and a plain answer whole, a stream up to
 // its first content. What a good answer is, its first bytes say too.
@@ -102,18 +91,12 @@ func (n *answer) makeRoom() {
 
 // readWhole reads an answer that is no stream.
 func (a *attempt) readWhole() routing.Outcome {
-	n := a.answer
+	n, status := a.answer, a.answer.response.StatusCode
 	n.makeRoom()
 	n.meter = metered{r: n.response.Body, share: a.rq.memory, taken: &n.taken}
-	if n.response.StatusCode > 299 {
-		n.meter.spare = shortError
-	}
 	var err error
-	n.bytes, n.more, err = relay.ReadWhole(&n.meter, maxWholeAnswer, append(n.room.all[:0], n.bytes...))
-	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
-		n.more, err = true, nil // it has been paid for, so it flows on as it comes
-	}
-	if n.response.StatusCode <= 299 {
+	n.bytes, n.more, err = n.meter.whole(status, append(n.room.all[:0], n.bytes...))
+	if status <= 299 {
 		n.words = a.rq.endpoint.Answer()
 		_, _ = n.words.Write(n.bytes)
 	}
@@ -123,26 +106,33 @@ func (a *attempt) readWhole() routing.Outcome {
 	if n.ended = !n.more; n.ended {
 		_ = n.response.Body.Close()
 	}
-	if n.response.StatusCode > 299 && n.ended {
+	if status > 299 {
+		return a.judgeError()
+	}
+	if n.ended {
+		if what := a.rq.endpoint.Fault(n.bytes); what != "" {
+			n.none, a.err = true, errNoAnswer(what)
+			if a.asksUsage && dialect.SaysNoStreamOptions(n.bytes) {
+				return usageRefused
+			}
+			return routing.NoAnswer(status)
+		}
+	}
+	return routing.Outcome{Status: status}
+}
+
+// judgeError gives the outcome of an error that was read, and takes out of it what is not for the client.
+func (a *attempt) judgeError() routing.Outcome {
+	n := a.answer
+	if n.ended {
 		a.takeSettlements()
 	}
 	outcome := routing.Judge(n.response.StatusCode, n.bytes)
 	if a.asksUsage && outcome.Kind == routing.Hard4xx {
 		outcome.RefusesUsage = dialect.NamesStreamOptions(outcome.Status, n.bytes)
 	}
-	switch {
-	case !outcome.Good():
-		a.withhold()
-		outcome.RetryAfter, _ = routing.ParseRetryAfter(n.response.Header, time.Now())
-	case !n.more:
-		if what := a.rq.endpoint.Fault(n.bytes); what != "" {
-			n.none, a.err = true, errNoAnswer(what)
-			if a.asksUsage && dialect.SaysNoStreamOptions(n.bytes) {
-				return usageRefused
-			}
-			return routing.NoAnswer(n.response.StatusCode)
-		}
-	}
+	outcome.RetryAfter, _ = routing.ParseRetryAfter(n.response.Header, time.Now())
+	a.withhold()
 	return outcome
 }
 
@@ -160,60 +150,6 @@ func (a *attempt) brokenError(err error) routing.Outcome {
 
 // usageRefused is a seller that has nothing against the request but the stream_options that this side has added.
 var usageRefused = routing.Outcome{Kind: routing.Hard4xx, Status: http.StatusBadRequest, RefusesUsage: true}
-
-// withhold puts our own words in the place of an error's that has our token or key in it, or that was not read to its end, so that nobody
-// knows: they are not for clients.
-func (a *attempt) withhold() {
-	if n := a.answer; n.more || dialect.Holds(n.bytes, a.secrets()...) {
-		a.replace()
-	}
-}
-
-// replace puts our own words in the place of an error's.
-func (a *attempt) replace() {
-	n := a.answer
-	own := dialect.InvalidRequest("", "")
-	switch status := n.response.StatusCode; {
-	case status == http.StatusTooManyRequests:
-		own = dialect.RateLimited(0)
-	case status >= 500:
-		own = dialect.Upstream(retryLater)
-	}
-	own = own.Because("The seller's own words are not handed on: a key or a token of the gateway's is in them, or may be, as they are too long to be read.")
-	n.bytes, n.more = own.JSON(a.rq.shape, a.rq.id), false
-	n.response.Header.Set("Content-Type", "application/json")
-	n.response.Header.Set("Content-Length", strconv.Itoa(len(n.bytes))) // the seller's is of what it said
-}
-
-// withholdEvent is withhold for an error that a stream has said before anything was sent: what the client gets is no stream then.
-func (a *attempt) withholdEvent() {
-	n := a.answer
-	if !dialect.Holds(n.stream.Held(), a.secrets()...) {
-		return
-	}
-	n.settled = n.settlement()
-	n.stream.Discard()
-	n.stream, n.ended, n.response.StatusCode = nil, true, http.StatusBadRequest
-	a.replace()
-}
-
-// takeSettlements takes the settlements out of an error that is an event stream, and takes in what they say as that of any stream.
-func (a *attempt) takeSettlements() {
-	n := a.answer
-	left, last, unread := relay.TakeSettlements(n.bytes, isEventStream(n.response.Header))
-	if len(left) == len(n.bytes) {
-		return
-	}
-	n.bytes = left
-	n.response.Header.Set("Content-Length", strconv.Itoa(len(left)))
-	if a.candidate.Seller.Account {
-		return
-	}
-	n.unread = n.unread || unread
-	if n.settled == nil {
-		n.settled = last
-	}
-}
 
 // errNoAnswer is a 2xx that answers nothing, and says why it does not.
 type errNoAnswer string
@@ -317,14 +253,6 @@ func (n *answer) said() (id string, u dialect.Usage) {
 	return "", u
 }
 
-// secrets are ours, which the seller was sent.
-func (a *attempt) secrets() []string {
-	if own, ok := a.rq.gw.account(a.candidate.Seller); ok {
-		return append(own.Secrets(), strings.TrimPrefix(a.lease.Bearer(), "Bearer "))
-	}
-	return []string{a.lease.Bearer()}
-}
-
 // output is what of the answer's own words and media has come.
 func (n *answer) output() (o dialect.Output) {
 	switch {
@@ -334,49 +262,6 @@ func (n *answer) output() (o dialect.Output) {
 		return n.words.Output()
 	}
 	return o
-}
-
-// readSettlement takes in a settlement that came with the headers of an answer.
-func (a *attempt) readSettlement() {
-	if a.candidate.Seller.Account {
-		return // it is a stranger to the protocol, and not believed
-	}
-	s, ok, err := wire.SettlementFromHeader(a.answer.response.Header)
-	if err != nil {
-		a.rq.log.Warn("settlement.refused", zap.String("requestId", a.rq.id), zap.String("seller", a.candidate.Seller.ID), zap.Error(err))
-		a.answer.unread = true
-	}
-	if ok {
-		a.answer.settled = &s
-	}
-}
-
-// settlement is what the seller says the request cost, nil when it has not said so. Headers win over the event.
-func (n *answer) settlement() *wire.Settlement {
-	if n.settled == nil && n.stream != nil {
-		return n.stream.Settlement()
-	}
-	return n.settled
-}
-
-// otherSettlements are what else the seller has said that the request cost, in the order in which they count where that is
-// no settlement after all.
-func (n *answer) otherSettlements() []*wire.Settlement {
-	if n.stream == nil {
-		return nil
-	}
-	if last := n.stream.Settlement(); n.settled != nil && last != nil {
-		return append([]*wire.Settlement{last}, n.stream.Earlier()...)
-	}
-	return n.stream.Earlier()
-}
-
-// balance is what the seller says is left on the token, nil when it says nothing.
-func (n *answer) balance() *money.Micros {
-	if s := n.settlement(); s != nil {
-		return s.BalanceMicros
-	}
-	return wire.BalanceFromHeader(n.response.Header)
 }
 
 func isEventStream(h http.Header) bool {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 )
 
 // memory bounds the bodies, the answers, the decoders' windows and the long events of streams that the process holds at once.
@@ -142,4 +144,23 @@ func (m *metered) Read(p []byte) (int, error) {
 	m.share.give(int64(len(p) - n))
 	*m.taken += int64(n)
 	return n, err
+}
+
+// maxWholeAnswer is how much of an answer is read before any of it is sent, so that a cut one can fail over.
+const maxWholeAnswer = 8 << 20
+
+// shortError is how much of an error is read where there is no memory for it, in bytes: what is to be done goes by what it says.
+const shortError = 64 << 10
+
+// whole reads an answer that is no stream, behind what of it head has already. more says that it goes on, as it is long, or there is no
+// memory for the rest: it has been paid for, and flows on as it comes.
+func (m *metered) whole(status int, head []byte) (b []byte, more bool, err error) {
+	if status > 299 {
+		m.spare = shortError
+	}
+	b, more, err = relay.ReadWhole(m, maxWholeAnswer, head)
+	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
+		return b, true, nil
+	}
+	return b, more, err
 }

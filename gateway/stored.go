@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -39,39 +38,74 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	}
 	defer giveBack()
 	p.seller, p.attempts = seller.ID, 1
-	ctx, end := context.WithCancelCause(rq.r.Context())
-	cancel := func() { end(nil) }
-	defer cancel()
-	going := context.AfterFunc(rq.gw.shutdown, func() { end(errShutdown) })
-	defer going()
-	deadline := time.AfterFunc(rq.gw.settings.DeadlinesAt(seller.ID).Unstreamed, func() { end(errDeadline) })
-	defer deadline.Stop()
-	header := relay.RequestHeader(rq.r.Header, rq.id, idempotencyKey(rq.member.Name, rq.r.Header.Get(wire.HeaderIdempotencyKey)))
-	own, ok := rq.gw.account(seller)
-	if ok {
-		own.Dress(header.Set)
-		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
-	} else {
-		header.Set("Authorization", "Bearer "+bearer)
-	}
-	url := seller.Address(dialect.ResponsesPath+"/"+id+part, rq.r.URL.RawQuery)
-	response, err := relay.Send(ctx, relay.Call{Method: rq.r.Method, URL: url, Header: header, Transport: rq.gw.transport(seller)})
-	if err != nil {
+	q := newInquiry(p, seller, bearer)
+	defer q.close()
+	if err := q.send(dialect.ResponsesPath + "/" + id + part); err != nil {
 		rq.log.Warn("proxy.stored.failed", zap.String("requestId", rq.id), zap.String("seller", seller.ID), zap.Error(err))
-		return unanswered(ctx, "The seller that made this response could not be reached.")
+		return q.unanswered("The seller that made this response could not be reached.")
 	}
-	streams := func() { deadline.Stop(); going() }
-	refusal := p.pass(ctx, response, streams, cancel, append(own.Secrets(), bearer)...)
-	if rq.r.Method == http.MethodDelete && response.StatusCode >= 200 && response.StatusCode <= 299 {
+	refusal := q.pass()
+	if status := q.response.StatusCode; rq.r.Method == http.MethodDelete && status >= 200 && status <= 299 {
 		rq.gw.responses.Forget(key, time.Now())
 	}
 	return refusal
 }
 
-// unanswered is what a client is told where no answer has come, or only a part of it: because of what ended the seller's call, else for
-// the reason why.
-func unanswered(ctx context.Context, why string) *dialect.Refusal {
-	switch context.Cause(ctx) {
+// inquiry is one about a response, at the seller that keeps it. What ends it does so until its answer is there, or is known to be a stream.
+type inquiry struct {
+	reply    *reply
+	seller   *routing.Seller
+	bearer   string
+	secrets  []string // ours, which the seller is sent
+	ctx      context.Context
+	end      context.CancelCauseFunc
+	going    func() bool // the end of the process may end it; to be stopped
+	deadline *time.Timer // and so may this
+	response *http.Response
+}
+
+func newInquiry(p *reply, seller *routing.Seller, bearer string) *inquiry {
+	gw := p.rq.gw
+	q := &inquiry{reply: p, seller: seller, bearer: bearer}
+	q.ctx, q.end = context.WithCancelCause(p.rq.r.Context())
+	q.going = context.AfterFunc(gw.shutdown, func() { q.end(errShutdown) })
+	q.deadline = time.AfterFunc(gw.settings.DeadlinesAt(seller.ID).Unstreamed, func() { q.end(errDeadline) })
+	return q
+}
+
+// unhurried lets it go on for as long as it takes.
+func (q *inquiry) unhurried() {
+	q.deadline.Stop()
+	q.going()
+}
+
+func (q *inquiry) close() {
+	q.unhurried()
+	q.end(nil)
+}
+
+// send asks the seller for what is at a path.
+func (q *inquiry) send(path string) (err error) {
+	rq := q.reply.rq
+	header := relay.RequestHeader(rq.r.Header, rq.id, idempotencyKey(rq.member.Name, rq.r.Header.Get(wire.HeaderIdempotencyKey)))
+	own, ok := rq.gw.account(q.seller)
+	if ok {
+		own.Dress(header.Set)
+		relay.AddVia(header, rq.r.Header, rq.r.ProtoMajor, rq.r.ProtoMinor, rq.gw.name)
+	} else {
+		header.Set("Authorization", "Bearer "+q.bearer)
+	}
+	q.secrets = append(own.Secrets(), q.bearer)
+	q.response, err = relay.Send(q.ctx, relay.Call{
+		Method: rq.r.Method, URL: q.seller.Address(path, rq.r.URL.RawQuery), Header: header, Transport: rq.gw.transport(q.seller),
+	})
+	return err
+}
+
+// unanswered is what a client is told where no answer has come, or only a part of it: because of what ended the inquiry, else for the
+// reason why.
+func (q *inquiry) unanswered(why string) *dialect.Refusal {
+	switch context.Cause(q.ctx) {
 	case errDeadline:
 		return dialect.DeadlineExceeded()
 	case errShutdown:
@@ -95,9 +129,10 @@ func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer s
 	return lease.Bearer(), func() { lease.Return(0) }, nil
 }
 
-// pass sends the client what a seller has answered about a response that it keeps. streams is told where that is a stream, which no
-// deadline ends and which sees to the end of the process itself; cancel ends the seller's call. An error with one of our secrets in it is not handed on.
-func (p *reply) pass(ctx context.Context, response *http.Response, streams, cancel func(), secrets ...string) *dialect.Refusal {
+// pass sends the client what the seller has answered. An error with one of our secrets in it is not handed on.
+func (q *inquiry) pass() *dialect.Refusal {
+	const brokeOff = "The answer of the seller that made this response broke off."
+	p, response := q.reply, q.response
 	defer response.Body.Close()
 	status := response.StatusCode
 	if status == http.StatusUnauthorized || status == http.StatusPaymentRequired || status == http.StatusForbidden || status < 200 || status >= 300 && status <= 399 ||
@@ -107,35 +142,29 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 	share := memory.enter(p.rq.member.Name)
 	defer share.leave()
 	var head []byte
-	var err error
 	if status <= 299 {
-		peek, events := relay.Peek, false
+		peek := relay.Peek
 		if isEventStream(response.Header) {
 			peek = relay.PeekEvents
 		}
-		if head, events, err = peek(response.Body, make([]byte, smallestRoom)); events && err == nil {
-			response.Body = relay.Unread(head, response.Body)
-			streams()
-			p.passStream(response, cancel, share)
+		begun, events, err := peek(response.Body, make([]byte, smallestRoom))
+		if err != nil {
+			return q.unanswered(brokeOff)
+		}
+		if events {
+			q.passStream(relay.Unread(begun, response.Body), share)
 			return nil
 		}
+		head = begun
 	}
-	taken, spare := int64(0), 0
-	if status > 299 {
-		spare = shortError
-	}
+	taken := int64(0)
 	defer func() { share.give(taken) }()
-	body, more := head, false
-	if err == nil {
-		body, more, err = relay.ReadWhole(&metered{response.Body, share, &taken, spare}, maxWholeAnswer, head)
-	}
-	if errors.Is(err, errNoMemory) || errors.Is(err, errMemberMemory) {
-		more, err = true, nil // it flows on as it comes
-	}
+	read := metered{r: response.Body, share: share, taken: &taken}
+	body, more, err := read.whole(status, head)
 	switch {
 	case err != nil:
-		return unanswered(ctx, "The answer of the seller that made this response broke off.")
-	case status > 299 && (more || dialect.Holds(body, secrets...)):
+		return q.unanswered(brokeOff)
+	case status > 299 && (more || dialect.Holds(body, q.secrets...)):
 		return dialect.Upstream(retryLater).Final()
 	case status > 299:
 		body, _, _ = relay.TakeSettlements(body, isEventStream(response.Header)) // nothing of it is booked
@@ -154,17 +183,18 @@ func (p *reply) pass(ctx context.Context, response *http.Response, streams, canc
 	return nil
 }
 
-// passStream is pass for a response that comes as a stream of its events.
-func (p *reply) passStream(response *http.Response, cancel context.CancelFunc, share *share) {
-	events := dialect.Lookup(dialect.ResponsesPath).Events()
-	stream := relay.NewStream(response.Body, cancel, relay.StreamOptions{
-		Watcher: events, Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown, Client: p.rq.r.Context(),
-		BreakPause: relay.BreakPause, Memory: share,
+// passStream is pass for a response that comes as a stream of its events. That sees to the end of the process itself.
+func (q *inquiry) passStream(body io.ReadCloser, share *share) {
+	q.unhurried()
+	p := q.reply
+	stream := relay.NewStream(body, func() { q.end(nil) }, relay.StreamOptions{
+		Watcher: dialect.Lookup(dialect.ResponsesPath).Events(), Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown,
+		Client: p.rq.r.Context(), BreakPause: relay.BreakPause, Memory: share,
 	})
 	defer stream.Close()
 	p.describe()
-	relay.AnswerHeader(p.w.Header(), response.Header, false)
-	p.w.WriteHeader(response.StatusCode)
+	relay.AnswerHeader(p.w.Header(), q.response.Header, false)
+	p.w.WriteHeader(q.response.StatusCode)
 	if ending := stream.Relay(p.w); ending == relay.Broken || ending == relay.Shutdown {
 		relay.Abort(p.w, p.rq.r) // most clients take a clean end for a whole answer
 	}
