@@ -191,28 +191,23 @@ func TooEarly() *Refusal {
 	}
 }
 
-// pathName gives a path to be shown in a message, when it is short and plain.
+// pathName gives a path to be shown in a message.
 func pathName(path string) string {
-	if len(path) > 100 {
+	if !showable(path) {
 		return "such path"
-	}
-	for i := range len(path) {
-		if path[i] < '!' || path[i] > '~' {
-			return "such path"
-		}
 	}
 	return path
 }
 
-// modelName gives a model's name to be shown in a message, when it is short and plain.
+// modelName gives a model's name to be shown in a message.
 func modelName(model string) string {
-	if model == "" || len(model) > 100 {
+	if !showable(model) {
 		return "this model"
 	}
-	for i := range len(model) {
-		if model[i] < '!' || model[i] > '~' {
-			return "this model"
-		}
-	}
 	return "the model " + model
+}
+
+// showable tells whether a client's word is short and plain.
+func showable(word string) bool {
+	return word != "" && len(word) <= 100 && !strings.ContainsFunc(word, func(r rune) bool { return r < '!' || r > '~' })
 }

@@ -89,7 +89,7 @@ func overBudget(e *ledger.BudgetError) *dialect.Refusal {
 	}
 	said := fmt.Sprintf("%s of $%s does not cover this request, which may cost $%s: $%s is spent, and $%s is held for requests that are under way.",
 		whose, e.BudgetMicros, e.AmountMicros, e.SpentMicros, e.HeldMicros)
-	if held(e) {
+	if passing(e) {
 		return dialect.BudgetHeld().Because(said + " Ask again when they are done.")
 	}
 	return dialect.BudgetSpent().Because(said + " It begins anew at " + e.Renews.Format(time.RFC3339) + ".")
@@ -100,15 +100,15 @@ func overBudget(e *ledger.BudgetError) *dialect.Refusal {
 func longest(e *ledger.BudgetError, states []ledger.BudgetState) *ledger.BudgetError {
 	last := e
 	for _, s := range states {
-		if s.SpentMicros.Add(e.AmountMicros) > s.BudgetMicros && (held(last) || s.Renews.After(last.Renews)) {
+		if s.SpentMicros.Add(e.AmountMicros) > s.BudgetMicros && (passing(last) || s.Renews.After(last.Renews)) {
 			last = &ledger.BudgetError{BudgetState: s, AmountMicros: e.AmountMicros}
 		}
 	}
 	return last
 }
 
-// held tells whether only requests under way stand in the way.
-func held(e *ledger.BudgetError) bool {
+// passing tells whether only requests under way stand in the way.
+func passing(e *ledger.BudgetError) bool {
 	return e.HeldMicros > 0 && e.SpentMicros.Add(e.AmountMicros) <= e.BudgetMicros
 }
 

@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"net/http"
 	"time"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -76,40 +74,4 @@ func (a *attempt) keepConversation(life time.Duration) {
 	if a.rq.conversation != (affinityKey{}) {
 		a.rq.gw.conversations.Put(a.rq.member.Name, a.rq.conversation, a.candidate.Seller.Key(), time.Now(), life)
 	}
-}
-
-// findMaker looks up who made the response that the request goes on from, and how long that was. A response that is not known is
-// nobody's, or another member's.
-func (rq *request) findMaker() *dialect.Refusal {
-	id := rq.ask.PreviousResponseID
-	if id == "" {
-		return nil
-	}
-	var known bool
-	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
-	switch {
-	case known:
-		return nil
-	case rq.ask.Thread:
-		return dialect.ThreadNotFound()
-	}
-	return dialect.ResponseNotFound("previous_response_id")
-}
-
-// rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what
-// it says that it used, else by what was expected.
-func (a *attempt) rememberResponse() {
-	rq, n := a.rq, a.answer
-	if !rq.endpoint.Keeps(rq.ask) || n.response.StatusCode != http.StatusOK {
-		return
-	}
-	id, usage := n.said()
-	if id == "" {
-		return
-	}
-	expected := rq.expected()
-	used := usage.Fill(expected.Prompt, expected.Completion)
-	rq.gw.responses.Put(rq.gw.named.responseKey(rq.member.Name, id), rq.gw.named.memberHash(rq.member.Name), routing.Made{
-		Seller: a.candidate.Seller.Key(), Model: a.candidate.Model, Tokens: used.Prompt + used.Completion,
-	}, time.Now())
 }

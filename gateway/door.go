@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
@@ -163,4 +164,13 @@ func (d *Door) Retire() {
 	if gw := d.gateway.Load(); gw != nil {
 		gw.Retire()
 	}
+}
+
+// closed is what a client is told whom the door does not let in.
+func (d *Door) closed(err error) *dialect.Refusal {
+	if ledger.NoRoom(err) { // the log has it
+		return unbooked(err)
+	}
+	d.log.Error("proxy.request.refused", zap.Error(err))
+	return dialect.NoSeller(time.Second)
 }

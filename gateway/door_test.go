@@ -135,7 +135,7 @@ func TestRetireOrder(t *testing.T) {
 	var order []string
 	note := func(s string) func() { return func() { order = append(order, s) } }
 	gw.joined = []func(){note("terms"), note("prewarm")}
-	gw.held = []func(){note("market"), note("carrier")}
+	gw.needs = []func(){note("market"), note("carrier")}
 	if !gw.enter() {
 		t.Fatal("closed")
 	}

@@ -88,7 +88,7 @@ type Gateway struct {
 	retired    atomic.Bool // the config is gone
 	closed     chan struct{}
 	joined     []func() // how to leave what goes on for a config while it runs, last first
-	held       []func() // how to give up what its requests need, last first
+	needs      []func() // how to give up what its requests need, last first
 }
 
 // Ledger is what the requests need of the ledger; *ledger.Ledger is one.
@@ -134,7 +134,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	gw.calls.calls = make(map[*call]struct{})
 	unwatch := context.AfterFunc(o.Shutdown, gw.calls.end)
-	gw.held = []func(){m.Release, gw.carrier.Close, func() { unwatch() }}
+	gw.needs = []func(){m.Release, gw.carrier.Close, func() { unwatch() }}
 	if o.Current {
 		gw.offer(o.Methods)
 	} else {
@@ -148,12 +148,12 @@ func Open(o Options) (*Gateway, error) {
 	gw.nameResponses(o.Fleet != nil)
 	blake3.DeriveKey("tokenbuddy prompt hash, by XXH3 and AES", key, promptKey[:])
 	if gw.prompts, err = newPromptHasher(promptKey); err != nil {
-		giveUp(gw.held)
+		undo(gw.needs)
 		return nil, err
 	}
 	name := gw.hashers.end(gw.hashers.begin("via"))
 	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
-	gw.held = append(gw.held, gw.table.Close)
+	gw.needs = append(gw.needs, gw.table.Close)
 	gw.references.Store(1)
 	if !o.Current {
 		gw.retired.Store(true)
@@ -272,15 +272,15 @@ func (gw *Gateway) leave() {
 }
 
 func (gw *Gateway) close() {
-	giveUp(gw.held)
+	undo(gw.needs)
 	gateways.Delete(gw)
 	close(gw.closed)
 }
 
-// giveUp undoes, the last first.
-func giveUp(all []func()) {
-	for _, undo := range slices.Backward(all) {
-		undo()
+// undo calls all of them, the last first.
+func undo(all []func()) {
+	for _, f := range slices.Backward(all) {
+		f()
 	}
 }
 
@@ -289,7 +289,7 @@ func giveUp(all []func()) {
 // again.
 func (gw *Gateway) Retire() {
 	if gw.retired.CompareAndSwap(false, true) {
-		giveUp(gw.joined)
+		undo(gw.joined)
 		gw.leave()
 	}
 }

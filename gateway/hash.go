@@ -1,20 +1,16 @@
 package gateway
 
 import (
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 	"github.com/zeebo/xxh3"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // hashers gives keyed hashes, and keeps them for the next request: one is 10 kB.
@@ -71,43 +67,6 @@ func (h *promptHasher) hash(body []byte) string {
 	sum := xxh3.Hash128Seed(body, h.seed).Bytes()
 	h.cipher.Encrypt(sum[:], sum[:])
 	return hex.EncodeToString(sum[:])
-}
-
-// responseKey stands for a member's response. Another member's request for the same id has another key.
-func (h *hashers) responseKey(member, id string) affinityKey {
-	return h.end(h.begin("response", member, id))
-}
-
-// memberHash is a number for a member that says nothing of its name.
-func (h *hashers) memberHash(member string) uint64 {
-	sum := h.end(h.begin("member", member))
-	return binary.LittleEndian.Uint64(sum[:])
-}
-
-// nameResponses has responses be known in a fleet by hashes that all of its gateways make alike, whatever the keys of their ledgers are:
-// the books beside them have the members' names. Those that were made before a gateway was in the fleet, or in one that it has left, have
-// the others.
-func (gw *Gateway) nameResponses(fleet bool) {
-	var key [32]byte
-	blake3.DeriveKey("tokenbuddy fleet response hash", nil, key[:])
-	gw.named, gw.namedBefore = gw.hashers, newHashers(key)
-	if fleet {
-		gw.named, gw.namedBefore = gw.namedBefore, gw.named
-	}
-}
-
-// maker finds who has made a member's response, and what it is known by.
-func (gw *Gateway) maker(ctx context.Context, member, id string, now time.Time) (made routing.Made, key affinityKey, ok bool) {
-	key = gw.named.responseKey(member, id)
-	if made, ok = gw.responses.Get(key, now); ok {
-		return made, key, true
-	}
-	before := gw.namedBefore.responseKey(member, id)
-	if made, ok = gw.responses.Get(before, now); ok {
-		return made, before, true
-	}
-	made, ok = gw.responses.Find(ctx, key, true, now)
-	return made, key, ok
 }
 
 // Random bytes for ids are fetched for several at once.

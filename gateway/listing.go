@@ -38,7 +38,7 @@ func (gw *Gateway) recallLists(current bool) {
 			continue
 		}
 		kept, release := gw.market.List(s, gw.accountHeader(s))
-		gw.held = append(gw.held, release)
+		gw.needs = append(gw.needs, release)
 		l := &list{s, make(chan struct{})}
 		models, known := kept.Models()
 		if known {

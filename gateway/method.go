@@ -51,7 +51,7 @@ func (gw *Gateway) offer(methods []*Method) {
 	for _, m := range methods {
 		if m.hold() {
 			gw.methods = append(gw.methods, m.NamedMethod)
-			gw.held = append(gw.held, gw.desk.Offer(m.NamedMethod, m.Release))
+			gw.needs = append(gw.needs, gw.desk.Offer(m.NamedMethod, m.Release))
 		} else {
 			gw.nameMethods([]*Method{m})
 		}

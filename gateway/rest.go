@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"slices"
 	"time"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -69,37 +67,3 @@ func (t *trade) pause(d time.Duration) {
 func (t *trade) state(c *routing.Candidate) *routing.State {
 	return t.rq.gw.pool.Known(c.Seller.ID, c.Seller.Origin)
 }
-
-// resting adds to a refusal when a seller of the candidates may be asked again, and why not now. What a seller has asked for is
-// told as it is; what is this side's guess is kept short, as the next request may be the one that shows that it is well.
-func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
-	now := time.Now()
-	wait := t.rq.gw.table.Soonest(now, t.within())
-	if wait.For <= 0 {
-		return r
-	}
-	until := now.Add(wait.For).UTC().Format(time.TimeOnly)
-	if wait.Asked {
-		return r.Because(r.Message + " The sellers have asked to be left alone, the first of them until " + until + " UTC.").Asked(wait.RetryAfter())
-	}
-	r = r.Because(r.Message + " The sellers have failed lately; the first of them rests until " + until + " UTC.")
-	r.RetryAfter = min(wait.RetryAfter(), longestGuess)
-	return r
-}
-
-// within are the candidates that may serve the request yet: the member's budget may bear them, and they have not said that it builds
-// on what another seller has made.
-func (t *trade) within() []*routing.Candidate {
-	return slices.DeleteFunc(slices.Clone(t.rq.candidates), func(c *routing.Candidate) bool {
-		return t.beyond(c) || slices.ContainsFunc(t.tried, func(a *attempt) bool {
-			return a.candidate == c && a.outcome.Kind == routing.WrongSeller
-		})
-	})
-}
-
-// longestGuess is how long clients are told to wait on our own guess: some agents wait out a few answers in a row before they show
-// anybody a sign of it.
-const longestGuess = 10 * time.Second
-
-// retryLater is what clients are told to wait where nothing is known.
-const retryLater = 2 * time.Second

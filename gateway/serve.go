@@ -71,26 +71,6 @@ func answers(next caddyhttp.Handler, w http.ResponseWriter, r *http.Request) (an
 	return false, nil
 }
 
-// closed is what a client is told whom the door does not let in.
-func (d *Door) closed(err error) *dialect.Refusal {
-	if ledger.NoRoom(err) { // the log has it
-		return unbooked(err)
-	}
-	d.log.Error("proxy.request.refused", zap.Error(err))
-	return dialect.NoSeller(time.Second)
-}
-
-// unbooked is what a client is told while nothing can be booked, so that nothing is sent.
-func unbooked(err error) *dialect.Refusal {
-	if ledger.NoRoom(err) {
-		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
-	}
-	return dialect.NoSeller(time.Minute).Because("The books of this gateway take no entries just now. Ask whoever runs it.")
-}
-
-// retryRoom is when to ask again where the ledger's disk is full: a human has to make room, and then it takes a moment.
-const retryRoom = 10 * time.Second
-
 // atTheDoor refuses what nobody has to be asked about.
 func (rq *request) atTheDoor() *dialect.Refusal {
 	switch {
@@ -213,7 +193,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 		return unbooked(err)
 	}
-	t.tally.held(a.hold.id)
+	t.tally.durable(a.hold.id)
 	a.hold.placed = nil
 	if p.begun { // just before the answer was there, else another seller had been asked
 		a.wantStream()

@@ -53,8 +53,8 @@ func (t *tally) add(a *attempt) {
 	}
 }
 
-// held notes that a hold is durable, and lets go of what it was waited for by.
-func (t *tally) held(id string) {
+// durable notes that a hold is so, and lets go of what it was waited for by.
+func (t *tally) durable(id string) {
 	for i := range t.holds {
 		if t.holds[i].id == id {
 			t.holds[i].placed = nil

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -352,50 +350,4 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 // beyond tells whether a candidate costs as much as the member's budget has already not covered.
 func (t *trade) beyond(c *routing.Candidate) bool {
 	return t.overBudget != nil && !t.rq.cost.Free && t.rq.bound(c) >= t.overBudget.AmountMicros
-}
-
-// giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
-// client.
-func (t *trade) giveUp() choice {
-	rq := t.rq
-	// What another candidate costs may be beyond a budget, and this one's may not be: another try can find out.
-	if t.tally.attempts == 0 && t.away != nil {
-		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
-		return choice{refusal: dialect.FleetUnavailable(retryLater)}
-	}
-	if t.tally.attempts == 0 && t.overBudget != nil && !t.borne { // else one that it bears can't be asked just now
-		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
-		if !held(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
-			rq.warnOf(t.overBudget.BudgetState, 100)
-		}
-		return choice{refusal: overBudget(longest(t.overBudget, t.tally.budget.States()))}
-	}
-	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
-	own := t.last != nil && t.last.accountRefused()
-	var refusal *dialect.Refusal
-	switch {
-	case t.last == nil && !rq.late():
-		return t.explain(t.resting(dialect.NoSeller(retryLater)))
-	case t.last != nil && t.last.presentable():
-		return choice{shown: t.last, final: t.repeated}
-	case t.last != nil && rq.gw.shutdown.Err() != nil: // no seller is to blame, and another try comes to the next process
-		return choice{refusal: dialect.Upstream(retryLater).Because(restarting)}
-	case t.last == nil, rq.late(), t.last.timedOut:
-		refusal = dialect.DeadlineExceeded()
-	case own:
-		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
-	default:
-		c := t.explain(t.resting(dialect.Upstream(retryLater)))
-		if t.repeated {
-			c.refusal = c.refusal.Final()
-		}
-		return c
-	}
-	if own { // only whoever runs the gateway can better it, and some agents look at the wait alone
-		refusal.RetryAfter = 0
-	}
-	if t.repeated || own {
-		refusal = refusal.Final()
-	}
-	return choice{refusal: refusal}
 }

@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"net/http"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// Who has made a response: what builds on it, or asks for it, goes there.
+
+// findMaker looks up who made the response that the request goes on from, and how long that was. A response that is not known is
+// nobody's, or another member's.
+func (rq *request) findMaker() *dialect.Refusal {
+	id := rq.ask.PreviousResponseID
+	if id == "" {
+		return nil
+	}
+	var known bool
+	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
+	switch {
+	case known:
+		return nil
+	case rq.ask.Thread:
+		return dialect.ThreadNotFound()
+	}
+	return dialect.ResponseNotFound("previous_response_id")
+}
+
+// maker finds who has made a member's response, and what it is known by.
+func (gw *Gateway) maker(ctx context.Context, member, id string, now time.Time) (made routing.Made, key affinityKey, ok bool) {
+	key = gw.named.responseKey(member, id)
+	if made, ok = gw.responses.Get(key, now); ok {
+		return made, key, true
+	}
+	before := gw.namedBefore.responseKey(member, id)
+	if made, ok = gw.responses.Get(before, now); ok {
+		return made, before, true
+	}
+	made, ok = gw.responses.Find(ctx, key, true, now)
+	return made, key, ok
+}
+
+// rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what
+// it says that it used, else by what was expected.
+func (a *attempt) rememberResponse() {
+	rq, n := a.rq, a.answer
+	if !rq.endpoint.Keeps(rq.ask) || n.response.StatusCode != http.StatusOK {
+		return
+	}
+	id, usage := n.said()
+	if id == "" {
+		return
+	}
+	expected := rq.expected()
+	used := usage.Fill(expected.Prompt, expected.Completion)
+	rq.gw.responses.Put(rq.gw.named.responseKey(rq.member.Name, id), rq.gw.named.memberHash(rq.member.Name), routing.Made{
+		Seller: a.candidate.Seller.Key(), Model: a.candidate.Model, Tokens: used.Prompt + used.Completion,
+	}, time.Now())
+}
+
+// nameResponses has responses be known in a fleet by hashes that all of its gateways make alike, whatever the keys of their ledgers are:
+// the books beside them have the members' names. Those that were made before a gateway was in the fleet, or in one that it has left, have
+// the others.
+func (gw *Gateway) nameResponses(fleet bool) {
+	var key [32]byte
+	blake3.DeriveKey("tokenbuddy fleet response hash", nil, key[:])
+	gw.named, gw.namedBefore = gw.hashers, newHashers(key)
+	if fleet {
+		gw.named, gw.namedBefore = gw.namedBefore, gw.named
+	}
+}
+
+// responseKey stands for a member's response. Another member's request for the same id has another key.
+func (h *hashers) responseKey(member, id string) affinityKey {
+	return h.end(h.begin("response", member, id))
+}
+
+// memberHash is a number for a member that says nothing of its name.
+func (h *hashers) memberHash(member string) uint64 {
+	sum := h.end(h.begin("member", member))
+	return binary.LittleEndian.Uint64(sum[:])
+}

@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+)
+
+// What a client is told where there is no answer for it, and when to ask again.
+
+// giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
+// client.
+func (t *trade) giveUp() choice {
+	rq := t.rq
+	// What another candidate costs may be beyond a budget, and this one's may not be: another try can find out.
+	if t.tally.attempts == 0 && t.away != nil {
+		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
+		return choice{refusal: dialect.FleetUnavailable(retryLater)}
+	}
+	if t.tally.attempts == 0 && t.overBudget != nil && !t.borne { // else one that it bears can't be asked just now
+		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
+		if !passing(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
+			rq.warnOf(t.overBudget.BudgetState, 100)
+		}
+		return choice{refusal: overBudget(longest(t.overBudget, t.tally.budget.States()))}
+	}
+	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
+	own := t.last != nil && t.last.accountRefused()
+	var refusal *dialect.Refusal
+	switch {
+	case t.last == nil && !rq.late():
+		return t.explain(t.resting(dialect.NoSeller(retryLater)))
+	case t.last != nil && t.last.presentable():
+		return choice{shown: t.last, final: t.repeated}
+	case t.last != nil && rq.gw.shutdown.Err() != nil: // no seller is to blame, and another try comes to the next process
+		return choice{refusal: dialect.Upstream(retryLater).Because(restarting)}
+	case t.last == nil, rq.late(), t.last.timedOut:
+		refusal = dialect.DeadlineExceeded()
+	case own:
+		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
+	default:
+		c := t.explain(t.resting(dialect.Upstream(retryLater)))
+		if t.repeated {
+			c.refusal = c.refusal.Final()
+		}
+		return c
+	}
+	if own { // only whoever runs the gateway can better it, and some agents look at the wait alone
+		refusal.RetryAfter = 0
+	}
+	if t.repeated || own {
+		refusal = refusal.Final()
+	}
+	return choice{refusal: refusal}
+}
+
+// resting adds to a refusal when a seller of the candidates may be asked again, and why not now. What a seller has asked for is
+// told as it is; what is this side's guess is kept short, as the next request may be the one that shows that it is well.
+func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
+	now := time.Now()
+	wait := t.rq.gw.table.Soonest(now, t.within())
+	if wait.For <= 0 {
+		return r
+	}
+	until := now.Add(wait.For).UTC().Format(time.TimeOnly)
+	if wait.Asked {
+		return r.Because(r.Message + " The sellers have asked to be left alone, the first of them until " + until + " UTC.").Asked(wait.RetryAfter())
+	}
+	r = r.Because(r.Message + " The sellers have failed lately; the first of them rests until " + until + " UTC.")
+	r.RetryAfter = min(wait.RetryAfter(), longestGuess)
+	return r
+}
+
+// within are the candidates that may serve the request yet: the member's budget may bear them, and they have not said that it builds
+// on what another seller has made.
+func (t *trade) within() []*routing.Candidate {
+	return slices.DeleteFunc(slices.Clone(t.rq.candidates), func(c *routing.Candidate) bool {
+		return t.beyond(c) || slices.ContainsFunc(t.tried, func(a *attempt) bool {
+			return a.candidate == c && a.outcome.Kind == routing.WrongSeller
+		})
+	})
+}
+
+// longestGuess is how long clients are told to wait on our own guess: some agents wait out a few answers in a row before they show
+// anybody a sign of it.
+const longestGuess = 10 * time.Second
+
+// retryLater is what clients are told to wait where nothing is known.
+const retryLater = 2 * time.Second
+
+// unbooked is what a client is told while nothing can be booked, so that nothing is sent.
+func unbooked(err error) *dialect.Refusal {
+	if ledger.NoRoom(err) {
+		return dialect.NoSeller(retryRoom).Because("The disk on which this gateway keeps its books is full. Ask whoever runs it to make room.")
+	}
+	return dialect.NoSeller(time.Minute).Because("The books of this gateway take no entries just now. Ask whoever runs it.")
+}
+
+// retryRoom is when to ask again where the ledger's disk is full: a human has to make room, and then it takes a moment.
+const retryRoom = 10 * time.Second
