@@ -130,8 +130,17 @@ func (r rate) most(amount money.Micros) fen {
 	return fen(n.Int64())
 }
 
+// underFen tells whether an amount is worth less than the least that can be paid.
+func (r rate) underFen(amount money.Micros) bool {
+	n := big.NewInt(int64(amount))
+	return n.Mul(n, big.NewInt(r.micros)).Cmp(big.NewInt(10_000*million)) < 0
+}
+
 // check says whether an order asks for no more than the amount is worth, and no more than the cap.
 func (o order) check(amount money.Micros, r rate, most fen) error {
+	if r.underFen(amount) { // a fen would be paid for it, and counted as next to nothing
+		return fmt.Errorf("the order is for $%s, which is less than a fen", amount)
+	}
 	if limit := r.most(amount); o.Amount > limit {
 		return fmt.Errorf("the seller asks for %s CNY for $%s, and by the rate of this config it may be %s CNY", o.Amount, amount, limit)
 	}
