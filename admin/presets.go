@@ -40,7 +40,7 @@ var (
 	codes = []string{
 		"invalid_request_error", "invalid_api_key", "insufficient_quota", "model_not_allowed", "model_not_found", "request_too_large", "not_found",
 		"response_not_found", "rate_limit_exceeded", "fleet_unavailable", "upstream_error", "no_seller_available", "deadline_exceeded", "loop_detected",
-		"upgrade_required", "too_early",
+		"upgrade_required", "too_early", "thread_not_found",
 	}
 )
 
