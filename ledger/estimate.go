@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -147,31 +148,21 @@ func (b *batch) reconcile(t *token, balance money.Micros) {
 }
 
 // spread has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
-// as they can have been wrong by that: first those of which no balance has told yet.
+// as they can have been wrong by that: first those of which no balance has told yet, and of those what is surely wrong, as one charge was booked twice.
 func (b *batch) spread(t *token, taken money.Micros, why string) {
-	taken -= b.spreadOver(t, false, taken, why)
-	b.spreadOver(t, true, taken, why)
+	for _, told := range [...]bool{false, true} {
+		if taken < 0 {
+			taken -= b.spreadOver(t, t.twice(told), taken, why)
+		}
+		taken -= b.spreadOver(t, t.rooms(told, taken < 0), taken, why)
+	}
 }
 
-// spreadOver gives what the estimates bear that a balance has, or has not, told of.
-func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) money.Micros {
-	rooms := make([]money.Micros, len(t.estimates)) // what each can have been wrong by
+// spreadOver gives what the estimates bear, each by its part of what all can have been wrong by.
+func (b *batch) spreadOver(t *token, rooms []money.Micros, taken money.Micros, why string) money.Micros {
 	var all money.Micros
-	paid, unpriced := max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0), t.unpriced(told) // that all of these together can have cost
-	for i := range t.estimates {
-		switch e := &t.estimates[i]; {
-		case e.Told != told, e.Certain:
-		case taken < 0:
-			rooms[i] = e.Booked
-		case e.Unpriced:
-			if rooms[i] = paid / unpriced; e.Told {
-				rooms[i] = min(rooms[i], e.Most-e.Booked)
-			}
-			paid, unpriced = paid-rooms[i], unpriced-1
-		default:
-			rooms[i] = e.Most - e.Booked
-		}
-		all += rooms[i]
+	for _, room := range rooms {
+		all += room
 	}
 	borne := max(-all, min(taken, all))
 	left := borne
@@ -181,6 +172,70 @@ func (b *batch) spreadOver(t *token, told bool, taken money.Micros, why string) 
 		b.correct(t, &t.estimates[i], part, why)
 	}
 	return borne
+}
+
+// rooms are what each of the estimates that a balance has, or has not, told of can have been wrong by; less: by having cost less.
+func (t *token) rooms(told, less bool) []money.Micros {
+	rooms := make([]money.Micros, len(t.estimates))
+	paid, unpriced := max(min(t.BalanceMicros, t.PaidMicros-t.BorneMicros), 0), t.unpriced(told) // that all of these together can have cost
+	for i := range t.estimates {
+		switch e := &t.estimates[i]; {
+		case e.Told != told, e.Certain:
+		case less:
+			rooms[i] = e.Booked
+		case e.Unpriced:
+			if rooms[i] = paid / unpriced; e.Told {
+				rooms[i] = min(rooms[i], e.Most-e.Booked)
+			}
+			paid, unpriced = paid-rooms[i], unpriced-1
+		default:
+			rooms[i] = max(0, min(e.Most-e.Booked, t.leftOf(e, rooms)))
+		}
+	}
+	return rooms
+}
+
+// leftOf is how much more all tries of a request can have cost than they are booked at and have room for: together they are one charge.
+func (t *token) leftOf(e *estimate, rooms []money.Micros) money.Micros {
+	most, has := e.Most, e.Booked
+	for i := range t.estimates {
+		if o := &t.estimates[i]; o != e && o.isTryOf(e) {
+			most, has = max(most, o.Most), has+o.Booked+rooms[i]
+		}
+	}
+	return most - has
+}
+
+// twice is what is booked of the estimates that a balance has, or has not, told of beside another try of the same request: that of which
+// most is known, else what is booked at most.
+func (t *token) twice(told bool) []money.Micros {
+	rooms := make([]money.Micros, len(t.estimates))
+	for i := range t.estimates {
+		e := &t.estimates[i]
+		if e.Told != told || e.Certain {
+			continue
+		}
+		for j := range t.estimates {
+			o := &t.estimates[j]
+			if i != j && o.isTryOf(e) && cmp.Or(o.known()-e.known(), cmp.Compare(o.Booked, e.Booked), cmp.Compare(j, i)) > 0 {
+				rooms[i] = e.Booked
+			}
+		}
+	}
+	return rooms
+}
+
+// known is how much is known of what it has cost, to be compared.
+func (e *estimate) known() int {
+	if e.Booked > 0 && (e.Certain || e.Told) {
+		return 1
+	}
+	return 0
+}
+
+// isTryOf tells whether both are tries of one client's request.
+func (e *estimate) isTryOf(o *estimate) bool {
+	return e.IdempotencyKey != "" && e.IdempotencyKey == o.IdempotencyKey && e.Path == o.Path && e.PromptHash == o.PromptHash
 }
 
 // unpriced is how many of the estimates that a balance has, or has not, told of may have cost what was paid for the token, as no price says better.

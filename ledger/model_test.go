@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -265,34 +266,63 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 	t.balance = balance
 }
 
-// share lets estimates bear what was taken more, or less where it is below zero: first those that no balance has told of.
+// share lets estimates bear what was taken more, or less where it is below zero: first those that no balance has told of. All tries of a request are one
+// charge: together they have cost no more than one can, and all but one of them were booked in vain.
 func (m *model) share(t *modelToken, taken money.Micros) {
+	tries := func(g guess) (all []int) {
+		for i, o := range t.guesses {
+			if g.try != "" && o.try == g.try {
+				all = append(all, i)
+			}
+		}
+		return all
+	}
 	for _, told := range []bool{false, true} {
-		var rooms []money.Micros
-		var all money.Micros
-		for _, g := range t.guesses {
-			room := g.most - g.booked
+		for _, vain := range []bool{true, false} {
+			rooms := make([]money.Micros, len(t.guesses))
+			var all money.Micros
+			for i, g := range t.guesses {
+				same := tries(g)
+				switch {
+				case g.told != told || g.certain || vain && (taken >= 0 || len(same) == 0):
+				case vain:
+					good := slices.MaxFunc(same, func(a, b int) int {
+						one, two := t.guesses[a], t.guesses[b]
+						sure := func(g guess) bool { return g.booked > 0 && (g.told || g.certain) }
+						if sure(one) != sure(two) {
+							return map[bool]int{true: 1, false: -1}[sure(one)]
+						}
+						return cmp.Or(cmp.Compare(one.booked, two.booked), cmp.Compare(a, b))
+					})
+					if good != i {
+						rooms[i] = g.booked
+					}
+				case taken < 0:
+					rooms[i] = g.booked
+				default:
+					most, has := g.most, money.Micros(0)
+					for _, o := range same {
+						most, has = max(most, t.guesses[o].most), has+t.guesses[o].booked+rooms[o]
+					}
+					if rooms[i] = g.most - g.booked; len(same) > 0 {
+						rooms[i] = max(0, min(rooms[i], most-has))
+					}
+				}
+				all += rooms[i]
+			}
+			sign, left := money.Micros(1), min(taken, all)
 			if taken < 0 {
-				room = g.booked
+				sign, left = -1, min(-taken, all)
 			}
-			if g.told != told || g.certain {
-				room = 0
+			taken -= sign * left
+			for i := range t.guesses {
+				part := money.Micros(0)
+				if all > 0 {
+					part = left * rooms[i] / all
+				}
+				left, all = left-part, all-rooms[i]
+				m.correct(t, &t.guesses[i], sign*part)
 			}
-			rooms = append(rooms, room)
-			all += room
-		}
-		sign, left := money.Micros(1), min(taken, all)
-		if taken < 0 {
-			sign, left = -1, min(-taken, all)
-		}
-		taken -= sign * left
-		for i := range t.guesses {
-			part := money.Micros(0)
-			if all > 0 {
-				part = left * rooms[i] / all
-			}
-			left, all = left-part, all-rooms[i]
-			m.correct(t, &t.guesses[i], sign*part)
 		}
 	}
 }
