@@ -72,7 +72,7 @@ func (t *trade) resting(r *dialect.Refusal) *dialect.Refusal {
 		return r.Because(r.Message + " The sellers have asked to be left alone, the first of them until " + until + " UTC.").Asked(wait.RetryAfter())
 	}
 	r = r.Because(r.Message + " The sellers have failed lately; the first of them rests until " + until + " UTC.")
-	r.RetryAfter = min(wait.RetryAfter(), longestGuess)
+	r.RetryAfter = wait.RetryAfter()
 	return r
 }
 
@@ -85,10 +85,6 @@ func (t *trade) within() []*routing.Candidate {
 		})
 	})
 }
-
-// longestGuess is how long clients are told to wait on our own guess: some agents wait out a few answers in a row before they show
-// anybody a sign of it.
-const longestGuess = 10 * time.Second
 
 // retryLater is what clients are told to wait where nothing is known.
 const retryLater = 2 * time.Second

@@ -41,12 +41,6 @@ type Query struct {
 	known []known // of the sellers by rank, while all candidates of all models are gathered
 }
 
-// SellerKey names a seller: its id and its origin together. The zero value is none.
-type SellerKey struct{ ID, Origin string }
-
-// Key names the seller.
-func (s *Seller) Key() SellerKey { return SellerKey{s.ID, s.Origin} }
-
 // Funds know the purses of sellers.
 type Funds interface {
 	// Purse gives a seller's. It is nil as long as nothing was bought there, and goes on being the seller's once it is not;

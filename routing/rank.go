@@ -6,19 +6,6 @@ import (
 	"time"
 )
 
-// MaxReady is how many candidates of a model are kept ready for requests at the most.
-const MaxReady = 16
-
-// Ready is a candidate that is kept ready, with what is known of its seller.
-type Ready struct {
-	*Candidate
-	State *State // nil: the seller was never dealt with
-	Purse Purse  // nil: nothing was ever bought there, and it can be
-	mark  uint64 // of the candidate among the exclusions
-
-	Default bool // the seller is the default one
-}
-
 // score says how much a policy likes a fit candidate for a request: the less the better, at most Worst. credit tells that
 // credit is left at the seller.
 type score func(q *Query, r *Ready, credit bool) uint64

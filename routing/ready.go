@@ -7,6 +7,19 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
+// MaxReady is how many candidates of a model are kept ready for requests at the most.
+const MaxReady = 16
+
+// Ready is a candidate that is kept ready, with what is known of its seller.
+type Ready struct {
+	*Candidate
+	State *State // nil: the seller was never dealt with
+	Purse Purse  // nil: nothing was ever bought there, and it can be
+	mark  uint64 // of the candidate among the exclusions
+
+	Default bool // the seller is the default one
+}
+
 // explored is how many of the candidates that are kept ready are not the policy's choice but the next ones in turn, so that
 // a seller that nobody has tried gets its chance.
 const explored = 4

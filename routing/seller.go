@@ -43,6 +43,12 @@ type Seller struct {
 	Terms map[string][]OnTerms
 }
 
+// SellerKey names a seller: its id and its origin together. The zero value is none.
+type SellerKey struct{ ID, Origin string }
+
+// Key names the seller.
+func (s *Seller) Key() SellerKey { return SellerKey{s.ID, s.Origin} }
+
 // Model is what a seller offers under a model's id.
 type Model struct {
 	ID      string

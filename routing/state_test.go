@@ -326,12 +326,12 @@ func TestWait(t *testing.T) {
 	for range 3 {
 		ask(failing)
 	}
-	want("failed", Wait{For: 30 * time.Second}, 15*time.Second)
+	want("failed", Wait{For: 30 * time.Second}, longestGuess)
 	if other := s.Wait(now, "other"); other != (Wait{}) {
 		t.Errorf("another model: %+v", other)
 	}
 	ask(Result{Outcome: Outcome{Kind: Soft5xx, Status: 529, RetryAfter: 10 * time.Second}})
-	want("asked for less than the circuit rests", Wait{For: 30 * time.Second}, 15*time.Second)
+	want("asked for less than the circuit rests", Wait{For: 30 * time.Second}, longestGuess)
 	ask(Result{Outcome: Outcome{Kind: Soft5xx, Status: 429, RetryAfter: 40 * time.Second}})
 	want("asked for more", Wait{For: 40 * time.Second, Asked: true}, 40*time.Second)
 	now = now.Add(40 * time.Second)
