@@ -33,7 +33,7 @@ type trade struct {
 	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
 	begun       func() bool          // whether the client was told by a heartbeat that a stream comes
-	streamless  bool                 // a seller had none then: of two it is the request, and each has its price
+	streamless  bool                 // a seller had none for such a client: where the next has none either it is the request's doing, and each answer has its price
 	tried       []*attempt           // in order
 	first       [1]*attempt          // room for tried: mostly there is no more
 	last        *attempt             // the last one that reached a seller
@@ -77,6 +77,7 @@ func (t *trade) run() choice {
 				return c
 			}
 		}
+		// Where nobody was fit, one that rests is waited for, or asked all the same: once.
 		if len(t.tried) > 0 || t.forced >= 0 || t.away != nil || !t.fallBack() {
 			break
 		}
@@ -96,26 +97,10 @@ func (t *trade) try() (c choice, done bool) {
 	if t.rq.left() {
 		return choice{left: true}, true // money would be spent for nobody
 	}
-	a := &attempt{
-		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
-		noPurchase: t.credit, others: t.untried() > 0, last: t.tally.counted()+1 >= t.allowed(), withoutUsage: t.there.withoutUsage,
-	}
-	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
-		t.nextCandidate()
-		return choice{}, false
-	}
-	a.periods = t.tally.budget.Periods()
-	if !a.admit(t.next == t.forced) {
-		// A seller whose rest was waited out may have asked another request for a longer one.
-		if t.there.retries == 0 || !t.waitOut(a.state) {
-			t.nextCandidate()
-		}
+	a := t.begin()
+	if a == nil {
 		return choice{left: true}, t.rq.left()
 	}
-	t.waited = 0
-	t.tried = append(t.tried, a)
-	t.open, a.begun = a, time.Now()
-	a.beginSpan()
 	again := t.there.again
 	t.there.again = nil // it is the attempt's
 	a.run(t.there.refused, again)
@@ -128,19 +113,49 @@ func (t *trade) try() (c choice, done bool) {
 		t.tally.add(a)
 	}
 	decision := t.decide(a)
+	t.note(a, decision)
+	return t.follow(decision, a)
+}
+
+// begin begins an attempt at the candidate at hand. It is nil where that is not to be asked: then it is another one's turn.
+func (t *trade) begin() *attempt {
+	a := &attempt{
+		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
+		noPurchase: t.credit, others: t.untried() > 0, last: t.tally.counted()+1 >= t.allowed(), withoutUsage: t.there.withoutUsage,
+	}
+	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
+		t.nextCandidate()
+		return nil
+	}
+	a.periods = t.tally.budget.Periods()
+	if !a.admit(t.next == t.forced) {
+		// A seller whose rest was waited out may have asked another request for a longer one.
+		if t.there.retries == 0 || !t.waitOut(a.state) {
+			t.nextCandidate()
+		}
+		return nil
+	}
+	t.waited = 0
+	t.tried = append(t.tried, a)
+	t.open, a.begun = a, time.Now()
+	a.beginSpan()
+	return a
+}
+
+// note writes an attempt down, with what was decided after it.
+func (t *trade) note(a *attempt, d routing.Decision) {
 	if t.there.refused == nil {
 		t.there.refusedFor = ""
 	}
-	try := a.report(decision, t.there.refusedFor, t.nextSeller(decision))
+	try := a.report(d, t.there.refusedFor, t.nextSeller(d))
 	t.tally.tries = append(t.tally.tries, try)
 	t.tally.remembered = append(t.tally.remembered, a.remembered(len(t.tried), try))
-	if decision.LeaveOut {
+	if d.LeaveOut {
 		t.rq.gw.table.Exclude(a.candidate, t.rq.endpoint.Path)
 	}
-	if decision.Step != routing.Deliver && !decision.Hold {
+	if d.Step != routing.Deliver && !d.Hold {
 		a.endSpan(ended{})
 	}
-	return t.follow(decision, a)
 }
 
 // follow does what was decided after an attempt.
