@@ -46,9 +46,11 @@ case "$1 $2" in
 "decodepayreq lnbc1") echo '{"payment_hash":"h1","num_msat":"4000000000","timestamp":"'$(date +%s)'","expiry":"600"}';;
 "decodepayreq lnbc0") echo '{"payment_hash":"h0","num_msat":"0","timestamp":"'$(date +%s)'","expiry":"600"}';;
 "decodepayreq lnbc9") echo '{"payment_hash":"h9","num_msat":"6000000000","timestamp":"'$(date +%s)'","expiry":"600"}';;
+"decodepayreq lnbctiny") echo '{"payment_hash":"ht","num_msat":"99999","timestamp":"'$(date +%s)'","expiry":"600"}';;
 "decodepayreq lnbcold") echo '{"payment_hash":"ho","num_msat":"4000000000","timestamp":"1600000000","expiry":"600"}';;
 "payinvoice --json")
 	[ -e ` + dir + `/down ] && exit 1
+	echo "$*" >> ` + dir + `/asked
 	echo '{"status":"IN_FLIGHT"}{"status":"SUCCEEDED","payment_preimage":"p1"}'; touch ` + dir + `/paid;;
 "trackpayment --json")
 	[ -e ` + dir + `/paid ] && { echo '{"status":"SUCCEEDED","payment_preimage":"p1"}'; exit; }
@@ -74,9 +76,13 @@ esac
 			t.Errorf("%s: %v; want %q", invoice, err, words)
 		}
 	}
+	q.Payment = json.RawMessage(`{"invoice":"lnbctiny"}`)
+	if intent, err := m.Prepare(t.Context(), q); err != nil || !strings.HasSuffix(string(intent), `,"fee":0}`) { // fees count nowhere
+		t.Errorf("next to nothing: %s, %v", intent, err)
+	}
 	q = quote()
 	intent, err := m.Prepare(t.Context(), q)
-	if err != nil || !regexp.MustCompile(`^\{"hash":"h1","invoice":"lnbc1","ends":[0-9]{10}\}$`).Match(intent) {
+	if err != nil || !regexp.MustCompile(`^\{"hash":"h1","invoice":"lnbc1","ends":[0-9]{10},"fee":10\}$`).Match(intent) {
 		t.Fatalf("%s, %v", intent, err)
 	}
 	// What asks the node may still be on its way there: until the invoice is over it may be paid.
@@ -99,6 +105,9 @@ esac
 		if o, err := call(); err != nil || o.Kind != payment.OutcomeProven || string(o.Proof) != `{"preimage":"p1"}` || o.Reference != "h1" {
 			t.Errorf("%+v, %v", o, err)
 		}
+	}
+	if asked, _ := os.ReadFile(dir + "/asked"); !strings.Contains(string(asked), " --fee_limit 10 ") {
+		t.Errorf("the node was asked %s", asked)
 	}
 	if o, err := m.Fate(t.Context(), q, intent); err != nil || o.Kind != payment.OutcomeProven {
 		t.Errorf("%+v, %v", o, err)
