@@ -111,7 +111,7 @@ func (m *Model) check() error {
 	if m.InputPrice == nil && (m.CacheReadPrice != nil || m.CacheWritePrice != nil) {
 		return fmt.Errorf("model %s: a cache price without an input and an output price", m.ID)
 	}
-	for _, p := range []*money.Micros{m.InputPrice, m.OutputPrice, m.CacheReadPrice, m.CacheWritePrice} {
+	for _, p := range []*money.Micros{m.InputPrice, m.OutputPrice, m.CacheReadPrice, m.CacheWritePrice, m.cacheWrite1h} {
 		if p != nil && (*p < 0 || *p > money.Max) {
 			return fmt.Errorf("model %s: expected prices from 0 to %s dollars per million tokens", m.ID, money.Max)
 		}

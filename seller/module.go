@@ -132,6 +132,8 @@ type Model struct {
 
 	// CacheWritePrice is the price of the other prompt tokens on the messages API. Without it none counts as written.
 	CacheWritePrice *money.Micros `json:"cache_write_price_micros_per_1m,omitempty"`
+
+	cacheWrite1h *money.Micros // an upstream's, of what is kept for an hour
 }
 
 // CaddyModule gives the module's id and constructor.

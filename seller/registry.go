@@ -35,6 +35,8 @@ type registryModel struct {
 	Output     *money.Micros `json:"outputPriceMicrosPer1m,omitempty"`
 	CacheRead  *money.Micros `json:"cacheReadPriceMicrosPer1m,omitempty"`
 	CacheWrite *money.Micros `json:"cacheWritePriceMicrosPer1m,omitempty"`
+
+	CacheWrite1h *money.Micros `json:"cacheWrite1hPriceMicrosPer1m,omitempty"`
 }
 
 // serveRegistry answers with a registry document that lists this seller alone.
@@ -59,6 +61,7 @@ func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
 		}
 		entry.Models = append(entry.Models, registryModel{
 			ID: m.ID, Aliases: m.Aliases, Input: m.InputPrice, Output: m.OutputPrice, CacheRead: m.CacheReadPrice, CacheWrite: m.CacheWritePrice,
+			CacheWrite1h: m.cacheWrite1h,
 		})
 	}
 	if entry.Models == nil {

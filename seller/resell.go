@@ -177,7 +177,7 @@ func (m *Model) asked() money.Price {
 	}
 	return money.Price{
 		Input: known(m.InputPrice), Output: known(m.OutputPrice),
-		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice),
+		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice), CacheWrite1h: money.At(known(m.cacheWrite1h)),
 	}
 }
 

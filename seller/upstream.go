@@ -77,9 +77,12 @@ type UpstreamPrice struct {
 	Input  *money.Micros `json:"input_price_micros_per_1m"`
 	Output *money.Micros `json:"output_price_micros_per_1m"`
 
-	// CacheRead and CacheWrite are of prompt tokens that were read from its cache or written to it. Default: as Input.
+	// CacheRead and CacheWrite are of prompt tokens that were read from its cache or written to it, CacheWrite1h of those that are kept there
+	// for an hour. Default: as Input, and as CacheWrite.
 	CacheRead  *money.Micros `json:"cache_read_price_micros_per_1m,omitempty"`
 	CacheWrite *money.Micros `json:"cache_write_price_micros_per_1m,omitempty"`
+
+	CacheWrite1h *money.Micros `json:"cache_write_1h_price_micros_per_1m,omitempty"`
 }
 
 // every stands for all models that have no price of their own.
@@ -236,7 +239,7 @@ func (u *Upstream) check() error {
 func (u *Upstream) checkModels() error {
 	u.prices = make(map[string]*Model, len(u.Prices))
 	for _, p := range u.Prices {
-		m := &Model{ID: p.Model, InputPrice: p.Input, OutputPrice: p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite}
+		m := &Model{ID: p.Model, InputPrice: p.Input, OutputPrice: p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite, cacheWrite1h: p.CacheWrite1h}
 		if err := m.check(); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package seller
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -118,6 +119,38 @@ func TestUpstream(t *testing.T) {
 			}
 			if r := s.books.Report(); r.Tokens[0].BalanceMicros != balance {
 				t.Errorf("%d left, want %d", r.Tokens[0].BalanceMicros, balance)
+			}
+		})
+	}
+}
+
+// TestUpstreamKeptForAnHour: how long a prompt is kept is the buyer's to ask, and costs what the seller says.
+func TestUpstreamKeptForAnHour(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path != "/v1/messages" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, strings.Replace(wholes["/v1/messages"], messageUsed, `"usage":{"input_tokens":100,"cache_read_input_tokens":400,"cache_creation_input_tokens":500,`+
+			`"cache_creation":{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":300},"output_tokens":50}`, 1))
+		return true
+	}
+	for prices, want := range map[string]money.Micros{
+		"1 2 0.10 1.25 2": 100 + 40 + 250 + 600 + 100,
+		"1 2 0.10 1.25":   100 + 40 + 250 + 375 + 100,
+	} {
+		t.Run(prices, func(t *testing.T) {
+			s := resold(t, u, "no_key\nprice ours "+prices)
+			token := purchase(t, s, "p", money.USD)
+			body := `{"model":"ours","max_tokens":60,"messages":[{"role":"user","content":[{"type":"text","text":"hey","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}`
+			w := post(t, s, "/v1/messages", body, "Authorization", token)
+			if got, ok, err := wire.SettlementFromHeader(w.Header()); err != nil || !ok || *got.BilledMicros != want {
+				t.Errorf("%d %s: billed %+v, want %d", w.Code, w.Body, got, want)
+			}
+			listed := strings.Contains(ask(t, s, "GET", "/registry.json", "").Body.String(), `"cacheWrite1hPriceMicrosPer1m":2000000`)
+			if listed != strings.HasSuffix(prices, " 2") {
+				t.Errorf("listed: %v", listed)
 			}
 		})
 	}

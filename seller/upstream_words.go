@@ -27,7 +27,7 @@ import (
 //		models      <model...>                # what is sold, without asking for a list
 //		models      from <path>               # /v1/models: its own list, kept fresh
 //		model       <id> as <theirs>          # repeatable: what we call it, and what it is called there
-//		price       <model> <input> <output> [<cached_input> [<cache_write>]]   # repeatable; * for all others of its list
+//		price       <model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]   # repeatable; * for all others of its list
 //	}
 func (s *Seller) parseUpstream(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
@@ -161,8 +161,8 @@ func (u *Upstream) parseName(d *caddyfile.Dispenser) error {
 
 func (u *Upstream) parsePrice(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
-	if len(args) < 3 || len(args) > 5 {
-		return d.Errf("price: got %d arguments, expected <model> <input> <output> [<cached_input> [<cache_write>]]", len(args))
+	if len(args) < 3 || len(args) > 6 {
+		return d.Errf("price: got %d arguments, expected <model> <input> <output> [<cached_input> [<cache_write> [<cache_write_1h>]]]", len(args))
 	}
 	p := UpstreamPrice{Model: args[0]}
 	var prices []money.Micros
@@ -179,6 +179,9 @@ func (u *Upstream) parsePrice(d *caddyfile.Dispenser) error {
 	}
 	if len(prices) > 3 {
 		p.CacheWrite = &prices[3]
+	}
+	if len(prices) > 4 {
+		p.CacheWrite1h = &prices[4]
 	}
 	for _, other := range u.Prices {
 		if other.Model == p.Model {
