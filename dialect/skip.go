@@ -48,13 +48,11 @@ func skip(b []byte, i int, f *facts) int {
 		return skipScalar(b, i, f)
 	}
 	var n nest
-	for {
+	for i >= 0 && i < len(b) {
 		// A value begins at b[i].
-		if i >= len(b) {
-			return -1
-		}
-		switch c := b[i]; c {
-		case '{', '[':
+		if c := b[i]; c != '{' && c != '[' {
+			i = skipScalar(b, i, f)
+		} else {
 			if n.depth == maxDepth {
 				return -1
 			}
@@ -63,47 +61,44 @@ func skip(b []byte, i int, f *facts) int {
 				f.open(c == '{')
 			}
 			i = space(b, i+1)
-			if i < len(b) && b[i] == c+2 { // an empty one, closed below: '}' is '{'+2, ']' is '['+2
-				break
-			}
-			if c == '{' {
-				if i = enter(b, i, f); i < 0 {
-					return -1
+			if i >= len(b) || b[i] != c+2 { // '}' is '{'+2, ']' is '['+2: else it is an empty one
+				if c == '{' {
+					i = enter(b, i, f)
 				}
-			}
-			continue
-		default:
-			if i = skipScalar(b, i, f); i < 0 {
-				return -1
+				continue
 			}
 		}
-		// A value has ended before b[i]: the next one, or the end of what it is in.
-		for next := false; !next; {
-			if i = space(b, i); i >= len(b) {
-				return -1
-			}
-			object := n.object()
-			switch {
-			case b[i] == ',':
-				if i = space(b, i+1); object {
-					if i = enter(b, i, f); i < 0 {
-						return -1
-					}
-				}
-				next = true
-			case object && b[i] == '}', !object && b[i] == ']':
-				if f != nil {
-					f.close()
-				}
-				i++
-				if n.depth--; n.depth == 0 {
-					return i
-				}
-			default:
-				return -1
-			}
+		// One has ended before b[i]: what it is in may end too, until there is a comma.
+		if i = n.shut(b, i, f); i < 0 || n.depth == 0 {
+			return i
+		}
+		if i = space(b, i+1); n.object() {
+			i = enter(b, i, f)
 		}
 	}
+	return -1
+}
+
+// shut closes what ends at b[i] and right behind it. It gives the place of the comma that follows, or the end where all is closed, or -1 at
+// a fault.
+func (n *nest) shut(b []byte, i int, f *facts) int {
+	for i >= 0 && n.depth > 0 {
+		i = space(b, i)
+		switch object := n.object(); {
+		case i >= len(b):
+			return -1
+		case b[i] == ',':
+			return i
+		case object && b[i] != '}', !object && b[i] != ']':
+			return -1
+		}
+		if f != nil {
+			f.close()
+		}
+		i++
+		n.depth--
+	}
+	return i
 }
 
 // enter goes over the key at b[i] to the value.
