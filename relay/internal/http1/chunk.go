@@ -42,59 +42,53 @@ var (
 
 // decode moves the data of what came to its front, and says how much it is. After the end nothing may come.
 func (c *chunks) decode(p []byte) (n int, err error) {
-	for at := 0; at < len(p); {
+	for at, took := 0, 0; at < len(p); at += took {
 		switch c.state {
 		case chunkSize:
-			i := bytes.IndexByte(p[at:], '\n')
-			if i < 0 {
-				if len(c.begun)+len(p)-at >= maxLine {
-					return n, errLongLine
-				}
-				c.begun = append(c.begun, p[at:]...)
-				return n, nil
-			}
-			line := p[at : at+i+1]
-			if at += i + 1; len(c.begun) > 0 {
-				line = append(c.begun, line...)
-				c.begun = c.begun[:0]
-			}
-			if err := c.begin(line); err != nil {
-				return n, err
-			}
+			took, err = c.size(p[at:])
 		case chunkData:
-			some := len(p) - at
-			if uint64(some) > c.left {
-				some = int(c.left)
-			}
-			n += copy(p[n:], p[at:at+some])
-			at += some
-			if c.left -= uint64(some); c.left == 0 {
+			took = int(min(uint64(len(p)-at), c.left))
+			n += copy(p[n:], p[at:at+took])
+			if c.left -= uint64(took); c.left == 0 {
 				c.state = chunkCR
 			}
 		case chunkCR, chunkLF:
 			if p[at] != "\r\n"[c.state-chunkCR] {
 				return n, errMalformed
 			}
-			at++
+			took = 1
 			if c.state++; c.state > chunkLF {
 				c.state = chunkSize
 			}
 		case chunkTrailer:
-			at += c.trailer(p[at:])
-			if len(c.begun) > maxLine {
-				return n, errTrailer
-			}
-			if c.state == chunkEnd {
-				if err := c.checkTrailer(); err != nil {
-					return n, err
-				}
-			}
+			took, err = c.trailer(p[at:])
 		case chunkEnd:
 			c.spoilt = true
 			return n, nil
 		}
+		if err != nil {
+			return n, err
+		}
 	}
 	return n, nil
+}
+
+// size takes in the line before a chunk, as far as it has come, and says how much that was.
+func (c *chunks) size(p []byte) (took int, err error) {
+	i := bytes.IndexByte(p, '\n')
+	if i < 0 {
+		if len(c.begun)+len(p) >= maxLine {
+			return 0, errLongLine
+		}
+		c.begun = append(c.begun, p...)
+		return len(p), nil
+	}
+	line := p[:i+1]
+	if len(c.begun) > 0 {
+		line = append(c.begun, line...)
+		c.begun = c.begun[:0]
+	}
+	return i + 1, c.begin(line)
 }
 
 // begin reads the line before a chunk.
@@ -146,18 +140,18 @@ func parseSize(line []byte) (size uint64, ok bool) {
 }
 
 // trailer takes in what follows the last chunk, to the blank line, and says how much that was.
-func (c *chunks) trailer(p []byte) int {
+func (c *chunks) trailer(p []byte) (took int, err error) {
 	for i, b := range p {
 		c.begun = append(c.begun, b)
-		if b == '\n' && (string(c.begun) == "\r\n" || bytes.HasSuffix(c.begun, []byte("\r\n\r\n"))) {
+		switch {
+		case len(c.begun) > maxLine:
+			return i + 1, errTrailer
+		case b == '\n' && (string(c.begun) == "\r\n" || bytes.HasSuffix(c.begun, []byte("\r\n\r\n"))):
 			c.state = chunkEnd
-			return i + 1
-		}
-		if len(c.begun) > maxLine {
-			return i + 1
+			return i + 1, c.checkTrailer()
 		}
 	}
-	return len(p)
+	return len(p), nil
 }
 
 // checkTrailer refuses what is no header. Nothing in it is of use here.
