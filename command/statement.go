@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/export"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
@@ -25,6 +26,7 @@ func statementCommand() *cobra.Command {
 		by       string
 		accounts bool
 		asJSON   bool
+		asCSV    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "ledger",
@@ -34,7 +36,8 @@ Prints what came of the money in a period: what each member, model, seller, grou
 paid, is left with sellers, is on its way, was wasted, or is disputed. All amounts are US dollars.`,
 		Example: `  caddy tokenbuddy ledger
   caddy tokenbuddy ledger --by seller --from 2026-01-01 --to 2026-02-01
-  caddy tokenbuddy ledger --by member,model --from yesterday --to today`,
+  caddy tokenbuddy ledger --by member,model --from yesterday --to today
+  caddy tokenbuddy ledger --from 2026-01-01 --to 2026-02-01 --csv > january.csv`,
 		Args: noWords,
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			if _, err := ledger.ParseKeys(by); err != nil {
@@ -62,6 +65,9 @@ paid, is left with sellers, is on its way, was wasted, or is disputed. All amoun
 				return printJSON(cmd, s)
 			}
 			sayOfWhom(cmd, b)
+			if asCSV {
+				return export.StatementCSV(cmd.OutOrStdout(), &s)
+			}
 			printStatement(cmd.OutOrStdout(), &s, accounts)
 			return nil
 		}),
@@ -71,6 +77,9 @@ paid, is left with sellers, is on its way, was wasted, or is disputed. All amoun
 	cmd.Flags().StringVar(&by, "by", "member", "What the rows are of: member, model, seller, group, project, day, or several of them, such as member,model")
 	cmd.Flags().BoolVar(&accounts, "accounts", false, "Print every account too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON, with amounts in micros (millionths of a US dollar)")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "Print the rows as CSV, for spreadsheets, with amounts in micros")
+	cmd.MarkFlagsMutuallyExclusive("json", "csv")
+	cmd.MarkFlagsMutuallyExclusive("accounts", "csv")
 	return cmd
 }
 
