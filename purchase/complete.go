@@ -114,19 +114,40 @@ func (m *machine) show(ctx context.Context) ([]byte, http.Header, error) {
 func (m *machine) ungranted(ctx context.Context, why error) error {
 	refused := errors.Is(why, ErrRefused)
 	late := time.Since(m.p.UpdatedAt) >= giveUpAfter && time.Since(m.asked) >= askFor
-	dispute := func(why error) error {
-		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", why)
-	}
-	if !m.guest.tellsFate() {
-		if refused || late {
-			return dispute(why)
+	var o payment.Outcome
+	var fault error
+	if m.guest.tellsFate() {
+		o, fault = m.became(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		return why
+	} else if refused {
+		o = payment.Failed(false) // as far as anybody can tell
 	}
+	cashed := o.Kind == payment.OutcomeProven
+	if cashed && m.moved.IsZero() {
+		m.moved = time.Now()
+	}
+	m.withheld = cashed && (late || refused && time.Since(m.moved) >= cashedFor || errors.Is(why, errVoid))
+	switch {
+	case o.Kind == payment.OutcomeFailed && o.Unpaid:
+		m.unpaid = true
+		return m.end(ctx, ledger.Failed, true, "complete", "nothing was paid", why)
+	case m.withheld, late, refused && o.Kind == payment.OutcomeFailed:
+		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", why)
+	case fault != nil:
+		return fault
+	case refused && cashed:
+		return errCashed
+	case refused:
+		return errCashing
+	}
+	return why
+}
+
+// became asks the method what became of the money. What it can't say is not known; fault is a *GuestError, where it does not do what it is to do.
+func (m *machine) became(ctx context.Context) (o payment.Outcome, fault error) {
 	o, err := m.askFor(ctx, "fate", fateOf)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err == nil && o.Kind == payment.OutcomeProven && len(o.Proof) == 0 {
 		o.Proof = m.p.Proof // that it has moved is all that is asked
 	}
@@ -139,31 +160,10 @@ func (m *machine) ungranted(ctx context.Context, why error) error {
 	if o.Reference != "" {
 		m.p.Reference = o.Reference
 	}
-	switch {
-	case o.Kind == payment.OutcomeFailed && o.Unpaid:
-		m.unpaid = true
-		return m.end(ctx, ledger.Failed, true, "complete", "nothing was paid", why)
-	case o.Kind == payment.OutcomeFailed && refused, o.Kind != payment.OutcomeProven && late:
-		return dispute(why)
-	case o.Kind == payment.OutcomeProven:
-		if m.moved.IsZero() {
-			m.moved = time.Now()
-		}
-		if late || refused && time.Since(m.moved) >= cashedFor || errors.Is(why, errVoid) {
-			m.withheld = true
-			return dispute(why)
-		}
+	if e := new(GuestError); errors.As(err, &e) {
+		return o, e
 	}
-	if fault := new(GuestError); errors.As(err, &fault) {
-		return fault
-	}
-	switch {
-	case refused && o.Kind == payment.OutcomeProven:
-		return errCashed
-	case refused:
-		return errCashing
-	}
-	return why
+	return o, nil
 }
 
 // fateOf asks a method what became of money whose proof has left.
