@@ -55,55 +55,67 @@ var eventUsed = eip3009.Keccak([]byte("AuthorizationUsed(address,bytes32)")).Str
 func (c *Chain) node(method string, params []json.RawMessage) (any, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := func(i int) (s string) {
-		if i < len(params) {
-			_ = json.Unmarshal(params[i], &s)
-		}
-		return s
+	text := ""
+	if len(params) > 0 {
+		_ = json.Unmarshal(params[0], &text) // of a call whose first one is no text it is not asked for
 	}
 	switch method {
 	case "eth_chainId":
 		return hex(c.id), true
 	case "eth_getBlockByNumber":
-		at := c.clock()
-		if text(0) == "finalized" {
-			at = at.Add(-c.finality)
-		}
-		if n, err := unhex(text(0)); err == nil && n <= block(at) {
-			return map[string]string{"number": hex(n), "timestamp": hex(n * uint64(blockTime/time.Second))}, true
-		}
-		return map[string]string{"number": hex(block(at)), "timestamp": hex(uint64(at.Unix()))}, true
+		return c.blockOf(text), true
 	case "eth_call":
 		return c.view(params)
 	case "eth_getLogs":
-		var filter struct {
-			From   string   `json:"fromBlock"`
-			To     string   `json:"toBlock"`
-			Topics []string `json:"topics"`
-		}
-		if len(params) != 1 || json.Unmarshal(params[0], &filter) != nil || len(filter.Topics) != 3 || filter.Topics[0] != eventUsed {
-			return nil, false
-		}
-		from, fromErr := unhex(filter.From)
-		to, toErr := unhex(filter.To)
-		if fromErr != nil || toErr != nil || to < from || to-from > mostLogs {
-			return nil, false
-		}
-		logs := []any{}
-		for i, t := range c.order {
-			if at := c.blocks[i]; at < from || at > to {
-				continue
-			}
-			if filter.Topics[1] == padded(t.From) && filter.Topics[2] == t.Nonce.String() {
-				logs = append(logs, c.events(t)[0])
-			}
-		}
-		return logs, true
+		return c.logs(params)
 	case "eth_getTransactionReceipt":
-		for _, t := range c.order {
-			if t.Transaction.String() == text(0) {
-				return map[string]any{"status": "0x1", "logs": c.events(t)}, true
-			}
+		return c.receipt(text)
+	}
+	return nil, false
+}
+
+// blockOf is the block of a number, as far as there is one, or of a tag. c.mu is held.
+func (c *Chain) blockOf(tag string) map[string]string {
+	at := c.clock()
+	if tag == "finalized" {
+		at = at.Add(-c.finality)
+	}
+	if n, err := unhex(tag); err == nil && n <= block(at) {
+		return map[string]string{"number": hex(n), "timestamp": hex(n * uint64(blockTime/time.Second))}
+	}
+	return map[string]string{"number": hex(block(at)), "timestamp": hex(uint64(at.Unix()))}
+}
+
+// logs are the uses of a nonce in some blocks. c.mu is held.
+func (c *Chain) logs(params []json.RawMessage) (found any, ok bool) {
+	var filter struct {
+		From   string   `json:"fromBlock"`
+		To     string   `json:"toBlock"`
+		Topics []string `json:"topics"`
+	}
+	if len(params) != 1 || json.Unmarshal(params[0], &filter) != nil || len(filter.Topics) != 3 || filter.Topics[0] != eventUsed {
+		return nil, false
+	}
+	from, fromErr := unhex(filter.From)
+	to, toErr := unhex(filter.To)
+	if fromErr != nil || toErr != nil || to < from || to-from > mostLogs {
+		return nil, false
+	}
+	logs := []any{}
+	for i, t := range c.order {
+		within := from <= c.blocks[i] && c.blocks[i] <= to
+		if within && filter.Topics[1] == padded(t.From) && filter.Topics[2] == t.Nonce.String() {
+			logs = append(logs, c.events(t)[0])
+		}
+	}
+	return logs, true
+}
+
+// receipt is what a transaction has done. c.mu is held.
+func (c *Chain) receipt(transaction string) (found any, ok bool) {
+	for _, t := range c.order {
+		if t.Transaction.String() == transaction {
+			return map[string]any{"status": "0x1", "logs": c.events(t)}, true
 		}
 	}
 	return nil, false
