@@ -237,65 +237,72 @@ func (u *Upstream) check() error {
 
 // checkModels sees to it that nothing is sold without a price.
 func (u *Upstream) checkModels() error {
-	u.prices = make(map[string]*Model, len(u.Prices))
-	for _, p := range u.Prices {
-		m := &Model{ID: p.Model, InputPrice: p.Input, OutputPrice: p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite, cacheWrite1h: p.CacheWrite1h}
-		if err := m.check(); err != nil {
-			return err
-		}
-		if p.Input == nil || p.Output == nil {
-			return fmt.Errorf("price %s: expected an input and an output price; what is free costs 0", p.Model)
-		}
-		if u.prices[p.Model] != nil {
-			return fmt.Errorf("price %s stands here a second time, expected it once", p.Model)
-		}
-		u.prices[p.Model] = m
+	if err := u.readPrices(); err != nil {
+		return err
 	}
-	switch {
-	case len(u.prices) == 0:
-		return errors.New("price is missing: what has no price is not sold; price * 0 0 gives everything away")
-	case len(u.Models) > 0 && u.ModelsFrom != "":
+	if len(u.Models) > 0 && u.ModelsFrom != "" {
 		return errors.New("models: expected ids, or from <path>, and not both")
 	}
-	priced := func(id string) bool { return u.prices[id] != nil || u.prices[every] != nil }
-	seen := make(map[string]bool)
+	sold := make(map[string]bool)
 	for _, id := range u.Models {
 		switch err := checkModelID(id); {
 		case err != nil:
 			return err
-		case seen[id]:
+		case sold[id]:
 			return fmt.Errorf("models: %q stands here twice, expected it once", id)
-		case !priced(id):
+		case !u.priced(id):
 			return fmt.Errorf("models: %q has no price: expected price %s <input> <output>", id, id)
 		}
-		seen[id] = true
+		sold[id] = true
 	}
+	another := func(id string) bool { return len(u.Models) > 0 && !sold[id] }
 	for id, theirs := range u.Names {
-		if err := cmp.Or(checkModelID(id), checkModelID(theirs)); err != nil {
+		err := cmp.Or(checkModelID(id), checkModelID(theirs))
+		switch {
+		case err != nil:
 			return err
-		}
-		if id == every || theirs == every {
+		case id == every || theirs == every:
 			return errors.New("model: expected model <id> as <theirs>, with ids and not *")
-		}
-		if !priced(id) {
+		case !u.priced(id):
 			return fmt.Errorf("model %q has no price: expected price %s <input> <output>", id, id)
+		case another(id):
+			return fmt.Errorf("model: %q is not among the models", id)
 		}
-	}
-	if len(u.Models) == 0 {
-		return nil
 	}
 	for id := range u.prices {
-		if id != every && !seen[id] {
+		if id != every && another(id) {
 			return fmt.Errorf("price: %q is not among the models", id)
-		}
-	}
-	for id := range u.Names {
-		if !seen[id] {
-			return fmt.Errorf("model: %q is not among the models", id)
 		}
 	}
 	return nil
 }
+
+// readPrices reads and checks the prices, by their models.
+func (u *Upstream) readPrices() error {
+	u.prices = make(map[string]*Model, len(u.Prices))
+	for _, p := range u.Prices {
+		m := &Model{
+			ID: p.Model, InputPrice: p.Input, OutputPrice: p.Output, CacheReadPrice: p.CacheRead, CacheWritePrice: p.CacheWrite,
+			cacheWrite1h: p.CacheWrite1h,
+		}
+		err := m.check()
+		switch {
+		case err != nil:
+			return err
+		case p.Input == nil || p.Output == nil:
+			return fmt.Errorf("price %s: expected an input and an output price; what is free costs 0", p.Model)
+		case u.prices[p.Model] != nil:
+			return fmt.Errorf("price %s stands here a second time, expected it once", p.Model)
+		}
+		u.prices[p.Model] = m
+	}
+	if len(u.prices) == 0 {
+		return errors.New("price is missing: what has no price is not sold; price * 0 0 gives everything away")
+	}
+	return nil
+}
+
+func (u *Upstream) priced(id string) bool { return u.prices[id] != nil || u.prices[every] != nil }
 
 func allProtocols() []string {
 	var all []string
