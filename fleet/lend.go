@@ -256,7 +256,7 @@ func (t *Tokens) lookAt(ctx context.Context, part *TokenPart, p *pool) {
 		t.mu.Lock()
 		delete(t.spoke, part.ID) // it may have forgotten what it has heard
 		t.mu.Unlock()
-		if part.Left > 0 {
+		if part.forgotten(t.now()) {
 			t.tell(ctx, part, aim{keep: new(fill(part.Credit, 0))})
 		}
 		return

@@ -42,7 +42,7 @@ type TokenPart struct {
 	Credit             money.Micros // of the whole
 	Granted            money.Micros // is this gateway's, spent or not
 	Left               money.Micros // of that
-	Expires            time.Time
+	Bought, Expires    time.Time
 	Shared             bool // the books know that others may have of it
 	// Head is the hash of the newest entry of the books that say this, also where they have no token of the id. Empty: there is no entry.
 	Head string
@@ -50,6 +50,13 @@ type TokenPart struct {
 
 // Spent is what of it is spent.
 func (p *TokenPart) Spent() money.Micros { return p.Granted - p.Left }
+
+// forgotten tells whether the store has forgotten a token of which it knows nothing, as where it was restored from a dump, or has never heard of it. All that
+// is left of it may have been given back. What is over is not forgotten: of who had anything of it, for as long as it has not said so, and of others for a while.
+func (p *TokenPart) forgotten(now time.Time) bool {
+	elsewhere := p.Granted < p.Credit && now.Before(p.Expires)
+	return p.Left > 0 || elsewhere && (p.Granted > 0 || now.Sub(p.Bought) < keepOver)
+}
 
 // TokensOptions say whose tokens are shared.
 type TokensOptions struct {

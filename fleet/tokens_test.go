@@ -110,7 +110,7 @@ func (b *till) Proves(proof []byte) bool                          { return strin
 
 // buy has the books have a token that was bought there.
 func (b *till) buy(id string, credit money.Micros, expires time.Time) {
-	b.disk[id] = &TokenPart{ID: id, Seller: "acme", Origin: "o", Credit: credit, Granted: credit, Left: credit, Expires: expires}
+	b.disk[id] = &TokenPart{ID: id, Seller: "acme", Origin: "o", Credit: credit, Granted: credit, Left: credit, Bought: time.Now(), Expires: expires}
 	b.sealed[id] = fmt.Appendf(nil, "%s %d %d", id, credit, expires.UnixNano())
 }
 
@@ -431,6 +431,59 @@ func TestTokensOfWhichTheStoreHasNotHeard(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A token of which a store that was restored from a dump knows nothing is there again, though all gateways have given back all that they had of it; one that
+// is over is not.
+func TestTokensThatAStoreHasForgotten(t *testing.T) {
+	for _, used := range []money.Micros{0, 30} {
+		for _, over := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d were spent, over: %v", used, over), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store, ctx, credit := newFake(), t.Context(), money.Micros(800)
+					one := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+					other := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+					one.start("one")
+					other.start("other")
+					if !one.ready(ctx) || !other.ready(ctx) {
+						t.Fatal("they share nothing")
+					}
+					dump := maps.Clone(store.values)
+					one.buy("t", credit, time.Now().Add(90*24*time.Hour))
+					one.spend("t", used)
+					one.spent["t"] = used
+					one.look(ctx)
+					one.Close(ctx)
+					if left := one.disk["t"].Left; left != 0 {
+						t.Fatalf("it keeps %d", left)
+					}
+					loan := Loan{Seller: "acme", Origin: "o", Need: credit / 2, After: time.Now()}
+					if over {
+						if !other.Borrow(ctx, loan) || other.End(ctx, "t", "refused") != nil {
+							t.Fatal("it does not end")
+						}
+						other.dropToken("t")
+						<-time.After(2 * keepOver)
+						other.look(ctx)
+						other.look(ctx)
+					} else {
+						store.values = dump
+					}
+					one.start("one")
+					if !one.ready(ctx) {
+						t.Fatal("it shares nothing")
+					}
+					one.look(ctx)
+					if lent := other.Borrow(ctx, loan); lent == over {
+						t.Errorf("the other gateway has of it: %v", lent)
+					}
+					if wrong := settled(ctx, one.Tokens, map[string]money.Micros{"t": credit}, []*sharer{one, other}, true); wrong != nil {
+						t.Error(wrong)
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func shareable(t *ledger.Token) bool {
 
 func partOf(t *ledger.Token) fleet.TokenPart {
 	part := fleet.TokenPart{
-		ID: t.ID, Seller: t.Seller, Origin: t.Origin, Credit: t.CreditMicros, Granted: t.GrantedMicros, Left: t.BalanceMicros, Expires: t.ExpiresAt,
+		ID: t.ID, Seller: t.Seller, Origin: t.Origin, Credit: t.CreditMicros, Granted: t.GrantedMicros, Left: t.BalanceMicros, Bought: t.BoughtAt, Expires: t.ExpiresAt,
 		Shared: t.Shared,
 	}
 	if !t.Shared {
