@@ -54,17 +54,7 @@ func lastToEnd(host string) (last Certificate, there bool) {
 // named route is where it is invoked.
 func gatewayHosts(routes caddyhttp.RouteList, outer []string, named map[string]*caddyhttp.Route) (hosts []string) {
 	for _, route := range routes {
-		around := outer
-		for _, set := range route.MatcherSets {
-			for _, matcher := range set {
-				switch own := matcher.(type) {
-				case caddyhttp.MatchHost:
-					around = own
-				case *caddyhttp.MatchHost:
-					around = *own
-				}
-			}
-		}
+		around := hostsOf(route.MatcherSets, outer)
 		for _, handler := range route.Handlers {
 			switch inner := handler.(type) {
 			case *caddyhttp.Subroute:
@@ -83,4 +73,25 @@ func gatewayHosts(routes caddyhttp.RouteList, outer []string, named map[string]*
 		}
 	}
 	return hosts
+}
+
+// hostsOf are the hosts of matchers of which one is enough; those around them are of one that names none.
+func hostsOf(sets caddyhttp.MatcherSets, outer []string) []string {
+	if len(sets) == 0 {
+		return outer
+	}
+	var all []string
+	for _, set := range sets {
+		hosts := outer
+		for _, matcher := range set {
+			switch own := matcher.(type) {
+			case caddyhttp.MatchHost:
+				hosts = own
+			case *caddyhttp.MatchHost:
+				hosts = *own
+			}
+		}
+		all = append(all, hosts...)
+	}
+	return all
 }
