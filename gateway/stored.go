@@ -189,7 +189,7 @@ func (q *inquiry) passStream(body io.ReadCloser, share *share) {
 	p := q.reply
 	stream := relay.NewStream(body, func() { q.end(nil) }, relay.StreamOptions{
 		Watcher: dialect.Lookup(dialect.ResponsesPath).Events(), Idle: p.rq.gw.settings.Failover.Idle, Shutdown: p.rq.gw.shutdown,
-		Client: p.rq.r.Context(), BreakPause: relay.BreakPause, Memory: share,
+		Client: p.rq.r.Context(), Heartbeat: p.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Memory: share,
 	})
 	defer stream.Close()
 	p.describe()

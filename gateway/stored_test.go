@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,5 +99,44 @@ func TestStoredWithoutToken(t *testing.T) {
 	w.get("resp_1", res)
 	if h := res.Header(); res.Code != 503 || h.Get("X-TokenBuddy-Attempts") != "" || h.Get("X-TokenBuddy-Seller") != "" {
 		t.Errorf("status %d, %v: %s", res.Code, h, res.Body)
+	}
+}
+
+// beaten is a client's side that tells when a heartbeat has come.
+type beaten struct {
+	*httptest.ResponseRecorder
+	once sync.Once
+	seen chan struct{}
+}
+
+func (b *beaten) Write(data []byte) (int, error) {
+	if string(data) == beat {
+		b.once.Do(func() { close(b.seen) })
+	}
+	return b.ResponseRecorder.Write(data)
+}
+
+// TestStoredBeats: who has a kept response streamed gets signs of life, too, while its seller is silent.
+func TestStoredBeats(t *testing.T) {
+	const begins = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n\n"
+	const ends = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"output\":[]}}\n\n"
+	client := &beaten{ResponseRecorder: httptest.NewRecorder(), seen: make(chan struct{})}
+	w := newWay(t, `,"heartbeat":"10ms"`, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", sse)
+		_, _ = io.WriteString(w, begins)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-client.seen:
+		case <-time.After(10 * time.Second):
+		}
+		_, _ = io.WriteString(w, ends)
+	})
+	w.keeps("a", "resp_1")
+	if w.get("resp_1?stream=true", client) {
+		t.Error("the client's connection was aborted")
+	}
+	got := client.Body.String()
+	if n := strings.Count(got, beat); n == 0 || strings.ReplaceAll(got, beat, "") != begins+ends || !strings.HasPrefix(got, begins+beat) {
+		t.Errorf("with %d heartbeats the client got %q", n, got)
 	}
 }
