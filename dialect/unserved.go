@@ -82,7 +82,23 @@ func familyOf(plain string) string {
 // Common tells whether a path that is Unserved may be another program's: it comes first, where the site has one.
 func Common(path string) bool {
 	plain, versioned := canonical(path)
-	return versioned && common[familyOf(plain)]
+	return versioned && common[familyOf(plain)] || !versioned && (below(plain) != nil || Gemini(path))
+}
+
+// below finds what a path would be, but for what stands before its /v1, as the SDKs of some providers have it.
+func below(plain string) *Endpoint {
+	for path, e := range endpoints {
+		if strings.HasSuffix(plain, path) && len(plain) > len(path) {
+			return e
+		}
+	}
+	return nil
+}
+
+// Gemini tells whether a path is one of Gemini's own API, which nobody here speaks. Its clients send their key in a header of its own.
+func Gemini(path string) bool {
+	method, ok := strings.CutPrefix(path, "/v1beta/models/")
+	return ok && strings.Contains(method, ":")
 }
 
 // Unserved refuses what belongs to the model APIs and is not served here: 404 where there is no such path, 405 for another
@@ -105,7 +121,11 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 	}
 	switch family := familyOf(plain); {
 	case !versioned: // an SDK whose base URL lacks /v1, or another program's path
-		ok = method == http.MethodPost && endpoints[plain] != nil
+		e := below(plain)
+		if e != nil {
+			shape = e.Shape
+		}
+		ok = method == http.MethodPost && (endpoints[plain] != nil || e != nil || Gemini(path))
 	default:
 		ok = families[family] || common[family] || family == "models"
 	}

@@ -14,7 +14,7 @@ func TestUnserved(t *testing.T) {
 		"POST /v1/chat/completions": 0, "POST /v1/responses": 0, "POST /v1/messages/count_tokens": 0, "GET /v1/models": 0,
 		"GET /v1/models/a/b": 0, "GET /v1/responses/resp_1": 0, "DELETE /v1/responses/resp_1": 0, "POST /v1/responses/resp_1/cancel": 0,
 		"GET /v1/responses/resp_1/input_items": 0,
-		"GET /":                                0, "HEAD /": 0, "POST /": 0, "GET /api/hello": 0, "GET /v1": 0, "GET /v1/": 0, "GET /v1/key": 0, "POST /v1beta/models/x:generateContent": 0,
+		"GET /":                                0, "HEAD /": 0, "POST /": 0, "GET /api/hello": 0, "GET /v1": 0, "GET /v1/": 0, "GET /v1/key": 0, "GET /v1beta/models/x:generateContent": 0, "POST /v1beta/models": 0, "POST /openai/chat/completions": 0,
 		"OPTIONS /v1/chat/completions": 0, "OPTIONS /v1/images": 0, "GET /chat/completions": 0, "POST /chat": 0, "POST /api/chat": 0, "GET /models": 0,
 		"POST /images/generations": 0, "GET /v1/foo": 0, "POST /v1/tokenize": 0, "": 0,
 
@@ -29,6 +29,9 @@ func TestUnserved(t *testing.T) {
 		"POST //v1/chat/completions": 404, "POST /v1//messages": 404, "GET /v1/models/": 404, "POST /chat/completions": 404, "POST /messages": 404,
 		"POST /Messages/": 404, "POST /embeddings": 404, "POST /responses/compact": 404, "GET /v1/responses/": 404, "GET /v1/responses/a/b": 404,
 		"GET /v1/responses/..": 404, "GET /v1/responses/a%2Fb": 404, "POST /v1/chat/other": 404, "POST /v1/v1/images/edits": 404,
+
+		"POST /v1beta/models/x:streamGenerateContent": 404, "POST /v1beta/models/a/b:countTokens": 404,
+		"POST /openai/v1/chat/completions": 404, "POST /api/v1/messages": 404, "POST /a/b//V1/embeddings/": 404,
 
 		"POST /v1/videos": 404, "GET /v1/videos/v/content": 404, "DELETE /v1/containers/c": 404, "DELETE /v1/skills/s": 404, "POST /v1/evals": 404,
 		"POST /v1/content_provenance_checks": 404, "POST /v1/decisions": 404, "POST /v1/live/sessions/s/accept": 404, "GET /v1/safety/alerts/a": 404,

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -42,6 +43,24 @@ func TestUnservedBySDK(t *testing.T) {
 		var said *anthropic.Error
 		if err := ask(); !errors.As(err, &said) || said.StatusCode != 404 || said.Type() != anthropic.ErrorTypeNotFoundError {
 			t.Errorf("anthropic-sdk-go's %s: %v", name, err)
+		}
+	}
+}
+
+// TestUnservedByPath: who asks below another path than /v1, or in Gemini's API, whose clients bring their key in a header of its own, is told so.
+func TestUnservedByPath(t *testing.T) {
+	t.Parallel()
+	site := newCaddy(t, market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n"))
+	site.start()
+	for path, key := range map[string]string{
+		"/openai/v1/chat/completions":                       "Authorization",
+		"/api/v1/messages":                                  "X-Api-Key",
+		"/v1beta/models/m:streamGenerateContent?alt=sse":    "X-Goog-Api-Key",
+		"/v1beta/models/models%2Fm:generateContent?a=sk-no": "X-Goog-Api-Key",
+	} {
+		res, body := site.post(path, `{"model":"m"}`, key, strings.Repeat("Bearer ", strings.Count(key, "Authorization"))+"sk-ada-key")
+		if res.StatusCode != 404 || !strings.Contains(string(body), "There are /v1/chat/completions") {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
 	}
 }

@@ -33,6 +33,10 @@ func TestOthersPaths(t *testing.T) {
 		{"/v1/sessions/s/events", theirs, 201},
 		{"/v1/sessions", nobodys, 404},
 		{"/v1/sessions", failing, 0},
+		{"/openai/v1/chat/completions", theirs, 201},
+		{"/openai/v1/chat/completions", nobodys, 404},
+		{"/v1beta/models/m:generateContent", theirs, 201},
+		{"/v1beta/models/m:generateContent", nobodys, 404},
 		{"/v1/files", theirs, 404},
 		{"/v1/foo", theirs, 201},
 	} {
