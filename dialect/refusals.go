@@ -66,6 +66,11 @@ func ModelNotFound(model string) *Refusal {
 	}
 }
 
+// ModelNotChosen is ModelNotFound where sellers have the model that are not asked, as whoever runs the gateway has chosen another one.
+func ModelNotChosen(model string) *Refusal {
+	return ModelNotFound(model).Because("The one seller that this gateway keeps to has not " + modelName(model) + " for this API. Ask whoever runs it.")
+}
+
 // TooLarge refuses a body of more bytes than limit.
 func TooLarge(limit int64) *Refusal {
 	return &Refusal{

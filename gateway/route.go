@@ -58,6 +58,8 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	switch why {
 	case routing.NobodyServes:
 		return dialect.ModelNotFound(rq.ask.Model)
+	case routing.ChosenLacks:
+		return dialect.ModelNotChosen(rq.ask.Model)
 	case routing.Off:
 		return dialect.NoSeller(retryLater).Because("All sellers of this model are paused or excluded for now. Ask whoever runs the gateway.")
 	case routing.ChosenOff:

@@ -267,6 +267,17 @@ func TestWayWithBrokenLedger(t *testing.T) {
 	}
 }
 
+// TestChosenHasNotTheModel: who is kept to one seller is told that it is this one that has not the model, since the list has it.
+func TestChosenHasNotTheModel(t *testing.T) {
+	w := openWay(t, `"sellers":[`+pinned(t, "a", "other", says(200, good))+`,`+pinned(t, "b", "m", says(200, good))+`]`)
+	w.gw.table.Override(&routing.Manual{Seller: "a"})
+	res := w.ask(chat)
+	if res.Code != http.StatusNotFound || !strings.Contains(res.Body.String(), "model_not_found") || !strings.Contains(res.Body.String(), "keeps to") ||
+		strings.Contains(res.Body.String(), "No seller has") || res.Header().Get("X-Should-Retry") != "false" {
+		t.Errorf("status %d: %s", res.Code, res.Body)
+	}
+}
+
 // TestAccountRefused: that a provider refuses the operator's account no retry of a client's betters, nor any wait, also where the provider asks for one.
 func TestAccountRefused(t *testing.T) {
 	for _, status := range []int{http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden} {

@@ -200,6 +200,8 @@ const (
 	Off
 	// ChosenOff: the one that manual selection keeps to has it, and is paused or excluded.
 	ChosenOff
+	// ChosenLacks: that one has it not, and others have.
+	ChosenLacks
 )
 
 // Absence tells why Order has appended nothing.
@@ -217,7 +219,7 @@ func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 		if index := t.Index(); index.IdleAt(only.keepsTo(index.DefaultSeller()), q.Served, q.Protocol) {
 			return ChosenOff
 		}
-		return NobodyServes // the one seller has not the model
+		return ChosenLacks
 	}
 	if len(rank(q, candidates, make([]*Candidate, 0, 1), byPlace)) == 0 {
 		return NobodyServes
