@@ -33,15 +33,6 @@ type Events struct {
 	responseID string // responses, messages
 }
 
-// oversized is an event that is too long to be held, while it comes.
-type oversized struct {
-	seeker  seeker
-	kind    string   // what the event says it is
-	failure *Failure // the error that it names
-	used    []byte   // the usage that it names
-	chose   bool     // chat: it has choices
-}
-
 // Events begins to read an answer stream.
 func (e *Endpoint) Events() *Events {
 	v := &Events{endpoint: e, sequence: -1}
@@ -98,46 +89,9 @@ func (v *Events) Event(name, data []byte, whole bool) {
 		}
 		return
 	}
-	// Whatever it is, it can't be held back.
-	v.setContent()
-	o := &oversized{kind: string(name)}
-	o.seeker.marks, o.seeker.tells = v.api.marks, v.api.tells
-	o.seeker.found = func(path string, raw []byte) {
-		switch path {
-		case "type":
-			o.kind = string(eventKind([]byte(o.kind), raw))
-		case "error", "response.error":
-			if !empty(raw) {
-				o.failure = new(Failure)
-				o.failure.read(raw, 0)
-			}
-		case "response.usage":
-			o.used = bytes.Clone(raw)
-			if isTerminal([]byte(o.kind)) {
-				v.usage.replace(raw)
-			}
-		default:
-			v.api.mark(v, path, raw)
-		}
-	}
-	v.oversized = o
+	v.setContent() // whatever it is, it can't be held back
+	v.oversized = v.newOversized(name)
 	v.Tail(data)
-}
-
-// Tail takes more of the data of an event that was not whole.
-func (v *Events) Tail(b []byte) {
-	o := v.oversized
-	if o == nil {
-		return
-	}
-	o.seeker.feed(b)
-	if o.seeker.ended {
-		v.oversized = nil
-		if v.api != responses || hears([]byte(o.kind)) {
-			v.heard.take(&o.seeker.heard)
-		}
-		v.api.close(v, o)
-	}
 }
 
 // listen counts what an event says.
@@ -231,15 +185,6 @@ func (v *Events) failBare(kind, data []byte) bool {
 	}
 	v.fail(data)
 	return true
-}
-
-// failAs is fail for an event that was not held; nil when it named no error.
-func (v *Events) failAs(f *Failure) {
-	if v.failure == nil {
-		if v.failure = f; f == nil {
-			v.failure = new(Failure)
-		}
-	}
 }
 
 // eventKind tells what an event is, where its data has a type: that is what most clients go by. Only an event that is

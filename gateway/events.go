@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
@@ -76,7 +75,7 @@ func budgetReached(s ledger.BudgetState, member string, percent int) {
 	}
 	events.Emit(name, func() map[string]any {
 		return map[string]any{
-			"member": member, "group": s.Group, "period": strings.TrimSuffix(s.Budget, "_budget"), "percent": percent,
+			"member": member, "group": s.Group, "period": periodOf(s), "percent": percent,
 			"budget_micros": int64(s.BudgetMicros), "spent_micros": int64(s.SpentMicros), "renews": at(s.Renews),
 		}
 	})

@@ -20,7 +20,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
-	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -200,27 +199,6 @@ func (gw *Gateway) join(o Options, calendar ledger.Calendar) error {
 	gw.warmth = m.Warmer.Join(site)
 	gw.joined = append(gw.joined, gw.warmth.Leave)
 	return nil
-}
-
-// team is who the config's members are by now.
-func (gw *Gateway) team() *member.Directory { return gw.settings.Secrets().Members }
-
-// people are the members that a request may be of: the config's, and what was said of members at run time.
-type people struct {
-	config *member.Directory
-	roster *member.Roster
-	both   *member.Directory
-}
-
-// people gives the members of now. They are put together when either of both is another, and only then.
-func (gw *Gateway) people() *member.Directory {
-	config, roster := gw.team(), gw.market.Orders.Roster()
-	p := gw.known.Load()
-	if p == nil || p.config != config || p.roster != roster {
-		p = &people{config, roster, config.With(roster)}
-		gw.known.Store(p)
-	}
-	return p.both
 }
 
 // inherit has a gateway that was opened for a late request know the sellers that its config has known.

@@ -57,16 +57,6 @@ type request struct {
 // left tells whether the client is gone.
 func (rq *request) left() bool { return rq.r.Context().Err() != nil }
 
-// bound is the most that the request can cost at a candidate, by what is seen of it.
-func (rq *request) bound(c *routing.Candidate) money.Micros {
-	return billing.Bound(rq.cost, *rq.price(c))
-}
-
-// likely is what it is likely to cost there: by what the model's answers have mostly been.
-func (rq *request) likely(c *routing.Candidate) money.Micros {
-	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *rq.price(c))
-}
-
 // timeLeft is how long there is until a request that is not streamed has to be answered.
 func (rq *request) timeLeft() time.Duration { return time.Until(rq.until) }
 
@@ -105,19 +95,4 @@ func (rq *request) booked() ledger.Request {
 		Group:          rq.group(),
 		Project:        rq.project,
 	}
-}
-
-// costShape is what of the request says how much it can cost.
-func (rq *request) costShape() billing.Shape {
-	ask := rq.ask
-	return billing.Shape{
-		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: ask.PromptTokens, ContinuedTokens: rq.made.Tokens,
-		PromptWhole: ask.PromptWhole, HostedTools: ask.HostedTools, MaxOutput: ask.MaxOutput, Answers: ask.Answers,
-		NoCompletion: rq.endpoint.NoCompletion(), Free: rq.endpoint.Free(),
-	}
-}
-
-// expected is what the request is likely to use.
-func (rq *request) expected() money.Tokens {
-	return billing.Expected(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served))
 }

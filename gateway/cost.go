@@ -12,6 +12,41 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
+// What a request costs, by what is seen of it and where it is asked.
+
+// costShape is what of the request says how much it can cost.
+func (rq *request) costShape() billing.Shape {
+	ask := rq.ask
+	return billing.Shape{
+		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: ask.PromptTokens, ContinuedTokens: rq.made.Tokens,
+		PromptWhole: ask.PromptWhole, HostedTools: ask.HostedTools, MaxOutput: ask.MaxOutput, Answers: ask.Answers,
+		NoCompletion: rq.endpoint.NoCompletion(), Free: rq.endpoint.Free(),
+	}
+}
+
+// expected is what the request is likely to use.
+func (rq *request) expected() money.Tokens {
+	return billing.Expected(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served))
+}
+
+// bound is the most that the request can cost at a candidate, by what is seen of it.
+func (rq *request) bound(c *routing.Candidate) money.Micros {
+	return billing.Bound(rq.cost, *rq.price(c))
+}
+
+// likely is what it is likely to cost there: by what the model's answers have mostly been.
+func (rq *request) likely(c *routing.Candidate) money.Micros {
+	return billing.Likely(rq.cost, rq.gw.ledger.TypicalCompletion(rq.served), *rq.price(c))
+}
+
+// price is what a candidate costs, by what was found out when the request was routed.
+func (rq *request) price(c *routing.Candidate) *money.Price {
+	if price := rq.prices[c]; price != nil {
+		return price
+	}
+	return c.Price
+}
+
 // weigh finds out what the candidates cost for a request that asks for other terms, or names other models. It leaves out the accounts that would
 // be billed for it at a price that nobody has named, and refuses it where no other candidate is there: what its terms cost would be missing in the
 // books, and in the member's budget.
@@ -74,14 +109,6 @@ func (rq *request) mayServe(c *routing.Candidate) []*routing.Candidate {
 		}
 	}
 	return all
-}
-
-// price is what a candidate costs, by what was found out when the request was routed.
-func (rq *request) price(c *routing.Candidate) *money.Price {
-	if price := rq.prices[c]; price != nil {
-		return price
-	}
-	return c.Price
 }
 
 // priceServed is what the attempt's seller costs by the model, and on the terms, by which it has served. An account says them in its answer, and
