@@ -278,28 +278,42 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 		defer q.watch(cancel)()
 		return q.whole(ctx, w, res)
 	case relay.SaidError:
-		switch f := events.Failure(); {
-		case !f.ClientFault():
-			return q.failed(fmt.Sprintf("its stream begins with an error of status %d", f.Status))
-		case q.gives(st.Held()):
-			return q.failed(fmt.Sprintf("its stream begins with an error of status %d, in words that can't be handed on", f.Status))
+		if refused := q.blamed(events.Failure(), st.Held()); refused != nil {
+			return refused
 		}
 	case relay.Committed:
 	default:
 		return q.failed("its stream broke before there was anything in it")
 	}
+	q.head(w, res, false)
+	w.WriteHeader(res.StatusCode)
+	q.relay(w, st, events, begun == relay.SaidError)
+	return nil
+}
+
+// blamed tells whether the error that a stream begins with is not for the buyer: one that blames nothing in the request, or gives a secret away.
+func (q *resale) blamed(f *dialect.Failure, said []byte) *refusal {
+	switch {
+	case !f.ClientFault():
+		return q.failed(fmt.Sprintf("its stream begins with an error of status %d", f.Status))
+	case q.gives(said):
+		return q.failed(fmt.Sprintf("its stream begins with an error of status %d, in words that can't be handed on", f.Status))
+	}
+	return nil
+}
+
+// relay hands on a stream that has begun, and bills it. An error that the request is at fault for has cost nothing.
+func (q *resale) relay(w http.ResponseWriter, st *relay.Stream, events *dialect.Events, atFault bool) {
 	if q.sent.Release() { // a stream may last for long, and needs it no more
 		q.body = nil
 		q.room.leave()
 	}
-	q.head(w, res, false)
-	w.WriteHeader(res.StatusCode)
 	end := st.Relay(w)
 	used, output := events.Usage(), events.Output()
-	if begun == relay.SaidError { // the request is at fault, and nothing was done for it
+	if atFault {
 		used, output = dialect.Usage{Known: dialect.ClassWholes}, dialect.Output{}
 	}
-	q.keep(events.ResponseID(), used)
+	q.books.keep(events.ResponseID(), used)
 	settlement := q.settle(end == relay.Whole, used, output)
 	if settlement != nil && end != relay.ClientGone {
 		_, _ = w.Write(settlement.Event())
@@ -308,5 +322,4 @@ func (q *resale) stream(ctx context.Context, w http.ResponseWriter, res *http.Re
 	if end == relay.Broken || end == relay.Shutdown {
 		relay.Abort(w, q.r) // a clean end would pass for a whole answer
 	}
-	return nil
 }
