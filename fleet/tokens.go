@@ -44,6 +44,7 @@ type TokenPart struct {
 	Left               money.Micros // of that
 	Bought, Expires    time.Time
 	Shared             bool // the books know that others may have of it
+	Restored           bool // the books were restored from a backup, and it has served nobody since: it may have been over before
 	// Head is the hash of the newest entry of the books that say this, also where they have no token of the id. Empty: there is no entry.
 	Head string
 }
@@ -53,8 +54,9 @@ func (p *TokenPart) Spent() money.Micros { return p.Granted - p.Left }
 
 // forgotten tells whether the store has forgotten a token of which it knows nothing, as where it was restored from a dump, or has never heard of it. All that
 // is left of it may have been given back. What is over is not forgotten: of who had anything of it, for as long as it has not said so, and of others for a while.
+// Where it had said so, and its books have forgotten that, the token does not come back by them.
 func (p *TokenPart) forgotten(now time.Time) bool {
-	elsewhere := p.Granted < p.Credit && now.Before(p.Expires)
+	elsewhere := p.Granted < p.Credit && now.Before(p.Expires) && !p.Restored
 	return p.Left > 0 || elsewhere && (p.Granted > 0 || now.Sub(p.Bought) < keepOver)
 }
 

@@ -487,6 +487,34 @@ func TestTokensThatAStoreHasForgotten(t *testing.T) {
 	}
 }
 
+// A token that is over for all does not come back by books that were restored from a backup of before its end, which have an empty part of it.
+func TestTokensThatAreOverStayOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, ctx := newFake(), t.Context()
+		one := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+		one.start("one")
+		one.buy("t", 800, time.Now().Add(90*24*time.Hour))
+		one.spend("t", 30)
+		one.ready(ctx)
+		one.look(ctx)
+		part := *one.disk["t"]
+		if err := one.End(ctx, "t", "refused"); err != nil {
+			t.Fatal(err)
+		}
+		one.dropToken("t")
+		<-time.After(2 * keepOver)
+		one.look(ctx)
+		part.Granted, part.Left, part.Restored = part.Spent(), 0, true
+		one.disk["t"] = &part
+		one.start("one")
+		one.ready(ctx)
+		one.look(ctx)
+		if all, err := readPools(ctx, store.link()); err != nil || len(all) > 0 {
+			t.Errorf("it is there again: %v, %v", all, err)
+		}
+	})
+}
+
 // TestTokenIsWastedOnce: what a gateway has spent beyond its part is in none of the others' at the end, so nothing is wasted of a token that was
 // spent whole.
 func TestTokenIsWastedOnce(t *testing.T) {

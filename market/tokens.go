@@ -88,7 +88,7 @@ func shareable(t *ledger.Token) bool {
 func partOf(t *ledger.Token) fleet.TokenPart {
 	part := fleet.TokenPart{
 		ID: t.ID, Seller: t.Seller, Origin: t.Origin, Credit: t.CreditMicros, Granted: t.GrantedMicros, Left: t.BalanceMicros, Bought: t.BoughtAt, Expires: t.ExpiresAt,
-		Shared: t.Shared,
+		Shared: t.Shared, Restored: t.Unconfirmed,
 	}
 	if !t.Shared {
 		part.Granted = t.CreditMicros
