@@ -26,7 +26,7 @@ type Snapshot struct {
 	InAll     InAll            `json:"inAll"`
 	Requests  []recent.Row     `json:"requests"`        // the last ones, the newest first
 	Fleet     *Fleet           `json:"fleet,omitempty"` // absent: the gateway is in none
-	Purchases []admin.Purchase `json:"purchases"`       // those that have not ended, and the last others, the newest first
+	Purchases []admin.Purchase `json:"purchases"`       // those that have not ended, the last others, and those that were paid for nothing, the newest first
 	Disputed  []string         `json:"disputed"`        // the ids of sellers with which money is in dispute
 	// Error says what could not be read.
 	Error string `json:"error,omitempty"`
@@ -199,12 +199,17 @@ func (e *eye) books(m *market.Market, now time.Time, disputed money.Micros) erro
 	if err != nil {
 		return err
 	}
-	e.read, e.told, e.disputed, e.inAll, e.purchases = now, told, paidForNothing, len(all), shownOf(all)
+	e.read, e.told, e.disputed, e.inAll, e.purchases = now, told, paidForNothing, len(all), shownOf(all, paidForNothing)
 	return nil
 }
 
-// shownOf are the purchases that are shown, the newest first, but those that wait before all others.
-func shownOf(all []admin.Purchase) []admin.Purchase {
+// shownOf are the purchases that are shown, the newest first, but those that wait before all others: the last ones, and the last that were paid for nothing,
+// whose money may still come back.
+func shownOf(all, paidForNothing []admin.Purchase) []admin.Purchase {
+	lost := make(map[string]bool)
+	for _, p := range paidForNothing[max(0, len(paidForNothing)-maxRows):] {
+		lost[p.PurchaseID] = true
+	}
 	shown := []admin.Purchase{}
 	slices.Reverse(all)
 	for _, p := range all {
@@ -214,8 +219,10 @@ func shownOf(all []admin.Purchase) []admin.Purchase {
 	}
 	ended := 0
 	for _, p := range all {
-		if ledger.PurchaseState(p.State).Ended() && ended < maxRows {
-			ended++
+		if !ledger.PurchaseState(p.State).Ended() {
+			continue
+		}
+		if ended++; ended <= maxRows || lost[p.PurchaseID] {
 			shown = append(shown, p)
 		}
 	}

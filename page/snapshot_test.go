@@ -61,6 +61,8 @@ func TestSnapshotOfMany(t *testing.T) {
 			}
 		}
 	}
+	unserved := []ledger.PurchaseState{ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Disputed}
+	buy("lost long ago", "seller-000", unserved...)
 	for i := range many {
 		id := fmt.Sprintf("seller-%03d", i)
 		if _, ok := m.Pool.State(id, "https://acme.example").Begin(time.Now(), "m", false); !ok {
@@ -69,7 +71,7 @@ func TestSnapshotOfMany(t *testing.T) {
 		buy(fmt.Sprint(i), id, ledger.Creating, ledger.Failed)
 	}
 	last := fmt.Sprintf("seller-%03d", many-1)
-	buy("lost", last, ledger.Creating, ledger.Quoted, ledger.Prepared, ledger.Paying, ledger.Proven, ledger.Completing, ledger.Disputed)
+	buy("lost", last, unserved...)
 	s := lookAt(t.Context())(m)
 	if len(s.Members) != maxMemberRows || s.InAll.Members != maxMemberRows+7 {
 		t.Errorf("%d members of %d are shown", len(s.Members), s.InAll.Members)
@@ -77,10 +79,10 @@ func TestSnapshotOfMany(t *testing.T) {
 	if len(s.Sellers) != maxRows || s.InAll.Sellers != many || s.Now.UnderWay != many {
 		t.Errorf("%d sellers of %d are shown, and %d attempts are under way", len(s.Sellers), s.InAll.Sellers, s.Now.UnderWay)
 	}
-	if len(s.Purchases) != maxRows || s.InAll.Purchases != many+1 {
-		t.Errorf("%d purchases of %d are shown", len(s.Purchases), s.InAll.Purchases)
+	if len(s.Purchases) != maxRows+1 || s.InAll.Purchases != many+2 || s.Purchases[maxRows].PurchaseID != "lost long ago" {
+		t.Errorf("%d purchases of %d are shown, and not that of which money may come back", len(s.Purchases), s.InAll.Purchases)
 	}
-	if fmt.Sprint(s.Disputed) != "["+last+"]" {
+	if fmt.Sprint(s.Disputed) != "[seller-000 "+last+"]" {
 		t.Errorf("in dispute is %s", s.Disputed)
 	}
 }
