@@ -41,7 +41,7 @@ type attempt struct {
 
 	outcome routing.Outcome
 	// ours: a failure is not the seller's fault. The process is about to exit, the request's time was over before the seller was
-	// asked or while the client took its answer, or this site's config keeps it from the seller's address.
+	// asked, or this site's config keeps it from the seller's address.
 	ours     bool
 	timedOut bool
 	noStream bool  // a good answer is no use, as it is no stream
@@ -158,7 +158,7 @@ func (a *attempt) accept() {
 func (a *attempt) close(e ended) {
 	r := a.failure()
 	r.FirstContent, r.Interrupted = e.firstByte, e.interrupted || e.unexplained
-	if e.status == ledger.StatusClientGone || a.ours || a.rq.gw.shutdown.Err() != nil {
+	if e.status == ledger.StatusClientGone || e.slow || a.rq.gw.shutdown.Err() != nil {
 		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
 		r.Interrupted = false
 	}

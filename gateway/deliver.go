@@ -18,6 +18,7 @@ type ended struct {
 	firstByte   time.Duration // until the first byte of an answer went to the client, since the request came; 0: none did
 	took        time.Duration // until the answer's end, since the request came; 0: none was sent
 	interrupted bool          // the seller broke off
+	slow        bool          // the request's time was over while the client took what there was
 	unexplained bool          // the stream is whole, but nothing in it said why it ended
 	abort       bool          // the client's connection is to be aborted: a clean end would pass for a whole answer
 }
@@ -81,8 +82,7 @@ func (p *reply) writeAsEvent(a *attempt, e *ended) {
 func (p *reply) writeRest(a *attempt, e *ended) error {
 	buf := make([]byte, 32<<10)
 	for {
-		// The time that is over by now went by while the client took what there was.
-		a.ours = a.ours || errors.Is(a.call.Err(), errDeadline)
+		e.slow = e.slow || errors.Is(a.call.Err(), errDeadline) // else it is over in what follows
 		idle := time.AfterFunc(p.rq.gw.settings.Failover.Idle, func() { a.call.endFor(errDeadline) })
 		n, err := a.answer.response.Body.Read(buf)
 		idle.Stop()
