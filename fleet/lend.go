@@ -221,31 +221,35 @@ func (t *Tokens) look(ctx context.Context) {
 		here[parts[i].ID] = true
 		t.lookAt(ctx, &parts[i], all[parts[i].ID])
 	}
-	now := t.now()
 	for _, id := range slices.Sorted(maps.Keys(all)) {
-		p := all[id]
-		expires := time.Unix(0, p.Expires)
-		one, expired := p.Parts[t.o.Gateway], min(now.Sub(expires), time.Since(expires)) // by the store's clock, and by the one here that its use goes by
-		switch {
-		case here[id]:
-		case !p.kept(now.UnixNano()):
-			_ = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
-				if p, err := readPool(old); old == nil || err == nil && !p.kept(at.Now.UnixNano()) {
-					return nil, nil
-				}
-				return old, nil
-			})
-		case one != nil && one.Ended:
-		case one != nil && one.Granted > one.Spent: // it was granted, and never got into the books
-			a := aim{}
-			if t.opens(id) && (p.Over != "" || expired > 0) { // somebody has to book its end
-				a.need = one.Granted
+		if !here[id] {
+			t.lookBeside(ctx, id, all[id])
+		}
+	}
+}
+
+// lookBeside does what there is to do about a token of the store that the books do not have.
+func (t *Tokens) lookBeside(ctx context.Context, id string, p *pool) {
+	now, expires := t.now(), time.Unix(0, p.Expires)
+	one, expired := p.Parts[t.o.Gateway], min(now.Sub(expires), time.Since(expires)) // by the store's clock, and by the one here that its use goes by
+	switch {
+	case !p.kept(now.UnixNano()):
+		_ = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
+			if p, err := readPool(old); old == nil || err == nil && !p.kept(at.Now.UnixNano()) {
+				return nil, nil
 			}
-			_, _ = t.speak(ctx, id, a)
-		case t.opens(id) && (p.Over != "" || expired > time.Minute): // nobody who has it is there to book its end: it is taken in for that
-			if rest := max(0, p.free()) + p.silent(t.o.Gateway, now.UnixNano()); rest > 0 {
-				_, _ = t.speak(ctx, id, aim{need: rest})
-			}
+			return old, nil
+		})
+	case one != nil && one.Ended:
+	case one != nil && one.Granted > one.Spent: // it was granted, and never got into the books
+		a := aim{}
+		if t.opens(id) && (p.Over != "" || expired > 0) { // somebody has to book its end
+			a.need = one.Granted
+		}
+		_, _ = t.speak(ctx, id, a)
+	case t.opens(id) && (p.Over != "" || expired > time.Minute): // nobody who has it is there to book its end: it is taken in for that
+		if rest := max(0, p.free()) + p.silent(t.o.Gateway, now.UnixNano()); rest > 0 {
+			_, _ = t.speak(ctx, id, aim{need: rest})
 		}
 	}
 }
