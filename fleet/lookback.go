@@ -58,37 +58,15 @@ func (p *Purchases) start(ctx context.Context) error {
 // lost, counts as paid. So does, when a process begins to
 // speak, what was bought today without the store, which has forgotten it or has never heard of it.
 func (p *Purchases) lookBack(ctx context.Context) error {
-	open := make(map[string]*claim)
-	if err := p.o.Store.Load(ctx, func(_ string, value []byte) error {
-		t := new(tab)
-		if err := json.Unmarshal(value, t); err != nil {
-			return err
-		}
-		for id, c := range t.Open {
-			if c.Gateway == p.o.Gateway {
-				open[id] = c
-			}
-		}
-		return nil
-	}, tabKey); err != nil {
+	ends, err := p.endedSince(ctx)
+	if err != nil {
 		return err
-	}
-	ends := make(map[string]Fate)
-	for id := range open {
-		fate, err := p.o.Books.Fate(ctx, id)
-		if err != nil {
-			return err
-		}
-		if fate != FateOpen {
-			ends[id] = fate
-		}
 	}
 	day := today()
 	booked, paying := p.o.Books.Counted(day)
 	speaks, untold := p.untold(day)
 	var bought []Buy
 	if !speaks {
-		var err error
 		if bought, err = p.o.Books.Ended(ctx, day); err != nil {
 			return err
 		}
@@ -96,12 +74,7 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	p.learnSession(ctx)
 	return p.change(ctx, func(t *tab) error {
 		for id, fate := range ends {
-			if c := t.Open[id]; c != nil && c.Paying && fate == FateUnknown {
-				c.Gateway = inNoBooks
-				t.end(id, true)
-				continue
-			}
-			t.end(id, fate == FatePaid)
+			t.endAs(id, fate)
 		}
 		ended := booked
 		for _, b := range paying {
@@ -113,22 +86,71 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 			}
 		}
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.boot() {
-			spent := a.Amount
-			if a.Day == day {
-				spent = min(spent, max(0, ended-t.ended(p.o.Gateway, day)))
-			}
-			if delete(t.Ahead, p.o.Gateway); spent > 0 {
-				t.close(&claim{p.o.Gateway, anySeller, anySeller, a.Day, a.Session, spent, true})
-			}
-			if lost := a.Amount - spent; lost > 0 && p.o.Restored > 0 && epochOf(a.Boot) <= p.o.Restored { // the ledger was restored since: nobody knows what it has bought
-				t.close(&claim{inNoBooks, anySeller, anySeller, a.Day, a.Session, lost, true})
-			}
+			t.endAhead(p.o.Gateway, day, ended, p.o.Restored)
 		}
 		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
 			t.learn(p.o.Gateway, day, missing, bought)
 		}
 		return nil
 	})
+}
+
+// endedSince gives the fates of those purchases that the store takes for open, and this gateway's ledger does not.
+func (p *Purchases) endedSince(ctx context.Context) (ends map[string]Fate, err error) {
+	var open []string
+	err = p.o.Store.Load(ctx, func(_ string, value []byte) error {
+		t := new(tab)
+		if err := json.Unmarshal(value, t); err != nil {
+			return err
+		}
+		for id, c := range t.Open {
+			if c.Gateway == p.o.Gateway {
+				open = append(open, id)
+			}
+		}
+		return nil
+	}, tabKey)
+	if err != nil {
+		return nil, err
+	}
+	ends = make(map[string]Fate)
+	for _, id := range open {
+		fate, err := p.o.Books.Fate(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if fate != FateOpen {
+			ends[id] = fate
+		}
+	}
+	return ends, nil
+}
+
+// endAs ends a purchase as its gateway's books have it. What may be paid, and is in no books, counts.
+func (t *tab) endAs(id string, fate Fate) {
+	if c := t.Open[id]; c != nil && c.Paying && fate == FateUnknown {
+		c.Gateway = inNoBooks
+		t.end(id, true)
+		return
+	}
+	t.end(id, fate == FatePaid)
+}
+
+// endAhead has what an earlier process of a gateway had set aside count as far as it is spent: ended is what its books have of purchases of the day that have
+// ended. Of another day, or where the ledger was restored since the process of that number, nobody knows what of it is.
+func (t *tab) endAhead(gateway, day string, ended money.Micros, restored uint64) {
+	a := t.Ahead[gateway]
+	delete(t.Ahead, gateway)
+	spent := a.Amount
+	if a.Day == day {
+		spent = min(spent, max(0, ended-t.ended(gateway, day)))
+	}
+	if spent > 0 {
+		t.close(&claim{gateway, anySeller, anySeller, a.Day, a.Session, spent, true})
+	}
+	if lost := a.Amount - spent; lost > 0 && restored > 0 && epochOf(a.Boot) <= restored {
+		t.close(&claim{inNoBooks, anySeller, anySeller, a.Day, a.Session, lost, true})
+	}
 }
 
 // inNoBooks stands for the gateway of what may be paid and is in no books any more, as of a ledger that was restored: it counts, as nobody can
