@@ -34,36 +34,7 @@ last requests, also those that it has refused; of others the books have what sel
 		Args: words(0, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if args[0] == "" {
-					return errors.New("the id of the request is empty")
-				}
-				for _, name := range []string{"member", "model", "seller", "outcome", "limit"} {
-					if cmd.Flags().Changed(name) {
-						return fmt.Errorf("--%s is for the list: leave it out, or the id", name)
-					}
-				}
-				told, g, err := from.request(ctx, args[0])
-				if err == nil && g != nil {
-					sayOne(cmd, g)
-				}
-				switch {
-				case err != nil:
-					return err
-				case asJSON:
-					return printJSON(cmd, told)
-				}
-				printRequest(cmd.OutOrStdout(), told)
-				return nil
-			}
-			if from.fleet {
-				return errors.New("the last requests are remembered by each gateway alone: --fleet is for request <id>")
-			}
-			if from.dir != "" {
-				return errors.New("the last requests are remembered by a gateway that runs: say which one is meant, as in request <id> --ledger <directory>")
-			}
-			g, err := from.running()
-			if err != nil {
-				return err
+				return showRequest(ctx, cmd, &from, args[0], asJSON)
 			}
 			query := url.Values{"limit": {strconv.Itoa(limit)}}
 			for name, value := range q {
@@ -71,15 +42,7 @@ last requests, also those that it has refused; of others the books have what sel
 					query.Set(name, *value)
 				}
 			}
-			var rows []recent.Row
-			if _, err = g.get(ctx, http.MethodGet, "requests", query, &rows); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, rows)
-			}
-			printRequests(cmd.OutOrStdout(), rows)
-			return nil
+			return listRequests(ctx, cmd, &from, query, asJSON)
 		}),
 	}
 	from.addFleetTo(cmd)
@@ -90,6 +53,53 @@ last requests, also those that it has refused; of others the books have what sel
 	cmd.Flags().IntVar(&limit, "limit", 20, "How many requests to list")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
+}
+
+// showRequest prints one request, by its id.
+func showRequest(ctx context.Context, cmd *cobra.Command, from *source, id string, asJSON bool) error {
+	if id == "" {
+		return errors.New("the id of the request is empty")
+	}
+	for _, name := range []string{"member", "model", "seller", "outcome", "limit"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for the list: leave it out, or the id", name)
+		}
+	}
+	told, g, err := from.request(ctx, id)
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		sayOne(cmd, g)
+	}
+	if asJSON {
+		return printJSON(cmd, told)
+	}
+	printRequest(cmd.OutOrStdout(), told)
+	return nil
+}
+
+// listRequests prints the last requests that the query chooses.
+func listRequests(ctx context.Context, cmd *cobra.Command, from *source, query url.Values, asJSON bool) error {
+	if from.fleet {
+		return errors.New("the last requests are remembered by each gateway alone: --fleet is for request <id>")
+	}
+	if from.dir != "" {
+		return errors.New("the last requests are remembered by a gateway that runs: say which one is meant, as in request <id> --ledger <directory>")
+	}
+	g, err := from.running()
+	if err != nil {
+		return err
+	}
+	var rows []recent.Row
+	if _, err = g.get(ctx, http.MethodGet, "requests", query, &rows); err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd, rows)
+	}
+	printRequests(cmd.OutOrStdout(), rows)
+	return nil
 }
 
 // request asks a gateway for one request, and gives the gateway, or looks for it in the ledger of one that is stopped.
