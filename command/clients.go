@@ -42,7 +42,7 @@ type variable struct {
 
 // clientNames are what connect may be asked for, in the order in which it prints them.
 var clientNames = []string{
-	"codex", "claude", "opencode", "copilot", "qwen", "pi", "cline", "continue", "openai", "anthropic", "ai-sdk", "curl",
+	"codex", "claude", "opencode", "kilo", "copilot", "qwen", "pi", "cline", "continue", "openai", "anthropic", "ai-sdk", "curl",
 }
 
 // clientsOf says for each client how it comes to the gateway at url, without a slash at its end, for a model.
@@ -56,6 +56,10 @@ func clientsOf(url, model string) []client {
 		{
 			Name: "opencode", Title: "opencode", Files: []file{{"opencode.json", opencodeConfig(url, model)}},
 			home: ".config/opencode/opencode.json", merge: mergeJSON(opencodeConfig(url, model)),
+		},
+		{ // one of opencode's children: its words are the same
+			Name: "kilo", Title: "Kilo Code CLI", Files: []file{{"~/.config/kilo/kilo.json", opencodeConfig(url, model)}},
+			home: ".config/kilo/kilo.json", merge: mergeJSON(opencodeConfig(url, model)),
 		},
 		{Name: "copilot", Title: "GitHub Copilot CLI", Environment: []variable{
 			{"COPILOT_PROVIDER_BASE_URL", url + "/v1"},

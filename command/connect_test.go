@@ -95,6 +95,7 @@ func TestClients(t *testing.T) {
 			"codex":     `model = "it's \"<1>\" \\ €"`,
 			"claude":    `export ANTHROPIC_MODEL='it'\''s "<1>" \ €'`,
 			"opencode":  `"models": {"it's \"<1>\" \\ €": {}}`,
+			"kilo":      `"models": {"it's \"<1>\" \\ €": {}}`,
 			"openai":    `export OPENAI_BASE_URL=https://gateway.example.com/v1`,
 			"anthropic": `export ANTHROPIC_BASE_URL=https://gateway.example.com`,
 			"copilot":   `export COPILOT_MODEL='it'\''s "<1>" \ €'`,

@@ -56,6 +56,7 @@ func TestWriteAndUndo(t *testing.T) {
 		},
 		"claude":   {"", `{"env":{"ANTHROPIC_MODEL":"x","MINE":"1"},"permissions":{"allow":["Bash"]},"n":1.50}`},
 		"opencode": {"", "{}", `{"provider":{"other":{"models":{"a":{}}}},"model":"other/a"}`},
+		"kilo":     {"", `{"provider":{"other":{"models":{"a":{}}}},"model":"other/a"}`},
 		"qwen":     {"", `{"modelProviders":{"openai":[{"id":"a","envKey":"A"},{"id":"large-1","envKey":"B"}]}}`},
 		"pi":       {"", `{"providers":{"x":{"models":[{"id":"a"}]}}}`},
 		"continue": {"", "name: mine\nversion: 1.0.0\nmodels:\n  - name: other # c\n    provider: ollama\n", "name: mine\n"},

@@ -85,7 +85,7 @@ func TestConnectFiles(t *testing.T) {
 		} `json:"clients"`
 	}
 	out := c.good("connect", "--json", "--model", "m", "--address", c.admin)
-	if err := json.Unmarshal([]byte(out), &said); err != nil || said.URL != "http://"+c.site || len(said.Clients) != 12 {
+	if err := json.Unmarshal([]byte(out), &said); err != nil || said.URL != "http://"+c.site || len(said.Clients) != 13 {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	var opencode struct {
