@@ -20,8 +20,10 @@ var enemies = map[string]struct {
 	set    func(*bench)
 	vanish func(b *bench, w Want, l *Lease) // ends a request that was served
 }{
-	"balance": {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(-5*money.USD, cent)) }},
-	"bill":    {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(-5*money.USD, cent)) }},
+	"balance":                  {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(-5*money.USD, cent)) }},
+	"balance, but for a micro": {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(1-5*money.USD, cent)) }},
+	"balance, but for some":    {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(cent/2-5*money.USD, cent)) }},
+	"bill":                     {nil, func(_ *bench, _ Want, l *Lease) { l.Booked(served(-5*money.USD, cent)) }},
 	"401": {nil, func(b *bench, _ Want, l *Lease) {
 		b.desk.Drop(l, "the seller does not know the token (401)")
 		l.Return(-cent)
@@ -73,6 +75,9 @@ func TestTheBrake(t *testing.T) {
 				// Of a grant that is too small it is known a cent earlier.
 				if b.braked < 10*money.USD-2*cent || b.braked > 10*money.USD-cent || b.logged("purchase.seller.braked") != 1 || leased > 4 {
 					t.Errorf("%d leased; lost %s, warned %d times", leased, b.braked, b.logged("purchase.seller.braked"))
+				}
+				if t.Failed() {
+					return
 				}
 				e := b.logs.FilterMessage("purchase.seller.braked").All()[0]
 				if hint := e.ContextMap()["hint"].(string); !strings.Contains(hint, b.braked.String()+" dollars") {
@@ -178,6 +183,29 @@ func TestUnaskedTokensDoNotCount(t *testing.T) {
 		b.wantCalls(0, 3)
 		b.lease(1).Return(-money.USD)
 		b.wantCalls(1, 4)
+	})
+}
+
+// A seller that says that nothing is left on a token has taken it, though no purchase covers what the request can cost.
+func TestTheBrakeOfRefusalsThatSayNothingIsLeft(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		w := b.want(cent)
+		w.Bound = 100 * money.USD
+		for range 20 {
+			if l, err := b.desk.Lease(t.Context(), w); err == nil {
+				b.desk.Refused(l, new(money.Micros(1)))
+				next, err := b.desk.Rebuy(t.Context(), w, l)
+				l.Return(0)
+				if err == nil {
+					b.desk.Refused(next, new(money.Micros(1)))
+					next.Return(0)
+				}
+			}
+			<-time.After(time.Minute)
+		}
+		if creates, _ := b.seller.count(); creates != 2 || b.logged("purchase.seller.braked") != 1 {
+			t.Errorf("%d purchases, warned %d times", creates, b.logged("purchase.seller.braked"))
+		}
 	})
 }
 

@@ -307,9 +307,14 @@ func (s *shelf) early() bool {
 	return slices.ContainsFunc(s.retired, func(t *token) bool { return !t.early.IsZero() && t.seq > 0 && !t.ranOut() })
 }
 
-// gone tells whether nothing is left of the token, by whatever, or nearly nothing was granted: it can't serve a tenth of what was paid.
+// gone tells whether nothing is left of the token, by whatever, or so little, as nearly nothing was granted or the rest was taken, that it can't
+// serve a tenth of what was paid any more.
 func (t *token) gone() bool {
-	return t.balance.Load()+t.elsewhere.Load() <= 0 && !t.shared.Load() || t.asked() && money.Micros(t.credit) < t.life.paid/10
+	left := t.usable() + t.elsewhere.Load()
+	if left <= 0 && !t.shared.Load() {
+		return true
+	}
+	return t.asked() && !t.old && t.life.booked.Load()+left < int64(t.life.paid)/10
 }
 
 // ranOut tells whether a token has lived as long as can be expected.

@@ -50,6 +50,7 @@ type token struct {
 	refused atomic.Bool   // the seller refused it
 	spent   atomic.Bool   // some of it is gone, or about to be
 	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
+	old     bool          // it came from a backup: what it has served since is in no book
 
 	stillborn bool // its time was over when it came, or as good as, and nobody was there any more who waited for it: nobody could ask for it
 
@@ -90,6 +91,7 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n.crowded.Store(math.MaxInt64)
 	n.served.Store(t.Used > 0)
 	n.doubted.Store(t.Unconfirmed)
+	n.old = t.Unconfirmed
 	if t.Shared && s.lends() {
 		n.shared.Store(true)
 		n.life.paid = n.paidFor(t.GrantedMicros)
@@ -184,7 +186,8 @@ func (t *token) takeBack(c cost, delta int64, served bool) {
 		t.unblock(-delta - c.likely)
 	}
 	t.usedAt.Store(time.Now().UnixNano())
-	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0) {
+	taken := delta < -c.likely && t.balance.Load() < t.credit/10 // perhaps all that there was to take
+	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0 || taken) {
 		t.shelf.wake()
 	}
 }
