@@ -8,55 +8,13 @@ import (
 // count changes what is summed up as the entry says.
 func (c *completion) count(e *Entry, begun *Periods) error {
 	for _, p := range e.Postings {
-		c.accounts[p.Account] += p.AmountMicros
-		if kind, _ := SplitAccount(p.Account); kind != "credit" {
-			continue
-		}
-		t := c.tokens[e.PurchaseID]
-		if t == nil || creditOf(t.Seller) != p.Account {
-			return errors.New("it is about a token that nobody knows")
-		}
-		if e.Kind == KindShare {
-			if !t.Shared {
-				t.Shared = true
-				if c.bought(t) {
-					t.GrantedMicros = max(t.CreditMicros, t.BalanceMicros)
-				}
-			}
-			t.GrantedMicros += p.AmountMicros
-		}
-		t.BalanceMicros += p.AmountMicros
-		c.touched[e.PurchaseID] = true
-	}
-	if e.Correction != nil {
-		c.corrected[e.PurchaseID] = true
-	}
-	switch t := c.tokens[e.PurchaseID]; {
-	case t == nil:
-	case e.Served != nil:
-		t.BorneMicros += e.ExpenseMicros
-		c.touched[e.PurchaseID] = true
-		if e.Status != StatusFailed {
-			t.Used++
-		}
-	case e.Correction != nil:
-		c.touched[e.PurchaseID] = true
-		if !e.Correction.Wasted {
-			t.BorneMicros += e.Correction.BilledMicros
+		if err := c.posting(e, p); err != nil {
+			return err
 		}
 	}
-	if e.Served != nil {
-		for _, h := range c.holds[e.RequestID] {
-			if err := c.out.Delete([]byte(holdPrefix + h.ID)); err != nil {
-				return err
-			}
-		}
-		delete(c.holds, e.RequestID)
-	}
-	if e.Attempt != nil {
-		for _, h := range c.holds[e.Attempt.RequestID] {
-			h.Charged = true
-		}
+	c.borne(e)
+	if err := c.held(e); err != nil {
+		return err
 	}
 	if id := e.takenBack(); id != "" {
 		if err := c.out.Set([]byte(retractedPrefix+id), fmt.Append(nil, c.head.Sequence)); err != nil {
@@ -64,6 +22,70 @@ func (c *completion) count(e *Entry, begun *Periods) error {
 		}
 	}
 	return errors.Join(c.settlement(e), c.refund(e), c.rollUp(e, begun))
+}
+
+// posting moves what the entry moves in an account, and on the token that it is about.
+func (c *completion) posting(e *Entry, p Posting) error {
+	c.accounts[p.Account] += p.AmountMicros
+	if kind, _ := SplitAccount(p.Account); kind != "credit" {
+		return nil
+	}
+	t := c.tokens[e.PurchaseID]
+	if t == nil || creditOf(t.Seller) != p.Account {
+		return errors.New("it is about a token that nobody knows")
+	}
+	if e.Kind == KindShare {
+		if !t.Shared {
+			t.Shared = true
+			if c.bought(t) {
+				t.GrantedMicros = max(t.CreditMicros, t.BalanceMicros)
+			}
+		}
+		t.GrantedMicros += p.AmountMicros
+	}
+	t.BalanceMicros += p.AmountMicros
+	c.touched[e.PurchaseID] = true
+	return nil
+}
+
+// borne counts what members bear of the token that the entry is about, and whom it has served.
+func (c *completion) borne(e *Entry) {
+	if e.Correction != nil {
+		c.corrected[e.PurchaseID] = true
+	}
+	t := c.tokens[e.PurchaseID]
+	if t == nil || e.Served == nil && e.Correction == nil {
+		return
+	}
+	c.touched[e.PurchaseID] = true
+	switch {
+	case e.Served != nil:
+		t.BorneMicros += e.ExpenseMicros
+		if e.Status != StatusFailed {
+			t.Used++
+		}
+	case !e.Correction.Wasted:
+		t.BorneMicros += e.Correction.BilledMicros
+	}
+}
+
+// held ends the holds of a request that the entry has booked, or notes that an attempt of it was.
+func (c *completion) held(e *Entry) error {
+	if e.Attempt != nil {
+		for _, h := range c.holds[e.Attempt.RequestID] {
+			h.Charged = true
+		}
+	}
+	if e.Served == nil {
+		return nil
+	}
+	for _, h := range c.holds[e.RequestID] {
+		if err := c.out.Delete([]byte(holdPrefix + h.ID)); err != nil {
+			return err
+		}
+	}
+	delete(c.holds, e.RequestID)
+	return nil
 }
 
 // settlement has the seller's settlement be booked by the entry.
