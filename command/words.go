@@ -26,10 +26,11 @@ func needs(cmd *cobra.Command, flag string) {
 	}
 }
 
-// choosing are the flags that say which rows are meant, or which ledger.
-var choosing = []string{"member", "model", "seller", "outcome", "ledger"}
+// choosing are the flags that say which rows are meant, which ledger, and where they go.
+var choosing = []string{"member", "model", "seller", "outcome", "from", "to", "zone", "ledger", "of", "output"}
 
-// chosen refuses one of them that is empty, as that of a variable which nobody has set: all rows would be meant, or the gateway that runs.
+// chosen refuses one of them that is empty, as that of a variable which nobody has set: all rows would be meant, of all time, or the gateway
+// that runs.
 func chosen(cmd *cobra.Command) error {
 	for _, name := range choosing {
 		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {

@@ -45,6 +45,12 @@ func TestWords(t *testing.T) {
 		"purchases --seller=":   "--seller is empty: leave it out, or say which",
 		"request --outcome=":    "--outcome is empty: leave it out, or say which",
 		"ledger --ledger=":      "--ledger is empty: leave it out, or say which",
+		"ledger --from=":        "--from is empty: leave it out, or say which",
+		"export --to=":          "--to is empty: leave it out, or say which",
+		"ledger --zone=":        "--zone is empty: leave it out, or say which",
+		"verify --of=":          "--of is empty: leave it out, or say which",
+		"export --output=":      "--output is empty: leave it out, or say which",
+		"backup --output=":      "--output is empty: leave it out, or say which",
 		"restore a --ledger=":   "--ledger is empty: leave it out, or say which",
 	} {
 		if err := says(strings.Fields(args)...); err == nil || err.Error() != want {
