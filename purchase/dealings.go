@@ -275,7 +275,7 @@ func (s *shelf) condemn(t *token) {
 // after one that was worth next to nothing. s.mu is held.
 func (s *shelf) unsettled() bool {
 	gone := false
-	for _, t := range s.retired {
+	for _, t := range slices.Concat(s.retired, s.booking) {
 		switch {
 		case t.ranOut():
 		case t.out() > 0:
@@ -304,7 +304,7 @@ func (s *shelf) unsettled() bool {
 // early tells whether a token that was bought here has had its time by the clock of this machine as good as at once, and not for the fleet: so
 // would the next one. s.mu is held.
 func (s *shelf) early() bool {
-	return slices.ContainsFunc(s.retired, func(t *token) bool { return !t.early.IsZero() && t.seq > 0 && !t.ranOut() })
+	return slices.ContainsFunc(slices.Concat(s.retired, s.booking), func(t *token) bool { return !t.early.IsZero() && t.seq > 0 && !t.ranOut() })
 }
 
 // gone tells whether nothing is left of the token, by whatever, or so little, as nearly nothing was granted or the rest was taken, that it can't

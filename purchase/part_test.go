@@ -238,6 +238,41 @@ func TestClockAheadBuysOnce(t *testing.T) {
 	})
 }
 
+// While the fleet's store is asked whether a token is over, it is known of it what was known before.
+func TestNothingIsBoughtWhileARestIsBooked(t *testing.T) {
+	for name, c := range map[string]struct {
+		tokens int // that come over
+		good   bool
+		want   error
+	}{"its clock is ahead": {1, true, ErrClockAhead}, "two that served next to nothing": {2, false, ErrUnsettled}} {
+		t.Run(name, func(t *testing.T) {
+			lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+				j.mu.Lock()
+				j.from, j.good, j.gone = time.Now().Add(24*time.Hour), c.good, !c.good
+				j.mu.Unlock()
+				b.seller.validFor = time.Second
+				for range c.tokens {
+					b.lease(money.USD / 100).Return(-money.USD / 100)
+					<-time.After(sweepEvery + time.Second)
+				}
+				asked, goOn := make(chan struct{}, 8), make(chan struct{})
+				j.mu.Lock()
+				j.during = func() {
+					asked <- struct{}{}
+					<-goOn
+				}
+				j.mu.Unlock()
+				<-asked // of one after the other
+				b.refusedLease(money.USD/100, c.want)
+				b.wantCalls(c.tokens, c.tokens)
+				close(goOn)
+				synctest.Wait()
+				b.refusedLease(money.USD/100, c.want)
+			})
+		})
+	}
+}
+
 // Two tokens that were over at once and served next to nothing are enough, also where nobody can say yet that they are over for the fleet.
 func TestBrakeWhileTheStoreIsAway(t *testing.T) {
 	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {

@@ -28,6 +28,7 @@ type shelf struct {
 
 	mu        sync.Mutex
 	retired   []*token  // no longer live, and their rest not booked yet
+	booking   []*token  // their rest is being booked just now
 	unclaimed []*token  // without expiry, for one request, and none has come yet
 	short     shortage  // what was refused for want of credit
 	flight    *flight   // the purchase that is going on, or in doubt
@@ -188,6 +189,7 @@ func (s *shelf) ended(deadline time.Time) []*token {
 	}
 	s.judge()
 	var done []*token
+	defer func() { s.booking = append(s.booking, done...) }()
 	s.retired = slices.DeleteFunc(s.retired, func(t *token) bool {
 		if time.Since(t.early) < sweepEvery/2 || !t.end() {
 			return false

@@ -2,11 +2,13 @@ package purchase
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 func (d *Desk) sweepOften() {
@@ -36,34 +38,34 @@ func (d *Desk) sweepOften() {
 func (d *Desk) bookRest(s *shelf, t *token) {
 	left := t.left()
 	err := d.journal.DropToken(d.ctx, t.id, t.reason)
-	if errors.Is(err, ledger.ErrUnknownToken) {
-		return // it was spent, and the ledger is done with it
-	}
-	if errors.Is(err, ErrStillGood) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.gaveUp(t)
-		return
-	}
-	if err != nil {
-		s.mu.Lock()
-		if !s.has(t.id) { // it may be in use again
-			t.state.Store(retired)
-			s.retired = append(s.retired, t)
+	s.booked(t, left, err)
+	fields := []zap.Field{zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id)}
+	switch {
+	case err == nil:
+		d.log.Info("token.dropped", append(fields, zap.String("reason", t.reason), zap.Int64("wastedMicros", int64(left)))...)
+		if d.observer.Waste != nil && left > 0 {
+			d.observer.Waste(s.seller.sellerID, left)
 		}
-		s.mu.Unlock()
-		if d.ctx.Err() == nil {
-			d.log.Warn("token.drop.failed", zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id), zap.Error(err))
-		}
-		return
+	case errors.Is(err, ledger.ErrUnknownToken), errors.Is(err, ErrStillGood), d.ctx.Err() != nil:
+	default:
+		d.log.Warn("token.drop.failed", append(fields, zap.Error(err))...)
 	}
+}
+
+// booked takes in what came of booking the rest of a token.
+func (s *shelf) booked(t *token, left money.Micros, err error) {
 	s.mu.Lock()
-	s.wasted += left
-	s.condemn(t)
-	s.mu.Unlock()
-	d.log.Info("token.dropped", zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id),
-		zap.String("reason", t.reason), zap.Int64("wastedMicros", int64(left)))
-	if d.observer.Waste != nil && left > 0 {
-		d.observer.Waste(s.seller.sellerID, left)
+	defer s.mu.Unlock()
+	s.booking = slices.DeleteFunc(s.booking, func(o *token) bool { return o == t })
+	switch {
+	case err == nil:
+		s.wasted += left
+		s.condemn(t)
+	case errors.Is(err, ledger.ErrUnknownToken): // it was spent, and the ledger is done with it
+	case errors.Is(err, ErrStillGood):
+		s.gaveUp(t)
+	case !s.has(t.id): // it may be in use again
+		t.state.Store(retired)
+		s.retired = append(s.retired, t)
 	}
 }
