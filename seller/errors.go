@@ -51,8 +51,11 @@ func (f *refusal) write(w http.ResponseWriter, as form) {
 		id := newID("req_")
 		h.Set("Request-Id", id)
 		said := map[string]any{"type": f.anthropicType(), "message": f.message, "code": f.code}
-		if f.code == codeThreadNotFound {
-			said["details"] = map[string]any{"error_code": f.code} // where SDKs look for it
+		switch f.code { // where SDKs look for it
+		case codeThreadNotFound:
+			said["details"] = map[string]any{"error_code": f.code}
+		case codeThreadUnsupported:
+			said["details"] = map[string]any{"error_code": f.code, "unsupported": []string{"thread"}}
 		}
 		body = map[string]any{"type": "error", "error": said, "request_id": id}
 	} else {
@@ -111,7 +114,10 @@ func responseUnknown(message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "previous_response_not_found", param: "previous_response_id", message: message}
 }
 
-const codeThreadNotFound = "thread_not_found"
+const (
+	codeThreadNotFound    = "thread_not_found"
+	codeThreadUnsupported = "thread_unsupported_request"
+)
 
 // threadUnknown is the same for a thread of messages.
 func threadUnknown(message string) *refusal {

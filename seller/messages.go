@@ -3,12 +3,14 @@ package seller
 import (
 	"encoding/json"
 	"iter"
+	"net/http"
 )
 
 // messageBody is the part of a messages request that is the prompt.
 type messageBody struct {
 	common
 	System    json.RawMessage   `json:"system"`
+	Thread    json.RawMessage   `json:"thread"`
 	Messages  []json.RawMessage `json:"messages"`
 	MaxTokens *int64            `json:"max_tokens"`
 }
@@ -16,6 +18,12 @@ type messageBody struct {
 func (q *messageBody) read(body []byte) (*request, *refusal) {
 	if refused := decode(body, q); refused != nil {
 		return nil, refused
+	}
+	if len(q.Thread) > 0 && string(q.Thread) != "null" { // passed over, the next turn would come without its question
+		return nil, &refusal{
+			status: http.StatusBadRequest, code: codeThreadUnsupported, param: "thread",
+			message: "thread: this seller keeps no conversations: send all of it, without this member",
+		}
 	}
 	if len(q.Messages) == 0 {
 		return nil, invalid("messages", "messages: expected at least one message")

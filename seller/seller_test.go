@@ -167,6 +167,7 @@ func TestRefusals(t *testing.T) {
 		{"too many choices", "/v1/chat/completions", `{"model":"toy-1","n":9,"messages":[{}]}`, bearer(g), 400, "invalid_request_error", "invalid_request_error"},
 		{"no limit", "/v1/messages", `{"model":"toy-1","messages":[{}]}`, bearer(g), 400, "invalid_request_error", "invalid_request_error"},
 		{"limit of 0", "/v1/messages", `{"model":"toy-1","max_tokens":0,"messages":[{}]}`, bearer(g), 400, "invalid_request_error", "invalid_request_error"},
+		{"thread", "/v1/messages", `{"model":"toy-1","max_tokens":9,"messages":[{"role":"user","content":"x"}],"thread":{"type":"create"}}`, bearer(g), 400, "thread_unsupported_request", "invalid_request_error"},
 		{"stored response", "/v1/responses", `{"model":"toy-1","input":"x","previous_response_id":"r"}`, bearer(g), 400, "previous_response_not_found", "invalid_request_error"},
 		{"background", "/v1/responses", `{"model":"toy-1","input":"x","background":true}`, bearer(g), 400, "invalid_request_error", "invalid_request_error"},
 		{"no input", "/v1/embeddings", `{"model":"toy-1","input":[]}`, bearer(g), 400, "invalid_request_error", "invalid_request_error"},
