@@ -57,3 +57,13 @@ func TestFind(t *testing.T) {
 	rows("sellers", 60)
 	b.well(origin)
 }
+
+// TestRefusedAccount has the row of a provider say that it takes the account no more, as the command does.
+func TestRefusedAccount(t *testing.T) {
+	b := open(t)
+	locked := serve(t, 401, `{"error":{"message":"no"}}`)
+	g := start(t, "seller locked "+locked+" {\n\tapi_key key-at-locked\n\tmodels only-there\n\tprice only-there 1 2\n}")
+	g.ask("key-of-ada", "ada-0", "only-there")
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`[...document.querySelectorAll("#sellers tbody tr")].find(r => r.innerText.includes("locked"))?.innerText.includes("refuses the account there (401)") === true`)
+}
