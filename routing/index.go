@@ -45,44 +45,13 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	if rank, ok := x.rank(x.defaultSeller); ok {
 		x.defaultRank = rank
 	}
-	// Once to count, so that each model's candidates are allocated in one piece, and once to fill in.
-	// Who is off is asked once: it may change meanwhile.
-	methods, off := newMethodMatch(o.Methods), make(map[*Seller]bool)
+	off := make(map[*Seller]bool)
 	x.eachSeller(func(s *Seller, _ int32) {
-		if o.off(s.ID) {
+		if o.off(s.ID) { // asked once: it may change meanwhile
 			off[s] = true
 		}
-		if len(methods.shared(s)) == 0 && !s.Account || off[s] {
-			return
-		}
-		for i := range s.Models {
-			m := x.models[s.Models[i].ID]
-			if m == nil {
-				m = new(offers)
-				x.models[s.Models[i].ID] = m
-			}
-			m.count++
-		}
 	})
-	x.eachSeller(func(s *Seller, rank int32) {
-		shared := methods.shared(s)
-		if len(shared) == 0 && !s.Account || off[s] {
-			return
-		}
-		for i := range s.Models {
-			offered := &s.Models[i]
-			m := x.models[offered.ID]
-			if m.candidates == nil {
-				m.candidates = make([]Candidate, 0, m.count)
-			}
-			m.candidates = append(m.candidates, Candidate{
-				Seller: s, Model: offered.ID, Price: offered.Price, Methods: shared, rank: rank,
-			})
-		}
-	})
-	for _, m := range x.models {
-		m.split(x)
-	}
+	x.addOffers(off)
 	x.nameModels(off)
 	x.addIdle(off)
 	x.addAliases(o.Aliases)
@@ -93,6 +62,41 @@ func newIndex(o *TableOptions, doc *Document) *Index {
 	}
 	slices.Sort(x.names)
 	return x
+}
+
+// addOffers gives the models their candidates. It goes over all sellers once to count, so that those of a model are allocated in one
+// piece, and once to fill in.
+func (x *Index) addOffers(off map[*Seller]bool) {
+	methods := newMethodMatch(x.o.Methods)
+	each := func(visit func(Candidate)) {
+		x.eachSeller(func(s *Seller, rank int32) {
+			shared := methods.shared(s)
+			if len(shared) == 0 && !s.Account || off[s] {
+				return
+			}
+			for i := range s.Models {
+				visit(Candidate{Seller: s, Model: s.Models[i].ID, Price: s.Models[i].Price, Methods: shared, rank: rank})
+			}
+		})
+	}
+	each(func(c Candidate) {
+		m := x.models[c.Model]
+		if m == nil {
+			m = new(offers)
+			x.models[c.Model] = m
+		}
+		m.count++
+	})
+	each(func(c Candidate) {
+		m := x.models[c.Model]
+		if m.candidates == nil {
+			m.candidates = make([]Candidate, 0, m.count)
+		}
+		m.candidates = append(m.candidates, c)
+	})
+	for _, m := range x.models {
+		m.split(x)
+	}
 }
 
 // nameModels finds which model each name means that a client may ask for. What the pinned sellers and the default one call
