@@ -37,6 +37,14 @@ func TestErrorsThatAreStreams(t *testing.T) {
 		}
 		say(404, "text/event-stream", unknown+settlesAs("s_keeps", 11))(w, r, body)
 	}, "kept")
+	asked := 0
+	s.seller("again", func(w http.ResponseWriter, r *http.Request, body []byte) { // its last settlement is booked already: the one before counts
+		said := settlesAs("s_once", 7) + failed
+		if asked++; asked > 1 {
+			said = settlesAs("s_new", 11) + said
+		}
+		say(400, "text/event-stream", said)(w, r, body)
+	}, "again")
 	s.open("\t\tfailover {\n\t\t\tmax_attempts 1\n\t\t}\n")
 	for name, row := range rows {
 		a := s.infer("streamed "+name, name, `"stream":true,`)
@@ -50,6 +58,15 @@ func TestErrorsThatAreStreams(t *testing.T) {
 		if cost := balances["expense:anonymous:"+name] + balances["waste:"+name]; cost != 11 {
 			t.Errorf("%s: %d micros are booked", name, cost)
 		}
+	}
+	for _, id := range []string{"once", "once more"} {
+		if a := s.infer(id, "again", ""); a.StatusCode != 400 || a.body != failed {
+			t.Errorf("%s: status %d: %q", id, a.StatusCode, a.body)
+		}
+		s.entryOf(id)
+	}
+	if cost := s.balances()["expense:anonymous:again"]; cost != 7+11 {
+		t.Errorf("of a settlement and of one that was told with it again, %d micros are booked", cost)
 	}
 	if a := s.ask(0, http.MethodPost, "/v1/responses", `{"model":"kept","input":"Hello"}`); a.StatusCode != http.StatusOK {
 		t.Fatalf("status %d: %s", a.StatusCode, a.body)

@@ -15,18 +15,19 @@ import (
 // answer is what a seller has answered, as far as it was read before its outcome was known.
 type answer struct {
 	response *http.Response
-	settled  *wire.Settlement // from the headers
-	unread   bool             // there are headers of a settlement, and they can't be read
-	stream   *relay.Stream    // nil: it is no stream
-	events   *dialect.Events  // of the stream
-	room     *room            // that bytes are in; nil: in none, or no answer came
-	bytes    []byte           // of an answer that is no stream: its body, or the first of it
-	more     bool             // there is more of it to come
-	none     bool             // it is at 2xx, but answers nothing
-	ended    bool             // all of it has come
-	words    *dialect.Answer  // of a good answer that is no stream: what it says of itself, read as it passes
-	taken    int64            // of the memory
-	meter    metered          // of what is read
+	settled  *wire.Settlement   // from the headers
+	unread   bool               // there are headers of a settlement, and they can't be read
+	told     *relay.Settlements // by its events; nil: it has none
+	stream   *relay.Stream      // nil: it is no stream
+	events   *dialect.Events    // of the stream
+	room     *room              // that bytes are in; nil: in none, or no answer came
+	bytes    []byte             // of an answer that is no stream: its body, or the first of it
+	more     bool               // there is more of it to come
+	none     bool               // it is at 2xx, but answers nothing
+	ended    bool               // all of it has come
+	words    *dialect.Answer    // of a good answer that is no stream: what it says of itself, read as it passes
+	taken    int64              // of the memory
+	meter    metered            // of what is read
 }
 
 // read takes in as much of the answer as is needed to know its outcome: an error and a plain answer whole, a stream up to
@@ -171,6 +172,7 @@ func (a *attempt) begin() routing.Outcome {
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause,
 		Unasked: !a.rq.ask.Stream, Memory: a.rq.memory,
 	})
+	n.told = &n.stream.Settlements
 	begun := n.stream.Begin()
 	if begun != relay.NotEvents { // what was asked for whole had to begin in the request's time: it may be no stream
 		a.call.deadline.Stop()
@@ -182,7 +184,7 @@ func (a *attempt) begin() routing.Outcome {
 		return routing.Outcome{Kind: routing.ClientGone}
 	case relay.NotEvents:
 		a.awaitWhole()
-		n.response.Body, n.stream = n.stream.Rest(), nil
+		n.response.Body, n.stream, n.told = n.stream.Rest(), nil, nil
 		return a.readWhole()
 	case relay.SaidError:
 		if a.asksUsage && n.events.Failure().NamesStreamOptions() {

@@ -183,7 +183,7 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 	}
 	in.Answered = n.good()
 	in.Settlement, in.OtherSettlements = n.settlement(), n.otherSettlements()
-	if n.unread || n.stream != nil && n.stream.Unread() && a.lease.TokenID() != "" {
+	if n.unread || n.told != nil && n.told.Unread() && a.lease.TokenID() != "" {
 		in.Flags = append(in.Flags, billing.FlagSettlementRefused)
 	}
 	if n.stream != nil || in.Answered {

@@ -3,10 +3,11 @@ package gateway
 import (
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
-	"go.uber.org/zap"
 )
 
 // readSettlement takes in a settlement that came with the headers of an answer.
@@ -27,25 +28,15 @@ func (a *attempt) readSettlement() {
 // takeSettlements takes the settlements out of an error that is an event stream, and takes in what they say as that of any stream.
 func (a *attempt) takeSettlements() {
 	n := a.answer
-	left, last, unread := relay.TakeSettlements(n.bytes, isEventStream(n.response.Header))
-	if len(left) == len(n.bytes) {
-		return
-	}
-	n.bytes = left
-	n.response.Header.Set("Content-Length", strconv.Itoa(len(left)))
-	if a.candidate.Seller.Account {
-		return
-	}
-	n.unread = n.unread || unread
-	if n.settled == nil {
-		n.settled = last
+	if n.bytes, n.told = relay.TakeSettlements(n.bytes, isEventStream(n.response.Header)); n.told != nil {
+		n.response.Header.Set("Content-Length", strconv.Itoa(len(n.bytes)))
 	}
 }
 
 // settlement is what the seller says the request cost, nil when it has not said so. Headers win over the event.
 func (n *answer) settlement() *wire.Settlement {
-	if n.settled == nil && n.stream != nil {
-		return n.stream.Settlement()
+	if n.settled == nil && n.told != nil {
+		return n.told.Settlement()
 	}
 	return n.settled
 }
@@ -53,13 +44,13 @@ func (n *answer) settlement() *wire.Settlement {
 // otherSettlements are what else the seller has said that the request cost, in the order in which they count where that is
 // no settlement after all.
 func (n *answer) otherSettlements() []*wire.Settlement {
-	if n.stream == nil {
+	if n.told == nil {
 		return nil
 	}
-	if last := n.stream.Settlement(); n.settled != nil && last != nil {
-		return append([]*wire.Settlement{last}, n.stream.Earlier()...)
+	if last := n.told.Settlement(); n.settled != nil && last != nil {
+		return append([]*wire.Settlement{last}, n.told.Earlier()...)
 	}
-	return n.stream.Earlier()
+	return n.told.Earlier()
 }
 
 // balance is what the seller says is left on the token, nil when it says nothing.

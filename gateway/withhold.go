@@ -38,7 +38,6 @@ func (a *attempt) withholdEvent() {
 	if !dialect.Holds(n.stream.Held(), a.secrets()...) {
 		return
 	}
-	n.settled = n.settlement()
 	n.stream.Discard()
 	n.stream, n.ended, n.response.StatusCode = nil, true, http.StatusBadRequest
 	a.replace()

@@ -2,8 +2,8 @@ package relay
 
 import "github.com/tokenbuddy/caddy-tokenbuddy/wire"
 
-// settlements are those of an answer, as they come.
-type settlements struct {
+// Settlements are those that the events of an answer have told so far.
+type Settlements struct {
 	last    *wire.Settlement
 	earlier []*wire.Settlement
 	unread  bool
@@ -13,16 +13,16 @@ type settlements struct {
 const maxEarlier = 4
 
 // Settlement is the last good settlement that has come; nil if none has.
-func (s *settlements) Settlement() *wire.Settlement { return s.last }
+func (s *Settlements) Settlement() *wire.Settlement { return s.last }
 
 // Earlier are good settlements that came before the last one, the newest first.
-func (s *settlements) Earlier() []*wire.Settlement { return s.earlier }
+func (s *Settlements) Earlier() []*wire.Settlement { return s.earlier }
 
 // Unread tells whether a settlement has come that can't be read.
-func (s *settlements) Unread() bool { return s.unread }
+func (s *Settlements) Unread() bool { return s.unread }
 
 // settlement takes the data of one, as the filter finds it.
-func (s *settlements) settlement(data []byte) {
+func (s *Settlements) settlement(data []byte) {
 	next, err := wire.ParseSettlement(data)
 	if err != nil {
 		s.unread = true
@@ -35,22 +35,22 @@ func (s *settlements) settlement(data []byte) {
 }
 
 // TakeSettlements takes the settlements out of an answer that is an event stream, as an error may be, and is there whole: one that calls
-// itself so, unless it begins as what is none, or that begins as one. It gives what is left, in the place of body, and the last settlement that
-// can be read; unread tells whether there was one that can't be.
-func TakeSettlements(body []byte, callsItselfEvents bool) (left []byte, last *wire.Settlement, unread bool) {
+// itself so, unless it begins as what is none, or that begins as one. It gives what is left, in the place of body, and what was taken; nil
+// where the answer is no such stream.
+func TakeSettlements(body []byte, callsItselfEvents bool) (left []byte, taken *Settlements) {
 	events, _ := isEvents(body)
 	if document, _ := isDocument(body); !events && (document || !callsItselfEvents) {
-		return body, nil, false
+		return body, nil
 	}
 	t := new(taker)
 	f := newFilter(t)
 	left = f.Write(body)
 	left = append(left, f.End()...) // which has been moved elsewhere
-	return left, t.last, t.unread
+	return left, &t.Settlements
 }
 
 // taker is a sink that looks for nothing else.
-type taker struct{ settlements }
+type taker struct{ Settlements }
 
 func (*taker) event(_, _ []byte, _ bool) (drop bool) { return false }
 func (*taker) tail([]byte)                           {}

@@ -53,7 +53,7 @@ type StreamOptions struct {
 // a settlement that comes late. They are called one after the other. Whoever leaves this path early calls Close.
 type Stream struct {
 	source
-	settlements
+	Settlements
 	o StreamOptions
 
 	filter  *filter
