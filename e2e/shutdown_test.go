@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"bufio"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -189,6 +192,41 @@ func TestShutdownUnstreamed(t *testing.T) {
 			t.Errorf("booked: %+v", e)
 		}
 		return took
+	})
+}
+
+// TestShutdownInTheBody ends Caddy while a client has sent a part of its request's body and sends no more: the process does not wait for
+// the rest.
+func TestShutdownInTheBody(t *testing.T) {
+	t.Parallel()
+	inTime(t, graceless, processEnds, func() time.Duration {
+		c := newCaddy(t, "")
+		c.write(c.global("") + siteOf(c.site, market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), "")))
+		c.start()
+		conn, err := net.Dial("tcp", c.site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		answers := bufio.NewReader(conn)
+		fmt.Fprintf(conn, "POST /v1/messages HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n", c.site)
+		if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") { // somebody reads now
+			t.Fatalf("%v: %q", err, line)
+		}
+		_, _ = answers.ReadString('\n')
+		_, _ = io.WriteString(conn, `{"model":`)
+		begun := time.Now()
+		c.terminate()
+		// A process that waits for the rest would do so for ever.
+		_ = conn.SetDeadline(begun.Add(3 * graceless))
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Errorf("no answer: %v", err)
+		} else if body, _ := io.ReadAll(res.Body); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(string(body), `"message":"This gateway is being restarted."`) {
+			t.Errorf("status %d, %v: %s", res.StatusCode, res.Header, body)
+		}
+		_ = conn.Close()
+		return c.ended(begun)
 	})
 }
 

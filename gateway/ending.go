@@ -101,11 +101,12 @@ func (e *ending) endFor(why error) {
 	}
 }
 
-// endings are the calls that the end of the process ends.
+// endings are the calls that the end of the process ends, and the bodies of requests that it does not wait for any longer.
 type endings struct {
-	mu    sync.Mutex
-	over  bool
-	calls map[*call]struct{}
+	mu     sync.Mutex
+	over   bool
+	calls  map[*call]struct{}
+	bodies map[*reply]struct{}
 }
 
 // add has a call ended, or at once where the process is about to end.
@@ -127,12 +128,32 @@ func (e *endings) remove(c *call) {
 	delete(e.calls, c)
 }
 
+// reading has the reading of a request's body ended, until it is read.
+func (e *endings) reading(p *reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.over {
+		p.readNoMore()
+		return
+	}
+	e.bodies[p] = struct{}{}
+}
+
+func (e *endings) read(p *reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.bodies, p)
+}
+
 // end ends them all, and those that come.
 func (e *endings) end() {
 	e.mu.Lock()
 	e.over = true
 	calls := e.calls
 	e.calls = nil
+	for p := range e.bodies { // under the lock: where the body has been read by then, the client would be taken for one that has left
+		p.readNoMore()
+	}
 	e.mu.Unlock()
 	for c := range calls {
 		c.over(errShutdown)

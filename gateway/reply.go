@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -70,7 +71,7 @@ func (p *reply) refuse(refusal *dialect.Refusal) {
 	}
 	p.status = refusal.Status
 	answer := func() { refusal.Write(p.w, p.rq.shape, p.rq.id) }
-	if p.rq.body != nil {
+	if p.rq.body != nil || p.rq.ending() {
 		answer()
 		return
 	}
@@ -120,3 +121,6 @@ func (p *reply) identify() {
 
 // flush sends what is still on its way through the server.
 func (p *reply) flush() { _ = http.NewResponseController(p.w).Flush() }
+
+// readNoMore ends the reading of the client's body.
+func (p *reply) readNoMore() { _ = http.NewResponseController(p.w).SetReadDeadline(time.Unix(1, 0)) }

@@ -57,6 +57,9 @@ type request struct {
 // left tells whether the client is gone.
 func (rq *request) left() bool { return rq.r.Context().Err() != nil }
 
+// ending tells whether the process is about to exit.
+func (rq *request) ending() bool { return rq.gw != nil && rq.gw.shutdown.Err() != nil }
+
 // timeLeft is how long there is until a request that is not streamed has to be answered.
 func (rq *request) timeLeft() time.Duration { return time.Until(rq.until) }
 

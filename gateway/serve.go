@@ -140,7 +140,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	}
 	rq.memory = memory.enter(rq.member.Name)
 	defer rq.memory.leave()
-	if refusal := rq.read(); refusal != nil {
+	if refusal := rq.read(p); refusal != nil {
 		return refusal
 	}
 	defer rq.body.release()
@@ -215,9 +215,15 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 }
 
 // read takes in the request and finds in it what matters here.
-func (rq *request) read() *dialect.Refusal {
+func (rq *request) read(p *reply) *dialect.Refusal {
+	rq.gw.calls.reading(p)
 	b, refusal := readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
-	if refusal != nil {
+	rq.gw.calls.read(p)
+	switch {
+	case refusal == nil:
+	case refusal.Status == http.StatusBadRequest && rq.ending():
+		return dialect.Unavailable(retryLater, restarting)
+	default:
 		return refusal
 	}
 	rq.body = b
