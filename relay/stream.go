@@ -107,11 +107,11 @@ func (s *Stream) Begin() Ending {
 		switch sig {
 		case silent:
 			s.silent = !s.halted()
-			return s.close(Broken)
+			return s.abandon(Broken)
 		case left:
-			return s.close(ClientGone)
+			return s.abandon(ClientGone)
 		case going:
-			return s.close(Shutdown)
+			return s.abandon(Shutdown)
 		case due:
 			if s.o.Unasked && !s.events {
 				limit = time.Time{}
@@ -131,7 +131,7 @@ func (s *Stream) Begin() Ending {
 		case s.end != nil:
 			return s.beginEnded()
 		case s.decided == Broken:
-			return s.close(Broken)
+			return s.abandon(Broken)
 		case s.decided != 0:
 			return s.decided
 		}
@@ -173,7 +173,7 @@ func (s *Stream) beginEnded() Ending {
 	case s.decided == Committed, s.decided == 0 && s.end == io.EOF && s.o.Watcher.Whole():
 		return Committed // content has come, even if its end came with it: what follows is a break after the commit
 	}
-	return s.close(Broken)
+	return s.abandon(Broken)
 }
 
 // Relay sends what Begin held back and all that follows: one write and one flush for each read. Headers and status must
@@ -278,9 +278,9 @@ func (s *Stream) clientLeft() Ending {
 		return s.ended()
 	}
 	if over(s.o.Shutdown) { // it may be the writing's deadline that ended it
-		return s.close(Shutdown)
+		return s.abandon(Shutdown)
 	}
-	return s.close(ClientGone)
+	return s.abandon(ClientGone)
 }
 
 // ended is an answer that the client has had to its end.
@@ -330,7 +330,8 @@ func (s *Stream) sent() {
 	}
 }
 
-func (s *Stream) close(o Ending) Ending {
+// abandon lets go of the stream before its end, and gives what it ends in.
+func (s *Stream) abandon(o Ending) Ending {
 	s.Discard()
 	return o
 }
