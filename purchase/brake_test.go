@@ -2,6 +2,8 @@ package purchase
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,6 +209,52 @@ func TestTheBrakeOfRefusalsThatSayNothingIsLeft(t *testing.T) {
 			t.Errorf("%d purchases, warned %d times", creates, b.logged("purchase.seller.braked"))
 		}
 	})
+}
+
+// What a seller refuses to a request that can cost more than it sells at once is not bought again and again for such requests, whether it offers less
+// than was asked for, grants less, or says that there is a little less on a token that nobody has used.
+func TestNoTokensThatAreRefusedAnew(t *testing.T) {
+	for name, less := range map[string]struct {
+		offers, grants, says money.Micros
+	}{
+		"says so": {0, 0, 1}, "grants less": {0, 1, 0}, "offers less": {1, 0, 0}, "offers a dollar": {100 * money.USD, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var bought money.Micros
+			set := func(b *bench) {
+				var offered money.Micros
+				b.seller.answer = func(_ int, a asked) *http.Response {
+					if strings.HasSuffix(a.path, wire.PurchaseCreatePath) {
+						offered = max(money.USD, money.Micros(a.body["amountMicros"].(float64))-less.offers)
+						bought += offered
+						return reply(200, fmt.Sprintf(`{"orderId":"o","amountMicros":%d,"currency":"USD","payment":{}}`, offered))
+					}
+					b.seller.credit = offered - less.grants
+					return own()
+				}
+			}
+			trade(t, set, func(t *testing.T, b *bench) {
+				refuse := func(l *Lease) { b.desk.Refused(l, new(l.Balance()-less.says)) }
+				w := b.want(cent)
+				w.Bound = 100 * money.USD
+				for range 20 {
+					if l, err := b.desk.Lease(t.Context(), w); err == nil {
+						refuse(l)
+						next, err := b.desk.Rebuy(t.Context(), w, l)
+						l.Return(0)
+						if err == nil {
+							refuse(next)
+							next.Return(0)
+						}
+					}
+					<-time.After(time.Minute)
+				}
+				if bought > 25*money.USD {
+					t.Errorf("$%s were paid", bought)
+				}
+			})
+		})
+	}
 }
 
 // A token that is over when it comes, to a request that could not wait so long for it, nobody could ask for: it has served nothing for its money.

@@ -202,8 +202,6 @@ func TestShortage(t *testing.T) {
 		}
 	}
 	check(10, 0, false)
-	s.add(10, 10, now) // it covered the request
-	check(10, 0, false)
 	s.add(10, 5, now)
 	s.add(1000, 20, now)
 	check(9, 0, false)

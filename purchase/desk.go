@@ -327,10 +327,13 @@ func (d *Desk) Refused(l *Lease, usable *money.Micros) {
 	if l.account() || !l.refused.CompareAndSwap(false, true) || l.token.state.Load() != live {
 		return
 	}
-	had, covered := l.token.refuse(l.cost, usable)
+	had, short, covered := l.token.refuse(l.cost, usable)
 	s := l.token.shelf
 	if covered {
 		s.dealings.count(l.token.life)
+	}
+	if !short { // the seller has other reasons
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

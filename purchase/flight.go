@@ -342,6 +342,7 @@ func (f *flight) land() {
 		bought := *m.p.Token
 		bought.PaidMicros = m.p.AmountMicros
 		t := newToken(bought, s, s.bought.Add(1))
+		t.wanted = int64(m.p.AskedMicros)
 		s.purchases++
 		s.purchased += credit
 		s.newest = t

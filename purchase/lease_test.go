@@ -121,7 +121,7 @@ func TestRefusedThoughCovered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, covered := l.token.refuse(l.cost, nil); covered != want {
+		if _, _, covered := l.token.refuse(l.cost, nil); covered != want {
 			t.Errorf("a request that may cost $%s: covered is %v", bound, covered)
 		}
 	}

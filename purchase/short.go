@@ -13,7 +13,7 @@ type shortage []refused
 
 // refused is a token that did not suffice.
 type refused struct {
-	bound, had int64 // had < bound
+	bound, had int64 // what was had, or asked for where less was had
 	at         time.Time
 }
 
@@ -22,11 +22,8 @@ const (
 	maxShort = 8
 )
 
-// add notes that had was not enough for a request that could cost bound. Where it covered that, the seller has other reasons.
+// add notes that had was not enough for a request that could cost bound.
 func (s *shortage) add(bound, had int64, now time.Time) {
-	if had >= bound {
-		return
-	}
 	kept := slices.DeleteFunc(*s, func(r refused) bool { return r.bound >= bound && r.had <= had || now.Sub(r.at) >= shortFor })
 	kept = append(kept, refused{bound, had, now})
 	slices.SortFunc(kept, func(a, b refused) int { return cmp.Compare(b.had, a.had) })

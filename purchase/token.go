@@ -30,6 +30,8 @@ type token struct {
 	elsewhere atomic.Int64
 	paid      money.Micros
 
+	wanted int64 // what was asked for when it was bought; 0: that is not known
+
 	free    atomic.Int64
 	balance atomic.Int64 // as the ledger has it
 	blocked atomic.Int64 // the part of it that the seller would not let us spend
@@ -232,8 +234,9 @@ func (t *token) unblock(correction int64) {
 }
 
 // refuse notes that the seller has refused the token to a request, which is still out, and brings what is usable down to what
-// the seller says. It gives what was usable by that, and whether, by what we knew, it covered all that was asked of it.
-func (t *token) refuse(c cost, usable *money.Micros) (had int64, covered bool) {
+// the seller says. It gives what was not enough for the request, if it was that, and whether, by what we knew, the token covered all that was
+// asked of it.
+func (t *token) refuse(c cost, usable *money.Micros) (had int64, short, covered bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused.Store(true)
@@ -244,13 +247,17 @@ func (t *token) refuse(c cost, usable *money.Micros) (had int64, covered bool) {
 			t.free.Add(-over)
 		}
 	}
-	if others := t.out() - 1; others == 0 {
+	others := t.out() - 1
+	if others == 0 {
 		t.barred.Store(min(c.bound, t.barred.Load()))
 	} else if crowded := t.crowded.Load(); c.bound < crowded || others < t.crowd.Load() {
 		t.crowd.Store(others)
 		t.crowded.Store(min(c.bound, crowded))
 	}
-	return t.usable(), covered
+	if others == 0 && !covered && t.balance.Load() == t.credit { // another one that is asked for as it was would be as this one is
+		return max(t.credit, int64(t.paid), t.wanted), true, false
+	}
+	return t.usable(), t.usable() < c.bound, covered
 }
 
 // end claims the token for whoever books its rest: true once, when it is retired and nobody uses it.
