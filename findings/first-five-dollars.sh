@@ -35,16 +35,22 @@ done
 printf 'evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n%s\n    promql_expr_test:\n      - {expr: "round(increase(spent[1h]))", eval_time: 30m}\n' "$(<series.yml)" >test.yml
 root/usr/bin/promtool test rules test.yml >prometheus.log 2>&1 || true # it expects nothing, and tells what it has
 
-root/usr/bin/victoria-metrics -storageDataPath=data -httpListenAddr=127.0.0.1:0 -retentionPeriod=1y >victoria.log 2>&1 &
+address=http://127.0.0.1:$((20000 + RANDOM % 10000))/
+root/usr/bin/victoria-metrics -storageDataPath=data -httpListenAddr="${address:7:-1}" -retentionPeriod=1y >victoria.log 2>&1 &
 server=$!
-until address=$(grep -o 'http://127.0.0.1:[0-9]*/' victoria.log | grep -v ':0/' | head -1) && [ -n "$address" ]; do kill -0 "$server"; sleep 0.1; done
+until curl -s -o /dev/null "${address}health"; do kill -0 "$server"; sleep 0.1; done
 curl -s --data-binary @samples "${address}api/v1/import/prometheus"
 ask() { curl -s -G "${address}api/v1/query" --data-urlencode "query=$1(spent{who='$2'}[1h])" -d "time=$((now + 1800))" -d nocache=1 | grep -o '"[0-9.]*"\]' | tr -d '"]'; }
-until [ -n "$(ask increase '5 dollars')" ]; do sleep 0.2; curl -s "${address}internal/force_flush"; done
+for _ in {1..50}; do [ -z "$(ask increase '5 dollars')" ] || break; sleep 0.2; curl -s "${address}internal/force_flush"; done
 {
 	for who in '5 dollars' '50 dollars' '5 dollars in millionths' '50 dollars and 6 more' '5 dollars after a 0'; do
 		echo "$who: prometheus $(grep -oE "who=\"$who\"\} [0-9.E+-]+" prometheus.log | sed 's/.* //' | xargs printf '%.0f'), victoria-metrics $(ask increase "$who"), its increase_pure $(ask increase_pure "$who")"
 	done
 } | tee seen
 diff - seen <<'SEEN' || { echo 'not as it was seen'; exit 1; }
+5 dollars: prometheus 0, victoria-metrics 5, its increase_pure 5
+50 dollars: prometheus 0, victoria-metrics 0, its increase_pure 50
+5 dollars in millionths: prometheus 0, victoria-metrics 0, its increase_pure 5000000
+50 dollars and 6 more: prometheus 6, victoria-metrics 56, its increase_pure 56
+5 dollars after a 0: prometheus 5, victoria-metrics 5, its increase_pure 5
 SEEN
