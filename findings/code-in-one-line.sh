@@ -3,7 +3,7 @@
 #
 # Seen 2026-11-30 with @langchain/openai 1.5.8, @langchain/core 1.4.0, openai 6.49.0, ai 6.0.326, @ai-sdk/openai-compatible 2.0.92 and gpt-tokenizer 4.0.0 (Node 20.20).
 # Expected: what is asked to be embedded is what is sent, and a client's own step, if any, is seen in what it gives back. LangChain makes a space of each
-# "\\n", of "\\r\\n" a "\\r" and a space, before it asks: advice of 2022, for models of then. Python, YAML, Markdown and tables lose what their lines say, a model of
+# "\n", of "\r\n" a "\r" and a space, before it asks: advice of 2022, for models of then. Python, YAML, Markdown and tables lose what their lines say, a model of
 # today has another vector for the text, and the document that is stored beside it still has its lines. The number of tokens differs as well.
 # Where one service fills an index through LangChain and another asks it by an SDK, nothing is an error: what is found is a little worse. A gateway,
 # or a cache, that knows a text again by its bytes does not know these two for one, and the seller is paid for both. stripNewLines: false
