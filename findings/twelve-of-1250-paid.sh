@@ -25,6 +25,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { ChatAnthropic } from '@langchain/anthropic'
+import { BaseLanguageModel } from '@langchain/core/language_models/base'
 import { parsePartialJson as langchainPartial } from '@langchain/core/output_parsers'
 import { ChatOpenAI } from '@langchain/openai'
 import { Agent, OpenAIChatCompletionsModel, run, setTracingDisabled, tool as agentsTool } from '@openai/agents'
@@ -38,6 +39,7 @@ import untruncate from 'untruncate-json'
 import { z } from 'zod'
 
 setTracingDisabled(true)
+BaseLanguageModel.prototype.getNumTokens = async () => 0 // it would ask another server for a tokenizer, for minutes
 const cut = '{"to": "acme", "cents": 12' // of 1250}
 let asked = 0
 const chat = (response, again, stream) => {
@@ -84,7 +86,7 @@ const about = { name: 'pay', description: 'Pays.' }
 const openai = new OpenAI({ baseURL, apiKey: 'k', maxRetries: 0 })
 const question = [{ role: 'user', content: 'pay' }]
 const langchain = (model, pay) => createAgent({ model, tools: [langchainTool(pay, { ...about, schema })] }).invoke({ messages: question })
-const chatOpenAI = streaming => Object.assign(new ChatOpenAI({ model: 'm', apiKey: 'k', maxRetries: 0, streaming, configuration: { baseURL } }), { getNumTokens: () => 0 })
+const chatOpenAI = streaming => new ChatOpenAI({ model: 'm', apiKey: 'k', maxRetries: 0, streaming, configuration: { baseURL } })
 const ways = {
   'openai, runTools': async pay => {
     const parameters = { type: 'object', properties: { to: { type: 'string' }, cents: { type: 'number' } } }
