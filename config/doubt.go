@@ -16,7 +16,7 @@ type Doubt struct {
 // Doubts gives those of a configuration and what it has been resolved to. An operator may have reasons, such as to buy nothing more today, or to
 // say while it runs which seller is to be kept to: so none is an error.
 func (c *Config) Doubts(s *Settings) []Doubt {
-	return slices.Concat(c.tightLimits(s), c.idleSelection(s), c.sharedWallet(), c.literals())
+	return slices.Concat(c.tightLimits(s), c.idleSelection(s), c.sharedWallet(), shortKeys(s), c.literals())
 }
 
 // tightLimits are limits that no purchase has room in. Zero says that nothing is to be bought.
@@ -58,6 +58,17 @@ func (c *Config) sharedWallet() (all []Doubt) {
 		if module, err := paymentGuest.nameIn(raw); err == nil && paymentName(raw, module) == account {
 			all = append(all, Doubt{"payment " + account, "what it pays is booked in wallet:account, where what your accounts at providers cost is as well: give it another name"})
 		}
+	}
+	return all
+}
+
+// goodKey is how long a member's key should be, in bytes: a shorter one is soon guessed.
+const goodKey = 8
+
+func shortKeys(s *Settings) (all []Doubt) {
+	for _, name := range s.Secrets().shortKeys {
+		all = append(all, Doubt{"member " + name + " key", fmt.Sprintf(
+			"it is shorter than %d characters, and soon guessed: take a long random one, such as openssl rand -hex 24 prints", goodKey)})
 	}
 	return all
 }

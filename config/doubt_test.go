@@ -39,6 +39,7 @@ func TestDoubts(t *testing.T) {
 		},
 		{registry + `"model_aliases":{"gpt-*":"m"}`, "model_alias gpt-*: it stands for requests of that very name, and of no other"},
 		{registry + `"members":[{"name":"ada","key":"SHA256:` + strings.Repeat("aB", 32) + `"}]`, "member ada key: it is the key itself, and not the hash of one"},
+		{registry + `"members":[{"name":"ada","key":"key-of-a"},{"name":"bob","keys":[{"key":"key-of-bob"},{"key":"k1"}]}]`, "member bob key: it is shorter than 8 characters"},
 		{registry + `"members":[{"name":"ada","keys":[{"key":"key-of-ada"},{"key":"sha256=` + strings.Repeat("ab", 32) + `"}]}]`, "member ada key: it is the key itself"},
 		{registry + `"members":[{"name":"ada","key":"sha256:` + strings.Repeat("aB", 32) + `"},{"name":"bob","key":"` + strings.Repeat("ab", 32) + `"}]`, ""},
 		{

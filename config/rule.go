@@ -270,19 +270,11 @@ func checkMemberKey(key string) error {
 	if key == "" || hasPlaceholder(key) {
 		return nil
 	}
-	if len(key) < minKey {
-		return errShortKey
-	}
 	_, err := member.KeyDigest(key)
 	return err
 }
 
-// minKey is how short a member's key may be, in bytes: a shorter one is soon guessed.
-const minKey = 8
-
 var errUntil = errors.New("what stands after until is no time: expected one such as 2026-04-01T00:00:00Z, with its zone")
-
-var errShortKey = fmt.Errorf("the key is shorter than %d characters, and soon guessed: expected a long random one, such as openssl rand -hex 24 prints", minKey)
 
 // sameKey gives what is equal for two keys that are one, as far as it can be told before placeholders are resolved.
 func sameKey(key string) string {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ type Secrets struct {
 	Members *member.Directory
 	// Accounts are the operator's own at pinned sellers, by the seller's id.
 	Accounts map[string]Account
+
+	shortKeys []string // the members with a key that is soon guessed, as the configuration has them in turn
 }
 
 // Secrets gives them as they were read last.
@@ -46,11 +49,11 @@ func (c *Config) secrets(repl *caddy.Replacer) (*Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	members, err := c.directory(repl)
+	members, short, err := c.directory(repl)
 	if err != nil {
 		return nil, err
 	}
-	return &Secrets{members, accounts}, nil
+	return &Secrets{members, accounts, short}, nil
 }
 
 // namesFiles tells whether a secret that is read again stands in a file.
@@ -77,30 +80,34 @@ func (c *Config) namesFiles() bool {
 
 func inFile(secret string) bool { return strings.Contains(secret, "{file.") }
 
-func (c *Config) directory(repl *caddy.Replacer) (*member.Directory, error) {
+func (c *Config) directory(repl *caddy.Replacer) (_ *member.Directory, shortKeys []string, err error) {
 	all := member.Team{Members: make([]member.Config, 0, len(c.Members)), From: c.MemberFrom != ""}
 	for _, m := range c.Members {
 		config, err := m.resolve(repl)
 		if err != nil {
-			return nil, at("member "+m.Name, err)
+			return nil, nil, at("member "+m.Name, err)
 		}
 		all.Members = append(all.Members, config)
+		if slices.ContainsFunc(config.Keys, func(k member.Key) bool { return len(k.Secret) < goodKey }) {
+			shortKeys = append(shortKeys, m.Name)
+		}
 	}
 	for _, g := range c.Groups {
 		bounds, err := g.resolve()
 		if err != nil {
-			return nil, at("group "+g.Name, err)
+			return nil, nil, at("group "+g.Name, err)
 		}
 		all.Groups = append(all.Groups, member.GroupConfig{Name: g.Name, Members: g.Members, Bounds: bounds})
 	}
 	if d := c.MemberDefault; d != nil {
 		bounds, err := d.resolve()
 		if err != nil {
-			return nil, at("member_default", err)
+			return nil, nil, at("member_default", err)
 		}
 		all.Default = &member.Limits{Bounds: bounds, Models: d.Models}
 	}
-	return member.NewDirectory(all)
+	members, err := member.NewDirectory(all)
+	return members, shortKeys, err
 }
 
 func (m *MemberConfig) resolve(repl *caddy.Replacer) (config member.Config, err error) {
@@ -138,9 +145,6 @@ func (b *BoundsConfig) resolve() (bounds member.Bounds, err error) {
 func (k *KeyConfig) resolve(repl *caddy.Replacer) (key member.Key, err error) {
 	if key.Secret, err = resolveSecret(repl, k.Key); err != nil {
 		return key, err
-	}
-	if len(key.Secret) < minKey {
-		return key, errShortKey
 	}
 	key.Until, err = k.until()
 	return key, err
