@@ -20,6 +20,10 @@ func TestMessageThread(t *testing.T) {
 	}
 	second := s.seller("second", func(w http.ResponseWriter, r *http.Request, body []byte) {
 		id := "msg_" + r.Header.Get("X-Request-Id")
+		if strings.HasPrefix(id, "msg_down") {
+			sayJSON(500, errorBody("server_error"))(w, r, body)
+			return
+		}
 		if !strings.Contains(string(body), `"stream":true`) {
 			sayJSON(200, said(id))(w, r, body)
 			return
@@ -72,6 +76,11 @@ func TestMessageThread(t *testing.T) {
 	if asked != before+5 {
 		t.Errorf("the second seller was asked %d times", asked-before)
 	}
+	unknown(ask("ada", "down", goOn("msg_whole"))) // sent whole, it may be served by another
+	if a := ask("ada", "down too", `"thread":{"type":"create"},`); a.StatusCode != http.StatusInternalServerError {
+		t.Errorf("status %d: %s", a.StatusCode, a.body)
+	}
+	asked = len(second.inferences())
 	unknown(ask("bob", "another's", goOn("msg_whole")))
 	unknown(ask("ada", "nobody's", goOn("msg_of_nobody")))
 	unknown(ask("ada", "not kept", goOn("msg_alone")))
@@ -102,5 +111,9 @@ func TestMessageThread(t *testing.T) {
 	}
 	served(ask("bob", "less", ""))
 	served(ask("ada", "after the restart", goOn("msg_whole")))
+	if status := s.do(http.MethodPost, "/tokenbuddy/sellers?pause=second", ""); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	unknown(ask("ada", "paused", goOn("msg_whole")))
 	s.verify()
 }

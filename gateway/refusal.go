@@ -30,6 +30,9 @@ func (t *trade) giveUp() choice {
 		return choice{refusal: overBudget(longest(t.overBudget, t.tally.budget.States()))}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
+	if t.orphaned() {
+		return choice{refusal: dialect.ThreadNotFound().Because("The seller that keeps this thread can't go on just now. Send the whole conversation.")}
+	}
 	own := t.last != nil && t.last.accountRefused()
 	var refusal *dialect.Refusal
 	switch {
@@ -57,6 +60,16 @@ func (t *trade) giveUp() choice {
 		refusal = refusal.Final()
 	}
 	return choice{refusal: refusal}
+}
+
+// orphaned tells whether the request goes on from what a seller keeps that has failed, while its client has all of it: sent whole, another
+// seller may take it. What the seller has said of the request itself stands.
+func (t *trade) orphaned() bool {
+	rq := t.rq
+	if !rq.ask.Thread || rq.made.Seller == (routing.SellerKey{}) || t.begun() || rq.late() || rq.gw.shutdown.Err() != nil {
+		return false
+	}
+	return t.last == nil || !t.last.presentable() || t.last.outcome.Status >= 429
 }
 
 // resting adds to a refusal when a seller of the candidates may be asked again, and why not now. What a seller has asked for is

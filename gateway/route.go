@@ -65,6 +65,9 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	case routing.ChosenOff:
 		return dialect.NoSeller(retryLater).Because("The seller that this gateway keeps to is paused or excluded for now. Ask whoever runs the gateway.")
 	}
+	if rq.ask.Thread && rq.made.Seller != (routing.SellerKey{}) { // its client has all of it, and another seller may take that
+		return dialect.ThreadNotFound()
+	}
 	return dialect.NoSeller(retryLater) // the one that made the response is away, or the policy wants none
 }
 
