@@ -257,6 +257,40 @@ func TestNoTokensThatAreRefusedAnew(t *testing.T) {
 	}
 }
 
+// A seller may say what is left beside what it holds for requests under way: that is no token of which it has taken the rest, and what it held is there
+// again when they are over.
+func TestTheBrakeOfSellersThatHold(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		w := b.want(cent)
+		w.Bound = 490 * cent
+		refuse := func(l *Lease) { b.desk.Refused(l, new(10*cent)) }
+		first, second := b.leaseFor(w), b.leaseFor(w)
+		refuse(second)
+		third, err := b.desk.Rebuy(t.Context(), w, second)
+		second.Return(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fourth := b.leaseFor(w)
+		if first.TokenID() != second.TokenID() || third.TokenID() != fourth.TokenID() || first.TokenID() == third.TokenID() {
+			t.Fatal("they are not two on each token")
+		}
+		refuse(fourth)
+		for _, l := range []*Lease{fourth, first, third} {
+			l.Return(0)
+		}
+		<-time.After(2 * time.Minute)
+		w.Likely = 400 * cent
+		first, second = b.leaseFor(w), b.leaseFor(w)
+		first.Return(-cent)
+		second.Return(-cent)
+		b.wantCalls(2, 2)
+		if b.logged("purchase.seller.braked") != 0 || b.desk.Credit().Sellers[0].NoMoreMoney {
+			t.Error("the brake is on")
+		}
+	})
+}
+
 // A token that is over when it comes, to a request that could not wait so long for it, nobody could ask for: it has served nothing for its money.
 func TestTheBrakeOfTokensThatComeOver(t *testing.T) {
 	for name, validFor := range map[string]time.Duration{

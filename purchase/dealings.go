@@ -310,7 +310,7 @@ func (s *shelf) early() bool {
 // gone tells whether nothing is left of the token, by whatever, or so little, as nearly nothing was granted or the rest was taken, that it can't
 // serve a tenth of what was paid any more.
 func (t *token) gone() bool {
-	left := t.usable() + t.elsewhere.Load()
+	left := t.usable() + t.beside.Load() + t.elsewhere.Load()
 	if left <= 0 && !t.shared.Load() {
 		return true
 	}

@@ -35,6 +35,7 @@ type token struct {
 	free    atomic.Int64
 	balance atomic.Int64 // as the ledger has it
 	blocked atomic.Int64 // the part of it that the seller would not let us spend
+	beside  atomic.Int64 // the part of that which the seller may hold for other requests alone: they were out when it said so
 	bounds  atomic.Int64 // the sum of what the leases that are out can cost
 
 	// A request that can cost barred or more does not get the token: the seller has refused it to one. While crowd other leases
@@ -189,7 +190,13 @@ func (t *token) takeBack(c cost, delta int64, served bool) {
 	}
 	t.usedAt.Store(time.Now().UnixNano())
 	taken := delta < -c.likely && t.balance.Load() < t.credit/10 // perhaps all that there was to take
-	if t.use.Add(^uint64(0))&outMask == 0 && (t.state.Load() != live || t.balance.Load() <= 0 || taken) {
+	idle := t.use.Add(^uint64(0))&outMask == 0
+	if idle && t.beside.Load() > 0 {
+		t.mu.Lock()
+		t.release(t.beside.Load())
+		t.mu.Unlock()
+	}
+	if idle && (t.state.Load() != live || t.balance.Load() <= 0 || taken) {
 		t.shelf.wake()
 	}
 }
@@ -228,8 +235,13 @@ func (t *token) told() {
 func (t *token) unblock(correction int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := min(correction, t.blocked.Load())
+	t.release(min(correction, t.blocked.Load()))
+}
+
+// release takes back so much of what was blocked. t.mu is held.
+func (t *token) release(n int64) {
 	t.blocked.Add(-n)
+	t.beside.Store(max(0, t.beside.Load()-n))
 	t.free.Add(n)
 }
 
@@ -241,13 +253,16 @@ func (t *token) refuse(c cost, usable *money.Micros) (had int64, short, covered 
 	defer t.mu.Unlock()
 	t.refused.Store(true)
 	covered = t.usable() >= t.bounds.Load()
+	others := t.out() - 1
 	if usable != nil {
 		if over := t.usable() - max(0, int64(*usable)); over > 0 {
 			t.blocked.Add(over)
 			t.free.Add(-over)
+			if others > 0 {
+				t.beside.Add(over)
+			}
 		}
 	}
-	others := t.out() - 1
 	if others == 0 {
 		t.barred.Store(min(c.bound, t.barred.Load()))
 	} else if crowded := t.crowded.Load(); c.bound < crowded || others < t.crowd.Load() {
