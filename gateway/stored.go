@@ -96,7 +96,7 @@ func (q *inquiry) send(path string) (err error) {
 		header.Set("Authorization", "Bearer "+q.bearer)
 	}
 	q.secrets = append(own.Secrets(), q.bearer)
-	q.response, err = relay.Send(q.ctx, relay.Call{
+	q.response, err = relay.Send(q.ctx, relay.Call{ //nolint:bodyclose // pass does it
 		Method: rq.r.Method, URL: q.seller.Address(path, rq.r.URL.RawQuery), Header: header, Transport: rq.gw.transport(q.seller),
 	})
 	return err
