@@ -313,7 +313,7 @@ func (q *resale) relay(w http.ResponseWriter, st *relay.Stream, events *dialect.
 	if atFault {
 		used, output = dialect.Usage{Known: dialect.ClassWholes}, dialect.Output{}
 	}
-	q.books.keep(events.ResponseID(), used)
+	q.keep(events.ResponseID(), used)
 	settlement := q.settle(end == relay.Whole, used, output)
 	if settlement != nil && end != relay.ClientGone {
 		_, _ = w.Write(settlement.Event())

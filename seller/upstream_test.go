@@ -218,6 +218,24 @@ func TestUpstreamUnknownResponse(t *testing.T) {
 	}
 }
 
+// TestUpstreamMessagesOutsideThreads: what nobody can go on from takes no place among what is known, as a stream or whole.
+func TestUpstreamMessagesOutsideThreads(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	for _, stream := range []string{"false", "true"} {
+		for thread, known := range map[string]bool{"": false, `"thread":{"type":"create"},`: true} {
+			s.books.mu.Lock()
+			s.books.responses = newRecent[digest, int64](maxPrefixes)
+			s.books.mu.Unlock()
+			w := post(t, s, "/v1/messages", `{"model":"ours","max_tokens":50,`+thread+`"stream":`+stream+`,"messages":[{"role":"user","content":"x"}]}`, "Authorization", token)
+			if made := s.books.made("m1"); w.Code != 200 || made > 0 != known {
+				t.Errorf("stream %s, %s: %d, %d tokens are known", stream, thread, w.Code, made)
+			}
+		}
+	}
+}
+
 // TestUpstreamResponseThatFlows: how long a response is is known also where there was no memory to hold it, and it went to the buyer as it came.
 func TestUpstreamResponseThatFlows(t *testing.T) {
 	before := memory
