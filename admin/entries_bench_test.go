@@ -43,7 +43,7 @@ func BenchmarkExport(b *testing.B) {
 				Shape: billing.Shape{BodyBytes: 4000, PromptWhole: true}, PromptHash: "0d9c4f0d9c4f0d9c4f0d9c4f0d9c4f0d",
 			},
 			Seller: fmt.Sprint("seller-", i%20), Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
-			Usage: billing.Known(money.Tokens{Prompt: 1200, Completion: 340}), Price: price, AnswerText: 1000,
+			Usage: billing.Usage{Tokens: money.Tokens{Prompt: 1200, Completion: 340}, PromptKnown: true, CompletionKnown: true}, Price: price, AnswerText: 1000,
 		})
 	}
 	if _, err := last.Wait(b.Context()); err != nil {

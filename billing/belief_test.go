@@ -193,7 +193,7 @@ func TestHonestBillsAreNeverDisputed(t *testing.T) {
 			t.Fatalf("%s: %+v has no cost", name, spent)
 		}
 		f := billing.Facts{
-			Shape: s, Price: p, Answered: true, Whole: rapid.Bool().Draw(t, "whole"), Usage: billing.Known(used), AnswerText: 4 * used.Completion,
+			Shape: s, Price: p, Answered: true, Whole: rapid.Bool().Draw(t, "whole"), Usage: billing.Usage{Tokens: used, PromptKnown: true, CompletionKnown: true}, AnswerText: 4 * used.Completion,
 			Credit: cost + money.USD, Paid: cost + money.USD,
 			Settlement: &wire.Settlement{SettlementID: "s", BilledMicros: new(cost + money.Micros(rapid.IntRange(0, 10).Draw(t, "rounded")))},
 		}

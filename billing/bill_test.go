@@ -30,7 +30,7 @@ func TestBill(t *testing.T) {
 	// 100 prompt tokens and 50 of the answer cost 700 micros. 134 and 100 tokens are the bound, 1,268.
 	whole := billing.Facts{
 		Shape: billing.Shape{BodyBytes: 400, PromptWhole: true, MaxOutput: 100}, AnswerText: 400,
-		Answered: true, Whole: true, Usage: billing.Known(money.Tokens{Prompt: 100, Completion: 50}),
+		Answered: true, Whole: true, Usage: billing.Usage{Tokens: money.Tokens{Prompt: 100, Completion: 50}, PromptKnown: true, CompletionKnown: true},
 		Price: price, Credit: 100_000, Paid: 100_000,
 	}
 	cut := whole
@@ -366,11 +366,11 @@ func TestBillShowsTokens(t *testing.T) {
 		facts billing.Facts
 		want  money.Tokens
 	}{
-		{"of the answer", billing.Facts{Usage: billing.Known(own), Settlement: said, Credit: 1}, own},
+		{"of the answer", billing.Facts{Usage: billing.Usage{Tokens: own, PromptKnown: true, CompletionKnown: true}, Settlement: said, Credit: 1}, own},
 		{"of the settlement", billing.Facts{Settlement: said, Credit: 1}, money.Tokens{Prompt: 7, CacheRead: 1 << 40}},
 		{"not of a refused settlement", billing.Facts{Settlement: said}, money.Tokens{}},
-		{"implausible ones too", billing.Facts{Usage: billing.Known(own), Shape: billing.Shape{BodyBytes: 1, PromptWhole: true}}, own},
-		{"never below zero", billing.Facts{Usage: billing.Known(money.Tokens{Prompt: -4, Completion: 3})}, money.Tokens{Completion: 3}},
+		{"implausible ones too", billing.Facts{Usage: billing.Usage{Tokens: own, PromptKnown: true, CompletionKnown: true}, Shape: billing.Shape{BodyBytes: 1, PromptWhole: true}}, own},
+		{"never below zero", billing.Facts{Usage: billing.Usage{Tokens: money.Tokens{Prompt: -4, Completion: 3}, PromptKnown: true, CompletionKnown: true}}, money.Tokens{Completion: 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := billing.Bill(tt.facts).Tokens; got != tt.want {

@@ -40,7 +40,7 @@ func TestWhatDoesItCost(t *testing.T) {
 					off := cost / 4
 					switch usage {
 					case "said":
-						f.Usage, off = billing.Known(used), cost/50
+						f.Usage, off = billing.Usage{Tokens: used, PromptKnown: true, CompletionKnown: true}, cost/50
 					case "of the prompt alone":
 						f.Usage = billing.Usage{Tokens: used, PromptKnown: true}
 						f.Usage.Tokens.Completion = 1 // a placeholder

@@ -27,7 +27,7 @@ func TestSearchesWithoutAPrice(t *testing.T) {
 				Shape:      Shape{BodyBytes: 40_000, PromptTokens: 30_000, PromptWhole: true, HostedTools: test.hosted, MaxOutput: 5_000},
 				Answered:   true,
 				Whole:      true,
-				Usage:      Known(money.Tokens{Prompt: 30_000, Completion: 5_000, WebSearches: test.searches}),
+				Usage:      Usage{Tokens: money.Tokens{Prompt: 30_000, Completion: 5_000, WebSearches: test.searches}, PromptKnown: true, CompletionKnown: true},
 				Settlement: &wire.Settlement{BilledMicros: &test.billed},
 				Price:      price,
 				Credit:     money.Max, Paid: money.Max,

@@ -12,11 +12,6 @@ type Usage struct {
 	Partial bool
 }
 
-// Known gives the usage of an answer that says all of it.
-func Known(t money.Tokens) Usage {
-	return Usage{Tokens: t, PromptKnown: true, CompletionKnown: true}
-}
-
 // complete tells whether all is known that the cost goes by.
 func (u Usage) complete() bool { return u.PromptKnown && u.CompletionKnown && !u.Partial }
 

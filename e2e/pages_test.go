@@ -73,7 +73,7 @@ func fillLedger(t *testing.T, c *caddy, n int) {
 				RequestedModel: "m", Model: "m", Protocol: "chat_completions", Shape: billing.Shape{BodyBytes: 4000, PromptWhole: true}, PromptHash: "0d9c2a6b1e7f4c5588aa0d3f9b6e2c41",
 			},
 			Seller: "acme", Origin: "https://seller.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
-			Usage: billing.Known(money.Tokens{Prompt: 1000, Completion: 100}), Price: money.Price{Input: money.USD, Output: money.USD},
+			Usage: billing.Usage{Tokens: money.Tokens{Prompt: 1000, Completion: 100}, PromptKnown: true, CompletionKnown: true}, Price: money.Price{Input: money.USD, Output: money.USD},
 		})
 	}
 	if _, err := last.Wait(t.Context()); err != nil {

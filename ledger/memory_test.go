@@ -21,7 +21,7 @@ func TestTypicalCompletion(t *testing.T) {
 	answer := func(tokens int64, change func(*ledger.Inference)) {
 		t.Helper()
 		in := inference(hold("", "acme", "t1"), 10)
-		in.Settlement.SettlementID, in.Usage = "", billing.Known(money.Tokens{Prompt: 1, Completion: tokens})
+		in.Settlement.SettlementID, in.Usage = "", billing.Usage{Tokens: money.Tokens{Prompt: 1, Completion: tokens}, PromptKnown: true, CompletionKnown: true}
 		if change != nil {
 			change(&in)
 		}

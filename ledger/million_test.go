@@ -60,7 +60,7 @@ func realHold(n int, token string) ledger.Hold {
 
 func realInference(h ledger.Hold) ledger.Inference {
 	in := inference(h, 4_900)
-	in.Usage = billing.Known(money.Tokens{Prompt: 1_200, Completion: 250})
+	in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: 1_200, Completion: 250}, PromptKnown: true, CompletionKnown: true}
 	in.AnswerText, in.TimeToFirstByte, in.Duration = 1_100, 212*time.Millisecond, 5310*time.Millisecond
 	return in
 }

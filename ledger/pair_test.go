@@ -150,7 +150,7 @@ func (p *pair) settle(t *rapid.T, id string) {
 	in.Repeatable = rapid.Bool().Draw(t, "repeatable")
 	in.Answered, in.Asked = rapid.Bool().Draw(t, "answered"), rapid.Bool().Draw(t, "asked")
 	in.AnswerText = rapid.Int64Range(0, 4_000).Draw(t, "answer")
-	in.Usage = billing.Known(money.Tokens{Prompt: rapid.Int64Range(0, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(0, 500).Draw(t, "completion")})
+	in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: rapid.Int64Range(0, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(0, 500).Draw(t, "completion")}, PromptKnown: true, CompletionKnown: true}
 	in.Usage.PromptKnown, in.Usage.CompletionKnown, in.Exclusive = !often(t, "no usage"), rapid.Bool().Draw(t, "all of it"), often(t, "exclusive")
 	in.InDoubt, in.Budget = rapid.Bool().Draw(t, "in doubt"), p.budgets[id]
 	p.m.now = p.now

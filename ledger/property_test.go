@@ -117,7 +117,7 @@ func (w *world) settle(t *rapid.T) {
 	in.Answered = rapid.Bool().Draw(t, "answered")
 	in.Asked = rapid.Bool().Draw(t, "asked")
 	in.AnswerText = rapid.Int64Range(0, 4_000).Draw(t, "answer")
-	in.Usage = billing.Known(money.Tokens{Prompt: rapid.Int64Range(-1, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(-1, 500).Draw(t, "completion")})
+	in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: rapid.Int64Range(-1, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(-1, 500).Draw(t, "completion")}, PromptKnown: true, CompletionKnown: true}
 	in.Usage.PromptKnown, in.Usage.CompletionKnown = rapid.Bool().Draw(t, "usage"), rapid.Bool().Draw(t, "all of it")
 	in.InDoubt = rapid.Bool().Draw(t, "in doubt")
 	in.Exclusive = rapid.Bool().Draw(t, "exclusive")

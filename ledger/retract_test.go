@@ -302,7 +302,7 @@ func TestRetractOfADispute(t *testing.T) {
 	h.RequestID = "r"
 	in := inference(h, 9_000)
 	in.IdempotencyKey, in.Settlement = "k", settlement("s", 9_000)
-	in.Usage = billing.Known(money.Tokens{Prompt: 100, Completion: 5})
+	in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: 100, Completion: 5}, PromptKnown: true, CompletionKnown: true}
 	booked, err := l.Settle(in).Wait(t.Context())
 	if err != nil || booked.Disputed < 1_000 || booked.Entry.ExpenseMicros == 0 {
 		t.Fatalf("%+v, %v", booked, err)

@@ -296,7 +296,7 @@ func (a args) inference() ledger.Inference {
 		p, c, _ := strings.Cut(a.text("usage"), "+")
 		prompt, _ := strconv.ParseInt(p, 10, 64)
 		completion, _ := strconv.ParseInt(c, 10, 64)
-		in.Usage = billing.Known(money.Tokens{Prompt: prompt, Completion: completion})
+		in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: prompt, Completion: completion}, PromptKnown: true, CompletionKnown: true}
 	}
 	if a.has("billed") {
 		in.Settlement = &wire.Settlement{SettlementID: a.text("settlement"), BilledMicros: new(a.money("billed", 0))}

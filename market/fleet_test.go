@@ -35,7 +35,7 @@ func spends(t *testing.T, l *ledger.Ledger, member string, cost money.Micros) {
 	t.Helper()
 	_, err := l.Settle(ledger.Inference{
 		Request: ledger.Request{RequestID: ledger.NewID(), Member: member, Model: "m"}, Seller: "acme", Origin: "https://acme.example", Attempts: 1,
-		Status: ledger.StatusOK, Answered: true, Price: money.Price{Input: money.USD, Output: money.USD}, Usage: billing.Known(money.Tokens{Prompt: int64(cost)}),
+		Status: ledger.StatusOK, Answered: true, Price: money.Price{Input: money.USD, Output: money.USD}, Usage: billing.Usage{Tokens: money.Tokens{Prompt: int64(cost)}, PromptKnown: true, CompletionKnown: true},
 	}).Wait(t.Context())
 	if err != nil {
 		t.Fatal(err)

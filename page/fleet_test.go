@@ -58,7 +58,7 @@ func spends(t *testing.T, m *market.Market, id string, cost money.Micros) {
 	_, err := m.Ledger.Settle(ledger.Inference{
 		Request: ledger.Request{RequestID: id, IdempotencyKey: id, Member: "ann", Group: "build", RequestedModel: "m", Model: "m", Protocol: "messages", Shape: billing.Shape{BodyBytes: 3, PromptTokens: 1}},
 		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true, Budget: r,
-		Usage: billing.Known(money.Tokens{Prompt: 1, Completion: 1}), Price: money.Price{Input: cost * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+		Usage: billing.Usage{Tokens: money.Tokens{Prompt: 1, Completion: 1}, PromptKnown: true, CompletionKnown: true}, Price: money.Price{Input: cost * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
 	}).Wait(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -128,7 +128,7 @@ func TestSnapshot(t *testing.T) {
 	b, err := m.Ledger.Settle(ledger.Inference{
 		Request: ledger.Request{RequestID: "one", IdempotencyKey: "one", Member: "ann", Group: "build", RequestedModel: "m", Model: "m", Protocol: "messages", Shape: billing.Shape{BodyBytes: 3, PromptTokens: 1}},
 		Seller:  "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
-		Usage: billing.Known(money.Tokens{Prompt: 1, Completion: 1}), Price: money.Price{Input: 7 * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
+		Usage: billing.Usage{Tokens: money.Tokens{Prompt: 1, Completion: 1}, PromptKnown: true, CompletionKnown: true}, Price: money.Price{Input: 7 * 1_000_000, Output: 0, CacheRead: money.Unknown, CacheWrite: money.Unknown},
 	}).Wait(t.Context())
 	if err != nil || b.Entry == nil {
 		t.Fatal(b, err)

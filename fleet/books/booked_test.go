@@ -20,7 +20,7 @@ func TestBookedBy(t *testing.T) {
 	}
 	defer l.Close()
 	store, calendar := fleettest.NewMemory(), ledger.Calendar{Zone: time.UTC, Week: time.Monday}
-	price, usage := money.Price{Input: money.USD, Output: money.USD}, billing.Known(money.Tokens{Prompt: 500_000, Completion: 200_000})
+	price, usage := money.Price{Input: money.USD, Output: money.USD}, billing.Usage{Tokens: money.Tokens{Prompt: 500_000, Completion: 200_000}, PromptKnown: true, CompletionKnown: true}
 	for id, group := range map[string]string{"r1": "team", "r2": ""} {
 		if _, err := l.Settle(ledger.Inference{
 			Request: ledger.Request{RequestID: id, Member: "ada", Group: group, Model: "m"}, Seller: "acme", Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK,

@@ -71,7 +71,7 @@ func (b *books) request(id, member, model, seller, token string) ledger.Inferenc
 			Shape: billing.Shape{BodyBytes: 400, PromptWhole: true}, PromptHash: "0d9c",
 		},
 		Seller: seller, Origin: origin, TokenID: token, Attempts: 1, Status: ledger.StatusOK, Price: price, Answered: true,
-		AnswerText: 300, Usage: billing.Known(money.Tokens{Prompt: 100, Completion: 50}),
+		AnswerText: 300, Usage: billing.Usage{Tokens: money.Tokens{Prompt: 100, Completion: 50}, PromptKnown: true, CompletionKnown: true},
 		TimeToFirstByte: 212 * time.Millisecond, Duration: 5310 * time.Millisecond,
 	}
 }
