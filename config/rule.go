@@ -213,7 +213,7 @@ func checkEach(models []string) error {
 
 func checkNoComma(word string) error {
 	if strings.Contains(word, ",") {
-		return fmt.Errorf("%q has a comma in it: expected spaces between models", word)
+		return fmt.Errorf("%q has a comma in it: expected spaces between models, or in JSON a list of them", word)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func CheckNewGlob(glob string) error {
 		return err
 	}
 	if strings.Contains(glob, ",") {
-		return fmt.Errorf("%q has a comma in it: expected spaces between models", glob)
+		return fmt.Errorf("%q has a comma in it: expected spaces between models, or in JSON a list of them", glob)
 	}
 	return nil
 }
