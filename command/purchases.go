@@ -42,7 +42,7 @@ called on its rail. Those that wait for a human are helped on with approve, canc
 			case asJSON:
 				return printJSON(cmd, rows)
 			}
-			printPurchases(cmd.OutOrStdout(), rows)
+			printPurchases(cmd.OutOrStdout(), rows, q)
 			return nil
 		}),
 	}

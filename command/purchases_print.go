@@ -14,9 +14,14 @@ import (
 
 const purchaseTime = "2006-01-02 15:04:05"
 
-func printPurchases(w io.Writer, rows []admin.Purchase) {
+// printPurchases prints those that q chooses.
+func printPurchases(w io.Writer, rows []admin.Purchase, q ledger.PurchaseQuery) {
 	if len(rows) == 0 {
-		fmt.Fprintln(w, "There is no such purchase.")
+		if q == (ledger.PurchaseQuery{}) {
+			fmt.Fprintln(w, "Nothing was bought yet.")
+		} else {
+			fmt.Fprintln(w, "There is no such purchase.")
+		}
 		return
 	}
 	t := &table{words: "012356789"}

@@ -81,6 +81,11 @@ func TestApprovedPurchases(t *testing.T) {
 	if rows := c.purchases(); len(rows) != 0 {
 		t.Fatalf("before anything: %+v", rows)
 	}
+	for flag, want := range map[string]string{"--open=false": "Nothing was bought yet.\n", "--open": "There is no such purchase.\n"} {
+		if out := c.good("purchases", flag, "--address", c.admin); out != want {
+			t.Errorf("purchases %s before anything: %q", flag, out)
+		}
+	}
 	begun := time.Now()
 	res, body := c.post("/v1/chat/completions", toyRequest)
 	if res.StatusCode < 400 || time.Since(begun) > 20*time.Second {
