@@ -233,24 +233,25 @@ func (s *MemberSaid) keep() (time.Duration, error) {
 	return keep, nil
 }
 
-// Until reads when a raise ends: a time as RFC 3339 has it, a day or tomorrow, which are over when they begin in the budgets' zone;
-// zero, where nothing is said: when the day is over.
+// Until reads when a raise ends: a time as RFC 3339 has it, one of today such as 18:00, a day or tomorrow, which are over when they begin, by the
+// clock of the budgets' zone; zero, where nothing is said: when the day is over.
 func Until(s string, l *ledger.Ledger) (time.Time, error) {
-	_, ends, zone := l.Today()
+	begins, ends, zone := l.Today()
 	switch {
 	case s == "":
 		return time.Time{}, nil
 	case s == "tomorrow":
 		return ends, nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		if t, err = time.Parse(time.DateOnly, s); err == nil {
-			t = ledger.BeginOfDay(t.Year(), t.Month(), t.Day(), zone)
-		}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
 	}
-	if err != nil {
-		return t, errors.New("expected a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or tomorrow")
+	if t, err := time.Parse("15:04", s); err == nil {
+		year, month, day := begins.In(zone).Date()
+		return time.Date(year, month, day, t.Hour(), t.Minute(), 0, 0, zone), nil
 	}
-	return t, nil
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		return ledger.BeginOfDay(t.Year(), t.Month(), t.Day(), zone), nil
+	}
+	return time.Time{}, errors.New("expected a time such as 2026-01-31T12:00:00Z, or 18:00 of today, a day such as 2026-01-31, or tomorrow")
 }

@@ -29,6 +29,26 @@ func TestUntilADay(t *testing.T) {
 	}
 }
 
+// TestUntilATime ends a raise at a time of today, as it is in the budgets' zone.
+func TestUntilATime(t *testing.T) {
+	l := openMarket(t, filepath.Join(t.TempDir(), "books")).Ledger
+	zone := time.FixedZone("", -5*60*60)
+	if err := l.SetCalendar(t.Context(), ledger.Calendar{Zone: zone, Week: time.Monday}); err != nil {
+		t.Fatal(err)
+	}
+	begins, _, _ := l.Today()
+	for said, after := range map[string]time.Duration{"00:00": 0, "9:05": 9*time.Hour + 5*time.Minute, "18:00": 18 * time.Hour, "23:59": 24*time.Hour - time.Minute} {
+		if got, err := Until(said, l); err != nil || got.Sub(begins) != after {
+			t.Errorf("%s is %s, %v: the day begins %s", said, got, err, begins)
+		}
+	}
+	for _, said := range []string{"24:00", "18", "18:0", "6pm"} {
+		if got, err := Until(said, l); err == nil {
+			t.Errorf("%s is %s", said, got)
+		}
+	}
+}
+
 // TestRotateSays until when the old key is kept, where it is.
 func TestRotateSays(t *testing.T) {
 	openMarket(t, filepath.Join(t.TempDir(), "books"))

@@ -224,7 +224,7 @@ the Caddyfile too. The budgets of its week, its month and its group stay as they
 		}
 		return showMember(cmd, row, asJSON)
 	})
-	cmd.Flags().StringVar(&until, "until", "", "When that ends: a time such as 2026-01-31T12:00:00Z, the beginning of a day such as 2026-01-31, or tomorrow (default: the end of today)")
+	cmd.Flags().StringVar(&until, "until", "", "When that ends: a time such as 2026-01-31T12:00:00Z, or 18:00 of today, the beginning of a day such as 2026-01-31, or tomorrow (default: the end of today)")
 	cmd.Flags().StringVar(&reference, "reference", "", "What this raise is called: under a name that is in force the budget is not raised again, so that a script may try again")
 	return cmd
 }
