@@ -152,6 +152,9 @@ func TestQuestions(t *testing.T) {
 		{"POST", "/tokenbuddy/status", "", http.StatusMethodNotAllowed, "use GET"},
 		{"DELETE", "/tokenbuddy/sellers", "", http.StatusMethodNotAllowed, "use GET, POST"},
 		{"GET", "/tokenbuddy/sellers", "", http.StatusOK, "[]"},
+		{"GET", "/tokenbuddy/sellers?offers=true", "", http.StatusOK, "[]"},
+		{"GET", "/tokenbuddy/sellers?offers=", "", http.StatusBadRequest, "offers is true or false"},
+		{"POST", "/tokenbuddy/sellers?pause=a&offers=true", "", http.StatusBadRequest, `there is no "offers" here`},
 		{"POST", "/tokenbuddy/sellers", "", http.StatusBadRequest, "expected one of pause, resume and forgive"},
 		{"POST", "/tokenbuddy/sellers?forgive=nobody", "", http.StatusBadRequest, `no seller of the id "nobody" was bought from`},
 

@@ -39,10 +39,35 @@ type Seller struct {
 	AdjustmentMicros money.Micros `json:"adjustmentMicros,omitempty"` // taken by balances that it reported; below zero: given
 }
 
+// Offering is a row of a seller, with what it offers.
+type Offering struct {
+	Seller
+	Offers []market.Offer `json:"offers"`
+	Models int            `json:"models"` // how many there are
+}
+
+// OfferingsOf gives rows what their sellers offer.
+func OfferingsOf(m *market.Market, rows []Seller) []Offering {
+	offering := make([]Offering, len(rows))
+	for i := range rows {
+		offers, models := m.Offers(rows[i].SellerID)
+		offering[i] = Offering{rows[i], append([]market.Offer{}, offers...), models}
+	}
+	return offering
+}
+
+// sellersList answers with all sellers: ?offers=true with what they offer.
 func sellersList(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	rows, err := SellersOf(r.Context(), m)
+	offers, err := flag(r.URL.Query(), "offers")
 	if err != nil {
 		return err
+	}
+	rows, err := SellersOf(r.Context(), m)
+	switch {
+	case err != nil:
+		return err
+	case offers:
+		return answer(w, http.StatusOK, OfferingsOf(m, rows))
 	}
 	return answer(w, http.StatusOK, rows)
 }

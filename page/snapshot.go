@@ -22,7 +22,7 @@ type Snapshot struct {
 	Findings  []doctor.Finding `json:"findings"`
 	Money     Money            `json:"money"`
 	Members   []admin.Member   `json:"members"`
-	Sellers   []SellerRow      `json:"sellers"`
+	Sellers   []admin.Offering `json:"sellers"`
 	InAll     InAll            `json:"inAll"`
 	Requests  []recent.Row     `json:"requests"`        // the last ones, the newest first
 	Fleet     *Fleet           `json:"fleet,omitempty"` // absent: the gateway is in none
@@ -82,13 +82,6 @@ type BudgetRow struct {
 	Renews      time.Time    `json:"renews"`
 }
 
-// SellerRow is a seller, with what it offers.
-type SellerRow struct {
-	admin.Seller
-	Offers []market.Offer `json:"offers"`
-	Models int            `json:"models"` // how many there are
-}
-
 const (
 	// nowTime is what the page takes for now.
 	nowTime = 5 * time.Minute
@@ -123,7 +116,7 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	status := admin.StatusOf(e.ctx, m, m.Desk.LastPayments())
 	last := m.Recent.Find(recent.Query{})
 	s := &Snapshot{
-		Ledger: m.Dir(), Now: nowOf(last, m.Recent.Since(), now), Money: moneyOf(&status), Members: []admin.Member{}, Sellers: []SellerRow{},
+		Ledger: m.Dir(), Now: nowOf(last, m.Recent.Since(), now), Money: moneyOf(&status), Members: []admin.Member{},
 		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{}, Disputed: []string{},
 	}
 	note := func(err error) {
@@ -149,13 +142,10 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	sellers, err := admin.SellersOf(e.ctx, m)
 	note(err)
 	s.InAll.Sellers = len(sellers)
-	for i, row := range sellers {
-		s.Now.UnderWay += row.InFlight
-		if i < maxRows {
-			offers, models := m.Offers(row.SellerID)
-			s.Sellers = append(s.Sellers, SellerRow{row, offers, models})
-		}
+	for i := range sellers {
+		s.Now.UnderWay += sellers[i].InFlight
 	}
+	s.Sellers = admin.OfferingsOf(m, sellers[:min(len(sellers), maxRows)])
 	for id, l := range status.Losses {
 		if l.DisputedMicros > 0 {
 			s.Disputed = append(s.Disputed, id)

@@ -44,6 +44,7 @@ func TestFind(t *testing.T) {
 	rows("sellers", 60)
 	b.write("#sellers input", "S-64")
 	rows("sellers", 1)
+	b.until(`document.querySelector("#sellers tbody tr").innerText.includes("x $1.00 / $2.00")`)
 	b.press("#sellers", "pause")
 	b.press("#ask", "Do it")
 	b.until(`document.querySelector("#sellers tbody tr").innerText.includes("paused")`)
