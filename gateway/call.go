@@ -20,22 +20,22 @@ type call struct {
 	ending
 	begun    time.Time
 	body     *relay.Body
-	gw       *Gateway
-	client   func() bool // the client's leaving may end it; to be stopped
-	deadline *time.Timer // and so may this
-	until    time.Time   // when it does, unless it was set anew
+	in       *endingsPart // until its end
+	client   func() bool  // the client's leaving may end it; to be stopped
+	deadline *time.Timer  // and so may this
+	until    time.Time    // when it does, unless it was set anew
 
 	woken func() // what the client's leaving and the end of the process do instead; nil: they end it. ending.mu protects it
 }
 
 func newCall(rq *request, timeLeft time.Duration) *call {
 	now := time.Now()
-	c := &call{begun: now, until: now.Add(timeLeft), gw: rq.gw}
+	c := &call{begun: now, until: now.Add(timeLeft), in: rq.gw.calls.part()}
 	client := rq.r.Context()
 	c.ending.begin(client)
 	c.deadline = time.AfterFunc(timeLeft, c.late)
 	c.client = context.AfterFunc(client, c.left)
-	rq.gw.calls.add(c)
+	c.in.add(c)
 	return c
 }
 
@@ -67,7 +67,7 @@ func (c *call) wake(woken func()) {
 func (c *call) end() {
 	c.deadline.Stop()
 	c.client()
-	c.gw.calls.remove(c)
+	c.in.remove(c)
 	c.endFor(context.Canceled)
 }
 

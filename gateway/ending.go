@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -101,19 +102,37 @@ func (e *ending) endFor(why error) {
 	}
 }
 
-// endings are the calls that the end of the process ends, and the bodies of requests that it does not wait for any longer.
-type endings struct {
+// endings are the calls that the end of the process ends, and the bodies of requests that it does not wait for any longer. They are kept
+// in parts, so that requests do not fight for one lock.
+type endings [64]endingsPart
+
+// endingsPart has some of them.
+type endingsPart struct {
 	mu     sync.Mutex
 	over   bool
 	calls  map[*call]struct{}
 	bodies map[*reply]struct{}
+	_      [96]byte // the next one is for other processors
+}
+
+// part gives any one.
+func (e *endings) part() *endingsPart { return &e[rand.IntN(len(e))] }
+
+// end ends them all, and those that come.
+func (e *endings) end() {
+	for i := range e {
+		e[i].end()
+	}
 }
 
 // add has a call ended, or at once where the process is about to end.
-func (e *endings) add(c *call) {
+func (e *endingsPart) add(c *call) {
 	e.mu.Lock()
 	over := e.over
 	if !over {
+		if e.calls == nil {
+			e.calls = make(map[*call]struct{})
+		}
 		e.calls[c] = struct{}{}
 	}
 	e.mu.Unlock()
@@ -122,36 +141,38 @@ func (e *endings) add(c *call) {
 	}
 }
 
-func (e *endings) remove(c *call) {
+func (e *endingsPart) remove(c *call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.calls, c)
 }
 
 // reading has the reading of a request's body ended, until it is read.
-func (e *endings) reading(p *reply) {
+func (e *endingsPart) reading(p *reply) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.over {
 		p.readNoMore()
 		return
 	}
+	if e.bodies == nil {
+		e.bodies = make(map[*reply]struct{})
+	}
 	e.bodies[p] = struct{}{}
 }
 
-func (e *endings) read(p *reply) {
+func (e *endingsPart) read(p *reply) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.bodies, p)
 }
 
-// end ends them all, and those that come.
-func (e *endings) end() {
+func (e *endingsPart) end() {
 	e.mu.Lock()
 	e.over = true
 	calls := e.calls
 	e.calls = nil
-	for p := range e.bodies { // under the lock: where the body has been read by then, the client would be taken for one that has left
+	for p := range e.bodies { // under the lock: the handler may have returned else
 		p.readNoMore()
 	}
 	e.mu.Unlock()

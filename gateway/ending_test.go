@@ -72,7 +72,7 @@ func TestCallEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
-				gw := &Gateway{calls: endings{calls: map[*call]struct{}{}}}
+				gw := new(Gateway)
 				rq := &request{r: httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), gw: gw}
 				c := newCall(rq, time.Second)
 				woken, wakes := newCall(rq, time.Hour), 0
@@ -87,7 +87,7 @@ func TestCallEnds(t *testing.T) {
 				}
 				c.end()
 				woken.end()
-				if c.end(); len(gw.calls.calls) > 0 {
+				if c.end(); gw.calls.underWay() > 0 {
 					t.Error("it is kept")
 				}
 				gw.calls.end()
@@ -105,7 +105,7 @@ func TestCallEnds(t *testing.T) {
 func TestCallTakesFewObjects(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	gw := &Gateway{calls: endings{calls: map[*call]struct{}{}}}
+	gw := new(Gateway)
 	rq := &request{r: httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), gw: gw}
 	if n := testing.AllocsPerRun(100, func() {
 		c := newCall(rq, time.Hour)
@@ -115,4 +115,31 @@ func TestCallTakesFewObjects(t *testing.T) {
 	}); n > 10 {
 		t.Errorf("%v objects", n)
 	}
+}
+
+// underWay is how many calls there are.
+func (e *endings) underWay() (n int) {
+	for i := range e {
+		e[i].mu.Lock()
+		n += len(e[i].calls)
+		e[i].mu.Unlock()
+	}
+	return n
+}
+
+// BenchmarkEndings adds what a request adds, on all processors.
+func BenchmarkEndings(b *testing.B) {
+	gw := new(Gateway)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		p, c := new(reply), new(call)
+		for pb.Next() {
+			part := gw.calls.part()
+			part.reading(p)
+			part.read(p)
+			c.in = gw.calls.part()
+			c.in.add(c)
+			c.in.remove(c)
+		}
+	})
 }

@@ -131,7 +131,6 @@ func Open(o Options) (*Gateway, error) {
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
 		closed:  make(chan struct{}),
 	}
-	gw.calls.calls, gw.calls.bodies = make(map[*call]struct{}), make(map[*reply]struct{})
 	unwatch := context.AfterFunc(o.Shutdown, gw.calls.end)
 	gw.needs = []func(){m.Release, gw.carrier.Close, func() { unwatch() }}
 	if o.Current {

@@ -216,9 +216,10 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 
 // read takes in the request and finds in it what matters here.
 func (rq *request) read(p *reply) *dialect.Refusal {
-	rq.gw.calls.reading(p)
+	part := rq.gw.calls.part()
+	part.reading(p)
 	b, refusal := readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
-	rq.gw.calls.read(p)
+	part.read(p)
 	switch {
 	case refusal == nil:
 	case refusal.Status == http.StatusBadRequest && rq.ending():
