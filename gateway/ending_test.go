@@ -3,11 +3,15 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 type named struct{}
@@ -142,4 +146,47 @@ func BenchmarkEndings(b *testing.B) {
 			c.in.remove(c)
 		}
 	})
+}
+
+// lastWords is a body at whose end something happens.
+type lastWords struct {
+	io.ReadCloser
+	then func()
+}
+
+func (b lastWords) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.then()
+	}
+	return n, err
+}
+
+// TestShutdownAsTheBodyEnds has the process begin to go just when a request's body has come to its end. The server, which may read no more,
+// then takes the client for one that has left; it is there, and told why it is not served.
+func TestShutdownAsTheBodyEnds(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	shutdown, end := context.WithCancel(t.Context())
+	w := openWayUntil(t, shutdown, `"sellers":[`+pinned(t, "a", "m", says(http.StatusOK, good))+`]`)
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.Body = lastWords{r.Body, func() {
+			end()
+			w.gw.calls.end() // which shutdown does in a goroutine of its own
+			<-r.Context().Done()
+		}}
+		r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+		if err := w.door.ServeHTTP(rw, r, nil); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer site.Close()
+	res, err := http.Post(site.URL+"/v1/chat/completions", "application/json", strings.NewReader(chat))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	said, _ := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(string(said), restarting) {
+		t.Errorf("status %d, %v: %q", res.StatusCode, res.Header, said)
+	}
 }

@@ -23,6 +23,7 @@ type reply struct {
 	placed   bool   // the placeholders know of it
 	told     bool   // the request has ended
 	final    bool   // another try of the client's can't better the answer
+	cut      bool   // the end of the process has ended the reading of the body
 	begun    bool   // a heartbeat has given the status and the headers of a stream away
 	seller   string // whose answer it is, else the one that was asked last; empty: none was
 	attempts int
@@ -122,5 +123,8 @@ func (p *reply) identify() {
 // flush sends what is still on its way through the server.
 func (p *reply) flush() { _ = http.NewResponseController(p.w).Flush() }
 
-// readNoMore ends the reading of the client's body.
-func (p *reply) readNoMore() { _ = http.NewResponseController(p.w).SetReadDeadline(time.Unix(1, 0)) }
+// readNoMore ends the reading of the client's body. Where all of it has just been read, HTTP/1 takes the client for one that has left.
+func (p *reply) readNoMore() {
+	p.cut = true
+	_ = http.NewResponseController(p.w).SetReadDeadline(time.Unix(1, 0))
+}

@@ -216,15 +216,8 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 
 // read takes in the request and finds in it what matters here.
 func (rq *request) read(p *reply) *dialect.Refusal {
-	part := rq.gw.calls.part()
-	part.reading(p)
-	b, refusal := readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
-	part.read(p)
-	switch {
-	case refusal == nil:
-	case refusal.Status == http.StatusBadRequest && rq.ending():
-		return dialect.Unavailable(retryLater, restarting)
-	default:
+	b, refusal := rq.receive(p)
+	if refusal != nil {
 		return refusal
 	}
 	rq.body = b
@@ -241,6 +234,23 @@ func (rq *request) read(p *reply) *dialect.Refusal {
 	rq.cost = rq.costShape()
 	rq.promptHash = rq.gw.prompts.hash(b.bytes)
 	return nil
+}
+
+// receive reads the body, but for no longer than the process waits for it.
+func (rq *request) receive(p *reply) (*body, *dialect.Refusal) {
+	b, refusal := func() (*body, *dialect.Refusal) {
+		part := rq.gw.calls.part()
+		part.reading(p)
+		defer part.read(p)
+		return readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
+	}()
+	switch {
+	case !p.cut, refusal != nil && refusal.Status != http.StatusBadRequest:
+		return b, refusal
+	case b != nil: // all of it has come, and too late
+		b.release()
+	}
+	return nil, dialect.Unavailable(retryLater, restarting)
 }
 
 // ofAnthropicSDK goes by a header that no other client sends, where the path does not tell whose API is meant.
