@@ -26,11 +26,13 @@ func needs(cmd *cobra.Command, flag string) {
 	}
 }
 
-// choosing are the flags that say which rows are meant, which ledger, and where they go.
-var choosing = []string{"member", "model", "seller", "outcome", "from", "to", "zone", "ledger", "of", "output"}
+// choosing are the flags that say which rows are meant, which ledger or gateway, where they go, and of an order how long it holds and what it is called.
+var choosing = []string{
+	"member", "model", "seller", "outcome", "from", "to", "zone", "ledger", "key", "of", "output", "address", "config", "url", "keep", "until", "reference",
+}
 
-// chosen refuses one of them that is empty, as that of a variable which nobody has set: all rows would be meant, of all time, or the gateway
-// that runs.
+// chosen refuses one of them that is empty, as that of a variable which nobody has set: all rows would be meant, of all time, the gateway that runs
+// here, or another order each time that it is given.
 func chosen(cmd *cobra.Command) error {
 	for _, name := range choosing {
 		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
