@@ -192,7 +192,8 @@ func (d *Desk) Adopt(t ledger.Token, by, spared money.Micros) {
 	s.shut.Store(0)
 }
 
-// Spare takes as much as is free of a token out of use, up to most, and says how much that is: for Adopt, once the books have less.
+// Spare takes as much as is free of a token out of use, up to most, and says how much that is: for Adopt, once the books have less. What the
+// seller refuses goes first.
 func (d *Desk) Spare(t ledger.Token, most money.Micros) money.Micros {
 	s := d.shelf(origin{t.Seller, t.Origin})
 	s.mu.Lock()
@@ -201,6 +202,7 @@ func (d *Desk) Spare(t ledger.Token, most money.Micros) money.Micros {
 	if one == nil {
 		return 0
 	}
+	one.unblock(int64(most))
 	for {
 		n := min(one.free.Load(), int64(most))
 		if n <= 0 {
@@ -214,7 +216,7 @@ func (d *Desk) Spare(t ledger.Token, most money.Micros) money.Micros {
 
 // PartUse is how a shared token is used here.
 type PartUse struct {
-	Free money.Micros // neither spent nor held
+	Free money.Micros // neither spent nor held, though the seller may refuse it
 	Used time.Time    // when a request last had it; zero: none has
 }
 
@@ -234,7 +236,7 @@ func (d *Desk) Use(t ledger.Token, elsewhere money.Micros) (u PartUse, ok bool) 
 	if at := one.usedAt.Load(); at != 0 {
 		u.Used = time.Unix(0, at)
 	}
-	u.Free = money.Micros(max(0, one.free.Load()))
+	u.Free = money.Micros(max(0, one.free.Load()+one.blocked.Load()))
 	return u, true
 }
 

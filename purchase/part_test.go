@@ -182,6 +182,42 @@ func TestPartOfASmallTokenIsTakenAhead(t *testing.T) {
 	})
 }
 
+// What a seller refuses of a part, as others have spent it, goes back to the fleet as what is free does: who has it no more was not cheated of it.
+func TestPartThatOthersHaveSpent(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		<-time.After(3 * time.Second)
+		for _, id := range []string{"one", "two"} {
+			j.mu.Lock()
+			j.part.ID, j.part.PurchaseID = id, id
+			j.mu.Unlock()
+			w := b.want(cent)
+			b.leaseFor(w).Return(-cent)
+			w.Bound = 2 * money.USD
+			l := b.leaseFor(w)
+			if l.TokenID() != id {
+				t.Fatalf("token %s", l.TokenID())
+			}
+			b.desk.Refused(l, new(money.Micros(0)))
+			l.Return(0)
+			u, _ := b.desk.Use(j.part, 0)
+			spared := b.desk.Spare(j.part, u.Free)
+			now := j.part
+			now.GrantedMicros -= spared
+			b.desk.Adopt(now, -spared, spared)
+			if u, ok := b.desk.Use(j.part, 0); spared != money.USD-cent || !ok || u.Free != 0 {
+				t.Errorf("%s goes back, and then %+v is there", spared, u)
+			}
+			b.desk.Retire(now, "spent")
+			<-time.After(time.Minute)
+		}
+		b.lease(2 * money.USD).Return(-money.USD)
+		if b.logged("purchase.seller.braked") != 0 || b.desk.Credit().Sellers[0].NoMoreMoney {
+			t.Error("the brake is on")
+		}
+		b.wantCalls(1, 1)
+	})
+}
+
 // A part whose time is over here, and is not by others' clocks, is theirs, and counts neither as waste nor against its seller. Its end is booked when it is
 // over for them; where the clock is put right before, it is used again.
 func TestPartThatIsGoodForOthers(t *testing.T) {
