@@ -218,6 +218,26 @@ func TestPartThatOthersHaveSpent(t *testing.T) {
 	})
 }
 
+// A gateway that has left its fleet has parts of tokens still: what was paid for those, and not for the whole, is what they have to serve.
+func TestPartsOfAFleetThatWasLeft(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		for _, id := range []string{"one", "two"} {
+			b.desk.Adopt(ledger.Token{
+				ID: id, Seller: "acme", Origin: "https://acme.example", PurchaseID: id, Secret: "s", PaidMicros: 8 * money.USD, CreditMicros: 8 * money.USD,
+				BalanceMicros: money.USD / 2, Shared: true, GrantedMicros: money.USD / 2, BoughtAt: time.Now(), ExpiresAt: time.Now().Add(24 * time.Hour),
+			}, money.USD/2, 0)
+			l := b.lease(money.USD / 4)
+			if l.TokenID() != id {
+				t.Fatalf("token %s", l.TokenID())
+			}
+			l.Return(-money.USD / 2)
+			<-time.After(time.Minute)
+		}
+		b.lease(cent).Return(-cent)
+		b.wantCalls(1, 1)
+	})
+}
+
 // A part whose time is over here, and is not by others' clocks, is theirs, and counts neither as waste nor against its seller. Its end is booked when it is
 // over for them; where the clock is put right before, it is used again.
 func TestPartThatIsGoodForOthers(t *testing.T) {

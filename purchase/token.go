@@ -95,8 +95,8 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n.served.Store(t.Used > 0)
 	n.doubted.Store(t.Unconfirmed)
 	n.old = t.Unconfirmed
-	if t.Shared && s.lends() {
-		n.shared.Store(true)
+	if t.Shared {
+		n.shared.Store(s.lends())
 		n.life.paid = n.paidFor(t.GrantedMicros)
 	}
 	return n
