@@ -291,6 +291,43 @@ func TestTheBrakeOfSellersThatHold(t *testing.T) {
 	})
 }
 
+// What tokens from a backup have served since is in no book: that they are spent, as their seller says, or unknown there, is no fault of its.
+func TestTheBrakeAfterARestore(t *testing.T) {
+	for name, end := range map[string]func(b *bench, l *Lease){
+		"402, nothing is left": func(b *bench, l *Lease) {
+			b.desk.Refused(l, new(money.Micros(0)))
+			l.Return(0)
+		},
+		"401": func(b *bench, l *Lease) {
+			b.desk.Drop(l, "the seller does not know the token (401)")
+			l.Return(0)
+		},
+		"balance": func(_ *bench, l *Lease) { l.Booked(served(-5*money.USD, cent)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			trade(t, nil, func(t *testing.T, b *bench) {
+				for _, id := range []string{"one", "two"} {
+					restored := ledger.Token{
+						ID: id, Seller: "acme", Origin: "https://acme.example", PurchaseID: id, Secret: "s", PaidMicros: 5 * money.USD, CreditMicros: 5 * money.USD,
+						BalanceMicros: 5 * money.USD, Unconfirmed: true, BoughtAt: time.Now(), ExpiresAt: time.Now().Add(24 * time.Hour),
+					}
+					b.journal.tokens[id] = restored
+					b.desk.Adopt(restored, 0, 0)
+				}
+				for range 2 {
+					end(b, b.lease(cent))
+					<-time.After(time.Minute)
+				}
+				b.lease(cent).Return(-cent)
+				b.wantCalls(1, 1)
+				if b.logged("purchase.seller.braked") != 0 {
+					t.Error("the brake was on")
+				}
+			})
+		})
+	}
+}
+
 // A token that is over when it comes, to a request that could not wait so long for it, nobody could ask for: it has served nothing for its money.
 func TestTheBrakeOfTokensThatComeOver(t *testing.T) {
 	for name, validFor := range map[string]time.Duration{

@@ -32,6 +32,7 @@ type life struct {
 	id     string // of its purchase
 	paid   money.Micros
 	booked atomic.Int64
+	old    bool // it came from a backup: what it has served since is in no book, and it never counts
 	told   bool // it counts already; the dealings' mu protects it
 
 	mu sync.Mutex // for booked, where it is brought
@@ -135,7 +136,7 @@ func (g *dealings) overLimit(amount, limit money.Micros, now time.Time) *LimitEr
 func (g *dealings) count(l *life) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if l.told {
+	if l.told || l.old {
 		return
 	}
 	l.told = true
@@ -190,7 +191,7 @@ func (g *dealings) brake() (lost money.Micros, why error) {
 func (g *dealings) suspects(l *life, gone bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return (gone || g.last[0].bad()) && !l.told && l.bad()
+	return (gone || g.last[0].bad()) && !l.told && !l.old && l.bad()
 }
 
 // on tells whether the last two served next to nothing. g.mu is held.
@@ -314,7 +315,7 @@ func (t *token) gone() bool {
 	if left <= 0 && !t.shared.Load() {
 		return true
 	}
-	return t.asked() && !t.old && t.life.booked.Load()+left < int64(t.life.paid)/10
+	return t.asked() && t.life.booked.Load()+left < int64(t.life.paid)/10
 }
 
 // ranOut tells whether a token has lived as long as can be expected.

@@ -57,6 +57,7 @@ func (t *token) takeOver(s seen) {
 		return
 	}
 	s.life.anew(t.life.booked.Load())
+	s.life.old = s.life.old || t.life.old
 	t.life = s.life
 	t.usedAt.Store(s.usedAt)
 }

@@ -53,7 +53,6 @@ type token struct {
 	refused atomic.Bool   // the seller refused it
 	spent   atomic.Bool   // some of it is gone, or about to be
 	doubted atomic.Bool   // it comes from a backup: one request alone tries it, before others trust it
-	old     bool          // it came from a backup: what it has served since is in no book
 
 	stillborn bool // its time was over when it came, or as good as, and nobody was there any more who waited for it: nobody could ask for it
 
@@ -94,7 +93,7 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	n.crowded.Store(math.MaxInt64)
 	n.served.Store(t.Used > 0)
 	n.doubted.Store(t.Unconfirmed)
-	n.old = t.Unconfirmed
+	n.life.old = t.Unconfirmed
 	if t.Shared {
 		n.shared.Store(s.lends())
 		n.life.paid = n.paidFor(t.GrantedMicros)
