@@ -25,8 +25,8 @@ case $line in
 esac
 `
 
-// till gives what has a gateway buy toy-large by desk.
-func till(t *testing.T) string {
+// till gives what has a gateway buy toy-large by desk, or another program.
+func till(t *testing.T, desk string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "pay")
 	if err := os.WriteFile(program, []byte(desk), 0o700); err != nil {
@@ -199,10 +199,32 @@ func TestBudgets(t *testing.T) {
 	b.well(origin, eve.Key)
 }
 
+// TestFailedAfterPaying has what a seller gives back be booked for a purchase that has failed, where the program that paid does not say that nothing was paid.
+func TestFailedAfterPaying(t *testing.T) {
+	b := open(t)
+	g := start(t, till(t, strings.Replace(desk, "exit 3", `echo '{"status":"failed"}'`, 1)))
+	g.ask("key-of-ada", "ada-0", "toy-large")
+	origin := "http://" + g.admin
+	b.do(chromedp.Navigate(origin + "/tokenbuddy/"))
+	b.press("#purchases", "approve")
+	b.press("#ask", "Do it")
+	b.asks("paid for nothing: booked as disputed")
+	b.press("#ask", "Leave it")
+	b.press("#purchases", "refund")
+	b.write(`#ask [name="usd"]`, "5")
+	b.write(`#ask [name="reference"]`, "tx-1")
+	b.asks("Book that $5.00 of the $5.00 for the purchase at till came back")
+	b.press("#ask", "Do it")
+	b.until(`document.querySelector("#purchases tbody").innerText.includes("$5.00 refunded")`)
+	b.until(`![...document.querySelectorAll("#purchases button")].some(e => e.textContent === "refund")`)
+	b.mindNoRefusals()
+	b.well(origin)
+}
+
 // TestDoubt has a purchase of which nobody knows whether it was paid be settled by a human's word, and what the seller gives back be booked.
 func TestDoubt(t *testing.T) {
 	b := open(t)
-	g := start(t, till(t))
+	g := start(t, till(t, desk))
 	if got := g.ask("key-of-ada", "ada-0", "toy-large"); got != 503 {
 		t.Fatalf("ada gets %d", got)
 	}
