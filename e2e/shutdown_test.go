@@ -330,3 +330,39 @@ func TestShutdownWithStalledClient(t *testing.T) {
 		return took
 	})
 }
+
+// TestShutdownWithStalledAnswer is TestShutdownWithStalledClient for an answer that is no stream: one that is read whole before it is sent, and one
+// that flows on as it comes.
+func TestShutdownWithStalledAnswer(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{7 << 20, 20 << 20} {
+		inTime(t, graceless, processEnds, func() time.Duration {
+			s := newSeller(t, "acme", func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, strings.TrimSuffix(plainAnswer, "}")+`,"more":"`+strings.Repeat("x", size)+`"}`)
+			})
+			c := newCaddy(t, "")
+			c.write(c.global("") + siteOf(c.site, market(registryOf(t, []string{"m"}, s), "")))
+			c.start()
+			conn, err := net.Dial("tcp", c.site)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+			fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", c.site, len(chatBody), chatBody)
+			if line, err := bufio.NewReaderSize(conn, 16).ReadString('\n'); err != nil || !strings.Contains(line, " 200 ") { // and nothing more
+				t.Fatalf("%v: %q", err, line)
+			}
+			asked := time.Now()
+			c.terminate()
+			took := c.ended(asked)
+			c.start()
+			if e := c.oneEntry(); e.BilledMicros <= 0 || strings.Contains(strings.Join(e.Flags, " "), "recovered") {
+				t.Errorf("booked: %+v", e)
+			}
+			c.stop()
+			return took
+		})
+	}
+}

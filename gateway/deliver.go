@@ -47,6 +47,7 @@ func (p *reply) write(a *attempt, e *ended) {
 	if !n.more {
 		p.set("Content-Length", strconv.Itoa(len(n.bytes)))
 	}
+	defer p.writing().written(p)
 	p.writeHeader(n)
 	_, err := p.w.Write(n.bytes)
 	if err == nil && n.more {

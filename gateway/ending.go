@@ -102,8 +102,8 @@ func (e *ending) endFor(why error) {
 	}
 }
 
-// endings are the calls that the end of the process ends, and the bodies of requests that it does not wait for any longer. They are kept
-// in parts, so that requests do not fight for one lock.
+// endings are the calls that the end of the process ends, and the clients that it does not wait for any longer: those that have not sent their
+// bodies whole, or do not take their answers. They are kept in parts, so that requests do not fight for one lock.
 type endings [64]endingsPart
 
 // endingsPart has some of them.
@@ -111,8 +111,9 @@ type endingsPart struct {
 	mu     sync.Mutex
 	over   bool
 	calls  map[*call]struct{}
-	bodies map[*reply]struct{}
-	_      [96]byte // the next one is for other processors
+	bodies map[*reply]struct{} // that are read
+	taken  map[*reply]struct{} // answers that are written, but for streams, which see to that themselves
+	_      [88]byte            // the next one is for other processors
 }
 
 // part gives any one.
@@ -167,6 +168,30 @@ func (e *endingsPart) read(p *reply) {
 	delete(e.bodies, p)
 }
 
+// writing has the writing of an answer ended soon where its client does not take it, until it is written.
+func (e *endingsPart) writing(p *reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.over {
+		p.writeSoon()
+		return
+	}
+	if e.taken == nil {
+		e.taken = make(map[*reply]struct{})
+	}
+	e.taken[p] = struct{}{}
+}
+
+func (e *endingsPart) written(p *reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.taken, p)
+	if p.unblocked != nil {
+		p.unblocked()
+		p.unblocked = nil
+	}
+}
+
 func (e *endingsPart) end() {
 	e.mu.Lock()
 	e.over = true
@@ -174,6 +199,9 @@ func (e *endingsPart) end() {
 	e.calls = nil
 	for p := range e.bodies { // under the lock: the handler may have returned else
 		p.readNoMore()
+	}
+	for p := range e.taken {
+		p.writeSoon()
 	}
 	e.mu.Unlock()
 	for c := range calls {

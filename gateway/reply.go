@@ -20,22 +20,23 @@ type reply struct {
 	w  http.ResponseWriter
 	rq *request
 
-	placed   bool   // the placeholders know of it
-	told     bool   // the request has ended
-	final    bool   // another try of the client's can't better the answer
-	cut      bool   // the end of the process has ended the reading of the body
-	begun    bool   // a heartbeat has given the status and the headers of a stream away
-	seller   string // whose answer it is, else the one that was asked last; empty: none was
-	attempts int
-	ended    ended               // zero: no seller was asked
-	unpaid   purchase.Lack       // what stood in the way of the purchase for want of which no seller was asked; empty: none
-	budget   *ledger.Reservation // nil: none was asked for
-	billed   money.Micros        // what the seller took, once it is booked
-	tries    []recent.Attempt    // in order
-	status   int                 // that the client was sent; 0: none
-	values   [4]string           // of headers that are set; more have a place of their own
-	taken    int
-	refusal  *dialect.Refusal // that it was told; nil: none
+	placed    bool   // the placeholders know of it
+	told      bool   // the request has ended
+	final     bool   // another try of the client's can't better the answer
+	cut       bool   // the end of the process has ended the reading of the body
+	unblocked func() // is called when nothing is written any more that the end of the process hurries; nil: it hurries nothing
+	begun     bool   // a heartbeat has given the status and the headers of a stream away
+	seller    string // whose answer it is, else the one that was asked last; empty: none was
+	attempts  int
+	ended     ended               // zero: no seller was asked
+	unpaid    purchase.Lack       // what stood in the way of the purchase for want of which no seller was asked; empty: none
+	budget    *ledger.Reservation // nil: none was asked for
+	billed    money.Micros        // what the seller took, once it is booked
+	tries     []recent.Attempt    // in order
+	status    int                 // that the client was sent; 0: none
+	values    [4]string           // of headers that are set; more have a place of their own
+	taken     int
+	refusal   *dialect.Refusal // that it was told; nil: none
 }
 
 // name says which seller was asked, and how often any was.
@@ -92,6 +93,7 @@ func (p *reply) show(a *attempt, final bool) {
 		return
 	}
 	p.final = final
+	defer p.writing().written(p)
 	p.writeHeader(a.answer)
 	_, _ = p.w.Write(a.answer.bytes) // a client that has left needs no answer
 }
@@ -128,3 +130,13 @@ func (p *reply) readNoMore() {
 	p.cut = true
 	_ = http.NewResponseController(p.w).SetReadDeadline(time.Unix(1, 0))
 }
+
+// writing notes that an answer is about to be written, which the end of the process is not to wait for; written of what it gives, that it is.
+func (p *reply) writing() *endingsPart {
+	part := p.rq.gw.calls.part()
+	part.writing(p)
+	return part
+}
+
+// writeSoon gives a client that does not read what is written a moment.
+func (p *reply) writeSoon() { p.unblocked = relay.Unblock(p.w) }

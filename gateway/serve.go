@@ -205,7 +205,9 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	billed := t.books.answered(&t.tally, a, p.ended)
 	t.open = nil
 	if !p.ended.abort {
+		part := p.writing()
 		p.flush() // the client has it before the entry is on disk
+		part.written(p)
 	}
 	p.billed = billed()
 	if p.ended.abort {

@@ -44,6 +44,18 @@ func (c client) unblock(shutdown context.Context) func() {
 	return u.end
 }
 
+// Unblock sees to it that what is written to a client that does not read ends soon, as the process goes. It may be called beside the goroutine
+// that writes. What it returns is called when nothing is written any more, and before the handler returns.
+func Unblock(w http.ResponseWriter) (end func()) {
+	server, ok := innermost(w).(deadliner)
+	if !ok {
+		return func() {}
+	}
+	u := &unblocking{server: server, stop: func() bool { return false }}
+	go u.run()
+	return u.end
+}
+
 type deadliner interface{ SetWriteDeadline(t time.Time) error }
 
 // unblocking is what a stream keeps for the case that the process goes: little, since it may last for an hour.
