@@ -366,3 +366,33 @@ func TestShutdownWithStalledAnswer(t *testing.T) {
 		})
 	}
 }
+
+// TestShutdownInThePurchase ends Caddy while a request waits for a token: its client is told that the process ends, and not that nobody could be
+// paid.
+func TestShutdownInThePurchase(t *testing.T) {
+	t.Parallel()
+	buying := make(chan struct{}, 8)
+	s := newSeller(t, "acme", answerPlain)
+	s.buying = func(r *http.Request) {
+		buying <- struct{}{}
+		<-r.Context().Done()
+	}
+	c := newCaddy(t, "")
+	c.write(c.global("\tgrace_period 2s\n") + siteOf(c.site, market(registryOf(t, []string{"m"}, s), "")))
+	c.start()
+	var res *http.Response
+	var body []byte
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		res, body, _ = fetch(http.DefaultClient, c.url("/v1/chat/completions"), chatBody)
+	}()
+	within(t, "the purchase", buying)
+	begun := time.Now()
+	c.terminate()
+	within(t, "an answer", answered)
+	c.ended(begun)
+	if res == nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(string(body), `"message":"This gateway is being restarted."`) {
+		t.Errorf("answer: %+v %s", res, body)
+	}
+}

@@ -36,11 +36,13 @@ func (t *trade) giveUp() choice {
 	own := t.last != nil && t.last.accountRefused()
 	var refusal *dialect.Refusal
 	switch {
+	case t.last == nil && rq.ending(): // what was waited for may have come yet
+		return choice{refusal: dialect.NoSeller(retryLater).Because(restarting)}
 	case t.last == nil && !rq.late():
 		return t.explain(t.resting(dialect.NoSeller(retryLater)))
 	case t.last != nil && t.last.presentable():
 		return choice{shown: t.last, final: t.repeated}
-	case t.last != nil && rq.gw.shutdown.Err() != nil: // no seller is to blame, and another try comes to the next process
+	case t.last != nil && rq.ending(): // no seller is to blame, and another try comes to the next process
 		return choice{refusal: dialect.Upstream(retryLater).Because(restarting)}
 	case t.last == nil, rq.late(), t.last.timedOut:
 		refusal = dialect.DeadlineExceeded()
