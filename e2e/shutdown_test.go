@@ -155,6 +155,22 @@ func shutdownBeforeContent(t *testing.T, c *caddy, s *script, path string) (took
 	return took
 }
 
+// endsDuring asks, ends Caddy once the request is at what it waits for, and gives the answer, and how long the process took to end.
+func (c *caddy) endsDuring(what string, there <-chan struct{}) (res *http.Response, body []byte, took time.Duration) {
+	c.t.Helper()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		res, body, _ = fetch(http.DefaultClient, c.url("/v1/chat/completions"), chatBody)
+	}()
+	within(c.t, what, there)
+	begun := time.Now()
+	c.terminate()
+	within(c.t, "an answer", answered)
+	took = c.ended(begun)
+	return res, body, took
+}
+
 // TestShutdownUnstreamed ends Caddy while a request that is not streamed waits for a seller that takes its time: a service
 // manager would kill the process, so the client is told in time.
 func TestShutdownUnstreamed(t *testing.T) {
@@ -169,18 +185,7 @@ func TestShutdownUnstreamed(t *testing.T) {
 		c := newCaddy(t, "")
 		c.write(c.global("\tgrace_period 2s\n") + siteOf(c.site, market(registryOf(t, []string{"m"}, s, other), "")))
 		c.start()
-		var res *http.Response
-		var body []byte
-		answered := make(chan struct{})
-		go func() {
-			defer close(answered)
-			res, body, _ = fetch(http.DefaultClient, c.url("/v1/chat/completions"), chatBody)
-		}()
-		within(t, "the request at the seller", asked)
-		begun := time.Now()
-		c.terminate()
-		within(t, "an answer", answered)
-		took := c.ended(begun)
+		res, body, took := c.endsDuring("the request at the seller", asked)
 		if res == nil || res.StatusCode < 500 || res.Header.Get("Retry-After") == "" {
 			t.Errorf("answer: %+v %s", res, body)
 		}
@@ -380,18 +385,7 @@ func TestShutdownInThePurchase(t *testing.T) {
 	c := newCaddy(t, "")
 	c.write(c.global("\tgrace_period 2s\n") + siteOf(c.site, market(registryOf(t, []string{"m"}, s), "")))
 	c.start()
-	var res *http.Response
-	var body []byte
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		res, body, _ = fetch(http.DefaultClient, c.url("/v1/chat/completions"), chatBody)
-	}()
-	within(t, "the purchase", buying)
-	begun := time.Now()
-	c.terminate()
-	within(t, "an answer", answered)
-	c.ended(begun)
+	res, body, _ := c.endsDuring("the purchase", buying)
 	if res == nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(string(body), `"message":"This gateway is being restarted."`) {
 		t.Errorf("answer: %+v %s", res, body)
 	}

@@ -144,6 +144,10 @@ type sharer struct {
 	spent map[string]money.Micros
 }
 
+func newSharer(store *fakeStore) *sharer {
+	return &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+}
+
 func (s *sharer) start(name string) {
 	s.epoch++
 	s.Tokens = NewTokens(TokensOptions{Store: s.link, Gateway: name, Boot: fmt.Sprint(s.epoch), Epoch: s.epoch, Purse: s.till})
@@ -205,7 +209,7 @@ func sharing(t *testing.T, seed uint64, patient bool, fault func(*till)) (wrong 
 		store := newFake()
 		all := make([]*sharer, 3)
 		for i := range all {
-			all[i] = &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+			all[i] = newSharer(store)
 			if fault != nil && i == 1 {
 				fault(all[i].till)
 			}
@@ -384,6 +388,17 @@ func TestTokensMutants(t *testing.T) {
 	}
 }
 
+// twoSharers are two gateways that share what they buy.
+func twoSharers(t *testing.T, store *fakeStore) (one, other *sharer) {
+	one, other = newSharer(store), newSharer(store)
+	one.start("one")
+	other.start("other")
+	if !one.ready(t.Context()) || !other.ready(t.Context()) {
+		t.Fatal("they share nothing")
+	}
+	return one, other
+}
+
 // A token of which the store has not heard yet stays whole where it was bought: while the store is away that gateway spends it, and what it would give back
 // then, also at its end or as its time is over, would be nobody's.
 func TestTokensOfWhichTheStoreHasNotHeard(t *testing.T) {
@@ -391,13 +406,7 @@ func TestTokensOfWhichTheStoreHasNotHeard(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, ctx, credit := newFake(), t.Context(), money.Micros(800)
-				one := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
-				other := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
-				one.start("one")
-				other.start("other")
-				if !one.ready(ctx) || !other.ready(ctx) {
-					t.Fatal("they share nothing")
-				}
+				one, other := twoSharers(t, store)
 				one.link.cut(true)
 				one.buy("t", credit, time.Now().Add(time.Hour))
 				shared := make(chan struct{})
@@ -442,13 +451,7 @@ func TestTokensThatAStoreHasForgotten(t *testing.T) {
 			t.Run(fmt.Sprintf("%d were spent, over: %v", used, over), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					store, ctx, credit := newFake(), t.Context(), money.Micros(800)
-					one := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
-					other := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
-					one.start("one")
-					other.start("other")
-					if !one.ready(ctx) || !other.ready(ctx) {
-						t.Fatal("they share nothing")
-					}
+					one, other := twoSharers(t, store)
 					dump := maps.Clone(store.values)
 					one.buy("t", credit, time.Now().Add(90*24*time.Hour))
 					one.spend("t", used)
@@ -491,7 +494,7 @@ func TestTokensThatAStoreHasForgotten(t *testing.T) {
 func TestTokensThatAreOverStayOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, ctx := newFake(), t.Context()
-		one := &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+		one := newSharer(store)
 		one.start("one")
 		one.buy("t", 800, time.Now().Add(90*24*time.Hour))
 		one.spend("t", 30)
@@ -522,7 +525,7 @@ func TestTokenIsWastedOnce(t *testing.T) {
 		store, ctx, credit := newFake(), t.Context(), money.Micros(100)
 		var all [2]*sharer
 		for i := range all {
-			all[i] = &sharer{till: newTill(), link: store.link(), spent: map[string]money.Micros{}}
+			all[i] = newSharer(store)
 			all[i].start(fmt.Sprint("g", i))
 			all[i].ready(ctx)
 		}

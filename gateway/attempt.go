@@ -158,7 +158,7 @@ func (a *attempt) accept() {
 func (a *attempt) close(e ended) {
 	r := a.failure()
 	r.FirstContent, r.Interrupted = e.firstByte, e.interrupted || e.unexplained
-	if e.status == ledger.StatusClientGone || e.slow || a.rq.gw.shutdown.Err() != nil {
+	if e.status == ledger.StatusClientGone || e.slow || a.rq.ending() {
 		r.Outcome = routing.Outcome{Kind: routing.ClientGone}
 		r.Interrupted = false
 	}

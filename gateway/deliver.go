@@ -47,7 +47,7 @@ func (p *reply) write(a *attempt, e *ended) {
 	if !n.more {
 		p.set("Content-Length", strconv.Itoa(len(n.bytes)))
 	}
-	defer p.writing().written(p)
+	defer p.writing().done(p)
 	p.writeHeader(n)
 	_, err := p.w.Write(n.bytes)
 	if err == nil && n.more {

@@ -108,12 +108,11 @@ type endings [64]endingsPart
 
 // endingsPart has some of them.
 type endingsPart struct {
-	mu     sync.Mutex
-	over   bool
-	calls  map[*call]struct{}
-	bodies map[*reply]struct{} // that are read
-	taken  map[*reply]struct{} // answers that are written, but for streams, which see to that themselves
-	_      [88]byte            // the next one is for other processors
+	mu      sync.Mutex
+	over    bool
+	calls   map[*call]struct{}
+	clients map[*reply]awaited
+	_       [96]byte // the next one is for other processors
 }
 
 // part gives any one.
@@ -148,44 +147,32 @@ func (e *endingsPart) remove(c *call) {
 	delete(e.calls, c)
 }
 
-// reading has the reading of a request's body ended, until it is read.
-func (e *endingsPart) reading(p *reply) {
+// awaited is what is waited for of a client.
+type awaited bool
+
+const (
+	awaitedBody   awaited = false // it sends its body
+	awaitedTaking awaited = true  // it takes its answer, which is no stream: those see to that themselves
+)
+
+// wait has the waiting for a client cut short by the end of the process, until it is done.
+func (e *endingsPart) wait(p *reply, what awaited) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.over {
-		p.readNoMore()
+		p.hurry(what)
 		return
 	}
-	if e.bodies == nil {
-		e.bodies = make(map[*reply]struct{})
+	if e.clients == nil {
+		e.clients = make(map[*reply]awaited)
 	}
-	e.bodies[p] = struct{}{}
+	e.clients[p] = what
 }
 
-func (e *endingsPart) read(p *reply) {
+func (e *endingsPart) done(p *reply) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.bodies, p)
-}
-
-// writing has the writing of an answer ended soon where its client does not take it, until it is written.
-func (e *endingsPart) writing(p *reply) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.over {
-		p.writeSoon()
-		return
-	}
-	if e.taken == nil {
-		e.taken = make(map[*reply]struct{})
-	}
-	e.taken[p] = struct{}{}
-}
-
-func (e *endingsPart) written(p *reply) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.taken, p)
+	delete(e.clients, p)
 	if p.unblocked != nil {
 		p.unblocked()
 		p.unblocked = nil
@@ -197,11 +184,8 @@ func (e *endingsPart) end() {
 	e.over = true
 	calls := e.calls
 	e.calls = nil
-	for p := range e.bodies { // under the lock: the handler may have returned else
-		p.readNoMore()
-	}
-	for p := range e.taken {
-		p.writeSoon()
+	for p, what := range e.clients { // under the lock: the handler may have returned else
+		p.hurry(what)
 	}
 	e.mu.Unlock()
 	for c := range calls {

@@ -139,8 +139,8 @@ func BenchmarkEndings(b *testing.B) {
 		p, c := new(reply), new(call)
 		for pb.Next() {
 			part := gw.calls.part()
-			part.reading(p)
-			part.read(p)
+			part.wait(p, awaitedBody)
+			part.done(p)
 			c.in = gw.calls.part()
 			c.in.add(c)
 			c.in.remove(c)

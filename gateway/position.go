@@ -89,7 +89,7 @@ func (t *trade) untried() int {
 // allowed is how many attempts may be made at the request. None is made when the process is about to exit, nor when the
 // time of a request that is not streamed is over: a seller that is asked then, or bought from, can't serve it any more.
 func (t *trade) allowed() int {
-	if t.rq.gw.shutdown.Err() != nil || t.rq.late() {
+	if t.rq.ending() || t.rq.late() {
 		return t.tally.counted()
 	}
 	return t.rq.gw.settings.Failover.MaxAttempts

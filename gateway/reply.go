@@ -93,7 +93,7 @@ func (p *reply) show(a *attempt, final bool) {
 		return
 	}
 	p.final = final
-	defer p.writing().written(p)
+	defer p.writing().done(p)
 	p.writeHeader(a.answer)
 	_, _ = p.w.Write(a.answer.bytes) // a client that has left needs no answer
 }
@@ -125,18 +125,20 @@ func (p *reply) identify() {
 // flush sends what is still on its way through the server.
 func (p *reply) flush() { _ = http.NewResponseController(p.w).Flush() }
 
-// readNoMore ends the reading of the client's body. Where all of it has just been read, HTTP/1 takes the client for one that has left.
-func (p *reply) readNoMore() {
-	p.cut = true
-	_ = http.NewResponseController(p.w).SetReadDeadline(time.Unix(1, 0))
-}
-
-// writing notes that an answer is about to be written, which the end of the process is not to wait for; written of what it gives, that it is.
+// writing notes that an answer is about to be written, which the end of the process is not to wait for, until it is done.
 func (p *reply) writing() *endingsPart {
 	part := p.rq.gw.calls.part()
-	part.writing(p)
+	part.wait(p, awaitedTaking)
 	return part
 }
 
-// writeSoon gives a client that does not read what is written a moment.
-func (p *reply) writeSoon() { p.unblocked = relay.Unblock(p.w) }
+// hurry cuts short what is waited for of the client. Its body is read no more: where all of it has just been read, HTTP/1 takes the client for
+// one that has left. To take its answer it gets a moment.
+func (p *reply) hurry(what awaited) {
+	if what == awaitedTaking {
+		p.unblocked = relay.Unblock(p.w)
+		return
+	}
+	p.cut = true
+	_ = http.NewResponseController(p.w).SetReadDeadline(time.Unix(1, 0))
+}

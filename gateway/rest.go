@@ -13,7 +13,7 @@ import (
 // only its circuit is open, and is waited for where it rests because it asked for that. It is false when all rest for longer
 // than a client should wait: better to tell the client than to press a seller that has said when it will be back.
 func (t *trade) fallBack() bool {
-	if t.credit || t.rq.gw.shutdown.Err() != nil || t.rq.late() {
+	if t.credit || t.rq.ending() || t.rq.late() {
 		return false
 	}
 	now := time.Now()

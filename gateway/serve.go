@@ -207,7 +207,7 @@ func (rq *request) deliver(p *reply, t *trade, a *attempt) *dialect.Refusal {
 	if !p.ended.abort {
 		part := p.writing()
 		p.flush() // the client has it before the entry is on disk
-		part.written(p)
+		part.done(p)
 	}
 	p.billed = billed()
 	if p.ended.abort {
@@ -242,8 +242,8 @@ func (rq *request) read(p *reply) *dialect.Refusal {
 func (rq *request) receive(p *reply) (*body, *dialect.Refusal) {
 	b, refusal := func() (*body, *dialect.Refusal) {
 		part := rq.gw.calls.part()
-		part.reading(p)
-		defer part.read(p)
+		part.wait(p, awaitedBody)
+		defer part.done(p)
 		return readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
 	}()
 	switch {

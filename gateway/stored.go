@@ -173,7 +173,7 @@ func (q *inquiry) pass() *dialect.Refusal {
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), response.Header, true)
 	p.w.Header().Set("Cache-Control", "no-store") // a GET's answer is kept else, for whoever asks next
-	defer p.writing().written(p)
+	defer p.writing().done(p)
 	p.w.WriteHeader(status)
 	if _, err := p.w.Write(body); err != nil || !more {
 		return nil // a client that has left needs no answer
