@@ -101,6 +101,9 @@ func (t *trade) within() []*routing.Candidate {
 	})
 }
 
+// restarting is why nothing has come of a request where the process is about to exit.
+const restarting = "This gateway is being restarted."
+
 // retryLater is what clients are told to wait where nothing is known.
 const retryLater = 2 * time.Second
 

@@ -114,9 +114,6 @@ func (q *inquiry) unanswered(why string) *dialect.Refusal {
 	return dialect.Upstream(retryLater).Because(why)
 }
 
-// restarting is why nothing has come of a request where the process is about to exit.
-const restarting = "This gateway is being restarted."
-
 // bearer gives a token that is there for a seller, with how to give it back; an own account needs none. None is bought.
 func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer string, giveBack func(), err error) {
 	if _, own := gw.account(seller); own {

@@ -229,7 +229,8 @@ func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, w
 	q.head(w, res, true)
 	w.WriteHeader(res.StatusCode)
 	_, err := w.Write(begun) // words has seen it
-	if q.sent.Release() {    // the rest is not held
+
+	if q.sent.Release() { // the rest is not held
 		q.body = nil
 		q.room.leave()
 	}
