@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,10 +27,15 @@ type Note struct {
 // Gone tells whether what the note was about was removed.
 func (n *Note) Gone() bool { return len(n.Is) == 0 || string(n.Is) == "null" }
 
-// Notes are the notes of a fleet.
+// Notes are the notes of a fleet. A store that has failed over, or was restored from a dump, may have forgotten what operators have said, and opens doors
+// again that were shut: who knows better puts it right.
 type Notes struct {
-	store Store
-	every time.Duration
+	store  Store
+	every  time.Duration
+	forgot func(key string)
+
+	mu    sync.Mutex
+	known map[string]Note // the newest that this process has read or written
 }
 
 // noteTime is between two looks at the notes; noteAgain between two tries of a change whose fate is not known.
@@ -38,8 +44,13 @@ const (
 	noteAgain = 200 * time.Millisecond
 )
 
-// NewNotes gives the notes in a store.
-func NewNotes(s Store) *Notes { return &Notes{store: s, every: noteTime} }
+// NewNotes gives the notes in a store. forgot is told of each that the store had forgotten, once it has it again; nil: nobody is.
+func NewNotes(s Store, forgot func(key string)) *Notes {
+	if forgot == nil {
+		forgot = func(string) {}
+	}
+	return &Notes{store: s, every: noteTime, forgot: forgot, known: make(map[string]Note)}
+}
 
 // NoteKey is the key of the note about a member that was added at run time; PausedKey and SelectionKey are those of the notes
 // about the sellers that are paused, and about the selection policy.
@@ -60,7 +71,7 @@ const (
 )
 
 // Edit has a note say something else: edit is given what it says, nil where there is none, and gives what it is to say, which Edit
-// dates. It may be called again, as others may have been quicker; where the answer of the store was lost the change is still made once.
+// dates: later than what was said before, whatever the store's clock says. It may be called again, as others may have been quicker; where the answer of the store was lost the change is still made once.
 // An error of edit changes nothing, and is given back as it is.
 func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note, error)) (is Note, err error) {
 	change := rand.Text()
@@ -75,12 +86,21 @@ func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note
 				is = *was
 				return old, nil
 			}
+			if known, ok := n.newest(key); ok && (was == nil || was.At.Before(known.At)) {
+				was = &known
+			}
 			if is, err = edit(was); err != nil {
 				return nil, err
 			}
 			is.Change, is.At = change, at.Now.UTC()
+			if was != nil && !was.At.Before(is.At) {
+				is.At = was.At.Add(1)
+			}
 			return json.Marshal(is)
 		})
+		if err == nil {
+			n.learn(key, is)
+		}
 		unknown = unknown || errors.Is(err, ErrUnknown)
 		if err == nil || !unknown || !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown) {
 			return is, err
@@ -93,6 +113,28 @@ func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note
 			return is, errors.Join(ErrUnknown, err)
 		}
 	}
+}
+
+// newest is the newest note that is known of a key.
+func (n *Notes) newest(key string) (Note, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	is, ok := n.known[key]
+	return is, ok
+}
+
+func (n *Notes) learn(key string, is Note) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !is.At.Before(n.known[key].At) {
+		n.known[key] = is
+	}
+}
+
+// Older tells whether a note is older than what is known under its key by now. One that was never written is.
+func (n *Notes) Older(key string, is Note) bool {
+	known, ok := n.newest(key)
+	return ok && is.At.Before(known.At)
 }
 
 func readNote(raw []byte) (*Note, error) {
@@ -157,11 +199,56 @@ func readNotes(raw map[string][]byte) (map[string]Note, error) {
 	return all, failed
 }
 
+// read gives the notes in the store, once that has again what it had forgotten.
 func (n *Notes) read(ctx context.Context) (map[string][]byte, error) {
 	all := make(map[string][]byte)
-	err := n.store.Load(ctx, func(key string, value []byte) error {
+	if err := n.store.Load(ctx, func(key string, value []byte) error {
 		all[key] = bytes.Clone(value)
 		return nil
-	}, noteKeys, PausedKey, SelectionKey)
-	return all, err
+	}, noteKeys, PausedKey, SelectionKey); err != nil {
+		return nil, err
+	}
+	for key, raw := range all {
+		if note, err := readNote(raw); err == nil {
+			n.learn(key, *note)
+		}
+	}
+	n.mu.Lock()
+	known := maps.Clone(n.known)
+	n.mu.Unlock()
+	for key, is := range known {
+		if older(all[key], is) {
+			now, err := n.remind(ctx, key, is)
+			if err != nil {
+				return nil, err
+			}
+			all[key] = now
+		}
+	}
+	return all, nil
+}
+
+// older tells whether what the store has is older than a note. What can't be read is not.
+func older(raw []byte, is Note) bool {
+	was, err := readNote(raw)
+	return err == nil && (was == nil || was.At.Before(is.At))
+}
+
+// remind has the store know a note again, as it was, unless it has a newer one by now, and gives what it has.
+func (n *Notes) remind(ctx context.Context, key string, is Note) (now []byte, err error) {
+	own, err := json.Marshal(is)
+	if err != nil {
+		return nil, err
+	}
+	forgotten := false
+	err = n.store.Change(ctx, key, func(_ Moment, old []byte) ([]byte, error) {
+		if now, forgotten = old, older(old, is); forgotten {
+			now = own
+		}
+		return now, nil
+	})
+	if err == nil && forgotten {
+		n.forgot(key)
+	}
+	return bytes.Clone(now), err
 }

@@ -36,7 +36,7 @@ func TestEditNoteOnce(t *testing.T) {
 			}
 			return fleettest.Answer
 		})
-		n := fleet.NewNotes(s)
+		n := fleet.NewNotes(s, nil)
 		is, err := n.Edit(t.Context(), fleet.NoteKey("ada"), adding)
 		if err != nil || string(is.Is) != "1" || is.At.IsZero() {
 			t.Errorf("%+v, %v", is, err)
@@ -73,7 +73,7 @@ func TestEditNoteOnce(t *testing.T) {
 func TestWatchNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := fleettest.NewLink(fleettest.NewMemory())
-		n := fleet.NewNotes(s)
+		n := fleet.NewNotes(s, nil)
 		ctx, stop := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var told []int
@@ -112,7 +112,9 @@ func TestWatchNotes(t *testing.T) {
 		expect("at first", 0, 0)
 		edit(fleet.NoteKey("a/b"))
 		edit(fleet.PausedKey)
-		edit("b/m/ada")
+		if _, err := fleet.NewNotes(s, nil).Edit(t.Context(), "b/m/ada", adding); err != nil { // which is none
+			t.Fatal(err)
+		}
 		expect("after changes", 0, 2)
 		expect("without any", 0)
 		s.Cut(true)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,10 +21,6 @@ import (
 type sharing struct {
 	notes *fleet.Notes
 	said  string // what has failed the last time, of who takes notes alone
-
-	mu sync.Mutex
-	// own says when this gateway has written a note last: one that was read before is older.
-	own map[string]time.Time
 }
 
 // Watch has what operators order at the other gateways of the fleet hold here too, until the context ends. Without a fleet it returns at once.
@@ -35,20 +30,17 @@ func (o *Orders) Watch(ctx context.Context) {
 	}
 }
 
-func newSharing(store fleet.Store) *sharing {
-	return &sharing{notes: fleet.NewNotes(store), own: make(map[string]time.Time)}
+func newSharing(store fleet.Store, logger *zap.Logger) *sharing {
+	return &sharing{notes: fleet.NewNotes(store, func(key string) {
+		logger.Warn("fleet.notes.forgotten", zap.String("key", key), zap.String("hint",
+			"the store had lost an order of an operator that it had acknowledged, as after a failover or a restore; this gateway has told it again"))
+	})}
 }
 
-// edit changes a note, and remembers when.
+// edit changes a note.
 func (s *sharing) edit(ctx context.Context, key string, edit func(*fleet.Note) (fleet.Note, error)) error {
-	is, err := s.notes.Edit(ctx, key, edit)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.own[key] = is.At
-	return nil
+	_, err := s.notes.Edit(ctx, key, edit)
+	return err
 }
 
 // errThere ends an edit that is for a note that is not there.
@@ -74,15 +66,6 @@ func (s *sharing) add(ctx context.Context, key string, is any) error {
 
 // errOlder tells that a note was read before this gateway has written it: it is read again.
 var errOlder = errors.New("a note is older than what this gateway has said")
-
-// older tells that of a note. It does so once: a store that has forgotten what was written is right the next time.
-func (s *sharing) older(key string, n fleet.Note) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own, ok := s.own[key]
-	delete(s.own, key)
-	return ok && n.At.Before(own)
-}
 
 // takeNotes has what the fleet's notes say hold here, and what is kept here of before the fleet be in the notes.
 func (o *Orders) takeNotes(ctx context.Context, all map[string]fleet.Note) error {
@@ -181,7 +164,7 @@ func (o *Orders) takeMembers(ctx context.Context, all map[string]fleet.Note) err
 		if !ok {
 			continue
 		}
-		if o.sharing.older(key, note) {
+		if o.sharing.notes.Older(key, note) {
 			return errOlder
 		}
 		is, err := memberOf(note)
@@ -241,7 +224,7 @@ func (o *Orders) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 	defer o.selecting.Unlock()
 	var note *fleet.Note
 	n, ok := all[fleet.PausedKey]
-	if o.sharing.older(fleet.PausedKey, n) { // also where there was none yet
+	if o.sharing.notes.Older(fleet.PausedKey, n) { // also where there was none yet
 		return errOlder
 	}
 	if ok {
@@ -303,7 +286,7 @@ func (o *Orders) takeSelection(ctx context.Context, all map[string]fleet.Note) e
 		return o.sharing.add(ctx, fleet.SelectionKey, own)
 	case !ok:
 		return nil
-	case o.sharing.older(fleet.SelectionKey, note):
+	case o.sharing.notes.Older(fleet.SelectionKey, note):
 		return errOlder
 	}
 	var s *Selection

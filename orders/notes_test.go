@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
@@ -22,7 +23,7 @@ func joined(t *testing.T, s *fleettest.Link, before func(*Orders)) (m *Orders, l
 	if before != nil {
 		before(m)
 	}
-	m.sharing = newSharing(s) // and nobody looks but the test
+	m.sharing = newSharing(s, m.logger) // and nobody looks but the test
 	return m, func() {
 		t.Helper()
 		all, err := m.sharing.notes.All(t.Context())
@@ -142,6 +143,81 @@ func TestOlderNote(t *testing.T) {
 	look()
 	if got, want := booked(t, a), []string{"add ada by ops", "disable ada by ops"}; !slices.Equal(got, want) {
 		t.Errorf("booked are %q, want %q", got, want)
+	}
+}
+
+// What a store has forgotten that has failed over, or was restored from a dump, is put right by gateways that know better, whichever of them looks
+// first: a key that was refused is not good again.
+func TestForgottenNotes(t *testing.T) {
+	store := fleettest.NewMemory()
+	by := Operator{Name: "ops"}
+	a, lookA := joined(t, fleettest.NewLink(store), nil)
+	b, lookB := joined(t, fleettest.NewLink(store), nil)
+	for _, m := range []*Orders{a, b} {
+		t.Cleanup(m.HoldTable(tableOf(t, m.pool, "", "acme", "bolt"), noConfig(t)))
+	}
+	keys := map[string]string{}
+	for _, name := range []string{"ada", "bob", "cyd", "dan"} {
+		key, err := a.AddMember(t.Context(), by, name, MemberTerms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[name] = key
+	}
+	lookA()
+	lookB()
+	dumped := store.Changes()
+	if err := a.SetMember(t.Context(), by, "ada", MemberTerms{Disabled: new(true)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.RemoveMember(t.Context(), by, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Pause(t.Context(), by, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Select(Selection{Policy: "manual", Seller: "bolt"}); err != nil {
+		t.Fatal(err)
+	}
+	lookB() // and a has only given them
+	for _, of := range []string{"cyd", "dan"} {
+		if err := a.SetMember(t.Context(), by, of, MemberTerms{Disabled: new(true)}); err != nil { // which b does not know
+			t.Fatal(err)
+		}
+	}
+	store.Forget(store.Changes() - dumped)
+	store.SetClock(func() time.Time { return time.Now().Add(-time.Hour) }) // of another machine
+	// An order that is given before anybody has looked is about what the gateway knows, and is the newest.
+	if err := a.SetMember(t.Context(), by, "dan", MemberTerms{Daily: new(money.Micros(5))}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		lookB()
+		lookA()
+	}
+	for _, m := range []*Orders{a, b} {
+		for name, key := range keys {
+			if opens(t, m, key) {
+				t.Errorf("the key of %s is good again", name)
+			}
+		}
+		if !m.pool.Paused("acme") || m.Selection() == nil {
+			t.Error("the pause or the selection is over")
+		}
+		kept, err := m.enrolled()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := kept["dan"]; d == nil || !d.Disabled || d.Budget.Daily == nil || *d.Budget.Daily != 5 {
+			t.Errorf("%+v is kept of who had another order", d)
+		}
+	}
+	if err := b.SetMember(t.Context(), by, "ada", MemberTerms{Disabled: new(false)}); err != nil {
+		t.Fatal(err)
+	}
+	lookA()
+	if !opens(t, a, keys["ada"]) || !opens(t, b, keys["ada"]) {
+		t.Error("an order by the clock of another machine does not hold")
 	}
 }
 

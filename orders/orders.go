@@ -76,7 +76,7 @@ func New(opts Options) *Orders {
 		held: make(map[*routing.Table]*heldTable),
 	}
 	if opts.Store != nil {
-		o.sharing = newSharing(opts.Store)
+		o.sharing = newSharing(opts.Store, opts.Logger)
 	}
 	o.loadSelection()
 	if err := o.loadPaused(); err != nil {
