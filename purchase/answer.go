@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -122,25 +121,13 @@ func readGrant(body []byte) (t ledger.Token, reference string, err error) {
 	}
 	var expires string
 	if json.Unmarshal(g.ExpiresAt, &expires) == nil {
-		t.ExpiresAt = inCalendar(wire.Time(expires))
+		t.ExpiresAt = wire.Time(expires)
 	}
 	if json.Unmarshal(g.PaymentReference, &reference) != nil || len(reference) > maxID {
 		reference = ""
 	}
 	t.Secret, t.CreditMicros, t.BalanceMicros = g.AccessToken, money.Micros(credit), money.Micros(credit)
 	return t, reference, nil
-}
-
-// inCalendar gives a time that a record can hold. Near the ends of the calendar another zone's time is of no year that can be
-// written: what is after the end is at it, what is before the beginning is none.
-func inCalendar(t time.Time) time.Time {
-	switch year := t.Year(); {
-	case year > 9999:
-		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
-	case year < 0:
-		return time.Time{}
-	}
-	return t
 }
 
 // headerValue tells whether a token may stand in a header as it is.

@@ -290,6 +290,35 @@ func TestStandings(t *testing.T) {
 	})
 }
 
+// lingering is a method whose payments take for ever, until a year that can't be written.
+type lingering struct{ fakeMethod }
+
+func (*lingering) Deadline(payment.Quote, json.RawMessage) time.Time {
+	return time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -12*60*60))
+}
+
+// What a method says of times and amounts can be shown, whatever it is and whatever the method makes of it later.
+func TestMethodsBeyondCalendar(t *testing.T) {
+	m := new(lingering)
+	m.pay, m.track = says(payment.Pending()), says(payment.Pending())
+	trade(t, func(b *bench) { b.method = m }, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrTooSlow)
+		if open := b.desk.Purchases(); len(open) != 1 || open[0].Until.Year() != 9999 {
+			t.Errorf("open: %+v", open)
+		}
+		balance, behind := 7*money.USD, int64(3)
+		k := &keeper{health: func(context.Context) []payment.Standing {
+			return []payment.Standing{{BalanceMicros: &balance, ChainBehindSeconds: &behind, CheckedAt: time.Unix(1<<50, 0)}}
+		}}
+		defer b.desk.Offer(NamedMethod{"keeper", k}, nil)()
+		all := b.desk.Payments(t.Context())
+		balance, behind = 0, 0
+		if text, err := json.Marshal(all); err != nil || !strings.Contains(string(text), `"balanceMicros":7000000,"checkedAt":"9999-12-31T23:59:59Z","chainBehindSeconds":3`) {
+			t.Errorf("%v: %s", err, text)
+		}
+	})
+}
+
 // stuck is a method that never says how it stands, whatever its context says.
 type stuck struct {
 	fakeMethod

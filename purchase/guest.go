@@ -14,6 +14,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // GuestError says that a payment method did not keep to what it is to do. What came of the call is not known.
@@ -114,10 +115,10 @@ func (g *guest) deadline(ctx context.Context, q payment.Quote, intent json.RawMe
 		}
 		return time.Time{}, nil
 	})
-	if err != nil || ends.Year() > 9999 || ends.Year() < 1 {
+	if err != nil {
 		return time.Time{}
 	}
-	return ends.UTC()
+	return wire.InCalendar(ends)
 }
 
 // present gives the headers that carry the proof.
@@ -206,6 +207,7 @@ func (g *guest) ended(q payment.Quote, intent json.RawMessage) {
 
 // checked takes what a method says of a payment no further than can be shown.
 func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error) {
+	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
 	switch o.Kind {
 	case payment.OutcomeProven:
 		if !json.Valid(o.Proof) {
@@ -215,7 +217,6 @@ func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error)
 	default:
 		return payment.Outcome{}, g.fault(step, faultOutcome, nil)
 	}
-	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
 	o.Link, o.Text, o.Reason = secureLink(o.Link), printable(o.Text, maxText), printable(o.Reason, maxText)
 	if len(o.Reference) > maxID || printable(o.Reference, maxID) != o.Reference {
 		o.Reference = ""

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // PaymentStanding is how a wallet of a payment method stands.
@@ -107,6 +108,13 @@ func (d *Desk) askHealth(ctx context.Context) []PaymentStanding {
 // shownStanding takes what a method says no further than can be shown.
 func shownStanding(s payment.Standing) payment.Standing {
 	s.Network, s.Address, s.Error = printable(s.Network, maxPayee), printable(s.Address, maxPayee), printable(s.Error, maxText)
+	s.CheckedAt = wire.InCalendar(s.CheckedAt)
+	if s.BalanceMicros != nil { // what it does with its own later is its own affair
+		s.BalanceMicros = new(*s.BalanceMicros)
+	}
+	if s.ChainBehindSeconds != nil {
+		s.ChainBehindSeconds = new(*s.ChainBehindSeconds)
+	}
 	warnings := make([]string, 0, len(s.Warnings))
 	for _, w := range s.Warnings[:min(len(s.Warnings), maxStandings)] {
 		warnings = append(warnings, printable(w, maxText))

@@ -176,13 +176,14 @@ func (m *machine) layDown(ctx context.Context) (ok bool, err error) {
 	intent, err := ask(ctx, &m.guest, "prepare", stepTime, func(ctx context.Context, to payment.Method) (json.RawMessage, error) {
 		return to.Prepare(ctx, q)
 	})
+	intent = bytes.Clone(intent) // what the method does with its own later is its own affair
 	if err == nil && len(intent) > 0 && !json.Valid(intent) {
 		err = refusal("the method's intent is not JSON")
 	}
 	if err != nil {
 		return false, m.unprepared(ctx, "prepare payment", err)
 	}
-	m.p.Intent, m.laid = bytes.Clone(intent), time.Now()
+	m.p.Intent, m.laid = intent, time.Now()
 	return true, nil
 }
 

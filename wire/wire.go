@@ -83,7 +83,19 @@ func Time(s string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return t.UTC()
+	return InCalendar(t)
+}
+
+// InCalendar gives a time in UTC that a record and JSON can hold. Near the ends of the calendar another zone's time is of no year that can
+// be written: what is after the end is at it, what is before the beginning is none.
+func InCalendar(t time.Time) time.Time {
+	switch t = t.UTC(); {
+	case t.Year() > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	case t.Year() < 1:
+		return time.Time{}
+	}
+	return t
 }
 
 // Decode reads one JSON object into the struct that v points to. Only the names in the struct's json tags are read, spelled

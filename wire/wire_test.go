@@ -108,6 +108,8 @@ func TestTime(t *testing.T) {
 		"":                              {},
 		"2026-13-02T10:00:00Z":          {},
 		"2026-06-02T10:00:00Z tomorrow": {},
+		"9999-12-31T23:59:59-12:00":     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // JSON knows no later year
+		"0000-01-01T00:00:00+12:00":     {},
 	} {
 		if got := Time(s); got != want {
 			t.Errorf("%q: %s, want %s", s, got, want)
