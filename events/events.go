@@ -25,11 +25,6 @@ const (
 	FleetForgotten  = "fleet_forgotten"
 )
 
-// Names are all of them.
-var Names = []string{
-	PurchaseFailed, PurchaseInDoubt, BudgetWarning, BudgetSpent, CircuitOpened, Overbilled, Disputed, LedgerStopped, MemberChanged, FleetAway, FleetBack, FleetFenced, FleetForgotten,
-}
-
 // Queue is how many events wait at most for those before them to be told.
 const Queue = 256
 

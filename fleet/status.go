@@ -203,12 +203,7 @@ func (s *Status) add(parts []Part, group bool, name string, stranded map[string]
 	}
 }
 
-// EachPart calls yield with each part of each holder's budgets.
-func (f *Fleet) EachPart(ctx context.Context, yield func(group bool, name string, p Part)) error {
-	return EachPart(ctx, f.store, yield)
-}
-
-// EachPart is that of what a store has.
+// EachPart calls yield with each part of each holder's budgets in a store.
 func EachPart(ctx context.Context, store Store, yield func(group bool, name string, p Part)) error {
 	return store.Load(ctx, func(key string, value []byte) error {
 		group, name, ok := HolderOf(key)

@@ -44,7 +44,7 @@ func TestCalendarOfAFleet(t *testing.T) {
 		defer look.Stop()
 		for {
 			var spent money.Micros
-			if err := m.Fleet.EachPart(t.Context(), func(_ bool, _ string, p fleet.Part) {
+			if err := fleet.EachPart(t.Context(), store, func(_ bool, _ string, p fleet.Part) {
 				if p.Scope == scope {
 					spent = p.Spent
 				}

@@ -243,7 +243,7 @@ func TestNewPinned(t *testing.T) {
 		t.Errorf("got %s, %v", dump(s), err)
 	}
 	s, err = NewPinned(Pin{ID: "p", URL: "https://p.example", Protocols: []dialect.Protocol{dialect.Messages}, Methods: []string{"x"}})
-	if err != nil || !slices.Equal(s.Protocols.List(), []dialect.Protocol{dialect.Messages}) || !slices.Equal(s.Methods, []string{"x"}) {
+	if err != nil || s.Protocols != Protocols(dialect.Messages) || !slices.Equal(s.Methods, []string{"x"}) {
 		t.Errorf("got %s, %v", dump(s), err)
 	}
 	for name, p := range map[string]Pin{

@@ -32,11 +32,6 @@ func (x *Exclusions) Add(seller SellerKey, model, path string, now time.Time) {
 	}
 }
 
-// Has tells whether a seller is left out for a model and path.
-func (x *Exclusions) Has(seller SellerKey, model, path string, now time.Time) bool {
-	return x.any(now) && x.has(markOf(seller, model), maphash.String(seed, path), now)
-}
-
 // any tells whether anything is left out now. It nearly always answers no, at the cost of reading one number.
 func (x *Exclusions) any(now time.Time) bool { return x != nil && x.until.Load() > now.UnixNano() }
 

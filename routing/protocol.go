@@ -29,17 +29,6 @@ func (s ProtocolSet) Has(p dialect.Protocol) bool {
 // at tells whether the protocol at a place in dialect.Protocols is in the set.
 func (s ProtocolSet) at(i int) bool { return s&(1<<i) != 0 }
 
-// List gives the set's protocols in the order of dialect.Protocols.
-func (s ProtocolSet) List() []dialect.Protocol {
-	var list []dialect.Protocol
-	for _, p := range dialect.Protocols {
-		if s.Has(p) {
-			list = append(list, p)
-		}
-	}
-	return list
-}
-
 func protocolIndex(p dialect.Protocol) int {
 	for i := range dialect.Protocols {
 		if dialect.Protocols[i] == p {

@@ -31,7 +31,6 @@ import (
 
 // The headers of the protocol.
 const (
-	HeaderRequired  = "Payment-Required"
 	HeaderSignature = "Payment-Signature"
 	HeaderResponse  = "Payment-Response"
 )

@@ -69,13 +69,6 @@ func (c *Chain) balance(of eip3009.Address) uint64 {
 	return c.faucet
 }
 
-// Balance is what an address has.
-func (c *Chain) Balance(of eip3009.Address) uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.balance(of)
-}
-
 // Transfers are all payments, the oldest first.
 func (c *Chain) Transfers() []Transfer {
 	c.mu.Lock()

@@ -10,9 +10,6 @@ import (
 	"syscall"
 )
 
-// Supported says whether programs can be run safely on this system.
-const Supported = true
-
 // group gives the program a process group of its own, all of which is killed when its time is over.
 func group(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
