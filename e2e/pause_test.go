@@ -77,3 +77,33 @@ func TestPause(t *testing.T) {
 		t.Errorf("the excluded seller was asked %d times", n)
 	}
 }
+
+// TestExcludedMeanwhile has a config exclude a seller while a request of the one before it waits elsewhere. When that fails, the
+// request goes to the one that is left, and not to the one that gets no requests any more.
+func TestExcludedMeanwhile(t *testing.T) {
+	t.Parallel()
+	asked, fail := make(chan struct{}, 4), make(chan struct{})
+	first := newSeller(t, "first", func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		asked <- struct{}{}
+		<-fail
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	second, third := newSeller(t, "second", answerPlain), newSeller(t, "third", answerPlain)
+	c := newCaddy(t, "")
+	config := market(registryOf(t, []string{"m"}, first, second, third), "\t\tfailover {\n\t\t\tretries 0\n\t\t}\n")
+	c.configure(config)
+	c.start()
+	served := make(chan string)
+	go func() {
+		res, _ := c.post("/v1/chat/completions", chatBody)
+		served <- res.Header.Get("X-TokenBuddy-Seller")
+	}()
+	<-asked
+	c.configure(config + "\t\texclude second\n")
+	c.reload()
+	close(fail)
+	if got := <-served; got != "third" || len(second.inferences()) > 0 {
+		t.Errorf("served by %q; the seller that is excluded by then got %d requests", got, len(second.inferences()))
+	}
+	c.verify()
+}

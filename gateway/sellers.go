@@ -50,8 +50,8 @@ func (gw *Gateway) fit(c *routing.Candidate) bool {
 	return gw.pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now, c.Model) && !gw.dropped(c.Seller)
 }
 
-// dropped tells whether this config is gone and those that have taken its place do not name a seller any more: nothing more
-// goes there. Where none has, or one does not know yet what its registry says, it is asked as before.
+// dropped tells whether this config is gone and those that have taken its place do not name a seller any more, or exclude it: nothing
+// more goes there. Where none has, or one does not know yet what its registry says, it is asked as before.
 func (gw *Gateway) dropped(s *routing.Seller) bool {
 	if !gw.retired.Load() {
 		return false
@@ -64,7 +64,7 @@ func (gw *Gateway) dropped(s *routing.Seller) bool {
 		}
 		replaced = true
 		theirs := other.table.Index().Seller(s.ID)
-		named = other.undocumented() || theirs != nil && theirs.Origin == s.Origin
+		named = !other.table.Excluded(s.ID) && (other.undocumented() || theirs != nil && theirs.Origin == s.Origin)
 		return !named
 	})
 	return replaced && !named
