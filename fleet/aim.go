@@ -90,7 +90,7 @@ func (t *Tokens) say(ctx context.Context, id string, a aim, gives bool) (ans poo
 			return nil, errNoPool
 		case old == nil:
 			p = &pool{
-				Seller: part.Seller, Origin: part.Origin, Token: own, Credit: max(part.Credit, part.Granted), Expires: part.Expires.UnixNano(),
+				Seller: part.Seller, Origin: part.Origin, Token: own, Credit: max(part.Credit, part.Granted), Expires: nanos(part.Expires),
 				Parts: map[string]*poolPart{t.o.Gateway: {Granted: part.Granted}},
 			}
 		default:

@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -236,6 +237,14 @@ func (p *pool) grant(one *poolPart, a poolAsk, now int64) {
 
 func (p *pool) answer(a poolAsk, one *poolPart, now int64) poolAnswer {
 	return poolAnswer{granted: one.Granted, free: p.free(), wanted: p.wanted(a.gateway, now), over: p.Over, ended: one.Ended}
+}
+
+// nanos is a time in nanoseconds of Unix time. They end in 2262, and some sellers say of a token that never ends that it does in 9999.
+func nanos(t time.Time) int64 {
+	if t.Year() > 2261 {
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // kept tells whether the key of a token is needed: nobody is to come back to one that it knows, and find nothing of it.

@@ -111,7 +111,7 @@ func (b *till) Proves(proof []byte) bool                          { return strin
 // buy has the books have a token that was bought there.
 func (b *till) buy(id string, credit money.Micros, expires time.Time) {
 	b.disk[id] = &TokenPart{ID: id, Seller: "acme", Origin: "o", Credit: credit, Granted: credit, Left: credit, Bought: time.Now(), Expires: expires}
-	b.sealed[id] = fmt.Appendf(nil, "%s %d %d", id, credit, expires.UnixNano())
+	b.sealed[id] = fmt.Appendf(nil, "%s %d %d", id, credit, expires.UnixMicro())
 }
 
 func partSealed(sealed []byte) *TokenPart {
@@ -120,7 +120,7 @@ func partSealed(sealed []byte) *TokenPart {
 	if _, err := fmt.Sscanf(string(sealed), "%s %d %d", &p.ID, &p.Credit, &at); err != nil {
 		panic(err)
 	}
-	p.Expires = time.Unix(0, at)
+	p.Expires = time.UnixMicro(at)
 	return p
 }
 
@@ -488,6 +488,27 @@ func TestTokensThatAStoreHasForgotten(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A token whose seller says that it never ends, by a year that no number of nanoseconds reaches, is shared as any other.
+func TestTokensWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, ctx, credit := newFake(), t.Context(), money.Micros(800)
+		one, other := twoSharers(t, store)
+		one.buy("t", credit, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
+		one.look(ctx)
+		other.look(ctx)
+		if !other.Borrow(ctx, Loan{Seller: "acme", Origin: "o", Need: credit / 2, After: time.Now()}) {
+			t.Error("nothing of it is lent")
+		}
+		one.look(ctx)
+		if all, err := readPools(ctx, store.link()); err != nil || len(all) != 1 || time.Unix(0, all["t"].Expires).Year() < 2200 {
+			t.Errorf("the store has %v, %v", all, err)
+		}
+		if wrong := settled(ctx, one.Tokens, map[string]money.Micros{"t": credit}, []*sharer{one, other}, true); wrong != nil {
+			t.Error(wrong)
+		}
+	})
 }
 
 // A token that is over for all does not come back by books that were restored from a backup of before its end, which have an empty part of it.
