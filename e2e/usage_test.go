@@ -53,9 +53,19 @@ func TestUsageIsAskedFor(t *testing.T) {
 		}
 		with(sayJSON(429, `{"error":{"message":"slow down","type":"rate_limit_error"}}`), "Retry-After", "30")(w, r, body)
 	})
+	const null = `,"usage":null}` + "\n\n" // all chunks but the last have it at OpenAI's, where the usage is asked for
+	many := roleEvent + textEvent("Hi") + textEvent(` "usage":null}`) + textEvent("Ho") + endEvents
+	withNulls := func(stream string) string { return strings.ReplaceAll(stream, "}\n\n", null) }
+	openai := newProvider(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		stream := many
+		if strings.Contains(string(body), `"include_usage":true`) {
+			stream = strings.Replace(withNulls(stream), "data: [DONE]", usageChunk+"data: [DONE]", 1)
+		}
+		sayStream(stream)(w, r, body)
+	})
 	s := newStage(t)
 	pinned := ""
-	for model, p := range map[string]*provider{"willing": willing, "strict": strict, "spoken": spoken, "polite": polite, "picky": picky, "busy": busy} {
+	for model, p := range map[string]*provider{"willing": willing, "openai": openai, "strict": strict, "spoken": spoken, "polite": polite, "picky": picky, "busy": busy} {
 		pinned += fmt.Sprintf("\t\tseller %s %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice %s 1 2\n\t\t}\n", model, p.URL, model)
 	}
 	s.open(pinned)
@@ -70,6 +80,8 @@ func TestUsageIsAskedFor(t *testing.T) {
 		{"willing", `"stream":true,"stream_options":{"include_usage":false},`, plain, "usage", 120},
 		{"willing", `"stream":true,"stream_options":{"include_usage":true},`, asked, "usage", 120},
 		{"willing", `"stream":true,"stream_options":{},`, plain, "usage", 120},
+		{"openai", `"stream":true,`, many, "usage", 120},
+		{"openai", `"stream":true,"stream_options":{"include_usage":true},`, strings.Replace(withNulls(many), "data: [DONE]", usageChunk+"data: [DONE]", 1), "usage", 120},
 		{"strict", `"stream":true,`, plain, "estimate", -1},
 		{"strict", `"stream":true,`, plain, "estimate", -1},
 		{"spoken", `"stream":true,`, plain, "estimate", -1},

@@ -336,11 +336,14 @@ func (s *Stream) abandon(o Ending) Ending {
 	return o
 }
 
-func (s *Stream) event(name, data []byte, whole bool) (drop bool) {
+func (s *Stream) event(name, data []byte, whole bool) (drop bool, cut span) {
 	s.o.Watcher.Event(name, data, whole)
-	drop = whole && s.o.Watcher.Drop()
+	if whole {
+		drop = s.o.Watcher.Drop()
+		cut.start, cut.end = s.o.Watcher.Cut()
+	}
 	if s.decided != 0 {
-		return drop
+		return drop, cut
 	}
 	// Event by event: in one read there may be content and then a failure, and a failure may count as the last event.
 	switch {
@@ -351,7 +354,7 @@ func (s *Stream) event(name, data []byte, whole bool) (drop bool) {
 	case s.o.Watcher.Ended():
 		s.decided = Broken
 	}
-	return drop
+	return drop, cut
 }
 
 func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }
