@@ -81,21 +81,23 @@ func (t *Tokens) say(ctx context.Context, id string, a aim, gives bool) (ans poo
 			return ans, err
 		}
 	}
-	err = t.change(ctx, PoolKey(id), func(at Moment, old []byte) ([]byte, error) {
-		var p *pool
-		switch {
-		case old == nil && known && a.early(at.Now, part.Expires):
+	var p *pool
+	err = t.change(ctx, PoolKey(id), func(at Moment, old []byte) (_ []byte, err error) {
+		if p = nil; old != nil {
+			if p, err = readPool(old); err != nil {
+				return nil, err
+			}
+		}
+		switch p = t.known(id, p, at.Now); {
+		case p != nil:
+		case known && a.early(at.Now, part.Expires):
 			return nil, ErrEarly
-		case old == nil && (!known || a.over != ""): // nothing is the others' business
+		case !known || a.over != "": // nothing is the others' business
 			return nil, errNoPool
-		case old == nil:
+		default:
 			p = &pool{
 				Seller: part.Seller, Origin: part.Origin, Token: own, Credit: max(part.Credit, part.Granted), Expires: nanos(part.Expires),
 				Parts: map[string]*poolPart{t.o.Gateway: {Granted: part.Granted}},
-			}
-		default:
-			if p, err = readPool(old); err != nil {
-				return nil, err
 			}
 		}
 		if p.Over == "" && a.early(at.Now, time.Unix(0, p.Expires)) {
@@ -117,6 +119,7 @@ func (t *Tokens) say(ctx context.Context, id string, a aim, gives bool) (ans poo
 	if err != nil {
 		return ans, err
 	}
+	t.learn(id, p)
 	t.mu.Lock()
 	t.spoke[id] = time.Now()
 	t.mu.Unlock()

@@ -204,6 +204,7 @@ func (t *Tokens) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	t.recall(ctx, all)
 	t.see(all)
 	parts, err := t.parts(ctx)
 	if err != nil {

@@ -82,6 +82,7 @@ type Tokens struct {
 	mu       sync.Mutex // protects all following fields
 	locks    map[string]*sync.Mutex
 	spoke    map[string]time.Time // when the store last heard of a token
+	seenAs   map[string]sight     // tokens as they were seen in the store
 	foreign  map[string]bool      // tokens that are sealed with another key, as the fleet's was another one before: nobody here can use them
 	proven   bool                 // the fleet's key is this gateway's
 	otherKey bool                 // it is not
@@ -102,7 +103,7 @@ func NewTokens(o TokensOptions) *Tokens {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	t := &Tokens{o: o, locks: make(map[string]*sync.Mutex), spoke: make(map[string]time.Time), foreign: make(map[string]bool)}
+	t := &Tokens{o: o, locks: make(map[string]*sync.Mutex), spoke: make(map[string]time.Time), seenAs: make(map[string]sight), foreign: make(map[string]bool)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }

@@ -511,6 +511,78 @@ func TestTokensWithoutEnd(t *testing.T) {
 	})
 }
 
+// What has become of a token since the dump that a store was restored from, or since what its standby had, a gateway that has seen it knows: what has ended is
+// neither lent nor wasted once more, and nothing is lost of what ends meanwhile.
+func TestTokensSinceADump(t *testing.T) {
+	loan := Loan{Seller: "acme", Origin: "o", Need: 100}
+	for _, bought := range []string{"before", "after"} {
+		for _, ends := range []string{"before", "after"} {
+			t.Run("bought "+bought+" the dump, and over "+ends+" the restore", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store, ctx, credit := newFake(), t.Context(), money.Micros(800)
+					one, other := twoSharers(t, store)
+					third := newSharer(store)
+					third.start("third") // which has seen nothing
+					dump := maps.Clone(store.values)
+					one.buy("t", credit, time.Now().Add(time.Hour))
+					one.look(ctx)
+					loan := loan
+					loan.After = time.Now()
+					if !other.Borrow(ctx, loan) {
+						t.Fatal("nothing is lent")
+					}
+					if bought == "before" {
+						dump = maps.Clone(store.values)
+					}
+					one.spend("t", 30)
+					other.spend("t", 50)
+					one.spent["t"], other.spent["t"] = 30, 50
+					looks := func() {
+						for _, s := range []*sharer{one, other, third} {
+							if s.ready(ctx) {
+								s.look(ctx)
+							}
+							if ends == "before" || !time.Now().Before(loan.After.Add(time.Hour)) {
+								s.drop(ctx)
+							}
+						}
+					}
+					looks()
+					if ends == "before" {
+						one.retired["t"] = true
+						for range 3 {
+							looks()
+						}
+						if one.disk["t"] != nil || other.disk["t"] != nil {
+							t.Fatal("it does not end")
+						}
+					} else {
+						<-time.After(time.Hour)
+					}
+					store.values = maps.Clone(dump)
+					if third.Borrow(ctx, loan) && ends == "before" {
+						looks()
+					}
+					for range 100 {
+						looks()
+						<-time.After(time.Second)
+					}
+					var wasted money.Micros
+					for _, s := range []*sharer{one, other, third} {
+						wasted += s.waste["t"]
+						if s.disk["t"] != nil {
+							t.Errorf("%s has %+v", s.o.Gateway, s.disk["t"])
+						}
+					}
+					if wasted != credit-80 {
+						t.Errorf("%d of %d are wasted, and 80 were spent", wasted, credit)
+					}
+				})
+			})
+		}
+	}
+}
+
 // A token that is over for all does not come back by books that were restored from a backup of before its end, which have an empty part of it.
 func TestTokensThatAreOverStayOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
