@@ -45,9 +45,7 @@ var errStoreAway = errors.New("the fleet's store is away from the gateway that w
 	"see to the database and the way to it, as caddy tokenbuddy doctor says, or ask another gateway with --address. What is set aside serves meanwhile")
 
 func fleetStatusCommand(use string) *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd := &cobra.Command{
+	return asking(&cobra.Command{
 		Use:   use,
 		Short: "Shows the gateways of the fleet, and how its budgets stand",
 		Long: `
@@ -56,37 +54,27 @@ how the budgets of the fleet stand, in the periods that are not over: what is sp
 is left for all, as each gateway has said when it last asked; and the tokens that gateways share. Where the fleet's store is away, that is all it
 says, and the exit status is 1.`,
 		Args: noWords,
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			f := new(admin.Fleet)
-			if _, err := g.get(ctx, http.MethodGet, "fleet", nil, f); err != nil {
-				return err
-			}
-			away := f.Here.StoreError != ""
-			switch {
-			case asJSON:
-				err = printJSON(cmd, f)
-			case !away:
-				printFleet(cmd.OutOrStdout(), f)
-			}
-			if err == nil && away {
-				return fmt.Errorf("%w (%s)", errStoreAway, plain.Words(f.Here.StoreError))
-			}
+	}, func(ctx context.Context, q *question) error {
+		f := new(admin.Fleet)
+		if _, err := q.get(ctx, http.MethodGet, "fleet", nil, f); err != nil {
 			return err
-		}),
-	}
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	return cmd
+		}
+		away := f.Here.StoreError != ""
+		err := q.show(f, func(w io.Writer) {
+			if !away {
+				printFleet(w, f)
+			}
+		})
+		if err == nil && away {
+			return fmt.Errorf("%w (%s)", errStoreAway, plain.Words(f.Here.StoreError))
+		}
+		return err
+	})
 }
 
 func forgetCommand() *cobra.Command {
-	var from gatewayFlags
-	var byBooks, asJSON bool
-	cmd := &cobra.Command{
+	var byBooks bool
+	cmd := asking(&cobra.Command{
 		Use:   "forget <gateway>",
 		Short: "Ends a gateway whose disk is gone: what was set aside for it counts as spent",
 		Long: `
@@ -94,56 +82,35 @@ Ends the part of a gateway that will not come back, by its name or its identity.
 --by-books what its shipped entries say, which may be too little by what it has not shipped. It is fenced for good: if it comes
 back after all it has to begin with an empty ledger. One that has spoken a moment ago is not forgotten.`,
 		Args: words(1, 1),
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			forgot := new(fleet.Forgot)
-			query := url.Values{"forget": {args[0]}, "by-books": {strconv.FormatBool(byBooks)}, "by": {operator()}}
-			if _, err := g.get(ctx, http.MethodPost, "fleet", query, forgot); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, forgot)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "It had parts of %d budgets: $%s of them count as spent though nobody has said so, and $%s are free again.\n",
+	}, func(ctx context.Context, q *question) error {
+		forgot := new(fleet.Forgot)
+		query := url.Values{"forget": {q.args[0]}, "by-books": {strconv.FormatBool(byBooks)}, "by": {operator()}}
+		if _, err := q.get(ctx, http.MethodPost, "fleet", query, forgot); err != nil {
+			return err
+		}
+		return q.show(forgot, func(w io.Writer) {
+			fmt.Fprintf(w, "It had parts of %d budgets: $%s of them count as spent though nobody has said so, and $%s are free again.\n",
 				forgot.Budgets, forgot.Counted, forgot.Freed)
-			return nil
-		}),
-	}
-	from.addTo(cmd)
+		})
+	})
 	cmd.Flags().BoolVar(&byBooks, "by-books", false, "Count what its shipped entries say, which may be too little")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
 }
 
 func sessionNewCommand() *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd := &cobra.Command{
+	return asking(&cobra.Command{
 		Use:   "new",
 		Short: "Has session_limit begin anew for all gateways",
 		Args:  noWords,
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			session := new(fleet.Session)
-			if _, err := g.get(ctx, http.MethodPost, "fleet", url.Values{"session": {"new"}, "by": {operator()}}, session); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, session)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Session %d has begun at %s.\n", session.N, session.Since.UTC().Format(time.RFC3339))
-			return nil
-		}),
-	}
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	return cmd
+	}, func(ctx context.Context, q *question) error {
+		session := new(fleet.Session)
+		if _, err := q.get(ctx, http.MethodPost, "fleet", url.Values{"session": {"new"}, "by": {operator()}}, session); err != nil {
+			return err
+		}
+		return q.show(session, func(w io.Writer) {
+			fmt.Fprintf(w, "Session %d has begun at %s.\n", session.N, session.Since.UTC().Format(time.RFC3339))
+		})
+	})
 }
 
 func printFleet(w io.Writer, f *admin.Fleet) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -13,9 +14,7 @@ import (
 )
 
 func membersCommand() *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := asking(&cobra.Command{
 		Use:   "members",
 		Short: "Lists the members, what they may spend, and what they have spent",
 		Long: `
@@ -27,24 +26,13 @@ of a member comes first.`,
   caddy tokenbuddy members rotate ada --keep 24h
   caddy tokenbuddy members raise ada 10 --until tomorrow`,
 		Args: noWords,
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			var rows []admin.Member
-			if _, err := g.get(ctx, http.MethodGet, "members", nil, &rows); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, rows)
-			}
-			printMembers(cmd.OutOrStdout(), rows)
-			return nil
-		}),
-	}
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	}, func(ctx context.Context, q *question) error {
+		var rows []admin.Member
+		if _, err := q.get(ctx, http.MethodGet, "members", nil, &rows); err != nil {
+			return err
+		}
+		return q.show(rows, func(w io.Writer) { printMembers(w, rows) })
+	})
 	cmd.AddCommand(addMemberCommand(), setMemberCommand(), rotateMemberCommand(), raiseMemberCommand(), removeMemberCommand(),
 		memberWord("disable", "Has a member's keys open nothing, until it is enabled"),
 		memberWord("enable", "Has the keys of a member that was disabled open again"))
@@ -91,50 +79,41 @@ func (f *memberFlags) said(cmd *cobra.Command) (s admin.MemberSaid, anything boo
 	return s, anything
 }
 
-// memberOrder is a command that tells the gateway something about a member.
-func memberOrder(cmd *cobra.Command, do func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error) *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd.RunE = run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-		if args[0] == "" {
+// memberOrder has a command tell the gateway something about the member that is its first word.
+func memberOrder(cmd *cobra.Command, tell func(ctx context.Context, q *question) error) *cobra.Command {
+	return asking(cmd, func(ctx context.Context, q *question) error {
+		if q.args[0] == "" {
 			return errors.New("the member's name is empty")
 		}
-		g, err := from.gateway()
-		if err != nil {
-			return err
-		}
-		return do(ctx, g, cmd, args, asJSON)
+		return tell(ctx, q)
 	})
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	return cmd
 }
 
-// tellMember gives an order about a member, and reads the answer into v.
-func (g *gateway) tellMember(ctx context.Context, method, name, word string, said admin.MemberSaid, v any) error {
-	path := "members/" + url.PathEscape(name)
+// tellMember gives an order about the member, and reads the answer into v.
+func (q *question) tellMember(ctx context.Context, method, word string, said admin.MemberSaid, v any) error {
+	path := "members/" + url.PathEscape(q.args[0])
 	if word != "" {
 		path += "/" + word
 	}
-	return g.tell(ctx, method, path, url.Values{"by": {operator()}}, said, v)
+	return q.tell(ctx, method, path, url.Values{"by": {operator()}}, said, v)
 }
 
-// showMember prints a member as it is by now.
-func showMember(cmd *cobra.Command, row admin.Member, asJSON bool) error {
-	if asJSON {
-		return printJSON(cmd, row)
+// changeMember gives an order about the member, and prints it as it is by then.
+func (q *question) changeMember(ctx context.Context, method, word string, said admin.MemberSaid) error {
+	var row admin.Member
+	if err := q.tellMember(ctx, method, word, said, &row); err != nil {
+		return err
 	}
-	printMembers(cmd.OutOrStdout(), []admin.Member{row})
-	return nil
+	return q.show(row, func(w io.Writer) { printMembers(w, []admin.Member{row}) })
 }
 
 // showKey prints a new key: alone on standard output, so that it can be taken from there.
-func showKey(cmd *cobra.Command, k admin.NewKey, asJSON bool) (err error) {
-	if asJSON {
-		err = printJSON(cmd, k)
+func (q *question) showKey(k admin.NewKey) (err error) {
+	if q.asJSON {
+		err = printJSON(q.cmd, k)
 	} else {
-		fmt.Fprintln(cmd.ErrOrStderr(), "This is the key of "+k.Name+". It is kept nowhere, and can't be shown again:")
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), k.Key)
+		fmt.Fprintln(q.cmd.ErrOrStderr(), "This is the key of "+k.Name+". It is kept nowhere, and can't be shown again:")
+		_, err = fmt.Fprintln(q.cmd.OutOrStdout(), k.Key)
 	}
 	if err != nil {
 		return fmt.Errorf("the key is lost: %w: caddy tokenbuddy members rotate %s makes another", err, k.Name)
@@ -148,14 +127,14 @@ func addMemberCommand() *cobra.Command {
 		Use:   "add <name>",
 		Short: "Makes a member, and prints its key, once",
 		Args:  words(1, 1),
-	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
-		said, _ := flags.said(cmd)
-		said.Name = args[0]
+	}, func(ctx context.Context, q *question) error {
+		said, _ := flags.said(q.cmd)
+		said.Name = q.args[0]
 		var k admin.NewKey
-		if err := g.tell(ctx, http.MethodPost, "members", url.Values{"by": {operator()}}, said, &k); err != nil {
+		if err := q.tell(ctx, http.MethodPost, "members", url.Values{"by": {operator()}}, said, &k); err != nil {
 			return err
 		}
-		return showKey(cmd, k, asJSON)
+		return q.showKey(k)
 	})
 	flags.addTo(cmd)
 	return cmd
@@ -167,16 +146,12 @@ func setMemberCommand() *cobra.Command {
 		Use:   "set <name>",
 		Short: "Changes what a member may do that was added at run time",
 		Args:  words(1, 1),
-	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
-		said, anything := flags.said(cmd)
+	}, func(ctx context.Context, q *question) error {
+		said, anything := flags.said(q.cmd)
 		if !anything {
 			return errors.New("what is to be another? See --help")
 		}
-		var row admin.Member
-		if err := g.tellMember(ctx, http.MethodPatch, args[0], "", said, &row); err != nil {
-			return err
-		}
-		return showMember(cmd, row, asJSON)
+		return q.changeMember(ctx, http.MethodPatch, "", said)
 	})
 	flags.addTo(cmd)
 	return cmd
@@ -188,19 +163,19 @@ func rotateMemberCommand() *cobra.Command {
 		Use:   "rotate <name>",
 		Short: "Makes a member a new key, and prints it, once",
 		Args:  words(1, 1),
-	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
+	}, func(ctx context.Context, q *question) error {
 		var k admin.NewKey
-		if err := g.tellMember(ctx, http.MethodPost, args[0], "rotate", admin.MemberSaid{Keep: keep}, &k); err != nil {
+		if err := q.tellMember(ctx, http.MethodPost, "rotate", admin.MemberSaid{Keep: keep}, &k); err != nil {
 			return err
 		}
-		if err := showKey(cmd, k, asJSON); err != nil || asJSON {
+		if err := q.showKey(k); err != nil || q.asJSON {
 			return err
 		}
 		told := "The old key is refused from now on."
 		if k.KeptUntil != nil {
 			told = "The old key is good until " + k.KeptUntil.Format("2006-01-02 15:04:05") + " UTC."
 		}
-		fmt.Fprintln(cmd.ErrOrStderr(), told)
+		fmt.Fprintln(q.cmd.ErrOrStderr(), told)
 		return nil
 	})
 	cmd.Flags().StringVar(&keep, "keep", "24h", "How long the old key is good; 0s: it is refused at once")
@@ -217,12 +192,8 @@ Raises the daily budget of a member by so many US dollars, today or until a time
 the Caddyfile too. The budgets of its week, its month and its group stay as they are.`,
 		Example: "  caddy tokenbuddy members raise ada 10 --until tomorrow",
 		Args:    words(2, 2),
-	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
-		var row admin.Member
-		if err := g.tellMember(ctx, http.MethodPost, args[0], "raise", admin.MemberSaid{USD: args[1], Until: until, Reference: reference}, &row); err != nil {
-			return err
-		}
-		return showMember(cmd, row, asJSON)
+	}, func(ctx context.Context, q *question) error {
+		return q.changeMember(ctx, http.MethodPost, "raise", admin.MemberSaid{USD: q.args[1], Until: until, Reference: reference})
 	})
 	cmd.Flags().StringVar(&until, "until", "", "When that ends: a time such as 2026-01-31T12:00:00Z, or 18:00 of today, the beginning of a day such as 2026-01-31, or tomorrow (default: the end of today)")
 	cmd.Flags().StringVar(&reference, "reference", "", "What this raise is called: under a name that is in force the budget is not raised again, so that a script may try again")
@@ -234,16 +205,12 @@ func removeMemberCommand() *cobra.Command {
 		Use:   "remove <name>",
 		Short: "Forgets a member that was added at run time; what it has spent stays in the books",
 		Args:  words(1, 1),
-	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
+	}, func(ctx context.Context, q *question) error {
 		var said map[string]any
-		if err := g.tellMember(ctx, http.MethodDelete, args[0], "", admin.MemberSaid{}, &said); err != nil {
+		if err := q.tellMember(ctx, http.MethodDelete, "", admin.MemberSaid{}, &said); err != nil {
 			return err
 		}
-		if asJSON {
-			return printJSON(cmd, said)
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), "Member "+args[0]+" is removed.")
-		return nil
+		return q.show(said, func(w io.Writer) { fmt.Fprintln(w, "Member "+q.args[0]+" is removed.") })
 	})
 }
 
@@ -253,11 +220,7 @@ func memberWord(word, short string) *cobra.Command {
 		Use:   word + " <name>",
 		Short: short,
 		Args:  words(1, 1),
-	}, func(ctx context.Context, g *gateway, cmd *cobra.Command, args []string, asJSON bool) error {
-		var row admin.Member
-		if err := g.tellMember(ctx, http.MethodPost, args[0], word, admin.MemberSaid{}, &row); err != nil {
-			return err
-		}
-		return showMember(cmd, row, asJSON)
+	}, func(ctx context.Context, q *question) error {
+		return q.changeMember(ctx, http.MethodPost, word, admin.MemberSaid{})
 	})
 }

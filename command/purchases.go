@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -146,30 +147,17 @@ func (s *source) purchase(ctx context.Context, id string) (*admin.Purchase, erro
 
 // orderCommand is one that tells the gateway what to do with a purchase. ask adds to the query, and may be nil.
 func orderCommand(cmd *cobra.Command, what string, ask func(args []string, query url.Values)) *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd.RunE = run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-		g, err := from.gateway()
-		if err != nil {
-			return err
-		}
-		query := url.Values{what: {args[0]}, "by": {operator()}}
+	return asking(cmd, func(ctx context.Context, q *question) error {
+		query := url.Values{what: {q.args[0]}, "by": {operator()}}
 		if ask != nil {
-			ask(args, query)
+			ask(q.args, query)
 		}
 		p := new(admin.Purchase)
-		if _, err := g.get(ctx, http.MethodPost, "purchases", query, p); err != nil {
+		if _, err := q.get(ctx, http.MethodPost, "purchases", query, p); err != nil {
 			return err
 		}
-		if asJSON {
-			return printJSON(cmd, p)
-		}
-		printPurchase(cmd.OutOrStdout(), p)
-		return nil
+		return q.show(p, func(w io.Writer) { printPurchase(w, p) })
 	})
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	return cmd
 }
 
 // operator is who gives the command, for the journal.

@@ -37,7 +37,7 @@ knows, and what became of the money there.`,
 				if err != nil {
 					return err
 				}
-				return g.sellers(ctx, cmd, http.MethodGet, nil, asJSON)
+				return (&question{g, cmd, nil, asJSON}).sellers(ctx, http.MethodGet, nil)
 			}
 			l, err := from.closed()
 			if err != nil {
@@ -64,94 +64,66 @@ knows, and what became of the money there.`,
 }
 
 func forgiveCommand() *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd := &cobra.Command{
+	return asking(&cobra.Command{
 		Use:   "forgive <seller>",
 		Short: "Lets a seller be bought from again whose last two tokens served next to nothing",
 		Args:  words(1, 1),
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			return g.sellers(ctx, cmd, http.MethodPost, url.Values{"forgive": args}, asJSON, args...)
-		}),
-	}
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	return cmd
+	}, func(ctx context.Context, q *question) error {
+		return q.sellers(ctx, http.MethodPost, url.Values{"forgive": q.args})
+	})
 }
 
 // sellerOrder is a word that the gateway is told about a seller.
 func sellerOrder(word, short string) *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd := &cobra.Command{
+	return asking(&cobra.Command{
 		Use:   word + " <seller>",
 		Short: short,
 		Args:  words(1, 1),
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			return g.sellers(ctx, cmd, http.MethodPost, url.Values{word: args, "by": {operator()}}, asJSON, args...)
-		}),
-	}
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	return cmd
+	}, func(ctx context.Context, q *question) error {
+		return q.sellers(ctx, http.MethodPost, url.Values{word: q.args, "by": {operator()}})
+	})
 }
 
 func refreshCommand() *cobra.Command {
-	var from gatewayFlags
-	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := asking(&cobra.Command{
 		Use:   "refresh",
 		Short: "Reads the registry now, and lists the sellers that there are then",
 		Args:  noWords,
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-			g, err := from.gateway()
-			if err != nil {
-				return err
-			}
-			var registries []routing.RegistryStatus
-			if _, err := g.get(ctx, http.MethodPost, "registry", nil, &registries); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, registries)
-			}
-			for _, r := range registries {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: version %s, %d sellers, %d entries left out\n", plain.Name(r.URL), plain.Name(r.Version), r.Sellers, r.LeftOut)
-			}
-			return g.sellers(ctx, cmd, http.MethodGet, nil, false)
-		}),
-	}
-	from.addTo(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON: how the registries are then")
+	}, func(ctx context.Context, q *question) error {
+		var registries []routing.RegistryStatus
+		if _, err := q.get(ctx, http.MethodPost, "registry", nil, &registries); err != nil {
+			return err
+		}
+		if q.asJSON {
+			return printJSON(q.cmd, registries)
+		}
+		for _, r := range registries {
+			fmt.Fprintf(q.cmd.OutOrStdout(), "%s: version %s, %d sellers, %d entries left out\n", plain.Name(r.URL), plain.Name(r.Version), r.Sellers, r.LeftOut)
+		}
+		return q.sellers(ctx, http.MethodGet, nil)
+	})
+	cmd.Flags().Lookup("json").Usage = "Print JSON: how the registries are then"
 	return cmd
 }
 
 // sellers asks the gateway about its sellers, and prints them: of many those that an order was about.
-func (g *gateway) sellers(ctx context.Context, cmd *cobra.Command, method string, query url.Values, asJSON bool, of ...string) error {
+func (q *question) sellers(ctx context.Context, method string, query url.Values) error {
 	var rows []admin.Seller
-	if _, err := g.get(ctx, method, "sellers", query, &rows); err != nil {
+	if _, err := q.get(ctx, method, "sellers", query, &rows); err != nil {
 		return err
 	}
-	if asJSON {
-		return printJSON(cmd, rows)
+	if q.asJSON {
+		return printJSON(q.cmd, rows)
 	}
-	printSellers(cmd.OutOrStdout(), onlyOf(rows, of), time.Now())
+	printSellers(q.cmd.OutOrStdout(), onlyOf(rows, q.args), time.Now())
 	var over struct {
 		Selection *orders.Selection `json:"selection"`
 	}
-	if _, err := g.get(ctx, http.MethodGet, "selection", nil, &over); err != nil {
+	if _, err := q.get(ctx, http.MethodGet, "selection", nil, &over); err != nil {
 		return err
 	}
 	if over.Selection != nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "The selection %s is put over the Caddyfile's.\n", doctor.SelectionWords(over.Selection))
+		fmt.Fprintf(q.cmd.OutOrStdout(), "The selection %s is put over the Caddyfile's.\n", doctor.SelectionWords(over.Selection))
 	}
 	return nil
 }
