@@ -79,44 +79,6 @@ func (b *batch) keepBegun(e *Entry, begun *Periods) {
 	}
 }
 
-// PeriodsOf gives the day, the week and the month that an entry of a time counts in, in a fleet, where nothing else is kept beside it.
-func (l *Ledger) PeriodsOf(at time.Time) Periods {
-	if l.shared == nil {
-		return defaultCalendar.Periods(at)
-	}
-	return l.shared.calendar.Load().Periods(at)
-}
-
-// keptCalendar is the record of the calendar that budgets have gone by last: what a process has booked and not shipped is shipped by the next.
-type keptCalendar struct {
-	Zone string       `json:"zone"`
-	Week time.Weekday `json:"week"`
-}
-
-// goBy has entries from now on count by a calendar, where nothing else is kept beside them. The committer calls, or who opens the ledger.
-func (s *shared) goBy(l *Ledger, c Calendar) error {
-	s.calendar.Store(&c)
-	raw, err := json.Marshal(keptCalendar{c.zone().String(), c.Week})
-	if err != nil {
-		return err
-	}
-	return l.write(func(d *direct) { d.set(metaCalendar, raw) })
-}
-
-// loadCalendar reads the calendar that budgets have gone by last.
-func (s *shared) loadCalendar(txn *badger.Txn) error {
-	s.calendar.Store(&defaultCalendar)
-	var kept keptCalendar
-	found, err := getJSON(txn, metaCalendar, &kept)
-	if err != nil || !found {
-		return err
-	}
-	if zone, err := time.LoadLocation(kept.Zone); err == nil {
-		s.calendar.Store(&Calendar{zone, kept.Week})
-	}
-	return nil
-}
-
 // besideReader gives what is kept beside entries, read along with them.
 type besideReader struct{ it *badger.Iterator }
 

@@ -48,8 +48,6 @@ const (
 	// estimateWeight is what one may add to a token's record, correctionWeight what it takes to put one right.
 	estimateWeight   = 2 * maxEstimateTexts
 	correctionWeight = plainWeight + 8*maxEstimateTexts
-	// doubtLife is how long what a request may still cost is held of a member's budget, where no balance tells.
-	doubtLife = time.Minute
 	// estimateLife is how long an estimate of an answer that was cut is open at least: a seller may still be at work on a
 	// request whose client has left, and charge for it after it has told a balance with another's settlement.
 	estimateLife = time.Minute

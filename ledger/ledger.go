@@ -205,7 +205,7 @@ func Open(o Options) (*Ledger, error) {
 		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
 		return nil, errors.Join(err, db.Close())
 	}
-	l.state.spending.booked = func(ctx context.Context) error { return l.look(ctx, func(*state) {}) }
+	l.state.spending.booked = l.Durable
 	if err := l.sync(); err != nil { // what a new ledger begins with
 		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
 	}
@@ -326,12 +326,3 @@ func (l *Ledger) Epoch() uint64 { return l.epoch }
 
 // Restored is the epoch of the last process before the ledger was made from a backup and what its fleet had; 0: it was not.
 func (l *Ledger) Restored() uint64 { return l.restored }
-
-// Head is the newest entry that is durable: its sequence number, from 1 without a gap, and its hash in hex. 0: there is none.
-func (l *Ledger) Head(ctx context.Context) (seq uint64, hash string, err error) {
-	err = l.look(ctx, func(s *state) { seq, hash = s.head.Sequence, s.head.Hash })
-	return seq, hash, err
-}
-
-// Durable waits until all that was booked before the call is durable.
-func (l *Ledger) Durable(ctx context.Context) error { return l.look(ctx, func(*state) {}) }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // Query chooses entries. What is zero does not choose.
@@ -176,26 +175,6 @@ func HashOf(raw []byte) string {
 		return ""
 	}
 	return string(raw[len(raw)-after-length : len(raw)-after])
-}
-
-// Standing is how the books stand.
-type Standing struct {
-	Entries       uint64       `json:"entries"`
-	Head          string       `json:"head"`          // hash of the newest entry
-	Holds         int          `json:"holds"`         // requests under way
-	PendingMicros money.Micros `json:"pendingMicros"` // of purchases whose money may have left: spent until it is known
-}
-
-// Stand says how the books stand, once all that was queued before is durable. It gives nothing after a failure.
-func (l *Ledger) Stand(ctx context.Context) (Standing, error) {
-	var now Standing
-	err := l.look(ctx, func(s *state) {
-		now = Standing{Entries: s.head.Sequence, Head: s.head.Hash, Holds: len(s.holds)}
-		for _, p := range s.purchases {
-			now.PendingMicros += p.PendingMicros
-		}
-	})
-	return now, err
 }
 
 // view is the books at one moment.

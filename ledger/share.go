@@ -90,22 +90,6 @@ type Teller interface {
 	Tell(p Periods, budgets Amounts)
 }
 
-// Tell has the others of a fleet hear what is spent here of these budgets, by now.
-func (r *Reservation) Tell() {
-	if r.ledger.shared == nil {
-		return
-	}
-	s := r.ledger.state.spending
-	s.reading.RLock()
-	periods := s.on(r.ledger.now()).keys
-	s.reading.RUnlock()
-	for _, p := range r.parts {
-		if t, ok := p.share.(Teller); ok {
-			t.Tell(periods, p.budget)
-		}
-	}
-}
-
 // SetShares has budgets go by these shares, before the first request comes. The ledger was opened with Shared. What requests of a moment
 // ago may still cost is held at them again.
 func (l *Ledger) SetShares(s Shares) {
@@ -125,58 +109,4 @@ func (l *Ledger) shareOf(h holder, m *meter) Share {
 		return m
 	}
 	return l.shared.of(l, h, m)
-}
-
-// Reserve is part of [Share]. What is held counts in all periods: it is held for a moment only.
-func (m *meter) Reserve(p Periods, budgets Amounts, more money.Micros) (refused int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, budget := range budgets {
-		if budget >= 0 && m.sums[i].of(p[i]).Add(m.held).Add(more) > budget {
-			return i
-		}
-	}
-	m.held += more
-	return -1
-}
-
-// Await is part of [Share]: it waits for what is just being booked, where anything is held.
-func (m *meter) Await(ctx context.Context, p Periods, budgets Amounts, more money.Micros) (refused int, err error) {
-	refused = m.Reserve(p, budgets, more)
-	if _, held := m.Standing(p); refused < 0 || held[0] == 0 {
-		return refused, nil
-	}
-	if err := m.booked(ctx); err != nil {
-		return refused, err
-	}
-	return m.Reserve(p, budgets, more), nil
-}
-
-// Release is part of [Share].
-func (m *meter) Release(_ Periods, held money.Micros) { m.hold(-held) }
-
-// hold holds so much more, whatever there is.
-func (m *meter) hold(more money.Micros) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.held += more
-}
-
-// Settle is part of [Share].
-func (m *meter) Settle(p Periods, cost money.Micros) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, period := range p {
-		m.sums[i].add(period, cost)
-	}
-}
-
-// Standing is part of [Share].
-func (m *meter) Standing(p Periods) (spent, held Amounts) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, period := range p {
-		spent[i], held[i] = m.sums[i].of(period), m.held
-	}
-	return spent, held
 }

@@ -349,17 +349,3 @@ func (b *batch) begun(in *Inference) *Periods {
 	}
 	return nil
 }
-
-// Periods are those that the reservation counts in, where they are pinned: in a fleet, from the first Hold on. Else nil.
-func (r *Reservation) Periods() *Periods {
-	if r == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.pinned {
-		return nil
-	}
-	p := r.periods
-	return &p
-}

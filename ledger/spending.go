@@ -28,69 +28,6 @@ type spending struct {
 	today atomic.Pointer[span] // of the calendar, as it was last asked for
 }
 
-// holder is whose a meter is.
-type holder struct {
-	group bool
-	name  string
-}
-
-// meter is one holder's. It goes by the wall clock: sums are kept by period, so that a clock that has jumped ahead and comes back
-// finds them again.
-type meter struct {
-	booked func(context.Context) error
-
-	mu     sync.Mutex // protects all following fields
-	sums   [periods]sums
-	held   money.Micros
-	doubts []*doubt     // part of held, here or at the holder's share
-	open   atomic.Int32 // how many doubts there are, to be read without the lock
-	warned [periods]warned
-}
-
-// sums are what was spent in periods, in order.
-type sums []sum
-
-type sum struct {
-	period string
-	amount money.Micros
-}
-
-// warned is how far a period's budgets were said to be spent, in percent, by their amounts.
-type warned struct {
-	period  string
-	percent map[money.Micros]int
-}
-
-// warn says that so much of a budget is spent, and tells whether that was not said before.
-func (m *meter) warn(i int, period string, budget money.Micros, percent int) (first bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	said := &m.warned[i]
-	if said.period != period {
-		*said = warned{period, make(map[money.Micros]int)}
-	}
-	if percent <= said.percent[budget] {
-		return false
-	}
-	said.percent[budget] = percent
-	return true
-}
-
-// keptPeriods is how many days, weeks or months a meter remembers: more than a clock has any business to be wrong by in between.
-const keptPeriods = 40
-
-// doubt is what a request may have cost beside what is booked of it, at one meter.
-type doubt struct {
-	meter   *meter
-	share   Share // where it is held: the meter, or that of a fleet
-	periods Periods
-	amount  money.Micros
-	until   time.Time
-}
-
-// doubts are those of one request: its member's, and its group's.
-type doubts []*doubt
-
 func (s *spending) of(h holder) *meter {
 	if m, ok := s.meters.Load(h); ok {
 		return m.(*meter)
@@ -123,96 +60,6 @@ func (s *spending) lacks(now time.Time) bool {
 // add counts what was booked at a time. The committer alone does.
 func (s *spending) add(h holder, at time.Time, amount money.Micros) {
 	s.of(h).Settle(s.on(at).keys, amount)
-}
-
-func (s sums) of(period string) money.Micros {
-	for _, one := range slices.Backward(s) { // nearly always the last
-		if one.period == period {
-			return one.amount
-		}
-	}
-	return 0
-}
-
-func (s *sums) add(period string, amount money.Micros) {
-	all := *s
-	i, found := slices.BinarySearchFunc(all, period, func(one sum, p string) int {
-		switch {
-		case one.period < p:
-			return -1
-		case one.period > p:
-			return 1
-		}
-		return 0
-	})
-	if !found {
-		all = slices.Insert(all, i, sum{period: period})
-		if len(all) > keptPeriods {
-			all = slices.Delete(all, 0, 1)
-			i = max(i-1, 0)
-		}
-	}
-	if all[i].period == period {
-		all[i].amount += amount
-	}
-	*s = all
-}
-
-// doubt remembers what is held at a share until then, or until it is ended.
-func (m *meter) doubt(s Share, p Periods, amount money.Micros, until time.Time) *doubt {
-	if amount <= 0 {
-		return nil
-	}
-	d := &doubt{m, s, p, amount, until}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.doubts = append(m.doubts, d)
-	m.open.Store(int32(len(m.doubts)))
-	if s != Share(m) { // others may wait for it, and nobody here asks
-		time.AfterFunc(doubtLife, doubts{d}.end)
-	}
-	return d
-}
-
-// forget gives back what was in doubt for long enough. A clock that goes back keeps nothing held for longer than that.
-func (m *meter) forget(now time.Time) {
-	if m.open.Load() == 0 {
-		return
-	}
-	m.mu.Lock()
-	var over doubts
-	m.doubts = slices.DeleteFunc(m.doubts, func(d *doubt) bool {
-		left := d.until.Sub(now)
-		if left > 0 && left <= doubtLife {
-			return false
-		}
-		over = append(over, d)
-		return true
-	})
-	m.open.Store(int32(len(m.doubts)))
-	m.mu.Unlock()
-	for _, d := range over {
-		d.share.Release(d.periods, d.amount)
-	}
-}
-
-// end gives back what is in doubt. It may be called more than once, and on none.
-func (all doubts) end() {
-	for _, d := range all {
-		if d == nil {
-			continue
-		}
-		d.meter.mu.Lock()
-		i := slices.Index(d.meter.doubts, d)
-		if i >= 0 {
-			d.meter.doubts = slices.Delete(d.meter.doubts, i, i+1)
-			d.meter.open.Store(int32(len(d.meter.doubts)))
-		}
-		d.meter.mu.Unlock()
-		if i >= 0 {
-			d.share.Release(d.periods, d.amount)
-		}
-	}
 }
 
 // loadSpending reads what members and groups have spent since the beginning of the week and the month of now, by the calendar
@@ -323,9 +170,6 @@ func (v *view) divide(day time.Time, add func(at time.Time, parts []string, amou
 	}))
 }
 
-// noBudgets are those of nobody: they bear whatever there is.
-var noBudgets = Amounts{-1, -1, -1}
-
 // holdersOf are whose budgets a rollup of these names counts in.
 func holdersOf(parts []string) []holder {
 	all := []holder{{name: parts[0]}}
@@ -333,31 +177,4 @@ func holdersOf(parts []string) []holder {
 		all = append(all, holder{true, group})
 	}
 	return all
-}
-
-// loadDoubts holds again what requests of a moment ago may still cost, at the shares that budgets go by.
-func (s *state) loadDoubts(now time.Time, shareOf func(holder, *meter) Share) {
-	again := func(all []estimate) {
-		for i := range all {
-			if e := &all[i]; e.InDoubt && !e.Told && now.Sub(e.At) < doubtLife {
-				s.loadDoubt(e, shareOf)
-			}
-		}
-	}
-	for _, t := range s.tokens {
-		again(t.estimates)
-	}
-	for _, t := range s.ended {
-		again(t.Estimates)
-	}
-}
-
-func (s *state) loadDoubt(e *estimate, shareOf func(holder, *meter) Share) {
-	for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
-		m := s.spending.of(h)
-		share, begun := shareOf(h, m), s.spending.on(e.At).keys
-		if amount := e.Most - e.Booked; amount > 0 && share.Reserve(begun, noBudgets, amount) < 0 {
-			e.doubts = append(e.doubts, m.doubt(share, begun, amount, e.At.Add(doubtLife)))
-		}
-	}
 }

@@ -152,6 +152,3 @@ func CostOf(raw []byte) (Cost, error) {
 	}
 	return c, nil
 }
-
-// Periods are the day, the week and the month of a time, by the calendar.
-func (c Calendar) Periods(t time.Time) Periods { return c.at(t).keys }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -197,23 +196,4 @@ func (b *batch) removeDropped(t *token) {
 	b.delete(tokenPrefix + t.ID)
 	b.delete(balancePrefix + t.ID)
 	b.keepEnded(t)
-}
-
-// look gives f the state, once all that was queued before is durable. f is not called any more once look has returned: where ctx has ended
-// before its turn came, what f writes to is its caller's alone again.
-func (l *Ledger) look(ctx context.Context, f func(*state)) error {
-	var turn sync.Mutex
-	over := false
-	err := l.submit(0, func(b *batch) error {
-		turn.Lock()
-		defer turn.Unlock()
-		if !over {
-			f(b.state)
-		}
-		return nil
-	}, nil).Wait(ctx)
-	turn.Lock()
-	defer turn.Unlock()
-	over = true
-	return err
 }
