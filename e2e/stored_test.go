@@ -321,3 +321,25 @@ func TestMakerOfConversation(t *testing.T) {
 		t.Errorf("the other was asked %d times", n)
 	}
 }
+
+// TestMakerDisowns has the seller that made what a conversation carries say that it is not its own, before the other one says so too: it
+// is not asked a second time, and the client is told what is wrong with its request.
+func TestMakerDisowns(t *testing.T) {
+	t.Parallel()
+	const more = `{"model":"m","input":[{"role":"user","content":"Hello"},{"type":"reasoning","id":"rs_1","encrypted_content":"c2VhbGVk","summary":[]},{"role":"user","content":"More"}]}`
+	const refusal = `{"error":{"message":"The encrypted content for item rs_1 could not be verified.","type":"invalid_request_error","param":null,"code":"invalid_encrypted_content"}}`
+	s := newStage(t)
+	maker := s.seller("maker", inTurn(sayJSON(200, speeches[1].plain("good")), sayJSON(400, refusal)), priced("m"))
+	other := s.seller("other", sayJSON(400, refusal), priced("m"))
+	s.open("")
+	if a := s.ask(0, "POST", "/v1/responses", `{"model":"m","input":[{"role":"user","content":"Hello"}]}`); a.Header.Get("X-TokenBuddy-Seller") != "maker" {
+		t.Fatalf("status %d by %s: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+	}
+	if a := s.ask(0, "POST", "/v1/responses", more); a.StatusCode != 400 || a.body != refusal || a.Header.Get("X-TokenBuddy-Attempts") != "2" {
+		t.Errorf("status %d after %s attempts: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Attempts"), a.body)
+	}
+	if n, m := len(maker.inferences()), len(other.inferences()); n != 2 || m != 1 {
+		t.Errorf("the maker was asked %d times, the other %d times", n, m)
+	}
+	s.verify()
+}

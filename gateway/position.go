@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -39,7 +40,7 @@ func (t *trade) position(a *attempt) routing.Position {
 		Held:          t.held != nil,
 	}
 	if a.outcome.Kind == routing.WrongSeller {
-		p.Maker = t.maker(a)
+		p.Maker = t.maker()
 	}
 	if !t.rq.ask.Stream {
 		p.TimeLeft = max(1, t.rq.timeLeft())
@@ -51,8 +52,11 @@ func (t *trade) position(a *attempt) routing.Position {
 }
 
 // maker is where the request stands with the seller that made what it builds on.
-func (t *trade) maker(a *attempt) routing.Maker {
-	m := routing.Maker{Refused: a.candidate.Seller.Key() == t.rq.maker, SentTo: t.sentToMaker}
+func (t *trade) maker() routing.Maker {
+	m := routing.Maker{SentTo: t.sentToMaker}
+	m.Refused = slices.ContainsFunc(t.tried, func(a *attempt) bool {
+		return a.candidate.Seller.Key() == t.rq.maker && a.outcome.Kind == routing.WrongSeller
+	})
 	for _, c := range t.rq.candidates {
 		if c.Seller.Key() == t.rq.maker && !t.rq.gw.dropped(c.Seller) {
 			m.Known = true
