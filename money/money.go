@@ -25,7 +25,7 @@ const Max = 1_000_000_000 * USD
 // too, exponents, and anything above Max.
 func Parse(s string) (Micros, error) {
 	whole, frac, dot := strings.Cut(s, ".")
-	if whole == "" || len(whole) > 10 || dot && (frac == "" || len(frac) > 6) || !digits(whole) || !digits(frac) {
+	if whole == "" || dot && (frac == "" || len(frac) > 6) || !digits(whole) || !digits(frac) {
 		return 0, fmt.Errorf("%q is not an amount in US dollars: write a decimal number with at most six decimals, such as 5 or 0.10", s)
 	}
 	m, err := strconv.ParseInt(whole+frac+strings.Repeat("0", 6-len(frac)), 10, 64)

@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 )
 
 func TestParse(t *testing.T) {
 	for s, want := range map[string]Micros{
 		"5": 5 * USD, "0.10": 100_000, "0": 0, "0.25": 250_000, "0.000001": 1, "1.5": 1_500_000, "007": 7 * USD,
-		"1000000000": Max, "1000000000.000000": Max, "999999999.999999": Max - 1, "0.123456": 123_456,
+		"00000000005": 5 * USD, "1000000000": Max, "1000000000.000000": Max, "999999999.999999": Max - 1, "0.123456": 123_456,
 	} {
 		if got, err := Parse(s); err != nil || got != want {
 			t.Errorf("%q: %d, %v; want %d", s, got, err, want)
@@ -18,10 +19,15 @@ func TestParse(t *testing.T) {
 	}
 	for _, s := range []string{
 		"", "$", "$5", "$0.25", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "1_000", " 5", "5 ", "0.0000001", "1.2.3", "$$5", "5$", "five", "٥",
-		"1000000000.000001", "9999999999", "10000000000", "0x10", "NaN", "Inf", "1.-5", "$-1",
+		"0x10", "NaN", "Inf", "1.-5", "1.f", "$-1",
 	} {
-		if got, err := Parse(s); err == nil || got != 0 {
-			t.Errorf("%q: %d", s, got)
+		if got, err := Parse(s); err == nil || got != 0 || !strings.Contains(err.Error(), "write a decimal number") {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"1000000000.000001", "9999999999", "10000000000", "99999999999999999999", "9223372036855"} {
+		if got, err := Parse(s); err == nil || got != 0 || !strings.Contains(err.Error(), "more than the largest amount") {
+			t.Errorf("%q: %d, %v", s, got, err)
 		}
 	}
 }
@@ -42,6 +48,8 @@ func TestAdd(t *testing.T) {
 	for _, tc := range []struct{ a, b, want Micros }{
 		{1, 2, 3},
 		{-1, 1, 0},
+		{1, -5, -4},
+		{-1, -2, -3},
 		{math.MaxInt64, 1, math.MaxInt64},
 		{math.MaxInt64, math.MaxInt64, math.MaxInt64},
 		{math.MinInt64, -1, math.MinInt64},
@@ -62,6 +70,7 @@ func TestPart(t *testing.T) {
 		{100, 3, 3, 100},
 		{100, 0, 3, 0},
 		{100, 0, 0, 0},
+		{100, 3, 0, 0},
 		{math.MaxInt64, Max, Max, math.MaxInt64},
 		{math.MinInt64, Max, Max, math.MinInt64},
 		{math.MaxInt64, Max, math.MaxInt64, Max},
@@ -107,10 +116,15 @@ func TestCost(t *testing.T) {
 		"media without a price":    {partly, Tokens{Prompt: 10, AudioIn: 2, Completion: 5, ImageOut: 5}, 10 + 10},
 		"more media than prompt":   {classes, Tokens{Prompt: 10, AudioIn: 6, ImageIn: 6}, -1},
 		"more media than answer":   {classes, Tokens{Completion: 10, AudioOut: 11}, -1},
+		"both more than answer":    {classes, Tokens{Completion: 10, AudioOut: 6, ImageOut: 6}, -1},
+		"more audio than prompt":   {classes, Tokens{Prompt: 10, AudioIn: 11}, -1},
+		"more cached than prompt":  {classes, Tokens{Prompt: 10, CacheRead: 11}, -1},
+		"cached for nothing":       {Price{Input: 1_000_000}, Tokens{Prompt: 3, CacheRead: 2}, 1},
 		"more thought than answer": {classes, Tokens{Completion: 10, Reasoning: 11}, -1},
 		"five searches":            {classes, Tokens{Prompt: 1, WebSearches: 5}, 1 + 50_000},
 		"searches without a price": {partly, Tokens{Prompt: 1, WebSearches: 5}, 1},
 		"searches past counting":   {classes, Tokens{WebSearches: math.MaxInt64}, math.MaxInt64},
+		"searches that wrap":       {classes, Tokens{WebSearches: 1 << 61}, math.MaxInt64}, // times a thousand: zero
 		"no price":                 {NoPrice, Tokens{Prompt: 1}, -1},
 		"no price, nothing used":   {NoPrice, Tokens{}, 0},
 		"all cached, no input":     {Price{Input: Unknown, CacheRead: 1_000_000}, Tokens{Prompt: 3, CacheRead: 3}, 3},
@@ -119,6 +133,9 @@ func TestCost(t *testing.T) {
 		"negative part":            {price, Tokens{Prompt: 5, CacheRead: -1}, -1},
 		"parts above the whole":    {price, Tokens{Prompt: 5, CacheRead: 3, CacheWrite: 3}, -1},
 		"parts that wrap around":   {price, Tokens{Prompt: 5, CacheRead: math.MaxInt64, CacheWrite: math.MaxInt64}, -1},
+		"a sum past 64 bits":       {Price{Input: 1 << 31, Output: 1 << 31}, Tokens{Prompt: 1 << 32, Completion: 1 << 32}, 18_446_744_073_710},
+		"rounded past 64 bits":     {Price{Input: 1<<32 - 1}, Tokens{Prompt: 1<<32 + 1}, 18_446_744_073_710}, // 2^64-1 over a million
+		"past a signed count":      {Price{Input: 3_000_000}, Tokens{Prompt: 1 << 62}, math.MaxInt64},
 		"the least past counting":  {Price{Input: 4_000_000}, Tokens{Prompt: 1 << 62}, math.MaxInt64}, // 2^64 micros
 		"more than can be counted": {Price{Input: math.MaxInt64}, Tokens{Prompt: math.MaxInt64}, math.MaxInt64},
 	} {
@@ -155,14 +172,20 @@ func TestOwnPrice(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"Input":1,"Output":2,"CacheRead":-1,"CacheWrite":-1}`), &old); err != nil || old.Reasoning.Named() {
 		t.Errorf("an old record names a price: %v, %v", old, err)
 	}
+	for _, broken := range []string{`"1"`, `1.5`, `{}`} {
+		if err := json.Unmarshal([]byte(`{"AudioIn":`+broken+`}`), &old); err == nil {
+			t.Errorf("%s is read as a price", broken)
+		}
+	}
 	if got := (Price{Input: 3, CacheWrite: 4, AudioIn: At(9)}).DearestInput(); got != 9 {
 		t.Errorf("the dearest is %d", int64(got))
 	}
 	if got := NoPrice.DearestInput(); got != Unknown {
 		t.Errorf("the dearest of none is %d", int64(got))
 	}
-	if searched := (Tokens{WebSearches: 1}); price.Covers(searched) || !(Price{WebSearch: At(0)}).Covers(searched) {
-		t.Error("a search is covered without a price, or is not with one")
+	asked, searched := Tokens{Prompt: 1}, Tokens{Prompt: 1, WebSearches: 1}
+	if NoPrice.Covers(asked) || !price.Covers(asked) || price.Covers(searched) || !(Price{WebSearch: At(0)}).Covers(searched) {
+		t.Error("what has no price is covered, or what has one is not")
 	}
 }
 

@@ -88,9 +88,8 @@ type Tokens struct {
 func (t Tokens) Consistent() bool {
 	return min(t.Prompt, t.Completion, t.CacheRead, t.CacheWrite, t.CacheWrite1h, t.AudioIn, t.ImageIn, t.AudioOut, t.ImageOut,
 		t.Reasoning, t.WebSearches) >= 0 &&
-		t.CacheRead <= t.Prompt && t.CacheWrite <= t.Prompt-t.CacheRead && t.CacheWrite1h <= t.CacheWrite &&
-		t.AudioIn <= t.Prompt && t.ImageIn <= t.Prompt-t.AudioIn &&
-		t.AudioOut <= t.Completion && t.ImageOut <= t.Completion-t.AudioOut && t.Reasoning <= t.Completion
+		t.CacheWrite <= t.Prompt-t.CacheRead && t.CacheWrite1h <= t.CacheWrite && t.ImageIn <= t.Prompt-t.AudioIn &&
+		t.ImageOut <= t.Completion-t.AudioOut && t.Reasoning <= t.Completion
 }
 
 // DearestInput is the highest price that a prompt token can have: Unknown where no class of them has one.

@@ -13,7 +13,7 @@ const maxExact = 1 << 53
 // whose numbers are all floats write such ones. It goes by the digits: what only rounds to an integer is none.
 func Whole(raw []byte) (int64, bool) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		return n, raw[0] != '-'
+		return n, n >= 0
 	}
 	mantissa, exponent := raw, 0
 	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
@@ -34,5 +34,5 @@ func Whole(raw []byte) (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(digits+strings.Repeat("0", exponent), 10, 64)
-	return n, err == nil && n >= 0 && n <= maxExact && raw[0] != '-'
+	return n, err == nil && n >= 0 && n <= maxExact
 }
