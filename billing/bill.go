@@ -160,14 +160,14 @@ func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 	if f.Shape.HostedTools && t.WebSearches == 0 {
 		t.WebSearches = untoldSearches
 	}
-	cost, known := price.Cost(t)
+	cost, _ := price.Cost(t)
 	if !f.Price.WebSearch.Named() { // what they cost is not known, and that they were made is said: an honest bill has them in it
 		cost = cost.Add(money.Micros(said.Tokens.WebSearches) * searchUnpriced)
 	}
 	switch whole := said.PromptKnown && said.CompletionKnown; { // beyond the leeway the usage counts, and not the leeway as well
-	case known && whole && *f.Settlement.BilledMicros <= cost.Add(leeway(cost)):
+	case whole && *f.Settlement.BilledMicros <= cost.Add(leeway(cost)):
 		most = max(most, *f.Settlement.BilledMicros)
-	case known && (said.PromptKnown || said.CompletionKnown):
+	case said.PromptKnown || said.CompletionKnown:
 		most = max(most, cost)
 	}
 	return min(most, f.paid()), true
@@ -177,7 +177,7 @@ func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 // true.
 func (f *Facts) said(u Usage) (said Usage, settled bool) {
 	s := f.Settlement
-	if u.PromptKnown || u.CompletionKnown && !f.Shape.NoCompletion || s == nil {
+	if u.PromptKnown || u.CompletionKnown && !f.Shape.NoCompletion {
 		return u, false
 	}
 	t := money.Tokens{Prompt: count(s.PromptTokens), Completion: count(s.CompletionTokens), CacheRead: count(s.CacheReadTokens)}

@@ -2,8 +2,11 @@ package billing_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -118,6 +121,7 @@ func TestBill(t *testing.T) {
 			9_000, 9_000, 0, settled,
 			[]string{billing.FlagUnpriced},
 		},
+		{"a settlement of nothing needs none", whole, func(f *billing.Facts) { f.Price, f.Settlement = money.NoPrice, settlement("s", 0) }, 0, 0, 0, settled, nil},
 		{
 			"and no further, by all together", whole,
 			func(f *billing.Facts) { f.Price, f.Borne, f.Settlement = money.NoPrice, 92_000, settlement("s", 9_000) },
@@ -152,6 +156,78 @@ func TestBill(t *testing.T) {
 			"one that says a half is believed up to the other's bound", cut, // 100 and 100 tokens cost less than the bound
 			func(f *billing.Facts) { f.Usage.CompletionKnown, f.Settlement = false, settlement("s", 9_000) },
 			9_000, 1_268, 7_732, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"of the answer more than was likely, and the prompt's bound", cut, // 134 and 20,000 tokens, with no leeway
+			func(f *billing.Facts) {
+				f.Shape.MaxOutput, f.Credit, f.Paid, f.Usage.PromptKnown = 0, money.USD, money.USD, false
+				f.Usage.Tokens.Completion, f.Settlement = 20_000, settlement("s", 200_300)
+			},
+			200_300, 200_268, 32, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"of the prompt more than was seen, and the answer's bound", cut, // 1,900 and 100 tokens, with no leeway
+			func(f *billing.Facts) {
+				f.Usage.CompletionKnown, f.Usage.Tokens.Prompt, f.Settlement = false, 1_900, settlement("s", 4_850)
+			},
+			4_850, 4_800, 50, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"where the answer says its prompt, the seller's counts are not asked", cut,
+			func(f *billing.Facts) {
+				f.Usage.CompletionKnown, f.Settlement = false, counted(settlement("s", 1_700), 300, 100, 0)
+			},
+			1_700, 1_268, 432, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"nor where it says what it has written", cut,
+			func(f *billing.Facts) {
+				f.Usage.PromptKnown, f.Settlement = false, counted(settlement("s", 1_700), 300, 100, 0)
+			},
+			1_700, 1_268, 432, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"of an embedding nobody needs to say that nothing is written", blind, // 300 tokens cost 600
+			func(f *billing.Facts) {
+				f.Shape.NoCompletion, f.Settlement = true, counted(settlement("s", 700), 300, 0, 0)
+			},
+			700, 700, 0, settled, nil,
+		},
+		{
+			"the seller's own counts tell what was cached", blind, // 300 tokens, of them 200 cached, and 100 cost 1,400
+			func(f *billing.Facts) { f.Settlement = counted(settlement("s", 1_600), 300, 100, 200) },
+			1_600, 1_400, 200, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"but of no other class, which may be the dearest", blind, // 300 tokens and 100 of thought
+			func(f *billing.Facts) {
+				f.Price.AudioIn, f.Price.Reasoning = money.At(6_000_000), money.At(40_000_000)
+				f.Settlement = counted(settlement("s", 5_800), 300, 100, 0)
+			},
+			5_800, 5_800, 0, settled, nil,
+		},
+		{
+			"the answer's own tell of all", whole, // 1,900 and 50 tokens, and a part of them that can't be read
+			func(f *billing.Facts) {
+				f.Price.AudioIn, f.Usage.Partial = money.At(8_000_000), true
+				f.Usage.Tokens.Prompt, f.Settlement = 1_900, settlement("s", 9_000)
+			},
+			9_000, 4_300, 4_700, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"the seller's own counts that contradict themselves are none", blind,
+			func(f *billing.Facts) {
+				f.Shape = billing.Shape{BodyBytes: 6, PromptWhole: true, MaxOutput: 1}
+				f.Settlement = counted(settlement("s", 90), 2, 1, 3)
+			},
+			90, 14, 76, settled,
 			[]string{billing.FlagOverbilled},
 		},
 		{
@@ -236,6 +312,40 @@ func TestBill(t *testing.T) {
 			50_700, 50_700, 0, settled, nil,
 		},
 		{
+			"those that it tells are not more", whole, // 100 and 50 tokens, and a part of them that can't be read
+			func(f *billing.Facts) {
+				f.Shape.HostedTools, f.Price.WebSearch, f.Usage.Partial = true, money.At(10_000_000), true
+				f.Usage.Tokens.WebSearches, f.Settlement = 5, settlement("s", 90_700)
+			},
+			90_700, 50_700, 40_000, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"and a usage that tells them is compared", whole,
+			func(f *billing.Facts) {
+				f.Shape.HostedTools, f.Price.WebSearch = true, money.At(1_000)
+				f.Usage.Tokens.WebSearches, f.Settlement = 1, settlement("s", 1_200)
+			},
+			1_200, 701, 499, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"without a usage nobody has said that there were any", blind,
+			func(f *billing.Facts) {
+				f.Shape.HostedTools, f.Price.WebSearch, f.Settlement = true, money.At(10_000_000), settlement("s", 50_700)
+			},
+			50_700, 1_268, 49_432, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
+			"nor where nothing could search", whole,
+			func(f *billing.Facts) {
+				f.Price.WebSearch, f.Usage.Partial, f.Settlement = money.At(10_000_000), true, settlement("s", 50_700)
+			},
+			50_700, 1_268, 49_432, settled,
+			[]string{billing.FlagOverbilled},
+		},
+		{
 			"nobody searches who was not asked", whole,
 			func(f *billing.Facts) {
 				f.Price.WebSearch, f.Usage.Tokens.WebSearches, f.Settlement = money.At(10_000_000), 5, settlement("s", 50_700)
@@ -272,6 +382,14 @@ func TestBill(t *testing.T) {
 			180, 180, 0, usage, nil,
 		},
 		{
+			"whatever it says", blind,
+			func(f *billing.Facts) {
+				f.Shape.NoCompletion, f.Usage = true, billing.Usage{Tokens: money.Tokens{Prompt: 90, Completion: 7}, PromptKnown: true, CompletionKnown: true}
+			},
+			180, 180, 0, usage,
+			[]string{billing.FlagUsageImplausible},
+		},
+		{
 			"and estimates nothing", blind, func(f *billing.Facts) { f.Shape.NoCompletion = true },
 			200, 200, 0, estimate, nil,
 		},
@@ -284,6 +402,21 @@ func TestBill(t *testing.T) {
 			"thought that an API does not count among what is written", whole,
 			func(f *billing.Facts) { f.Usage.Tokens.Completion, f.Usage.Tokens.Reasoning = 10, 40 },
 			700, 700, 0, usage, nil,
+		},
+		{
+			"and that is all of it", whole,
+			func(f *billing.Facts) {
+				f.AnswerText, f.Usage.Tokens.Completion, f.Usage.Tokens.Reasoning = 0, 0, 50
+			},
+			700, 700, 0, usage, nil,
+		},
+		{
+			"thought past counting", whole, // 100 and 100
+			func(f *billing.Facts) {
+				f.Usage.Tokens.Completion, f.Usage.Tokens.Reasoning = math.MaxInt64-1, math.MaxInt64
+			},
+			1_200, 1_200, 0, usage,
+			[]string{billing.FlagUsageImplausible},
 		},
 		{
 			"an answer that is all thought", whole,
@@ -319,11 +452,21 @@ func TestBill(t *testing.T) {
 			[]string{billing.FlagUsageImplausible},
 		},
 		{
-			"a class below zero", whole, func(f *billing.Facts) { f.Usage.Tokens.Completion = -1 }, // 100 and 100
+			"a class below zero", whole, // 100 and 100
+			func(f *billing.Facts) { f.Usage.Tokens.Completion, f.Usage.Tokens.Reasoning = -1, 50 },
 			1_200, 1_200, 0, estimate,
 			[]string{billing.FlagUsageImplausible},
 		},
-		{"usage when the body's length is unknown", whole, func(f *billing.Facts) { f.Shape.BodyBytes, f.Usage.Tokens.Prompt = 0, 1_000 }, 2_500, 2_500, 0, usage, nil},
+		{
+			"a prompt below zero", whole, func(f *billing.Facts) { f.Usage.Tokens.Prompt = -1 },
+			700, 700, 0, estimate,
+			[]string{billing.FlagUsageImplausible},
+		},
+		{
+			"parts of what is not final", blind, func(f *billing.Facts) { f.Usage.Tokens = money.Tokens{CacheRead: 40, Reasoning: 40} },
+			1_200, 1_200, 0, estimate, nil,
+		},
+		{"usage when the body's length is unknown", whole, func(f *billing.Facts) { f.Shape.BodyBytes, f.Usage.Tokens.Prompt = 0, 9_000 }, 18_500, 18_500, 0, usage, nil},
 		{"usage that is final of a cut answer", cut, nil, 700, 700, 0, estimate, nil},
 		{"the prompt's alone", cut, func(f *billing.Facts) { f.Usage.CompletionKnown, f.Usage.Tokens.Prompt = false, 30 }, 1_060, 1_060, 0, estimate, nil},
 		{"text", blind, nil, 1_200, 1_200, 0, estimate, nil},
@@ -331,8 +474,15 @@ func TestBill(t *testing.T) {
 		{"never above the bound", blind, func(f *billing.Facts) { f.AnswerText = 1 << 50 }, 1_200, 1_200, 0, estimate, nil},
 		{"an image in the answer", blind, func(f *billing.Facts) { f.Shape.MaxOutput, f.AnswerText, f.AnswerMedia = 0, 0, 2_000 }, 20_200, 20_200, 0, estimate, nil},
 		{"an image in the prompt", blind, func(f *billing.Facts) { f.Shape.BodyBytes, f.Shape.PromptTokens = 1<<20, 2_100 }, 4_150, 4_150, 0, estimate, nil},
+		{"text, and what it goes on from", blind, func(f *billing.Facts) { f.Shape.ContinuedTokens = 50 }, 1_300, 1_300, 0, estimate, nil},
 		{"text above the credit", blind, func(f *billing.Facts) { f.Credit = 0 }, 0, 0, 0, estimate, []string{billing.FlagCapped}},
 		{"no price", blind, func(f *billing.Facts) { f.Price = money.NoPrice }, 50_000, 50_000, 0, estimate, nil},
+		{
+			"no price, and most of the money is gone", blind, func(f *billing.Facts) { f.Price, f.Borne = money.NoPrice, 92_000 },
+			8_000, 8_000, 0, estimate,
+			[]string{billing.FlagCapped},
+		},
+		{"a price, and most of the money is gone", whole, func(f *billing.Facts) { f.Borne = 99_900 }, 700, 700, 0, usage, nil},
 		{"no price, and usage", whole, func(f *billing.Facts) { f.Price = money.NoPrice }, 50_000, 50_000, 0, estimate, nil},
 		{"no answer", blind, func(f *billing.Facts) { f.Answered = false }, 0, 0, 0, estimate, nil},
 		{"no answer and no price", blind, func(f *billing.Facts) { f.Answered, f.Price = false, money.NoPrice }, 0, 0, 0, estimate, nil},
@@ -358,16 +508,17 @@ func TestBill(t *testing.T) {
 }
 
 func TestBillShowsTokens(t *testing.T) {
-	own := money.Tokens{Prompt: 10, Completion: 5, CacheRead: 2}
+	own := money.Tokens{Prompt: 10, Completion: 5, CacheRead: 2, CacheWrite: 3}
 	said := settlement("s", 1)
-	said.PromptTokens, said.CacheReadTokens = new(int64(7)), new(int64(1)<<50)
+	said.PromptTokens, said.CompletionTokens, said.CacheReadTokens = new(int64(7)), new(int64(9)), new(int64(1)<<50)
 	for _, tt := range []struct {
 		name  string
 		facts billing.Facts
 		want  money.Tokens
 	}{
 		{"of the answer", billing.Facts{Usage: billing.Usage{Tokens: own, PromptKnown: true, CompletionKnown: true}, Settlement: said, Credit: 1}, own},
-		{"of the settlement", billing.Facts{Settlement: said, Credit: 1}, money.Tokens{Prompt: 7, CacheRead: 1 << 40}},
+		{"of the settlement", billing.Facts{Settlement: said, Credit: 1}, money.Tokens{Prompt: 7, Completion: 9, CacheRead: 1 << 40}},
+		{"not of what is not final", billing.Facts{Usage: billing.Usage{Tokens: own}}, money.Tokens{}},
 		{"not of a refused settlement", billing.Facts{Settlement: said}, money.Tokens{}},
 		{"implausible ones too", billing.Facts{Usage: billing.Usage{Tokens: own, PromptKnown: true, CompletionKnown: true}, Shape: billing.Shape{BodyBytes: 1, PromptWhole: true}}, own},
 		{"never below zero", billing.Facts{Usage: billing.Usage{Tokens: money.Tokens{Prompt: -4, Completion: 3}, PromptKnown: true, CompletionKnown: true}}, money.Tokens{Completion: 3}},
@@ -378,4 +529,37 @@ func TestBillShowsTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUsageKeepsItsCost: what can't be true of a usage is cut so that the rest has a cost, and no higher one.
+func TestUsageKeepsItsCost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		amount := rapid.Map(rapid.Int64Range(0, 100_000_000), func(n int64) money.Micros { return money.Micros(n) })
+		own := rapid.Map(amount, money.At)
+		p := money.Price{
+			Input: amount.Draw(t, "input"), Output: amount.Draw(t, "output"), CacheRead: amount.Draw(t, "read"), CacheWrite: amount.Draw(t, "write"),
+			AudioIn: own.Draw(t, "audioIn"), ImageIn: own.Draw(t, "imageIn"), AudioOut: own.Draw(t, "audioOut"), Reasoning: own.Draw(t, "reasoning"),
+		}
+		part := func(name string, of int64) int64 {
+			return rapid.OneOf(rapid.Just(int64(0)), rapid.Just(of), rapid.Int64Range(0, of)).Draw(t, name)
+		}
+		used := money.Tokens{Prompt: part("prompt", 1<<21), Completion: part("completion", 1<<18)}
+		used.CacheRead = part("cached", used.Prompt)
+		used.CacheWrite = part("written", used.Prompt-used.CacheRead)
+		used.CacheWrite1h = part("long", used.CacheWrite)
+		used.AudioIn = part("heard", used.Prompt)
+		used.ImageIn = part("seen", used.Prompt-used.AudioIn)
+		used.AudioOut = part("said", used.Completion)
+		used.ImageOut = part("drawn", used.Completion-used.AudioOut)
+		used.Reasoning = part("thought", used.Completion)
+		f := billing.Facts{
+			Shape: drawShape(t), Price: p, Answered: true, Whole: true, Credit: money.Max, Paid: money.Max,
+			Usage: billing.Usage{Tokens: used, PromptKnown: true, CompletionKnown: true},
+		}
+		f.Shape.Free = false
+		most, known := p.Cost(used)
+		if c := billing.Bill(f); !known || c.Source != billing.SourceUsage || c.Expense > most {
+			t.Fatalf("%d by %s, %d, %v by all that is said: %+v", int64(c.Expense), c.Source, int64(most), known, f)
+		}
+	})
 }

@@ -90,9 +90,6 @@ func Likely(s Shape, typical int64, p money.Price) money.Micros {
 
 // Expected is the usage that Likely is the cost of.
 func Expected(s Shape, typical int64) money.Tokens {
-	if s.Free {
-		return money.Tokens{Prompt: s.prompt()}
-	}
 	if typical < 0 {
 		typical = UsualOutput
 	}

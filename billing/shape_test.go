@@ -33,6 +33,7 @@ func TestBoundAndLikely(t *testing.T) {
 		{"answers longer than the limit", plain, price, 400, 3_000, 3_000},
 		{"four answers", billing.Shape{BodyBytes: 3_000, MaxOutput: 100, Answers: 4}, price, 50, 6_000, 4_000},
 		{"the dearest classes", plain, dear, billing.NotSeen, 4_000 + 2_000, 3_000},
+		{"the dearest where the plain ones are free", plain, money.Price{CacheWrite: 4_000_000, Reasoning: money.At(20_000_000)}, billing.NotSeen, 4_000 + 2_000, 0},
 		{"embeddings", billing.Shape{BodyBytes: 3_000, NoCompletion: true}, price, billing.NotSeen, 2_000, 2_000},
 		{"embeddings need no price of an answer", billing.Shape{BodyBytes: 3_000, NoCompletion: true}, money.Price{Input: 1_000_000, Output: money.Unknown}, 9, 1_000, 1_000},
 		{"counting", billing.Shape{BodyBytes: 3_000, Free: true}, price, billing.NotSeen, 0, 0},
