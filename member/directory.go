@@ -138,11 +138,7 @@ func (d *Directory) All() []*Member {
 func (d *Directory) ByKey(h http.Header) (*Member, bool) {
 	var found *Member
 	for _, value := range h["Authorization"] {
-		key, ok := bearer(value)
-		if !ok {
-			continue
-		}
-		if m := d.lookup(key); m != nil {
+		if m := d.lookup(bearer(value)); m != nil {
 			if found != nil && found != m {
 				return nil, false
 			}
@@ -209,13 +205,13 @@ func (d *Directory) lookup(key string) *Member {
 	return g.member
 }
 
-// bearer gives the key in the value of an Authorization header.
-func bearer(value string) (string, bool) {
-	scheme, key, ok := strings.Cut(value, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return "", false
+// bearer gives the key in the value of an Authorization header; empty: there is none.
+func bearer(value string) string {
+	scheme, key, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	return strings.TrimSpace(key), true
+	return strings.TrimSpace(key)
 }
 
 // Digest is the SHA-256 of a key. Keys themselves are not kept.

@@ -91,7 +91,7 @@ func CheckName(name string) error {
 }
 
 func validName(name string) bool {
-	if name == "" || len(name) > maxName*utf8.UTFMax || !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName {
+	if name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName {
 		return false
 	}
 	for _, r := range name {

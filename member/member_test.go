@@ -31,6 +31,7 @@ func TestByKey(t *testing.T) {
 		Config{Name: "bob", Keys: []Key{{Secret: strings.ToUpper(hashed("key-b")[7:])}}}, // a plain key that looks like a hash
 		Config{Name: "carol", Keys: []Key{{Secret: hashed("key-c")}}},
 		Config{Name: "dave"},
+		Config{Name: "erin", Keys: []Key{{Secret: hashed("")}}}, // which is no key
 	)
 	type header = http.Header
 	for _, test := range []struct {
@@ -45,6 +46,7 @@ func TestByKey(t *testing.T) {
 		{"other scheme", header{"Authorization": {"Basic key-a"}}, ""},
 		{"no scheme", header{"Authorization": {"key-a"}}, ""},
 		{"empty bearer", header{"Authorization": {"Bearer "}}, ""},
+		{"scheme alone", header{"Authorization": {"Bearer"}}, ""},
 		{"x-api-key", header{"X-Api-Key": {"key-a"}}, "alice"},
 		{"empty x-api-key", header{"X-Api-Key": {""}}, ""},
 		{"key in another case", header{"X-Api-Key": {"KEY-A"}}, ""},
@@ -55,6 +57,8 @@ func TestByKey(t *testing.T) {
 		{"both the same", header{"Authorization": {"Bearer key-a"}, "X-Api-Key": {"key-a"}}, "alice"},
 		{"both of one member, one unknown", header{"Authorization": {"Bearer key-a"}, "X-Api-Key": {"sk-other"}}, "alice"},
 		{"the other one unknown", header{"Authorization": {"Bearer sk-other"}, "X-Api-Key": {"key-a"}}, "alice"},
+		{"one after another that is unknown", header{"Authorization": {"Bearer key-a", "Basic x", "Bearer sk-other"}}, "alice"},
+		{"the same twice", header{"Authorization": {"Bearer key-a", "Bearer key-a"}}, "alice"},
 		{"two members", header{"Authorization": {"Bearer key-a"}, "X-Api-Key": {"key-c"}}, ""},
 		{"two members in one header", header{"Authorization": {"Bearer key-a", "Bearer key-c"}}, ""},
 		{"two members in the other", header{"X-Api-Key": {"key-a", "key-c"}}, ""},
@@ -77,6 +81,8 @@ func TestKeysEnd(t *testing.T) {
 			{Secret: "key-over", Until: now.Add(-time.Hour)},
 			{Secret: "key-twice", Until: now.Add(time.Hour)},
 			{Secret: hashed("key-twice"), Until: now.Add(2 * time.Hour)},
+			{Secret: "key-again", Until: now.Add(2 * time.Hour)},
+			{Secret: hashed("key-again"), Until: now.Add(time.Hour)},
 			{Secret: "key-ever", Until: now.Add(-time.Hour)},
 			{Secret: "key-ever"},
 			{Secret: "key-first"},
@@ -85,7 +91,7 @@ func TestKeysEnd(t *testing.T) {
 		good := func(want string) {
 			t.Helper()
 			got := ""
-			for _, key := range []string{"new", "old", "over", "twice", "ever", "first"} {
+			for _, key := range []string{"new", "old", "over", "twice", "again", "ever", "first"} {
 				if _, ok := d.ByKey(http.Header{"X-Api-Key": {"key-" + key}}); ok {
 					got += key + " "
 				}
@@ -94,9 +100,9 @@ func TestKeysEnd(t *testing.T) {
 				t.Errorf("good are %q, want %q", got, want)
 			}
 		}
-		good("new old twice ever first ")
+		good("new old twice again ever first ")
 		time.Sleep(time.Hour)
-		good("new twice ever first ")
+		good("new twice again ever first ")
 		time.Sleep(time.Hour)
 		good("new ever first ")
 	})
@@ -121,6 +127,9 @@ func TestByName(t *testing.T) {
 		m, ok := d.ByName(test.name)
 		if ok != test.found || ok && (m.Name != test.name || m.Allows("other") != test.any) {
 			t.Errorf("%q: got %v %v", test.name, m, ok)
+		}
+		if test.any && m.Bounds != Unbound {
+			t.Errorf("%q may spend %+v", test.name, m.Bounds)
 		}
 	}
 	for _, test := range []struct {
@@ -190,6 +199,15 @@ func TestNewDirectoryRefuses(t *testing.T) {
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter"}}}, {Name: "b", Keys: []Key{{Secret: hashed("hunter")}}}}, "member b key: member a has the same key"},
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "sha256:hunter"}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "sha256:" + strings.Repeat("g", 64)}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: hashed("x")[:7+62]}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: hashed("x") + "00"}}}}, "member a key: expected sha256: and the 64 hexadecimal digits of the key's SHA-256"},
+		{[]Config{{Name: "a", Keys: []Key{{}}}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
+		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter\x7f"}}}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
+		{[]Config{{Name: "a", Limits: Limits{Models: []string{""}}}}, `member a models: "" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`},
+		{
+			[]Config{{Name: "a", Limits: Limits{Models: []string{strings.Repeat("x", 256), strings.Repeat("y", 257)}}}},
+			`member a models: "` + strings.Repeat("y", 257) + `" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`,
+		},
 		{[]Config{{Name: "a", Keys: []Key{{Secret: "hunter two"}}}}, "member a key: it is empty, or holds a space or control character, which no client could send"},
 		{[]Config{{Name: "a", Limits: Limits{Models: []string{"x", "\n"}}}}, `member a models: "\n" is not a glob of models: expected 1 to 256 bytes of text, such as gpt-5, openai/* or *`},
 	} {
@@ -209,6 +227,7 @@ func TestAllows(t *testing.T) {
 		{nil, "anything", true},
 		{[]string{"gpt-5"}, "gpt-5", true},
 		{[]string{"gpt-5"}, "gpt-5-mini", false},
+		{[]string{"gpt-5"}, "openai/gpt-5", false},
 		{[]string{"gpt-5"}, "GPT-5", false},
 		{[]string{"*"}, "openai/gpt-5", true},
 		{[]string{"*"}, "", true},

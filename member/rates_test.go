@@ -100,11 +100,20 @@ func TestRatesOfGroups(t *testing.T) {
 	ada := &Member{Name: "ada", Limits: Limits{Bounds: rate(2)}, Group: build}
 	bob := &Member{Name: "bob", Group: build}
 	eve := &Member{Name: "build", Limits: Limits{Bounds: rate(1)}} // whose name is the group's
+	cyd := &Member{Name: "cyd", Limits: Limits{Bounds: rate(1)}, Group: &Group{"ops", rate(5)}}
 	for i, step := range []struct {
 		member *Member
 		want   time.Duration
 	}{
-		{bob, 0}, {bob, 0}, {ada, 0}, {ada, 20 * time.Second}, {bob, 20 * time.Second}, {eve, 0}, {ada, 20 * time.Second},
+		{bob, 0},
+		{bob, 0},
+		{ada, 0},
+		{ada, 20 * time.Second},
+		{bob, 20 * time.Second},
+		{eve, 0},
+		{ada, 20 * time.Second},
+		{cyd, 0},
+		{cyd, time.Minute},
 	} {
 		if after, ok := rates.Allow(step.member, now); after != step.want || ok != (step.want == 0) {
 			t.Errorf("step %d, %s: %s, %t; want %s", i, step.member.Name, after, ok, step.want)
@@ -162,10 +171,16 @@ func TestRatesAreBounded(t *testing.T) {
 	waits := &Member{Name: "waits", Limits: Limits{Bounds: Bounds{Rate: Rate{1, 2 * time.Minute}}}}
 	rates.Allow(waits, now)
 	for i := range maxRates + 10 {
-		rates.Allow(&Member{Name: fmt.Sprint(i), Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Millisecond}}}}, now.Add(time.Duration(i)*time.Millisecond))
+		one, at := &Member{Name: fmt.Sprint(i), Limits: Limits{Bounds: Bounds{Rate: Rate{1, time.Millisecond}}}}, now.Add(time.Duration(i)*time.Millisecond)
+		rates.Allow(one, at)
+		if _, ok := rates.Allow(one, at); ok {
+			t.Fatalf("member %d was forgotten at once", i)
+		}
 	}
-	if n := rates.size.Load(); n > 12 {
-		t.Errorf("%d members", n)
+	kept := int64(0)
+	rates.members.Range(func(any, any) bool { kept++; return true })
+	if n := rates.size.Load(); n > 12 || n != kept {
+		t.Errorf("%d members, %d are kept", n, kept)
 	}
 	if after, ok := rates.Allow(waits, now); ok || after != 2*time.Minute {
 		t.Errorf("who has yet to wait was forgotten: %v, %v", after, ok)

@@ -14,7 +14,7 @@ var (
 	tokenMembers  = [...]string{"promptTokens", "completionTokens", "cacheReadTokens"}
 )
 
-// plainSettlement reads a settlement that is written as nearly all are: one flat object, each member once and under its first name, in
+// plainSettlement reads a settlement that is written as nearly all are: one flat object, each member under its first name, in
 // strings without escapes and numbers. It is not ok where there is anything else, which Decode reads or refuses; where it is, Decode
 // gives the same.
 func plainSettlement(data []byte) (s Settlement, ok bool) {
@@ -26,16 +26,15 @@ func plainSettlement(data []byte) (s Settlement, ok bool) {
 		p.take(':')
 		i, j := slices.Index(microsMembers[:], string(name)), slices.Index(tokenMembers[:], string(name))
 		switch {
-		case p.bad:
-		case i >= 0 && *s.micros()[i] == nil:
+		case i >= 0:
 			room.micros[i] = money.Micros(p.number())
 			*s.micros()[i] = &room.micros[i]
-		case j >= 0 && *s.tokens()[j] == nil:
+		case j >= 0:
 			room.tokens[j] = p.number()
 			*s.tokens()[j] = &room.tokens[j]
-		case string(name) == "settlementId" && s.SettlementID == "":
+		case string(name) == "settlementId":
 			s.SettlementID = string(p.text())
-		case string(name) == "requestId" && s.RequestID == "":
+		case string(name) == "requestId":
 			s.RequestID = string(p.text())
 		default:
 			p.bad = true

@@ -33,7 +33,13 @@ func TestParseSettlement(t *testing.T) {
 		"only billed":    {`{"billedMicros":0}`, &Settlement{BilledMicros: new(money.Micros(0))}},
 		"nulls":          {`{"billedMicros":1,"promptTokens":null,"balanceMicros":null}`, &Settlement{BilledMicros: new(money.Micros(1))}},
 		"camelCase wins": {`{"billed_micros":9,"billedMicros":1}`, &Settlement{BilledMicros: new(money.Micros(1))}},
-		"the largest":    {`{"billedMicros":1000000000000000}`, &Settlement{BilledMicros: new(money.Max)}},
+		"the largest":    {`{"billedMicros":1000000000000000,"balanceMicros":1000000000000000}`, &Settlement{BilledMicros: new(money.Max), BalanceMicros: new(money.Max)}},
+		"nothing left":   {`{"billedMicros":1,"balanceMicros":0}`, &Settlement{BilledMicros: new(money.Micros(1)), BalanceMicros: new(money.Micros(0))}},
+		"other members":  {`{"billedMicros":1,"settlement":"x","requestIds":7}`, &Settlement{BilledMicros: new(money.Micros(1))}},
+		"the longest ids": {
+			`{"billedMicros":1,"settlementId":"` + strings.Repeat("s", 256) + `","requestId":"` + strings.Repeat("r", 256) + `"}`,
+			&Settlement{SettlementID: strings.Repeat("s", 256), RequestID: strings.Repeat("r", 256), BilledMicros: new(money.Micros(1))},
+		},
 
 		"nothing billed":    {`{"settlementId":"s"}`, nil},
 		"billed null":       {`{"billedMicros":null}`, nil},
@@ -101,6 +107,12 @@ func TestSettlementHeader(t *testing.T) {
 		t.Errorf("%s, %v, %v", write(s), ok, err)
 	}
 
+	little := http.Header{}
+	Settlement{BilledMicros: new(money.Micros(1))}.SetHeader(little)
+	if s, ok, err := SettlementFromHeader(little); !ok || err != nil || !reflect.DeepEqual(s, Settlement{BilledMicros: new(money.Micros(1))}) || len(little) != 1 {
+		t.Errorf("%s, %v, %v of %v", write(s), ok, err, little)
+	}
+
 	for name, tc := range map[string]struct {
 		change http.Header
 		none   bool // no settlement at all, which is no error
@@ -118,6 +130,7 @@ func TestSettlementHeader(t *testing.T) {
 		"too large":        {http.Header{headerBilled: {"1000000000000001"}}, false},
 		"over 64 bits":     {http.Header{headerBilled: {"99999999999999999999"}}, false},
 		"balance negative": {http.Header{headerBalance: {"-1"}}, false},
+		"balance text":     {http.Header{headerBalance: {"hunter2"}}, false},
 		"tokens text":      {http.Header{headerPromptTokens: {"hunter2"}}, false},
 		"tokens negative":  {http.Header{headerCacheReadTokens: {"-1"}}, false},
 		"tokens twice":     {http.Header{headerCompletionTokens: {"1", "1"}}, false},
@@ -142,7 +155,8 @@ func TestBalanceFromHeader(t *testing.T) {
 		want   *money.Micros
 	}{
 		"zero": {[]string{"0"}, new(money.Micros(0))}, "some": {[]string{"77"}, new(money.Micros(77))},
-		"none": {nil, nil}, "empty": {[]string{""}, nil}, "negative": {[]string{"-1"}, nil}, "sign": {[]string{"+1"}, nil},
+		"the largest": {[]string{"1000000000000000"}, new(money.Max)},
+		"none":        {nil, nil}, "empty": {[]string{""}, nil}, "negative": {[]string{"-1"}, nil}, "sign": {[]string{"+1"}, nil},
 		"fraction": {[]string{"1.5"}, nil}, "twice": {[]string{"1", "2"}, nil}, "too large": {[]string{"1000000000000001"}, nil},
 	} {
 		if got := BalanceFromHeader(http.Header{headerBalance: tc.values}); !reflect.DeepEqual(got, tc.want) {
@@ -186,6 +200,15 @@ func FuzzParseSettlement(f *testing.F) {
 	f.Add([]byte(`{"settlementId":"s_1","requestId":"r","billedMicros":1234,"balanceMicros":4998766,"promptTokens":10,"completionTokens":50,"cacheReadTokens":0}`))
 	f.Add([]byte(`{"settlement_id":"\n\u2028<&>","billed_micros":0,"billedMicros":null}`))
 	f.Add([]byte(`{"billedMicros":1e3,"promptTokens":"1"}`))
+	for _, odd := range []string{ // what is nearly as settlements are written
+		`{"billedMicros":1}x`, `{"billedMicros":1,}`, `{"billedMicros":1,"x":}`, `{"billedMicros":1,"x":"y"}`, `{"billedMicros":1,"billedMicros":2}`,
+		`{"billedMicros":1,"settlementId":"a","settlementId":"b","requestId":"","requestId":"b"}`, `{"billedMicros":}`, `{"billedMicros":01}`, `{"billedMicros":-0}`,
+		`{"billedMicros":1,"settlementId":"a`, `{"billedMicros":1,"settlementId":"a` + "\n" + `"}`, `{"billedMicros":1,"settlementId":"` + "\xff\x7f" + `"}`,
+		`{"billedMicros":1,"settlementId":a"}`, `["billedMicros":1}`, `{"billedMicros";1}`, `{"billedMicros":1]`, `{"billedMicros":1 "requestId":"a"}`, `{billedMicros":1}`,
+		"{\t\"billedMicros\"\r:\n1 }", `{}`, `{`, `{"`,
+	} {
+		f.Add([]byte(odd))
+	}
 	f.Add([]byte(` {"billedMicros" : 9223372036854775807 , "requestId":"a b~", "settlementId":"","settlementId":"x"} `))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if plain, ok := plainSettlement(data); ok {

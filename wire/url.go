@@ -51,7 +51,7 @@ func ParseURL(raw string) (base, origin string, err error) {
 		return "", "", errURLHost
 	}
 	origin = u.Scheme + "://" + host
-	if port := u.Port(); port != "" && port != implied {
+	if port := u.Port(); port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
 			return "", "", errURLHost
