@@ -46,4 +46,11 @@ func TestWrite(t *testing.T) {
 	if err := Bytes(filepath.Join(dir, "nowhere", "file")); err == nil {
 		t.Error("a directory is made")
 	}
+	taken := filepath.Join(t.TempDir(), "taken")
+	if err := os.MkdirAll(filepath.Join(taken, "by what is in it"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Bytes(taken, []byte("one")); err == nil {
+		t.Error("a file is in the place of a directory")
+	}
 }

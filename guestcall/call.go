@@ -50,14 +50,12 @@ func Do[T any](ctx context.Context, grace time.Duration, f func() (T, error), re
 		return out
 	case <-ctx.Done():
 	}
-	if grace > 0 {
-		timer := time.NewTimer(grace)
-		defer timer.Stop()
-		select {
-		case out := <-done:
-			return out
-		case <-timer.C:
-		}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case out := <-done:
+		return out
+	case <-timer.C:
 	}
 	if over.Swap(true) { // it returns at this very moment
 		return <-done
