@@ -35,15 +35,20 @@ type guard struct {
 	warned atomic.Int64 // in nanoseconds of Unix time
 }
 
-// call gives what the guest gives, within a time; ok is false where it gives nothing.
+// call gives the candidates that the guest gives, within a time; ok is false where it gives none.
 func (g *guard) call(name string, within time.Duration, f func() []selection.Candidate) (list []selection.Candidate, ok bool) {
+	return guarded(g, name, within, f)
+}
+
+// guarded gives what the guest gives, within a time; ok is false where it gives nothing.
+func guarded[T any](g *guard, name string, within time.Duration, f func() T) (given T, ok bool) {
 	if g.stuck.Load() >= maxStuck {
-		g.trouble(name, "it does not come back from earlier calls, and is not asked any more", nil)
-		return nil, false
+		g.trouble(name, "it does not come back from earlier calls, and is not asked any more", nil, nil)
+		return given, false
 	}
 	ctx, stop := context.WithTimeout(context.Background(), within)
 	defer stop()
-	out := guestcall.Do(ctx, 0, func() ([]selection.Candidate, error) { return f(), nil }, func(late bool) {
+	out := guestcall.Do(ctx, 0, func() (T, error) { return f(), nil }, func(late bool) {
 		if late {
 			g.stuck.Add(-1)
 		}
@@ -53,15 +58,15 @@ func (g *guard) call(name string, within time.Duration, f func() []selection.Can
 		return out.Value, true
 	case guestcall.Blocked:
 		g.stuck.Add(1)
-		g.trouble(name, fmt.Sprintf("it did not come back within %s", within), nil)
+		g.trouble(name, fmt.Sprintf("it did not come back within %s", within), nil, nil)
 	case guestcall.Panicked, guestcall.Exited:
-		g.trouble(name, "it "+string(out.Fault), &out)
+		g.trouble(name, "it "+string(out.Fault), out.Said, out.Stack)
 	}
-	return nil, false
+	return given, false
 }
 
-// trouble counts a fault of the guest, and tells of it once a minute.
-func (g *guard) trouble(call, reason string, fault *guestcall.Result[[]selection.Candidate]) {
+// trouble counts a fault of the guest, and tells of it once a minute: with what it has panicked, if it has.
+func (g *guard) trouble(call, reason string, said any, stack []byte) {
 	if g.hook != nil {
 		g.hook(g.module, call)
 	}
@@ -73,11 +78,11 @@ func (g *guard) trouble(call, reason string, fault *guestcall.Result[[]selection
 		zap.String("policy", g.module), zap.String("call", call), zap.String("reason", reason),
 		zap.String("hint", "the registry's order serves meanwhile"),
 	}
-	if fault != nil {
-		if err, ok := fault.Said.(runtime.Error); ok { // what else it says may not be for the log
-			fields = append(fields, zap.String("panic", plain(err.Error(), 200)))
-		}
-		fields = append(fields, zap.String("stack", plain(string(fault.Stack), 2000)))
+	if err, ok := said.(runtime.Error); ok { // what else it says may not be for the log
+		fields = append(fields, zap.String("panic", plain(err.Error(), 200)))
+	}
+	if len(stack) > 0 {
+		fields = append(fields, zap.String("stack", plain(string(stack), 2000)))
 	}
 	g.logger.Warn("selection.policy.failed", fields...)
 }

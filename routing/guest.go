@@ -79,7 +79,7 @@ func (g *guest) choose(q *Query, candidates *Candidates) (changed, ok bool) {
 	var keys []SellerKey
 	for _, c := range liked {
 		if c.Ref() < 1 || c.Ref() > candidates.Len() {
-			g.guard.trouble("gather", "it gave a candidate that it was not given", nil)
+			g.guard.trouble("gather", "it gave a candidate that it was not given", nil, nil)
 			return false, false
 		}
 		if key := candidates.At(c.Ref() - 1).Seller.Key(); len(keys) < MaxReady && !slices.Contains(keys, key) {
@@ -125,7 +125,7 @@ func (g *guest) order(q *Query, candidates *Candidates, dst []*Candidate) []*Can
 	order := make([]*shown, 0, len(list))
 	for _, c := range liked {
 		if c.Ref() < 1 || c.Ref() > len(list) {
-			g.guard.trouble("order", "it gave a candidate that it was not given", nil)
+			g.guard.trouble("order", "it gave a candidate that it was not given", nil, nil)
 			return rank(q, candidates, dst, byPlace)
 		}
 		if s := &list[c.Ref()-1]; !s.taken {

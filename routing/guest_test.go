@@ -2,6 +2,7 @@ package routing
 
 import (
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -158,6 +159,28 @@ func TestGuestAffinity(t *testing.T) {
 	table.Override(still)
 	if got := chosen(); !strings.HasPrefix(got, "s00 s01") {
 		t.Errorf("no affinity: %q", got)
+	}
+}
+
+// unsteady is a guest that fails when it is asked for its affinity, which it is while a config is loaded.
+type unsteady struct {
+	commanded
+	fail func()
+}
+
+func (u *unsteady) NoAffinity() bool {
+	u.fail()
+	return true
+}
+
+func TestGuestFailsAtAffinity(t *testing.T) {
+	for name, fail := range map[string]func(){"panics": func() { panic("a secret") }, "exits": runtime.Goexit, "blocks": func() { select {} }} {
+		var told []string
+		table := NewTable(TableOptions{Policy: &unsteady{fail: fail}, Trouble: func(_, call string) { told = append(told, call) }})
+		if table.own.unaffine || !slices.Equal(told, []string{"affinity"}) {
+			t.Errorf("it %s: no affinity %v, told %q", name, table.own.unaffine, told)
+		}
+		table.Close()
 	}
 }
 

@@ -83,13 +83,15 @@ type choice struct {
 // choice makes a policy ready to choose for this table.
 func (t *Table) choice(p selection.Policy) *choice {
 	c := &choice{policy: p}
-	if u, ok := p.(selection.Unaffine); ok {
-		c.unaffine = u.NoAffinity()
-	}
+	u, says := p.(selection.Unaffine)
 	if s, builtIn := p.(strategy); builtIn {
-		c.strategy = s
-	} else {
-		c.strategy = newGuest(p, &guard{module: moduleID(p), logger: t.o.Pool.logger, hook: t.o.Trouble})
+		c.strategy, c.unaffine = s, says && u.NoAffinity()
+		return c
+	}
+	g := &guard{module: moduleID(p), logger: t.o.Pool.logger, hook: t.o.Trouble}
+	c.strategy = newGuest(p, g)
+	if says { // while a config is loaded: a panic here would end the process
+		c.unaffine, _ = guarded(g, "affinity", orderTime, u.NoAffinity)
 	}
 	return c
 }
