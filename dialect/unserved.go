@@ -82,7 +82,7 @@ func familyOf(plain string) string {
 // Common tells whether a path that is Unserved may be another program's: it comes first, where the site has one.
 func Common(path string) bool {
 	plain, versioned := canonical(path)
-	return versioned && common[familyOf(plain)] || !versioned && (below(plain) != nil || Gemini(path))
+	return versioned && common[familyOf(plain)] || !versioned && (below(plain) != nil || belowModels(plain) || Foreign(path))
 }
 
 // below finds what a path would be, but for what stands before its /v1, as the SDKs of some providers have it.
@@ -95,10 +95,41 @@ func below(plain string) *Endpoint {
 	return nil
 }
 
-// Gemini tells whether a path is one of Gemini's own API, which nobody here speaks. Its clients send their key in a header of its own.
-func Gemini(path string) bool {
-	method, ok := strings.CutPrefix(path, "/v1beta/models/")
-	return ok && strings.Contains(method, ":")
+// belowModels tells whether a path is that of the list of models, or of one of them, but for what stands before its /v1 or for the /v1 itself.
+func belowModels(plain string) bool {
+	_, rest, ok := strings.Cut(plain, ModelsPath)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// foreign are the paths of Ollama's own API and of Cohere's, with what is asked for by GET.
+var foreign = map[string]bool{
+	"/api/chat": false, "/api/generate": false, "/api/embed": false, "/api/embeddings": false, "/api/show": false, "/api/tags": true, "/api/ps": true,
+	"/api/version": true, "/v2/chat": false, "/v2/embed": false, "/v2/rerank": false,
+}
+
+// Foreign tells whether a path is one of an API that nobody here speaks: Gemini's, Bedrock's, Ollama's or Cohere's own. Many of their clients send
+// their key in another way, or have none.
+func Foreign(path string) bool {
+	if _, ok := foreign[path]; ok {
+		return true
+	}
+	if rest, ok := strings.CutPrefix(path, "/v1beta/models"); ok {
+		return rest == "" || rest[0] == '/'
+	}
+	rest, ok := strings.CutPrefix(path, "/model/")
+	_, act, _ := strings.Cut(rest, "/")
+	return ok && bedrock[act]
+}
+
+var bedrock = map[string]bool{"converse": true, "converse-stream": true, "invoke": true, "invoke-with-response-stream": true}
+
+// asksForeign tells whether such an API has the method there.
+func asksForeign(method, path string) bool {
+	gets := foreign[path]
+	if strings.HasPrefix(path, "/v1beta/") {
+		gets = !strings.Contains(path, ":") // with the colon it is a call of a model
+	}
+	return Foreign(path) && (gets && method == http.MethodGet || !gets && method == http.MethodPost)
 }
 
 // Unserved refuses what belongs to the model APIs and is not served here: 404 where there is no such path, 405 for another
@@ -125,7 +156,7 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		if e != nil {
 			shape = e.Shape
 		}
-		ok = method == http.MethodPost && (endpoints[plain] != nil || e != nil || Gemini(path))
+		ok = method == http.MethodPost && (endpoints[plain] != nil || e != nil) || method == http.MethodGet && belowModels(plain) || asksForeign(method, path)
 	default:
 		ok = families[family] || common[family] || family == "models"
 	}

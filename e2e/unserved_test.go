@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -47,22 +49,59 @@ func TestUnservedBySDK(t *testing.T) {
 	}
 }
 
-// TestUnservedByPath: who asks below another path than /v1, or in Gemini's API, whose clients bring their key in a header of its own, is told so.
+// TestUnservedByPath: who asks below another path than /v1, or in an API that nobody here speaks, whose clients bring their key in another
+// way or none, is told so.
 func TestUnservedByPath(t *testing.T) {
 	t.Parallel()
 	site := newCaddy(t, market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n"))
 	site.start()
-	for path, key := range map[string]string{
-		"/openai/v1/chat/completions":                       "Authorization",
-		"/api/v1/messages":                                  "X-Api-Key",
-		"/v1beta/models/m:streamGenerateContent?alt=sse":    "X-Goog-Api-Key",
-		"/v1beta/models/models%2Fm:generateContent?a=sk-no": "X-Goog-Api-Key",
+	for ask, key := range map[string]string{
+		"POST /openai/v1/chat/completions":                       "Authorization",
+		"POST /api/v1/messages":                                  "X-Api-Key",
+		"POST /v1beta/models/m:streamGenerateContent?alt=sse":    "X-Goog-Api-Key",
+		"POST /v1beta/models/models%2Fm:generateContent?a=sk-no": "X-Goog-Api-Key",
+		"GET /v1beta/models?pageSize=50":                         "X-Goog-Api-Key",
+		"GET /v1beta/models/m":                                   "X-Goog-Api-Key",
+		"GET /models":                                            "Authorization",
+		"GET /openai/v1/models":                                  "Authorization",
+		"GET /models/m":                                          "Authorization",
+		"POST /api/chat":                                         "X-None",
+		"POST /api/embed":                                        "X-None",
+		"GET /api/tags":                                          "X-None",
+		"POST /v2/chat":                                          "Authorization",
+		"POST /model/anthropic.claude-v1%3A0/converse-stream":    "X-Amz-Date",
 	} {
-		res, body := site.post(path, `{"model":"m"}`, key, strings.Repeat("Bearer ", strings.Count(key, "Authorization"))+"sk-ada-key")
-		if res.StatusCode != 404 || !strings.Contains(string(body), "There are /v1/chat/completions") {
-			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		method, path, _ := strings.Cut(ask, " ")
+		res, answer := answerTo(t, method, site.url(path), key, strings.Repeat("Bearer ", strings.Count(key, "Authorization"))+"sk-ada-key")
+		if res.StatusCode != 404 || !strings.Contains(answer, "There are /v1/chat/completions") {
+			t.Errorf("%s: %d %s", ask, res.StatusCode, answer)
 		}
 	}
+	if res, answer := answerTo(t, "GET", site.url("/api/things"), "", ""); res.StatusCode != 200 || len(answer) > 0 {
+		t.Errorf("what is no model API's is refused: %d %s", res.StatusCode, answer)
+	}
+}
+
+// answerTo is the answer to what is no inference, with a header where it is named.
+func answerTo(t *testing.T, method, url, name, value string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name != "" {
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
 }
 
 // TestOthersPaths has a program behind the gateway have a path that is one of the model APIs' as well.
@@ -71,7 +110,7 @@ func TestOthersPaths(t *testing.T) {
 	s := newStage(t)
 	s.seller("acme", answerPlain, priced("m"))
 	s.open("") // the site's next handler answers 299
-	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/v1/files": 404} {
+	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/v1/files": 404} {
 		if res, body := s.post(path, "{}"); res.StatusCode != want {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}

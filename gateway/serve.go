@@ -119,7 +119,7 @@ func (rq *request) match(hasPage bool) story {
 		rq.shape = dialect.Anthropic
 	}
 	return func(*reply) *dialect.Refusal {
-		if unknown := rq.identify(); unknown != nil && !dialect.Gemini(path) {
+		if unknown := rq.identify(); unknown != nil && !dialect.Foreign(path) {
 			return unknown
 		}
 		return refusal
