@@ -3,7 +3,6 @@ package ledger
 import (
 	"errors"
 
-	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
@@ -37,14 +36,9 @@ func (l *Ledger) checkAnchor(path string) error {
 	case was.Sequence == 0:
 		return nil
 	}
-	return l.db.View(func(txn *badger.Txn) error {
-		archives, err := loadArchives(txn)
-		if err != nil {
-			return err
-		}
-		v := &view{ctx: l.reading, ledger: l, txn: txn, head: s.head, archives: archives}
+	return l.viewCommitted(func(v *view) error {
 		found := false
-		err = unstop(v.raw(was.Sequence, func(seq uint64, raw []byte) error {
+		err := unstop(v.raw(was.Sequence, func(seq uint64, raw []byte) error {
 			e, err := decodeEntry(raw)
 			found = err == nil && seq == was.Sequence && e.Hash == was.Hash
 			return errStop

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,7 +44,7 @@ type Archive struct {
 }
 
 func archiveKey(first uint64) string {
-	return string(binary.BigEndian.AppendUint64([]byte(archivePrefix), first))
+	return string(store.NumberedKey(archivePrefix, first))
 }
 
 // besides is where archive files are kept where nothing else is said.
@@ -197,13 +196,6 @@ func (v *view) archived(a *Archive, first uint64, f func(seq uint64, raw []byte)
 // find gives the sequence number of the first entry that is good, where those after a good one are so too. Over tells that of an archive
 // file's last entry.
 func (v *view) find(over func(a *Archive) bool, good func(e *Entry) bool) (uint64, error) {
-	test := func(seq uint64, raw []byte) (bool, error) {
-		e, err := decodeEntry(raw)
-		if err != nil {
-			return false, &entryError{seq, "", "it can't be read"}
-		}
-		return good(e), nil
-	}
 	for i := range v.archives {
 		a := &v.archives[i]
 		if !over(a) {
@@ -214,18 +206,19 @@ func (v *view) find(over func(a *Archive) bool, good func(e *Entry) bool) (uint6
 			return 0, err
 		}
 		defer in.Close()
-		return in.Find(func(raw []byte) (bool, error) { return test(a.First, raw) })
+		return in.Find(func(raw []byte) (bool, error) {
+			e, err := readEntry(a.First, raw)
+			return err == nil && good(e), err
+		})
 	}
-	return v.search(archivedTo(v.archives), test)
+	return v.search(archivedTo(v.archives), good)
 }
 
 // stub is what is left in the store of an entry that has booked a settlement: by it one that comes again is known, also where it is that
 // of the same request, without reading a file.
 type stub [16]byte
 
-func stubKey(seq uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte(stubPrefix), seq)
-}
+func stubKey(seq uint64) []byte { return store.NumberedKey(stubPrefix, seq) }
 
 func newStub(seller, settlementID, idempotencyKey string) (s stub) {
 	settlement := sha256.Sum256([]byte(names(seller, settlementID)))

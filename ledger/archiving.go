@@ -177,13 +177,9 @@ func (v *view) oldest() (*Entry, time.Time, error) {
 	if seq > v.head.Sequence {
 		return nil, time.Time{}, nil
 	}
-	raw, err := v.keys().get(v.txn, seq)
+	e, err := v.storedEntry(seq)
 	if err != nil {
-		return nil, time.Time{}, &entryError{seq, "", "it can't be read"}
-	}
-	e, err := decodeEntry(raw)
-	if err != nil {
-		return nil, time.Time{}, &entryError{seq, "", err.Error()}
+		return nil, time.Time{}, err
 	}
 	return e, monthOf(e.Time), nil
 }
@@ -251,19 +247,15 @@ func (v *view) choose(before time.Time, dir string) (*Archive, error) {
 		return nil, nil
 	}
 	first := archivedTo(v.archives) + 1
-	next, err := v.search(first-1, func(_ uint64, raw []byte) (bool, error) {
-		e, err := decodeEntry(raw)
-		return err == nil && !e.Time.Before(end), err
-	})
+	next, err := v.search(first-1, func(e *Entry) bool { return !e.Time.Before(end) })
 	if err != nil || next > v.head.Sequence { // the newest entry stays
 		return nil, err
 	}
-	raw, err := v.keys().get(v.txn, next-1)
+	last, err := v.storedEntry(next - 1)
 	if err != nil {
-		return nil, &entryError{next - 1, "", "it can't be read"}
+		return nil, err
 	}
-	last, err := decodeEntry(raw)
-	if err != nil || len(last.Hash) < 12 {
+	if len(last.Hash) < 12 {
 		return nil, &entryError{next - 1, "", "it can't be read"}
 	}
 	name := month.Format("2006-01")

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -27,9 +27,7 @@ type BesideRecord struct {
 	Value json.RawMessage `json:"value,omitempty"` // none: there is no such record any more
 }
 
-func besideKey(seq uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte(besidePrefix), seq)
-}
+func besideKey(seq uint64) []byte { return store.NumberedKey(besidePrefix, seq) }
 
 // beside gives what is kept beside the newest entry, to be changed; nil: in no fleet nothing is.
 func (b *batch) beside() *Beside {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -66,12 +67,7 @@ func (b *rowsBy[R]) of(values []string, begin func(RowKey) *R) *R {
 // sorted gives the rows in the order of their values.
 func (b *rowsBy[R]) sorted() []R {
 	all := []R{}
-	order := make([]string, 0, len(b.rows))
-	for key := range b.rows {
-		order = append(order, key)
-	}
-	slices.SortFunc(order, func(x, y string) int { return slices.Compare(b.keys[x], b.keys[y]) })
-	for _, key := range order {
+	for _, key := range slices.SortedFunc(maps.Keys(b.rows), func(x, y string) int { return slices.Compare(b.keys[x], b.keys[y]) }) {
 		all = append(all, *b.rows[key])
 	}
 	return all

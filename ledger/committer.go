@@ -60,11 +60,6 @@ func (c *Commit) Wait(ctx context.Context) error {
 	}
 }
 
-func (c *Commit) finish(err error) {
-	c.err = err
-	close(c.done)
-}
-
 // submit queues a command. It blocks only while the queue is full. A command that is refused at once is told at once.
 func (l *Ledger) submit(weight int, apply func(*batch) error, after func(error)) *Commit {
 	c := &command{apply: apply, after: after, weight: weight, commit: Commit{done: make(chan struct{})}}

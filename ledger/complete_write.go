@@ -44,11 +44,7 @@ func (c *completion) write(epoch uint64) error {
 		if t.BalanceMicros < 0 {
 			err = errors.Join(err, fmt.Errorf("%w: a token of seller %s is worth less than nothing", errShipped, t.Seller))
 		}
-		var granted *money.Micros
-		if t.Shared {
-			granted = &t.GrantedMicros
-		}
-		put(balancePrefix+t.ID, balance{BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: &t.BorneMicros, GrantedMicros: granted, Followed: t.followed})
+		put(balancePrefix+t.ID, t.rest())
 	}
 	err = errors.Join(err, each(c.txn, endedPrefix, func(id string, e *ended) error { // nor of one that has ended
 		if c.corrected[e.PurchaseID] {

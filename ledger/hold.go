@@ -133,7 +133,7 @@ func (r *Request) weigh(others ...string) (int, error) {
 }
 
 func failed(err error) *Commit {
-	c := &Commit{done: make(chan struct{})}
-	c.finish(err)
+	c := &Commit{done: make(chan struct{}), err: err}
+	close(c.done)
 	return c
 }

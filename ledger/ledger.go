@@ -198,31 +198,8 @@ func Open(o Options) (*Ledger, error) {
 	}
 	l.archiving.step, l.archiving.after = o.step, o.after
 	l.reading, l.stopRead = context.WithCancel(context.Background())
-	if l.state, err = load(db, seal, o.ReadOnly); err == nil && db.Unread() == 0 {
-		err = l.state.complete(db)
-	}
-	if err != nil {
-		err = fmt.Errorf("ledger: open %s: %w", o.Dir, err)
-		return nil, errors.Join(err, db.Close())
-	}
-	l.state.spending.booked = l.Durable
-	if err := l.sync(); err != nil { // what a new ledger begins with
+	if err := l.readBooks(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
-	}
-	if err := l.loadSpending(o.Now()); err != nil {
-		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
-	}
-	if err := l.openFleet(o); err != nil {
-		return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
-	}
-	if o.Anchor != "" {
-		err := l.checkAnchor(o.Anchor)
-		if err == nil && !o.ReadOnly {
-			l.anchor, err = store.StartAnchor(o.Anchor, store.Point{Ledger: l.state.identity, Head: l.state.head}, l.log)
-		}
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("ledger: open %s: %w", o.Dir, err), db.Close())
-		}
 	}
 	left := l.state.leftHolds()
 	go l.run()
@@ -244,6 +221,36 @@ func Open(o Options) (*Ledger, error) {
 		l.resumeArchive()
 	}
 	return l, nil
+}
+
+// readBooks reads what is in the store, and holds it against what was there.
+func (l *Ledger) readBooks(o Options) (err error) {
+	if l.state, err = load(l.db, l.seal, o.ReadOnly); err != nil {
+		return err
+	}
+	if l.db.Unread() == 0 {
+		if err := l.state.complete(l.db); err != nil {
+			return err
+		}
+	}
+	l.state.spending.booked = l.Durable
+	if err := l.sync(); err != nil { // what a new ledger begins with
+		return err
+	}
+	if err := l.loadSpending(o.Now()); err != nil {
+		return err
+	}
+	if err := l.openFleet(o); err != nil {
+		return err
+	}
+	if o.Anchor == "" {
+		return nil
+	}
+	if err := l.checkAnchor(o.Anchor); err != nil || o.ReadOnly {
+		return err
+	}
+	l.anchor, err = store.StartAnchor(o.Anchor, store.Point{Ledger: l.state.identity, Head: l.state.head}, l.log)
+	return err
 }
 
 // Close takes no more commands, commits those that are queued, and closes the store. Entries and Verify that are still

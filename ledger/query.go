@@ -60,7 +60,7 @@ func (l *Ledger) lines(ctx context.Context, q Query, read bool, yield func(e *En
 		}
 		q.Cursor = id.String()
 	}
-	wanted, err := q.texts()
+	c, err := q.choosing(read, yield)
 	if err != nil {
 		return err
 	}
@@ -72,39 +72,22 @@ func (l *Ledger) lines(ctx context.Context, q Query, read bool, yield func(e *En
 		if err := v.readable(first, q.To); err != nil { // before half of them are given
 			return err
 		}
-		left := q.Limit
 		return unstop(v.raw(first, func(seq uint64, raw []byte) error {
-			if !q.To.IsZero() {
-				if at, err := timeOf(raw); err != nil {
-					return &entryError{seq, "", err.Error()}
-				} else if !at.Before(q.To) {
-					return errStop
-				}
-			}
-			e, err := q.choose(raw, wanted)
-			switch {
-			case err != nil:
-				return &entryError{seq, "", err.Error()}
-			case e == nil && len(wanted) > 0:
-				return nil
-			case e == nil && read:
-				if e, err = decodeEntry(raw); err != nil {
-					return &entryError{seq, "", err.Error()}
-				}
-			}
-			if err := yield(e, raw); err != nil {
-				return err
-			}
-			if left--; left == 0 {
-				return errStop
-			}
-			return nil
+			return c.see(raw, func(err error) error { return &entryError{seq, "", err.Error()} })
 		}))
 	})
 }
 
-// texts are what stands in the JSON of every entry that q chooses; none: it chooses by time alone.
-func (q *Query) texts() (all [][]byte, err error) {
+// choosing goes through entries in the order of their times, and calls yield with those that a query chooses.
+type choosing struct {
+	Query
+	texts [][]byte // what stands in the JSON of each of them; none: it chooses by time alone
+	read  bool     // yield wants entries, and not their JSON alone
+	yield func(e *Entry, raw []byte) error
+}
+
+func (q Query) choosing(read bool, yield func(e *Entry, raw []byte) error) (*choosing, error) {
+	c := &choosing{Query: q, read: read, yield: yield}
 	for _, name := range []string{q.Member, q.Model, q.Seller} {
 		if name == "" {
 			continue
@@ -113,32 +96,53 @@ func (q *Query) texts() (all [][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, text)
+		c.texts = append(c.texts, text)
 	}
-	return all, nil
+	return c, nil
 }
 
-// choose gives the entry if q chooses it by what it says, where q does so at all. Most of those that it does not choose are known by
-// what they have not in them.
-func (q *Query) choose(raw []byte, wanted [][]byte) (*Entry, error) {
-	if len(wanted) == 0 {
-		return nil, nil
+// see takes the next entry. errStop: none of those after it is chosen. bad says of which entry an error is.
+func (c *choosing) see(raw []byte, bad func(error) error) error {
+	at, err := timeOf(raw)
+	switch {
+	case err != nil:
+		return bad(err)
+	case !c.To.IsZero() && !at.Before(c.To):
+		return errStop
+	case at.Before(c.From):
+		return nil
 	}
-	for _, text := range wanted {
+	e, chosen, err := c.choose(raw)
+	if err != nil {
+		return bad(err)
+	}
+	if !chosen {
+		return nil
+	}
+	if err := c.yield(e, raw); err != nil {
+		return err
+	}
+	if c.Limit--; c.Limit == 0 {
+		return errStop
+	}
+	return nil
+}
+
+// choose tells whether an entry of the time is chosen by what it says. Most of those that are not are known by what they have not in them.
+func (c *choosing) choose(raw []byte) (e *Entry, chosen bool, err error) {
+	for _, text := range c.texts {
 		if !bytes.Contains(raw, text) {
-			return nil, nil
+			return nil, false, nil
 		}
 	}
-	e, err := decodeEntry(raw)
-	if err != nil || !q.chooses(e) {
-		return nil, err
+	if len(c.texts) == 0 && !c.read {
+		return nil, true, nil
 	}
-	return e, nil
-}
-
-func (q *Query) chooses(e *Entry) bool {
-	return (q.Member == "" || q.Member == e.member()) && (q.Model == "" || q.Model == e.model()) &&
-		(q.Seller == "" || q.Seller == e.Seller)
+	if e, err = decodeEntry(raw); err != nil {
+		return nil, false, err
+	}
+	return e, (c.Member == "" || c.Member == e.member()) && (c.Model == "" || c.Model == e.model()) &&
+		(c.Seller == "" || c.Seller == e.Seller), nil
 }
 
 // beforeTime is how the JSON of an entry begins, but for its id.
@@ -219,6 +223,17 @@ func (l *Ledger) view(ctx context.Context, f func(*view) error) error {
 	return f(v)
 }
 
+// viewCommitted calls f with the books as they were last committed: for who opens the ledger, or the committer between two batches.
+func (l *Ledger) viewCommitted(f func(*view) error) error {
+	return l.db.View(func(txn *badger.Txn) error {
+		archives, err := loadArchives(txn)
+		if err != nil {
+			return err
+		}
+		return f(&view{ctx: l.reading, ledger: l, txn: txn, head: l.state.head, archives: archives})
+	})
+}
+
 // alive is nil until the caller or the ledger goes.
 func (v *view) alive() error {
 	if v.ledger.reading.Err() != nil {
@@ -240,9 +255,9 @@ func unstop(err error) error {
 // entries calls f with each entry from a sequence number on. The raw bytes are good during the call only.
 func (v *view) entries(first uint64, f func(seq uint64, e *Entry, raw []byte) error) error {
 	return v.raw(first, func(seq uint64, raw []byte) error {
-		e, err := decodeEntry(raw)
+		e, err := readEntry(seq, raw)
 		if err != nil {
-			return &entryError{seq, "", err.Error()}
+			return err
 		}
 		return f(seq, e, raw)
 	})
@@ -267,20 +282,32 @@ func (v *view) first(q Query) (uint64, error) {
 }
 
 // search finds the first good entry in the store after one, where those after a good one are so too.
-func (v *view) search(after uint64, good func(seq uint64, raw []byte) (bool, error)) (uint64, error) {
+func (v *view) search(after uint64, good func(*Entry) bool) (uint64, error) {
 	var fault error
 	n := sort.Search(int(v.head.Sequence-after), func(i int) bool {
-		seq := after + uint64(i) + 1
-		raw, err := v.keys().get(v.txn, seq)
-		ok := false
-		if err == nil {
-			ok, err = good(seq, raw)
-		}
+		e, err := v.storedEntry(after + uint64(i) + 1)
 		if err != nil {
-			fault = &entryError{seq, "", "it can't be read"}
+			fault = err
 			return true
 		}
-		return ok
+		return good(e)
 	})
 	return after + uint64(n) + 1, fault
+}
+
+// storedEntry gives one that is in the store.
+func (v *view) storedEntry(seq uint64) (*Entry, error) {
+	raw, err := v.keys().get(v.txn, seq)
+	if err != nil {
+		return nil, &entryError{seq, "", "it can't be read"}
+	}
+	return readEntry(seq, raw)
+}
+
+func readEntry(seq uint64, raw []byte) (*Entry, error) {
+	e, err := decodeEntry(raw)
+	if err != nil {
+		return nil, &entryError{seq, "", err.Error()}
+	}
+	return e, nil
 }

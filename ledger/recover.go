@@ -51,11 +51,11 @@ func (l *Ledger) recoverHolds(holds []*Hold) error {
 		settlings = append(settlings, l.Settle(in))
 	}
 	for _, s := range settlings {
-		<-s.Done()
-		if s.commit.err != nil {
-			return s.commit.err
+		booked, err := s.Wait(context.Background())
+		if err != nil {
+			return err
 		}
-		billed += s.booked.Entry.BilledMicros
+		billed += booked.Entry.BilledMicros
 	}
 	if len(holds) > 0 {
 		l.log.Warn("ledger.holds.recovered", zap.Int("holds", len(holds)), zap.Int64("estimated_micros", int64(billed)))

@@ -9,41 +9,33 @@ import (
 
 // EntriesOf gives the entries about the request of an id, oldest first, corrections of its estimate included: of those from one time to
 // another, where zero is no bound. It reads all of that period, as requests have no index; most entries it only looks through.
-func (l *Ledger) EntriesOf(ctx context.Context, requestID string, from, to time.Time) (found []*Entry, err error) {
-	err = l.view(ctx, func(v *view) error {
-		first, err := v.first(Query{From: from})
-		if err != nil {
-			return err
-		}
-		found, err = v.about(first, requestID, to)
-		return err
-	})
-	return found, err
+func (l *Ledger) EntriesOf(ctx context.Context, requestID string, from, to time.Time) ([]*Entry, error) {
+	return entriesOf(ctx, l.Lines, requestID, from, to)
 }
 
-// about gives the entries about a request, from a sequence number on and until a time.
-func (v *view) about(first uint64, requestID string, to time.Time) (found []*Entry, err error) {
+// EntriesOf is that of a ledger, over all of the entries.
+func (s Stream) EntriesOf(ctx context.Context, requestID string, from, to time.Time) ([]*Entry, error) {
+	return entriesOf(ctx, s.Lines, requestID, from, to)
+}
+
+func entriesOf(
+	ctx context.Context, lines func(context.Context, Query, func(raw []byte) error) error, requestID string, from, to time.Time,
+) (found []*Entry, err error) {
 	id, err := json.Marshal(requestID)
 	if err != nil {
 		return nil, err
 	}
-	err = v.raw(first, func(_ uint64, raw []byte) error {
+	err = lines(ctx, Query{From: from, To: to}, func(raw []byte) error {
 		if !bytes.Contains(raw, id) {
 			return nil
 		}
 		e, err := decodeEntry(raw)
-		if err != nil {
-			return err
-		}
-		if !to.IsZero() && !e.Time.Before(to) {
-			return errStop
-		}
-		if e.request() == requestID {
+		if err == nil && e.request() == requestID {
 			found = append(found, e)
 		}
-		return nil
+		return err
 	})
-	return found, unstop(err)
+	return found, err
 }
 
 // request is the id of the request that the entry is about; empty: it is about none.

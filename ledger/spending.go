@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -85,13 +84,8 @@ func (l *Ledger) loadSpending(now time.Time) error {
 		}
 	}
 	today := calendar.at(now)
-	err := l.db.View(func(txn *badger.Txn) error {
-		v := &view{ctx: l.reading, ledger: l, txn: txn, head: l.state.head}
-		var err error
-		if v.archives, err = loadArchives(txn); err != nil {
-			return err
-		}
-		err = v.addRollups(midnight(today.earliest()), time.Time{}, func(day string, parts []string, r Rollup) {
+	err := l.viewCommitted(func(v *view) error {
+		err := v.addRollups(midnight(today.earliest()), time.Time{}, func(day string, parts []string, r Rollup) {
 			at, _ := time.Parse(dayFormat, day) // it was read before
 			add(at.Add(dayLength/2), parts, r.counted())
 		})

@@ -1,9 +1,7 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,44 +28,17 @@ func (s Stream) Entries(ctx context.Context, q Query, yield func(*Entry) error) 
 }
 
 func (s Stream) lines(ctx context.Context, q Query, read bool, yield func(e *Entry, raw []byte) error) error {
-	wanted, err := q.texts()
+	c, err := q.choosing(read, yield)
 	if err != nil {
 		return err
 	}
-	behind, left := q.Cursor != "", q.Limit
+	behind := q.Cursor != ""
 	err = unstop(s(ctx, func(raw []byte) error {
 		if behind {
 			behind = IDOf(raw) != q.Cursor
 			return nil
 		}
-		at, err := timeOf(raw)
-		switch {
-		case err != nil:
-			return fmt.Errorf("ledger: entry %s: %w", IDOf(raw), err)
-		case !q.To.IsZero() && !at.Before(q.To):
-			return errStop
-		case at.Before(q.From):
-			return nil
-		}
-		e, err := q.choose(raw, wanted)
-		if err == nil && e == nil {
-			if len(wanted) > 0 {
-				return nil
-			}
-			if read {
-				e, err = decodeEntry(raw)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("ledger: entry %s: %w", IDOf(raw), err)
-		}
-		if err := yield(e, raw); err != nil {
-			return err
-		}
-		if left--; left == 0 {
-			return errStop
-		}
-		return nil
+		return c.see(raw, func(err error) error { return fmt.Errorf("ledger: entry %s: %w", IDOf(raw), err) })
 	}))
 	if err == nil && behind {
 		return errors.New("ledger: the entry of the cursor is not there")
@@ -99,25 +70,6 @@ func (s Stream) Statement(ctx context.Context, p Period, by string, total uint64
 		sum.close(account, balances[account])
 	}
 	return sum.done(), err
-}
-
-// EntriesOf gives the entries about the request of an id, oldest first: of those from one time to another, where zero is no bound.
-func (s Stream) EntriesOf(ctx context.Context, requestID string, from, to time.Time) (found []*Entry, err error) {
-	id, err := json.Marshal(requestID)
-	if err != nil {
-		return nil, err
-	}
-	err = s.Lines(ctx, Query{From: from, To: to}, func(raw []byte) error {
-		if !bytes.Contains(raw, id) {
-			return nil
-		}
-		e, err := decodeEntry(raw)
-		if err == nil && e.request() == requestID {
-			found = append(found, e)
-		}
-		return err
-	})
-	return found, err
 }
 
 // Cost is what an entry has cost a member, and a group, as budgets count it.

@@ -80,11 +80,21 @@ func (b *batch) putBalance(t *token) {
 	if b.dirty[balancePrefix+t.ID] == nil {
 		b.weight += len(t.estimates) * estimateWeight
 	}
-	var granted *money.Micros
-	if t.Shared {
-		granted = new(t.GrantedMicros)
+	rest := t.rest()
+	rest.Estimates = slices.Clone(t.estimates)
+	b.put(balancePrefix+t.ID, rest)
+}
+
+// rest is the record of what changes of the token, without its estimates.
+func (t *token) rest() balance {
+	rest := balance{
+		BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: new(t.BorneMicros),
+		Followed: t.followed,
 	}
-	b.put(balancePrefix+t.ID, balance{t.BalanceMicros, t.Used, t.dropped, t.Unconfirmed, new(t.BorneMicros), granted, t.followed, slices.Clone(t.estimates)})
+	if t.Shared {
+		rest.GrantedMicros = new(t.GrantedMicros)
+	}
+	return rest
 }
 
 // eachToken calls f with each token, whole.

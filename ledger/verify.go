@@ -49,7 +49,8 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
-		c := &checker{view: v, seed: maphash.MakeSeed(), without: without, progress: progress, accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{}, off: map[string]Rollup{}, nothing: map[string]bool{}, refunds: map[string]money.Micros{}, bought: map[string]bought{}, nameless: map[string]bool{}, live: map[string]bool{}, orders: map[string]string{}, retracted: map[string]bool{}}
+		c := newChecker(v)
+		c.progress, c.without = progress, without
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -98,6 +99,14 @@ type checker struct {
 	orders   map[string]string       // by the record that they are about: its hash by the last one; empty: it is gone
 
 	retracted map[string]bool // the ids of entries that others have taken back
+}
+
+func newChecker(v *view) *checker {
+	return &checker{
+		view: v, seed: maphash.MakeSeed(), accounts: map[string]money.Micros{}, day: map[string]Rollup{}, astray: map[string]Rollup{},
+		off: map[string]Rollup{}, nothing: map[string]bool{}, live: map[string]bool{}, refunds: map[string]money.Micros{},
+		bought: map[string]bought{}, nameless: map[string]bool{}, orders: map[string]string{}, retracted: map[string]bool{},
+	}
 }
 
 func (c *checker) run() error {

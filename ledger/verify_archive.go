@@ -41,9 +41,9 @@ func (c *checker) archiveFile(a *Archive) error {
 	defer in.Close()
 	moved := map[string]money.Micros{}
 	err = c.archived(a, a.First, func(seq uint64, raw []byte) error {
-		e, err := decodeEntry(raw)
+		e, err := readEntry(seq, raw)
 		if err != nil {
-			return &entryError{seq, "", err.Error()}
+			return err
 		}
 		if err := c.entry(seq, e, raw); err != nil {
 			return err
