@@ -336,30 +336,7 @@ func (f *flight) land() {
 	}
 	switch {
 	case m.p.State == ledger.Granted:
-		s.shut.Store(0)
-		s.hung = false
-		s.payee = false
-		bought := *m.p.Token
-		bought.PaidMicros = m.p.AmountMicros
-		t := newToken(bought, s, s.bought.Add(1))
-		t.wanted = int64(m.p.AskedMicros)
-		s.purchases++
-		s.purchased += credit
-		s.newest = t
-		if credit < m.p.AmountMicros/10 {
-			s.dealings.count(t.life) // whatever it serves
-		}
-		leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
-		for i, w := range f.waiters {
-			leases[i] = t.lend(w.cost)
-		}
-		deadline := time.Now().Add(s.desk.terms.Load().ExpiryMargin)
-		t.stillborn = len(leases) == 0 && !t.expires.IsZero() && !t.expires.After(deadline.Add(patience))
-		s.put(t, deadline)
-		for i, w := range f.waiters {
-			w.told <- leased{lease: leases[i]}
-		}
-		f.waiters = nil
+		f.shelve()
 	case m.p.State == ledger.Disputed || !m.p.Unpaid:
 		s.dealings.count(&life{id: m.p.ID, paid: m.p.AmountMicros}) // what never came has served nothing either
 		if m.withheld {
@@ -379,6 +356,34 @@ func (f *flight) land() {
 	}
 	s.mu.Unlock()
 	f.tell(cause)
+}
+
+// shelve puts the token that was granted onto the shelf, and gives each that waits a lease of it. The shelf's mu is held.
+func (f *flight) shelve() {
+	s, p := f.shelf, &f.machine.p
+	s.shut.Store(0)
+	s.hung, s.payee = false, false
+	bought := *p.Token
+	bought.PaidMicros = p.AmountMicros
+	t := newToken(bought, s, s.bought.Add(1))
+	t.wanted = int64(p.AskedMicros)
+	s.purchases++
+	s.purchased += bought.CreditMicros
+	s.newest = t
+	if bought.CreditMicros < p.AmountMicros/10 {
+		s.dealings.count(t.life) // whatever it serves
+	}
+	leases := make([]*Lease, len(f.waiters)) // begun before others can take from the token, told of once it is there for all
+	for i, w := range f.waiters {
+		leases[i] = t.lend(w.cost)
+	}
+	deadline := time.Now().Add(s.desk.terms.Load().ExpiryMargin)
+	t.stillborn = len(leases) == 0 && !t.expires.IsZero() && !t.expires.After(deadline.Add(patience))
+	s.put(t, deadline)
+	for i, w := range f.waiters {
+		w.told <- leased{lease: leases[i]}
+	}
+	f.waiters = nil
 }
 
 func (f *flight) fields() []zap.Field {

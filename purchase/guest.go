@@ -79,6 +79,16 @@ func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration,
 	return out.Value, out.Err
 }
 
+// optional asks a method that has more to say than each has to; of another one it gives nothing.
+func optional[M, T any](ctx context.Context, g *guest, step string, limit time.Duration, f func(M) T) (T, error) {
+	return ask(ctx, g, step, limit, func(_ context.Context, m payment.Method) (says T, err error) {
+		if more, ok := m.(M); ok {
+			says = f(more)
+		}
+		return says, nil
+	})
+}
+
 // fault tells of a method that misbehaves: once a minute in the log, and each time to the observer.
 func (g *guest) fault(step string, fault guestcall.Fault, stack []byte) *GuestError {
 	g.desk.methods.fault(g.Name, step, fault, stack)
@@ -87,12 +97,7 @@ func (g *guest) fault(step string, fault guestcall.Fault, stack []byte) *GuestEr
 
 // patience is how long a step may take that the method or the seller takes for this payment.
 func (g *guest) patience(ctx context.Context, q payment.Quote, intent json.RawMessage) time.Duration {
-	d, err := ask(ctx, g, "patience", stepTime, func(_ context.Context, m payment.Method) (time.Duration, error) {
-		if p, ok := m.(payment.Patience); ok {
-			return p.Patience(q, intent), nil
-		}
-		return 0, nil
-	})
+	d, err := optional(ctx, g, "patience", stepTime, func(m payment.Patience) time.Duration { return m.Patience(q, intent) })
 	if err != nil || d <= 0 {
 		return stepTime
 	}
@@ -109,12 +114,7 @@ func (g *guest) deadline(ctx context.Context, q payment.Quote, intent json.RawMe
 		}
 	}
 	intent = bytes.Clone(intent)
-	ends, err := ask(ctx, g, "deadline", stepTime, func(_ context.Context, m payment.Method) (time.Time, error) {
-		if d, ok := m.(payment.Deadline); ok {
-			return d.Deadline(q, intent), nil
-		}
-		return time.Time{}, nil
-	})
+	ends, err := optional(ctx, g, "deadline", stepTime, func(m payment.Deadline) time.Time { return m.Deadline(q, intent) })
 	if err != nil {
 		return time.Time{}
 	}
@@ -123,16 +123,8 @@ func (g *guest) deadline(ctx context.Context, q payment.Quote, intent json.RawMe
 
 // present gives the headers that carry the proof.
 func (g *guest) present(ctx context.Context, proof json.RawMessage) http.Header {
-	h, err := ask(ctx, g, "present", stepTime, func(_ context.Context, m payment.Method) (http.Header, error) {
-		if p, ok := m.(payment.Present); ok {
-			return p.Present(proof).Clone(), nil
-		}
-		return nil, nil
-	})
-	if err != nil {
-		return nil
-	}
-	return h
+	h, _ := optional(ctx, g, "present", stepTime, func(m payment.Present) http.Header { return m.Present(proof).Clone() })
+	return h // none where it has failed, of which is told
 }
 
 // receiptTime is for a method to look at a receipt. A token is there already: it is not to wait long for a name.
@@ -140,12 +132,7 @@ const receiptTime = time.Second
 
 // receipt is what the rail calls the payment, as far as the method finds it in a seller's answer.
 func (g *guest) receipt(ctx context.Context, q payment.Quote, intent json.RawMessage, answer http.Header) string {
-	reference, err := ask(ctx, g, "receipt", receiptTime, func(_ context.Context, m payment.Method) (string, error) {
-		if r, ok := m.(payment.Receipt); ok {
-			return r.Receipt(q, intent, answer.Clone()), nil
-		}
-		return "", nil
-	})
+	reference, err := optional(ctx, g, "receipt", receiptTime, func(m payment.Receipt) string { return m.Receipt(q, intent, answer.Clone()) })
 	if err != nil || len(reference) > maxID || printable(reference, maxID) != reference {
 		return ""
 	}
@@ -155,12 +142,7 @@ func (g *guest) receipt(ctx context.Context, q payment.Quote, intent json.RawMes
 // mostPerDay is what the method may pay on a day; 0: it has no limit of its own. What it does not say for a fault is the least
 // there is: nothing is paid beyond a limit that can't be asked for.
 func (g *guest) mostPerDay(ctx context.Context) money.Micros {
-	most, err := ask(ctx, g, "daily limit", stepTime, func(_ context.Context, m payment.Method) (money.Micros, error) {
-		if b, ok := m.(payment.Bounded); ok {
-			return b.MostPerDay(), nil
-		}
-		return 0, nil
-	})
+	most, err := optional(ctx, g, "daily limit", stepTime, payment.Bounded.MostPerDay)
 	if err != nil {
 		return 1
 	}
@@ -172,12 +154,7 @@ const maxPayee = 128
 
 // payee is whom a quote would pay; empty where that need not be kept.
 func (g *guest) payee(ctx context.Context, q payment.Quote) (string, error) {
-	payee, err := ask(ctx, g, "payee", stepTime, func(_ context.Context, m payment.Method) (string, error) {
-		if p, ok := m.(payment.Payee); ok {
-			return p.Payee(q), nil
-		}
-		return "", nil
-	})
+	payee, err := optional(ctx, g, "payee", stepTime, func(m payment.Payee) string { return m.Payee(q) })
 	if err == nil && (len(payee) > maxPayee || printable(payee, maxPayee) != payee) {
 		return "", refusal("the method's payee can't be kept")
 	}
@@ -196,11 +173,9 @@ func (g *guest) tellsFate() bool {
 func (g *guest) ended(q payment.Quote, intent json.RawMessage) {
 	told := &guest{desk: g.desk, NamedMethod: g.NamedMethod, busy: g.busy}
 	g.desk.background(func() {
-		_, _ = ask(g.desk.ctx, told, "ended", stepTime, func(_ context.Context, m payment.Method) (struct{}, error) {
-			if e, ok := m.(payment.Ending); ok {
-				e.Ended(q, intent)
-			}
-			return struct{}{}, nil
+		_, _ = optional(g.desk.ctx, told, "ended", stepTime, func(m payment.Ending) struct{} {
+			m.Ended(q, intent)
+			return struct{}{}
 		})
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,10 +58,7 @@ func (f *flight) look() *OpenPurchase {
 // Purchases gives the purchases that have not ended, the oldest first.
 func (d *Desk) Purchases() []OpenPurchase {
 	d.mu.Lock()
-	flights := make([]*flight, 0, len(d.flights))
-	for _, f := range d.flights {
-		flights = append(flights, f)
-	}
+	flights := slices.Collect(maps.Values(d.flights))
 	d.mu.Unlock()
 	open := make([]OpenPurchase, 0, len(flights))
 	for _, f := range flights {
