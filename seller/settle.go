@@ -2,14 +2,12 @@ package seller
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
@@ -76,67 +74,66 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 		defer begins.Unlock()
 		elsewhere = b.paidElsewhere(hash(q.OrderID), now)
 	}
+	o, undo, refused := s.look(b, method, q, now, elsewhere)
+	if o == nil {
+		return nil, refused
+	}
+	if err := b.save(); err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		undo()
+		b.warn(err)
+		return nil, unavailable("the payment could not be written down; try again")
+	}
+	return o, nil
+}
+
+// look has the method look at the proof. It gives the order where that has to be settled, which is noted then, and what takes that back.
+func (s *Seller) look(b *Books, method acceptance.Acceptance, q wire.CompletePurchase, now time.Time, elsewhere bool) (_ *acceptance.Order, undo func(), _ *refusal) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if done := b.orders[hash(q.OrderID)]; done != nil && done.Token != nil {
-		b.mu.Unlock()
-		return nil, nil // in the meantime; the answer is remembered under its key
+		return nil, nil, nil // in the meantime; the answer is remembered under its key
 	}
 	own, refused := b.payable(q)
 	if refused != nil || own.Settled != "" {
-		b.mu.Unlock()
-		return nil, refused
+		return nil, nil, refused
 	}
 	proof := hash(string(q.Proof))
 	expired := own.Proof == nil && !now.Before(own.ExpiresAt) // what may have been paid has no end
 	switch {
 	case method == nil:
-		b.mu.Unlock()
-		return nil, s.notTaken()
+		return nil, nil, s.notTaken()
 	case expired && !paidBefore(method):
-		b.mu.Unlock()
-		return nil, gone()
+		return nil, nil, gone()
 	case own.settling:
-		b.mu.Unlock()
-		return nil, unavailable("the payment is being settled; try again")
+		return nil, nil, unavailable("the payment is being settled; try again")
 	case own.Proof != nil && *own.Proof != proof:
-		b.mu.Unlock()
-		return nil, conflict("another payment of this order is being settled; send that again")
+		return nil, nil, conflict("another payment of this order is being settled; send that again")
 	case b.paidByAnother(own, now):
-		b.mu.Unlock()
-		return nil, conflict("the purchase is paid by another order, or being paid; complete that one")
+		return nil, nil, conflict("the purchase is paid by another order, or being paid; complete that one")
 	case elsewhere:
-		b.mu.Unlock()
-		return nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
+		return nil, nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
 	}
 	o := own.offered(q.PurchaseID, q.OrderID)
-	v := b.verdict(q.PaymentMethod, func() acceptance.Verdict { return method.Accept(o, q.Proof) })
-	switch v.Kind {
-	case acceptance.KindPaid:
+	switch v := b.verdict(q.PaymentMethod, func() acceptance.Verdict { return method.Accept(o, q.Proof) }); {
+	case v.Kind == acceptance.KindPaid:
 		own.Settled = v.Reference // written down with the grant
-		b.mu.Unlock()
-		return nil, nil
-	case acceptance.KindToSettle:
+		return nil, nil, nil
+	case v.Kind == acceptance.KindToSettle:
+	case expired && v.Kind == acceptance.KindRefused:
+		return nil, nil, gone()
 	default:
-		b.mu.Unlock()
-		if expired && v.Kind == acceptance.KindRefused {
-			return nil, gone()
-		}
-		return nil, refusedBy(v)
+		return nil, nil, refusedBy(v)
 	}
 	before := own.KeepUntil
 	own.Proof, own.settling, own.Refused, own.KeepUntil = &proof, true, false, now.Add(keepBegun)
 	b.note(change{Orders: []order{*own}})
-	b.mu.Unlock()
-	if err := b.save(); err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
+	return &o, func() {
 		if own.settling = false; !o.Begun {
 			own.Proof, own.KeepUntil = nil, before
 		}
-		b.warn(err)
-		return nil, unavailable("the payment could not be written down; try again")
-	}
-	return &o, nil
+	}, nil
 }
 
 // verdict calls an acceptance, which may be somebody else's. Of one that panics nothing is known: neither does it hold the books up, nor
@@ -154,15 +151,6 @@ func (b *Books) verdict(method string, call func() acceptance.Verdict) (v accept
 	return v
 }
 
-// paidBefore tells whether the money of a method moves before its proof is shown: then the proof of an order that is over counts as well.
-func paidBefore(method acceptance.Acceptance) bool {
-	switch method.(type) {
-	case acceptance.Settler, *acceptance.Mock, anyProof:
-		return false
-	}
-	return true
-}
-
 func gone() *refusal {
 	return &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
 }
@@ -171,11 +159,16 @@ func gone() *refusal {
 // both. b.mu is held.
 func (b *Books) paidByAnother(own *order, now time.Time) bool {
 	for _, o := range b.orders {
-		if o != own && o.Purchase == own.Purchase && (o.Proof != nil || o.Settled != "") && !now.After(o.KeepUntil) {
+		if o != own && o.Purchase == own.Purchase && o.mayBePaid(now) {
 			return true
 		}
 	}
 	return false
+}
+
+// mayBePaid tells whether a payment counts for the order, or may yet.
+func (o *order) mayBePaid(now time.Time) bool {
+	return (o.Proof != nil || o.Settled != "") && !now.After(o.KeepUntil)
 }
 
 // begins is held while a settlement is begun, by whichever seller of this process.
@@ -197,7 +190,7 @@ func (b *Books) paidElsewhere(id digest, now time.Time) (paid bool) {
 			other.mu.Lock()
 			defer other.mu.Unlock()
 			for _, o := range other.orders {
-				if o.Purchase == own.Purchase && o.Origin == own.Origin && (o.Proof != nil || o.Settled != "") && !now.After(o.KeepUntil) {
+				if o.Purchase == own.Purchase && o.Origin == own.Origin && o.mayBePaid(now) {
 					paid = true
 				}
 			}
@@ -239,74 +232,4 @@ func (s *Seller) origin(r *http.Request) string {
 		return origin
 	}
 	return strings.ToLower(at)
-}
-
-// loadAcceptances makes the methods of the config: those that are named alone, then those with a block.
-func (s *Seller) loadAcceptances(ctx caddy.Context) error {
-	s.accepted = make(map[string]acceptance.Acceptance)
-	for _, name := range s.Payment {
-		mod, err := ctx.LoadModuleByID(acceptance.Namespace+"."+name, nil)
-		if err != nil {
-			return fmt.Errorf("payment %s: %w", name, err)
-		}
-		if err := s.take(name, mod); err != nil {
-			return err
-		}
-	}
-	for _, name := range s.AnyInsecurely {
-		if err := s.take(name, anyProof{}); err != nil {
-			return err
-		}
-	}
-	if s.AcceptancesRaw == nil {
-		return nil
-	}
-	mods, err := ctx.LoadModule(s, "AcceptancesRaw")
-	if err != nil {
-		return fmt.Errorf("payment: %w", err)
-	}
-	for _, mod := range mods.([]any) {
-		if err := s.take(mod.(caddy.Module).CaddyModule().ID.Name(), mod); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Seller) take(name string, mod any) error {
-	method, ok := mod.(acceptance.Acceptance)
-	if !ok {
-		return fmt.Errorf("payment %s: module %T is no acceptance.Acceptance", name, mod)
-	}
-	if named, ok := mod.(acceptance.Named); ok {
-		name = named.MethodName()
-	}
-	if s.accepted[name] != nil {
-		return fmt.Errorf("payment %s is there twice", name)
-	}
-	_, settles := mod.(acceptance.Settler)
-	_, keeps := mod.(acceptance.Stateful)
-	if (settles || keeps) && s.state == "" {
-		return fmt.Errorf("payment %s: state is missing: a seller that is paid must not forget it when it stops", name)
-	}
-	s.accepted[name] = method
-	s.methods = append(s.methods, name)
-	return nil
-}
-
-// warnOfPayments tells of what works until it costs somebody money: to be paid before a proof is shown and to forget the order, and to have
-// payments that are bound to an origin when it is the buyer who says which one.
-func (s *Seller) warnOfPayments() {
-	for _, name := range s.methods {
-		method := s.accepted[name]
-		warn := func(hint string) {
-			s.logger.Warn("seller.payment.careless", zap.String("seller", s.ID), zap.String("method", name), zap.String("hint", hint))
-		}
-		if paidBefore(method) && s.state == "" {
-			warn("without state the seller knows no order any more when it starts again: who has paid one gets nothing for it")
-		}
-		if _, settles := method.(acceptance.Settler); settles && s.url == "" {
-			warn("without url it is the buyer who says at which origin it pays: where several sellers have one address to be paid at, one payment counts at each")
-		}
-	}
 }
