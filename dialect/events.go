@@ -21,9 +21,8 @@ type Events struct {
 	finished uint64 // and for each that has said why it ended
 	stated   bool   // chat: usage stood at its own place, not only at Groq's,
 	final    bool   // and in a chunk that has nothing else
-	takes    bool   // such a chunk is to be taken out, and a usage that is null
-	drop     bool   // the last event was such a chunk,
-	cut      span   // or had such a usage there
+	takes    bool   // such a chunk is to be taken out
+	drop     bool   // and the last event was one
 
 	sequence  int64 // responses: the last sequence number; -1 before the first
 	oversized *oversized
@@ -59,6 +58,13 @@ func (v *Events) likeLast(name, data []byte) bool {
 	return true
 }
 
+// TakeOutUsage has the chunks taken out that say nothing but what a stream of chat or completions used: the gateway has asked
+// for them, and the client had not.
+func (v *Events) TakeOutUsage() { v.takes = true }
+
+// Drop tells whether the last event is to be taken out.
+func (v *Events) Drop() bool { return v.drop }
+
 // Event takes the next event: the value of its event field (empty without one) and its data, neither of which is kept. An
 // event that is not whole is only the head of one that is too long to be held: Tail brings the rest.
 //
@@ -67,12 +73,9 @@ func (v *Events) Event(name, data []byte, whole bool) {
 	if v.oversized != nil {
 		v.heard.take(&v.oversized.seeker.heard)
 	}
-	v.oversized, v.drop, v.cut = nil, false, span{}
+	v.oversized, v.drop = nil, false
 	if v.ended {
 		return
-	}
-	if whole && v.takes {
-		v.cut = nullUsage(data)
 	}
 	if whole && v.pattern.ready && v.likeLast(name, data) {
 		return

@@ -62,9 +62,6 @@ func state(v *Events) string {
 	if v.Drop() {
 		words = append(words, "taken out")
 	}
-	if start, end := v.Cut(); end > 0 {
-		words = append(words, fmt.Sprintf("without %d to %d", start, end))
-	}
 	if len(words) == 0 {
 		return "-"
 	}

@@ -39,11 +39,6 @@ func object(b []byte, i int, visit func(key span, i int) (end int)) int {
 	if i = space(b, i+1); i < len(b) && b[i] == '}' {
 		return i + 1
 	}
-	return fields(b, i, visit)
-}
-
-// fields is object from the member on whose name begins at b[i].
-func fields(b []byte, i int, visit func(key span, i int) (end int)) int {
 	for {
 		key := span{start: i + 1}
 		i = skipKey(b, i)

@@ -43,32 +43,19 @@ func (f *filter) data() []byte {
 func (f *filter) judge() {
 	name, data := f.held(f.name), f.data()
 	drop := string(name) == wire.SettlementEvent
-	var cut span
 	switch {
 	case drop:
 		f.sink.settlement(data)
 	case f.named || f.dataSeen > 0:
-		drop, cut = f.sink.event(name, data, true)
+		drop = f.sink.event(name, data, true)
 	}
 	if drop {
 		f.drop()
 		f.dropped = f.afterCR
 	} else {
-		f.cut(cut)
 		f.pass()
 	}
 	f.newBlock()
-}
-
-// cut takes a part of the data out of the block that is held: what stands before it moves up.
-func (f *filter) cut(part span) {
-	n := part.end - part.start
-	if n <= 0 || f.dataSeen != 1 {
-		return
-	}
-	from := f.hold + f.first.start + part.start
-	copy(f.buf[f.hold+n:from+n], f.buf[f.hold:from])
-	f.hold += n
 }
 
 func (f *filter) newBlock() {

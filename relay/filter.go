@@ -18,7 +18,7 @@ const byteOrderMark = wire.ByteOrderMark
 
 // sink is told what the filter finds. Slices are valid during the call only.
 type sink interface {
-	event(name, data []byte, whole bool) (drop bool, cut span) // only a whole one can be dropped, or have a part of its data cut out
+	event(name, data []byte, whole bool) (drop bool) // only a whole one can be dropped
 	tail(data []byte)
 	settlement(data []byte)
 }

@@ -28,23 +28,10 @@ type seen struct {
 // notes is a sink that remembers. The data of a block that was too long is put together again.
 type notes struct{ all []seen }
 
-func (n *notes) event(name, data []byte, whole bool) (drop bool, cut span) {
+func (n *notes) event(name, data []byte, whole bool) bool {
 	n.all = append(n.all, seen{Name: string(name), Data: string(data), Whole: whole})
-	if whole {
-		cut = marked(data)
-	}
-	return whole && string(data) == "take me out", cut
+	return whole && string(data) == "take me out"
 }
-
-// marked is the part of an event's data that is to be cut out.
-func marked(data []byte) span {
-	if at := bytes.Index(data, []byte(cutOut)); at >= 0 {
-		return span{at, at + len(cutOut)}
-	}
-	return span{}
-}
-
-const cutOut = "<cut>"
 
 func (n *notes) tail(data []byte) { n.all[len(n.all)-1].Data += string(data) }
 
@@ -125,7 +112,6 @@ func reference(in []byte, most int) (out string, all []seen) {
 		size := min(len(blank), 1)
 		var text, comments, name string
 		var data []string
-		var before, dataLine string // the last of these lines, and what stands before it
 		named := false
 		for _, l := range block {
 			size += len(l.text + l.end)
@@ -139,7 +125,6 @@ func reference(in []byte, most int) (out string, all []seen) {
 				name, named = value, true
 			case field == "data":
 				data = append(data, value)
-				before, dataLine = text[:len(text)-len(l.text+l.end)], l.text
 			}
 		}
 		s := seen{Name: name, Data: strings.Join(data, "\n"), Whole: size <= most}
@@ -149,9 +134,6 @@ func reference(in []byte, most int) (out string, all []seen) {
 			out += comments
 			all = append(all, s)
 		default:
-			if s.Whole && len(data) == 1 {
-				text = before + strings.Replace(dataLine, cutOut, "", 1) + text[len(before+dataLine):]
-			}
 			out += text + blank
 			if !s.Whole || len(data) > 0 || named {
 				all = append(all, s)
@@ -196,7 +178,6 @@ var words = []string{
 	wire.SettlementEvent, "event: " + wire.SettlementEvent + "\n", "event:" + wire.SettlementEvent + "\r", ":", ": ping", " ",
 	`{"billedMicros":1,"settlementId":"s"}`, "x", "0123456789abcdef", "\xEF", "\xBB", "\xBF", byteOrderMark, "\x00", "id: 1\n", "Event:",
 	"dat", "evento:", "data: x\n\n", "data: take me out\n\n", "take me out",
-	"data: x" + cutOut + "y\n\n", cutOut,
 }
 
 func stream(b []byte) []byte {
@@ -398,9 +379,9 @@ func TestFilterJoinsInPlace(t *testing.T) {
 
 type nothing struct{}
 
-func (nothing) event([]byte, []byte, bool) (bool, span) { return false, span{} }
-func (nothing) tail([]byte)                             {}
-func (nothing) settlement([]byte)                       {}
+func (nothing) event([]byte, []byte, bool) bool { return false }
+func (nothing) tail([]byte)                     {}
+func (nothing) settlement([]byte)               {}
 
 func typical() string {
 	return strings.Repeat(`data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m",`+

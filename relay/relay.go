@@ -23,8 +23,6 @@ type Watcher interface {
 	Failed() bool
 	// Drop tells whether the last Event that was whole is to be taken out of the stream: its block, and nothing else.
 	Drop() bool
-	// Cut is Drop for a part of the Event's data alone; end is 0 where there is none. It is done where the data is one line.
-	Cut() (start, end int)
 	// Break gives the error event, with its blank line, that tells the client that the stream broke: because the process
 	// goes, or at the seller.
 	Break(shutdown bool) []byte

@@ -52,5 +52,5 @@ func TakeSettlements(body []byte, callsItselfEvents bool) (left []byte, taken *S
 // taker is a sink that looks for nothing else.
 type taker struct{ Settlements }
 
-func (*taker) event(_, _ []byte, _ bool) (drop bool, cut span) { return false, span{} }
-func (*taker) tail([]byte)                                     {}
+func (*taker) event(_, _ []byte, _ bool) (drop bool) { return false }
+func (*taker) tail([]byte)                           {}

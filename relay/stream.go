@@ -336,14 +336,11 @@ func (s *Stream) abandon(o Ending) Ending {
 	return o
 }
 
-func (s *Stream) event(name, data []byte, whole bool) (drop bool, cut span) {
+func (s *Stream) event(name, data []byte, whole bool) (drop bool) {
 	s.o.Watcher.Event(name, data, whole)
-	if whole {
-		drop = s.o.Watcher.Drop()
-		cut.start, cut.end = s.o.Watcher.Cut()
-	}
+	drop = whole && s.o.Watcher.Drop()
 	if s.decided != 0 {
-		return drop, cut
+		return drop
 	}
 	// Event by event: in one read there may be content and then a failure, and a failure may count as the last event.
 	switch {
@@ -354,7 +351,7 @@ func (s *Stream) event(name, data []byte, whole bool) (drop bool, cut span) {
 	case s.o.Watcher.Ended():
 		s.decided = Broken
 	}
-	return drop, cut
+	return drop
 }
 
 func (s *Stream) tail(data []byte) { s.o.Watcher.Tail(data) }

@@ -20,15 +20,11 @@ import (
 )
 
 // watch knows an API in which the data of an event says what it is.
-type watch struct {
-	content, ended, finished, failed, drop bool
-	cut                                    span
-}
+type watch struct{ content, ended, finished, failed, drop bool }
 
 func (w *watch) Event(_, data []byte, _ bool) {
 	kind, _, _ := strings.Cut(string(data), " ")
 	w.drop = kind == "usage"
-	w.cut = marked(data)
 	switch kind {
 	case "content":
 		w.content = true
@@ -51,8 +47,6 @@ func (w *watch) Ended() bool   { return w.ended }
 func (w *watch) Whole() bool   { return w.ended || w.finished }
 func (w *watch) Failed() bool  { return w.failed }
 func (w *watch) Drop() bool    { return w.drop }
-
-func (w *watch) Cut() (start, end int) { return w.cut.start, w.cut.end }
 
 func (w *watch) Break(shutdown bool) []byte {
 	if shutdown {
