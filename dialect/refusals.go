@@ -71,6 +71,11 @@ func ModelNotChosen(model string) *Refusal {
 	return ModelNotFound(model).Because("The one seller that this gateway keeps to has not " + modelName(model) + " for this API. Ask whoever runs it.")
 }
 
+// ModelNotKept is ModelNotFound where sellers have the model that do not know the response from which the request goes on.
+func ModelNotKept(model string) *Refusal {
+	return ModelNotFound(model).Because("The seller that made the response has not " + modelName(model) + " for this API. Send the whole conversation, without previous_response_id.")
+}
+
 // TooLarge refuses a body of more bytes than limit.
 func TooLarge(limit int64) *Refusal {
 	return &Refusal{

@@ -343,3 +343,36 @@ func TestMakerDisowns(t *testing.T) {
 	}
 	s.verify()
 }
+
+// TestMakerLacksModel goes on from a response with a model that its maker does not sell: another try would have the same answer, and
+// nobody but the maker knows the response.
+func TestMakerLacksModel(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	good := sayJSON(200, `{"id":"resp_made","object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"good"}]}]}`)
+	s.seller("maker", good, priced("m"))
+	other := s.seller("other", good, priced("n"), priced("m"))
+	s.open("")
+	if a := s.ask(0, "POST", "/v1/responses", `{"model":"m","input":"Hello"}`); a.StatusCode != 200 || a.Header.Get("X-TokenBuddy-Seller") != "maker" {
+		t.Fatalf("status %d: %s", a.StatusCode, a.body)
+	}
+	const goOn = `{"model":"n","input":"More","previous_response_id":"resp_made"}`
+	a := s.ask(0, "POST", "/v1/responses", goOn)
+	if a.StatusCode != 404 || !strings.Contains(a.body, `"model_not_found"`) || a.Header.Get("X-Should-Retry") != "false" || a.Header.Get("Retry-After") != "" ||
+		!strings.Contains(a.body, "previous_response_id") {
+		t.Errorf("status %d, %v: %s", a.StatusCode, a.Header, a.body)
+	}
+	if status := s.do(http.MethodPost, "/tokenbuddy/sellers?pause=maker", ""); status != http.StatusOK {
+		t.Fatalf("pause: status %d", status)
+	}
+	for _, model := range []string{"n", "m"} { // it may be back
+		a = s.ask(0, "POST", "/v1/responses", strings.Replace(goOn, `"n"`, `"`+model+`"`, 1))
+		if a.StatusCode != 503 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.body, "The seller that made the response") {
+			t.Errorf("%s, status %d, %v: %s", model, a.StatusCode, a.Header, a.body)
+		}
+	}
+	if n := len(other.inferences()); n != 0 {
+		t.Errorf("the other was asked %d times", n)
+	}
+	s.verify()
+}

@@ -68,7 +68,13 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	if rq.ask.Thread && rq.made.Seller != (routing.SellerKey{}) { // its client has all of it, and another seller may take that
 		return dialect.ThreadNotFound()
 	}
-	return dialect.NoSeller(retryLater) // the one that made the response is away, or the policy wants none
+	switch why {
+	case routing.MakerLacks:
+		return dialect.ModelNotKept(rq.ask.Model)
+	case routing.MakerAway:
+		return dialect.NoSeller(retryLater).Because("The seller that made the response, from which this goes on, is not there just now.")
+	}
+	return dialect.NoSeller(retryLater) // the policy wants none
 }
 
 // mayAsk holds the member to its rate, by the clock of now and before the request is read. Counting tokens is rated by itself.

@@ -194,8 +194,10 @@ type Absence uint8
 const (
 	// NobodyServes: no seller has the model, over this API; or all that had it say that they have not.
 	NobodyServes Absence = iota
-	// MakerAway: the response's maker does not serve any more.
+	// MakerAway: the response's maker is gone, paused or excluded.
 	MakerAway
+	// MakerLacks: that one has not the model, over this API, and others have.
+	MakerLacks
 	// LeftOut: there are sellers, and the policy has left all of them out.
 	LeftOut
 	// Off: all that have the model are paused or excluded.
@@ -215,6 +217,9 @@ func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 	case candidates.Len() == 0:
 		return NobodyServes
 	case q.Maker != (SellerKey{}) && !chooses.unaffine:
+		if s := t.Index().Seller(q.Maker.ID); s != nil && s.Key() == q.Maker && !t.Off(s.ID) {
+			return MakerLacks
+		}
 		return MakerAway
 	}
 	if only, manual := chooses.policy.(*Manual); manual {
