@@ -159,6 +159,31 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Tools at the server are seen as well where they are asked for of a provider behind the one that is asked.
+func TestHostedTools(t *testing.T) {
+	for members, want := range map[string]bool{
+		`"extra_body":{"web_search_options":{}}`:                                                true,
+		`"extra_body":{"search_parameters":{"mode":"on"}}`:                                      true,
+		`"extra_body":{"Enable_Search":true}`:                                                   true,
+		`"extra_body":{"enable_search":false}`:                                                  false,
+		`"extra_body":{"plugins":[{"id":"web"}]}`:                                               true,
+		`"extra_body":{"plugins":[]}`:                                                           false,
+		`"extra_body":{"mcp_servers":[{"url":"https://mcp.example"}]}`:                          true,
+		`"extra_body":{"tools":[{"type":"web_search"}]}`:                                        true,
+		`"extra_body":{"tools":[{"type":"web\u005fsearch"}]}`:                                   true,
+		`"extra_body":{"tools":[{"type":"function","function":{"name":"f"}},{"name":"g"}]}`:     false,
+		`"litellm_params":{"a":{"web_search_options":{"search_context_size":"low"}}}`:           true,
+		`"providerOptions":{"xai":{"search_parameters":{"mode":"auto"}}}`:                       true,
+		`"metadata":{"web_search_options":{}},"messages":[{"role":"user","content":"plugins"}]`: false,
+		`"extra_body":{"top_k":1,"chat_template_kwargs":{"enable_thinking":false}}`:             false,
+	} {
+		r, refusal := Lookup(chatPath).Scan([]byte(`{"model":"m",` + members + `}`))
+		if refusal != nil || r.HostedTools != want {
+			t.Errorf("%s: %+v, %v", members, r, refusal)
+		}
+	}
+}
+
 func TestModels(t *testing.T) {
 	for _, test := range []struct {
 		members string

@@ -120,13 +120,43 @@ func (s *scanner) remote(name, value []byte) {
 		each(value, func([]byte) { s.facts.hosted++ })
 		s.modelsIn(value, 3)
 	case "extra_body", "provideroptions", "provider_options", "litellm_params":
-		s.modelsIn(value, 4)
-		s.termsIn(value, 4)
+		s.modelsIn(value, passedOn)
+		s.termsIn(value, passedOn)
+		s.hostedIn(value, passedOn)
 	default:
 		if namesModels(key) {
 			s.modelsOf(key, value)
 		}
 	}
+}
+
+// passedOn is how deep what is passed on to a provider behind the one that is asked is looked at.
+const passedOn = 4
+
+// hostedIn notes the tools at the server that it asks for there.
+func (s *scanner) hostedIn(raw []byte, levels int) {
+	if levels == 0 || len(raw) == 0 || raw[0] != '{' {
+		return
+	}
+	walk(raw, func(key, value []byte) {
+		switch name, _ := fold(key); string(name) {
+		case "web_search_options", "search_parameters", "enable_search", "multi_agent", "plugins":
+			s.remote(key, value)
+		case "mcp_servers":
+			each(value, func([]byte) { s.facts.hosted++ })
+		case "tools":
+			each(value, func(tool []byte) {
+				walk(tool, func(key, value []byte) {
+					kind, _ := unquote(inner(value))
+					if name, _ := fold(key); string(name) == "type" && len(kind) > 0 && !clientTool(kind) {
+						s.facts.hosted++
+					}
+				})
+			})
+		default:
+			s.hostedIn(value, levels-1)
+		}
+	})
 }
 
 func (s *scanner) elsewhere() {

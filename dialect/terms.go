@@ -63,8 +63,12 @@ func (s *scanner) termsIn(raw []byte, levels int) {
 			member = "speed"
 		case "inference_geo", "inferencegeo":
 			member = "inference_geo"
+		case "provider":
+			if levels == passedOn {
+				member = "provider"
+			}
 		}
-		if member != "" && len(inner(value)) > 0 {
+		if member != "" && len(inner(value)) > 0 || member == "provider" && !empty(value) {
 			s.terms(member, value)
 		} else {
 			s.termsIn(value, levels-1)

@@ -18,6 +18,7 @@ func TestTerms(t *testing.T) {
 		{`"service_tier":7,"provider":{"order":["dear"]}`, `service_tier= provider=`},
 		{`"speed":"fast","inference_geo":"us"`, `speed=fast inference_geo=us`},
 		{`"extra_body":{"service_tier":"priority","audio":{"speed":1.5}}`, `service_tier=priority`},
+		{`"extra_body":{"provider":{"only":["dear"]},"metadata":{"provider":"x"}}`, `provider=`},
 		{`"providerOptions":{"openai":{"serviceTier":"priority"},"anthropic":{"speed":"fast"}}`, `service_tier=priority speed=fast`},
 		{`"service_tier":"priority","SERVICE_TIER":"auto"`, `refused service_tier`},
 		{ // what is not looked at must not be asked for

@@ -38,14 +38,7 @@ func (s *Seller) Address(path, query string) string {
 	if rest, ok := strings.CutPrefix(path, "/v1/"); ok && s.Door.PathPrefix != "" {
 		path = strings.TrimRight(s.Door.PathPrefix, "/") + "/" + rest
 	}
-	switch {
-	case s.Door.Query == "":
-	case query == "":
-		query = s.Door.Query
-	default:
-		query = s.Door.Query + "&" + query
-	}
-	return wire.URL(s.BaseURL, path, query)
+	return wire.URL(s.BaseURL, path, wire.Query(s.Door.Query, query))
 }
 
 // Theirs is what the seller calls a model.

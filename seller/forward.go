@@ -74,7 +74,7 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 	}
 	q.sent = relay.Splice(q.body, edits...)
 	res, err := relay.Send(ctx, relay.Call{
-		URL: u.address(q.endpoint.Path, q.r.URL.RawQuery), Header: u.dress(relay.RequestHeader(q.r.Header, "", q.key)),
+		URL: u.address(q.endpoint.Path, q.r.URL.RawQuery), Header: u.dress(asPriced(relay.RequestHeader(q.r.Header, "", q.key))),
 		Body: q.sent, Transport: u.carrier.Operator(),
 	})
 	if err == nil {

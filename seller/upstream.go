@@ -17,6 +17,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // Upstream is the server whose models a seller sells: one of its own, such as Ollama or vLLM, or a provider where it has an
@@ -351,13 +352,26 @@ func (u *Upstream) address(path, query string) string {
 }
 
 func (u *Upstream) at(path, query string) string {
-	if u.query != "" && query != "" {
-		query = "&" + query
+	return wire.URL(u.base, path, wire.Query(u.query, query))
+}
+
+// asPriced leaves out of a buyer's headers what a model is billed by another price for: a context of a million tokens, which costs more from
+// some length on. A prompt of that length is then the upstream's to refuse.
+func asPriced(h http.Header) http.Header {
+	const name = "Anthropic-Beta"
+	dear := func(beta string) bool {
+		return strings.HasPrefix(strings.ToLower(strings.TrimSpace(beta)), "context-1m")
 	}
-	if query = u.query + query; query != "" {
-		query = "?" + query
+	betas := strings.Split(strings.Join(h[name], ","), ",")
+	if !slices.ContainsFunc(betas, dear) {
+		return h
 	}
-	return u.base + path + query
+	if betas = slices.DeleteFunc(betas, dear); len(betas) == 0 {
+		delete(h, name)
+	} else {
+		h[name] = []string{strings.Join(betas, ",")}
+	}
+	return h
 }
 
 // dress adds to the headers of a request what the upstream is to get.

@@ -124,6 +124,27 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
+// TestUpstreamAsPriced: nothing beside the body has the upstream serve on other terms than the seller's either.
+func TestUpstreamAsPriced(t *testing.T) {
+	u := newStandIn(t, "", "ours")
+	for beta, want := range map[string]string{
+		"context-1m-2025-08-07":                         "",
+		"a-2025-01-01, Context-1M-2025-08-07,b-2025-01": "a-2025-01-01,b-2025-01",
+		"a-2025-01-01, b-2025-01":                       "a-2025-01-01, b-2025-01",
+	} {
+		s := resold(t, u, "no_key\nprice ours 1 2")
+		body := `{"model":"ours","max_tokens":60,"messages":[{"role":"user","content":"hey"}]}`
+		w := post(t, s, "/v1/messages", body, "Authorization", purchase(t, s, "p", money.USD), "Anthropic-Beta", beta)
+		if _, _, header := u.last(); w.Code != 200 || header.Get("Anthropic-Beta") != want {
+			t.Errorf("%s: %d, the upstream got %q", beta, w.Code, header.Get("Anthropic-Beta"))
+		}
+	}
+	upstream := &Upstream{base: "http://u.example", query: "api-version=1&tier=default"}
+	if got := upstream.address("/v1/messages", "beta=true&tier=priority&%54ier=x"); got != "http://u.example/v1/messages?api-version=1&tier=default&beta=true" {
+		t.Errorf("it is asked at %s", got)
+	}
+}
+
 // TestUpstreamKeptForAnHour: how long a prompt is kept is the buyer's to ask, and costs what the seller says.
 func TestUpstreamKeptForAnHour(t *testing.T) {
 	u := newStandIn(t, "", "ours")
@@ -281,6 +302,8 @@ func TestUpstreamRefusals(t *testing.T) {
 		{"the usual terms", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"default","speed":"standard","inference_geo":null,"provider":{}`), rich, "", 200},
 		{"the default tier", "/v1/chat/completions", fmt.Sprintf(chat, `,"service_tier":"auto"`), rich, "", 200},
 		{"hosted tools", "/v1/responses", `{"model":"ours","input":"x","tools":[{"type":"web_search"}]}`, rich, "invalid_request_error", 400},
+		{"hosted tools, passed on", "/v1/chat/completions", fmt.Sprintf(chat, `,"extra_body":{"web_search_options":{}}`), rich, "invalid_request_error", 400},
+		{"a dear provider, passed on", "/v1/chat/completions", fmt.Sprintf(chat, `,"extra_body":{"provider":{"order":["dear"]}}`), rich, "invalid_request_error", 400},
 		{"background", "/v1/responses", `{"model":"ours","input":"x","background":true}`, rich, "invalid_request_error", 400},
 		{"no JSON", "/v1/responses", `{`, rich, "invalid_request_error", 400},
 		{"no time", "/v1/chat/completions", fmt.Sprintf(chat, ""), rich, "deadline_exceeded", 504},

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +29,34 @@ func URL(base, path, query string) string {
 		query = "?" + query
 	}
 	return base + path + query
+}
+
+// Query is that of a request to a seller: its own, then what the client's names beside it. Of what both name the seller's own counts, which
+// says whose account and which terms it is: of two values each server takes another one.
+func Query(own, client string) string {
+	if own == "" || client == "" {
+		return own + client
+	}
+	var named []string
+	for pair := range strings.SplitSeq(own, "&") {
+		named = append(named, parameter(pair))
+	}
+	all := own
+	for pair := range strings.SplitSeq(client, "&") {
+		if name := parameter(pair); !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, name) }) {
+			all += "&" + pair
+		}
+	}
+	return all
+}
+
+// parameter is the name in a pair of a query.
+func parameter(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	if plain, err := url.QueryUnescape(name); err == nil {
+		return plain
+	}
+	return name
 }
 
 // The headers of the protocol. Everything that begins with HeaderPrefix is between gateway and seller and goes no further.

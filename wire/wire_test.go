@@ -98,6 +98,21 @@ func TestHeadersAreCanonical(t *testing.T) {
 	}
 }
 
+func TestQuery(t *testing.T) {
+	for _, c := range []struct{ own, client, want string }{
+		{"", "", ""},
+		{"", "a=1&a=2", "a=1&a=2"},
+		{"a=1", "", "a=1"},
+		{"a=1&b=2", "c=3&d", "a=1&b=2&c=3&d"},
+		{"api-version=1&key=k%2Fv", "beta=true&api-version=2&%6bey=x&API-Version=3&key", "api-version=1&key=k%2Fv&beta=true"},
+		{"a%zz=1", "a%zz=2&b=%zz", "a%zz=1&b=%zz"},
+	} {
+		if got := Query(c.own, c.client); got != c.want {
+			t.Errorf("%q and %q: %q, want %q", c.own, c.client, got, c.want)
+		}
+	}
+}
+
 func TestTime(t *testing.T) {
 	for s, want := range map[string]time.Time{
 		"2026-06-02T10:00:00Z":          time.Date(2026, 6, 2, 10, 0, 0, 0, time.UTC),
