@@ -143,14 +143,20 @@ func (b *Books) sweep(now time.Time) {
 }
 
 // makeRoom forgets, of a book that is full, the orders that are over and for which no money has moved as far as is known: whoever
-// asks for an order, or signs a payment that nobody can cash, is not to close the seller to others. What is paid before its proof is
-// shown may be paid all the same: of these orders it forgets the oldest, and as few as it can, where no others are left. b.mu is held.
+// asks for an order, or signs a payment that nobody can cash, is not to close the seller to others. Where that is not enough it forgets the
+// oldest of those that are open and that nobody has begun to pay, whose buyers take a new one, and as few as it can. What is paid before its
+// proof is shown may be paid all the same: of these orders it forgets the oldest, once they are over, where no others are left. b.mu is held.
 func (b *Books) makeRoom(now time.Time) {
-	var mayBePaid []*order
+	var open, mayBePaid []*order
 	for _, o := range b.orders {
+		unseen := o.Proof == nil && o.KeepUntil.After(o.ExpiresAt) // the money moves before its proof is shown
 		switch {
-		case o.Settled != "" || o.Token != nil || o.settling || now.Before(o.ExpiresAt):
-		case o.Proof == nil && o.KeepUntil.After(o.ExpiresAt):
+		case o.Settled != "" || o.Token != nil || o.settling:
+		case now.Before(o.ExpiresAt):
+			if o.Proof == nil && !unseen {
+				open = append(open, o)
+			}
+		case unseen:
 			mayBePaid = append(mayBePaid, o)
 		case o.Proof == nil || o.Refused:
 			b.dropOrder(o)
@@ -160,8 +166,11 @@ func (b *Books) makeRoom(now time.Time) {
 	if over < 0 {
 		return
 	}
-	slices.SortFunc(mayBePaid, func(a, b *order) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
-	for _, o := range mayBePaid[:min(len(mayBePaid), over+maxOrders/1000)] { // a few at once: all have to be looked at for it
+	byAge := func(a, b *order) int { return a.ExpiresAt.Compare(b.ExpiresAt) }
+	slices.SortFunc(open, byAge)
+	slices.SortFunc(mayBePaid, byAge)
+	last := append(open, mayBePaid...)
+	for _, o := range last[:min(len(last), over+maxOrders/1000)] { // a few at once: all have to be looked at for it
 		b.dropOrder(o)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -153,6 +154,33 @@ func TestOrdersAreBounded(t *testing.T) {
 	w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"mock","amountMicros":5}`)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || len(s.books.answers) != 0 {
 		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// TestOpenOrdersCloseNoSeller: whoever asks for orders and pays none, as fast as it can, keeps nobody else from buying.
+func TestOpenOrdersCloseNoSeller(t *testing.T) {
+	s := newSeller(t, "")
+	first := createOrder(t, s, "first", 1000)
+	fill := func() {
+		s.books.mu.Lock()
+		defer s.books.mu.Unlock()
+		now := time.Now().UTC()
+		for i := 0; len(s.books.orders) < maxOrders; i++ {
+			o := order{Hash: hash("free", strconv.Itoa(i)), Method: "mock", ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL)}
+			s.books.orders[o.Hash] = &o
+		}
+	}
+	fill()
+	granted := buy(t, s, "p", 1000)
+	for range 3 {
+		fill()
+		buy(t, s, "q"+strconv.Itoa(len(s.books.orders)), 1000)
+	}
+	if w := post(t, s, wire.PurchaseCompletePath, completeBody("first", first.OrderID)); w.Code != 404 {
+		t.Errorf("the oldest order has not given way: %d %s", w.Code, w.Body)
+	}
+	if w := post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(granted)); w.Code != 200 {
+		t.Errorf("what was sold has given way: %d %s", w.Code, w.Body)
 	}
 }
 
