@@ -328,6 +328,34 @@ func TestTheBrakeAfterARestore(t *testing.T) {
 	}
 }
 
+// What tokens had served before the process began is in the books, and counts.
+func TestTheBrakeAfterARestart(t *testing.T) {
+	for borne, fair := range map[money.Micros]bool{3 * money.USD: true, cent: false} {
+		set := func(b *bench) {
+			for _, id := range []string{"one", "two"} {
+				b.journal.tokens[id] = ledger.Token{
+					ID: id, Seller: "acme", Origin: "https://acme.example", PurchaseID: id, Secret: "s", PaidMicros: 5 * money.USD, CreditMicros: 5 * money.USD,
+					BalanceMicros: 2 * money.USD, BorneMicros: borne, BoughtAt: time.Now(), ExpiresAt: time.Now().Add(24 * time.Hour),
+				}
+			}
+		}
+		trade(t, set, func(t *testing.T, b *bench) {
+			for range 2 {
+				l := b.lease(cent)
+				b.desk.Refused(l, new(money.Micros(0)))
+				l.Return(0)
+				<-time.After(time.Minute)
+			}
+			if !fair {
+				b.refusedFor(b.want(cent), LacksTrust, time.Time{})
+				return
+			}
+			b.lease(cent).Return(-cent)
+			b.wantCalls(1, 1)
+		})
+	}
+}
+
 // A token that is over when it comes, to a request that could not wait so long for it, nobody could ask for: it has served nothing for its money.
 func TestTheBrakeOfTokensThatComeOver(t *testing.T) {
 	for name, validFor := range map[string]time.Duration{

@@ -12,7 +12,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
-// purse is a method with a wallet whose balance can be looked at, as a chain's can.
+// purse is a method with a wallet on two networks whose balances can be looked at, as a chain's can.
 type purse struct {
 	fakeMethod
 	look    sync.Mutex // protects all following fields
@@ -28,7 +28,7 @@ func (p *purse) Health(context.Context) []payment.Standing {
 	if p.away {
 		s.BalanceMicros, s.Error = nil, "no answer"
 	}
-	return []payment.Standing{s}
+	return []payment.Standing{s, {Network: "m", Address: p.address, BalanceMicros: new(3 * money.USD)}}
 }
 
 func (p *purse) put(m money.Micros) {
