@@ -125,9 +125,14 @@ func TestFate(t *testing.T) {
 				}
 				b.seller.answer = nil
 				if c.shut {
-					err := b.refusedLease(1, ErrWithheld)
-					if lack, _ := Lacking(err); lack != LacksTrust {
-						t.Errorf("it wants for %s", lack)
+					for range 2 { // the next desk knows it, too
+						err := b.refusedLease(1, ErrWithheld)
+						if lack, _ := Lacking(err); lack != LacksTrust {
+							t.Errorf("it wants for %s", lack)
+						}
+						b.desk.Close()
+						b.past = b.desk.Past()
+						b.open(b.journal)
 					}
 					b.desk.Forgive("acme")
 				}
