@@ -46,7 +46,7 @@ func pin(t testing.TB, id string, methods []string, models ...string) *Seller {
 }
 
 const indexDocument = `{"defaultSeller":"b","sellers":[
-	{"id":"a","url":"https://a.example","paymentMethods":["x","mock"],"models":["m","only-a",{"id":"n","aliases":["latest","m"]}]},
+	{"id":"a","url":"https://a.example","paymentMethods":["x","mock"],"models":["m","only-a","hidden-a",{"id":"n","aliases":["latest","m"]}]},
 	{"id":"b","url":"https://b.example","protocols":["messages"],"models":[{"id":"m","aliases":["latest","m-latest"]}]},
 	{"id":"p","url":"https://p.example","models":["m","hidden"]},
 	{"id":"far","url":"https://far.example","paymentMethods":["gold"],"models":["m",{"id":"unreachable","aliases":["gone"]}]},
@@ -57,7 +57,7 @@ func indexTable(t testing.TB) *Table {
 	table := NewTable(TableOptions{
 		Pinned: []*Seller{pin(t, "z", nil, "m", "own"), pin(t, "p", []string{"mock"}, "m")},
 		Aliases: map[string]string{
-			"fast": "n", "chain": "latest", "two-steps": "fast", "only-a": "own", "nothing": "unheard-of", "b": "unreachable",
+			"fast": "n", "chain": "latest", "two-steps": "fast", "only-a": "own", "nothing": "unheard-of", "hidden-a": "unheard-of", "b": "unreachable",
 		},
 		Methods: []string{"x", "mock"},
 	})
@@ -102,6 +102,7 @@ func TestIndexResolve(t *testing.T) {
 		"two-steps":   "",    // but not of an alias of the config
 		"only-a":      "own", // stronger than a real id
 		"nothing":     "",
+		"hidden-a":    "", // as strong where nobody serves what it is for
 		"gone":        "", // no seller that we could pay
 		"unreachable": "",
 		"b":           "",
@@ -190,6 +191,12 @@ func registryOf(r *rand.Rand, n, models int) string {
 	return b.String()
 }
 
+const namesDocument = `{"defaultSeller":"main","sellers":[
+	{"id":"thief","url":"https://t.example","models":["fast","latest",{"id":"dear","aliases":["mine","big","small","theirs"]},"huge"]},
+	{"id":"main","url":"https://m.example","models":[{"id":"big","aliases":["latest","mine","huge"]},"theirs"]},
+	{"id":"late","url":"https://l.example","models":[{"id":"x","aliases":["small","dear"]},"small"]}
+]}`
+
 // What the pinned sellers and the default one call their models and aliases is theirs.
 func TestNamesAreNotTaken(t *testing.T) {
 	aliased, err := NewModel("mine", money.NoPrice, "fast", "theirs")
@@ -202,11 +209,7 @@ func TestNamesAreNotTaken(t *testing.T) {
 	}
 	pool := NewPool(PoolOptions{})
 	table := NewTable(TableOptions{Pinned: []*Seller{own}, Methods: []string{"mock"}, Pool: pool})
-	table.Update(mustParse(t, `{"defaultSeller":"main","sellers":[
-		{"id":"thief","url":"https://t.example","models":["fast","latest",{"id":"dear","aliases":["mine","big","small","theirs"]},"huge"]},
-		{"id":"main","url":"https://m.example","models":[{"id":"big","aliases":["latest","mine","huge"]},"theirs"]},
-		{"id":"late","url":"https://l.example","models":[{"id":"x","aliases":["small","dear"]},"small"]}
-	]}`))
+	table.Update(mustParse(t, namesDocument))
 	wanted := map[string]string{
 		"mine":   "mine",   // a pinned seller's model, not the registry's aliases
 		"fast":   "mine",   // a pinned seller's alias, not the registry's model
@@ -225,6 +228,13 @@ func TestNamesAreNotTaken(t *testing.T) {
 			if got, _ := table.Index().Resolve(requested); got != want {
 				t.Errorf("%q is served as %q, want %q, while %v are paused", requested, got, want, paused)
 			}
+		}
+	}
+	without := NewTable(TableOptions{Methods: []string{"mock"}, Excluded: map[string]bool{"main": true}})
+	without.Update(mustParse(t, namesDocument))
+	for requested, want := range map[string]string{"big": "dear", "latest": "latest", "huge": "huge", "mine": "dear"} {
+		if got, _ := without.Index().Resolve(requested); got != want {
+			t.Errorf("%q is served as %q, want %q, without the default seller", requested, got, want)
 		}
 	}
 }
