@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,16 +51,24 @@ func TestGroupBudget(t *testing.T) {
 	try("bob", 301, ledger.DailyBudget, "build").Release()
 	bob := try("bob", 300, "", "")
 	try("bob", 1, ledger.DailyBudget, "build")
+	over := new(ledger.BudgetError)
+	if err := ann.Hold(t.Context(), 801); !errors.As(err, &over) || over.AmountMicros != 801 || over.HeldMicros != 0 {
+		t.Errorf("what is held for the request itself is held by others: %v", err)
+	}
 	ann.Release()
 	bob.Release()
 	spendAs(t, l, "ann", 600)
 	spendAs(t, l, "bob", 300)
 	try("bob", 101, ledger.DailyBudget, "build")
 	try("bob", 100, "", "").Release()
+	var all []string
 	for _, s := range l.Reserve("bob", own, build).States() {
-		if left := s.LeftMicros(); s.Group == "build" && s.Budget == ledger.DailyBudget && (left != 100 || s.Percent() != 90 || !s.Renews.Equal(now.Truncate(24*time.Hour).Add(24*time.Hour))) {
-			t.Errorf("%+v, %d left", s, left)
-		}
+		all = append(all, fmt.Sprint(s.Group, " ", s.Budget, ": ", s.LeftMicros().Fixed(), ", ", s.Percent(), " %, ", s.Renews.Format("01-02 15:04")))
+	}
+	if want := []string{
+		" daily_budget: 0.000500, 37 %, 03-31 00:00", "build daily_budget: 0.000100, 90 %, 03-31 00:00", "build weekly_budget: 0.000300, 75 %, 04-06 00:00",
+	}; !slices.Equal(all, want) {
+		t.Errorf("budgets %q, want %q", all, want)
 	}
 	warnings := l.Reserve("bob", own, build).Warnings()
 	if len(warnings) != 1 || warnings[0].Group != "build" || warnings[0].Budget != ledger.DailyBudget {

@@ -61,6 +61,7 @@ func TestMethodsOwnBounds(t *testing.T) {
 	payee("x402", "")
 	must("p1", "x402", "0xfirst", ledger.Disputed)
 	must("p2", "x402", "0xsecond", ledger.Disputed)
+	payee("x402", "0xfirst")
 	over("p3", "x402")
 	must("p4", "clawtip", "account", ledger.Disputed)
 	restart()

@@ -186,7 +186,7 @@ func (r *Reservation) Warnings() []BudgetState {
 				reached = percent
 			}
 		}
-		if reached > 0 && p.meter.warn(i, period, s.BudgetMicros, reached) {
+		if p.meter.warn(i, period, s.BudgetMicros, reached) {
 			all = append(all, s)
 		}
 	})
