@@ -81,6 +81,9 @@ func (b *book) entries(n int) string {
 		}
 		if c := e.Correction; c != nil {
 			fmt.Fprintf(&s, " of %s by %s: %+d", c.RequestID, c.Member, c.BilledMicros)
+			if c.BilledMicros < 0 && c.Entry == "" {
+				s.WriteString(", booked by no entry")
+			}
 		}
 		if e.State != "" {
 			fmt.Fprintf(&s, " %s", e.State)
@@ -209,7 +212,11 @@ func booked(b ledger.Booked, err error) string {
 	if b.Entry == nil {
 		return "nothing booked\n"
 	}
-	return fmt.Sprintf("token %+d\n", b.TokenDelta)
+	said := fmt.Sprintf("token %+d\n", b.TokenDelta)
+	for _, back := range b.Back {
+		said += fmt.Sprintf("token %s %+d\n", back.ID, back.Micros)
+	}
+	return said
 }
 
 // args are the arguments of a command; those that are not there are empty.
