@@ -2,11 +2,16 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
 )
 
 // TestFleetFailovers kills the primary again and again while a fleet is traded through, and its standby takes over. A synchronous one has
@@ -94,4 +99,49 @@ func failovers(t *testing.T, rounds int, synchronous bool) (forgot int) {
 	t.Logf("%d failovers in %s", rounds, time.Since(f.begun).Round(time.Second))
 	f.finish()
 	return forgot
+}
+
+// TestFleetPurchasesAfterFailover has one gateway of two buy the one token of the day, of which the standby that takes over then has not heard: the
+// other one buys none all the same.
+func TestFleetPurchasesAfterFailover(t *testing.T) {
+	t.Parallel()
+	acme := newSeller(t, "acme", settledBy(answerPlain, "Billed-Micros", "40"))
+	f := &fleetOf{t: t, pg: pgtest.New(t)}
+	registry, proxy := registryOf(t, []string{"m"}, acme), pgtest.NewProxy(t, f.pg.Addr())
+	for i := range 2 {
+		c := newCaddy(t, market(registry, fmt.Sprintf("\t\tfleet postgres {env.FLEET_DSN} {\n\t\t\tname gw-%d\n\t\t}\n", i)+
+			"\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n\t\tpurchase {\n\t\t\tamount 1\n\t\t\tdaily_limit 1\n\t\t}\n"))
+		c.env = append(c.env, "FLEET_DSN="+pgtest.DSN(proxy.Addr(), "postgres", "postgres"))
+		c.start()
+		f.gateways = append(f.gateways, c)
+	}
+	for _, c := range f.gateways {
+		eventually(t, "the store is there", func() bool { return c.fleetSaid().Here.StoreUp })
+	}
+	standby := f.pg.Standby(t, false)
+	standby.Lag(t)
+	if status, _, body := f.ask(0, "key-of-ada"); status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	f.pg.Kill(t)
+	standby.Promote(t)
+	proxy.Turn(standby.Addr())
+	for began := time.Now(); time.Since(began) < 12*time.Second; pause(t.Context(), 200*time.Millisecond) {
+		if status, _, body := f.ask(1, "key-of-ada"); status != http.StatusServiceUnavailable {
+			t.Fatalf("status %d, %d purchases: %s", status, acme.purchases(), body)
+		}
+		if status, _, body := f.ask(0, "key-of-ada"); status != http.StatusOK {
+			t.Fatalf("status %d of who has a token: %s", status, body)
+		}
+	}
+	if n := acme.purchases(); n != 1 {
+		t.Errorf("%d purchases", n)
+	}
+	eventually(t, "the purchase counts again", func() bool {
+		_, status := f.gateways[1].look("/tokenbuddy/status")
+		return strings.Contains(string(status), `"dayMicros":1000000`)
+	})
+	for _, c := range f.gateways {
+		c.verify()
+	}
 }

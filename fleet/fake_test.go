@@ -14,7 +14,8 @@ import (
 type fakeStore struct {
 	mu     sync.Mutex
 	values map[string][]byte
-	n      int // changes that were made
+	line   string // its history
+	n      int    // changes that were made
 }
 
 // link is one gateway's way to a store.
@@ -37,7 +38,7 @@ func (l *link) Change(ctx context.Context, key string, f func(Moment, []byte) ([
 	if l.away {
 		return ErrAway
 	}
-	next, err := f(Moment{Now: time.Now()}, l.values[key])
+	next, err := f(Moment{Now: time.Now(), Line: l.line}, l.values[key])
 	if err != nil {
 		return err
 	}

@@ -34,10 +34,10 @@ func (p *Purchases) start(ctx context.Context) error {
 	}
 	if err := p.make(ctx, tabKey, func(at Moment, old []byte) ([]byte, error) {
 		return changeTab(at, old, 0, func(t *tab) error {
-			if _, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); err != nil {
+			if _, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot, at.Line); err != nil {
 				return err
 			}
-			t.Boots[p.o.Gateway] = p.boot()
+			t.Boots[p.o.Gateway] = p.boot() + "@" + at.Line
 			return nil
 		})
 	}); err != nil {
@@ -202,13 +202,14 @@ func epochOf(boot string) uint64 {
 	return epoch
 }
 
-// hears tells whether the tab knows that this process speaks for its gateway; ErrFenced: another one does.
-func (t *tab) hears(gateway string, epoch uint64, boot string) (known bool, err error) {
-	before := t.Boots[gateway]
+// hears tells whether the tab knows that this process speaks for its gateway, and what it has bought by this history of the store (empty: by any);
+// ErrFenced: another one does.
+func (t *tab) hears(gateway string, epoch uint64, boot, line string) (known bool, err error) {
+	before, heard, _ := strings.Cut(t.Boots[gateway], "@")
 	started := epochOf(before) // 0: none has spoken yet
 	switch {
 	case before == tabBoot(epoch, boot):
-		return true, nil
+		return line == "" || line == heard, nil
 	case before == tabForgotten, started > 0 && started >= epoch:
 		return false, ErrFenced
 	}
@@ -333,7 +334,7 @@ func (p *Purchases) look(ctx context.Context) error {
 		}
 		there = true
 		var fenced error
-		if heard, fenced = t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot); fenced != nil {
+		if heard, fenced = t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot, t.Line); fenced != nil {
 			heard = true // which is found out by a change
 		}
 		p.mu.Lock()

@@ -65,6 +65,7 @@ type Purchases struct {
 	spent   [4]money.Micros
 	tab     *tab // of which that is, which never changes; nil: none was seen
 	away    bool
+	gathers time.Time // until then all have the time to say what they have bought; zero: it is said
 
 	ahead    money.Micros      // is left of what is set aside
 	aheadDay string            // of which day's limits that is
@@ -167,11 +168,11 @@ func (p *Purchases) soon() {
 	}
 }
 
-// Away tells whether nothing can be bought, as the store is away: not even for so much.
+// Away tells whether nothing can be bought, as the store is away, or was and not all have spoken since: not even for so much.
 func (p *Purchases) Away(amount money.Micros) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.away && p.ahead < amount
+	return (p.away || time.Now().Before(p.gathers)) && p.ahead < amount
 }
 
 func (p *Purchases) isAway() bool {
@@ -256,9 +257,10 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 	day := today()
 	var spent [4]money.Micros
 	var seen *tab
+	var left time.Duration
 	err := p.make(ctx, tabKey, func(at Moment, old []byte) ([]byte, error) {
 		return changeTab(at, old, session, func(t *tab) error {
-			heard, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot)
+			heard, err := t.hears(p.o.Gateway, p.o.Epoch, p.o.Boot, at.Line)
 			switch {
 			case err != nil:
 				return err
@@ -266,12 +268,17 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 				return errUnheard
 			}
 			err = f(t)
-			spent, seen = t.sums(day, "", ""), t
+			spent, seen, left = t.sums(day, "", ""), t, t.gathers
 			return err
 		})
 	})
-	limit := new(LimitError)
-	p.note(err != nil && !errors.As(err, &limit) && ctx.Err() == nil, err)
+	limit, gathers := new(LimitError), errors.Is(err, errGathers)
+	p.note(err != nil && !errors.As(err, &limit) && !gathers && ctx.Err() == nil, err)
+	if gathers {
+		p.mu.Lock()
+		p.gathers = time.Now().Add(left)
+		p.mu.Unlock()
+	}
 	if err == nil || errors.As(err, &limit) {
 		p.mu.Lock()
 		p.day, p.spent, p.tab = day, spent, seen

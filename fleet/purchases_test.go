@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -789,6 +790,53 @@ func TestPurchaseAfterARestore(t *testing.T) {
 		}
 		wantSpent(t, all, 10, 10)
 	})
+}
+
+// What a store has lost of purchases in a failover is told again by who has made them, before anybody buys once more: no limit is passed by it.
+func TestPurchaseAfterAFailover(t *testing.T) {
+	for _, ended := range []bool{true, false} {
+		t.Run(fmt.Sprintf("ended: %v", ended), func(t *testing.T) {
+			buyers(t, 3, 0, func(t *testing.T, all []*gate) {
+				daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
+				failover := func(to map[string][]byte, line string) {
+					all[0].link.mu.Lock()
+					defer all[0].link.mu.Unlock()
+					all[0].values, all[0].line = maps.Clone(to), line
+				}
+				snapshot := func() map[string][]byte {
+					all[0].link.mu.Lock()
+					defer all[0].link.mu.Unlock()
+					return maps.Clone(all[0].values)
+				}
+				failover(snapshot(), "1")
+				if err := all[2].Take(t.Context(), buyOf("early", 1), daily, true); err != nil {
+					t.Fatal(err)
+				}
+				wantSpent(t, all, 1, 1)
+				standby := snapshot()
+				if err := all[0].Take(t.Context(), buyOf("a", 4), daily, true); err != nil {
+					t.Fatal(err)
+				}
+				if all[0].books.note(func() { all[0].books.open["a"], all[0].books.spent = true, 4 }); ended {
+					all[0].books.note(func() { delete(all[0].books.open, "a"); all[0].books.fates["a"] = true })
+					all[0].End(buyOf("a", 4), true)
+				}
+				all[2].books.note(func() { all[2].books.fates["early"], all[2].books.spent = true, 1 })
+				all[2].End(buyOf("early", 1), true)
+				wantSpent(t, all, 5, 5)
+				failover(standby, "2")
+				if err := all[1].Take(t.Context(), buyOf("b", 6), daily, false); err == nil {
+					t.Error("more is bought than the limit has left, before it is heard what was lost")
+				}
+				wantSpent(t, all, 5, 5)
+				wantLimit(t, all[1].Take(t.Context(), buyOf("b", 6), daily, false), DailyLimit, 5)
+				if err := all[1].Take(t.Context(), buyOf("c", 5), daily, true); err != nil {
+					t.Error(err)
+				}
+				wantSpent(t, all, 10, 10)
+			})
+		})
+	}
 }
 
 // Nor is what was only prepared from what is set aside, as the store was away just before, taken for something that was paid.

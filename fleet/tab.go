@@ -61,8 +61,18 @@ type tab struct {
 	Closes  uint64              `json:"closes,omitempty"` // how many purchases were counted for good
 	Open    map[string]*claim   `json:"open"`             // by purchase id
 	Ahead   map[string]*setAway `json:"ahead,omitempty"`
-	Boots   map[string]string   `json:"boots"` // the process that speaks for each gateway
+	Boots   map[string]string   `json:"boots"`            // the process that speaks for each gateway, and in which of the store's histories it has said what it has bought
+	Line    string              `json:"line,omitempty"`   // the store's history in which it was changed last
+	Turned  int64               `json:"turned,omitempty"` // when that became another one, in milliseconds of Unix time: the store may have forgotten what was bought
+
+	gathers time.Duration // so long others still have the time to tell it again; zero: they have had it
 }
+
+// turnedFor is how long after the store may have forgotten what was bought nothing is: all gateways look at the tab in that time, and tell it again.
+const turnedFor = tabEvery + 2*time.Second
+
+// errGathers: nothing is bought until then.
+var errGathers = fmt.Errorf("%w: it has failed over, or was restored, and not all gateways have said since what they have bought", ErrAway)
 
 // tabDay is what was spent by purchases of one day that have ended.
 type tabDay struct {
@@ -128,6 +138,14 @@ func changeTab(at Moment, old []byte, session uint64, f func(t *tab) error) ([]b
 	}
 	if session > t.Session {
 		t.Session, t.Closed = session, 0
+	}
+	if before := t.Line; before != at.Line {
+		if t.Line = at.Line; before != "" {
+			t.Turned = at.Now.UnixMilli()
+		}
+	}
+	if left := time.UnixMilli(t.Turned).Add(turnedFor).Sub(at.Now); 0 < left && left <= turnedFor {
+		t.gathers = left
 	}
 	if err := f(t); err != nil {
 		return nil, err
@@ -216,8 +234,11 @@ func (t *tab) over(day string, b Buy, l BuyLimits) error {
 func (t *tab) take(gateway, day string, b Buy, l BuyLimits, paying bool) error {
 	c := t.Open[b.ID]
 	counts := c != nil && c.Day == day && c.Session == t.Session && c.Amount == b.Amount
-	if c != nil && c.Paying || counts && !paying {
+	switch {
+	case c != nil && c.Paying || counts && !paying:
 		return nil
+	case t.gathers > 0 && !counts:
+		return errGathers
 	}
 	delete(t.Open, b.ID)
 	spent := t.sums(day, b.Seller, b.Method)
@@ -296,6 +317,9 @@ func (t *tab) fromAhead(gateway string, used map[string]taken) (told []string) {
 // setAside sets as much of what is left aside for a gateway as it wants, and gives how much that is.
 func (t *tab) setAside(gateway string, a setAway, l BuyLimits) money.Micros {
 	delete(t.Ahead, gateway)
+	if t.gathers > 0 {
+		a.Amount = 0
+	}
 	spent := t.sums(a.Day, "", "")
 	if l.Daily >= 0 {
 		a.Amount = min(a.Amount, l.Daily-spent[DailyLimit])
