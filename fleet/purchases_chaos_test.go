@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -16,13 +17,35 @@ func TestPurchasesInSum(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
-				inSumOf(t, all, rand.New(rand.NewPCG(seed, 2)))
+				inSumOf(t, all, rand.New(rand.NewPCG(seed, 2)), func(g *gate, random *rand.Rand) { g.cut(random.IntN(2) == 0) })
 			})
 		})
 	}
 }
 
-func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
+// TestPurchasesInSumAfterFailovers is the same with a standby that takes over again and again and has not heard of the last changes, while nobody is cut off.
+func TestPurchasesInSumAfterFailovers(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
+				standby, line := map[string][]byte{}, 0
+				inSumOf(t, all, rand.New(rand.NewPCG(seed, 3)), func(g *gate, random *rand.Rand) {
+					g.link.mu.Lock()
+					defer g.link.mu.Unlock()
+					if random.IntN(3) == 0 && len(standby) > 0 {
+						line++
+						g.values, g.line = maps.Clone(standby), fmt.Sprint("line", line)
+					} else {
+						standby = maps.Clone(g.values)
+					}
+				})
+			})
+		})
+	}
+}
+
+// inSumOf disturbs a gateway's way to the store, beside what it does itself.
+func inSumOf(t *testing.T, all []*gate, random *rand.Rand, disturb func(*gate, *rand.Rand)) {
 	const each, most = 4, 40
 	const atOne = 28
 	limits := BuyLimits{Daily: most, Session: -1, Seller: atOne, Method: -1}
@@ -35,7 +58,7 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
 		g := all[i]
 		switch random.IntN(12) {
 		case 0:
-			g.cut(random.IntN(2) == 0)
+			disturb(g, random)
 		case 1:
 			g.loseNext(random.IntN(8))
 		case 2:
@@ -114,7 +137,12 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand) {
 		g.work.Wait()
 		all[i] = newGate(g.link, fmt.Sprint("g", i), "last", 0, g.books)
 		for id, paying := range g.books.open {
-			if err := all[i].Take(t.Context(), buyOf(id, each), unlimited, paying); err != nil {
+			err := all[i].Take(t.Context(), buyOf(id, each), unlimited, paying)
+			if errors.Is(err, errGathers) {
+				<-time.After(turnedFor)
+				err = all[i].Take(t.Context(), buyOf(id, each), unlimited, paying)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
