@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -187,9 +186,9 @@ func choose(dir string) (*market.Market, error) {
 	}
 	switch {
 	case len(open) == 0:
-		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no tokenbuddy gateway is running: is the directive in the config?")}
+		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no tokenbuddy gateway is running: is the directive in the config?")}
 	case found == nil, dir == "" && len(open) > 1:
-		sort.Strings(open)
+		slices.Sort(open)
 		return nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("say which ledger with ?ledger=, one of: %s", strings.Join(open, ", "))}
 	}
 	return found, nil

@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,30 +24,17 @@ var ways = []string{"balance", "bill", "401", "402", "expiry", "a small grant"}
 func newEnemy(s *stage, id, way string, models ...any) *enemy {
 	e := &enemy{way: way, used: make(map[string]int)}
 	e.fakeSeller = s.seller(id, e.infer, models...)
-	e.Config.Handler = http.HandlerFunc(e.serve)
+	e.grants = e.grant
 	return e
 }
 
-// serve is the fake seller's, but for what it grants.
-func (e *enemy) serve(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/purchase/complete" {
-		e.ServeHTTP(w, r)
-		return
-	}
-	granted := httptest.NewRecorder()
-	e.ServeHTTP(granted, r)
-	var g grant
-	if json.Unmarshal(granted.Body.Bytes(), &g) != nil {
-		w.WriteHeader(granted.Code)
-		return
-	}
+func (e *enemy) grant(_ *http.Request, g *grant) {
 	switch e.way {
 	case "expiry":
 		g.ExpiresAt = time.Now().Add(50 * time.Second).UTC().Format(time.RFC3339) // a minute before its end it is not used any more
 	case "a small grant":
 		g.CreditMicros = 10
 	}
-	reply(w, g)
 }
 
 func (e *enemy) infer(w http.ResponseWriter, r *http.Request, body []byte) {

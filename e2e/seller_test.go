@@ -21,6 +21,8 @@ type fakeSeller struct {
 	answer func(w http.ResponseWriter, r *http.Request, body []byte)
 	// buying, where set before the first request, is called with each step of a purchase before it is answered.
 	buying func(r *http.Request)
+	// grants, where set before the first request, may change what a purchase is granted, each time that it is told.
+	grants func(r *http.Request, g *grant)
 
 	mu        sync.Mutex // protects all following fields
 	creates   int
@@ -99,6 +101,9 @@ func (s *fakeSeller) complete(w http.ResponseWriter, r *http.Request) {
 		s.tokens[g.AccessToken] = true
 	}
 	s.mu.Unlock()
+	if s.grants != nil {
+		s.grants(r, &g)
+	}
 	reply(w, g)
 }
 
