@@ -37,14 +37,9 @@ func (l *Ledger) checkAnchor(path string) error {
 		return nil
 	}
 	return l.viewCommitted(func(v *view) error {
-		found := false
-		err := unstop(v.raw(was.Sequence, func(seq uint64, raw []byte) error {
-			e, err := decodeEntry(raw)
-			found = err == nil && seq == was.Sequence && e.Hash == was.Hash
-			return errStop
-		}))
+		e, err := v.entryAt(was.Sequence)
 		switch {
-		case found:
+		case err == nil && e != nil && e.Hash == was.Hash:
 			return nil
 		case errors.Is(err, ErrArchive): // the entry after the file has the hash of the last one in it
 			l.log.Warn("ledger.archive.missing", zap.Error(err))

@@ -156,12 +156,6 @@ func (a *archiving) end(now time.Time, err error) {
 	}
 }
 
-// monthOf is the beginning of a time's month, in UTC.
-func monthOf(t time.Time) time.Time {
-	y, m, _ := t.UTC().Date()
-	return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
-}
-
 // oldestMonth is the beginning of the oldest month of which the store has entries; zero: there are none.
 func (l *Ledger) oldestMonth(ctx context.Context) (month time.Time, err error) {
 	err = l.view(ctx, func(v *view) error {

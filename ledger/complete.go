@@ -128,11 +128,7 @@ func (c *completion) load() error {
 			c.holds[h.RequestID] = append(c.holds[h.RequestID], h)
 			return nil
 		}),
-		each(c.txn, sharedPrefix, func(rest string, r *sharedSpent) error {
-			h, ok := holderOf(rest)
-			if !ok {
-				return store.Damaged("the key of what was spent in a fleet can't be read")
-			}
+		eachShared(c.txn, func(h holder, r *sharedSpent) error {
 			c.shared[h] = r
 			return nil
 		}),

@@ -157,11 +157,7 @@ func (c *completion) rollUp(e *Entry, begun *Periods) error {
 	if begun == nil {
 		return errors.New("in which periods of budgets it counts was not shipped, as the gateway ran an older release: take a newer backup, or restore it with --new-identity")
 	}
-	of := []holder{{name: e.member()}}
-	if group := e.group(); group != "" {
-		of = append(of, holder{true, group})
-	}
-	for _, h := range of {
+	for _, h := range holdersOf(e.member(), e.group()) {
 		if c.shared[h] == nil {
 			c.shared[h] = new(sharedSpent)
 		}

@@ -133,7 +133,7 @@ func (s *state) loadDoubts(now time.Time, shareOf func(holder, *meter) Share) {
 }
 
 func (s *state) loadDoubt(e *estimate, shareOf func(holder, *meter) Share) {
-	for _, h := range holdersOf([]string{e.Member, "", "", e.Group}) {
+	for _, h := range holdersOf(e.Member, e.Group) {
 		m := s.spending.of(h)
 		share, begun := shareOf(h, m), s.spending.on(e.At).keys
 		if amount := e.Most - e.Booked; amount > 0 && share.Reserve(begun, noBudgets, amount) < 0 {

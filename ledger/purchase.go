@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -165,63 +163,3 @@ func (s *state) keepPayee(p *Purchase) {
 		s.payees[c] = p.Payee
 	}
 }
-
-// Payee gives the first payee that a seller, with its origin, was paid at by a method; empty where there was none.
-func (l *Ledger) Payee(method, seller, origin string) (payee string) {
-	if err := l.look(context.Background(), func(s *state) { payee = s.payees[customer{method, seller, origin}] }); err != nil {
-		return ""
-	}
-	return payee
-}
-
-// OpenPurchases gives the purchases that have not ended, oldest first. There are none after the ledger has failed or closed.
-func (l *Ledger) OpenPurchases() []Purchase {
-	var open []Purchase
-	if err := l.look(context.Background(), func(s *state) {
-		for _, p := range s.purchases {
-			open = append(open, p.Purchase)
-		}
-	}); err != nil {
-		return nil
-	}
-	slices.SortFunc(open, func(a, b Purchase) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return open
-}
-
-// Spent gives what counts against the limits now: today (UTC), and since the process started.
-func (l *Ledger) Spent() (day, session money.Micros) {
-	// After a failure there is nothing to count against: nothing is bought any more.
-	_ = l.look(context.Background(), func(s *state) {
-		day, session = s.spentOn(dayOf(l.now())), s.session
-	})
-	return day, session
-}
-
-// UnderWay is a purchase that may be paid and has not ended.
-type UnderWay struct {
-	Purchase
-	Day string // of UTC, on which it counts against the limits
-}
-
-// Counted gives what counts against the limits on a UTC day, but for what is only prepared, and the purchases that may be paid and have not ended.
-// After a failure there are none.
-func (l *Ledger) Counted(day string) (spent money.Micros, paying []UnderWay) {
-	_ = l.look(context.Background(), func(s *state) {
-		spent = s.spentOn(day)
-		for _, p := range s.purchases {
-			switch {
-			case p.PendingMicros != 0:
-				paying = append(paying, UnderWay{p.Purchase, p.CountedDay})
-			case p.CountedDay == day:
-				spent -= p.CountedMicros
-			}
-		}
-	})
-	return spent, paying
-}
-
-const dayFormat = time.DateOnly
-
-func dayOf(t time.Time) string { return t.UTC().Format(dayFormat) }

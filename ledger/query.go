@@ -295,6 +295,17 @@ func (v *view) search(after uint64, good func(*Entry) bool) (uint64, error) {
 	return after + uint64(n) + 1, fault
 }
 
+// entryAt gives one, wherever it is; nil: there is none.
+func (v *view) entryAt(seq uint64) (e *Entry, err error) {
+	err = unstop(v.entries(seq, func(found uint64, one *Entry, _ []byte) error {
+		if found == seq {
+			e = one
+		}
+		return errStop
+	}))
+	return e, err
+}
+
 // storedEntry gives one that is in the store.
 func (v *view) storedEntry(seq uint64) (*Entry, error) {
 	raw, err := v.keys().get(v.txn, seq)

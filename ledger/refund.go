@@ -1,14 +1,12 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -120,76 +118,4 @@ func (e *Entry) refunds() (sum money.Micros) {
 		}
 	}
 	return sum
-}
-
-// PurchaseQuery chooses purchases. What is zero does not choose.
-type PurchaseQuery struct {
-	ID       string
-	Seller   string
-	Open     bool   // those that have not ended
-	Disputed bool   // those that were paid for nothing, and whose money is not all back
-	Day      string // those that count against the limits of this UTC day, as 2026-03-02
-}
-
-// Purchases gives the purchases that q chooses, the oldest first. Their payment, intent and proof are not there.
-func (l *Ledger) Purchases(ctx context.Context, q PurchaseQuery) ([]Purchase, error) {
-	found := []Purchase{}
-	err := l.view(ctx, func(v *view) error {
-		add := func(id string, p *purchase) error {
-			if p.ID != id {
-				return store.Damaged("purchase %s is of another id", id)
-			}
-			if q.chooses(p) {
-				found = append(found, p.Purchase)
-			}
-			return v.alive()
-		}
-		if q.ID == "" {
-			return each(v.txn, purchasePrefix, add)
-		}
-		p := new(purchase)
-		if there, err := getJSON(v.txn, purchasePrefix+q.ID, p); err != nil || !there {
-			return err
-		}
-		return add(q.ID, p)
-	})
-	slices.SortFunc(found, func(a, b Purchase) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return found, err
-}
-
-func (q *PurchaseQuery) chooses(p *purchase) bool {
-	return (q.Seller == "" || q.Seller == p.Seller) && (!q.Open || !p.State.Ended()) && (!q.Disputed || p.inDispute()) &&
-		(q.Day == "" || p.CountedDay == q.Day && p.CountedMicros > 0)
-}
-
-// inDispute tells whether it was paid, has brought no token, and is not given back whole.
-func (p *purchase) inDispute() bool {
-	return p.State.Ended() && p.State != Granted && p.paid() > p.RefundedMicros()
-}
-
-// Told gives the entries that are about a purchase itself: its steps that moved money, what operators have said of it, and
-// refunds, the oldest first.
-func (l *Ledger) Told(ctx context.Context, p *Purchase) ([]*Entry, error) {
-	told := []*Entry{}
-	q := Query{From: p.CreatedAt, Seller: p.Seller}
-	if p.State.Ended() {
-		q.To = p.UpdatedAt.Add(time.Millisecond)
-	}
-	err := l.Entries(ctx, q, func(e *Entry) error {
-		if e.PurchaseID == p.ID && (e.Kind == KindPurchase || e.Kind == KindDispute) {
-			told = append(told, e)
-		}
-		return nil
-	})
-	return told, err
-}
-
-// Bought tells whether a token was ever granted by a seller, at its origin.
-func (l *Ledger) Bought(seller, origin string) (bought bool) {
-	if err := l.look(context.Background(), func(s *state) { bought = s.bought[shop{seller, origin}] }); err != nil {
-		return false
-	}
-	return bought
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -30,13 +33,9 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string,
 		return nil
 	}
 	var e *Entry
-	err := l.view(ctx, func(v *view) error { // it may be in an archive file by now
-		return unstop(v.entries(seq, func(found uint64, one *Entry, _ []byte) error {
-			if found == seq {
-				e = one
-			}
-			return errStop
-		}))
+	err := l.view(ctx, func(v *view) (err error) {
+		e, err = v.entryAt(seq) // it may be in an archive file by now
+		return err
 	})
 	if err != nil || e == nil || e.settlementID() == "" || e.idempotencyKey() != idempotencyKey {
 		return err
@@ -144,4 +143,22 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	paid.BorneMicros -= expense
 	b.putBalance(paid)
 	return &GivenBack{paid.Token, billed, b.head.Sequence}
+}
+
+// takenBack checks that it is known of each entry that was taken back, and of no other: else it could be once more, or not at all.
+func (c *checker) takenBack() error {
+	err := scan(c.txn, retractedPrefix, retractedPrefix, func(rest, _ []byte) error {
+		if id := string(rest); !c.retracted[id] {
+			return store.Damaged("entry %s counts as taken back, and no entry says that it was", id)
+		}
+		delete(c.retracted, string(rest))
+		return c.alive()
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.retracted)) {
+		return store.Damaged("entry %s was taken back, and does not count as that", id)
+	}
+	return nil
 }

@@ -187,11 +187,6 @@ func (s *rowSet) add(day string, parts []string, r Rollup) {
 	s.of(s.values, func(k RowKey) *Row { return &Row{RowKey: k} }).add(r)
 }
 
-const dayLength = 24 * time.Hour
-
-// midnight is the beginning of a time's day, in UTC.
-func midnight(t time.Time) time.Time { return t.UTC().Truncate(dayLength) }
-
 // addUntil adds up a day until a time in it: its rollups, but for what the entries from then on have added.
 func (v *view) addUntil(day, to time.Time, add func(day string, parts []string, r Rollup)) error {
 	if !day.Before(to) {

@@ -106,11 +106,16 @@ func sharedKey(h holder) string {
 	return sharedPrefix + kind + "/" + names(h.name)
 }
 
-// holderOf reads what stands behind the prefix in the key of a record.
-func holderOf(rest string) (h holder, ok bool) {
-	kind, name, ok := strings.Cut(rest, "/")
-	parts := splitNames(name)
-	return holder{kind == "g", parts[0]}, ok && len(parts) == 1 && (kind == "m" || kind == "g")
+// eachShared calls f with each record.
+func eachShared(txn *badger.Txn, f func(holder, *sharedSpent) error) error {
+	return each(txn, sharedPrefix, func(rest string, r *sharedSpent) error {
+		kind, name, ok := strings.Cut(rest, "/")
+		parts := splitNames(name)
+		if !ok || len(parts) != 1 || kind != "m" && kind != "g" {
+			return store.Damaged("the key of what was spent in a fleet can't be read")
+		}
+		return f(holder{kind == "g", parts[0]}, r)
+	})
 }
 
 // openShared reads the records; where a process that was in no fleet, or knew of none, has had the books since, or none was in one before, they are made
@@ -134,11 +139,7 @@ func (l *Ledger) openShared() (epoch uint64, err error) {
 			return err
 		}
 		whole = err == nil && string(mark) == l.sharedMark() // an older release leaves it as it was
-		return each(txn, sharedPrefix, func(rest string, r *sharedSpent) error {
-			h, ok := holderOf(rest)
-			if !ok {
-				return store.Damaged("the key of what was spent in a fleet can't be read")
-			}
+		return eachShared(txn, func(h holder, r *sharedSpent) error {
 			l.shared.records[h] = r
 			return nil
 		})
@@ -348,4 +349,14 @@ func (b *batch) begun(in *Inference) *Periods {
 		return h.Periods
 	}
 	return nil
+}
+
+// shared checks what was spent as a fleet is told, as far as that can be known: entries don't say in which periods their requests began.
+func (c *checker) shared() error {
+	return eachShared(c.txn, func(h holder, r *sharedSpent) error {
+		if err := r.sound(h.name); err != nil {
+			return err
+		}
+		return c.alive()
+	})
 }

@@ -72,7 +72,7 @@ func (l *Ledger) loadSpending(now time.Time) error {
 	read := make(map[holder]*[periods]sums)
 	add := func(at time.Time, parts []string, amount money.Micros) {
 		d := calendar.at(at)
-		for _, h := range holdersOf(parts) {
+		for _, h := range holdersOf(parts[0], parts[3]) {
 			all := read[h]
 			if all == nil {
 				all = new([periods]sums)
@@ -164,10 +164,10 @@ func (v *view) divide(day time.Time, add func(at time.Time, parts []string, amou
 	}))
 }
 
-// holdersOf are whose budgets a rollup of these names counts in.
-func holdersOf(parts []string) []holder {
-	all := []holder{{name: parts[0]}}
-	if group := parts[3]; group != "" {
+// holdersOf are whose budgets what a member has spent counts in.
+func holdersOf(member, group string) []holder {
+	all := []holder{{name: member}}
+	if group != "" {
 		all = append(all, holder{true, group})
 	}
 	return all
