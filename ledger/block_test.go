@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
@@ -132,24 +131,7 @@ func TestVerifyNamesWhatWasChangedInABlock(t *testing.T) {
 					return txn.Set(key, s2.Encode(nil, raw))
 				})
 			})
-			l, err := ledger.Open(ledger.Options{Dir: dir, Key: testKey})
-			if tt.open != "" {
-				if err == nil {
-					l.Close()
-				}
-				if err == nil || !strings.Contains(err.Error(), tt.open) {
-					t.Errorf("open says %v, want %q", err, tt.open)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			r, err := l.Verify(t.Context())
-			if err != nil || r.OK || r.Sequence != tt.entry || !strings.Contains(r.Problem, tt.verify) {
-				t.Errorf("verify: %+v, %v", r, err)
-			}
+			wantDamage(t, dir, tt.open, tt.entry, tt.verify)
 		})
 	}
 }

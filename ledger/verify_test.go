@@ -130,28 +130,29 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 			dir := t.TempDir()
 			eightEntries(t, dir)
 			tamper(t, dir, tt.change)
-			l, err := ledger.Open(ledger.Options{Dir: dir, Key: testKey})
-			if tt.open != "" {
-				if err == nil {
-					l.Close()
-				}
-				if err == nil || !strings.Contains(err.Error(), tt.open) {
-					t.Errorf("open says %v, want %q", err, tt.open)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			r, err := l.Verify(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.OK || r.Sequence != tt.entry || !strings.Contains(r.Problem, tt.verify) {
-				t.Errorf("verify says %+v, want entry %d and %q", r, tt.entry, tt.verify)
-			}
+			wantDamage(t, dir, tt.open, tt.entry, tt.verify)
 		})
+	}
+}
+
+// wantDamage expects the ledger in a directory not to open, for a reason, or, where that is empty, Verify to name an entry (0: none) and a problem.
+func wantDamage(t *testing.T, dir, open string, entry uint64, verify string) {
+	t.Helper()
+	l, err := ledger.Open(ledger.Options{Dir: dir, Key: testKey})
+	if err == nil {
+		defer l.Close()
+	}
+	if open != "" {
+		if err == nil || !strings.Contains(err.Error(), open) {
+			t.Errorf("open says %v, want %q", err, open)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := l.Verify(t.Context()); err != nil || r.OK || r.Sequence != entry || !strings.Contains(r.Problem, verify) {
+		t.Errorf("verify says %+v, %v, want entry %d and %q", r, err, entry, verify)
 	}
 }
 
