@@ -115,77 +115,104 @@ var errWhole = errors.New("that is all")
 // exportTo writes the entries that q chooses. Where it chooses all, it writes those that there are now, though the gateway goes
 // on, and then the balances that they make.
 func exportTo(ctx context.Context, b books, format string, q ledger.Query, o export.Options, w io.Writer, progress ledger.Progress) (n uint64, err error) {
-	out := bufio.NewWriterSize(w, 64<<10)
-	var balances ledger.Balances
-	_, ofFleet := b.(*fleetBooks) // entries of all gateways make balances only once all are there
-	whole := q == ledger.Query{}
-	all := whole && !ofFleet
-	sums := map[string]money.Micros{}
-	if all {
-		if balances, err = b.Balances(ctx); err != nil {
+	e := &exporting{books: b, q: q, progress: progress}
+	switch _, ofFleet := b.(*fleetBooks); {
+	case q != ledger.Query{}:
+	case ofFleet: // entries of all gateways make balances only once all are there
+		e.sums = map[string]money.Micros{}
+	default:
+		all, err := b.Balances(ctx)
+		if err != nil {
 			return 0, err
 		}
-	} else if o.Opens == export.OpensNew && !q.From.IsZero() {
+		e.all = &all
+	}
+	if o.Opens == export.OpensNew && !q.From.IsZero() {
 		if o.Known, err = known(ctx, b, q); err != nil {
 			return 0, err
 		}
 	}
-	counted := func(hash string) error {
-		n++
-		progress(n, balances.Entries)
-		if all && hash == balances.Head {
-			return errWhole
-		}
+	out := bufio.NewWriterSize(w, 64<<10)
+	if e.to, err = export.New(format, out, o); err != nil {
+		return 0, err
+	}
+	if err := e.write(ctx); err != nil {
+		return e.n, err
+	}
+	if err := e.to.End(e.balances()); err != nil {
+		return e.n, err
+	}
+	return e.n, out.Flush()
+}
+
+// exporting is an export under way.
+type exporting struct {
+	books
+	q        ledger.Query
+	to       export.Writer
+	progress ledger.Progress
+	n        uint64                  // entries so far
+	all      *ledger.Balances        // that all entries of now make; nil: not all are chosen, or those of a fleet
+	sums     map[string]money.Micros // by account, of all entries of a fleet; nil: of others
+}
+
+// write writes the entries.
+func (e *exporting) write(ctx context.Context) (err error) {
+	if e.all != nil && e.all.Entries == 0 {
 		return nil
 	}
-	end := func() error { return nil }
-	switch {
-	case all && balances.Entries == 0 && format == "jsonl":
-	case format == "jsonl":
-		err = b.Lines(ctx, q, func(raw []byte) error {
-			_, _ = out.Write(raw) // it keeps its first error
-			if err := out.WriteByte('\n'); err != nil {
+	if lines, ok := e.to.(export.Liner); ok {
+		err = e.Lines(ctx, e.q, func(raw []byte) error {
+			if err := lines.Line(raw); err != nil {
 				return err
 			}
-			return counted(ledger.HashOf(raw))
+			return e.wrote(ledger.HashOf(raw))
 		})
-	default:
-		writer, wrong := export.New(format, out, o)
-		if wrong != nil {
-			return 0, wrong
-		}
-		end = func() error {
-			for _, account := range slices.Sorted(maps.Keys(sums)) {
-				balances.Accounts = append(balances.Accounts, ledger.Account{Account: account, BalanceMicros: sums[account]})
-			}
-			return writer.End(balances.Accounts)
-		}
-		if all && balances.Entries == 0 {
-			break
-		}
-		err = b.Entries(ctx, q, func(e *ledger.Entry) error {
-			if err := writer.Entry(e); err != nil {
+	} else {
+		err = e.Entries(ctx, e.q, func(entry *ledger.Entry) error {
+			if err := e.to.Entry(entry); err != nil {
 				return err
 			}
-			for i := range e.Postings {
-				if whole && ofFleet {
-					sums[e.Postings[i].Account] += e.Postings[i].AmountMicros
+			if e.sums != nil {
+				for _, p := range entry.Postings {
+					e.sums[p.Account] += p.AmountMicros
 				}
 			}
-			return counted(e.Hash)
+			return e.wrote(entry.Hash)
 		})
 	}
 	switch {
 	case errors.Is(err, errWhole):
-	case err != nil:
-		return n, err
-	case all && n != balances.Entries:
-		return n, fmt.Errorf("the entry %s that the balances are of does not come: run caddy tokenbuddy verify", balances.Head)
+		return nil
+	case err == nil && e.all != nil && e.n != e.all.Entries:
+		return fmt.Errorf("the entry %s that the balances are of does not come: run caddy tokenbuddy verify", e.all.Head)
 	}
-	if err := end(); err != nil {
-		return n, err
+	return err
+}
+
+// wrote counts an entry, and ends the export after the last one that the balances are of.
+func (e *exporting) wrote(hash string) error {
+	e.n++
+	if e.all == nil {
+		e.progress(e.n, 0)
+		return nil
 	}
-	return n, out.Flush()
+	e.progress(e.n, e.all.Entries)
+	if hash == e.all.Head {
+		return errWhole
+	}
+	return nil
+}
+
+// balances are those of all accounts, where all entries are there.
+func (e *exporting) balances() (accounts []ledger.Account) {
+	if e.all != nil {
+		return e.all.Accounts
+	}
+	for _, account := range slices.Sorted(maps.Keys(e.sums)) {
+		accounts = append(accounts, ledger.Account{Account: account, BalanceMicros: e.sums[account]})
+	}
+	return accounts
 }
 
 // known gives the accounts that entries of before the period have used, of those that q chooses beside that.

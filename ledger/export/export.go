@@ -48,6 +48,12 @@ type Writer interface {
 	End(balances []ledger.Account) error
 }
 
+// Liner is a Writer that takes an entry as it is stored, too, which nobody has to read then.
+type Liner interface {
+	// Line writes one entry, by its JSON.
+	Line(raw []byte) error
+}
+
 // Formats are the names that New knows.
 var Formats = []string{"csv", "jsonl", "beancount", "hledger"}
 
