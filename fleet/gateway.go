@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 const (
@@ -177,11 +179,7 @@ func (f *Fleet) Of(group bool, name string, spent [periods]map[string]money.Micr
 func (f *Fleet) all() []*Share {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := make([]*Share, 0, len(f.shares))
-	for _, s := range f.shares {
-		all = append(all, s)
-	}
-	return all
+	return slices.Collect(maps.Values(f.shares))
 }
 
 // look has the share looked at until nothing is going on in it.
@@ -259,7 +257,7 @@ func (f *Fleet) durable(ctx context.Context) error {
 
 // change makes an ask, as often as it takes until it is known to be made, or surely is not.
 func (f *Fleet) change(key string, ask Ask) (Answer, error) {
-	for unknown, pause := false, 20*time.Millisecond; ; pause = min(2*pause, time.Second) {
+	for unknown, wait := false, 20*time.Millisecond; ; wait = min(2*wait, time.Second) {
 		select {
 		case f.slots <- struct{}{}:
 		case <-f.ctx.Done():
@@ -291,9 +289,7 @@ func (f *Fleet) change(key string, ask Ask) (Answer, error) {
 			return Answer{}, err
 		}
 		f.health.ready(f.ctx)
-		select {
-		case <-time.After(pause):
-		case <-f.ctx.Done():
+		if !pause(f.ctx, wait) {
 			return Answer{}, errClosed
 		}
 	}

@@ -105,11 +105,7 @@ func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note
 		if err == nil || !unknown || !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown) {
 			return is, err
 		}
-		wait := time.NewTimer(noteAgain)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !pause(ctx, noteAgain) {
 			return is, errors.Join(ErrUnknown, err)
 		}
 	}

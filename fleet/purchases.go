@@ -335,10 +335,7 @@ func (p *Purchases) make(ctx context.Context, key string, f func(Moment, []byte)
 		case !errors.Is(err, ErrUnknown) || try == tries || ctx.Err() != nil:
 			return errors.Join(ErrAway, err)
 		}
-		select {
-		case <-time.After(tryAgain):
-		case <-ctx.Done():
-		}
+		pause(ctx, tryAgain)
 	}
 }
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -214,11 +215,9 @@ func (s *Share) look(now time.Time) (done bool) {
 
 // tidy forgets the leases of periods in which nothing is held or set aside, but for what is spent.
 func (s *Share) tidy() {
-	kept := s.leases[:0]
-	for _, l := range s.leases {
+	s.leases = slices.DeleteFunc(s.leases, func(l *lease) bool {
 		if l.held != 0 || l.open || l.left || l.closed && l.mistold() {
-			kept = append(kept, l)
-			continue
+			return false
 		}
 		if s.booked[l.kind] == nil {
 			s.booked[l.kind] = map[string]money.Micros{}
@@ -227,9 +226,8 @@ func (s *Share) tidy() {
 		if s.current[l.kind] == l {
 			s.current[l.kind] = nil
 		}
-	}
-	clear(s.leases[len(kept):])
-	s.leases = kept
+		return true
+	})
 }
 
 // claims tells whether something is set aside that is not held, or that the store takes for not held.

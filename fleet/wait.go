@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -124,24 +125,22 @@ func (s *Share) queue(p Periods, budgets Amounts, more money.Micros) (w *waiter,
 func (s *Share) leave(w *waiter, ended error) (refused int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.waiters {
-		if s.waiters[i] != w {
-			continue
-		}
-		s.waiters = append(s.waiters[:i], s.waiters[i+1:]...)
-		switch {
-		case ended != nil:
-			return w.lacks, ended
-		case w.knows(s.fleet.wait) && !w.learns:
-			return w.lacks, nil
-		}
-		s.fleet.counts.refusedAway.Add(1)
-		if w.learns {
-			return w.lacks, fmt.Errorf("%w: it may have forgotten, and grants nothing until all gateways have spoken", ErrAway)
-		}
-		return w.lacks, s.fleet.health.err()
+	i := slices.Index(s.waiters, w)
+	if i < 0 {
+		return w.refused, w.err
 	}
-	return w.refused, w.err
+	s.waiters = slices.Delete(s.waiters, i, i+1)
+	switch {
+	case ended != nil:
+		return w.lacks, ended
+	case w.knows(s.fleet.wait) && !w.learns:
+		return w.lacks, nil
+	}
+	s.fleet.counts.refusedAway.Add(1)
+	if w.learns {
+		return w.lacks, fmt.Errorf("%w: it may have forgotten, and grants nothing until all gateways have spoken", ErrAway)
+	}
+	return w.lacks, s.fleet.health.err()
 }
 
 // knows tells whether the store has said of late what there is: one that does not answer has refused nothing.
@@ -156,33 +155,29 @@ func (w *waiter) finish(refused int, err error) {
 
 // serve reserves for those that wait what there is now, in the order in which they came, the small ones past the large.
 func (s *Share) serve() {
-	kept := s.waiters[:0]
-	for _, w := range s.waiters {
-		if s.reserve(&w.periods, &w.budgets, w.more) < 0 {
-			w.finish(-1, nil)
-			continue
+	s.waiters = slices.DeleteFunc(s.waiters, func(w *waiter) bool {
+		if s.reserve(&w.periods, &w.budgets, w.more) >= 0 {
+			return false
 		}
-		kept = append(kept, w)
-	}
-	clear(s.waiters[len(kept):])
-	s.waiters = kept
+		w.finish(-1, nil)
+		return true
+	})
 }
 
 // judge refuses those that wait for what nobody has. Those who wait for what others have set aside and do not hold go on waiting.
 func (s *Share) judge() {
-	kept := s.waiters[:0]
-	for _, w := range s.waiters {
-		if w.asked {
-			w.heard = time.Now()
-			if i := s.nobodyHas(w); i >= 0 {
-				w.finish(i, nil)
-				continue
-			}
+	s.waiters = slices.DeleteFunc(s.waiters, func(w *waiter) bool {
+		if !w.asked {
+			return false
 		}
-		kept = append(kept, w)
-	}
-	clear(s.waiters[len(kept):])
-	s.waiters = kept
+		w.heard = time.Now()
+		i := s.nobodyHas(w)
+		if i < 0 {
+			return false
+		}
+		w.finish(i, nil)
+		return true
+	})
 }
 
 // nobodyHas gives the budget of which not as much as the waiter lacks is anywhere, and notes which one it lacks.
