@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
-	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
 func backupCommand() *cobra.Command {
@@ -82,18 +79,9 @@ gateway.`,
   caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy --fleet 'postgres {env.FLEET_DSN}'`,
 		Args: words(1, 1),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-			o, err := to.options()
+			o, err := to.withKey()
 			if err != nil {
 				return err
-			}
-			if o.Key == nil {
-				o.Key, err = store.ReadKey(market.KeyFile())
-				if errors.Is(err, fs.ErrNotExist) {
-					return fmt.Errorf("the key of the ledger is not here: put the key file back as %s, or say with --key where it is", market.KeyFile())
-				}
-				if err != nil {
-					return err
-				}
 			}
 			o.NewIdentity = anew
 			if cmd.Flags().Changed("fleet") { // also by a variable that is empty

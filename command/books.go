@@ -104,14 +104,9 @@ func (s *source) closed() (*ledger.Ledger, error) {
 
 // owned opens the ledger in the directory as a gateway does, to be written to.
 func (s *source) owned() (*ledger.Ledger, error) {
-	o, err := s.options()
+	o, err := s.withKey()
 	if err != nil {
 		return nil, err
-	}
-	if o.Key == nil {
-		if o.Key, err = store.ReadKey(market.KeyFile()); err != nil {
-			return nil, fmt.Errorf("the key of the ledger is not here: put the key file back as %s, or say with --key where it is (%w)", market.KeyFile(), err)
-		}
 	}
 	if _, err := os.Stat(o.Dir); err != nil {
 		return nil, fmt.Errorf("--ledger %s: %w", s.dir, err)
@@ -121,6 +116,18 @@ func (s *source) owned() (*ledger.Ledger, error) {
 		return nil, s.explain(err)
 	}
 	return l, nil
+}
+
+// withKey gives the options with the key, which who writes to the ledger needs.
+func (s *source) withKey() (ledger.Options, error) {
+	o, err := s.options()
+	if err != nil || o.Key != nil {
+		return o, err
+	}
+	if o.Key, err = store.ReadKey(market.KeyFile()); err != nil {
+		return o, fmt.Errorf("the key of the ledger is not here: put the key file back as %s, or say with --key where it is (%w)", market.KeyFile(), err)
+	}
+	return o, nil
 }
 
 // options are those of the closed directory, with the key if the flag names one.
