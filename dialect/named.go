@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // maxModels is how many models a request may name beside its own.
@@ -123,6 +125,7 @@ func (s *scanner) remote(name, value []byte) {
 		s.modelsIn(value, passedOn)
 		s.termsIn(value, passedOn)
 		s.hostedIn(value, passedOn)
+		s.limitsIn(value)
 	default:
 		if namesModels(key) {
 			s.modelsOf(key, value)
@@ -155,6 +158,22 @@ func (s *scanner) hostedIn(raw []byte, levels int) {
 			})
 		default:
 			s.hostedIn(value, levels-1)
+		}
+	})
+}
+
+// limitsIn takes the output limits and the numbers of answers that stand in what is passed on: a proxy puts them in the place of the request's.
+func (s *scanner) limitsIn(raw []byte) {
+	walk(raw, func(key, value []byte) {
+		n, ok := money.Whole(value)
+		if !ok {
+			return
+		}
+		switch name, _ := fold(key); string(name) {
+		case "max_tokens", "max_completion_tokens", "max_output_tokens":
+			s.passedLimit = max(s.passedLimit, n)
+		case "n", "best_of":
+			s.bestOf = max(s.bestOf, n)
 		}
 	})
 }

@@ -107,6 +107,9 @@ func (s *scanner) conclude() {
 	r.PromptWhole = !f.remote && !r.HostedTools && r.PreviousResponseID == ""
 	r.Sealed = f.sealed
 	r.PromptTokens = f.promptTokens(len(s.body))
+	if r.MaxOutput > 0 || s.passedLimit > unlimited {
+		r.MaxOutput = max(r.MaxOutput, s.passedLimit)
+	}
 	r.Answers = max(r.N, s.bestOf)
 	if prompts := f.prompts(); r.Answers > math.MaxInt64/prompts {
 		r.Answers = math.MaxInt64
@@ -114,6 +117,9 @@ func (s *scanner) conclude() {
 		r.Answers *= prompts
 	}
 }
+
+// unlimited is how long an answer is reckoned with where no limit is asked, in tokens. A lower limit that is passed on may be passed over.
+const unlimited = 8192
 
 // twice is what is wrong with a member that may be there once.
 const twice = "is there twice (perhaps in another spelling). Send it once."
@@ -126,7 +132,9 @@ type scanner struct {
 	seen     uint32
 	prompt   uint32 // of promptNames
 	bestOf   int64
-	refusal  *Refusal // the first thing that is wrong
+	// passedLimit is an output limit that is passed on to a provider behind the one that is asked: it may be in the place of the request's.
+	passedLimit int64
+	refusal     *Refusal // the first thing that is wrong
 }
 
 func (s *scanner) member(key, value span) {
@@ -208,7 +216,7 @@ func (s *scanner) take(which int, value span) {
 	case memberRequestID:
 		r.HasRequestID, r.RequestID = true, readable(raw)
 	case memberBestOf:
-		s.bestOf = s.integer("best_of", raw, 0)
+		s.bestOf = max(s.bestOf, s.integer("best_of", raw, 0))
 	case memberStreamOptions:
 		s.streamOptions(value)
 	case memberModels, memberFallbacks:
