@@ -116,3 +116,22 @@ func TestAnotherTryWithAnotherToken(t *testing.T) {
 	eventually(t, "the desk has what the books have", func() bool { return s.books().Credit.of("acme").LeftMicros == balances["credit:acme"] })
 	s.verify()
 }
+
+// TestRetryBetters has one seller be asked twice in vain, and another one say that it is busy, for longer than it is waited for. Another try may
+// be served by then, and the client is not kept from it. One that was asked again itself has had its other try.
+func TestRetryBetters(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	down := s.seller("down", sayJSON(500, errorBody("server_error")), "m")
+	s.seller("alone", sayJSON(500, errorBody("server_error")), "alone")
+	s.seller("busy", with(sayJSON(429, errorBody("rate_limit_error")), "Retry-After", "30"), "m")
+	s.open("\t\tdefault_seller down\n")
+	a := s.infer("", "m", "")
+	if n := len(down.inferences()); n < 2 || a.StatusCode != 429 || a.Header.Get("Retry-After") != "30" || a.Header.Get("X-Should-Retry") != "" {
+		t.Errorf("status %d after %d tries elsewhere, %v: %s", a.StatusCode, n, a.Header, a.body)
+	}
+	if a := s.infer("", "alone", ""); a.StatusCode != 500 || a.Header.Get("X-Should-Retry") != "false" {
+		t.Errorf("status %d, %v: %s", a.StatusCode, a.Header, a.body)
+	}
+	s.verify()
+}

@@ -24,6 +24,7 @@ type attempt struct {
 	noPurchase   bool            // a token that is there has to do
 	others       bool            // another candidate is fit and untried
 	last         bool            // no other attempt may be made at the request
+	repeats      bool            // the seller is asked once more: another try of the client's is one too many
 	withoutUsage bool            // the seller has just refused the request for what asks for usage
 
 	begun  time.Time

@@ -34,6 +34,7 @@ func (t *trade) giveUp() choice {
 		return choice{refusal: dialect.ThreadNotFound().Because("The seller that keeps this thread can't go on just now. Send the whole conversation.")}
 	}
 	own := t.last != nil && t.last.accountRefused()
+	repeats := t.rested || t.last != nil && t.last.repeats
 	var refusal *dialect.Refusal
 	switch {
 	case t.last == nil && rq.ending(): // what was waited for may have come yet
@@ -41,7 +42,7 @@ func (t *trade) giveUp() choice {
 	case t.last == nil && !rq.late():
 		return t.explain(t.resting(dialect.NoSeller(retryLater)))
 	case t.last != nil && t.last.presentable():
-		return choice{shown: t.last, final: t.repeated}
+		return choice{shown: t.last, final: repeats}
 	case t.last != nil && rq.ending(): // no seller is to blame, and another try comes to the next process
 		return choice{refusal: dialect.Upstream(retryLater).Because(restarting)}
 	case t.last == nil, rq.late(), t.last.timedOut:
@@ -50,7 +51,7 @@ func (t *trade) giveUp() choice {
 		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
 	default:
 		c := t.explain(t.resting(dialect.Upstream(retryLater)))
-		if t.repeated {
+		if repeats {
 			c.refusal = c.refusal.Final()
 		}
 		return c
@@ -58,7 +59,7 @@ func (t *trade) giveUp() choice {
 	if own { // only whoever runs the gateway can better it, and some agents look at the wait alone
 		refusal.RetryAfter = 0
 	}
-	if t.repeated || own {
+	if repeats || own {
 		refusal = refusal.Final()
 	}
 	return choice{refusal: refusal}

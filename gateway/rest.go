@@ -42,7 +42,7 @@ func (t *trade) waitOut(s *routing.State) bool {
 		return false
 	}
 	t.waited += rest
-	t.repeated = true
+	t.rested = true
 	t.pause(rest)
 	return true
 }

@@ -30,7 +30,7 @@ type trade struct {
 	away        *ledger.AwayError    // nobody could tell whether a budget bears a candidate
 	lacked      money.Micros         // what that one would have cost at the most: there is no use in waiting for as much once more
 	sentToMaker bool                 // the request went back to whom it builds on
-	repeated    bool                 // a seller was waited for, or asked once more: another try of the client's is one too many
+	rested      bool                 // a seller was waited for: another try of the client's is one too many
 	credit      bool                 // only a seller whose token needs no purchase will do
 	begun       func() bool          // whether the client was told by a heartbeat that a stream comes
 	streamless  bool                 // a seller had none for such a client: where the next has none either it is the request's doing, and each answer has its price
@@ -122,6 +122,7 @@ func (t *trade) begin() *attempt {
 	a := &attempt{
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
 		noPurchase: t.credit, others: t.untried() > 0, last: t.tally.counted()+1 >= t.allowed(), withoutUsage: t.there.withoutUsage,
+		repeats: t.there.retries > 0,
 	}
 	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
 		t.nextCandidate()
@@ -185,7 +186,6 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 			t.there.withoutUsage = true
 			t.tally.excused++
 		} else {
-			t.repeated = true
 			t.there.retries++
 		}
 		if d.Force {
