@@ -243,7 +243,11 @@ func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 func (d *Desk) Take(w Want) *Lease {
 	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
 	s.usedFor(w.Model)
-	l := s.take(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	c, floor := w.cost(), terms.RebuyBelow
+	if c.bound == 0 { // nothing is bought for what costs nothing
+		floor = 0
+	}
+	l := s.take(c, time.Now().Add(terms.ExpiryMargin), floor)
 	if l == nil {
 		return nil
 	}

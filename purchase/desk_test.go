@@ -400,16 +400,31 @@ func TestDropThatFails(t *testing.T) {
 	})
 }
 
-// A spent token goes without a trace of waste; one that the ledger has let go already is no error.
+// A spent token serves what costs nothing until another one is there. Then it goes without a trace of waste; one that the ledger has
+// let go already is no error.
 func TestSpentToken(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
-		l := b.lease(1)
-		b.journal.mu.Lock()
-		delete(b.journal.tokens, l.TokenID())
-		b.journal.mu.Unlock()
-		l.Return(-5 * money.USD)
+		spent := b.lease(1)
+		spent.Return(-5 * money.USD)
 		synctest.Wait()
-		if c := b.desk.Credit(); c.Sellers[0].Tokens != 0 || c.WastedMicros != 0 || b.logged("token.drop.failed") != 0 {
+		free := b.lease(0)
+		if free.Return(0); free.TokenID() != spent.TokenID() {
+			t.Errorf("token %s serves what costs nothing, %s was spent", free.TokenID(), spent.TokenID())
+		}
+		b.wantCalls(1, 1)
+		<-time.After(2 * usedWithin)
+		b.lease(0).Return(0)
+		if aging := b.desk.Aging(usedWithin, aheadOfTime); len(aging) > 0 {
+			t.Errorf("another token is bought ahead for what costs nothing: %+v", aging)
+		}
+		b.journal.mu.Lock()
+		delete(b.journal.tokens, spent.TokenID())
+		b.journal.mu.Unlock()
+		b.lease(1).Return(-1)
+		b.wantCalls(2, 2)
+		<-time.After(sweepEvery)
+		synctest.Wait()
+		if c := b.desk.Credit(); c.Sellers[0].Tokens != 1 || c.LeftMicros != 5*money.USD-1 || c.WastedMicros != 0 || b.logged("token.drop.failed") != 0 {
 			t.Errorf("credit %+v", c)
 		}
 	})

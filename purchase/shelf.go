@@ -180,10 +180,13 @@ func (s *shelf) ended(deadline time.Time) []*token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range *s.tokens.Load() {
-		switch {
-		case !t.expires.After(deadline):
+		if !t.expires.After(deadline) {
 			s.retire(t, Expired)
-		case t.balance.Load() <= 0 && t.use.Load()&outMask == 0 && !t.shared.Load():
+		}
+	}
+	for _, t := range *s.tokens.Load() {
+		last := len(*s.tokens.Load()) == 1 // it is good for what costs nothing
+		if t.balance.Load() <= 0 && t.out() == 0 && !t.shared.Load() && !last {
 			s.retire(t, "spent")
 		}
 	}

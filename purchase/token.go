@@ -47,7 +47,7 @@ type token struct {
 	// that are out (lower half).
 	use atomic.Uint64
 
-	usedAt  atomic.Int64  // when a lease last began or ended, in nanoseconds of Unix time; 0: not in this process
+	usedAt  atomic.Int64  // when a lease that may cost something last began or ended, or the first one, in nanoseconds of Unix time; 0: not in this process
 	state   atomic.Uint32 // live, retired, ended
 	served  atomic.Bool   // some request was paid from it
 	refused atomic.Bool   // the seller refused it
@@ -170,8 +170,15 @@ func (t *token) begin(c cost) *Lease {
 	t.bounds.Add(c.bound)
 	after := t.shelf.bought.Load()
 	use := t.use.Add(oneBegun + 1)
-	t.usedAt.Store(time.Now().UnixNano())
+	t.used(c)
 	return &Lease{token: t, cost: c, after: after, ticket: use >> 32, alone: use&outMask == 1}
+}
+
+// used notes when a request has last begun or ended. What costs nothing has no other token bought ahead.
+func (t *token) used(c cost) {
+	if c.bound > 0 || !t.asked() {
+		t.usedAt.Store(time.Now().UnixNano())
+	}
 }
 
 // takeBack ends a lease: what was reserved is free again, but for what was spent.
@@ -187,7 +194,7 @@ func (t *token) takeBack(c cost, delta int64, served bool) {
 	if delta < -c.likely && t.blocked.Load() > 0 {
 		t.unblock(-delta - c.likely)
 	}
-	t.usedAt.Store(time.Now().UnixNano())
+	t.used(c)
 	taken := delta < -c.likely && t.balance.Load() < t.credit/10 // perhaps all that there was to take
 	idle := t.use.Add(^uint64(0))&outMask == 0
 	if idle && t.beside.Load() > 0 {
