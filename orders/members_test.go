@@ -173,3 +173,55 @@ func TestNothingIsAnother(t *testing.T) {
 		}
 	}
 }
+
+// TestMembersKeepToTheirBounds: budgets that could never be used up are refused, and a rotation gives a key that opens beside those that are
+// kept, which are no more than a member may have.
+func TestMembersKeepToTheirBounds(t *testing.T) {
+	m, _ := openOrders(t, filepath.Join(t.TempDir(), "books"))
+	by := Operator{Name: "ops"}
+	usd := func(n money.Micros) *money.Micros { return new(n * money.USD) }
+	for _, c := range []struct {
+		terms   MemberTerms
+		refused bool
+	}{
+		{MemberTerms{Daily: usd(5), Weekly: usd(4)}, true},
+		{MemberTerms{Daily: usd(5), Monthly: usd(4)}, true},
+		{MemberTerms{Weekly: usd(5), Monthly: usd(4)}, true},
+		{MemberTerms{Daily: usd(5), Weekly: usd(5), Monthly: usd(5)}, false},
+	} {
+		if _, err := m.AddMember(t.Context(), by, "ada", c.terms); (err != nil) != c.refused {
+			t.Errorf("%+v: %v", c.terms, err)
+		}
+	}
+	opens := func(key string) bool {
+		d, err := member.NewDirectory(member.Team{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, ok := d.With(m.Roster()).ByKey(http.Header{"X-Api-Key": {key}})
+		return ok
+	}
+	var keys []string
+	for range maxKeys - 1 {
+		key, end, err := m.RotateMember(t.Context(), by, "ada", time.Hour)
+		if err != nil || time.Until(end) > time.Hour || time.Until(end) < 59*time.Minute {
+			t.Fatalf("good until %v: %v", end, err)
+		}
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		if !opens(key) {
+			t.Error("a key that is kept opens nothing")
+		}
+	}
+	if _, _, err := m.RotateMember(t.Context(), by, "ada", time.Hour); !errors.Is(err, ErrForbidden) {
+		t.Errorf("one key more than a member may have: %v", err)
+	}
+	if _, _, err := m.RotateMember(t.Context(), by, "ada", -time.Second); err == nil {
+		t.Error("old keys end before now")
+	}
+	last, _, err := m.RotateMember(t.Context(), by, "ada", 0)
+	if err != nil || !opens(last) || opens(keys[0]) || opens(keys[len(keys)-1]) {
+		t.Errorf("not the last key alone opens: %v", err)
+	}
+}
