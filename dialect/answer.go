@@ -92,7 +92,9 @@ func (a *Answer) Usage() Usage {
 // Output gives what has been seen of the answer's own words and media.
 func (a *Answer) Output() Output { return a.seeker.heard.output() }
 
-// ResponseID is Endpoint.ResponseID for what has come.
+// ResponseID gives the id of an answer of the responses or the messages API, as far as it has come: what a later request may name as its
+// PreviousResponseID. It is empty when there is none, when it is longer than 512 bytes, or not printable ASCII without spaces, and in the
+// other APIs.
 func (a *Answer) ResponseID() string {
 	if !a.endpoint.names() {
 		return ""

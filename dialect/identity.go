@@ -7,20 +7,10 @@ const maxID = 512
 // Keeps tells whether a later request may go on from the answer to this one: a response, or what is said in a thread of messages.
 func (e *Endpoint) Keeps(r *Request) bool { return e.Protocol == Responses || r.Thread }
 
-// ResponseID gives the id of an answer of the responses or the messages API that is not a stream: what a later request may name as its
-// PreviousResponseID. It is empty when there is none, when it is longer than 512 bytes, or not printable ASCII without
-// spaces, and in the other APIs.
-func (e *Endpoint) ResponseID(body []byte) string {
-	if !e.names() {
-		return ""
-	}
-	return objectID(body)
-}
-
 // names tells whether the answers of the API have ids that requests name.
 func (e *Endpoint) names() bool { return e.Protocol == Responses || e.Protocol == Messages }
 
-// ResponseID is Endpoint.ResponseID for a stream: empty until an event has brought the id.
+// ResponseID is that of an Answer for a stream: empty until an event has brought the id.
 func (v *Events) ResponseID() string { return v.responseID }
 
 // named takes the id of an answer that an event brings, if it does.

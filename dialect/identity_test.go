@@ -29,10 +29,17 @@ func TestResponseID(t *testing.T) {
 		{chatPath, `{"id":"chatcmpl_1"}`, ""},
 		{messagesPath, `{"id":"msg_1","content":[{"id":"toolu_1"}]}`, "msg_1"},
 	} {
-		if got := Lookup(test.path).ResponseID([]byte(test.body)); got != test.want {
+		if got := idOf(test.path, []byte(test.body)); got != test.want {
 			t.Errorf("%s %.60s: %q", test.path, test.body, got)
 		}
 	}
+}
+
+// idOf reads the id of an answer that is no stream.
+func idOf(path string, body []byte) string {
+	a := Lookup(path).Answer()
+	_, _ = a.Write(body)
+	return a.ResponseID()
 }
 
 func TestStreamResponseID(t *testing.T) {
@@ -143,7 +150,7 @@ func TestRecordedResponseIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := Lookup(responsesPath).ResponseID(b)
+		id := idOf(responsesPath, b)
 		if strings.HasSuffix(file, ".sse") {
 			v := Lookup(responsesPath).Events()
 			for _, e := range split(b) {
