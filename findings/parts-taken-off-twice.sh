@@ -5,11 +5,11 @@
 # @opentelemetry/sdk-trace-node 2.12.1 (Node 20.20), each around openai's SDK as it is documented; what they would send is looked at here.
 # Expected: details of the prompt's tokens are looked for by name, cached_tokens above all, and what remains is the input at its full price. Langfuse takes all
 # that stands in the details off the input, whatever its name, and hands each on as a kind of its own, since a price is for each kind. That is right as long as
-# no token is in two of them, as with most answers of OpenAI's. xAI, whose API is the same, counts in text_tokens and image_tokens what in cached_tokens it
-# counts again, and OpenAI's models that speak count so, too: of the 100 tokens at the full price none is left, and there are 900 at the cache's and 1,000 of a
-# kind, input_text_tokens, that has a price only where somebody has given it one. The output's details go the same way. LangSmith and PostHog have 1,000 and
-# 900. None of the three has anything of a stream whose caller has not asked for usage itself. So a gateway that unifies usage writes the parts that are billed
-# apart, and no second division of the same tokens; and who holds a tracer's dollars against a bill tries it with an answer of each seller.
+# no token is in two of them, as with most answers of OpenAI's. Who tells text from pictures and sound, as xAI does in the same API, counts in text_tokens again
+# what is in cached_tokens: of the 100 tokens at the full price none is left, and there are 900 at the cache's and 1,000 of a kind, input_text_tokens, that has
+# a price only where somebody has given it one. The output's details go the same way. LangSmith and PostHog have 1,000 and 900. None of the three has anything
+# of a stream whose caller has not asked for usage itself. So a gateway that unifies usage writes the parts that are billed apart, and no second division of the
+# same tokens; and who holds a tracer's dollars against a bill tries it with an answer of each seller.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
