@@ -22,13 +22,14 @@ func TestWithheldErrors(t *testing.T) {
 		"foreign": sayStream("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Invalid signature in thinking block, bad key " + key + "\"}}\n\n"),
 	}
 	statuses := map[string]int{"refuses": 400, "escapes": 422, "limits": 429, "fails": 500, "streams": 400, "foreign": 400}
+	said["heads"] = with(with(sayJSON(400, `{"error":{"message":"bad"}}`), "OpenAI-Account", "of "+key), "OpenAI-Version", "2020-10-01")
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		said[strings.Trim(speechField(body, "model"), `"`)](w, r, body)
 	}))
 	t.Cleanup(provider.Close)
 	s := newStage(t)
-	s.open("\t\tseller own " + provider.URL + " {\n\t\t\tmodels refuses escapes limits fails streams foreign\n\t\t\tapi_key " + key + "\n\t\t}\n")
+	s.open("\t\tseller own " + provider.URL + " {\n\t\t\tmodels refuses escapes limits fails streams foreign heads\n\t\t\tapi_key " + key + "\n\t\t}\n")
 	for model, status := range statuses {
 		for _, stream := range []string{"", `"stream":true,`} {
 			for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"} {
@@ -38,6 +39,10 @@ func TestWithheldErrors(t *testing.T) {
 				}
 			}
 		}
+	}
+	a := s.infer("", "heads", "")
+	if a.StatusCode != 400 || a.body != `{"error":{"message":"bad"}}` || a.Header.Get("OpenAI-Account") != "" || a.Header.Get("OpenAI-Version") == "" {
+		t.Errorf("in a header: status %d, %v: %s", a.StatusCode, a.Header, a.body)
 	}
 	for _, e := range s.entries("") {
 		if e.BilledMicros != 0 {

@@ -164,6 +164,7 @@ func (q *inquiry) pass() *dialect.Refusal {
 	case status > 299 && (more || dialect.Holds(body, q.secrets...)):
 		return dialect.Upstream(retryLater).Final()
 	case status > 299:
+		withholdHeaders(response.Header, q.secrets)
 		body, _ = relay.TakeSettlements(body, isEventStream(response.Header)) // nothing of it is booked
 		response.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}

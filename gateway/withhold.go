@@ -9,10 +9,21 @@ import (
 )
 
 // withhold puts our own words in the place of an error's that has our token or key in it, or that was not read to its end, so that nobody
-// knows: they are not for clients.
+// knows: they are not for clients. No more are its headers with one in them.
 func (a *attempt) withhold() {
-	if n := a.answer; n.more || dialect.Holds(n.bytes, a.secrets()...) {
+	n, secrets := a.answer, a.secrets()
+	withholdHeaders(n.response.Header, secrets)
+	if n.more || dialect.Holds(n.bytes, secrets...) {
 		a.replace()
+	}
+}
+
+// withholdHeaders takes out of an error's headers those that have one of our secrets in them.
+func withholdHeaders(h http.Header, secrets []string) {
+	for name, values := range h {
+		if dialect.Holds([]byte(strings.Join(values, ",")), secrets...) {
+			delete(h, name)
+		}
 	}
 }
 
@@ -34,8 +45,9 @@ func (a *attempt) replace() {
 
 // withholdEvent is withhold for an error that a stream has said before anything was sent: what the client gets is no stream then.
 func (a *attempt) withholdEvent() {
-	n := a.answer
-	if !dialect.Holds(n.stream.Held(), a.secrets()...) {
+	n, secrets := a.answer, a.secrets()
+	withholdHeaders(n.response.Header, secrets)
+	if !dialect.Holds(n.stream.Held(), secrets...) {
 		return
 	}
 	n.stream.Discard()
