@@ -1,6 +1,11 @@
 package dialect
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+)
 
 type openAIModel struct {
 	ID      string `json:"id"`
@@ -38,10 +43,12 @@ func asAnthropic(id string) anthropicModel {
 	return anthropicModel{Type: "model", ID: id, DisplayName: id, CreatedAt: "1970-01-01T00:00:00Z"}
 }
 
-// WriteModels answers with a list of models, in the order given and on one page.
-func WriteModels(w http.ResponseWriter, s Shape, ids []string) {
+// WriteModels answers with a list of models, which are sorted by their ids: for Anthropic's clients with the page of it that the query asks for, if
+// it asks for one, for others with all.
+func WriteModels(w http.ResponseWriter, s Shape, ids []string, query url.Values) {
 	if s == Anthropic {
-		list := anthropicModels{Data: make([]anthropicModel, 0, len(ids))}
+		ids, more := page(ids, query)
+		list := anthropicModels{Data: make([]anthropicModel, 0, len(ids)), HasMore: more}
 		for _, id := range ids {
 			list.Data = append(list.Data, asAnthropic(id))
 		}
@@ -56,6 +63,31 @@ func WriteModels(w http.ResponseWriter, s Shape, ids []string) {
 		list.Data = append(list.Data, asOpenAI(id))
 	}
 	writeJSON(w, list)
+}
+
+// page is the part of a sorted list that comes after an id, or before one, and is as long as its limit at most; more tells whether there are others
+// on the same side. An id need not be in the list: it may have been when the page before was asked for.
+func page(ids []string, query url.Values) (part []string, more bool) {
+	after, before := query.Get("after_id"), query.Get("before_id")
+	if after != "" {
+		i, found := slices.BinarySearch(ids, after)
+		if found {
+			i++
+		}
+		ids = ids[i:]
+	}
+	if before != "" {
+		i, _ := slices.BinarySearch(ids, before)
+		ids = ids[:i]
+	}
+	limit, err := strconv.Atoi(query.Get("limit"))
+	switch {
+	case err != nil || limit <= 0 || limit >= len(ids):
+		return ids, false
+	case before != "" && after == "":
+		return ids[len(ids)-limit:], true
+	}
+	return ids[:limit], true
 }
 
 // WriteModel answers with one model.

@@ -129,7 +129,7 @@ func TestWriteModels(t *testing.T) {
 			`{"type":"model","id":"b","display_name":"b","created_at":"1970-01-01T00:00:00Z"}],"has_more":false,"first_id":"a","last_id":"b"}`},
 	} {
 		w := httptest.NewRecorder()
-		WriteModels(w, test.shape, test.ids)
+		WriteModels(w, test.shape, test.ids, nil)
 		if w.Body.String() != test.want || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s", w.Body)
 		}

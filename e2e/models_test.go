@@ -80,6 +80,30 @@ func TestModels(t *testing.T) {
 	if err != nil || len(page.Data) != len(adas) || page.Data[0].ID != adas[0] || page.HasMore {
 		t.Errorf("anthropic-sdk-go lists %v, %v", page, err)
 	}
+	for _, row := range []struct {
+		query anthropic.ModelListParams
+		pages [][]string
+	}{
+		{anthropic.ModelListParams{Limit: anthropic.Int(3)}, [][]string{adas[:3], adas[3:]}},
+		{anthropic.ModelListParams{Limit: anthropic.Int(2), AfterID: anthropic.String("fast")}, [][]string{adas[1:3], adas[3:]}},
+		{anthropic.ModelListParams{Limit: anthropic.Int(2), BeforeID: anthropic.String("shared")}, [][]string{adas[1:3], adas[:1]}},
+		{anthropic.ModelListParams{AfterID: anthropic.String("gone since")}, [][]string{adas[1:]}}, // between fast and gpt-5
+		{anthropic.ModelListParams{Limit: anthropic.Int(4)}, [][]string{adas}},
+		{anthropic.ModelListParams{AfterID: anthropic.String("shared")}, [][]string{nil}},
+	} {
+		var pages [][]string
+		page, err := c.anthropic.Models.List(t.Context(), row.query)
+		for ; page != nil && err == nil && len(pages) < 9; page, err = page.GetNextPage() {
+			var ids []string
+			for _, m := range page.Data {
+				ids = append(ids, m.ID)
+			}
+			pages = append(pages, ids)
+		}
+		if err != nil || !slices.EqualFunc(pages, row.pages, slices.Equal) {
+			t.Errorf("anthropic-sdk-go lists %v in pages of %q, %v; want %q", row.query, pages, err, row.pages)
+		}
+	}
 	if n := len(s.entries("")); n != 0 {
 		t.Errorf("looking at models has made %d entries", n)
 	}

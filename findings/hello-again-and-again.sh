@@ -11,7 +11,15 @@
 # member's rate or budget alone: a member that is a script has one.
 set -euo pipefail
 tmp=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$tmp"' EXIT
+# leave ends what it has started; Cline leaves a process behind that is nobody's child.
+leave() {
+	kill $(jobs -p) 2>/dev/null || true
+	for process in /proc/[0-9]*; do
+		case $(readlink "$process/exe" 2>/dev/null || true) in "$tmp"/*) kill "${process#/proc/}" 2>/dev/null || true ;; esac
+	done
+	rm -rf "$tmp"
+}
+trap leave EXIT
 cd "$tmp"
 npm install --silent --no-audit --no-fund cline@3.0.65
 npm ls --depth=0

@@ -38,6 +38,6 @@ func (rq *request) models(p *reply) *dialect.Refusal {
 		return dialect.NoSeller(retryUndocumented) // that there are none would be a guess
 	}
 	defer p.writing().done(p)
-	dialect.WriteModels(p.w, rq.shape, ids)
+	dialect.WriteModels(p.w, rq.shape, ids, rq.r.URL.Query())
 	return nil
 }
