@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -57,14 +58,26 @@ func (p *Purchases) start(ctx context.Context) error {
 // earlier process had set aside counts as far as the ledger has spent more than the store knows of, or whole where the ledger was restored since. What may be paid, and the ledger has
 // lost, counts as paid. So does, when a process begins to
 // speak, what was bought today without the store, which has forgotten it or has never heard of it.
-func (p *Purchases) lookBack(ctx context.Context) error {
-	ends, err := p.endedSince(ctx)
+func (p *Purchases) lookBack(ctx context.Context) (err error) {
+	for range tries {
+		if err = p.lookBackOnce(ctx); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return err
+}
+
+// errMoved: the store has gone back, as in a failover, since it was asked which purchases are open.
+var errMoved = fmt.Errorf("%w: it has another purchase for open than a moment ago", ErrAway)
+
+func (p *Purchases) lookBackOnce(ctx context.Context) error {
+	fates, err := p.fates(ctx)
 	if err != nil {
 		return err
 	}
 	day := today()
 	booked, paying := p.o.Books.Counted(day)
-	speaks, untold := p.untold(day)
+	speaks, used := p.taken(day)
 	var bought []Buy
 	if !speaks {
 		if bought, err = p.o.Books.Ended(ctx, day); err != nil {
@@ -73,8 +86,15 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	}
 	p.learnSession(ctx)
 	return p.change(ctx, func(t *tab) error {
-		for id, fate := range ends {
-			t.endAs(id, fate)
+		for id, c := range t.Open {
+			if _, asked := fates[id]; !asked && !speaks && c.Gateway == p.o.Gateway { // it would be missing, and is there
+				return errMoved
+			}
+		}
+		for id, fate := range fates {
+			if fate != FateOpen {
+				t.endAs(id, fate)
+			}
 		}
 		ended := booked
 		for _, b := range paying {
@@ -88,6 +108,12 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.boot() {
 			t.endAhead(p.o.Gateway, day, ended, p.o.Restored)
 		}
+		var untold money.Micros // what was taken of what is set aside, and will be told as such
+		for id, amount := range used {
+			if _, told := fates[id]; !told && t.Open[id] == nil {
+				untold += amount
+			}
+		}
 		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
 			t.learn(p.o.Gateway, day, missing, bought)
 		}
@@ -95,8 +121,8 @@ func (p *Purchases) lookBack(ctx context.Context) error {
 	})
 }
 
-// endedSince gives the fates of those purchases that the store takes for open, and this gateway's ledger does not.
-func (p *Purchases) endedSince(ctx context.Context) (ends map[string]Fate, err error) {
+// fates gives what this gateway's ledger knows of those of its purchases that the store takes for open.
+func (p *Purchases) fates(ctx context.Context) (all map[string]Fate, err error) {
 	var open []string
 	err = p.o.Store.Load(ctx, func(_ string, value []byte) error {
 		t := new(tab)
@@ -113,17 +139,13 @@ func (p *Purchases) endedSince(ctx context.Context) (ends map[string]Fate, err e
 	if err != nil {
 		return nil, err
 	}
-	ends = make(map[string]Fate)
+	all = make(map[string]Fate)
 	for _, id := range open {
-		fate, err := p.o.Books.Fate(ctx, id)
-		if err != nil {
+		if all[id], err = p.o.Books.Fate(ctx, id); err != nil {
 			return nil, err
 		}
-		if fate != FateOpen {
-			ends[id] = fate
-		}
 	}
-	return ends, nil
+	return all, nil
 }
 
 // endAs ends a purchase as its gateway's books have it. What may be paid, and is in no books, counts.
@@ -171,16 +193,17 @@ func (t *tab) learn(gateway, day string, missing money.Micros, bought []Buy) {
 	}
 }
 
-// untold is what was taken of what is set aside, and will be told as such. speaks: the store has heard this process.
-func (p *Purchases) untold(day string) (speaks bool, sum money.Micros) {
+// taken is what was taken of what is set aside and counts in the books, by purchase id. speaks: the store has heard this process.
+func (p *Purchases) taken(day string) (speaks bool, all map[string]money.Micros) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, u := range p.used {
+	all = make(map[string]money.Micros, len(p.used))
+	for id, u := range p.used {
 		if u.day == day && (u.paid || u.paying && !u.ended) { // the books count nothing that is only prepared
-			sum += u.Amount
+			all[id] = u.Amount
 		}
 	}
-	return p.speaks, sum
+	return p.speaks, all
 }
 
 func (p *Purchases) isUsed(id string) bool {

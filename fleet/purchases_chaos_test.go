@@ -14,7 +14,7 @@ import (
 // TestPurchasesInSum has gateways buy, fail, crash and be cut off, and answers get lost: what is paid or may be never passes the limit, and in
 // the end what the fleet has for spent is what the books have.
 func TestPurchasesInSum(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
 				inSumOf(t, all, rand.New(rand.NewPCG(seed, 2)), func(g *gate, random *rand.Rand) { g.cut(random.IntN(2) == 0) })
@@ -25,7 +25,7 @@ func TestPurchasesInSum(t *testing.T) {
 
 // TestPurchasesInSumAfterFailovers is the same with a standby that takes over again and again and has not heard of the last changes, while nobody is cut off.
 func TestPurchasesInSumAfterFailovers(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
 				standby, line := map[string][]byte{}, 0

@@ -69,7 +69,7 @@ type tab struct {
 }
 
 // turnedFor is how long after the store may have forgotten what was bought nothing is: all gateways look at the tab in that time, and tell it again.
-const turnedFor = tabEvery + 2*time.Second
+const turnedFor = 3 * tabEvery
 
 // errGathers: nothing is bought until then.
 var errGathers = fmt.Errorf("%w: it has failed over, or was restored, and not all gateways have said since what they have bought", ErrAway)
