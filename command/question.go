@@ -32,10 +32,10 @@ func asking(cmd *cobra.Command, ask func(ctx context.Context, q *question) error
 }
 
 // show prints the answer, as JSON or for people.
-func (q *question) show(answer any, print func(w io.Writer)) error {
+func (q *question) show(answer any, write func(w io.Writer)) error {
 	if q.asJSON {
 		return printJSON(q.cmd, answer)
 	}
-	print(q.cmd.OutOrStdout())
+	write(q.cmd.OutOrStdout())
 	return nil
 }

@@ -41,13 +41,13 @@ func Query(own, client string) string {
 	for pair := range strings.SplitSeq(own, "&") {
 		named = append(named, parameter(pair))
 	}
-	all := own
+	all := []string{own}
 	for pair := range strings.SplitSeq(client, "&") {
 		if name := parameter(pair); !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, name) }) {
-			all += "&" + pair
+			all = append(all, pair)
 		}
 	}
-	return all
+	return strings.Join(all, "&")
 }
 
 // parameter is the name in a pair of a query.
