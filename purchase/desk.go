@@ -243,11 +243,7 @@ func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 func (d *Desk) Take(w Want) *Lease {
 	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
 	s.usedFor(w.Model)
-	c, floor := w.cost(), terms.RebuyBelow
-	if c.bound == 0 { // nothing is bought for what costs nothing
-		floor = 0
-	}
-	l := s.take(c, time.Now().Add(terms.ExpiryMargin), floor)
+	l := s.take(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 	if l == nil {
 		return nil
 	}
@@ -271,7 +267,7 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil
 		}
-		if c.bound > 0 { // what costs nothing uses up no token that is for one request
+		if !c.nothing() { // it uses up no token that is for one request
 			if l := s.claimOne(c); l != nil {
 				return l, nil
 			}
@@ -306,6 +302,9 @@ type cost struct {
 	bound  int64 // not below likely
 }
 
+// nothing tells whether the request can cost nothing: no token is bought for it where one is there, however little is on that.
+func (c cost) nothing() bool { return c.bound == 0 }
+
 // cost keeps what a request says of itself between nothing and money.Max: sums of more would overflow.
 func (w *Want) cost() cost {
 	likely := min(max(0, w.Likely), money.Max)
@@ -321,7 +320,7 @@ func (d *Desk) Covers(w Want) bool {
 	}
 	c, deadline := w.cost(), time.Now().Add(d.terms.Load().ExpiryMargin)
 	t, _ := s.choose(c, deadline, 0)
-	return t != nil || s.largest(c, deadline, nil) != nil || c.bound > 0 && s.spare.Load() > 0
+	return t != nil || s.largest(c, deadline, nil) != nil || !c.nothing() && s.spare.Load() > 0
 }
 
 // Refused says that the seller refused the lease's token for want of credit. The token stays for smaller requests: what is

@@ -430,6 +430,50 @@ func TestSpentToken(t *testing.T) {
 	})
 }
 
+// What costs nothing is served by a token of which more is asked for than there is, or whose rest is in doubt, or of which the seller has said
+// that less is there than it serves by now; and none is bought ahead while it is under way.
+func TestFreeOfOversoldToken(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		sell func(b *bench) // more of the one token than is there
+	}{
+		{"shared by those who waited for it", func(b *bench) {
+			first := b.lease(5 * money.USD)
+			first.Again()
+		}},
+		{"in doubt", func(b *bench) {
+			b.lease(4 * money.USD).Booked(ledger.Booked{InDoubt: 4 * money.USD, DoubtEnds: time.Now().Add(time.Minute)})
+			b.lease(money.USD).Return(-3 * money.USD)
+		}},
+		{"spent beyond what the seller says", func(b *bench) {
+			one, two := b.lease(money.USD), b.lease(money.USD)
+			b.desk.Refused(one, new(money.USD/2))
+			two.Return(-money.USD)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			trade(t, nil, func(t *testing.T, b *bench) {
+				tt.sell(b)
+				synctest.Wait()
+				if !b.desk.Covers(b.want(0)) {
+					t.Error("it is said that what costs nothing needs a purchase")
+				}
+				b.lease(0).Return(0)
+				b.wantCalls(1, 1)
+			})
+		})
+	}
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5 * money.USD)
+		<-time.After(2 * usedWithin)
+		free := b.lease(0)
+		if aging := b.desk.Aging(usedWithin, aheadOfTime); len(aging) > 0 {
+			t.Errorf("another token is bought ahead for what costs nothing and is under way: %+v", aging)
+		}
+		free.Return(0)
+	})
+}
+
 // Tokens that served for nothing have served.
 func TestServedForNothing(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {

@@ -98,9 +98,9 @@ func (s *shelf) ages(a Aging, now time.Time) bool {
 	return aging
 }
 
-// usedSince tells whether a request has used the token since then, or does so now.
+// usedSince tells whether a request that may cost something has used the token since then, or does so now.
 func (t *token) usedSince(then time.Time) bool {
-	return t.use.Load()&outMask != 0 || t.usedAt.Load() >= then.UnixNano()
+	return t.bounds.Load() > 0 || t.usedAt.Load() >= then.UnixNano()
 }
 
 // usedFor remembers what a token of the seller was used for: the model to name when one is bought ahead.

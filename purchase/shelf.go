@@ -49,8 +49,8 @@ func newShelf(d *Desk, o origin, g *dealings) *shelf {
 	return s
 }
 
-// take leases the smallest token that covers the likely cost, lives on past the deadline, and has floor or more on it. There
-// may be none. No lock is taken.
+// take leases the smallest token that covers the likely cost, lives on past the deadline, and has floor or more on it; for what costs nothing the
+// smallest of all that do. There may be none. No lock is taken.
 func (s *shelf) take(c cost, deadline time.Time, floor money.Micros) *Lease {
 	for {
 		best, stale := s.choose(c, deadline, floor)
@@ -60,7 +60,7 @@ func (s *shelf) take(c cost, deadline time.Time, floor money.Micros) *Lease {
 		if best == nil {
 			return nil
 		}
-		if best.reserve(c.likely) {
+		if c.nothing() || best.reserve(c.likely) {
 			if l := best.lease(c); l != nil {
 				return l
 			}
@@ -109,7 +109,7 @@ func (s *shelf) choose(c cost, deadline time.Time, floor money.Micros) (best *to
 			continue
 		}
 		free := t.free.Load()
-		if free < c.likely || t.low(int64(floor)) || t.state.Load() != live || t.onTrial() || t.bars(c.bound) {
+		if !c.nothing() && (free < c.likely || t.low(int64(floor))) || t.state.Load() != live || t.onTrial() || t.bars(c.bound) {
 			continue
 		}
 		if size := min(free, t.barred.Load()); best == nil || size < least { // what is good for small requests alone comes first

@@ -176,7 +176,7 @@ func (t *token) begin(c cost) *Lease {
 
 // used notes when a request has last begun or ended. What costs nothing has no other token bought ahead.
 func (t *token) used(c cost) {
-	if c.bound > 0 || !t.asked() {
+	if !c.nothing() || !t.asked() {
 		t.usedAt.Store(time.Now().UnixNano())
 	}
 }
