@@ -43,6 +43,7 @@ type Shape struct {
 	PromptWhole     bool  `json:"promptWhole,omitempty"`     // nothing of the prompt is anywhere but in the body
 	HostedTools     bool  `json:"hostedTools,omitempty"`     // the seller's server may search the web, run code, ask other servers
 	MaxOutput       int64 `json:"maxOutput,omitempty"`       // the output limit that it asks, in tokens; zero: none
+	PassedOutput    int64 `json:"passedOutput,omitempty"`    // one that may be taken, or passed over, where it asks none; zero: none
 	Answers         int64 `json:"answers,omitempty"`         // n or best_of, times the number of prompts; zero is one
 	NoCompletion    bool  `json:"noCompletion,omitempty"`    // embeddings: nothing is written
 	Free            bool  `json:"free,omitempty"`            // tokens are only counted: it costs nothing where the seller says nothing else
@@ -125,7 +126,7 @@ func (s Shape) output(unlimited int64) int64 {
 	}
 	limit := s.MaxOutput
 	if limit <= 0 {
-		limit = unlimited
+		limit = max(unlimited, s.PassedOutput)
 	}
 	answers := max(s.Answers, 1)
 	if limit > math.MaxInt64/answers {

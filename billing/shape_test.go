@@ -29,6 +29,8 @@ func TestBoundAndLikely(t *testing.T) {
 		{"no limit, and short answers", billing.Shape{BodyBytes: 3_000}, price, 50, 83_920, 2_500},
 		{"no limit, and long answers", billing.Shape{BodyBytes: 3_000}, price, 50_000, 83_920, 502_000},
 		{"a high limit", billing.Shape{BodyBytes: 3_000, MaxOutput: 64_000}, price, billing.NotSeen, 642_000, 83_920},
+		{"a high limit that is passed on", billing.Shape{BodyBytes: 3_000, PassedOutput: 64_000}, price, billing.NotSeen, 642_000, 83_920},
+		{"a low limit that is passed on", billing.Shape{BodyBytes: 3_000, PassedOutput: 100}, price, billing.NotSeen, 83_920, 83_920},
 		{"a high limit, and short answers", billing.Shape{BodyBytes: 3_000, MaxOutput: 64_000}, price, 50, 642_000, 2_500},
 		{"answers longer than the limit", plain, price, 400, 3_000, 3_000},
 		{"four answers", billing.Shape{BodyBytes: 3_000, MaxOutput: 100, Answers: 4}, price, 50, 6_000, 4_000},

@@ -187,20 +187,19 @@ func TestHostedTools(t *testing.T) {
 // Limits count as well where they are passed on to a provider behind the one that is asked; they lower nothing.
 func TestLimitsPassedOn(t *testing.T) {
 	for _, test := range []struct {
-		members         string
-		output, answers int64
+		members                 string
+		output, passed, answers int64
 	}{
-		{`"max_tokens":1,"extra_body":{"max_tokens":100000}`, 100_000, 1},
-		{`"extra_body":{"Max_Completion_Tokens":100000},"max_tokens":1`, 100_000, 1},
-		{`"max_tokens":500,"extra_body":{"max_tokens":100}`, 500, 1},
-		{`"extra_body":{"max_tokens":100}`, 0, 1},
-		{`"extra_body":{"max_tokens":8193}`, 8193, 1},
-		{`"extra_body":{"n":9},"n":2`, 0, 9},
-		{`"best_of":3,"litellm_params":{"best_of":2,"max_output_tokens":"many"}`, 0, 3},
-		{`"max_tokens":5,"extra_body":{"reasoning":{"max_tokens":100},"metadata":{"n":4}},"metadata":{"n":5}`, 5, 1},
+		{`"max_tokens":1,"extra_body":{"max_tokens":100000}`, 100_000, 0, 1},
+		{`"extra_body":{"Max_Completion_Tokens":100000},"max_tokens":1`, 100_000, 0, 1},
+		{`"max_tokens":500,"extra_body":{"max_tokens":100}`, 500, 0, 1},
+		{`"extra_body":{"max_tokens":100,"max_output_tokens":8193}`, 0, 8193, 1},
+		{`"extra_body":{"n":9},"n":2`, 0, 0, 9},
+		{`"best_of":3,"litellm_params":{"best_of":2,"max_output_tokens":"many"}`, 0, 0, 3},
+		{`"max_tokens":5,"extra_body":{"reasoning":{"max_tokens":100},"metadata":{"n":4}},"metadata":{"n":5}`, 5, 0, 1},
 	} {
 		r, refusal := Lookup("/v1/completions").Scan([]byte(`{"model":"m","prompt":"x",` + test.members + `}`))
-		if refusal != nil || r.MaxOutput != test.output || r.Answers != test.answers {
+		if refusal != nil || r.MaxOutput != test.output || r.PassedOutput != test.passed || r.Answers != test.answers {
 			t.Errorf("%s: %+v, %v", test.members, r, refusal)
 		}
 	}

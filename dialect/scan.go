@@ -21,6 +21,7 @@ type Request struct {
 	Stream             bool
 	IncludeUsage       bool  // a stream's usage is asked for, in chat and completions (see AskUsage)
 	MaxOutput          int64 // the asked limit of completion tokens; 0 when there is none
+	PassedOutput       int64 // where there is none: a limit that is passed on to a provider behind the one that is asked, which may take it, or pass it over
 	N                  int64 // how many answers to a prompt are asked for, at least 1
 	Answers            int64 // how many are made: n or best_of, times the number of prompts; at least 1
 	RequestID          string
@@ -107,8 +108,10 @@ func (s *scanner) conclude() {
 	r.PromptWhole = !f.remote && !r.HostedTools && r.PreviousResponseID == ""
 	r.Sealed = f.sealed
 	r.PromptTokens = f.promptTokens(len(s.body))
-	if r.MaxOutput > 0 || s.passedLimit > unlimited {
+	if r.MaxOutput > 0 {
 		r.MaxOutput = max(r.MaxOutput, s.passedLimit)
+	} else {
+		r.PassedOutput = s.passedLimit
 	}
 	r.Answers = max(r.N, s.bestOf)
 	if prompts := f.prompts(); r.Answers > math.MaxInt64/prompts {
@@ -117,9 +120,6 @@ func (s *scanner) conclude() {
 		r.Answers *= prompts
 	}
 }
-
-// unlimited is how long an answer is reckoned with where no limit is asked, in tokens. A lower limit that is passed on may be passed over.
-const unlimited = 8192
 
 // twice is what is wrong with a member that may be there once.
 const twice = "is there twice (perhaps in another spelling). Send it once."

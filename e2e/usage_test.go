@@ -175,3 +175,24 @@ func TestPromptsFromElsewhere(t *testing.T) {
 	}
 	s.verify()
 }
+
+// TestLongAnswersWithALimitPassedOn: a limit that is passed on may be passed over as well. Where the request asks none at the top, an answer that is
+// longer is the member's to pay as one is to a request without any.
+func TestLongAnswersWithALimitPassedOn(t *testing.T) {
+	t.Parallel()
+	const used, cost = `{"prompt_tokens":10,"completion_tokens":20000}`, 40_010
+	s := newStage(t)
+	account := newProvider(t, sayJSON(200, completion(used)))
+	s.seller("settles", settledBy(sayJSON(200, completion(used)), "Settlement-Id", "s1", "Billed-Micros", "40010"), priced("settles"))
+	s.seller("says", sayJSON(200, completion(used)), priced("says"))
+	s.open(fmt.Sprintf("\t\tseller account %s {\n\t\t\tapi_key sk-own-account\n\t\t\tprice account 1 2\n\t\t}\n", account.URL))
+	for _, model := range []string{"account", "settles", "says"} {
+		if a := s.infer(model, model, `"extra_body":{"max_tokens":8193},`); a.StatusCode != http.StatusOK {
+			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+		}
+		if e := s.entryOf(model); e.ExpenseMicros != cost || e.BilledMicros != cost || len(e.Flags) != 0 {
+			t.Errorf("%s: booked %+v", model, e)
+		}
+	}
+	s.verify()
+}

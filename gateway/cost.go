@@ -19,7 +19,7 @@ func (rq *request) costShape() billing.Shape {
 	ask := rq.ask
 	return billing.Shape{
 		BodyBytes: int64(len(rq.body.bytes)), PromptTokens: ask.PromptTokens, ContinuedTokens: rq.made.Tokens,
-		PromptWhole: ask.PromptWhole, HostedTools: ask.HostedTools, MaxOutput: ask.MaxOutput, Answers: ask.Answers,
+		PromptWhole: ask.PromptWhole, HostedTools: ask.HostedTools, MaxOutput: ask.MaxOutput, PassedOutput: ask.PassedOutput, Answers: ask.Answers,
 		NoCompletion: rq.endpoint.NoCompletion(), Free: rq.endpoint.Free(),
 	}
 }

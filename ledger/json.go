@@ -59,6 +59,7 @@ func (h *Hold) appendJSON(room []byte) ([]byte, error) {
 	o.flagIf("promptWhole", h.PromptWhole)
 	o.flagIf("hostedTools", h.HostedTools)
 	o.numberIf("maxOutput", h.MaxOutput)
+	o.numberIf("passedOutput", h.PassedOutput)
 	o.numberIf("answers", h.Answers)
 	o.flagIf("noCompletion", h.NoCompletion)
 	o.flagIf("free", h.Free)

@@ -161,7 +161,7 @@ func (q *resale) find() *refusal {
 	q.price = q.offer.asked()
 	q.shape = billing.Shape{
 		BodyBytes: int64(len(q.body)), PromptTokens: q.ask.PromptTokens, ContinuedTokens: q.books.made(q.ask.PreviousResponseID),
-		PromptWhole: q.ask.PromptWhole, MaxOutput: q.ask.MaxOutput, Answers: q.ask.Answers,
+		PromptWhole: q.ask.PromptWhole, MaxOutput: q.ask.MaxOutput, PassedOutput: q.ask.PassedOutput, Answers: q.ask.Answers,
 		NoCompletion: q.endpoint.NoCompletion(), Free: q.endpoint.Free(),
 	}
 	return nil
