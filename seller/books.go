@@ -144,8 +144,8 @@ func (b *Books) sweep(now time.Time) {
 
 // makeRoom forgets, of a book that is full, the orders that are over and for which no money has moved as far as is known: whoever
 // asks for an order, or signs a payment that nobody can cash, is not to close the seller to others. Where that is not enough it forgets the
-// oldest of those that are open and that nobody has begun to pay, whose buyers take a new one, and as few as it can. What is paid before its
-// proof is shown may be paid all the same: of these orders it forgets the oldest, once they are over, where no others are left. b.mu is held.
+// oldest of those that are open, whose buyers take a new one, and as few as it can. What is paid before its proof is shown may be paid all the
+// same: of these orders it forgets the oldest, once they are over, where no others are left. b.mu is held.
 func (b *Books) makeRoom(now time.Time) {
 	var open, mayBePaid []*order
 	for _, o := range b.orders {
@@ -153,7 +153,7 @@ func (b *Books) makeRoom(now time.Time) {
 		switch {
 		case o.Settled != "" || o.Token != nil || o.settling:
 		case now.Before(o.ExpiresAt):
-			if o.Proof == nil && !unseen {
+			if !unseen && (o.Proof == nil || o.Refused) {
 				open = append(open, o)
 			}
 		case unseen:

@@ -157,30 +157,39 @@ func TestOrdersAreBounded(t *testing.T) {
 	}
 }
 
-// TestOpenOrdersCloseNoSeller: whoever asks for orders and pays none, as fast as it can, keeps nobody else from buying.
+// TestOpenOrdersCloseNoSeller: whoever asks for orders and pays none, as fast as it can, keeps nobody else from buying; nor does one who signs
+// payments that nobody can cash.
 func TestOpenOrdersCloseNoSeller(t *testing.T) {
-	s := newSeller(t, "")
-	first := createOrder(t, s, "first", 1000)
-	fill := func() {
-		s.books.mu.Lock()
-		defer s.books.mu.Unlock()
-		now := time.Now().UTC()
-		for i := 0; len(s.books.orders) < maxOrders; i++ {
-			o := order{Hash: hash("free", strconv.Itoa(i)), Method: "mock", ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL)}
-			s.books.orders[o.Hash] = &o
-		}
-	}
-	fill()
-	granted := buy(t, s, "p", 1000)
-	for range 3 {
-		fill()
-		buy(t, s, "q"+strconv.Itoa(len(s.books.orders)), 1000)
-	}
-	if w := post(t, s, wire.PurchaseCompletePath, completeBody("first", first.OrderID)); w.Code != 404 {
-		t.Errorf("the oldest order has not given way: %d %s", w.Code, w.Body)
-	}
-	if w := post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(granted)); w.Code != 200 {
-		t.Errorf("what was sold has given way: %d %s", w.Code, w.Body)
+	for name, change := range map[string]func(*order){
+		"not begun":        func(*order) {},
+		"not to be cashed": func(o *order) { o.Proof, o.Refused, o.KeepUntil = &o.Hash, true, o.ExpiresAt.Add(keepBegun) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSeller(t, "")
+			first := createOrder(t, s, "first", 1000)
+			fill := func() {
+				s.books.mu.Lock()
+				defer s.books.mu.Unlock()
+				now := time.Now().UTC()
+				for i := 0; len(s.books.orders) < maxOrders; i++ {
+					o := order{Hash: hash("free", strconv.Itoa(i)), Method: "mock", ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL)}
+					change(&o)
+					s.books.orders[o.Hash] = &o
+				}
+			}
+			fill()
+			granted := buy(t, s, "p", 1000)
+			for range 3 {
+				fill()
+				buy(t, s, "q"+strconv.Itoa(len(s.books.orders)), 1000)
+			}
+			if w := post(t, s, wire.PurchaseCompletePath, completeBody("first", first.OrderID)); w.Code != 404 {
+				t.Errorf("the oldest order has not given way: %d %s", w.Code, w.Body)
+			}
+			if w := post(t, s, "/v1/chat/completions", hello, "Authorization", bearer(granted)); w.Code != 200 {
+				t.Errorf("what was sold has given way: %d %s", w.Code, w.Body)
+			}
+		})
 	}
 }
 
