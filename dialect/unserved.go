@@ -117,8 +117,8 @@ func Foreign(path string) bool {
 		return rest == "" || rest[0] == '/'
 	}
 	rest, ok := strings.CutPrefix(path, "/model/")
-	_, act, _ := strings.Cut(rest, "/")
-	return ok && bedrock[act]
+	act := strings.LastIndexByte(rest, '/') // what comes before may have slashes in it: a model's name as Amazon writes it
+	return ok && act > 0 && bedrock[rest[act+1:]]
 }
 
 var bedrock = map[string]bool{"converse": true, "converse-stream": true, "invoke": true, "invoke-with-response-stream": true}

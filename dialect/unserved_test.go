@@ -15,7 +15,7 @@ func TestUnserved(t *testing.T) {
 		"GET /v1/models/a/b": 0, "GET /v1/responses/resp_1": 0, "DELETE /v1/responses/resp_1": 0, "POST /v1/responses/resp_1/cancel": 0,
 		"GET /v1/responses/resp_1/input_items": 0,
 		"GET /":                                0, "HEAD /": 0, "POST /": 0, "GET /api/hello": 0, "GET /v1": 0, "GET /v1/": 0, "GET /v1/key": 0, "GET /v1beta/models/x:generateContent": 0, "POST /v1beta/models": 0, "POST /openai/chat/completions": 0,
-		"OPTIONS /v1/chat/completions": 0, "OPTIONS /v1/images": 0, "GET /chat/completions": 0, "POST /chat": 0, "GET /api/chat": 0, "POST /api/tags": 0, "POST /models": 0, "GET /modelsx": 0, "GET /model/m/converse": 0, "POST /model/m": 0, "GET /v1betax/models": 0, "GET /v1beta/modelsx": 0,
+		"OPTIONS /v1/chat/completions": 0, "OPTIONS /v1/images": 0, "GET /chat/completions": 0, "POST /chat": 0, "GET /api/chat": 0, "POST /api/tags": 0, "POST /models": 0, "GET /modelsx": 0, "GET /model/m/converse": 0, "POST /model/m": 0, "POST /model//invoke": 0, "POST /model/invoke": 0, "GET /v1betax/models": 0, "GET /v1beta/modelsx": 0,
 		"POST /images/generations": 0, "GET /v1/foo": 0, "POST /v1/tokenize": 0, "": 0,
 
 		"GET /v1/chat/completions": 405, "DELETE /v1/messages": 405, "HEAD /v1/messages": 405, "POST /v1/models": 405, "HEAD /v1/models": 405, "DELETE /v1/models/m": 405,
@@ -31,7 +31,7 @@ func TestUnserved(t *testing.T) {
 		"GET /v1/responses/..": 404, "GET /v1/responses/a%2Fb": 404, "POST /v1/chat/other": 404, "POST /v1/v1/images/edits": 404,
 
 		"POST /v1beta/models/x:streamGenerateContent": 404, "POST /v1beta/models/a/b:countTokens": 404, "GET /v1beta/models": 404, "GET /v1beta/models/x": 404,
-		"GET /models": 404, "GET /models/a/b": 404, "GET /openai/v1/models": 404, "POST /api/chat": 404, "GET /api/tags": 404, "POST /v2/embed": 404, "POST /model/m/invoke": 404,
+		"GET /models": 404, "GET /models/a/b": 404, "GET /openai/v1/models": 404, "POST /api/chat": 404, "GET /api/tags": 404, "POST /v2/embed": 404, "POST /model/m/invoke": 404, "POST /model/a/b/converse": 404,
 		"POST /openai/v1/chat/completions": 404, "POST /api/v1/messages": 404, "POST /a/b//V1/embeddings/": 404,
 
 		"POST /v1/videos": 404, "GET /v1/videos/v/content": 404, "DELETE /v1/containers/c": 404, "DELETE /v1/skills/s": 404, "POST /v1/evals": 404,

@@ -70,6 +70,7 @@ func TestUnservedByPath(t *testing.T) {
 		"GET /api/tags":                                          "X-None",
 		"POST /v2/chat":                                          "Authorization",
 		"POST /model/anthropic.claude-v1%3A0/converse-stream":    "X-Amz-Date",
+		"POST /model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.m/invoke": "X-Amz-Date",
 	} {
 		method, path, _ := strings.Cut(ask, " ")
 		res, answer := answerTo(t, method, site.url(path), key, strings.Repeat("Bearer ", strings.Count(key, "Authorization"))+"sk-ada-key")
