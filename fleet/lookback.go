@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,17 +68,18 @@ func (p *Purchases) lookBack(ctx context.Context) (err error) {
 	return err
 }
 
-// errMoved: the store has gone back, as in a failover, since it was asked which purchases are open.
-var errMoved = fmt.Errorf("%w: it has another purchase for open than a moment ago", ErrAway)
+// errMoved: the store has gone back, as in a failover, or the books have gone on since they were asked.
+var errMoved = fmt.Errorf("%w: other purchases are under way than a moment ago", ErrAway)
 
 func (p *Purchases) lookBackOnce(ctx context.Context) error {
-	fates, err := p.fates(ctx)
+	day := today()
+	now, err := p.standing(ctx, day)
 	if err != nil {
 		return err
 	}
-	day := today()
-	booked, paying := p.o.Books.Counted(day)
-	speaks, used := p.taken(day)
+	p.mu.Lock()
+	speaks := p.speaks // the store has heard this process
+	p.mu.Unlock()
 	var bought []Buy
 	if !speaks {
 		if bought, err = p.o.Books.Ended(ctx, day); err != nil {
@@ -87,43 +89,76 @@ func (p *Purchases) lookBackOnce(ctx context.Context) error {
 	p.learnSession(ctx)
 	return p.change(ctx, func(t *tab) error {
 		for id, c := range t.Open {
-			if _, asked := fates[id]; !asked && !speaks && c.Gateway == p.o.Gateway { // it would be missing, and is there
+			if _, asked := now.fates[id]; !asked && !speaks && c.Gateway == p.o.Gateway { // it would be missing, and is there
 				return errMoved
 			}
 		}
-		for id, fate := range fates {
-			if fate != FateOpen {
+		ended := now.booked
+		for id, amount := range now.used { // it will be told of that, and that it has ended
+			if now.fates[id] == FatePaid && (t.Open[id] != nil || !t.wasTold(p.o.Gateway, id)) {
+				ended -= amount
+			}
+		}
+		for id, fate := range now.fates {
+			if fate != FateOpen && !p.isUsed(id) {
 				t.endAs(id, fate)
 			}
 		}
-		ended := booked
-		for _, b := range paying {
+		for _, b := range now.paying {
 			if t.Open[b.ID] == nil && !p.isUsed(b.ID) {
 				t.Open[b.ID] = &claim{p.o.Gateway, b.Seller, b.Method, b.Day, t.Session, b.Amount, true}
 			}
-			if t.Open[b.ID] != nil && b.Day == day {
+			if b.Day == day {
 				ended -= b.Amount
 			}
 		}
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.boot() {
 			t.endAhead(p.o.Gateway, day, ended, p.o.Restored)
 		}
-		var untold money.Micros // what was taken of what is set aside, and will be told as such
-		for id, amount := range used {
-			if _, told := fates[id]; !told && t.Open[id] == nil {
-				untold += amount
-			}
-		}
-		if missing := ended - t.ended(p.o.Gateway, day) - untold; !speaks && missing > 0 {
+		if missing := ended - t.ended(p.o.Gateway, day); !speaks && missing > 0 {
 			t.learn(p.o.Gateway, day, missing, bought)
 		}
 		return nil
 	})
 }
 
-// fates gives what this gateway's ledger knows of those of its purchases that the store takes for open.
-func (p *Purchases) fates(ctx context.Context) (all map[string]Fate, err error) {
-	var open []string
+// standing is what a gateway's books have of its purchases, all at one moment.
+type standing struct {
+	booked money.Micros            // of a day
+	paying []Buy                   // that may be paid and have not ended: a part of that
+	used   map[string]money.Micros // on that day of what is set aside, by purchase id, and the store may not know it
+	fates  map[string]Fate         // of these, and of those that the store takes for open
+}
+
+func (p *Purchases) standing(ctx context.Context, day string) (s standing, err error) {
+	s.booked, s.paying = p.o.Books.Counted(day)
+	open, err := p.open(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.used = p.taken(day)
+	s.fates = make(map[string]Fate, len(open)+len(s.used))
+	for _, id := range slices.AppendSeq(open, maps.Keys(s.used)) {
+		if s.fates[id], err = p.o.Books.Fate(ctx, id); err != nil {
+			return s, err
+		}
+	}
+	if booked, paying := p.o.Books.Counted(day); booked != s.booked || !maps.Equal(byID(paying), byID(s.paying)) {
+		return s, errMoved
+	}
+	return s, nil
+}
+
+func byID(all []Buy) map[string]Buy {
+	by := make(map[string]Buy, len(all))
+	for _, b := range all {
+		by[b.ID] = b
+	}
+	return by
+}
+
+// open gives those of this gateway's purchases that the store takes for open.
+func (p *Purchases) open(ctx context.Context) (ids []string, err error) {
 	err = p.o.Store.Load(ctx, func(_ string, value []byte) error {
 		t := new(tab)
 		if err := json.Unmarshal(value, t); err != nil {
@@ -131,21 +166,12 @@ func (p *Purchases) fates(ctx context.Context) (all map[string]Fate, err error) 
 		}
 		for id, c := range t.Open {
 			if c.Gateway == p.o.Gateway {
-				open = append(open, id)
+				ids = append(ids, id)
 			}
 		}
 		return nil
 	}, tabKey)
-	if err != nil {
-		return nil, err
-	}
-	all = make(map[string]Fate)
-	for _, id := range open {
-		if all[id], err = p.o.Books.Fate(ctx, id); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return ids, err
 }
 
 // endAs ends a purchase as its gateway's books have it. What may be paid, and is in no books, counts.
@@ -193,17 +219,17 @@ func (t *tab) learn(gateway, day string, missing money.Micros, bought []Buy) {
 	}
 }
 
-// taken is what was taken of what is set aside and counts in the books, by purchase id. speaks: the store has heard this process.
-func (p *Purchases) taken(day string) (speaks bool, all map[string]money.Micros) {
+// taken is what was taken on a day of what is set aside, by purchase id.
+func (p *Purchases) taken(day string) map[string]money.Micros {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all = make(map[string]money.Micros, len(p.used))
+	all := make(map[string]money.Micros, len(p.used))
 	for id, u := range p.used {
-		if u.day == day && (u.paid || u.paying && !u.ended) { // the books count nothing that is only prepared
+		if u.day == day {
 			all[id] = u.Amount
 		}
 	}
-	return p.speaks, all
+	return all
 }
 
 func (p *Purchases) isUsed(id string) bool {

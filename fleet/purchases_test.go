@@ -23,10 +23,14 @@ type fakeBooks struct {
 	forgiven []string
 	fates    map[string]bool // of purchases that have ended: whether they were paid
 	open     map[string]bool // of those that have not: whether they may be paid
+	asked    func()          // called after a fate was told; nil: nothing is
 	before   string          // is the day on which those count that may be paid; empty: the one that is asked for
 }
 
 func (b *fakeBooks) Fate(_ context.Context, id string) (Fate, error) {
+	if b.asked != nil {
+		defer b.asked()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, open := b.open[id]; open {
@@ -859,6 +863,86 @@ func TestPurchaseAfterARestoreWithOneSetAside(t *testing.T) {
 		all[0].link.mu.Unlock()
 		all[0].cut(false)
 		wantSpent(t, all, 6+4+4, 6+4+4)
+	})
+}
+
+// What this process has taken of what is set aside, and has not told yet, is none of what an earlier one has: a store that has gone back to when that one spoke
+// counts it once.
+func TestPurchaseAfterAFailoverToAnEarlierProcess(t *testing.T) {
+	buyers(t, 1, 4, func(t *testing.T, all []*gate) {
+		g := all[0]
+		g.SetLimits(unlimited)
+		wantSpent(t, all, 4, 4)
+		g.link.mu.Lock()
+		standby := maps.Clone(g.values)
+		g.link.mu.Unlock()
+		g.cancel()
+		g.work.Wait()
+		all[0] = newGate(g.link, "g0", "next", 4, g.books)
+		g = all[0]
+		g.SetLimits(unlimited)
+		wantSpent(t, all, 4, 4)
+		g.cut(true)
+		for _, paying := range []bool{false, true} {
+			if err := g.Take(t.Context(), buyOf("a", 4), unlimited, paying); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.books.note(func() { g.books.fates["a"], g.books.spent = true, 4 })
+		g.End(buyOf("a", 4), true)
+		g.link.mu.Lock()
+		g.values, g.line = standby, "2"
+		g.link.mu.Unlock()
+		g.cut(false)
+		<-time.After(2 * asideAgain)
+		wantSpent(t, all, 4+4, 4+4)
+	})
+}
+
+// What was taken of what is set aside, as the store's answer was lost, and which the store had counted all the same, counts once, whatever the store is told first.
+func TestPurchaseFromBothAfterAFailover(t *testing.T) {
+	buyers(t, 1, 4, func(t *testing.T, all []*gate) {
+		g := all[0]
+		g.SetLimits(unlimited)
+		wantSpent(t, all, 4, 4)
+		g.loseNext(tries)
+		for _, paying := range []bool{false, true} {
+			if err := g.Take(t.Context(), buyOf("a", 4), unlimited, paying); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.books.note(func() { g.books.fates["a"], g.books.spent = true, 4 })
+		g.link.mu.Lock()
+		g.line = "2"
+		g.link.mu.Unlock()
+		wantSpent(t, all, 4+4, 4+4)
+		g.End(buyOf("a", 4), true)
+		<-time.After(2 * asideAgain)
+		wantSpent(t, all, 4+4, 4+4)
+	})
+}
+
+// Nor does one count twice that ends while the books are looked through.
+func TestPurchaseThatEndsMeanwhile(t *testing.T) {
+	buyers(t, 1, 0, func(t *testing.T, all []*gate) {
+		g := all[0]
+		if err := g.Take(t.Context(), buyOf("a", 4), unlimited, true); err != nil {
+			t.Fatal(err)
+		}
+		g.books.note(func() { g.books.open["a"], g.books.spent = true, 4 })
+		wantSpent(t, all, 4, 4)
+		g.books.asked = func() {
+			g.books.note(func() { delete(g.books.open, "a"); g.books.fates["a"] = true })
+		}
+		g.link.mu.Lock()
+		g.line = "2"
+		g.link.mu.Unlock()
+		if err := g.Take(t.Context(), buyOf("b", 4), unlimited, false); err != nil {
+			t.Fatal(err)
+		}
+		g.End(buyOf("a", 4), true)
+		g.End(buyOf("b", 4), false)
+		wantSpent(t, all, 4, 4)
 	})
 }
 

@@ -306,12 +306,18 @@ func (t *tab) fromAhead(gateway string, used map[string]taken) (told []string) {
 			c.Paying = c.Paying || u.paying
 			continue
 		}
-		if a := t.Ahead[gateway]; a != nil && slices.Contains(a.Told, id) {
+		if t.wasTold(gateway, id) {
 			continue
 		}
 		t.Open[id] = &claim{gateway, u.Seller, u.Method, u.day, t.Session, u.Amount, u.paying}
 	}
 	return told
+}
+
+// wasTold tells whether a purchase is one of those from what is set aside for a gateway that were told last: it counts, or has ended.
+func (t *tab) wasTold(gateway, id string) bool {
+	a := t.Ahead[gateway]
+	return a != nil && slices.Contains(a.Told, id)
 }
 
 // setAside sets as much of what is left aside for a gateway as it wants, and gives how much that is.
