@@ -56,7 +56,7 @@ func (s *till) sold() int {
 func (s *till) want() purchase.Want {
 	return purchase.Want{
 		SellerID: "a", Origin: "https://a.example", BaseURL: "https://a.example", Model: "m",
-		Methods: []purchase.NamedMethod{{Name: "mock", Method: payment.Mock{}}}, Transport: s,
+		Methods: []purchase.NamedMethod{{Name: "mock", Method: payment.Mock{}}}, Transport: s, Likely: 1, Bound: 1,
 	}
 }
 

@@ -88,8 +88,8 @@ func (s *shelf) ages(a Aging, now time.Time) bool {
 			continue
 		}
 		low := t.low(2 * int64(terms.RebuyBelow))
-		switch inUse := t.usedSince(now.Add(-a.used)); {
-		case inUse && (low || !t.expires.After(deadline.Add(a.ahead))):
+		switch since := now.Add(-a.used); {
+		case low && t.paidSince(since), !t.expires.After(deadline.Add(a.ahead)) && t.usedSince(since):
 			aging = true
 		case !low:
 			return false // it takes over
@@ -98,9 +98,14 @@ func (s *shelf) ages(a Aging, now time.Time) bool {
 	return aging
 }
 
-// usedSince tells whether a request that may cost something has used the token since then, or does so now.
+// usedSince tells whether a request has used the token since then, or does so now.
 func (t *token) usedSince(then time.Time) bool {
-	return t.bounds.Load() > 0 || t.usedAt.Load() >= then.UnixNano()
+	return t.out() > 0 || t.usedAt.Load() >= then.UnixNano()
+}
+
+// paidSince is usedSince for requests that may cost something: others need none of its credit.
+func (t *token) paidSince(then time.Time) bool {
+	return t.bounds.Load() > 0 || t.paidAt.Load() >= then.UnixNano()
 }
 
 // usedFor remembers what a token of the seller was used for: the model to name when one is bought ahead.

@@ -71,6 +71,25 @@ func TestRenewedAheadOfExpiry(t *testing.T) {
 	})
 }
 
+// Requests that cost nothing, such as those for a model whose price is nothing, need no credit, and a token that lives.
+func TestRenewedAheadOfExpiryForWhatCostsNothing(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(1).Return(-5 * money.USD)
+		for range 11 {
+			<-time.After(5 * time.Minute)
+			b.lease(0).Return(0)
+			if b.renew() != 0 {
+				t.Fatal("renewed since nothing is left")
+			}
+		}
+		<-time.After(time.Minute)
+		if b.renew() != 1 || b.renew() != 0 {
+			t.Error("not renewed ahead of its end, or twice")
+		}
+		b.wantCalls(2, 2)
+	})
+}
+
 func TestNoneIsBoughtForNobody(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
 		b.lease(1).Return(-1)

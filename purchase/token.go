@@ -47,7 +47,8 @@ type token struct {
 	// that are out (lower half).
 	use atomic.Uint64
 
-	usedAt  atomic.Int64  // when a lease that may cost something last began or ended, or the first one, in nanoseconds of Unix time; 0: not in this process
+	usedAt  atomic.Int64  // when a lease last began or ended, in nanoseconds of Unix time; 0: not in this process
+	paidAt  atomic.Int64  // the same of a lease that may cost something, or has
 	state   atomic.Uint32 // live, retired, ended
 	served  atomic.Bool   // some request was paid from it
 	refused atomic.Bool   // the seller refused it
@@ -170,14 +171,16 @@ func (t *token) begin(c cost) *Lease {
 	t.bounds.Add(c.bound)
 	after := t.shelf.bought.Load()
 	use := t.use.Add(oneBegun + 1)
-	t.used(c)
+	t.used(!c.nothing())
 	return &Lease{token: t, cost: c, after: after, ticket: use >> 32, alone: use&outMask == 1}
 }
 
-// used notes when a request has last begun or ended. What costs nothing has no other token bought ahead.
-func (t *token) used(c cost) {
-	if !c.nothing() || !t.asked() {
-		t.usedAt.Store(time.Now().UnixNano())
+// used notes that a request has begun or ended just now, and whether it may cost something, or has.
+func (t *token) used(pays bool) {
+	now := time.Now().UnixNano()
+	t.usedAt.Store(now)
+	if pays {
+		t.paidAt.Store(now)
 	}
 }
 
@@ -194,7 +197,7 @@ func (t *token) takeBack(c cost, delta int64, served bool) {
 	if delta < -c.likely && t.blocked.Load() > 0 {
 		t.unblock(-delta - c.likely)
 	}
-	t.used(c)
+	t.used(!c.nothing() || delta != 0)
 	taken := delta < -c.likely && t.balance.Load() < t.credit/10 // perhaps all that there was to take
 	idle := t.use.Add(^uint64(0))&outMask == 0
 	if idle && t.beside.Load() > 0 {
