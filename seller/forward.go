@@ -130,10 +130,15 @@ func (q *resale) gives(body []byte) bool {
 	})
 }
 
-// head writes what a buyer may see of the upstream's headers: nothing that says whose account it is.
+// head writes what a buyer may see of the upstream's headers: nothing that says whose account it is, or gives a secret away.
 func (q *resale) head(w http.ResponseWriter, res *http.Response, untouched bool) {
 	for _, name := range []string{"Openai-Organization", "Openai-Project", "Anthropic-Organization-Id"} {
 		res.Header.Del(name)
+	}
+	for name, values := range res.Header {
+		if q.gives([]byte(strings.Join(values, ","))) {
+			delete(res.Header, name)
+		}
 	}
 	relay.AnswerHeader(w.Header(), res.Header, untouched)
 }

@@ -30,6 +30,8 @@ func TestUpstreamFaults(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 			w.Header().Set("Content-Type", kind)
 			w.Header().Set("Retry-After", "7")
+			w.Header().Set("X-RateLimit-Key", "sk-of-the-seller")
+			w.Header().Set("OpenAI-Tenant", "tenant-of-the-seller")
 			w.WriteHeader(status)
 			fmt.Fprint(w, body)
 			return true
@@ -86,6 +88,9 @@ func TestUpstreamFaults(t *testing.T) {
 			}
 			if c.status >= 400 && c.status != 502 && w.Header().Get("Retry-After") != "7" {
 				t.Error("Retry-After is gone")
+			}
+			if said := fmt.Sprint(w.Header()); strings.Contains(said, "-the-seller") {
+				t.Errorf("the headers give a secret away: %s", said)
 			}
 			found := strings.Count(got, "tokenbuddy.settlement")
 			_, inHeader, _ := wire.SettlementFromHeader(w.Header())
