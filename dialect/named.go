@@ -148,16 +148,19 @@ func (s *scanner) hostedIn(raw []byte, levels int) {
 		case "mcp_servers":
 			each(value, func([]byte) { s.facts.hosted++ })
 		case "tools":
-			each(value, func(tool []byte) {
-				walk(tool, func(key, value []byte) {
-					kind, _ := unquote(inner(value))
-					if name, _ := fold(key); string(name) == "type" && len(kind) > 0 && !clientTool(kind) {
-						s.facts.hosted++
-					}
-				})
-			})
+			each(value, s.toolIn)
 		default:
 			s.hostedIn(value, levels-1)
+		}
+	})
+}
+
+// toolIn notes a tool there that is no client's, however its type is spelled.
+func (s *scanner) toolIn(tool []byte) {
+	walk(tool, func(key, value []byte) {
+		kind, _ := unquote(inner(value))
+		if name, _ := fold(key); string(name) == "type" && len(kind) > 0 && !clientTool(kind) {
+			s.facts.hosted++
 		}
 	})
 }

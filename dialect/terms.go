@@ -64,11 +64,12 @@ func (s *scanner) termsIn(raw []byte, levels int) {
 		case "inference_geo", "inferencegeo":
 			member = "inference_geo"
 		case "provider":
-			if levels == passedOn {
-				member = "provider"
+			if levels == passedOn && !empty(value) { // an object
+				s.terms("provider", value)
+				return
 			}
 		}
-		if member != "" && len(inner(value)) > 0 || member == "provider" && !empty(value) {
+		if member != "" && len(inner(value)) > 0 {
 			s.terms(member, value)
 		} else {
 			s.termsIn(value, levels-1)

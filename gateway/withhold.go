@@ -20,11 +20,7 @@ func (a *attempt) withhold() {
 
 // withholdHeaders takes out of an error's headers those that have one of our secrets in them.
 func withholdHeaders(h http.Header, secrets []string) {
-	for name, values := range h {
-		if dialect.Holds([]byte(strings.Join(values, ",")), secrets...) {
-			delete(h, name)
-		}
-	}
+	dialect.TakeOut(h, func(text []byte) bool { return dialect.Holds(text, secrets...) })
 }
 
 // replace puts our own words in the place of an error's.

@@ -135,11 +135,7 @@ func (q *resale) head(w http.ResponseWriter, res *http.Response, untouched bool)
 	for _, name := range []string{"Openai-Organization", "Openai-Project", "Anthropic-Organization-Id"} {
 		res.Header.Del(name)
 	}
-	for name, values := range res.Header {
-		if q.gives([]byte(strings.Join(values, ","))) {
-			delete(res.Header, name)
-		}
-	}
+	dialect.TakeOut(res.Header, q.gives)
 	relay.AnswerHeader(w.Header(), res.Header, untouched)
 }
 
@@ -234,8 +230,7 @@ func (q *resale) flow(w http.ResponseWriter, res *http.Response, begun []byte, w
 	q.head(w, res, true)
 	w.WriteHeader(res.StatusCode)
 	_, err := w.Write(begun) // words has seen it
-
-	if q.sent.Release() { // the rest is not held
+	if q.sent.Release() {    // the rest is not held
 		q.body = nil
 		q.room.leave()
 	}
