@@ -50,11 +50,18 @@ type Amounts = [periods]money.Micros
 func ScopeOf(kind int, period string) string { return "dwm"[kind:kind+1] + period }
 
 // ScopeParts gives what ScopeOf has made a scope of; below zero: it is none.
-func ScopeParts(scope string) (kind int, period string) { return scopeOf(scope) }
+func ScopeParts(scope string) (kind int, period string) {
+	for kind = range periods {
+		if len(scope) > 1 && scope[0] == ScopeOf(kind, "")[0] {
+			return kind, scope[1:]
+		}
+	}
+	return -1, ""
+}
 
 // PeriodOf says the period of a scope for people: day 2026-03-02.
 func PeriodOf(scope string) string {
-	kind, period := scopeOf(scope)
+	kind, period := ScopeParts(scope)
 	if kind < 0 {
 		return scope
 	}

@@ -203,7 +203,7 @@ func (w *world) form(p *process, need money.Micros) *Ask {
 	}
 	slices.Sort(names)
 	for _, s := range names {
-		kind, _ := scopeOf(s)
+		kind, _ := ScopeParts(s)
 		q := p.part(s)
 		ask := ScopeAsk{Scope: s, Limit: w.limits[kind], HaveGranted: q.granted, Spent: max(0, q.durable), Held: q.held}
 		if !q.open {

@@ -67,7 +67,7 @@ var mutants = map[string]mutant{
 	}},
 	"the day alone decides": {rule: func(_ *state, a *Ask, _ time.Time) func(*state, *Answer) {
 		for i := range a.Scopes {
-			if kind, _ := scopeOf(a.Scopes[i].Scope); kind != Day {
+			if kind, _ := ScopeParts(a.Scopes[i].Scope); kind != Day {
 				a.Scopes[i].Limit = 1 << 40
 			}
 		}

@@ -244,7 +244,7 @@ func (w *world) granted(old, next []byte, a *Ask, ans *Answer) error {
 	after, _ := stateOf(next)
 	short := false
 	for i, q := range a.Scopes {
-		kind, _ := scopeOf(q.Scope)
+		kind, _ := ScopeParts(q.Scope)
 		if most := w.most[q.Scope]; most < w.limits[kind] {
 			w.most[q.Scope] = w.limits[kind]
 		}

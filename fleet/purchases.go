@@ -168,11 +168,11 @@ func (p *Purchases) soon() {
 	}
 }
 
-// Away tells whether nothing can be bought, as the store is away, or was and not all have spoken since: not even for so much.
-func (p *Purchases) Away(amount money.Micros) bool {
+// Away tells whether nothing can be bought, as the store is away, or was and not all have spoken since, and nothing is set aside.
+func (p *Purchases) Away() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return (p.away || time.Now().Before(p.gathers)) && p.ahead < amount
+	return (p.away || time.Now().Before(p.gathers)) && p.ahead <= 0
 }
 
 func (p *Purchases) isAway() bool {

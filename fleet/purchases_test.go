@@ -533,7 +533,7 @@ func TestPurchaseAhead(t *testing.T) {
 				t.Errorf("%s is paid: %v", step.id, err)
 			}
 		}
-		if !all[0].Away(1) {
+		if !all[0].Away() {
 			t.Error("something is left")
 		}
 		wantSpent(t, all[1:], 10, 10)

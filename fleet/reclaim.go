@@ -43,7 +43,7 @@ func (s *Share) reclaim(parts []Part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		kind, period := scopeOf(p.Scope)
+		kind, period := ScopeParts(p.Scope)
 		if kind < 0 {
 			continue
 		}
@@ -65,14 +65,4 @@ func (s *Share) reclaim(parts []Part) {
 	if !s.asking && s.due(time.Now()) {
 		s.ask()
 	}
-}
-
-// scopeOf gives the kind and the name of a scope's period; below zero: it is none.
-func scopeOf(scope string) (kind int, period string) {
-	for kind = range periods {
-		if len(scope) > 1 && scope[0] == ScopeOf(kind, "")[0] {
-			return kind, scope[1:]
-		}
-	}
-	return -1, ""
 }

@@ -357,7 +357,7 @@ func (sc *scope) over() bool {
 
 // endOf is about when a scope's period is over: calendars are in different zones.
 func endOf(scope string) (time.Time, bool) {
-	kind, period := scopeOf(scope)
+	kind, period := ScopeParts(scope)
 	switch kind {
 	case Day, Week:
 		begin, err := time.Parse(time.DateOnly, period)

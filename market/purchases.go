@@ -39,7 +39,7 @@ func (j fleetJournal) Ready() error {
 	if err := j.Ledger.Ready(); err != nil {
 		return err
 	}
-	if j.fleet.Away(1) {
+	if j.fleet.Away() {
 		return &purchase.NotNow{Err: purchase.ErrAway}
 	}
 	return nil

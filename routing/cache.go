@@ -24,11 +24,11 @@ type Cache interface {
 	Save(document []byte, etag string) error
 }
 
-// FileCache keeps the document in a file, behind one line of JSON with its ETag and checksum. Its directory is made when
+// FileCache, a path, keeps the document in the file, behind one line of JSON with its ETag and checksum. Its directory is made when
 // it is missing. One process uses the file, in which there may be more than one cache with the same path.
-func FileCache(path string) Cache { return fileCache(path) }
+type FileCache string
 
-type fileCache string
+var _ Cache = FileCache("")
 
 // saving lets one save at a time write: while a config is reloaded, two caches may have the same path.
 var saving sync.Mutex
@@ -38,7 +38,7 @@ type cacheHead struct {
 	SHA256 string `json:"sha256"`
 }
 
-func (path fileCache) Load() ([]byte, string, error) {
+func (path FileCache) Load() ([]byte, string, error) {
 	data, err := os.ReadFile(string(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
@@ -54,7 +54,7 @@ func (path fileCache) Load() ([]byte, string, error) {
 	return document, head.ETag, nil
 }
 
-func (path fileCache) Save(document []byte, etag string) error {
+func (path FileCache) Save(document []byte, etag string) error {
 	head, err := json.Marshal(cacheHead{ETag: etag, SHA256: checksum(document)})
 	if err != nil {
 		return fmt.Errorf("cache: %w", err)

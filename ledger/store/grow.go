@@ -98,18 +98,18 @@ func (s *Store) Prepare(bytes int) error {
 		}
 	}
 	if s.active.filled+bytes >= memTableSize { // it may be full with that
-		return s.need(tableRoom)
+		return s.needTableRoom()
 	}
 	return nil
 }
 
-// need gives up the reserve where there is less free than that, and says where that is not enough.
-func (s *Store) need(room uint64) error {
+// needTableRoom gives up the reserve where there is less free than a table takes, and says where that is not enough.
+func (s *Store) needTableRoom() error {
 	free, _, err := s.space(s.dir)
-	if err == nil && free < room && s.dropReserve() {
+	if err == nil && free < tableRoom && s.dropReserve() {
 		free, _, err = s.space(s.dir)
 	}
-	if err == nil && free < room {
+	if err == nil && free < tableRoom {
 		return s.noRoom(nil)
 	}
 	return nil // what can't be seen is taken for room
@@ -151,7 +151,7 @@ func (s *Store) Close() error {
 		return s.DB.Close()
 	}
 	s.dropReserve()
-	if err := s.need(tableRoom); err != nil && allocates {
+	if err := s.needTableRoom(); err != nil && allocates {
 		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk",
 			errors.Join(err, s.endJournal(false), s.syncLog()))
 	}
