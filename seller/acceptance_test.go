@@ -3,10 +3,18 @@ package seller
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
@@ -51,9 +59,15 @@ type faulty struct {
 	panics    *atomic.Bool
 	settles   bool
 	reference string
+	offer     func() (json.RawMessage, error)
 }
 
-func (faulty) Offer(acceptance.Order) (json.RawMessage, error) { return json.RawMessage("{}"), nil }
+func (f faulty) Offer(acceptance.Order) (json.RawMessage, error) {
+	if f.offer != nil && f.panics.Load() {
+		return f.offer()
+	}
+	return json.RawMessage("{}"), nil
+}
 
 func (f faulty) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
 	if f.settles {
@@ -105,6 +119,84 @@ func TestAcceptanceThatPanics(t *testing.T) {
 			t.Errorf("%s: it does not panic any more: %d %s", name, w.Code, w.Body)
 		}
 	}
+}
+
+// TestOfferThatFails: who asks for an order that a faulty way of being paid can't make is told to come again, whoever runs the seller is told why, and
+// what the method says with it to nobody.
+func TestOfferThatFails(t *testing.T) {
+	for name, offer := range map[string]func() (json.RawMessage, error){
+		"panics":          func() (json.RawMessage, error) { panic("a secret") },
+		"ends":            func() (json.RawMessage, error) { runtime.Goexit(); return nil, nil },
+		"gives an error":  func() (json.RawMessage, error) { return nil, errors.New("no till") },
+		"gives no JSON":   func() (json.RawMessage, error) { return json.RawMessage("a secret"), nil },
+		"gives a library": func() (json.RawMessage, error) { return json.RawMessage(`"` + strings.Repeat("a", 1<<20) + `"`), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSeller(t, "payment any own insecurely")
+			core, logs := observer.New(zap.InfoLevel)
+			s.books.logger = zap.New(core)
+			f := faulty{panics: new(atomic.Bool), offer: offer}
+			s.accepted["own"], s.AnyInsecurely = f, nil
+			f.panics.Store(true)
+			create := `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"own","amountMicros":5}`
+			if w := post(t, s, wire.PurchaseCreatePath, create); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "secret") {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if told := logs.FilterMessage("seller.payment.misbehaved").All(); len(told) != 1 || strings.Contains(fmt.Sprint(told[0].ContextMap()), "secret") {
+				t.Errorf("logged %v", logs.All())
+			}
+			f.panics.Store(false)
+			if w := post(t, s, wire.PurchaseCreatePath, create); w.Code != http.StatusOK {
+				t.Errorf("not any more: %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+// stuck is a way of being paid that does not come back for a while.
+type stuck struct{ until <-chan struct{} }
+
+func (stuck) Offer(acceptance.Order) (json.RawMessage, error) { return json.RawMessage("{}"), nil }
+
+func (s stuck) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	<-s.until
+	return acceptance.Paid("")
+}
+
+// TestAcceptanceThatDoesNotReturn: the seller sells to others meanwhile, its buyer is told to ask again, and those that are left behind are not many.
+func TestAcceptanceThatDoesNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSeller(t, "payment mock\npayment any own insecurely")
+		until := make(chan struct{})
+		s.accepted["own"], s.AnyInsecurely = stuck{until}, nil
+		var o wire.Order
+		if err := wire.Decode(post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"own","amountMicros":5}`).Body.Bytes(), &o); err != nil {
+			t.Fatal(err)
+		}
+		complete := `{"purchaseId":"p","orderId":"` + o.OrderID + `","paymentMethod":"own","proof":{}}`
+		told := make(chan int, 1)
+		go func() { told <- post(t, s, wire.PurchaseCompletePath, complete).Code }()
+		synctest.Wait()
+		buy(t, s, "another", money.USD)
+		if code := <-told; code != http.StatusServiceUnavailable {
+			t.Errorf("it does not return: %d", code)
+		}
+		for range 2 { // the second time it is not asked any more
+			var all sync.WaitGroup
+			for range maxStuck - 1 {
+				all.Go(func() { _ = post(t, s, wire.PurchaseCompletePath, complete) })
+			}
+			all.Wait()
+		}
+		if n := s.books.leftBehind("own", 0); n != maxStuck {
+			t.Errorf("%d calls are left behind, want %d", n, maxStuck)
+		}
+		close(until)
+		synctest.Wait()
+		if w := post(t, s, wire.PurchaseCompletePath, complete); w.Code != http.StatusOK {
+			t.Errorf("it returns again: %d %s", w.Code, w.Body)
+		}
+	})
 }
 
 func TestAcceptanceConfigRefused(t *testing.T) {

@@ -51,6 +51,7 @@ type Books struct {
 	charges   []*charge              // a ring of the last ones
 	oldest    int                    // where the ring begins, once it is full
 	swept     time.Time
+	stuck     map[string]int // calls that were left behind, by the way of being paid
 }
 
 // digest is a SHA-256 hash. What only a buyer may know is kept as one.
@@ -94,7 +95,7 @@ func newBooks(seller, file string, logger *zap.Logger) *Books {
 		orders: make(map[digest]*order), answers: make(map[digest]*answered), tokens: make(map[digest]*token),
 		open:    make(map[digest]*charge),
 		repeats: newRecent[digest, *charge](maxRepeats), prefixes: newRecent[digest, struct{}](maxPrefixes),
-		responses: newRecent[digest, int64](maxPrefixes),
+		responses: newRecent[digest, int64](maxPrefixes), stuck: make(map[string]int),
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -136,21 +135,18 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	case q.AmountMicros <= 0:
 		return nil, invalid("amountMicros", "amountMicros must be above zero")
 	}
-	st.before = func(context.Context, *Books) *refusal { return s.offers(r, q) }
+	var o *order
+	st.before = func(_ context.Context, b *Books) *refusal {
+		if refused := s.offers(b, r, q); refused != nil {
+			return refused
+		}
+		var refused *refusal
+		o, refused = s.newOrder(b, r, q)
+		return refused
+	}
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
-		o := &order{
-			Purchase: hash(q.PurchaseID), Model: q.ModelID, Method: q.PaymentMethod,
-			Amount: min(q.AmountMicros, s.MaxCreditMicros), CreatedAt: now, ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL),
-			purchaseID: q.PurchaseID, orderID: newID("o_"), Origin: s.origin(r),
-		}
-		o.Hash = hash(o.orderID)
-		method := s.accepted[q.PaymentMethod]
-		if paidBefore(method) {
-			o.KeepUntil = o.ExpiresAt.Add(keepBegun)
-		}
-		var err error
-		if o.Payment, err = method.Offer(o.offered(q.PurchaseID, o.orderID)); err != nil {
-			return nil, nil, nil, unavailable("the order could not be made; try again later")
+		if o == nil {
+			return nil, nil, nil, unavailable("the order is gone; try again") // it was over in between
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -169,12 +165,28 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 	return st, nil
 }
 
-// offers refuses what this config does not sell, or not so.
-func (s *Seller) offers(r *http.Request, q wire.CreatePurchase) *refusal {
-	least := money.Micros(0)
-	if l, ok := s.accepted[q.PaymentMethod].(acceptance.Least); ok {
-		least = l.Least()
+// newOrder makes the order that is asked for, with what its payment method needs.
+func (s *Seller) newOrder(b *Books, r *http.Request, q wire.CreatePurchase) (*order, *refusal) {
+	now := time.Now().UTC().Truncate(time.Second)
+	o := &order{
+		Purchase: hash(q.PurchaseID), Model: q.ModelID, Method: q.PaymentMethod,
+		Amount: min(q.AmountMicros, s.MaxCreditMicros), CreatedAt: now, ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL),
+		purchaseID: q.PurchaseID, orderID: newID("o_"), Origin: s.origin(r),
 	}
+	o.Hash = hash(o.orderID)
+	method := s.accepted[q.PaymentMethod]
+	if paidBefore(method) {
+		o.KeepUntil = o.ExpiresAt.Add(keepBegun)
+	}
+	if o.Payment = b.offer(q.PaymentMethod, method, o.offered(q.PurchaseID, o.orderID)); o.Payment == nil {
+		return nil, unavailable("the order could not be made; try again later")
+	}
+	return o, nil
+}
+
+// offers refuses what this config does not sell, or not so.
+func (s *Seller) offers(b *Books, r *http.Request, q wire.CreatePurchase) *refusal {
+	least := b.leastOrder(q.PaymentMethod, s.accepted[q.PaymentMethod])
 	switch {
 	case s.accepted[q.PaymentMethod] == nil:
 		return s.notTaken()

@@ -1,9 +1,9 @@
 package seller
 
 import (
+	"bytes"
 	"context"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -20,16 +20,20 @@ const keepBegun = 48 * time.Hour
 
 // settle makes an order one that is paid, or says why it is not. What may move money is written down before it does, and
 // nothing is remembered as an answer before the money is there: a seller that says no and remembers it would keep money that
-// came late, and one that says yes too early would give credit away.
+// came late, and one that says yes too early would give credit away. The method is asked while nothing of the books is held.
 func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) *refusal {
 	method := s.accepted[q.PaymentMethod]
-	o, refused := s.begin(b, method, q)
+	o, refused := s.look(b, method, q)
+	if o == nil || refused != nil {
+		return refused
+	}
+	o, refused = s.begin(b, method, q, *o, b.verdict(q.PaymentMethod, "accept", acceptTime, func() acceptance.Verdict { return method.Accept(*o, bytes.Clone(q.Proof)) }))
 	if o == nil || refused != nil {
 		return refused
 	}
 	// The buyer may leave; the payment goes on, and is there when it asks again.
-	v := b.verdict(q.PaymentMethod, func() acceptance.Verdict {
-		return method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, q.Proof)
+	v := b.verdict(q.PaymentMethod, "settle", 0, func() acceptance.Verdict {
+		return method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, bytes.Clone(q.Proof))
 	})
 
 	b.buying.Lock()
@@ -64,17 +68,18 @@ func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) 
 	return nil
 }
 
-// begin looks at the proof, and where it has to be settled writes that down. Without an order there is nothing to settle.
-func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePurchase) (*acceptance.Order, *refusal) {
+// begin does what the method says of the proof, which it has seen with the order as it was then, and writes down where that has to be settled. Without an
+// order there is nothing to settle.
+func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePurchase, seen acceptance.Order, v acceptance.Verdict) (*acceptance.Order, *refusal) {
 	b.buying.Lock()
 	defer b.buying.Unlock()
 	now, elsewhere := time.Now().UTC().Truncate(time.Second), false
-	if _, settles := method.(acceptance.Settler); settles {
+	if settles(method) {
 		begins.Lock() // until it is noted, or not begun: no other seller begins with the same meanwhile
 		defer begins.Unlock()
 		elsewhere = b.paidElsewhere(hash(q.OrderID), now)
 	}
-	o, undo, refused := s.look(b, method, q, now, elsewhere)
+	o, undo, refused := s.judge(b, method, q, now, elsewhere, seen, v)
 	if o == nil {
 		return nil, refused
 	}
@@ -88,67 +93,84 @@ func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePu
 	return o, nil
 }
 
-// look has the method look at the proof. It gives the order where that has to be settled, which is noted then, and what takes that back.
-func (s *Seller) look(b *Books, method acceptance.Acceptance, q wire.CompletePurchase, now time.Time, elsewhere bool) (_ *acceptance.Order, undo func(), _ *refusal) {
+// look gives the order where the method has to look at a proof of it.
+func (s *Seller) look(b *Books, method acceptance.Acceptance, q wire.CompletePurchase) (*acceptance.Order, *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	own, refused := s.unpaid(b, method, q, time.Now().UTC().Truncate(time.Second))
+	if own == nil {
+		return nil, refused
+	}
+	o := own.offered(q.PurchaseID, q.OrderID)
+	return &o, nil
+}
+
+// unpaid gives the order that a proof is shown for, where it is not paid yet. b.mu is held.
+func (s *Seller) unpaid(b *Books, method acceptance.Acceptance, q wire.CompletePurchase, now time.Time) (*order, *refusal) {
 	if done := b.orders[hash(q.OrderID)]; done != nil && done.Token != nil {
-		return nil, nil, nil // in the meantime; the answer is remembered under its key
+		return nil, nil // in the meantime; the answer is remembered under its key
 	}
 	own, refused := b.payable(q)
 	if refused != nil || own.Settled != "" {
-		return nil, nil, refused
+		return nil, refused
 	}
-	proof := hash(string(q.Proof))
-	expired := own.Proof == nil && !now.Before(own.ExpiresAt) // what may have been paid has no end
 	switch {
 	case method == nil:
-		return nil, nil, s.notTaken()
-	case expired && !paidBefore(method):
-		return nil, nil, gone()
+		return nil, s.notTaken()
+	case own.over(now) && !paidBefore(method):
+		return nil, gone()
 	case own.settling:
-		return nil, nil, unavailable("the payment is being settled; try again")
-	case own.Proof != nil && *own.Proof != proof:
-		return nil, nil, conflict("another payment of this order is being settled; send that again")
+		return nil, unavailable("the payment is being settled; try again")
+	case own.Proof != nil && *own.Proof != hash(string(q.Proof)):
+		return nil, conflict("another payment of this order is being settled; send that again")
 	case b.paidByAnother(own, now):
-		return nil, nil, conflict("the purchase is paid by another order, or being paid; complete that one")
+		return nil, conflict("the purchase is paid by another order, or being paid; complete that one")
+	}
+	return own, nil
+}
+
+// over tells whether the order's time is: what may have been paid has no end.
+func (o *order) over(now time.Time) bool { return o.Proof == nil && !now.Before(o.ExpiresAt) }
+
+// judge takes the method's verdict. It gives the order where that has to be settled, which is noted then, and what takes that back.
+func (s *Seller) judge(
+	b *Books, method acceptance.Acceptance, q wire.CompletePurchase, now time.Time, elsewhere bool, seen acceptance.Order, v acceptance.Verdict,
+) (_ *acceptance.Order, undo func(), _ *refusal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own, refused := s.unpaid(b, method, q, now)
+	switch {
+	case own == nil:
+		return nil, nil, refused
 	case elsewhere:
 		return nil, nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
-	}
-	o := own.offered(q.PurchaseID, q.OrderID)
-	switch v := b.verdict(q.PaymentMethod, func() acceptance.Verdict { return method.Accept(o, q.Proof) }); {
+	case seen.Begun != (own.Proof != nil): // somebody else has shown it meanwhile
+		return nil, nil, unavailable("the payment is being settled; try again")
 	case v.Kind == acceptance.KindPaid:
 		own.Settled = v.Reference // written down with the grant
 		return nil, nil, nil
+	case v.Kind == acceptance.KindToSettle && !settles(method):
+		return nil, nil, unavailable("the payment can't be settled; try again")
 	case v.Kind == acceptance.KindToSettle:
-	case expired && v.Kind == acceptance.KindRefused:
+	case own.over(now) && v.Kind == acceptance.KindRefused:
 		return nil, nil, gone()
 	default:
 		return nil, nil, refusedBy(v)
 	}
-	before := own.KeepUntil
+	proof, before := hash(string(q.Proof)), own.KeepUntil
 	own.Proof, own.settling, own.Refused, own.KeepUntil = &proof, true, false, now.Add(keepBegun)
 	b.note(change{Orders: []order{*own}})
-	return &o, func() {
-		if own.settling = false; !o.Begun {
+	return &seen, func() {
+		if own.settling = false; !seen.Begun {
 			own.Proof, own.KeepUntil = nil, before
 		}
 	}, nil
 }
 
-// verdict calls an acceptance, which may be somebody else's. Of one that panics nothing is known: neither does it hold the books up, nor
-// is a payment lost whose settlement was begun.
-func (b *Books) verdict(method string, call func() acceptance.Verdict) (v acceptance.Verdict) {
-	defer func() {
-		if recover() != nil { // what it says may be a secret
-			b.logger.Error("seller.payment.panicked", zap.String("seller", b.seller), zap.String("method", method), zap.ByteString("stack", debug.Stack()))
-			v = acceptance.NotYet("it is not known yet whether the order is paid")
-		}
-	}()
-	if v = call(); v.Kind == acceptance.KindPaid && v.Reference == "" {
-		v.Reference = newID("paid_") // it is what a paid order is told by
-	}
-	return v
+// settles tells whether the proofs of a method have to be cashed.
+func settles(method acceptance.Acceptance) bool {
+	_, ok := method.(acceptance.Settler)
+	return ok
 }
 
 func gone() *refusal {
@@ -203,7 +225,7 @@ func (b *Books) paidElsewhere(id digest, now time.Time) (paid bool) {
 // offered is the order as an acceptance sees it.
 func (o *order) offered(purchaseID, orderID string) acceptance.Order {
 	return acceptance.Order{
-		PurchaseID: purchaseID, OrderID: orderID, Origin: o.Origin, AmountMicros: o.Amount, Payment: o.Payment, ExpiresAt: o.ExpiresAt,
+		PurchaseID: purchaseID, OrderID: orderID, Origin: o.Origin, AmountMicros: o.Amount, Payment: bytes.Clone(o.Payment), ExpiresAt: o.ExpiresAt,
 		Begun: o.Proof != nil,
 	}
 }

@@ -13,7 +13,8 @@ import (
 // Namespace is where Caddy looks for acceptances. The last part of a module's id is the method's name at buyers.
 const Namespace = "http.tokenbuddy.acceptance"
 
-// Acceptance is a way of being paid. Its calls come from many goroutines. An Accept or Settle that panics is taken for NotYet.
+// Acceptance is a way of being paid. Its calls come from many goroutines. An Accept or Settle that panics, and an Accept that does not return within five
+// seconds, is taken for NotYet; after an Offer that does so, fails or gives no JSON the buyer is told to come again.
 type Acceptance interface {
 	// Offer says what the buyer's payment method needs to pay an order. It is kept with the order, and comes back in it.
 	Offer(o Order) (json.RawMessage, error)
