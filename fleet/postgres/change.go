@@ -14,9 +14,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 )
 
-// inBinary asks for results whose form no setting of a role or a database can change.
-var inBinary = pgx.QueryResultFormats{pgx.BinaryFormatCode}
-
 // Change implements fleet.Store: the row is locked, and written in any case.
 func (s *Store) Change(ctx context.Context, key string, f func(fleet.Moment, []byte) ([]byte, error)) error {
 	return s.write(ctx, "change", changeTime, func(ctx context.Context, conn *pgxpool.Conn, e *engine) error {
@@ -45,7 +42,7 @@ func lock(ctx context.Context, conn *pgxpool.Conn, e *engine, key []byte) (at fl
 	made := false
 	for {
 		var micros int64
-		err := conn.QueryRow(ctx, sql, inBinary, key).Scan(&micros, &at.Line, &old)
+		err := queryRow(ctx, conn, sql, []any{key}, []any{&micros, &at.Line, &old})
 		if err == nil {
 			at.Now = time.UnixMicro(micros)
 			if made {
@@ -76,7 +73,7 @@ func (s *Store) Load(ctx context.Context, yield func(key string, value []byte) e
 				continue
 			}
 			const sql = "select key, value from tokenbuddy_fleet_key where key >= $1 and key < $2"
-			more, err := pairs(conn.Query(ctx, sql, inBinary, []byte(key), []byte(key[:len(key)-1]+"0"))) // 0 follows the slash
+			more, err := pairs(query(ctx, conn, sql, []byte(key), []byte(key[:len(key)-1]+"0"))) // 0 follows the slash
 			if err != nil {
 				return err
 			}
@@ -85,7 +82,7 @@ func (s *Store) Load(ctx context.Context, yield func(key string, value []byte) e
 		if len(single) == 0 {
 			return nil
 		}
-		more, err := pairs(conn.Query(ctx, "select key, value from tokenbuddy_fleet_key where key = any($1)", inBinary, single))
+		more, err := pairs(query(ctx, conn, "select key, value from tokenbuddy_fleet_key where key = any($1)", single))
 		found = append(found, more...)
 		return err
 	})

@@ -21,7 +21,7 @@ func (s *Store) Inspect(ctx context.Context) (is fleet.Condition, err error) {
 		is = fleet.Condition{}
 		var version string
 		var micros int64
-		if err := conn.QueryRow(ctx, "select version(), (extract(epoch from clock_timestamp()) * 1000000)::int8", inBinary).Scan(&version, &micros); err != nil {
+		if err := queryRow(ctx, conn, "select version(), (extract(epoch from clock_timestamp()) * 1000000)::int8", nil, []any{&version, &micros}); err != nil {
 			return err
 		}
 		is.Now = time.UnixMicro(micros).UTC()
@@ -32,8 +32,8 @@ func (s *Store) Inspect(ctx context.Context) (is fleet.Condition, err error) {
 			return nil
 		}
 		var sync, fsync, pages string
-		if err := conn.QueryRow(ctx, `select current_setting('synchronous_standby_names'), current_setting('fsync'), current_setting('full_page_writes'),
-			(select count(*) from pg_stat_replication)`, inBinary).Scan(&sync, &fsync, &pages, &is.Standbys); err != nil {
+		if err := queryRow(ctx, conn, `select current_setting('synchronous_standby_names'), current_setting('fsync'), current_setting('full_page_writes'),
+			(select count(*) from pg_stat_replication)`, nil, []any{&sync, &fsync, &pages, &is.Standbys}); err != nil {
 			return err
 		}
 		is.Synchronous = sync != ""

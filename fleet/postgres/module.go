@@ -116,6 +116,7 @@ func configure(dsn string) (*pgxpool.Config, error) {
 	if conn.RuntimeParams["application_name"] == "" {
 		conn.RuntimeParams["application_name"] = "tokenbuddy"
 	}
+	conn.RuntimeParams["client_encoding"] = "UTF8" // what a role or a database may have otherwise, and what is sent is
 	conn.OnNotice = note
 	config.PingTimeout = pingTime
 	return config, nil

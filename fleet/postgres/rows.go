@@ -47,7 +47,7 @@ func (s *Store) Append(ctx context.Context, gateway string, rows []fleet.Row) (f
 				return err
 			}
 		}
-		err := conn.QueryRow(ctx, readLast, inBinary, gateway).Scan(&out.Last, &out.LastHash)
+		err := queryRow(ctx, conn, readLast, []any{gateway}, []any{&out.Last, &out.LastHash})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -83,7 +83,7 @@ func add(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.R
 	if added == int64(len(rows)) {
 		compared = nil
 	}
-	there, err := conn.Query(ctx, readHashes, inBinary, gateway, first-1, first-1+int64(len(compared)))
+	there, err := query(ctx, conn, readHashes, gateway, first-1, first-1+int64(len(compared)))
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func fork(gateway string, seq uint64) error {
 
 // twins finds those of the rows whose settlement another gateway has booked first.
 func twins(ctx context.Context, conn *pgxpool.Conn, gateway string, rows []fleet.Row) ([]fleet.Twin, error) {
-	there, err := conn.Query(ctx, readTwins, inBinary, gateway, int64(rows[0].Seq), int64(rows[len(rows)-1].Seq))
+	there, err := query(ctx, conn, readTwins, gateway, int64(rows[0].Seq), int64(rows[len(rows)-1].Seq))
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (s *Store) Journal(ctx context.Context, gateway string, after uint64, yield
 	for {
 		var rows []fleet.Row
 		err := s.read(ctx, "journal", rowsTime, func(ctx context.Context, conn *pgxpool.Conn) error {
-			there, err := conn.Query(ctx, readRows, inBinary, gateway, int64(after), page)
+			there, err := query(ctx, conn, readRows, gateway, int64(after), page)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,68 @@
+package postgres_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+)
+
+// However a role or its database is set up, the store keeps what it is given, to the byte.
+func TestSettings(t *testing.T) {
+	c := shared(t)
+	for _, set := range []string{
+		"client_encoding = 'LATIN1'",
+		"client_encoding = 'SQL_ASCII'",
+		"datestyle = 'SQL, DMY'",
+		"timezone = 'Asia/Kathmandu'",
+		"intervalstyle = 'iso_8601'",
+		"bytea_output = 'escape'",
+		"standard_conforming_strings = off",
+		"default_transaction_isolation = 'serializable'",
+		"synchronous_commit = off",
+		"idle_in_transaction_session_timeout = '10ms'",
+		"statement_timeout = '2s'",
+		"lock_timeout = '2s'",
+		"search_path = own",
+		"extra_float_digits = -15",
+		"array_nulls = off",
+		"quote_all_identifiers = on",
+		"row_security = off",
+		"enable_seqscan = off",
+	} {
+		t.Run(set, func(t *testing.T) {
+			database := c.Database(t)
+			c.ExecIn(t, database, fmt.Sprintf("create schema own authorization %s", database), fmt.Sprintf("alter role %s set %s", database, set))
+			s := open(t, c.Addr(), database)
+			rows := books("g", 1, 3, "s1")
+			rows[1].Member = "Zoë Übér €"
+			rows[1].Entry = []byte(`{"id":"é ß € \\x","hash":"` + rows[1].Hash + `"}`)
+			rows[1].At = time.Date(2026, 11, 30, 23, 59, 59, 123456000, time.UTC)
+			if _, err := s.Append(t.Context(), "g", rows); err != nil {
+				t.Fatal(err)
+			}
+			var back []fleet.Row
+			must(t, s.Journal(t.Context(), "g", 0, func(r fleet.Row) error { back = append(back, r); return nil }))
+			if len(back) != 3 || string(back[1].Entry) != string(rows[1].Entry) || back[1].Member != rows[1].Member || !back[1].At.Equal(rows[1].At) {
+				t.Errorf("%+v, want %+v", back, rows)
+			}
+			var length int
+			schema := "public"
+			if set == "search_path = own" {
+				schema = "own"
+			}
+			must(t, c.Connect(t, database).QueryRow(t.Context(), "select length(member) from "+schema+".tokenbuddy_fleet_entry where seq = 2").Scan(&length))
+			if length != len([]rune(rows[1].Member)) {
+				t.Errorf("it is of %d letters in the database", length)
+			}
+			for range 2 {
+				must(t, s.Change(t.Context(), "n", count))
+			}
+			must(t, s.Change(t.Context(), "b/m/\xff\\x41", put("\xff\\x41'\x00")))
+			if got := load(t, s, "n", "b/m/"); got != "b/m/\xff\\x41=\xff\\x41'\x00 n=2" {
+				t.Errorf("loaded %q", got)
+			}
+		})
+	}
+}
