@@ -99,6 +99,7 @@ models:
 `, quoted(model), quoted(url+"/v1"), keyVariable)
 }
 
+// aiSDK says what the package does not do unasked: to ask for a stream's usage, and to send a schema. It sends any JSON's format in its place.
 func aiSDK(url, model string) string {
 	return fmt.Sprintf(`import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 
@@ -106,6 +107,8 @@ const tokenbuddy = createOpenAICompatible({
   name: "tokenbuddy",
   baseURL: %s,
   apiKey: process.env.%s,
+  includeUsage: true,
+  supportsStructuredOutputs: true,
 });
 export const model = tokenbuddy(%s);
 `, quoted(url+"/v1"), keyVariable, quoted(model))

@@ -103,7 +103,7 @@ func TestClients(t *testing.T) {
 			"pi":        `pi --provider tokenbuddy --model 'it'\''s "<1>" \ €'`,
 			"cline":     `cline auth --provider openai-compatible --apikey "$TOKENBUDDY_KEY" --baseurl https://gateway.example.com/v1 --modelid 'it'\''s "<1>" \ €'`,
 			"continue":  `  model: "it's \"<1>\" \\ €"`,
-			"ai-sdk":    `export const model = tokenbuddy("it's \"<1>\" \\ €");`,
+			"ai-sdk":    "  includeUsage: true,\n  supportsStructuredOutputs: true,\n});\n" + `export const model = tokenbuddy("it's \"<1>\" \\ €");`,
 			"curl":      `-d '{"model":"it'\''s \"<1>\" \\ €",`,
 		}[c.Name]
 		if want == "" || !strings.Contains(out.String(), want+"\n") && !strings.Contains(out.String(), "  "+want) {
