@@ -163,6 +163,52 @@ func TestFailedAttemptsCountInBudgets(t *testing.T) {
 	}
 }
 
+// TestFailoverKeepsToBudgets: what a failed attempt has cost is not spent once more by the next one, whose seller is asked only where the budget
+// bears both.
+func TestFailoverKeepsToBudgets(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, billed string // by the seller that fails; none: it hangs, and may charge later
+		status       int
+		says         string
+	}{
+		{"dear", "1000", http.StatusPaymentRequired, "$0.001 is spent"},
+		{"cheap", "10", http.StatusOK, ""},
+		{"nobody knows", "", http.StatusPaymentRequired, "under way"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.seller("fails", func(w http.ResponseWriter, r *http.Request, body []byte) {
+				if c.billed == "" {
+					<-r.Context().Done()
+					return
+				}
+				settledBy(sayJSON(500, `{}`), "Settlement-Id", "f", "Billed-Micros", c.billed)(w, r, body)
+			}, priced("m"))
+			serves := s.seller("serves", settledBy(answerPlain, "Settlement-Id", "s", "Billed-Micros", "1000"), priced("m"))
+			// A request may cost about 1,030 micros.
+			s.open("\t\tdefault_seller fails\n\t\tfailover {\n\t\t\tdeadline 300ms 10s 300ms\n\t\t\tretries 0\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada-long-key\n\t\t\tdaily_budget 0.0015\n\t\t}\n")
+			a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", `"max_tokens":500,`), "Authorization", "Bearer sk-ada-long-key")
+			if a.StatusCode != c.status || !strings.Contains(a.body, c.says) {
+				t.Errorf("status %d: %s", a.StatusCode, a.body)
+			}
+			served := 0
+			if c.status == http.StatusOK {
+				served = 1
+			}
+			if n := len(serves.inferences()); n != served {
+				t.Errorf("the next seller was asked %d times, want %d", n, served)
+			}
+			b := s.balances()
+			if spent := b["waste:fails"] + b["expense:ada:m"]; spent > 1_500 || c.billed == "1000" && b["waste:fails"] != 1_000 {
+				t.Errorf("booked of a budget of 1,500: %v", b)
+			}
+			s.verify()
+		})
+	}
+}
+
 // TestWhatAResponseGoesOnFrom is part of what the next one can cost, also after a restart.
 func TestWhatAResponseGoesOnFrom(t *testing.T) {
 	t.Parallel()

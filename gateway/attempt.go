@@ -18,14 +18,15 @@ import (
 type attempt struct {
 	rq           *request
 	candidate    *routing.Candidate
-	number       int             // among the request's attempts, from 1
-	replaces     string          // the hold of the attempt before
-	periods      *ledger.Periods // of budgets, in a fleet, that the request counts in; nil: those of its booking
-	noPurchase   bool            // a token that is there has to do
-	others       bool            // another candidate is fit and untried
-	last         bool            // no other attempt may be made at the request
-	repeats      bool            // the seller is asked once more: another try of the client's is one too many
-	withoutUsage bool            // the seller has just refused the request for what asks for usage
+	number       int                 // among the request's attempts, from 1
+	replaces     string              // the hold of the attempt before
+	periods      *ledger.Periods     // of budgets, in a fleet, that the request counts in; nil: those of its booking
+	budget       *ledger.Reservation // what was held of the member's for it, once it has failed and may cost something; nil: the next one goes on with that
+	noPurchase   bool                // a token that is there has to do
+	others       bool                // another candidate is fit and untried
+	last         bool                // no other attempt may be made at the request
+	repeats      bool                // the seller is asked once more: another try of the client's is one too many
+	withoutUsage bool                // the seller has just refused the request for what asks for usage
 
 	begun  time.Time
 	span   trace.Span     // nil: it is not traced, or its span has ended
@@ -193,6 +194,12 @@ func (a *attempt) inDoubt() bool {
 	default:
 		return !n.ended
 	}
+}
+
+// free tells whether it is known to cost nothing: the seller has said no cost, and owes no answer that has one.
+func (a *attempt) free() bool {
+	n := a.answer
+	return !a.inDoubt() && (n == nil || !n.good() && n.settlement() == nil)
 }
 
 // end ends the seller's call, if there was one.

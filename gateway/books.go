@@ -141,6 +141,7 @@ func (b books) wasted(t *tally, a *attempt, d routing.Decision) {
 		b.rq.gw.desk.Drop(a.lease, "the seller does not know the token (401)")
 	}
 	in := b.inference(t, a, ended{status: ledger.StatusFailed})
+	in.Budget = a.budget
 	if in.Answered || in.Settlement != nil {
 		a.lease.Spent()
 	}

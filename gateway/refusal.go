@@ -22,7 +22,7 @@ func (t *trade) giveUp() choice {
 		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(t.away))
 		return choice{refusal: dialect.FleetUnavailable(retryLater)}
 	}
-	if t.tally.attempts == 0 && t.overBudget != nil && !t.borne { // else one that it bears can't be asked just now
+	if t.overBudget != nil && !t.borne { // else one that it bears can't be asked just now
 		rq.log.Info("member.budget.exceeded", zap.String("requestId", rq.id), zap.Error(t.overBudget))
 		if !passing(t.overBudget) && t.tally.budget.WarnSpent(t.overBudget) {
 			rq.warnOf(t.overBudget.BudgetState, 100)

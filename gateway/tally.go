@@ -9,7 +9,7 @@ import (
 
 // tally is how much of a request's allowance its trade has used so far. It is the trade's alone to write.
 type tally struct {
-	budget   *ledger.Reservation // of the member, until the request is booked
+	budget   *ledger.Reservation // of the member, for the attempt at hand; until the request is booked
 	attempts int                 // at sellers
 	excused  int                 // of them, those that do not count: their sellers refused what this side had added
 	seller   string              // that was asked last; empty: none was

@@ -26,7 +26,7 @@ type trade struct {
 	forced      int                  // the candidate that is asked though its circuit is open; -1: none
 	waited      time.Duration        // for sellers that asked to be left alone, since one was last asked
 	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate; of several the one that would cost least
-	borne       bool                 // it did cover one
+	borne       bool                 // it did cover one, since an attempt was set aside
 	away        *ledger.AwayError    // nobody could tell whether a budget bears a candidate
 	lacked      money.Micros         // what that one would have cost at the most: there is no use in waiting for as much once more
 	sentToMaker bool                 // the request went back to whom it builds on
@@ -114,6 +114,9 @@ func (t *trade) try() (c choice, done bool) {
 	}
 	decision := t.decide(a)
 	t.note(a, decision)
+	if decision.Step != routing.Deliver && decision.Step != routing.Leave && !a.free() {
+		t.setAside(a)
+	}
 	return t.follow(decision, a)
 }
 
@@ -141,6 +144,13 @@ func (t *trade) begin() *attempt {
 	t.open, a.begun = a, time.Now()
 	a.beginSpan()
 	return a
+}
+
+// setAside leaves to an attempt that has failed, and may have cost something, what is held of the member's budget: until it is booked, and
+// what is in doubt of it for longer. The next one needs as much anew.
+func (t *trade) setAside(a *attempt) {
+	a.budget, t.tally.budget = t.tally.budget, t.rq.reserve()
+	t.overBudget, t.borne = nil, false
 }
 
 // note writes an attempt down, with what was decided after it.
@@ -308,6 +318,10 @@ func (t *trade) backToMaker() {
 func (t *trade) chooseHeld() choice {
 	a := t.held
 	t.held = nil
+	if a.budget != nil {
+		t.tally.budget.Release()
+		t.tally.budget = a.budget
+	}
 	return choice{answer: a}
 }
 

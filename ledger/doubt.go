@@ -79,9 +79,9 @@ func (m *meter) forget(now time.Time) {
 	}
 }
 
-// doubt keeps held, until then, what a request may have cost beside what is booked: as much of it as the budgets bear. Where the request
-// has ended that is a part of what was held for it, which Release then leaves.
-func (r *Reservation) doubt(amount money.Micros, until time.Time, ended bool) doubts {
+// doubt keeps held, until then, what a request may have cost beside what is booked: as much of it as the budgets bear. It is a part of what
+// was held for it, which Release then leaves.
+func (r *Reservation) doubt(amount money.Micros, until time.Time) doubts {
 	if r == nil || len(r.parts) == 0 || amount <= 0 {
 		return nil
 	}
@@ -101,14 +101,11 @@ func (r *Reservation) doubt(amount money.Micros, until time.Time, ended bool) do
 				most = min(most, budget-spent[i]-(held[i]-r.amount))
 			}
 		}
-		switch {
-		case p.share == Share(p.meter):
+		if p.share == Share(p.meter) {
 			p.meter.hold(max(0, most))
-		case ended:
+		} else {
 			most = min(most, r.amount)
 			p.kept = max(0, most)
-		case most > 0 && p.share.Reserve(periods, p.budget, most) >= 0:
-			continue // nothing is set aside for it: if it comes, it is a cost above its hold
 		}
 		all = append(all, p.meter.doubt(p.share, periods, most, until))
 	}

@@ -48,7 +48,7 @@ type Inference struct {
 	InDoubt     bool  // it may still be at work on it: what is held stays held until a balance tells, or for a minute
 	Exclusive   bool  // no other request used the token meanwhile: the balance that the seller reports may be compared
 
-	Budget *Reservation // of the member; it ends when the entry is booked, and what is in doubt of it later. nil: none
+	Budget *Reservation // of the member; it ends when this is booked, and what is in doubt of it later. nil: none, or another attempt goes on with it
 
 	TimeToFirstByte, Duration time.Duration
 	Flags                     []string // come before the ledger's own
@@ -353,17 +353,15 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 }
 
 // endReservation gives back what of the member's budget was held, but for what the seller may still charge: that is in doubt until
-// a balance has told, or for a minute. A failed attempt has no reservation of its own: the next one goes on with it.
+// a balance has told, or for a minute.
 func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked, wasted bool) doubts {
 	cut := in.Status == StatusClientGone || in.Status == StatusInterrupted
 	if c.Source == billing.SourceEstimate && !in.Free && (in.InDoubt || !wasted && cut && (in.Asked || in.Answered)) {
 		booked.InDoubt = max(b.most(in)-c.Billed, 0)
 		booked.DoubtEnds = b.wall.Add(doubtLife)
 	}
-	d := in.Budget.doubt(booked.InDoubt, booked.DoubtEnds, !wasted)
-	if !wasted {
-		in.Budget.Release() // not before the cost counts
-	}
+	d := in.Budget.doubt(booked.InDoubt, booked.DoubtEnds)
+	in.Budget.Release() // not before the cost counts
 	return d
 }
 

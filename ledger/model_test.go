@@ -207,6 +207,9 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	if r, ok := m.reserved[in.HoldID]; ok && inDoubt {
 		doubt = m.inDoubt(in.Member, min(held-c.Billed, memberBudget-m.counted(in.Member)-m.held(in.Member)+r.amount), m.now.Add(time.Minute))
 	}
+	if r, ok := m.reserved[in.HoldID]; ok { // what is booked next under the hold has none
+		m.reserved[in.HoldID] = reserved{member: r.member}
+	}
 	certain := c.Source == billing.SourceUsage && in.Repeatable
 	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) && max(c.Billed, held) > 0 {
 		t.guesses = append(t.guesses, guess{

@@ -7,7 +7,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// Reservation is a part of a member's budget, and of its group's, that is held for one request.
+// Reservation is a part of a member's budget, and of its group's, that is held for one request, or for an attempt of it.
 type Reservation struct {
 	ledger *Ledger
 	member string

@@ -317,7 +317,7 @@ func TestPinnedPeriods(t *testing.T) {
 	if _, err := l.Waste(in).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ann.want(t, "an attempt has failed", before, 100, 1_000)
+	ann.want(t, "an attempt has failed", before, 100, 0)
 	in.Settlement = settlement("s-2", 400)
 	if _, err := l.Settle(in).Wait(t.Context()); err != nil {
 		t.Fatal(err)
