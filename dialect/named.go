@@ -126,6 +126,9 @@ func (s *scanner) remote(name, value []byte) {
 		s.termsIn(value, passedOn)
 		s.hostedIn(value, passedOn)
 		s.limitsIn(value)
+		s.headersIn(value)
+	case "extra_headers", "headers":
+		s.request.Headers = true
 	default:
 		if namesModels(key) {
 			s.modelsOf(key, value)
@@ -161,6 +164,15 @@ func (s *scanner) toolIn(tool []byte) {
 		kind, _ := unquote(inner(value))
 		if name, _ := fold(key); string(name) == "type" && len(kind) > 0 && !clientTool(kind) {
 			s.facts.hosted++
+		}
+	})
+}
+
+// headersIn notes headers that stand in what is passed on.
+func (s *scanner) headersIn(raw []byte) {
+	walk(raw, func(key, value []byte) {
+		if name, _ := fold(key); (string(name) == "extra_headers" || string(name) == "headers") && !empty(value) {
+			s.request.Headers = true
 		}
 	})
 }

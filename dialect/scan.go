@@ -21,6 +21,7 @@ type Request struct {
 	Stream             bool
 	IncludeUsage       bool  // a stream's usage is asked for, in chat and completions (see AskUsage)
 	MaxOutput          int64 // the asked limit of completion tokens; 0 when there is none
+	Headers            bool  // it has headers in its body, which a proxy sends to the provider behind it
 	PassedOutput       int64 // where there is none: a limit that is passed on to a provider behind the one that is asked, which may take it, or pass it over
 	N                  int64 // how many answers to a prompt are asked for, at least 1
 	Answers            int64 // how many are made: n or best_of, times the number of prompts; at least 1

@@ -150,7 +150,7 @@ func (b *Books) sweep(now time.Time) {
 func (b *Books) makeRoom(now time.Time) {
 	var open, mayBePaid []*order
 	for _, o := range b.orders {
-		unseen := o.Proof == nil && o.KeepUntil.After(o.ExpiresAt) // the money moves before its proof is shown
+		unseen := o.unseen()
 		switch {
 		case o.Settled != "" || o.Token != nil || o.settling:
 		case now.Before(o.ExpiresAt):
@@ -174,6 +174,26 @@ func (b *Books) makeRoom(now time.Time) {
 	for _, o := range last[:min(len(last), over+maxOrders/1000)] { // a few at once: all have to be looked at for it
 		b.dropOrder(o)
 	}
+}
+
+// unseen tells whether the money of an order moves before its proof is shown, and none was: it may be paid, and nobody here knows.
+func (o *order) unseen() bool {
+	return o.Proof == nil && o.Settled == "" && o.Token == nil && o.KeepUntil.After(o.ExpiresAt)
+}
+
+// crowded tells whether half of the book are open orders that can't give way, as they may be paid: the other half is for buyers who pay otherwise.
+// b.mu is held.
+func (b *Books) crowded(now time.Time) bool {
+	if len(b.orders) < maxOrders/2 {
+		return false
+	}
+	n := 0
+	for _, o := range b.orders {
+		if o.unseen() && now.Before(o.ExpiresAt) {
+			n++
+		}
+	}
+	return n >= maxOrders/2
 }
 
 func (b *Books) dropOrder(o *order) {

@@ -193,14 +193,14 @@ func (q *resale) whole(ctx context.Context, w http.ResponseWriter, res *http.Res
 	if errors.Is(err, errNoMemory) {
 		more, err = true, nil // the upstream has worked: it flows on as it comes
 	}
+	words := q.endpoint.Answer()
+	_, _ = words.Write(body)
 	if err != nil {
-		return q.cut(ctx, err, dialect.Usage{}, dialect.Output{})
+		return q.cut(ctx, err, words.Usage(), words.Output())
 	}
 	if q.gives(body) {
 		return q.failed("a secret is in its answer")
 	}
-	words := q.endpoint.Answer()
-	_, _ = words.Write(body)
 	if more {
 		return q.flow(w, res, body, words)
 	}

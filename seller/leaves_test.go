@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -122,6 +123,43 @@ func TestUpstreamLeftAtTheDoor(t *testing.T) {
 	handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
 	if r := s.books.Report(); len(r.Charges) != 0 {
 		t.Errorf("billed %+v", r.Charges)
+	}
+}
+
+// TestUpstreamLeftInTheMiddle: who leaves a whole answer that does not come to its end pays for the text that had come.
+func TestUpstreamLeftInTheMiddle(t *testing.T) {
+	leavesAfter(t, time.Millisecond)
+	const begun, prompt = `{"choices":[{"message":{"content":"`, money.Micros(len(hello2)) / 4
+	u := newStandIn(t, "", "ours")
+	u.instead = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.URL.Path == "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, begun+strings.Repeat("12345678", 2*firstRead/8))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		return true
+	}
+	s := resold(t, u, "no_key\nprice ours 1 2")
+	token := purchase(t, s, "p", money.USD)
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(hello2))
+	r.Header.Set("Authorization", token)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		handler(t, s).ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	for held := int64(0); held < 3*firstRead; runtime.Gosched() { // for the body, and more than the first piece of the answer
+		memory.mu.Lock()
+		held = memory.total
+		memory.mu.Unlock()
+	}
+	leave()
+	<-done
+	if r := s.books.Report(); len(r.Charges) != 1 || r.Charges[0].Micros < prompt+(firstRead-money.Micros(len(begun)))/4*2 {
+		t.Errorf("%+v", r.Charges)
 	}
 }
 

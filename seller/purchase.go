@@ -153,7 +153,7 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		if len(b.orders) >= maxOrders {
 			b.makeRoom(now)
 		}
-		if len(b.orders) >= maxOrders {
+		if len(b.orders) >= maxOrders || len(s.methods) > 1 && o.unseen() && b.crowded(now) {
 			return nil, nil, nil, unavailable("too many orders are open; try again later")
 		}
 		b.orders[o.Hash] = o

@@ -193,6 +193,24 @@ func TestOpenOrdersCloseNoSeller(t *testing.T) {
 	}
 }
 
+// TestOrdersThatMayBePaid: open orders of a method that is paid before its proof is shown give way to nobody, and leave room for those of the others.
+func TestOrdersThatMayBePaid(t *testing.T) {
+	t.Setenv("SELLER_TEST_RECEIPTS", "a key that nobody has")
+	s := newSeller(t, "payment mock\npayment receipt {\nkey {env.SELLER_TEST_RECEIPTS}\nname desk\n}")
+	for i := 0; len(s.books.orders) < maxOrders; i++ {
+		w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p`+strconv.Itoa(i)+`","modelId":"toy-1","paymentMethod":"desk","amountMicros":5}`)
+		if w.Code == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	if n := len(s.books.orders); n != maxOrders/2 {
+		t.Errorf("there are %d, want %d", n, maxOrders/2)
+	}
+	if w := post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"mock","amountMicros":5}`); w.Code != http.StatusOK {
+		t.Errorf("by another method: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestStateOutlivesARestart(t *testing.T) {
 	file := t.TempDir() + "/deep/books.json"
 	lines := "pace 0\nstate " + file

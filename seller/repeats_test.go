@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -88,4 +89,7 @@ func TestUpstreamOverlong(t *testing.T) {
 	}
 	try("ours", `"max_completion_tokens":1,"n_predict":100000,`, rich, 402)
 	try("other", `"max_tokens":100,`, poor, 200)
+	s.Upstream.overlongUntil.Store("ours", time.Now()) // a day later
+	poor = purchase(t, s, "p4", 1000)
+	try("ours", `"max_tokens":100,`, poor, 200)
 }

@@ -154,6 +154,8 @@ func (q *resale) find() *refusal {
 		return invalid("models", "this seller serves the one model that a request names in model")
 	case q.ask.HostedTools:
 		return invalid("tools", "this seller has no tools that run at the server, such as web search")
+	case q.ask.Headers:
+		return invalid("extra_headers", "this seller sends no headers on that stand in a request's body: leave them out")
 	case len(q.ask.Terms) > 0:
 		member := q.ask.Terms[0].Member
 		return invalid(member, "this seller serves on the terms that its prices are for: leave "+member+" out")
@@ -245,7 +247,7 @@ const longestUnknown = 200_000
 // less; nil: it is as that reckons.
 func (q *resale) most() (most money.Micros, beyond *refusal) {
 	shape := q.shape
-	if _, overlong := q.s.Upstream.overlong.Load(q.offer.ID); overlong && shape.MaxOutput > 0 && shape.MaxOutput < billing.UsualOutput {
+	if q.s.Upstream.overlong(q.offer.ID) && shape.MaxOutput > 0 && shape.MaxOutput < billing.UsualOutput {
 		shape.MaxOutput = billing.UsualOutput
 		beyond = overlongUnpaid()
 	}
@@ -259,14 +261,20 @@ func (q *resale) most() (most money.Micros, beyond *refusal) {
 	return billing.Bound(shape, q.price), beyond
 }
 
+// overlong tells whether a model was answered lately at more length than was asked.
+func (u *Upstream) overlong(model string) bool {
+	until, ok := u.overlongUntil.Load(model)
+	return ok && time.Now().Before(until.(time.Time))
+}
+
 // noteLength notes of a model that the upstream has passed over the limit that was asked: it may know it by another name, or the buyer by one that
-// it knows better. From then on no limit is taken for a bound there: the last micro of a token would be good for an answer of any length.
+// it knows better. For a day from then no limit is taken for a bound there: the last micro of a token would be good for an answer of any length.
 func (q *resale) noteLength(written int64, said bool) {
 	if !said { // a quarter of its bytes is a guess
 		written /= 2
 	}
 	if limit, answers := q.shape.MaxOutput, max(q.shape.Answers, 1); limit > 0 && written/answers > limit {
-		q.s.Upstream.overlong.Store(q.offer.ID, true)
+		q.s.Upstream.overlongUntil.Store(q.offer.ID, time.Now().Add(24*time.Hour))
 	}
 }
 

@@ -59,15 +59,15 @@ type Upstream struct {
 	// is not sold.
 	Prices []UpstreamPrice `json:"prices,omitempty"`
 
-	base, query string
-	header      http.Header // with the key
-	secrets     []string    // what stands for a placeholder in what it is sent: the key, and others
-	protocols   map[dialect.Protocol]bool
-	prices      map[string]*Model
-	carrier     *relay.Carrier
-	catalog     *catalog
-	overlong    sync.Map     // the models that were answered at more length than was asked
-	withoutAsk  atomic.Int64 // until when it is not asked for usage, in Unix seconds
+	base, query   string
+	header        http.Header // with the key
+	secrets       []string    // what stands for a placeholder in what it is sent: the key, and others
+	protocols     map[dialect.Protocol]bool
+	prices        map[string]*Model
+	carrier       *relay.Carrier
+	catalog       *catalog
+	overlongUntil sync.Map     // until when a model that was answered at more length than was asked is taken for one that is
+	withoutAsk    atomic.Int64 // until when it is not asked for usage, in Unix seconds
 }
 
 // UpstreamPrice is the price of a model, in micros of a US dollar per million tokens.
