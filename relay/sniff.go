@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -52,7 +51,7 @@ func peek(body io.Reader, room []byte, is func(head []byte) (yes, enough bool)) 
 // isDocument tells by the first bytes of an answer whether it is JSON or a web page; enough is false where more must come to tell.
 func isDocument(head []byte) (yes, enough bool) {
 	begin := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
-	if len(begin) == 0 || strings.HasPrefix(byteOrderMark, string(begin)) {
+	if len(begin) < len(byteOrderMark) && string(begin) == byteOrderMark[:len(begin)] {
 		return false, false
 	}
 	return begin[0] == '{' || begin[0] == '[' || begin[0] == '<', true

@@ -151,3 +151,11 @@ func TestVia(t *testing.T) {
 		t.Errorf("%.100q", got)
 	}
 }
+
+// TestStreamThatBegins: to look at how a stream begins takes no object, however much of it has come.
+func TestStreamThatBegins(t *testing.T) {
+	head := []byte(strings.Repeat("data: content\n\n", 300))
+	if n := testing.AllocsPerRun(100, func() { isDocument(head) }); n != 0 {
+		t.Errorf("%v objects", n)
+	}
+}
