@@ -106,6 +106,7 @@ func (p *reply) writeRest(a *attempt, e *ended) error {
 // relay passes a stream on until it ends for the client.
 func (p *reply) relay(a *attempt, e *ended) {
 	defer admin.ObserveStream()()
+	defer p.writing().done(p)
 	p.writeHeader(a.answer)
 	a.rememberResponse() // a client may build on it as soon as it has the last event
 	if p.begun {

@@ -152,7 +152,7 @@ type awaited bool
 
 const (
 	awaitedBody   awaited = false // it sends its body
-	awaitedTaking awaited = true  // it takes its answer, which is no stream: those see to that themselves
+	awaitedTaking awaited = true  // it takes its answer
 )
 
 // wait has the waiting for a client cut short by the end of the process, until it is done.

@@ -191,6 +191,7 @@ func (q *inquiry) passStream(body io.ReadCloser, share *share) {
 		Client: p.rq.r.Context(), Heartbeat: p.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause, Memory: share,
 	})
 	defer stream.Close()
+	defer p.writing().done(p)
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), q.response.Header, false)
 	p.w.WriteHeader(q.response.StatusCode)

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -29,57 +28,39 @@ func (c client) flush(b []byte) bool {
 // unblockEvery is how often the deadline of a write is set again once the process goes.
 const unblockEvery = 100 * time.Millisecond
 
-// unblock sees to it that a write to a client that does not read ends soon after the process's shutdown has begun. What
-// it returns ends it.
-//
-// The deadline is set beside the goroutine that writes. Only the server's own writer allows that, those around it do not: so
-// it is set there, again and again, as a write that begins just then may be given another deadline by one of them.
-func (c client) unblock(shutdown context.Context) func() {
-	server, ok := innermost(c.w).(deadliner)
-	if shutdown == nil || !ok { // the server's own end comes a little later
-		return func() {}
-	}
-	u := &unblocking{server: server}
-	u.stop = context.AfterFunc(shutdown, u.run)
-	return u.end
-}
-
 // Unblock sees to it that what is written to a client that does not read ends soon, as the process goes. It may be called beside the goroutine
 // that writes. What it returns is called when nothing is written any more, and before the handler returns.
+//
+// Only the server's own writer allows a deadline to be set beside the goroutine that writes, those around it do not: so it is set there,
+// again and again, as a write that begins just then may be given another deadline by one of them.
 func Unblock(w http.ResponseWriter) (end func()) {
 	server, ok := innermost(w).(deadliner)
-	if !ok {
+	if !ok { // the server's own end comes a little later
 		return func() {}
 	}
-	u := &unblocking{server: server, stop: func() bool { return false }}
+	u := &unblocking{server: server, done: make(chan struct{})}
 	go u.run()
 	return u.end
 }
 
 type deadliner interface{ SetWriteDeadline(t time.Time) error }
 
-// unblocking is what a stream keeps for the case that the process goes: little, since it may last for an hour.
 type unblocking struct {
 	server deadliner
-	stop   func() bool
+	done   chan struct{} // nobody writes any more
 
 	mu   sync.Mutex
-	over bool          // nobody writes any more
-	done chan struct{} // closed then; nil: nobody has asked for it
+	over bool // the same
 }
 
 func (u *unblocking) run() {
-	done := make(chan struct{})
-	u.mu.Lock()
-	u.done = done
-	u.mu.Unlock()
 	last := time.Now().Add(stalledTime)
 	tick := time.NewTicker(unblockEvery)
 	defer tick.Stop()
 	for u.set(last) {
 		select {
 		case <-tick.C:
-		case <-done:
+		case <-u.done:
 			return
 		}
 	}
@@ -94,15 +75,10 @@ func (u *unblocking) set(last time.Time) bool {
 
 // end returns when no deadline is set any more.
 func (u *unblocking) end() {
-	if u.stop() {
-		return
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.over = true
-	if u.done != nil {
-		close(u.done)
-	}
+	close(u.done)
 }
 
 // innermost is the server's own writer, below all that middleware has put around it.

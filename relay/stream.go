@@ -177,14 +177,13 @@ func (s *Stream) beginEnded() Ending {
 }
 
 // Relay sends what Begin held back and all that follows: one write and one flush for each read. Headers and status must
-// have been written. It ends in
+// have been written. That the writing to a client that does not read ends with the process is the caller's to see to (see Unblock). It ends in
 //   - Whole or SaidError, when the seller's body has ended, when nothing but a settlement has come for 250 ms after the last
 //     event, or when the client left after it. Where the stream is Unsettled it is still open, for Drain or Close;
 //   - Broken or Shutdown: the error event has been sent, and the caller must abort the connection;
 //   - ClientGone.
 func (s *Stream) Relay(w http.ResponseWriter) Ending {
 	c := client{w: w, rc: http.NewResponseController(w)}
-	defer c.unblock(s.o.Shutdown)()
 	out := s.back
 	s.back = nil
 	ok := c.flush(out) // also when there is nothing: the headers go out

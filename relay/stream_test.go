@@ -256,7 +256,9 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 		if d.HasArg("begun") {
 			s.Follow()
 		}
+		unwatch := context.AfterFunc(process, func() { defer Unblock(p)(); <-t.Context().Done() })
 		relayed := s.Relay(p)
+		unwatch()
 		p.showLong()
 		say("relay:", relayed)
 		if s.Unsettled() {
