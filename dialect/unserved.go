@@ -62,7 +62,7 @@ func storedMethods(part string) []string {
 var families = map[string]bool{
 	"images": true, "audio": true, "moderations": true, "files": true, "uploads": true, "batches": true, "realtime": true,
 	"fine_tuning": true, "vector_stores": true, "assistants": true, "threads": true, "conversations": true, "rerank": true,
-	"chat": true, "completions": true, "responses": true, "messages": true, "embeddings": true,
+	"chat": true, "completions": true, "responses": true, messagesFamily: true, "embeddings": true,
 }
 
 // common are what else the SDKs of OpenAI and Anthropic ask for there: words that other programs have below their /v1/ as well.
@@ -73,6 +73,12 @@ var common = map[string]bool{
 	"organizations": true, "sessions": true, "tunnels": true, "user_profiles": true,
 }
 
+// Families that are more than a name: one has a shape of its own, of the other a part is served.
+const (
+	messagesFamily = "messages"
+	modelsFamily   = "models"
+)
+
 // familyOf is the first word of a path below /v1/.
 func familyOf(plain string) string {
 	family, _, _ := strings.Cut(strings.TrimPrefix(plain, "/v1/"), "/")
@@ -82,23 +88,39 @@ func familyOf(plain string) string {
 // Common tells whether a path that is Unserved may be another program's: it comes first, where the site has one.
 func Common(path string) bool {
 	plain, versioned := canonical(path)
-	return versioned && common[familyOf(plain)] || !versioned && (below(plain) != nil || belowModels(plain) || Foreign(path))
+	family := familyOf(plain)
+	if versioned && (families[family] || family == modelsFamily) {
+		return false
+	}
+	return versioned && common[family] || below(plain) != nil || belowModels(plain) || belowFamily(plain) != "" || Foreign(path)
 }
 
-// below finds what a path would be, but for what stands before its /v1, as the SDKs of some providers have it.
+// below finds what a path would be, but for what stands before it, with a /v1 or in the place of one, as clients of some providers have it.
 func below(plain string) *Endpoint {
+	if endpoints[plain] != nil {
+		return nil
+	}
 	for path, e := range endpoints {
-		if strings.HasSuffix(plain, path) && len(plain) > len(path) {
+		if strings.HasSuffix(plain, strings.TrimPrefix(path, "/v1")) {
 			return e
 		}
 	}
 	return nil
 }
 
-// belowModels tells whether a path is that of the list of models, or of one of them, but for what stands before its /v1 or for the /v1 itself.
+// belowModels tells whether a path is that of the list of models, but for what stands before it or for the /v1 itself, or with that /v1 of one of them.
 func belowModels(plain string) bool {
 	_, rest, ok := strings.Cut(plain, ModelsPath)
-	return ok && (rest == "" || rest[0] == '/')
+	return ok && (rest == "" || rest[0] == '/') || strings.HasSuffix(plain, "/"+modelsFamily)
+}
+
+// belowFamily is the family that a path is of, but for what stands before its /v1; empty: of none.
+func belowFamily(plain string) string {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(plain, "/v1"), "/v1/")
+	if family, _, _ := strings.Cut(rest, "/"); families[family] {
+		return family
+	}
+	return ""
 }
 
 // foreign are the paths of Ollama's own API and of Cohere's, with what is asked for by GET.
@@ -107,11 +129,18 @@ var foreign = map[string]bool{
 	"/api/version": true, "/v2/chat": false, "/v2/embed": false, "/v2/rerank": false,
 }
 
-// Foreign tells whether a path is one of an API that nobody here speaks: Gemini's, Bedrock's, Ollama's or Cohere's own. Many of their clients send
-// their key in another way, or have none.
+// Foreign tells whether a path is one of an API that nobody here speaks: Gemini's, Vertex AI's, Azure's, Bedrock's, Ollama's or Cohere's own. Many of
+// their clients send their key in another way, or have none.
 func Foreign(path string) bool {
 	if _, ok := foreign[path]; ok {
 		return true
+	}
+	if rest, ok := strings.CutPrefix(path, "/openai/deployments/"); ok { // Azure's: the deployment, and what is asked of it
+		return strings.Contains(rest, "/")
+	}
+	if _, rest, ok := strings.Cut(path, "/publishers/"); ok { // Vertex AI's: whose model, which, and what is asked of it
+		_, model, _ := strings.Cut(rest, "/models/")
+		return strings.Contains(model, ":")
 	}
 	if rest, ok := strings.CutPrefix(path, "/v1beta/models"); ok {
 		return rest == "" || rest[0] == '/'
@@ -140,8 +169,9 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		return nil, OpenAI, false
 	}
 	plain, versioned := canonical(path)
+	family := familyOf(plain)
 	shape = OpenAI
-	if plain == "/v1/messages" || strings.HasPrefix(plain, "/v1/messages/") {
+	if family == messagesFamily || belowFamily(plain) == messagesFamily {
 		shape = Anthropic
 	}
 	if allowed := allow(path); allowed != nil {
@@ -150,15 +180,14 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		}
 		return MethodNotAllowed(path, allowed), shape, true
 	}
-	switch family := familyOf(plain); {
-	case !versioned: // an SDK whose base URL lacks /v1, or another program's path
+	ok = versioned && (families[family] || common[family] || family == modelsFamily)
+	if !ok { // a client whose base URL lacks /v1 or has another path, or another program's path
 		e := below(plain)
 		if e != nil {
 			shape = e.Shape
 		}
-		ok = method == http.MethodPost && (endpoints[plain] != nil || e != nil) || method == http.MethodGet && belowModels(plain) || asksForeign(method, path)
-	default:
-		ok = families[family] || common[family] || family == "models"
+		ok = method == http.MethodPost && (endpoints[plain] != nil || e != nil) || method == http.MethodGet && belowModels(plain) ||
+			belowFamily(plain) != "" || asksForeign(method, path)
 	}
 	if !ok {
 		return nil, OpenAI, false

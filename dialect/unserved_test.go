@@ -14,9 +14,11 @@ func TestUnserved(t *testing.T) {
 		"POST /v1/chat/completions": 0, "POST /v1/responses": 0, "POST /v1/messages/count_tokens": 0, "GET /v1/models": 0,
 		"GET /v1/models/a/b": 0, "GET /v1/responses/resp_1": 0, "DELETE /v1/responses/resp_1": 0, "POST /v1/responses/resp_1/cancel": 0,
 		"GET /v1/responses/resp_1/input_items": 0,
-		"GET /":                                0, "HEAD /": 0, "POST /": 0, "GET /api/hello": 0, "GET /v1": 0, "GET /v1/": 0, "GET /v1/key": 0, "GET /v1beta/models/x:generateContent": 0, "POST /v1beta/models": 0, "POST /openai/chat/completions": 0,
-		"OPTIONS /v1/chat/completions": 0, "OPTIONS /v1/images": 0, "GET /chat/completions": 0, "POST /chat": 0, "GET /api/chat": 0, "POST /api/tags": 0, "POST /models": 0, "GET /modelsx": 0, "GET /model/m/converse": 0, "POST /model/m": 0, "POST /model//invoke": 0, "POST /model/invoke": 0, "GET /v1betax/models": 0, "GET /v1beta/modelsx": 0,
+		"GET /":                                0, "HEAD /": 0, "POST /": 0, "GET /api/hello": 0, "GET /v1": 0, "GET /v1/": 0, "GET /v1/key": 0, "GET /v1beta/models/x:generateContent": 0, "POST /v1beta/models": 0, "GET /openai/chat/completions": 0,
+		"OPTIONS /v1/chat/completions": 0, "OPTIONS /v1/images": 0, "GET /chat/completions": 0, "POST /chat": 0, "GET /api/chat": 0, "POST /api/tags": 0, "POST /models": 0, "GET /modelsx": 0, "GET /model/m/converse": 0, "POST /model/m": 0, "POST /model//invoke": 0, "POST /model/invoke": 0, "GET /v1beta/modelsx": 0,
 		"POST /images/generations": 0, "GET /v1/foo": 0, "POST /v1/tokenize": 0, "": 0,
+		"POST /openai/models": 0, "GET /openai/models/a": 0, "POST /other-messages": 0, "POST /api/messages/a": 0, "DELETE /api/files/f": 0, "POST /openai/v1/foo": 0,
+		"GET /openai/deployments/d/chat/completions": 0, "POST /openai/deployments/d": 0, "GET /v1/projects/p/models/m:rawPredict": 0, "POST /v1/projects/p/models/m": 0,
 
 		"GET /v1/chat/completions": 405, "DELETE /v1/messages": 405, "HEAD /v1/messages": 405, "POST /v1/models": 405, "HEAD /v1/models": 405, "DELETE /v1/models/m": 405,
 		"POST /v1/key": 405, "DELETE /v1/key": 405, "HEAD /v1/key": 405,
@@ -33,6 +35,11 @@ func TestUnserved(t *testing.T) {
 		"POST /v1beta/models/x:streamGenerateContent": 404, "POST /v1beta/models/a/b:countTokens": 404, "GET /v1beta/models": 404, "GET /v1beta/models/x": 404,
 		"GET /models": 404, "GET /models/a/b": 404, "GET /openai/v1/models": 404, "POST /api/chat": 404, "GET /api/tags": 404, "POST /v2/embed": 404, "POST /model/m/invoke": 404, "POST /model/a/b/converse": 404,
 		"POST /openai/v1/chat/completions": 404, "POST /api/v1/messages": 404, "POST /a/b//V1/embeddings/": 404,
+
+		"POST /openai/chat/completions": 404, "POST /api/v3/responses": 404, "POST /v1beta/openai/embeddings/": 404, "POST /a/messages/count_tokens": 404, "POST /v1/fim/completions": 404,
+		"GET /openai/models": 404, "GET /v1beta/openai/models": 404, "POST /openai/v1/moderations": 404, "DELETE /openai/v1/files/f": 404, "POST /a/v1/messages/batches": 404,
+		"POST /openai/deployments/d/chat/completions": 404, "POST /openai/deployments/d/images/generations": 404,
+		"POST /v1/projects/p/locations/l/publishers/google/models/m:streamRawPredict": 404, "POST /v1beta1/publishers/google/models/m:generateContent": 404,
 
 		"POST /v1/videos": 404, "GET /v1/videos/v/content": 404, "DELETE /v1/containers/c": 404, "DELETE /v1/skills/s": 404, "POST /v1/evals": 404,
 		"POST /v1/content_provenance_checks": 404, "POST /v1/decisions": 404, "POST /v1/live/sessions/s/accept": 404, "GET /v1/safety/alerts/a": 404,

@@ -56,20 +56,26 @@ func TestUnservedByPath(t *testing.T) {
 	site := newCaddy(t, market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), "\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n"))
 	site.start()
 	for ask, key := range map[string]string{
-		"POST /openai/v1/chat/completions":                       "Authorization",
-		"POST /api/v1/messages":                                  "X-Api-Key",
-		"POST /v1beta/models/m:streamGenerateContent?alt=sse":    "X-Goog-Api-Key",
-		"POST /v1beta/models/models%2Fm:generateContent?a=sk-no": "X-Goog-Api-Key",
-		"GET /v1beta/models?pageSize=50":                         "X-Goog-Api-Key",
-		"GET /v1beta/models/m":                                   "X-Goog-Api-Key",
-		"GET /models":                                            "Authorization",
-		"GET /openai/v1/models":                                  "Authorization",
-		"GET /models/m":                                          "Authorization",
-		"POST /api/chat":                                         "X-None",
-		"POST /api/embed":                                        "X-None",
-		"GET /api/tags":                                          "X-None",
-		"POST /v2/chat":                                          "Authorization",
-		"POST /model/anthropic.claude-v1%3A0/converse-stream":    "X-Amz-Date",
+		"POST /openai/v1/chat/completions":                                   "Authorization",
+		"POST /api/v1/messages":                                              "X-Api-Key",
+		"POST /v1beta/openai/chat/completions":                               "Authorization",
+		"GET /openai/models":                                                 "Authorization",
+		"DELETE /openai/v1/files/f":                                          "Authorization",
+		"POST /openai/deployments/m/chat/completions?api-version=2024-10-21": "Api-Key",
+		"POST /v1/projects/p/locations/l/publishers/anthropic/models/m:streamRawPredict":  "X-None",
+		"POST /v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent": "X-Goog-Api-Key",
+		"POST /v1beta/models/m:streamGenerateContent?alt=sse":                             "X-Goog-Api-Key",
+		"POST /v1beta/models/models%2Fm:generateContent?a=sk-no":                          "X-Goog-Api-Key",
+		"GET /v1beta/models?pageSize=50":                                                  "X-Goog-Api-Key",
+		"GET /v1beta/models/m":                                                            "X-Goog-Api-Key",
+		"GET /models":                                                                     "Authorization",
+		"GET /openai/v1/models":                                                           "Authorization",
+		"GET /models/m":                                                                   "Authorization",
+		"POST /api/chat":                                                                  "X-None",
+		"POST /api/embed":                                                                 "X-None",
+		"GET /api/tags":                                                                   "X-None",
+		"POST /v2/chat":                                                                   "Authorization",
+		"POST /model/anthropic.claude-v1%3A0/converse-stream":                             "X-Amz-Date",
 		"POST /model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.m/invoke": "X-Amz-Date",
 	} {
 		method, path, _ := strings.Cut(ask, " ")
@@ -111,7 +117,7 @@ func TestOthersPaths(t *testing.T) {
 	s := newStage(t)
 	s.seller("acme", answerPlain, priced("m"))
 	s.open("") // the site's next handler answers 299
-	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/v1/files": 404} {
+	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/room/messages": 299, "/x/v1/files": 299, "/openai/deployments/d/embeddings": 299, "/v1/files": 404} {
 		if res, body := s.post(path, "{}"); res.StatusCode != want {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
