@@ -35,7 +35,13 @@ type Notes struct {
 	forgot func(key string)
 
 	mu    sync.Mutex
-	known map[string]Note // the newest that this process has read or written
+	known map[string]written // the newest that this process has read or written
+}
+
+// written is a note as it is in the store: there may be more in it than this release knows.
+type written struct {
+	Note
+	raw []byte
 }
 
 // noteTime is between two looks at the notes; noteAgain between two tries of a change whose fate is not known.
@@ -49,7 +55,7 @@ func NewNotes(s Store, forgot func(key string)) *Notes {
 	if forgot == nil {
 		forgot = func(string) {}
 	}
-	return &Notes{store: s, every: noteTime, forgot: forgot, known: make(map[string]Note)}
+	return &Notes{store: s, every: noteTime, forgot: forgot, known: make(map[string]written)}
 }
 
 // NoteKey is the key of the note about a member that was added at run time; PausedKey and SelectionKey are those of the notes
@@ -77,17 +83,18 @@ func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note
 	change := rand.Text()
 	unknown := false
 	for {
+		var next []byte
 		err := n.store.Change(ctx, key, func(at Moment, old []byte) ([]byte, error) {
 			was, err := readNote(old)
 			if err != nil {
 				return nil, err
 			}
 			if was != nil && was.Change == change {
-				is = *was
+				is, next = *was, bytes.Clone(old)
 				return old, nil
 			}
 			if known, ok := n.newest(key); ok && (was == nil || was.At.Before(known.At)) {
-				was = &known
+				was = &known.Note
 			}
 			if is, err = edit(was); err != nil {
 				return nil, err
@@ -96,10 +103,11 @@ func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note
 			if was != nil && !was.At.Before(is.At) {
 				is.At = was.At.Add(1)
 			}
-			return json.Marshal(is)
+			next, err = json.Marshal(is)
+			return next, err
 		})
 		if err == nil {
-			n.learn(key, is)
+			n.learn(key, written{is, next})
 		}
 		unknown = unknown || errors.Is(err, ErrUnknown)
 		if err == nil || !unknown || !errors.Is(err, ErrAway) && !errors.Is(err, ErrUnknown) {
@@ -112,14 +120,14 @@ func (n *Notes) Edit(ctx context.Context, key string, edit func(was *Note) (Note
 }
 
 // newest is the newest note that is known of a key.
-func (n *Notes) newest(key string) (Note, bool) {
+func (n *Notes) newest(key string) (written, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	is, ok := n.known[key]
 	return is, ok
 }
 
-func (n *Notes) learn(key string, is Note) {
+func (n *Notes) learn(key string, is written) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !is.At.Before(n.known[key].At) {
@@ -206,14 +214,14 @@ func (n *Notes) read(ctx context.Context) (map[string][]byte, error) {
 	}
 	for key, raw := range all {
 		if note, err := readNote(raw); err == nil {
-			n.learn(key, *note)
+			n.learn(key, written{*note, raw})
 		}
 	}
 	n.mu.Lock()
 	known := maps.Clone(n.known)
 	n.mu.Unlock()
 	for key, is := range known {
-		if older(all[key], is) {
+		if older(all[key], is.Note) {
 			now, err := n.remind(ctx, key, is)
 			if err != nil {
 				return nil, err
@@ -231,15 +239,11 @@ func older(raw []byte, is Note) bool {
 }
 
 // remind has the store know a note again, as it was, unless it has a newer one by now, and gives what it has.
-func (n *Notes) remind(ctx context.Context, key string, is Note) (now []byte, err error) {
-	own, err := json.Marshal(is)
-	if err != nil {
-		return nil, err
-	}
+func (n *Notes) remind(ctx context.Context, key string, is written) (now []byte, err error) {
 	forgotten := false
 	err = n.store.Change(ctx, key, func(_ Moment, old []byte) ([]byte, error) {
-		if now, forgotten = old, older(old, is); forgotten {
-			now = own
+		if now, forgotten = old, older(old, is.Note); forgotten {
+			now = is.raw
 		}
 		return now, nil
 	})

@@ -131,6 +131,34 @@ func TestWatchNotes(t *testing.T) {
 	})
 }
 
+// What a store had forgotten it has again to the byte: a newer release may have written what this one does not know.
+func TestRemindsOfAllThatWasSaid(t *testing.T) {
+	s := fleettest.NewMemory()
+	key := fleet.NoteKey("ada")
+	const said = `{"change":"x","at":"2026-03-04T12:00:00Z","is":{"name":"ada","later":[1, 2]},"newer":{"a": 1}}`
+	if err := s.Change(t.Context(), key, func(fleet.Moment, []byte) ([]byte, error) { return []byte(said), nil }); err != nil {
+		t.Fatal(err)
+	}
+	n := fleet.NewNotes(s, nil)
+	for range 2 {
+		if _, err := n.All(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Forget(1)
+	}
+	if _, err := n.All(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Load(t.Context(), func(_ string, value []byte) error {
+		if string(value) != said {
+			t.Errorf("it has %s", value)
+		}
+		return nil
+	}, key); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNoteKey(t *testing.T) {
 	for _, name := range []string{"ada", "a/b", "100%", "%2F", "ärger", "a\x00b"} {
 		if got, ok := fleet.NoteMember(fleet.NoteKey(name)); !ok || got != name {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -71,13 +73,13 @@ var errOlder = errors.New("a note is older than what this gateway has said")
 func (o *Orders) takeNotes(ctx context.Context, all map[string]fleet.Note) error {
 	ctx, stop := context.WithTimeout(ctx, editTime)
 	defer stop()
-	err := errors.Join(o.takeMembers(ctx, all), o.takePauses(ctx, all), o.takeSelection(ctx, all))
+	failed := append(o.takeMembers(ctx, all), o.takePauses(ctx, all), o.takeSelection(ctx, all))
+	err := errors.Join(failed...)
 	said := ""
-	if err != nil && !errors.Is(err, errOlder) {
-		said = err.Error()
-	}
-	if said != "" && said != o.sharing.said {
-		o.logger.Error("fleet.notes.failed", zap.Error(err))
+	if wrong := errors.Join(slices.DeleteFunc(failed, func(err error) bool { return errors.Is(err, errOlder) })...); wrong != nil {
+		if said = wrong.Error(); said != o.sharing.said {
+			o.logger.Error("fleet.notes.failed", zap.Error(wrong))
+		}
 	}
 	o.sharing.said = said
 	return err
@@ -145,38 +147,43 @@ func sameMember(a, b *ledger.Enrolled) bool {
 	return err == nil && err2 == nil && string(one) == string(two)
 }
 
-func (o *Orders) takeMembers(ctx context.Context, all map[string]fleet.Note) error {
+// takeMembers takes each member's note, also where another one's can't be taken.
+func (o *Orders) takeMembers(ctx context.Context, all map[string]fleet.Note) (failed []error) {
 	o.enrolling.Lock()
 	defer o.enrolling.Unlock()
 	kept, err := o.enrolled()
 	if err != nil {
-		return err
+		return []error{err}
 	}
-	for name, e := range kept {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if name, ok := fleet.NoteMember(key); ok {
+			failed = append(failed, o.takeMember(ctx, key, name, all[key], kept[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		if _, ok := all[fleet.NoteKey(name)]; !ok {
-			if err := o.sharing.add(ctx, fleet.NoteKey(name), e); err != nil {
-				return fmt.Errorf("telling the fleet of member %s: %w", name, err)
+			if err := o.sharing.add(ctx, fleet.NoteKey(name), kept[name]); err != nil {
+				failed = append(failed, fmt.Errorf("telling the fleet of member %s: %w", name, err))
 			}
 		}
 	}
-	for key, note := range all {
-		name, ok := fleet.NoteMember(key)
-		if !ok {
-			continue
-		}
-		if o.sharing.notes.Older(key, note) {
-			return errOlder
-		}
-		is, err := memberOf(note)
-		if err != nil {
-			return fmt.Errorf("member %s: %w", name, err)
-		}
-		if sameMember(kept[name], is) {
-			continue
-		}
-		if err := o.keepMember(ctx, Operator{note.By, note.From}, name, note.Order, note.Text, is); err != nil {
-			return fmt.Errorf("keeping what the fleet says of member %s: %w", name, err)
-		}
+	return failed
+}
+
+// takeMember has what a note says of a member hold here; kept is what does.
+func (o *Orders) takeMember(ctx context.Context, key, name string, note fleet.Note, kept *ledger.Enrolled) error {
+	if o.sharing.notes.Older(key, note) {
+		return errOlder
+	}
+	is, err := memberOf(note)
+	if err != nil {
+		return fmt.Errorf("member %s: %w", name, err)
+	}
+	if sameMember(kept, is) {
+		return nil
+	}
+	if err := o.keepMember(ctx, Operator{note.By, note.From}, name, note.Order, note.Text, is); err != nil {
+		return fmt.Errorf("keeping what the fleet says of member %s: %w", name, err)
 	}
 	return nil
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -218,6 +221,75 @@ func TestForgottenNotes(t *testing.T) {
 	lookA()
 	if !opens(t, a, keys["ada"]) || !opens(t, b, keys["ada"]) {
 		t.Error("an order by the clock of another machine does not hold")
+	}
+}
+
+// A note that can't be read, as one of a newer release, keeps no order about another member from holding.
+func TestUnreadNote(t *testing.T) {
+	s := fleettest.NewLink(fleettest.NewMemory())
+	by := Operator{Name: "ops"}
+	a, lookA := joined(t, s, nil)
+	b, lookB := joined(t, s, nil)
+	keys := map[string]string{}
+	for _, name := range []string{"ada", "bob", "cy"} {
+		key, err := a.AddMember(t.Context(), by, name, MemberTerms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[name] = key
+	}
+	lookA()
+	lookB()
+	for _, bad := range []string{`{"change":"x","at":"2999-01-01T00:00:00Z","is":[1]}`, `[1]`} {
+		if err := s.Change(t.Context(), fleet.NoteKey("bob"), func(fleet.Moment, []byte) ([]byte, error) { return []byte(bad), nil }); err != nil {
+			t.Fatal(err)
+		}
+		for _, disabled := range []bool{true, false} {
+			for _, name := range []string{"ada", "cy"} {
+				if err := a.SetMember(t.Context(), by, name, MemberTerms{Disabled: &disabled}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all, _ := b.sharing.notes.All(t.Context())
+			if err := b.takeNotes(t.Context(), all); err == nil {
+				t.Errorf("%s: nothing is said of it", bad)
+			}
+			for name, want := range map[string]bool{"ada": !disabled, "bob": true, "cy": !disabled} {
+				if got := opens(t, b, keys[name]); got != want {
+					t.Errorf("%s: the key of %s opens: %t", bad, name, got)
+				}
+			}
+		}
+	}
+}
+
+// A note of which this gateway knows a newer one, and which it can't read now, hides in no log what is wrong with another.
+func TestUnreadNoteHidesNothing(t *testing.T) {
+	s := fleettest.NewLink(fleettest.NewMemory())
+	a, look := joined(t, s, nil)
+	t.Cleanup(a.HoldTable(tableOf(t, a.pool, "", "acme", "bolt"), noConfig(t)))
+	logged, said := observer.New(zap.ErrorLevel)
+	a.logger = zap.New(logged)
+	if err := a.Pause(t.Context(), Operator{Name: "ops"}, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	for key, bad := range map[string]string{fleet.PausedKey: `[1]`, fleet.NoteKey("bob"): `{"is":[1]}`} {
+		if err := s.Change(t.Context(), key, func(fleet.Moment, []byte) ([]byte, error) { return []byte(bad), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		all, err := a.sharing.notes.All(t.Context())
+		if err == nil {
+			t.Error("nothing is said of a note that can't be read")
+		}
+		if err := a.takeNotes(t.Context(), all); !errors.Is(err, errOlder) {
+			t.Errorf("%v; want that one is older", err)
+		}
+	}
+	if n := said.FilterMessage("fleet.notes.failed").Len(); n != 1 {
+		t.Errorf("it is logged %d times", n)
 	}
 }
 
