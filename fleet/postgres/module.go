@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -29,6 +30,8 @@ type Postgres struct {
 	DSN string `json:"dsn"`
 
 	config *pgxpool.Config
+	read   func() (*pgxpool.Config, error) // what the DSN says now
+	asks   atomic.Pointer[pgx.ConnConfig]  // as whom connections are made
 	logger *zap.Logger
 }
 
@@ -64,13 +67,18 @@ func (p *Postgres) Provision(ctx caddy.Context) error {
 		repl = caddy.NewReplacer()
 	}
 	p.logger = ctx.Logger(p)
-	dsn, err := resolve(repl, p.DSN)
-	if err != nil {
+	p.read = func() (*pgxpool.Config, error) {
+		dsn, err := resolve(repl, p.DSN)
+		if err != nil {
+			return nil, err
+		}
+		return configure(dsn)
+	}
+	var err error
+	if p.config, err = p.read(); err != nil {
 		return fmt.Errorf("fleet postgres: dsn: %w", err)
 	}
-	if p.config, err = configure(dsn); err != nil {
-		return fmt.Errorf("fleet postgres: dsn: %w", err)
-	}
+	p.asks.Store(p.config.ConnConfig)
 	return nil
 }
 
@@ -122,13 +130,35 @@ func configure(dsn string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
+// renew has a connection be made as who the files say by now: a password or a certificate may have been changed. Where they lead to another
+// database, or can't be read, it is made as before.
+func (p *Postgres) renew(_ context.Context, conn *pgx.ConnConfig) error {
+	if now, err := p.read(); err == nil && place(now.ConnConfig) == place(conn) {
+		p.asks.Store(now.ConnConfig)
+	}
+	as := p.asks.Load().Copy()
+	conn.User, conn.Password, conn.TLSConfig, conn.Fallbacks = as.User, as.Password, as.TLSConfig, as.Fallbacks
+	return nil
+}
+
+// place is where the database is.
+func place(conn *pgx.ConnConfig) string {
+	is := fmt.Sprintf("%s:%d", conn.Host, conn.Port)
+	for _, f := range conn.Fallbacks {
+		is += fmt.Sprintf(",%s:%d", f.Host, f.Port)
+	}
+	return is + "/" + conn.Database
+}
+
 // Open makes or migrates the tables where the server can be reached now, else at the first use. An error is what only an operator can
 // mend: a password that is refused, a right that is missing.
 func (p *Postgres) Open(ctx context.Context) (fleet.Store, error) {
 	if p.config == nil {
 		return nil, errors.New("fleet postgres: it was not provisioned")
 	}
-	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), p.config.Copy())
+	config := p.config.Copy()
+	config.BeforeConnect = p.renew
+	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err != nil {
 		return nil, fmt.Errorf("fleet postgres: %w", err)
 	}

@@ -2,10 +2,13 @@ package postgres_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres/pgtest"
 )
 
 // However a role or its database is set up, the store keeps what it is given, to the byte.
@@ -64,5 +67,36 @@ func TestSettings(t *testing.T) {
 				t.Errorf("loaded %q", got)
 			}
 		})
+	}
+}
+
+// What a DSN's file or its certificates' say since, of who asks, is what the next connection is made with. Where it is another database the gateway goes
+// on with that it has: a restart has it change.
+func TestRotated(t *testing.T) {
+	c := shared(t)
+	old, other := c.Database(t), c.Database(t)
+	c.Exec(t, fmt.Sprintf("create role heir_%s login in role %s", old, old))
+	file := filepath.Join(t.TempDir(), "dsn")
+	say := func(user, database string) {
+		must(t, os.WriteFile(file, []byte(pgtest.DSN(c.Addr(), user, database)+"\n"), 0o600))
+	}
+	ends := func() {
+		c.Exec(t, fmt.Sprintf("select pg_terminate_backend(pid) from pg_stat_activity where datname = '%s'", old))
+	}
+	say(old, old)
+	s, err := try(t, "{file."+file+"}")
+	must(t, err)
+	must(t, s.Change(t.Context(), "n", count))
+	say("heir_"+old, old)
+	c.Exec(t, "alter role "+old+" nologin")
+	ends()
+	must(t, s.Change(t.Context(), "n", count))
+	for _, bad := range []func(){func() { say(other, other) }, func() { must(t, os.Remove(file)) }} {
+		bad()
+		ends()
+		must(t, s.Change(t.Context(), "n", count))
+	}
+	if got := load(t, s, "n"); got != "n=4" {
+		t.Errorf("loaded %q", got)
 	}
 }
