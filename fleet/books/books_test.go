@@ -395,6 +395,55 @@ func TestFleetBooksCountTwice(t *testing.T) {
 
 // A backup that comes back under its own identity is refused once the fleet has more; with another one it is another gateway, and what both
 // have counts once.
+// A gateway that ships late what it has booked long ago, by its clock or since the store was away, takes it back a moment later: until it has said since
+// that it is shipped, nothing is wrong. Of one that is silent nothing is to come.
+func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	store := fleettest.NewMemory()
+	m := joins(t, "one", store)
+	var ledgers []*ledger.Ledger
+	for range 2 {
+		l, err := ledger.Open(ledger.Options{InMemory: true, Key: key, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		book(t, l, bookingOf{"ada", "k1", "s1", 40})
+		if err := fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: l.Identity(), Source: forgetful{books.Source{Ledger: l}}}).Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ledgers = append(ledgers, l)
+	}
+	says := func(l *ledger.Ledger, ago time.Duration, shipped bool) {
+		t.Helper()
+		b := fleet.Beat{Epoch: 1, Seen: time.Now().Add(-ago)}
+		if shipped {
+			var err error
+			if b.Head, b.Hash, err = l.Head(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		raw, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Change(t.Context(), fleet.GatewayKey(l.Identity()), func(fleet.Moment, []byte) ([]byte, error) { return raw, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		ago     time.Duration
+		shipped bool
+		ok      bool
+	}{{0, false, true}, {0, true, false}, {time.Minute, false, false}} {
+		says(ledgers[0], 0, true)
+		says(ledgers[1], c.ago, c.shipped)
+		if r := verified(t, m); r.OK != c.ok {
+			t.Errorf("%+v: %+v", c, r)
+		}
+	}
+}
+
 func TestFleetRestores(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	store := fleettest.NewMemory()

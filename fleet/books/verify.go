@@ -208,6 +208,7 @@ func (c *checker) meet() {
 type booking struct {
 	ledger.Cost
 	gateway string
+	fresh   bool // its gateway runs, and has not said yet that it is shipped: it takes back what another one has booked before it says so
 }
 
 // settlements reads again what two gateways may have booked: one of them must have taken it back.
@@ -232,7 +233,7 @@ func (c *checker) settlements(ctx context.Context) error {
 			}
 			seen[cost.ID] = true // a copy that has got an identity of its own has it too
 			key := cost.Seller + "\x00" + cost.SettlementID
-			found[key] = append(found[key], booking{cost, cmp.Or(g.Name, g.Gateway)})
+			found[key] = append(found[key], booking{cost, cmp.Or(g.Name, g.Gateway), r.Seq > g.Said && !g.Left && !g.Forgotten && !c.silent(g)})
 			return nil
 		})
 		if err != nil {
@@ -251,7 +252,7 @@ func (c *checker) oneOf(all []booking, retracted map[string]bool) {
 	var count []string
 	for _, b := range all {
 		switch {
-		case time.Since(b.At) < settledFor:
+		case b.fresh || time.Since(b.At) < settledFor:
 			return // it may be taken back yet
 		case b.IdempotencyKey != first.IdempotencyKey || b.IdempotencyKey == "":
 			c.note("settlement %q of seller %s is booked by %s and %s for different requests: the seller has sent it twice, "+
