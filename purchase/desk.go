@@ -356,8 +356,5 @@ func (d *Desk) Drop(l *Lease, reason string) {
 	t.shelf.retire(t, reason)
 }
 
-// sweepEvery is how often tokens whose time is over are looked for, where no request has come upon them.
-const sweepEvery = time.Minute
-
 // ExpiryMargin is by how much sooner a token has had its time than it expires.
 func (d *Desk) ExpiryMargin() time.Duration { return d.terms.Load().ExpiryMargin }

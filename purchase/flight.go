@@ -126,22 +126,11 @@ func (f *flight) fly() {
 		err := f.machine.run(d.ctx)
 		waits = f.machine.p.State == "" && errors.Is(err, ErrElsewhere)
 		f.show()
-		notNow := new(NotNow)
+		if f.over(err) {
+			return
+		}
 		switch {
-		case err == nil:
-			f.land()
-			return
-		case d.ctx.Err() != nil:
-			f.close()
-			return
-		case errors.Is(err, errJournal):
-			f.stall(err)
-			return
-		case errors.As(err, &notNow):
-			if f.machine.p.State == "" && !errors.Is(err, ErrElsewhere) {
-				f.unbegun(notNow)
-				return
-			}
+		case errors.As(err, new(*NotNow)):
 			f.note(err)
 			if wait = min(wait, notNowAgain); waits && f.shelf.lends() {
 				wait = lentAgain
@@ -169,6 +158,24 @@ func (f *flight) fly() {
 		}
 		f.refresh()
 	}
+}
+
+// over tells whether the purchase goes on no more in this process, by what its machine has come to, and does what that brings.
+func (f *flight) over(err error) bool {
+	notNow := new(NotNow)
+	switch {
+	case err == nil:
+		f.land()
+	case f.shelf.desk.ctx.Err() != nil:
+		f.close()
+	case errors.Is(err, errJournal):
+		f.stall(err)
+	case errors.As(err, &notNow) && f.machine.p.State == "" && !errors.Is(err, ErrElsewhere):
+		f.unbegun(notNow)
+	default:
+		return false
+	}
+	return true
 }
 
 // inTime is a wait after which what is paid meanwhile can still be shown: a twentieth of the time that the order has left. After

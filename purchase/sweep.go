@@ -11,6 +11,9 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
+// sweepEvery is how often tokens whose time is over are looked for, where no request has come upon them.
+const sweepEvery = time.Minute
+
 func (d *Desk) sweepOften() {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
