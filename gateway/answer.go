@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -45,7 +44,7 @@ func (a *attempt) read() routing.Outcome {
 	case status > 299:
 		a.hasten()
 		return a.readWhole()
-	case isEventStream(n.response.Header):
+	case relay.SaysEvents(n.response.Header):
 		return a.begin()
 	}
 	a.awaitWhole()
@@ -264,9 +263,4 @@ func (n *answer) output() (o dialect.Output) {
 		return n.words.Output()
 	}
 	return o
-}
-
-func isEventStream(h http.Header) bool {
-	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
 }

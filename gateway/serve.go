@@ -264,13 +264,8 @@ func (rq *request) isWebSocket() bool {
 
 // requestID is the client's own id where it is fit to stand in a header and a log, else a new one.
 func requestID(own string) string {
-	if own == "" || len(own) > 128 {
-		return uuid.NewString()
+	if wire.FitID(own) {
+		return own
 	}
-	for i := range len(own) {
-		if own[i] < ' ' || own[i] > '~' {
-			return uuid.NewString()
-		}
-	}
-	return own
+	return uuid.NewString()
 }

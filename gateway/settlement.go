@@ -28,7 +28,7 @@ func (a *attempt) readSettlement() {
 // takeSettlements takes the settlements out of an error that is an event stream, and takes in what they say as that of any stream.
 func (a *attempt) takeSettlements() {
 	n := a.answer
-	if n.bytes, n.told = relay.TakeSettlements(n.bytes, isEventStream(n.response.Header)); n.told != nil {
+	if n.bytes, n.told = relay.TakeSettlements(n.bytes, relay.SaysEvents(n.response.Header)); n.told != nil {
 		n.response.Header.Set("Content-Length", strconv.Itoa(len(n.bytes)))
 	}
 }

@@ -141,7 +141,7 @@ func (q *inquiry) pass() *dialect.Refusal {
 	var head []byte
 	if status <= 299 {
 		peek := relay.Peek
-		if isEventStream(response.Header) {
+		if relay.SaysEvents(response.Header) {
 			peek = relay.PeekEvents
 		}
 		begun, events, err := peek(response.Body, make([]byte, smallestRoom))
@@ -165,7 +165,7 @@ func (q *inquiry) pass() *dialect.Refusal {
 		return dialect.Upstream(retryLater).Final()
 	case status > 299:
 		withholdHeaders(response.Header, q.secrets)
-		body, _ = relay.TakeSettlements(body, isEventStream(response.Header)) // nothing of it is booked
+		body, _ = relay.TakeSettlements(body, relay.SaysEvents(response.Header)) // nothing of it is booked
 		response.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	p.describe()

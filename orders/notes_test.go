@@ -39,6 +39,7 @@ func joined(t *testing.T, s *fleettest.Link, before func(*Orders)) (m *Orders, l
 	}
 }
 
+// opens tells whether a key is good where the config names nobody.
 func opens(t *testing.T, m *Orders, key string) bool {
 	t.Helper()
 	d, err := member.NewDirectory(member.Team{})

@@ -132,17 +132,7 @@ func readGrant(body []byte) (t ledger.Token, reference string, err error) {
 
 // headerValue tells whether a token may stand in a header as it is.
 func headerValue(s string) bool {
-	return len(s) <= maxToken && !strings.Contains(s, " ") && headerText(s)
-}
-
-// headerText tells whether a text may stand in a header.
-func headerText(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
+	return len(s) <= maxToken && !strings.Contains(s, " ") && wire.Printable(s)
 }
 
 // headerName tells whether a text is a header's name, of the plain kind.

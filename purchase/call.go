@@ -158,7 +158,7 @@ func present(to, from http.Header) {
 			continue
 		}
 		for _, v := range values {
-			if n := len(name) + len(v); size+n <= maxPresented && headerText(v) {
+			if n := len(name) + len(v); size+n <= maxPresented && wire.Printable(v) {
 				to[name] = append(to[name], v)
 				size += n
 			}

@@ -59,7 +59,7 @@ func (m *machine) complete(ctx context.Context) error {
 // mayTell tells whether what a seller calls the payment can be kept where everybody who looks in sees it: it can be printed, and
 // repeats nothing of the token or of the proof.
 func (m *machine) mayTell(reference, secret string) bool {
-	if !headerText(reference) || strings.Contains(reference, secret) {
+	if !wire.Printable(reference) || strings.Contains(reference, secret) {
 		return false
 	}
 	reference = hexDigits(reference)

@@ -4,8 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"strings"
 	"time"
 )
+
+// SaysEvents tells whether an answer calls itself an event stream.
+func SaysEvents(h http.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+}
 
 // isEvents tells by the first bytes of an answer whether it is an event stream; enough is false where more must come to tell.
 // A stream begins with a field that it has or with a comment.

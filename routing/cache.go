@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // Cache keeps the last good document of a registry, or of another address, over a restart. It belongs to one: an ETag means nothing to
@@ -77,11 +78,4 @@ func checksum(b []byte) string {
 }
 
 // validETag bounds what a registry makes us keep and send back: printable ASCII, at most 1024 bytes.
-func validETag(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return len(s) <= 1024
-}
+func validETag(s string) bool { return len(s) <= 1024 && wire.Printable(s) }

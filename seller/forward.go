@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -141,8 +140,7 @@ func (q *resale) head(w http.ResponseWriter, res *http.Response, untouched bool)
 
 // answer hands on a good answer. What it is, it says itself, whatever was asked for.
 func (q *resale) answer(ctx context.Context, w http.ResponseWriter, res *http.Response, cancel context.CancelCauseFunc, unwatch func()) *refusal {
-	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
-	if events := strings.EqualFold(strings.TrimSpace(kind), "text/event-stream"); !events {
+	if !relay.SaysEvents(res.Header) {
 		head, events, err := relay.Peek(res.Body, make([]byte, 512))
 		if err != nil {
 			_ = res.Body.Close()

@@ -11,6 +11,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // A way of being paid may be somebody else's: it may panic, and not return. It is called on a goroutine of its own, while nothing of the books is held.
@@ -72,7 +73,7 @@ func (b *Books) verdict(method, step string, limit time.Duration, f func() accep
 	if !ok {
 		return acceptance.NotYet("it is not known yet whether the order is paid")
 	}
-	if v.Kind == acceptance.KindPaid && (v.Reference == "" || !printable(v.Reference)) {
+	if v.Kind == acceptance.KindPaid && !wire.FitID(v.Reference) {
 		v.Reference = newID("paid_") // it is what a paid order is told by
 	}
 	return v

@@ -103,23 +103,11 @@ func requestIDs(r *http.Request, body []byte) (id string, same digest) {
 	if id == "" {
 		id = r.Header.Get(wire.HeaderRequestID)
 	}
-	if !printable(id) {
+	if !wire.FitID(id) {
 		id = ""
 	}
 	plain, _ := json.Marshal(members) // came from JSON
 	return id, hash("request", r.URL.Path, string(plain))
-}
-
-func printable(s string) bool {
-	if len(s) > 128 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // limitOf reads output limits, of which the first that is there counts.

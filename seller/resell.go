@@ -126,7 +126,7 @@ func (q *resale) read(w http.ResponseWriter) *refusal {
 	if q.id == "" {
 		q.id = q.r.Header.Get(wire.HeaderRequestID)
 	}
-	if !printable(q.id) {
+	if !wire.FitID(q.id) {
 		q.id = ""
 	}
 	if cut, ok := ask.WithoutRequestID(body); ok {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/sha3"
 )
@@ -150,6 +151,15 @@ type Authorization struct {
 
 var transferType = Keccak([]byte("TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter," +
 	"uint256 validBefore,bytes32 nonce)"))
+
+// Ends is when it moves nothing any more: ValidBefore, where that is further than anybody plans thousands of years from now.
+func (a Authorization) Ends() time.Time {
+	seconds, fits := a.ValidBefore.Uint64()
+	if !fits || seconds > 1<<40 {
+		seconds = 1 << 40
+	}
+	return time.Unix(int64(seconds), 0)
+}
 
 // Hash is the authorization's hash, without its domain.
 func (a Authorization) Hash() Hash {

@@ -176,7 +176,7 @@ func pad(a eip3009.Address) (w eip3009.Hash) {
 // can use a nonce for something else, and one transaction can hold many payments: so the transfer must be the event right
 // after that of the use, which is how the token tells of it.
 func (n Node) Paid(ctx context.Context, token eip3009.Address, a eip3009.Authorization, until Quantity) (paid bool, transaction string, err error) {
-	use, err := n.use(ctx, token, a.From, a.Nonce, until, ends(a))
+	use, err := n.use(ctx, token, a.From, a.Nonce, until, a.Ends())
 	if err != nil {
 		return false, "", err
 	}

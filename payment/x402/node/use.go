@@ -40,15 +40,6 @@ func (n Node) Transaction(ctx context.Context, token, from eip3009.Address, nonc
 	return e.Transaction
 }
 
-// ends is when an authorization is over.
-func ends(a eip3009.Authorization) time.Time {
-	seconds, fits := a.ValidBefore.Uint64()
-	if !fits || seconds > 1<<40 {
-		seconds = 1 << 40
-	}
-	return time.Unix(int64(seconds), 0)
-}
-
 // use finds the event that tells of a nonce's use. It is in no block that is later than the end of its authorization, however long ago
 // that was: who asks may have been away since.
 func (n Node) use(ctx context.Context, token, from eip3009.Address, nonce eip3009.Hash, until Quantity, end time.Time) (event, error) {

@@ -101,9 +101,9 @@ func (a *Acceptance) Accept(o acceptance.Order, proof json.RawMessage) acceptanc
 		return acceptance.OtherOrder("the payment was made for another purchase, or another seller")
 	case !fits || int64(after) >= now.Unix():
 		return acceptance.Refused("the authorization is not valid yet")
-	case !o.Begun && !now.Add(margin).Before(ends(auth)):
+	case !o.Begun && !now.Add(margin).Before(auth.Ends()):
 		return acceptance.Refused("the authorization is over, or has less than 6 seconds left")
-	case !o.Begun && ends(auth).After(now.Add(longest)):
+	case !o.Begun && auth.Ends().After(now.Add(longest)):
 		return acceptance.Refused("the authorization lives too long: sign it for 5 minutes at the most")
 	}
 	if from, err := eip3009.Recover(auth.Digest(domain), sig); err != nil || from != auth.From {
@@ -127,15 +127,6 @@ func wanted(o acceptance.Order) (want offer, raw json.RawMessage, err error) {
 	want.resource = required.Resource
 	want.Requirement, err = x402.ParseRequirement(required.Accepts[0])
 	return want, required.Accepts[0], err
-}
-
-// ends is when an authorization is over.
-func ends(a eip3009.Authorization) time.Time {
-	seconds, fits := a.ValidBefore.Uint64()
-	if !fits || seconds > 1<<40 {
-		seconds = 1 << 40
-	}
-	return time.Unix(int64(seconds), 0)
 }
 
 func sameJSON(a, b json.RawMessage) bool {
@@ -163,7 +154,7 @@ func (a *Acceptance) Settle(ctx context.Context, o acceptance.Order, proof json.
 		if v, known := a.look(ctx, auth); known {
 			return v
 		}
-		if !time.Now().Add(margin).Before(ends(auth)) {
+		if !time.Now().Add(margin).Before(auth.Ends()) {
 			return a.over(ctx, auth)
 		}
 	}
@@ -244,7 +235,7 @@ func (a *Acceptance) refused(ctx context.Context, auth eip3009.Authorization, re
 // over is a payment that was begun and can't be cashed any more. It has not been cashed only when a final block says so.
 func (a *Acceptance) over(ctx context.Context, auth eip3009.Authorization) acceptance.Verdict {
 	used, _, at, err := a.used(ctx, auth, "finalized")
-	if err != nil || used || at.Before(ends(auth)) {
+	if err != nil || used || at.Before(auth.Ends()) {
 		return acceptance.NotYet("it is not known yet whether the payment was cashed in time")
 	}
 	return acceptance.Over("the authorization has ended without being cashed")
