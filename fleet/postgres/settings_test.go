@@ -100,3 +100,39 @@ func TestRotated(t *testing.T) {
 		t.Errorf("loaded %q", got)
 	}
 }
+
+// A server that lets nobody wait for long, as one that is hosted may be set up, is asked again: others have the row for a moment only.
+func TestImpatient(t *testing.T) {
+	c := shared(t)
+	for _, set := range []string{"lock_timeout = '50ms'", "statement_timeout = '50ms'"} {
+		t.Run(set, func(t *testing.T) {
+			database := c.Database(t)
+			s := open(t, c.Addr(), database)
+			must(t, s.Change(t.Context(), "n", count))
+			c.Exec(t, "alter role "+database+" set "+set)
+			s = open(t, c.Addr(), database)
+			other := c.Connect(t, database)
+			for _, sql := range []string{"begin", "select * from tokenbuddy_fleet_key for update"} {
+				_, err := other.Exec(t.Context(), sql)
+				must(t, err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- s.Change(t.Context(), "n", count) }()
+			watch := c.Connect(t, "postgres")
+			for turned := false; !turned; { // until it has been turned down once, and waits again or has given up
+				select {
+				case err := <-done:
+					t.Fatalf("it has given up: %v", err)
+				default:
+				}
+				must(t, watch.QueryRow(t.Context(), "select xact_rollback > 0 from pg_stat_database where datname = $1", database).Scan(&turned))
+			}
+			_, err := other.Exec(t.Context(), "commit")
+			must(t, err)
+			must(t, <-done)
+			if got := load(t, s, "n"); got != "n=2" {
+				t.Errorf("loaded %q", got)
+			}
+		})
+	}
+}
