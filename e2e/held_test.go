@@ -3,8 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -206,6 +208,58 @@ func TestFailoverKeepsToBudgets(t *testing.T) {
 			}
 			s.verify()
 		})
+	}
+}
+
+// TestGuessesStrandNoCredit: a token from which an estimate has taken all is not given up, over a restart neither. The next request tries it before
+// another one is bought, and what its seller says then puts the books right. Where the estimate was true, the seller refuses it, and one is bought.
+func TestGuessesStrandNoCredit(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		for _, left := range []int{46_000, 0} {
+			t.Run(fmt.Sprint(restart, left), func(t *testing.T) {
+				t.Parallel()
+				var n atomic.Int64
+				s := newStage(t)
+				acme := s.seller("acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+					switch n := n.Add(1); {
+					case n == 1:
+						w.Header().Set("Content-Type", "text/event-stream")
+						_, _ = io.WriteString(w, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n")
+						w.(http.Flusher).Flush()
+						panic(http.ErrAbortHandler)
+					case n == 2 && left == 0:
+						sayJSON(402, `{"error":{"code":"insufficient_funds","message":"empty"}}`)(w, r, body)
+					default:
+						settledBy(answerPlain, "Settlement-Id", fmt.Sprint("s", n), "Billed-Micros", "9", "Balance-Micros", strconv.Itoa(max(left-9, 50_000-9-left)))(w, r, body)
+					}
+				}, map[string]any{"id": "m"}) // without a price a request is taken to cost 50,000 micros
+				acme.credit = 50_000
+				s.open("\t\tpurchase {\n\t\t\tamount 0.05\n\t\t}\n")
+				ask := func(members string) *answered { return s.ask(0, "POST", "/v1/chat/completions", chatOf("m", members)) }
+				ask(`"stream":true,`)
+				eventually(t, "the cut answer takes all that is on the token", func() bool { return s.balances()["expense:anonymous:m"] == 50_000 })
+				if restart {
+					s.stop()
+					s.start()
+				}
+				if a := ask(""); a.StatusCode != http.StatusOK {
+					t.Fatalf("status %d: %s", a.StatusCode, a.body)
+				}
+				bought := 1
+				if left == 0 {
+					bought = 2
+				}
+				if b := acme.purchases(); b != bought {
+					t.Errorf("bought %d times, want %d", b, bought)
+				}
+				eventually(t, "the books have what the seller has", func() bool { return s.balances()["credit:acme"] == int64(max(left-9, 50_000-9-left)) })
+				if b := s.balances(); b["disputed:acme"] != 0 {
+					t.Errorf("an honest seller's bill is in dispute: %v", b)
+				}
+				s.verify()
+			})
+		}
 	}
 }
 

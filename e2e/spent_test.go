@@ -55,6 +55,9 @@ func TestSpentToken(t *testing.T) {
 	free("spent", 1)
 	ask(2)
 	free("spent once more", 2)
+	s.stop()
+	s.start()
+	free("after a restart", 2)
 	if b := s.balances(); b["credit:sells"] != 0 || b["waste:sells"] != 0 || b["wallet:mock"] != -100_000 {
 		t.Errorf("accounts %v", b)
 	}

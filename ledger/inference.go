@@ -76,6 +76,7 @@ type Booked struct {
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
 	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
+	Guessed    money.Micros // what of the token's open estimates have taken by now: the seller may have it yet
 	At         uint64       // the newest entry then: bookings may be heard of in another order
 	Back       []GivenBack  // what has come back to other tokens of the seller: earlier tries of the request had been booked there
 
@@ -348,7 +349,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	d := b.endReservation(in, c, &booked, wasted)
 	b.remember(t, in, c, &booked, wasted, d)
 	b.putBalance(t)
-	booked.TokenDelta, booked.Borne, booked.At = t.BalanceMicros-before, t.BorneMicros, b.head.Sequence
+	booked.TokenDelta, booked.Borne, booked.Guessed, booked.At = t.BalanceMicros-before, t.BorneMicros, t.guessed(), b.head.Sequence
 	return booked
 }
 

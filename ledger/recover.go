@@ -63,12 +63,20 @@ func (l *Ledger) recoverHolds(holds []*Hold) error {
 	return nil
 }
 
-// sweepTokens removes tokens that no request can use any more: after a restart nobody shares an empty one.
+// sweepTokens removes tokens that no request can use any more: after a restart nobody shares an empty one. One from which an estimate has
+// taken something may not be empty, and the last one of a seller is good for what costs nothing.
 func (l *Ledger) sweepTokens() error {
 	var useless []*token
 	err := l.look(context.Background(), func(s *state) {
+		last := make(map[[2]string]*token)
 		for _, t := range s.tokens {
-			if t.BalanceMicros == 0 && !t.Shared || t.dropped != "" {
+			if o := last[t.of()]; t.dropped == "" && t.ExpiresAt.After(l.now()) && (o == nil || t.BalanceMicros > o.BalanceMicros) {
+				last[t.of()] = t
+			}
+		}
+		for _, t := range s.tokens {
+			good := t.BalanceMicros > 0 || t.Shared || t == last[t.of()] || t.guessed() > 0 && t.ExpiresAt.After(l.now())
+			if !good || t.dropped != "" {
 				useless = append(useless, t)
 			}
 		}

@@ -38,6 +38,7 @@ type Token struct {
 	ExpiresAt     time.Time    `json:"expiresAt"` // zero: serves those that bought it and is not used again
 	Used          int64        `json:"-"`         // requests that it served
 	Unconfirmed   bool         `json:"-"`         // restored from a backup, and no request was served with it since
+	GuessedMicros money.Micros `json:"-"`         // what of it open estimates have taken: the seller may have it yet
 	// Shared: gateways of a fleet share the token, and this ledger has a part of it: GrantedMicros of its credit, spent or not.
 	Shared        bool         `json:"-"`
 	GrantedMicros money.Micros `json:"-"`
@@ -55,6 +56,9 @@ type token struct {
 
 	estimates []estimate // since the seller last told the balance, the oldest first
 }
+
+// of is whose token it is: the seller's id and its origin together.
+func (t *token) of() [2]string { return [2]string{t.Seller, t.Origin} }
 
 // purchaseID says in an entry which purchase has paid for it; nothing where there is no token.
 func (t *token) purchaseID() string {
@@ -158,7 +162,9 @@ func (l *Ledger) Tokens() []Token {
 	if err := l.look(context.Background(), func(s *state) {
 		for _, t := range s.tokens {
 			if t.dropped == "" {
-				live = append(live, t.Token)
+				one := t.Token
+				one.GuessedMicros = t.guessed()
+				live = append(live, one)
 			}
 		}
 	}); err != nil {

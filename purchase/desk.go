@@ -263,6 +263,11 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		fields := s.miss(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 		e.Write(append(fields, zap.String("seller", w.SellerID), zap.String("model", w.Model))...)
 	}
+	if old == nil {
+		if l := s.takeGuessed(c, time.Now().Add(terms.ExpiryMargin), min(terms.RebuyBelow, terms.Amount/2)); l != nil {
+			return l, nil
+		}
+	}
 	if w.NoPurchase {
 		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
 			return l, nil

@@ -93,11 +93,32 @@ func (s *shelf) largest(c cost, deadline time.Time, refused *Lease) (best *token
 		if refused != nil && t == refused.token || !t.expires.After(deadline) || t.state.Load() != live || t.onTrial() || t.bars(c.bound) {
 			continue
 		}
-		if usable := t.usable(); usable > most {
+		if usable := t.perhaps(); usable > most {
 			best, most = t, usable
 		}
 	}
 	return best
+}
+
+// takeGuessed leases a token from which estimates have taken what the request needs, to it alone: its seller knows what is on it, and what
+// it says of that puts the books right. There may be none.
+func (s *shelf) takeGuessed(c cost, deadline time.Time, floor money.Micros) *Lease {
+	for _, t := range *s.tokens.Load() {
+		guessed := t.guessed.Load()
+		if guessed == 0 || t.out() != 0 || t.free.Load()+guessed < c.likely || t.perhaps() < int64(floor) || !t.expires.After(deadline) ||
+			t.onTrial() || t.bars(c.bound) {
+			continue
+		}
+		t.free.Add(-c.likely)
+		l := t.lease(c)
+		if l != nil && l.alone {
+			return l
+		}
+		if l != nil {
+			l.Return(0)
+		}
+	}
+	return nil
 }
 
 // choose gives the token that take should try, and tells whether there is one that has had its time.
@@ -186,7 +207,7 @@ func (s *shelf) ended(deadline time.Time) []*token {
 	}
 	for _, t := range *s.tokens.Load() {
 		last := len(*s.tokens.Load()) == 1 // it is good for what costs nothing
-		if t.balance.Load() <= 0 && t.out() == 0 && !t.shared.Load() && !last {
+		if t.balance.Load() <= 0 && t.guessed.Load() == 0 && t.out() == 0 && !t.shared.Load() && !last {
 			s.retire(t, "spent")
 		}
 	}

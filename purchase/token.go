@@ -35,6 +35,7 @@ type token struct {
 	free    atomic.Int64
 	balance atomic.Int64 // as the ledger has it
 	blocked atomic.Int64 // the part of it that the seller would not let us spend
+	guessed atomic.Int64 // what of its credit estimates have taken: it may be there yet
 	beside  atomic.Int64 // the part of that which the seller may hold for other requests alone: they were out when it said so
 	bounds  atomic.Int64 // the sum of what the leases that are out can cost
 
@@ -90,6 +91,7 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 	}
 	n.balance.Store(int64(t.BalanceMicros))
 	n.free.Store(int64(t.BalanceMicros))
+	n.guessed.Store(int64(t.GuessedMicros))
 	n.barred.Store(math.MaxInt64)
 	n.crowded.Store(math.MaxInt64)
 	n.served.Store(t.Used > 0)
@@ -104,6 +106,9 @@ func newToken(t ledger.Token, s *shelf, seq uint64) *token {
 
 // usable is what the token may still be used for, holds not counted.
 func (t *token) usable() int64 { return t.balance.Load() - t.blocked.Load() }
+
+// perhaps is what may be on the token if estimates were wrong.
+func (t *token) perhaps() int64 { return t.usable() + t.guessed.Load() }
 
 // low tells whether there is less than floor on the token. Where no more than that was granted, half of it counts: else each
 // token would be left for the next one after a single request.
@@ -273,6 +278,7 @@ func (t *token) refuse(c cost, usable *money.Micros) (had int64, short, covered 
 		}
 	}
 	if others == 0 {
+		t.guessed.Store(0) // the seller has taken it
 		t.barred.Store(min(c.bound, t.barred.Load()))
 	} else if crowded := t.crowded.Load(); c.bound < crowded || others < t.crowd.Load() {
 		t.crowd.Store(others)
