@@ -7,16 +7,16 @@ import (
 )
 
 // The accounts, a kind and the names it is of.
-func walletOf(method string) string         { return "wallet:" + names(method) }
-func pendingOf(seller string) string        { return "pending:" + names(seller) }
-func creditOf(seller string) string         { return "credit:" + names(seller) }
-func expenseOf(member, model string) string { return "expense:" + names(member, model) }
-func wasteOf(seller string) string          { return "waste:" + names(seller) }
-func disputedOf(seller string) string       { return "disputed:" + names(seller) }
-func adjustmentOf(seller string) string     { return "adjustment:" + names(seller) }
+func walletOf(method string) string         { return names("wallet:", method) }
+func pendingOf(seller string) string        { return names("pending:", seller) }
+func creditOf(seller string) string         { return names("credit:", seller) }
+func expenseOf(member, model string) string { return names("expense:", member, model) }
+func wasteOf(seller string) string          { return names("waste:", seller) }
+func disputedOf(seller string) string       { return names("disputed:", seller) }
+func adjustmentOf(seller string) string     { return names("adjustment:", seller) }
 
 // fleetOf is the account of what the gateways of a fleet have of shared tokens. That of all of them together is what none has set aside.
-func fleetOf(seller string) string { return "fleet:" + names(seller) }
+func fleetOf(seller string) string { return names("fleet:", seller) }
 
 // accountMethod is the wallet that pays a provider where the operator has an account of his own.
 const accountMethod = "account"

@@ -55,11 +55,11 @@ func (b *batch) seeAnswer(model string, tokens int64) {
 		m.add(tokens)
 		b.answers.models.Store(model, m)
 		b.answers.known++
-		b.put(answersPrefix+names(model), m)
+		b.put(names(answersPrefix, model), m)
 		return
 	}
 	m.add(tokens)
-	b.put(answersPrefix+names(model), m)
+	b.put(names(answersPrefix, model), m)
 }
 
 // add counts an answer.

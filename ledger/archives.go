@@ -221,7 +221,7 @@ type stub [16]byte
 func stubKey(seq uint64) []byte { return store.NumberedKey(stubPrefix, seq) }
 
 func newStub(seller, settlementID, idempotencyKey string) (s stub) {
-	settlement := sha256.Sum256([]byte(names(seller, settlementID)))
+	settlement := sha256.Sum256([]byte(names("", seller, settlementID)))
 	key := sha256.Sum256([]byte(idempotencyKey))
 	copy(s[:8], settlement[:])
 	copy(s[8:], key[:])

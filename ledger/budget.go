@@ -111,7 +111,7 @@ func (l *Ledger) SpentInAll(ctx context.Context, member string) (sum money.Micro
 			if err != nil || day == "" {
 				return err
 			}
-			err = each(v.txn, rollupPrefix+day+"/"+names(member)+":", func(_ string, r *Rollup) error {
+			err = each(v.txn, names(rollupPrefix+day+"/", member)+":", func(_ string, r *Rollup) error {
 				sum += r.counted()
 				return nil
 			})

@@ -125,7 +125,7 @@ func (c *completion) refund(e *Entry) error {
 	w := c.wallets[p.Method]
 	if w == nil {
 		w = new(Wallet)
-		if _, err := getJSON(c.txn, walletPrefix+names(p.Method), w); err != nil {
+		if _, err := getJSON(c.txn, names(walletPrefix, p.Method), w); err != nil {
 			return err
 		}
 		c.wallets[p.Method] = w

@@ -54,7 +54,7 @@ func (c *completion) write(epoch uint64) error {
 	}))
 	for method, w := range c.wallets {
 		if *w != (Wallet{}) {
-			put(walletPrefix+names(method), w)
+			put(names(walletPrefix, method), w)
 		}
 	}
 	for _, all := range c.holds {

@@ -96,32 +96,37 @@ func rollupKey(day, member, model, seller, group, project string) string {
 	for len(parts) > 3 && parts[len(parts)-1] == "" {
 		parts = parts[:len(parts)-1]
 	}
-	return rollupPrefix + day + "/" + names(parts...)
+	return names(rollupPrefix+day+"/", parts...)
 }
 
 func settlementKey(seller, origin, id string) string {
-	return settlementPrefix + names(seller, origin, id)
+	return names(settlementPrefix, seller, origin, id)
 }
 
-var (
-	escaper   = strings.NewReplacer("%", "%25", ":", "%3A")
-	unescaper = strings.NewReplacer("%25", "%", "%3A", ":")
-)
-
-// names joins names with colons, so that they can be told apart again. Bytes that are not UTF-8 are replaced as the JSON of
-// an entry replaces them: what a key says and what its entry says is the same.
-func names(parts ...string) string {
-	for i, p := range parts {
-		if !utf8.ValidString(p) {
-			p = string([]rune(p))
-			parts[i] = p
+// names is a prefix with names behind it, joined with colons so that they can be told apart again. Bytes that are not UTF-8 are replaced
+// as the JSON of an entry replaces them: what a key says and what its entry says is the same.
+func names(prefix string, parts ...string) string {
+	var room [128]byte
+	all := append(room[:0], prefix...)
+	for i, part := range parts {
+		if i > 0 {
+			all = append(all, ':')
 		}
-		if strings.ContainsAny(p, "%:") {
-			parts[i] = escaper.Replace(p)
+		for _, c := range part {
+			switch c {
+			case '%':
+				all = append(all, "%25"...)
+			case ':':
+				all = append(all, "%3A"...)
+			default:
+				all = utf8.AppendRune(all, c)
+			}
 		}
 	}
-	return strings.Join(parts, ":")
+	return string(all)
 }
+
+var unescaper = strings.NewReplacer("%25", "%", "%3A", ":")
 
 func splitNames(s string) []string {
 	parts := strings.Split(s, ":")

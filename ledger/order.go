@@ -25,9 +25,9 @@ type Order struct {
 // record is the key of what is kept, by an order about a member or about a seller.
 func (o *Order) record(seller string) string {
 	if o.Member != "" {
-		return memberPrefix + names(o.Member)
+		return names(memberPrefix, o.Member)
 	}
-	return pausedPrefix + names(seller)
+	return names(pausedPrefix, seller)
 }
 
 // order keeps a record as an operator has ordered it, or none, and books that. The note says what of it is another.

@@ -16,7 +16,7 @@ type pause struct {
 // returns without an error. One that is paused already stays so since then.
 func (l *Ledger) PauseSeller(ctx context.Context, seller string, by Order) error {
 	return l.submit(plainWeight, func(b *batch) error {
-		paused, err := b.kept(pausedPrefix+names(seller), new(pause))
+		paused, err := b.kept(names(pausedPrefix, seller), new(pause))
 		if paused || err != nil {
 			return err
 		}
@@ -28,7 +28,7 @@ func (l *Ledger) PauseSeller(ctx context.Context, seller string, by Order) error
 // ResumeSeller ends that, durably.
 func (l *Ledger) ResumeSeller(ctx context.Context, seller string, by Order) error {
 	return l.submit(plainWeight, func(b *batch) error {
-		paused, err := b.kept(pausedPrefix+names(seller), new(pause))
+		paused, err := b.kept(names(pausedPrefix, seller), new(pause))
 		if !paused || err != nil {
 			return err
 		}

@@ -137,8 +137,8 @@ func (l *Ledger) UsageOf(ctx context.Context, member string, from time.Time, by 
 	}
 	err := l.view(ctx, func(v *view) error {
 		for day := midnight(from); !day.After(l.now()); day = day.Add(dayLength) {
-			err := each(v.txn, rollupPrefix+dayOf(day)+"/"+names(member)+":", func(rest string, r *Rollup) error {
-				_, parts, err := splitRollup(dayOf(day) + "/" + names(member) + ":" + rest)
+			err := each(v.txn, names(rollupPrefix+dayOf(day)+"/", member)+":", func(rest string, r *Rollup) error {
+				_, parts, err := splitRollup(names(dayOf(day)+"/", member) + ":" + rest)
 				for _, set := range sets {
 					if err == nil {
 						set.add(dayOf(day), parts, *r)

@@ -103,7 +103,7 @@ func sharedKey(h holder) string {
 	if h.group {
 		kind = "g"
 	}
-	return sharedPrefix + kind + "/" + names(h.name)
+	return names(sharedPrefix+kind+"/", h.name)
 }
 
 // eachShared calls f with each record.

@@ -29,7 +29,7 @@ func (l *Ledger) Wallet(ctx context.Context, method string) (w Wallet, paid mone
 	})
 	if err == nil {
 		err = l.db.View(func(txn *badger.Txn) error {
-			_, err := getJSON(txn, walletPrefix+names(method), &w)
+			_, err := getJSON(txn, names(walletPrefix, method), &w)
 			return err
 		})
 	}
@@ -46,7 +46,7 @@ func (l *Ledger) KeepWallet(ctx context.Context, method string, was, is Wallet) 
 	return l.submit(weight+plainWeight, func(b *batch) error {
 		kept, err := b.wallet(method)
 		if err == nil && *kept == was {
-			b.put(walletPrefix+names(method), &is)
+			b.put(names(walletPrefix, method), &is)
 		}
 		return err
 	}, nil).Wait(ctx)
@@ -54,7 +54,7 @@ func (l *Ledger) KeepWallet(ctx context.Context, method string, was, is Wallet) 
 
 // wallet is what is kept of a method's wallet, the changes of this batch included.
 func (b *batch) wallet(method string) (*Wallet, error) {
-	key := walletPrefix + names(method)
+	key := names(walletPrefix, method)
 	if w, changed := b.dirty[key].(*Wallet); changed {
 		return w, nil
 	}
@@ -72,6 +72,6 @@ func (b *batch) refundWallet(method string, amount money.Micros) error {
 	}
 	less := *w
 	less.FilledMicros -= amount
-	b.put(walletPrefix+names(method), &less)
+	b.put(names(walletPrefix, method), &less)
 	return nil
 }
