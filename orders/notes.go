@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,6 +103,9 @@ func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string,
 			was = &fleet.Note{Is: raw}
 		}
 		before, err := memberOf(*was)
+		if err == nil {
+			err = whole[*ledger.Enrolled](was)
+		}
 		if err != nil {
 			return fleet.Note{}, err
 		}
@@ -125,6 +129,20 @@ func (o *Orders) enrolled() (map[string]*ledger.Enrolled, error) {
 		by[all[i].Name] = &all[i]
 	}
 	return by, nil
+}
+
+// whole tells whether a T has all that a note says, so that it can be written anew. Of a newer release there may be more, which would be lost.
+func whole[T any](n *fleet.Note) error {
+	if n == nil || n.Gone() {
+		return nil
+	}
+	var is T
+	d := json.NewDecoder(bytes.NewReader(n.Is))
+	d.DisallowUnknownFields()
+	if d.Decode(&is) != nil {
+		return fmt.Errorf("%w here: what the fleet keeps of it is of a newer release, and would be lost in part: order it at a gateway of that", ErrForbidden)
+	}
+	return nil
 }
 
 // memberOf is what a note says of a member; nil: nothing is kept of it.
@@ -203,6 +221,9 @@ func (o *Orders) notePause(ctx context.Context, by Operator, id string, paused b
 	}
 	return o.sharing.edit(ctx, fleet.PausedKey, func(was *fleet.Note) (fleet.Note, error) {
 		all, err := pausesOf(was)
+		if err == nil {
+			err = whole[map[string]pausing](was)
+		}
 		if err != nil {
 			return fleet.Note{}, err
 		}

@@ -264,6 +264,55 @@ func TestUnreadNote(t *testing.T) {
 	}
 }
 
+// What a newer release has said holds as far as it is understood, and no order of an older one takes the rest of it away: it is refused there.
+func TestNoteOfANewerRelease(t *testing.T) {
+	s := fleettest.NewLink(fleettest.NewMemory())
+	by := Operator{Name: "ops"}
+	a, look := joined(t, s, nil)
+	t.Cleanup(a.HoldTable(tableOf(t, a.pool, "", "acme", "bolt"), noConfig(t)))
+	key, err := a.AddMember(t.Context(), by, "ada", MemberTerms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Pause(t.Context(), by, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, key := range []string{fleet.NoteKey("ada"), fleet.PausedKey} {
+		if err := s.Change(t.Context(), key, func(_ fleet.Moment, old []byte) ([]byte, error) {
+			said[key] = strings.Replace(string(old), `"is":{`, `"is":{"later":{"paused":true},`, 1)
+			if key == fleet.PausedKey {
+				said[key] = strings.Replace(string(old), `{"paused":true,`, `{"paused":true,"until":"2027-01-01T00:00:00Z",`, 1)
+			}
+			return []byte(said[key]), nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look()
+	if !opens(t, a, key) || !a.pool.Paused("acme") {
+		t.Error("what is understood does not hold")
+	}
+	for what, err := range map[string]error{
+		"a member": a.SetMember(t.Context(), by, "ada", MemberTerms{Daily: new(money.USD)}),
+		"a pause":  a.Pause(t.Context(), by, "bolt"),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "newer release") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for key, want := range said {
+		if err := s.Load(t.Context(), func(_ string, value []byte) error {
+			if string(value) != want {
+				t.Errorf("%s became %s", want, value)
+			}
+			return nil
+		}, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A note of which this gateway knows a newer one, and which it can't read now, hides in no log what is wrong with another.
 func TestUnreadNoteHidesNothing(t *testing.T) {
 	s := fleettest.NewLink(fleettest.NewMemory())
