@@ -206,6 +206,36 @@ func TestRebuyThreshold(t *testing.T) {
 	})
 }
 
+// TestRebuyTakesWhatCovers: who was refused for want of credit gets a token that covers all that the request can cost, where there is one, and not what is
+// left of another: a seller that holds back the most of a request refuses each of those, and the request is tried no more than twice.
+func TestRebuyTakesWhatCovers(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		for _, left := range []money.Micros{money.USD / 2, money.USD * 6 / 10} {
+			b.lease(5 * money.USD).Return(left - 5*money.USD)
+		}
+		whole := b.lease(5 * money.USD)
+		whole.Return(0)
+		w := b.want(money.USD / 10)
+		w.Bound = money.USD
+		refused := b.leaseFor(w)
+		if refused.TokenID() == whole.TokenID() {
+			t.Fatal("what is left does not come first")
+		}
+		next, err := b.desk.Rebuy(t.Context(), w, refused)
+		if err != nil || next.TokenID() != whole.TokenID() {
+			t.Fatalf("another one that does not cover it, of %v: %v", next.Balance(), err)
+		}
+		refused.Return(0)
+		next.Return(-1)
+		b.wantCalls(3, 3)
+		if credit := b.desk.Credit(); credit.LeftMicros != 5*money.USD+money.USD*11/10-1 {
+			t.Errorf("%v is left", credit.LeftMicros)
+		}
+		b.lease(5*money.USD - 1).Return(0) // all of it is free again
+		b.wantCalls(3, 3)
+	})
+}
+
 func (b *bench) refusedOver(hold money.Micros) error {
 	b.t.Helper()
 	l, err := b.desk.Lease(b.t.Context(), b.want(hold))
