@@ -96,6 +96,34 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// TestRestoredEstimates: the first balance that a seller tells after a backup was restored tells of all that was spent since it was made, which no
+// member of the backup has to bear.
+func TestRestoredEstimates(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	buy(t, l, "t1", "acme", money.USD)
+	cut := inference(hold("", "acme", "t1"), 0)
+	cut.Settlement, cut.Status, cut.BodyBytes = nil, ledger.StatusClientGone, 4_000
+	if _, err := l.Settle(cut).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept := backup(t, l)
+	a := newAnchored(t)
+	if _, err := ledger.Restore(t.Context(), a.options(), bytes.NewReader(kept)); err != nil {
+		t.Fatal(err)
+	}
+	restored := open(t, a.options())
+	next := inference(hold("", "acme", "t1"), 100)
+	next.Member, next.Exclusive = "bob", true
+	next.Settlement.BalanceMicros = new(money.USD / 2)
+	if _, err := restored.Settle(next).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if day, _, _ := spending(t, restored, "ann"); day != 2_000 {
+		t.Errorf("%d are spent by the one whose request was cut before, want 2000", day)
+	}
+	mustVerify(t, restored)
+}
+
 // TestBackupGivesNoMoneyAway looks for what is secret in a backup, uncompressed.
 func TestBackupGivesNoMoneyAway(t *testing.T) {
 	z, err := zstd.NewReader(bytes.NewReader(backup(t, busyLedger(t, ledger.Options{Dir: t.TempDir()}))))

@@ -26,7 +26,7 @@ type estimate struct {
 	InDoubt        bool         `json:"inDoubt,omitempty"`  // what is held for it stays held until a balance is told, or for a minute
 	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
 	Whole          bool         `json:"whole,omitempty"`    // the answer came to its end: the seller is not at work on it any more
-	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage: no balance puts it right
+	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage, or is from a backup: no balance puts it right
 	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost all that was paid
 
 	Group   string `json:"group,omitempty"`

@@ -141,6 +141,9 @@ func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error
 				b.removeDropped(t)
 			default:
 				t.Unconfirmed = true
+				for i := range t.estimates { // the next balance tells of what was spent since, too, which is nobody's who is in the books
+					t.estimates[i].Certain = t.estimates[i].Certain || !complete
+				}
 				b.putBalance(t)
 			}
 			return nil
