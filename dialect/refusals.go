@@ -92,8 +92,8 @@ func UnknownEncoding() *Refusal {
 	}
 }
 
-// NotServed refuses a path of the model APIs that is not served here.
-func NotServed(path string) *Refusal {
+// notServed refuses a path of the model APIs that is not served here.
+func notServed(path string) *Refusal {
 	return &Refusal{
 		Status: http.StatusNotFound, Code: "not_found", Type: invalidRequest, AnthropicType: "not_found_error",
 		Message: "There is no " + pathName(path) + " here. There are " + servedPaths + ". The base URL of an OpenAI client ends in /v1, that of an " +
@@ -104,8 +104,8 @@ func NotServed(path string) *Refusal {
 const servedPaths = "/v1/chat/completions, /v1/responses, /v1/responses/compact, /v1/messages, /v1/messages/count_tokens, /v1/completions, " +
 	"/v1/embeddings (POST), and " + ModelsPath + ", " + KeyPath + " (GET)"
 
-// MethodNotAllowed refuses a method that a path does not have.
-func MethodNotAllowed(path string, allow []string) *Refusal {
+// methodNotAllowed refuses a method that a path does not have.
+func methodNotAllowed(path string, allow []string) *Refusal {
 	return &Refusal{
 		Status: http.StatusMethodNotAllowed, Code: "not_found", Type: invalidRequest, AnthropicType: "not_found_error",
 		Message: "Only " + strings.Join(allow, ", ") + " is served at " + pathName(path) + ".", NoRetry: true, Allow: allow,

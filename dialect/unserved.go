@@ -178,7 +178,7 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		if slices.Contains(allowed, method) {
 			return nil, shape, false
 		}
-		return MethodNotAllowed(path, allowed), shape, true
+		return methodNotAllowed(path, allowed), shape, true
 	}
 	ok = versioned && (families[family] || common[family] || family == modelsFamily)
 	if !ok { // a client whose base URL lacks /v1 or has another path, or another program's path
@@ -192,7 +192,7 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 	if !ok {
 		return nil, OpenAI, false
 	}
-	return NotServed(path), shape, true
+	return notServed(path), shape, true
 }
 
 // allow gives the methods of a path that is served, as it is spelled; nil where there is none.

@@ -18,7 +18,7 @@ type Bought struct {
 func ReadBought(ctx context.Context, store Store) (b Bought, err error) {
 	err = store.Load(ctx, func(key string, value []byte) (err error) {
 		if key == SessionKey {
-			b.Session, err = SessionOf(value)
+			b.Session, err = readSession(value)
 			return err
 		}
 		return readTab(value, &b.tab, time.Now())

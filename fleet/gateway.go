@@ -87,7 +87,7 @@ type Fleet struct {
 
 // counts are what State counts.
 type counts struct {
-	changes, conflicts, unknown, forgotten, waits, waited, refusedAway atomic.Int64
+	changes, conflicts, unknown, forgotten, waits, refusedAway atomic.Int64
 }
 
 // New gives a fleet that does nothing by itself before Start.
@@ -317,11 +317,6 @@ func (f *Fleet) fence(key string, err error) {
 		s.fail(ErrFenced)
 		s.mu.Unlock()
 	}
-}
-
-func (f *Fleet) waited(d time.Duration) {
-	f.counts.waits.Add(1)
-	f.counts.waited.Add(int64(d))
 }
 
 // heard says in an ask what this process knows of the store's own history.

@@ -349,7 +349,7 @@ func (p *Purchases) learnSession(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
 	_ = p.o.Store.Load(ctx, func(_ string, value []byte) error {
-		s, err := SessionOf(value)
+		s, err := readSession(value)
 		if err != nil {
 			return err
 		}

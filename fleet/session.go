@@ -17,8 +17,8 @@ type Session struct {
 	Since time.Time `json:"since"` // by the store's clock
 }
 
-// SessionOf reads what is under SessionKey; nil: none was begun.
-func SessionOf(value []byte) (s Session, err error) {
+// readSession reads what is under SessionKey; nil: none was begun.
+func readSession(value []byte) (s Session, err error) {
 	if value == nil {
 		return Session{}, nil
 	}
@@ -31,7 +31,7 @@ func SessionOf(value []byte) (s Session, err error) {
 // NewSession begins a session.
 func (f *Fleet) NewSession(ctx context.Context) (s Session, err error) {
 	err = f.store.Change(ctx, SessionKey, func(at Moment, old []byte) ([]byte, error) {
-		before, err := SessionOf(old)
+		before, err := readSession(old)
 		if err != nil {
 			return nil, err
 		}

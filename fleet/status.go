@@ -21,7 +21,6 @@ type State struct {
 	Waiting        int          // requests that wait for a part of a budget
 
 	Changes, Conflicts, Unknown, Forgotten, Waits, RefusedAway int64
-	Waited                                                     time.Duration // in all, by those that have waited
 }
 
 // State gives how this gateway's part of the fleet stands. It asks nobody.
@@ -30,7 +29,7 @@ func (f *Fleet) State() State {
 	s := State{
 		StoreUp: f.health.isUp(), Fenced: f.fenced.Load(),
 		Changes: c.changes.Load(), Conflicts: c.conflicts.Load(), Unknown: c.unknown.Load(), Forgotten: c.forgotten.Load(),
-		Waits: c.waits.Load(), RefusedAway: c.refusedAway.Load(), Waited: time.Duration(c.waited.Load()),
+		Waits: c.waits.Load(), RefusedAway: c.refusedAway.Load(),
 	}
 	for _, share := range f.all() {
 		s.StrandedMicros += share.stranded()
@@ -126,7 +125,7 @@ func (f *Fleet) Status(ctx context.Context) (Status, error) {
 		token, isToken := poolOf(key)
 		switch {
 		case key == SessionKey:
-			s.Session, err = SessionOf(value)
+			s.Session, err = readSession(value)
 		case isGateway:
 			g := GatewayStatus{Gateway: unescape(id)}
 			g.Self = g.Gateway == f.o.Gateway

@@ -46,8 +46,7 @@ func (s *Share) Await(ctx context.Context, p Periods, budgets Amounts, more mone
 	if w == nil {
 		return refused, err
 	}
-	came := time.Now()
-	defer func() { s.fleet.waited(time.Since(came)) }()
+	defer s.fleet.counts.waits.Add(1)
 	enough := time.NewTimer(s.fleet.wait)
 	defer enough.Stop()
 	again := time.NewTicker(askAgain)

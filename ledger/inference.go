@@ -52,15 +52,15 @@ type Inference struct {
 
 	TimeToFirstByte, Duration time.Duration
 	Flags                     []string // come before the ledger's own
-	Trace                     []Try    // every attempt, in order; no more than MaxTrace are kept, the last ones
+	Trace                     []Try    // every attempt, in order; no more than 16 are kept, the last ones
 
 	// Told hears what Settling.Wait gives, just before that does. It is the committer that calls, for whom others wait: it must not
 	// block, nor wait for the ledger. Where the booking is refused at once, Settle calls. nil: nobody hears.
 	Told func(Booked, error)
 }
 
-// MaxTrace is how many attempts an entry tells of.
-const MaxTrace = 16
+// maxTrace is how many attempts an entry tells of.
+const maxTrace = 16
 
 // Try is what an entry tells of one attempt: nothing that the seller said.
 type Try struct {
@@ -123,7 +123,7 @@ func (l *Ledger) Waste(in Inference) *Settling {
 }
 
 func (l *Ledger) bookInference(in Inference, book func(*batch, *Inference) Booked) *Settling {
-	in.Trace = slices.Clone(in.Trace[max(0, len(in.Trace)-MaxTrace):])
+	in.Trace = slices.Clone(in.Trace[max(0, len(in.Trace)-maxTrace):])
 	names := []string{in.HoldID, in.Seller, in.Origin, in.TokenID}
 	for _, try := range in.Trace {
 		names = append(names, try.Seller, try.Kind, try.Decision)

@@ -77,7 +77,7 @@ func NewDirectory(team Team) (*Directory, error) {
 			return nil, fmt.Errorf("member %s: there are two of that name", c.Name)
 		}
 		for _, glob := range c.Models {
-			if err := CheckGlob(glob); err != nil {
+			if err := checkGlob(glob); err != nil {
 				return nil, fmt.Errorf("member %s models: %w", c.Name, err)
 			}
 		}

@@ -9,8 +9,8 @@ import (
 
 const maxGlob = 256
 
-// CheckGlob says what is wrong with a glob of models.
-func CheckGlob(glob string) error {
+// checkGlob says what is wrong with a glob of models.
+func checkGlob(glob string) error {
 	if glob == "" || len(glob) > maxGlob || strings.ContainsFunc(glob, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return fmt.Errorf("%q is not a glob of models: expected 1 to %d bytes of text, such as gpt-5, openai/* or *", glob, maxGlob)
 	}
@@ -19,7 +19,7 @@ func CheckGlob(glob string) error {
 
 // CheckNewGlob says what is wrong with one that somebody has just written: also a comma, which is in no model's id and was to part two globs.
 func CheckNewGlob(glob string) error {
-	if err := CheckGlob(glob); err != nil {
+	if err := checkGlob(glob); err != nil {
 		return err
 	}
 	if strings.Contains(glob, ",") {

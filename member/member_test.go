@@ -261,7 +261,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("*a*a*a*a*b", strings.Repeat("a", 200))
 	f.Add("[x]\\*", "[x]\\y")
 	f.Fuzz(func(t *testing.T, glob, id string) {
-		if CheckGlob(glob) != nil || id != strings.ToValidUTF8(id, "") || strings.ToValidUTF8(glob, "") != glob {
+		if checkGlob(glob) != nil || id != strings.ToValidUTF8(id, "") || strings.ToValidUTF8(glob, "") != glob {
 			return
 		}
 		pattern := regexp.QuoteMeta(glob)

@@ -93,7 +93,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		s.latency.raise() // a quick failure is not a quick answer
 	}
 	if r.asksForRest() {
-		s.restUntil(at + int64(min(r.RetryAfter, LongestRest)))
+		s.restUntil(at + int64(min(r.RetryAfter, longestRest)))
 	}
 	switch v {
 	case good:

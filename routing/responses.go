@@ -8,8 +8,8 @@ import (
 const (
 	// MaxResponses is how many responses are remembered at most.
 	MaxResponses = 100_000
-	// ResponseLife is how long the maker of a response is remembered.
-	ResponseLife = 30 * 24 * time.Hour
+	// responseLife is how long the maker of a response is remembered.
+	responseLife = 30 * 24 * time.Hour
 )
 
 // Made says who made a response that later requests may build on.
@@ -87,14 +87,14 @@ func (r *Responses) Find(ctx context.Context, key [16]byte, justNow bool, now ti
 	return m, true
 }
 
-// Put remembers the maker of a member's response, for ResponseLife where m says nothing else. member is any number that is a
+// Put remembers the maker of a member's response, for 30 days where m says nothing else. member is any number that is a
 // member's own, over a restart too: a hash of the name.
 func (r *Responses) Put(key [16]byte, member uint64, m Made, now time.Time) {
 	if r == nil {
 		return
 	}
 	if m.Until.IsZero() {
-		m.Until = now.Add(ResponseLife)
+		m.Until = now.Add(responseLife)
 	}
 	r.made.put(key, member, m, now, m.Until)
 	if r.store != nil {

@@ -160,8 +160,8 @@ func (s *State) HardStreak() int {
 	return int(s.hard4xx.Load())
 }
 
-// LongestRest is how long a seller rests at most because it asked for it.
-const LongestRest = 5 * time.Minute
+// longestRest is how long a seller rests at most because it asked for it.
+const longestRest = 5 * time.Minute
 
 func (s *State) resting(at int64) bool {
 	until := s.rest.Load()

@@ -12,8 +12,8 @@ import (
 // SettlementEvent is the value of the event field of a settlement in an event stream.
 const SettlementEvent = "tokenbuddy.settlement"
 
-// MaxID bounds the ids in a settlement, in bytes. A longer one is no settlement.
-const MaxID = 256
+// maxID bounds the ids in a settlement, in bytes. A longer one is no settlement.
+const maxID = 256
 
 // Settlement is how a seller says what a request cost. A count that the seller did not name is nil.
 type Settlement struct {
@@ -50,7 +50,7 @@ func (s Settlement) check() error {
 		return fmt.Errorf("settlement: billedMicros is out of range")
 	case s.BalanceMicros != nil && (*s.BalanceMicros < 0 || *s.BalanceMicros > money.Max):
 		return fmt.Errorf("settlement: balanceMicros is out of range")
-	case len(s.SettlementID) > MaxID || len(s.RequestID) > MaxID:
+	case len(s.SettlementID) > maxID || len(s.RequestID) > maxID:
 		return fmt.Errorf("settlement: settlementId or requestId is too long")
 	}
 	for _, n := range []*int64{s.PromptTokens, s.CompletionTokens, s.CacheReadTokens} {

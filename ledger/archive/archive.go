@@ -17,8 +17,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// Version is that of the layout. A file of another one is not read.
-const Version = 1
+// layout is the number of this form. A file of another one is not read.
+const layout = 1
 
 // Header is the first line of a file.
 type Header struct {

@@ -87,8 +87,8 @@ func (f *File) readEnds() error {
 	if err != nil || json.Unmarshal(line, &f.Header) != nil || f.Header.Archive == 0 {
 		return unusable(f.path, "was changed: its header can't be read")
 	}
-	if f.Header.Archive != Version {
-		return unusable(f.path, "has the layout %d, this program knows %d", f.Header.Archive, Version)
+	if f.Header.Archive != layout {
+		return unusable(f.path, "has the layout %d, this program knows %d", f.Header.Archive, layout)
 	}
 	if f.Header.First != f.First || f.Header.PreviousHash != f.PreviousHash {
 		return unusable(f.path, "was changed: header and trailer are not of one file")

@@ -53,7 +53,7 @@ func NewWriter(out io.Writer, h Header) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Archive = Version
+	h.Archive = layout
 	w := &Writer{out: out, sum: sha256.New(), zstd: z, header: h, first: h.First, next: h.First, sums: map[string]money.Micros{}}
 	w.t = Trailer{First: h.First, PreviousHash: h.PreviousHash, Hash: h.PreviousHash, Blocks: []Block{}}
 	line, err := json.Marshal(h)

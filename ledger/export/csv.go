@@ -25,7 +25,7 @@ var columns = []string{
 }
 
 // accountKinds are the kinds of accounts. Each has a column, so that a row sums to zero.
-var accountKinds = []string{"wallet", "pending", "credit", "expense", "waste", "disputed", "adjustment", "fleet"}
+var accountKinds = [...]string{"wallet", "pending", "credit", "expense", "waste", "disputed", "adjustment", "fleet"}
 
 // csvFile writes a row for each entry, as RFC 4180 has it, on one line whatever is in the names. Amounts are whole micros, so
 // that no program rounds them.
@@ -129,10 +129,10 @@ func (c *csvFile) Entry(e *ledger.Entry) error {
 
 // moves writes what the entry has moved in the accounts of each kind.
 func (c *csvFile) moves(e *ledger.Entry) {
-	var moved [8]money.Micros // in the order of accountKinds
+	var moved [len(accountKinds)]money.Micros // in the order of accountKinds
 	for _, p := range e.Postings {
 		kind, _, _ := strings.Cut(p.Account, ":")
-		if i := slices.Index(accountKinds, kind); i >= 0 {
+		if i := slices.Index(accountKinds[:], kind); i >= 0 {
 			moved[i] += p.AmountMicros
 		}
 		if kind == "wallet" {

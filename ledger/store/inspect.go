@@ -18,9 +18,9 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 )
 
-// ReadFirst is how many bytes of entries and settlements are read before the store opens: about a tenth of a second's
+// defaultReadFirst is how many bytes of entries and settlements are read before the store opens: about a tenth of a second's
 // work. What is beyond it is read in the background (ReadRest).
-const ReadFirst = 64 << 20
+const defaultReadFirst = 64 << 20
 
 // inspect looks at the files of a store that nobody has open, before Badger does, which trusts them: without its
 // MANIFEST it takes a store for a new one and deletes the tables, a table whose end is rotten ends the process, and a

@@ -35,7 +35,7 @@ type Options struct {
 	ReadOnly  bool     // nothing is made where there is no store
 	InMemory  bool     // nothing is on disk, for tests
 	Bulk      []string // prefixes of keys of which there are many, and which the start does not go by
-	ReadFirst int64    // how many bytes of them are checked before the store opens; zero: ReadFirst
+	ReadFirst int64    // how many bytes of them are checked before the store opens; zero: 64 MiB
 	Witness   string   // the key of a record that each commit changes: a journal that is left must have led to what it is. Empty: there is none
 	Unsynced  bool     // for a test that has to lose what was acknowledged
 	Space     Space    // of the disk; nil: the system is asked
@@ -116,7 +116,7 @@ func Open(o Options) (*Store, error) {
 		o.Log = zap.NewNop()
 	}
 	if o.ReadFirst == 0 {
-		o.ReadFirst = ReadFirst
+		o.ReadFirst = defaultReadFirst
 	}
 	if o.Space == nil {
 		o.Space = diskSpace
