@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -388,5 +389,23 @@ func TestShutdownInThePurchase(t *testing.T) {
 	res, body, _ := c.endsDuring("the purchase", buying)
 	if res == nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(string(body), `"message":"This gateway is being restarted."`) {
 		t.Errorf("answer: %+v %s", res, body)
+	}
+}
+
+// TestShutdownWithoutDirectory takes the ledger's directory away from a gateway: the process ends all the same, and says what was wrong.
+func TestShutdownWithoutDirectory(t *testing.T) {
+	t.Parallel()
+	c := newCaddy(t, "")
+	c.configure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), ""))
+	c.start()
+	if res, body := c.post("/v1/chat/completions", chatBody); res.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", res.StatusCode, body)
+	}
+	if err := os.RemoveAll(c.ledgerDir()); err != nil {
+		t.Skipf("a directory that is in use can't be removed here: %v", err)
+	}
+	c.stop()
+	if !c.log.has("its directory takes no files any more") {
+		t.Errorf("it is not said what was wrong:\n%s", c.log)
 	}
 }

@@ -142,8 +142,8 @@ func (s *Store) dropReserve() bool {
 	return os.Remove(filepath.Join(s.dir, reserveName)) == nil
 }
 
-// Close closes the store. Where not even that has room it stays open, and the error says so: what was committed is on the disk, and
-// the next process finds it as after a crash.
+// Close closes the store. Where not even that has room, or the directory takes no file any more, it stays open, and the error says so:
+// what was committed is on the disk, and the next process finds it as after a crash.
 func (s *Store) Close() error {
 	s.memory.end()
 	s.memory = nil
@@ -155,6 +155,9 @@ func (s *Store) Close() error {
 		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk",
 			errors.Join(err, s.endJournal(false), s.syncLog()))
 	}
+	if err := s.needDir(); err != nil {
+		return fmt.Errorf("%w: it is left as after a crash", errors.Join(err, s.endJournal(false), s.syncLog()))
+	}
 	kept := s.endJournal(true)
 	// Once the store is closed the directory, and whatever is in it under that name, may be another's.
 	err := errors.Join(kept, s.dropNext(), s.DB.Close())
@@ -163,6 +166,20 @@ func (s *Store) Close() error {
 	}
 	giveBack(s.dir)
 	return err
+}
+
+// needDir says where no file can be made in the directory: it was removed, or is not to be written to any more. Badger would try to
+// make its last table for ever.
+func (s *Store) needDir() error {
+	path := filepath.Join(s.dir, reserveName) // a start clears it away
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(path))
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: its directory takes no files any more: %w", err)
+	}
+	return nil
 }
 
 // dropNext removes the next log where the store has not taken it.
