@@ -104,7 +104,7 @@ func TestRotated(t *testing.T) {
 // A server that lets nobody wait for long, as one that is hosted may be set up, is asked again: others have the row for a moment only.
 func TestImpatient(t *testing.T) {
 	c := shared(t)
-	for _, set := range []string{"lock_timeout = '50ms'", "statement_timeout = '50ms'"} {
+	for _, set := range []string{"lock_timeout = '300ms'", "statement_timeout = '300ms'"} {
 		t.Run(set, func(t *testing.T) {
 			database := c.Database(t)
 			s := open(t, c.Addr(), database)
