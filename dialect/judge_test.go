@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -162,6 +163,17 @@ func TestNamesStreamOptions(t *testing.T) {
 		if got := NamesStreamOptions(test.status, []byte(test.body)); got != test.want {
 			t.Errorf("%d %s: %v", test.status, test.body, got)
 		}
+	}
+}
+
+func TestTakeOut(t *testing.T) {
+	const secret = "sk-secret-1"
+	h := http.Header{
+		"Openai-Account": {"a", "of " + secret}, "Cf-Ray": {`\u0073k-secret-1`}, "Openai-Version": {"sk-secret", "\\"}, "X-Own": {secret}, "X-None": nil,
+	}
+	TakeOut(h, []string{"", "short", secret}, func(name, text string) bool { return name == "X-Own" && text == secret })
+	if len(h) != 3 || h["Openai-Version"] == nil || h["X-Own"] == nil {
+		t.Error(h)
 	}
 }
 

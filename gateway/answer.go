@@ -34,6 +34,7 @@ type answer struct {
 func (a *attempt) read() routing.Outcome {
 	n := a.answer
 	status := n.response.StatusCode
+	withholdHeaders(n.response.Header, a.secrets())
 	switch {
 	case relay.Compressed(n.response.Header):
 		a.call.end()

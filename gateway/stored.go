@@ -126,12 +126,13 @@ func (gw *Gateway) bearer(ctx context.Context, seller *routing.Seller) (bearer s
 	return lease.Bearer(), func() { lease.Return(0) }, nil
 }
 
-// pass sends the client what the seller has answered. An error with one of our secrets in it is not handed on.
+// pass sends the client what the seller has answered. An error with one of our secrets in it is not handed on, nor is a header.
 func (q *inquiry) pass() *dialect.Refusal {
 	const brokeOff = "The answer of the seller that made this response broke off."
 	p, response := q.reply, q.response
 	defer response.Body.Close()
 	status := response.StatusCode
+	withholdHeaders(response.Header, q.secrets)
 	if status == http.StatusUnauthorized || status == http.StatusPaymentRequired || status == http.StatusForbidden || status < 200 || status >= 300 && status <= 399 ||
 		relay.Compressed(response.Header) {
 		return dialect.Upstream(retryLater).Final() // it is about our account, or no answer
@@ -164,7 +165,6 @@ func (q *inquiry) pass() *dialect.Refusal {
 	case status > 299 && (more || dialect.Holds(body, q.secrets...)):
 		return dialect.Upstream(retryLater).Final()
 	case status > 299:
-		withholdHeaders(response.Header, q.secrets)
 		body, _ = relay.TakeSettlements(body, relay.SaysEvents(response.Header)) // nothing of it is booked
 		response.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}

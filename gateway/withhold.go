@@ -6,21 +6,20 @@ import (
 	"strings"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // withhold puts our own words in the place of an error's that has our token or key in it, or that was not read to its end, so that nobody
-// knows: they are not for clients. No more are its headers with one in them.
+// knows: they are not for clients.
 func (a *attempt) withhold() {
-	n, secrets := a.answer, a.secrets()
-	withholdHeaders(n.response.Header, secrets)
-	if n.more || dialect.Holds(n.bytes, secrets...) {
+	if n := a.answer; n.more || dialect.Holds(n.bytes, a.secrets()...) {
 		a.replace()
 	}
 }
 
-// withholdHeaders takes out of an error's headers those that have one of our secrets in them.
+// withholdHeaders takes out of any answer's headers those that have one of our secrets in them. What is booked by stays: no client gets it.
 func withholdHeaders(h http.Header, secrets []string) {
-	dialect.TakeOut(h, func(text []byte) bool { return dialect.Holds(text, secrets...) })
+	dialect.TakeOut(h, secrets, func(name, _ string) bool { return strings.HasPrefix(name, wire.HeaderPrefix) })
 }
 
 // replace puts our own words in the place of an error's.
@@ -41,9 +40,8 @@ func (a *attempt) replace() {
 
 // withholdEvent is withhold for an error that a stream has said before anything was sent: what the client gets is no stream then.
 func (a *attempt) withholdEvent() {
-	n, secrets := a.answer, a.secrets()
-	withholdHeaders(n.response.Header, secrets)
-	if !dialect.Holds(n.stream.Held(), secrets...) {
+	n := a.answer
+	if !dialect.Holds(n.stream.Held(), a.secrets()...) {
 		return
 	}
 	n.stream.Discard()

@@ -134,7 +134,7 @@ func (q *resale) head(w http.ResponseWriter, res *http.Response, untouched bool)
 	for _, name := range []string{"Openai-Organization", "Openai-Project", "Anthropic-Organization-Id"} {
 		res.Header.Del(name)
 	}
-	dialect.TakeOut(res.Header, q.gives)
+	dialect.TakeOut(res.Header, q.s.Upstream.secrets, func(_, text string) bool { return !q.gives([]byte(text)) })
 	relay.AnswerHeader(w.Header(), res.Header, untouched)
 }
 
