@@ -158,6 +158,20 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	return nil
 }
 
+// startFleet begins what goes on beside requests until ctx ends, once the desk is there, to which it may speak.
+func (m *Market) startFleet(ctx context.Context) {
+	m.Fleet.purchases.Start()
+	if m.Fleet.shipper != nil {
+		m.Fleet.shipper.Start()
+	}
+	if m.Fleet.Tokens != nil {
+		m.Fleet.Tokens.Start()
+	}
+	m.shareResponses(ctx, m.Fleet.Store)
+	m.tending.Go(func() { m.Orders.Watch(ctx) })
+	m.tending.Go(func() { m.tellSpent(ctx) })
+}
+
 // giveBack has the desk go by what the books have on a token again.
 func (m *Market) giveBack(g ledger.GivenBack) {
 	if m.Desk != nil { // else this is the end of a market that has not come to one

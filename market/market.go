@@ -198,16 +198,7 @@ func open(dir string, o Options) (*Market, error) {
 	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})
 	m.tending.Go(func() { m.tend(ctx) })
 	if m.Fleet != nil {
-		m.Fleet.purchases.Start() // it may speak to the desk
-		if m.Fleet.shipper != nil {
-			m.Fleet.shipper.Start() // so may this
-		}
-		if m.Fleet.Tokens != nil {
-			m.Fleet.Tokens.Start()
-		}
-		m.shareResponses(ctx, m.Fleet.Store)
-		m.tending.Go(func() { m.Orders.Watch(ctx) })
-		m.tending.Go(func() { m.tellSpent(ctx) })
+		m.startFleet(ctx)
 	}
 	return m, nil
 }
