@@ -88,8 +88,8 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 	}
 }
 
-// timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end. The last one is cut in favour of
-// nobody, whoever is there.
+// timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end. The last one is not cut
+// for another seller, as none may be asked after it.
 func (a *attempt) timeLeft() time.Duration {
 	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.others && !a.last)
 }

@@ -29,8 +29,8 @@ func (d Deadlines) Of(stream, unstreamed time.Duration) Deadlines {
 }
 
 // Left is how long an attempt that is about to be sent may take: for a stream to its headers, else to its end. elapsed is how
-// long the request has been here, and others tells whether another candidate is fit and untried: nobody is cut in favour of
-// nobody. It is 0 where no time is left.
+// long the request has been here, and others tells whether another candidate is fit and untried: where none is,
+// nobody would gain by a cut. It is 0 where no time is left.
 func (d Deadlines) Left(stream bool, elapsed time.Duration, others bool) time.Duration {
 	left := d.Unstreamed - elapsed
 	switch {
