@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestCountingTokensIsFree: it is held, budgeted and rated by nothing that inferences are.
@@ -170,7 +171,7 @@ func TestFailedAttemptsCountInBudgets(t *testing.T) {
 func TestFailoverKeepsToBudgets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, billed string // by the seller that fails; none: it hangs, and may charge later
+		name, billed string // by the seller that fails; none: it breaks off, and may charge later
 		status       int
 		says         string
 	}{
@@ -183,14 +184,13 @@ func TestFailoverKeepsToBudgets(t *testing.T) {
 			s := newStage(t)
 			s.seller("fails", func(w http.ResponseWriter, r *http.Request, body []byte) {
 				if c.billed == "" {
-					<-r.Context().Done()
-					return
+					panic(http.ErrAbortHandler)
 				}
 				settledBy(sayJSON(500, `{}`), "Settlement-Id", "f", "Billed-Micros", c.billed)(w, r, body)
 			}, priced("m"))
 			serves := s.seller("serves", settledBy(answerPlain, "Settlement-Id", "s", "Billed-Micros", "1000"), priced("m"))
 			// A request may cost about 1,030 micros.
-			s.open("\t\tdefault_seller fails\n\t\tfailover {\n\t\t\tdeadline 300ms 10s 300ms\n\t\t\tretries 0\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada-long-key\n\t\t\tdaily_budget 0.0015\n\t\t}\n")
+			s.open("\t\tdefault_seller fails\n\t\tfailover {\n\t\t\tretries 0\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada-long-key\n\t\t\tdaily_budget 0.0015\n\t\t}\n")
 			a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", `"max_tokens":500,`), "Authorization", "Bearer sk-ada-long-key")
 			if a.StatusCode != c.status || !strings.Contains(a.body, c.says) {
 				t.Errorf("status %d: %s", a.StatusCode, a.body)
@@ -208,6 +208,34 @@ func TestFailoverKeepsToBudgets(t *testing.T) {
 			}
 			s.verify()
 		})
+	}
+}
+
+// TestNobodyIsCutForWhoIsBeyondTheBudget: a seller that takes its time is cut in favour of another one only where the member's budget bears both, since
+// what it may still charge stays held.
+func TestNobodyIsCutForWhoIsBeyondTheBudget(t *testing.T) {
+	t.Parallel()
+	for budget, seller := range map[string]string{"0.0015": "slow", "0.003": "serves"} {
+		for _, members := range []string{`"max_tokens":500,`, `"max_tokens":500,"stream":true,`} {
+			t.Run(budget+members, func(t *testing.T) {
+				t.Parallel()
+				s := newStage(t)
+				s.seller("slow", func(w http.ResponseWriter, r *http.Request, body []byte) {
+					select {
+					case <-time.After(900 * time.Millisecond):
+						settledBy(answerPlain, "Settlement-Id", "1", "Billed-Micros", "9")(w, r, body)
+					case <-r.Context().Done():
+					}
+				}, priced("m"))
+				s.seller("serves", settledBy(answerPlain, "Settlement-Id", "2", "Billed-Micros", "9"), priced("m"))
+				// A request may cost about 1,030 micros.
+				s.open("\t\tdefault_seller slow\n\t\tfailover {\n\t\t\tdeadline 300ms 10s 300ms\n\t\t}\n\t\tmember ada {\n\t\t\tkey sk-ada-long-key\n\t\t\tdaily_budget " + budget + "\n\t\t}\n")
+				a := s.ask(0, "POST", "/v1/chat/completions", chatOf("m", members), "Authorization", "Bearer sk-ada-long-key")
+				if a.StatusCode != http.StatusOK || a.Header.Get("X-TokenBuddy-Seller") != seller {
+					t.Errorf("status %d by %q, want %q: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), seller, a.body)
+				}
+			})
+		}
 	}
 }
 

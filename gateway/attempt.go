@@ -24,6 +24,7 @@ type attempt struct {
 	budget       *ledger.Reservation // what was held of the member's for it, once it has failed and may cost something; nil: the next one goes on with that
 	noPurchase   bool                // a token that is there has to do
 	others       bool                // another candidate is fit and untried
+	inFavour     bool                // of one of those it may be cut: the member's budget bears both
 	last         bool                // no other attempt may be made at the request
 	repeats      bool                // the seller is asked once more: another try of the client's is one too many
 	withoutUsage bool                // the seller has just refused the request for what asks for usage
@@ -91,7 +92,7 @@ func (a *attempt) run(refused, again *purchase.Lease) {
 // timeLeft is how long the attempt may take: at a stream to the answer's headers, else to the answer's end. The last one is not cut
 // for another seller, as none may be asked after it.
 func (a *attempt) timeLeft() time.Duration {
-	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.others && !a.last)
+	return a.deadlines().Left(a.rq.ask.Stream, time.Since(a.rq.begun), a.inFavour && !a.last)
 }
 
 func (a *attempt) deadlines() routing.Deadlines {

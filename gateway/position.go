@@ -28,10 +28,11 @@ func (t *trade) decide(a *attempt) routing.Decision {
 
 // position is where the request stands after an attempt.
 func (t *trade) position(a *attempt) routing.Position {
+	untried, _ := t.untried()
 	p := routing.Position{
 		Attempts:      t.tally.counted(),
 		MaxAttempts:   t.allowed(),
-		Untried:       t.untried(),
+		Untried:       untried,
 		Rebought:      t.there.rebought || a.candidate.Seller.Account, // nothing can be bought there
 		Retries:       t.there.retries,
 		MaxRetries:    t.rq.gw.settings.Failover.Retries,
@@ -74,20 +75,22 @@ func (t *trade) mayRetry(a *attempt, d routing.Decision) bool {
 }
 
 // untried is how many of the candidates that come next may be asked. Those are left out that the member's budget can't bear any more; what is
-// held for other requests may be free by then.
-func (t *trade) untried() int {
+// held for other requests may be free by then. beside: it bears one of them, too, while the one at hand may still cost something.
+func (t *trade) untried() (n int, beside bool) {
 	rest := t.candidates[t.next+1:]
 	if len(rest) == 0 {
-		return 0
+		return 0, false
 	}
 	spare, bounded := t.tally.budget.Spare()
-	n := 0
+	bounded = bounded && !t.rq.cost.Free
+	spare -= t.inDoubt
 	for _, c := range rest {
-		if t.rq.gw.fit(c) && (!t.credit || t.funded(c)) && (!bounded || t.rq.cost.Free || t.rq.bound(c) <= spare) {
+		if t.rq.gw.fit(c) && (!t.credit || t.funded(c)) && (!bounded || t.rq.bound(c) <= spare) {
 			n++
+			beside = beside || !bounded || t.rq.bound(c) <= spare-t.rq.bound(t.candidates[t.next])
 		}
 	}
-	return n
+	return n, beside
 }
 
 // allowed is how many attempts may be made at the request. None is made when the process is about to exit, nor when the

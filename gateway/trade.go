@@ -27,6 +27,7 @@ type trade struct {
 	waited      time.Duration        // for sellers that asked to be left alone, since one was last asked
 	overBudget  *ledger.BudgetError  // the member's budget did not cover a candidate; of several the one that would cost least
 	borne       bool                 // it did cover one, since an attempt was set aside
+	inDoubt     money.Micros         // what those that were set aside may cost yet, at the most
 	away        *ledger.AwayError    // nobody could tell whether a budget bears a candidate
 	lacked      money.Micros         // what that one would have cost at the most: there is no use in waiting for as much once more
 	sentToMaker bool                 // the request went back to whom it builds on
@@ -122,9 +123,10 @@ func (t *trade) try() (c choice, done bool) {
 
 // begin begins an attempt at the candidate at hand. It is nil where that is not to be asked: then it is another one's turn.
 func (t *trade) begin() *attempt {
+	untried, beside := t.untried()
 	a := &attempt{
 		rq: t.rq, candidate: t.candidates[t.next], number: t.tally.attempts + 1, replaces: t.tally.lastHold(),
-		noPurchase: t.credit, others: t.untried() > 0, last: t.tally.counted()+1 >= t.allowed(), withoutUsage: t.there.withoutUsage,
+		noPurchase: t.credit, others: untried > 0, inFavour: beside, last: t.tally.counted()+1 >= t.allowed(), withoutUsage: t.there.withoutUsage,
 		repeats: t.there.retries > 0,
 	}
 	if t.rq.gw.dropped(a.candidate.Seller) || t.rq.gw.table.Off(a.candidate.Seller.ID) || t.credit && !t.funded(a.candidate) || !t.affordable(a.candidate) {
@@ -151,6 +153,9 @@ func (t *trade) begin() *attempt {
 func (t *trade) setAside(a *attempt) {
 	a.budget, t.tally.budget = t.tally.budget, t.rq.reserve()
 	t.overBudget, t.borne = nil, false
+	if a.inDoubt() {
+		t.inDoubt = t.inDoubt.Add(t.rq.bound(a.candidate))
+	}
 }
 
 // note writes an attempt down, with what was decided after it.
