@@ -33,6 +33,7 @@ func (e *GuestError) Error() string {
 const (
 	faultBusy    guestcall.Fault = "has not returned from an earlier call"
 	faultProof   guestcall.Fault = "gave a proof that is not JSON"
+	faultLength  guestcall.Fault = "gave a proof of more than 256 KiB"
 	faultOutcome guestcall.Fault = "gave an outcome that is none"
 	faultCleanup guestcall.Fault = "panicked at its end"
 )
@@ -42,8 +43,10 @@ const (
 	guestGrace = time.Second
 	// maxPatience is the most that a method may ask for one of its steps.
 	maxPatience = 5 * time.Minute
-	maxLink     = 2 << 10 // bytes
-	maxText     = 500     // bytes of a text that a method gives
+	// maxGuestJSON is how long an intent or a proof may be, in bytes: it is written down at each step.
+	maxGuestJSON = 256 << 10
+	maxLink      = 2 << 10 // bytes
+	maxText      = 500     // bytes of a text that a method gives
 )
 
 // guest is one purchase's way to its payment method. It is of the machine's goroutine alone.
@@ -185,7 +188,10 @@ func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error)
 	o.Proof = bytes.Clone(o.Proof) // what it does with its own later is its own affair
 	switch o.Kind {
 	case payment.OutcomeProven:
-		if !json.Valid(o.Proof) {
+		switch {
+		case len(o.Proof) > maxGuestJSON:
+			return payment.Outcome{}, g.fault(step, faultLength, nil)
+		case !json.Valid(o.Proof):
 			return payment.Outcome{}, g.fault(step, faultProof, nil)
 		}
 	case payment.OutcomePending, payment.OutcomeNeedsHuman, payment.OutcomeFailed:

@@ -162,6 +162,56 @@ func TestGuestsThatPanic(t *testing.T) {
 	}
 }
 
+// wordy is a method that gives more than can be written down.
+type wordy struct {
+	*unruly
+	intent, proof bool
+}
+
+var tooMuch = json.RawMessage(`"` + strings.Repeat("x", maxGuestJSON) + `"`)
+
+func (w *wordy) Prepare(ctx context.Context, q payment.Quote) (json.RawMessage, error) {
+	if w.intent {
+		w.intent = false
+		return tooMuch, nil
+	}
+	return w.unruly.Prepare(ctx, q)
+}
+
+func (w *wordy) Pay(ctx context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
+	if w.proof {
+		_ = w.behave("pay")
+		return payment.Proven(tooMuch), nil
+	}
+	return w.unruly.Pay(ctx, q, intent)
+}
+
+// What a method gives is no longer than can be written down: with an intent that is, nothing is paid, and of a proof that is the method is asked again.
+func TestGuestsThatSayTooMuch(t *testing.T) {
+	w := &wordy{unruly: newUnruly(), intent: true}
+	trade(t, func(b *bench) { b.method = w }, func(t *testing.T, b *bench) {
+		if l, err := b.desk.Lease(t.Context(), b.want(1)); l != nil || !errors.Is(err, ErrRefused) {
+			t.Errorf("it got %v, %v", l, err)
+		}
+		if p := b.journal.lastStep(); p.State != ledger.Failed || !p.Unpaid || w.count("pay") > 0 {
+			t.Errorf("ended as %+v", p.State)
+		}
+		b.lease(1).Return(0)
+	})
+	w = &wordy{unruly: newUnruly(), proof: true}
+	trade(t, func(b *bench) { b.method = w }, func(t *testing.T, b *bench) {
+		fault := new(GuestError)
+		if err := b.refusedLease(1, ErrInDoubt); !errors.As(err, &fault) || fault.Step != "pay" {
+			t.Errorf("the doubt does not name the method: %v", err)
+		}
+		<-time.After(time.Minute)
+		b.lease(1).Return(0)
+		if w.count("pay") != 1 || w.count("track") != 1 {
+			t.Errorf("paid %d times, tracked %d times", w.count("pay"), w.count("track"))
+		}
+	})
+}
+
 // A method that blocks, heedless of its context, holds up nothing but its purchase, and that one goes on without the call.
 func TestGuestsThatBlock(t *testing.T) {
 	for _, step := range []string{"check", "prepare", "pay", "track", "fate", "ended"} {

@@ -177,7 +177,11 @@ func (m *machine) layDown(ctx context.Context) (ok bool, err error) {
 		return to.Prepare(ctx, q)
 	})
 	intent = bytes.Clone(intent) // what the method does with its own later is its own affair
-	if err == nil && len(intent) > 0 && !json.Valid(intent) {
+	switch {
+	case err != nil:
+	case len(intent) > maxGuestJSON:
+		err = refusal("the method's intent is longer than 256 KiB")
+	case len(intent) > 0 && !json.Valid(intent):
 		err = refusal("the method's intent is not JSON")
 	}
 	if err != nil {

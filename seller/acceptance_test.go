@@ -153,6 +153,35 @@ func TestOfferThatFails(t *testing.T) {
 	}
 }
 
+// odd is a way of being paid whose verdicts are none of its.
+type odd struct{ acceptance.Kind }
+
+func (odd) Offer(acceptance.Order) (json.RawMessage, error) { return nil, nil }
+
+func (o odd) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return acceptance.Verdict{Kind: o.Kind}
+}
+
+// TestVerdictThatIsNone: the buyer is told to come again, and whoever runs the seller what is wrong.
+func TestVerdictThatIsNone(t *testing.T) {
+	for _, kind := range []acceptance.Kind{acceptance.KindToSettle, acceptance.KindOver + 1} {
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			s := newSeller(t, "payment any own insecurely")
+			core, logs := observer.New(zap.InfoLevel)
+			s.books.logger = zap.New(core)
+			s.accepted["own"], s.AnyInsecurely = odd{kind}, nil
+			var o wire.Order
+			if err := wire.Decode(post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"own","amountMicros":5}`).Body.Bytes(), &o); err != nil {
+				t.Fatal(err)
+			}
+			w := post(t, s, wire.PurchaseCompletePath, `{"purchaseId":"p","orderId":"`+o.OrderID+`","paymentMethod":"own","proof":{}}`)
+			if w.Code != http.StatusServiceUnavailable || logs.FilterMessage("seller.payment.misbehaved").Len() != 1 {
+				t.Errorf("%d %s, logged %v", w.Code, w.Body, logs.All())
+			}
+		})
+	}
+}
+
 // stuck is a way of being paid that does not come back for a while.
 type stuck struct{ until <-chan struct{} }
 

@@ -24,6 +24,8 @@ const (
 const (
 	faultBusy  guestcall.Fault = "has not returned from earlier calls"
 	faultOffer guestcall.Fault = "made no offer"
+
+	faultVerdict guestcall.Fault = "gave a verdict that is none, or has to be settled, which it can't"
 )
 
 // guarded calls a method, for as long as it is given; a limit of 0 is none. It gives nothing of one that misbehaves, which is told.
@@ -72,6 +74,9 @@ func (b *Books) verdict(method, step string, limit time.Duration, f func() accep
 	v, _, ok := guarded(b, method, step, limit, func() (acceptance.Verdict, error) { return f(), nil })
 	if !ok {
 		return acceptance.NotYet("it is not known yet whether the order is paid")
+	}
+	if v.Kind > acceptance.KindOver {
+		b.misbehaved(method, step, faultVerdict)
 	}
 	if v.Kind == acceptance.KindPaid && !wire.FitID(v.Reference) {
 		v.Reference = newID("paid_") // it is what a paid order is told by

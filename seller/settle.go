@@ -150,6 +150,7 @@ func (s *Seller) judge(
 		own.Settled = v.Reference // written down with the grant
 		return nil, nil, nil
 	case v.Kind == acceptance.KindToSettle && !settles(method):
+		b.misbehaved(q.PaymentMethod, "accept", faultVerdict)
 		return nil, nil, unavailable("the payment can't be settled; try again")
 	case v.Kind == acceptance.KindToSettle:
 	case own.over(now) && v.Kind == acceptance.KindRefused:
