@@ -29,10 +29,10 @@ const (
 )
 
 // guarded calls a method, for as long as it is given; a limit of 0 is none. It gives nothing of one that misbehaves, which is told.
-func guarded[T any](b *Books, method, step string, limit time.Duration, f func() (T, error)) (value T, err error, ok bool) {
+func guarded[T any](b *Books, method, step string, limit time.Duration, f func() (T, error)) (value T, ok bool, err error) {
 	if b.leftBehind(method, 0) >= maxStuck {
 		b.misbehaved(method, step, faultBusy)
-		return value, nil, false
+		return value, false, nil
 	}
 	ctx := context.Background()
 	if limit > 0 {
@@ -47,12 +47,12 @@ func guarded[T any](b *Books, method, step string, limit time.Duration, f func()
 	})
 	switch out.Fault {
 	case "":
-		return out.Value, out.Err, true
+		return out.Value, true, out.Err
 	case guestcall.Blocked:
 		b.leftBehind(method, 1)
 	}
 	b.misbehaved(method, step, out.Fault, zap.ByteString("stack", out.Stack)) // what a panic says may be a secret
-	return value, nil, false
+	return value, false, nil
 }
 
 // leftBehind gives how many calls of a method have not returned in time, after as many more.
@@ -71,7 +71,7 @@ func (b *Books) misbehaved(method, step string, fault guestcall.Fault, more ...z
 
 // verdict has a method look at a proof, or cash it. Of one that misbehaves nothing is known: a payment whose settlement was begun is not lost.
 func (b *Books) verdict(method, step string, limit time.Duration, f func() acceptance.Verdict) acceptance.Verdict {
-	v, _, ok := guarded(b, method, step, limit, func() (acceptance.Verdict, error) { return f(), nil })
+	v, ok, _ := guarded(b, method, step, limit, func() (acceptance.Verdict, error) { return f(), nil })
 	if !ok {
 		return acceptance.NotYet("it is not known yet whether the order is paid")
 	}
@@ -86,7 +86,7 @@ func (b *Books) verdict(method, step string, limit time.Duration, f func() accep
 
 // offer has a method say what its order needs; nil where it can't.
 func (b *Books) offer(name string, method acceptance.Acceptance, o acceptance.Order) json.RawMessage {
-	offer, err, ok := guarded(b, name, "offer", acceptTime, func() (json.RawMessage, error) { return method.Offer(o) })
+	offer, ok, err := guarded(b, name, "offer", acceptTime, func() (json.RawMessage, error) { return method.Offer(o) })
 	switch {
 	case !ok:
 		return nil
@@ -108,7 +108,7 @@ func (b *Books) leastOrder(name string, method acceptance.Acceptance) money.Micr
 	if !ok {
 		return 0
 	}
-	least, _, ok := guarded(b, name, "least", acceptTime, func() (money.Micros, error) { return l.Least(), nil })
+	least, ok, _ := guarded(b, name, "least", acceptTime, func() (money.Micros, error) { return l.Least(), nil })
 	if !ok {
 		return money.Max
 	}
