@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -134,6 +135,9 @@ func configure(dsn string) (*pgxpool.Config, error) {
 // database, or can't be read, it is made as before.
 func (p *Postgres) renew(_ context.Context, conn *pgx.ConnConfig) error {
 	if now, err := p.read(); err == nil && place(now.ConnConfig) == place(conn) {
+		if now.ConnConfig.Password == "" { // so is that of a password file that is gone, or is being written
+			now.ConnConfig.Password = p.asks.Load().Password
+		}
 		p.asks.Store(now.ConnConfig)
 	}
 	as := p.asks.Load().Copy()
@@ -141,13 +145,13 @@ func (p *Postgres) renew(_ context.Context, conn *pgx.ConnConfig) error {
 	return nil
 }
 
-// place is where the database is.
+// place is where the database is. Where TLS is not required a host is there twice, with it and without.
 func place(conn *pgx.ConnConfig) string {
-	is := fmt.Sprintf("%s:%d", conn.Host, conn.Port)
+	hosts := []string{fmt.Sprintf("%s:%d", conn.Host, conn.Port)}
 	for _, f := range conn.Fallbacks {
-		is += fmt.Sprintf(",%s:%d", f.Host, f.Port)
+		hosts = append(hosts, fmt.Sprintf("%s:%d", f.Host, f.Port))
 	}
-	return is + "/" + conn.Database
+	return strings.Join(slices.Compact(hosts), ",") + "/" + conn.Database
 }
 
 // Open makes or migrates the tables where the server can be reached now, else at the first use. An error is what only an operator can
