@@ -266,13 +266,6 @@ func (o *Orders) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 	if err != nil {
 		return err
 	}
-	for id := range kept {
-		if _, ok := said[id]; !ok {
-			if err := o.notePause(ctx, Operator{}, id, true); err != nil && !errors.Is(err, errThere) {
-				return fmt.Errorf("telling the fleet that seller %s is paused: %w", id, err)
-			}
-		}
-	}
 	for id, p := range said {
 		_, paused := kept[id]
 		by := ledger.Order{By: p.By, From: p.From}
@@ -286,7 +279,17 @@ func (o *Orders) takePauses(ctx context.Context, all map[string]fleet.Note) erro
 			return fmt.Errorf("keeping what the fleet says of seller %s: %w", id, err)
 		}
 	}
-	return o.loadPaused()
+	if err := o.loadPaused(); err != nil {
+		return err
+	}
+	for id := range kept {
+		if _, ok := said[id]; !ok {
+			if err := o.notePause(ctx, Operator{}, id, true); err != nil && !errors.Is(err, errThere) {
+				return fmt.Errorf("telling the fleet that seller %s is paused: %w", id, err)
+			}
+		}
+	}
+	return nil
 }
 
 // noteSelection tells the fleet which policy is put over those of the configs; nil: none is. Selecting must be locked.

@@ -313,6 +313,32 @@ func TestNoteOfANewerRelease(t *testing.T) {
 	}
 }
 
+// A gateway that can't tell the fleet of its own pause of before the fleet, as the note is of a newer release, keeps to those that the fleet has.
+func TestPausesThatCantBeTold(t *testing.T) {
+	s := fleettest.NewLink(fleettest.NewMemory())
+	if err := s.Change(t.Context(), fleet.PausedKey, func(fleet.Moment, []byte) ([]byte, error) {
+		return []byte(`{"change":"x","at":"2026-03-04T12:00:00Z","is":{"acme":{"paused":true,"until":"2027-01-01T00:00:00Z","since":"2026-03-04T12:00:00Z"}}}`), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := joined(t, s, func(o *Orders) {
+		o.HoldTable(tableOf(t, o.pool, "", "acme", "bolt"), noConfig(t))
+		if err := o.Pause(t.Context(), Operator{}, "bolt"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	all, err := a.sharing.notes.All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.takeNotes(t.Context(), all); err == nil || !strings.Contains(err.Error(), "newer release") {
+		t.Errorf("of its own pause the fleet is told: %v", err)
+	}
+	if !a.pool.Paused("acme") || !a.pool.Paused("bolt") {
+		t.Errorf("paused: %t and %t", a.pool.Paused("acme"), a.pool.Paused("bolt"))
+	}
+}
+
 // A note of which this gateway knows a newer one, and which it can't read now, hides in no log what is wrong with another.
 func TestUnreadNoteHidesNothing(t *testing.T) {
 	s := fleettest.NewLink(fleettest.NewMemory())
