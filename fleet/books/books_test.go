@@ -393,8 +393,6 @@ func TestFleetBooksCountTwice(t *testing.T) {
 	}
 }
 
-// A backup that comes back under its own identity is refused once the fleet has more; with another one it is another gateway, and what both
-// have counts once.
 // A gateway that ships late what it has booked long ago, by its clock or since the store was away, takes it back a moment later: until it has said since
 // that it is shipped, nothing is wrong. Of one that is silent nothing is to come.
 func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
@@ -444,6 +442,8 @@ func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
 	}
 }
 
+// A backup that comes back under its own identity is refused once the fleet has more; with another one it is another gateway, and what both
+// have counts once.
 func TestFleetRestores(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	store := fleettest.NewMemory()
