@@ -232,16 +232,12 @@ func (d *Desk) Lease(ctx context.Context, w Want) (*Lease, error) {
 }
 
 // Rebuy gives another token after the seller has refused the one of old for want of credit, which it marks as Refused does: one that covers all that the
-// request can cost, where there is one, as the seller may hold back as much.
+// request can cost, as the seller may hold back as much. What is left of others serves where none can be bought.
 // What it buys covers the request's bound, up to four times the amount of a purchase. It buys once for all that hold the
 // refused token; one that was bought since old was leased serves without. old stays to be returned by its owner.
 func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	d.Refused(old, nil)
-	whole := w
-	whole.Likely = max(w.Likely, w.Bound)
-	if l := d.Take(whole); l != nil {
-		return l, nil
-	}
+	w.Likely = max(w.Likely, w.Bound)
 	return d.lease(ctx, w, old)
 }
 

@@ -236,6 +236,27 @@ func TestRebuyTakesWhatCovers(t *testing.T) {
 	})
 }
 
+// TestRebuyBuysWhatCovers: where no token covers it one is bought, whatever is left of others. That serves where none can be.
+func TestRebuyBuysWhatCovers(t *testing.T) {
+	for limit, bought := range map[money.Micros]int{100 * money.USD: 3, 10 * money.USD: 2} {
+		trade(t, func(b *bench) { b.terms.DailyLimit = limit }, func(t *testing.T, b *bench) {
+			for _, left := range []money.Micros{money.USD / 2, money.USD * 6 / 10} {
+				b.lease(5 * money.USD).Return(left - 5*money.USD)
+			}
+			w := b.want(money.USD / 10)
+			w.Bound = money.USD
+			refused := b.leaseFor(w)
+			next, err := b.desk.Rebuy(t.Context(), w, refused)
+			if err != nil || next.TokenID() == refused.TokenID() || next.Balance() >= money.USD != (bought > 2) {
+				t.Fatalf("with a limit of %v one of %v: %v", limit, next.Balance(), err)
+			}
+			refused.Return(0)
+			next.Return(0)
+			b.wantCalls(bought, bought)
+		})
+	}
+}
+
 func (b *bench) refusedOver(hold money.Micros) error {
 	b.t.Helper()
 	l, err := b.desk.Lease(b.t.Context(), b.want(hold))
