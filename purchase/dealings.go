@@ -40,14 +40,16 @@ type life struct {
 }
 
 // bring notes how much of the token members have borne when an entry was the newest. Bookings, and what was taken back, may come out of their
-// order.
-func (l *life) bring(borne int64, at uint64) {
+// order; late tells whether a newer one has come before.
+func (l *life) bring(borne int64, at uint64) (late bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	late = at < l.at
 	if at > l.at || at == l.at && borne > l.booked.Load() {
 		l.at = at
 		l.booked.Store(borne)
 	}
+	return late
 }
 
 // anew begins with what the journal says, which may be another one's than before.

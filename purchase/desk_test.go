@@ -257,6 +257,28 @@ func TestRebuyBuysWhatCovers(t *testing.T) {
 	}
 }
 
+// TestGuessedTokens: a token from which an estimate has taken all is tried before another one is bought, in whatever order its bookings are heard of. Once
+// its seller has refused it, it is for smaller requests, and where that says that nothing is there for none.
+func TestGuessedTokens(t *testing.T) {
+	for usable, bought := range map[*money.Micros]int{nil: 1, new(money.Micros): 2} {
+		trade(t, nil, func(t *testing.T, b *bench) {
+			served, cut := b.lease(1), b.lease(1)
+			cut.Booked(ledger.Booked{TokenDelta: -5 * money.USD, Guessed: 5 * money.USD, At: 2})
+			served.Booked(ledger.Booked{At: 1})
+			tried := b.lease(money.USD)
+			if tried.TokenID() != cut.TokenID() {
+				t.Fatal("it was given up")
+			}
+			b.desk.Refused(tried, usable)
+			tried.Booked(ledger.Booked{Guessed: 5 * money.USD, At: 2})
+			b.lease(money.USD / 2).Return(0)
+			b.wantCalls(bought, bought)
+			b.lease(money.USD).Return(0)
+			b.wantCalls(2, 2)
+		})
+	}
+}
+
 func (b *bench) refusedOver(hold money.Micros) error {
 	b.t.Helper()
 	l, err := b.desk.Lease(b.t.Context(), b.want(hold))

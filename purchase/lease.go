@@ -73,10 +73,7 @@ func (l *Lease) Booked(b ledger.Booked) {
 		t.told()
 	}
 	t.doubt(min(int64(b.InDoubt), l.cost.likely), time.Until(b.DoubtEnds))
-	t.life.bring(int64(b.Borne), b.At)
-	if !t.shared.Load() { // else no balance puts it right
-		t.guessed.Store(int64(b.Guessed))
-	}
+	t.guess(l, b)
 	t.takeBack(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
 }
 

@@ -157,6 +157,17 @@ func (t *token) lease(c cost) *Lease {
 	return l
 }
 
+// guess notes what a booking tells of what members have borne, and of what estimates have taken. That of a request which the seller has refused
+// tells nothing new, and the seller may have. Of a shared token no balance puts an estimate right.
+func (t *token) guess(l *Lease, b ledger.Booked) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	late := t.life.bring(int64(b.Borne), b.At)
+	if !late && !l.refused.Load() && !t.shared.Load() {
+		t.guessed.Store(int64(b.Guessed))
+	}
+}
+
 // confirm says that the seller has served a request with the token.
 func (t *token) confirm() {
 	t.served.Store(true)
@@ -269,6 +280,9 @@ func (t *token) refuse(c cost, usable *money.Micros) (had int64, short, covered 
 	covered = t.usable() >= t.bounds.Load()
 	others := t.out() - 1
 	if usable != nil {
+		if there := max(0, int64(*usable)-t.balance.Load()); others == 0 && there < t.guessed.Load() {
+			t.guessed.Store(there) // the rest the seller has taken
+		}
 		if over := t.usable() - max(0, int64(*usable)); over > 0 {
 			t.blocked.Add(over)
 			t.free.Add(-over)
@@ -278,7 +292,6 @@ func (t *token) refuse(c cost, usable *money.Micros) (had int64, short, covered 
 		}
 	}
 	if others == 0 {
-		t.guessed.Store(0) // the seller has taken it
 		t.barred.Store(min(c.bound, t.barred.Load()))
 	} else if crowded := t.crowded.Load(); c.bound < crowded || others < t.crowd.Load() {
 		t.crowd.Store(others)
