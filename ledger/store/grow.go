@@ -142,30 +142,40 @@ func (s *Store) dropReserve() bool {
 	return os.Remove(filepath.Join(s.dir, reserveName)) == nil
 }
 
-// Close closes the store. Where not even that has room, or the directory takes no file any more, it stays open, and the error says so:
-// what was committed is on the disk, and the next process finds it as after a crash.
+// Close closes the store. Where not even that has room, or the directory takes no file any more or is not the one that was opened, it stays
+// open, and the error says so: what was committed is on the disk, and the next process finds it as after a crash.
 func (s *Store) Close() error {
 	s.memory.end()
 	s.memory = nil
 	if s.space == nil {
 		return s.DB.Close()
 	}
-	s.dropReserve()
-	if err := s.needTableRoom(); err != nil && allocates {
-		return fmt.Errorf("%w: it is left as after a crash; what is committed is on the disk",
-			errors.Join(err, s.endJournal(false), s.syncLog()))
+	err := s.needSameDir()
+	if err == nil {
+		s.dropReserve()
+		if err = s.needTableRoom(); err == nil || !allocates {
+			err = s.needDir()
+		}
 	}
-	if err := s.needDir(); err != nil {
-		return fmt.Errorf("%w: it is left as after a crash", errors.Join(err, s.endJournal(false), s.syncLog()))
+	if err != nil {
+		return fmt.Errorf("%w: it is left as after a crash, and keeps what is committed", errors.Join(err, s.endJournal(false), s.syncLog()))
 	}
 	kept := s.endJournal(true)
 	// Once the store is closed the directory, and whatever is in it under that name, may be another's.
-	err := errors.Join(kept, s.dropNext(), s.DB.Close())
+	err = errors.Join(kept, s.dropNext(), s.DB.Close())
 	if s.active.file != nil {
 		err = errors.Join(err, s.active.file.Close())
 	}
 	giveBack(s.dir)
 	return err
+}
+
+// needSameDir says where another directory is where that was which was opened: that may be another process's by now, and its files have the same names.
+func (s *Store) needSameDir() error {
+	if now, err := os.Stat(s.dir); err == nil && !os.SameFile(now, s.place) {
+		return fmt.Errorf("ledger: another directory is in the place of %s, which was moved away or removed", s.dir)
+	}
+	return nil
 }
 
 // needDir says where no file can be made in the directory: it was removed, or is not to be written to any more. Badger would try to

@@ -49,6 +49,7 @@ type Options struct {
 type Store struct {
 	*badger.DB
 	dir     string
+	place   os.FileInfo // the directory itself, whatever is under its name by now
 	log     *zap.Logger
 	space   Space // nil: in memory
 	witness string
@@ -210,7 +211,11 @@ func openBadger(o Options) (s *Store, err error) {
 		return s, err
 	}
 	s.memory = watchMemory(s.DB, o.Dir)
-	if err := atomicfile.SyncDir(o.Dir); err != nil { // Badger makes a new log, and leaves it to the file system when its name is on disk
+	err = atomicfile.SyncDir(o.Dir) // Badger makes a new log, and leaves it to the file system when its name is on disk
+	if err == nil {
+		s.place, err = os.Stat(o.Dir)
+	}
+	if err != nil {
 		s.memory.end()
 		return nil, errors.Join(err, s.DB.Close())
 	}
