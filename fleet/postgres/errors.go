@@ -101,7 +101,7 @@ func lasting(code string) bool {
 
 // advice says what an operator can do about an error that lasts; empty: it is none.
 func (s *Store) advice(err error) string {
-	role := s.pool.Config().ConnConfig.User
+	role := s.asks.Load().User
 	making := false
 	if _, ok := errors.AsType[*makingError](err); ok {
 		making = true

@@ -166,7 +166,7 @@ func (p *Postgres) Open(ctx context.Context) (fleet.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fleet postgres: %w", err)
 	}
-	s := &Store{pool: pool, logger: p.logger, preparing: make(chan struct{}, 1)}
+	s := &Store{pool: pool, asks: &p.asks, logger: p.logger, preparing: make(chan struct{}, 1)}
 	switch _, err := s.prepare(ctx); {
 	case err == nil:
 	case errors.Is(err, errSetting):

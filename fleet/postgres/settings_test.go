@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,12 @@ func TestRotated(t *testing.T) {
 	}
 	if got := load(t, s, "n"); got != "n=4" {
 		t.Errorf("loaded %q", got)
+	}
+	c.ExecIn(t, old, "create role poor_"+old+" login", "grant select on all tables in schema public to poor_"+old)
+	say("poor_"+old, old)
+	ends()
+	if err := s.Change(t.Context(), "n", count); err == nil || !strings.Contains(err.Error(), "role poor_"+old+" lacks a right") {
+		t.Errorf("who lacks a right is not told: %v", err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 // Store is a fleet's store in a database.
 type Store struct {
 	pool   *pgxpool.Pool
+	asks   *atomic.Pointer[pgx.ConnConfig] // as whom connections are made
 	logger *zap.Logger
 
 	engine    atomic.Pointer[engine] // nil: the tables were not seen yet
