@@ -142,8 +142,8 @@ func (f *Facts) compared(u Usage) (cost money.Micros, known bool) {
 // costs more, that cost; without a price what is left of the money paid for the token. Nothing is believed above that money.
 func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 	if priced = f.Shape.Priced(f.Price); !priced {
-		guess := max(*f.Settlement.BilledMicros-f.Credit, 0) // is taken back from estimates, which have borne it
-		return max(f.paid()-f.Borne+guess, 0), false
+		guess := max(*f.Settlement.BilledMicros-f.Credit, 0) // is taken back from estimates, which have borne it, or were waste
+		return min(max(f.paid()-f.Borne+guess, 0), f.paid()), false
 	}
 	most = f.Shape.bound(f.Price)
 	price := f.Price

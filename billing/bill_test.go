@@ -129,6 +129,14 @@ func TestBill(t *testing.T) {
 			[]string{billing.FlagUnpriced, billing.FlagOverbilled},
 		},
 		{
+			"what estimates have taken of a grant is not money either", whole,
+			func(f *billing.Facts) {
+				f.Price, f.Credit, f.Guessed, f.Paid, f.Settlement = money.NoPrice, 0, 100_000, 5_000, settlement("s", 90_000)
+			},
+			90_000, 5_000, 85_000, settled,
+			[]string{billing.FlagUnpriced, billing.FlagOverbilled},
+		},
+		{
 			"a grant is not money", whole,
 			func(f *billing.Facts) {
 				f.Price, f.Credit, f.Paid, f.Settlement = money.NoPrice, money.Max, 5_000, settlement("s", money.Max)
