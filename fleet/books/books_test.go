@@ -394,7 +394,7 @@ func TestFleetBooksCountTwice(t *testing.T) {
 }
 
 // A gateway that ships late what it has booked long ago, by its clock or since the store was away, takes it back a moment later: until it has said since
-// that it is shipped, nothing is wrong. Of one that is silent nothing is to come.
+// that it is shipped, nothing is wrong. Of one that is silent, or ships none of its entries any more, nothing is to come.
 func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	store := fleettest.NewMemory()
@@ -412,9 +412,12 @@ func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
 		}
 		ledgers = append(ledgers, l)
 	}
-	says := func(l *ledger.Ledger, ago time.Duration, shipped bool) {
+	says := func(l *ledger.Ledger, ago time.Duration, shipped, keeps bool) {
 		t.Helper()
 		b := fleet.Beat{Epoch: 1, Seen: time.Now().Add(-ago)}
+		if keeps {
+			b.Own = 1
+		}
 		if shipped {
 			var err error
 			if b.Head, b.Hash, err = l.Head(t.Context()); err != nil {
@@ -432,10 +435,11 @@ func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
 	for _, c := range []struct {
 		ago     time.Duration
 		shipped bool
+		keeps   bool
 		ok      bool
-	}{{0, false, true}, {0, true, false}, {time.Minute, false, false}} {
-		says(ledgers[0], 0, true)
-		says(ledgers[1], c.ago, c.shipped)
+	}{{0, false, false, true}, {0, true, false, false}, {time.Minute, false, false, false}, {0, false, true, false}} {
+		says(ledgers[0], 0, true, false)
+		says(ledgers[1], c.ago, c.shipped, c.keeps)
 		if r := verified(t, m); r.OK != c.ok {
 			t.Errorf("%+v: %+v", c, r)
 		}

@@ -208,7 +208,12 @@ func (c *checker) meet() {
 type booking struct {
 	ledger.Cost
 	gateway string
-	fresh   bool // its gateway runs, and has not said yet that it is shipped: it takes back what another one has booked before it says so
+	fresh   bool
+}
+
+// fresh tells whether a gateway runs, and has not said yet that an entry is shipped: it takes back what another one has booked before it says so.
+func (c *checker) fresh(g *fleet.Shipped, seq uint64) bool {
+	return seq > g.Said && !g.Keeps && !g.Left && !g.Forgotten && !c.silent(g)
 }
 
 // settlements reads again what two gateways may have booked: one of them must have taken it back.
@@ -233,7 +238,7 @@ func (c *checker) settlements(ctx context.Context) error {
 			}
 			seen[cost.ID] = true // a copy that has got an identity of its own has it too
 			key := cost.Seller + "\x00" + cost.SettlementID
-			found[key] = append(found[key], booking{cost, cmp.Or(g.Name, g.Gateway), r.Seq > g.Said && !g.Left && !g.Forgotten && !c.silent(g)})
+			found[key] = append(found[key], booking{cost, cmp.Or(g.Name, g.Gateway), c.fresh(g, r.Seq)})
 			return nil
 		})
 		if err != nil {
