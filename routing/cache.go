@@ -25,7 +25,7 @@ type Cache interface {
 	Save(document []byte, etag string) error
 }
 
-// FileCache, a path, keeps the document in the file, behind one line of JSON with its ETag and checksum. Its directory is made when
+// FileCache is the path of a file that keeps the document, behind one line of JSON with its ETag and checksum. Its directory is made when
 // it is missing. One process uses the file, in which there may be more than one cache with the same path.
 type FileCache string
 
