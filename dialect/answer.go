@@ -5,14 +5,15 @@ import "sync"
 // Answer reads an answer that is not a stream while it passes, whatever its size, and keeps no more of it than a few values. It
 // does not judge it (see Endpoint.Fault). It is for one goroutine.
 type Answer struct {
-	endpoint *Endpoint
-	mark     int // bytes of a byte order mark that have come; all of them: it is past it, or there is none
-	seeker   seeker
-	usage    usage
-	groq     usage
-	searches int64
-	id       string
-	room     [384]byte // for what the seeker keeps at a time: mostly it is no more
+	endpoint  *Endpoint
+	mark      int // bytes of a byte order mark that have come; all of them: it is past it, or there is none
+	seeker    seeker
+	usage     usage
+	groq      usage
+	searches  int64
+	id        string
+	container string
+	room      [384]byte // for what the seeker keeps at a time: mostly it is no more
 }
 
 // answers are those that were let go of.
@@ -37,7 +38,7 @@ func (a *Answer) LetGo() {
 	}
 }
 
-var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "output.type": true, "service_tier": true, "model": true}
+var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "container.id": true, "output.type": true, "service_tier": true, "model": true}
 
 // Write takes the next bytes. It never fails.
 func (a *Answer) Write(p []byte) (int, error) {
@@ -67,6 +68,8 @@ func (a *Answer) found(path string, raw []byte) {
 		a.groq.replace(raw)
 	case "id":
 		a.id = identifier(raw)
+	case "container.id":
+		a.container = identifier(raw)
 	case "output.type":
 		if string(raw) == `"web_search_call"` {
 			a.searches++
@@ -100,4 +103,12 @@ func (a *Answer) ResponseID() string {
 		return ""
 	}
 	return a.id
+}
+
+// Container gives the id of the container in which code was run for an answer of the messages API, as ResponseID gives that of the answer.
+func (a *Answer) Container() string {
+	if a.endpoint.Protocol != Messages {
+		return ""
+	}
+	return a.container
 }

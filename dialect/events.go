@@ -30,7 +30,8 @@ type Events struct {
 	heard     heard
 	pattern   pattern
 
-	responseID string // responses, messages
+	responseID string          // responses, messages
+	container  func(id string) // messages; may be nil
 }
 
 // Events begins to read an answer stream.

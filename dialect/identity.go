@@ -20,6 +20,17 @@ func (v *Events) named(answer []byte) {
 	}
 }
 
+// OnContainer has told be called, as soon as it has come, with the id of the container in which code is run for an answer of the messages
+// API: a stream may say it again.
+func (v *Events) OnContainer(told func(id string)) { v.container = told }
+
+// contained takes the id of the container, if it is one.
+func (v *Events) contained(raw []byte) {
+	if id := identifier(raw); id != "" && v.container != nil {
+		v.container(id)
+	}
+}
+
 // objectID gives the id of the object that b begins with, without going over the rest of it.
 func objectID(b []byte) (id string) {
 	members(b, space(b, 0), func(key, value span) bool {

@@ -73,6 +73,40 @@ func TestStreamResponseID(t *testing.T) {
 	}
 }
 
+// TestContainer has a container be known that is named in an answer, wherever a stream says it and however that comes.
+func TestContainer(t *testing.T) {
+	for _, test := range []struct{ path, body, want string }{
+		{messagesPath, `{"id":"msg_1","container":{"expires_at":"2030-01-01T00:00:00Z","id":"box_1"},"content":[{"container":{"id":"x"}}]}`, "box_1"},
+		{messagesPath, `{"id":"msg_1","container":null}`, ""},
+		{messagesPath, `{"id":"msg_1","container":"box_1"}`, ""},
+		{responsesPath, `{"id":"resp_1","container":{"id":"box_1"}}`, ""},
+	} {
+		a := Lookup(test.path).Answer()
+		_, _ = a.Write([]byte(test.body))
+		if got := a.Container(); got != test.want {
+			t.Errorf("%s %s: %q", test.path, test.body, got)
+		}
+	}
+	for event, want := range map[string]string{
+		`{"type":"message_start","message":{"id":"msg_1","container":{"id":"box_1","expires_at":"2030-01-01T00:00:00Z"}}}`: "box_1",
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"box_1"}},"usage":{}}`:                "box_1",
+		`{"type":"message_start","message":{"id":"msg_1","container":null}}`:                                               "",
+		`{"type":"content_block_start","content_block":{"type":"tool_use","id":"toolu_1","container":{"id":"box_1"}}}`:     "",
+	} {
+		var whole, inPieces string
+		v, pieces := Lookup(messagesPath).Events(), Lookup(messagesPath).Events()
+		v.OnContainer(func(id string) { whole = id })
+		pieces.OnContainer(func(id string) { inPieces = id })
+		v.Event(nil, []byte(event), true)
+		pieces.Event(nil, []byte(event[:len(event)/2]), false)
+		pieces.Tail([]byte(event[len(event)/2:]))
+		if whole != want || inPieces != want {
+			t.Errorf("%s: %q, in pieces %q", event, whole, inPieces)
+		}
+		Lookup(messagesPath).Events().Event(nil, []byte(event), true) // nobody has asked
+	}
+}
+
 func TestModelNotFound(t *testing.T) {
 	for _, test := range []struct {
 		status int

@@ -36,7 +36,8 @@ var memberNames = [memberCount]string{
 // promptNames are those that are the prompt, or bring more into it, or say on which terms it is served. None of them may be there twice
 // either; in which spelling it is there once makes no difference here.
 var promptNames = [...]string{
-	"messages", "input", "prompt", "system", "instructions", "tools", "mcp_servers", "conversation", "thread", "service_tier", "speed", "inference_geo",
+	"messages", "input", "prompt", "system", "instructions", "tools", "mcp_servers", "conversation", "thread", "container", "service_tier", "speed",
+	"inference_geo",
 }
 
 // twinRequestID is the other spelling of requestId, which sellers take as well.

@@ -12,7 +12,7 @@ var messages = &api{
 	system: "system",
 	turns:  "messages",
 	event:  (*Events).message,
-	marks:  map[string]bool{"type": true, "usage": true, "message.id": true, "message.usage": true, "message.model": true, "delta.stop_reason": true, "error": true},
+	marks:  map[string]bool{"type": true, "usage": true, "message.id": true, "message.usage": true, "message.model": true, "message.container.id": true, "delta.container.id": true, "delta.stop_reason": true, "error": true},
 	tells:  messageTellings,
 	mark:   (*Events).messageMark,
 	close:  (*Events).messageClose,
@@ -54,8 +54,10 @@ func (v *Events) message(name, data []byte) {
 		v.named(message)
 		v.usage.start(member(message, "usage"))
 		v.usage.served.model(member(message, "model"))
+		v.contained(member(member(message, "container"), "id"))
 	case "message_delta":
 		v.usage.merge(used)
+		v.contained(member(member(delta, "container"), "id")) // it is known here where it was made on the way
 		reason := member(delta, "stop_reason")
 		v.reasoned = v.reasoned || !empty(reason)
 		if string(reason) == `"refusal"` {
@@ -110,6 +112,8 @@ func (v *Events) messageMark(path string, raw []byte) {
 		v.usage.served.model(raw)
 	case "message.usage":
 		v.usage.start(raw)
+	case "message.container.id", "delta.container.id":
+		v.contained(raw)
 	case "usage":
 		v.usage.merge(raw)
 	case "delta.stop_reason":

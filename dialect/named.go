@@ -106,9 +106,18 @@ func (s *scanner) remote(name, value []byte) {
 		}
 	case "thread":
 		if s.endpoint.Protocol == Messages {
-			s.thread(value)
+			s.request.Thread = true
+			s.request.PreviousResponseID = s.idIn("thread", "previous_message_id", value)
 		}
-	case "container", "preset":
+	case "container":
+		s.facts.remote = true
+		if s.endpoint.Protocol != Messages {
+			return
+		}
+		if s.request.Container = readable(value); value[0] == '{' {
+			s.request.Container = s.idIn("container", "id", value)
+		}
+	case "preset":
 		s.facts.remote = true
 	case "service_tier", "speed", "inference_geo", "provider":
 		s.terms(string(key), value)
@@ -198,22 +207,22 @@ func (s *scanner) elsewhere() {
 	s.facts.remote = true
 }
 
-// thread finds out which message the conversation that the seller keeps goes on from, if it does not begin.
-func (s *scanner) thread(value []byte) {
-	s.request.Thread = true
+// idIn takes the id that an object has of what the seller keeps, if it has one. What is no object is the seller's to refuse.
+func (s *scanner) idIn(object, called string, value []byte) (id string) {
 	if value[0] != '{' {
-		return // the seller's to refuse
+		return ""
 	}
 	found := false
 	members(value, 0, func(key, at span) bool {
 		switch name, _ := fold(key.of(value)); {
-		case string(name) != "previous_message_id":
+		case string(name) != called:
 		case found:
-			s.refuse("thread", "has previous_message_id twice (perhaps in another spelling). Send it once.")
+			s.refuse(object, "has "+called+" twice (perhaps in another spelling). Send it once.")
 		default:
 			found = true
-			s.request.PreviousResponseID = s.text("thread.previous_message_id", at.of(value))
+			id = s.text(object+"."+called, at.of(value))
 		}
 		return true
 	})
+	return id
 }

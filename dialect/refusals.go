@@ -71,9 +71,9 @@ func ModelNotChosen(model string) *Refusal {
 	return ModelNotFound(model).Because("The one seller that this gateway keeps to has not " + modelName(model) + " for this API. Ask whoever runs it.")
 }
 
-// ModelNotKept is ModelNotFound where sellers have the model that do not know the response from which the request goes on.
+// ModelNotKept is ModelNotFound where sellers have the model that do not know the response, or the container, from which the request goes on.
 func ModelNotKept(model string) *Refusal {
-	return ModelNotFound(model).Because("The seller that made the response has not " + modelName(model) + " for this API. Send the whole conversation, without previous_response_id.")
+	return ModelNotFound(model).Because("The seller that made the response, or the container, has not " + modelName(model) + " for this API. Send the whole conversation, without previous_response_id or container.")
 }
 
 // TooLarge refuses a body of more bytes than limit.

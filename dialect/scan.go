@@ -30,6 +30,7 @@ type Request struct {
 	PromptCacheKey     string // empty when there is none, or none that can be read
 	PreviousResponseID string // the answer that this goes on from: in messages that of a thread
 	Thread             bool   // messages: the seller is to keep the conversation, under the id of its answer
+	Container          string // messages: the one at the seller in which code is to run; empty for a new one
 
 	// PromptTokens is the most that the visible prompt is taken to be: a third of the body's bytes; for an image in its place
 	// (by URL too) 2,000 instead, for a document one for 16 of its bytes, for audio one for 256; and 32,000 each, at most 200,000,

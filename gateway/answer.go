@@ -167,6 +167,9 @@ func (a *attempt) begin() routing.Outcome {
 	if a.asksUsage {
 		n.events.TakeOutUsage()
 	}
+	if a.rq.ask.HostedTools { // else no code runs at the seller
+		n.events.OnContainer(a.rememberContainer)
+	}
 	n.stream = relay.NewStream(n.response.Body, a.call.end, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(), Woken: a.call.wake,
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause,

@@ -12,24 +12,59 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
-// Who has made a response: what builds on it, or asks for it, goes there.
+// Who has made a response, or a container that code runs in: what builds on it, or asks for it, goes there.
 
 // findMaker looks up who made the response that the request goes on from, and how long that was. A response that is not known is
 // nobody's, or another member's.
 func (rq *request) findMaker() *dialect.Refusal {
 	id := rq.ask.PreviousResponseID
 	if id == "" {
-		return nil
+		return rq.findContainer()
 	}
 	var known bool
 	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
 	switch {
 	case known:
-		return nil
+		return rq.findContainer()
 	case rq.ask.Thread:
 		return dialect.ThreadNotFound()
 	}
 	return dialect.ResponseNotFound("previous_response_id")
+}
+
+// anybody stands in the keys of containers for the member: whose a container is, what is remembered of it says.
+const anybody = ""
+
+// findContainer looks up who made the container that the request goes on in. One that is not known here may have been made by other ways,
+// and is the seller's to find.
+func (rq *request) findContainer() *dialect.Refusal {
+	if rq.ask.Container == "" {
+		return nil
+	}
+	made, _, known := rq.gw.maker(rq.r.Context(), anybody, rq.ask.Container, rq.begun)
+	switch {
+	case !known:
+		return nil
+	case made.Owner != rq.gw.named.memberHash(rq.member.Name) && made.Owner != rq.gw.namedBefore.memberHash(rq.member.Name):
+		return dialect.ResponseNotFound("container").Because("The container with this id is not yours.")
+	case rq.ask.PreviousResponseID == "": // else the conversation counts
+		rq.made = made
+	}
+	return nil
+}
+
+// rememberContainer keeps who has made a container, and for whom, unless the request went on in it. No other seller can say later that it
+// has made it.
+func (a *attempt) rememberContainer(id string) {
+	rq, now := a.rq, time.Now()
+	if id == "" || id == rq.ask.Container {
+		return
+	}
+	key := rq.gw.named.responseKey(anybody, id)
+	if _, known := rq.gw.responses.Get(key, now); !known {
+		made := routing.Made{Seller: a.candidate.Seller.Key(), Model: a.candidate.Model}
+		rq.gw.responses.Put(key, rq.gw.named.memberHash(rq.member.Name), made, now)
+	}
 }
 
 // maker finds who has made a member's response, and what it is known by.
@@ -47,9 +82,12 @@ func (gw *Gateway) maker(ctx context.Context, member, id string, now time.Time) 
 }
 
 // rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what
-// it says that it used, else by what was expected.
+// it says that it used, else by what was expected; and who has made the container of an answer that is no stream.
 func (a *attempt) rememberResponse() {
 	rq, n := a.rq, a.answer
+	if n.words != nil { // a stream says of itself when it comes to its container
+		a.rememberContainer(n.words.Container())
+	}
 	if !rq.endpoint.Keeps(rq.ask) || n.response.StatusCode != http.StatusOK {
 		return
 	}

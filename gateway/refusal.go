@@ -69,7 +69,7 @@ func (t *trade) giveUp() choice {
 // seller may take it. What the seller has said of the request itself stands.
 func (t *trade) orphaned() bool {
 	rq := t.rq
-	if !rq.ask.Thread || rq.made.Seller == (routing.SellerKey{}) || t.begun() || rq.late() || rq.ending() {
+	if !rq.ask.Thread || rq.ask.PreviousResponseID == "" || t.begun() || rq.late() || rq.ending() {
 		return false
 	}
 	return t.last == nil || !t.last.presentable() || t.last.outcome.Status >= 429

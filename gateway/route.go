@@ -65,14 +65,14 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	case routing.ChosenOff:
 		return dialect.NoSeller(retryLater).Because("The seller that this gateway keeps to is paused or excluded for now. Ask whoever runs the gateway.")
 	}
-	if rq.ask.Thread && rq.made.Seller != (routing.SellerKey{}) { // its client has all of it, and another seller may take that
+	if rq.ask.Thread && rq.ask.PreviousResponseID != "" { // its client has all of it, and another seller may take that
 		return dialect.ThreadNotFound()
 	}
 	switch why {
 	case routing.MakerLacks:
 		return dialect.ModelNotKept(rq.ask.Model)
 	case routing.MakerAway:
-		return dialect.NoSeller(retryLater).Because("The seller that made the response, from which this goes on, is not there just now.")
+		return dialect.NoSeller(retryLater).Because("The seller that made the response, or the container, from which this goes on is not there just now.")
 	}
 	return dialect.NoSeller(retryLater) // the policy wants none
 }

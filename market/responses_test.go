@@ -21,7 +21,7 @@ func TestMakersAreShared(t *testing.T) {
 	}
 	defer stop()
 	id, now := [16]byte{7}, time.Now()
-	want := routing.Made{Seller: routing.SellerKey{ID: "acme", Origin: "https://acme.example"}, Model: "m", Tokens: 40}
+	want := routing.Made{Seller: routing.SellerKey{ID: "acme", Origin: "https://acme.example"}, Model: "m", Tokens: 40, Owner: 1}
 	if _, ok := b.Responses.Find(t.Context(), id, true, now); ok {
 		t.Error("it is known before it was made")
 	}

@@ -20,6 +20,7 @@ type Made struct {
 	// with what that went on from, and its completion. 0: not known.
 	Tokens int64
 	Until  time.Time // forgotten then
+	Owner  uint64    // the member that it was remembered for, as Put was told
 }
 
 // ResponseStore keeps over a restart what [Responses] remember. It holds no more than MaxResponses, and may forget what has
@@ -57,6 +58,7 @@ func NewResponses(capacity int, store ResponseStore, now time.Time) (*Responses,
 	}
 	return r, store.EachResponse(func(key [16]byte, member uint64, m Made) {
 		if m.Until.After(now) {
+			m.Owner = member
 			r.made.put(key, member, m, now, m.Until)
 		}
 	})
@@ -83,6 +85,7 @@ func (r *Responses) Find(ctx context.Context, key [16]byte, justNow bool, now ti
 	if !ok || !m.Until.After(now) {
 		return Made{}, false
 	}
+	m.Owner = member
 	r.made.put(key, member, m, now, m.Until)
 	return m, true
 }
@@ -96,6 +99,7 @@ func (r *Responses) Put(key [16]byte, member uint64, m Made, now time.Time) {
 	if m.Until.IsZero() {
 		m.Until = now.Add(responseLife)
 	}
+	m.Owner = member
 	r.made.put(key, member, m, now, m.Until)
 	if r.store != nil {
 		r.store.KeepResponse(key, member, m)

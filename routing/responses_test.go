@@ -44,10 +44,13 @@ func TestResponses(t *testing.T) {
 	r.Put(conversation(3), 8, one, noon)
 	r.Forget(conversation(2), noon)
 	one.Until = noon.Add(30 * 24 * time.Hour)
+	of := [...]uint64{1: 7, 2: 7, 3: 8, 4: 0}
 	is := func(r *Responses, i int, now time.Time, want bool) {
 		t.Helper()
 		m, ok := r.Get(conversation(i), now)
-		if ok != want || ok && m != one {
+		made := one
+		made.Owner = of[i]
+		if ok != want || ok && m != made {
 			t.Errorf("response %d: %+v, %v", i, m, ok)
 		}
 	}
