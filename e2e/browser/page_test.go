@@ -281,3 +281,41 @@ func TestMember(t *testing.T) {
 		t.Errorf("the key is not forgotten: %s", b.text("body"))
 	}
 }
+
+// TestForgotten has a key that was forgotten, or another one, not be undone by the answer to the one before.
+func TestForgotten(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	b.inject(`
+		const ask = window.fetch;
+		window.fetch = async (...asked) => {
+			const answer = await ask(...asked);
+			if (window.hold) { window.held = true; await new Promise(go => window.go = go); window.hold = window.held = false; }
+			return answer;
+		};
+	`)
+	b.do(chromedp.Navigate("http://" + g.site + "/tokenbuddy/"))
+	b.until(`document.getElementById("state").innerText === "no key"`)
+	b.do(chromedp.SendKeys("#key", "key-of-ada"))
+	b.press("#door", "Show")
+	b.until(`document.querySelector("#budgets").innerText.includes("of $0.50")`)
+	read[any](b, `window.hold = true`)
+	b.until(`window.held === true`)
+	b.press("header", "Forget the key")
+	b.do(chromedp.SendKeys("#key", "key-of-bob"))
+	b.press("#door", "Show")
+	b.do(chromedp.Evaluate(`
+		window.seen = "";
+		new MutationObserver(() => { window.seen += document.body.innerText; }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+		window.go();
+		new Promise(go => setTimeout(go, 300))
+	`, nil, awaited))
+	if seen := read[string](b, `window.seen`); strings.Contains(seen, "of $0.50") {
+		t.Errorf("ada is shown again: %s", seen)
+	}
+	b.until(`document.querySelector("#budgets").innerText.includes("of $5.00")`)
+	if kept := read[string](b, `sessionStorage.getItem("tokenbuddy.key")`); kept != "key-of-bob" {
+		t.Errorf("the key is %s", kept)
+	}
+}
