@@ -117,3 +117,68 @@ func TestGone(t *testing.T) {
 		})
 	}
 }
+
+// TestSlowSearch has requests that are looked for be shown, though an answer takes longer than it is until the gateway has something new to tell.
+func TestSlowSearch(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	g.used()
+	b.inject(`
+		const ask = window.fetch;
+		window.waiting = [];
+		window.fetch = async (...asked) => {
+			const answer = await ask(...asked);
+			if (String(asked[0]).includes("member=ada")) await new Promise(go => window.waiting.push(go));
+			return answer;
+		};
+	`)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 5`)
+	b.write("#requests input.member", bob)
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 2`)
+	b.write("#requests input.member", "ada")
+	b.until(`window.waiting.length === 1`)
+	before := b.text("#now")
+	if got := g.ask("key-of-bob", "bob-9", model); got != 200 {
+		t.Fatalf("bob gets %d", got)
+	}
+	b.until(fmt.Sprintf(`document.querySelector("#now").innerText !== %q`, before)) // the gateway has told of it
+	read[any](b, `window.waiting[0]()`)
+	b.until(`document.querySelectorAll("#requests tbody tr").length === 3`)
+	b.until(`window.waiting.length === 2`) // and as there is something new, it is asked again
+}
+
+// TestLiveOnceTold calls what is shown live once the gateway has told it, not when it has begun to answer.
+func TestLiveOnceTold(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	b.inject(`
+		const ask = window.fetch;
+		window.fetch = async (...asked) => {
+			const answer = await ask(...asked);
+			if (!String(asked[0]).startsWith("live")) return answer;
+			window.begun = (window.begun || 0) + 1;
+			const reader = answer.body.getReader(), slow = new Promise(go => window.go = go);
+			return new Response(new ReadableStream({ async pull(to) {
+				try { await slow; const { value, done } = await reader.read(); done ? to.close() : to.enqueue(value); } catch (e) { to.error(e); }
+			} }), { status: answer.status, headers: answer.headers });
+		};
+	`)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`window.begun === 1`)
+	if said := b.text("#state"); said != "connecting" {
+		t.Errorf("it is %s, and nothing is shown", said)
+	}
+	read[any](b, `window.go()`)
+	b.until(`document.getElementById("state").innerText === "live" && document.querySelectorAll("#sellers tbody tr").length > 0`)
+	if said, err := g.command("reload", "--force", "--address", g.admin).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, said)
+	}
+	b.until(`window.begun === 2`)
+	b.do(chromedp.Evaluate(`new Promise(go => setTimeout(go, 100))`, nil, awaited))
+	if said := b.text("#state"); !strings.Contains(said, ", what is shown is of ") {
+		t.Errorf("it is %s, and what is shown is of before", said)
+	}
+	read[any](b, `window.go()`)
+	b.until(`document.getElementById("state").innerText === "live"`)
+}
