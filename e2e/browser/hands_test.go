@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -158,5 +159,74 @@ func TestContrast(t *testing.T) {
 		}](b, contrast); least.Ratio < 4.5 {
 			t.Errorf("%s: %q has a contrast of %.2f", scheme, least.Text, least.Ratio)
 		}
+	}
+}
+
+// TestDoubleClick has a double click on a button not give the order too, whose button may come to stand just there.
+func TestDoubleClick(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	b.do(chromedp.Navigate("http://"+g.admin+"/tokenbuddy/"), emulation.SetDeviceMetricsOverride(390, 900, 1, false))
+	button := `[...document.querySelectorAll("#sellers button")].find(e => e.textContent === "pause")`
+	b.until(button + " !== undefined")
+	read[any](b, button+".click()")
+	b.asks("Send no more requests to")
+	at := read[struct{ X, Y float64 }](b, `(r => ({ X: r.x + r.width / 2, Y: r.y + r.height / 2 }))([...document.querySelectorAll("#ask button")].at(-1).getBoundingClientRect())`)
+	b.press("#ask", "Leave it")
+	// The button that asks is where the one will be that does it.
+	read[any](b, fmt.Sprintf(`(() => { const e = %s; e.style.position = "fixed"; e.style.left = "%fpx"; e.style.top = "%fpx"; })()`, button, at.X-20, at.Y-8))
+	click := func(nth int64) {
+		t.Helper()
+		for _, kind := range []input.MouseType{input.MousePressed, input.MouseReleased} {
+			b.do(input.DispatchMouseEvent(kind, at.X, at.Y).WithButton(input.Left).WithClickCount(nth))
+		}
+	}
+	click(1)
+	b.asks("Send no more requests to")
+	click(2)
+	b.do(chromedp.Evaluate(`new Promise(go => setTimeout(go, 300))`, nil, awaited))
+	if !read[bool](b, `document.querySelector("#ask").open`) {
+		t.Error("the order is given, whose words nobody can have read")
+	}
+	click(1)
+	b.until(`!document.querySelector("#ask").open && document.querySelector("#sellers tbody").innerText.includes("paused")`)
+}
+
+// TestYears says the year of what is of another one.
+func TestYears(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	var is any
+	g.post("members/ada/raise", `{"usd":"1","until":"2099-05-05"}`, &is)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelector("#members").innerText.includes("daily raised by $1.00 until ")`)
+	if said := b.text("#members"); !strings.Contains(said, "2099") {
+		t.Errorf("of which year is not said: %s", said)
+	}
+}
+
+// TestRightToLeft has the words of a command stand in the order in which they are said, whatever the direction of a name.
+func TestRightToLeft(t *testing.T) {
+	b := open(t)
+	const name = "\u05d3\u05e0\u05d9" // Hebrew letters
+	g := start(t, "member "+name+" {\n\tkey key-of-dani\n\tdaily_budget 1\n}")
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	button := fmt.Sprintf(`[...document.querySelectorAll("#members button")].find(e => e.closest("tr").innerText.includes(%q))`, name)
+	b.until(button + " !== undefined")
+	read[any](b, button+".click()")
+	b.write(`#ask [name="usd"]`, "0.25")
+	b.asks("members raise '" + name + "' 0.25")
+	left := `(text => {
+		const walk = document.createTreeWalker(document.querySelector("#ask code"), NodeFilter.SHOW_TEXT), range = document.createRange();
+		while (walk.nextNode()) {
+			const at = walk.currentNode.data.indexOf(text);
+			if (at < 0) continue;
+			range.setStart(walk.currentNode, at);
+			range.setEnd(walk.currentNode, at + text.length);
+			return range.getBoundingClientRect().left;
+		}
+	})`
+	if !read[bool](b, left+`("`+name+`") < `+left+`("0.25")`) {
+		t.Error("the amount stands before the name")
 	}
 }
