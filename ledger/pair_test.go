@@ -223,6 +223,9 @@ func (p *pair) reopen(t *rapid.T) {
 	p.m.restart()
 	for _, token := range p.m.tokens {
 		token.doubt = token.doubt || kept != nil
+		for i := range token.guesses {
+			token.guesses[i].certain = token.guesses[i].certain || kept != nil // the next balance tells of what was spent since, too
+		}
 	}
 }
 
