@@ -93,11 +93,12 @@ func TestUnderWay(t *testing.T) {
 	}
 }
 
-// TestLongNames leaves buttons where they can be seen, however long a name is.
+// TestLongNames leaves buttons where they can be seen, however long a name or an amount is.
 func TestLongNames(t *testing.T) {
 	b := open(t)
 	long := strings.Repeat("W", 64)
-	g := start(t, fmt.Sprintf("member %s {\n\t\t\tkey key-of-long\n\t\t\tdaily_budget 5\n\t\t}\n\t\tgroup %s {\n\t\t\tmembers %s\n\t\t\tmonthly_budget 20\n\t\t}", long, strings.ToLower(long), long))
+	g := start(t, fmt.Sprintf("member %s {\n\t\t\tkey key-of-long\n\t\t\tdaily_budget 5\n\t\t}\n\t\tgroup %s {\n\t\t\tmembers %s\n\t\t\tmonthly_budget 20\n\t\t}\n"+
+		"\t\tmember rich {\n\t\t\tkey key-of-rich\n\t\t\tdaily_budget 899999999.999999\n\t\t\tweekly_budget 999999999.999999\n\t\t}", long, strings.ToLower(long), long))
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	button := fmt.Sprintf(`document.querySelector('[data-key="members raise %s"]')`, long)
 	b.until(button + " !== null")
