@@ -23,16 +23,17 @@ const keepBegun = 48 * time.Hour
 // came late, and one that says yes too early would give credit away. The method is asked while nothing of the books is held.
 func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) *refusal {
 	method := s.accepted[q.PaymentMethod]
-	o, refused := s.look(b, method, q)
-	if o == nil || refused != nil {
+	seen, refused := s.look(b, method, q)
+	if seen == nil || refused != nil {
 		return refused
 	}
-	o, refused = s.begin(b, method, q, *o, b.verdict(q.PaymentMethod, "accept", acceptTime, func() acceptance.Verdict { return method.Accept(*o, bytes.Clone(q.Proof)) }))
+	v := b.verdict(q.PaymentMethod, "accept", acceptTime, func() acceptance.Verdict { return method.Accept(*seen, bytes.Clone(q.Proof)) })
+	o, refused := s.begin(b, method, q, *seen, v)
 	if o == nil || refused != nil {
 		return refused
 	}
 	// The buyer may leave; the payment goes on, and is there when it asks again.
-	v := b.verdict(q.PaymentMethod, "settle", 0, func() acceptance.Verdict {
+	v = b.verdict(q.PaymentMethod, "settle", 0, func() acceptance.Verdict {
 		return method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, bytes.Clone(q.Proof))
 	})
 
