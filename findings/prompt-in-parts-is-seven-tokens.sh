@@ -5,8 +5,8 @@
 # Expected: who counts the messages of a request counts what they say. A message may be a text or parts with a text each, which is the same question, and most
 # SDKs send the second; a turn of an agent has its words in tool_calls, the arguments as the model wrote them. Four counters agree on a text, to the token. Of
 # parts gpt-tokens counts the role alone, and prices the prompt at 0.0000175 dollars; openai-gpt-token-counter counts the letters of
-# "[object Object]"; the other two throw a TypeError. None counts the tool_calls, by which most of an agent's prompt goes. So a limit by one of them,
-# in a client or in front of a gateway, lets everything through as soon as an agent asks, and what a gateway holds for a request is better bounded by its bytes.
+# "[object Object]"; the other two throw a TypeError. None counts the tool_calls, by which most of an agent's prompt goes. So a price that
+# is shown before the question is another than the bill's as soon as an agent asks, and what is held for a request is better bounded by its bytes.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
