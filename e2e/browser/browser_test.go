@@ -102,6 +102,12 @@ func (b *tab) inject(script string) {
 	}))
 }
 
+// onFetch has each page ask the gateway by statements of the test's, which return the answer: ask(...asked) is what the page would have done.
+func (b *tab) onFetch(statements string) {
+	b.t.Helper()
+	b.inject("{ const ask = window.fetch; window.fetch = async (...asked) => {" + statements + "}; }")
+}
+
 // until waits for an expression to be true.
 func (b *tab) until(expression string) {
 	b.t.Helper()

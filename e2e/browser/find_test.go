@@ -81,11 +81,8 @@ func TestRefusedAccount(t *testing.T) {
 func TestFoundLater(t *testing.T) {
 	b := open(t)
 	g := start(t, many())
-	b.inject(`
-		const ask = window.fetch;
-		window.lists = 0;
-		window.fetch = (...asked) => { if (/^members(\?|$)/.test(asked[0])) window.lists++; return ask(...asked); };
-	`)
+	b.inject(`window.lists = 0`)
+	b.onFetch(`if (/^members(\?|$)/.test(asked[0])) window.lists++; return ask(...asked);`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	b.until(`document.querySelector("#members").innerText.includes("the first 200 of 207")`)
 	b.write("#members input", "m-204")
@@ -127,19 +124,16 @@ func TestOldPurchase(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			const answer = await ask(...asked);
-			if (!String(asked[0]).startsWith("live")) return answer;
-			let rest = "";
-			const cut = new TransformStream({ transform(text, to) {
-				const events = (rest + text).split("\n\n");
-				rest = events.pop();
-				for (const e of events) to.enqueue((e.startsWith("data: ") ? "data: " + JSON.stringify({ ...JSON.parse(e.slice(6)), purchases: [] }) : e) + "\n\n");
-			} });
-			return new Response(answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(cut).pipeThrough(new TextEncoderStream()), { headers: answer.headers });
-		};
+	b.onFetch(`
+		const answer = await ask(...asked);
+		if (!String(asked[0]).startsWith("live")) return answer;
+		let rest = "";
+		const cut = new TransformStream({ transform(text, to) {
+			const events = (rest + text).split("\n\n");
+			rest = events.pop();
+			for (const e of events) to.enqueue((e.startsWith("data: ") ? "data: " + JSON.stringify({ ...JSON.parse(e.slice(6)), purchases: [] }) : e) + "\n\n");
+		} });
+		return new Response(answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(cut).pipeThrough(new TextEncoderStream()), { headers: answer.headers });
 	`)
 	origin := "http://" + g.admin
 	b.do(chromedp.Navigate(origin + "/tokenbuddy/"))

@@ -66,13 +66,10 @@ func TestFleet(t *testing.T) {
 		return len(spent) == 1 && spent[0].Requests == 2
 	})
 	origin := "http://" + one.admin
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			const answer = await ask(...asked);
-			if (window.slow && String(asked[0]).startsWith("ledger/summary")) await new Promise(go => window.go = go);
-			return answer;
-		};
+	b.onFetch(`
+		const answer = await ask(...asked);
+		if (window.slow && String(asked[0]).startsWith("ledger/summary")) await new Promise(go => window.go = go);
+		return answer;
 	`)
 	b.do(chromedp.Navigate(origin + "/tokenbuddy/"))
 	b.until(`document.querySelectorAll("#fleet tbody tr").length === 2`)

@@ -66,10 +66,7 @@ func TestRaisedMeanwhile(t *testing.T) {
 func TestUnderWay(t *testing.T) {
 	b := open(t)
 	g := start(t)
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = (...asked) => asked[1]?.method === "POST" ? new Promise((_, fail) => window.lose = fail) : ask(...asked);
-	`)
+	b.onFetch(`return asked[1]?.method === "POST" ? new Promise((_, fail) => window.lose = fail) : ask(...asked);`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	for _, close := range []bool{false, true} {
 		b.press("#sellers", "pause")

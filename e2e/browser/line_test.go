@@ -47,13 +47,10 @@ func TestSearch(t *testing.T) {
 	b := open(t)
 	g := start(t)
 	g.used()
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			const answer = await ask(...asked);
-			if (String(asked[0]).includes("member=ada") && !window.late) await new Promise(go => window.late = go);
-			return answer;
-		};
+	b.onFetch(`
+		const answer = await ask(...asked);
+		if (String(asked[0]).includes("member=ada") && !window.late) await new Promise(go => window.late = go);
+		return answer;
 	`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	b.until(`document.querySelectorAll("#requests tbody tr").length === 5`)
@@ -78,14 +75,11 @@ func TestThirtyDaysUnread(t *testing.T) {
 	b := open(t)
 	g := start(t)
 	g.used()
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			const by = String(asked[0]).startsWith("ledger/summary") && new URLSearchParams(String(asked[0]).split("?")[1]).get("by");
-			if (by === "model") return new Response('{"error":"the ledger has stopped"}', { status: 500 });
-			if (by === "seller") throw new TypeError("the line is cut");
-			return ask(...asked);
-		};
+	b.onFetch(`
+		const by = String(asked[0]).startsWith("ledger/summary") && new URLSearchParams(String(asked[0]).split("?")[1]).get("by");
+		if (by === "model") return new Response('{"error":"the ledger has stopped"}', { status: 500 });
+		if (by === "seller") throw new TypeError("the line is cut");
+		return ask(...asked);
 	`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	for by, want := range map[string]string{"model": "the ledger has stopped", "seller": "the line is cut"} {
@@ -132,14 +126,11 @@ func TestSlowSearch(t *testing.T) {
 	b := open(t)
 	g := start(t)
 	g.used()
-	b.inject(`
-		const ask = window.fetch;
-		window.waiting = [];
-		window.fetch = async (...asked) => {
-			const answer = await ask(...asked);
-			if (String(asked[0]).includes("member=ada")) await new Promise(go => window.waiting.push(go));
-			return answer;
-		};
+	b.inject(`window.waiting = [];`)
+	b.onFetch(`
+		const answer = await ask(...asked);
+		if (String(asked[0]).includes("member=ada")) await new Promise(go => window.waiting.push(go));
+		return answer;
 	`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	b.until(`document.querySelectorAll("#requests tbody tr").length === 5`)
@@ -161,17 +152,14 @@ func TestSlowSearch(t *testing.T) {
 func TestLiveOnceTold(t *testing.T) {
 	b := open(t)
 	g := start(t)
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			const answer = await ask(...asked);
-			if (!String(asked[0]).startsWith("live")) return answer;
-			window.begun = (window.begun || 0) + 1;
-			const reader = answer.body.getReader(), slow = new Promise(go => window.go = go);
-			return new Response(new ReadableStream({ async pull(to) {
-				try { await slow; const { value, done } = await reader.read(); done ? to.close() : to.enqueue(value); } catch (e) { to.error(e); }
-			} }), { status: answer.status, headers: answer.headers });
-		};
+	b.onFetch(`
+		const answer = await ask(...asked);
+		if (!String(asked[0]).startsWith("live")) return answer;
+		window.begun = (window.begun || 0) + 1;
+		const reader = answer.body.getReader(), slow = new Promise(go => window.go = go);
+		return new Response(new ReadableStream({ async pull(to) {
+			try { await slow; const { value, done } = await reader.read(); done ? to.close() : to.enqueue(value); } catch (e) { to.error(e); }
+		} }), { status: answer.status, headers: answer.headers });
 	`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	b.until(`window.begun === 1`)
@@ -197,12 +185,9 @@ func TestCutSearch(t *testing.T) {
 	b := open(t)
 	g := start(t)
 	g.used()
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			if (String(asked[0]).includes("id=ada-0") && !window.cut) { window.cut = true; throw new TypeError("the line is cut"); }
-			return ask(...asked);
-		};
+	b.onFetch(`
+		if (String(asked[0]).includes("id=ada-0") && !window.cut) { window.cut = true; throw new TypeError("the line is cut"); }
+		return ask(...asked);
 	`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
 	b.until(`document.querySelectorAll("#requests tbody tr").length === 5`)

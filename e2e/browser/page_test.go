@@ -287,13 +287,10 @@ func TestForgotten(t *testing.T) {
 	b := open(t)
 	g := start(t)
 	g.used()
-	b.inject(`
-		const ask = window.fetch;
-		window.fetch = async (...asked) => {
-			const answer = await ask(...asked);
-			if (window.hold) { window.held = true; await new Promise(go => window.go = go); window.hold = window.held = false; }
-			return answer;
-		};
+	b.onFetch(`
+		const answer = await ask(...asked);
+		if (window.hold) { window.held = true; await new Promise(go => window.go = go); window.hold = window.held = false; }
+		return answer;
 	`)
 	b.do(chromedp.Navigate("http://" + g.site + "/tokenbuddy/"))
 	b.until(`document.getElementById("state").innerText === "no key"`)
