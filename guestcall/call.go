@@ -22,11 +22,20 @@ const (
 // Result is what has come of a call. Where there is a fault, what the call has done is not known.
 type Result[T any] struct {
 	Value T
-	Err   error // the guest's own
+	Err   error // the guest's own, whose text was read within the call
 	Fault Fault
 	Said  any    // what it has panicked with, which may hold a secret
 	Stack []byte // of the panic
 }
+
+// said is a guest's error. Its text is code of the guest as well: that of a nil pointer in the place of an error panics.
+type said struct {
+	text string
+	err  error
+}
+
+func (e *said) Error() string { return e.text }
+func (e *said) Unwrap() error { return e.err }
 
 // Do calls f on a goroutine of its own, and waits until it has returned, or for as long as the grace after ctx has ended. returned is called
 // when f has, before the result is given, or however long after it was left behind, which is late.
@@ -36,13 +45,16 @@ func Do[T any](ctx context.Context, grace time.Duration, f func() (T, error), re
 	go func() {
 		out := Result[T]{Fault: Exited}
 		defer func() {
-			if said := recover(); said != nil {
-				out = Result[T]{Fault: Panicked, Said: said, Stack: debug.Stack()}
+			if with := recover(); with != nil {
+				out = Result[T]{Fault: Panicked, Said: with, Stack: debug.Stack()}
 			}
 			returned(over.Swap(true))
 			done <- out
 		}()
 		value, err := f()
+		if err != nil {
+			err = &said{err.Error(), err}
+		}
 		out = Result[T]{Value: value, Err: err}
 	}()
 	select {

@@ -21,6 +21,7 @@ func TestDo(t *testing.T) {
 		{name: "it returns", guest: func() (int, error) { return 7, nil }, want: Result[int]{Value: 7}},
 		{name: "it fails", guest: func() (int, error) { return 0, failure }, want: Result[int]{Err: failure}},
 		{name: "it panics", guest: func() (int, error) { panic("secret") }, want: Result[int]{Fault: Panicked, Said: "secret"}},
+		{name: "its error panics", guest: func() (int, error) { return 0, &unreadable{} }, want: Result[int]{Fault: Panicked, Said: "secret"}},
 		{name: "it ends its goroutine", guest: func() (int, error) { runtime.Goexit(); return 0, nil }, want: Result[int]{Fault: Exited}},
 		{name: "it returns within the grace", guest: slow(1500 * time.Millisecond), want: Result[int]{Value: 7}, took: 1500 * time.Millisecond},
 		{name: "it returns later", guest: slow(time.Hour), want: Result[int]{Fault: Blocked}, took: 2 * time.Second, late: true},
@@ -46,6 +47,11 @@ func TestDo(t *testing.T) {
 		})
 	}
 }
+
+// unreadable is an error that has no text.
+type unreadable struct{}
+
+func (*unreadable) Error() string { panic("secret") }
 
 func slow(d time.Duration) func() (int, error) {
 	return func() (int, error) {

@@ -79,7 +79,10 @@ func ask[T any](ctx context.Context, g *guest, step string, limit time.Duration,
 	if out.Fault != "" {
 		return none, g.fault(step, out.Fault, out.Stack)
 	}
-	return out.Value, out.Err
+	if out.Err != nil {
+		return out.Value, shown(out.Err)
+	}
+	return out.Value, nil
 }
 
 // optional asks a method that has more to say than each has to; of another one it gives nothing.
@@ -236,13 +239,10 @@ func printable(s string, most int) string {
 	}, s)
 }
 
-// words is a method's error with a text that can be shown.
-type words struct {
-	text string
-	err  error
-}
+// words is the text of a method's error, as far as it can be shown. The error itself goes no further: whether it is another one, and what is
+// in it, is code of the method, too.
+type words string
 
-func (w *words) Error() string { return w.text }
-func (w *words) Unwrap() error { return w.err }
+func (w words) Error() string { return string(w) }
 
-func shown(err error) error { return &words{printable(err.Error(), maxText), err} }
+func shown(err error) error { return words(printable(err.Error(), maxText)) }

@@ -90,7 +90,7 @@ func (d *Desk) askHealth(ctx context.Context) []PaymentStanding {
 				return nil, nil
 			})
 			if err != nil {
-				said = []payment.Standing{{CheckedAt: time.Now().UTC(), Error: printable(err.Error(), maxText)}}
+				said = []payment.Standing{{CheckedAt: time.Now().UTC(), Error: err.Error()}}
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -216,7 +216,7 @@ func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return m.end(ctx, ledger.Failed, true, op, "nothing was paid", shown(err))
+	return m.end(ctx, ledger.Failed, true, op, "nothing was paid", err)
 }
 
 // spend makes a state durable that counts against the limits, or ends a purchase that would pass one.
@@ -297,7 +297,7 @@ func (m *machine) outcome(ctx context.Context, step string, o payment.Outcome, e
 		return fault
 	}
 	if err != nil {
-		return pending(shown(err).Error()) // the fate of the money is unknown, whatever the error says
+		return pending(err.Error()) // the fate of the money is unknown, whatever the error says
 	}
 	if o.Reference != "" {
 		m.p.Reference = o.Reference

@@ -345,8 +345,8 @@ func TestMethodsThatRefuse(t *testing.T) {
 		method *fakeMethod
 		err    error
 	}{
-		"check":              {&fakeMethod{check: no}, no},
-		"prepare":            {&fakeMethod{prepare: no}, no},
+		"check":              {&fakeMethod{check: no}, words(no.Error())},
+		"prepare":            {&fakeMethod{prepare: no}, words(no.Error())},
 		"intent is not JSON": {&fakeMethod{intent: "{"}, ErrRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
