@@ -26,6 +26,10 @@ func (h history) life() uint32  { return uint32(h >> lifeShift) }
 func (h history) outcomes() int { return int(h >> countShift & countMask) }
 func (h history) inRow() int    { return int(h >> rowShift & rowMask) }
 func (h history) failures() int { return bits.OnesCount64(uint64(h & windowMask)) }
+func (h history) good() int     { return h.outcomes() - h.failures() }
+
+// wellFor gives the history of a closed circuit in its first life that has had so many good outcomes, 20 at most, and no other.
+func wellFor(outcomes int) history { return history(outcomes) << countShift }
 
 // add gives the history with one more outcome.
 func (h history) add(failed bool) history {

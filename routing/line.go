@@ -10,7 +10,7 @@ import (
 
 // line is one of a seller's models that has failed lately, with a circuit of its own: an aggregator that has lost one model
 // serves the others as before. There is none for a model that is well, so that the good path asks for one pointer alone; it
-// goes again after 20 good answers in a row.
+// begins with the good answers that the seller remembers, as nobody counts a well model's own, and goes again after 20 in a row.
 type line struct {
 	model string
 	circuit
@@ -78,6 +78,7 @@ func (s *State) failingLine(model string) (l *line, several bool) {
 		delete(grown, spare.model)
 	}
 	l = &line{model: model}
+	l.history.Store(uint64(wellFor(s.circuit.now().good())))
 	l.alone.Store(true)
 	grown[model] = l
 	s.lines.Store(&grown)

@@ -55,12 +55,13 @@ func (p *Permit) Commit(now time.Time, firstContent time.Duration) {
 	s.latency.observe(firstContent)
 	s.serves(at)
 	if p.trial() {
-		p.succeed(false)
+		p.succeed(at, false)
 	}
 }
 
-// succeed counts a good answer to the circuits of the seller and of the model, and tells where that closes one.
-func (p *Permit) succeed(committed bool) {
+// succeed counts a good answer to the circuits of the seller and of the model, and tells where that closes one. As the twentieth
+// outcome it may open the model's: half of them have failed by then.
+func (p *Permit) succeed(at int64, committed bool) {
 	s := p.state
 	if s.circuit.succeed(&p.seller, committed) {
 		s.pool.changed(s, "", "")
@@ -72,6 +73,8 @@ func (p *Permit) succeed(committed bool) {
 		if p.line.succeed(&p.lineTurn, committed) {
 			s.shut.Add(-1)
 			s.pool.changed(s, p.model, "")
+		} else if p.line.now().trips() != "" {
+			s.lineOpened(p.model, p.line.open(s.pool, at, failure{life: p.lineTurn.life, counts: true}))
 		}
 		s.recovered(p.line)
 	}
@@ -109,7 +112,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		}
 		s.billed(at, false)
 		if !p.committed || !p.trial() { // else it counted when it closed the circuit
-			p.succeed(p.committed)
+			p.succeed(at, p.committed)
 		}
 	case failed:
 		s.lastFail.Store(at)
