@@ -54,6 +54,7 @@ func drawFacts(t *rapid.T) billing.Facts {
 	}
 	f.Borne = money.Micros(rapid.Int64Range(0, int64(f.Paid)).Draw(t, "borne"))
 	f.Guessed = money.Micros(rapid.Int64Range(0, 100*int64(money.USD)).Draw(t, "guessed"))
+	f.Returned = money.Micros(rapid.Int64Range(0, int64(min(f.Guessed, f.Borne))).Draw(t, "returned"))
 	if rapid.Bool().Draw(t, "settles") {
 		said := drawTokens(t)
 		f.Settlement = &wire.Settlement{SettlementID: "s", BilledMicros: new(money.Micros(rapid.Int64Range(-5, int64(money.Max)).Draw(t, "billed")))}
@@ -88,7 +89,7 @@ func TestNobodyBearsMoreThanIsBelieved(t *testing.T) {
 			priced = embeds
 		}
 		if !priced {
-			most = max(f.Paid-f.Borne+f.Guessed, billing.PriceUnknown)
+			most = max(f.Paid-f.Borne+f.Returned, billing.PriceUnknown)
 		}
 		switch {
 		case c.Expense < 0 || c.Disputed < 0 || c.Billed != c.Expense+c.Disputed:

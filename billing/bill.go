@@ -45,6 +45,7 @@ type Facts struct {
 	Guessed     money.Micros // what was taken from it by estimate, and is not certain: a settlement may go that far
 	Paid        money.Micros // the money paid for the token: no belief goes beyond it, whatever credit was granted
 	Borne       money.Micros // what members have borne of it so far
+	Returned    money.Micros // what they get back of that where the settlement takes what was guessed: the rest of that was waste
 }
 
 // Charge is what an inference costs, and why.
@@ -142,8 +143,7 @@ func (f *Facts) compared(u Usage) (cost money.Micros, known bool) {
 // costs more, that cost; without a price what is left of the money paid for the token. Nothing is believed above that money.
 func (f *Facts) believed(u Usage) (most money.Micros, priced bool) {
 	if priced = f.Shape.Priced(f.Price); !priced {
-		guess := max(*f.Settlement.BilledMicros-f.Credit, 0) // is taken back from estimates, which have borne it, or were waste
-		return min(max(f.paid()-f.Borne+guess, 0), f.paid()), false
+		return min(max(f.paid()-f.Borne+f.Returned, 0), f.paid()), false
 	}
 	most = f.Shape.bound(f.Price)
 	price := f.Price

@@ -137,6 +137,23 @@ func TestBill(t *testing.T) {
 			[]string{billing.FlagUnpriced, billing.FlagOverbilled},
 		},
 		{
+			"nor what failed attempts have taken of it, once all the money is borne", whole,
+			func(f *billing.Facts) {
+				f.Price, f.Credit, f.Guessed, f.Paid, f.Borne, f.Settlement = money.NoPrice, 0, 100_000, 5_000, 5_000, settlement("s", 90_000)
+			},
+			90_000, 0, 90_000, settled,
+			[]string{billing.FlagUnpriced, billing.FlagOverbilled},
+		},
+		{
+			"but what members get back of an estimate they can bear again", whole,
+			func(f *billing.Facts) {
+				f.Price, f.Credit, f.Guessed, f.Paid, f.Borne, f.Returned, f.Settlement =
+					money.NoPrice, 0, 100_000, 5_000, 5_000, 2_000, settlement("s", 90_000)
+			},
+			90_000, 2_000, 88_000, settled,
+			[]string{billing.FlagUnpriced, billing.FlagOverbilled},
+		},
+		{
 			"a grant is not money", whole,
 			func(f *billing.Facts) {
 				f.Price, f.Credit, f.Paid, f.Settlement = money.NoPrice, money.Max, 5_000, settlement("s", money.Max)

@@ -145,19 +145,36 @@ func (b *batch) reconcile(t *token, balance money.Micros) {
 	b.adjust(t, balance)
 }
 
-// spread has the open estimates bear what the seller has taken more than the books say, or less where it is below zero, as far
-// as they can have been wrong by that: first those of which no balance has told yet, and of those what is surely wrong, as one charge was booked twice.
+// spread has the open estimates bear what the seller has taken more than the books say, or less where it is below zero.
 func (b *batch) spread(t *token, taken money.Micros, why string) {
-	for _, told := range [...]bool{false, true} {
-		if taken < 0 {
-			taken -= b.spreadOver(t, t.twice(told), taken, why)
-		}
-		taken -= b.spreadOver(t, t.rooms(told, taken < 0), taken, why)
+	for i, part := range t.shares(taken) {
+		b.correct(t, &t.estimates[i], part, why)
 	}
 }
 
-// spreadOver gives what the estimates bear, each by its part of what all can have been wrong by.
-func (b *batch) spreadOver(t *token, rooms []money.Micros, taken money.Micros, why string) money.Micros {
+// shares are what each of the estimates bears of that, as far as they can have been wrong by it: first those of which no balance has told yet, and of
+// those what is surely wrong, as one charge was booked twice.
+func (t *token) shares(taken money.Micros) []money.Micros {
+	if taken == 0 || len(t.estimates) == 0 {
+		return nil
+	}
+	is := *t // as it becomes
+	is.estimates = slices.Clone(t.estimates)
+	for _, told := range [...]bool{false, true} {
+		if taken < 0 {
+			taken -= is.shareOver(is.twice(told), taken)
+		}
+		taken -= is.shareOver(is.rooms(told, taken < 0), taken)
+	}
+	parts := make([]money.Micros, len(t.estimates))
+	for i := range parts {
+		parts[i] = is.estimates[i].Booked - t.estimates[i].Booked
+	}
+	return parts
+}
+
+// shareOver gives what the estimates bear, each by its part of what all can have been wrong by.
+func (t *token) shareOver(rooms []money.Micros, taken money.Micros) money.Micros {
 	var all money.Micros
 	for _, room := range rooms {
 		all += room
@@ -167,9 +184,20 @@ func (b *batch) spreadOver(t *token, rooms []money.Micros, taken money.Micros, w
 	for i := range t.estimates {
 		part := left.Part(rooms[i], all)
 		left, all = left-part, all-rooms[i]
-		b.correct(t, &t.estimates[i], part, why)
+		t.bear(&t.estimates[i], part)
+		t.BalanceMicros -= part
 	}
 	return borne
+}
+
+// returned is what members get back of what they have borne of the token, where a settlement takes more than there is.
+func (t *token) returned(billed money.Micros) (sum money.Micros) {
+	for i, part := range t.shares(min(t.BalanceMicros-billed, 0)) {
+		if !t.estimates[i].Wasted {
+			sum -= part
+		}
+	}
+	return sum
 }
 
 // rooms are what each of the estimates that a balance has, or has not, told of can have been wrong by; less: by having cost less.
@@ -262,6 +290,15 @@ func (b *batch) correct(t *token, e *estimate, by money.Micros, why string) {
 	t.BalanceMicros -= by
 }
 
+// bear notes that an estimate on the token has cost so much more.
+func (t *token) bear(e *estimate, more money.Micros) {
+	if !e.Wasted {
+		t.BorneMicros += more
+	}
+	e.Booked += more
+	e.Most = max(e.Most, e.Booked)
+}
+
 // correctFrom is correct where the difference comes from an account, and not from the token.
 func (b *batch) correctFrom(account string, t *token, e *estimate, by money.Micros, why string) {
 	if by == 0 {
@@ -282,11 +319,8 @@ func (b *batch) correctFrom(account string, t *token, e *estimate, by money.Micr
 	}
 	if e.Wasted {
 		entry.Correction.CountedMicros = by
-	} else {
-		t.BorneMicros += by
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)
-	e.Booked += by
-	e.Most = max(e.Most, e.Booked)
+	t.bear(e, by)
 }

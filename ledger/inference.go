@@ -265,6 +265,9 @@ func (b *batch) charge(in *Inference) billing.Charge {
 func (b *batch) chooseSettlement(in *Inference, f billing.Facts) (billing.Facts, []string) {
 	with := func(s *wire.Settlement) billing.Facts {
 		f := f
+		if t := b.tokens[in.TokenID]; t != nil && !t.Shared && s.BilledMicros != nil {
+			f.Returned = t.returned(*s.BilledMicros)
+		}
 		if f.Settlement = s; s.SettlementID != "" {
 			f.Replayed, f.Covered = b.replay(settlementKey(in.Seller, in.Origin, s.SettlementID), in.IdempotencyKey)
 		}
