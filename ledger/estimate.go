@@ -100,7 +100,7 @@ func (b *batch) cover(t *token, in *Inference) (back []GivenBack) {
 		balance := other.BalanceMicros
 		if b.coverOn(other, in, creditWasTold) {
 			b.putBalance(other)
-			back = append(back, GivenBack{other.Token, other.BalanceMicros - balance, b.head.Sequence})
+			back = append(back, GivenBack{other.told(), other.BalanceMicros - balance, b.head.Sequence})
 		}
 	}
 	b.coverEnded(t, in)

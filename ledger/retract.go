@@ -142,7 +142,7 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	paid.BalanceMicros += billed
 	paid.BorneMicros -= expense
 	b.putBalance(paid)
-	return &GivenBack{paid.Token, billed, b.head.Sequence}
+	return &GivenBack{paid.told(), billed, b.head.Sequence}
 }
 
 // takenBack checks that it is known of each entry that was taken back, and of no other: else it could be once more, or not at all.

@@ -60,6 +60,13 @@ type token struct {
 // of is whose token it is: the seller's id and its origin together.
 func (t *token) of() [2]string { return [2]string{t.Seller, t.Origin} }
 
+// told is what others are told of it.
+func (t *token) told() Token {
+	is := t.Token
+	is.GuessedMicros = t.guessed()
+	return is
+}
+
 // purchaseID says in an entry which purchase has paid for it; nothing where there is no token.
 func (t *token) purchaseID() string {
 	if t == nil {
@@ -162,9 +169,7 @@ func (l *Ledger) Tokens() []Token {
 	if err := l.look(context.Background(), func(s *state) {
 		for _, t := range s.tokens {
 			if t.dropped == "" {
-				one := t.Token
-				one.GuessedMicros = t.guessed()
-				live = append(live, one)
+				live = append(live, t.told())
 			}
 		}
 	}); err != nil {

@@ -641,3 +641,23 @@ func TestGiveBackBeforeTheBookingIsHeardOf(t *testing.T) {
 		}
 	})
 }
+
+// What an estimate had taken of a token is known once it is taken back: nobody looks for it there twice.
+func TestGiveBackOfAnEstimate(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		cut := b.lease(cent)
+		booked := served(-4*money.USD, 4*money.USD)
+		booked.At, booked.Guessed = 7, 4*money.USD
+		cut.Booked(booked)
+		b.desk.GiveBack(ledger.GivenBack{
+			Token: ledger.Token{ID: cut.TokenID(), Seller: "acme", Origin: "https://acme.example"}, Micros: 4 * money.USD, At: 8,
+		})
+		if perhaps := cut.token.perhaps(); perhaps != int64(5*money.USD) {
+			t.Errorf("%d may be there", perhaps)
+		}
+		b.lease(5 * money.USD).Booked(served(-4*money.USD, 4*money.USD))
+		if l := b.lease(3 * money.USD); l.TokenID() == cut.TokenID() {
+			t.Error("a token on which a dollar is left was chosen for three")
+		}
+	})
+}

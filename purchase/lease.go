@@ -95,7 +95,7 @@ func (d *Desk) GiveBack(g ledger.GivenBack) {
 	}
 	t.balance.Add(int64(g.Micros))
 	t.free.Add(int64(g.Micros))
-	t.life.bring(int64(g.BorneMicros), g.At)
+	t.guessLess(g)
 }
 
 // Return ends a lease without a booking. delta is the change of the token's balance in the books, all of it the cost of what was

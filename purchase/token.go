@@ -168,6 +168,16 @@ func (t *token) guess(l *Lease, b ledger.Booked) {
 	}
 }
 
+// guessLess notes what the books tell with what they have given back: an estimate that was taken back has taken nothing. Where its seller has said that
+// less is there than estimates have taken, that stays so.
+func (t *token) guessLess(g ledger.GivenBack) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if late := t.life.bring(int64(g.BorneMicros), g.At); !late {
+		t.guessed.Store(min(t.guessed.Load(), int64(g.GuessedMicros)))
+	}
+}
+
 // confirm says that the seller has served a request with the token.
 func (t *token) confirm() {
 	t.served.Store(true)
