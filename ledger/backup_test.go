@@ -124,6 +124,52 @@ func TestRestoredEstimates(t *testing.T) {
 	mustVerify(t, restored)
 }
 
+// TestEstimatesAfterARestore: nor has a member whose request was cut after that, before a balance was told; and a request of which nobody knows whether the
+// seller has answered it makes no token trusted.
+func TestEstimatesAfterARestore(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	buy(t, l, "t1", "acme", money.USD)
+	kept := backup(t, l)
+	a := newAnchored(t)
+	if _, err := ledger.Restore(t.Context(), a.options(), bytes.NewReader(kept)); err != nil {
+		t.Fatal(err)
+	}
+	restored := open(t, a.options())
+	left := hold("left", "acme", "t1")
+	left.AmountMicros = 90_000
+	if err := restored.PlaceHold(left).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := restored.Close(); err != nil {
+		t.Fatal(err)
+	}
+	restored = open(t, a.options()) // it is booked as an estimate
+	if !restored.Tokens()[0].Unconfirmed {
+		t.Error("a request that a dead process has left makes the token trusted")
+	}
+	tell := func(id string, balance money.Micros) {
+		next := inference(hold(id, "acme", "t1"), 100)
+		next.HoldID, next.Member, next.Exclusive, next.Settlement.BalanceMicros = "", "bob", true, &balance
+		if _, err := restored.Settle(next).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut := inference(hold("cut", "acme", "t1"), 0)
+	cut.HoldID, cut.Settlement, cut.Status, cut.BodyBytes = "", nil, ledger.StatusClientGone, 4_000
+	if _, err := restored.Settle(cut).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tell("first", money.USD/2)
+	if day, _, _ := spending(t, restored, "ann"); day != 2_000 {
+		t.Errorf("%d are spent by the one whose request was cut, want 2000", day)
+	}
+	tell("second", money.USD/2-100-500) // what is missing from now on is known to be missing since
+	if day, _, _ := spending(t, restored, "ann"); day != 2_500 {
+		t.Errorf("%d are spent by the one whose request was cut, once it is known to be more, want 2500", day)
+	}
+	mustVerify(t, restored)
+}
+
 // TestBackupGivesNoMoneyAway looks for what is secret in a backup, uncompressed.
 func TestBackupGivesNoMoneyAway(t *testing.T) {
 	z, err := zstd.NewReader(bytes.NewReader(backup(t, busyLedger(t, ledger.Options{Dir: t.TempDir()}))))

@@ -134,10 +134,13 @@ func (b *batch) coverOn(t *token, in *Inference, gone func(*estimate) bool) bool
 
 // reconcile follows the balance that a seller reports. What it has taken more or less than was booked belongs to what was
 // booked by estimate, shared out by how far each can be wrong; what is beyond that is an adjustment. An estimate that has had
-// its time has no part in it.
+// its time has no part in it, and none has one in what the first balance after a backup was restored says is missing: who has spent that is in no book.
 func (b *batch) reconcile(t *token, balance money.Micros) {
 	t.estimates = slices.DeleteFunc(t.estimates, func(e estimate) bool { return e.over(b.now) })
-	b.spread(t, t.BalanceMicros-balance, "the balance that the seller reported")
+	if taken := t.BalanceMicros - balance; taken < 0 || !t.untold {
+		b.spread(t, taken, "the balance that the seller reported")
+	}
+	t.untold = false
 	for i := range t.estimates {
 		t.estimates[i].Told = true
 		t.estimates[i].doubts.end()

@@ -43,6 +43,7 @@ type Inference struct {
 	AnswerText  int64 // bytes of text in the answer that came
 	AnswerMedia int64 // tokens that media in it count as
 	Answered    bool  // a good answer's headers came; without them and without a settlement it is taken to cost nothing
+	Left        bool  // a dead process has left it: nobody knows whether an answer came, and it is booked as if one had
 	Repeatable  bool  // the client has named the idempotency key, and may try again under it
 	Asked       bool  // the seller may have charged for it all the same: its next balance tells
 	InDoubt     bool  // it may still be at work on it: what is held stays held until a balance tells, or for a minute
@@ -179,7 +180,7 @@ func (b *batch) settle(in *Inference) Booked {
 	b.rollUp(e, b.begun(in))
 	if t != nil && in.Answered {
 		t.Used++
-		t.Unconfirmed = false
+		t.Unconfirmed = t.Unconfirmed && in.Left
 	}
 	if in.Status == StatusOK && c.Completion >= 0 && !in.Free && !in.NoCompletion {
 		b.seeAnswer(in.Model, c.Completion/max(in.Answers, 1))

@@ -202,6 +202,7 @@ func (b *balance) appendJSON(room []byte) []byte {
 	o.number("used", b.Used)
 	o.textIf("dropped", b.Dropped)
 	o.flagIf("unconfirmed", b.Unconfirmed)
+	o.flagIf("untold", b.Untold)
 	if b.BorneMicros != nil {
 		o.number("borneMicros", int64(*b.BorneMicros))
 	}

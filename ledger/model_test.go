@@ -36,6 +36,7 @@ type modelToken struct {
 	holds          int
 	borne          money.Micros
 	dropped, doubt bool
+	untold         bool // a backup was restored, and no balance was told since
 	guesses        []guess
 	served         int64
 }
@@ -223,7 +224,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	if !wasted {
 		if in.Answered {
 			t.served++
-			t.doubt = false
+			t.doubt = t.doubt && in.Left
 		}
 		m.release(in.HoldID)
 	}
@@ -260,7 +261,10 @@ func (m *model) reconcile(t *modelToken, balance money.Micros) {
 	}
 	balance = max(balance, 0)
 	t.guesses = slices.DeleteFunc(t.guesses, func(g guess) bool { return g.told && (g.whole || m.now.Sub(g.at) >= time.Minute) })
-	m.share(t, t.balance-balance)
+	if taken := t.balance - balance; taken < 0 || !t.untold {
+		m.share(t, taken)
+	}
+	t.untold = false
 	for i := range t.guesses {
 		t.guesses[i].told = true
 		delete(m.doubts, t.guesses[i].doubt)
@@ -360,7 +364,7 @@ func (m *model) restart() {
 	for _, h := range left {
 		m.book(ledger.Inference{
 			Request: h.Request, HoldID: h.ID, Seller: h.Seller, TokenID: h.TokenID, Status: ledger.StatusInterrupted, Price: h.Price,
-			Answered: !m.charged[h.ID],
+			Answered: !m.charged[h.ID], Left: true,
 		}, false)
 	}
 	for id, t := range m.tokens {

@@ -222,7 +222,7 @@ func (p *pair) reopen(t *rapid.T) {
 	p.m.now, p.budgets = p.now, map[string]*ledger.Reservation{}
 	p.m.restart()
 	for _, token := range p.m.tokens {
-		token.doubt = token.doubt || kept != nil
+		token.doubt, token.untold = token.doubt || kept != nil, token.untold || kept != nil
 		for i := range token.guesses {
 			token.guesses[i].certain = token.guesses[i].certain || kept != nil // the next balance tells of what was spent since, too
 		}

@@ -43,7 +43,7 @@ func (l *Ledger) recoverHolds(holds []*Hold) error {
 	for _, h := range holds {
 		in := Inference{
 			Request: h.Request, HoldID: h.ID, Seller: h.Seller, Origin: h.Origin, TokenID: h.TokenID, Attempts: h.Attempt,
-			Status: StatusInterrupted, Price: h.Price, Answered: true, Flags: []string{billing.FlagEstimated, billing.FlagRecovered},
+			Status: StatusInterrupted, Price: h.Price, Answered: true, Left: true, Flags: []string{billing.FlagEstimated, billing.FlagRecovered},
 		}
 		if h.Charged { // the attempt had failed and was booked, and no other was made
 			in.Status, in.Answered, in.Flags = StatusFailed, false, []string{billing.FlagRecovered}

@@ -52,6 +52,9 @@ type token struct {
 	dropped string // why
 	holds   int
 
+	// untold: it was restored from a backup, and its seller has told no balance since. What is missing on that one may have been spent in between.
+	untold bool
+
 	followed uint64 // the newest entry when the balance that the seller tells was followed last: what is on it says what the seller took until then
 
 	estimates []estimate // since the seller last told the balance, the oldest first
@@ -81,6 +84,7 @@ type balance struct {
 	Used          int64         `json:"used"`
 	Dropped       string        `json:"dropped,omitempty"`
 	Unconfirmed   bool          `json:"unconfirmed,omitempty"`
+	Untold        bool          `json:"untold,omitempty"`
 	BorneMicros   *money.Micros `json:"borneMicros,omitempty"`   // nil: written before this was counted
 	GrantedMicros *money.Micros `json:"grantedMicros,omitempty"` // of a token that gateways share; nil: none is
 	Followed      uint64        `json:"followed,omitempty"`
@@ -99,8 +103,8 @@ func (b *batch) putBalance(t *token) {
 // rest is the record of what changes of the token, without its estimates.
 func (t *token) rest() balance {
 	rest := balance{
-		BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, BorneMicros: new(t.BorneMicros),
-		Followed: t.followed,
+		BalanceMicros: t.BalanceMicros, Used: t.Used, Dropped: t.dropped, Unconfirmed: t.Unconfirmed, Untold: t.untold,
+		BorneMicros: new(t.BorneMicros), Followed: t.followed,
 	}
 	if t.Shared {
 		rest.GrantedMicros = new(t.GrantedMicros)
@@ -125,7 +129,7 @@ func eachToken(txn *badger.Txn, seal *store.Sealer, f func(*token)) error {
 			}
 		}
 		t.BalanceMicros, t.Used, t.Unconfirmed = rest.BalanceMicros, rest.Used, rest.Unconfirmed
-		t.dropped, t.estimates, t.followed = rest.Dropped, rest.Estimates, rest.Followed
+		t.dropped, t.estimates, t.followed, t.untold = rest.Dropped, rest.Estimates, rest.Followed, rest.Untold
 		if t.BorneMicros = max(t.CreditMicros-t.BalanceMicros, 0); rest.BorneMicros != nil {
 			t.BorneMicros = *rest.BorneMicros
 		}
