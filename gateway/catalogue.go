@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
@@ -27,12 +28,16 @@ func (c catalogue) Pool(model string, p dialect.Protocol) []prewarm.Seller {
 	return all
 }
 
-// Sample gives some of all candidates, from a place on.
+// Sample gives some of the candidates that are not in the pool, from a place among all on.
 func (c catalogue) Sample(model string, p dialect.Protocol, from, n int) []prewarm.Seller {
 	candidates := c.gw.table.Index().Candidates(model, p)
+	pool := candidates.Ready()
 	var all []prewarm.Seller
-	for i := range min(n, candidates.Len()) {
-		all = append(all, probed(candidates.At((from+i)%candidates.Len())))
+	for i := 0; i < candidates.Len() && len(all) < n; i++ {
+		other := candidates.At((from + i) % candidates.Len())
+		if !slices.ContainsFunc(pool, func(r routing.Ready) bool { return r.Candidate == other }) {
+			all = append(all, probed(other))
+		}
 	}
 	return all
 }

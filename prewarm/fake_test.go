@@ -77,8 +77,10 @@ func (m *market) Pool(model string, p dialect.Protocol) []Seller {
 
 func (m *market) Sample(model string, p dialect.Protocol, from, n int) (some []Seller) {
 	all := m.of(model, p)
-	for i := range min(n, len(all)) {
-		some = append(some, all[(from+i)%len(all)])
+	for i := 0; i < len(all) && len(some) < n; i++ {
+		if place := (from + i) % len(all); place >= m.pool {
+			some = append(some, all[place])
+		}
 	}
 	return some
 }
