@@ -124,6 +124,8 @@ func redact(u *url.URL) string {
 func (r *Registry) Run(ctx context.Context) {
 	defer r.release()
 	r.loadCache()
+	// What a second fetch or a long document takes beyond the time-out is nobody's wait.
+	defer time.AfterFunc(r.o.Timeout, r.release).Stop()
 	first, retry := true, min(firstRetry, r.o.Refresh)
 	for {
 		wait := r.o.Refresh
@@ -189,8 +191,8 @@ func (r *Registry) release() { r.once.Do(func() { close(r.first) }) }
 func (r *Registry) Document() *Document { return r.doc.Load() }
 
 // Ready returns nil when there is a document, which every watcher has then seen. When there has never been one it waits
-// for the end of the first fetch, which takes at most Timeout from the start of Run, and where it was refused a
-// connection for the end of one more.
+// for the end of the first fetch, and where that was refused a connection for the end of one more: at most Timeout from the start
+// of Run.
 func (r *Registry) Ready(ctx context.Context) error {
 	if r.doc.Load() != nil {
 		return nil

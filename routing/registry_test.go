@@ -164,6 +164,21 @@ func TestRegistryReady(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a registry that does not listen yet, and then hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			refused := answer{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+			r, _, _, stop := start(t, RegistryOptions{Timeout: 7 * time.Second}, refused, answer{hang: true}, ok(sellers("a"), ""))
+			defer stop()
+			began := time.Now()
+			if err := r.Ready(t.Context()); !errors.Is(err, ErrNoDocument) || time.Since(began) != 7*time.Second {
+				t.Errorf("%v after %s", err, time.Since(began))
+			}
+			after(2 * time.Second)
+			if err := r.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
 	t.Run("a registry that is down", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			refused := answer{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
