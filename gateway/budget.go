@@ -2,10 +2,8 @@ package gateway
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -110,39 +108,4 @@ func longest(e *ledger.BudgetError, states []ledger.BudgetState) *ledger.BudgetE
 // passing tells whether only requests under way stand in the way.
 func passing(e *ledger.BudgetError) bool {
 	return e.HeldMicros > 0 && e.SpentMicros.Add(e.AmountMicros) <= e.BudgetMicros
-}
-
-func isKey(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == dialect.KeyPath }
-
-// summing lets one request at a time read all that was ever spent.
-var summing sync.Mutex
-
-// key tells a member how it stands.
-func (rq *request) key(p *reply) *dialect.Refusal {
-	if refusal := rq.identifyReader(); refusal != nil {
-		return refusal
-	}
-	ctx, name := rq.r.Context(), rq.member.Name
-	var groups []string
-	if g := rq.member.Group; g != nil {
-		groups = []string{g.Name}
-	}
-	rq.gw.ledger.Refresh(ctx, []string{name}, groups)
-	spent, err := rq.gw.ledger.SpentBy(ctx, name)
-	k := dialect.Key{Label: name, Daily: spent.Daily, Weekly: spent.Weekly, Monthly: spent.Monthly}
-	if err == nil {
-		summing.Lock()
-		k.Usage, err = rq.gw.ledger.SpentInAll(ctx, name)
-		summing.Unlock()
-		k.Usage = max(k.Usage, k.Daily, k.Weekly, k.Monthly) // of a fleet those are of all gateways, and the books this one's
-	}
-	if err != nil {
-		rq.log.Warn("proxy.key.failed", zap.String("requestId", rq.id), zap.Error(err))
-		return dialect.NoSeller(retryLater).Because("The books of this gateway can't be read just now.")
-	}
-	if least, ok := leastLeft(rq.reserve().States()); ok {
-		k.Bound = &dialect.Allowance{Limit: least.BudgetMicros, Left: least.LeftMicros(), Reset: periodOf(least)}
-	}
-	dialect.WriteKey(p.w, k)
-	return nil
 }
