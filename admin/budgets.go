@@ -11,11 +11,8 @@ import (
 
 // BudgetsOf is how the budgets stand that bound a member, the group's after the own ones. What is spent must have been asked for before.
 func BudgetsOf(l *ledger.Ledger, who *member.Member) []ledger.BudgetState {
-	var group ledger.GroupBudget
-	if g := who.Group; g != nil {
-		group = ledger.GroupBudget{Group: g.Name, Budget: market.BudgetOf(g.Bounds)}
-	}
-	return l.Reserve(who.Name, market.BudgetOf(who.BoundsAt(time.Now())), group).States()
+	own, group := market.Budgets(who, time.Now())
+	return l.Reserve(who.Name, own, group).States()
 }
 
 // HeardOf is when a gateway has last heard what other gateways of its fleet have spent of the budgets that bound a member; nil: it has not, or there

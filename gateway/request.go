@@ -68,11 +68,8 @@ func (rq *request) late() bool { return !rq.ask.Stream && rq.timeLeft() <= 0 }
 
 // reserve begins a reservation of the member's budget, and of its group's.
 func (rq *request) reserve() *ledger.Reservation {
-	var group ledger.GroupBudget
-	if g := rq.member.Group; g != nil {
-		group = ledger.GroupBudget{Group: g.Name, Budget: market.BudgetOf(g.Bounds)}
-	}
-	return rq.gw.ledger.Reserve(rq.member.Name, market.BudgetOf(rq.member.BoundsAt(time.Now())), group)
+	own, group := market.Budgets(rq.member, time.Now())
+	return rq.gw.ledger.Reserve(rq.member.Name, own, group)
 }
 
 // group is the name of the member's; empty: it is in none.
