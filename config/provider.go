@@ -28,8 +28,8 @@ func checkBase(url string) error {
 	return nil
 }
 
-// checkDoor checks what only a provider with an account has: paths, headers and names of its own.
-func (s *SellerConfig) checkDoor() error {
+// checkProvider checks what only a provider with an account has: paths, headers and names of its own.
+func (s *SellerConfig) checkProvider() error {
 	for _, said := range []struct {
 		word  string
 		there bool

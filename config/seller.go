@@ -39,7 +39,7 @@ func (s *SellerConfig) check() error {
 		at("api_key", checkSecret(s.APIKey)),
 		at("auth_header", checkAuthHeader(s.AuthHeader)),
 		s.checkAccount(),
-		s.checkDoor(),
+		s.checkProvider(),
 		at("deadline", cmp.Or(checkDuration(s.Deadline), checkDuration(s.UnstreamedDeadline))),
 	)
 }

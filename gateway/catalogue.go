@@ -44,7 +44,7 @@ func (c catalogue) Sample(model string, p dialect.Protocol, from, n int) []prewa
 
 func probed(c *routing.Candidate) prewarm.Seller {
 	return prewarm.Seller{
-		ID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Query: c.Seller.Door.Query,
+		ID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Query: c.Seller.Query,
 		Methods: c.Methods, Account: c.Seller.Account,
 	}
 }

@@ -83,7 +83,7 @@ func (f funds) Purse(s routing.SellerKey) routing.Purse {
 // want says what a token is needed for.
 func (gw *Gateway) want(c *routing.Candidate, likely, bound money.Micros) purchase.Want {
 	return purchase.Want{
-		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Query: c.Seller.Door.Query, Model: c.Model,
+		SellerID: c.Seller.ID, Origin: c.Seller.Origin, BaseURL: c.Seller.BaseURL, Query: c.Seller.Query, Model: c.Model,
 		Methods: gw.namedMethods(c.Methods), Transport: gw.transport(c.Seller), Likely: likely, Bound: bound,
 	}
 }
@@ -96,7 +96,7 @@ func (gw *Gateway) resume(p ledger.Purchase) (w purchase.Want, known bool) {
 		return w, false
 	}
 	return purchase.Want{
-		SellerID: p.Seller, Origin: p.Origin, BaseURL: seller.BaseURL, Query: seller.Door.Query, Model: p.Model,
+		SellerID: p.Seller, Origin: p.Origin, BaseURL: seller.BaseURL, Query: seller.Query, Model: p.Model,
 		Transport: gw.transport(seller), Methods: gw.namedMethods([]string{p.Method}),
 	}, true
 }

@@ -194,7 +194,7 @@ func (p *parser) seller(value gjson.Result) (s *Seller, id string, err error) {
 	}
 	s = &Seller{ID: strings.Clone(id)}
 	base, query := CutQuery(rawURL.Str)
-	s.Door.Query = strings.Clone(query)
+	s.Query = strings.Clone(query)
 	if s.BaseURL, s.Origin, err = wire.ParseURL(base); err != nil {
 		return nil, id, err
 	}

@@ -30,8 +30,10 @@ type Seller struct {
 	Pinned bool
 	// Account says that the operator has an account there: it takes no payment method, and nothing is bought.
 	Account bool
-	// Door is where the model APIs are there; the zero Door is at BaseURL.
-	Door Door
+	// PathPrefix stands where /v1 would in the paths of the model APIs there, such as /api/v3; "/": nothing does; empty: /v1.
+	PathPrefix string
+	// Query goes to every path, those of health and purchases too, and before the client's own; it has no question mark.
+	Query string
 	// ListPath is the path of the seller's own list of models; empty: Models are all that it has.
 	ListPath string
 	// Names are what the seller calls models that have another id here; shared, not to be changed.
@@ -84,7 +86,7 @@ type Pin struct {
 	Models    []Model
 
 	ListPath   string            // of its own list of models; empty: Models are all
-	PathPrefix string            // what stands where /v1 would; empty: /v1
+	PathPrefix string            // see Seller
 	Names      map[string]string // see Seller
 	Terms      map[string][]OnTerms
 }
@@ -102,7 +104,7 @@ func NewPinned(p Pin) (*Seller, error) {
 	}
 	s := &Seller{
 		ID: p.ID, BaseURL: base, Origin: origin, Pinned: true, Account: p.Account,
-		Door: Door{p.PathPrefix, query}, Names: p.Names, ListPath: p.ListPath,
+		PathPrefix: p.PathPrefix, Query: query, Names: p.Names, ListPath: p.ListPath,
 		Protocols: AllProtocols, Methods: mockOnly, Models: p.Models, Terms: p.Terms,
 	}
 	if len(p.Protocols) > 0 {

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -9,44 +8,14 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
-// Door is where a seller has its model APIs, if not at <url>/v1.
-type Door struct {
-	// PathPrefix stands where /v1 would, such as /api/v3; "/": nothing does; empty: /v1.
-	PathPrefix string
-	// Query goes to every path, those of health and purchases too, and before the client's own; it has no question mark.
-	Query string
-}
+// What pinned sellers list of their own: a table serves it beside the models that the config names.
 
-// CutQuery parts a URL from its query. A URL that has anything wrong with it is left as it is, for wire.ParseURL to say so.
-func CutQuery(raw string) (base, query string) {
-	if strings.Contains(raw, "#") || len(raw) > wire.MaxURL {
-		return raw, ""
+// ListAddress is the URL of the seller's own list of models.
+func (s *Seller) ListAddress() string {
+	if strings.HasPrefix(s.ListPath, "/v1/") {
+		return s.Address(s.ListPath, "")
 	}
-	base, query, _ = strings.Cut(raw, "?")
-	if strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return raw, ""
-	}
-	if _, err := url.ParseQuery(query); err != nil {
-		return raw, ""
-	}
-	return base, query
-}
-
-// Address gives the URL of a path of the model APIs at the seller. The path begins with /v1/; query is the client's, without a
-// question mark.
-func (s *Seller) Address(path, query string) string {
-	if rest, ok := strings.CutPrefix(path, "/v1/"); ok && s.Door.PathPrefix != "" {
-		path = strings.TrimRight(s.Door.PathPrefix, "/") + "/" + rest
-	}
-	return wire.URL(s.BaseURL, path, wire.Query(s.Door.Query, query))
-}
-
-// Theirs is what the seller calls a model.
-func (s *Seller) Theirs(model string) string {
-	if name, ok := s.Names[model]; ok {
-		return name
-	}
-	return model
+	return wire.URL(s.BaseURL, s.ListPath, s.Query)
 }
 
 // Listed tells a table which models a pinned seller lists beside those that the config names, by the seller's ids. What the
@@ -98,14 +67,6 @@ func (t *Table) Listed(sellerID string, theirs []string) bool {
 	t.o.Pinned[i] = &now
 	t.update(t.index.Load().doc)
 	return true
-}
-
-// ListAddress is the URL of the seller's own list of models.
-func (s *Seller) ListAddress() string {
-	if strings.HasPrefix(s.ListPath, "/v1/") {
-		return s.Address(s.ListPath, "")
-	}
-	return wire.URL(s.BaseURL, s.ListPath, s.Door.Query)
 }
 
 // Unlisted calls for the models that the config names of a seller and that the seller's own list has not.
