@@ -237,16 +237,3 @@ func (p Position) backoff() time.Duration {
 	}
 	return pause
 }
-
-// asksForRest tells whether the seller has said when it wants to be asked again.
-func (o Outcome) asksForRest() bool { return o.Kind == Soft5xx && o.RetryAfter > 0 }
-
-// passesOn tells whether the refusal is one seller's own affair, so that the next one is asked: it may have the model or the
-// path, a higher limit, or no such conflict.
-func (o Outcome) passesOn() bool {
-	switch o.Status {
-	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge:
-		return o.Kind == Hard4xx
-	}
-	return false
-}

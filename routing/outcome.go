@@ -68,3 +68,69 @@ func Judge(status int, body []byte) Outcome {
 	}
 	return o
 }
+
+// asksForRest tells whether the seller has said when it wants to be asked again.
+func (o Outcome) asksForRest() bool { return o.Kind == Soft5xx && o.RetryAfter > 0 }
+
+// passesOn tells whether the refusal is one seller's own affair, so that the next one is asked: it may have the model or the
+// path, a higher limit, or no such conflict.
+func (o Outcome) passesOn() bool {
+	switch o.Status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge:
+		return o.Kind == Hard4xx
+	}
+	return false
+}
+
+// Result is what came of a request that was sent to a seller.
+type Result struct {
+	Outcome
+	// NoConnection: the seller could not be reached at all.
+	NoConnection bool
+	// FirstContent is how long the first content of a good answer took. 0: not known.
+	FirstContent time.Duration
+	// Interrupted: the answer broke off, or said its own error, after some of it had been shown to the client.
+	Interrupted bool
+}
+
+// evidence is what a result says of the seller's health.
+type evidence uint8
+
+const (
+	neutral evidence = iota
+	good
+	failed
+)
+
+// evidence is what the result says. What the client, our account or our money is the reason of counts for nothing; where another
+// seller then serves the same request, see Permit.Blame. A seller that asks for a pause with 429 is well, one that does so
+// with 503 is not.
+func (r *Result) evidence() evidence {
+	switch {
+	case r.Interrupted:
+		return failed
+	case r.Kind == "":
+		return good
+	case r.Kind == Deadline:
+		return failed
+	case r.asksForRest() && r.Status == http.StatusTooManyRequests:
+		return neutral
+	case r.Kind == Soft5xx:
+		return failed
+	}
+	return neutral
+}
+
+// inDoubt tells whether it is the request that is at fault, or the seller for all that is known.
+func (r *Result) inDoubt() bool { return r.Kind == Hard4xx && !r.passesOn() && !r.RefusesUsage }
+
+// refusal tells whether the seller has turned the request down in a way that another seller's good answer disproves.
+func (r *Result) refusal() bool {
+	switch r.Kind {
+	case InsufficientFunds, AuthInvalid:
+		return true
+	case Hard4xx:
+		return r.inDoubt() || r.Status == http.StatusNotFound && !r.ModelMissing // which leaves the seller out by itself
+	}
+	return false
+}
