@@ -59,11 +59,7 @@ type Table struct {
 	// unread says why the own list of a pinned seller could not be read last.
 	unread map[string]string
 
-	off struct { // sellers that the config keeps from being reached
-		any atomic.Bool // whether there are some: mostly nobody has to look
-		mu  sync.Mutex
-		at  map[SellerKey]time.Time
-	}
+	forbidden forbidden
 
 	touching sync.Mutex // protects all following fields
 	touched  map[string]bool
@@ -186,52 +182,6 @@ func (t *Table) Order(q *Query, candidates *Candidates, dst []*Candidate) []*Can
 	dst = chooses.order(q, candidates, dst)
 	_, isGuest := chooses.strategy.(*guest) // the built-in ones name every seller, though not all are ready
 	return prefer(q, candidates, dst, from, isGuest)
-}
-
-// Absence is why there is nobody to be asked for a request.
-type Absence uint8
-
-const (
-	// NobodyServes: no seller has the model, over this API; or all that had it say that they have not.
-	NobodyServes Absence = iota
-	// MakerAway: the response's maker is gone, paused or excluded.
-	MakerAway
-	// MakerLacks: that one has not the model, over this API, and others have.
-	MakerLacks
-	// LeftOut: there are sellers, and the policy has left all of them out.
-	LeftOut
-	// Off: all that have the model are paused or excluded.
-	Off
-	// ChosenOff: the one that manual selection keeps to has it, and is paused or excluded.
-	ChosenOff
-	// ChosenLacks: that one has it not, and others have.
-	ChosenLacks
-)
-
-// Absence tells why Order has appended nothing.
-func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
-	chooses := t.inForce()
-	switch {
-	case candidates.Len() == 0 && t.Index().Idle(q.Served, q.Protocol):
-		return Off
-	case candidates.Len() == 0:
-		return NobodyServes
-	case q.Maker != (SellerKey{}) && !chooses.unaffine:
-		if s := t.Index().Seller(q.Maker.ID); s != nil && s.Key() == q.Maker && !t.Off(s.ID) {
-			return MakerLacks
-		}
-		return MakerAway
-	}
-	if only, manual := chooses.policy.(*Manual); manual {
-		if index := t.Index(); index.IdleAt(only.keepsTo(index.DefaultSeller()), q.Served, q.Protocol) {
-			return ChosenOff
-		}
-		return ChosenLacks
-	}
-	if len(rank(q, candidates, make([]*Candidate, 0, 1), byPlace)) == 0 {
-		return NobodyServes
-	}
-	return LeftOut
 }
 
 // Sweep chooses anew which candidates are kept ready, and moves on the sample of others among them. It is for the

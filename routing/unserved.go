@@ -98,7 +98,7 @@ func (t *Table) Unserved(now time.Time) []Unserved {
 		if manual && c.Seller.ID != only.keepsTo(x.defaultSeller) {
 			return ObstructionNotSelected
 		}
-		if t.forbidden(c.Seller.Key(), now) {
+		if t.forbidden.has(c.Seller.Key(), now) {
 			return ObstructionAddress
 		}
 		ready := x.ready(c)
@@ -171,47 +171,4 @@ func (x *Index) obstacle(s *Seller, rank int32, model string, methods methodMatc
 		o.Why = obstructed(&Candidate{Seller: s, Model: model, rank: rank})
 	}
 	return o
-}
-
-// forbiddenFor is for how long a seller is told of that the config kept from being reached when that was last tried: requests try it, and an
-// address may be another by then.
-const forbiddenFor = 10 * time.Minute
-
-// maxForbidden is how many of them are remembered.
-const maxForbidden = 1000
-
-// Forbid notes that the config keeps a seller from being reached, as the address that it has now is none that it may have.
-func (t *Table) Forbid(k SellerKey, now time.Time) {
-	t.off.mu.Lock()
-	defer t.off.mu.Unlock()
-	if _, there := t.off.at[k]; !there && len(t.off.at) >= maxForbidden {
-		return
-	}
-	if t.off.at == nil {
-		t.off.at = make(map[SellerKey]time.Time)
-	}
-	t.off.at[k] = now
-	t.off.any.Store(true)
-}
-
-// Reached notes that a seller has been reached, at whatever address it has by now.
-func (t *Table) Reached(k SellerKey) {
-	if !t.off.any.Load() {
-		return
-	}
-	t.off.mu.Lock()
-	defer t.off.mu.Unlock()
-	delete(t.off.at, k)
-	t.off.any.Store(len(t.off.at) > 0)
-}
-
-func (t *Table) forbidden(k SellerKey, now time.Time) bool {
-	t.off.mu.Lock()
-	defer t.off.mu.Unlock()
-	at, there := t.off.at[k]
-	if there && now.Sub(at) > forbiddenFor {
-		delete(t.off.at, k)
-		return false
-	}
-	return there
 }

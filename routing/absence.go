@@ -1,0 +1,47 @@
+package routing
+
+// Absence is why there is nobody to be asked for a request.
+type Absence uint8
+
+const (
+	// NobodyServes: no seller has the model, over this API; or all that had it say that they have not.
+	NobodyServes Absence = iota
+	// MakerAway: the response's maker is gone, paused or excluded.
+	MakerAway
+	// MakerLacks: that one has not the model, over this API, and others have.
+	MakerLacks
+	// LeftOut: there are sellers, and the policy has left all of them out.
+	LeftOut
+	// Off: all that have the model are paused or excluded.
+	Off
+	// ChosenOff: the one that manual selection keeps to has it, and is paused or excluded.
+	ChosenOff
+	// ChosenLacks: that one has it not, and others have.
+	ChosenLacks
+)
+
+// Absence tells why Order has appended nothing.
+func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
+	chooses := t.inForce()
+	switch {
+	case candidates.Len() == 0 && t.Index().Idle(q.Served, q.Protocol):
+		return Off
+	case candidates.Len() == 0:
+		return NobodyServes
+	case q.Maker != (SellerKey{}) && !chooses.unaffine:
+		if s := t.Index().Seller(q.Maker.ID); s != nil && s.Key() == q.Maker && !t.Off(s.ID) {
+			return MakerLacks
+		}
+		return MakerAway
+	}
+	if only, manual := chooses.policy.(*Manual); manual {
+		if index := t.Index(); index.IdleAt(only.keepsTo(index.DefaultSeller()), q.Served, q.Protocol) {
+			return ChosenOff
+		}
+		return ChosenLacks
+	}
+	if len(rank(q, candidates, make([]*Candidate, 0, 1), byPlace)) == 0 {
+		return NobodyServes
+	}
+	return LeftOut
+}
