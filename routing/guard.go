@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
-	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 const (
@@ -33,11 +32,6 @@ type guard struct {
 
 	stuck  atomic.Int32
 	warned atomic.Int64 // in nanoseconds of Unix time
-}
-
-// call gives the candidates that the guest gives, within a time; ok is false where it gives none.
-func (g *guard) call(name string, within time.Duration, f func() []selection.Candidate) (list []selection.Candidate, ok bool) {
-	return guarded(g, name, within, f)
 }
 
 // guarded gives what the guest gives, within a time; ok is false where it gives nothing.

@@ -70,7 +70,7 @@ func (g *guest) choose(q *Query, candidates *Candidates) (changed, ok bool) {
 			}
 		}
 	})
-	liked, ok := g.guard.call("gather", gatherTime, func() []selection.Candidate {
+	liked, ok := guarded(g.guard, "gather", gatherTime, func() []selection.Candidate {
 		return g.policy.(selection.Gatherer).Gather(viewOfQuery(q), all, MaxReady)
 	})
 	if !ok {
@@ -118,7 +118,7 @@ func (g *guest) order(q *Query, candidates *Candidates, dst []*Candidate) []*Can
 		return dst
 	}
 	list, views := show(q, candidates)
-	liked, ok := g.guard.call("order", orderTime, func() []selection.Candidate { return g.policy.Order(viewOfQuery(q), views) })
+	liked, ok := guarded(g.guard, "order", orderTime, func() []selection.Candidate { return g.policy.Order(viewOfQuery(q), views) })
 	if !ok {
 		return rank(q, candidates, dst, byPlace)
 	}
