@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
@@ -193,6 +194,17 @@ next:
 			}
 		}
 		o.protocols[i] = &Candidates{list: slices.Clip(list), index: x}
+	}
+}
+
+// lists gives each list once, with the place of the first protocol that has it.
+func (o *offers) lists() iter.Seq2[int, *Candidates] {
+	return func(yield func(int, *Candidates) bool) {
+		for i, c := range o.protocols {
+			if slices.Index(o.protocols, c) == i && !yield(i, c) {
+				return
+			}
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"slices"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 )
 
@@ -29,11 +31,4 @@ func (s ProtocolSet) Has(p dialect.Protocol) bool {
 // at tells whether the protocol at a place in dialect.Protocols is in the set.
 func (s ProtocolSet) at(i int) bool { return s&(1<<i) != 0 }
 
-func protocolIndex(p dialect.Protocol) int {
-	for i := range dialect.Protocols {
-		if dialect.Protocols[i] == p {
-			return i
-		}
-	}
-	return -1
-}
+func protocolIndex(p dialect.Protocol) int { return slices.Index(dialect.Protocols, p) }

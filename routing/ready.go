@@ -91,13 +91,7 @@ func (x *Index) gatherModel(served string, policy strategy, turn int, all []know
 	if m == nil {
 		return
 	}
-next:
-	for i, c := range m.protocols {
-		for _, done := range m.protocols[:i] {
-			if c == done {
-				continue next
-			}
-		}
+	for _, c := range m.lists() {
 		x.gather(c, policy, turn, all)
 	}
 }

@@ -2,7 +2,6 @@ package routing
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,8 +216,8 @@ func (t *Table) askAll(g *guest) {
 	g.forget(x)
 models:
 	for served, m := range x.models {
-		for i, c := range m.protocols {
-			if c.Len() <= MaxReady || slices.Index(m.protocols, c) != i {
+		for i, c := range m.lists() {
+			if c.Len() <= MaxReady {
 				continue
 			}
 			q := Query{Served: served, Protocol: dialect.Protocols[i], Ceiling: usualRequest, Now: time.Now()}
