@@ -108,9 +108,9 @@ func (p *Pool) Forget(now time.Time, named func(id, origin string) bool) int {
 	dropped, at := 0, p.stamp(now)
 	p.each(func(s *State) {
 		idle := s.InFlight() == 0 && at-s.used.Load() >= int64(idleFor)
-		if idle && !named(s.id, s.origin) && p.sellers.CompareAndDelete(SellerKey{s.id, s.origin}, s) {
+		if idle && !named(s.id, s.origin) && p.sellers.CompareAndDelete(s.key(), s) {
 			p.size.Add(-1)
-			p.refused.end(SellerKey{s.id, s.origin})
+			p.refused.end(s.key())
 			dropped++
 		}
 	})
@@ -189,7 +189,7 @@ func (s *State) entry(now time.Time) PoolEntry {
 		ProbeLatencyMs:      s.ProbeLatency().Milliseconds(),
 		InFlight:            s.InFlight(),
 		OpenModels:          s.openLines(),
-		Refuses:             s.pool.refused.find(SellerKey{s.id, s.origin}),
+		Refuses:             s.pool.refused.find(s.key()),
 	}
 	if due := s.pool.time(s.ailing().dueAfter(s.rest.Load())); due.After(now) || e.Circuit != CircuitClosed {
 		due = due.UTC()

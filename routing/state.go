@@ -41,6 +41,8 @@ func (s *State) ID() string { return s.id }
 // Origin is the seller's origin.
 func (s *State) Origin() string { return s.origin }
 
+func (s *State) key() SellerKey { return SellerKey{s.id, s.origin} }
+
 // InFlight is how many requests the seller is working on.
 func (s *State) InFlight() int64 {
 	if s == nil {

@@ -16,5 +16,3 @@ func (s *State) RefusesUsage(now time.Time) bool {
 	until, ok := s.pool.noUsage.Load(s.key())
 	return ok && until.(time.Time).After(now)
 }
-
-func (s *State) key() SellerKey { return SellerKey{s.id, s.origin} }
