@@ -3,7 +3,6 @@ package market
 import (
 	"slices"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -16,7 +15,8 @@ type Unpriced struct {
 // maxUnpriced is how many are listed: a registry may name a hundred thousand sellers.
 const maxUnpriced = 100
 
-// Unpriced gives the models of the sellers that the running configs name of which no price is known, those of the pinned first.
+// Unpriced gives the models of the sellers that the running configs name of which no price is known: of each config those of the pinned
+// ones first.
 func (m *Market) Unpriced() []Unpriced {
 	var all []Unpriced
 	seen := make(map[Unpriced]bool)
@@ -24,8 +24,7 @@ func (m *Market) Unpriced() []Unpriced {
 		t.Index().Sellers(func(s *routing.Seller) {
 			for _, model := range s.Models {
 				u := Unpriced{s.ID, model.ID}
-				_, priced := model.Price.Cost(money.Tokens{Prompt: 1, Completion: 1})
-				if !priced && !seen[u] && len(all) < maxUnpriced {
+				if !model.Priced() && !seen[u] && len(all) < maxUnpriced {
 					seen[u] = true
 					all = append(all, u)
 				}

@@ -58,6 +58,12 @@ type Model struct {
 	Price   *money.Price // never nil; shared, not to be changed
 }
 
+// Priced tells whether it is known what the model's tokens cost.
+func (m *Model) Priced() bool {
+	_, known := m.Price.Cost(money.Tokens{Prompt: 1, Completion: 1})
+	return known
+}
+
 // NewModel makes a model. A price that nobody has named is money.Unknown.
 func NewModel(id string, price money.Price, aliases ...string) (Model, error) {
 	for _, name := range append([]string{id}, aliases...) {

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // idle is what sellers offer of a model that get no requests themselves, as they are paused or excluded.
@@ -34,18 +32,13 @@ func (x *Index) addIdle(off map[*Seller]bool) {
 				known.by = make(map[string]ProtocolSet)
 			}
 			known.by[s.ID] |= s.Protocols
-			x.idle[m.ID] = idle{known.speak | s.Protocols, known.priced || priced(m), known.by}
+			x.idle[m.ID] = idle{known.speak | s.Protocols, known.priced || m.Priced(), known.by}
 			x.name(m.ID, m.ID)
 			for _, alias := range m.Aliases {
 				x.name(alias, m.ID)
 			}
 		}
 	})
-}
-
-func priced(m *Model) bool {
-	_, ok := m.Price.Cost(money.Tokens{Prompt: 1, Completion: 1})
-	return ok
 }
 
 // listed tells whether a name is shown to clients: somebody serves it, or it is away for now and its price is known.
