@@ -27,13 +27,10 @@ func budgetOf(b member.Bounds) ledger.Budget {
 // digest is of what the newest config says that members, groups and purchases may spend: gateways of a fleet are to say the same. Empty: no
 // config is there yet.
 func (m *Market) digest() string {
-	m.mu.Lock()
-	if len(m.terms) == 0 {
-		m.mu.Unlock()
+	terms := m.terms.newest()
+	if terms == nil {
 		return ""
 	}
-	terms := *m.terms[len(m.terms)-1]
-	m.mu.Unlock()
 	h := sha256.New()
 	fmt.Fprintf(h, "%+v %s %s\n", terms.Purchase, terms.Calendar.Zone, terms.Calendar.Week)
 	for _, who := range m.Orders.Team() {

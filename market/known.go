@@ -21,7 +21,7 @@ func (m *Market) Known(others int) []string {
 		add(e.SellerID)
 	}
 	var named []string
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.Index().Sellers(func(s *routing.Seller) {
 			switch {
 			case s.Pinned:

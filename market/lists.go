@@ -46,7 +46,7 @@ type UnreadList struct {
 // UnreadLists gives those of the sellers that the running configs name, in order.
 func (m *Market) UnreadLists() []UnreadList {
 	var all []UnreadList
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.UnreadLists(func(sellerID, why string) { all = append(all, UnreadList{sellerID, why}) })
 	}
 	slices.SortFunc(all, func(a, b UnreadList) int {

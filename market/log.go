@@ -2,7 +2,6 @@ package market
 
 import (
 	"slices"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -12,20 +11,14 @@ import (
 // newestLog writes to the log of the newest config at that moment, by its level and filters. What outlives a config can't keep
 // that config's logger: after a reload it would go on writing to a file that is no longer the log.
 type newestLog struct {
-	cores  *atomic.Pointer[[]*zapcore.Core] // of the running configs, the newest last; the slice never changes
+	cores  *running[zapcore.Core]
 	fields []zapcore.Field
-}
-
-func newNewestLog() newestLog {
-	l := newestLog{cores: new(atomic.Pointer[[]*zapcore.Core])}
-	l.cores.Store(new([]*zapcore.Core))
-	return l
 }
 
 // core is Caddy's default log where no config runs any more.
 func (l newestLog) core() zapcore.Core {
-	if all := *l.cores.Load(); len(all) > 0 {
-		return *all[len(all)-1]
+	if newest := l.cores.newest(); newest != nil {
+		return *newest
 	}
 	return caddy.Log().Core()
 }
@@ -61,15 +54,5 @@ func (m *Market) HoldLog(log *zap.Logger) (release func()) {
 	if log == nil {
 		return func() {}
 	}
-	core := log.Core()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	cores := append(slices.Clone(*m.log.cores.Load()), &core)
-	m.log.cores.Store(&cores)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		cores := slices.DeleteFunc(slices.Clone(*m.log.cores.Load()), func(o *zapcore.Core) bool { return o == &core })
-		m.log.cores.Store(&cores)
-	}
+	return m.log.cores.hold(new(log.Core()))
 }

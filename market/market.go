@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/zeebo/blake3"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -97,15 +98,15 @@ type Market struct {
 	carrier       *relay.Carrier // for registries, which outlive the configs that name them
 	made          *responseStore // of Responses
 
-	mu         sync.Mutex // protects the following fields, up to lists
-	terms      []*Terms
-	resolvers  []*Resolver
-	named      []*named
-	secrets    []*string // what is wrong with those of each config
+	terms     running[Terms]
+	resolvers running[Resolver]
+	named     running[named]
+	secrets   running[atomic.Pointer[string]] // what is wrong with those of each config; nil or empty: nothing is
+	tables    running[routing.Table]
+
+	mu         sync.Mutex // protects the following fields, and is held while terms are put in force
 	registries map[string]*sharedRegistry
 	lists      map[string]*List // of pinned sellers, by what they are of
-
-	tables atomic.Pointer[[]*routing.Table] // of the running configs; the slice never changes
 }
 
 // Open gives the market of a ledger directory, opening it where no config has it open yet. Each Open wants its Release.
@@ -133,7 +134,7 @@ func Open(o Options) (*Market, error) {
 }
 
 func open(dir string, o Options) (*Market, error) {
-	shared := newNewestLog()
+	shared := newestLog{cores: new(running[zapcore.Core])}
 	log := zap.New(shared).Named("tokenbuddy")
 	m := &Market{dir: dir, keyFile: o.KeyFile, keyDigest: sha256.Sum256(o.Key), log: shared, logger: log, registries: make(map[string]*sharedRegistry)}
 	blake3.DeriveKey("tokenbuddy lists of models", o.Key, m.listKey[:])
@@ -173,7 +174,6 @@ func open(dir string, o Options) (*Market, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	m.stopDesk = stop
 	m.carrier = relay.NewCarrier(relay.CarrierOptions{Connect: 10 * time.Second})
-	m.tables.Store(new([]*routing.Table))
 	if m.Fleet != nil {
 		before.desk = purchase.Past{} // its store knows, also what was forgiven meanwhile
 	}
@@ -244,7 +244,7 @@ func (m *Market) tend(ctx context.Context) {
 			tidied = time.Now()
 			m.tidyCaches(tidied)
 		}
-		tables := *m.tables.Load()
+		tables := m.tables.now()
 		for _, t := range tables {
 			t.Sweep()
 		}
@@ -259,7 +259,7 @@ func (m *Market) tend(ctx context.Context) {
 
 // touch has the tables look again at a seller.
 func (m *Market) touch(sellerID string) {
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.Touch(sellerID)
 	}
 }

@@ -15,24 +15,13 @@ type named struct {
 // HoldNamed has UnknownSellers look for sellers that a config names (the default seller, the one that its policy keeps to) among those
 // of its table, until release is called.
 func (m *Market) HoldNamed(t *routing.Table, sellers []string) (release func()) {
-	n := &named{t, sellers}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.named = append(slices.Clip(m.named), n)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.named = slices.DeleteFunc(slices.Clone(m.named), func(o *named) bool { return o == n })
-	}
+	return m.named.hold(&named{t, sellers})
 }
 
 // UnknownSellers gives the sellers that the running configs name by hand, and that are not there: mistyped, or gone from the registry.
 func (m *Market) UnknownSellers() []string {
-	m.mu.Lock()
-	all := m.named
-	m.mu.Unlock()
 	var unknown []string
-	for _, n := range all {
+	for _, n := range m.named.now() {
 		unknown = append(unknown, Unknown(n.table, n.sellers)...)
 	}
 	slices.Sort(unknown)

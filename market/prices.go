@@ -17,7 +17,7 @@ const maxOffers = 20
 
 // Offers gives what the seller of an id offers by the running configs, the first of its models, and of how many there are.
 func (m *Market) Offers(sellerID string) (offers []Offer, models int) {
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		s := t.Index().Seller(sellerID)
 		if s == nil {
 			continue

@@ -14,25 +14,15 @@ type Resolver func(ledger.Purchase) (purchase.Want, bool)
 // HoldResolver has a running config asked about purchases that were left open, until release is called. Whenever the config
 // gets to know more sellers it calls Desk.SellersChanged.
 func (m *Market) HoldResolver(r Resolver) (release func()) {
-	held := &r
-	m.mu.Lock()
-	m.resolvers = append(m.resolvers, held)
-	m.mu.Unlock()
+	release = m.resolvers.hold(&r)
 	m.Desk.SellersChanged()
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.resolvers = slices.DeleteFunc(m.resolvers, func(o *Resolver) bool { return o == held })
-	}
+	return release
 }
 
 // resolve asks the configs, the newest first. One that knows the seller but not the payment method is no help while another
 // has both.
 func (m *Market) resolve(p ledger.Purchase) (best purchase.Want, known bool) {
-	m.mu.Lock()
-	resolvers := slices.Clone(m.resolvers)
-	m.mu.Unlock()
-	for _, r := range slices.Backward(resolvers) {
+	for _, r := range slices.Backward(m.resolvers.now()) {
 		switch w, ok := (*r)(p); {
 		case ok && len(w.Methods) > 0:
 			return w, true

@@ -17,7 +17,7 @@ func (m *Market) Sellers() []routing.PoolEntry {
 		there[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = true
 	}
 	met := len(there)
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.Index().Sellers(func(s *routing.Seller) {
 			if !there[s.Key()] && len(there) < met+maxUnmet {
 				there[s.Key()] = true
@@ -32,7 +32,7 @@ func (m *Market) Sellers() []routing.PoolEntry {
 
 // Buys tells whether tokens are bought from any of the sellers that the running configs name: else all are accounts of the operator's.
 func (m *Market) Buys() (buys bool) {
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.Index().Sellers(func(s *routing.Seller) { buys = buys || !s.Account })
 	}
 	return buys
@@ -40,7 +40,7 @@ func (m *Market) Buys() (buys bool) {
 
 // markOff notes in the entries which sellers get no requests, and leaves in them what is refused at accounts alone.
 func (m *Market) markOff(entries []routing.PoolEntry) {
-	tables := *m.tables.Load()
+	tables := m.tables.now()
 	for i := range entries {
 		id := entries[i].SellerID
 		account := func(t *routing.Table) bool {

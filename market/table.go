@@ -1,8 +1,6 @@
 package market
 
 import (
-	"slices"
-
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -12,19 +10,6 @@ import (
 // context is the config's.
 func (m *Market) HoldTable(t *routing.Table, ctx caddy.Context) (release func()) {
 	leave := m.Orders.HoldTable(t, ctx)
-	m.listTables(func(all []*routing.Table) []*routing.Table { return append(all, t) })
-	return func() {
-		m.listTables(func(all []*routing.Table) []*routing.Table {
-			return slices.DeleteFunc(all, func(o *routing.Table) bool { return o == t })
-		})
-		leave()
-	}
-}
-
-// listTables has edit change which tables are told of changes.
-func (m *Market) listTables(edit func([]*routing.Table) []*routing.Table) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	tables := edit(slices.Clone(*m.tables.Load()))
-	m.tables.Store(&tables)
+	withdraw := m.tables.hold(t)
+	return func() { withdraw(); leave() }
 }

@@ -2,7 +2,6 @@ package market
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,40 +25,35 @@ type Terms struct {
 // HoldTerms puts a config's terms in force until release is called. The newest config's count; where that one goes (a reload that
 // failed half-way), the one before it counts again. Where the last one goes they stay as they were.
 func (m *Market) HoldTerms(t Terms) (release func()) {
-	held := &t
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.terms = append(m.terms, held)
+	withdraw := m.terms.hold(&t)
 	m.applyTerms()
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.terms = slices.DeleteFunc(m.terms, func(o *Terms) bool { return o == held })
-		m.applyTerms()
-	}
+	return func() { withdraw(); m.applyTerms() }
 }
 
+// applyTerms puts the newest terms in force, those of one config after those of another.
 func (m *Market) applyTerms() {
-	if n := len(m.terms); n > 0 {
-		m.Desk.SetTerms(m.terms[n-1].Purchase)
-		if m.Fleet != nil {
-			m.Fleet.setLimits(m.terms[n-1].Purchase)
-		}
-		m.Pool.SetCooldown(m.terms[n-1].Cooldown)
-		if err := m.Ledger.SetCalendar(context.Background(), m.terms[n-1].Calendar); err != nil {
-			m.logger.Error("ledger.calendar.failed", zap.Error(err)) // it has stopped, and nothing is spent
-		}
-		m.Ledger.Retain(m.terms[n-1].Retain)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.terms.newest()
+	if t == nil {
+		return
 	}
+	m.Desk.SetTerms(t.Purchase)
+	if m.Fleet != nil {
+		m.Fleet.setLimits(t.Purchase)
+	}
+	m.Pool.SetCooldown(t.Cooldown)
+	if err := m.Ledger.SetCalendar(context.Background(), t.Calendar); err != nil {
+		m.logger.Error("ledger.calendar.failed", zap.Error(err)) // it has stopped, and nothing is spent
+	}
+	m.Ledger.Retain(t.Retain)
 }
 
 // Calendar says when the days, weeks and months of budgets begin, by the terms in force.
 func (m *Market) Calendar() ledger.Calendar {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	c := ledger.Calendar{Zone: time.UTC, Week: time.Monday}
-	if n := len(m.terms); n > 0 {
-		c = m.terms[n-1].Calendar
+	if t := m.terms.newest(); t != nil {
+		c = t.Calendar
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC

@@ -20,7 +20,7 @@ const maxUnpriced = 100
 func (m *Market) Unpriced() []Unpriced {
 	var all []Unpriced
 	seen := make(map[Unpriced]bool)
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.Index().Sellers(func(s *routing.Seller) {
 			for _, model := range s.Models {
 				u := Unpriced{s.ID, model.ID}
@@ -38,7 +38,7 @@ func (m *Market) Unpriced() []Unpriced {
 // in order.
 func (m *Market) Unlisted() []string {
 	var all []string
-	for _, t := range *m.tables.Load() {
+	for _, t := range m.tables.now() {
 		t.Unlisted(func(sellerID, model string) { all = append(all, model+" of "+sellerID) })
 	}
 	slices.Sort(all)

@@ -14,7 +14,7 @@ const maxUnserved = 1000
 // config that stand for nothing, and the named ones that nobody offers. It looks at all sellers.
 func (m *Market) Unserved(named []string) []routing.Unserved {
 	var all []routing.Unserved
-	tables := *m.tables.Load()
+	tables := m.tables.now()
 	there := make(map[string]bool)
 	add := func(u routing.Unserved) {
 		if !there[u.Model] && len(all) < maxUnserved {
