@@ -1,6 +1,10 @@
 package config
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -114,6 +118,58 @@ func (s *Settings) DoubtsBeside(other *Settings) (all []Doubt) {
 		}
 	}
 	return all
+}
+
+// spokenPayments gives digests of what is said of each payment method, the same for the same JSON. There may be a key in it.
+func (c *Config) spokenPayments() (map[string][sha256.Size]byte, error) {
+	said := make(map[string][sha256.Size]byte, len(c.PaymentsRaw))
+	for _, raw := range c.PaymentsRaw {
+		module, err := paymentGuest.nameIn(raw)
+		if err != nil {
+			return nil, err
+		}
+		var v any
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil {
+			return nil, errors.New("it is not JSON")
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, errors.New("it is not JSON")
+		}
+		said[paymentName(raw, module)] = sha256.Sum256(b)
+	}
+	return said, nil
+}
+
+// spokenRates gives the rates of members and groups as they are said in errors.
+func (c *Config) spokenRates() map[string]string {
+	rates := make(map[string]string, len(c.Members)+len(c.Groups))
+	for _, m := range c.Members {
+		rates["member "+m.Name] = m.Rate.spoken()
+	}
+	for _, g := range c.Groups {
+		rates["group "+g.Name] = g.Rate.spoken()
+	}
+	return rates
+}
+
+// spokenBudgets gives the budgets of members, with the group whose budgets are theirs as well, and of groups.
+func (c *Config) spokenBudgets() map[string]string {
+	budgets := make(map[string]string, len(c.Members)+len(c.Groups))
+	for _, m := range c.Members {
+		budgets["member "+m.Name] = m.BoundsConfig.spokenBudgets()
+	}
+	for _, g := range c.Groups {
+		budgets["group "+g.Name] = g.spokenBudgets()
+		for _, name := range g.Members {
+			if said, ok := budgets["member "+name]; ok {
+				budgets["member "+name] = said + " in group " + g.Name
+			}
+		}
+	}
+	return budgets
 }
 
 // spokenBudgets are the budgets that are configured, as amounts that compare.
