@@ -184,7 +184,7 @@ func resolve(t *testing.T, raw string) *Settings {
 func TestSettingsDefaults(t *testing.T) {
 	noEnvironment(t)
 	s := resolve(t, with(`"affinity":0`))
-	if got, want := *s.Registry, (Registry{"https://r.example", 60 * time.Second, 10 * time.Second, 8 << 20}); got != want {
+	if got, want := *s.Registry, (routing.RegistryOptions{URL: "https://r.example", Refresh: 60 * time.Second, Timeout: 10 * time.Second, MaxSize: 8 << 20}); got != want {
 		t.Errorf("registry %+v, want %+v", got, want)
 	}
 	if want := (purchase.Terms{
@@ -227,7 +227,7 @@ func TestSettings(t *testing.T) {
 		"failover": {"connect": "1s", "deadline": "2s", "unstreamed_deadline": "3s", "attempt_deadline": "5s", "idle_timeout": "4s", "max_attempts": 5},
 		"members": [{"name": "alice", "key": "{env.TB_TEST_KEY}", "models": ["m*"]}], "member_from": "{http.auth.user.id}",
 		"ledger": {"dir": "/some/where", "key": "{file.`+file+`}"}, "max_body": 7000}`)
-	if got, want := *s.Registry, (Registry{"https://r.example", 90 * time.Second, 2 * time.Second, 100}); got != want {
+	if got, want := *s.Registry, (routing.RegistryOptions{URL: "https://r.example", Refresh: 90 * time.Second, Timeout: 2 * time.Second, MaxSize: 100}); got != want {
 		t.Errorf("registry %+v, want %+v", got, want)
 	}
 	if want := (purchase.Terms{Amount: 2_500_000, ApproveFrom: 2_500_001, ApproveFirst: true}); s.Terms != want {

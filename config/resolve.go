@@ -54,7 +54,7 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 	}
 	s.Excluded = setOf(c.Exclude)
 	if r := c.Registry; r != nil {
-		s.Registry = &Registry{
+		s.Registry = &routing.RegistryOptions{
 			URL:     r.URL,
 			Refresh: orDefault(time.Duration(r.Refresh), routing.DefaultRefresh),
 			Timeout: orDefault(time.Duration(r.Timeout), routing.DefaultTimeout),

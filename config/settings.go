@@ -14,8 +14,8 @@ import (
 // Settings is a configuration made ready for use: defaults filled in, placeholders and environment resolved. It is read only,
 // but for the secrets that stand in files: all requests of a running config share it.
 type Settings struct {
-	// Registry is nil where all sellers are pinned.
-	Registry *Registry
+	// Registry lacks what the market has for it: cache, log and transport. It is nil where all sellers are pinned.
+	Registry *routing.RegistryOptions
 	// Pinned are the sellers that stand in the configuration, in its order.
 	Pinned []*routing.Seller
 	// Traced are the pinned sellers that are told which trace a request is of, by id.
@@ -65,15 +65,6 @@ type Settings struct {
 	rates    map[string]string            // of members and groups, by word and name, as Agree compares and shows them
 	budgets  map[string]string            // of the same, as DoubtsBeside does
 	payments map[string][sha256.Size]byte // digests of what is said of payment methods, by their names, as Agree compares it
-}
-
-// Registry is where the registry of sellers is and how it is fetched.
-type Registry struct {
-	URL string
-	// Refresh is the time from one fetch to the next, and Timeout what one may take.
-	Refresh, Timeout time.Duration
-	// MaxSize is of the largest document that is accepted, in bytes.
-	MaxSize int64
 }
 
 // DeadlinesAt are those that hold at a seller.

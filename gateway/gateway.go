@@ -172,9 +172,7 @@ func (gw *Gateway) join(o Options, calendar ledger.Calendar) error {
 	}
 	gw.joined = append(gw.joined, gw.watchSecrets(), m.HoldLog(o.SharedLog), m.HoldTable(gw.table, o.Context), m.HoldTerms(terms), m.Orders.HoldTeam(gw.team))
 	if r := o.Settings.Registry; r != nil {
-		registry, release, err := m.Registry(routing.RegistryOptions{
-			URL: r.URL, Refresh: r.Refresh, Timeout: r.Timeout, MaxSize: r.MaxSize,
-		})
+		registry, release, err := m.Registry(*r)
 		if err != nil {
 			return err
 		}
