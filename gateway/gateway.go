@@ -83,7 +83,7 @@ type Gateway struct {
 	named, namedBefore *hashers
 
 	known      atomic.Pointer[people]
-	references atomic.Int64
+	references references
 	retired    atomic.Bool // the config is gone
 	closed     chan struct{}
 	joined     []func() // how to leave what goes on for a config while it runs, last first
@@ -227,21 +227,11 @@ func (gw *Gateway) touch(served string, p dialect.Protocol) {
 }
 
 // enter takes a reference, unless the last one is gone.
-func (gw *Gateway) enter() bool {
-	for {
-		n := gw.references.Load()
-		if n == 0 {
-			return false
-		}
-		if gw.references.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (gw *Gateway) enter() bool { return gw.references.take() }
 
 // leave gives back a reference. The last one closes the gateway.
 func (gw *Gateway) leave() {
-	if gw.references.Add(-1) == 0 {
+	if gw.references.give() {
 		gw.close()
 	}
 }

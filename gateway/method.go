@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync/atomic"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
@@ -15,7 +14,7 @@ import (
 type Method struct {
 	purchase.NamedMethod
 
-	users   atomic.Int32
+	users   references
 	cleanup func()
 }
 
@@ -26,22 +25,9 @@ func NewMethod(name string, m payment.Method, cleanup func()) *Method {
 	return method
 }
 
-// hold says that it has one user more, unless the last one is gone.
-func (m *Method) hold() bool {
-	for {
-		n := m.users.Load()
-		if n == 0 {
-			return false
-		}
-		if m.users.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
-
 // Release says that one of its users is gone.
 func (m *Method) Release() {
-	if m.users.Add(-1) == 0 {
+	if m.users.give() {
 		m.cleanup()
 	}
 }
@@ -49,7 +35,7 @@ func (m *Method) Release() {
 // offer has purchases be paid by the methods of a config that starts, until the gateway needs them no more.
 func (gw *Gateway) offer(methods []*Method) {
 	for _, m := range methods {
-		if m.hold() {
+		if m.users.take() {
 			gw.methods = append(gw.methods, m.NamedMethod)
 			gw.needs = append(gw.needs, gw.desk.Offer(m.NamedMethod, m.Release))
 		} else {
