@@ -2,17 +2,12 @@ package seller
 
 import (
 	"errors"
-	"fmt"
-	"net/textproto"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // parseUpstream reads:
@@ -189,42 +184,5 @@ func (u *Upstream) parsePrice(d *caddyfile.Dispenser) error {
 		}
 	}
 	u.Prices = append(u.Prices, p)
-	return nil
-}
-
-func checkUpstreamURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return errors.New("url: expected an http or https URL without user info and fragment, such as http://127.0.0.1:11434/v1")
-	}
-	if dialect.EndsInAPI(u.Path) {
-		return errors.New("url: it is the address of one API, expected what all of them stand below, such as http://127.0.0.1:11434/v1")
-	}
-	return nil
-}
-
-func checkPath(word, path string) error {
-	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "..")) {
-		return fmt.Errorf("%s %q: expected a path that begins with /, such as /api/v3", word, path)
-	}
-	return nil
-}
-
-// checkUpstreamHeader refuses headers that others set: those of the framing and the hop, and the one that the key is in.
-func checkUpstreamHeader(name string) error {
-	key := textproto.CanonicalMIMEHeaderKey(name)
-	switch {
-	case !validName.MatchString(name):
-		return fmt.Errorf("header %q: expected the name of a header", name)
-	case key == "Authorization":
-		return errors.New("header Authorization: expected the key as api_key")
-	case strings.HasPrefix(key, wire.HeaderPrefix):
-		return fmt.Errorf("header %s: what begins so is between gateway and seller", name)
-	}
-	switch key {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Content-Length", "Content-Type", "Content-Encoding", "Accept-Encoding", "Host", "Expect", "Idempotency-Key":
-		return fmt.Errorf("header %s: it is not for the config to set", name)
-	}
 	return nil
 }
