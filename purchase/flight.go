@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -74,31 +75,6 @@ func (f *flight) start() bool {
 	d.flights[f.id] = f
 	d.mu.Unlock()
 	return true
-}
-
-// meet tells the machine how to reach its seller, if it does not know yet and the purchase's method is still there. The
-// shelf's mu is held.
-func (f *flight) meet(w Want, now time.Time) {
-	if f.met() || f.busy {
-		return
-	}
-	if f.machine.reach(w) {
-		f.since, f.doubt = now, nil
-		close(f.known)
-		return
-	}
-	f.doubt = &lostError{fmt.Sprintf("the payment method %q of that purchase is not configured for the seller any more", f.method)}
-}
-
-// reach takes over how to reach the seller, and the method, if it is among those there.
-func (m *machine) reach(w Want) bool {
-	for _, named := range w.Methods {
-		if named.Name == m.p.Method {
-			m.want, m.guest.NamedMethod = w, named
-			return true
-		}
-	}
-	return false
 }
 
 // cashingFor is how long requests wait for a seller that refuses the proof: it may be better a moment later.
@@ -207,54 +183,11 @@ func (f *flight) pause(wait time.Duration, renewed <-chan struct{}) (helped bool
 	return false
 }
 
-// refresh learns of the newest config's way to the seller.
-func (f *flight) refresh() {
-	if r := f.shelf.desk.resolve; r != nil {
-		if w, ok := r(f.machine.p); ok {
-			f.machine.reach(w)
-		}
-	}
-}
-
 // note keeps what the purchase waits for, for onlookers. Requests go on waiting.
 func (f *flight) note(err error) {
 	f.shelf.mu.Lock()
 	f.waitsFor = err
 	f.shelf.mu.Unlock()
-}
-
-// findSeller waits until it is known how to reach the seller; false when the desk is closed before, or an operator has ended the
-// purchase.
-func (f *flight) findSeller() bool {
-	s := f.shelf
-	lost := time.NewTimer(lostFor)
-	defer lost.Stop()
-	for {
-		changed := s.desk.change()
-		asked := f.lookForSeller()
-		select {
-		case <-f.known:
-			return true
-		case <-s.desk.ctx.Done():
-			f.close()
-			return false
-		case o := <-f.orders:
-			f.alone(func() {
-				err := f.obey(s.desk.ctx, o)
-				f.show()
-				o.done <- err
-			})
-		case <-changed:
-		case <-lost.C:
-			if lost.Reset(lostFor); asked {
-				f.alone(f.giveUp)
-			}
-		}
-		if f.machine.p.State.Ended() {
-			f.land()
-			return false
-		}
-	}
 }
 
 // tell gives all that wait the same error.
@@ -286,6 +219,27 @@ func (f *flight) inDoubt(err error) {
 		f.tellDoubt(err)
 	}
 	f.tell(f.doubtful("nothing more is bought there until that is known", err))
+}
+
+// tellDoubt tells the operator of a purchase that does not go on as it should. An observer hears of each once; the log also where another
+// doubt follows an approval.
+func (f *flight) tellDoubt(why error) {
+	d := f.shelf.desk
+	f.shelf.mu.Lock()
+	o := f.look()
+	f.shelf.mu.Unlock()
+	fields, hint := append(f.fields(), zap.Error(why)), o.Hint
+	if o.Link != "" { // who has it may approve of the payment: it stands in no log
+		hint = strings.TrimPrefix(hint+"; its link: caddy tokenbuddy purchases show "+f.id, "; ")
+	}
+	if hint != "" {
+		fields = append(fields, zap.String("hint", hint))
+	}
+	d.log.Warn("purchase.in_doubt", fields...)
+	if d.observer.Doubted != nil && !f.told {
+		d.observer.Doubted(f.machine.p, why, hint)
+	}
+	f.told = true
 }
 
 // doubtful is the error of a request that does not wait for a purchase in doubt. The shelf's mu is held, or the purchase is the

@@ -2,7 +2,6 @@ package purchase
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,46 +27,6 @@ func (f *flight) lostHint(state ledger.PurchaseState) string {
 		"it was paid, and say so: caddy tokenbuddy purchases settle " + f.id + " --paid, or --unpaid"
 }
 
-// lookForSeller asks the configs how to reach the seller. It tells whether any can be asked.
-func (f *flight) lookForSeller() bool {
-	s := f.shelf
-	// Without terms no limit is known, and the purchase would fail for it.
-	if s.desk.resolve == nil || s.desk.terms.Load().Amount <= 0 {
-		return false
-	}
-	w, ok := s.desk.resolve(f.machine.p)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ok {
-		f.meet(w, time.Now())
-	} else if !f.met() {
-		f.doubt = &lostError{"no config and no registry names its seller, " + s.seller.sellerID + " at " + s.seller.origin + ", now"}
-	}
-	return true
-}
-
-// met tells whether the machine knows how to reach its seller.
-func (f *flight) met() bool {
-	select {
-	case <-f.known:
-		return true
-	default:
-		return false
-	}
-}
-
-// alone runs do while nobody else tells the machine how to reach its seller.
-func (f *flight) alone(do func()) {
-	busy := func(now bool) {
-		f.shelf.mu.Lock()
-		f.busy = now
-		f.shelf.mu.Unlock()
-	}
-	busy(true)
-	do()
-	busy(false)
-}
-
 // giveUp ends a purchase that nobody knows how to go on with, where nothing was paid; of another one it tells the operator.
 func (f *flight) giveUp() {
 	m, d := f.machine, f.shelf.desk
@@ -85,27 +44,6 @@ func (f *flight) giveUp() {
 			d.log.Warn("purchase.failed", append(f.fields(), zap.Error(err))...)
 		}
 	}
-}
-
-// tellDoubt tells the operator of a purchase that does not go on as it should. An observer hears of each once; the log also where another
-// doubt follows an approval.
-func (f *flight) tellDoubt(why error) {
-	d := f.shelf.desk
-	f.shelf.mu.Lock()
-	o := f.look()
-	f.shelf.mu.Unlock()
-	fields, hint := append(f.fields(), zap.Error(why)), o.Hint
-	if o.Link != "" { // who has it may approve of the payment: it stands in no log
-		hint = strings.TrimPrefix(hint+"; its link: caddy tokenbuddy purchases show "+f.id, "; ")
-	}
-	if hint != "" {
-		fields = append(fields, zap.String("hint", hint))
-	}
-	d.log.Warn("purchase.in_doubt", fields...)
-	if d.observer.Doubted != nil && !f.told {
-		d.observer.Doubted(f.machine.p, why, hint)
-	}
-	f.told = true
 }
 
 // lost is why nobody knows how to go on with the purchase; nil where that is not so. The shelf's mu is held.
