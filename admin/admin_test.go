@@ -383,9 +383,17 @@ func TestMetricsOfTwoLedgers(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	m := openMarket(t, filepath.Join(t.TempDir(), "books"))
-	m.Pool.State("acme", "https://acme.example")
-	p, _ := m.Pool.State("cut", "https://cut.example").Begin(time.Now(), "m", false)
-	p.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.Deadline}, NoConnection: true})
+	cut, err := routing.NewPinned(routing.Pin{ID: "cut", URL: "https://cut.example", Account: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := routing.NewTable(routing.TableOptions{Pool: m.Pool, Pinned: []*routing.Seller{cut}, Policy: &routing.DefaultFirst{}})
+	defer table.Close()
+	defer m.HoldTable(table, caddy.Context{Context: t.Context()})()
+	for _, k := range []routing.SellerKey{cut.Key(), {ID: "acme", Origin: "https://acme.example"}} { // which no config names: nothing is told of it
+		p, _ := m.Pool.State(k.ID, k.Origin).Begin(time.Now(), "m", false)
+		p.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.Deadline}, NoConnection: true})
+	}
 	ended := ObserveStream()
 	ObserveRequest(Request{Protocol: "messages", Model: "m", Outcome: "refused", Duration: time.Second})
 	registry := prometheus.NewRegistry()

@@ -148,6 +148,9 @@ func (s sight) market(m *market.Market) {
 		}
 	}
 	for _, e := range m.Pool.Entries() {
+		if !m.Names(routing.SellerKey{ID: e.SellerID, Origin: e.URL}) { // who has put an address right is not to hear of the old one
+			continue
+		}
 		s.max(circuitState, circuitValues[e.Circuit], sellers.limited(e.SellerID))
 	}
 	for _, state := range prewarm.States {

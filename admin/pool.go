@@ -90,7 +90,7 @@ func SellersOf(ctx context.Context, m *market.Market) ([]Seller, error) {
 		if !ok {
 			i = len(rows)
 			rows = append(rows, Seller{PoolEntry: routing.Unmet(key)})
-			rows[i].Paused = m.Pool.Paused(key.ID)
+			rows[i].Paused, rows[i].Gone = m.Pool.Paused(key.ID), !m.Names(key)
 		}
 		rows[i].LeftMicros, rows[i].WastedMicros, rows[i].NoMoreMoney, rows[i].LostMicros = c.LeftMicros, c.WastedMicros, c.NoMoreMoney, c.LostMicros
 	}

@@ -175,6 +175,9 @@ func remark(s *admin.Seller, now time.Time) string {
 	if s.Excluded {
 		remarks = append(remarks, "excluded in the Caddyfile")
 	}
+	if s.Gone {
+		remarks = append(remarks, "no config or registry names it there any more")
+	}
 	if s.NoMoreMoney {
 		remarks = append(remarks, "gets no more money: its last two tokens served next to nothing, "+s.LostMicros.String()+" are lost")
 	}

@@ -148,6 +148,9 @@ func (d *Diagnosis) paused(entries []routing.PoolEntry) {
 func (d *Diagnosis) circuits(entries []routing.PoolEntry, now time.Time) {
 	open, met := 0, 0
 	for _, e := range entries {
+		if e.Gone { // nobody asks there, well or not
+			continue
+		}
 		if e.LastSuccessAt != nil || e.LastFailAt != nil {
 			met++
 		}

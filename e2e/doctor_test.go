@@ -145,3 +145,32 @@ func TestDoctorOfModels(t *testing.T) {
 		t.Errorf("under manual the doctor says\n%s", out)
 	}
 }
+
+// TestDoctorOfAddress: who has put the address of a seller right hears no more of the wrong one, from the doctor or a gauge, and sees what it is in the list.
+func TestDoctorOfAddress(t *testing.T) {
+	t.Parallel()
+	ollama := newProvider(t, sayJSON(http.StatusOK, completion(`{"prompt_tokens":20,"completion_tokens":50}`)))
+	at := func(address string) string {
+		return "\t\tseller ollama " + address + " {\n\t\t\tno_key\n\t\t\tprice small 0 0\n\t\t}\n"
+	}
+	wrong := "http://" + freeAddress(t)
+	c := newCaddy(t, at(wrong))
+	c.start()
+	if res, _ := c.post("/v1/chat/completions", `{"model":"small","messages":[]}`); res.StatusCode != http.StatusBadGateway {
+		t.Fatalf("nobody is at %s, and the status is %d", wrong, res.StatusCode)
+	}
+	c.bad("something is wrong", "doctor", "--address", c.admin)
+
+	c.configure(at(ollama.URL))
+	c.reload()
+	said := c.good("doctor", "--address", c.admin)
+	if strings.Contains(said, wrong) || !strings.Contains(said, "Nothing is wrong") {
+		t.Errorf("the doctor says of an address that was put right:\n%s", said)
+	}
+	if sellers := c.good("sellers", "--address", c.admin); !strings.Contains(sellers, "no config or registry names it there any more") {
+		t.Errorf("the sellers do not say that %s is no more:\n%s", wrong, sellers)
+	}
+	if _, body := c.look("/metrics"); !strings.Contains(string(body), `tokenbuddy_circuit_state{seller="ollama"} 0`) {
+		t.Error("the circuit of an address that was put right is told of")
+	}
+}

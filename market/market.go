@@ -9,7 +9,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,12 +247,7 @@ func (m *Market) tend(ctx context.Context) {
 		for _, t := range tables {
 			t.Sweep()
 		}
-		m.Pool.Forget(time.Now(), func(id, origin string) bool {
-			return slices.ContainsFunc(tables, func(t *routing.Table) bool {
-				s := t.Index().Seller(id)
-				return s != nil && s.Origin == origin
-			})
-		})
+		m.Pool.Forget(time.Now(), func(id, origin string) bool { return namedIn(tables, id, origin) })
 	}
 }
 

@@ -52,5 +52,16 @@ func (m *Market) markOff(entries []routing.PoolEntry) {
 		}
 		entries[i].Paused = m.Pool.Paused(id)
 		entries[i].Excluded = slices.ContainsFunc(tables, func(t *routing.Table) bool { return t.Excluded(id) })
+		entries[i].Gone = !namedIn(tables, id, entries[i].URL)
 	}
+}
+
+// Names tells whether a running config, or a registry of one, has a seller at that address.
+func (m *Market) Names(k routing.SellerKey) bool { return namedIn(m.tables.now(), k.ID, k.Origin) }
+
+func namedIn(tables []*routing.Table, id, origin string) bool {
+	return slices.ContainsFunc(tables, func(t *routing.Table) bool {
+		s := t.Index().Seller(id)
+		return s != nil && s.Origin == origin
+	})
 }

@@ -151,6 +151,8 @@ type PoolEntry struct {
 	Paused bool `json:"paused,omitempty"`
 	// Excluded: a running config excludes the seller.
 	Excluded bool `json:"excluded,omitempty"`
+	// Gone: neither a running config nor a registry of one names the seller at this address any more.
+	Gone bool `json:"gone,omitempty"`
 	// OpenModels are the models that are not asked for there, as they have failed by themselves.
 	OpenModels []string `json:"openModels,omitempty"`
 	// SetBackUntil: the seller has billed more than its price allows, and stands behind the others until then.
