@@ -25,6 +25,7 @@ type Own struct {
 	DayMicros   money.Micros `json:"dayMicros"` // spent in the budgets' calendar
 	WeekMicros  money.Micros `json:"weekMicros"`
 	MonthMicros money.Micros `json:"monthMicros"`
+	Calendar    string       `json:"calendar"` // what days and weeks are there
 	// AsOf is when the gateway has last heard what other gateways of its fleet have spent of these budgets; absent as in admin.Member.
 	AsOf    *time.Time  `json:"asOf,omitempty"`
 	Budgets []BudgetRow `json:"budgets"`
@@ -80,7 +81,7 @@ func OwnOf(ctx context.Context, m *market.Market, who *member.Member) (*Own, err
 		return nil, err
 	}
 	own := &Own{
-		Member: who.Name, DayMicros: spent.Daily, WeekMicros: spent.Weekly, MonthMicros: spent.Monthly, Budgets: budgetsOf(m, who),
+		Member: who.Name, DayMicros: spent.Daily, WeekMicros: spent.Weekly, MonthMicros: spent.Monthly, Calendar: calendarOf(m), Budgets: budgetsOf(m, who),
 		Days: days, AsOf: admin.HeardOf(m.Ledger, who), Requests: []OwnRequest{},
 	}
 	if who.Group != nil {

@@ -22,6 +22,7 @@ type Snapshot struct {
 	Findings  []doctor.Finding `json:"findings"`
 	Money     Money            `json:"money"`
 	Members   []admin.Member   `json:"members"`
+	Calendar  string           `json:"calendar"` // what the days and weeks of budgets are
 	Sellers   []admin.Offering `json:"sellers"`
 	InAll     InAll            `json:"inAll"`
 	Requests  []recent.Row     `json:"requests"`        // the last ones, the newest first
@@ -116,7 +117,7 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	status := admin.StatusOf(e.ctx, m, m.Desk.LastPayments())
 	last := m.Recent.Find(recent.Query{})
 	s := &Snapshot{
-		Ledger: m.Dir(), Now: nowOf(last, m.Recent.Since(), now), Money: moneyOf(&status), Members: []admin.Member{},
+		Ledger: m.Dir(), Calendar: calendarOf(m), Now: nowOf(last, m.Recent.Since(), now), Money: moneyOf(&status), Members: []admin.Member{},
 		Requests: last[:min(len(last), maxRows)], Purchases: []admin.Purchase{}, Disputed: []string{},
 	}
 	note := func(err error) {
@@ -161,6 +162,12 @@ func (e *eye) look(m *market.Market) *Snapshot {
 	s.Findings = d.Findings
 	slices.SortStableFunc(s.Findings, func(a, b doctor.Finding) int { return cmp.Compare(severity(a), severity(b)) })
 	return s
+}
+
+// calendarOf says what the days and weeks of budgets are.
+func calendarOf(m *market.Market) string {
+	c := m.Calendar()
+	return "days of " + c.Zone.String() + ", weeks from " + c.Week.String()
 }
 
 func severity(f doctor.Finding) int {

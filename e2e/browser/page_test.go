@@ -55,7 +55,7 @@ func micros(b *tab, section, text string, nth int) int64 {
 }
 
 // TestThirtyDays has the days be those of UTC, in which sums are kept, whatever zone the budgets go by: what the page asks for, and what the
-// command says that stands beside it.
+// command says that stands beside it. Of the members, who have those of their budgets, it says which these are.
 func TestThirtyDays(t *testing.T) {
 	b := open(t)
 	g := start(t, "budgets {\n\tzone Pacific/Auckland\n}")
@@ -65,6 +65,11 @@ func TestThirtyDays(t *testing.T) {
 	first := time.Now().UTC().AddDate(0, 0, -29).Format(time.DateOnly)
 	if asked := "/tokenbuddy/ledger/summary?by=day&from=" + first + "&zone=UTC"; !b.hasAsked(asked) {
 		t.Errorf("the page has not asked for %s", asked)
+	}
+	for part, says := range map[string]string{"#members": "days of Pacific/Auckland, weeks from Monday", "#money": "by UTC"} {
+		if said := b.text(part); !strings.Contains(said, says) {
+			t.Errorf("%s does not say %s: %s", part, says, said)
+		}
 	}
 	words := strings.Fields(b.text("#month .title > code"))
 	if len(words) < 3 || words[0] != "caddy" {
