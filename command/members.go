@@ -85,6 +85,9 @@ func memberOrder(cmd *cobra.Command, tell func(ctx context.Context, q *question)
 		if q.args[0] == "" {
 			return errors.New("the member's name is empty")
 		}
+		if name := q.args[0]; name == "." || name == ".." {
+			return fmt.Errorf("nothing can be ordered of a member called %q: it would stand in a path, which is another one then", name)
+		}
 		return tell(ctx, q)
 	})
 }

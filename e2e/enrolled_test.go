@@ -131,6 +131,7 @@ func TestMembersAtRunTime(t *testing.T) {
 	s.noMembers("less than the daily", "set", "ada", "--weekly-budget", "0.0001")
 	s.noMembers("no such member", "rotate", "eve")
 	s.noMembers("no such member", "raise", "eve", "1")
+	s.noMembers("it would stand in a path", "raise", "..", "1")
 
 	s.members("disable", "ada")
 	s.keyed(1, ada, 401)

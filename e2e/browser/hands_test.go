@@ -68,7 +68,7 @@ func TestUnderWay(t *testing.T) {
 	g := start(t)
 	b.onFetch(`return asked[1]?.method === "POST" ? new Promise((_, fail) => window.lose = fail) : ask(...asked);`)
 	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
-	for _, close := range []bool{false, true} {
+	for _, left := range []string{"", "closed", "closed for another"} {
 		b.press("#sellers", "pause")
 		b.asks("Send no more requests to")
 		read[any](b, `[...document.querySelectorAll("#ask button")].find(e => e.textContent === "Do it").focus()`)
@@ -79,14 +79,46 @@ func TestUnderWay(t *testing.T) {
 		if !read[bool](b, `document.querySelector("#ask").open`) {
 			t.Error("it is left")
 		}
-		if close { // as a browser does it that is told to twice
+		if left != "" { // as a browser does it that is told to twice
 			read[any](b, `document.querySelector("#ask").close()`)
+		}
+		if left == "closed for another" {
+			read[any](b, `document.querySelector('[data-key="members raise ada"]').click()`)
+			if said := b.text("#ask"); !strings.Contains(said, "Send no more requests to") {
+				t.Errorf("what is under way is covered by %s", said)
+			}
 		}
 		read[any](b, `window.lose(new TypeError("the line is cut"))`)
 		b.asks("There was no answer: look whether it was done before you do it again. the line is cut")
 		b.press("#ask", "Leave it")
 		b.until(`!document.querySelector("#ask").open`)
 		read[any](b, `delete window.lose`)
+	}
+}
+
+// TestShares has some be told from none, and all from nearly all.
+func TestShares(t *testing.T) {
+	b := open(t)
+	g := start(t)
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	for _, row := range []struct {
+		n, of int
+		want  string
+	}{{0, 500, "0 %"}, {1, 500, "under 1 %"}, {5, 500, "1 %"}, {250, 500, "50 %"}, {499, 500, "over 99 %"}, {500, 500, "100 %"}} {
+		if said := read[string](b, fmt.Sprintf("share(%d, %d)", row.n, row.of)); said != row.want {
+			t.Errorf("%d of %d are %s", row.n, row.of, said)
+		}
+	}
+}
+
+// TestDots offers no order that can't be given: an address in which one of these names stands is another.
+func TestDots(t *testing.T) {
+	b := open(t)
+	g := start(t, "member .. {\n\t\t\tkey key-of-dots\n\t\t\tdaily_budget 1\n\t\t}")
+	b.do(chromedp.Navigate("http://" + g.admin + "/tokenbuddy/"))
+	b.until(`document.querySelector('[data-row=".."]') !== null && document.querySelector('[data-row="ada"] button') !== null`)
+	if n := read[int](b, `document.querySelectorAll('[data-row=".."] button').length`); n > 0 {
+		t.Errorf("%d buttons", n)
 	}
 }
 
