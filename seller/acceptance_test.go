@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -226,6 +228,109 @@ func TestAcceptanceThatDoesNotReturn(t *testing.T) {
 			t.Errorf("it returns again: %d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// hung is a way of being paid that cashes for as long as it is let, and then has cashed.
+type hung struct {
+	until  <-chan struct{}
+	called *atomic.Int32
+}
+
+func (hung) Offer(acceptance.Order) (json.RawMessage, error) { return json.RawMessage("{}"), nil }
+
+func (hung) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return acceptance.ToSettle()
+}
+
+func (h hung) Settle(ctx context.Context, _ acceptance.Order, _ json.RawMessage) acceptance.Verdict {
+	h.called.Add(1)
+	<-h.until
+	if ctx.Err() != nil {
+		return acceptance.NotYet("it was hung up on")
+	}
+	return acceptance.Paid("cashed")
+}
+
+// TestSettleThatDoesNotReturn: a buyer is told to ask again after a while, and one that leaves is waited for by nobody; the payment is cashed once, and
+// what becomes of it is written down though nobody waits for it, and the config that it was begun with is gone.
+func TestSettleThatDoesNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := "state " + t.TempDir() + "/books.json"
+		s := newSeller(t, state+"\npayment mock\npayment any own insecurely")
+		core, logs := observer.New(zap.InfoLevel)
+		s.books.logger = zap.New(core)
+		until, called := make(chan struct{}), new(atomic.Int32)
+		s.accepted["own"], s.AnyInsecurely = hung{until, called}, nil
+		complete := func(id string) string {
+			var o wire.Order
+			if err := wire.Decode(post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"`+id+`","modelId":"toy-1","paymentMethod":"own","amountMicros":5}`).Body.Bytes(), &o); err != nil {
+				t.Fatal(err)
+			}
+			return `{"purchaseId":"` + id + `","orderId":"` + o.OrderID + `","paymentMethod":"own","proof":{}}`
+		}
+		first, second := complete("p"), complete("q")
+		begun := time.Now()
+		if w := post(t, s, wire.PurchaseCompletePath, first); w.Code != http.StatusServiceUnavailable || time.Since(begun) != cashWait {
+			t.Errorf("it does not return: %d after %s", w.Code, time.Since(begun))
+		}
+		leaves, leave := context.WithCancel(t.Context())
+		told := make(chan int, 1)
+		go func() {
+			r := httptest.NewRequestWithContext(leaves, http.MethodPost, wire.PurchaseCompletePath, strings.NewReader(second))
+			w := httptest.NewRecorder()
+			_ = s.ServeHTTP(w, r, nil)
+			told <- w.Code
+		}()
+		synctest.Wait()
+		leave()
+		if synctest.Wait(); len(told) != 1 {
+			t.Error("a buyer that has left is waited for")
+		}
+		if w := post(t, s, wire.PurchaseCompletePath, first); w.Code != http.StatusServiceUnavailable || called.Load() != 2 {
+			t.Errorf("asked again: %d, cashed %d times", w.Code, called.Load())
+		}
+		time.Sleep(cashTime + time.Second)
+		if n := s.books.leftBehind("own", 0); n != 2 || logs.FilterMessage("seller.payment.misbehaved").Len() != 2 {
+			t.Errorf("%d calls are left behind, logged %v", n, logs.All())
+		}
+		if err := s.Cleanup(); err != nil {
+			t.Error(err)
+		}
+		close(until)
+		synctest.Wait()
+		if n := s.books.leftBehind("own", 0); n != 0 {
+			t.Errorf("%d calls are still left behind", n)
+		}
+		again := newSeller(t, state+"\npayment mock\npayment any own insecurely")
+		again.accepted["own"], again.AnyInsecurely = hung{until, called}, nil
+		for _, body := range []string{first, second} {
+			if w := post(t, again, wire.PurchaseCompletePath, body); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"cashed"`) || called.Load() != 2 {
+				t.Errorf("it has returned: %d %s, cashed %d times", w.Code, w.Body, called.Load())
+			}
+		}
+	})
+}
+
+// TestReasonWithoutEnd: a refusal is one that a buyer can read.
+func TestReasonWithoutEnd(t *testing.T) {
+	s := newSeller(t, "payment any own insecurely")
+	s.accepted["own"], s.AnyInsecurely = talker{}, nil
+	var o wire.Order
+	if err := wire.Decode(post(t, s, wire.PurchaseCreatePath, `{"purchaseId":"p","modelId":"toy-1","paymentMethod":"own","amountMicros":5}`).Body.Bytes(), &o); err != nil {
+		t.Fatal(err)
+	}
+	w := post(t, s, wire.PurchaseCompletePath, `{"purchaseId":"p","orderId":"`+o.OrderID+`","paymentMethod":"own","proof":{}}`)
+	if w.Code != http.StatusPaymentRequired || w.Body.Len() > 1<<10 || !strings.Contains(w.Body.String(), "no, no, ") {
+		t.Errorf("%d, %d bytes: %.200s", w.Code, w.Body.Len(), w.Body)
+	}
+}
+
+type talker struct{}
+
+func (talker) Offer(acceptance.Order) (json.RawMessage, error) { return json.RawMessage("{}"), nil }
+
+func (talker) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
+	return acceptance.Refused(strings.Repeat("no, ", 100_000))
 }
 
 func TestAcceptanceConfigRefused(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,6 +19,7 @@ import (
 const (
 	acceptTime = 5 * time.Second // for what does no I/O
 	maxStuck   = 64              // calls that have not returned by then: a method is asked no more until some have
+	maxReason  = 500             // bytes of what it gives for a reason: a buyer reads no refusal of more than 64 KiB
 )
 
 // The faults of a way of being paid, beside those of any guest.
@@ -75,6 +77,7 @@ func (b *Books) verdict(method, step string, limit time.Duration, f func() accep
 	if !ok {
 		return acceptance.NotYet("it is not known yet whether the order is paid")
 	}
+	v.Reason = strings.ToValidUTF8(v.Reason[:min(len(v.Reason), maxReason)], "")
 	if v.Kind > acceptance.KindOver {
 		b.misbehaved(method, step, faultVerdict)
 	}

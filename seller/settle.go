@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
@@ -32,11 +34,56 @@ func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) 
 	if o == nil || refused != nil {
 		return refused
 	}
-	// The buyer may leave; the payment goes on, and is there when it asks again.
-	v = b.verdict(q.PaymentMethod, "settle", 0, func() acceptance.Verdict {
-		return method.(acceptance.Settler).Settle(context.WithoutCancel(ctx), *o, bytes.Clone(q.Proof))
-	})
+	return s.cash(ctx, b, method.(acceptance.Settler), q, *o)
+}
 
+const (
+	// cashWait is how long a buyer is kept waiting for its payment to be cashed, and with it a server that is to stop.
+	cashWait = 2 * time.Minute
+	// cashTime is how long that may take before the method counts as one that does not return. An x402 facilitator has five minutes.
+	cashTime = 6 * time.Minute
+)
+
+// cash has the method cash a payment. The buyer may leave, and is not kept waiting for ever; the payment goes on, and what has become of it is
+// there when the buyer asks again.
+func (s *Seller) cash(ctx context.Context, b *Books, method acceptance.Settler, q wire.CompletePurchase, o acceptance.Order) *refusal {
+	_, release, refused := s.hold() // the request may be over before
+	if refused != nil {
+		s.cashed(b, q, acceptance.NotYet(""))
+		return refused
+	}
+	var over atomic.Bool // it has returned, or was given up
+	late := time.AfterFunc(cashTime, func() {
+		if !over.Swap(true) {
+			b.leftBehind(q.PaymentMethod, 1)
+			b.misbehaved(q.PaymentMethod, "settle", guestcall.Blocked)
+		}
+	})
+	answer := make(chan *refusal, 1)
+	go func() {
+		defer release()
+		v := b.verdict(q.PaymentMethod, "settle", 0, func() acceptance.Verdict {
+			return method.Settle(context.WithoutCancel(ctx), o, bytes.Clone(q.Proof))
+		})
+		late.Stop()
+		if over.Swap(true) {
+			b.leftBehind(q.PaymentMethod, -1)
+		}
+		answer <- s.cashed(b, q, v)
+	}()
+	wait := time.NewTimer(cashWait)
+	defer wait.Stop()
+	select {
+	case refused := <-answer:
+		return refused
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return unavailable("the payment is being settled; try again")
+}
+
+// cashed writes down what has become of a payment that was to be cashed.
+func (s *Seller) cashed(b *Books, q wire.CompletePurchase, v acceptance.Verdict) *refusal {
 	b.buying.Lock()
 	defer b.buying.Unlock()
 	b.mu.Lock()

@@ -26,7 +26,8 @@ type Acceptance interface {
 // Settler is an Acceptance whose proofs have to be cashed. Settle is called when it was written down that this proof of the
 // order is being settled, and only for a proof that Accept has let pass. It may be called again with the same proof, also
 // after a crash (then the order says Begun), and must not lose a payment that the first call has made: what it does not know
-// is NotYet.
+// is NotYet. It may take its time: the context does not end, a buyer that leaves or was told to come again after two minutes is told later what has
+// become of it, and no second call for the order is made before it returns.
 type Settler interface {
 	Settle(ctx context.Context, o Order, proof json.RawMessage) Verdict
 }
