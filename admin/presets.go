@@ -32,7 +32,7 @@ var (
 		string(ledger.Granted), string(ledger.Failed), "refused_unpaid", string(ledger.Expired), string(ledger.Disputed), "budget_exceeded",
 	}
 	lacks = []string{
-		string(purchase.LacksCredit), string(purchase.LacksFleet), string(purchase.LacksDay), string(purchase.LacksSession), string(purchase.LacksSeller), string(purchase.LacksMinute),
+		string(purchase.LacksCredit), string(purchase.LacksFleet), string(purchase.LacksDay), string(purchase.LacksSession), string(purchase.LacksSeller), string(purchase.LacksWallet), string(purchase.LacksMinute),
 		string(purchase.LacksAmount), string(purchase.LacksMethod), string(purchase.LacksHuman), string(purchase.LacksDoubt), string(purchase.LacksTrust),
 		string(purchase.LacksTime), string(purchase.LacksPurchase),
 	}

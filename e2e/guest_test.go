@@ -259,6 +259,14 @@ func (m *misbehavingMethod) Patience(payment.Quote, json.RawMessage) time.Durati
 	return 300 * time.Millisecond
 }
 
+// MostPerDay is no limit, or one that no purchase is within.
+func (m *misbehavingMethod) MostPerDay() money.Micros {
+	if m.obey(guestCall{Guest: "method", Step: "limit"}).Fault == "spent" {
+		return 1
+	}
+	return 0
+}
+
 func (m *misbehavingMethod) Cleanup() error {
 	m.obey(guestCall{Guest: "method", Step: "cleanup"})
 	return nil
@@ -326,6 +334,7 @@ func (p *misbehavingPolicy) Gather(q selection.Query, all iter.Seq[selection.Can
 
 var (
 	_ payment.Patience       = (*misbehavingMethod)(nil)
+	_ payment.Bounded        = (*misbehavingMethod)(nil)
 	_ caddycore.CleanerUpper = (*misbehavingMethod)(nil)
 	_ selection.Gatherer     = (*misbehavingPolicy)(nil)
 	_ caddycore.Provisioner  = (*misbehavingPolicy)(nil)

@@ -21,6 +21,8 @@ func TestGuestsMisbehavePaying(t *testing.T) {
 	}{
 		{"check", "panic", true, 0},
 		{"check", "exit", true, 0},
+		{"limit", "panic", true, 0},
+		{"limit", "spent", true, 0},
 		{"prepare", "panic", true, 0},
 		{"prepare", "proof", true, 0},
 		{"pay", "panic", false, 0},
@@ -59,7 +61,13 @@ func TestGuestsMisbehavePaying(t *testing.T) {
 				}
 			}
 			if try.unpaid {
-				eventually(t, "the purchase has failed", func() bool { return g.faults(`tokenbuddy_purchases_total{outcome="failed",seller="bad0"}`) })
+				outcome := "failed"
+				if try.step == "limit" {
+					outcome = "budget_exceeded"
+				}
+				eventually(t, "the purchase has failed", func() bool {
+					return g.faults(fmt.Sprintf(`tokenbuddy_purchases_total{outcome=%q,seller="bad0"}`, outcome))
+				})
 			} else if n := len(purchasesIn(g.caddy, "failed")) + len(purchasesIn(g.caddy, "disputed")); n > 0 {
 				t.Errorf("%d purchases have ended while the fate of the money is not known", n)
 			}

@@ -94,6 +94,7 @@ var wants = map[purchase.Lack]string{
 	purchase.LacksDay:      "what may be spent on purchases today is spent.",
 	purchase.LacksSession:  "what this gateway may spend on purchases is spent.",
 	purchase.LacksSeller:   "what may be spent at the seller today is spent.",
+	purchase.LacksWallet:   "what may be paid by the seller's payment method today is paid.",
 	purchase.LacksMinute:   "the seller had its purchases of this minute.",
 	purchase.LacksAmount:   "the seller wants more for such a request than may be bought at once.",
 	purchase.LacksMethod:   "there is no payment method that the seller takes.",

@@ -90,7 +90,7 @@ func (p *reply) outcome() string {
 	switch {
 	case p.ended.status != "":
 		return string(p.ended.status)
-	case p.unpaid == purchase.LacksDay, p.unpaid == purchase.LacksSession, p.unpaid == purchase.LacksSeller:
+	case p.unpaid == purchase.LacksDay, p.unpaid == purchase.LacksSession, p.unpaid == purchase.LacksSeller, p.unpaid == purchase.LacksWallet:
 		return "purchase_limit"
 	case p.unpaid != "":
 		return "no_credit"

@@ -59,7 +59,7 @@ func (a *attempt) awaitToken(want purchase.Want, refused *purchase.Lease) routin
 		return routing.Outcome{Kind: routing.ClientGone}
 	}
 	switch a.lack {
-	case purchase.LacksDay, purchase.LacksSession, purchase.LacksSeller, purchase.LacksCredit, purchase.LacksFleet:
+	case purchase.LacksDay, purchase.LacksSession, purchase.LacksSeller, purchase.LacksWallet, purchase.LacksCredit, purchase.LacksFleet:
 		return routing.Outcome{Kind: routing.BudgetExceeded}
 	}
 	a.mindAddress()

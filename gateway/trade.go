@@ -220,7 +220,8 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		}
 		t.backToMaker()
 	case routing.Next:
-		t.credit = t.credit || d.NoPurchase && a.lack != purchase.LacksSeller // which is about that one alone
+		about := a.lack == purchase.LacksSeller || a.lack == purchase.LacksWallet // one seller, one way of paying: another may be bought from
+		t.credit = t.credit || d.NoPurchase && !about
 		if d.Hold {
 			t.held = a
 		} else {

@@ -48,7 +48,7 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 		}
 		return nil, s.fail("buy", "", err)
 	}
-	if limit := s.checkLimits(amount, now); limit != nil {
+	if limit := s.checkLimits(w.Methods[0].Name, amount, now); limit != nil {
 		s.overLimit(limit, now)
 		return nil, s.overTheLimit(limit)
 	}
@@ -95,7 +95,7 @@ type reserves interface {
 }
 
 // checkLimits spares a seller the question where a limit is spent already. What counts is checked when it is written.
-func (s *shelf) checkLimits(amount money.Micros, now time.Time) *LimitError {
+func (s *shelf) checkLimits(method string, amount money.Micros, now time.Time) *LimitError {
 	day, session := s.desk.journal.Spent()
 	if j, ok := s.desk.journal.(reserves); ok {
 		own := j.Reserved()
@@ -110,7 +110,10 @@ func (s *shelf) checkLimits(amount money.Micros, now time.Time) *LimitError {
 			return &l
 		}
 	}
-	return s.dealings.overLimit(amount, limits.Seller, now)
+	if l := s.dealings.overLimit(amount, limits.Seller, now); l != nil {
+		return l
+	}
+	return s.desk.spent.over(method, amount, now)
 }
 
 const budgetExceeded = "budget_exceeded"

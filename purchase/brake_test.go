@@ -400,11 +400,12 @@ func TestRefusalsAreTrue(t *testing.T) {
 		"the seller's day": {func(b *bench) {
 			b.terms.SellerLimit, b.journal.overSeller = 4*money.USD, true
 		}, LacksSeller, midnight},
-		"a human":   {func(b *bench) { b.method = human }, LacksHuman, never},
-		"certainty": {func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(503, "")) }, LacksDoubt, never},
-		"a method":  {func(b *bench) { b.method = nil }, LacksMethod, never},
-		"a seller":  {func(b *bench) { b.seller.answer = at(wire.PurchaseCreatePath, always(400, "{}")) }, LacksPurchase, never},
-		"time":      {func(b *bench) { b.seller.delay = time.Hour }, LacksTime, never},
+		"the method's day": {func(b *bench) { b.journal.overMethod = "fake" }, LacksWallet, midnight},
+		"a human":          {func(b *bench) { b.method = human }, LacksHuman, never},
+		"certainty":        {func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(503, "")) }, LacksDoubt, never},
+		"a method":         {func(b *bench) { b.method = nil }, LacksMethod, never},
+		"a seller":         {func(b *bench) { b.seller.answer = at(wire.PurchaseCreatePath, always(400, "{}")) }, LacksPurchase, never},
+		"time":             {func(b *bench) { b.seller.delay = time.Hour }, LacksTime, never},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trade(t, c.set, func(t *testing.T, b *bench) {
@@ -420,6 +421,25 @@ func TestRefusalsAreTrue(t *testing.T) {
 		w := b.want(cent)
 		w.NoPurchase = true
 		b.refusedFor(w, LacksCredit, time.Time{})
+	})
+}
+
+// While a method's own limit is known to stand in the way, no seller is asked for an order that would not be paid by it; another method pays.
+func TestTheMethodsLimitIsNotAskedFor(t *testing.T) {
+	trade(t, func(b *bench) { b.journal.overMethod = "fake" }, func(t *testing.T, b *bench) {
+		midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+		other := b.want(cent)
+		other.SellerID = "other"
+		for range 5 {
+			b.refusedFor(b.want(cent), LacksWallet, midnight)
+			b.refusedFor(other, LacksWallet, midnight)
+		}
+		b.wantCalls(1, 0)
+		other.Methods = []NamedMethod{{"mock", payment.Mock{}}}
+		b.leaseFor(other).Return(-money.USD)
+		b.journal.overMethod = ""
+		b.desk.Offer(NamedMethod{"fake", b.method}, nil)() // by a config that has another limit
+		b.lease(cent).Return(-money.USD)
 	})
 }
 

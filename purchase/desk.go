@@ -72,6 +72,7 @@ type Desk struct {
 	opened   func(sellerID string)
 	resolve  func(ledger.Purchase) (Want, bool)
 	methods  *methods
+	spent    spentMethods
 	health   health
 
 	terms   atomic.Pointer[Terms]

@@ -21,6 +21,7 @@ const (
 	LacksDay      Lack = "daily_limit"   // the day's limit is used up
 	LacksSession  Lack = "session_limit" // the limit since the start of the process is
 	LacksSeller   Lack = "seller_limit"  // the seller's limit of the day is
+	LacksWallet   Lack = "method_limit"  // what the payment method itself may pay on a day is paid
 	LacksMinute   Lack = "minute"        // the seller had its purchases of this minute
 	LacksAmount   Lack = "amount"        // the seller wants more for such a request than may be bought at once
 	LacksMethod   Lack = "method"        // there is no payment method that both sides have
@@ -34,7 +35,7 @@ const (
 // limitLacks is what a request wants for where a limit stands in the way.
 var limitLacks = map[string]Lack{
 	ledger.DailyLimit: LacksDay, ledger.SessionLimit: LacksSession, ledger.SellerLimit: LacksSeller,
-	ledger.MethodLimit: LacksDay,
+	ledger.MethodLimit: LacksWallet,
 }
 
 // Lacking gives what a request that got the error from Lease or Rebuy wants for, and when that will be there: the zero time

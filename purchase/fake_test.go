@@ -163,6 +163,7 @@ type fakeJournal struct {
 	fail       ledger.PurchaseState // the state that can't be written
 	over       ledger.PurchaseState // the state that would pass a limit
 	overSeller bool                 // the seller's limit is passed
+	overMethod string               // this method's own limit is passed
 	hideAll    bool                 // Spent says nothing is spent
 	stuck      bool                 // no token can be dropped
 }
@@ -187,6 +188,9 @@ func (j *fakeJournal) Advance(ctx context.Context, p ledger.Purchase, limits led
 	case ledger.Prepared:
 		if j.overSeller {
 			return &ledger.LimitError{Limit: ledger.SellerLimit, LimitMicros: limits.Seller, AmountMicros: p.AmountMicros, Resets: tomorrow()}
+		}
+		if p.Method == j.overMethod {
+			return &ledger.LimitError{Limit: ledger.MethodLimit, LimitMicros: 4 * money.USD, AmountMicros: p.AmountMicros, Resets: tomorrow()}
 		}
 		if limits.Daily >= 0 && j.spent+p.AmountMicros > limits.Daily {
 			return &ledger.LimitError{

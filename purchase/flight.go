@@ -306,6 +306,7 @@ func (f *flight) land() {
 	}
 	if m.p.Unpaid {
 		s.dealings.freed()
+		s.desk.spent.freed(m.p.Method)
 	}
 	cause := m.cause
 	if errors.Is(cause, ErrPayee) {
@@ -313,6 +314,7 @@ func (f *flight) land() {
 	}
 	if limit := new(LimitError); errors.As(cause, &limit) {
 		s.dealings.limit(limit, time.Now())
+		s.desk.spent.keep(m.p.Method, limit, time.Now())
 		cause = s.overTheLimit(limit)
 	}
 	s.mu.Unlock()

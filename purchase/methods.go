@@ -50,6 +50,7 @@ func (d *Desk) Offer(m NamedMethod, cleanup func()) (withdraw func()) {
 	n.instances = append(n.instances, in)
 	d.methods.mu.Unlock()
 	d.methods.tidy(m.Name)
+	d.spent.freed(m.Name)
 	return func() {
 		d.methods.mu.Lock()
 		in.withdrawn = true
