@@ -48,7 +48,7 @@ func (f *refusal) write(w http.ResponseWriter, as form) {
 	}
 	var body any
 	if as == formAnthropic {
-		id := newID("req_")
+		id := h.Get(wire.HeaderRequestID)
 		h.Set("Request-Id", id)
 		said := map[string]any{"type": f.anthropicType(), "message": f.message, "code": f.code}
 		switch f.code { // where SDKs look for it

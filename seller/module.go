@@ -294,7 +294,11 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	var refused *refusal
 	form := formOpenAI
 	get, post := r.Method == http.MethodGet || r.Method == http.MethodHead, r.Method == http.MethodPost
-	switch e := endpoints[r.URL.Path]; {
+	e, kept := endpoints[r.URL.Path], s.Upstream != nil && keptResponse(r)
+	if kept || post && (e != nil || r.URL.Path == wire.PurchaseCreatePath || r.URL.Path == wire.PurchaseCompletePath) {
+		w.Header().Set(wire.HeaderRequestID, answerID(r))
+	}
+	switch {
 	case get && r.URL.Path == wire.HealthPath:
 		if s.Upstream != nil && !s.Upstream.catalog.well(r.Context()) {
 			refused = unavailable("what this seller sells is away")
@@ -317,7 +321,7 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		default:
 			refused = s.infer(w, r, e)
 		}
-	case s.Upstream != nil && keptResponse(r):
+	case kept:
 		refused = &refusal{status: http.StatusNotFound, code: "not_found", message: "this seller keeps no responses to look at"}
 	default:
 		return next.ServeHTTP(w, r)
@@ -326,6 +330,14 @@ func (s *Seller) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		refused.write(w, form)
 	}
 	return nil
+}
+
+// answerID is what an answer is known by: what the buyer calls the request, so that both sides find it by one name, else a name of its own.
+func answerID(r *http.Request) string {
+	if id := r.Header.Get(wire.HeaderRequestID); wire.FitID(id) {
+		return id
+	}
+	return newID("req_")
 }
 
 // keptResponse tells whether a request is about a response that an upstream may have kept: it would be anybody's.

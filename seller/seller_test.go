@@ -82,6 +82,30 @@ func post(t testing.TB, s *Seller, path, body string, headers ...string) *httpte
 	return ask(t, s, http.MethodPost, path, body, headers...)
 }
 
+// TestAnswersHaveNames: each answer to a POST can be told of by its name, which is the buyer's where that fits.
+func TestAnswersHaveNames(t *testing.T) {
+	s := newSeller(t, "")
+	own := make(map[string]bool)
+	for _, path := range []string{wire.PurchaseCreatePath, wire.PurchaseCompletePath, "/v1/chat/completions", "/v1/messages", "/v1/embeddings"} {
+		for asked, want := range map[string]string{"of-the-buyer": "of-the-buyer", "": "req_", "a\tb": "req_", strings.Repeat("x", 129): "req_"} {
+			w := post(t, s, path, "{}", wire.HeaderRequestID, asked)
+			id := w.Header().Get(wire.HeaderRequestID)
+			if !strings.HasPrefix(id, want) || want == "req_" && (id == want || own[id]) {
+				t.Errorf("%s as %q is answered as %q", path, asked, id)
+			}
+			own[id] = want == "req_"
+			if said := w.Header().Get("Request-Id"); path == "/v1/messages" && (said != id || !strings.Contains(w.Body.String(), id)) {
+				t.Errorf("%s as %q: Request-Id %q, %s", path, asked, said, w.Body)
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	_ = s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/of-somebody-else", nil), caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
+	if len(w.Header()) != 0 {
+		t.Errorf("the next handler finds %v", w.Header())
+	}
+}
+
 // createOrder takes the first step of a purchase.
 func createOrder(t testing.TB, s *Seller, purchase string, amount money.Micros) wire.Order {
 	t.Helper()
