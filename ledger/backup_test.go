@@ -67,7 +67,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if len(tokens) != 1 || tokens[0].ID != "t1" || tokens[0].Secret != "bearer-t1" || !tokens[0].Unconfirmed {
 		t.Errorf("tokens: %+v", tokens)
 	}
-	if p := restored.OpenPurchases(); len(p) != 1 || p[0].ID != "p2" || string(p[0].Intent) != `"the-intent"` {
+	if p := restored.OpenPurchases(); len(p) != 1 || p[0].ID != "p2" || !p[0].Restored || string(p[0].Intent) != `"the-intent"` {
 		t.Errorf("open purchases: %+v", p)
 	}
 	var kinds []string

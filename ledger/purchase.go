@@ -69,7 +69,9 @@ type Purchase struct {
 	// PaymentReference is what the seller calls the payment. It is the seller's word: several payments may have the same.
 	PaymentReference string `json:"paymentReference,omitempty"`
 	// Awaits says that a human has to approve it before it is paid.
-	Awaits       bool         `json:"awaitsApproval,omitempty"`
+	Awaits bool `json:"awaitsApproval,omitempty"`
+	// Restored says that it was open in a backup that was restored: what became of it after that is not in the books.
+	Restored     bool         `json:"restored,omitempty"`
 	Failure      string       `json:"failure"` // why it ended without a token, in our words
 	Unpaid       bool         `json:"unpaid"`  // with Failed or Expired: it is certain that no money has left
 	Refunds      []Refund     `json:"refunds,omitempty"`

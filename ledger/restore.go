@@ -126,7 +126,7 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err
 }
 
-// distrust marks all tokens as not known to be worth what the books say, and writes into the journal why. Those that gateways share it
+// distrust marks all tokens as not known to be worth what the books say, and open purchases as not known to be where the books say, and writes into the journal why. Those that gateways share it
 // forgets, unless the books are complete: what was spent of them since is not known then.
 func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error {
 	for _, t := range l.Tokens() {
@@ -152,6 +152,12 @@ func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error
 		}
 	}
 	return l.submit(plainWeight, func(b *batch) error {
+		for id, p := range b.purchases {
+			marked := *p
+			marked.Restored = true
+			b.purchases[id] = &marked
+			b.put(purchasePrefix+id, &marked)
+		}
 		b.book(&Entry{Kind: KindAdjustment, Note: note})
 		return nil
 	}, nil).Wait(ctx)

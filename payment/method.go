@@ -2,7 +2,7 @@
 // authors need, and has no more in it than that.
 //
 // A method is a Caddy module in Namespace that is a Method. The last part of its id is the name that sellers know it by. What
-// it can do beside is told by the small interfaces of this package: Fate, Patience, Deadline, Present, Receipt, Ending, Named,
+// it can do beside is told by the small interfaces of this package: Fate, Restored, Patience, Deadline, Present, Receipt, Ending, Named,
 // Bounded, Payee, Health. Package paymenttest holds a method to its promises.
 package payment
 
@@ -68,6 +68,13 @@ type Method interface {
 // A method without it is taken to have paid whenever it has given a proof.
 type Fate interface {
 	Fate(ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error)
+}
+
+// Restored is a Method whose Track rests on the journal's word that a payment has not gone on from here. A journal that was restored
+// from a backup may have forgotten that it did: TrackRestored is called in place of Track for what was open in the backup, and says Failed(true) only
+// where that is certain all the same.
+type Restored interface {
+	TrackRestored(ctx context.Context, q Quote, intent json.RawMessage) (Outcome, error)
 }
 
 // Patience is a Method whose steps may take longer than the 30 seconds that each has: Pay, Track, Fate, and the call in which

@@ -271,8 +271,20 @@ func (m *machine) payNow(ctx context.Context) error {
 
 // track asks what became of a payment that was begun, perhaps by a process that is no more. It starts nothing.
 func (m *machine) track(ctx context.Context) error {
-	o, err := m.askFor(ctx, "track", payment.Method.Track)
+	track := payment.Method.Track
+	if m.p.Restored {
+		track = trackRestored
+	}
+	o, err := m.askFor(ctx, "track", track)
 	return m.outcome(ctx, "track", o, err)
+}
+
+// trackRestored is Track for a purchase whose record is an older copy.
+func trackRestored(to payment.Method, ctx context.Context, q payment.Quote, intent json.RawMessage) (payment.Outcome, error) {
+	if r, ok := to.(payment.Restored); ok {
+		return r.TrackRestored(ctx, q, intent)
+	}
+	return to.Track(ctx, q, intent)
 }
 
 // askFor asks the method what became of the payment.

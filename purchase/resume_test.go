@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -314,6 +315,32 @@ func TestCrashThenOtherConfig(t *testing.T) {
 			t.Errorf("open: %+v", open)
 		}
 	})
+}
+
+// remembers is a method that has more to say of a payment than the books of a backup.
+type remembers struct {
+	*fakeMethod
+	asked atomic.Int32
+}
+
+func (r *remembers) TrackRestored(context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
+	r.asked.Add(1)
+	return payment.Failed(false), nil
+}
+
+// Of a purchase that was open in a backup the method is asked as of one of which it is not known how far it has gone.
+func TestCrashThenRestored(t *testing.T) {
+	for _, restored := range []bool{false, true} {
+		p := leftAt(t)[ledger.Paying]
+		p.Restored = restored
+		m := &remembers{fakeMethod: &fakeMethod{track: says(payment.Failed(true))}}
+		trade(t, func(b *bench) { b.method, b.itself, b.journal.open = m, true, []ledger.Purchase{p} }, func(t *testing.T, b *bench) {
+			time.Sleep(time.Minute)
+			if p := b.journal.lastStep(); p.State != ledger.Failed || p.Unpaid == restored || m.asked.Load() > 0 != restored {
+				t.Errorf("restored %v: %s, unpaid %v, asked %d times", restored, p.State, p.Unpaid, m.asked.Load())
+			}
+		})
+	}
 }
 
 // It goes on by itself once the seller and the terms are known, whichever comes last.

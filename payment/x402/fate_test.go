@@ -160,6 +160,28 @@ func TestTooLate(t *testing.T) {
 	}
 }
 
+// TestTrackRestored: the books of a backup may have forgotten that an authorization was shown. After its end the chain is believed; where there is no
+// RPC nobody knows, and it counts as spent.
+func TestTrackRestored(t *testing.T) {
+	_, url := chain(t)
+	for rpc, unpaid := range map[string]bool{"": false, " " + url: true} {
+		m := mustLoad(t, strings.Replace(words, sepolia, sepolia+rpc, 1))
+		q := quote(requirement(nil))
+		intent, _ := pay(t, m, q)
+		for ago, want := range map[time.Duration]payment.OutcomeKind{
+			-time.Minute: payment.OutcomeProven, -5 * time.Second: payment.OutcomePending, time.Hour: payment.OutcomeFailed,
+		} {
+			o, err := m.TrackRestored(t.Context(), q, endedBy(t, intent, ago))
+			if err != nil || o.Kind != want || o.Unpaid != (want == payment.OutcomeFailed && unpaid) {
+				t.Errorf("%s after the end, RPC%q: %+v, %v", ago, rpc, o, err)
+			}
+		}
+		if o, err := m.Track(t.Context(), q, endedBy(t, intent, time.Hour)); err != nil || !o.Unpaid {
+			t.Errorf("in books that have forgotten nothing, RPC%q: %+v, %v", rpc, o, err)
+		}
+	}
+}
+
 func TestPatience(t *testing.T) {
 	m := mustLoad(t, words)
 	intent, _ := pay(t, m, quote(requirement(nil)))

@@ -169,6 +169,22 @@ func (m *Method) Track(ctx context.Context, q payment.Quote, raw json.RawMessage
 	return m.Pay(ctx, q, raw)
 }
 
+// TrackRestored is Track for a journal that may have forgotten that the authorization was shown. After its end only a chain can tell
+// whether it was cashed: on a network without an RPC nobody knows.
+func (m *Method) TrackRestored(ctx context.Context, q payment.Quote, raw json.RawMessage) (payment.Outcome, error) {
+	in, err := readIntent(raw)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+	if n := m.network(in.Network); n == nil || len(n.nodes) > 0 || time.Until(in.expires()) > lastMoment {
+		return m.Track(ctx, q, raw)
+	}
+	if time.Until(in.expires()) > -afterwards {
+		return payment.Pending(), nil
+	}
+	return payment.Failed(false).Because("the books are a backup's, and without an RPC nobody can know whether the authorization was cashed"), nil
+}
+
 // Fate reads from the chain what became of an authorization that the seller was shown: Proven where the money has moved,
 // Failed(true) where it never can any more, and Pending in between, or where what the chain says can't be relied on. On a
 // network without an RPC nobody can know: after the end of the authorization that is Failed(false).
@@ -272,6 +288,7 @@ func (m *Method) keyFile() string {
 var (
 	_ payment.Method        = (*Method)(nil)
 	_ payment.Fate          = (*Method)(nil)
+	_ payment.Restored      = (*Method)(nil)
 	_ payment.Patience      = (*Method)(nil)
 	_ payment.Present       = (*Method)(nil)
 	_ payment.Receipt       = (*Method)(nil)
