@@ -25,6 +25,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/page"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
@@ -71,14 +72,15 @@ func init() {
 type Handler struct {
 	config.Config
 
-	settings *config.Settings
-	policy   selection.Policy
-	methods  []*gateway.Method
-	fleet    *market.FleetOptions // nil: this gateway is in none
-	ctx      caddy.Context
-	log      *zap.Logger
-	app      *App
-	door     *gateway.Door
+	settings   *config.Settings
+	policy     selection.Policy
+	policyEnds func()
+	methods    []*gateway.Method
+	fleet      *market.FleetOptions // nil: this gateway is in none
+	ctx        caddy.Context
+	log        *zap.Logger
+	app        *App
+	door       *gateway.Door
 }
 
 // CaddyModule returns the Caddy module information.
@@ -130,14 +132,27 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 		h.policy = routing.DefaultFirst{}
 		return nil
 	}
-	mod, err := ctx.LoadModule(h, "SelectionRaw")
+	ctx.Context = context.WithoutCancel(ctx.Context)
+	own, cancel := caddy.NewContext(ctx) // it is ended where a fault of it is minded
+	name := "?"
+	h.policyEnds = func() { endPolicy(h.log, name, cancel) }
+	mod, err := own.LoadModule(h, "SelectionRaw")
 	if err != nil {
 		return fmt.Errorf("loading the selection policy: %w", err)
 	}
+	name = mod.(caddy.Module).CaddyModule().ID.Name()
 	if h.policy, err = routing.PolicyOf(mod); err != nil {
 		return fmt.Errorf("loading the selection policy: %w", err)
 	}
 	return nil
+}
+
+// endPolicy cleans up a policy, which may be somebody else's, and does not wait for one that takes its time.
+func endPolicy(log *zap.Logger, name string, cancel func()) {
+	if out := guestcall.End(cancel); out.Fault != "" {
+		log.Warn("selection.policy.failed", zap.String("policy", name), zap.String("call", "cleanup"), zap.String("reason", "it "+string(out.Fault)),
+			zap.String("hint", "it is left behind"))
+	}
 }
 
 // loadMethods loads each payment method in a context of its own, as it may be asked about a purchase when this config is gone.
@@ -152,7 +167,7 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 			err = fmt.Errorf("%s is there twice: give each its own name", name)
 		}
 		if err != nil {
-			cancel()
+			gateway.NewMethod(name, method, cancel).Leave(h.log)
 			return fmt.Errorf("loading the payment methods: %w", err)
 		}
 		names[name] = true
@@ -232,9 +247,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // of older configs, are booked.
 func (h *Handler) Cleanup() error {
 	for _, m := range h.methods {
-		m.Release() // before the gateway does: guests are cleaned up where a fault of theirs is minded
+		m.Leave(h.log) // before the gateway does: guests are cleaned up where a fault of theirs is minded
 	}
 	h.methods = nil
+	if h.policyEnds != nil {
+		h.policyEnds()
+		h.policyEnds = nil
+	}
 	h.fleet.Release()
 	if h.door == nil {
 		return nil // it was never provisioned whole

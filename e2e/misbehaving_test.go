@@ -154,6 +154,51 @@ func TestGuestsMisbehaveNewest(t *testing.T) {
 	}
 }
 
+// TestGuestsMisbehaveRefused has guests fail at their end in a config that is refused, when it is loaded or when it starts: the one that is in force
+// serves on, and what comes next is taken.
+func TestGuestsMisbehaveRefused(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"panic", "block"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			g := newGuestStage(t, 1)
+			g.open(g.body("old", g.policy()))
+			g.orders(func(c guestCall) order {
+				if strings.HasPrefix(c.Step, "cleanup") {
+					return order{Fault: fault}
+				}
+				return order{}
+			})
+			file := g.file()
+			for what, wrong := range map[string]string{
+				"loaded": strings.Replace(file, g.body("old", ""), g.body("twice", "")+g.body("wrong", ""), 1),
+				"starts": strings.Replace(file, " old\n", " wrong\n", 1) + fmt.Sprintf("\n%s {\n\trespond taken\n}\n", g.good.URL),
+			} {
+				begun := time.Now()
+				if err := g.load(wrong); err == nil {
+					t.Fatalf("%s: it is taken:\n%s", what, wrong)
+				}
+				if status, _ := g.look("/tokenbuddy/status"); status != http.StatusOK {
+					t.Errorf("%s: the status: %d", what, status)
+				}
+				if took := time.Since(begun); took > patience {
+					t.Errorf("%s: it took %s", what, took)
+				}
+				g.served("after it was "+what, "")
+			}
+			if err := g.load(strings.Replace(file, " old\n", " new\n", 1)); err != nil {
+				t.Error(err)
+			}
+			g.served("corrected", "")
+			begun := time.Now()
+			g.terminate()
+			g.endedStuck(begun)
+			g.start()
+			g.well()
+		})
+	}
+}
+
 // TestGuestsMisbehaveChoosing has a selection policy fail in each way there is: the registry's order serves, and only what the
 // policy means is asked.
 func TestGuestsMisbehaveChoosing(t *testing.T) {
@@ -298,7 +343,7 @@ func TestGuestsMisbehaveSelected(t *testing.T) {
 // TestGuestsMisbehaveShutdown ends the process while each call of the guests blocks for ever.
 func TestGuestsMisbehaveShutdown(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"check", "prepare", "pay", "track", "order", "cleanup"} {
+	for _, step := range []string{"check", "prepare", "pay", "track", "order", "cleanup", "cleanup policy"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			g := newGuestStage(t, 1)
@@ -319,7 +364,7 @@ func TestGuestsMisbehaveShutdown(t *testing.T) {
 					_ = res.Body.Close()
 				}
 			}()
-			eventually(t, "a call is stuck", func() bool { return stuck.Load() || step == "cleanup" && g.count("paid", "") > 0 })
+			eventually(t, "a call is stuck", func() bool { return stuck.Load() || strings.HasPrefix(step, "cleanup") && g.count("paid", "") > 0 })
 			begun := time.Now()
 			g.terminate()
 			g.endedStuck(begun)

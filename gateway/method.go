@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 
+	"go.uber.org/zap"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -29,6 +32,14 @@ func NewMethod(name string, m payment.Method, cleanup func()) *Method {
 func (m *Method) Release() {
 	if m.users.give() {
 		m.cleanup()
+	}
+}
+
+// Leave is Release for a config that goes: it may be the last user, where the config never came into force, and what the guest does at its end is
+// nothing to wait for.
+func (m *Method) Leave(log *zap.Logger) {
+	if out := guestcall.End(m.Release); out.Fault != "" {
+		log.Warn("payment.method.misbehaved", zap.String("method", m.Name), zap.String("step", "cleanup"), zap.String("fault", string(out.Fault)))
 	}
 }
 

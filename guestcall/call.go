@@ -74,3 +74,13 @@ func Do[T any](ctx context.Context, grace time.Duration, f func() (T, error), re
 	}
 	return Result[T]{Fault: Blocked}
 }
+
+// endTime is how long the end of a guest is waited for.
+const endTime = time.Second
+
+// End has a guest give up what it holds, as at the end of its config, and leaves it behind where it does not within a second.
+func End(f func()) Result[struct{}] {
+	ctx, stop := context.WithTimeout(context.Background(), endTime)
+	defer stop()
+	return Do(ctx, 0, func() (struct{}, error) { f(); return struct{}{}, nil }, func(bool) {})
+}

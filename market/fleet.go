@@ -66,10 +66,7 @@ func (o *FleetOptions) Release() {
 
 // end gives up the engine, and waits no longer than a moment for it.
 func (o *FleetOptions) end() {
-	ctx, stop := context.WithTimeout(context.Background(), engineEnds)
-	defer stop()
-	out := guestcall.Do(ctx, 0, func() (struct{}, error) { o.Cancel(); return struct{}{}, nil }, func(bool) {})
-	if out.Fault != "" && o.Log != nil {
+	if out := guestcall.End(o.Cancel); out.Fault != "" && o.Log != nil {
 		o.Log.Error("fleet.store.misbehaved", zap.String("call", "cleanup"), zap.String("fault", string(out.Fault)), zap.ByteString("stack", out.Stack))
 	}
 }
@@ -101,7 +98,6 @@ type Fleet struct {
 const (
 	fleetOpens  = 10 * time.Second
 	fleetCloses = 4 * time.Second
-	engineEnds  = time.Second
 )
 
 // openFleet opens the store, and has budgets, rates and purchases go by what the fleet sets aside.

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
@@ -45,7 +48,7 @@ func (o *Orders) HoldTable(t *routing.Table, ctx caddy.Context) (release func())
 	defer o.selecting.Unlock()
 	h := &heldTable{ctx: ctx}
 	if s := o.selection.Load(); s != nil {
-		policy, cleanup, err := s.load(ctx)
+		policy, cleanup, err := o.load(*s, ctx)
 		if err == nil {
 			t.Override(policy)
 			h.cleanup = cleanup
@@ -172,7 +175,7 @@ func (o *Orders) loadForAll(s Selection) (loaded, error) {
 	o.mu.Unlock()
 	all := make(loaded, len(held))
 	for t, h := range held {
-		policy, cleanup, err := s.load(h.ctx)
+		policy, cleanup, err := o.load(s, h.ctx)
 		if err != nil {
 			all.cleanup()
 			return nil, err
@@ -235,22 +238,52 @@ func (s Selection) args() []string {
 	return append([]string{s.Seller}, s.Args...)
 }
 
+// loadTime is how long the arguments of a policy may be read, and how long it may be loaded: it may be somebody else's.
+const loadTime = 10 * time.Second
+
+// guarded calls a guest, and end where that comes to nothing, once the guest has returned. What it says when it panics is not repeated.
+func (s Selection) guarded(doing string, f func() (selection.Policy, error), end func()) (selection.Policy, error) {
+	ctx, stop := context.WithTimeout(context.Background(), loadTime)
+	defer stop()
+	out := guestcall.Do(ctx, 0, f, func(late bool) {
+		if late {
+			go end()
+		}
+	})
+	err := out.Err
+	switch out.Fault {
+	case "":
+	case guestcall.Blocked:
+		return nil, fmt.Errorf("selection policy %s %s: it was not %s within %s", s.Policy, out.Fault, doing, loadTime)
+	default:
+		err = fmt.Errorf("selection policy %s %s while it was %s", s.Policy, out.Fault, doing)
+	}
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return out.Value, nil
+}
+
 // draft makes the policy without what it needs to serve, to see whether there is such a one and its arguments are right.
-func (s Selection) draft() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }
+func (s Selection) draft() (selection.Policy, error) {
+	return s.guarded("read", func() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }, func() {})
+}
 
 // load makes the policy as a config would, in a context of its own that cleanup ends.
-func (s Selection) load(ctx caddy.Context) (_ selection.Policy, cleanup func(), err error) {
+func (o *Orders) load(s Selection, ctx caddy.Context) (_ selection.Policy, cleanup func(), err error) {
 	own, cancel := caddy.NewContext(ctx)
-	defer func() {
-		if recover() != nil {
-			err = fmt.Errorf("selection policy %s panicked while it was loaded", s.Policy)
-		}
-		if err != nil {
-			cancel()
-		}
-	}()
-	policy, err := routing.LoadPolicy(own, s.Policy, s.args()...)
-	return policy, cancel, err
+	cleanup = func() { o.cleanUp(s.Policy, cancel) }
+	policy, err := s.guarded("loaded", func() (selection.Policy, error) { return routing.LoadPolicy(own, s.Policy, s.args()...) }, cleanup)
+	return policy, cleanup, err
+}
+
+// cleanUp ends a policy, and waits no longer than a moment for it.
+func (o *Orders) cleanUp(policy string, cancel func()) {
+	if out := guestcall.End(cancel); out.Fault != "" {
+		o.logger.Warn("selection.policy.failed", zap.String("policy", policy), zap.String("call", "cleanup"), zap.String("reason", "it "+string(out.Fault)),
+			zap.String("hint", "it is left behind"))
+	}
 }
 
 // loadSelection takes up the override of an earlier process. One that can't be read must not keep the gateway from serving.

@@ -7,13 +7,18 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
 
 // tableOf is a config's view of pinned sellers, all of the model m.
@@ -111,6 +116,86 @@ func TestSelect(t *testing.T) {
 				t.Errorf("taken back twice: %v", err)
 			}
 		})
+	}
+}
+
+// unruly is a policy of somebody else's that does what it is told when it is read, loaded and cleaned up.
+type unruly struct{}
+
+var unrulyDoes struct {
+	at, what string // "read", "loaded", "cleaned up"; "panic", "block"
+	let      chan struct{}
+	ended    atomic.Int32
+}
+
+func behave(at string) {
+	if at != unrulyDoes.at {
+		return
+	}
+	switch unrulyDoes.what {
+	case "panic":
+		panic("a secret")
+	case "block":
+		<-unrulyDoes.let
+	}
+}
+
+func (*unruly) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: selection.Namespace + ".unruly", New: func() caddy.Module { return new(unruly) }}
+}
+func (*unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error { behave("read"); return nil }
+func (*unruly) Provision(caddy.Context) error                 { behave("loaded"); return nil }
+func (*unruly) Cleanup() error                                { unrulyDoes.ended.Add(1); behave("cleaned up"); return nil }
+func (*unruly) Order(_ selection.Query, c []selection.Candidate) []selection.Candidate {
+	return c
+}
+
+// A policy that panics or does not return when it is read or loaded is refused, and holds up neither who has asked for it nor a config that
+// starts: there the config's own serves. One that does so when it is cleaned up is left behind.
+func TestSelectUnruly(t *testing.T) {
+	caddy.RegisterModule(new(unruly))
+	for _, what := range []string{"panic", "block"} {
+		for _, at := range []string{"read", "loaded", "cleaned up"} {
+			t.Run(what+" "+at, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					core, logs := observer.New(zap.WarnLevel)
+					pool := routing.NewPool(routing.PoolOptions{})
+					m := &Orders{dir: t.TempDir(), logger: zap.New(core), held: make(map[*routing.Table]*heldTable)}
+					unrulyDoes.let = make(chan struct{})
+					unrulyDoes.at, unrulyDoes.what = "", ""
+					table := tableOf(t, pool, "acme", "acme")
+					release := m.HoldTable(table, noConfig(t))
+					if err := m.Select(Selection{Policy: "unruly"}); err != nil {
+						t.Fatal(err)
+					}
+					unrulyDoes.at, unrulyDoes.what = at, what
+					began := time.Now()
+					err := m.Select(Selection{Policy: "unruly", Args: []string{"again"}})
+					if refused := at != "cleaned up"; (err != nil) != refused || refused && (!strings.Contains(err.Error(), at) || strings.Contains(err.Error(), "secret")) {
+						t.Errorf("selected: %v", err)
+					}
+					if _, ok := table.Policy().(*unruly); !ok {
+						t.Errorf("in force is %T", table.Policy())
+					}
+					later := tableOf(t, pool, "acme", "acme")
+					again := m.HoldTable(later, noConfig(t))
+					if _, ok := later.Policy().(*unruly); ok != (at == "cleaned up") {
+						t.Errorf("in force for a later config is %T", later.Policy())
+					}
+					again()
+					release()
+					kept := &Orders{dir: m.dir, logger: zap.New(core)}
+					if kept.loadSelection(); (kept.Selection() == nil) != (at == "read") {
+						t.Errorf("after a restart: %+v", kept.Selection())
+					}
+					if took := time.Since(began); took > 4*loadTime || logs.Len() == 0 && at != "read" {
+						t.Errorf("it took %s, logged %v", took, logs.All())
+					}
+					close(unrulyDoes.let)
+					synctest.Wait()
+				})
+			})
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package purchase
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -131,10 +130,7 @@ func (ms *methods) tidy(name string) {
 
 // end cleans up a method that nothing uses any more, and does not wait for one that takes its time.
 func (ms *methods) end(name string, cleanup func()) {
-	ctx, stop := context.WithTimeout(context.Background(), guestGrace)
-	defer stop()
-	out := guestcall.Do(ctx, 0, func() (struct{}, error) { cleanup(); return struct{}{}, nil }, func(bool) {})
-	switch out.Fault {
+	switch out := guestcall.End(cleanup); out.Fault {
 	case "":
 	case guestcall.Blocked:
 		ms.fault(name, "cleanup", out.Fault, nil)
