@@ -382,10 +382,10 @@ func TestBalances(t *testing.T) {
 func TestCostOfFailure(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	charged := func(id string) handler {
-		return settledBy(sayJSON(500, `{}`), "Settlement-Id", id, "Billed-Micros", "5")
+	charged := func(id, micros string) handler {
+		return settledBy(sayJSON(500, `{}`), "Settlement-Id", id, "Billed-Micros", micros)
 	}
-	s.seller("charges", inTurn(charged("s1"), charged("s2")), priced("m"))
+	s.seller("charges", inTurn(charged("s1", "5"), charged("s2", "2000000")), priced("m"))
 	s.seller("begins", sayStream(roleOnly), priced("m"))
 	s.seller("serves", answerPlain, priced("m"))
 	s.open("")
@@ -394,8 +394,17 @@ func TestCostOfFailure(t *testing.T) {
 		t.Errorf("status %d, booked %+v", a.StatusCode, e)
 	}
 	balances := s.balances()
-	if balances["waste:charges"] != 10 || balances["credit:charges"] != 4_999_990 { // it was asked twice
+	wasted, disputed := balances["waste:charges"], balances["disputed:charges"] // it was asked twice, and has charged beyond belief once
+	if wasted <= 5 || wasted >= 1_000_000 || wasted+disputed != 2_000_005 || balances["credit:charges"] != 2_999_995 {
 		t.Errorf("the accounts are %v", balances)
+	}
+	_, status := s.look("/tokenbuddy/sellers")
+	if want := fmt.Sprintf(`"wastedMicros":%d,`, wasted); !strings.Contains(string(status), want) {
+		t.Errorf("the sellers have no %s: %s", want, status)
+	}
+	_, metrics := s.look("/metrics")
+	if want := fmt.Sprintf("\ntokenbuddy_wasted_micros_total{seller=\"charges\"} %d\n", wasted); !strings.Contains(string(metrics), want) {
+		t.Errorf("the metrics lack %s", want)
 	}
 	// A good answer's headers came from the second, so that it has cost something, nobody knows what.
 	if n := balances["waste:begins"]; n <= 0 || n > 100 {

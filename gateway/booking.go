@@ -75,7 +75,7 @@ func (k *booking) follow(booked ledger.Booked, err error) {
 		admin.ObserveBilled(e.Member, e.Model, e.Seller, e.BilledMicros)
 		k.give(booked.Disputed, e.BilledMicros, e.BilledSource)
 	default:
-		admin.ObserveWaste(e.Seller, e.Attempt.BilledMicros)
+		admin.ObserveWaste(e.Seller, e.Attempt.CountedMicros)
 		k.give(booked.Disputed, e.Attempt.BilledMicros, e.Attempt.BilledSource)
 	}
 }

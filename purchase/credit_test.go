@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -218,4 +219,16 @@ func TestShortage(t *testing.T) {
 	}
 	now = now.Add(shortFor)
 	check(5000, 0, false)
+}
+
+// What a failed attempt has wasted is what the books call that: not what its seller has taken beyond belief, nor what the balance that came with it has
+// put right.
+func TestWastedIsWhatIsBookedAsWaste(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		attempt := &ledger.Attempted{BilledMicros: 3 * cent, CountedMicros: cent}
+		b.lease(cent).Booked(ledger.Booked{Entry: &ledger.Entry{Kind: ledger.KindWaste, Attempt: attempt}, TokenDelta: -5 * cent})
+		if c := b.desk.Credit(); c.WastedMicros != cent || c.Sellers[0].WastedMicros != cent || c.LeftMicros != 5*money.USD-5*cent {
+			t.Errorf("wasted %s, by its seller %s, left %s", c.WastedMicros, c.Sellers[0].WastedMicros, c.LeftMicros)
+		}
+	})
 }

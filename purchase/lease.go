@@ -63,10 +63,10 @@ func (l *Lease) Booked(b ledger.Booked) {
 	if l.account() || !l.returned.CompareAndSwap(false, true) {
 		return
 	}
-	t, failed := l.token, b.Entry != nil && b.Entry.Served == nil
+	t, failed := l.token, b.Entry != nil && b.Entry.Attempt != nil
 	if failed {
 		t.shelf.mu.Lock()
-		t.shelf.wasted -= min(b.TokenDelta, 0)
+		t.shelf.wasted += b.Entry.Attempt.CountedMicros // neither what is in dispute, nor what a balance has put right beside it
 		t.shelf.mu.Unlock()
 	}
 	if b.Told {
