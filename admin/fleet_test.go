@@ -68,6 +68,34 @@ func TestFleetOrders(t *testing.T) {
 	})
 }
 
+// TestPausesOfANewerRelease refuses an order of a pause as it does one of a member of which the fleet says more than this gateway knows.
+func TestPausesOfANewerRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Setenv("XDG_DATA_HOME", t.TempDir())
+		s := fleettest.NewMemory()
+		if err := s.Change(t.Context(), fleet.PausedKey, func(fleet.Moment, []byte) ([]byte, error) {
+			return []byte(`{"change":"x","at":"2026-03-04T12:00:00Z","is":{"acme":{"paused":true,"until":"2027-01-01T00:00:00Z","since":"2026-03-04T12:00:00Z"}}}`), nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := market.Open(market.Options{
+			Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32),
+			Fleet: &market.FleetOptions{Engine: engine{s}, Name: "one", Cancel: func() {}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Release()
+		synctest.Wait()
+		if !m.Pool.Paused("acme") {
+			t.Fatal("the fleet's pause does not hold")
+		}
+		if status, says := asked(t, http.MethodPost, "/tokenbuddy/sellers?resume=acme", ""); status != http.StatusConflict || !strings.Contains(says, "newer release") {
+			t.Errorf("%d %s", status, says)
+		}
+	})
+}
+
 // inspected is a store that says how it is set up, by a clock of its own.
 type inspected struct {
 	fleet.Store

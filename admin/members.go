@@ -226,7 +226,7 @@ func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name s
 		return err
 	}
 	if len(rows) == 0 {
-		return memberError(fmt.Errorf("member %s: %w", name, orders.ErrNoMember))
+		return orderRefused(fmt.Errorf("member %s: %w", name, orders.ErrNoMember))
 	}
 	return answer(w, http.StatusOK, rows[0])
 }

@@ -30,7 +30,7 @@ func addMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	}
 	key, err := m.Orders.AddMember(r.Context(), by, said.Name, terms)
 	if err != nil {
-		return memberError(err)
+		return orderRefused(err)
 	}
 	return secret(w, NewKey{Name: said.Name, Key: key})
 }
@@ -59,7 +59,7 @@ func setMember(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		return bad("nothing is said of member %s: expected one of %s", name, strings.Join(termWords, ", "))
 	}
 	if err := m.Orders.SetMember(r.Context(), by, name, terms); err != nil {
-		return memberError(err)
+		return orderRefused(err)
 	}
 	return showMember(m, w, r, name)
 }
@@ -74,7 +74,7 @@ func removeMember(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	if err := m.Orders.RemoveMember(r.Context(), operator(r), name); err != nil {
-		return memberError(err)
+		return orderRefused(err)
 	}
 	return answer(w, http.StatusOK, map[string]any{"name": name, "removed": true})
 }
@@ -100,7 +100,7 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		}
 		key, until, err := m.Orders.RotateMember(r.Context(), by, name, keep)
 		if err != nil {
-			return memberError(err)
+			return orderRefused(err)
 		}
 		k := NewKey{Name: name, Key: key}
 		if keep > 0 {
@@ -118,12 +118,12 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		}
 		_, err = m.Orders.RaiseMember(r.Context(), by, name, usd, until, said.Reference)
 		if err != nil {
-			return memberError(err)
+			return orderRefused(err)
 		}
 	case "disable", "enable":
 		off := word == "disable"
 		if err := m.Orders.SetMember(r.Context(), by, name, orders.MemberTerms{Disabled: &off}); err != nil {
-			return memberError(err)
+			return orderRefused(err)
 		}
 	}
 	return showMember(m, w, r, name)
@@ -143,8 +143,8 @@ func secret(w http.ResponseWriter, v any) error {
 	return answer(w, http.StatusOK, v)
 }
 
-// memberError says what stands in the way of an order.
-func memberError(err error) error {
+// orderRefused says what stands in the way of an order about a member, a seller or the selection.
+func orderRefused(err error) error {
 	status := http.StatusBadRequest
 	switch {
 	case errors.Is(err, orders.ErrNoMember):

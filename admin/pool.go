@@ -115,19 +115,11 @@ func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error
 			return err
 		}
 		if err := do(r.Context(), operator(r), query.Get(word)); err != nil {
-			return refused(err)
+			return orderRefused(err)
 		}
 		return sellersList(m, w, r)
 	}
 	return forgive(m, w, r)
-}
-
-// refused says why an order was not taken: for its words, or since the fleet can't be told of it.
-func refused(err error) error {
-	if errors.Is(err, fleet.ErrAway) {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
-	}
-	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 }
 
 // forgive lets a seller whose last tokens served next to nothing be bought from again, and gives one that overbilled its place
@@ -188,7 +180,7 @@ func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 		return bad(`expected an object such as {"policy":"manual","seller":"acme"}: %w`, err)
 	}
 	if err := m.Orders.Select(s); err != nil {
-		return refused(fmt.Errorf("selection: %w", err))
+		return orderRefused(fmt.Errorf("selection: %w", err))
 	}
 	return selection(m, w, r)
 }
@@ -196,7 +188,7 @@ func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 // unsetSelection gives the configs' own policies back.
 func unsetSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err := m.Orders.Unselect(); errors.Is(err, fleet.ErrAway) {
-		return refused(err)
+		return orderRefused(err)
 	} else if err != nil {
 		return err
 	}
