@@ -78,6 +78,7 @@ type draw struct {
 	back    float64 // permits that are given back
 	share   float64 // of the rate, that the gateway goes by; never more than it was given
 	wants   float64 // requests a second; zero: it wants no share
+	used    float64 // requests a second of late, as far as that is known yet
 }
 
 // permits are what a draw has brought.
@@ -87,6 +88,9 @@ type permits struct {
 	Goal  float64       `json:"goal,omitempty"`  // what it should come down to, for the others
 	After time.Duration `json:"after,omitempty"` // until there is a permit again, where not all that were needed are given
 }
+
+// ample is how many times what it has used of late a gateway may have as its share.
+const ample = 4
 
 // reserved is the part of a rate that becomes nobody's share: who comes anew finds permits at once.
 const reserved = 0.1
@@ -138,15 +142,15 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 
 	got.Share, got.Goal = d.share, 0
 	if d.wants > 0 {
-		got.Goal = (1 - reserved) * max(0, 1-alone) * d.wants / wanted
-		if more := min(got.Goal-d.share, rest); more > 0 {
+		got.Goal = d.goal(1-alone, wanted, len(there))
+		if more := min(got.Goal-d.share, rest-reserved); more > 0 {
 			got.Given = b.Level * more / rest // with a part of what fills it goes that part of what is in it
 			got.Share += more
 			rest -= more
 		}
 	}
 	b.Level -= got.Given
-	given := max(0, min(float64(d.need), math.Floor(b.Level+1-whole)))
+	given := max(0, min(math.Ceil(float64(d.need)-got.Given), math.Floor(b.Level+1-whole)))
 	b.Level = max(0, b.Level-given)
 	if got.Given += given; got.Given < float64(d.need) {
 		got.After = max(time.Millisecond, d.rate.until(b.Level, rest))
@@ -154,6 +158,14 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 	b.Rest = rest
 	b.Parts[d.gateway] = &part{Boot: d.boot, Op: d.op, At: now, Share: got.Share, Wants: d.wants, Last: got}
 	return got
+}
+
+// goal is the share that a gateway should have of what of the rate shares are made of: by what it wants of all that is wanted, and no more than it may
+// need soon, unless an even part is more, where one more gateway may just have come. Who has the most of a rate that it does not use gives it up with
+// its next draw, and who asks meanwhile would be refused, though hardly anybody does.
+func (d draw) goal(of, wanted float64, gateways int) float64 {
+	of = (1 - reserved) * max(0, of)
+	return min(of*d.wants/wanted, max(of/float64(gateways+1), ample*d.used/d.rate.filled(1, time.Second)))
 }
 
 // come lets come in what has come until a time, of what fills the bucket.

@@ -111,6 +111,7 @@ func (m *meter) next(now time.Time) draw {
 		m.wants = (m.wants + float64(m.asked)/over.Seconds()) / 2
 		m.asked, m.counted = 0, now
 	}
+	d.used = m.wants
 	if !m.rate.slow() && (m.share > 0 || d.need > 0) && now.Sub(m.used) <= 2*beatEvery {
 		d.wants = max(m.wants, float64(d.need), 1)
 	}

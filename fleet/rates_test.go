@@ -132,6 +132,27 @@ func TestRateAtOnce(t *testing.T) {
 	})
 }
 
+// Of a rate that hardly anybody uses no request is refused, whichever gateways are asked, and however long nobody was.
+func TestRateHardlyUsed(t *testing.T) {
+	for _, rate := range []Rate{{2000, time.Minute}, {400, time.Minute}, {100, time.Second}, {10, time.Second}, {6, time.Second}} {
+		for _, n := range []int{1, 2, 3, 5} {
+			synctest.Test(t, func(t *testing.T) {
+				rates, _ := gateways(t, n)
+				time.Sleep(beatEvery + time.Second) // each knows then how many there are
+				for _, idle := range []time.Duration{0, 12 * time.Second, time.Minute} {
+					time.Sleep(idle)
+					for i := range 60 {
+						if after, ok := allow(rates[i%n], ada, rate); !ok {
+							t.Errorf("%v, %d gateways: request %d, %s after the last, is refused for %s", rate, n, i, idle, after)
+						}
+						time.Sleep(400 * time.Millisecond)
+					}
+				}
+			})
+		}
+	}
+}
+
 // What is given back serves another gateway.
 func TestRateReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
