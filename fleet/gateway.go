@@ -42,6 +42,8 @@ type Options struct {
 	Booked func(ctx context.Context, gateway string) (Booked, error)
 	// Head is the last of the ledger's entries that the store has, and its hash; nil where none are shipped.
 	Head func() (seq uint64, hash string)
+	// Due is the first of these entries whose cost is taken back by one that the store does not have yet; 0: there is none. nil: nobody is asked.
+	Due func() uint64
 	// Own is the newest of the ledger's own entries that is durable, and its hash; 0: there is none. It is nil where they are shipped.
 	Own func(ctx context.Context) (seq uint64, hash string, err error)
 	// Digest is of the limits in the config, so that it is seen where those of gateways differ.

@@ -27,6 +27,8 @@ type Beat struct {
 	Left    bool      `json:"left,omitempty"` // it has said goodbye
 	Head    uint64    `json:"head,omitempty"` // the last of its entries that were shipped
 	Hash    string    `json:"hash,omitempty"` // of that entry
+	// Due is the first of its entries that was shipped, and whose cost it takes back by one that was not; 0: there is none.
+	Due uint64 `json:"due,omitempty"`
 	// Own is the newest of its entries, and OwnHash its hash, of one that ships none.
 	Own     uint64 `json:"own,omitempty"`
 	OwnHash string `json:"ownHash,omitempty"`
@@ -110,6 +112,9 @@ func (f *Fleet) beat(ctx context.Context, left bool) error {
 	b := Beat{Name: f.o.Name, Version: f.o.Version, Epoch: f.o.Epoch, Boot: f.o.Boot, Left: left}
 	if f.o.Head != nil {
 		b.Head, b.Hash = f.o.Head()
+	}
+	if f.o.Due != nil {
+		b.Due = f.o.Due()
 	}
 	if f.o.Digest != nil {
 		b.Digest = f.o.Digest()

@@ -27,6 +27,8 @@ type Shipped struct {
 	// Said is the newest of its entries that the gateway has said to be in the store, and its hash; 0: it has said nothing.
 	Said     uint64 `json:"-"`
 	SaidHash string `json:"-"`
+	// Due is the first of them whose cost it has said to take back by an entry that is not in the store yet; 0: it has said of none.
+	Due uint64 `json:"-"`
 	// Keeps: by what it has said last it ships none of its entries.
 	Keeps bool `json:"-"`
 	// Forgotten: an operator has said that it will not come back. What it had not shipped then nobody knows.
@@ -51,7 +53,9 @@ func ReadJournals(ctx context.Context, store Store, self string) (*Journals, err
 			return fmt.Errorf("fleet: what a gateway says of itself can't be read: %w", err)
 		}
 		id := unescape(key[len(gatewayKeys):])
-		j.Gateways = append(j.Gateways, Shipped{Gateway: id, Name: b.Name, Seen: b.Seen, Left: b.Left, Self: id == self, Said: b.Head, SaidHash: b.Hash, Keeps: b.Own > 0, Forgotten: b.Forgotten()})
+		j.Gateways = append(j.Gateways, Shipped{
+			Gateway: id, Name: b.Name, Seen: b.Seen, Left: b.Left, Self: id == self, Said: b.Head, SaidHash: b.Hash, Due: b.Due, Keeps: b.Own > 0, Forgotten: b.Forgotten(),
+		})
 		return nil
 	}, gatewayKeys)
 	if err != nil {

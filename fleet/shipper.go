@@ -58,6 +58,8 @@ type Shipper struct {
 	last    uint64     // the newest row in the store
 	hash    string     // its hash
 	waiting time.Time  // of the oldest entry that the store does not have; zero: it has all
+	due     uint64     // the first row whose cost is taken back by one that is not in the store yet; 0: there is none
+	until   uint64     // by this row at the latest
 	failing bool
 	ended   bool // by a fork
 }
@@ -102,7 +104,7 @@ func (s *Shipper) Check(ctx context.Context) error {
 	s.known, s.asked = true, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.hash = there.Last, there.LastHash
+	s.reached(there)
 	return nil
 }
 
@@ -130,7 +132,42 @@ func (s *Shipper) add(ctx context.Context, rows []Row) (Appended, error) {
 			return there, fmt.Errorf("fleet: entry %d books what gateway %s has booked: %w", t.Seq, t.Gateway, err)
 		}
 	}
+	if len(there.Twins) > 0 {
+		if err := s.owe(ctx, there.Twins[0].Seq); err != nil {
+			return there, err
+		}
+	}
 	return Appended{Last: last.Seq, LastHash: last.Hash}, nil
+}
+
+// owe notes that what takes back the cost of a row, and maybe of others after it, is in the ledger, behind all that waits there.
+func (s *Shipper) owe(ctx context.Context, due uint64) error {
+	head, _, err := s.o.Source.Head(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.due == 0 || due < s.due {
+		s.due = due
+	}
+	s.until = head
+	return nil
+}
+
+// reached notes how far the store has the rows. The mutex must be locked.
+func (s *Shipper) reached(there Appended) {
+	s.last, s.hash = there.Last, there.LastHash
+	if s.last >= s.until {
+		s.due = 0
+	}
+}
+
+// Due is the first row in the store whose cost is taken back by one that is not there yet; 0: there is none.
+func (s *Shipper) Due() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.due
 }
 
 // Start ships from now on, until Close.
@@ -262,7 +299,8 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 		rows = rows[:0]
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.last, s.hash, s.waiting = there.Last, there.LastHash, time.Time{}
+		s.reached(there)
+		s.waiting = time.Time{}
 		return nil
 	}
 	err = s.o.Source.Rows(ctx, after, 0, func(r Row) error {

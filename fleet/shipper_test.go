@@ -22,6 +22,7 @@ type journal struct {
 	rows      []fleet.Row
 	retracted map[uint64]int // by entry: how often it was told
 	refuse    error          // of Retract
+	corrects  bool           // Retract books an entry, the first time
 }
 
 // book adds an entry of a settlement; empty: of none.
@@ -77,7 +78,9 @@ func (j *journal) Retract(_ context.Context, t fleet.Twin) error {
 	if j.refuse != nil {
 		return j.refuse
 	}
-	j.retracted[t.Seq]++
+	if j.retracted[t.Seq]++; j.corrects && j.retracted[t.Seq] == 1 {
+		j.book("back", "")
+	}
 	return nil
 }
 
@@ -164,6 +167,41 @@ func TestShipperIsKilledBeforeRetracting(t *testing.T) {
 		t.Errorf("%v, retracted were %v", err, j.retracted)
 	}
 	same(t, store, "mine", j, 406)
+}
+
+// What takes a cost back comes behind all that waits in the ledger: until then it is said of which entry on it is due, by a process that was started
+// meanwhile as well.
+func TestShipperOwes(t *testing.T) {
+	store := fleettest.NewMemory()
+	other := booked("other", 0)
+	other.book("other", "s")
+	if err := shipper(store, "other", other).Ship(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j := booked("mine", 99)
+	j.corrects = true
+	j.book("mine", "s")
+	for range 900 {
+		j.book("mine", "")
+	}
+	killed := errors.New("killed")
+	var s *fleet.Shipper
+	var due []uint64
+	for round := range 2 {
+		s = fleet.NewShipper(fleet.ShipperOptions{Store: store, Gateway: "mine", Source: j, Speaks: func(context.Context) error {
+			if due = append(due, s.Due()); round == 0 && len(due) == 2 {
+				return killed
+			}
+			return nil
+		}})
+		if err := s.Ship(t.Context()); round == 0 && !errors.Is(err, killed) || round == 1 && err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(due) != "[0 100 100 100 100]" || s.Due() != 0 {
+		t.Errorf("before each step there was due %d, and in the end %d", due, s.Due())
+	}
+	same(t, store, "mine", j, 1001)
 }
 
 // Books that are not those that were shipped are told so, and never ship.

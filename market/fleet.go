@@ -122,7 +122,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 			Store: store, Gateway: m.Ledger.Identity(), Source: books.Source{Ledger: m.Ledger, Back: m.giveBack}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
 			Fenced: func(err error) { f.Fence(err) }, Logger: log,
 		})
-		options.Head, options.Booked = shipper.Head, books.BookedBy(store, m.Calendar)
+		options.Head, options.Due, options.Booked = shipper.Head, shipper.Due, books.BookedBy(store, m.Calendar)
 	} else {
 		options.Own = m.Ledger.Head
 	}

@@ -412,9 +412,9 @@ func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
 		}
 		ledgers = append(ledgers, l)
 	}
-	says := func(l *ledger.Ledger, ago time.Duration, shipped, keeps bool) {
+	says := func(l *ledger.Ledger, ago time.Duration, shipped, keeps bool, due uint64) {
 		t.Helper()
-		b := fleet.Beat{Epoch: 1, Seen: time.Now().Add(-ago)}
+		b := fleet.Beat{Epoch: 1, Seen: time.Now().Add(-ago), Due: due}
 		if keeps {
 			b.Own = 1
 		}
@@ -436,11 +436,20 @@ func TestFleetBooksCountTwiceForAMoment(t *testing.T) {
 		ago     time.Duration
 		shipped bool
 		keeps   bool
+		due     uint64
 		ok      bool
-	}{{0, false, false, true}, {0, true, false, false}, {time.Minute, false, false, false}, {0, false, true, false}} {
-		says(ledgers[0], 0, true, false)
-		says(ledgers[1], c.ago, c.shipped, c.keeps)
-		if r := verified(t, m); r.OK != c.ok {
+	}{
+		{0, false, false, 0, true},
+		{0, true, false, 0, false},
+		{0, true, false, 1, true}, // what takes it back waits behind others
+		{0, true, false, 9, false},
+		{time.Minute, true, false, 1, false},
+		{time.Minute, false, false, 0, false},
+		{0, false, true, 0, false},
+	} {
+		says(ledgers[0], 0, true, false, 0)
+		says(ledgers[1], c.ago, c.shipped, c.keeps, c.due)
+		if r := verified(t, m); r.OK != c.ok || r.OK && (len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "until gateway "+ledgers[1].Identity()+" has shipped what takes it back")) {
 			t.Errorf("%+v: %+v", c, r)
 		}
 	}
