@@ -40,6 +40,7 @@ const (
 	serializationFailure  = "40001"
 	deadlockDetected      = "40P01"
 	idleInTransaction     = "25P03"
+	transactionTimeout    = "25P04" // of PostgreSQL 17 and later
 	lockNotAvailable      = "55P03" // a lock_timeout
 	queryCanceled         = "57014" // a statement_timeout
 	readOnly              = "25006"
@@ -76,7 +77,8 @@ func retriable(err error) bool {
 	switch code := codeOf(err); code {
 	case "": // the connection broke, most often since the server was started again while it was idle
 		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errSetting)
-	case serializationFailure, deadlockDetected, idleInTransaction, lockNotAvailable, queryCanceled, undefinedTable, duplicateTable, uniqueViolation:
+	case serializationFailure, deadlockDetected, idleInTransaction, transactionTimeout, lockNotAvailable, queryCanceled, undefinedTable, duplicateTable,
+		uniqueViolation:
 		return true
 	default:
 		return broken(code)
