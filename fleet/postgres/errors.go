@@ -110,10 +110,10 @@ func (s *Store) advice(err error) string {
 	}
 	switch code := codeOf(err); {
 	case code == insufficientPrivilege && making:
-		return fmt.Sprintf(": role %s may not make the tables: GRANT CREATE ON SCHEMA public TO %s, or start a gateway once as the database's owner "+
-			"and then GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %s", role, role, role)
+		return fmt.Sprintf(": role %[1]s may not make the tables: GRANT CREATE ON SCHEMA %[2]s TO %[1]s, or start a gateway once as the database's owner "+
+			"and then GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[2]s TO %[1]s", role, s.schemaName())
 	case code == insufficientPrivilege:
-		return fmt.Sprintf(": role %s lacks a right: as the owner of the tables GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %s", role, role)
+		return fmt.Sprintf(": role %s lacks a right: as the owner of the tables GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s", role, s.schemaName(), role)
 	case code == noDatabase:
 		return ": make it, with ENCODING 'UTF8' TEMPLATE template0"
 	case code == noSchema:
@@ -122,6 +122,14 @@ func (s *Store) advice(err error) string {
 		return ": see to the role and the password in the dsn, and to pg_hba.conf of the server"
 	}
 	return ""
+}
+
+// schemaName is that of the tables, as SQL takes it.
+func (s *Store) schemaName() string {
+	if name := s.schema.Load(); name != nil {
+		return *name
+	}
+	return "public"
 }
 
 // tell is what an error says, on one line. What pgx says when a connection fails is long and of several lines.

@@ -56,10 +56,12 @@ func TestWrongDSN(t *testing.T) {
 	c := shared(t)
 	name := c.Database(t)
 	c.Exec(t, "create database ascii_"+name+" owner "+name+" encoding 'SQL_ASCII' locale 'C' template template0",
-		"create role weak_"+name+" login", "create database newer_"+name+" owner "+name)
+		"create role weak_"+name+" login", "create role apart_"+name+" login", "alter role apart_"+name+` set search_path = "Own"`, "create database newer_"+name+" owner "+name)
 	c.ExecIn(t, "newer_"+name, "create table tokenbuddy_fleet_schema (id int primary key, version int)", "insert into tokenbuddy_fleet_schema values (1, 999)",
 		"grant select on tokenbuddy_fleet_schema to "+name)
+	c.ExecIn(t, name, `create schema "Own"`, `grant usage on schema "Own" to apart_`+name)
 	for dsn, want := range map[string]string{
+		pgtest.DSN(c.Addr(), "apart_"+name, name): `GRANT CREATE ON SCHEMA "Own" TO apart_` + name,
 		pgtest.DSN(c.Addr(), "nobody", name):      `role "nobody" does not exist`,
 		pgtest.DSN(c.Addr(), "noone", name):       "see to the role and the password",
 		pgtest.DSN(c.Addr(), name, "none"):        "(SQLSTATE 3D000): make it, with ENCODING",

@@ -105,6 +105,7 @@ func (s *Store) migrate(ctx context.Context) (*engine, error) {
 		return nil, &connectError{err}
 	}
 	defer conn.Release()
+	s.findSchema(ctx, conn)
 	// Where the tables are there already the role needs no right to make any.
 	var version int
 	err = conn.QueryRow(ctx, readRow).Scan(&version)
@@ -122,6 +123,16 @@ func (s *Store) migrate(ctx context.Context) (*engine, error) {
 		return nil, fmt.Errorf("%w: its tables are of a newer release of this module (version %d, and this one knows %d)", errSetting, version, len(migrations))
 	}
 	return probe(ctx, conn)
+}
+
+// findSchema learns in which schema the tables are, or are to be made, for those who are to be told of it. An engine that can't say does no harm.
+func (s *Store) findSchema(ctx context.Context, conn *pgxpool.Conn) {
+	const sql = `select quote_ident(coalesce((select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.oid = to_regclass('tokenbuddy_fleet_schema')), current_schema()))`
+	var name *string
+	if conn.QueryRow(ctx, sql).Scan(&name) == nil && name != nil {
+		s.schema.Store(name)
+	}
 }
 
 // makeTables brings the tables up to date, while nobody else does.

@@ -22,6 +22,7 @@ type Store struct {
 	logger *zap.Logger
 
 	engine    atomic.Pointer[engine] // nil: the tables were not seen yet
+	schema    atomic.Pointer[string] // where the tables are, or are to be; nil: it is not known
 	preparing chan struct{}
 }
 
