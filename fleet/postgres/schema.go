@@ -86,6 +86,9 @@ func (s *Store) prepare(ctx context.Context) (*engine, error) {
 	defer stop()
 	for try := 1; ; try++ {
 		e, err := s.migrate(ctx)
+		if codeOf(err) == undefinedTable {
+			s.missing.Store(true)
+		}
 		switch {
 		case err == nil:
 			s.engine.Store(e)
@@ -114,7 +117,7 @@ func (s *Store) migrate(ctx context.Context) (*engine, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if version < len(migrations) {
+	if version < len(migrations) || version == len(migrations) && s.missing.Load() {
 		if version, err = s.makeTables(ctx, conn); err != nil {
 			return nil, &makingError{err}
 		}
@@ -152,6 +155,9 @@ func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn) (version int
 	if err := conn.QueryRow(ctx, readRow+" for update").Scan(&version); err != nil {
 		return 0, err
 	}
+	if version <= len(migrations) && s.missing.Load() {
+		version = 0 // each makes what is not there
+	}
 	for ; version < len(migrations); version++ {
 		if _, err := conn.Exec(ctx, migrations[version]); err != nil {
 			return 0, err
@@ -161,7 +167,11 @@ func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn) (version int
 		}
 		s.logger.Info("fleet.tables", zap.Int("version", version+1))
 	}
-	return version, commit(ctx, conn.Conn())
+	if err := commit(ctx, conn.Conn()); err != nil {
+		return 0, err
+	}
+	s.missing.Store(false)
+	return version, nil
 }
 
 // probe finds out by what the engine's history is known.
@@ -180,7 +190,7 @@ func probe(ctx context.Context, conn *pgxpool.Conn) (*engine, error) {
 		if err == nil {
 			return &engine{line: sql}, nil
 		}
-		if code := codeOf(err); code != insufficientPrivilege && !strings.HasPrefix(code, "42") && !strings.HasPrefix(code, "0A") {
+		if code := codeOf(err); code == undefinedTable || code != insufficientPrivilege && !strings.HasPrefix(code, "42") && !strings.HasPrefix(code, "0A") {
 			return nil, err
 		}
 	}

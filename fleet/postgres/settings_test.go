@@ -108,6 +108,26 @@ func TestRotated(t *testing.T) {
 	}
 }
 
+// A table that somebody has dropped is made again, by who works with it and by who starts.
+func TestTableDropped(t *testing.T) {
+	c := shared(t)
+	for _, table := range []string{"key", "entry", "settlement"} {
+		database := c.Database(t)
+		s := open(t, c.Addr(), database)
+		must(t, s.Change(t.Context(), "n", count))
+		for _, anew := range []bool{false, true} {
+			c.ExecIn(t, database, "drop table tokenbuddy_fleet_"+table)
+			if anew {
+				s = open(t, c.Addr(), database)
+			}
+			must(t, s.Change(t.Context(), "n", count))
+			if _, err := s.Append(t.Context(), "g", books("g", 1, 3, "s1")); err != nil {
+				t.Errorf("%s: %v", table, err)
+			}
+		}
+	}
+}
+
 // A server that lets nobody wait for long, as one that is hosted may be set up, is asked again: others have the row for a moment only.
 func TestImpatient(t *testing.T) {
 	c := shared(t)
