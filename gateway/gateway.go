@@ -70,6 +70,8 @@ type Gateway struct {
 
 	// The config's own.
 	registry *routing.Registry // nil: the config has pinned sellers alone
+	informed atomic.Bool       // the table has had a document of the registry
+	inform   sync.Mutex        // held while it is given one late
 	table    *routing.Table
 	lists    []*list // of the pinned sellers that have one
 	carrier  *relay.Carrier
@@ -180,6 +182,7 @@ func (gw *Gateway) join(o Options, calendar ledger.Calendar) error {
 		named := gw.namedSellers(o.Policy)
 		gw.joined = append(gw.joined, m.HoldNamed(gw.table, named), release, registry.Watch(func(d *routing.Document) {
 			gw.table.Update(d)
+			gw.informed.Store(true)
 			gw.desk.SellersChanged()
 			for _, id := range market.Unknown(gw.table, named) {
 				gw.log.Warn("selection.seller.unknown", zap.String("seller", id),
@@ -204,8 +207,21 @@ func (gw *Gateway) inherit(before *Gateway) {
 		return
 	}
 	gw.registry = before.registry
-	if doc := gw.registry.Document(); doc != nil {
+	gw.catchUp()
+}
+
+// catchUp has the table know the registry's document where it has never had one: the config was gone when the first one came, or
+// never joined what goes on.
+func (gw *Gateway) catchUp() {
+	doc := gw.registry.Document()
+	if doc == nil || gw.informed.Load() {
+		return
+	}
+	gw.inform.Lock()
+	defer gw.inform.Unlock()
+	if !gw.informed.Load() {
 		gw.table.Update(doc)
+		gw.informed.Store(true)
 	}
 }
 

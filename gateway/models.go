@@ -35,7 +35,7 @@ func (rq *request) models(p *reply) *dialect.Refusal {
 		}
 	}
 	if len(ids) == 0 && rq.gw.undocumented() {
-		return dialect.NoSeller(retryUndocumented) // that there are none would be a guess
+		return rq.gw.unknown("") // that there are none would be a guess
 	}
 	defer p.writing().done(p)
 	dialect.WriteModels(p.w, rq.shape, ids, rq.r.URL.Query())

@@ -113,10 +113,13 @@ func (rq *request) mayUse(index *routing.Index) *dialect.Refusal {
 
 // unknown refuses a model that no seller is known to have.
 func (gw *Gateway) unknown(model string) *dialect.Refusal {
-	if gw.undocumented() {
-		return dialect.NoSeller(retryUndocumented)
+	switch {
+	case !gw.undocumented():
+		return dialect.ModelNotFound(model)
+	case gw.shutdown.Err() != nil:
+		return dialect.NoSeller(retryLater).Because(restarting)
 	}
-	return dialect.ModelNotFound(model)
+	return dialect.NoSeller(retryUndocumented)
 }
 
 // retryUndocumented is when to ask again where the registry has never given a document.
@@ -125,10 +128,15 @@ const retryUndocumented = 5 * time.Second
 // undocumented tells whether there is a registry that has never given a document: then nobody knows what sellers there are.
 func (gw *Gateway) undocumented() bool { return gw.registry != nil && gw.registry.Document() == nil }
 
-// index is the model index of now. It waits only on a first start that has never had a registry document.
+// index is the model index of now. It waits only on a first start that has never had a registry document, and not at the end of the
+// process.
 func (gw *Gateway) index(ctx context.Context) *routing.Index {
-	if gw.undocumented() {
+	if gw.registry != nil && !gw.informed.Load() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(gw.shutdown, cancel)()
 		_ = gw.registry.Ready(ctx) // whatever became of it, the index says what there is
+		gw.catchUp()
 	}
 	return gw.table.Index()
 }
