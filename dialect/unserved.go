@@ -65,14 +65,6 @@ var families = map[string]bool{
 	"chat": true, "completions": true, "responses": true, messagesFamily: true, "embeddings": true,
 }
 
-// common are what else the SDKs of OpenAI and Anthropic ask for there: words that other programs have below their /v1/ as well.
-var common = map[string]bool{
-	"agents": true, "chatkit": true, "containers": true, "content_provenance_checks": true, "decisions": true, "evals": true, "live": true,
-	"organization": true, "safety": true, "skills": true, "vaults": true, "videos": true, "webhook_endpoints": true, "webhook_event_types": true,
-	"complete": true, "compliance": true, "deployment_runs": true, "deployments": true, "dreams": true, "environments": true, "memory_stores": true,
-	"organizations": true, "sessions": true, "tunnels": true, "user_profiles": true,
-}
-
 // Families that are more than a name: one has a shape of its own, of the other a part is served.
 const (
 	messagesFamily = "messages"
@@ -89,10 +81,10 @@ func familyOf(plain string) string {
 func Common(path string) bool {
 	plain, versioned := canonical(path)
 	family := familyOf(plain)
-	if versioned && (families[family] || family == modelsFamily) {
-		return false
+	if versioned { // the SDKs ask for much more there, and so do other programs
+		return !families[family] && family != modelsFamily
 	}
-	return versioned && common[family] || below(plain) != nil || belowModels(plain) || belowFamily(plain) != "" || Foreign(path)
+	return endpoints[plain] == nil
 }
 
 // below finds what a path would be, but for what stands before it, with a /v1 or in the place of one, as clients of some providers have it.
@@ -123,16 +115,22 @@ func belowFamily(plain string) string {
 	return ""
 }
 
-// foreign are the paths of Ollama's own API and of Cohere's, with what is asked for by GET.
+// foreign are the paths of Ollama's own API, of Cohere's, and of the programs that serve models beside OpenAI's API (vLLM, llama.cpp, TGI), with
+// what is asked for by GET.
 var foreign = map[string]bool{
 	"/api/chat": false, "/api/generate": false, "/api/embed": false, "/api/embeddings": false, "/api/show": false, "/api/tags": true, "/api/ps": true,
 	"/api/version": true, "/v2/chat": false, "/v2/embed": false, "/v2/rerank": false,
+	"/tokenize": false, "/detokenize": false, "/score": false, "/pooling": false, "/completion": false, "/infill": false, "/generate": false,
+	"/generate_stream": false, "/embed": false,
 }
 
-// Foreign tells whether a path is one of an API that nobody here speaks: Gemini's, Vertex AI's, Azure's, Bedrock's, Ollama's or Cohere's own. Many of
-// their clients send their key in another way, or have none.
+// foreignRoots are what the paths of Gemini's own API and of Databricks' begin with.
+var foreignRoots = []string{"/v1beta/", "/v1alpha/", "/upload/v1beta/", "/serving-endpoints/"}
+
+// Foreign tells whether a path is one of an API that nobody here speaks: Gemini's, Vertex AI's, Azure's, Bedrock's, Databricks', SageMaker's, Ollama's or
+// Cohere's own, or that of a program that serves models. Many of their clients send their key in another way, or have none.
 func Foreign(path string) bool {
-	if _, ok := foreign[path]; ok {
+	if _, ok := foreign[path]; ok || foreignRoot(path) || strings.HasSuffix(path, "/invocations") {
 		return true
 	}
 	if rest, ok := strings.CutPrefix(path, "/openai/deployments/"); ok { // Azure's: the deployment, and what is asked of it
@@ -142,27 +140,35 @@ func Foreign(path string) bool {
 		_, model, _ := strings.Cut(rest, "/models/")
 		return strings.Contains(model, ":")
 	}
-	if rest, ok := strings.CutPrefix(path, "/v1beta/models"); ok {
-		return rest == "" || rest[0] == '/'
-	}
 	rest, ok := strings.CutPrefix(path, "/model/")
 	act := strings.LastIndexByte(rest, '/') // what comes before may have slashes in it: a model's name as Amazon writes it
 	return ok && act > 0 && bedrock[rest[act+1:]]
+}
+
+// foreignRoot tells whether a path is below one of the foreignRoots, and not one of OpenAI's API that the same provider has there.
+func foreignRoot(path string) bool {
+	for _, root := range foreignRoots {
+		if rest, ok := strings.CutPrefix(path, root); ok {
+			return rest != "" && !strings.HasPrefix(rest, "openai/") && below(path) == nil
+		}
+	}
+	return false
 }
 
 var bedrock = map[string]bool{"converse": true, "converse-stream": true, "invoke": true, "invoke-with-response-stream": true}
 
 // asksForeign tells whether such an API has the method there.
 func asksForeign(method, path string) bool {
-	gets := foreign[path]
-	if strings.HasPrefix(path, "/v1beta/") {
-		gets = !strings.Contains(path, ":") // with the colon it is a call of a model
+	if foreignRoot(path) {
+		return method != http.MethodHead
 	}
+	gets := foreign[path]
 	return Foreign(path) && (gets && method == http.MethodGet || !gets && method == http.MethodPost)
 }
 
 // Unserved refuses what belongs to the model APIs and is not served here: 404 where there is no such path, 405 for another
-// method. It is false for what is served, and for what belongs to other handlers: OPTIONS, and every path that no model API has.
+// method. It is false for what is served, and for what belongs to other handlers: OPTIONS, and every path that no model API has. Below /v1/ any path
+// is taken for one of theirs: there are many of them, and new ones each month.
 // A WebSocket on ResponsesPath is told before.
 func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 	if method == http.MethodOptions || len(path) < 2 {
@@ -180,20 +186,23 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		}
 		return methodNotAllowed(path, allowed), shape, true
 	}
-	ok = versioned && (families[family] || common[family] || family == modelsFamily)
+	ok = versioned && (families[family] || family == modelsFamily || family != "" && method != http.MethodHead)
 	if !ok { // a client whose base URL lacks /v1 or has another path, or another program's path
 		e := below(plain)
 		if e != nil {
 			shape = e.Shape
 		}
 		ok = method == http.MethodPost && (endpoints[plain] != nil || e != nil) || method == http.MethodGet && belowModels(plain) ||
-			belowFamily(plain) != "" || asksForeign(method, path)
+			belowFamily(plain) != "" || !versioned && families[family] && acts(method) || asksForeign(method, path)
 	}
 	if !ok {
 		return nil, OpenAI, false
 	}
 	return notServed(path), shape, true
 }
+
+// acts tells whether a method does something, and is believed to have done it where the answer has nothing against it.
+func acts(method string) bool { return method == http.MethodPost || method == http.MethodDelete }
 
 // allow gives the methods of a path that is served, as it is spelled; nil where there is none.
 func allow(path string) []string {

@@ -76,6 +76,13 @@ func TestUnservedByPath(t *testing.T) {
 		"GET /api/tags":                                                       "X-None",
 		"POST /v2/chat":                                                       "Authorization",
 		"POST /model/anthropic.claude-v1%3A0/converse-stream":                 "X-Amz-Date",
+		"POST /serving-endpoints/m/invocations":                               "Authorization",
+		"POST /v1beta/interactions":                                           "X-Goog-Api-Key",
+		"POST /tokenize":                                                      "X-None",
+		"POST /moderations":                                                   "Authorization",
+		"POST /v1/ocr":                                                        "Authorization",
+		"POST /v1/predictions":                                                "Authorization",
+		"GET /v1/usage":                                                       "X-Api-Key",
 		"POST /model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.m/invoke": "X-Amz-Date",
 	} {
 		method, path, _ := strings.Cut(ask, " ")
@@ -117,7 +124,8 @@ func TestOthersPaths(t *testing.T) {
 	s := newStage(t)
 	s.seller("acme", answerPlain, priced("m"))
 	s.open("") // the site's next handler answers 299
-	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/room/messages": 299, "/x/v1/files": 299, "/openai/deployments/d/embeddings": 299, "/v1/files": 404} {
+	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/room/messages": 299, "/x/v1/files": 299, "/openai/deployments/d/embeddings": 299, "/v1/files": 404,
+		"/v1/ocr": 299, "/v1/tokenize": 299, "/tokenize": 299, "/moderations": 299, "/v1beta/interactions": 299, "/serving-endpoints/m/invocations": 299} {
 		if res, body := s.post(path, "{}"); res.StatusCode != want {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
