@@ -37,6 +37,7 @@ func (v *Events) chunk(name, data []byte) {
 	}
 	var c chunk
 	var groq []byte
+	kind := name
 	ok := walk(data, func(key, value []byte) {
 		switch string(key) {
 		case "choices":
@@ -52,6 +53,7 @@ func (v *Events) chunk(name, data []byte) {
 		case "error":
 			c.failed = c.failed || !empty(value)
 		case "type":
+			kind = eventKind(name, value)
 			c.other = c.other || string(value) != `"ping"`
 		case "service_tier":
 			v.usage.served.take("service_tier", value)
@@ -73,6 +75,8 @@ func (v *Events) chunk(name, data []byte) {
 	v.final = v.final || c.used && !c.some || groq != nil && !c.some
 	switch {
 	case c.failed:
+		v.fail(data)
+	case !c.some && !v.content && complains(kind, data):
 		v.fail(data)
 	case c.content, !c.known && c.other, !ok && data[0] != '{': // JSON that is cut is nothing that a client can read
 		v.setContent()

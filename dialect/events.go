@@ -178,10 +178,10 @@ func (v *Events) fail(data []byte) {
 	}
 }
 
-// failBare is fail for an event that does not say what it is and has an error in it, as chat says errors. It is false where it is
+// failBare is fail for an event that does not say what it is and has an error in it, as chat says errors, or complains. It is false where it is
 // none, and after content: a client that does not know it needs one that it does know.
 func (v *Events) failBare(kind, data []byte) bool {
-	if len(kind) > 0 || v.content || empty(member(data, "error")) {
+	if v.content || !complains(kind, data) && (len(kind) > 0 || empty(member(data, "error"))) {
 		return false
 	}
 	v.fail(data)

@@ -507,10 +507,11 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// bareError tells whether an event has an error in it and does not say what it is. One that is too long to be held is sent as it
-// is.
+// bareError tells whether an event has an error in it, or complains, and does not say what it is. One that is too long to be held is sent
+// as it is.
 func bareError(name, data []byte) bool {
-	return len(eventKind(name, member(data, "type"))) == 0 && !empty(member(data, "error"))
+	kind := eventKind(name, member(data, "type"))
+	return len(kind) == 0 && !empty(member(data, "error")) || complains(kind, data)
 }
 
 // plainKeys tells whether an object names no member twice, which the two ways of reading may see differently.

@@ -141,6 +141,15 @@ var earlyFaults = []*fault{
 		return beginning(q) + q.fails("server_error")
 	}, cleanly)},
 	{name: "stream that failed at once", tries: 1, answer: streams(func(q *question) string { return q.fails("overloaded_error") }, abruptly)},
+	{name: "stream, an error as vLLM says it", tries: 1, answer: streams(func(q *question) string {
+		return beginning(q) + "data: {\"object\":\"error\",\"message\":\"" + poison + "\",\"type\":\"InternalServerError\",\"code\":500}\n\n"
+	}, cleanly)},
+	{name: "stream, an error as FastAPI says it", tries: 1, answer: streams(func(*question) string {
+		return "data: {\"detail\":\"" + poison + "\"}\n\n"
+	}, cleanly)},
+	{name: "stream, an error as a cloud says it", tries: 1, answer: streams(func(q *question) string {
+		return beginning(q) + "data: {\"code\":\"Throttling\",\"message\":\"" + poison + "\"}\n\n"
+	}, abruptly)},
 	{name: "stream, spent quota", tries: 1, answer: streams(func(q *question) string {
 		return beginning(q) + q.fails("insufficient_quota")
 	}, cleanly)},
