@@ -5,15 +5,15 @@ import "sync"
 // Answer reads an answer that is not a stream while it passes, whatever its size, and keeps no more of it than a few values. It
 // does not judge it (see Endpoint.Fault). It is for one goroutine.
 type Answer struct {
-	endpoint  *Endpoint
-	mark      int // bytes of a byte order mark that have come; all of them: it is past it, or there is none
-	seeker    seeker
-	usage     usage
-	groq      usage
-	searches  int64
-	id        string
-	container string
-	room      [384]byte // for what the seeker keeps at a time: mostly it is no more
+	endpoint   *Endpoint
+	mark       int // bytes of a byte order mark that have come; all of them: it is past it, or there is none
+	seeker     seeker
+	usage      usage
+	groq       usage
+	searches   int64
+	id         string
+	containers []string  // maxContainers at most
+	room       [384]byte // for what the seeker keeps at a time: mostly it is no more
 }
 
 // answers are those that were let go of.
@@ -38,7 +38,7 @@ func (a *Answer) LetGo() {
 	}
 }
 
-var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "container.id": true, "output.type": true, "service_tier": true, "model": true}
+var answerMarks = map[string]bool{"usage": true, "x_groq.usage": true, "id": true, "container.id": true, "output.container_id": true, "output.environment.container_id": true, "output.type": true, "service_tier": true, "model": true}
 
 // Write takes the next bytes. It never fails.
 func (a *Answer) Write(p []byte) (int, error) {
@@ -68,8 +68,10 @@ func (a *Answer) found(path string, raw []byte) {
 		a.groq.replace(raw)
 	case "id":
 		a.id = identifier(raw)
-	case "container.id":
-		a.container = identifier(raw)
+	case "container.id", "output.container_id", "output.environment.container_id":
+		if id := identifier(raw); id != "" && a.runs(path) && len(a.containers) < maxContainers {
+			a.containers = append(a.containers, id)
+		}
 	case "output.type":
 		if string(raw) == `"web_search_call"` {
 			a.searches++
@@ -105,10 +107,17 @@ func (a *Answer) ResponseID() string {
 	return a.id
 }
 
-// Container gives the id of the container in which code was run for an answer of the messages API, as ResponseID gives that of the answer.
-func (a *Answer) Container() string {
-	if a.endpoint.Protocol != Messages {
-		return ""
+// runs tells whether an answer of this API says at this path in which container code was run for it.
+func (a *Answer) runs(path string) bool {
+	switch a.endpoint.Protocol {
+	case Messages:
+		return path == "container.id"
+	case Responses:
+		return path != "container.id"
 	}
-	return a.container
+	return false
 }
+
+// Containers gives the ids of the containers in which code was run for an answer of the messages or the responses API, as ResponseID gives that
+// of the answer. One may be there several times.
+func (a *Answer) Containers() []string { return a.containers }

@@ -31,7 +31,7 @@ type Events struct {
 	pattern   pattern
 
 	responseID string          // responses, messages
-	container  func(id string) // messages; may be nil
+	container  func(id string) // messages, responses; may be nil
 }
 
 // Events begins to read an answer stream.

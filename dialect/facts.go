@@ -1,6 +1,9 @@
 package dialect
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // What of a prompt is not text, or not in the body, is taken to be at most, in tokens.
 const (
@@ -32,6 +35,7 @@ type facts struct {
 	lists       int64    // the lists in it,
 	tokens      int64    // and the tokens that are written as numbers
 	models      [][]byte // that tools name, with their quotes
+	containers  [][]byte // in which tools of the responses API are to run code, with their quotes
 
 	frames [factLevels]frame
 	depth  int // of what is open; what is deeper than frames has no place
@@ -55,6 +59,7 @@ const (
 	holderPlace       // what a part's data stands in: its source, its file
 	toolsPlace
 	toolPlace
+	environmentPlace // where a tool's commands run
 	serversPlace
 	promptsPlace // a prompt, or a list of them
 	tokensPlace  // one of them that is a list itself
@@ -157,6 +162,10 @@ func (f *facts) place(object bool) (p place, owner int8) {
 		}
 	case toolsPlace:
 		return toolPlace, 0
+	case toolPlace:
+		if object && string(f.key) == "environment" {
+			return environmentPlace, level
+		}
 	case serversPlace:
 		f.servers++
 	case promptsPlace:
@@ -259,9 +268,14 @@ func (f *facts) text(raw []byte) {
 		f.servers++
 	case toolPlace:
 		f.tool(in, inner(raw))
-		if string(f.key) == "model" {
+		switch string(f.key) {
+		case "model":
 			f.models = append(f.models, raw)
+		case "container":
+			f.containers = append(f.containers, raw)
 		}
+	case environmentPlace:
+		f.environment(&f.frames[in.owner], raw)
 	case turnPlace, partPlace:
 		f.member(in, in, inner(raw))
 	case holderPlace:
@@ -281,6 +295,18 @@ func (f *facts) tool(t *frame, value []byte) {
 		if bytes.HasPrefix(value, []byte("mcp_toolset")) {
 			f.toolsets++
 		}
+	}
+}
+
+// environment takes a string of where the commands of a tool run: in a container they run at the server, whatever the tool's type.
+func (f *facts) environment(t *frame, raw []byte) {
+	switch string(f.key) {
+	case "type":
+		if strings.HasPrefix(readable(raw), "container") {
+			t.kind = hostedKind
+		}
+	case "container_id":
+		f.containers = append(f.containers, raw)
 	}
 }
 

@@ -88,6 +88,8 @@ func TestPromptTokens(t *testing.T) {
 		{name: "a thread that goes on", path: messagesPath, members: `"thread":{"type":"continue","previous_message_id":"m"}`, remote: true},
 		{name: "a thread that begins", path: messagesPath, members: `"thread":{"type":"create"}`},
 		{name: "hosted tools", path: responsesPath, members: `"tools":[{"type":"web_search"},{"type":"function","name":"f"},{"type":"custom"},{"type":"mcp"},{"type":"local_shell"}]`, tokens: 64_000, hosted: true},
+		{name: "a shell in a container at the server", path: responsesPath, members: `"tools":[{"type":"shell","environment":{"type":"container_auto"}},{"environment":{"type":"container_reference","container_id":"c"},"type":"shell"}]`, tokens: 64_000, hosted: true},
+		{name: "a shell at the client", path: responsesPath, members: `"tools":[{"type":"shell","environment":{"type":"local"}},{"type":"shell"}]`},
 		{name: "a hosted tool in escapes", path: responsesPath, members: `"tools":[{"type":"web\u005fsearch"}]`, tokens: 32_000, hosted: true},
 		{name: "tools with a long s, which is one to some", path: responsesPath, members: `"toolſ":[{"type":"web_search"}]`, tokens: 32_000, hosted: true},
 		{name: "agents at the server", path: responsesPath, members: `"multi_agent":{"enabled":true}`, tokens: 32_000, hosted: true},

@@ -20,14 +20,22 @@ func (v *Events) named(answer []byte) {
 	}
 }
 
-// OnContainer has told be called, as soon as it has come, with the id of the container in which code is run for an answer of the messages
-// API: a stream may say it again.
+// OnContainer has told be called, as soon as it has come, with the id of each container in which code is run for an answer of the messages or the
+// responses API: a stream may say it again.
 func (v *Events) OnContainer(told func(id string)) { v.container = told }
 
 // contained takes the id of the container, if it is one.
 func (v *Events) contained(raw []byte) {
 	if id := identifier(raw); id != "" && v.container != nil {
 		v.container(id)
+	}
+}
+
+// containedIn takes the id of the container in which an item of the responses API was made, if it was in one.
+func (v *Events) containedIn(item []byte) {
+	if item != nil && v.container != nil {
+		v.contained(member(item, "container_id"))
+		v.contained(member(member(item, "environment"), "container_id"))
 	}
 }
 

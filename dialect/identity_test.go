@@ -80,21 +80,33 @@ func TestContainer(t *testing.T) {
 		{messagesPath, `{"id":"msg_1","container":null}`, ""},
 		{messagesPath, `{"id":"msg_1","container":"box_1"}`, ""},
 		{responsesPath, `{"id":"resp_1","container":{"id":"box_1"}}`, ""},
+		{responsesPath, `{"id":"resp_1","output":[{"type":"message"},{"type":"code_interpreter_call","container_id":"box_1"},{"type":"code_interpreter_call","container_id":"box_1"}]}`, "box_1 box_1"},
+		{responsesPath, `{"id":"resp_1","output":[{"type":"shell_call","environment":{"type":"container_reference","container_id":"box_1"}},{"container_id":7}]}`, "box_1"},
+		{messagesPath, `{"id":"msg_1","output":[{"container_id":"box_1"}]}`, ""},
+		{chatPath, `{"id":"c","output":[{"container_id":"box_1"}],"container":{"id":"box_1"}}`, ""},
 	} {
 		a := Lookup(test.path).Answer()
 		_, _ = a.Write([]byte(test.body))
-		if got := a.Container(); got != test.want {
+		if got := strings.Join(a.Containers(), " "); got != test.want {
 			t.Errorf("%s %s: %q", test.path, test.body, got)
 		}
 	}
 	for event, want := range map[string]string{
-		`{"type":"message_start","message":{"id":"msg_1","container":{"id":"box_1","expires_at":"2030-01-01T00:00:00Z"}}}`: "box_1",
-		`{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"box_1"}},"usage":{}}`:                "box_1",
-		`{"type":"message_start","message":{"id":"msg_1","container":null}}`:                                               "",
-		`{"type":"content_block_start","content_block":{"type":"tool_use","id":"toolu_1","container":{"id":"box_1"}}}`:     "",
+		`{"type":"message_start","message":{"id":"msg_1","container":{"id":"box_1","expires_at":"2030-01-01T00:00:00Z"}}}`:           "box_1",
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"box_1"}},"usage":{}}`:                          "box_1",
+		`{"type":"response.output_item.added","item":{"type":"code_interpreter_call","container_id":"box_1"}}`:                       "box_1",
+		`{"type":"response.output_item.done","item":{"type":"shell_call","environment":{"container_id":"box_1"}}}`:                   "box_1",
+		`{"type":"response.completed","response":{"id":"r","output":[{"type":"code_interpreter_call","container_id":"box_1"}]}}`:     "box_1",
+		`{"type":"response.output_item.done","item":{"type":"message","content":[{"container_id":"box_1"}],"container":{"id":"x"}}}`: "",
+		`{"type":"message_start","message":{"id":"msg_1","container":null}}`:                                                         "",
+		`{"type":"content_block_start","content_block":{"type":"tool_use","id":"toolu_1","container":{"id":"box_1"}}}`:               "",
 	} {
 		var whole, inPieces string
-		v, pieces := Lookup(messagesPath).Events(), Lookup(messagesPath).Events()
+		path := messagesPath
+		if strings.Contains(event, `"response.`) {
+			path = responsesPath
+		}
+		v, pieces := Lookup(path).Events(), Lookup(path).Events()
 		v.OnContainer(func(id string) { whole = id })
 		pieces.OnContainer(func(id string) { inPieces = id })
 		v.Event(nil, []byte(event), true)
@@ -103,7 +115,7 @@ func TestContainer(t *testing.T) {
 		if whole != want || inPieces != want {
 			t.Errorf("%s: %q, in pieces %q", event, whole, inPieces)
 		}
-		Lookup(messagesPath).Events().Event(nil, []byte(event), true) // nobody has asked
+		Lookup(path).Events().Event(nil, []byte(event), true) // nobody has asked
 	}
 }
 

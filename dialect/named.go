@@ -114,8 +114,10 @@ func (s *scanner) remote(name, value []byte) {
 		if s.endpoint.Protocol != Messages {
 			return
 		}
-		if s.request.Container = readable(value); value[0] == '{' {
-			s.request.Container = s.idIn("container", "id", value)
+		if value[0] == '{' {
+			s.contained(s.idIn("container", "id", value))
+		} else {
+			s.contained(readable(value))
 		}
 	case "preset":
 		s.facts.remote = true
@@ -201,6 +203,20 @@ func (s *scanner) limitsIn(raw []byte) {
 		}
 	})
 }
+
+// contained takes the id of a container in which code is to run.
+func (s *scanner) contained(id string) {
+	switch r := s.request; {
+	case id == "" || slices.Contains(r.Containers, id):
+	case len(r.Containers) == maxContainers:
+		s.refuse("container", "names too many containers: at most "+strconv.Itoa(maxContainers)+" are taken.")
+	default:
+		r.Containers = append(r.Containers, id)
+	}
+}
+
+// maxContainers is how many containers a request may name: each is looked up.
+const maxContainers = 8
 
 func (s *scanner) elsewhere() {
 	s.facts.elsewhere += elsewhereTokens

@@ -15,7 +15,8 @@ var responses = &api{
 	system: "instructions",
 	turns:  "input",
 	event:  (*Events).response,
-	marks:  map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true},
+	marks: map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true,
+		"item.container_id": true, "item.environment.container_id": true, "response.output.container_id": true, "response.output.environment.container_id": true},
 	tells:  responseTellings,
 	mark:   (*Events).responseMark,
 	close:  (*Events).responseClose,
@@ -57,9 +58,13 @@ func (v *Events) response(name, data []byte) {
 		}
 	})
 	v.named(response)
+	v.containedIn(item)
 	v.hear(kind, data)
 	switch string(kind) {
 	case "response.completed", "response.incomplete", "response.done":
+		if v.container != nil {
+			each(member(response, "output"), v.containedIn)
+		}
 		v.usage.replace(member(response, "usage"))
 		v.usage.served.take("service_tier", member(response, "service_tier"))
 		v.usage.served.model(member(response, "model"))
@@ -149,6 +154,8 @@ func (v *Events) responseMark(path string, raw []byte) {
 		}
 	case "response.model":
 		v.usage.served.model(raw)
+	case "item.container_id", "item.environment.container_id", "response.output.container_id", "response.output.environment.container_id":
+		v.contained(raw)
 	case "response.id":
 		if v.responseID == "" {
 			v.responseID = identifier(raw)

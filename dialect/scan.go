@@ -26,11 +26,11 @@ type Request struct {
 	N                  int64 // how many answers to a prompt are asked for, at least 1
 	Answers            int64 // how many are made: n or best_of, times the number of prompts; at least 1
 	RequestID          string
-	HasRequestID       bool   // the client has named one itself, readable or not: none may be added
-	PromptCacheKey     string // empty when there is none, or none that can be read
-	PreviousResponseID string // the answer that this goes on from: in messages that of a thread
-	Thread             bool   // messages: the seller is to keep the conversation, under the id of its answer
-	Container          string // messages: the one at the seller in which code is to run; empty for a new one
+	HasRequestID       bool     // the client has named one itself, readable or not: none may be added
+	PromptCacheKey     string   // empty when there is none, or none that can be read
+	PreviousResponseID string   // the answer that this goes on from: in messages that of a thread
+	Thread             bool     // messages: the seller is to keep the conversation, under the id of its answer
+	Containers         []string // those at the seller in which code is to run, each once; none: in a new one
 
 	// PromptTokens is the most that the visible prompt is taken to be: a third of the body's bytes; for an image in its place
 	// (by URL too) 2,000 instead, for a document one for 16 of its bytes, for audio one for 256; and 32,000 each, at most 200,000,
@@ -101,6 +101,9 @@ func (s *scanner) conclude() {
 	r.Fallbacks = slices.Clip(r.Models)
 	for _, raw := range f.models {
 		s.names(raw)
+	}
+	for _, raw := range f.containers {
+		s.contained(readable(raw))
 	}
 	if strings.HasSuffix(r.Model, ":online") { // OpenRouter's way to ask for a web search
 		f.hosted++

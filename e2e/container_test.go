@@ -121,3 +121,60 @@ func TestMessageContainer(t *testing.T) {
 	}
 	s.verify()
 }
+
+// TestResponsesContainer is that for the responses API, where a tool names the container in which it is to run, and the calls of an answer
+// say in which they were made.
+func TestResponsesContainer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	first := s.seller("first", sayJSON(404, `{"error":{"message":"Container not found.","type":"invalid_request_error","code":null}}`), priced("m"))
+	second := s.seller("second", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		id := "cntr_" + r.Header.Get("X-Request-Id")
+		response := `{"id":"resp_` + r.Header.Get("X-Request-Id") + `","object":"response","model":"m","status":"completed","output":[{"type":"code_interpreter_call","id":"ci_1","container_id":"` + id +
+			`"},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hi"}]}],"usage":{"input_tokens":9,"output_tokens":1,"total_tokens":10}}`
+		if !isStream(body) {
+			sayJSON(200, response)(w, r, body)
+			return
+		}
+		streamOf(event("response.created", `{"type":"response.created","response":{"id":"resp_1","status":"in_progress","output":[]}}`)+
+			event("response.output_item.added", `{"type":"response.output_item.added","output_index":0,"item":{"type":"shell_call","id":"sh_1","environment":{"type":"container_reference","container_id":"`+id+`"}}}`)+
+			event("response.output_text.delta", `{"type":"response.output_text.delta","delta":"Hi"}`)+
+			event("response.completed", `{"type":"response.completed","response":`+response+`}`))(w, r, body)
+	}, priced("m"))
+	s.open("\t\tdefault_seller first\n\t\taffinity off\n" +
+		"\t\tmember ada {\n\t\t\tkey sk-ada-long-key\n\t\t}\n\t\tmember bob {\n\t\t\tkey sk-bob-long-key\n\t\t}\n")
+	ask := func(who, id, members string) *answered {
+		t.Helper()
+		return s.ask(0, "POST", "/v1/responses", `{"model":"m","max_output_tokens":100,`+members+`"input":"Hello"}`, "Authorization", "Bearer sk-"+who+"-long-key", "X-Request-Id", id)
+	}
+	const auto = `"tools":[{"type":"code_interpreter","container":{"type":"auto"}}],`
+	for id, members := range map[string]string{"whole": auto, "streamed": `"stream":true,` + auto} {
+		if a := ask("ada", id, members); a.StatusCode != http.StatusOK {
+			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+		}
+	}
+	asked, before := len(first.inferences()), len(second.inferences())
+	if asked == 0 {
+		t.Fatal("the first seller was not asked: nothing is shown by not asking it again")
+	}
+	for i, form := range []string{
+		`"tools":[{"type":"code_interpreter","container":%q}],`,
+		`"stream":true,"tools":[{"type":"function","name":"f"},{"type":"shell","environment":{"type":"container_reference","container_id":%q}}],`,
+	} {
+		for _, id := range []string{"cntr_whole", "cntr_streamed"} {
+			if a := ask("ada", fmt.Sprint("on", i, id), fmt.Sprintf(form, id)); a.StatusCode != http.StatusOK || a.Header.Get("X-TokenBuddy-Seller") != "second" {
+				t.Errorf("status %d of %q: %s", a.StatusCode, a.Header.Get("X-TokenBuddy-Seller"), a.body)
+			}
+			if a := ask("bob", fmt.Sprint("another's", i, id), fmt.Sprintf(form, id)); a.StatusCode != http.StatusNotFound || !strings.Contains(a.body, `"response_not_found"`) {
+				t.Errorf("status %d: %s", a.StatusCode, a.body)
+			}
+		}
+	}
+	if a, b := len(first.inferences())-asked, len(second.inferences())-before; a != 0 || b != 4 {
+		t.Errorf("the sellers were asked %d and %d times to go on in what the second one has", a, b)
+	}
+	if a := ask("ada", "nobody's", `"tools":[{"type":"code_interpreter","container":"cntr_of_nobody"}],`); a.StatusCode != http.StatusOK || len(first.inferences()) == asked {
+		t.Errorf("status %d, and the first seller was not asked for what nobody here has made", a.StatusCode)
+	}
+	s.verify()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -19,13 +20,13 @@ import (
 func (rq *request) findMaker() *dialect.Refusal {
 	id := rq.ask.PreviousResponseID
 	if id == "" {
-		return rq.findContainer()
+		return rq.findContainers()
 	}
 	var known bool
 	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
 	switch {
 	case known:
-		return rq.findContainer()
+		return rq.findContainers()
 	case rq.ask.Thread:
 		return dialect.ThreadNotFound()
 	}
@@ -35,20 +36,19 @@ func (rq *request) findMaker() *dialect.Refusal {
 // anybody stands in the keys of containers for the member: whose a container is, what is remembered of it says.
 const anybody = ""
 
-// findContainer looks up who made the container that the request goes on in. One that is not known here may have been made by other ways,
-// and is the seller's to find.
-func (rq *request) findContainer() *dialect.Refusal {
-	if rq.ask.Container == "" {
-		return nil
-	}
-	made, _, known := rq.gw.maker(rq.r.Context(), anybody, rq.ask.Container, rq.begun)
-	switch {
-	case !known:
-		return nil
-	case made.Owner != rq.gw.named.memberHash(rq.member.Name) && made.Owner != rq.gw.namedBefore.memberHash(rq.member.Name):
-		return dialect.ResponseNotFound("container").Because("The container with this id is not yours.")
-	case rq.ask.PreviousResponseID == "": // else the conversation counts
-		rq.made = made
+// findContainers looks up who made the containers that the request goes on in: the first one that is known says where. One that is not known
+// here may have been made by other ways, and is the seller's to find.
+func (rq *request) findContainers() *dialect.Refusal {
+	ours := rq.ask.PreviousResponseID != "" // the conversation counts
+	for _, id := range rq.ask.Containers {
+		made, _, known := rq.gw.maker(rq.r.Context(), anybody, id, rq.begun)
+		switch {
+		case !known:
+		case made.Owner != rq.gw.named.memberHash(rq.member.Name) && made.Owner != rq.gw.namedBefore.memberHash(rq.member.Name):
+			return dialect.ResponseNotFound("container").Because("The container with this id is not yours.")
+		case !ours:
+			rq.made, ours = made, true
+		}
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func (rq *request) findContainer() *dialect.Refusal {
 // has made it.
 func (a *attempt) rememberContainer(id string) {
 	rq, now := a.rq, time.Now()
-	if id == "" || id == rq.ask.Container {
+	if slices.Contains(rq.ask.Containers, id) {
 		return
 	}
 	key := rq.gw.named.responseKey(anybody, id)
@@ -82,11 +82,13 @@ func (gw *Gateway) maker(ctx context.Context, member, id string, now time.Time) 
 }
 
 // rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what
-// it says that it used, else by what was expected; and who has made the container of an answer that is no stream.
+// it says that it used, else by what was expected; and who has made the containers of an answer that is no stream.
 func (a *attempt) rememberResponse() {
 	rq, n := a.rq, a.answer
-	if n.words != nil { // a stream says of itself when it comes to its container
-		a.rememberContainer(n.words.Container())
+	if n.words != nil { // a stream says of itself when it comes to its containers
+		for _, id := range n.words.Containers() {
+			a.rememberContainer(id)
+		}
 	}
 	if !rq.endpoint.Keeps(rq.ask) || n.response.StatusCode != http.StatusOK {
 		return
