@@ -408,7 +408,7 @@ func (c slowClient) Write(p []byte) (int, error) {
 func TestSlowClientBlamesNobody(t *testing.T) {
 	for name, slow := range map[string]bool{"client": true, "seller": false} {
 		over := make(chan struct{})
-		w := newWay(t, `,"failover":{"deadline":"500ms"}`, func(w http.ResponseWriter, r *http.Request) {
+		w := newWay(t, `,"failover":{"deadline":"3s"}`, func(w http.ResponseWriter, r *http.Request) {
 			defer close(over)
 			_, _ = io.Copy(io.Discard, r.Body)
 			says(200, good[:len(good)-1]+`,"more":"`+strings.Repeat("x", maxWholeAnswer))(w, r)
