@@ -15,8 +15,10 @@ var responses = &api{
 	system: "instructions",
 	turns:  "input",
 	event:  (*Events).response,
-	marks: map[string]bool{"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true,
-		"item.container_id": true, "item.environment.container_id": true, "response.output.container_id": true, "response.output.environment.container_id": true},
+	marks: map[string]bool{
+		"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true,
+		"item.container_id": true, "item.environment.container_id": true, "response.output.container_id": true, "response.output.environment.container_id": true,
+	},
 	tells:  responseTellings,
 	mark:   (*Events).responseMark,
 	close:  (*Events).responseClose,

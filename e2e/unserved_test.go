@@ -124,8 +124,10 @@ func TestOthersPaths(t *testing.T) {
 	s := newStage(t)
 	s.seller("acme", answerPlain, priced("m"))
 	s.open("") // the site's next handler answers 299
-	for path, want := range map[string]int{"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/room/messages": 299, "/x/v1/files": 299, "/openai/deployments/d/embeddings": 299, "/v1/files": 404,
-		"/v1/ocr": 299, "/v1/tokenize": 299, "/tokenize": 299, "/moderations": 299, "/v1beta/interactions": 299, "/serving-endpoints/m/invocations": 299} {
+	for path, want := range map[string]int{
+		"/v1/sessions": 299, "/v1/deployments/d": 299, "/api/chat": 299, "/room/messages": 299, "/x/v1/files": 299, "/openai/deployments/d/embeddings": 299, "/v1/files": 404,
+		"/v1/ocr": 299, "/v1/tokenize": 299, "/tokenize": 299, "/moderations": 299, "/v1beta/interactions": 299, "/serving-endpoints/m/invocations": 299,
+	} {
 		if res, body := s.post(path, "{}"); res.StatusCode != want {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}

@@ -145,7 +145,13 @@ func (*unruly) CaddyModule() caddy.ModuleInfo {
 }
 func (*unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error { behave("read"); return nil }
 func (*unruly) Provision(caddy.Context) error                 { behave("loaded"); return nil }
-func (*unruly) Cleanup() error                                { unrulyDoes.ended.Add(1); behave("cleaned up"); return nil }
+
+func (*unruly) Cleanup() error {
+	unrulyDoes.ended.Add(1)
+	behave("cleaned up")
+	return nil
+}
+
 func (*unruly) Order(_ selection.Query, c []selection.Candidate) []selection.Candidate {
 	return c
 }
