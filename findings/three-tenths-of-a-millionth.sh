@@ -3,7 +3,7 @@
 #
 # Seen 2026-11-30 with accounting 0.4.1, accounting-js 2.0.3, numeral 2.0.6, currency.js 2.0.4 and big.js 7.0.1 (Node 20.20), five libraries for amounts on a page.
 # Expected: what is a number already is taken as it is, and what is a text is read as the number that JavaScript wrote, or is refused. Below a millionth JavaScript writes
-# 3e-7, and all but one of the five look at a number's letters: accounting-js takes the digits and the minus, so that its own unformat makes -37 of a number; accounting leaves
+# 3e-7, and all but one of the five look at the letters of a number or of a text: accounting-js takes the digits and the minus, so that its own unformat makes -37 of a number; accounting leaves
 # a number alone and of a text takes the 3. numeral counts the places behind the point to know by how much it has to
 # widen the numbers before it multiplies, finds none, and rounds to 0; written out it is $NaN. currency.js refuses the text, by NaN. Besides,
 # accounting-js writes a unit more than there was in the last of eight places, also of 0.0000025. At 2.5 millionths, as a larger model's price is,
