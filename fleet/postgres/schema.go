@@ -49,6 +49,9 @@ create table if not exists tokenbuddy_fleet_settlement (
 alter table tokenbuddy_fleet_entry add column if not exists begun text not null default '';
 alter table tokenbuddy_fleet_entry add column if not exists beside text not null default ''`}
 
+// tables are those that the migrations make.
+var tables = []string{"tokenbuddy_fleet_key", "tokenbuddy_fleet_entry", "tokenbuddy_fleet_settlement"}
+
 // The row that is locked while the tables are made.
 const (
 	makeSchema = "create table if not exists tokenbuddy_fleet_schema (id int primary key, version int not null)"
@@ -86,9 +89,6 @@ func (s *Store) prepare(ctx context.Context) (*engine, error) {
 	defer stop()
 	for try := 1; ; try++ {
 		e, err := s.migrate(ctx)
-		if codeOf(err) == undefinedTable {
-			s.missing.Store(true)
-		}
 		switch {
 		case err == nil:
 			s.engine.Store(e)
@@ -117,8 +117,14 @@ func (s *Store) migrate(ctx context.Context) (*engine, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if version < len(migrations) || version == len(migrations) && s.missing.Load() {
-		if version, err = s.makeTables(ctx, conn); err != nil {
+	anew := false
+	if version == len(migrations) {
+		if anew, err = dropped(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
+	if version < len(migrations) || anew {
+		if version, err = s.makeTables(ctx, conn, anew); err != nil {
 			return nil, &makingError{err}
 		}
 	}
@@ -126,6 +132,23 @@ func (s *Store) migrate(ctx context.Context) (*engine, error) {
 		return nil, fmt.Errorf("%w: its tables are of a newer release of this module (version %d, and this one knows %d)", errSetting, version, len(migrations))
 	}
 	return probe(ctx, conn)
+}
+
+// dropped tells whether one of the tables that are said to be there is not.
+func dropped(ctx context.Context, conn *pgxpool.Conn) (bool, error) {
+	for _, table := range tables {
+		_, err := conn.Exec(ctx, "select 1 from "+table+" where false")
+		switch codeOf(err) {
+		case undefinedTable:
+			return true, nil
+		case insufficientPrivilege: // who works with it is told
+		default:
+			if err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
 }
 
 // findSchema learns in which schema the tables are, or are to be made, for those who are to be told of it. An engine that can't say does no harm.
@@ -138,8 +161,8 @@ func (s *Store) findSchema(ctx context.Context, conn *pgxpool.Conn) {
 	}
 }
 
-// makeTables brings the tables up to date, while nobody else does.
-func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn) (version int, err error) {
+// makeTables brings the tables up to date, while nobody else does. anew: one of them may be missing.
+func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn, anew bool) (version int, err error) {
 	var encoding string
 	if err := conn.QueryRow(ctx, "show server_encoding").Scan(&encoding); err != nil {
 		return 0, err
@@ -155,7 +178,7 @@ func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn) (version int
 	if err := conn.QueryRow(ctx, readRow+" for update").Scan(&version); err != nil {
 		return 0, err
 	}
-	if version <= len(migrations) && s.missing.Load() {
+	if version <= len(migrations) && anew {
 		version = 0 // each makes what is not there
 	}
 	for ; version < len(migrations); version++ {
@@ -167,11 +190,7 @@ func (s *Store) makeTables(ctx context.Context, conn *pgxpool.Conn) (version int
 		}
 		s.logger.Info("fleet.tables", zap.Int("version", version+1))
 	}
-	if err := commit(ctx, conn.Conn()); err != nil {
-		return 0, err
-	}
-	s.missing.Store(false)
-	return version, nil
+	return version, commit(ctx, conn.Conn())
 }
 
 // probe finds out by what the engine's history is known.

@@ -128,6 +128,35 @@ func TestTableDropped(t *testing.T) {
 	}
 }
 
+// Tables that were away for a while, as where a dump is put in their place, are those that a role without a right to make any goes on with.
+func TestTablesPutBack(t *testing.T) {
+	c := shared(t)
+	database := c.Database(t)
+	role := "plain_" + database
+	c.Exec(t, "create role "+role+" login")
+	open(t, c.Addr(), database)
+	grant := "grant select, insert, update, delete on all tables in schema public to " + role
+	c.ExecIn(t, database, "revoke create on schema public from public", grant)
+	s, err := try(t, pgtest.DSN(c.Addr(), role, database))
+	must(t, err)
+	must(t, s.Change(t.Context(), "n", count))
+	for _, table := range []string{"key", "entry", "settlement"} {
+		c.ExecIn(t, database, "alter table tokenbuddy_fleet_"+table+" rename to away")
+		if table == "key" {
+			err = s.Change(t.Context(), "n", count)
+		} else {
+			_, err = s.Append(t.Context(), "g", books("g", 1, 3, "s1"))
+		}
+		if err == nil {
+			t.Errorf("%s is not there, and nobody says so", table)
+		}
+		c.ExecIn(t, database, "alter table away rename to tokenbuddy_fleet_"+table)
+		if err := s.Change(t.Context(), "n", count); err != nil {
+			t.Errorf("%s is there again: %v", table, err)
+		}
+	}
+}
+
 // A server that lets nobody wait for long, as one that is hosted may be set up, is asked again: others have the row for a moment only.
 func TestImpatient(t *testing.T) {
 	c := shared(t)

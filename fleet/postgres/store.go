@@ -23,7 +23,6 @@ type Store struct {
 
 	engine    atomic.Pointer[engine] // nil: the tables were not seen yet
 	schema    atomic.Pointer[string] // where the tables are, or are to be; nil: it is not known
-	missing   atomic.Bool            // a table was not there: all are to be made that are not
 	preparing chan struct{}
 }
 
@@ -81,7 +80,6 @@ func (s *Store) write(ctx context.Context, op string, limit time.Duration, do fu
 // again waits a little before the next try of what has changed nothing; false: there is none.
 func (s *Store) again(ctx context.Context, try int, err error) bool {
 	if codeOf(err) == undefinedTable {
-		s.missing.Store(true)
 		s.engine.Store(nil) // somebody has dropped the tables, or one of them: they are made again, and their line is another one
 	}
 	return try < maxTries && ctx.Err() == nil && retriable(err) && pause(ctx, try)
