@@ -34,17 +34,23 @@ func complains(kind, data []byte) bool {
 	switch {
 	case object:
 		return true
-	case more, len(kind) > 0 && !bytes.HasSuffix(bytes.ToLower(kind), []byte("error")):
+	case more, len(kind) > 0 && !endsInError(kind):
 		return false
 	}
 	return alone || words && (code || failed)
 }
 
-// succeeds tells whether a code says that all is well, or says nothing.
+// endsInError tells whether a kind is that of an error, in letters of any size.
+func endsInError(kind []byte) bool {
+	return len(kind) >= len("error") && bytes.EqualFold(kind[len(kind)-len("error"):], []byte("error"))
+}
+
+// succeeds tells whether a code says that all is well, be it only that something is accepted (202), or says nothing.
 func succeeds(code []byte) bool {
-	switch string(bytes.ToLower(bytes.Trim(code, `"`))) {
-	case "", "null", "0", "200", "ok", "success":
-		return true
+	code = bytes.Trim(code, `"`)
+	if len(code) > 0 && code[0] >= '0' && code[0] <= '9' {
+		n := digits(code)
+		return n == 0 || n >= 200 && n < 300
 	}
-	return false
+	return len(code) == 0 || string(code) == "null" || bytes.EqualFold(code, []byte("ok")) || bytes.EqualFold(code, []byte("success"))
 }

@@ -424,6 +424,21 @@ func TestEventTakesNoMemory(t *testing.T) {
 	}
 }
 
+// What comes before content is looked at for what it says, as well without memory: a search has many such events.
+func TestEarlyEventTakesNoMemory(t *testing.T) {
+	for _, event := range []struct{ path, data string }{
+		{responsesPath, `{"type":"response.web_search_call.searching","sequence_number":5,"output_index":0,"item_id":"ws_1"}`},
+		{messagesPath, `{"type":"status"}`},
+		{chatPath, `{"choices":[],"created":0,"id":"","model":"","object":"","code":"OK","prompt_filter_results":[{"prompt_index":0}]}`},
+	} {
+		v := Lookup(event.path).Events()
+		b := []byte(event.data)
+		if n := testing.AllocsPerRun(100, func() { v.Event(nil, b, true) }); n != 0 || v.Content() || v.Failed() {
+			t.Errorf("%s: %v allocations, content %v, failed %v", event.data, n, v.Content(), v.Failed())
+		}
+	}
+}
+
 var benchEvents = map[string]struct{ name, data string }{
 	chatPath: {"", `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1771438841,"model":"gpt-5","service_tier":"default","system_fingerprint":"fp_c82faf3ca0",` +
 		`"choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"6PfkJQFAw"}`},
