@@ -186,7 +186,7 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		}
 		return methodNotAllowed(path, allowed), shape, true
 	}
-	ok = versioned && (families[family] || family == modelsFamily || family != "" && method != http.MethodHead)
+	ok = versioned && family != ""
 	if !ok { // a client whose base URL lacks /v1 or has another path, or another program's path
 		e := below(plain)
 		if e != nil {
