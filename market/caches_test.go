@@ -22,7 +22,7 @@ func TestTidyCaches(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer releaseRegistry()
-	running := filepath.Base(m.running()[0].file)
+	running := filepath.Base(m.inUse()[0].file)
 	now := time.Now()
 	put := func(name string, age time.Duration) string {
 		path := filepath.Join(dir, name)

@@ -70,8 +70,8 @@ func run(r *routing.Registry) *sharedRegistry {
 	return shared
 }
 
-// running are the registries in use, in the order of their URLs.
-func (m *Market) running() []*sharedRegistry {
+// inUse gives the registries that run, in the order of their URLs.
+func (m *Market) inUse() []*sharedRegistry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]*sharedRegistry, 0, len(m.registries))
@@ -84,7 +84,7 @@ func (m *Market) running() []*sharedRegistry {
 // Registries gives the status of every registry in use.
 func (m *Market) Registries() []routing.RegistryStatus {
 	var all []routing.RegistryStatus
-	for _, r := range m.running() {
+	for _, r := range m.inUse() {
 		all = append(all, r.Status())
 	}
 	return all
@@ -94,7 +94,7 @@ func (m *Market) Registries() []routing.RegistryStatus {
 // which can't be read; what they said before holds.
 func (m *Market) Refresh(ctx context.Context) error {
 	var errs []error
-	for _, r := range m.running() {
+	for _, r := range m.inUse() {
 		errs = append(errs, r.Refresh(ctx))
 	}
 	return errors.Join(errs...)
