@@ -23,7 +23,7 @@ func (rq *request) findMaker() *dialect.Refusal {
 		return rq.findContainers()
 	}
 	var known bool
-	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
+	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, true, rq.begun)
 	switch {
 	case known:
 		return rq.findContainers()
@@ -37,11 +37,12 @@ func (rq *request) findMaker() *dialect.Refusal {
 const anybody = ""
 
 // findContainers looks up who made the containers that the request goes on in: the first one that is known says where. One that is not known
-// here may have been made by other ways, and is the seller's to find.
+// here may have been made by other ways, and is the seller's to find: then every request for it is for one that is not known, and none waits
+// for what another gateway of a fleet may have to tell.
 func (rq *request) findContainers() *dialect.Refusal {
 	ours := rq.ask.PreviousResponseID != "" // the conversation counts
 	for _, id := range rq.ask.Containers {
-		made, _, known := rq.gw.maker(rq.r.Context(), anybody, id, rq.begun)
+		made, _, known := rq.gw.maker(rq.r.Context(), anybody, id, false, rq.begun)
 		switch {
 		case !known:
 		case made.Owner != rq.gw.named.memberHash(rq.member.Name) && made.Owner != rq.gw.namedBefore.memberHash(rq.member.Name):
@@ -67,8 +68,8 @@ func (a *attempt) rememberContainer(id string) {
 	}
 }
 
-// maker finds who has made a member's response, and what it is known by.
-func (gw *Gateway) maker(ctx context.Context, member, id string, now time.Time) (made routing.Made, key affinityKey, ok bool) {
+// maker finds who has made a member's response, and what it is known by. justNow: it may have been made just now, at another gateway.
+func (gw *Gateway) maker(ctx context.Context, member, id string, justNow bool, now time.Time) (made routing.Made, key affinityKey, ok bool) {
 	key = gw.named.responseKey(member, id)
 	if made, ok = gw.responses.Get(key, now); ok {
 		return made, key, true
@@ -77,7 +78,7 @@ func (gw *Gateway) maker(ctx context.Context, member, id string, now time.Time) 
 	if made, ok = gw.responses.Get(before, now); ok {
 		return made, before, true
 	}
-	made, ok = gw.responses.Find(ctx, key, true, now)
+	made, ok = gw.responses.Find(ctx, key, justNow, now)
 	return made, key, ok
 }
 

@@ -22,7 +22,7 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
-	made, key, ok := rq.gw.maker(rq.r.Context(), rq.member.Name, id, rq.begun)
+	made, key, ok := rq.gw.maker(rq.r.Context(), rq.member.Name, id, true, rq.begun)
 	if !ok {
 		return dialect.ResponseNotFound("")
 	}
