@@ -82,7 +82,7 @@ func Common(path string) bool {
 	plain, versioned := canonical(path)
 	family := familyOf(plain)
 	if versioned { // the SDKs ask for much more there, and so do other programs
-		return !families[family] && family != modelsFamily
+		return !families[family] && family != modelsFamily && plain != KeyPath
 	}
 	return endpoints[plain] == nil
 }

@@ -56,14 +56,19 @@ var errNobodyKnows = fmt.Errorf("%w (%w)", ErrUnknown, ErrAway)
 
 // Change implements Store.
 func (g *guard) Change(ctx context.Context, key string, f func(at Moment, old []byte) ([]byte, error)) error {
-	return g.call(ctx, "change", errNobodyKnows, func(c *calling) error {
+	var own error // of f, as it is: what comes back through the call has a text that was read there
+	err := g.call(ctx, "change", errNobodyKnows, func(c *calling) error {
 		return g.store.Change(ctx, key, func(at Moment, old []byte) (next []byte, err error) {
-			if over := c.back(func() { next, err = f(at, old) }); over != nil {
+			if over := c.back(func() { next, err = f(at, old); own = err }); over != nil {
 				return nil, over
 			}
 			return next, err
 		})
 	})
+	if own != nil && errors.Unwrap(err) == own {
+		return own
+	}
+	return err
 }
 
 // Load implements Store.
