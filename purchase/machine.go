@@ -271,12 +271,16 @@ func (m *machine) payNow(ctx context.Context) error {
 
 // track asks what became of a payment that was begun, perhaps by a process that is no more. It starts nothing.
 func (m *machine) track(ctx context.Context) error {
-	track := payment.Method.Track
-	if m.p.Restored {
-		track = trackRestored
-	}
-	o, err := m.askFor(ctx, "track", track)
+	o, err := m.askFor(ctx, "track", m.tracked())
 	return m.outcome(ctx, "track", o, err)
+}
+
+// tracked is how the method is asked what became of a payment that has not been shown to the seller, as far as the record says.
+func (m *machine) tracked() func(payment.Method, context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
+	if m.p.Restored {
+		return trackRestored
+	}
+	return payment.Method.Track
 }
 
 // trackRestored is Track for a purchase whose record is an older copy.

@@ -248,7 +248,7 @@ func (m *machine) cancel(ctx context.Context, o order) error {
 	if m.guest.Method == nil {
 		return fmt.Errorf("%w, and its payment method can't be asked: settle it", ErrMayHaveLeft)
 	}
-	step, f := "track", payment.Method.Track
+	step, f := "track", m.tracked()
 	if m.p.State == ledger.Proven || m.p.State == ledger.Completing {
 		if !m.guest.tellsFate() {
 			return ErrMayHaveLeft

@@ -320,12 +320,13 @@ func TestCrashThenOtherConfig(t *testing.T) {
 // remembers is a method that has more to say of a payment than the books of a backup.
 type remembers struct {
 	*fakeMethod
+	says  payment.Outcome
 	asked atomic.Int32
 }
 
 func (r *remembers) TrackRestored(context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
 	r.asked.Add(1)
-	return payment.Failed(false), nil
+	return r.says, nil
 }
 
 // Of a purchase that was open in a backup the method is asked as of one of which it is not known how far it has gone.
@@ -333,7 +334,7 @@ func TestCrashThenRestored(t *testing.T) {
 	for _, restored := range []bool{false, true} {
 		p := leftAt(t)[ledger.Paying]
 		p.Restored = restored
-		m := &remembers{fakeMethod: &fakeMethod{track: says(payment.Failed(true))}}
+		m := &remembers{fakeMethod: &fakeMethod{track: says(payment.Failed(true))}, says: payment.Failed(false)}
 		trade(t, func(b *bench) { b.method, b.itself, b.journal.open = m, true, []ledger.Purchase{p} }, func(t *testing.T, b *bench) {
 			time.Sleep(time.Minute)
 			if p := b.journal.lastStep(); p.State != ledger.Failed || p.Unpaid == restored || m.asked.Load() > 0 != restored {
@@ -341,6 +342,18 @@ func TestCrashThenRestored(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nor is it cancelled as one that was not paid, on a word that rests on the books.
+func TestCancelRestored(t *testing.T) {
+	p := leftAt(t)[ledger.Paying]
+	p.Restored = true
+	m := &remembers{fakeMethod: &fakeMethod{track: says(payment.Failed(true))}, says: payment.Pending()}
+	trade(t, func(b *bench) { b.method, b.itself, b.journal.open = m, true, []ledger.Purchase{p} }, func(t *testing.T, b *bench) {
+		if err := b.desk.Cancel(t.Context(), p.ID, "ada"); !errors.Is(err, ErrMayHaveLeft) || m.asked.Load() == 0 {
+			t.Errorf("%v, asked %d times", err, m.asked.Load())
+		}
+	})
 }
 
 // It goes on by itself once the seller and the terms are known, whichever comes last.
