@@ -28,14 +28,23 @@ func (c catalogue) Pool(model string, p dialect.Protocol) []prewarm.Seller {
 	return all
 }
 
-// Sample gives some of the candidates that are not in the pool, from a place among all on.
+// Sample gives some of the candidates that are not in the pool, from a place among those on.
 func (c catalogue) Sample(model string, p dialect.Protocol, from, n int) []prewarm.Seller {
 	candidates := c.gw.table.Index().Candidates(model, p)
 	pool := candidates.Ready()
+	others := candidates.Len() - len(pool)
+	if others <= 0 {
+		return nil
+	}
 	var all []prewarm.Seller
-	for i := 0; i < candidates.Len() && len(all) < n; i++ {
-		other := candidates.At((from + i) % candidates.Len())
-		if !slices.ContainsFunc(pool, func(r routing.Ready) bool { return r.Candidate == other }) {
+	passed := from % others
+	for i := 0; i < 2*candidates.Len() && len(all) < min(n, others); i++ {
+		other := candidates.At(i % candidates.Len())
+		switch {
+		case slices.ContainsFunc(pool, func(r routing.Ready) bool { return r.Candidate == other }):
+		case passed > 0:
+			passed--
+		default:
 			all = append(all, probed(other))
 		}
 	}

@@ -77,10 +77,9 @@ func (m *market) Pool(model string, p dialect.Protocol) []Seller {
 
 func (m *market) Sample(model string, p dialect.Protocol, from, n int) (some []Seller) {
 	all := m.of(model, p)
-	for i := 0; i < len(all) && len(some) < n; i++ {
-		if place := (from + i) % len(all); place >= m.pool {
-			some = append(some, all[place])
-		}
+	others := all[min(m.pool, len(all)):]
+	for i := range min(n, len(others)) {
+		some = append(some, others[(from+i)%len(others)])
 	}
 	return some
 }

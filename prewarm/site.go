@@ -40,8 +40,8 @@ type Catalogue interface {
 	Resolve(name string) (model string, ok bool)
 	// Pool gives the candidates that requests for the model would be offered first, best first.
 	Pool(model string, p dialect.Protocol) []Seller
-	// Sample gives up to n candidates that are not in the pool, from the place from among all on and round again at their end.
-	// Places count modulo the number of candidates.
+	// Sample gives up to n candidates that are not in the pool, from the place from among those on and round again at their end.
+	// Places count modulo their number.
 	Sample(model string, p dialect.Protocol, from, n int) []Seller
 	// Transport is what the site's requests to the seller go over, so that the connection that a probe leaves is theirs.
 	Transport(s Seller) http.RoundTripper

@@ -133,7 +133,7 @@ func TestRotatingSample(t *testing.T) {
 		site := w.Join(m.options("m"))
 		defer site.Leave()
 		seen := make(map[string]bool)
-		for i := range 6 {
+		for i := range 5 {
 			if _, err := w.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func TestRotatingSample(t *testing.T) {
 			}
 		}
 		if len(seen) != 42 {
-			t.Errorf("%d of 42 candidates had their turn in 6 sweeps", len(seen))
+			t.Errorf("%d of 42 candidates had their turn in 5 sweeps", len(seen))
 		}
 		if e := entryOf(t, w, "m"); e.CandidateCount != 2 {
 			t.Errorf("entry %+v", e)
