@@ -170,6 +170,36 @@ func TestEstimatesAfterARestore(t *testing.T) {
 	mustVerify(t, restored)
 }
 
+// TestEstimatesAfterASecondRestore: nor where those books were restored once more, with all entries that were shipped of them: what was spent before they
+// were restored the first time is in none of these.
+func TestEstimatesAfterASecondRestore(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	buy(t, l, "t1", "acme", money.USD)
+	a := newAnchored(t)
+	if _, err := ledger.Restore(t.Context(), a.options(), bytes.NewReader(backup(t, l))); err != nil {
+		t.Fatal(err)
+	}
+	once := open(t, a.options())
+	o := ledger.Options{Dir: t.TempDir() + "/again", Key: testKey, Shipped: ship(t, once)}
+	if _, err := ledger.Restore(t.Context(), o, bytes.NewReader(backup(t, once))); err != nil {
+		t.Fatal(err)
+	}
+	o.Shipped = nil
+	twice := open(t, o)
+	cut := inference(hold("cut", "acme", "t1"), 0)
+	cut.HoldID, cut.Settlement, cut.Status, cut.BodyBytes = "", nil, ledger.StatusClientGone, 4_000
+	told := inference(hold("told", "acme", "t1"), 100)
+	told.HoldID, told.Member, told.Exclusive, told.Settlement.BalanceMicros = "", "bob", true, new(money.USD/2)
+	for _, in := range []ledger.Inference{cut, told} {
+		if _, err := twice.Settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if day, _, _ := spending(t, twice, "ann"); day != 2_000 {
+		t.Errorf("%d are spent by the one whose request was cut, want 2000", day)
+	}
+}
+
 // TestBackupGivesNoMoneyAway looks for what is secret in a backup, uncompressed.
 func TestBackupGivesNoMoneyAway(t *testing.T) {
 	z, err := zstd.NewReader(bytes.NewReader(backup(t, busyLedger(t, ledger.Options{Dir: t.TempDir()}))))

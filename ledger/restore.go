@@ -140,7 +140,7 @@ func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error
 				t.dropped = "restored"
 				b.removeDropped(t)
 			default:
-				t.Unconfirmed, t.untold = true, !complete
+				t.Unconfirmed, t.untold = true, t.untold || !complete
 				for i := range t.estimates { // the next balance tells of what was spent since, too, which is nobody's who is in the books
 					t.estimates[i].Certain = t.estimates[i].Certain || !complete
 				}
