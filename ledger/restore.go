@@ -126,25 +126,32 @@ func takeOver(ctx context.Context, o Options, header BackupHeader, added complet
 	return r, store.Point{Ledger: l.state.identity, Head: l.state.head}, err
 }
 
-// distrust marks all tokens as not known to be worth what the books say, and open purchases as not known to be where the books say, and writes into the journal why. Those that gateways share it
-// forgets, unless the books are complete: what was spent of them since is not known then.
+// distrust marks all tokens as not known to be worth what the books say, and open purchases as not known to be where the books say, and writes into
+// the journal why. Those tokens that gateways share it forgets, unless the books are complete: what was spent of them since is not known then.
 func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error {
 	for _, t := range l.Tokens() {
 		if err := l.submit(plainWeight+correctionWeight, func(b *batch) error {
-			switch t := b.tokens[t.ID]; {
-			case t == nil:
-			case t.Shared && !complete: // what was set aside here is the other gateways' by now, and what was spent since is not known
-				if t.BalanceMicros > 0 {
-					b.move(t, -t.BalanceMicros, "given back to the fleet: "+restoredNote)
-				}
-				t.dropped = "restored"
-				b.removeDropped(t)
-			default:
-				t.Unconfirmed, t.untold = true, t.untold || !complete
-				for i := range t.estimates { // the next balance tells of what was spent since, too, which is nobody's who is in the books
-					t.estimates[i].Certain = t.estimates[i].Certain || !complete
-				}
-				b.putBalance(t)
+			b.distrustToken(b.tokens[t.ID], complete)
+			return nil
+		}, nil).Wait(ctx); err != nil {
+			return err
+		}
+	}
+	open := make(map[string]int) // by id: the weight
+	if err := l.look(ctx, func(s *state) {
+		for id, p := range s.purchases {
+			open[id] = plainWeight + 2*len(p.Sealed)
+		}
+	}); err != nil {
+		return err
+	}
+	for id, weight := range open { // one after another: what methods have laid down may be long
+		if err := l.submit(weight, func(b *batch) error {
+			if p := b.purchases[id]; p != nil {
+				marked := *p
+				marked.Restored = true
+				b.purchases[id] = &marked
+				b.put(purchasePrefix+id, &marked)
 			}
 			return nil
 		}, nil).Wait(ctx); err != nil {
@@ -152,13 +159,26 @@ func (l *Ledger) distrust(ctx context.Context, note string, complete bool) error
 		}
 	}
 	return l.submit(plainWeight, func(b *batch) error {
-		for id, p := range b.purchases {
-			marked := *p
-			marked.Restored = true
-			b.purchases[id] = &marked
-			b.put(purchasePrefix+id, &marked)
-		}
 		b.book(&Entry{Kind: KindAdjustment, Note: note})
 		return nil
 	}, nil).Wait(ctx)
+}
+
+// distrustToken does so with one token; nil: it is not there.
+func (b *batch) distrustToken(t *token, complete bool) {
+	switch {
+	case t == nil:
+	case t.Shared && !complete: // what was set aside here is the other gateways' by now, and what was spent since is not known
+		if t.BalanceMicros > 0 {
+			b.move(t, -t.BalanceMicros, "given back to the fleet: "+restoredNote)
+		}
+		t.dropped = "restored"
+		b.removeDropped(t)
+	default:
+		t.Unconfirmed, t.untold = true, t.untold || !complete
+		for i := range t.estimates { // the next balance tells of what was spent since, too, which is nobody's who is in the books
+			t.estimates[i].Certain = t.estimates[i].Certain || !complete
+		}
+		b.putBalance(t)
+	}
 }
