@@ -12,7 +12,7 @@ type Answer struct {
 	groq       usage
 	searches   int64
 	id         string
-	containers []string  // maxContainers at most
+	containers containers
 	room       [384]byte // for what the seeker keeps at a time: mostly it is no more
 }
 
@@ -69,8 +69,8 @@ func (a *Answer) found(path string, raw []byte) {
 	case "id":
 		a.id = identifier(raw)
 	case "container.id", "output.container_id", "output.environment.container_id":
-		if id := identifier(raw); id != "" && a.runs(path) && len(a.containers) < maxContainers {
-			a.containers = append(a.containers, id)
+		if a.runs(path) {
+			a.containers.add(raw)
 		}
 	case "output.type":
 		if string(raw) == `"web_search_call"` {
@@ -119,5 +119,5 @@ func (a *Answer) runs(path string) bool {
 }
 
 // Containers gives the ids of the containers in which code was run for an answer of the messages or the responses API, as ResponseID gives that
-// of the answer. One may be there several times.
+// of the answer: each once, and no more of them than a request may name.
 func (a *Answer) Containers() []string { return a.containers }

@@ -32,6 +32,7 @@ type Events struct {
 
 	responseID string          // responses, messages
 	container  func(id string) // messages, responses; may be nil
+	containers containers      // that it was called with
 }
 
 // Events begins to read an answer stream.

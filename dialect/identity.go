@@ -1,5 +1,7 @@
 package dialect
 
+import "slices"
+
 // maxID is how long the id of a response may be. Those of gateways that write their routing into it take a few hundred
 // bytes.
 const maxID = 512
@@ -21,14 +23,32 @@ func (v *Events) named(answer []byte) {
 }
 
 // OnContainer has told be called, as soon as it has come, with the id of each container in which code is run for an answer of the messages or the
-// responses API: a stream may say it again.
+// responses API: once with each, and for no more of them than a request may name.
 func (v *Events) OnContainer(told func(id string)) { v.container = told }
 
 // contained takes the id of the container, if it is one.
 func (v *Events) contained(raw []byte) {
-	if id := identifier(raw); id != "" && v.container != nil {
+	if v.container == nil {
+		return
+	}
+	if id, first := v.containers.add(raw); first {
 		v.container(id)
 	}
+}
+
+// containers are the ids of those that an answer names, each once, maxContainers at most: all of them are remembered.
+type containers []string
+
+// add takes an id, if it is one, and tells whether it is a new one.
+func (c *containers) add(raw []byte) (id string, first bool) {
+	if len(*c) == maxContainers {
+		return "", false
+	}
+	if id = identifier(raw); id == "" || slices.Contains(*c, id) {
+		return "", false
+	}
+	*c = append(*c, id)
+	return id, true
 }
 
 // containedIn takes the id of the container in which an item of the responses API was made, if it was in one.

@@ -80,7 +80,7 @@ func TestContainer(t *testing.T) {
 		{messagesPath, `{"id":"msg_1","container":null}`, ""},
 		{messagesPath, `{"id":"msg_1","container":"box_1"}`, ""},
 		{responsesPath, `{"id":"resp_1","container":{"id":"box_1"}}`, ""},
-		{responsesPath, `{"id":"resp_1","output":[{"type":"message"},{"type":"code_interpreter_call","container_id":"box_1"},{"type":"code_interpreter_call","container_id":"box_1"}]}`, "box_1 box_1"},
+		{responsesPath, `{"id":"resp_1","output":[{"type":"message"},{"type":"code_interpreter_call","container_id":"box_1"},{"type":"code_interpreter_call","container_id":"box_1"}]}`, "box_1"},
 		{responsesPath, `{"id":"resp_1","output":[{"type":"shell_call","environment":{"type":"container_reference","container_id":"box_1"}},{"container_id":7}]}`, "box_1"},
 		{messagesPath, `{"id":"msg_1","output":[{"container_id":"box_1"}]}`, ""},
 		{chatPath, `{"id":"c","output":[{"container_id":"box_1"}],"container":{"id":"box_1"}}`, ""},
@@ -116,6 +116,33 @@ func TestContainer(t *testing.T) {
 			t.Errorf("%s: %q, in pieces %q", event, whole, inPieces)
 		}
 		Lookup(path).Events().Event(nil, []byte(event), true) // nobody has asked
+	}
+}
+
+// TestManyContainers has each container be told once, however many calls were made in it, and has no answer name any number of them.
+func TestManyContainers(t *testing.T) {
+	var items []string
+	for range 20 {
+		items = append(items, `{"type":"code_interpreter_call","container_id":"a"}`)
+	}
+	for _, id := range strings.Split("b c d e f g h i j", " ") {
+		items = append(items, `{"type":"code_interpreter_call","container_id":"`+id+`"}`)
+	}
+	const want = "a b c d e f g h"
+	a := Lookup(responsesPath).Answer()
+	_, _ = a.Write([]byte(`{"id":"r","output":[` + strings.Join(items, ",") + `]}`))
+	if got := strings.Join(a.Containers(), " "); got != want {
+		t.Errorf("%q", got)
+	}
+	var told []string
+	v := Lookup(responsesPath).Events()
+	v.OnContainer(func(id string) { told = append(told, id) })
+	for _, item := range items {
+		v.Event(nil, []byte(`{"type":"response.output_item.added","item":`+item+`}`), true)
+		v.Event(nil, []byte(`{"type":"response.output_item.done","item":`+item+`}`), true)
+	}
+	if got := strings.Join(told, " "); got != want {
+		t.Errorf("%q", got)
 	}
 }
 

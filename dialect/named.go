@@ -215,7 +215,7 @@ func (s *scanner) contained(id string) {
 	}
 }
 
-// maxContainers is how many containers a request may name: each is looked up.
+// maxContainers is how many containers a request may name, as each is looked up, and how many of an answer are taken.
 const maxContainers = 8
 
 func (s *scanner) elsewhere() {
