@@ -133,22 +133,23 @@ func (s *Shipper) add(ctx context.Context, rows []Row) (Appended, error) {
 		}
 	}
 	if len(there.Twins) > 0 {
-		if err := s.owe(ctx, there.Twins[0].Seq); err != nil {
+		if err := s.owe(ctx, there.Twins[0].Seq, last.Seq); err != nil {
 			return there, err
 		}
 	}
 	return Appended{Last: last.Seq, LastHash: last.Hash}, nil
 }
 
-// owe notes that what takes back the cost of a row, and maybe of others after it, is in the ledger, behind all that waits there.
-func (s *Shipper) owe(ctx context.Context, due uint64) error {
+// owe notes that what takes back the cost of a row, and maybe of others after it, is in the ledger, behind all that waits there. last is the newest row
+// in the store.
+func (s *Shipper) owe(ctx context.Context, due, last uint64) error {
 	head, _, err := s.o.Source.Head(ctx)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.due == 0 || due < s.due {
+	if s.due == 0 || due < s.due || last >= s.until { // what was due before has come
 		s.due = due
 	}
 	s.until = head

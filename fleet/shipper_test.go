@@ -204,6 +204,29 @@ func TestShipperOwes(t *testing.T) {
 	same(t, store, "mine", j, 1001)
 }
 
+// What has been taken back is due no more where another cost is due by then.
+func TestShipperOwesAgain(t *testing.T) {
+	store := fleettest.NewMemory()
+	other := booked("other", 0)
+	other.book("other", "s1")
+	other.book("other", "s2")
+	if err := shipper(store, "other", other).Ship(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j := booked("mine", 99)
+	j.corrects = true
+	s := shipper(store, "mine", j)
+	for _, c := range []struct {
+		settlement string
+		due        uint64
+	}{{"s1", 100}, {"s2", 102}, {"", 0}} {
+		j.book("mine", c.settlement)
+		if err := s.Ship(t.Context()); err != nil || s.Due() != c.due {
+			t.Errorf("after %q there is due %d, want %d; %v", c.settlement, s.Due(), c.due, err)
+		}
+	}
+}
+
 // Books that are not those that were shipped are told so, and never ship.
 func TestShipperRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
