@@ -125,7 +125,7 @@ func TestManyContainers(t *testing.T) {
 	for range 20 {
 		items = append(items, `{"type":"code_interpreter_call","container_id":"a"}`)
 	}
-	for _, id := range strings.Split("b c d e f g h i j", " ") {
+	for id := range strings.SplitSeq("b c d e f g h i j", " ") {
 		items = append(items, `{"type":"code_interpreter_call","container_id":"`+id+`"}`)
 	}
 	const want = "a b c d e f g h"
