@@ -40,15 +40,15 @@ const anybody = ""
 // here may have been made by other ways, and is the seller's to find: then every request for it is for one that is not known, and none waits
 // for what another gateway of a fleet may have to tell.
 func (rq *request) findContainers() *dialect.Refusal {
-	ours := rq.ask.PreviousResponseID != "" // the conversation counts
+	found := rq.ask.PreviousResponseID != "" // the conversation says where
 	for _, id := range rq.ask.Containers {
 		made, _, known := rq.gw.maker(rq.r.Context(), anybody, id, false, rq.begun)
 		switch {
 		case !known:
 		case made.Owner != rq.gw.named.memberHash(rq.member.Name) && made.Owner != rq.gw.namedBefore.memberHash(rq.member.Name):
 			return dialect.ResponseNotFound("container").Because("The container with this id is not yours.")
-		case !ours:
-			rq.made, ours = made, true
+		case !found:
+			rq.made, found = made, true
 		}
 	}
 	return nil
