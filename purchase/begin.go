@@ -48,7 +48,8 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 		}
 		return nil, s.fail("buy", "", err)
 	}
-	if limit := s.checkLimits(w.Methods[0].Name, amount, now); limit != nil {
+	method := s.method(w.Methods, amount, now).Name
+	if limit := s.checkLimits(method, amount, now); limit != nil {
 		s.overLimit(limit, now)
 		return nil, s.overTheLimit(limit)
 	}
@@ -57,7 +58,7 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 		return nil, s.lacks(LacksMinute, next, "buy", "wait a minute", ErrTooOften)
 	}
 	f := newFlight(s, ledger.Purchase{
-		ID: ledger.NewID(), Seller: w.SellerID, Origin: w.Origin, Model: w.Model, Method: w.Methods[0].Name, AskedMicros: amount,
+		ID: ledger.NewID(), Seller: w.SellerID, Origin: w.Origin, Model: w.Model, Method: method, AskedMicros: amount,
 		AmountMicros: amount, Currency: "USD", CreatedAt: now.UTC(),
 	})
 	f.meet(w, now)

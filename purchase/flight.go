@@ -312,6 +312,9 @@ func (f *flight) land() {
 	if errors.Is(cause, ErrPayee) {
 		s.payee = true
 	}
+	if m.unfit {
+		s.setAside(m.p.Method, time.Now())
+	}
 	if limit := new(LimitError); errors.As(cause, &limit) {
 		s.dealings.limit(limit, time.Now())
 		s.desk.spent.keep(m.p.Method, limit, time.Now())

@@ -48,6 +48,7 @@ type machine struct {
 	cause    error                                // why the purchase ended without a token
 	withheld bool                                 // the money has moved, as the method knows, and there is no token
 	unpaid   bool                                 // the seller has refused the proof, and nothing was paid
+	unfit    bool                                 // it is the method by which nothing came of it, and nothing was paid
 	laid     time.Time                            // when this process last had the method prepare the payment
 }
 
@@ -216,6 +217,7 @@ func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	m.unfit = !errors.Is(err, ErrPayee) // a seller that wants somebody else paid is not paid in another way instead
 	return m.end(ctx, ledger.Failed, true, op, "nothing was paid", err)
 }
 
@@ -323,6 +325,7 @@ func (m *machine) outcome(ctx context.Context, step string, o payment.Outcome, e
 		m.p.Proof = o.Proof
 		return m.advance(ctx, ledger.Proven)
 	case payment.OutcomeFailed:
+		m.unfit = o.Unpaid
 		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", because("the payment failed", o))
 	case payment.OutcomeNeedsHuman:
 		m.human = o

@@ -27,17 +27,18 @@ type shelf struct {
 	lending chan struct{} // holds one while another gateway's token is asked for
 
 	mu        sync.Mutex
-	retired   []*token  // no longer live, and their rest not booked yet
-	booking   []*token  // their rest is being booked just now
-	unclaimed []*token  // without expiry, for one request, and none has come yet
-	short     shortage  // what was refused for want of credit
-	flight    *flight   // the purchase that is going on, or in doubt
-	newest    *token    // the last one that was bought in this process
-	hung      bool      // the last purchase has kept a request waiting in vain
-	warned    time.Time // when it was last logged that a limit stands in the way
-	payee     bool      // its last purchase wanted somebody else paid than before
-	lentNone  time.Time // when no part of another gateway's token could be had
-	calm      time.Time // when it was last seen that no other gateway buys
+	retired   []*token             // no longer live, and their rest not booked yet
+	booking   []*token             // their rest is being booked just now
+	unclaimed []*token             // without expiry, for one request, and none has come yet
+	short     shortage             // what was refused for want of credit
+	flight    *flight              // the purchase that is going on, or in doubt
+	newest    *token               // the last one that was bought in this process
+	hung      bool                 // the last purchase has kept a request waiting in vain
+	warned    time.Time            // when it was last logged that a limit stands in the way
+	failed    map[string]time.Time // by payment method: when a purchase by it came to nothing through it
+	payee     bool                 // its last purchase wanted somebody else paid than before
+	lentNone  time.Time            // when no part of another gateway's token could be had
+	calm      time.Time            // when it was last seen that no other gateway buys
 	purchases int64
 	purchased money.Micros
 	wasted    money.Micros

@@ -2,8 +2,11 @@ package purchase
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 )
 
 // patience is how long a request waits for a purchase.
@@ -20,7 +23,8 @@ type leased struct {
 	err   error
 }
 
-// buy has the request wait for the seller's purchase, which is begun where none is going on.
+// buy has the request wait for the seller's purchase, which is begun where none is going on. One that its payment method's own limit does not
+// allow was none: where the seller takes another method, that one is asked in the same time.
 func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, s.fail("buy", "", err)
@@ -28,6 +32,18 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	if l := s.borrow(ctx, w, old, false); l != nil {
 		return l, nil
 	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for tried := 1; ; tried++ {
+		l, err := s.buyOnce(ctx, w, old, timer.C)
+		if limit := new(LimitError); tried >= len(w.Methods) || !errors.As(err, &limit) || limit.Limit != ledger.MethodLimit {
+			return l, err
+		}
+	}
+}
+
+// buyOnce is buy for one purchase; out ends the request's patience.
+func (s *shelf) buyOnce(ctx context.Context, w Want, old *Lease, out <-chan time.Time) (*Lease, error) {
 	s.mu.Lock()
 	if l := s.arrived(w, old); l != nil {
 		s.mu.Unlock()
@@ -49,8 +65,6 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	f.waiters = append(f.waiters, me)
 	s.mu.Unlock()
 
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case v := <-me.told:
 		return v.lease, v.err
@@ -59,7 +73,7 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 			l.Return(0)
 		}
 		return nil, s.fail("wait", "", ctx.Err())
-	case <-timer.C:
+	case <-out:
 		if l, err := s.leave(f, me); l != nil || err != nil {
 			return l, err
 		}
