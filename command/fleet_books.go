@@ -1,10 +1,8 @@
 package command
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,14 +30,8 @@ func (b *fleetBooks) Entries(ctx context.Context, q ledger.Query, yield func(*le
 
 // Lines gives the entries of all gateways by their times. They come in one answer: a part of them is not found without reading all before.
 func (b *fleetBooks) Lines(ctx context.Context, q ledger.Query, yield func(raw []byte) error) error {
-	query := url.Values{"fleet": {"1"}}
-	for name, value := range map[string]string{
-		"from": timeText(q.From), "to": timeText(q.To), "member": q.Member, "model": q.Model, "seller": q.Seller,
-	} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
+	query := entriesQuery(&q)
+	query.Set("fleet", "1")
 	res, err := b.ask(ctx, http.MethodGet, "ledger/entries", query, admin.NDJSON)
 	if err != nil {
 		return err
@@ -48,30 +40,19 @@ func (b *fleetBooks) Lines(ctx context.Context, q ledger.Query, yield func(raw [
 	if err := json.Unmarshal([]byte(res.Header.Get(admin.HeaderFleet)), &b.far.Gateways); err != nil {
 		return fmt.Errorf("the gateway at %s does not say how far the books of the others are: is it of the version of this command? %w", b.address, err)
 	}
-	for lines := (lineReader{in: bufio.NewReaderSize(res.Body, 64<<10)}); ; {
-		raw, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("the gateway at %s broke off, see its log: %w", b.address, err)
-		}
-		if err := yield(raw); err != nil {
-			return err
-		}
-	}
+	return b.lines(res.Body, yield)
 }
 
 // Statement gives what came of the money in a period, at all gateways.
 func (b *fleetBooks) Statement(ctx context.Context, p ledger.Period, by string, progress ledger.Progress) (ledger.Statement, error) {
 	query := url.Values{"by": {by}, "from": {timeText(p.From)}, "to": {timeText(p.To)}, "zone": {p.Zone.String()}, "fleet": {"1"}}
-	err := b.getWatched(ctx, "ledger/statement", query, progress, &b.far)
+	err := b.watched(ctx, http.MethodGet, "ledger/statement", query, progress, &b.far)
 	return b.far.Statement, err
 }
 
 // verify has the gateway verify the books of all.
 func (b *fleetBooks) verify(ctx context.Context, progress ledger.Progress) (r fleetbooks.Report, err error) {
-	err = b.getWatched(ctx, "ledger/verify", url.Values{"fleet": {"1"}}, progress, &r)
+	err = b.watched(ctx, http.MethodGet, "ledger/verify", url.Values{"fleet": {"1"}}, progress, &r)
 	return r, err
 }
 

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -200,11 +198,7 @@ func (g *gateway) config(ctx context.Context) ([]byte, error) {
 	return config, nil
 }
 
-// getWatched is get for what takes long: progress is told meanwhile.
-func (g *gateway) getWatched(ctx context.Context, path string, query url.Values, progress ledger.Progress, v any) error {
-	return g.watched(ctx, http.MethodGet, path, query, progress, v)
-}
-
+// watched is ask for what takes long: progress is told meanwhile, and the answer is read into v at its end.
 func (g *gateway) watched(ctx context.Context, method, path string, query url.Values, progress ledger.Progress, v any) error {
 	res, err := g.ask(ctx, method, path, query, admin.NDJSON)
 	if err != nil {
@@ -223,150 +217,4 @@ func (g *gateway) watched(ctx context.Context, method, path string, query url.Va
 			progress(line.Done, line.Total)
 		}
 	}
-}
-
-// page is how many entries are asked for at once: some megabytes, which keep the gateway from nothing.
-const page = 5000
-
-// Entries gives the entries that q chooses, page by page.
-func (g *gateway) Entries(ctx context.Context, q ledger.Query, yield func(*ledger.Entry) error) error {
-	return g.Lines(ctx, q, g.decoded(yield))
-}
-
-// decoded reads entries as this gateway gives them.
-func (g *gateway) decoded(yield func(*ledger.Entry) error) func(raw []byte) error {
-	return func(raw []byte) error {
-		e := new(ledger.Entry)
-		if err := json.Unmarshal(raw, e); err != nil {
-			return fmt.Errorf("the gateway at %s gives what is no entry: %w", g.address, err)
-		}
-		return yield(e)
-	}
-}
-
-// Lines is Entries for their JSON.
-func (g *gateway) Lines(ctx context.Context, q ledger.Query, yield func(raw []byte) error) error {
-	for {
-		n, err := g.page(ctx, &q, yield)
-		if err != nil || n < page {
-			return err
-		}
-	}
-}
-
-// page gives the entries after the cursor, how many there were, and puts the cursor behind them.
-func (g *gateway) page(ctx context.Context, q *ledger.Query, yield func(raw []byte) error) (n int, err error) {
-	query := url.Values{"limit": {strconv.Itoa(page)}}
-	for name, value := range map[string]string{
-		"from": timeText(q.From), "to": timeText(q.To), "member": q.Member, "model": q.Model, "seller": q.Seller, "cursor": q.Cursor,
-	} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	res, err := g.ask(ctx, http.MethodGet, "ledger/entries", query, admin.NDJSON)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	for lines := (lineReader{in: bufio.NewReaderSize(res.Body, 64<<10)}); ; n++ {
-		raw, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return n, fmt.Errorf("the gateway at %s broke off, see its log: %w", g.address, err)
-		}
-		if err := yield(raw); err != nil {
-			return n, err
-		}
-		q.Cursor = ledger.IDOf(raw)
-	}
-}
-
-// lineReader reads lines of any length. io.EOF is the end after a whole one.
-type lineReader struct {
-	in   *bufio.Reader
-	long []byte
-}
-
-// next gives a line without its line feed. It is good until the next call.
-func (r *lineReader) next() ([]byte, error) {
-	r.long = r.long[:0]
-	for {
-		part, err := r.in.ReadSlice('\n')
-		switch {
-		case err == nil && len(r.long) == 0:
-			return part[:len(part)-1], nil
-		case err == nil:
-			r.long = append(r.long, part[:len(part)-1]...)
-			return r.long, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-			r.long = append(r.long, part...)
-		case errors.Is(err, io.EOF) && len(part)+len(r.long) > 0:
-			return nil, io.ErrUnexpectedEOF
-		default:
-			return nil, err
-		}
-	}
-}
-
-// Balances gives the accounts, and after which entry they were so.
-func (g *gateway) Balances(ctx context.Context) (b ledger.Balances, err error) {
-	header, err := g.get(ctx, http.MethodGet, "ledger/accounts", nil, &b.Accounts)
-	if err != nil {
-		return b, err
-	}
-	b.Head = header.Get(admin.HeaderHead)
-	b.Entries, err = strconv.ParseUint(header.Get(admin.HeaderEntries), 10, 64)
-	if err != nil {
-		return b, fmt.Errorf("the gateway at %s does not say after which entry its balances were so: is it of the version of this command?", g.address)
-	}
-	return b, nil
-}
-
-// Statement gives what came of the money in a period.
-func (g *gateway) Statement(ctx context.Context, p ledger.Period, by string, progress ledger.Progress) (s ledger.Statement, err error) {
-	query := url.Values{"by": {by}, "from": {timeText(p.From)}, "to": {timeText(p.To)}, "zone": {p.Zone.String()}}
-	err = g.getWatched(ctx, "ledger/statement", query, progress, &s)
-	return s, err
-}
-
-// VerifyWithProgress has the gateway verify its ledger.
-func (g *gateway) VerifyWithProgress(ctx context.Context, progress ledger.Progress) (r ledger.Report, err error) {
-	err = g.getWatched(ctx, "ledger/verify", nil, progress, &r)
-	return r, err
-}
-
-// Backup gives the gateway's backup of its ledger. One that breaks off is an error.
-func (g *gateway) Backup(ctx context.Context, w io.Writer) error {
-	res, err := g.ask(ctx, http.MethodGet, "ledger/backup", nil, "*/*")
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if _, err := io.Copy(w, res.Body); err != nil {
-		return fmt.Errorf("the backup of the gateway at %s broke off: %w", g.address, err)
-	}
-	return nil
-}
-
-// Close has nothing to do: no connection is kept.
-func (*gateway) Close() error { return nil }
-
-// timeText is how a time is written for the admin endpoint.
-func timeText(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
-}
-
-// Archive has the gateway move the entries of months that end before a time into files.
-func (g *gateway) Archive(ctx context.Context, before time.Time, to string, progress ledger.Progress) (done ledger.Archived, err error) {
-	query := url.Values{"before": {timeText(before)}}
-	if to != "" {
-		query.Set("to", to)
-	}
-	return done, g.watched(ctx, http.MethodPost, "ledger/archive", query, progress, &done)
 }
