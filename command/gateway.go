@@ -145,22 +145,30 @@ func (b *endingBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// explain makes of an error of Caddy's client one that says what to do. It has no types to go by.
+// refusal gives what the admin endpoint has answered to a request that Caddy's client makes an error of: it has no types to go by. False:
+// it has answered nothing.
+func refusal(err error) (status int, body string, refused bool) {
+	_, answer, _ := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
+	code, body, _ := strings.Cut(answer, ": ")
+	status, err = strconv.Atoi(code)
+	return status, body, err == nil
+}
+
+// explain makes of an error of Caddy's client one that says what to do.
 func (g *gateway) explain(err error) error {
-	_, answer, refused := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
+	status, body, refused := refusal(err)
 	if !refused {
 		return fmt.Errorf("no Caddy answers at %s: is it running? Say with --address or --config where its admin endpoint is%s (%w)",
 			g.address, g.orElse, err)
 	}
-	status, body, _ := strings.Cut(answer, ": ")
 	var said struct {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal([]byte(body), &said) != nil || said.Error == "" {
-		if status == strconv.Itoa(http.StatusNotFound) {
+		if status == http.StatusNotFound {
 			return fmt.Errorf("the Caddy at %s does not know this request: does it have tokenbuddy in it, in the version of this command?", g.address)
 		}
-		return fmt.Errorf("the Caddy at %s answers with status %s: %s", g.address, status, strings.TrimSpace(body))
+		return fmt.Errorf("the Caddy at %s answers with status %d: %s", g.address, status, strings.TrimSpace(body))
 	}
 	if which, several := strings.CutPrefix(said.Error, "say which ledger with ?ledger="); several {
 		return fmt.Errorf("%w%s", errWhichLedger, which)

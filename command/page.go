@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,7 +51,7 @@ the browser that opens it first; whoever else comes needs it as well.`,
 				return fmt.Errorf("--listen %s: expected an address of this machine alone, such as 127.0.0.1:8019", listen)
 			}
 			d := &door{ctx: ctx, gateway: g, host: listener.Addr().String(), word: rand.Text()}
-			fmt.Fprintf(cmd.OutOrStdout(), "Open http://%s%s?%s\nEnd with Ctrl-C.\n", d.host, pagePath, url.Values{doorWord: {d.word}, "ledger": of(g.of)}.Encode())
+			fmt.Fprintf(cmd.OutOrStdout(), "Open http://%s%s?%s\nEnd with Ctrl-C.\n", d.host, pagePath, url.Values{doorWord: {d.word}, "ledger": meant(g.of)}.Encode())
 			server := &http.Server{Handler: d, ReadHeaderTimeout: 10 * time.Second}
 			defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -66,7 +65,8 @@ the browser that opens it first; whoever else comes needs it as well.`,
 	return cmd
 }
 
-func of(ledger string) []string {
+// meant is the ledger in a query: none where none was named.
+func meant(ledger string) []string {
 	if ledger == "" {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has(doorWord) { // the word goes out of the address
 		//nolint:gosec // it goes over loopback, where there is no TLS
 		http.SetCookie(w, &http.Cookie{Name: d.cookie(), Value: d.word, Path: pagePath, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		back := url.URL{Path: pagePath, RawQuery: url.Values{"ledger": of(r.URL.Query().Get("ledger"))}.Encode()}
+		back := url.URL{Path: pagePath, RawQuery: url.Values{"ledger": meant(r.URL.Query().Get("ledger"))}.Encode()}
 		http.Redirect(w, r, back.String(), http.StatusSeeOther)
 		return
 	}
@@ -135,7 +135,10 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request) {
 		return caddycmd.AdminAPIRequest(d.gateway.address, r.Method, r.URL.RequestURI(), header, nil)
 	})
 	if err != nil {
-		status, body := refusal(err)
+		status, body, refused := refusal(err)
+		if !refused {
+			status, body = http.StatusBadGateway, `{"error":"no Caddy answers at its admin endpoint"}`
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body) // JSON, of the admin endpoint; a browser that has left needs none
@@ -159,14 +162,4 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-}
-
-// refusal gives what the admin endpoint has answered to a request that Caddy's client makes an error of.
-func refusal(err error) (status int, body string) {
-	_, answer, _ := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
-	code, body, refused := strings.Cut(answer, ": ")
-	if status, wrong := strconv.Atoi(code); refused && wrong == nil {
-		return status, body
-	}
-	return http.StatusBadGateway, `{"error":"no Caddy answers at its admin endpoint"}`
 }
