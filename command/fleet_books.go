@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -83,7 +84,7 @@ func (b *fleetBooks) print(w io.Writer) {
 			name = plain.Name(g.Name)
 		}
 		if g.Entries > 0 {
-			last = "the last of " + g.At.UTC().Format(purchaseTime) + " UTC"
+			last = "the last of " + g.At.UTC().Format(time.DateTime) + " UTC"
 		}
 		if g.Self {
 			last += ", this one"

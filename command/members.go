@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -176,7 +177,7 @@ func rotateMemberCommand() *cobra.Command {
 		}
 		told := "The old key is refused from now on."
 		if k.KeptUntil != nil {
-			told = "The old key is good until " + k.KeptUntil.Format("2006-01-02 15:04:05") + " UTC."
+			told = "The old key is good until " + k.KeptUntil.UTC().Format(time.DateTime) + " UTC."
 		}
 		fmt.Fprintln(q.cmd.ErrOrStderr(), told)
 		return nil

@@ -27,7 +27,7 @@ func printMembers(w io.Writer, rows []admin.Member) {
 		r := &rows[i]
 		seen := "-"
 		if r.LastSeen != nil {
-			seen = r.LastSeen.UTC().Format(purchaseTime)
+			seen = r.LastSeen.UTC().Format(time.DateTime)
 		}
 		t.add(plain.Name(r.Name), plain.Name(r.Group), r.DayMicros.Fixed(), leftOf(r, "daily"), r.WeekMicros.Fixed(), leftOf(r, "weekly"),
 			r.MonthMicros.Fixed(), leftOf(r, "monthly"), heldOf(r), seen, memberRemark(r))
@@ -95,7 +95,7 @@ func printGroups(w io.Writer, rows []admin.Member) {
 func raisedWords(raises []admin.Raise) string {
 	until := make(map[string]money.Micros) // as it is written
 	for _, r := range raises {
-		until[r.Until.UTC().Format(purchaseTime)] += r.AmountMicros
+		until[r.Until.UTC().Format(time.DateTime)] += r.AmountMicros
 	}
 	var words []string
 	for _, end := range slices.Sorted(maps.Keys(until)) {

@@ -12,8 +12,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 )
 
-const purchaseTime = "2006-01-02 15:04:05"
-
 // printPurchases prints those that q chooses.
 func printPurchases(w io.Writer, rows []admin.Purchase, q ledger.PurchaseQuery) {
 	if len(rows) == 0 {
@@ -30,13 +28,13 @@ func printPurchases(w io.Writer, rows []admin.Purchase, q ledger.PurchaseQuery) 
 	for _, p := range rows {
 		until := ""
 		if !p.Until.IsZero() {
-			until = p.Until.UTC().Format(purchaseTime)
+			until = p.Until.UTC().Format(time.DateTime)
 		}
 		state := p.State
 		if p.RefundedMicros > 0 {
 			state += ", refunded " + p.RefundedMicros.String()
 		}
-		t.add(plain.Name(p.PurchaseID), p.CreatedAt.UTC().Format(purchaseTime), plain.Name(p.SellerID), plain.Name(p.Method), p.AmountMicros.Fixed(), state,
+		t.add(plain.Name(p.PurchaseID), p.CreatedAt.UTC().Format(time.DateTime), plain.Name(p.SellerID), plain.Name(p.Method), p.AmountMicros.Fixed(), state,
 			waitsFor(&p), until, reference(&p))
 	}
 	t.print(w)
@@ -74,7 +72,7 @@ func printPurchase(w io.Writer, p *admin.Purchase) {
 		if t.IsZero() {
 			return ""
 		}
-		return t.UTC().Format(purchaseTime) + " UTC"
+		return t.UTC().Format(time.DateTime) + " UTC"
 	}
 	text := func(s string) string {
 		if s == "" {
@@ -107,12 +105,6 @@ func printPurchase(w io.Writer, p *admin.Purchase) {
 	}
 	fmt.Fprintln(w, "\nThe journal:")
 	for _, e := range p.Entries {
-		var moved []string
-		for _, post := range e.Postings {
-			if post.AmountMicros > 0 {
-				moved = append(moved, post.AmountMicros.Fixed()+" to "+plain.Name(post.Account))
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s UTC  %-12s %s  %s", e.Time.UTC().Format(purchaseTime), e.State, strings.Join(moved, ", "), plain.Words(e.Note)), " "))
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s UTC  %-12s %s  %s", e.Time.UTC().Format(time.DateTime), e.State, moved(e), plain.Words(e.Note)), " "))
 	}
 }

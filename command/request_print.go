@@ -33,7 +33,7 @@ func printRequests(w io.Writer, rows []recent.Row) {
 		if model == "" {
 			model = r.RequestedModel
 		}
-		t.add(r.Ended.UTC().Format(purchaseTime), plain.Name(r.RequestID), plain.Name(r.Member), plain.Name(model), humanize.Comma(r.DurationMs), outcome,
+		t.add(r.Ended.UTC().Format(time.DateTime), plain.Name(r.RequestID), plain.Name(r.Member), plain.Name(model), humanize.Comma(r.DurationMs), outcome,
 			plain.Name(r.Seller), strconv.Itoa(len(r.Attempts)), r.BilledMicros.Fixed(), refusalOf(&r))
 	}
 	t.print(w)
@@ -161,16 +161,21 @@ func printEntriesOf(w io.Writer, entries []*ledger.Entry) {
 	}
 	fmt.Fprintln(w, "\nThe journal:")
 	for _, e := range entries {
-		var moved []string
-		for _, post := range e.Postings {
-			if post.AmountMicros > 0 {
-				moved = append(moved, post.AmountMicros.Fixed()+" to "+plain.Name(post.Account))
-			}
-		}
-		text := fmt.Sprintf("  %s UTC  %s  %-10s %s", e.Time.UTC().Format(purchaseTime), e.ID, e.Kind, strings.Join(moved, ", "))
+		text := fmt.Sprintf("  %s UTC  %s  %-10s %s", e.Time.UTC().Format(time.DateTime), e.ID, e.Kind, moved(e))
 		if e.Note != "" {
 			text += "  " + plain.Words(e.Note)
 		}
 		fmt.Fprintln(w, strings.TrimRight(text, " "))
 	}
+}
+
+// moved says how much an entry has moved to which accounts.
+func moved(e *ledger.Entry) string {
+	var words []string
+	for _, post := range e.Postings {
+		if post.AmountMicros > 0 {
+			words = append(words, post.AmountMicros.Fixed()+" to "+plain.Name(post.Account))
+		}
+	}
+	return strings.Join(words, ", ")
 }
