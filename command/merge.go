@@ -28,12 +28,7 @@ func mergeJSON(more string) func([]byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		var out bytes.Buffer
-		encoder := json.NewEncoder(&out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(merged(had, wanted))
-		return out.Bytes(), err
+		return writeJSON(merged(had, wanted))
 	}
 }
 
@@ -47,6 +42,16 @@ func readJSON(text []byte) (object map[string]any, err error) {
 	return object, err
 }
 
+func writeJSON(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(v)
+	return out.Bytes(), err
+}
+
+// merged is mergeJSON for a value.
 func merged(old, more any) any {
 	switch more := more.(type) {
 	case map[string]any:
@@ -89,16 +94,11 @@ func unmergeJSON(now, written, before []byte) ([]byte, error) {
 		}
 	}
 	left, _ := unmerged(objects[0], objects[1], objects[2], before != nil)
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	err := encoder.Encode(left)
-	return out.Bytes(), err
+	return writeJSON(left)
 }
 
-// unmerged gives what is left of a value, and whether anything is.
-func unmerged(now, written, before any, was bool) (left any, any_ bool) {
+// unmerged is unmergeJSON for a value, and gives whether anything is left of it. was: there was one before.
+func unmerged(now, written, before any, was bool) (left any, anything bool) {
 	if reflect.DeepEqual(now, written) {
 		return before, was
 	}
@@ -115,7 +115,7 @@ func unmerged(now, written, before any, was bool) (left any, any_ bool) {
 				continue
 			}
 			old, had := before[name]
-			if left, any_ := unmerged(at, value, old, had); any_ {
+			if left, anything := unmerged(at, value, old, had); anything {
 				now[name] = left
 			} else {
 				delete(now, name)
