@@ -157,7 +157,7 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 			latency = strconv.FormatInt(s.LatencyMs, 10) + " ms"
 		}
 		t.add(plain.Name(s.SellerID), plain.Name(s.URL), string(s.Circuit), strconv.Itoa(s.HealthScore), latency, strconv.FormatInt(s.InFlight, 10),
-			s.LeftMicros.Fixed(), s.WastedMicros.Fixed(), remark(&s, now))
+			s.LeftMicros.Fixed(), s.WastedMicros.Fixed(), sellerRemark(&s, now))
 		left += s.LeftMicros
 		wasted += s.WastedMicros
 	}
@@ -166,8 +166,8 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 	t.print(w)
 }
 
-// remark says what stands between a seller and requests.
-func remark(s *admin.Seller, now time.Time) string {
+// sellerRemark says what stands between a seller and requests.
+func sellerRemark(s *admin.Seller, now time.Time) string {
 	var remarks []string
 	if s.Paused {
 		remarks = append(remarks, "paused")

@@ -84,7 +84,7 @@ paid, is left with sellers, is on its way, was wasted, or is disputed. All amoun
 }
 
 func printStatement(w io.Writer, s *ledger.Statement, accounts bool) {
-	fmt.Fprintf(w, "Statement by %s, %s: %s entries, amounts in US dollars\n\n", s.By, during(s.From, s.To, s.Zone), humanize.Comma(int64(s.Entries)))
+	fmt.Fprintf(w, "Statement by %s, %s: %s entries, amounts in US dollars\n\n", s.By, periodWords(s.From, s.To, s.Zone), humanize.Comma(int64(s.Entries)))
 	rowsTable(s).print(w)
 	fmt.Fprintln(w)
 	placesTable(s).print(w)
@@ -94,8 +94,8 @@ func printStatement(w io.Writer, s *ledger.Statement, accounts bool) {
 	}
 }
 
-// during says a period in words, by the days of a zone.
-func during(from, to time.Time, name string) string {
+// periodWords says a period in words, by the days of a zone.
+func periodWords(from, to time.Time, name string) string {
 	zone, err := admin.LoadZone(name)
 	if err != nil {
 		zone = time.UTC
