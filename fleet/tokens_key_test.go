@@ -2,22 +2,10 @@ package fleet
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-// sharers are so many gateways with the same key over one store.
-func sharers(n int) (store *fakeStore, all []*sharer) {
-	store = newFake()
-	for i := range n {
-		s := &sharer{till: newTill(), link: store.link()}
-		s.start(fmt.Sprint("g", i))
-		all = append(all, s)
-	}
-	return store, all
-}
 
 // TestTokenIsForgotten: the key of a token that is over goes once all have had their last word, a day later, and nothing comes back by who is
 // late.
