@@ -20,7 +20,8 @@ var chat = &api{
 	broken: (*Events).chunkBreak,
 }
 
-// chunk looks at an event of the chat and completions APIs.
+// chunk looks at an event of the chat and completions APIs. There all that a client can read of an answer stands in choices, so that what has none
+// says nothing of it, whatever else it has.
 func (v *Events) chunk(name, data []byte) {
 	switch {
 	case bytes.HasPrefix(data, []byte("[DONE]")):
@@ -54,7 +55,6 @@ func (v *Events) chunk(name, data []byte) {
 			c.failed = c.failed || !empty(value)
 		case "type":
 			kind = eventKind(name, value)
-			c.other = c.other || string(value) != `"ping"`
 		case "service_tier":
 			v.usage.served.take("service_tier", value)
 		case "model":
@@ -78,7 +78,7 @@ func (v *Events) chunk(name, data []byte) {
 		v.fail(data)
 	case !c.some && !v.content && complains(kind, data):
 		v.fail(data)
-	case c.content, !c.known && c.other, !ok && data[0] != '{': // JSON that is cut is nothing that a client can read
+	case c.content, !c.known && c.other && v.endpoint.Protocol == Embeddings: // which has no stream of its own, and no choices
 		v.setContent()
 	}
 	if c.some && !c.failed {
@@ -90,11 +90,11 @@ func (v *Events) chunk(name, data []byte) {
 
 // chunk is what has been seen of one event.
 type chunk struct {
-	known   bool // it has choices, be there none in them: then only they can be content
+	known   bool // it has choices, be there none in them
 	some    bool // there are some
 	used    bool // it has a usage object
 	content bool
-	other   bool // it has members that are not known
+	other   bool // it has other members than those that say something about an answer
 	failed  bool
 	usage   []byte // Moonshot's stands in the last choice
 }

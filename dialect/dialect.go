@@ -52,6 +52,7 @@ type api struct {
 	turns   string                                 // the member that has the conversation
 	prompts string                                 // the member that has a prompt or a list of them; empty where there is one prompt
 	event   func(v *Events, name, data []byte)     // looks at one whole event
+	kinds   func(kind []byte) bool                 // tells whether a kind of event is this API's alone; nil: its events have none
 	marks   map[string]bool                        // paths of what is wanted from an event that is too long to be held
 	mark    func(v *Events, path string, b []byte) // takes such a value
 	tells   map[string]telling                     // what of an event is what the answer says

@@ -8,7 +8,8 @@ import (
 type Events struct {
 	endpoint *Endpoint
 	api      *api // that the stream speaks: nearly always the endpoint's
-	known    bool // which it is
+	own      bool // it has spoken the endpoint's
+	foreign  bool // it has spoken another one
 
 	content  bool
 	ended    bool
@@ -79,12 +80,15 @@ func (v *Events) Event(name, data []byte, whole bool) {
 	if v.ended {
 		return
 	}
+	if string(name) == "message" {
+		name = nil // what an event without a name is called
+	}
 	if whole && v.pattern.ready && v.likeLast(name, data) {
 		return
 	}
 	if whole {
 		if data = bytes.TrimSpace(data); len(data) > 0 { // clients drop an event without data
-			if !v.known {
+			if !v.own && !(v.foreign && v.content) {
 				v.recognise(name, data)
 			}
 			v.api.event(v, name, data)
@@ -106,8 +110,9 @@ func (v *Events) listen(data []byte) {
 // Content tells whether the stream has come to where it is to be committed: content, reasoning, a tool call, a refusal or
 // the API's last event. An error that the stream says is none of them, and neither is an end before which nothing was said.
 //
-// An event that is not known counts as content when it carries anything. The other way round a new kind of content would be
-// held back from the client, and an answer that is being paid for might be thrown away.
+// Where events have kinds, one of a kind that is not known counts as content when it carries anything. The other way round a new kind of content
+// would be held back from the client, and an answer that is being paid for might be thrown away. What is no event of the API (no JSON object, one that
+// says no kind, one of another API beside its own) is none.
 func (v *Events) Content() bool {
 	return v.content || v.ended && v.reasoned && v.failure == nil
 }

@@ -12,6 +12,7 @@ var messages = &api{
 	system: "system",
 	turns:  "messages",
 	event:  (*Events).message,
+	kinds:  ofMessages,
 	marks:  map[string]bool{"type": true, "usage": true, "message.id": true, "message.usage": true, "message.model": true, "message.container.id": true, "delta.container.id": true, "delta.stop_reason": true, "error": true},
 	tells:  messageTellings,
 	mark:   (*Events).messageMark,
@@ -32,7 +33,7 @@ func (v *Events) message(name, data []byte) {
 	kind := name
 	var payload bool
 	var message, block, delta, used []byte
-	ok := walk(data, func(key, value []byte) {
+	walk(data, func(key, value []byte) {
 		switch string(key) {
 		case "type":
 			kind = eventKind(name, value)
@@ -79,10 +80,10 @@ func (v *Events) message(name, data []byte) {
 			v.setContent()
 		}
 	default:
-		if v.failBare(kind, data) {
+		if v.failBare(kind, data) || v.stray(kind) {
 			return
 		}
-		if payload || !ok && data[0] != '{' || !empty(message) || !empty(block) || !empty(delta) {
+		if payload || !empty(message) || !empty(block) || !empty(delta) {
 			v.setContent()
 		}
 	}

@@ -15,6 +15,7 @@ var responses = &api{
 	system: "instructions",
 	turns:  "input",
 	event:  (*Events).response,
+	kinds:  ofResponses,
 	marks: map[string]bool{
 		"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true,
 		"item.container_id": true, "item.environment.container_id": true, "response.output.container_id": true, "response.output.environment.container_id": true,
@@ -40,7 +41,7 @@ func (v *Events) response(name, data []byte) {
 	kind := name
 	var payload bool
 	var response, item, part []byte
-	ok := walk(data, func(key, value []byte) {
+	walk(data, func(key, value []byte) {
 		switch string(key) {
 		case "type":
 			kind = eventKind(name, value)
@@ -91,10 +92,10 @@ func (v *Events) response(name, data []byte) {
 			v.setContent()
 		}
 	default:
-		if v.failBare(kind, data) {
+		if v.failBare(kind, data) || v.stray(kind) {
 			return
 		}
-		if payload || !ok && data[0] != '{' || !empty(item) || !empty(part) || !empty(response) {
+		if payload || !empty(item) || !empty(part) || !empty(response) {
 			v.setContent()
 		}
 	}

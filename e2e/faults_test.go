@@ -150,6 +150,22 @@ var earlyFaults = []*fault{
 	{name: "stream, an error as a cloud says it", tries: 1, answer: streams(func(q *question) string {
 		return beginning(q) + "data: {\"code\":\"Throttling\",\"message\":\"" + poison + "\"}\n\n"
 	}, abruptly)},
+	{name: "stream of words", tries: 1, answer: streams(func(*question) string { return "data: " + poison + "\n\n" }, cleanly)},
+	{name: "stream of words, cut", tries: 1, answer: streams(func(q *question) string { return beginning(q) + "data: " + poison + "\n\n" }, abruptly)},
+	{name: "stream of nothing", tries: 1, answer: streams(func(q *question) string { return "data: null\n\ndata: []\n\n" + q.last }, cleanly)},
+	{name: "stream of a page", tries: 1, answer: streams(func(q *question) string {
+		return beginning(q) + "data: <html>" + poison + "</html>\n\n" + q.last
+	}, cleanly)},
+	{name: "stream of what no API has", tries: 1, answer: streams(func(q *question) string {
+		return "data: {\"status\":\"" + poison + "\"}\n\n" + q.last
+	}, cleanly)},
+	{name: "stream of two APIs", tries: 1, answer: streams(func(q *question) string {
+		other := speeches[0]
+		if q.begin == other.begin {
+			other = speeches[len(speeches)-1]
+		}
+		return beginning(q) + other.text(poison)
+	}, cleanly)},
 	{name: "stream, spent quota", tries: 1, answer: streams(func(q *question) string {
 		return beginning(q) + q.fails("insufficient_quota")
 	}, cleanly)},
