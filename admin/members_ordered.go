@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -151,9 +150,9 @@ func orderRefused(err error) error {
 		status = http.StatusNotFound
 	case errors.Is(err, orders.ErrForbidden):
 		status = http.StatusConflict
-	case errors.Is(err, ledger.ErrNoRoom), errors.Is(err, fleet.ErrAway):
+	case ledger.NoRoom(err), errors.Is(err, fleet.ErrAway):
 		status = http.StatusServiceUnavailable
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ledger.ErrClosed):
+	case errors.Is(err, orders.ErrUnkept):
 		return err
 	}
 	return caddy.APIError{HTTPStatus: status, Err: err}

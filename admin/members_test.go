@@ -1,13 +1,21 @@
 package admin
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 )
 
 // TestUntilADay ends a raise when that day begins, also one that has no midnight.
@@ -59,6 +67,32 @@ func TestRotateSays(t *testing.T) {
 		status, said := asked(t, http.MethodPost, "/tokenbuddy/members/ada/rotate", `{"keep":"`+keep+`"}`)
 		if status != http.StatusOK || strings.Contains(said, "keptUntil") != want {
 			t.Errorf("keep %s: status %d, %s", keep, status, said)
+		}
+	}
+}
+
+// TestOrderRefused: who gave an order that is wrong is told so, and who gave one that can't be kept is not.
+func TestOrderRefused(t *testing.T) {
+	unkept := func(err error) error { return fmt.Errorf("keeping it: %w", errors.Join(orders.ErrUnkept, err)) }
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{errors.New("no policy has that name"), http.StatusBadRequest},
+		{orders.ErrNoMember, http.StatusNotFound},
+		{orders.ErrForbidden, http.StatusConflict},
+		{unkept(ledger.ErrNoRoom), http.StatusServiceUnavailable},
+		{unkept(&os.PathError{Op: "write", Path: "selection.json", Err: syscall.ENOSPC}), http.StatusServiceUnavailable},
+		{unkept(fleet.ErrAway), http.StatusServiceUnavailable},
+		{unkept(&os.PathError{Op: "write", Path: "selection.json", Err: syscall.EROFS}), http.StatusInternalServerError},
+		{unkept(ledger.ErrClosed), http.StatusInternalServerError},
+	} {
+		got := http.StatusInternalServerError // as Caddy has it
+		if refused := new(caddy.APIError); errors.As(orderRefused(c.err), refused) {
+			got = refused.HTTPStatus
+		}
+		if got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
 		}
 	}
 }

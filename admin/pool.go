@@ -2,13 +2,11 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
@@ -187,10 +185,8 @@ func setSelection(m *market.Market, w http.ResponseWriter, r *http.Request) erro
 
 // unsetSelection gives the configs' own policies back.
 func unsetSelection(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	if err := m.Orders.Unselect(); errors.Is(err, fleet.ErrAway) {
+	if err := m.Orders.Unselect(); err != nil {
 		return orderRefused(err)
-	} else if err != nil {
-		return err
 	}
 	return selection(m, w, r)
 }

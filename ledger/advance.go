@@ -187,7 +187,7 @@ func (b *batch) grant(p *purchase) error {
 		t.ID = p.ID
 	}
 	if len(t.ID) > maxName {
-		return errTooLarge
+		return ErrTooLarge
 	}
 	if b.tokens[t.ID] != nil {
 		return fmt.Errorf("ledger: purchase at %s: its token's id is taken", p.Seller)

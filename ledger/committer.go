@@ -71,7 +71,7 @@ func (l *Ledger) submit(weight int, apply func(*batch) error, after func(error))
 	case l.reads && weight > 0: // what only looks weighs nothing
 		c.tell(ErrReadOnly)
 	case weight > heaviest:
-		c.tell(errTooLarge)
+		c.tell(ErrTooLarge)
 	case l.closed:
 		c.tell(ErrClosed)
 	default:
@@ -80,8 +80,8 @@ func (l *Ledger) submit(weight int, apply func(*batch) error, after func(error))
 	return &c.commit
 }
 
-// errTooLarge refuses a record that has no business being that large.
-var errTooLarge = errors.New("ledger: the record is too large to be booked")
+// ErrTooLarge refuses a record that has no business being that large.
+var ErrTooLarge = errors.New("ledger: the record is too large to be booked")
 
 // run is the committer. What finds no room on the disk is held back until there is some, or until Close refuses it; what only looks
 // is answered meanwhile.

@@ -82,7 +82,7 @@ func (l *Ledger) EditMember(ctx context.Context, o Order, edit func(*Enrolled) (
 			is.CreatedAt = is.ChangedAt
 		}
 		if raw, err := json.Marshal(is); err != nil || len(raw) > maxEnrolled {
-			return errTooLarge
+			return ErrTooLarge
 		}
 		return b.order(o, "", note, is)
 	}, nil).Wait(ctx)

@@ -114,14 +114,14 @@ func weigh(names []string, texts ...string) (int, error) {
 	sum := 0
 	for _, n := range names {
 		if sum += len(n); len(n) > maxName {
-			return 0, errTooLarge
+			return 0, ErrTooLarge
 		}
 	}
 	for _, t := range texts {
 		sum += len(t)
 	}
 	if sum > maxTexts {
-		return 0, errTooLarge
+		return 0, ErrTooLarge
 	}
 	return plainWeight + 8*sum, nil // 8: names come more than once, and escapes make texts longer
 }

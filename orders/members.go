@@ -208,7 +208,7 @@ func inCaddyfile(name string) error {
 // edit changes what is kept of a member, durably, and has it act at once.
 func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
 	if err := o.ledger.Ready(); err != nil {
-		return err
+		return unkept(err)
 	}
 	// Who asks may go away: what is durable then acts all the same.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), editTime)
@@ -246,14 +246,17 @@ func (o *Orders) keepMember(ctx context.Context, by Operator, name, word, text s
 // keep changes what the ledger keeps of a member, and has it act. Enrolling must be locked.
 func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
 	var said string
+	var refused error
 	err := o.ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
 		func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
-			is, note, err = edit(was)
-			said = note
-			return is, note, err
+			is, said, refused = edit(was)
+			return is, said, refused
 		})
-	if err != nil {
+	switch {
+	case refused != nil, errors.Is(err, ledger.ErrTooLarge):
 		return err
+	case err != nil:
+		return unkept(err)
 	}
 	if err := o.loadRoster(); err != nil {
 		return err

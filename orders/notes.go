@@ -92,8 +92,9 @@ func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string,
 ) {
 	kept, err := o.enrolled()
 	if err != nil {
-		return nil, "", err
+		return nil, "", unkept(err)
 	}
+	var refused error
 	err = o.sharing.edit(ctx, fleet.NoteKey(name), func(was *fleet.Note) (fleet.Note, error) {
 		if was == nil { // it was never written: the member is from before the fleet, if there is one
 			raw, err := json.Marshal(kept[name])
@@ -109,12 +110,15 @@ func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string,
 		if err != nil {
 			return fleet.Note{}, err
 		}
-		if is, text, err = edit(before); err != nil {
-			return fleet.Note{}, err
+		if is, text, refused = edit(before); refused != nil {
+			return fleet.Note{}, refused
 		}
 		raw, err := json.Marshal(is)
 		return fleet.Note{By: by.Name, From: by.From, Order: word, Text: text, Is: raw}, err
 	})
+	if refused == nil {
+		err = unkept(err)
+	}
 	return is, text, err
 }
 

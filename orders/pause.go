@@ -17,10 +17,10 @@ func (o *Orders) Pause(ctx context.Context, by Operator, id string) error {
 	o.selecting.Lock()
 	defer o.selecting.Unlock()
 	if err := o.notePause(ctx, by, id, true); err != nil {
-		return fmt.Errorf("telling the fleet of the pause of seller %s: %w", id, err)
+		return unkept(fmt.Errorf("telling the fleet of the pause of seller %s: %w", id, err))
 	}
 	if err := o.ledger.PauseSeller(ctx, id, by.order()); err != nil {
-		return fmt.Errorf("keeping the pause of seller %s: %w", id, err)
+		return unkept(fmt.Errorf("keeping the pause of seller %s: %w", id, err))
 	}
 	return o.loadPaused()
 }
@@ -34,10 +34,10 @@ func (o *Orders) Resume(ctx context.Context, by Operator, id string) error {
 	o.selecting.Lock()
 	defer o.selecting.Unlock()
 	if err := o.notePause(ctx, by, id, false); err != nil {
-		return fmt.Errorf("telling the fleet of the end of the pause of seller %s: %w", id, err)
+		return unkept(fmt.Errorf("telling the fleet of the end of the pause of seller %s: %w", id, err))
 	}
 	if err := o.ledger.ResumeSeller(ctx, id, by.order()); err != nil {
-		return fmt.Errorf("ending the pause of seller %s: %w", id, err)
+		return unkept(fmt.Errorf("ending the pause of seller %s: %w", id, err))
 	}
 	return o.loadPaused()
 }
@@ -50,7 +50,7 @@ func (o *Orders) knownSeller(id string) bool {
 func (o *Orders) loadPaused() error {
 	kept, err := o.ledger.PausedSellers()
 	if err != nil {
-		return fmt.Errorf("reading which sellers are paused: %w", err)
+		return unkept(fmt.Errorf("reading which sellers are paused: %w", err))
 	}
 	ids := make(map[string]bool, len(kept))
 	for id := range kept {

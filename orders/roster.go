@@ -18,7 +18,7 @@ func (o *Orders) Roster() *member.Roster { return o.roster.Load() }
 func (o *Orders) loadRoster() error {
 	kept, err := o.ledger.Enrolled()
 	if err != nil {
-		return fmt.Errorf("reading the members that were added: %w", err)
+		return unkept(fmt.Errorf("reading the members that were added: %w", err))
 	}
 	all := make([]member.Addition, len(kept))
 	for i := range kept {
@@ -26,7 +26,7 @@ func (o *Orders) loadRoster() error {
 	}
 	roster, err := member.NewRoster(all, o.configs())
 	if err != nil {
-		return fmt.Errorf("reading the members that were added: %w", err)
+		return unkept(fmt.Errorf("reading the members that were added: %w", err))
 	}
 	o.roster.Store(roster)
 	return nil

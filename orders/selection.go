@@ -98,7 +98,7 @@ func (o *Orders) Select(s Selection) error {
 	}
 	if err := o.noteSelection(&s); err != nil {
 		over.cleanup()
-		return fmt.Errorf("telling the fleet of the selection: %w", err)
+		return unkept(fmt.Errorf("telling the fleet of the selection: %w", err))
 	}
 	return o.putOver(&s, over)
 }
@@ -108,7 +108,7 @@ func (o *Orders) Unselect() error {
 	o.selecting.Lock()
 	defer o.selecting.Unlock()
 	if err := o.noteSelection(nil); err != nil {
-		return fmt.Errorf("telling the fleet of the selection: %w", err)
+		return unkept(fmt.Errorf("telling the fleet of the selection: %w", err))
 	}
 	return o.putOver(nil, nil)
 }
@@ -137,10 +137,10 @@ func (o *Orders) putOver(s *Selection, over loaded) error {
 		}
 		if err != nil {
 			over.cleanup()
-			return fmt.Errorf("keeping the selection: %w", err)
+			return unkept(fmt.Errorf("keeping the selection: %w", err))
 		}
 	} else if err := os.Remove(filepath.Join(o.dir, selectionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forgetting the selection: %w", err)
+		return unkept(fmt.Errorf("forgetting the selection: %w", err))
 	}
 	o.selection.Store(s)
 	o.override(over)
