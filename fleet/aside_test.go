@@ -21,7 +21,7 @@ func TestPurchaseTakesItsAside(t *testing.T) {
 	for limit, limits := range map[int]BuyLimits{
 		DailyLimit: {10, -1, -1, -1}, SessionLimit: {-1, 10, -1, -1}, SellerLimit: {-1, -1, 10, -1}, MethodLimit: {-1, -1, -1, 10},
 	} {
-		buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		purchasers(t, 2, 5, func(t *testing.T, all []*purchaser) {
 			take := func(i int, id string, amount money.Micros) error {
 				return all[i].Take(t.Context(), buyOf(id, amount), limits, false)
 			}
@@ -68,7 +68,7 @@ func TestPurchaseTakesItsAside(t *testing.T) {
 
 // What a store has forgotten to be set aside is not spent without it: others may have it.
 func TestPurchaseOfForgottenAside(t *testing.T) {
-	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 5, func(t *testing.T, all []*purchaser) {
 		limits := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		all[0].SetLimits(limits)
 		wantSpent(t, all, 5, 5)
@@ -93,7 +93,7 @@ func TestPurchasesPassNoLimit(t *testing.T) {
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		limits := BuyLimits{Daily: money.Micros(20 + random.IntN(30)), Session: -1, Seller: money.Micros(12 + random.IntN(20)), Method: -1}
-		buyers(t, 3, money.Micros(3+random.IntN(8)), func(t *testing.T, all []*gate) {
+		purchasers(t, 3, money.Micros(3+random.IntN(8)), func(t *testing.T, all []*purchaser) {
 			for _, g := range all {
 				g.SetLimits(limits)
 			}
@@ -152,21 +152,21 @@ func TestAsideOfALedgerThatWasRestored(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limits := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 			store := newFake()
-			first := newGate(store.link(), "g", "b", 5, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
+			first := newPurchaser(store.link(), "g", "b", 5, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
 			first.SetLimits(limits)
-			wantSpent(t, []*gate{first}, 5, 5)
+			wantSpent(t, []*purchaser{first}, 5, 5)
 			first.cut(true)
 			if err := first.Take(t.Context(), buyOf("a", 4), limits, false); err != nil {
 				t.Fatal(err)
 			}
 			first.cancel() // with its disk
 			first.work.Wait()
-			begin := func(epoch uint64, books *fakeBooks) *gate {
+			begin := func(epoch uint64, books *fakeBooks) *purchaser {
 				l := store.link()
 				p := NewPurchases(PurchasesOptions{Store: l, Gateway: "g", Boot: fmt.Sprint(epoch), Epoch: epoch, Restored: restored, Books: books, Ahead: 3})
 				p.Start()
 				synctest.Wait()
-				return &gate{p, l, books}
+				return &purchaser{p, l, books}
 			}
 			books := &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)}
 			again := begin(2, books)
@@ -174,9 +174,9 @@ func TestAsideOfALedgerThatWasRestored(t *testing.T) {
 			if restored > 0 {
 				spent = 5
 			}
-			wantSpent(t, []*gate{again}, spent, spent)
+			wantSpent(t, []*purchaser{again}, spent, spent)
 			again.SetLimits(limits)
-			wantSpent(t, []*gate{again}, spent+3, spent+3)
+			wantSpent(t, []*purchaser{again}, spent+3, spent+3)
 			again.cut(true)
 			if err := again.Take(t.Context(), buyOf("b", 2), limits, false); err != nil {
 				t.Fatal(err)
@@ -188,7 +188,7 @@ func TestAsideOfALedgerThatWasRestored(t *testing.T) {
 			store.values[tabKey] = regexp.MustCompile(`,"epoch":\d+`).ReplaceAll(store.values[tabKey], nil)
 			store.mu.Unlock()
 			third := begin(3, books)
-			wantSpent(t, []*gate{third}, spent+2, spent+2)
+			wantSpent(t, []*purchaser{third}, spent+2, spent+2)
 			third.Close()
 		})
 	}

@@ -25,18 +25,18 @@ func TestWhatATokenHasServed(t *testing.T) {
 // Where tokens are shared a gateway hears once of what another one has just bought, as it may have looked for its part a moment before that was
 // there. What was not paid is nobody's business, nor what one has bought itself.
 func TestPurchaseBeginLends(t *testing.T) {
-	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		for _, g := range all {
 			g.o.Lends = true
 		}
 		one, two := all[0], all[1]
-		begin := func(g *gate, id string, want error) {
+		begin := func(g *purchaser, id string, want error) {
 			t.Helper()
 			if err := g.Begin(t.Context(), buyOf(id, 5)); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", id, err, want)
 			}
 		}
-		end := func(g *gate, id string, paid bool) {
+		end := func(g *purchaser, id string, paid bool) {
 			g.End(buyOf(id, 0), paid)
 			synctest.Wait()
 		}
@@ -63,7 +63,7 @@ func TestPurchaseBeginLends(t *testing.T) {
 
 // Gateways buy one after the other at an origin, three times a minute in all, and not where the last two tokens served nothing.
 func TestPurchaseBegin(t *testing.T) {
-	buyers(t, 3, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 3, 0, func(t *testing.T, all []*purchaser) {
 		begin := func(i int, id string, want error) {
 			t.Helper()
 			if err := all[i].Begin(t.Context(), buyOf(id, 5)); !errors.Is(err, want) {

@@ -12,7 +12,7 @@ import (
 // stays on that.
 func TestPurchaseFromAsideOverMidnight(t *testing.T) {
 	for _, told := range []bool{false, true} {
-		buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+		purchasers(t, 2, 5, func(t *testing.T, all []*purchaser) {
 			daily := BuyLimits{Daily: 15, Session: -1, Seller: -1, Method: -1}
 			for _, g := range all {
 				g.SetLimits(daily)
@@ -62,7 +62,7 @@ func TestPurchaseFromAsideOverMidnight(t *testing.T) {
 // Where that limit has room it is paid, and is no more one from what was set aside, also for a store that forgets it before it hears of that.
 func TestPurchaseFromAsideIsPaidTheNextDay(t *testing.T) {
 	for _, forgets := range []bool{false, true} {
-		buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+		purchasers(t, 1, 5, func(t *testing.T, all []*purchaser) {
 			all[0].SetLimits(unlimited)
 			wantSpent(t, all, 5, 5)
 			all[0].cut(true)
@@ -88,7 +88,7 @@ func TestPurchaseFromAsideIsPaidTheNextDay(t *testing.T) {
 
 // One that is paid while the store is told that it is prepared is known there as one that may be paid.
 func TestPurchaseFromAsideIsPaidWhileItIsTold(t *testing.T) {
-	buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+	purchasers(t, 1, 5, func(t *testing.T, all []*purchaser) {
 		all[0].SetLimits(unlimited)
 		wantSpent(t, all, 5, 5)
 		all[0].cut(true)
@@ -132,7 +132,7 @@ func TestPurchaseBesideWhatIsSetAside(t *testing.T) {
 
 // With the store away nothing is bought but from what was set aside, which counts as spent everywhere meanwhile.
 func TestPurchaseAhead(t *testing.T) {
-	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 5, func(t *testing.T, all []*purchaser) {
 		daily := BuyLimits{Daily: 20, Session: -1, Seller: -1, Method: -1}
 		for _, g := range all {
 			g.SetLimits(daily)
@@ -176,7 +176,7 @@ func TestPurchaseAhead(t *testing.T) {
 // What is set aside is spent at no seller beyond its limit, nor by a method, whoever buys there meanwhile, nor on another day.
 func TestPurchaseAheadAtOneSeller(t *testing.T) {
 	for limit, limits := range map[int]BuyLimits{SellerLimit: {-1, -1, 12, -1}, MethodLimit: {-1, -1, -1, 12}} {
-		buyers(t, 3, 2, func(t *testing.T, all []*gate) {
+		purchasers(t, 3, 2, func(t *testing.T, all []*purchaser) {
 			for _, g := range all {
 				g.SetLimits(limits)
 			}
@@ -209,7 +209,7 @@ func TestPurchaseAheadAtOneSeller(t *testing.T) {
 			all[0].books.note(func() { all[0].books.open["1"] = true })
 		})
 	}
-	buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+	purchasers(t, 1, 5, func(t *testing.T, all []*purchaser) {
 		all[0].SetLimits(unlimited)
 		wantSpent(t, all, 5, 5)
 		all[0].cut(true)
@@ -222,7 +222,7 @@ func TestPurchaseAheadAtOneSeller(t *testing.T) {
 
 // At midnight as much of the new day's limits is set aside, also where something else is said to the store before that.
 func TestPurchaseAheadOnTheNextDay(t *testing.T) {
-	buyers(t, 1, 5, func(t *testing.T, all []*gate) {
+	purchasers(t, 1, 5, func(t *testing.T, all []*purchaser) {
 		all[0].SetLimits(unlimited)
 		wantSpent(t, all, 5, 5)
 		for _, early := range []time.Duration{2 * time.Second, 0} { // lookBackEvery has it look back at midnight by itself
@@ -248,7 +248,7 @@ func TestPurchaseAheadOnTheNextDay(t *testing.T) {
 
 // What a process that has died has spent of what was set aside is known from its ledger, and the rest comes back.
 func TestPurchaseAheadAfterACrash(t *testing.T) {
-	buyers(t, 2, 5, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 5, func(t *testing.T, all []*purchaser) {
 		for _, g := range all {
 			g.SetLimits(unlimited)
 		}
@@ -261,14 +261,14 @@ func TestPurchaseAheadAfterACrash(t *testing.T) {
 		all[0].cancel()
 		all[0].books.note(func() { all[0].books.spent, all[0].books.fates["a"] = 3, true })
 		all[0].cut(false)
-		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
+		all[0] = newPurchaser(all[0].link, "g0", "another", 0, all[0].books)
 		wantSpent(t, all, 5+3, 5+3)
 	})
 }
 
 // Nor is what was only prepared from what is set aside, as the store was away just before, taken for something that was paid.
 func TestPurchaseAfterARestoreWithOneSetAside(t *testing.T) {
-	buyers(t, 1, 4, func(t *testing.T, all []*gate) {
+	purchasers(t, 1, 4, func(t *testing.T, all []*purchaser) {
 		all[0].SetLimits(unlimited)
 		if err := all[0].Take(t.Context(), buyOf("a", 6), unlimited, true); err != nil {
 			t.Fatal(err)

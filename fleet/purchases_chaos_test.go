@@ -16,8 +16,8 @@ import (
 func TestPurchasesInSum(t *testing.T) {
 	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
-				inSumOf(t, all, rand.New(rand.NewPCG(seed, 2)), func(g *gate, random *rand.Rand) { g.cut(random.IntN(2) == 0) })
+			purchasers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*purchaser) {
+				inSumOf(t, all, rand.New(rand.NewPCG(seed, 2)), func(g *purchaser, random *rand.Rand) { g.cut(random.IntN(2) == 0) })
 			})
 		})
 	}
@@ -27,9 +27,9 @@ func TestPurchasesInSum(t *testing.T) {
 func TestPurchasesInSumAfterFailovers(t *testing.T) {
 	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			buyers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*gate) {
+			purchasers(t, 3, money.Micros(seed%3)*4, func(t *testing.T, all []*purchaser) {
 				standby, line := map[string][]byte{}, 0
-				inSumOf(t, all, rand.New(rand.NewPCG(seed, 3)), func(g *gate, random *rand.Rand) {
+				inSumOf(t, all, rand.New(rand.NewPCG(seed, 3)), func(g *purchaser, random *rand.Rand) {
 					g.link.mu.Lock()
 					defer g.link.mu.Unlock()
 					if random.IntN(3) == 0 && len(standby) > 0 {
@@ -45,7 +45,7 @@ func TestPurchasesInSumAfterFailovers(t *testing.T) {
 }
 
 // inSumOf disturbs a gateway's way to the store, beside what it does itself.
-func inSumOf(t *testing.T, all []*gate, random *rand.Rand, disturb func(*gate, *rand.Rand)) {
+func inSumOf(t *testing.T, all []*purchaser, random *rand.Rand, disturb func(*purchaser, *rand.Rand)) {
 	const each, most = 4, 40
 	const atOne = 28
 	limits := BuyLimits{Daily: most, Session: -1, Seller: atOne, Method: -1}
@@ -65,7 +65,7 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand, disturb func(*gate, *
 			boots++
 			g.cancel()
 			g.work.Wait()
-			all[i] = newGate(g.link, fmt.Sprint("g", i), fmt.Sprint(boots), g.o.Ahead, g.books)
+			all[i] = newPurchaser(g.link, fmt.Sprint("g", i), fmt.Sprint(boots), g.o.Ahead, g.books)
 			all[i].SetLimits(limits)
 		case 3, 4:
 			ids++
@@ -135,7 +135,7 @@ func inSumOf(t *testing.T, all []*gate, random *rand.Rand, disturb func(*gate, *
 		counted += g.books.spent
 		g.cancel()
 		g.work.Wait()
-		all[i] = newGate(g.link, fmt.Sprint("g", i), "last", 0, g.books)
+		all[i] = newPurchaser(g.link, fmt.Sprint("g", i), "last", 0, g.books)
 		for id, paying := range g.books.open {
 			err := all[i].Take(t.Context(), buyOf(id, each), unlimited, paying)
 			if errors.Is(err, errGathers) {

@@ -10,7 +10,7 @@ import (
 // A store that has lost what it knew of a gateway, as when an older backup of it was put back, hears it again: it can buy, and what it has
 // paid counts.
 func TestPurchaseAfterARestore(t *testing.T) {
-	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		if err := all[0].Take(t.Context(), buyOf("a", 6), daily, true); err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestPurchaseAfterARestore(t *testing.T) {
 func TestPurchaseAfterAFailover(t *testing.T) {
 	for _, ended := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ended: %v", ended), func(t *testing.T) {
-			buyers(t, 3, 0, func(t *testing.T, all []*gate) {
+			purchasers(t, 3, 0, func(t *testing.T, all []*purchaser) {
 				daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 				failover := func(to map[string][]byte, line string) {
 					all[0].link.mu.Lock()
@@ -84,7 +84,7 @@ func TestPurchaseAfterAFailover(t *testing.T) {
 // What this process has taken of what is set aside, and has not told yet, is none of what an earlier one has: a store that has gone back to when that one spoke
 // counts it once.
 func TestPurchaseAfterAFailoverToAnEarlierProcess(t *testing.T) {
-	buyers(t, 1, 4, func(t *testing.T, all []*gate) {
+	purchasers(t, 1, 4, func(t *testing.T, all []*purchaser) {
 		g := all[0]
 		g.SetLimits(unlimited)
 		wantSpent(t, all, 4, 4)
@@ -93,7 +93,7 @@ func TestPurchaseAfterAFailoverToAnEarlierProcess(t *testing.T) {
 		g.link.mu.Unlock()
 		g.cancel()
 		g.work.Wait()
-		all[0] = newGate(g.link, "g0", "next", 4, g.books)
+		all[0] = newPurchaser(g.link, "g0", "next", 4, g.books)
 		g = all[0]
 		g.SetLimits(unlimited)
 		wantSpent(t, all, 4, 4)
@@ -116,7 +116,7 @@ func TestPurchaseAfterAFailoverToAnEarlierProcess(t *testing.T) {
 
 // What was taken of what is set aside, as the store's answer was lost, and which the store had counted all the same, counts once, whatever the store is told first.
 func TestPurchaseFromBothAfterAFailover(t *testing.T) {
-	buyers(t, 1, 4, func(t *testing.T, all []*gate) {
+	purchasers(t, 1, 4, func(t *testing.T, all []*purchaser) {
 		g := all[0]
 		g.SetLimits(unlimited)
 		wantSpent(t, all, 4, 4)

@@ -11,7 +11,7 @@ import (
 
 // Each limit is one of all gateways, and a purchase counts once, however often it is asked for and whatever answers get lost.
 func TestPurchaseLimits(t *testing.T) {
-	buyers(t, 3, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 3, 0, func(t *testing.T, all []*purchaser) {
 		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		all[0].loseNext(2)
 		for range 3 {
@@ -98,7 +98,7 @@ func TestPurchaseLimitsAfterWrongClocks(t *testing.T) {
 
 // Where two gateways buy while their clocks are wrong, each on another day, what they buy once they are right is held to the limits of the day.
 func TestPurchaseAfterTwoFutureDays(t *testing.T) {
-	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		for _, day := range []string{"2031-01-01", "2031-01-02"} {
 			if err := all[0].change(t.Context(), func(tab *tab) error {
@@ -124,7 +124,7 @@ func TestPurchaseAfterTwoFutureDays(t *testing.T) {
 
 // What was prepared yesterday is paid on today's limits, and what is being paid stays on its day.
 func TestPurchaseOverMidnight(t *testing.T) {
-	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		for _, id := range []string{"prepared", "paying"} {
 			if err := all[0].Take(t.Context(), buyOf(id, 5), daily, false); err != nil {
@@ -152,7 +152,7 @@ func TestPurchaseOverMidnight(t *testing.T) {
 
 // What has waited since it was prepared is paid under the limits as they are then: a reload may have lowered them.
 func TestPurchaseUnderLowerLimits(t *testing.T) {
-	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		if err := all[0].Take(t.Context(), buyOf("a", 6), BuyLimits{10, -1, -1, -1}, false); err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestPurchaseUnderLowerLimits(t *testing.T) {
 
 // A session ends by an operator's word alone: no restart does it, and no crash.
 func TestPurchaseSession(t *testing.T) {
-	buyers(t, 2, 0, func(t *testing.T, all []*gate) {
+	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		session := BuyLimits{-1, 10, -1, -1}
 		if err := all[0].Take(t.Context(), buyOf("a", 6), session, true); err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func TestPurchaseSession(t *testing.T) {
 		all[0].End(buyOf("a", 0), true)
 		wantSpent(t, all, 6, 6)
 		all[0].Close()
-		all[0] = newGate(all[0].link, "g0", "another", 0, all[0].books)
+		all[0] = newPurchaser(all[0].link, "g0", "another", 0, all[0].books)
 		wantLimit(t, all[0].Take(t.Context(), buyOf("b", 6), session, false), SessionLimit, 6)
 		if err := all[1].Change(t.Context(), SessionKey, func(at Moment, _ []byte) ([]byte, error) {
 			return []byte(`{"n":1,"since":"2026-01-01T00:00:00Z"}`), nil
@@ -199,8 +199,8 @@ func TestPurchaseSession(t *testing.T) {
 
 // A copy of a gateway's directory, which has started as often, does not take its purchases over.
 func TestPurchaseCopy(t *testing.T) {
-	buyers(t, 1, 0, func(t *testing.T, all []*gate) {
-		twin := newGate(all[0].link, "g0", "twin", 0, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
+	purchasers(t, 1, 0, func(t *testing.T, all []*purchaser) {
+		twin := newPurchaser(all[0].link, "g0", "twin", 0, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
 		defer twin.Close()
 		if err := twin.Take(t.Context(), buyOf("a", 1), unlimited, false); !errors.Is(err, ErrFenced) {
 			t.Error("the copy buys:", err)

@@ -102,10 +102,8 @@ func (b *till) dropToken(id string) {
 }
 
 func (b *till) Seal(_ context.Context, id string) ([]byte, error) { return b.sealed[id], nil }
-
-func (b *till) Proof() []byte { return []byte(b.key) }
-
-func (b *till) Proves(proof []byte) bool { return string(proof) == b.key }
+func (b *till) Proof() []byte                                     { return []byte(b.key) }
+func (b *till) Proves(proof []byte) bool                          { return string(proof) == b.key }
 
 // buy has the books have a token that was bought there.
 func (b *till) buy(id string, credit money.Micros, expires time.Time) {

@@ -88,31 +88,31 @@ func buyOf(id string, amount money.Micros) Buy {
 
 var unlimited = BuyLimits{-1, -1, -1, -1}
 
-// buyer is one gateway that buys.
-type gate struct {
+// purchaser is one gateway that buys.
+type purchaser struct {
 	*Purchases
 	*link
 	books *fakeBooks
 }
 
-func newGate(l *link, id, boot string, ahead money.Micros, books *fakeBooks) *gate {
+func newPurchaser(l *link, id, boot string, ahead money.Micros, books *fakeBooks) *purchaser {
 	books.starts++
 	p := NewPurchases(PurchasesOptions{Store: l, Gateway: id, Boot: boot, Epoch: books.starts, Ahead: ahead, Books: books, Forgiven: func(seller string) {
 		books.forgiven = append(books.forgiven, seller)
 	}})
 	p.Start()
 	synctest.Wait()
-	return &gate{p, l, books}
+	return &purchaser{p, l, books}
 }
 
-// buyers runs f with so many gateways.
-func buyers(t *testing.T, n int, ahead money.Micros, f func(t *testing.T, all []*gate)) {
+// purchasers runs f with so many gateways.
+func purchasers(t *testing.T, n int, ahead money.Micros, f func(t *testing.T, all []*purchaser)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		store := newFake()
-		var all []*gate
+		var all []*purchaser
 		for i := range n {
-			g := newGate(store.link(), fmt.Sprintf("g%d", i), "b", ahead, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
+			g := newPurchaser(store.link(), fmt.Sprintf("g%d", i), "b", ahead, &fakeBooks{fates: make(map[string]bool), open: make(map[string]bool)})
 			all = append(all, g)
 		}
 		f(t, all)
@@ -129,7 +129,7 @@ func buyers(t *testing.T, n int, ahead money.Micros, f func(t *testing.T, all []
 }
 
 // wantSpent wants all gateways to know of the same sums, soon.
-func wantSpent(t *testing.T, all []*gate, day, session money.Micros) {
+func wantSpent(t *testing.T, all []*purchaser, day, session money.Micros) {
 	t.Helper()
 	time.Sleep(3*tabEvery + time.Second)
 	for i, g := range all {
@@ -147,7 +147,7 @@ func wantLimit(t *testing.T, err error, limit int, spent money.Micros) {
 }
 
 // claims are the purchases that have not ended, as the store has them.
-func (g *gate) claims(t *testing.T) map[string]*claim {
+func (g *purchaser) claims(t *testing.T) map[string]*claim {
 	t.Helper()
 	if err := g.look(t.Context()); err != nil {
 		t.Fatal(err)
