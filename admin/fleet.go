@@ -244,3 +244,18 @@ func gatewayOf(m *market.Market, r *http.Request, called string) (identity strin
 	}
 	return identity, nil
 }
+
+// StateOf says in a word how a gateway of the fleet stands: there, silent, stopped, fenced or forgotten.
+func (f *Fleet) StateOf(g *fleet.GatewayStatus) string {
+	switch {
+	case g.Forgotten():
+		return "forgotten"
+	case g.Left:
+		return "stopped"
+	case g.Silent:
+		return "silent"
+	case g.Self && f.Here.Fenced:
+		return "fenced"
+	}
+	return "there"
+}

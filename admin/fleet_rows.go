@@ -6,21 +6,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// StateOf says in a word how a gateway of the fleet stands: there, silent, stopped, fenced or forgotten.
-func (f *Fleet) StateOf(g *fleet.GatewayStatus) string {
-	switch {
-	case g.Forgotten():
-		return "forgotten"
-	case g.Left:
-		return "stopped"
-	case g.Silent:
-		return "silent"
-	case g.Self && f.Here.Fenced:
-		return "fenced"
-	}
-	return "there"
-}
-
 // budgetKinds are the words for the periods of budgets, as fleet.ScopeOf counts them.
 var budgetKinds = [...]string{"daily", "weekly", "monthly"}
 

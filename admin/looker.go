@@ -4,14 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
-	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/prewarm"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -220,7 +217,8 @@ var sellerAccounts = map[string]*prometheus.Desc{
 func (s sight) members(m *market.Market) {
 	ctx := context.Background()
 	groups := make(map[[2]string]bool) // and periods, that were added
-	for _, who := range team(m) {
+	enrolled, _ := m.Ledger.Enrolled() // of a ledger that has failed nothing is known of members
+	for _, who := range team(m, enrolled) {
 		spent, err := m.Ledger.SpentBy(ctx, who.Name)
 		if err != nil {
 			return // the ledger has failed
@@ -247,50 +245,4 @@ func (s sight) members(m *market.Market) {
 			s.add(spentMicros, float64(amount), name, "", period)
 		}
 	}
-}
-
-// team are the members that the running configs name, those that were added at run time, and those others that have asked in this
-// process.
-func team(m *market.Market) []*member.Member {
-	all := m.Orders.Team()
-	named := make(map[string]bool, len(all))
-	for _, who := range all {
-		named[who.Name] = true
-	}
-	others := m.Recent.Members()
-	enrolled, _ := m.Ledger.Enrolled() // of a ledger that has failed nothing is known of members
-	for i := range enrolled {
-		others = append(others, enrolled[i].Name)
-	}
-	for _, name := range others {
-		if who := m.Orders.Member(name); who != nil && !named[who.Name] {
-			named[who.Name] = true
-			all = append(all, who)
-		}
-	}
-	return all
-}
-
-// unserved remembers for a while how many models nobody can serve: who asks looks at every seller.
-var unserved unservedCount
-
-type unservedCount struct {
-	mu   sync.Mutex // protects what follows
-	read time.Time
-	n    float64
-}
-
-// unservedEvery is how often they are counted.
-const unservedEvery = 10 * time.Second
-
-func (c *unservedCount) count(all []*market.Market) float64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.read) >= unservedEvery {
-		c.read, c.n = now, 0
-		for _, m := range all {
-			c.n += float64(len(m.Unserved(m.Warmer.Status().FocusSet)))
-		}
-	}
-	return c.n
 }

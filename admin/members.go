@@ -92,20 +92,15 @@ func rollOf(m *market.Market) (roll, error) {
 	if err != nil {
 		return roll{}, err
 	}
-	r := roll{known: make(map[string]*member.Member), enrolled: make(map[string]*ledger.Enrolled, len(kept))}
+	r := roll{known: make(map[string]*member.Member), listed: make(map[string]*member.Member), enrolled: make(map[string]*ledger.Enrolled, len(kept))}
 	for i := range kept {
 		r.enrolled[kept[i].Name] = &kept[i]
 	}
 	for _, who := range m.Orders.Team() {
-		r.known[who.Name] = who
+		r.listed[who.Name] = who
 	}
-	r.listed = maps.Clone(r.known)
-	for _, name := range slices.AppendSeq(m.Recent.Members(), maps.Keys(r.enrolled)) {
-		if r.known[name] == nil {
-			if who := m.Orders.Member(name); who != nil {
-				r.known[name] = who
-			}
-		}
+	for _, who := range team(m, kept) {
+		r.known[who.Name] = who
 	}
 	return r, nil
 }
@@ -229,4 +224,25 @@ func showMember(m *market.Market, w http.ResponseWriter, r *http.Request, name s
 		return orderRefused(fmt.Errorf("member %s: %w", name, orders.ErrNoMember))
 	}
 	return answer(w, http.StatusOK, rows[0])
+}
+
+// team are the members that the running configs name, those that were added at run time, and then those others that have asked in this
+// process, or that the ledger keeps something of.
+func team(m *market.Market, enrolled []ledger.Enrolled) []*member.Member {
+	all := m.Orders.Team()
+	named := make(map[string]bool, len(all))
+	for _, who := range all {
+		named[who.Name] = true
+	}
+	others := m.Recent.Members()
+	for i := range enrolled {
+		others = append(others, enrolled[i].Name)
+	}
+	for _, name := range others {
+		if who := m.Orders.Member(name); who != nil && !named[who.Name] {
+			named[who.Name] = true
+			all = append(all, who)
+		}
+	}
+	return all
 }

@@ -154,3 +154,14 @@ func (l *List) parse(document []byte, kept *keptList) error {
 	}
 	return nil
 }
+
+// Unlisted gives the models that a running config names of a seller and that the seller's own list has not, as "model of seller",
+// in order.
+func (m *Market) Unlisted() []string {
+	var all []string
+	for _, t := range m.tables.now() {
+		t.Unlisted(func(sellerID, model string) { all = append(all, model+" of "+sellerID) })
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

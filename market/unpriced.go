@@ -1,10 +1,6 @@
 package market
 
-import (
-	"slices"
-
-	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
-)
+import "github.com/tokenbuddy/caddy-tokenbuddy/routing"
 
 // Unpriced is a model of which a seller says no price.
 type Unpriced struct {
@@ -32,15 +28,4 @@ func (m *Market) Unpriced() []Unpriced {
 		})
 	}
 	return all
-}
-
-// Unlisted gives the models that a running config names of a seller and that the seller's own list has not, as "model of seller",
-// in order.
-func (m *Market) Unlisted() []string {
-	var all []string
-	for _, t := range m.tables.now() {
-		t.Unlisted(func(sellerID, model string) { all = append(all, model+" of "+sellerID) })
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
