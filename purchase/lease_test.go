@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -184,5 +185,85 @@ func BenchmarkLease(b *testing.B) {
 				l.Return(0)
 			}
 		})
+	})
+}
+
+// What a request that has ended may cost yet is not given to others before a balance tells, or a minute is over; and it is never
+// stranded.
+func TestWhatIsInDoubt(t *testing.T) {
+	doubt := func(told bool, amount money.Micros) ledger.Booked {
+		b := served(-cent, cent)
+		b.InDoubt, b.DoubtEnds, b.Told = amount, time.Now().Add(time.Minute), told
+		return b
+	}
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(3 * money.USD).Booked(doubt(false, money.USD))
+		if has(b.desk, b.want(4*money.USD)) || !has(b.desk, b.want(399*cent)) {
+			t.Error("what is in doubt is not kept")
+		}
+		time.Sleep(time.Minute)
+		if synctest.Wait(); !has(b.desk, b.want(499*cent)) {
+			t.Error("a minute is over")
+		}
+		b.lease(money.USD).Booked(doubt(false, 100*money.USD)) // no more than it was likely to cost
+		if !has(b.desk, b.want(398*cent)) || has(b.desk, b.want(399*cent)) {
+			t.Error("more is kept than was likely")
+		}
+		b.lease(1).Booked(doubt(true, 0))
+		if !has(b.desk, b.want(497*cent)) {
+			t.Error("a balance has told")
+		}
+		<-time.After(time.Minute)
+		if synctest.Wait(); has(b.desk, b.want(498*cent)) {
+			t.Error("what a balance has told of is free twice")
+		}
+		<-time.After(time.Hour - 2*time.Minute)
+		if free := (*b.desk.shelf(origin{"acme", "https://acme.example"}).tokens.Load()); len(free) > 0 && free[0].free.Load() != int64(497*cent) {
+			t.Errorf("%d is free", free[0].free.Load())
+		}
+	})
+	trade(t, func(b *bench) { b.terms.DailyLimit = 5 * money.USD }, func(t *testing.T, b *bench) {
+		b.lease(5 * money.USD).Booked(doubt(false, 5*money.USD))
+		b.lease(5 * money.USD).Return(0) // nothing can be bought, and the seller knows what is left
+		b.wantCalls(1, 1)
+	})
+}
+
+// What was taken back of a token is not brought again by a booking of before that is heard of later.
+func TestGiveBackBeforeTheBookingIsHeardOf(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		l, late := b.lease(cent), b.lease(cent)
+		first, second := served(-money.USD, money.USD), served(-money.USD, 2*money.USD)
+		first.At, second.At = 7, 8
+		back := ledger.GivenBack{Token: ledger.Token{ID: l.TokenID(), Seller: "acme", Origin: "https://acme.example", BorneMicros: 0}, Micros: 2 * money.USD, At: 10}
+		l.Booked(first)
+		b.desk.GiveBack(back)
+		late.Booked(second)
+		if booked := l.token.life.booked.Load(); booked != 0 {
+			t.Errorf("it has served %d", booked)
+		}
+		if free := l.token.free.Load(); free != int64(5*money.USD) {
+			t.Errorf("%d is free", free)
+		}
+	})
+}
+
+// What an estimate had taken of a token is known once it is taken back: nobody looks for it there twice.
+func TestGiveBackOfAnEstimate(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		cut := b.lease(cent)
+		booked := served(-4*money.USD, 4*money.USD)
+		booked.At, booked.Guessed = 7, 4*money.USD
+		cut.Booked(booked)
+		b.desk.GiveBack(ledger.GivenBack{
+			Token: ledger.Token{ID: cut.TokenID(), Seller: "acme", Origin: "https://acme.example"}, Micros: 4 * money.USD, At: 8,
+		})
+		if perhaps := cut.token.perhaps(); perhaps != int64(5*money.USD) {
+			t.Errorf("%d may be there", perhaps)
+		}
+		b.lease(5 * money.USD).Booked(served(-4*money.USD, 4*money.USD))
+		if l := b.lease(3 * money.USD); l.TokenID() == cut.TokenID() {
+			t.Error("a token on which a dollar is left was chosen for three")
+		}
 	})
 }

@@ -374,3 +374,23 @@ func TestAcceptanceConfigRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestLeastOrder: what costs more to cash than it brings is not sold, and fills no book.
+func TestLeastOrder(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json")+"\npayment mock")
+	for _, row := range []struct {
+		method string
+		amount money.Micros
+		status int
+	}{{"x402", 9_999, 400}, {"x402", 1, 400}, {"x402", 10_000, 200}, {"mock", 1, 200}} {
+		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: fmt.Sprint(row), ModelID: s.Models[0].ID, PaymentMethod: row.method, AmountMicros: row.amount})
+		w := post(t, s, wire.PurchaseCreatePath, string(body))
+		if w.Code != row.status || (w.Code == 400) != strings.Contains(w.Body.String(), `"code":"amount_refused"`) {
+			t.Errorf("%v: %d %s", row, w.Code, w.Body)
+		}
+	}
+	if n := len(s.books.orders); n != 2 {
+		t.Errorf("the book has %d orders", n)
+	}
+}

@@ -1,6 +1,7 @@
 package seller
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -291,5 +292,52 @@ func TestBooksOutliveAReload(t *testing.T) {
 	}
 	if w := post(t, reloaded, "/v1/chat/completions", hello, "Authorization", bearer(g)); w.Code != 200 {
 		t.Errorf("a token from before the reload: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestPurchaseOverAConfig: what was answered, and what was paid, stays so when the config sells less by then.
+func TestPurchaseOverAConfig(t *testing.T) {
+	r := newRail(t)
+	dir := t.TempDir()
+	create, _ := json.Marshal(wire.CreatePurchase{PurchaseID: "small", ModelID: "toy-1", PaymentMethod: "mock", AmountMicros: 1})
+	old := newSeller(t, r.lines(dir+"/books.json")+"\npayment mock")
+	ordered := post(t, old, wire.PurchaseCreatePath, string(create))
+	o, proof := r.offer(old, "granted")
+	status, granted := r.complete(old, "granted", o, proof)
+	paid, proofOfPaid := r.offer(old, "paid")
+	begun, proofOfBegun := r.offer(old, "begun")
+	if ordered.Code != 200 || status != 200 {
+		t.Fatalf("create: %d; complete: %d %s", ordered.Code, status, granted)
+	}
+	old.books.mu.Lock() // as a process leaves it that dies between the settlement and the grant
+	old.books.orders[hash(paid.OrderID)].Settled = "0xcashed"
+	old.books.note(change{Orders: []order{*old.books.orders[hash(paid.OrderID)]}})
+	old.books.mu.Unlock()
+	if err := old.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Setenv("SELLER_TEST_RECEIPTS", "a key that nobody has")
+	now, err := provision(t, old.ID, "state "+dir+"/books.json\nmodel another 1 2\npayment receipt {\nkey {env.SELLER_TEST_RECEIPTS}\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := post(t, now, wire.PurchaseCreatePath, string(create)); w.Code != 200 || w.Body.String() != ordered.Body.String() {
+		t.Errorf("the order again: %d %s, want %s", w.Code, w.Body, ordered.Body)
+	}
+	if status, body := r.complete(now, "granted", o, proof); status != 200 || body != granted {
+		t.Errorf("the grant again: %d %s, want %s", status, body, granted)
+	}
+	if status, body := r.complete(now, "paid", paid, proofOfPaid); status != 200 {
+		t.Errorf("what was paid: %d %s", status, body)
+	}
+	if status, body := r.complete(now, "begun", begun, proofOfBegun); status != 400 || strings.Contains(body, "payment_refused") {
+		t.Errorf("what was not: %d %s", status, body)
+	}
+	for _, other := range []string{"mock", "x402"} {
+		body := strings.NewReplacer("small", "new", "mock", other).Replace(string(create))
+		if w := post(t, now, wire.PurchaseCreatePath, body); w.Code != 400 {
+			t.Errorf("a new order by %s: %d %s", other, w.Code, w.Body)
+		}
 	}
 }
