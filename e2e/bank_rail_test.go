@@ -126,7 +126,7 @@ type rail struct {
 	payments map[string]*railPayment
 }
 
-// payment is what the rail knows of a payment.
+// railPayment is what the rail knows of a payment.
 type railPayment struct {
 	number  int // among all payments
 	invoice string

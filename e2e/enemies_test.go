@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// once a token: the first request of each is served, and the others get what then says.
+// onceAToken: the first request of each is served, and the others get what then says.
 func onceAToken(first, then handler) handler {
 	var mu sync.Mutex
 	seen := make(map[string]bool)

@@ -95,7 +95,7 @@ func (m *master) orders(rule func(guestCall) order) {
 	m.rule = rule
 }
 
-// fault is an order for one step, of one purchase alone where first is true.
+// faultIn has one step do as it is ordered, and the others what they are to do.
 func faultIn(step string, o order) func(guestCall) order {
 	return func(c guestCall) order {
 		if c.Step == step {

@@ -35,7 +35,7 @@ func (c *caddy) purchases(flags ...string) (rows []purchaseRow) {
 	return rows
 }
 
-// open is the one purchase that has not ended.
+// openPurchase is the one purchase that has not ended.
 func (c *caddy) openPurchase() purchaseRow {
 	c.t.Helper()
 	rows := c.purchases("--open")

@@ -81,7 +81,7 @@ func (b *tab) asks(words string) (ready bool) {
 	return read[bool](b, `![...document.querySelectorAll("#ask button")].at(-1).disabled`)
 }
 
-// mind has the browser's own complaints of refused orders be none of the page.
+// mindNoRefusals has the browser's own complaints of refused orders be none of the page.
 func (b *tab) mindNoRefusals() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -45,7 +45,7 @@ func joins(t *testing.T, name string, store fleet.Store) *market.Market {
 	return m
 }
 
-// booking is what a ledger books: a settlement of a client's request.
+// bookingOf is what a ledger books: a settlement of a client's request.
 type bookingOf struct {
 	member, key, settlement string
 	billed                  money.Micros

@@ -30,7 +30,7 @@ func sealer(t *testing.T, key byte) *store.Sealer {
 	return s
 }
 
-// make writes a file with the entries first to last.
+// makeFile writes a file with the entries first to last.
 func makeFile(t *testing.T, first, last uint64) (string, archive.Written) {
 	t.Helper()
 	var b bytes.Buffer

@@ -95,7 +95,7 @@ func recordIn(raw []byte, at int, nonce *[16]byte) []byte {
 
 func numberOf(record []byte) uint64 { return binary.LittleEndian.Uint64(record[8:]) }
 
-// each calls f with what a record writes; without put the key is deleted.
+// eachWrite calls f with what a record writes; without put the key is deleted.
 func eachWrite(record []byte, f func(key, value []byte, put bool)) error {
 	for len(record) > 0 {
 		keyLength, n := binary.Uvarint(record)

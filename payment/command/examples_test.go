@@ -18,7 +18,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 )
 
-// fresh gives a file of docs/examples as a program that may be run.
+// example gives a file of docs/examples as a program that may be run.
 func example(t *testing.T, name string) string {
 	t.Helper()
 	for _, tool := range []string{"jq", "curl"} {
