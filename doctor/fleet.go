@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
-	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
 const (
@@ -46,24 +44,6 @@ func (d *Diagnosis) Fleet(f *admin.Fleet) {
 			"Each goes by its own, so that the largest budget is what can be spent. Give all the same members, groups, budgets and purchase limits.")
 	}
 	d.engine(f.Engine)
-}
-
-// aside tells of limits in which a purchase has no room any more beside what other gateways have set aside for when the store is away: this one
-// can't take it.
-func (d *Diagnosis) aside(c *purchase.Credit, f *admin.FleetHere) {
-	own, others := f.OwnAsideMicros, f.AsideMicros-f.OwnAsideMicros
-	for _, l := range []struct {
-		name  string
-		spent money.Micros // what others have set aside is in it
-		limit *money.Micros
-	}{{"daily_limit", c.DayMicros - own, c.DailyLimit}, {"session_limit", c.SessionMicros - own, c.SessionLimit}, {"seller_limit", others, c.SellerLimit}} {
-		if l.limit == nil || l.spent.Add(c.AmountMicros) <= *l.limit || l.spent.Add(c.AmountMicros)-others > *l.limit {
-			continue
-		}
-		d.Wrong(fmt.Sprintf("Of the %s of %s dollars, %s are set aside by purchase_ahead of other gateways for when the fleet's store is away, and a purchase of %s has no room beside that.",
-			l.name, *l.limit, others, c.AmountMicros),
-			"Each gateway has a purchase_ahead of its own set aside, which counts as spent for the others. Raise the limit by as much, or lower purchase_ahead and restart the gateways.")
-	}
 }
 
 // because is a reason in a sentence, if there is one.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/plain"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
@@ -106,4 +107,21 @@ func remedy(u *routing.Unserved) string {
 		}
 	}
 	return strings.Join(todo, " ")
+}
+
+// unpriced names models of which nobody knows what they cost.
+func (d *Diagnosis) unpriced(all []market.Unpriced) {
+	if len(all) == 0 {
+		return
+	}
+	var names []string
+	for _, u := range all[:min(len(all), maxModels)] {
+		names = append(names, plain.Name(u.Model)+" of "+plain.Name(u.SellerID))
+	}
+	what := "There is no price of " + strings.Join(names, ", ")
+	if more := len(all) - len(names); more > 0 {
+		what += fmt.Sprintf(" and %d more", more)
+	}
+	d.Note(what+".", "A request to them is held at 5 cents, and a bill is believed up to what was paid for the token. "+
+		"Give the price: price <model> <input> <output> in a pinned seller's block; else ask whoever runs the registry.")
 }

@@ -24,7 +24,7 @@ func TestDoctorOfManySellers(t *testing.T) {
 	d := New()
 	d.Gateway(s, now)
 	all := fmt.Sprint(d.Findings)
-	if len(d.Findings) > 2*(shownAtMost+1) || !strings.Contains(all, "Sellers that are paused and get no requests: 140 more.") ||
+	if len(d.Findings) > 2*(maxSellers+1) || !strings.Contains(all, "Sellers that are paused and get no requests: 140 more.") ||
 		!strings.Contains(all, "Sellers that failed and get no requests: 140 more.") || !d.OK {
 		t.Errorf("%d findings: %s", len(d.Findings), all)
 	}
