@@ -17,7 +17,7 @@ import (
 
 // Config is what the operator says of the method.
 type Config struct {
-	// The folder of the order files, where the rail's program looks for them. Placeholders and a ~ at its begin are resolved.
+	// The folder of the order files, where the rail's program looks for them. Placeholders and a ~ at its beginning are resolved.
 	// Default: ~/.openclaw/skills/orders.
 	Orders string `json:"orders,omitempty"`
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -121,12 +122,8 @@ func read(step string, out []byte) (answer, error) {
 	if err := wire.Decode(out, &a); err != nil {
 		return answer{}, errors.New("the program did not write one JSON object as it should be")
 	}
-	ok := false
-	for _, s := range fits[step] {
-		ok = ok || a.Status == s
-	}
 	switch {
-	case !ok:
+	case !slices.Contains(fits[step], a.Status):
 		return answer{}, errors.New("the program's status does not fit the step: expected " + strings.Join(fits[step], ", "))
 	case a.Status == statusPaid && step != stepFate && len(a.Proof) == 0:
 		return answer{}, errors.New("the program says paid, and gives no proof")
