@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -115,5 +116,49 @@ func TestOtherPaths(t *testing.T) {
 func TestCleanupUnprovisioned(t *testing.T) {
 	if err := new(Handler).Cleanup(); err != nil {
 		t.Error(err)
+	}
+}
+
+// stranger is a module in the place of a fleet's store that is none, and that does wrong at its end.
+type stranger struct{ end func() }
+
+func (s stranger) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.tokenbuddy.fleet.stranger", New: func() caddy.Module { return &s }}
+}
+
+func (s stranger) Cleanup() error {
+	s.end()
+	return nil
+}
+
+// A fleet's store with which a config is refused neither keeps that from being said, nor takes the process with it, whatever it does at its end.
+func TestStoreThatIsNone(t *testing.T) {
+	var end func()
+	caddy.RegisterModule(stranger{func() { end() }})
+	for name, fault := range map[string]func(over <-chan struct{}){
+		"panics":          func(<-chan struct{}) { panic("secret") },
+		"does not return": func(over <-chan struct{}) { <-over },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				over := make(chan struct{})
+				defer close(over)
+				end = func() { fault(over) }
+				h := handlerOf(t, `"fleet":{"store":{"engine":"stranger"}}`)
+				h.log = zap.NewNop()
+				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+				defer cancel()
+				began := time.Now()
+				if err := h.loadFleet(ctx); err == nil || !strings.Contains(err.Error(), "is no fleet.Engine") {
+					t.Error(err)
+				}
+				if err := h.Cleanup(); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took > 2*time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
 	}
 }

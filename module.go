@@ -184,21 +184,20 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 	}
 	ctx.Context = context.WithoutCancel(ctx.Context)
 	own, cancel := caddy.NewContext(ctx)
+	f := h.settings.Fleet
+	h.fleet = &market.FleetOptions{
+		Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead, Cancel: cancel, Log: h.log,
+	}
+	h.fleet.Hold() // until Cleanup, which comes where the following fails as well
 	mod, err := own.LoadModule(h.Fleet, "StoreRaw")
 	if err != nil {
-		cancel()
 		return fmt.Errorf("loading the store of the fleet: %w", err)
 	}
 	engine, ok := mod.(fleet.Engine)
 	if !ok {
-		cancel()
 		return fmt.Errorf("loading the store of the fleet: module %T is no fleet.Engine", mod)
 	}
-	f := h.settings.Fleet
-	h.fleet = &market.FleetOptions{
-		Engine: engine, Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead, Cancel: cancel, Log: h.log,
-	}
-	h.fleet.Hold()
+	h.fleet.Engine = engine
 	return nil
 }
 
