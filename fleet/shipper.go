@@ -30,6 +30,8 @@ type Source interface {
 	// Retract takes back what an entry has cost whose settlement another gateway has booked before, for the same request. It is
 	// durable when it returns, and done once, however often it is called.
 	Retract(ctx context.Context, t Twin) error
+	// LastRetraction is the newest entry that takes back what another has cost, as Retract has booked it; 0: there is none.
+	LastRetraction() uint64
 }
 
 // ShipperOptions say what is shipped, and where to.
@@ -58,7 +60,7 @@ type Shipper struct {
 	last    uint64     // the newest row in the store
 	hash    string     // its hash
 	waiting time.Time  // of the oldest entry that the store does not have; zero: it has all
-	due     uint64     // the first row whose cost is taken back by one that is not in the store yet; 0: there is none
+	due     uint64     // the first row whose cost is taken back, or may be, by one that is not in the store yet; 0: there is none
 	until   uint64     // by this row at the latest
 	failing bool
 	ended   bool // by a fork
@@ -86,6 +88,7 @@ func (s *Shipper) Check(ctx context.Context) error {
 	if head < there.Last {
 		return behind(there.Last, head, "--fleet")
 	}
+	s.inherit(there.Last)
 	// The last rows are added once more: the store compares them, and tells again of twins among them whose correction a process
 	// that was killed has not made. Those of rows before them were corrected before these were added.
 	if last := min(there.Last, shipRows); last > 0 {
@@ -154,6 +157,16 @@ func (s *Shipper) owe(ctx context.Context, due, last uint64) error {
 	}
 	s.until = head
 	return nil
+}
+
+// inherit notes what an earlier process has taken back by entries that wait in the ledger since: it is not known here whose cost that was, so it
+// may be that of any row. last is the newest row in the store.
+func (s *Shipper) inherit(last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newest := s.o.Source.LastRetraction(); s.due == 0 && newest > last {
+		s.due, s.until = 1, newest
+	}
 }
 
 // reached notes how far the store has the rows. The mutex must be locked.

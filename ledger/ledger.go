@@ -161,10 +161,10 @@ type Ledger struct {
 	reading  context.Context // ends at Close, and with it every reader
 	stopRead context.CancelFunc
 
-	shared   *shared     // nil: in no fleet
-	retracts atomic.Bool // something was taken back by Retract; known in a fleet
-	epoch    uint64      // in a fleet: how often the ledger was opened in one
-	restored uint64      // how often it had been when it was restored; 0: it was not
+	shared   *shared       // nil: in no fleet
+	retracts atomic.Uint64 // the newest entry by which Retract has taken something back; 0: there is none. Known in a fleet
+	epoch    uint64        // in a fleet: how often the ledger was opened in one
+	restored uint64        // how often it had been when it was restored; 0: it was not
 
 	state   *state // the committer's own, as what follows
 	durable durable

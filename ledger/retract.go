@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -65,7 +66,7 @@ type GivenBack struct {
 
 // Retracted tells whether Retract has taken back what an entry has cost.
 func (l *Ledger) Retracted(id string) (found bool, err error) {
-	if !l.retracts.Load() {
+	if l.LastRetraction() == 0 {
 		return false, nil
 	}
 	err = l.db.View(func(txn *badger.Txn) error {
@@ -78,12 +79,19 @@ func (l *Ledger) Retracted(id string) (found bool, err error) {
 	return found, err
 }
 
-// loadRetracts finds out whether anything was ever taken back.
+// LastRetraction is the newest entry by which Retract has taken something back; 0: there is none.
+func (l *Ledger) LastRetraction() uint64 { return l.retracts.Load() }
+
+// loadRetracts finds out what was taken back last.
 func (l *Ledger) loadRetracts(txn *badger.Txn) error {
-	return unstop(scan(txn, retractedPrefix, retractedPrefix, func(_, _ []byte) error {
-		l.retracts.Store(true)
-		return errStop
-	}))
+	return scan(txn, retractedPrefix, retractedPrefix, func(id, value []byte) error {
+		seq, err := strconv.ParseUint(string(value), 10, 64)
+		if err != nil || seq == 0 {
+			return store.Damaged("by which entry %s was taken back can't be read", id)
+		}
+		l.retracts.Store(max(l.retracts.Load(), seq))
+		return nil
+	})
 }
 
 // retract books the contrary of an entry, which has that sequence number. The cost comes back to the token that has paid it, which it gives;
@@ -132,7 +140,7 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	b.book(entry)
 	b.rollUp(entry, nil)
 	b.set([]byte(retractedPrefix+e.ID), fmt.Append(nil, b.head.Sequence))
-	b.ledger.retracts.Store(true)
+	b.ledger.retracts.Store(b.head.Sequence)
 	if paid == nil {
 		return nil
 	}
