@@ -19,8 +19,10 @@ type Ask struct {
 	// Idle is how long ago the store has last answered an ask of this process about the holder; zero: it has not.
 	Idle time.Duration
 	// At is when it was made, by the gateway's own clock, which its entries go by.
-	At     time.Time
-	Scopes []ScopeAsk
+	At time.Time
+	// Entries is how many entries its ledger had when what is spent by it had become durable: those that say so are among them. Zero: it is not known.
+	Entries uint64
+	Scopes  []ScopeAsk
 }
 
 // ScopeAsk is an Ask's part about one period. Amounts are of all time in that period, unless they say otherwise.

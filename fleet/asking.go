@@ -55,7 +55,7 @@ func (s *Share) next() (Ask, bool) {
 		s.mu.Unlock()
 		return Ask{}, false
 	}
-	spent, dirty := make([]money.Micros, len(s.leases)), false
+	spent, dirty := make([]money.Micros, len(s.leases)), s.fleet.entries.Load() == 0
 	for i, l := range s.leases {
 		spent[i] = l.spent
 		dirty = dirty || l.spent != l.durable || l.freed
@@ -125,7 +125,7 @@ func (s *Share) due(now time.Time) bool {
 func (s *Share) form(now time.Time) Ask {
 	s.op++
 	s.speak, s.asked = false, now
-	ask := Ask{Gateway: s.fleet.o.Gateway, Boot: s.fleet.o.Boot, Epoch: s.fleet.o.Epoch, Op: s.op, At: now}
+	ask := Ask{Gateway: s.fleet.o.Gateway, Boot: s.fleet.o.Boot, Epoch: s.fleet.o.Epoch, Op: s.op, At: now, Entries: s.fleet.entries.Load()}
 	if !s.spoke.IsZero() {
 		ask.Idle = now.Sub(s.spoke)
 	}

@@ -69,11 +69,11 @@ func givesBack(t *testing.T, period fleet.Periods, cost money.Micros, nth int32)
 		}
 	}
 	n = start(store, "g", 1, func(o *fleet.Options) {
-		o.Durable = func(context.Context) error {
+		o.Durable = func(context.Context) (uint64, error) {
 			if counts.Load() && calls.Add(1) == nth { // too late for this call
 				end()
 			}
-			return nil
+			return 1, nil
 		}
 	})
 	ask := func(p fleet.Periods, amount money.Micros) {

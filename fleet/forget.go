@@ -128,3 +128,28 @@ func forget(s *state, gateway string, booked func(scope string) money.Micros, by
 	f.Counted = unreported - f.Freed
 	return f
 }
+
+// forget ends a gateway's part for good, by an operator's word: what was set aside for it counts as spent, or, where spent is not nil,
+// what its books are known to say, by scope. It is told what that gives back. A ghost of it is fenced for ever.
+func (s *state) forget(gateway string, spent map[string]money.Micros) (back money.Micros, there bool) {
+	me := s.Speakers[gateway]
+	if me == nil {
+		return 0, false
+	}
+	me.Epoch, me.Last = forgotten, Answer{}
+	for name, sc := range s.Scopes {
+		p := sc.Parts[gateway]
+		if p == nil || p.Done {
+			continue
+		}
+		there = true
+		was, told := p.out(), p.Spent
+		p.Spent = was
+		if spent != nil {
+			p.Spent = max(told, spent[name])
+		}
+		p.Granted, p.Held, p.Wanted, p.Done = p.Spent, 0, 0, true
+		back += was - p.Spent
+	}
+	return back, there
+}

@@ -33,8 +33,8 @@ type Options struct {
 	Wait    time.Duration // how long a request waits for a part of a budget at most; zero: 1 s
 
 	// Durable waits until all requests that have ended before the call are settled, and durable in the ledger. It precedes each report of what
-	// was spent.
-	Durable func(context.Context) error
+	// was spent, and gives how many entries the ledger has since.
+	Durable func(context.Context) (entries uint64, err error)
 	// Holder has the ledger ask Of for a holder's share, as for its first request. It is called after the start for those for whom the
 	// store has something set aside since before; nil: that comes back with their first request.
 	Holder func(group bool, name string)
@@ -68,8 +68,9 @@ type Fleet struct {
 	health  health
 	counts  counts
 	fenced  atomic.Bool
-	told    atomic.Int64 // when StoreForgotten was, in nanoseconds of Unix time
-	closing atomic.Bool  // all goes back
+	told    atomic.Int64  // when StoreForgotten was, in nanoseconds of Unix time
+	entries atomic.Uint64 // how many the ledger had when what was booked was last made durable
+	closing atomic.Bool   // all goes back
 	polling atomic.Bool
 	beating chan struct{} // has room for one: words are said one after another
 	loops   sync.WaitGroup
@@ -254,7 +255,14 @@ func (f *Fleet) durable(ctx context.Context) error {
 	if f.o.Durable == nil {
 		return nil
 	}
-	return f.o.Durable(ctx)
+	entries, err := f.o.Durable(ctx)
+	if err != nil {
+		return err
+	}
+	for had := f.entries.Load(); had < entries && !f.entries.CompareAndSwap(had, entries); had = f.entries.Load() {
+		continue
+	}
+	return nil
 }
 
 // change makes an ask, as often as it takes until it is known to be made, or surely is not.

@@ -36,6 +36,8 @@ type Part struct {
 	Done                        bool         // nothing of it can change any more
 	// Seen is when the gateway has last said so, by its own clock, which its entries go by: by the store's where an earlier release has.
 	Seen time.Time
+	// Entries is how many its ledger had then, at least those that say what is spent; 0: an earlier release has told it.
+	Entries uint64
 }
 
 // PartsOf gives the parts of a budget, as it stands under a key that MemberKey or GroupKey gives.
@@ -49,7 +51,7 @@ func PartsOf(value []byte) ([]Part, error) {
 		for id, p := range sc.Parts {
 			one := Part{Scope: name, Gateway: id, Limit: p.Limit, Granted: p.Granted, Spent: p.Spent, Held: p.Held, Wanted: p.Wanted, Done: p.Done}
 			if sp := s.Speakers[id]; sp != nil {
-				one.Seen = time.UnixMilli(cmp.Or(sp.At, sp.Seen))
+				one.Seen, one.Entries = time.UnixMilli(cmp.Or(sp.At, sp.Seen)), sp.Entries
 			}
 			all = append(all, one)
 		}

@@ -89,11 +89,11 @@ func TestReportsAreDurable(t *testing.T) {
 		var mu sync.Mutex
 		failing := error(nil)
 		n := start(store, "g", 1, func(o *fleet.Options) {
-			o.Durable = func(ctx context.Context) error {
+			o.Durable = func(ctx context.Context) (uint64, error) {
 				time.Sleep(10 * time.Millisecond)
 				mu.Lock()
 				defer mu.Unlock()
-				return failing
+				return 7, failing
 			}
 		})
 		budgets := fleet.Amounts{10_000, -1, -1}
@@ -118,6 +118,11 @@ func TestReportsAreDurable(t *testing.T) {
 		failing = nil
 		mu.Unlock()
 		leave(t, []*node{n})
+		for _, p := range parts(t, store, fleet.MemberKey("ada")) {
+			if p.Entries != 7 {
+				t.Errorf("what is spent in %s is among %d entries, want 7", p.Scope, p.Entries)
+			}
+		}
 	})
 }
 
@@ -289,12 +294,12 @@ func TestWaitsForBooking(t *testing.T) {
 		store := newMemory()
 		var ended func()
 		n := start(store, "g", 1, func(o *fleet.Options) {
-			o.Durable = func(context.Context) error {
+			o.Durable = func(context.Context) (uint64, error) {
 				if ended != nil {
 					ended()
 					ended = nil
 				}
-				return nil
+				return 1, nil
 			}
 		})
 		budgets := fleet.Amounts{1000, -1, -1}

@@ -38,8 +38,10 @@ type speaker struct {
 	Boot  string `json:"b,omitempty"`
 	Seen  int64  `json:"t"`
 	At    int64  `json:"c,omitempty"` // the same by its own clock, when it made what it has asked; 0: an earlier release has
-	Line  string `json:"l,omitempty"` // in which it has spoken last
-	Last  Answer `json:"a"`           // to that op
+	// How many entries its ledger had then, as in Ask; 0: an earlier release has asked.
+	Entries uint64 `json:"n,omitempty"`
+	Line    string `json:"l,omitempty"` // in which it has spoken last
+	Last    Answer `json:"a"`           // to that op
 }
 
 // scope is a budget in one period.
@@ -129,7 +131,7 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 	s.Since = min(s.Since, now) // a clock that was put back does not make it last
 	s.Speakers[a.Gateway] = me
 	turned := me.Line != at.Line
-	me.Epoch, me.Op, me.Boot, me.Seen, me.Line, me.At = a.Epoch, a.Op, a.Boot, now, at.Line, 0
+	me.Epoch, me.Op, me.Boot, me.Seen, me.Line, me.At, me.Entries = a.Epoch, a.Op, a.Boot, now, at.Line, 0, a.Entries
 	if !a.At.IsZero() {
 		me.At = a.At.UnixMilli()
 	}
@@ -367,29 +369,4 @@ func endOf(scope string) (time.Time, bool) {
 		return begin.AddDate(0, 1, 0), err == nil
 	}
 	return time.Time{}, false
-}
-
-// forget ends a gateway's part for good, by an operator's word: what was set aside for it counts as spent, or, where spent is not nil,
-// what its books are known to say, by scope. It is told what that gives back. A ghost of it is fenced for ever.
-func (s *state) forget(gateway string, spent map[string]money.Micros) (back money.Micros, there bool) {
-	me := s.Speakers[gateway]
-	if me == nil {
-		return 0, false
-	}
-	me.Epoch, me.Last = forgotten, Answer{}
-	for name, sc := range s.Scopes {
-		p := sc.Parts[gateway]
-		if p == nil || p.Done {
-			continue
-		}
-		there = true
-		was, told := p.out(), p.Spent
-		p.Spent = was
-		if spent != nil {
-			p.Spent = max(told, spent[name])
-		}
-		p.Granted, p.Held, p.Wanted, p.Done = p.Spent, 0, 0, true
-		back += was - p.Spent
-	}
-	return back, there
 }

@@ -18,13 +18,16 @@ type ShippedSpent struct {
 	Period string // as in Periods
 	Micros money.Micros
 	Seen   time.Time // when it has told it, by its own clock
+	// Entries is how many it had then, at least those that say so; 0: an earlier release has told it.
+	Entries uint64
 }
 
 // clockSlack is how long such a word may have been on its way.
 const clockSlack = 5 * time.Second
 
 // tell has count in budgets what the ledger had told its fleet, where its entries do not have all of it: those of the last moment were not
-// shipped. Where an entry was shipped that is surely newer than the word, so was all that the word was about.
+// shipped. Where an entry was shipped that is surely newer than the word, so was all that the word was about. An earlier release does not say how many
+// entries there were: then it goes by the times of both, which tell nothing for as long as the entries' stand still, as the clock was put back.
 func (c *completion) tell(told []ShippedSpent) {
 	if !c.whole {
 		return // it is made anew of what the entries have
@@ -40,7 +43,7 @@ func (c *completion) tell(told []ShippedSpent) {
 			r = new(sharedSpent)
 		}
 		have, known := r.spent[s.Kind][s.Period]
-		if c.last.After(s.Seen.Add(clockSlack)) || !known && s.Period < now[s.Kind] || s.Micros <= have {
+		if c.has(s) || !known && s.Period < now[s.Kind] || s.Micros <= have {
 			continue
 		}
 		begun := c.calendar.Periods(r.dayIn(s.Kind, s.Period, c.calendar))
@@ -51,6 +54,14 @@ func (c *completion) tell(told []ShippedSpent) {
 			c.lost += s.Micros - have
 		}
 	}
+}
+
+// has tells whether all was shipped that a word is about.
+func (c *completion) has(s ShippedSpent) bool {
+	if s.Entries > 0 {
+		return s.Entries <= c.head.Sequence
+	}
+	return c.last.After(s.Seen.Add(clockSlack))
 }
 
 // dayIn gives the noon of a day in a period: the last on which something was spent, or the first that there is.

@@ -384,6 +384,11 @@ func TestWhatAFleetWasToldIsNotForgotten(t *testing.T) {
 	told := func(kind int, period string, micros money.Micros, later time.Duration) ledger.ShippedSpent {
 		return ledger.ShippedSpent{Name: "ann", Kind: kind, Period: period, Micros: micros, Seen: now.Add(later)}
 	}
+	with := func(entries uint64, s ledger.ShippedSpent) ledger.ShippedSpent {
+		s.Entries = entries
+		return s
+	}
+	last := uint64(len(from.rows))
 	booked := spent{{day: 700}, {week: 700}, {month: 700}}
 	for name, c := range map[string]struct {
 		told []ledger.ShippedSpent
@@ -400,7 +405,10 @@ func TestWhatAFleetWasToldIsNotForgotten(t *testing.T) {
 		"more of the month alone":         {[]ledger.ShippedSpent{told(2, month, 760, 1)}, 60, spent{{day: 760}, {week: 760}, {month: 760}}},
 		"more, by a store that is behind": {[]ledger.ShippedSpent{told(0, day, 750, -5*time.Second)}, 50, spent{{day: 750}, {week: 750}, {month: 750}}},
 		"more, before that was put right": {[]ledger.ShippedSpent{told(0, day, 750, -6*time.Second)}, 0, booked},
-		"of long ago":                     {[]ledger.ShippedSpent{told(0, "2026-02-26", 750, 1)}, 0, booked},
+		// The clock was an hour ahead, and was put back: entries stay at the time of the last one until it has come.
+		"more, by a clock that was put back":         {[]ledger.ShippedSpent{with(last+1, told(0, day, 750, -time.Hour))}, 50, spent{{day: 750}, {week: 750}, {month: 750}}},
+		"more, before it was put right and put back": {[]ledger.ShippedSpent{with(last, told(0, day, 750, time.Hour))}, 0, booked},
+		"of long ago": {[]ledger.ShippedSpent{told(0, "2026-02-26", 750, 1)}, 0, booked},
 		"of the next day": {
 			[]ledger.ShippedSpent{told(0, "2026-03-05", 30, 1), told(2, month, 730, 1)},
 			30,

@@ -113,7 +113,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	boot := rand.Text()
 	options := fleet.Options{
 		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Version: version(), Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
-		Durable: m.Ledger.Durable, Holder: m.Ledger.Attend, Digest: m.digest, Happened: m.fleetHappened, Logger: log,
+		Durable: m.booked, Holder: m.Ledger.Attend, Digest: m.digest, Happened: m.fleetHappened, Logger: log,
 	}
 	var shipper *fleet.Shipper
 	var f *fleet.Fleet
@@ -200,6 +200,12 @@ func ofTheFleet(ctx context.Context, f *fleet.Fleet, shipper *fleet.Shipper, own
 		return err
 	}
 	return nil
+}
+
+// booked waits until all that was booked before the call is durable, and gives how many entries there are since.
+func (m *Market) booked(ctx context.Context) (entries uint64, err error) {
+	entries, _, err = m.Ledger.Head(ctx)
+	return entries, err
 }
 
 // shares are the fleet's, as the ledger asks for them.

@@ -51,7 +51,7 @@ const runsStill = 30 * time.Second
 func (s shippedTo) Spent(ctx context.Context, gateway string) (all []ledger.ShippedSpent, err error) {
 	err = fleet.EachPart(ctx, s.store, func(group bool, name string, p fleet.Part) {
 		if kind, period := fleet.ScopeParts(p.Scope); p.Gateway == gateway && kind >= 0 {
-			all = append(all, ledger.ShippedSpent{Group: group, Name: name, Kind: kind, Period: period, Micros: p.Spent, Seen: p.Seen})
+			all = append(all, ledger.ShippedSpent{Group: group, Name: name, Kind: kind, Period: period, Micros: p.Spent, Seen: p.Seen, Entries: p.Entries})
 		}
 	})
 	if err != nil {
