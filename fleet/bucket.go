@@ -22,6 +22,18 @@ func (r Rate) slow() bool { return float64(r.Requests) <= maxSlow*r.Per.Seconds(
 // maxSlow is how many requests a second are asked for one by one. Of more, gateways get shares.
 const maxSlow = 5
 
+// splinters tells whether a rate is of so few requests that there are no shares of it for so many gateways: each would keep a permit or two, which are
+// refused to the others. Then each request is asked for, as they are not too many.
+func (r Rate) splinters(gateways int) bool {
+	return gateways > 1 && float64(r.Requests)*(1-reserved)/float64(gateways+1) < leastShare && float64(r.Requests) <= maxAsked*r.Per.Seconds()
+}
+
+// leastShare is how many requests an even share is for at the least, and maxAsked how many a second are asked for one by one where it is for less.
+const (
+	leastShare = 4
+	maxAsked   = 10
+)
+
 // filled is how many permits come in a time to who has a share of the rate.
 func (r Rate) filled(share float64, in time.Duration) float64 {
 	return float64(r.Requests) * share * float64(max(0, in)) / float64(r.Per)
@@ -85,7 +97,7 @@ type draw struct {
 type permits struct {
 	Given float64       `json:"given"`
 	Share float64       `json:"share,omitempty"` // of the rate, that the gateway may go by from now on
-	Goal  float64       `json:"goal,omitempty"`  // what it should come down to, for the others
+	Goal  float64       `json:"goal,omitempty"`  // what it should come down to, for the others; below zero: to none
 	After time.Duration `json:"after,omitempty"` // until there is a permit again, where not all that were needed are given
 }
 
@@ -142,7 +154,9 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 
 	got.Share, got.Goal = d.share, 0
 	if d.wants > 0 {
-		got.Goal = d.goal(1-alone, wanted, len(there))
+		if got.Goal = -1; !d.rate.splinters(len(there)) {
+			got.Goal = d.goal(1-alone, wanted, len(there))
+		}
 		if more := min(got.Goal-d.share, rest-reserved); more > 0 {
 			got.Given = b.Level * more / rest // with a part of what fills it goes that part of what is in it
 			got.Share += more

@@ -15,7 +15,7 @@ type meter struct {
 	at    time.Time // when
 	share float64   // of the rate, that fills it
 	said  float64   // the share that the store knows of
-	goal  float64   // what the share is to come down to; zero: it needs not
+	goal  float64   // what the share is to come down to; below zero: to none; zero: it needs not
 	spare bool      // what is here is to be given back
 
 	drawing bool // a draw is under way

@@ -39,6 +39,7 @@ type RatesOptions struct {
 
 // Rates hold members and groups to their rates over all gateways. Of up to a few requests a second each is asked for, those that wait
 // at the same time together. Above that gateways have shares of a rate, by what they want, and ask when theirs is used up.
+// Of twice as many a second each is asked for as well where even shares would be of too few requests to be of use.
 //
 // While the store is away a share goes on for a minute. Then, and after half a minute where there is none, a gateway goes by its part
 // of the rate, of which the others give it up at once. So the rate is never passed in sum, and for a moment less than it is given.
@@ -370,8 +371,8 @@ func (r *Rates) tend() {
 				continue
 			}
 		}
-		if m.goal > 0 && m.share > m.goal {
-			m.share = m.goal
+		if m.goal != 0 {
+			m.share = max(0, min(m.share, m.goal))
 		}
 		if m.spare || m.share != m.said || m.said > 0 && now.Sub(m.drawn) >= beatEvery {
 			r.draw(m)

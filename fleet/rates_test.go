@@ -174,7 +174,7 @@ func TestRateReturned(t *testing.T) {
 
 // The rate is never passed in sum, whoever is cut off for however long, and is nearly used up.
 func TestRateInSum(t *testing.T) {
-	for _, rate := range []Rate{{2, time.Second}, {120, time.Minute}, {20, time.Second}, {6000, time.Minute}, {10, 10 * time.Minute}} {
+	for _, rate := range []Rate{{2, time.Second}, {120, time.Minute}, {10, time.Second}, {20, time.Second}, {6000, time.Minute}, {10, 10 * time.Minute}} {
 		for seed := range uint64(2) {
 			t.Run(fmt.Sprint(rate, seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { inSum(t, rate, rand.New(rand.NewPCG(seed, 1))) })
