@@ -73,6 +73,7 @@ type Booked struct {
 	Entry      *Entry       // nil when nothing was written
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
+	Failed     bool         // it was an attempt that failed, whether or not there is an entry of it
 	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
 	Guessed    money.Micros // what of the token's open estimates have taken by now: the seller may have it yet
 	At         uint64       // the newest entry then: bookings may be heard of in another order
@@ -226,7 +227,7 @@ func (in *Inference) payer() string {
 // spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where
 // it may: up to what was paid for the token, never beyond. e is what has booked the charge; nil: it has cost nothing.
 func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wasted bool) Booked {
-	booked := Booked{Entry: e, Disputed: c.Disputed}
+	booked := Booked{Entry: e, Disputed: c.Disputed, Failed: wasted}
 	if c.Settled != nil && c.Settled.SettlementID != "" && e != nil {
 		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
 	}

@@ -226,9 +226,19 @@ func TestShortage(t *testing.T) {
 func TestWastedIsWhatIsBookedAsWaste(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
 		attempt := &ledger.Attempted{BilledMicros: 3 * cent, CountedMicros: cent}
-		b.lease(cent).Booked(ledger.Booked{Entry: &ledger.Entry{Kind: ledger.KindWaste, Attempt: attempt}, TokenDelta: -5 * cent})
+		b.lease(cent).Booked(ledger.Booked{Failed: true, Entry: &ledger.Entry{Kind: ledger.KindWaste, Attempt: attempt}, TokenDelta: -5 * cent})
 		if c := b.desk.Credit(); c.WastedMicros != cent || c.Sellers[0].WastedMicros != cent || c.LeftMicros != 5*money.USD-5*cent {
 			t.Errorf("wasted %s, by its seller %s, left %s", c.WastedMicros, c.Sellers[0].WastedMicros, c.LeftMicros)
+		}
+	})
+}
+
+// An attempt that has failed for nothing has served nothing, though the balance that came with it is a lower one.
+func TestAFailedAttemptForNothingHasNotServed(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.lease(cent).Booked(ledger.Booked{Failed: true, TokenDelta: -cent})
+		if !b.lease(cent).Fresh(time.Now()) {
+			t.Error("the token is taken for one that has served")
 		}
 	})
 }

@@ -63,8 +63,8 @@ func (l *Lease) Booked(b ledger.Booked) {
 	if l.account() || !l.returned.CompareAndSwap(false, true) {
 		return
 	}
-	t, failed := l.token, b.Entry != nil && b.Entry.Attempt != nil
-	if failed {
+	t := l.token
+	if b.Entry != nil && b.Entry.Attempt != nil {
 		t.shelf.mu.Lock()
 		t.shelf.wasted += b.Entry.Attempt.CountedMicros // neither what is in dispute, nor what a balance has put right beside it
 		t.shelf.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *Lease) Booked(b ledger.Booked) {
 	}
 	t.doubt(min(int64(b.InDoubt), l.cost.likely), time.Until(b.DoubtEnds))
 	t.guess(l, b)
-	t.takeBack(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !failed)
+	t.takeBack(l.cost, int64(b.TokenDelta), b.TokenDelta < 0 && !b.Failed)
 }
 
 // GiveBack has the desk go by what the books have on a token again, after they took back what it has paid.
