@@ -3,6 +3,7 @@ package admin
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -97,9 +98,30 @@ func ObserveDispute(seller string, micros money.Micros) {
 	disputed.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
 }
 
-// ObserveWaste counts credit that was lost.
+// ObserveWaste counts credit that was lost. Below zero it was not lost after all: a counter does not go down, so that is taken from what the
+// seller loses next.
 func ObserveWaste(seller string, micros money.Micros) {
-	wasted.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
+	if micros != 0 {
+		seller = sellers.limited(seller)
+		wasted.WithLabelValues(seller).Add(float64(notLost.take(seller, micros)))
+	}
+}
+
+// ahead are what counters have counted too much, by seller.
+type ahead struct {
+	mu sync.Mutex
+	by map[string]money.Micros
+}
+
+var notLost = ahead{by: make(map[string]money.Micros)}
+
+// take gives what is to be counted now.
+func (a *ahead) take(seller string, micros money.Micros) money.Micros {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	count := micros - a.by[seller]
+	a.by[seller] = max(0, -count)
+	return max(0, count)
 }
 
 // ObservePolicyFault counts a fault of a selection policy that is a guest, by its module's id.

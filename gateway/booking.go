@@ -67,6 +67,7 @@ func (k *booking) follow(booked ledger.Booked, err error) {
 	if warnings := k.in.Budget.Warnings(); len(warnings) > 0 {
 		rq.gw.background(func() { rq.warn(warnings) })
 	}
+	admin.ObserveWaste(k.in.Seller, booked.Rewasted)
 	rq.record.Book(booked.Entry)
 	switch e := booked.Entry; {
 	case e == nil:

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // The bounds of a batch keep its transaction well inside Badger's limit (1.2 MB with these memtables), so that a
@@ -256,6 +257,8 @@ type batch struct {
 	late   bool           // set by a command that may be told before it is synced
 	wrote  bool
 	err    error // the first failed write
+
+	rewasted money.Micros // by how much the command has put right what failed attempts have wasted
 }
 
 func (l *Ledger) begin() *batch {

@@ -9,6 +9,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/billing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // clock is one that a test turns, while the ledger reads it.
@@ -187,4 +188,50 @@ func TestFailedAttemptsCount(t *testing.T) {
 		t.Errorf("once a balance has told %d are spent, %d held", day, held)
 	}
 	mustVerify(t, l)
+}
+
+// TestRewasted: what a booking tells of failed attempts, with the corrections that it brings, is what the account of waste has.
+func TestRewasted(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  string // the client's, of the next request
+		left money.Micros
+		want money.Micros // what the correction tells
+	}{
+		"more was taken":                   {"", money.USD - 1_100, 950},
+		"less was taken":                   {"", money.USD - 100, -50},
+		"nothing was taken":                {"", money.USD, -150},
+		"so it was":                        {"", money.USD - 150, 0},
+		"it was a try of the next request": {"k", money.USD, -150},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, ledger.Options{Dir: t.TempDir()})
+			buy(t, l, "t1", "acme", money.USD)
+			h := hold("h1", "acme", "t1")
+			h.AmountMicros, h.BodyBytes, h.PromptWhole, h.MaxOutput, h.IdempotencyKey = 1_200, 300, true, 100, "k"
+			if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			cut := inference(h, 0)
+			cut.Status, cut.Settlement, cut.InDoubt = ledger.StatusFailed, nil, true
+			b, err := l.Waste(cut).Wait(t.Context())
+			if err != nil || b.Entry.Attempt.CountedMicros != 150 || !b.Failed || b.Rewasted != 0 {
+				t.Fatalf("booked %+v, %v", b, err)
+			}
+			told := inference(hold("", "acme", "t1"), 0)
+			told.IdempotencyKey, told.Repeatable, told.Exclusive, told.Settlement.BalanceMicros = c.key, true, true, new(c.left)
+			told.PromptHash, told.Path = cut.PromptHash, cut.Path
+			if b, err = l.Settle(told).Wait(t.Context()); err != nil || b.Failed || b.Rewasted != c.want {
+				t.Errorf("booked %+v, %v", b, err)
+			}
+			if losses, err := l.Losses(t.Context()); err != nil || losses["acme"].WasteMicros != 150+c.want {
+				t.Errorf("losses %+v, %v", losses, err)
+			}
+			none := told
+			none.Status, none.Settlement = ledger.StatusFailed, &wire.Settlement{BilledMicros: new(money.Micros(0)), BalanceMicros: new(c.left - 7)}
+			if b, err := l.Waste(none).Wait(t.Context()); err != nil || !b.Failed || b.Entry != nil || b.TokenDelta != -7 {
+				t.Errorf("a failed attempt for nothing that brings a lower balance: %+v, %v", b, err)
+			}
+			mustVerify(t, l)
+		})
+	}
 }

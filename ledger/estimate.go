@@ -322,6 +322,7 @@ func (b *batch) correctFrom(account string, t *token, e *estimate, by money.Micr
 	}
 	if e.Wasted {
 		entry.Correction.CountedMicros = by
+		b.rewasted += by
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)

@@ -233,6 +233,18 @@ func TestWastedIsWhatIsBookedAsWaste(t *testing.T) {
 	})
 }
 
+// What a later booking puts right of it is wasted no more, or was wasted as well.
+func TestWastedIsPutRight(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		attempt := &ledger.Attempted{BilledMicros: 3 * cent, CountedMicros: 3 * cent}
+		b.lease(cent).Booked(ledger.Booked{Failed: true, Entry: &ledger.Entry{Kind: ledger.KindWaste, Attempt: attempt}, TokenDelta: -3 * cent})
+		b.lease(cent).Booked(ledger.Booked{Rewasted: -2 * cent, TokenDelta: cent})
+		if c := b.desk.Credit(); c.WastedMicros != cent || c.Sellers[0].WastedMicros != cent {
+			t.Errorf("wasted %s, by its seller %s", c.WastedMicros, c.Sellers[0].WastedMicros)
+		}
+	})
+}
+
 // An attempt that has failed for nothing has served nothing, though the balance that came with it is a lower one.
 func TestAFailedAttemptForNothingHasNotServed(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {

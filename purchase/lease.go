@@ -63,10 +63,13 @@ func (l *Lease) Booked(b ledger.Booked) {
 	if l.account() || !l.returned.CompareAndSwap(false, true) {
 		return
 	}
-	t := l.token
+	t, wasted := l.token, b.Rewasted
 	if b.Entry != nil && b.Entry.Attempt != nil {
+		wasted += b.Entry.Attempt.CountedMicros // not what is in dispute
+	}
+	if wasted != 0 {
 		t.shelf.mu.Lock()
-		t.shelf.wasted += b.Entry.Attempt.CountedMicros // neither what is in dispute, nor what a balance has put right beside it
+		t.shelf.wasted += wasted
 		t.shelf.mu.Unlock()
 	}
 	if b.Told {
