@@ -1,6 +1,7 @@
 package seller
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net"
@@ -72,14 +73,40 @@ func fromLoopback(r *http.Request) bool {
 	if !isLoopback(r.RemoteAddr) || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
 		return false
 	}
-	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	client := clientIP(r)
 	return client == "" || isLoopback(client)
 }
 
-func isLoopback(address string) bool {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
+// clientIP is the client's address as Caddy has it, by its trusted proxies; empty: it says none.
+func clientIP(r *http.Request) string {
+	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return client
+}
+
+// network is where a client asks from: its address, or of IPv6 the network that one subscriber has. None where that can't be read.
+func network(r *http.Request) netip.Prefix {
+	ip := address(cmp.Or(clientIP(r), r.RemoteAddr))
+	bits := 64
+	if ip.Is4() {
+		bits = 32
 	}
-	ip, err := netip.ParseAddr(address)
-	return err == nil && ip.Unmap().IsLoopback()
+	of, err := ip.WithZone("").Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return of
+}
+
+func isLoopback(client string) bool { return address(client).IsLoopback() }
+
+// address reads one, with a port or without.
+func address(client string) netip.Addr {
+	if host, _, err := net.SplitHostPort(client); err == nil {
+		client = host
+	}
+	ip, err := netip.ParseAddr(client)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.Unmap()
 }

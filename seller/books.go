@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -181,19 +182,22 @@ func (o *order) unseen() bool {
 	return o.Proof == nil && o.Settled == "" && o.Token == nil && o.KeepUntil.After(o.ExpiresAt)
 }
 
-// crowded tells whether half of the book are open orders that can't give way, as they may be paid: the other half is for buyers who pay otherwise.
-// b.mu is held.
-func (b *Books) crowded(now time.Time) bool {
+// crowded tells whether there is no place for an order that can't give way, as it may be paid: where half of the book are such that are open, the
+// other half is for buyers who pay otherwise, if there are any; and of a book that is half full one address has a hundredth. b.mu is held.
+func (b *Books) crowded(now time.Time, from netip.Prefix, others bool) bool {
 	if len(b.orders) < maxOrders/2 {
 		return false
 	}
-	n := 0
+	all, own := 0, 0
 	for _, o := range b.orders {
 		if o.unseen() && now.Before(o.ExpiresAt) {
-			n++
+			all++
+			if o.from == from && from.IsValid() {
+				own++
+			}
 		}
 	}
-	return n >= maxOrders/2
+	return others && all >= maxOrders/2 || own >= maxOrders/100
 }
 
 func (b *Books) dropOrder(o *order) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -40,8 +41,9 @@ type order struct {
 	Refused bool            `json:"refused,omitempty"` // it was not cashed, when it was last looked at
 	Settled string          `json:"settled,omitempty"` // what the rail calls the payment that it was paid with
 
-	purchaseID, orderID string // in memory only, to look at
-	settling            bool   // just now
+	purchaseID, orderID string       // in memory only, to look at
+	settling            bool         // just now
+	from                netip.Prefix // who has asked, in memory only; none: a process before this one was
 }
 
 // step is one of the two steps of a purchase, past the checks that need no books.
@@ -153,7 +155,7 @@ func (s *Seller) create(r *http.Request, body []byte) (*step, *refusal) {
 		if len(b.orders) >= maxOrders {
 			b.makeRoom(now)
 		}
-		if len(b.orders) >= maxOrders || len(s.methods) > 1 && o.unseen() && b.crowded(now) {
+		if len(b.orders) >= maxOrders || o.unseen() && b.crowded(now, o.from, len(s.methods) > 1) {
 			return nil, nil, nil, unavailable("too many orders are open; try again later")
 		}
 		b.orders[o.Hash] = o
@@ -171,7 +173,7 @@ func (s *Seller) newOrder(b *Books, r *http.Request, q wire.CreatePurchase) (*or
 	o := &order{
 		Purchase: hash(q.PurchaseID), Model: q.ModelID, Method: q.PaymentMethod,
 		Amount: min(q.AmountMicros, s.MaxCreditMicros), CreatedAt: now, ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL),
-		purchaseID: q.PurchaseID, orderID: newID("o_"), Origin: s.origin(r),
+		purchaseID: q.PurchaseID, orderID: newID("o_"), Origin: s.origin(r), from: network(r),
 	}
 	o.Hash = hash(o.orderID)
 	method := s.accepted[q.PaymentMethod]

@@ -212,6 +212,55 @@ func TestOrdersThatMayBePaid(t *testing.T) {
 	}
 }
 
+// TestOneBuyerFillsNoBook: where the only method is paid before its proof is shown, no order gives way; of a book that is half full nobody has more
+// than a hundredth.
+func TestOneBuyerFillsNoBook(t *testing.T) {
+	t.Setenv("SELLER_TEST_RECEIPTS", "a key that nobody has")
+	s := newSeller(t, "payment receipt {\nkey {env.SELLER_TEST_RECEIPTS}\nname desk\n}")
+	n := 0
+	open := func(many int, from string) {
+		now := time.Now().UTC()
+		for range many {
+			n++
+			o := order{
+				Hash: hash("free", strconv.Itoa(n)), Method: "desk", ExpiresAt: now.Add(orderTTL), KeepUntil: now.Add(orderTTL + keepBegun),
+				from: network(&http.Request{RemoteAddr: from}),
+			}
+			s.books.orders[o.Hash] = &o
+		}
+	}
+	try := func(from string) int {
+		n++
+		body := `{"purchaseId":"p` + strconv.Itoa(n) + `","modelId":"toy-1","paymentMethod":"desk","amountMicros":5}`
+		r := httptest.NewRequest(http.MethodPost, wire.PurchaseCreatePath, strings.NewReader(body))
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		if err := s.ServeHTTP(w, r, nil); err != nil {
+			t.Fatal(err)
+		}
+		return w.Code
+	}
+	const greedy, other = "[2001:db8::1]:5", "203.0.113.7:5"
+	open(maxOrders/2-1, greedy)
+	if got := try(greedy); got != http.StatusOK {
+		t.Errorf("while there is room: %d", got)
+	}
+	for _, same := range []string{greedy, "[2001:db8::ffff:2%25eth0]:6"} {
+		if got := try(same); got != http.StatusServiceUnavailable {
+			t.Errorf("%s has half of the book, and one more: %d", same, got)
+		}
+	}
+	open(maxOrders/100-1, other)
+	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
+		if got := try(other); got != want {
+			t.Errorf("another buyer: %d, want %d", got, want)
+		}
+	}
+	if got := try("203.0.113.8:5"); got != http.StatusOK {
+		t.Errorf("a third buyer: %d", got)
+	}
+}
+
 func TestStateOutlivesARestart(t *testing.T) {
 	file := t.TempDir() + "/deep/books.json"
 	lines := "pace 0\nstate " + file
