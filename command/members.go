@@ -15,8 +15,16 @@ import (
 )
 
 func membersCommand() *cobra.Command {
-	cmd := asking(&cobra.Command{
-		Use:   "members",
+	cmd := memberListCommand("members")
+	cmd.AddCommand(memberListCommand("list"), addMemberCommand(), setMemberCommand(), rotateMemberCommand(), raiseMemberCommand(), removeMemberCommand(),
+		memberWord("disable", "Has a member's keys open nothing, until it is enabled"),
+		memberWord("enable", "Has the keys of a member that was disabled open again"))
+	return cmd
+}
+
+func memberListCommand(use string) *cobra.Command {
+	return asking(&cobra.Command{
+		Use:   use,
 		Short: "Lists the members, what they may spend, and what they have spent",
 		Long: `
 Lists the members of the Caddyfile, those that were added at run time, and who else has asked since the gateway began: what each has
@@ -34,10 +42,6 @@ of a member comes first.`,
 		}
 		return q.show(rows, func(w io.Writer) { printMembers(w, rows) })
 	})
-	cmd.AddCommand(addMemberCommand(), setMemberCommand(), rotateMemberCommand(), raiseMemberCommand(), removeMemberCommand(),
-		memberWord("disable", "Has a member's keys open nothing, until it is enabled"),
-		memberWord("enable", "Has the keys of a member that was disabled open again"))
-	return cmd
 }
 
 // memberFlags are what can be said of a member.

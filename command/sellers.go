@@ -22,10 +22,18 @@ import (
 )
 
 func sellersCommand() *cobra.Command {
+	cmd := sellerListCommand("sellers")
+	cmd.AddCommand(sellerListCommand("list"), forgiveCommand(), refreshCommand(),
+		sellerOrder("pause", "Sends a seller no more requests, also after a restart, until it is resumed"),
+		sellerOrder("resume", "Sends a seller that was paused requests again"))
+	return cmd
+}
+
+func sellerListCommand(use string) *cobra.Command {
 	var from source
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "sellers",
+		Use:   use,
 		Short: "Lists the sellers, and how they do",
 		Long: `
 Lists the sellers that the gateway knows, how they do, and what is left there. With --ledger it lists those that the ledger
@@ -57,9 +65,6 @@ knows, and what became of the money there.`,
 	}
 	from.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	cmd.AddCommand(forgiveCommand(), refreshCommand(),
-		sellerOrder("pause", "Sends a seller no more requests, also after a restart, until it is resumed"),
-		sellerOrder("resume", "Sends a seller that was paused requests again"))
 	return cmd
 }
 

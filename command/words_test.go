@@ -24,6 +24,26 @@ func saysUntil(ctx context.Context, args ...string) error {
 	return caddy.ExecuteContext(ctx)
 }
 
+// TestList: what lists by its name alone lists by the word list too, with the same flags.
+func TestList(t *testing.T) {
+	tokenbuddy := &cobra.Command{Use: "tokenbuddy"}
+	Command().CobraFunc(tokenbuddy)
+	for _, of := range []string{"members", "purchases", "sellers"} {
+		parent, _, err := tokenbuddy.Find([]string{of})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := tokenbuddy.Find([]string{of, "list"})
+		if err != nil || list == parent {
+			t.Errorf("there is no %s list", of)
+			continue
+		}
+		if a, b := parent.Flags().FlagUsages(), list.Flags().FlagUsages(); a != b {
+			t.Errorf("%s takes\n%s, and %s list\n%s", of, a, of, b)
+		}
+	}
+}
+
 // TestWords gives commands words that they do not take: each says what it takes instead.
 func TestWords(t *testing.T) {
 	for args, want := range map[string]string{
