@@ -213,3 +213,55 @@ func TestDocsFolders(t *testing.T) {
 		told[folder] = true
 	}
 }
+
+var (
+	docsFence  = regexp.MustCompile("(?ms)^[ \t]*```.*?^[ \t]*```")
+	docsTitle  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	docsLink   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	docsNoSlug = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
+
+// TestDocsLinks follows every link of the pages to what is in the repository: the file is there, and has the title.
+func TestDocsLinks(t *testing.T) {
+	titles := map[string]map[string]bool{} // of each page, as links write them
+	texts := map[string]string{}
+	for _, pattern := range []string{"*.md", "docs/*.md", "*/README.md", "*/*/README.md"} {
+		pages, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, page := range pages {
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[page], titles[page] = docsFence.ReplaceAllString(string(text), ""), map[string]bool{}
+			for _, title := range docsTitle.FindAllStringSubmatch(texts[page], -1) {
+				slug := docsNoSlug.ReplaceAllString(strings.ToLower(strings.TrimSpace(title[1])), "")
+				titles[page][strings.ReplaceAll(slug, " ", "-")] = true
+			}
+		}
+	}
+	n := 0
+	for page, text := range texts {
+		for _, link := range docsLink.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(link[1], "://") || strings.HasPrefix(link[1], "mailto:") {
+				continue
+			}
+			n++
+			file, title, _ := strings.Cut(link[1], "#")
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), filepath.FromSlash(file))
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s: %v", page, link[1], err)
+			} else if there, ok := titles[target]; title != "" && (!ok || !there[title]) {
+				t.Errorf("%s links to %s: there is no such title", page, link[1])
+			}
+		}
+	}
+	if n < 150 {
+		t.Errorf("only %d links were found", n)
+	}
+}
