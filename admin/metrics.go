@@ -126,8 +126,7 @@ func (w whole) Collect(ch chan<- prometheus.Metric) {
 
 // RegisterMetrics puts the collectors into a config's registry.
 func RegisterMetrics(r *prometheus.Registry) error {
-	var already prometheus.AlreadyRegisteredError
-	if err := r.Register(whole{}); err != nil && !errors.As(err, &already) {
+	if err := r.Register(whole{}); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 		return err
 	}
 	return nil

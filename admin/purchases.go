@@ -232,7 +232,6 @@ func told(what, note string) string {
 
 // orderError says what stands in the way of an order.
 func orderError(m *market.Market, r *http.Request, id string, err error) error {
-	refused := new(ledger.RefundError)
 	switch {
 	case errors.Is(err, purchase.ErrUnknownPurchase), errors.Is(err, ledger.ErrUnknownPurchase):
 		found, failed := m.Ledger.Purchases(r.Context(), ledger.PurchaseQuery{ID: id})
@@ -244,7 +243,7 @@ func orderError(m *market.Market, r *http.Request, id string, err error) error {
 		}
 		err = fmt.Errorf("the purchase has ended: it is %s", found[0].State)
 	case errors.Is(err, purchase.ErrNotWaiting), errors.Is(err, purchase.ErrMayHaveLeft), errors.Is(err, purchase.ErrNotPaying),
-		errors.Is(err, purchase.ErrRefused), errors.Is(err, purchase.ErrHasEnded), errors.As(err, &refused):
+		errors.Is(err, purchase.ErrRefused), errors.Is(err, purchase.ErrHasEnded), errors.As(err, new(*ledger.RefundError)):
 	default:
 		return err
 	}

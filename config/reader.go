@@ -192,7 +192,7 @@ func (r *reader) locate(err error) error {
 		return nil
 	}
 	place := r.start
-	if f := (*fault)(nil); errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault](err); ok {
 		for path := f.path; path != ""; {
 			if token, ok := r.places[path]; ok {
 				place = token

@@ -205,8 +205,8 @@ func TestBreakRaises(t *testing.T) {
 	if !message.Next() || message.Current().Delta.Text != "Hi" {
 		t.Error("messages: the first event is lost")
 	}
-	var raised *anthropic.Error
-	if message.Next() || !errors.As(message.Err(), &raised) || raised.Type() != "api_error" {
+	more := message.Next()
+	if raised, ok := errors.AsType[*anthropic.Error](message.Err()); more || !ok || raised.Type() != "api_error" {
 		t.Errorf("messages: %v", message.Err())
 	}
 }

@@ -320,8 +320,7 @@ func TestRefusalsInSDKs(t *testing.T) {
 			t.Errorf("%v: an event came", row.want)
 		}
 		for how, err := range map[string]error{"plain": plain, "streamed": stream.Err()} {
-			var e *openai.Error
-			if !errors.As(err, &e) || e.StatusCode != row.want.status || e.Code != row.want.code || e.Message == "" || e.Type == "" {
+			if e, ok := errors.AsType[*openai.Error](err); !ok || e.StatusCode != row.want.status || e.Code != row.want.code || e.Message == "" || e.Type == "" {
 				t.Errorf("OpenAI %s: %T %v, want %d %s", how, err, err, row.want.status, row.want.code)
 			}
 		}
@@ -331,8 +330,7 @@ func TestRefusalsInSDKs(t *testing.T) {
 			t.Errorf("%v: an event came", row.want)
 		}
 		for how, err := range map[string]error{"plain": plain, "streamed": events.Err()} {
-			var e *anthropic.Error
-			if !errors.As(err, &e) || e.StatusCode != row.want.status || string(e.Type()) != row.want.anthropic || e.RequestID == "" {
+			if e, ok := errors.AsType[*anthropic.Error](err); !ok || e.StatusCode != row.want.status || string(e.Type()) != row.want.anthropic || e.RequestID == "" {
 				t.Errorf("Anthropic %s: %T %v, want %d %s", how, err, err, row.want.status, row.want.anthropic)
 			}
 		}

@@ -141,7 +141,7 @@ func wantSpent(t *testing.T, all []*purchaser, day, session money.Micros) {
 
 func wantLimit(t *testing.T, err error, limit int, spent money.Micros) {
 	t.Helper()
-	if e := new(LimitError); !errors.As(err, &e) || e.Limit != limit || e.Spent != spent {
+	if e, ok := errors.AsType[*LimitError](err); !ok || e.Limit != limit || e.Spent != spent {
 		t.Errorf("%v, want limit %d with %d spent", err, limit, spent)
 	}
 }

@@ -272,14 +272,14 @@ func (p *Purchases) change(ctx context.Context, f func(t *tab) error) error {
 			return err
 		})
 	})
-	limit, gathers := new(LimitError), errors.Is(err, errGathers)
-	p.note(err != nil && !errors.As(err, &limit) && !gathers && ctx.Err() == nil, err)
+	overLimit, gathers := errors.As(err, new(*LimitError)), errors.Is(err, errGathers)
+	p.note(err != nil && !overLimit && !gathers && ctx.Err() == nil, err)
 	if gathers {
 		p.mu.Lock()
 		p.gathers = time.Now().Add(left)
 		p.mu.Unlock()
 	}
-	if err == nil || errors.As(err, &limit) {
+	if err == nil || overLimit {
 		p.mu.Lock()
 		p.day, p.spent, p.tab = day, spent, seen
 		p.mu.Unlock()

@@ -71,8 +71,7 @@ func inSumOf(t *testing.T, all []*purchaser, random *rand.Rand, disturb func(*pu
 			ids++
 			id := fmt.Sprint(ids)
 			if err := g.Take(t.Context(), buyOf(id, each), limits, false); err != nil {
-				limit := new(LimitError)
-				if !errors.As(err, &limit) && !errors.Is(err, ErrAway) && !errors.Is(err, ErrFenced) {
+				if !errors.As(err, new(*LimitError)) && !errors.Is(err, ErrAway) && !errors.Is(err, ErrFenced) {
 					t.Fatal(err)
 				}
 				g.End(buyOf(id, each), false)

@@ -56,7 +56,7 @@ var ada = RateKey{Name: "ada"}
 // allow asks for one permit.
 func allow(r *Rates, k RateKey, rate Rate) (after time.Duration, ok bool) {
 	err := r.Allow(k, rate)
-	if refused := new(RateError); errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*RateError](err); ok {
 		return refused.After, false
 	}
 	return 0, err == nil
@@ -252,7 +252,7 @@ func TestRateAway(t *testing.T) {
 		want := func(what string, r *Rates, after time.Duration, away bool) {
 			t.Helper()
 			err := r.Allow(ada, rate)
-			if refused := new(RateError); !errors.As(err, &refused) || refused.After != after || errors.Is(err, ErrAway) != away {
+			if refused, ok := errors.AsType[*RateError](err); !ok || refused.After != after || errors.Is(err, ErrAway) != away {
 				t.Errorf("%s: %v, want away %t and another try after %s", what, err, away, after)
 			}
 		}

@@ -120,7 +120,7 @@ func (a *attempt) failure() routing.Result {
 	case errors.Is(a.err, purchase.ErrUnreached):
 		r.Kind, r.NoConnection = routing.Deadline, true
 	default:
-		if call := new(relay.CallError); errors.As(a.err, &call) {
+		if call, ok := errors.AsType[*relay.CallError](a.err); ok {
 			r.NoConnection = call.Stage == relay.StageDial && !a.timedOut // the time that was left may have been short
 		}
 	}

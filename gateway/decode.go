@@ -133,7 +133,7 @@ func brotliWindow(head []byte) int64 {
 
 // unreadable keeps the error of a client that sends too much, or has gone; any other is about the coding.
 func unreadable(err error, coding string) error {
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+	if errors.As(err, new(*http.MaxBytesError)) {
 		return err
 	}
 	return errUnreadable(coding)

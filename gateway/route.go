@@ -83,9 +83,10 @@ func (rq *request) mayAsk() *dialect.Refusal {
 	if rq.endpoint.Free() {
 		allow = rq.gw.rates.AllowCount
 	}
-	refused := new(market.RateError)
-	switch err := allow(rq.member, time.Now()); {
-	case !errors.As(err, &refused):
+	err := allow(rq.member, time.Now())
+	refused, ok := errors.AsType[*market.RateError](err)
+	switch {
+	case !ok:
 		return nil
 	case refused.Away != nil:
 		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(err))

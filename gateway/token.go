@@ -69,8 +69,7 @@ func (a *attempt) awaitToken(want purchase.Want, refused *purchase.Lease) routin
 // mindAddress takes note where this site's config keeps it from the seller's address. That is no fault of the seller: other sites may
 // reach it.
 func (a *attempt) mindAddress() {
-	var address *relay.AddressError
-	if errors.Is(a.err, purchase.ErrForbidden) || errors.As(a.err, &address) {
+	if errors.Is(a.err, purchase.ErrForbidden) || errors.As(a.err, new(*relay.AddressError)) {
 		a.ours = true
 		a.rq.gw.table.Forbid(a.candidate.Seller.Key(), time.Now())
 	}

@@ -373,10 +373,10 @@ func (t *trade) affordable(c *routing.Candidate) bool {
 		t.borne = true
 		return true
 	}
-	if over := new(ledger.BudgetError); errors.As(err, &over) && (t.overBudget == nil || over.AmountMicros < t.overBudget.AmountMicros) {
+	if over, ok := errors.AsType[*ledger.BudgetError](err); ok && (t.overBudget == nil || over.AmountMicros < t.overBudget.AmountMicros) {
 		t.overBudget = over
 	}
-	if away := new(ledger.AwayError); errors.As(err, &away) {
+	if away, ok := errors.AsType[*ledger.AwayError](err); ok {
 		t.away, t.lacked = away, bound
 	}
 	return false

@@ -95,7 +95,7 @@ func counts(p *ledger.Purchase) bool {
 
 // refusedByFleet gives an error of the fleet as the desk knows it.
 func refusedByFleet(ctx context.Context, err error, amount money.Micros) error {
-	if limit := new(fleet.LimitError); errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*fleet.LimitError](err); ok {
 		name := [...]string{
 			fleet.DailyLimit: ledger.DailyLimit, fleet.SellerLimit: ledger.SellerLimit, fleet.SessionLimit: ledger.SessionLimit,
 			fleet.MethodLimit: ledger.MethodLimit,
@@ -106,10 +106,10 @@ func refusedByFleet(ctx context.Context, err error, amount money.Micros) error {
 		}
 		return e
 	}
-	often := new(fleet.OftenError)
-	switch {
-	case errors.As(err, &often):
+	if often, ok := errors.AsType[*fleet.OftenError](err); ok {
 		return &purchase.NotNow{Err: purchase.ErrTooOften, Until: often.Next}
+	}
+	switch {
 	case errors.Is(err, fleet.ErrUseless):
 		return &purchase.NotNow{Err: purchase.ErrUseless}
 	case errors.Is(err, fleet.ErrElsewhere):

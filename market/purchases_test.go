@@ -45,7 +45,7 @@ func TestPurchasesOfAFleet(t *testing.T) {
 		}
 		refused := func(err error) {
 			t.Helper()
-			if limit := new(ledger.LimitError); !errors.As(err, &limit) || limit.Limit != ledger.DailyLimit || limit.SpentMicros != money.USD || limit.Resets.IsZero() {
+			if limit, ok := errors.AsType[*ledger.LimitError](err); !ok || limit.Limit != ledger.DailyLimit || limit.SpentMicros != money.USD || limit.Resets.IsZero() {
 				t.Errorf("%v, want that a dollar of the day's is spent", err)
 			}
 		}

@@ -76,7 +76,7 @@ func TestRatesOfAFleet(t *testing.T) {
 		} {
 			var after time.Duration
 			err := gateways[i%3].Allow(step.member, time.Time{})
-			if refused := new(RateError); errors.As(err, &refused) {
+			if refused, ok := errors.AsType[*RateError](err); ok {
 				after = refused.After
 			}
 			if after != step.want || (err == nil) != (step.want == 0) || errors.Is(err, fleet.ErrAway) {

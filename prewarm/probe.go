@@ -36,10 +36,10 @@ func (s *Site) probe(seller Seller) health {
 	defer cancel()
 	begun := time.Now()
 	err := healthz(ctx, s.o.Catalogue.Transport(seller), wire.URL(seller.BaseURL, wire.HealthPath, seller.Query))
-	var own ownRule
+	own, ok := errors.AsType[ownRule](err)
 	return health{
 		probed: s.ctx.Err() == nil, healthy: err == nil, took: time.Since(begun),
-		forbidden: errors.As(err, &own) && own.Forbidden(),
+		forbidden: ok && own.Forbidden(),
 	}
 }
 

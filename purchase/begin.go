@@ -43,7 +43,7 @@ func (s *shelf) begin(w Want, now time.Time, refused bool) (*flight, error) {
 		return nil, err
 	}
 	if err := s.desk.journal.Ready(); err != nil {
-		if e := new(NotNow); errors.As(err, &e) {
+		if e, ok := errors.AsType[*NotNow](err); ok {
 			return nil, s.notNow(e, now)
 		}
 		return nil, s.fail("buy", "", err)

@@ -100,8 +100,7 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 	}))
 	answer, err := c.Transport.RoundTrip(r)
 	if err != nil {
-		var own ownRule
-		if errors.As(err, &own) && own.Forbidden() {
+		if own, ok := errors.AsType[ownRule](err); ok && own.Forbidden() {
 			return nil, forbidden{own}
 		}
 		if !connected.Load() && step.Err() == nil {

@@ -160,7 +160,7 @@ func (m *machine) became(ctx context.Context) (o payment.Outcome, fault error) {
 	if o.Reference != "" {
 		m.p.Reference = o.Reference
 	}
-	if e := new(GuestError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*GuestError](err); ok {
 		return o, e
 	}
 	return o, nil

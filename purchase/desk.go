@@ -298,7 +298,7 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 
 // refused counts a request that gets no token.
 func (d *Desk) refused(err error) error {
-	if e := new(PurchaseError); d.observer.Refused != nil && errors.As(err, &e) {
+	if e, ok := errors.AsType[*PurchaseError](err); d.observer.Refused != nil && ok {
 		d.observer.Refused(e.SellerID, e.Lack)
 	}
 	return err

@@ -44,7 +44,7 @@ func Lacking(err error) (lack Lack, until time.Time) {
 	if err == nil {
 		return "", time.Time{}
 	}
-	if e := new(PurchaseError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*PurchaseError](err); ok {
 		return e.Lack, e.Until
 	}
 	return "", time.Time{}

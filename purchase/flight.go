@@ -138,7 +138,7 @@ func (f *flight) fly() {
 
 // over tells whether the purchase goes on no more in this process, by what its machine has come to, and does what that brings.
 func (f *flight) over(err error) bool {
-	notNow := new(NotNow)
+	notNow, isNotNow := errors.AsType[*NotNow](err)
 	switch {
 	case err == nil:
 		f.land()
@@ -146,7 +146,7 @@ func (f *flight) over(err error) bool {
 		f.close()
 	case errors.Is(err, errJournal):
 		f.stall(err)
-	case errors.As(err, &notNow) && f.machine.p.State == "" && !errors.Is(err, ErrElsewhere):
+	case isNotNow && f.machine.p.State == "" && !errors.Is(err, ErrElsewhere):
 		f.unbegun(notNow)
 	default:
 		return false
@@ -315,7 +315,7 @@ func (f *flight) land() {
 	if m.unfit {
 		s.setAside(m.p.Method, time.Now())
 	}
-	if limit := new(LimitError); errors.As(cause, &limit) {
+	if limit, ok := errors.AsType[*LimitError](cause); ok {
 		s.dealings.limit(limit, time.Now())
 		s.desk.spent.keep(m.p.Method, limit, time.Now())
 		cause = s.overTheLimit(limit)

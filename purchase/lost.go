@@ -48,7 +48,7 @@ func (f *flight) giveUp() {
 
 // lost is why nobody knows how to go on with the purchase; nil where that is not so. The shelf's mu is held.
 func (f *flight) lost() *lostError {
-	if e := new(lostError); errors.As(f.doubt, &e) {
+	if e, ok := errors.AsType[*lostError](f.doubt); ok {
 		return e
 	}
 	return nil

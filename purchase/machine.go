@@ -100,10 +100,10 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 		written.Payment, written.Intent, written.Proof = nil, nil, nil
 	}
 	if err := m.journal.Advance(ctx, written, m.limits()); err != nil {
-		if limit := new(LimitError); errors.As(err, &limit) {
+		if limit, ok := errors.AsType[*LimitError](err); ok {
 			return limit
 		}
-		if e := new(NotNow); errors.As(err, &e) {
+		if e, ok := errors.AsType[*NotNow](err); ok {
 			return e
 		}
 		if ctx.Err() != nil {
@@ -225,14 +225,14 @@ func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
 	m.p.PerDayMicros = m.guest.mostPerDay(ctx)
 	err := m.advance(ctx, to)
-	if limit := new(LimitError); errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*LimitError](err); ok {
 		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", limit); err != nil {
 			return err
 		}
 		m.cause = limit
 		return nil
 	}
-	if e := new(NotNow); errors.As(err, &e) && to == ledger.Prepared { // nothing is laid down yet: another seller may have a token
+	if e, ok := errors.AsType[*NotNow](err); ok && to == ledger.Prepared { // nothing is laid down yet: another seller may have a token
 		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", e); err != nil {
 			return err
 		}
@@ -311,7 +311,7 @@ func (m *machine) outcome(ctx context.Context, step string, o payment.Outcome, e
 	if err == nil {
 		o, err = m.guest.checked(step, o)
 	}
-	if fault := new(GuestError); errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*GuestError](err); ok {
 		return fault
 	}
 	if err != nil {

@@ -213,9 +213,8 @@ func (f *flight) approve(ctx context.Context, o order) error {
 	f.shelf.mu.Lock()
 	f.human = m.human
 	f.shelf.mu.Unlock()
-	notNow := new(NotNow)
 	switch {
-	case errors.Is(err, errPending), errors.Is(err, errHuman), errors.As(err, &notNow):
+	case errors.Is(err, errPending), errors.Is(err, errHuman), errors.As(err, new(*NotNow)):
 		return nil // it is approved; what is still to be waited for is shown
 	case err == nil && m.p.State.Ended():
 		return m.ended()
@@ -225,7 +224,7 @@ func (f *flight) approve(ctx context.Context, o order) error {
 
 // ended says that, and why, the purchase is over, to who wanted it paid.
 func (m *machine) ended() error {
-	if limit := new(LimitError); errors.As(m.cause, &limit) {
+	if limit, ok := errors.AsType[*LimitError](m.cause); ok {
 		return fmt.Errorf("%w: %w; once there is room, the next request that needs it has it bought anew", ErrHasEnded, limit)
 	}
 	return fmt.Errorf("%w: it is %s: %w", ErrHasEnded, m.p.State, m.cause)

@@ -253,7 +253,7 @@ func TestRenewalStaysWithinTheLimits(t *testing.T) {
 			t.Fatalf("aging: %v", a)
 		}
 		ok, err := b.desk.Renew(a[0], b.want(0))
-		if limit := new(LimitError); ok || !errors.As(err, &limit) {
+		if ok || !errors.As(err, new(*LimitError)) {
 			t.Errorf("over the daily limit: %v, %v", ok, err)
 		}
 		b.wantCalls(1, 1)

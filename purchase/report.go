@@ -34,12 +34,11 @@ func (f *flight) show() {
 func (f *flight) report(credit money.Micros) {
 	d, m := f.shelf.desk, f.machine
 	outcome := string(m.p.State)
-	limit := new(LimitError)
 	switch {
 	case m.p.State == ledger.Granted:
 		d.log.Info("purchase.token.succeeded", append(f.fields(), zap.Int64("creditMicros", int64(credit)),
 			zap.Time("expiresAt", m.p.Token.ExpiresAt))...)
-	case errors.As(m.cause, &limit):
+	case errors.As(m.cause, new(*LimitError)):
 		outcome = budgetExceeded
 		d.log.Warn("purchase.budget.exceeded", append(f.fields(), zap.Error(m.cause))...)
 	default:

@@ -153,7 +153,7 @@ func TestCrashThenTrouble(t *testing.T) {
 				if time.Since(begun) > time.Second {
 					t.Errorf("a request waited %s", time.Since(begun))
 				}
-				if limit := new(LimitError); c.err != nil && !errors.Is(err, c.err) && !errors.As(err, &limit) {
+				if c.err != nil && !errors.Is(err, c.err) && !errors.As(err, new(*LimitError)) {
 					t.Errorf("a request got %v, want %v", err, c.err)
 				}
 				if c.ends == "" && (len(b.seller.calls) != asked || len(b.journal.steps) != steps) {

@@ -36,7 +36,7 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	defer timer.Stop()
 	for tried := 1; ; tried++ {
 		l, err := s.buyOnce(ctx, w, old, timer.C)
-		if limit := new(LimitError); tried >= len(w.Methods) || !errors.As(err, &limit) || limit.Limit != ledger.MethodLimit {
+		if limit, ok := errors.AsType[*LimitError](err); tried >= len(w.Methods) || !ok || limit.Limit != ledger.MethodLimit {
 			return l, err
 		}
 	}

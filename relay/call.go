@@ -156,8 +156,8 @@ var errUnanswered = fmt.Errorf("closed without an answer: %w", io.ErrUnexpectedE
 // that lay idle, when the headers go out before that is known. net/http sends a request again when it finds out by reading,
 // but not then.
 func writeFailed(err error) bool {
-	var op *net.OpError
-	return errors.Is(err, io.ErrClosedPipe) || errors.As(err, &op) && (op.Op == "write" || op.Op == "readfrom") && !op.Timeout()
+	op, ok := errors.AsType[*net.OpError](err)
+	return errors.Is(err, io.ErrClosedPipe) || ok && (op.Op == "write" || op.Op == "readfrom") && !op.Timeout()
 }
 
 // cause says why in words of our own: the text of a protocol error or of a bad certificate is what the seller sent.

@@ -214,8 +214,7 @@ func TestSendEndsWithItsContext(t *testing.T) {
 			time.AfterFunc(time.Second, func() { cancel(gone) })
 			by := transport(oneByOne(func(c net.Conn) { hear(c); _, _ = io.Copy(io.Discard, c) }))
 			_, err := Send(ctx, Call{URL: "http://seller", Header: http.Header{}, Body: Splice([]byte("{}")), Transport: by})
-			var e *CallError
-			if !errors.As(err, &e) || e.Timeout || e.Stage != StageSent || !errors.Is(err, gone) || !strings.HasSuffix(err.Error(), gone.Error()) {
+			if e, ok := errors.AsType[*CallError](err); !ok || e.Timeout || e.Stage != StageSent || !errors.Is(err, gone) || !strings.HasSuffix(err.Error(), gone.Error()) {
 				t.Fatalf("%v", err)
 			}
 		})
@@ -341,8 +340,7 @@ func TestSendGivesUpOnClosedConnections(t *testing.T) {
 		dying.Store(true)
 		asked.Store(0)
 		err := send()
-		var call *CallError
-		if !errors.As(err, &call) || call.Stage != StageSent || !strings.Contains(err.Error(), "the connection was closed") {
+		if call, ok := errors.AsType[*CallError](err); !ok || call.Stage != StageSent || !strings.Contains(err.Error(), "the connection was closed") {
 			t.Errorf("error %v", err)
 		}
 		if n := asked.Load(); n < 1 || n > maxStale {

@@ -80,7 +80,7 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 		return res, nil
 	}
 	nothingDone := false
-	if call := new(relay.CallError); errors.As(err, &call) {
+	if call, ok := errors.AsType[*relay.CallError](err); ok {
 		nothingDone = call.Stage == relay.StageDial
 	}
 	switch cause := context.Cause(ctx); {

@@ -66,7 +66,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *ref
 		return nil, late() // the server is not to wait for the rest either
 	}
 	done()
-	if over := new(http.MaxBytesError); errors.As(err, &over) {
+	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, tooLarge()
 	}
 	if err != nil {
@@ -81,7 +81,7 @@ func decode(body []byte, v any) *refusal {
 	if err == nil {
 		return nil
 	}
-	if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) && wrong.Field != "" {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		return invalid(wrong.Field, "this member has a value of the wrong type")
 	}
 	return invalid("", "the body is not one JSON object")

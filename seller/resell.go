@@ -107,9 +107,8 @@ func (q *resale) read(w http.ResponseWriter) *refusal {
 	if !errors.Is(err, os.ErrDeadlineExceeded) { // the server is not to wait for the rest either
 		done()
 	}
-	over := new(http.MaxBytesError) // of a handler before this one
 	switch {
-	case more, errors.As(err, &over):
+	case more, errors.As(err, new(*http.MaxBytesError)): // the latter of a handler before this one
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return late()

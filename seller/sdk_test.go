@@ -280,15 +280,13 @@ func TestClientsRaiseTheirOwnErrors(t *testing.T) {
 	_, err := o.Chat.Completions.New(t.Context(), openai.ChatCompletionNewParams{
 		Model: "gpt-9", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("x")},
 	})
-	var openaiErr *openai.Error
-	if !errors.As(err, &openaiErr) || openaiErr.StatusCode != http.StatusNotFound || openaiErr.Code != "model_not_found" || openaiErr.Param != "model" {
+	if openaiErr, ok := errors.AsType[*openai.Error](err); !ok || openaiErr.StatusCode != http.StatusNotFound || openaiErr.Code != "model_not_found" || openaiErr.Param != "model" {
 		t.Errorf("openai: %v", err)
 	}
 	_, err = a.Messages.New(t.Context(), anthropic.MessageNewParams{
 		Model: "gpt-9", MaxTokens: 5, Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("x"))},
 	})
-	var anthropicErr *anthropic.Error
-	if !errors.As(err, &anthropicErr) || anthropicErr.StatusCode != http.StatusNotFound || anthropicErr.RequestID == "" {
+	if anthropicErr, ok := errors.AsType[*anthropic.Error](err); !ok || anthropicErr.StatusCode != http.StatusNotFound || anthropicErr.RequestID == "" {
 		t.Errorf("anthropic: %v", err)
 	}
 }

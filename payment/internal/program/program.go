@@ -67,13 +67,13 @@ func (p Program) Run(ctx context.Context, stdin []byte) Result {
 	endGroup(cmd)
 	r.Stdout, r.Stderr, r.StderrBytes = stdout.b.Bytes(), stderr.b.Bytes(), stderr.n
 	r.ExitCode = cmd.ProcessState.ExitCode()
-	exit := new(exec.ExitError)
+	exited := errors.As(err, new(*exec.ExitError))
 	switch {
 	case ctx.Err() != nil:
 		r.Err = errors.New("the program did not end in time")
-	case errors.As(err, &exit) && r.ExitCode < 0:
+	case exited && r.ExitCode < 0:
 		r.Err = errors.New("the program was ended by a signal")
-	case errors.As(err, &exit):
+	case exited:
 		r.Err = fmt.Errorf("the program ended with exit code %d", r.ExitCode)
 	case errors.Is(err, exec.ErrWaitDelay):
 		r.Err = errors.New("the program has ended, but something that it started keeps its output open")
