@@ -391,7 +391,7 @@ func TestMetrics(t *testing.T) {
 	defer table.Close()
 	defer m.HoldTable(table, caddy.Context{Context: t.Context()})()
 	for _, k := range []routing.SellerKey{cut.Key(), {ID: "acme", Origin: "https://acme.example"}} { // which no config names: nothing is told of it
-		p, _ := m.Pool.State(k.ID, k.Origin).Begin(time.Now(), "m", false)
+		p, _ := m.Pool.State(k).Begin(time.Now(), "m", false)
 		p.End(time.Now(), routing.Result{Outcome: routing.Outcome{Kind: routing.Deadline}, NoConnection: true})
 	}
 	ended := ObserveStream()

@@ -145,7 +145,7 @@ func (s sight) market(m *market.Market) {
 		}
 	}
 	for _, e := range m.Pool.Entries() {
-		if !m.Names(routing.SellerKey{ID: e.SellerID, Origin: e.URL}) { // who has put an address right is not to hear of the old one
+		if !m.Names(e.Key()) { // who has put an address right is not to hear of the old one
 			continue
 		}
 		s.max(circuitState, circuitValues[e.Circuit], sellers.limited(e.SellerID))

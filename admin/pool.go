@@ -79,7 +79,7 @@ func SellersOf(ctx context.Context, m *market.Market) ([]Seller, error) {
 	rows := []Seller{}
 	at := make(map[routing.SellerKey]int)
 	for _, e := range m.Sellers() {
-		at[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = len(rows)
+		at[e.Key()] = len(rows)
 		rows = append(rows, Seller{PoolEntry: e})
 	}
 	for _, c := range m.Desk.Credit().Sellers {

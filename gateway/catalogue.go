@@ -68,7 +68,7 @@ func (c catalogue) Transport(s prewarm.Seller) http.RoundTripper {
 
 // Probed tells the pool how a seller's probe went.
 func (c catalogue) Probed(s prewarm.Seller, healthy bool, took time.Duration) {
-	c.gw.pool.State(s.ID, s.Origin).Probed(time.Now(), healthy, took)
+	c.gw.pool.State(routing.SellerKey{ID: s.ID, Origin: s.Origin}).Probed(time.Now(), healthy, took)
 }
 
 // usualBody is the size of a usual request, in bytes.

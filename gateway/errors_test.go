@@ -23,7 +23,7 @@ func TestRestOfHalfAnError(t *testing.T) {
 		if after := res.Header().Get("Retry-After"); after != "40" && after != "39" && after != "38" || res.Code < 500 || strings.Contains(res.Body.String(), "half") {
 			t.Errorf("%d: status %d, to be tried again after %q: %s", status, res.Code, after, res.Body)
 		}
-		if rest := w.gw.pool.Known("a", w.gw.table.Index().Seller("a").Origin).Rest(time.Now()); rest == 0 {
+		if rest := w.gw.pool.Known(w.gw.table.Index().Seller("a").Key()).Rest(time.Now()); rest == 0 {
 			t.Errorf("%d: the seller does not rest", status)
 		}
 		w.booked()

@@ -65,5 +65,5 @@ func (t *trade) pause(d time.Duration) {
 
 // state is what is known of a candidate's seller; nil where it was never dealt with.
 func (t *trade) state(c *routing.Candidate) *routing.State {
-	return t.rq.gw.pool.Known(c.Seller.ID, c.Seller.Origin)
+	return t.rq.gw.pool.Known(c.Seller.Key())
 }

@@ -45,7 +45,7 @@ func BenchmarkRoute(b *testing.B) {
 			ID: s.ID, Seller: s.ID, Origin: s.Origin, CreditMicros: 5 * money.USD, BalanceMicros: 4 * money.USD,
 			ExpiresAt: time.Now().Add(24 * time.Hour),
 		})
-		p, _ := pool.State(s.ID, s.Origin).Begin(time.Now(), "m", false)
+		p, _ := pool.State(s.Key()).Begin(time.Now(), "m", false)
 		p.End(time.Now(), routing.Result{FirstContent: time.Duration(100-i) * time.Millisecond})
 	}
 	desk := purchase.NewDesk(journal, purchase.DeskOptions{})

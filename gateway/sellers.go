@@ -47,7 +47,7 @@ func (gw *Gateway) fit(c *routing.Candidate) bool {
 			return false
 		}
 	}
-	return gw.pool.Known(c.Seller.ID, c.Seller.Origin).Fit(now, c.Model) && !gw.dropped(c.Seller)
+	return gw.pool.Known(c.Seller.Key()).Fit(now, c.Model) && !gw.dropped(c.Seller)
 }
 
 // dropped tells whether this config is gone and those that have taken its place do not name a seller any more, or exclude it: nothing

@@ -247,7 +247,7 @@ func (m *Market) tend(ctx context.Context) {
 		for _, t := range tables {
 			t.Sweep()
 		}
-		m.Pool.Forget(time.Now(), func(id, origin string) bool { return namedIn(tables, id, origin) })
+		m.Pool.Forget(time.Now(), func(k routing.SellerKey) bool { return namedIn(tables, k) })
 	}
 }
 

@@ -115,7 +115,7 @@ func TestHoldTerms(t *testing.T) {
 	seller := 0
 	rest := func() time.Duration {
 		seller++
-		s := m.Pool.State("s", "https://"+strings.Repeat("s", seller)+".example")
+		s := m.Pool.State(routing.SellerKey{ID: "s", Origin: "https://" + strings.Repeat("s", seller) + ".example"})
 		p, ok := s.Begin(time.Now(), "m", false)
 		if !ok {
 			t.Fatal("not let in")
@@ -274,7 +274,7 @@ func TestSellers(t *testing.T) {
 	if got, want := listed(), []string{"acme", "bolt", "cora"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	m.Pool.State("dealt", "https://dealt.example")
+	m.Pool.State(routing.SellerKey{ID: "dealt", Origin: "https://dealt.example"})
 	a()
 	if got, want := listed(), []string{"acme", "cora", "dealt"}; !slices.Equal(got, want) {
 		t.Errorf("after a config has gone: %v, want %v", got, want)

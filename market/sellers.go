@@ -14,7 +14,7 @@ func (m *Market) Sellers() []routing.PoolEntry {
 	entries := m.Pool.Entries()
 	there := make(map[routing.SellerKey]bool, len(entries))
 	for _, e := range entries {
-		there[routing.SellerKey{ID: e.SellerID, Origin: e.URL}] = true
+		there[e.Key()] = true
 	}
 	met := len(there)
 	for _, t := range m.tables.now() {
@@ -52,16 +52,16 @@ func (m *Market) markOff(entries []routing.PoolEntry) {
 		}
 		entries[i].Paused = m.Pool.Paused(id)
 		entries[i].Excluded = slices.ContainsFunc(tables, func(t *routing.Table) bool { return t.Excluded(id) })
-		entries[i].Gone = !namedIn(tables, id, entries[i].URL)
+		entries[i].Gone = !namedIn(tables, entries[i].Key())
 	}
 }
 
 // Names tells whether a running config, or a registry of one, has a seller at that address.
-func (m *Market) Names(k routing.SellerKey) bool { return namedIn(m.tables.now(), k.ID, k.Origin) }
+func (m *Market) Names(k routing.SellerKey) bool { return namedIn(m.tables.now(), k) }
 
-func namedIn(tables []*routing.Table, id, origin string) bool {
+func namedIn(tables []*routing.Table, k routing.SellerKey) bool {
 	return slices.ContainsFunc(tables, func(t *routing.Table) bool {
-		s := t.Index().Seller(id)
-		return s != nil && s.Origin == origin
+		s := t.Index().Seller(k.ID)
+		return s != nil && s.Key() == k
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
+	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
 // Of more requests than are remembered those are counted of the time of which none is missing, and that time is said.
@@ -65,7 +66,7 @@ func TestSnapshotOfMany(t *testing.T) {
 	buy("lost long ago", "seller-000", unserved...)
 	for i := range many {
 		id := fmt.Sprintf("seller-%03d", i)
-		if _, ok := m.Pool.State(id, "https://acme.example").Begin(time.Now(), "m", false); !ok {
+		if _, ok := m.Pool.State(routing.SellerKey{ID: id, Origin: "https://acme.example"}).Begin(time.Now(), "m", false); !ok {
 			t.Fatal("it is not asked")
 		}
 		buy(fmt.Sprint(i), id, ledger.Creating, ledger.Failed)

@@ -26,7 +26,7 @@ func TestCircuitModel(t *testing.T) {
 		pool := testPool(nil)
 		jitter := rapid.Float64Range(0, 0.999).Draw(t, "jitter")
 		pool.random = func() float64 { return jitter }
-		s, other := pool.State("acme", "https://acme.example"), pool.State("other", "https://other.example")
+		s, other := pool.State(SellerKey{"acme", "https://acme.example"}), pool.State(SellerKey{"other", "https://other.example"})
 		now := pool.wallClock()
 		open := func() bool { return s.Circuit(now) != CircuitClosed }
 		var out, over []*Permit

@@ -52,7 +52,7 @@ func newSellerLife(*testing.T) *sellerLife {
 	l := &sellerLife{permits: map[string]*Permit{}}
 	l.pool = testPool(func(s *State) { fmt.Fprintf(&l.out, "now %s\n", s.Circuit(l.now)) })
 	l.now = l.pool.wallClock()
-	l.state = l.pool.State("acme", "https://acme.example")
+	l.state = l.pool.State(SellerKey{"acme", "https://acme.example"})
 	return l
 }
 
@@ -100,7 +100,7 @@ func (l *sellerLife) play(t *testing.T, words []string) {
 			}
 		}
 	case "blame":
-		l.permit(t, words[1]).Blame(l.now, l.pool.State("other", "https://other.example"))
+		l.permit(t, words[1]).Blame(l.now, l.pool.State(SellerKey{"other", "https://other.example"}))
 	case "excuse":
 		l.permit(t, words[1]).Excuse()
 	case "probe":

@@ -71,13 +71,13 @@ func (p *Pool) Cooldown() time.Duration { return time.Duration(p.cooldown.Load()
 
 // State gives the state of a seller; it is made at the first call for it. Ask for it when the seller is about to be dealt
 // with, and for Known otherwise.
-func (p *Pool) State(id, origin string) *State {
-	if s := p.Known(id, origin); s != nil {
+func (p *Pool) State(k SellerKey) *State {
+	if s := p.Known(k); s != nil {
 		return s
 	}
-	fresh := &State{id: id, origin: origin, pool: p}
+	fresh := &State{key: k, pool: p}
 	fresh.used.Store(p.stamp(p.wallClock()))
-	s, there := p.sellers.LoadOrStore(SellerKey{id, origin}, fresh)
+	s, there := p.sellers.LoadOrStore(k, fresh)
 	if !there {
 		p.size.Add(1)
 		if p.onMet != nil {
@@ -88,8 +88,8 @@ func (p *Pool) State(id, origin string) *State {
 }
 
 // Known gives the state of a seller, nil when it was never dealt with. It neither locks nor allocates.
-func (p *Pool) Known(id, origin string) *State {
-	s, ok := p.sellers.Load(SellerKey{id, origin})
+func (p *Pool) Known(k SellerKey) *State {
+	s, ok := p.sellers.Load(k)
 	if !ok {
 		return nil
 	}
@@ -104,13 +104,13 @@ const idleFor = time.Hour
 
 // Forget drops the states of sellers that have been idle for an hour and that named does not know any more, and says how
 // many they were. A state that somebody still holds goes on working, but is no longer the seller's.
-func (p *Pool) Forget(now time.Time, named func(id, origin string) bool) int {
+func (p *Pool) Forget(now time.Time, named func(SellerKey) bool) int {
 	dropped, at := 0, p.stamp(now)
 	p.each(func(s *State) {
 		idle := s.InFlight() == 0 && at-s.used.Load() >= int64(idleFor)
-		if idle && !named(s.id, s.origin) && p.sellers.CompareAndDelete(s.key(), s) {
+		if idle && !named(s.key) && p.sellers.CompareAndDelete(s.key, s) {
 			p.size.Add(-1)
-			p.refused.end(s.key())
+			p.refused.end(s.key)
 			dropped++
 		}
 	})
@@ -162,6 +162,9 @@ type PoolEntry struct {
 	Refuses *RefusedAccount `json:"refuses,omitempty"`
 }
 
+// Key names the entry's seller.
+func (e PoolEntry) Key() SellerKey { return SellerKey{e.SellerID, e.URL} }
+
 // Compare orders entries by the sellers' ids and origins.
 func (e PoolEntry) Compare(o PoolEntry) int {
 	return cmp.Or(cmp.Compare(e.SellerID, o.SellerID), cmp.Compare(e.URL, o.URL))
@@ -182,7 +185,7 @@ func Unmet(k SellerKey) PoolEntry {
 
 func (s *State) entry(now time.Time) PoolEntry {
 	e := PoolEntry{
-		SellerID: s.id, URL: s.origin, Circuit: s.Circuit(now),
+		SellerID: s.key.ID, URL: s.key.Origin, Circuit: s.Circuit(now),
 		ConsecutiveFailures: max(s.ailing().now().inRow(), int(s.failedProbe.Load())),
 		LastSuccessAt:       s.pool.utc(s.lastSuccess.Load()),
 		LastFailAt:          s.pool.utc(s.lastFail.Load()),
@@ -191,7 +194,7 @@ func (s *State) entry(now time.Time) PoolEntry {
 		ProbeLatencyMs:      s.ProbeLatency().Milliseconds(),
 		InFlight:            s.InFlight(),
 		OpenModels:          s.openLines(),
-		Refuses:             s.pool.refused.find(s.key()),
+		Refuses:             s.pool.refused.find(s.key),
 	}
 	if due := s.pool.time(s.ailing().dueAfter(s.rest.Load())); due.After(now) || e.Circuit != CircuitClosed {
 		due = due.UTC()
@@ -233,7 +236,7 @@ func (p *Pool) second(stamp int64) int64 { return max(0, stamp/int64(time.Second
 
 // changed tells of a circuit that has opened, for a reason, or closed: a seller's, or the one of a model there.
 func (p *Pool) changed(s *State, model, reason string) {
-	fields := []zap.Field{zap.String("seller", s.id), zap.String("origin", s.origin)}
+	fields := []zap.Field{zap.String("seller", s.key.ID), zap.String("origin", s.key.Origin)}
 	if model != "" {
 		fields = append(fields, zap.String("model", model))
 	}

@@ -17,11 +17,11 @@ import (
 
 func TestPoolIdentity(t *testing.T) {
 	pool := testPool(nil)
-	a := pool.State("acme", "https://acme.example")
-	if pool.State("acme", "https://acme.example") != a || pool.Known("acme", "https://acme.example") != a {
+	a := pool.State(SellerKey{"acme", "https://acme.example"})
+	if pool.State(SellerKey{"acme", "https://acme.example"}) != a || pool.Known(SellerKey{"acme", "https://acme.example"}) != a {
 		t.Error("not the same seller twice")
 	}
-	if pool.State("acme", "https://evil.example") == a {
+	if pool.State(SellerKey{"acme", "https://evil.example"}) == a {
 		t.Error("an id at another origin is another seller")
 	}
 	if a.ID() != "acme" || a.Origin() != "https://acme.example" {
@@ -32,24 +32,24 @@ func TestPoolIdentity(t *testing.T) {
 func TestForget(t *testing.T) {
 	pool := testPool(nil)
 	now := pool.wallClock()
-	idle, named, busy, fresh := pool.State("idle", "o"), pool.State("named", "o"), pool.State("busy", "o"), pool.State("fresh", "o")
+	idle, named, busy, fresh := pool.State(SellerKey{"idle", "o"}), pool.State(SellerKey{"named", "o"}), pool.State(SellerKey{"busy", "o"}), pool.State(SellerKey{"fresh", "o"})
 	for _, s := range []*State{idle, named} {
 		serve(t, s, now, 0, Result{})
 	}
 	permit, _ := busy.Begin(now, "m", false)
 	fresh.Probed(now.Add(time.Second), true, time.Millisecond)
-	known := func(id, _ string) bool { return id == "named" }
+	known := func(k SellerKey) bool { return k.ID == "named" }
 	if n := pool.Forget(now.Add(time.Hour-1), known); n != 0 {
 		t.Errorf("%d forgotten too early", n)
 	}
-	if n := pool.Forget(now.Add(time.Hour), known); n != 1 || pool.Known("idle", "o") != nil || pool.Size() != 3 {
+	if n := pool.Forget(now.Add(time.Hour), known); n != 1 || pool.Known(SellerKey{"idle", "o"}) != nil || pool.Size() != 3 {
 		t.Errorf("%d forgotten, %d left", n, pool.Size())
 	}
 	permit.End(now, Result{})
-	if n := pool.Forget(now.Add(2*time.Hour), known); n != 2 || pool.Known("named", "o") != named {
+	if n := pool.Forget(now.Add(2*time.Hour), known); n != 2 || pool.Known(SellerKey{"named", "o"}) != named {
 		t.Errorf("%d forgotten, %d left", n, pool.Size())
 	}
-	if pool.State("idle", "o") == idle {
+	if pool.State(SellerKey{"idle", "o"}) == idle {
 		t.Error("forgotten, but still there")
 	}
 }
@@ -58,8 +58,8 @@ func TestEntries(t *testing.T) {
 	pool := testPool(nil)
 	now := pool.wallClock()
 	pool.wallClock = func() time.Time { return now.Add(time.Second) }
-	pool.State("new", "https://new.example")
-	acme := pool.State("acme", "https://acme.example")
+	pool.State(SellerKey{"new", "https://new.example"})
+	acme := pool.State(SellerKey{"acme", "https://acme.example"})
 	acme.Probed(now, true, 20*time.Millisecond)
 	serve(t, acme, now, 0, Result{FirstContent: 700 * time.Millisecond})
 	serve(t, acme, now.Add(500*time.Millisecond), 0, unreachable)
@@ -90,7 +90,7 @@ func TestChanged(t *testing.T) {
 	pool.onChange = func(s *State) {
 		seen = append(seen, fmt.Sprint(s.ID(), " ", s.Circuit(now), " ", s.Fit(now, "m"), " ", s.Score() > 300, " ", len(pool.Entries())))
 	}
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	serve(t, s, now, 0, unreachable)
 	now = now.Add(30 * time.Second)
 	serve(t, s, now, 0, Result{})
@@ -107,7 +107,7 @@ func TestChanged(t *testing.T) {
 func TestOneTrialAmongMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := NewPool(PoolOptions{Cooldown: time.Minute})
-		s := pool.State("acme", "https://acme.example")
+		s := pool.State(SellerKey{"acme", "https://acme.example"})
 		serve(t, s, time.Now(), 0, unreachable)
 		time.Sleep(72 * time.Second) // a minute, and the most that jitter adds
 		var through atomic.Int32
@@ -146,10 +146,10 @@ func TestPoolConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
-			other := pool.State("other", "o")
+			other := pool.State(SellerKey{"other", "o"})
 			for i := range 2000 {
 				now := time.Now()
-				s := pool.State("acme", "o")
+				s := pool.State(SellerKey{"acme", "o"})
 				p, ok := s.Begin(now, "m", i%7 == 0)
 				if !ok {
 					continue
@@ -172,13 +172,13 @@ func TestPoolConcurrently(t *testing.T) {
 				if i%100 == 0 {
 					pool.Entries()
 					pool.SetCooldown(time.Duration(i))
-					pool.Forget(now, func(string, string) bool { return false })
+					pool.Forget(now, func(SellerKey) bool { return false })
 				}
 			}
 		})
 	}
 	wg.Wait()
-	s := pool.State("acme", "o")
+	s := pool.State(SellerKey{"acme", "o"})
 	if s.InFlight() != 0 || s.circuit.trialOn.Load() {
 		t.Errorf("%d in flight, trial %v", s.InFlight(), s.circuit.trialOn.Load())
 	}

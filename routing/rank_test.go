@@ -81,7 +81,7 @@ func newFair(t testing.TB, o TableOptions, stalls ...stall) (*Table, fair) {
 		s.Models[0].Price = &stalls[i].price
 		o.Pinned = append(o.Pinned, s)
 		f[stalls[i].id] = &stalls[i]
-		stalls[i].state = o.Pool.State(s.ID, s.Origin)
+		stalls[i].state = o.Pool.State(s.Key())
 		stalls[i].tell()
 	}
 	o.Methods, o.Funds = []string{"mock"}, f

@@ -111,7 +111,7 @@ type known struct {
 }
 
 func (x *Index) look(s *Seller) (state *State, purse Purse) {
-	state = x.o.Pool.Known(s.ID, s.Origin)
+	state = x.o.Pool.Known(s.Key())
 	if x.o.Funds != nil {
 		purse = x.o.Funds.Purse(s.Key())
 	}

@@ -48,11 +48,11 @@ func (r *refusedAccounts) find(k SellerKey) *RefusedAccount {
 
 // refuses notes that what a request was paid by has been refused.
 func (s *State) refuses(at int64, o Outcome) {
-	s.pool.refused.note(s.key(), RefusedAccount{s.pool.time(at).UTC(), o.Status, o.Kind == InsufficientFunds})
+	s.pool.refused.note(s.key, RefusedAccount{s.pool.time(at).UTC(), o.Status, o.Kind == InsufficientFunds})
 }
 
 // serves notes that good content has come.
 func (s *State) serves(at int64) {
 	s.lastSuccess.Store(at)
-	s.pool.refused.end(s.key())
+	s.pool.refused.end(s.key)
 }

@@ -109,10 +109,10 @@ func (s *State) SetBack(now time.Time) time.Time {
 // there was anything to forgive.
 func (p *Pool) Forgive(id string) (forgiven bool) {
 	p.each(func(s *State) {
-		if s.id == id && (s.setBack.Swap(0) != 0 || s.overbilling.Load() > 0) {
+		if s.key.ID == id && (s.setBack.Swap(0) != 0 || s.overbilling.Load() > 0) {
 			s.overbilling.Store(0)
 			forgiven = true
-			p.logger.Info("route.seller.forgiven", zap.String("seller", s.id), zap.String("origin", s.origin))
+			p.logger.Info("route.seller.forgiven", zap.String("seller", s.key.ID), zap.String("origin", s.key.Origin))
 			if p.onChange != nil {
 				p.onChange(s)
 			}
@@ -122,7 +122,7 @@ func (p *Pool) Forgive(id string) (forgiven bool) {
 }
 
 func (p *Pool) changedStanding(s *State) {
-	p.logger.Warn("route.seller.set_back", zap.String("seller", s.id), zap.String("origin", s.origin),
+	p.logger.Warn("route.seller.set_back", zap.String("seller", s.key.ID), zap.String("origin", s.key.Origin),
 		zap.Time("until", p.time(s.setBack.Load())), zap.String("reason", "it has billed more than its price allows"))
 	if p.onChange != nil {
 		p.onChange(s)

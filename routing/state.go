@@ -9,8 +9,8 @@ import (
 // of a ledger see the same one. Everything on it may be called at any time from any goroutine; the methods that only read
 // also work on a nil *State, which stands for a seller that nothing is known of.
 type State struct {
-	id, origin string
-	pool       *Pool
+	key  SellerKey
+	pool *Pool
 
 	// What is asked for each candidate of a request stands together.
 	rest    atomic.Int64 // stamp of the end of a rest that the seller asked for
@@ -36,12 +36,10 @@ type State struct {
 }
 
 // ID is the seller's id.
-func (s *State) ID() string { return s.id }
+func (s *State) ID() string { return s.key.ID }
 
 // Origin is the seller's origin.
-func (s *State) Origin() string { return s.origin }
-
-func (s *State) key() SellerKey { return SellerKey{s.id, s.origin} }
+func (s *State) Origin() string { return s.key.Origin }
 
 // InFlight is how many requests the seller is working on.
 func (s *State) InFlight() int64 {

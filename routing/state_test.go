@@ -54,7 +54,7 @@ func TestLatency(t *testing.T) {
 		{"but a slow one stays slow", []Result{first(time.Hour), failing}, time.Hour},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := pool.State(row.name, "https://acme.example")
+			s := pool.State(SellerKey{row.name, "https://acme.example"})
 			for _, r := range row.results {
 				serve(t, s, now, time.Second, r)
 			}
@@ -67,7 +67,7 @@ func TestLatency(t *testing.T) {
 
 func TestLatencyOfCommittedAnswer(t *testing.T) {
 	pool := testPool(nil)
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	p, _ := s.Begin(pool.wallClock(), "m", false)
 	p.Commit(pool.wallClock(), time.Second)
 	p.Commit(pool.wallClock(), time.Minute)
@@ -116,7 +116,7 @@ func TestScore(t *testing.T) {
 		{"no connection", all(well, times(1, 0, unreachable))},
 		{"failing all the time", times(3, 30*time.Second, failing)},
 	} {
-		s := pool.State(row.name, "https://acme.example")
+		s := pool.State(SellerKey{row.name, "https://acme.example"})
 		row.story(s)
 		if score := s.Score(); score >= below || score < 0 {
 			t.Errorf("%s: %d, the one before has %d", row.name, score, below)
@@ -128,7 +128,7 @@ func TestScore(t *testing.T) {
 
 func TestScoreForgives(t *testing.T) {
 	pool := testPool(nil)
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	if got := s.Score(); got != 1000 {
 		t.Errorf("nothing known: %d", got)
 	}
@@ -153,7 +153,7 @@ func TestScoreForgives(t *testing.T) {
 
 func TestRetryBudget(t *testing.T) {
 	pool := testPool(nil)
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	now := pool.wallClock()
 	retries := func() (n int) {
 		for ; n < 1000 && s.MayRetry(now); n++ {
@@ -207,7 +207,7 @@ func TestJitterAndCap(t *testing.T) {
 	} {
 		pool.random = func() float64 { return row.random }
 		pool.SetCooldown(row.cooldown)
-		s := pool.State(fmt.Sprint(row), "https://acme.example")
+		s := pool.State(SellerKey{fmt.Sprint(row), "https://acme.example"})
 		serve(t, s, now, 0, unreachable)
 		if got := s.Due("m").Sub(now); got < row.atLeast || got > row.o {
 			t.Errorf("%+v: due in %v", row, got)
@@ -218,7 +218,7 @@ func TestJitterAndCap(t *testing.T) {
 func TestUnknownSeller(t *testing.T) {
 	pool := testPool(nil)
 	now := pool.wallClock()
-	for name, s := range map[string]*State{"nil": pool.Known("acme", "https://acme.example"), "new": pool.State("other", "https://acme.example")} {
+	for name, s := range map[string]*State{"nil": pool.Known(SellerKey{"acme", "https://acme.example"}), "new": pool.State(SellerKey{"other", "https://acme.example"})} {
 		if !s.Fit(now, "m") || !s.Due("m").IsZero() || s.Latency() != 0 || s.ProbeLatency() != 0 || s.Score() != 1000 ||
 			s.InFlight() != 0 || s.HardStreak() != 0 || s.Circuit(now) != CircuitClosed {
 			t.Errorf("%s: something is known", name)
@@ -242,10 +242,10 @@ func TestStateIsSmall(t *testing.T) {
 
 func BenchmarkClosedCircuit(b *testing.B) {
 	pool := NewPool(PoolOptions{})
-	pool.State("acme", "https://acme.example")
+	pool.State(SellerKey{"acme", "https://acme.example"})
 	now := time.Now()
 	round := func() {
-		s := pool.Known("acme", "https://acme.example")
+		s := pool.Known(SellerKey{"acme", "https://acme.example"})
 		if !s.Fit(now, "m") {
 			b.Error("unfit")
 		}
@@ -255,10 +255,10 @@ func BenchmarkClosedCircuit(b *testing.B) {
 	b.Run("known", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			pool.Known("acme", "https://acme.example")
+			pool.Known(SellerKey{"acme", "https://acme.example"})
 		}
 	})
-	s := pool.Known("acme", "https://acme.example")
+	s := pool.Known(SellerKey{"acme", "https://acme.example"})
 	b.Run("fit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -286,7 +286,7 @@ func BenchmarkClosedCircuit(b *testing.B) {
 func TestLinesAreBounded(t *testing.T) {
 	pool := testPool(nil)
 	now := pool.wallClock()
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	ask := func(model string, r Result) {
 		p, _ := s.Begin(now, model, true)
 		p.End(now, r)
@@ -310,7 +310,7 @@ func TestLinesAreBounded(t *testing.T) {
 func TestWait(t *testing.T) {
 	pool := testPool(nil)
 	now := pool.wallClock()
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	ask := func(r Result) {
 		p, _ := s.Begin(now, "m", true)
 		p.End(now, r)
@@ -346,7 +346,7 @@ func TestSetBack(t *testing.T) {
 	told := 0
 	pool := testPool(func(*State) { told++ })
 	now := pool.wallClock()
-	s := pool.State("acme", "https://acme.example")
+	s := pool.State(SellerKey{"acme", "https://acme.example"})
 	is := func(name string, want time.Duration) {
 		t.Helper()
 		until := s.SetBack(now)

@@ -141,7 +141,7 @@ func (t *Table) update(doc *Document) {
 
 // State gives the state of a candidate's seller, which is about to be asked.
 func (t *Table) State(c *Candidate) *State {
-	return t.o.Pool.State(c.Seller.ID, c.Seller.Origin)
+	return t.o.Pool.State(c.Seller.Key())
 }
 
 // Index gives the index as it is now. A request takes it once and keeps it to its end.

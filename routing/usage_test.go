@@ -8,7 +8,7 @@ import (
 func TestUsageIsNotAskedForADay(t *testing.T) {
 	p := NewPool(PoolOptions{})
 	now := time.Now()
-	s := p.State("a", "https://a.example")
+	s := p.State(SellerKey{"a", "https://a.example"})
 	if s.RefusesUsage(now) || (*State)(nil).RefusesUsage(now) {
 		t.Error("nobody has refused it")
 	}
@@ -16,7 +16,7 @@ func TestUsageIsNotAskedForADay(t *testing.T) {
 	if !s.RefusesUsage(now) || !s.RefusesUsage(now.Add(24*time.Hour-2*time.Second)) || s.RefusesUsage(now.Add(24*time.Hour+time.Second)) {
 		t.Error("it is not remembered for a day")
 	}
-	if p.State("a", "https://b.example").RefusesUsage(now) {
+	if p.State(SellerKey{"a", "https://b.example"}).RefusesUsage(now) {
 		t.Error("another origin is another seller")
 	}
 }

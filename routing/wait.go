@@ -39,7 +39,7 @@ func (s *State) Wait(now time.Time, model string) Wait {
 // Soonest is the shortest wait of all candidates, the first one's among equals; none where there is no candidate.
 func (t *Table) Soonest(now time.Time, candidates []*Candidate) (soonest Wait) {
 	for i, c := range candidates {
-		w := t.o.Pool.Known(c.Seller.ID, c.Seller.Origin).Wait(now, c.Model)
+		w := t.o.Pool.Known(c.Seller.Key()).Wait(now, c.Model)
 		if i == 0 || w.For < soonest.For {
 			soonest = w
 		}
