@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/netfault"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -36,17 +37,11 @@ func (s *Site) probe(seller Seller) health {
 	defer cancel()
 	begun := time.Now()
 	err := healthz(ctx, s.o.Catalogue.Transport(seller), wire.URL(seller.BaseURL, wire.HealthPath, seller.Query))
-	own, ok := errors.AsType[ownRule](err)
+	_, forbidden := netfault.Rule(err)
 	return health{
 		probed: s.ctx.Err() == nil, healthy: err == nil, took: time.Since(begun),
-		forbidden: ok && own.Forbidden(),
+		forbidden: forbidden,
 	}
-}
-
-// ownRule is the error of a transport that does not let a call go to an address.
-type ownRule interface {
-	error
-	Forbidden() bool
 }
 
 var errUnwell = errors.New("the seller does not say that it is well")

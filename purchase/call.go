@@ -3,11 +3,9 @@ package purchase
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -16,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/netfault"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -42,14 +41,8 @@ type unreached string
 func (e unreached) Error() string   { return string(e) }
 func (unreached) Is(err error) bool { return err == errUnknown || err == ErrUnreached }
 
-// ownRule is the error of a transport that does not let a call go to an address. Its text is ours.
-type ownRule interface {
-	error
-	Forbidden() bool
-}
-
-// forbidden is a call that was not made, by our own rule.
-type forbidden struct{ ownRule }
+// forbidden is a call that was not made, by a rule of our own.
+type forbidden struct{ error }
 
 func (forbidden) Is(err error) bool {
 	return err == errUnknown || err == ErrUnreached || err == ErrForbidden
@@ -100,8 +93,8 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 	}))
 	answer, err := c.Transport.RoundTrip(r)
 	if err != nil {
-		if own, ok := errors.AsType[ownRule](err); ok && own.Forbidden() {
-			return nil, forbidden{own}
+		if rule, ok := netfault.Rule(err); ok {
+			return nil, forbidden{rule}
 		}
 		if !connected.Load() && step.Err() == nil {
 			return nil, unreachable(err)
@@ -124,24 +117,14 @@ func (c *call) once(ctx context.Context, body []byte) ([]byte, error) {
 
 // unreachable says why no connection could be made, in our words.
 func unreachable(err error) unreached {
-	var (
-		dns         *net.DNSError
-		certificate *tls.CertificateVerificationError
-		record      tls.RecordHeaderError
-		errno       syscall.Errno
-	)
-	why := ""
-	switch {
-	case errors.As(err, &dns):
-		why = ": its name has no address"
-	case errors.As(err, &certificate):
-		why = ": its certificate is not trusted"
-	case errors.As(err, &record):
-		why = ": it does not speak TLS"
-	case errors.As(err, &errno):
-		why = ": " + errno.Error()
+	why := netfault.Why(err)
+	if errno, ok := errors.AsType[syscall.Errno](err); ok && why == "" {
+		why = errno.Error()
 	}
-	return unreached("the seller can't be reached" + why)
+	if why == "" {
+		return unreached(ErrUnreached.Error())
+	}
+	return unreached(ErrUnreached.Error() + ": " + why)
 }
 
 // maxPresented bounds the headers that a method sends.

@@ -3,8 +3,6 @@ package relay
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/netfault"
 	"github.com/tokenbuddy/caddy-tokenbuddy/relay/internal/http1"
 )
 
@@ -162,42 +161,21 @@ func writeFailed(err error) bool {
 
 // cause says why in words of our own: the text of a protocol error or of a bad certificate is what the seller sent.
 func (e *CallError) cause() string {
-	var (
-		refused   *AddressError
-		dns       *net.DNSError
-		errno     syscall.Errno
-		hostname  x509.HostnameError
-		authority x509.UnknownAuthorityError
-		invalid   x509.CertificateInvalidError
-		cert      *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-		malformed *url.Error
-	)
+	var errno syscall.Errno
+	rule, forbidden := netfault.Rule(e.Err)
+	why := netfault.Why(e.Err)
 	switch err := e.Err; {
-	case errors.As(err, &refused):
-		return refused.Error()
+	case forbidden:
+		return rule.Error()
 	case e.Timeout:
 		return "it took too long"
 	case e.cancelled != nil:
 		return e.cancelled.Error()
-	case errors.As(err, &dns):
-		return "its name has no address"
+	case why != "":
+		return why
 	case errors.As(err, &errno):
 		return errno.Error()
-	case errors.As(err, &hostname):
-		return "its certificate is for another name"
-	case errors.As(err, &authority):
-		return "its certificate is signed by an unknown authority"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate has expired or is not valid yet"
-	case errors.As(err, &cert):
-		return "its certificate is not valid"
-	case errors.As(err, &record):
-		return "it does not speak TLS"
-	case errors.As(err, &alert):
-		return "the TLS handshake failed"
-	case errors.As(err, &malformed):
+	case errors.As(err, new(*url.Error)):
 		return "the URL is malformed"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "the connection was closed"

@@ -3,7 +3,6 @@ package routing
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/netfault"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
@@ -199,22 +199,15 @@ func (r *Registry) warnMoved(before, after *Document) {
 
 // reason says why there was no answer, in words of our own: a transport's error may quote what the other side sent.
 func (r *Registry) reason(ctx context.Context, err error) error {
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var op *net.OpError
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+	op, broke := errors.AsType[*net.OpError](err)
+	switch why := netfault.Why(err); {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no whole answer within %s", r.o.Timeout)
-	case errors.As(err, &dns):
-		return errors.New("its host name has no address")
-	case errors.As(err, &certificate):
-		return errors.New("its TLS certificate is not trusted")
-	case errors.As(err, &record):
-		return errors.New("it does not speak TLS")
-	case errors.As(err, &op) && op.Op == "dial":
+	case why != "":
+		return errors.New(why)
+	case broke && op.Op == "dial":
 		return fmt.Errorf("no connection: %w", op.Err)
-	case errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF):
+	case broke, errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the connection broke")
 	}
 	return errors.New("no answer that can be read")
