@@ -186,9 +186,9 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 	own, cancel := caddy.NewContext(ctx)
 	f := h.settings.Fleet
 	h.fleet = &market.FleetOptions{
-		Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead, Cancel: cancel, Log: h.log,
+		Engine: market.NewEngine(nil, cancel, h.log), // until Cleanup, which comes where the following fails as well
+		Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead,
 	}
-	h.fleet.Hold() // until Cleanup, which comes where the following fails as well
 	mod, err := own.LoadModule(h.Fleet, "StoreRaw")
 	if err != nil {
 		return fmt.Errorf("loading the store of the fleet: %w", err)
@@ -197,7 +197,7 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 	if !ok {
 		return fmt.Errorf("loading the store of the fleet: module %T is no fleet.Engine", mod)
 	}
-	h.fleet.Engine = engine
+	h.fleet.Engine.Engine = engine
 	return nil
 }
 
@@ -253,7 +253,9 @@ func (h *Handler) Cleanup() error {
 		h.policyEnds()
 		h.policyEnds = nil
 	}
-	h.fleet.Release()
+	if h.fleet != nil {
+		h.fleet.Engine.Release()
+	}
 	if h.door == nil {
 		return nil // it was never provisioned whole
 	}

@@ -28,7 +28,7 @@ func TestFleetOrders(t *testing.T) {
 		link := fleettest.NewLink(fleettest.NewMemory())
 		m, err := market.Open(market.Options{
 			Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32),
-			Fleet: &market.FleetOptions{Engine: engine{link}, Name: "one", Books: true, Cancel: func() {}},
+			Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{link}, func() {}, nil), Name: "one", Books: true},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestPausesOfANewerRelease(t *testing.T) {
 		}
 		m, err := market.Open(market.Options{
 			Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32),
-			Fleet: &market.FleetOptions{Engine: engine{s}, Name: "one", Cancel: func() {}},
+			Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{s}, func() {}, nil), Name: "one"},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -35,7 +35,7 @@ func TestPurchaseOfWhatIsSetAside(t *testing.T) {
 			store.away = away
 		}
 		m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "books"), Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{
-			Engine: engine{store}, Name: "one", PurchaseAhead: 5 * money.USD, Cancel: func() {},
+			Engine: NewEngine(engine{store}, func() {}, nil), Name: "one", PurchaseAhead: 5 * money.USD,
 		}})
 		if err != nil {
 			t.Fatal(err)

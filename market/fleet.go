@@ -13,7 +13,6 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/books"
-	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
@@ -21,7 +20,7 @@ import (
 // FleetOptions say in which fleet a market is.
 type FleetOptions struct {
 	// Engine opens the fleet's store, where the market is not open yet.
-	Engine fleet.Engine
+	Engine *Engine
 	// Config is what the following was made from. While a market is open, no config with another one can share it.
 	Config string
 	// Name is what people call this gateway.
@@ -34,41 +33,6 @@ type FleetOptions struct {
 	Tokens bool
 	// PurchaseAhead is what is set aside of the purchase limits.
 	PurchaseAhead money.Micros
-	// Cancel gives up the engine. It is called once, and may panic, or not return.
-	Cancel func()
-	// Log is told where it does; nil: nothing is.
-	Log *zap.Logger
-
-	mu    sync.Mutex
-	users int // the config, and the market that has opened it
-	gone  bool
-}
-
-// Hold keeps the engine until Release.
-func (o *FleetOptions) Hold() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.users++
-}
-
-// Release gives up the engine once nobody holds it any more. It may be called on nil.
-func (o *FleetOptions) Release() {
-	if o == nil {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.users--; o.users == 0 && !o.gone {
-		o.gone = true
-		o.end()
-	}
-}
-
-// end gives up the engine, and waits no longer than a moment for it.
-func (o *FleetOptions) end() {
-	if out := guestcall.End(o.Cancel); out.Fault != "" && o.Log != nil {
-		o.Log.Error("fleet.store.misbehaved", zap.String("call", "cleanup"), zap.String("fault", string(out.Fault)), zap.ByteString("stack", out.Stack))
-	}
 }
 
 // config is what of a market's options its fleet goes by; empty: it is in none.
@@ -105,11 +69,11 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	ctx, stop := context.WithTimeout(context.Background(), fleetOpens)
 	defer stop()
 	log := m.logger.Named("fleet")
-	store, err := fleet.Open(ctx, o.Engine, log)
+	store, err := fleet.Open(ctx, o.Engine.Engine, log)
 	if err != nil {
 		return fmt.Errorf("fleet: opening its store: %w", err)
 	}
-	o.Hold()
+	o.Engine.hold()
 	boot := rand.Text()
 	options := fleet.Options{
 		Store: store, Gateway: m.Ledger.Identity(), Name: o.Name, Version: version(), Boot: boot, Epoch: m.Ledger.Epoch(), HoldOut: o.HoldOut, Wait: o.Wait,
@@ -129,7 +93,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	f = fleet.New(options)
 	if err := ofTheFleet(ctx, f, shipper, books.Source{Ledger: m.Ledger}); err != nil {
 		closeStore(store, log)
-		o.Release()
+		o.Engine.Release()
 		return err
 	}
 	rates := fleet.NewRates(fleet.RatesOptions{Store: store, Gateway: m.Ledger.Identity(), Boot: boot, Wait: o.Wait, Logger: log})
@@ -236,7 +200,7 @@ func (f *Fleet) close(log *zap.Logger) {
 	}
 	limits.Wait()
 	closeStore(f.Store, log)
-	f.options.Release()
+	f.options.Engine.Release()
 }
 
 func closeStore(s fleet.Store, log *zap.Logger) {

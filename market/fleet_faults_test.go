@@ -163,7 +163,7 @@ func TestFaultsOfAnEngine(t *testing.T) {
 		"none":   func() (fleet.Store, error) { return nil, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Fleet: &FleetOptions{Engine: faultyEngine{open}, Name: "g", Cancel: func() {}}})
+			m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Fleet: &FleetOptions{Engine: NewEngine(faultyEngine{open}, func() {}, nil), Name: "g"}})
 			if err == nil {
 				m.Release()
 				t.Error("it was opened")
@@ -172,13 +172,20 @@ func TestFaultsOfAnEngine(t *testing.T) {
 	}
 }
 
-// An engine that panics at its end takes nothing with it.
+// An engine is ended once, when its config and the market are gone, and takes nothing with it where it panics.
 func TestFaultsOfAnEnginesEnd(t *testing.T) {
-	m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Fleet: &FleetOptions{
-		Engine: engine{fleettest.NewMemory()}, Name: "g", Cancel: func() { panic("secret") }, Log: zap.NewNop(),
-	}})
+	ended := 0
+	e := NewEngine(engine{fleettest.NewMemory()}, func() { ended++; panic("secret") }, zap.NewNop())
+	m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Fleet: &FleetOptions{Engine: e, Name: "g"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.Release() // the config's
+	if ended != 0 {
+		t.Error("it is ended while a market works with it")
+	}
 	m.Release()
+	if ended != 1 {
+		t.Errorf("it is ended %d times", ended)
+	}
 }

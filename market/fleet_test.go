@@ -27,7 +27,7 @@ func inFleet(dir, name string, store fleet.Store) (*Market, error) {
 }
 
 func comes(dir, name string, store fleet.Store, books bool) (*Market, error) {
-	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: engine{store}, Name: name, Books: books, Cancel: func() {}}})
+	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: NewEngine(engine{store}, func() {}, nil), Name: name, Books: books}})
 }
 
 // spends books a request that has cost so much.

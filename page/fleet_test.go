@@ -28,7 +28,7 @@ func joins(t *testing.T, name string, store fleet.Store) *market.Market {
 	t.Helper()
 	m, err := market.Open(market.Options{
 		Dir: filepath.Join(t.TempDir(), name), Key: make([]byte, 32),
-		Fleet: &market.FleetOptions{Engine: engine{store}, Name: name, Books: true, Cancel: func() {}},
+		Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{store}, func() {}, nil), Name: name, Books: true},
 	})
 	if err != nil {
 		t.Fatal(err)
