@@ -5,6 +5,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/events"
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -59,12 +60,15 @@ func ledgerStopped(dir string, err error) {
 	events.Emit(events.LedgerStopped, func() map[string]any { return map[string]any{"ledger": dir, "reason": err.Error()} })
 }
 
+// fleetEvents are the events of what happens in a fleet.
+var fleetEvents = map[fleet.Happening]string{
+	fleet.StoreAway: events.FleetAway, fleet.StoreBack: events.FleetBack, fleet.GatewayFenced: events.FleetFenced,
+	fleet.StoreForgotten: events.FleetForgotten,
+}
+
 // fleetHappened tells that the store of a fleet is away, back, or has forgotten something, or that the gateway is fenced there.
-func fleetHappened(what, dir, why string) {
-	name := map[string]string{
-		"away": events.FleetAway, "back": events.FleetBack, "fenced": events.FleetFenced, "forgotten": events.FleetForgotten,
-	}[what]
-	events.Emit(name, func() map[string]any { return map[string]any{"ledger": dir, "reason": why} })
+func fleetHappened(what fleet.Happening, dir, why string) {
+	events.Emit(fleetEvents[what], func() map[string]any { return map[string]any{"ledger": dir, "reason": why} })
 }
 
 // budgetReached tells that so much of a budget is spent.

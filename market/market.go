@@ -50,9 +50,9 @@ type Options struct {
 	CircuitOpened func(s *routing.State, model, reason string)
 	// MemberChanged, where set, is told of each change of a member at run time: what was done, who has, and from where. It must not block.
 	MemberChanged func(member, change, by, from string)
-	// FleetHappened, where set, is told of what has happened in the fleet: away, back, fenced, forgotten, as fleet.Happening says it, in which
-	// ledger's directory, and why, where that is known. It must not block.
-	FleetHappened func(what, dir, why string)
+	// FleetHappened, where set, is told of what has happened in the fleet, in which ledger's directory, and why, where that is known. It must
+	// not block.
+	FleetHappened func(what fleet.Happening, dir, why string)
 	// Fleet is the fleet that the market is in; nil: none.
 	Fleet *FleetOptions
 	// Calendar says when the days, weeks and months of budgets begin, until HoldTerms does; nil: as in UTC. A fleet is told by it from the
@@ -163,7 +163,7 @@ func open(dir string, o Options) (*Market, error) {
 	}
 	if o.Fleet != nil {
 		if o.FleetHappened != nil {
-			m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(string(what), dir, why) }
+			m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(what, dir, why) }
 		}
 		if err := m.openFleet(o.Fleet); err != nil {
 			return nil, errors.Join(err, l.Close())
