@@ -14,14 +14,12 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
 // Where Caddy's tracing comes before the gateway, each attempt, purchase and commit is a span under the request's. Where it does not,
 // nothing of this costs anything: there is no span, and nobody asks further.
-
-// scope is who the spans are of.
-const scope = "github.com/tokenbuddy/caddy-tokenbuddy"
 
 // traced gives the span that a request's own are under; nil: nobody wants to know.
 func traced(ctx context.Context) trace.Span {
@@ -33,7 +31,7 @@ func traced(ctx context.Context) trace.Span {
 
 // beginSpan begins a span under another, which is not nil.
 func beginSpan(parent trace.Span, name string, kind trace.SpanKind, at time.Time, attributes ...attribute.KeyValue) trace.Span {
-	_, s := parent.TracerProvider().Tracer(scope).Start(trace.ContextWithSpan(context.Background(), parent), name,
+	_, s := parent.TracerProvider().Tracer(market.Module).Start(trace.ContextWithSpan(context.Background(), parent), name,
 		trace.WithSpanKind(kind), trace.WithTimestamp(at), trace.WithAttributes(attributes...))
 	return s
 }

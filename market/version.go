@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// module is this program's, beside Caddy's.
-const module = "github.com/tokenbuddy/caddy-tokenbuddy"
+// Module is this program's path, beside Caddy's in a build of both.
+const Module = "github.com/tokenbuddy/caddy-tokenbuddy"
 
 // version is the program's own, as it was built: of the module in whatever Caddy, or of the commit. Empty: it was built without.
 var version = sync.OnceValue(func() string {
@@ -19,7 +19,7 @@ var version = sync.OnceValue(func() string {
 
 func versionOf(info *debug.BuildInfo) string {
 	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if m.Path != module {
+		if m.Path != Module {
 			continue
 		}
 		if m.Replace != nil {
