@@ -5,11 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -45,8 +41,6 @@ const (
 	maxPatience = 5 * time.Minute
 	// maxGuestJSON is how long an intent or a proof may be, in bytes: it is written down at each step.
 	maxGuestJSON = 256 << 10
-	maxLink      = 2 << 10 // bytes
-	maxText      = 500     // bytes of a text that a method gives
 )
 
 // guest is one purchase's way to its payment method. It is of the machine's goroutine alone.
@@ -207,42 +201,3 @@ func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error)
 	}
 	return o, nil
 }
-
-// secureLink gives a link that can be shown to a human; none where it is not https, or hides something.
-func secureLink(link string) string {
-	u, err := url.Parse(link)
-	if err != nil || len(link) > maxLink || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return ""
-	}
-	for i := range len(link) {
-		if link[i] <= ' ' || link[i] > '~' {
-			return ""
-		}
-	}
-	return link
-}
-
-// printable gives a text without what can't be seen or moves the cursor, cut to a number of bytes.
-func printable(s string, most int) string {
-	s = strings.ToValidUTF8(s, " ")
-	if len(s) > most {
-		for most > 0 && !utf8.RuneStart(s[most]) {
-			most--
-		}
-		s = s[:most]
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-}
-
-// words is the text of a method's error, as far as it can be shown. The error itself goes no further: whether it is another one, and what is
-// in it, is code of the method, too.
-type words string
-
-func (w words) Error() string { return string(w) }
-
-func shown(err error) error { return words(printable(err.Error(), maxText)) }
