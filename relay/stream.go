@@ -21,8 +21,6 @@ const (
 	// BreakPause is a fit StreamOptions.BreakPause: some clients miss an error event that the end of the connection follows at
 	// once.
 	BreakPause = 200 * time.Millisecond
-	// stalledTime is what a client that does not read gets at the end of the process.
-	stalledTime = 500 * time.Millisecond
 )
 
 // StreamOptions say how a stream is read.
