@@ -151,12 +151,8 @@ func (p *PurchaseConfig) check() error {
 	if p == nil {
 		return nil
 	}
-	if p.ExpiryMargin != nil {
-		if err := checkDuration(*p.ExpiryMargin); err != nil {
-			return at("expiry_margin", err)
-		}
-	}
 	return cmp.Or(
+		at("expiry_margin", checkOptionalDuration(p.ExpiryMargin)),
 		at("amount", checkAmount(p.Amount)),
 		at("rebuy_below", checkMoney(p.RebuyBelow)),
 		at("daily_limit", checkMoney(p.DailyLimit)),
@@ -167,11 +163,11 @@ func (p *PurchaseConfig) check() error {
 }
 
 func (a *ApproveConfig) check() error {
-	if a != nil && a.Above == "" && !a.First {
-		return errors.New("expected above and an amount in US dollars, or first")
-	}
-	if a == nil {
+	switch {
+	case a == nil:
 		return nil
+	case a.Above == "" && !a.First:
+		return errors.New("expected above and an amount in US dollars, or first")
 	}
 	return checkMoney(a.Above)
 }
@@ -189,12 +185,8 @@ func (p *PrewarmConfig) check() error {
 	case p.JitterMin != nil && *p.JitterMin > *p.JitterMax:
 		return at("jitter", errors.New("the least wait is above the longest"))
 	}
-	if p.JitterMin != nil {
-		if err := cmp.Or(checkDuration(*p.JitterMin), checkDuration(*p.JitterMax)); err != nil {
-			return at("jitter", err)
-		}
-	}
 	return cmp.Or(
+		at("jitter", cmp.Or(checkOptionalDuration(p.JitterMin), checkOptionalDuration(p.JitterMax))),
 		at("models", cmp.Or(checkList(p.Models, checkModel), checkEach(p.Models))),
 		at("interval", checkDuration(p.Interval)),
 		at("timeout", checkDuration(p.Timeout)),

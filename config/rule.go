@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/dustin/go-humanize"
@@ -189,11 +187,9 @@ func checkSellerID(id string) error {
 	return nil
 }
 
-const maxModel = 256
-
 func checkModel(id string) error {
-	if id == "" || len(id) > maxModel || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
-		return fmt.Errorf("%q is not a model's id: expected 1 to %d bytes of text", id, maxModel)
+	if !routing.ValidModelID(id) {
+		return fmt.Errorf("%q is not a model's id: expected 1 to 256 bytes of text", id)
 	}
 	return nil
 }
