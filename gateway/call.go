@@ -20,17 +20,17 @@ type call struct {
 	ending
 	begun    time.Time
 	body     *relay.Body
-	in       *endingsPart // until its end
-	client   func() bool  // the client's leaving may end it; to be stopped
-	deadline *time.Timer  // and so may this
-	until    time.Time    // when it does, unless it was set anew
+	in       *unfinishedPart // until its end
+	client   func() bool     // the client's leaving may end it; to be stopped
+	deadline *time.Timer     // and so may this
+	until    time.Time       // when it does, unless it was set anew
 
 	woken func() // what the client's leaving and the end of the process do instead; nil: they end it. ending.mu protects it
 }
 
 func newCall(rq *request, timeLeft time.Duration) *call {
 	now := time.Now()
-	c := &call{begun: now, until: now.Add(timeLeft), in: rq.gw.calls.part()}
+	c := &call{begun: now, until: now.Add(timeLeft), in: rq.gw.unfinished.part()}
 	client := rq.r.Context()
 	c.ending.begin(client)
 	c.deadline = time.AfterFunc(timeLeft, c.late)

@@ -62,15 +62,15 @@ func TestEnding(t *testing.T) {
 // good.
 func TestCallEnds(t *testing.T) {
 	for name, test := range map[string]struct {
-		cause func(c *call, leave func(), calls *endings)
+		cause func(c *call, leave func(), calls *unfinished)
 		want  error
 		wakes bool
 	}{
-		"the client leaves":   {func(_ *call, leave func(), _ *endings) { leave() }, errClientGone, true},
-		"too late":            {func(*call, func(), *endings) { time.Sleep(2 * time.Second) }, errDeadline, false},
-		"the process ends":    {func(_ *call, _ func(), calls *endings) { calls.end() }, errShutdown, true},
-		"it is at its end":    {func(c *call, _ func(), _ *endings) { c.end() }, context.Canceled, false},
-		"nothing of all that": {func(*call, func(), *endings) {}, nil, false},
+		"the client leaves":   {func(_ *call, leave func(), _ *unfinished) { leave() }, errClientGone, true},
+		"too late":            {func(*call, func(), *unfinished) { time.Sleep(2 * time.Second) }, errDeadline, false},
+		"the process ends":    {func(_ *call, _ func(), calls *unfinished) { calls.end() }, errShutdown, true},
+		"it is at its end":    {func(c *call, _ func(), _ *unfinished) { c.end() }, context.Canceled, false},
+		"nothing of all that": {func(*call, func(), *unfinished) {}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestCallEnds(t *testing.T) {
 				c := newCall(rq, time.Second)
 				woken, wakes := newCall(rq, time.Hour), 0
 				woken.wake(func() { wakes++ })
-				test.cause(c, leave, &gw.calls)
+				test.cause(c, leave, &gw.unfinished)
 				synctest.Wait()
 				if c.Err() != test.want {
 					t.Errorf("%v, want %v", c.Err(), test.want)
@@ -91,10 +91,10 @@ func TestCallEnds(t *testing.T) {
 				}
 				c.end()
 				woken.end()
-				if c.end(); gw.calls.underWay() > 0 {
+				if c.end(); gw.unfinished.underWay() > 0 {
 					t.Error("it is kept")
 				}
-				gw.calls.end()
+				gw.unfinished.end()
 				if late := newCall(rq, time.Hour); late.Err() == nil {
 					t.Error("one that comes after the end of the process is not ended")
 				} else {
@@ -122,26 +122,26 @@ func TestCallTakesFewObjects(t *testing.T) {
 }
 
 // underWay is how many calls there are.
-func (e *endings) underWay() (n int) {
-	for i := range e {
-		e[i].mu.Lock()
-		n += len(e[i].calls)
-		e[i].mu.Unlock()
+func (u *unfinished) underWay() (n int) {
+	for i := range u {
+		u[i].mu.Lock()
+		n += len(u[i].calls)
+		u[i].mu.Unlock()
 	}
 	return n
 }
 
-// BenchmarkEndings adds what a request adds, on all processors.
-func BenchmarkEndings(b *testing.B) {
+// BenchmarkUnfinished adds what a request adds, on all processors.
+func BenchmarkUnfinished(b *testing.B) {
 	gw := new(Gateway)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		p, c := new(reply), new(call)
 		for pb.Next() {
-			part := gw.calls.part()
+			part := gw.unfinished.part()
 			part.wait(p, awaitedBody)
 			part.done(p)
-			c.in = gw.calls.part()
+			c.in = gw.unfinished.part()
 			c.in.add(c)
 			c.in.remove(c)
 		}
@@ -171,7 +171,7 @@ func TestShutdownAsTheBodyEnds(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.Body = lastWords{r.Body, func() {
 			end()
-			w.gw.calls.end() // which shutdown does in a goroutine of its own
+			w.gw.unfinished.end() // which shutdown does in a goroutine of its own
 			<-r.Context().Done()
 		}}
 		r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))

@@ -78,8 +78,9 @@ type Gateway struct {
 	warmth   *prewarm.Site // nil: opened for a late request
 	hashers  *hashers
 	prompts  *promptHasher
-	calls    endings
 	name     string // of this gateway in a Via header: that of all that share its ledger
+
+	unfinished unfinished // of what requests wait for
 
 	// named hashes what responses are known by, namedBefore what those are that were made before the gateway was in a fleet, or in it.
 	named, namedBefore *hashers
@@ -133,7 +134,7 @@ func Open(o Options) (*Gateway, error) {
 		carrier: relay.NewCarrier(relay.CarrierOptions{Connect: o.Settings.Failover.Connect, Networks: o.Settings.Networks}),
 		closed:  make(chan struct{}),
 	}
-	unwatch := context.AfterFunc(o.Shutdown, gw.calls.end)
+	unwatch := context.AfterFunc(o.Shutdown, gw.unfinished.end)
 	gw.needs = []func(){m.Release, gw.carrier.Close, func() { unwatch() }}
 	if o.Current {
 		gw.offer(o.Methods)

@@ -69,7 +69,7 @@ func TestPanicGivesBack(t *testing.T) {
 			if held := memory.held.Load(); held != 0 {
 				t.Errorf("%d bytes are held for nothing", held)
 			}
-			if n := w.gw.calls.underWay(); n != 0 {
+			if n := w.gw.unfinished.underWay(); n != 0 {
 				t.Errorf("%d calls are under way", n)
 			}
 			if last := w.gw.market.Recent.Find(recent.Query{}); len(last) != 1 || last[0].Outcome != string(ledger.StatusInterrupted) || last[0].Seller != "a" {
@@ -151,7 +151,7 @@ func TestPanicOfHeartbeatGivesBack(t *testing.T) {
 	if held := memory.held.Load(); held != 0 {
 		t.Errorf("%d bytes are held for nothing", held)
 	}
-	if n := w.gw.calls.underWay(); n != 0 {
+	if n := w.gw.unfinished.underWay(); n != 0 {
 		t.Errorf("%d calls are under way", n)
 	}
 	if e := w.booked(); len(e) != 1 || e[0].Status != ledger.StatusInterrupted || e[0].BilledMicros == 0 {

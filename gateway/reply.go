@@ -126,8 +126,8 @@ func (p *reply) identify() {
 func (p *reply) flush() { _ = http.NewResponseController(p.w).Flush() }
 
 // writing notes that an answer is about to be written, which the end of the process is not to wait for, until it is done.
-func (p *reply) writing() *endingsPart {
-	part := p.rq.gw.calls.part()
+func (p *reply) writing() *unfinishedPart {
+	part := p.rq.gw.unfinished.part()
 	part.wait(p, awaitedTaking)
 	return part
 }

@@ -241,7 +241,7 @@ func (rq *request) read(p *reply) *dialect.Refusal {
 // receive reads the body, but for no longer than the process waits for it.
 func (rq *request) receive(p *reply) (*body, *dialect.Refusal) {
 	b, refusal := func() (*body, *dialect.Refusal) {
-		part := rq.gw.calls.part()
+		part := rq.gw.unfinished.part()
 		part.wait(p, awaitedBody)
 		defer part.done(p)
 		return readBody(rq.r, rq.gw.settings.MaxBody, rq.memory)
