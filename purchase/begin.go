@@ -125,9 +125,9 @@ func (s *shelf) overLimit(err error, now time.Time) {
 		return
 	}
 	s.warned = now
-	s.desk.log.Warn("purchase.budget.exceeded", zap.String("seller", s.seller.sellerID), zap.Error(err))
+	s.desk.log.Warn("purchase.budget.exceeded", zap.String("seller", s.seller.id), zap.Error(err))
 	if s.desk.observer.Purchase != nil {
-		s.desk.observer.Purchase(s.seller.sellerID, budgetExceeded, 0)
+		s.desk.observer.Purchase(s.seller.id, budgetExceeded, 0)
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *shelf) fail(op, hint string, err error) error {
 
 // lacks gives an error of this seller that says what is wanting, and until when.
 func (s *shelf) lacks(lack Lack, until time.Time, op, hint string, err error) error {
-	return &PurchaseError{SellerID: s.seller.sellerID, Lack: lack, Until: until, Op: op, Hint: hint, Err: err}
+	return &PurchaseError{SellerID: s.seller.id, Lack: lack, Until: until, Op: op, Hint: hint, Err: err}
 }
 
 // notNow is the error of a request for which nothing is bought now. s.mu is held.

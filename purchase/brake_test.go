@@ -172,7 +172,7 @@ func TestUnaskedTokensDoNotCount(t *testing.T) {
 		for i := range 3 {
 			next := p
 			next.ID += string(rune('a' + i))
-			s := b.desk.shelf(origin{p.Seller, p.Origin})
+			s := b.desk.shelf(sellerKey{p.Seller, p.Origin})
 			s.mu.Lock()
 			s.resume(next)
 			s.flight.meet(b.want(0), time.Now())

@@ -76,7 +76,7 @@ func (s *shelf) credit() SellerCredit {
 	defer s.mu.Unlock()
 	tokens := *s.tokens.Load()
 	c := SellerCredit{
-		SellerID: s.seller.sellerID, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
+		SellerID: s.seller.id, Origin: s.seller.origin, Tokens: len(tokens), Purchases: s.purchases,
 		PurchasedMicros: s.purchased, WastedMicros: s.wasted,
 	}
 	lost, why := s.dealings.brake()

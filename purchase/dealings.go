@@ -205,8 +205,8 @@ func (d *Desk) Forgiven(sellerID string) bool {
 	g.mu.Lock()
 	g.last, g.withheld, g.braked = [2]*life{}, "", false
 	g.mu.Unlock()
-	for o, s := range *d.shelves.Load() {
-		if o.sellerID == sellerID {
+	for k, s := range *d.shelves.Load() {
+		if k.id == sellerID {
 			s.shut.Store(0)
 		}
 	}

@@ -64,6 +64,8 @@ type Want struct {
 	Others bool
 }
 
+func (w *Want) seller() sellerKey { return sellerKey{w.SellerID, w.Origin} }
+
 // Desk is where tokens are bought and kept. Its methods may be called from many goroutines.
 type Desk struct {
 	journal  Journal
@@ -76,7 +78,7 @@ type Desk struct {
 	health   health
 
 	terms   atomic.Pointer[Terms]
-	shelves atomic.Pointer[map[origin]*shelf] // the map never changes
+	shelves atomic.Pointer[map[sellerKey]*shelf] // the map never changes
 	woken   chan struct{}
 
 	ctx    context.Context // ends at Close
@@ -105,10 +107,10 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 	d.methods = &methods{desk: d, names: make(map[string]*methodName), warned: make(map[string]time.Time)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.terms.Store(new(Terms))
-	d.shelves.Store(new(map[origin]*shelf))
+	d.shelves.Store(new(map[sellerKey]*shelf))
 	d.takeOver(o.Past)
 	for _, t := range j.Tokens() {
-		s := d.shelf(origin{t.Seller, t.Origin})
+		s := d.shelf(sellerKey{t.Seller, t.Origin})
 		one := newToken(t, s, 0)
 		one.takeOver(o.Past.tokens[t.PurchaseID])
 		s.mu.Lock()
@@ -123,7 +125,7 @@ func NewDesk(j Journal, o DeskOptions) *Desk {
 func (d *Desk) Start(ctx context.Context) {
 	context.AfterFunc(ctx, d.cancel)
 	for _, p := range d.journal.OpenPurchases() {
-		s := d.shelf(origin{p.Seller, p.Origin})
+		s := d.shelf(sellerKey{p.Seller, p.Origin})
 		s.mu.Lock()
 		s.resume(p)
 		s.mu.Unlock()
@@ -196,28 +198,28 @@ func (d *Desk) limits() ledger.Limits {
 }
 
 // shelf gives the seller's shelf, and makes it where there is none.
-func (d *Desk) shelf(o origin) *shelf {
-	if s := (*d.shelves.Load())[o]; s != nil {
+func (d *Desk) shelf(k sellerKey) *shelf {
+	if s := (*d.shelves.Load())[k]; s != nil {
 		return s
 	}
-	s, added := d.addShelf(o)
+	s, added := d.addShelf(k)
 	if added && d.opened != nil {
-		d.opened(o.sellerID)
+		d.opened(k.id)
 	}
 	return s
 }
 
-func (d *Desk) addShelf(o origin) (s *shelf, added bool) {
+func (d *Desk) addShelf(k sellerKey) (s *shelf, added bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := *d.shelves.Load()
-	if s := all[o]; s != nil {
+	if s := all[k]; s != nil {
 		return s, false
 	}
-	more := make(map[origin]*shelf, len(all)+1)
+	more := make(map[sellerKey]*shelf, len(all)+1)
 	maps.Copy(more, all)
-	s = newShelf(d, o, d.dealingsWith(o.sellerID))
-	more[o] = s
+	s = newShelf(d, k, d.dealingsWith(k.id))
+	more[k] = s
 	d.shelves.Store(&more)
 	return s, true
 }
@@ -244,7 +246,7 @@ func (d *Desk) Rebuy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 
 // Take is Lease where nothing has to be waited for: nil where no token is there. Who is to be paid, and how, need not be said.
 func (d *Desk) Take(w Want) *Lease {
-	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
+	s, terms := d.shelf(w.seller()), d.terms.Load()
 	s.usedFor(w.Model)
 	l := s.take(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 	if l == nil {
@@ -261,7 +263,7 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		return l, nil
 	}
 	c := w.cost()
-	s, terms := d.shelf(origin{w.SellerID, w.Origin}), d.terms.Load()
+	s, terms := d.shelf(w.seller()), d.terms.Load()
 	if e := d.log.Check(zap.DebugLevel, "token.cache.miss"); e != nil {
 		fields := s.miss(c, time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 		e.Write(append(fields, zap.String("seller", w.SellerID), zap.String("model", w.Model))...)
@@ -322,7 +324,7 @@ func (w *Want) cost() cost {
 // Covers tells whether Lease would give a token without a purchase: one that is likely to suffice, or, where no other can be
 // bought, one that may.
 func (d *Desk) Covers(w Want) bool {
-	s := (*d.shelves.Load())[origin{w.SellerID, w.Origin}]
+	s := (*d.shelves.Load())[w.seller()]
 	if s == nil {
 		return false
 	}

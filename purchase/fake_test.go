@@ -425,7 +425,7 @@ func (b *bench) want(hold money.Micros) Want {
 // has tells whether a token is there that Lease would give without a purchase.
 func has(d *Desk, w Want) bool {
 	terms := d.terms.Load()
-	t, _ := d.shelf(origin{w.SellerID, w.Origin}).choose(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
+	t, _ := d.shelf(w.seller()).choose(w.cost(), time.Now().Add(terms.ExpiryMargin), terms.RebuyBelow)
 	return t != nil
 }
 

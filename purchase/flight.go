@@ -354,6 +354,6 @@ func (f *flight) shelve() {
 
 func (f *flight) fields() []zap.Field {
 	return []zap.Field{
-		zap.String("seller", f.shelf.seller.sellerID), zap.String("purchaseId", f.id), zap.Int64("amountMicros", f.machine.amount.Load()),
+		zap.String("seller", f.shelf.seller.id), zap.String("purchaseId", f.id), zap.Int64("amountMicros", f.machine.amount.Load()),
 	}
 }

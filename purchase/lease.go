@@ -82,7 +82,7 @@ func (l *Lease) Booked(b ledger.Booked) {
 
 // GiveBack has the desk go by what the books have on a token again, after they took back what it has paid.
 func (d *Desk) GiveBack(g ledger.GivenBack) {
-	s := (*d.shelves.Load())[origin{g.Seller, g.Origin}]
+	s := (*d.shelves.Load())[sellerKey{g.Seller, g.Origin}]
 	if s == nil {
 		return
 	}

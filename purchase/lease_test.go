@@ -67,7 +67,7 @@ func TestManyLeases(t *testing.T) {
 // A token from a backup is tried by one request alone; once its seller has served one, it is as good as any.
 func TestDoubtedToken(t *testing.T) {
 	d, w := warm(5 * money.USD)
-	s := d.shelf(origin{w.SellerID, w.Origin})
+	s := d.shelf(w.seller())
 	(*s.tokens.Load())[0].doubted.Store(true)
 	w.Likely = 0
 	if c := d.Credit(); c.Sellers[0].UnconfirmedMicros != 5*money.USD {
@@ -99,7 +99,7 @@ func TestDoubtedToken(t *testing.T) {
 // Of two requests that have found a doubted token at once, one gets it.
 func TestDoubtedTokenAtOnce(t *testing.T) {
 	d, w := warm(5 * money.USD)
-	one := (*d.shelf(origin{w.SellerID, w.Origin}).tokens.Load())[0]
+	one := (*d.shelf(w.seller()).tokens.Load())[0]
 	one.doubted.Store(true)
 	c := w.cost()
 	for range 2 {
@@ -218,7 +218,7 @@ func TestWhatIsInDoubt(t *testing.T) {
 			t.Error("what a balance has told of is free twice")
 		}
 		<-time.After(time.Hour - 2*time.Minute)
-		if free := (*b.desk.shelf(origin{"acme", "https://acme.example"}).tokens.Load()); len(free) > 0 && free[0].free.Load() != int64(497*cent) {
+		if free := (*b.desk.shelf(sellerKey{"acme", "https://acme.example"}).tokens.Load()); len(free) > 0 && free[0].free.Load() != int64(497*cent) {
 			t.Errorf("%d is free", free[0].free.Load())
 		}
 	})

@@ -38,7 +38,7 @@ type OpenPurchase struct {
 // look gives what an onlooker may know. The shelf's mu is held.
 func (f *flight) look() *OpenPurchase {
 	o := &OpenPurchase{
-		PurchaseID: f.id, SellerID: f.shelf.seller.sellerID, Origin: f.shelf.seller.origin, Model: f.model,
+		PurchaseID: f.id, SellerID: f.shelf.seller.id, Origin: f.shelf.seller.origin, Model: f.model,
 		State: string(cmp.Or(*f.machine.seen.Load(), ledger.Creating)), Method: f.method, AmountMicros: money.Micros(f.machine.amount.Load()),
 		CreatedAt: f.created, UpdatedAt: f.shown.updated, Until: f.shown.until, Reference: f.shown.reference, Awaits: f.shown.awaits,
 		Link: f.human.Link, Hint: f.human.Text,

@@ -63,7 +63,7 @@ func (s *shelf) borrow(ctx context.Context, w Want, old *Lease, urged bool) *Lea
 	if again && !urged {
 		return nil
 	}
-	loan := Loan{SellerID: s.seller.sellerID, Origin: s.seller.origin, Need: money.Micros(c.likely), After: after}
+	loan := Loan{SellerID: s.seller.id, Origin: s.seller.origin, Need: money.Micros(c.likely), After: after}
 	if old != nil {
 		loan.Need, loan.Else = money.Micros(c.bound), old.TokenID()
 	}
@@ -95,7 +95,7 @@ func (s *shelf) await(ctx context.Context, w Want, old *Lease) *Lease {
 	again := time.NewTicker(lentAgain)
 	defer again.Stop()
 	for waits := true; waits && ctx.Err() == nil; {
-		waits = j.Elsewhere(ctx, s.seller.sellerID, s.seller.origin)
+		waits = j.Elsewhere(ctx, s.seller.id, s.seller.origin)
 		if l := s.borrow(ctx, w, old, true); l != nil {
 			return l
 		}
@@ -136,7 +136,7 @@ func (f *flight) lent() bool {
 	if loan.Need == 0 {
 		return false // it is for nobody in particular
 	}
-	loan.SellerID, loan.Origin = s.seller.sellerID, s.seller.origin
+	loan.SellerID, loan.Origin = s.seller.id, s.seller.origin
 	if loan.After.Before(after) {
 		loan.After = after
 	}
@@ -170,7 +170,7 @@ func (f *flight) lent() bool {
 // Adopt has the desk go by what the books have of a token that gateways share: it is put on its shelf, or is worth by so much more or less
 // than before. What Spare has taken of it is in use again, but for what is gone now.
 func (d *Desk) Adopt(t ledger.Token, by, spared money.Micros) {
-	s := d.shelf(origin{t.Seller, t.Origin})
+	s := d.shelf(sellerKey{t.Seller, t.Origin})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one := s.find(t.ID); one != nil {
@@ -195,7 +195,7 @@ func (d *Desk) Adopt(t ledger.Token, by, spared money.Micros) {
 // Spare takes as much as is free of a token out of use, up to most, and says how much that is: for Adopt, once the books have less. What the
 // seller refuses goes first.
 func (d *Desk) Spare(t ledger.Token, most money.Micros) money.Micros {
-	s := d.shelf(origin{t.Seller, t.Origin})
+	s := d.shelf(sellerKey{t.Seller, t.Origin})
 	s.mu.Lock()
 	one := s.find(t.ID)
 	s.mu.Unlock()
@@ -223,7 +223,7 @@ type PartUse struct {
 // Use tells how a token is used, and learns what no gateway has set aside of it (below zero: that is not known); false:
 // it is not in use.
 func (d *Desk) Use(t ledger.Token, elsewhere money.Micros) (u PartUse, ok bool) {
-	s := d.shelf(origin{t.Seller, t.Origin})
+	s := d.shelf(sellerKey{t.Seller, t.Origin})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.find(t.ID)
@@ -243,7 +243,7 @@ func (d *Desk) Use(t ledger.Token, elsewhere money.Micros) (u PartUse, ok bool) 
 // Retire takes a shared token out of use, as nothing is left of it for anybody, or it is of no more use: what is left here is booked
 // as waste.
 func (d *Desk) Retire(t ledger.Token, why string) {
-	s := d.shelf(origin{t.Seller, t.Origin})
+	s := d.shelf(sellerKey{t.Seller, t.Origin})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one := s.find(t.ID); one != nil {

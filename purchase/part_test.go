@@ -255,7 +255,7 @@ func TestPartThatIsGoodForOthers(t *testing.T) {
 		if _, ok := b.desk.Use(j.part, 0); ok || len(b.journal.reasons()) != 0 {
 			t.Errorf("in use: %t; %v", ok, b.journal.reasons())
 		}
-		c := b.desk.shelf(origin{"acme", "https://acme.example"}).credit()
+		c := b.desk.shelf(sellerKey{"acme", "https://acme.example"}).credit()
 		if c.LeftMicros != 0 || c.WastedMicros != 0 || c.NoMoreMoney {
 			t.Errorf("%+v", c)
 		}

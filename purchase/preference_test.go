@@ -101,7 +101,7 @@ func TestEachMethodsLimitIsSpent(t *testing.T) {
 func TestNoOtherMethodForAnotherPayee(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
 		w := b.want(cent)
-		s := b.desk.shelf(origin{w.SellerID, w.Origin})
+		s := b.desk.shelf(w.seller())
 		m := newMachine(b.desk, ledger.Purchase{ID: ledger.NewID(), Seller: w.SellerID, Origin: w.Origin, Method: "fake"})
 		if err := m.unprepared(t.Context(), "check quote", ErrPayee); err != nil || m.unfit {
 			t.Errorf("%v, the method is unfit: %v", err, m.unfit)

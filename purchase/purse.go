@@ -6,8 +6,8 @@ import "time"
 type Purse struct{ shelf *shelf }
 
 // Purse gives a seller's; false as long as no token of it was ever wanted. It goes on being the seller's.
-func (d *Desk) Purse(sellerID, originURL string) (Purse, bool) {
-	s := (*d.shelves.Load())[origin{sellerID, originURL}]
+func (d *Desk) Purse(sellerID, origin string) (Purse, bool) {
+	s := (*d.shelves.Load())[sellerKey{sellerID, origin}]
 	return Purse{s}, s != nil
 }
 

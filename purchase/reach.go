@@ -54,7 +54,7 @@ func (f *flight) lookForSeller() bool {
 	if ok {
 		f.meet(w, time.Now())
 	} else if !f.met() {
-		f.doubt = &lostError{"no config and no registry names its seller, " + s.seller.sellerID + " at " + s.seller.origin + ", now"}
+		f.doubt = &lostError{"no config and no registry names its seller, " + s.seller.id + " at " + s.seller.origin + ", now"}
 	}
 	return true
 }

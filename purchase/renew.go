@@ -20,8 +20,8 @@ type Aging struct {
 func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 	now := time.Now()
 	var all []Aging
-	for o, s := range *d.shelves.Load() {
-		a := Aging{SellerID: o.sellerID, Origin: o.origin, used: used, ahead: ahead}
+	for k, s := range *d.shelves.Load() {
+		a := Aging{SellerID: k.id, Origin: k.origin, used: used, ahead: ahead}
 		if model := s.model.Load(); model != nil && s.ages(a, now) {
 			a.Model = *model
 			s.mu.Lock()
@@ -39,7 +39,7 @@ func (d *Desk) Aging(used, ahead time.Duration) []Aging {
 // and requests that need one meanwhile share it. It may take two of a seller's purchases of a minute, as the third is for
 // requests. The error says, as that of Lease, why none was begun.
 func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
-	s := d.shelf(origin{a.SellerID, a.Origin})
+	s := d.shelf(sellerKey{a.SellerID, a.Origin})
 	now := time.Now()
 	w.Likely, w.Bound = 0, 0
 	terms := d.terms.Load()

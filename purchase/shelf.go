@@ -9,12 +9,12 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// origin is a seller: its id and its origin together.
-type origin struct{ sellerID, origin string }
+// sellerKey names a seller: its id and its origin together.
+type sellerKey struct{ id, origin string }
 
 // shelf holds the tokens of one seller, and what buying there needs to know.
 type shelf struct {
-	seller   origin
+	seller   sellerKey
 	desk     *Desk
 	dealings *dealings // with the seller's id
 
@@ -44,8 +44,8 @@ type shelf struct {
 	wasted    money.Micros
 }
 
-func newShelf(d *Desk, o origin, g *dealings) *shelf {
-	s := &shelf{seller: o, desk: d, dealings: g, lending: make(chan struct{}, 1)}
+func newShelf(d *Desk, k sellerKey, g *dealings) *shelf {
+	s := &shelf{seller: k, desk: d, dealings: g, lending: make(chan struct{}, 1)}
 	s.tokens.Store(new([]*token))
 	return s
 }

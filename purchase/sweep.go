@@ -42,12 +42,12 @@ func (d *Desk) bookRest(s *shelf, t *token) {
 	left := t.left()
 	err := d.journal.DropToken(d.ctx, t.id, t.reason)
 	s.booked(t, left, err)
-	fields := []zap.Field{zap.String("seller", s.seller.sellerID), zap.String("tokenId", t.id)}
+	fields := []zap.Field{zap.String("seller", s.seller.id), zap.String("tokenId", t.id)}
 	switch {
 	case err == nil:
 		d.log.Info("token.dropped", append(fields, zap.String("reason", t.reason), zap.Int64("wastedMicros", int64(left)))...)
 		if d.observer.Waste != nil && left > 0 {
-			d.observer.Waste(s.seller.sellerID, left)
+			d.observer.Waste(s.seller.id, left)
 		}
 	case errors.Is(err, ledger.ErrUnknownToken), errors.Is(err, ErrStillGood), d.ctx.Err() != nil:
 	default:
