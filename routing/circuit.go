@@ -41,6 +41,16 @@ func (c *circuit) fit(at int64) bool { return !c.now().open() || c.trialDue(at) 
 // trialDue tells whether the trial of an open circuit may be taken.
 func (c *circuit) trialDue(at int64) bool { return at >= c.due.Load() && !c.trialOn.Load() }
 
+// dueAfter gives the stamp of an open circuit's trial where that is later than another, 0 being none.
+func (c *circuit) dueAfter(due int64) int64 {
+	if c.now().open() {
+		if trial := c.due.Load(); due == 0 || trial > due {
+			due = trial
+		}
+	}
+	return due
+}
+
 // admit lets a request through, or not.
 func (c *circuit) admit(at int64, resting, force bool) (t turn, ok bool) {
 	if h := c.now(); !h.open() {

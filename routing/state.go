@@ -20,7 +20,7 @@ type State struct {
 	shut    atomic.Int32          // how many of these are open: nearly always none, and then nobody looks them up
 
 	hard4xx     atomic.Int32 // in a row
-	overbilling atomic.Int32 // see score.go
+	overbilling atomic.Int32 // see overbilling.go
 	failedProbe atomic.Int32 // in a row; -1 after a good one
 	inFlight    atomic.Int64
 	lastSuccess atomic.Int64 // stamp
@@ -29,7 +29,7 @@ type State struct {
 	latency     average      // to the first content of good answers
 	failing     average      // how long failures took
 	probing     average      // how long good probes took
-	retries     budget
+	retries     retryBudget
 
 	// This, and the replacing of lines, is protected by the circuit's mutex.
 	rowModel uint32 // a hash of the model of the failures in a row, or severalModels
@@ -83,16 +83,6 @@ func (s *State) dueAt(model string) int64 {
 	due := s.circuit.dueAfter(s.rest.Load())
 	if l := s.line(model); l != nil {
 		due = l.dueAfter(due)
-	}
-	return due
-}
-
-// dueAfter gives the stamp of an open circuit's trial where that is later than another, 0 being none.
-func (c *circuit) dueAfter(due int64) int64 {
-	if c.now().open() {
-		if trial := c.due.Load(); due == 0 || trial > due {
-			due = trial
-		}
 	}
 	return due
 }

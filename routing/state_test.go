@@ -182,7 +182,7 @@ func TestRetryBudget(t *testing.T) {
 }
 
 func TestRetryBudgetDoesNotOverflow(t *testing.T) {
-	var b budget
+	var b retryBudget
 	b[3].Store(3<<budgetSecond | requestsMask<<budgetRequest | retriesMask)
 	b.begun(3)
 	b.add(3, 1, retriesMask)

@@ -2,10 +2,10 @@ package routing
 
 import "sync/atomic"
 
-// budget keeps retries at one seller under a share of its other requests, so that an outage is not answered with a storm.
+// retryBudget keeps retries at one seller under a share of its other requests, so that an outage is not answered with a storm.
 // It has a bucket for each of the last 10 seconds: the second it is for, how many requests began in it, and how many
 // retries were allowed.
-type budget [budgetSeconds]atomic.Uint64
+type retryBudget [budgetSeconds]atomic.Uint64
 
 const (
 	budgetSeconds  = 10
@@ -20,12 +20,12 @@ const (
 )
 
 // begun counts a request, retries among them, that begins in a second (counted from anywhere, not below 0).
-func (b *budget) begun(second int64) {
+func (b *retryBudget) begun(second int64) {
 	b.add(second, 1<<budgetRequest, requestsMask<<budgetRequest)
 }
 
 // add adds one to a part of the second's bucket, which does not overflow.
-func (b *budget) add(second int64, one, mask uint64) {
+func (b *retryBudget) add(second int64, one, mask uint64) {
 	bucket := &b[second%budgetSeconds]
 	stamp := uint64(second) & secondMask << budgetSecond
 	for {
@@ -44,7 +44,7 @@ func (b *budget) add(second int64, one, mask uint64) {
 }
 
 // take counts a retry when there may be one.
-func (b *budget) take(second int64) bool {
+func (b *retryBudget) take(second int64) bool {
 	var requests, retries int64
 	for i := range b {
 		v := b[i].Load()
