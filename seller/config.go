@@ -99,65 +99,9 @@ func errBeside(word string) error {
 	return fmt.Errorf("%s: it is the toy's, and goes with no upstream; an upstream's models and prices are words of its own block", word)
 }
 
-func (m *Model) check() error {
-	for _, id := range append([]string{m.ID}, m.Aliases...) {
-		if err := checkModelID(id); err != nil {
-			return err
-		}
-	}
-	if (m.InputPrice == nil) != (m.OutputPrice == nil) {
-		return fmt.Errorf("model %s: expected an input and an output price, or neither", m.ID)
-	}
-	if m.InputPrice == nil && (m.CacheReadPrice != nil || m.CacheWritePrice != nil) {
-		return fmt.Errorf("model %s: a cache price without an input and an output price", m.ID)
-	}
-	for _, p := range []*money.Micros{m.InputPrice, m.OutputPrice, m.CacheReadPrice, m.CacheWritePrice, m.cacheWrite1h} {
-		if p != nil && (*p < 0 || *p > money.Max) {
-			return fmt.Errorf("model %s: expected prices from 0 to %s dollars per million tokens", m.ID, money.Max)
-		}
-	}
-	return nil
-}
-
-// index gives the models by their ids and aliases.
-func index(models []Model) (map[string]*Model, error) {
-	byID := make(map[string]*Model)
-	for i := range models {
-		m := &models[i]
-		for _, id := range append([]string{m.ID}, m.Aliases...) {
-			if byID[id] != nil {
-				return nil, fmt.Errorf("model %q is named twice: expected an id or alias to stand for one model", id)
-			}
-			byID[id] = m
-		}
-	}
-	return byID, nil
-}
-
-// price gives the model's price for the calculation; a model without one costs nothing.
-func (m *Model) price() money.Price {
-	known := func(p *money.Micros) money.Micros {
-		if p == nil {
-			return 0
-		}
-		return *p
-	}
-	return money.Price{
-		Input: known(m.InputPrice), Output: known(m.OutputPrice),
-		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice),
-	}
-}
-
 func checkID(id string) error {
 	if !idPattern.MatchString(id) {
 		return fmt.Errorf("id %q: expected 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit", id)
-	}
-	return nil
-}
-
-func checkModelID(id string) error {
-	if id == "" || len(id) > 256 {
-		return fmt.Errorf("model %q: expected an id of 1 to 256 bytes", id)
 	}
 	return nil
 }

@@ -3,9 +3,7 @@ package seller
 import (
 	"errors"
 	"io"
-	"net/http"
 	"sync"
-	"time"
 )
 
 // memory bounds the bodies and answers that all sellers of the process hold at once.
@@ -96,22 +94,3 @@ func (m *room) fill(r io.Reader, limit int64) (b []byte, more bool, err error) {
 		}
 	}
 }
-
-// buyerTime is how long a buyer may take to send a body, and to take in what is written to it at once. What it does not read, or leaves
-// half-sent, would be memory that others want for, and who buys is a stranger.
-const buyerTime = 2 * time.Minute
-
-// inTime has reads or writes of a buyer's connection end after a while, until done is called. Where the server has a time of its own for
-// it, that holds.
-func inTime(r *http.Request, own func(*http.Server) time.Duration, set func(time.Time) error) (done func()) {
-	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && own(server) > 0 {
-		return func() {}
-	}
-	if set(time.Now().Add(buyerTime)) != nil { // a writer of a test, or of another handler, that knows no time
-		return func() {}
-	}
-	return func() { _ = set(time.Time{}) }
-}
-
-func reading(s *http.Server) time.Duration { return s.ReadTimeout }
-func writing(s *http.Server) time.Duration { return s.WriteTimeout }

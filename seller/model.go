@@ -1,69 +1,86 @@
 package seller
 
 import (
-	"strings"
-	"unicode/utf8"
+	"fmt"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// answer is what the model says to a request. The same charge always gets the same answer.
-type answer struct {
-	*request
-	model   string // the id that it is sold under
-	id      string // for the ids of the API, without its prefix
-	created int64  // seconds since 1970
-	pieces  []string
-	cut     bool // by the limit
-	usage   money.Tokens
+// Model is one model of a seller.
+type Model struct {
+	// ID is the model's id. Required.
+	ID string `json:"id"`
+
+	// Aliases are other ids under which the model can be asked for.
+	Aliases []string `json:"aliases,omitempty"`
+
+	// InputPrice and OutputPrice are micros of a US dollar per million tokens. A model without them is listed without a
+	// price and costs nothing.
+	InputPrice  *money.Micros `json:"input_price_micros_per_1m,omitempty"`
+	OutputPrice *money.Micros `json:"output_price_micros_per_1m,omitempty"`
+
+	// CacheReadPrice is the price of prompt tokens that stood at the head of an earlier prompt under the same token.
+	// Without it nothing counts as cached.
+	CacheReadPrice *money.Micros `json:"cache_read_price_micros_per_1m,omitempty"`
+
+	// CacheWritePrice is the price of the other prompt tokens on the messages API. Without it none counts as written.
+	CacheWritePrice *money.Micros `json:"cache_write_price_micros_per_1m,omitempty"`
+
+	cacheWrite1h *money.Micros // an upstream's, of what is kept for an hour
 }
 
-const (
-	maxEcho     = 20 // words
-	maxEchoWord = 40 // bytes
-)
-
-// speak gives the toy's answer in pieces, each of which counts as a token, and cuts it at the request's limit.
-func (a *answer) speak() {
-	text := "This is the toy model of a TokenBuddy seller, and no model has read this."
-	if echo := echo(a.said); echo != "" {
-		text += " You said: " + echo
-	}
-	a.pieces = strings.SplitAfter(text, " ")
-	if a.limit > 0 && int64(len(a.pieces)) > a.limit {
-		a.pieces, a.cut = a.pieces[:a.limit], true
-	}
-	a.usage.Completion = int64(len(a.pieces) * a.choices)
-}
-
-// text gives the whole answer.
-func (a *answer) text() string { return strings.Join(a.pieces, "") }
-
-// finish gives one of two words: how a whole answer ended, or one that the limit cut.
-func (a *answer) finish(whole, cut string) string {
-	if a.cut {
-		return cut
-	}
-	return whole
-}
-
-// echo gives the first words of what was said.
-func echo(said string) string {
-	if len(said) > 4096 {
-		said = said[:4096]
-	}
-	words := strings.Fields(strings.ToValidUTF8(said, ""))
-	more := len(words) > maxEcho
-	words = words[:min(len(words), maxEcho)]
-	for i, word := range words {
-		for len(word) > maxEchoWord {
-			_, last := utf8.DecodeLastRuneInString(word)
-			word = word[:len(word)-last]
+func (m *Model) check() error {
+	for _, id := range append([]string{m.ID}, m.Aliases...) {
+		if err := checkModelID(id); err != nil {
+			return err
 		}
-		words[i] = word
 	}
-	if more {
-		words = append(words, "…")
+	if (m.InputPrice == nil) != (m.OutputPrice == nil) {
+		return fmt.Errorf("model %s: expected an input and an output price, or neither", m.ID)
 	}
-	return strings.Join(words, " ")
+	if m.InputPrice == nil && (m.CacheReadPrice != nil || m.CacheWritePrice != nil) {
+		return fmt.Errorf("model %s: a cache price without an input and an output price", m.ID)
+	}
+	for _, p := range []*money.Micros{m.InputPrice, m.OutputPrice, m.CacheReadPrice, m.CacheWritePrice, m.cacheWrite1h} {
+		if p != nil && (*p < 0 || *p > money.Max) {
+			return fmt.Errorf("model %s: expected prices from 0 to %s dollars per million tokens", m.ID, money.Max)
+		}
+	}
+	return nil
+}
+
+// index gives the models by their ids and aliases.
+func index(models []Model) (map[string]*Model, error) {
+	byID := make(map[string]*Model)
+	for i := range models {
+		m := &models[i]
+		for _, id := range append([]string{m.ID}, m.Aliases...) {
+			if byID[id] != nil {
+				return nil, fmt.Errorf("model %q is named twice: expected an id or alias to stand for one model", id)
+			}
+			byID[id] = m
+		}
+	}
+	return byID, nil
+}
+
+// price gives the model's price for the calculation; a model without one costs nothing.
+func (m *Model) price() money.Price {
+	known := func(p *money.Micros) money.Micros {
+		if p == nil {
+			return 0
+		}
+		return *p
+	}
+	return money.Price{
+		Input: known(m.InputPrice), Output: known(m.OutputPrice),
+		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice),
+	}
+}
+
+func checkModelID(id string) error {
+	if id == "" || len(id) > 256 {
+		return fmt.Errorf("model %q: expected an id of 1 to 256 bytes", id)
+	}
+	return nil
 }

@@ -113,29 +113,6 @@ type Seller struct {
 	pooled    bool // a reference to books is held in the pool
 }
 
-// Model is one model of a seller.
-type Model struct {
-	// ID is the model's id. Required.
-	ID string `json:"id"`
-
-	// Aliases are other ids under which the model can be asked for.
-	Aliases []string `json:"aliases,omitempty"`
-
-	// InputPrice and OutputPrice are micros of a US dollar per million tokens. A model without them is listed without a
-	// price and costs nothing.
-	InputPrice  *money.Micros `json:"input_price_micros_per_1m,omitempty"`
-	OutputPrice *money.Micros `json:"output_price_micros_per_1m,omitempty"`
-
-	// CacheReadPrice is the price of prompt tokens that stood at the head of an earlier prompt under the same token.
-	// Without it nothing counts as cached.
-	CacheReadPrice *money.Micros `json:"cache_read_price_micros_per_1m,omitempty"`
-
-	// CacheWritePrice is the price of the other prompt tokens on the messages API. Without it none counts as written.
-	CacheWritePrice *money.Micros `json:"cache_write_price_micros_per_1m,omitempty"`
-
-	cacheWrite1h *money.Micros // an upstream's, of what is kept for an hour
-}
-
 // CaddyModule gives the module's id and constructor.
 func (*Seller) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.tokenbuddy_seller", New: func() caddy.Module { return new(Seller) }}
