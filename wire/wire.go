@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,42 +20,6 @@ const (
 	PurchaseCreatePath   = "/purchase/create"
 	PurchaseCompletePath = "/purchase/complete"
 )
-
-// URL is that of a path at a seller, whose base URL has no slash at its end. The query has no question mark.
-func URL(base, path, query string) string {
-	if query != "" {
-		query = "?" + query
-	}
-	return base + path + query
-}
-
-// Query is that of a request to a seller: its own, then what the client's names beside it. Of what both name the seller's own counts, which
-// says whose account and which terms it is: of two values each server takes another one.
-func Query(own, client string) string {
-	if own == "" || client == "" {
-		return own + client
-	}
-	var named []string
-	for pair := range strings.SplitSeq(own, "&") {
-		named = append(named, parameter(pair))
-	}
-	all := []string{own}
-	for pair := range strings.SplitSeq(client, "&") {
-		if name := parameter(pair); !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, name) }) {
-			all = append(all, pair)
-		}
-	}
-	return strings.Join(all, "&")
-}
-
-// parameter is the name in a pair of a query.
-func parameter(pair string) string {
-	name, _, _ := strings.Cut(pair, "=")
-	if plain, err := url.QueryUnescape(name); err == nil {
-		return plain
-	}
-	return name
-}
 
 // The headers of the protocol. Everything that begins with HeaderPrefix is between gateway and seller and goes no further.
 const (
