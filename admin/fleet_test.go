@@ -16,11 +16,6 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 )
 
-// engine opens a store that is there.
-type engine struct{ fleet.Store }
-
-func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
-
 // TestFleetOrders refuses what an order of the fleet does not take, and says until when an old key is kept as it is kept, however long the store takes.
 func TestFleetOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -28,7 +23,7 @@ func TestFleetOrders(t *testing.T) {
 		link := fleettest.NewLink(fleettest.NewMemory())
 		m, err := market.Open(market.Options{
 			Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32),
-			Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{link}, func() {}, nil), Name: "one", Books: true},
+			Fleet: &market.FleetOptions{Engine: market.NewEngine(fleettest.Engine{Store: link}, func() {}, nil), Name: "one", Books: true},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +75,7 @@ func TestPausesOfANewerRelease(t *testing.T) {
 		}
 		m, err := market.Open(market.Options{
 			Dir: filepath.Join(t.TempDir(), "books"), Key: make([]byte, 32),
-			Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{s}, func() {}, nil), Name: "one"},
+			Fleet: &market.FleetOptions{Engine: market.NewEngine(fleettest.Engine{Store: s}, func() {}, nil), Name: "one"},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
@@ -35,7 +36,7 @@ func TestPurchaseOfWhatIsSetAside(t *testing.T) {
 			store.away = away
 		}
 		m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "books"), Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{
-			Engine: NewEngine(engine{store}, func() {}, nil), Name: "one", PurchaseAhead: 5 * money.USD,
+			Engine: NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: "one", PurchaseAhead: 5 * money.USD,
 		}})
 		if err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func TestCalendarOfAFleet(t *testing.T) {
 		spends(t, m.Ledger, "ada", 700)
 		m.Release()
 		store := fleettest.NewMemory()
-		o.Fleet = &FleetOptions{Engine: NewEngine(engine{store}, func() {}, nil), Name: "g"}
+		o.Fleet = &FleetOptions{Engine: NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: "g"}
 		m, err = Open(o)
 		if err != nil {
 			t.Fatal(err)

@@ -175,7 +175,7 @@ func TestFaultsOfAnEngine(t *testing.T) {
 // An engine is ended once, when its config and the market are gone, and takes nothing with it where it panics.
 func TestFaultsOfAnEnginesEnd(t *testing.T) {
 	ended := 0
-	e := NewEngine(engine{fleettest.NewMemory()}, func() { ended++; panic("secret") }, zap.NewNop())
+	e := NewEngine(fleettest.Engine{Store: fleettest.NewMemory()}, func() { ended++; panic("secret") }, zap.NewNop())
 	m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "g"), Key: key, Fleet: &FleetOptions{Engine: e, Name: "g"}})
 	if err != nil {
 		t.Fatal(err)

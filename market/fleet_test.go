@@ -1,7 +1,6 @@
 package market
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,18 +15,13 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// engine opens a store that is there.
-type engine struct{ fleet.Store }
-
-func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
-
 // inFleet opens the market of a directory in the fleet of a store.
 func inFleet(dir, name string, store fleet.Store) (*Market, error) {
 	return comes(dir, name, store, true)
 }
 
 func comes(dir, name string, store fleet.Store, books bool) (*Market, error) {
-	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: NewEngine(engine{store}, func() {}, nil), Name: name, Books: books}})
+	return Open(Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &FleetOptions{Engine: NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: name, Books: books}})
 }
 
 // spends books a request that has cost so much.

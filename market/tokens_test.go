@@ -31,7 +31,7 @@ func TestSharedTokensAreLeft(t *testing.T) {
 		t.Helper()
 		core, logs := observer.New(zap.InfoLevel)
 		m, err := Open(Options{Dir: filepath.Join(t.TempDir(), "ledger"), Key: key, Log: zap.New(core), Fleet: &FleetOptions{
-			Engine: NewEngine(engine{store}, func() {}, nil), Name: "g", Tokens: shared,
+			Engine: NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: "g", Tokens: shared,
 		}})
 		if err != nil {
 			t.Fatal(err)

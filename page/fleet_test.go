@@ -1,7 +1,6 @@
 package page
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,17 +17,12 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// engine opens a store that is there.
-type engine struct{ fleet.Store }
-
-func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
-
 // joins opens a market in the fleet of a store, with a member who is in a group, for the time of the test.
 func joins(t *testing.T, name string, store fleet.Store) *market.Market {
 	t.Helper()
 	m, err := market.Open(market.Options{
 		Dir: filepath.Join(t.TempDir(), name), Key: make([]byte, 32),
-		Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{store}, func() {}, nil), Name: name, Books: true},
+		Fleet: &market.FleetOptions{Engine: market.NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: name, Books: true},
 	})
 	if err != nil {
 		t.Fatal(err)

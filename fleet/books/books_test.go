@@ -24,14 +24,9 @@ import (
 
 var key = make([]byte, 32)
 
-// engine opens a store that is there.
-type engine struct{ fleet.Store }
-
-func (e engine) Open(context.Context) (fleet.Store, error) { return e.Store, nil }
-
 // inFleet opens the market of a directory in the fleet of a store.
 func inFleet(dir, name string, store fleet.Store) (*market.Market, error) {
-	return market.Open(market.Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &market.FleetOptions{Engine: market.NewEngine(engine{store}, func() {}, nil), Name: name, Books: true}})
+	return market.Open(market.Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &market.FleetOptions{Engine: market.NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: name, Books: true}})
 }
 
 // joins is inFleet for the time of the test.

@@ -31,7 +31,7 @@ func lends(t *testing.T, name string, store fleet.Store) *market.Market {
 func lendsAt(t *testing.T, dir, name string, store fleet.Store) *market.Market {
 	t.Helper()
 	m, err := market.Open(market.Options{Dir: dir, Key: key, Log: zap.NewNop(), Fleet: &market.FleetOptions{
-		Engine: market.NewEngine(engine{store}, func() {}, nil), Name: name, Books: true, Tokens: true,
+		Engine: market.NewEngine(fleettest.Engine{Store: store}, func() {}, nil), Name: name, Books: true, Tokens: true,
 	}})
 	if err != nil {
 		t.Fatal(err)
