@@ -233,3 +233,47 @@ func TestRefusalRaises(t *testing.T) {
 		t.Errorf("anthropic: %v after %d tries", err, tries)
 	}
 }
+
+// Claude Code shows its user "Please run /login" in the place of an error that names this header.
+func TestWordsOfAnInvalidKey(t *testing.T) {
+	if said := string(InvalidKey().JSON(Anthropic, "req_1")); strings.Contains(strings.ToLower(said), "x-api-key") || !strings.Contains(said, "this gateway") {
+		t.Error(said)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	for name, test := range map[string]struct {
+		r     *Refusal
+		after string
+		final bool
+	}{
+		"a guess":                  {NoSeller(10 * time.Minute), "15", false},
+		"a short guess":            {Upstream(0), "1", false},
+		"asked by a seller":        {NoSeller(0).Asked(28 * time.Second), "28", false},
+		"a minute":                 {RateLimited(time.Minute), "60", false},
+		"longer":                   {RateLimited(61 * time.Second), "", true},
+		"until tomorrow":           {NoSeller(0).Because("No money.").Asked(7 * time.Hour), "", true},
+		"the fleet's":              {FleetUnavailable(time.Hour), "15", false},
+		"waited and asked already": {Upstream(time.Second).Final(), "1", true},
+		"held for others":          {BudgetHeld(), "", false},
+		"an unknown coding":        {UnknownEncoding(), "", true},
+		"another's response":       {ResponseNotFound(""), "", true},
+	} {
+		w := httptest.NewRecorder()
+		w.Header().Set("Vary", "Accept-Encoding")
+		test.r.Write(w, OpenAI, "r")
+		h := w.Header()
+		if h.Get("Retry-After") != test.after || (h.Get("X-Should-Retry") == "false") != test.final {
+			t.Errorf("%s: %v", name, h)
+		}
+		if h.Get("Cache-Control") != "no-store" || len(h["Vary"]) != 2 || h["Vary"][1] != "Authorization, X-Api-Key" {
+			t.Errorf("%s: %v", name, h)
+		}
+		if long := test.after == "" && test.r.RetryAfter > 0; long != strings.Contains(w.Body.String(), "Ask again at 20") {
+			t.Errorf("%s: %s", name, w.Body)
+		}
+	}
+	if FleetUnavailable(0).Code != "fleet_unavailable" || UnknownEncoding().Status != http.StatusUnsupportedMediaType {
+		t.Error("another case")
+	}
+}
