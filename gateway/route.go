@@ -68,13 +68,28 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	if rq.ask.Thread && rq.ask.PreviousResponseID != "" { // its client has all of it, and another seller may take that
 		return dialect.ThreadNotFound()
 	}
+	if why == routing.MakerGone && rq.gw.undocumented() {
+		why = routing.MakerAway // the registry may yet name it
+	}
 	switch why {
 	case routing.MakerLacks:
 		return dialect.ModelNotKept(rq.ask.Model)
+	case routing.MakerGone:
+		return rq.makerGone()
 	case routing.MakerAway:
 		return dialect.NoSeller(retryLater).Because("The seller that made the response, or the container, from which this goes on is not there just now.")
 	}
 	return dialect.NoSeller(retryLater) // the policy wants none
+}
+
+// makerGone refuses what goes on from what a seller has made that is gone for good: asked again, it would be so for ever.
+func (rq *request) makerGone() *dialect.Refusal {
+	if rq.ask.PreviousResponseID == "" {
+		return dialect.ResponseNotFound("container").Because("The seller that made this container is none of this gateway's any more, " +
+			"and what is in it is nobody else's. Ask without it.")
+	}
+	return dialect.ResponseNotFound("previous_response_id").Because("The seller that made this response is none of this gateway's any more, " +
+		"and nobody else can go on from it. Send the whole conversation.")
 }
 
 // mayAsk holds the member to its rate, by the clock of now and before the request is read. Counting tokens is rated by itself.

@@ -27,8 +27,11 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 		return dialect.ResponseNotFound("")
 	}
 	seller := rq.gw.index(rq.r.Context()).Seller(made.Seller.ID)
-	if seller == nil || seller.Key() != made.Seller || rq.gw.dropped(seller) || rq.gw.table.Off(seller.ID) {
-		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there any more.")
+	switch {
+	case rq.gw.table.Off(made.Seller.ID), seller == nil && rq.gw.undocumented(), seller != nil && rq.gw.dropped(seller):
+		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there just now.")
+	case seller == nil, seller.Key() != made.Seller:
+		return dialect.ResponseNotFound("").Because("The seller that made this response is none of this gateway's any more, and nobody else has it.")
 	}
 	rq.served = made.Model
 	bearer, giveBack, err := rq.gw.bearer(rq.r.Context(), seller)

@@ -102,6 +102,42 @@ func TestStoredWithoutToken(t *testing.T) {
 	}
 }
 
+// TestStoredByWhoIsGone: what a seller has made that is none of the gateway's any more is gone for good, and its client is told so at once
+// and not to ask again. One that is only excluded may come back.
+func TestStoredByWhoIsGone(t *testing.T) {
+	w := newWay(t, "", func(http.ResponseWriter, *http.Request) { t.Error("another seller was asked") })
+	respond := func(body string) *httptest.ResponseRecorder {
+		t.Helper()
+		r, res := newAsk(body), httptest.NewRecorder()
+		r.URL.Path = "/v1/responses"
+		if err := w.door.ServeHTTP(res, r, nil); err != nil {
+			t.Error(err)
+		}
+		return res
+	}
+	named := w.gw.named
+	for id, key := range map[string]routing.SellerKey{
+		"resp_gone":  {ID: "left", Origin: "https://left.example"},
+		"resp_moved": {ID: "a", Origin: "https://before.example"},
+	} {
+		w.gw.responses.Put(named.responseKey("anonymous", id), named.memberHash("anonymous"), routing.Made{Seller: key, Model: "m"}, time.Now())
+		res := httptest.NewRecorder()
+		w.get(id, res)
+		if res.Code != 404 || res.Header().Get("X-Should-Retry") != "false" || !strings.Contains(res.Body.String(), "any more") {
+			t.Errorf("%s: status %d, %v: %s", id, res.Code, res.Header(), res.Body)
+		}
+		res = respond(`{"model":"m","input":"hi","previous_response_id":"` + id + `"}`)
+		if res.Code != 404 || res.Header().Get("X-Should-Retry") != "false" || !strings.Contains(res.Body.String(), "Send the whole conversation") {
+			t.Errorf("from %s: status %d, %v: %s", id, res.Code, res.Header(), res.Body)
+		}
+	}
+	w.gw.responses.Put(named.responseKey(anybody, "cntr_gone"), named.memberHash("anonymous"), routing.Made{Seller: routing.SellerKey{ID: "left"}, Model: "m"}, time.Now())
+	res := respond(`{"model":"m","input":"hi","tools":[{"type":"code_interpreter","container":"cntr_gone"}]}`)
+	if res.Code != 404 || !strings.Contains(res.Body.String(), `"param":"container"`) {
+		t.Errorf("in its container: status %d: %s", res.Code, res.Body)
+	}
+}
+
 // beaten is a client's side that tells when a heartbeat has come.
 type beaten struct {
 	*httptest.ResponseRecorder

@@ -6,8 +6,10 @@ type Absence uint8
 const (
 	// NobodyServes: no seller has the model, over this API; or all that had it say that they have not.
 	NobodyServes Absence = iota
-	// MakerAway: the response's maker is gone, paused or excluded.
+	// MakerAway: the response's maker is paused or excluded.
 	MakerAway
+	// MakerGone: neither the config nor the registry names that one any more, or they name another one in its place.
+	MakerGone
 	// MakerLacks: that one has not the model, over this API, and others have.
 	MakerLacks
 	// LeftOut: there are sellers, and the policy has left all of them out.
@@ -29,10 +31,13 @@ func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 	case candidates.Len() == 0:
 		return NobodyServes
 	case q.Maker != (SellerKey{}) && !chooses.unaffine:
-		if s := t.Index().Seller(q.Maker.ID); s != nil && s.Key() == q.Maker && !t.Off(s.ID) {
-			return MakerLacks
+		switch s := t.Index().Seller(q.Maker.ID); {
+		case t.Off(q.Maker.ID):
+			return MakerAway
+		case s == nil || s.Key() != q.Maker:
+			return MakerGone
 		}
-		return MakerAway
+		return MakerLacks
 	}
 	if only, manual := chooses.policy.(*Manual); manual {
 		if index := t.Index(); index.IdleAt(only.keepsTo(index.DefaultSeller()), q.Served, q.Protocol) {
