@@ -15,7 +15,7 @@ func TestUnserved(t *testing.T) {
 		"OPTIONS /v1/chat/completions": 0, "OPTIONS /v1/images": 0, "GET /chat/completions": 0, "GET /api/chat": 0, "POST /api/tags": 0, "POST /models": 0, "GET /modelsx": 0, "GET /model/m/converse": 0, "POST /model/m": 0, "POST /model//invoke": 0, "POST /model/invoke": 0,
 		"": 0, "HEAD /v1beta/files": 0, "GET /images/a.png": 0, "GET /tokenize": 0, "GET /v1beta/": 0, "GET /v1betax/files": 0, "POST /x/tokenize": 0,
 		"GET /serving-endpoints/m/chat/completions": 0, "POST /serving-endpoints": 0, "GET /invocations": 0, "POST /foo": 0,
-		"POST /openai/models": 0, "GET /openai/models/a": 0, "POST /other-messages": 0, "POST /api/messages/a": 0, "DELETE /api/files/f": 0, "POST /openai/v1/foo": 0,
+		"POST /openai/models": 0, "GET /openai/models/a": 0, "POST /other-messages": 0, "POST /api/messages/a": 0, "DELETE /api/files/f": 0, "GET /api/v1": 0, "GET /api/v1/": 0, "GET /api/v2/credits": 0, "GET /dashboard/billing": 0, "GET /dashboard/usage": 0,
 		"GET /openai/deployments/d/chat/completions": 0, "POST /openai/deployments/d": 0,
 
 		"GET /v1/chat/completions": 405, "DELETE /v1/messages": 405, "HEAD /v1/messages": 405, "POST /v1/models": 405, "HEAD /v1/models": 405, "DELETE /v1/models/m": 405,
@@ -47,6 +47,8 @@ func TestUnserved(t *testing.T) {
 		"GET /v1/compliance/activities": 404, "POST /v1/tunnels": 404, "DELETE /v1/user_profiles/u": 404,
 
 		"GET /v1/foo": 404, "HEAD /v1/foo": 404, "HEAD /v1/videos/v": 404, "POST /v1/tokenize": 404, "POST /v1/ocr": 404, "POST /v1/predictions": 404, "GET /v1/usage": 404, "GET /v1/credits": 404,
+		"GET /api/v1/credits": 404, "GET /api/v1/key": 404, "GET /api/v1/auth/key": 404, "GET /api/v1/generation": 404, "DELETE /api/v1/keys/k": 404,
+		"POST /openai/v1/foo": 404, "GET /dashboard/billing/subscription": 404, "GET /dashboard//billing/usage/": 404, "GET /dashboard/billing/credit_grants": 404,
 		"GET /v1/dashboard/billing/subscription": 404, "POST /V1//Ocr/": 404, "POST /v1/projects/p/models/m": 404, "PUT /v1/a/b/c": 404,
 		"POST /images/generations": 404, "POST /moderations": 404, "DELETE /files/f": 404, "POST /chat": 404,
 		"GET /v1beta/models/x:generateContent": 404, "POST /v1beta/models": 404, "POST /v1beta/interactions": 404, "DELETE /v1beta/cachedContents/c": 404,
