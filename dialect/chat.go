@@ -88,6 +88,26 @@ func (v *Events) chunk(name, data []byte) {
 	v.drop = v.takes && ok && c.known && !c.some && c.used && !c.failed
 }
 
+// lateUsage takes the chunk that says nothing but what was used from behind the last event, where some sellers have it: it is what the answer
+// cost, and no less one that the client had not asked for.
+func (v *Events) lateUsage(data []byte) {
+	var used []byte
+	known, some := false, false
+	ok := walk(data, func(key, value []byte) {
+		switch string(key) {
+		case "choices":
+			known, some = true, !empty(value)
+		case "usage":
+			used = value
+		}
+	})
+	if !ok || !known || some || empty(used) || used[0] != '{' {
+		return
+	}
+	v.usage.replace(used)
+	v.stated, v.final, v.drop = true, true, v.takes
+}
+
 // chunk is what has been seen of one event.
 type chunk struct {
 	known   bool // it has choices, be there none in them

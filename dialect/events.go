@@ -78,6 +78,9 @@ func (v *Events) Event(name, data []byte, whole bool) {
 	}
 	v.oversized, v.drop = nil, false
 	if v.ended {
+		if whole && v.isChunks() {
+			v.lateUsage(data)
+		}
 		return
 	}
 	if string(name) == "message" {
@@ -117,7 +120,7 @@ func (v *Events) Content() bool {
 	return v.content || v.ended && v.reasoned && v.failure == nil
 }
 
-// Ended tells whether the API's last event has come. What follows it is not looked at.
+// Ended tells whether the API's last event has come. What follows it is not looked at, but for what chat and completions say there that they used.
 func (v *Events) Ended() bool { return v.ended }
 
 // Whole tells whether the stream may end here: its last event has come and there was an answer, or it has said without an
