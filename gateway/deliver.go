@@ -59,7 +59,7 @@ func (p *reply) write(a *attempt, e *ended) {
 	case e.interrupted:
 		e.status, e.abort = ledger.StatusInterrupted, true
 	case err != nil:
-		e.status = ledger.StatusClientGone
+		e.status, e.abort = ledger.StatusClientGone, true
 	case a.outcome.Good():
 		e.status = ledger.StatusOK
 	default:
@@ -126,5 +126,5 @@ func (p *reply) relay(a *attempt, e *ended) {
 	a.rememberResponse()
 	e.interrupted = ending == relay.Broken || ending == relay.SaidError && a.outcome.Good() // else the request is at fault
 	e.unexplained = ending == relay.Whole && a.answer.events.EndedWithoutReason()
-	e.abort = ending == relay.Broken || ending == relay.Shutdown
+	e.abort = ending == relay.Broken || ending == relay.Shutdown || ending == relay.ClientGone // it may have closed its own side alone, and read on
 }

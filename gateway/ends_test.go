@@ -20,15 +20,15 @@ import (
 // end is what an attempt's answer comes to, as all concerned see it.
 type end struct {
 	status  int           // the client's; 0: it has left
-	aborted bool          // its connection
+	aborted bool          // its connection: one that has left may still read
 	booked  ledger.Status // of the request
 	kinds   string        // of the attempts
 	blamed  bool          // the first seller
 }
 
 var (
-	gone    = &end{0, false, ledger.StatusClientGone, "client_gone", false}
-	left    = &end{200, false, ledger.StatusClientGone, "", false} // after the answer has begun
+	gone    = &end{0, true, ledger.StatusClientGone, "client_gone", false}
+	left    = &end{200, true, ledger.StatusClientGone, "", false} // after the answer has begun
 	next    = &end{200, false, ledger.StatusOK, "deadline ok", true}
 	late    = &end{504, false, ledger.StatusFailed, "deadline", true}
 	twice   = &end{502, false, ledger.StatusFailed, "deadline deadline", true}
@@ -338,8 +338,8 @@ func (w *way) expect(cells []*cell) {
 		if want.status != 0 && (c.got.Code != want.status || c.aborted != want.aborted) {
 			w.Errorf("%s: status %d, aborted %v: %.300s", c.name, c.got.Code, c.aborted, c.got.Body)
 		}
-		if want.status == 0 && c.got.Body.Len() > 0 {
-			w.Errorf("%s: whoever has left is told %s", c.name, c.got.Body)
+		if want.status == 0 && (c.got.Body.Len() > 0 || c.aborted != want.aborted) {
+			w.Errorf("%s: whoever has left is told %s, aborted %v", c.name, c.got.Body, c.aborted)
 		}
 		e := entries[c.model]
 		if e == nil {

@@ -188,6 +188,7 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	case chosen.left:
 		t.open = nil
 		p.ended = t.books.left(&t.tally, chosen.unheard)
+		p.ended.abort = true
 	default:
 		p.ended = t.books.failed(&t.tally, ledger.StatusFailed)
 	}
@@ -195,6 +196,9 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 		p.show(chosen.shown, chosen.final)
 	}
 	p.unpaid = chosen.unpaid
+	if p.ended.abort {
+		relay.Abort(p.w, rq.r) // one that has closed its own side alone would take nothing for an answer, as its status would be 200
+	}
 	return chosen.refusal
 }
 

@@ -198,7 +198,7 @@ func (q *inquiry) passStream(body io.ReadCloser, share *share) {
 	p.describe()
 	relay.AnswerHeader(p.w.Header(), q.response.Header, false)
 	p.w.WriteHeader(q.response.StatusCode)
-	if ending := stream.Relay(p.w); ending == relay.Broken || ending == relay.Shutdown {
+	if ending := stream.Relay(p.w); ending == relay.Broken || ending == relay.Shutdown || ending == relay.ClientGone {
 		relay.Abort(p.w, p.rq.r) // most clients take a clean end for a whole answer
 	}
 }
