@@ -123,3 +123,13 @@ func budgetsOf(m *market.Market, who *member.Member) []BudgetRow {
 	}
 	return rows
 }
+
+// BudgetRow is how a budget stands, of a member or of the member's group.
+type BudgetRow struct {
+	Group       string       `json:"group,omitempty"`
+	Period      string       `json:"period"` // daily, weekly or monthly
+	LimitMicros money.Micros `json:"limitMicros"`
+	SpentMicros money.Micros `json:"spentMicros"`
+	HeldMicros  money.Micros `json:"heldMicros"`
+	Renews      time.Time    `json:"renews"`
+}

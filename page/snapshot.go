@@ -73,16 +73,6 @@ type Wallet struct {
 	BalanceMicros *money.Micros `json:"balanceMicros"` // null: not known
 }
 
-// BudgetRow is how a budget stands, of a member or of the member's group.
-type BudgetRow struct {
-	Group       string       `json:"group,omitempty"`
-	Period      string       `json:"period"` // daily, weekly or monthly
-	LimitMicros money.Micros `json:"limitMicros"`
-	SpentMicros money.Micros `json:"spentMicros"`
-	HeldMicros  money.Micros `json:"heldMicros"`
-	Renews      time.Time    `json:"renews"`
-}
-
 const (
 	// nowTime is what the page takes for now.
 	nowTime = 5 * time.Minute
