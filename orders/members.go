@@ -25,16 +25,6 @@ var (
 	ErrForbidden = errors.New("it can't be done")
 )
 
-// MemberTerms are what is said of a member that was added at run time; nil: nothing is said. Budgets are below zero, and the rest is
-// empty, where there is to be no bound.
-type MemberTerms struct {
-	Daily, Weekly, Monthly *money.Micros
-	Rate                   *member.Rate
-	Models                 *[]string
-	Group                  *string
-	Disabled               *bool
-}
-
 // KeepKey is how long the old keys of a member are good after a rotation, where nobody says otherwise.
 const KeepKey = 24 * time.Hour
 
@@ -188,8 +178,11 @@ func (o *Orders) raisable(name string) *member.Member {
 	return nil
 }
 
+// memberEdit says what is to be kept of a member of whom so much is, nil for nothing, and how the books tell of it. errDone: it is so already.
+type memberEdit func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error)
+
 // order is edit for what concerns members that were added at run time alone. But for "add", the member must be one.
-func (o *Orders) order(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+func (o *Orders) order(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
 	if o.Configured(name) {
 		return inCaddyfile(name)
 	}
@@ -206,7 +199,7 @@ func inCaddyfile(name string) error {
 }
 
 // edit changes what is kept of a member, durably, and has it act at once.
-func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
 	if err := o.ledger.Ready(); err != nil {
 		return unkept(err)
 	}
@@ -244,7 +237,7 @@ func (o *Orders) keepMember(ctx context.Context, by Operator, name, word, text s
 }
 
 // keep changes what the ledger keeps of a member, and has it act. Enrolling must be locked.
-func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
 	var said string
 	var refused error
 	err := o.ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
@@ -267,84 +260,4 @@ func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit 
 		o.memberChanged(name, word, by.Name, by.From)
 	}
 	return nil
-}
-
-// put changes what terms say, and tells in words what that is.
-func (o *Orders) put(is *ledger.Enrolled, t MemberTerms) (note string, err error) {
-	var notes []string
-	for _, b := range []struct {
-		word string
-		to   **money.Micros
-		said *money.Micros
-	}{
-		{"daily budget", &is.Budget.Daily, t.Daily}, {"weekly budget", &is.Budget.Weekly, t.Weekly}, {"monthly budget", &is.Budget.Monthly, t.Monthly},
-	} {
-		switch {
-		case b.said == nil:
-		case *b.said < 0:
-			*b.to = nil
-			notes = append(notes, "no "+b.word)
-		default:
-			*b.to = b.said
-			notes = append(notes, b.word+" $"+b.said.String())
-		}
-	}
-	if r := t.Rate; r != nil {
-		is.Rate = ledger.KeptRate{Requests: r.Requests, Per: r.Per}
-		notes = append(notes, "rate "+RateText(*r))
-	}
-	if t.Models != nil {
-		for _, glob := range *t.Models {
-			if err := member.CheckNewGlob(glob); err != nil {
-				return "", err
-			}
-		}
-		is.Models = *t.Models
-		notes = append(notes, "models "+cmp.Or(strings.Join(is.Models, " "), "all"))
-	}
-	if t.Group != nil {
-		if *t.Group != "" && !o.hasGroup(*t.Group) {
-			return "", fmt.Errorf("there is no group %q in the Caddyfile", *t.Group)
-		}
-		is.Group = *t.Group
-		notes = append(notes, "group "+cmp.Or(is.Group, "none"))
-	}
-	if t.Disabled != nil {
-		if is.Disabled = *t.Disabled; is.Disabled {
-			notes = append(notes, "disabled")
-		} else {
-			notes = append(notes, "enabled")
-		}
-	}
-	return strings.Join(notes, ", "), checkBudget(is.Budget)
-}
-
-// checkBudget says which budget could never be used up, as the config's check does.
-func checkBudget(b ledger.KeptBudget) error {
-	less := func(long *money.Micros, short *money.Micros) bool {
-		return long != nil && short != nil && *long < *short
-	}
-	switch {
-	case less(b.Weekly, b.Daily):
-		return errors.New("the weekly budget is less than the daily one")
-	case less(b.Monthly, b.Daily):
-		return errors.New("the monthly budget is less than the daily one")
-	case less(b.Monthly, b.Weekly):
-		return errors.New("the monthly budget is less than the weekly one")
-	}
-	return nil
-}
-
-// RateText is a rate as the Caddyfile has it, or none.
-func RateText(r member.Rate) string {
-	if r.Requests == 0 {
-		return "none"
-	}
-	per := r.Per.String()
-	for _, unit := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(per, unit) {
-			per = per[:len(per)-2]
-		}
-	}
-	return fmt.Sprintf("%d %s", r.Requests, per)
 }

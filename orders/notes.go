@@ -87,9 +87,7 @@ func (o *Orders) takeNotes(ctx context.Context, all map[string]fleet.Note) error
 }
 
 // noteMember gives an order about a member to the fleet, and what it keeps of the member since then. Enrolling must be locked.
-func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) (
-	is *ledger.Enrolled, text string, err error,
-) {
+func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string, edit memberEdit) (is *ledger.Enrolled, text string, err error) {
 	kept, err := o.enrolled()
 	if err != nil {
 		return nil, "", unkept(err)

@@ -2,7 +2,6 @@ package orders
 
 import (
 	"fmt"
-	"slices"
 
 	"go.uber.org/zap"
 
@@ -62,25 +61,4 @@ func addition(e *ledger.Enrolled) member.Addition {
 		a.Raises = append(a.Raises, member.Raise{Amount: r.AmountMicros, Until: r.Until})
 	}
 	return a
-}
-
-// configs are the directories of the running configs themselves, the newest first.
-func (o *Orders) configs() []*member.Directory {
-	o.mu.Lock()
-	teams := slices.Clone(o.teams)
-	o.mu.Unlock()
-	var all []*member.Directory
-	for _, t := range slices.Backward(teams) {
-		all = append(all, t.now())
-	}
-	return all
-}
-
-// Configured tells whether a running config names the member.
-func (o *Orders) Configured(name string) bool {
-	return slices.ContainsFunc(o.configs(), func(d *member.Directory) bool { return d.Names(name) })
-}
-
-func (o *Orders) hasGroup(name string) bool {
-	return slices.ContainsFunc(o.configs(), func(d *member.Directory) bool { return d.Group(name) != nil })
 }

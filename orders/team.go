@@ -53,3 +53,24 @@ func (o *Orders) Member(name string) *member.Member {
 	}
 	return nil
 }
+
+// configs are the directories of the running configs themselves, the newest first.
+func (o *Orders) configs() []*member.Directory {
+	o.mu.Lock()
+	teams := slices.Clone(o.teams)
+	o.mu.Unlock()
+	var all []*member.Directory
+	for _, t := range slices.Backward(teams) {
+		all = append(all, t.now())
+	}
+	return all
+}
+
+// Configured tells whether a running config names the member.
+func (o *Orders) Configured(name string) bool {
+	return slices.ContainsFunc(o.configs(), func(d *member.Directory) bool { return d.Names(name) })
+}
+
+func (o *Orders) hasGroup(name string) bool {
+	return slices.ContainsFunc(o.configs(), func(d *member.Directory) bool { return d.Group(name) != nil })
+}
