@@ -3,8 +3,8 @@
 //
 // Everything that changes the books is a command in one queue. The committer takes what is queued, checks and applies each
 // command to the state in memory, writes all of it in one transaction, syncs it, and then tells who waits; the entry that takes
-// the place of a hold may be told before the sync. The state in memory is what the checks go by; what is on disk is the same, or, after a failed commit, unknown: then the ledger
-// stops for good and says so until the process starts again.
+// the place of a hold may be told before the sync. The state in memory is what the checks go by; what is on disk is the same, or,
+// after a failed commit, unknown: then the ledger stops for good and says so until the process starts again.
 package ledger
 
 import (
@@ -309,27 +309,5 @@ func (l *Ledger) fail(event string, err error) {
 // NewID gives a new id that sorts by time (UUID version 7), for requests, holds, purchases and tokens.
 func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// openFleet begins an epoch of a ledger that is in a fleet, durably, before anybody hears of it.
-func (l *Ledger) openFleet(o Options) (err error) {
-	switch {
-	case o.ReadOnly:
-		return nil
-	case o.Shared:
-		l.epoch, err = l.openShared()
-	default:
-		err = l.leaveShared()
-	}
-	if err != nil {
-		return err
-	}
-	return l.sync()
-}
-
 // Identity is the ledger's random name, made with it. A copy has the same.
 func (l *Ledger) Identity() string { return l.state.identity }
-
-// Epoch is how often the ledger was opened in a fleet, this time included; 0: it is in none.
-func (l *Ledger) Epoch() uint64 { return l.epoch }
-
-// Restored is the epoch of the last process before the ledger was made from a backup and what its fleet had; 0: it was not.
-func (l *Ledger) Restored() uint64 { return l.restored }
