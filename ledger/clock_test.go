@@ -128,49 +128,44 @@ func TestSummaryAfterAWrongClock(t *testing.T) {
 	}
 }
 
-// TestSellerLimit bounds each seller by itself, whatever its origin, on a UTC day, over a restart.
-func TestSellerLimit(t *testing.T) {
-	c := &clock{now: moment("2026-03-01T12:00:00Z")}
-	o := ledger.Options{Dir: t.TempDir(), Now: c.read}
-	l := open(t, o)
-	limits := ledger.Limits{Daily: -1, Session: -1, Seller: 10_000}
-	n := 0
-	prepare := func(seller, at string, amount money.Micros) error {
-		n++
-		p := ledger.Purchase{ID: ledger.NewID(), Seller: seller, Origin: at, Method: "mock", AmountMicros: amount}
-		for _, p.State = range wayToGranted[:3] {
-			if err := l.Advance(t.Context(), p, limits); err != nil {
-				return err
-			}
+// A clock that was years ahead for a while leaves entries that are ahead, and no daily limit that is spent for years.
+func TestDailyLimitAfterTheClockWasWrong(t *testing.T) {
+	now := moment("2031-03-01T12:00:00Z")
+	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
+	limits := ledger.Limits{Daily: 6_000, Session: -1, Seller: -1}
+	prepare := func(id string) (err error) {
+		p := ledger.Purchase{ID: id, Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 5_000}
+		for _, p.State = range wayToGranted[:4] {
+			err = errors.Join(err, l.Advance(t.Context(), p, limits))
 		}
-		return nil
+		return err
 	}
-	refused := func(err error) {
-		t.Helper()
-		limit := new(ledger.LimitError)
-		if !errors.As(err, &limit) || limit.Limit != ledger.SellerLimit || limit.SpentMicros != 8_000 || limit.LimitMicros != 10_000 ||
-			!limit.Resets.Equal(moment("2026-03-02T00:00:00Z")) {
-			t.Errorf("a purchase above the limit: %+v", err)
-		}
-	}
-	if err := prepare("acme", origin, 8_000); err != nil {
+	if err := prepare("ahead"); err != nil {
 		t.Fatal(err)
 	}
-	refused(prepare("acme", "https://elsewhere.example", 2_001))
-	if err := prepare("best", origin, 10_000); err != nil {
+	now = moment("2026-03-01T12:00:00Z")
+	if day, _ := l.Spent(); day != 0 {
+		t.Errorf("%s counts as spent on a day without a purchase", day)
+	}
+	if err := prepare("today"); err != nil {
 		t.Error(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	limit := new(ledger.LimitError)
+	if err := prepare("today too"); !errors.As(err, &limit) || limit.SpentMicros != 5_000 {
+		t.Errorf("a purchase above the limit: %v", err)
 	}
-	l = open(t, o)
-	refused(prepare("acme", origin, 2_001))
-	if err := prepare("acme", origin, 2_000); err != nil {
+	now = moment("2026-03-02T00:00:00Z")
+	if err := prepare("the day after"); err != nil {
 		t.Error(err)
 	}
-	c.set(c.now.Add(12 * time.Hour))
-	if err := prepare("acme", origin, 10_000); err != nil {
-		t.Errorf("the day after: %v", err)
-	}
+	mustVerify(t, l)
+}
+
+func TestTimeDoesNotGoBack(t *testing.T) {
+	now := moment("2026-03-01T12:00:00Z")
+	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
+	buy(t, l, "t1", "acme", 5_000)
+	now = now.Add(-time.Hour)
+	buy(t, l, "t2", "acme", 5_000)
 	mustVerify(t, l)
 }

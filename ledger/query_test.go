@@ -271,12 +271,3 @@ func TestEntryJSON(t *testing.T) {
 		t.Errorf("%v, left: %v", err, want)
 	}
 }
-
-func TestTimeDoesNotGoBack(t *testing.T) {
-	now := moment("2026-03-01T12:00:00Z")
-	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
-	buy(t, l, "t1", "acme", 5_000)
-	now = now.Add(-time.Hour)
-	buy(t, l, "t2", "acme", 5_000)
-	mustVerify(t, l)
-}

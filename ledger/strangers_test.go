@@ -1,7 +1,6 @@
 package ledger_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -25,39 +24,6 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 		if got := strings.Join(b.Entry.Flags, " "); got != flag {
 			t.Errorf("flags %q, want %q", got, flag)
 		}
-	}
-	mustVerify(t, l)
-}
-
-// A clock that was years ahead for a while leaves entries that are ahead, and no daily limit that is spent for years.
-func TestDailyLimitAfterTheClockWasWrong(t *testing.T) {
-	now := moment("2031-03-01T12:00:00Z")
-	l := open(t, ledger.Options{InMemory: true, Now: func() time.Time { return now }})
-	limits := ledger.Limits{Daily: 6_000, Session: -1, Seller: -1}
-	prepare := func(id string) (err error) {
-		p := ledger.Purchase{ID: id, Seller: "acme", Origin: origin, Method: "mock", AmountMicros: 5_000}
-		for _, p.State = range wayToGranted[:4] {
-			err = errors.Join(err, l.Advance(t.Context(), p, limits))
-		}
-		return err
-	}
-	if err := prepare("ahead"); err != nil {
-		t.Fatal(err)
-	}
-	now = moment("2026-03-01T12:00:00Z")
-	if day, _ := l.Spent(); day != 0 {
-		t.Errorf("%s counts as spent on a day without a purchase", day)
-	}
-	if err := prepare("today"); err != nil {
-		t.Error(err)
-	}
-	limit := new(ledger.LimitError)
-	if err := prepare("today too"); !errors.As(err, &limit) || limit.SpentMicros != 5_000 {
-		t.Errorf("a purchase above the limit: %v", err)
-	}
-	now = moment("2026-03-02T00:00:00Z")
-	if err := prepare("the day after"); err != nil {
-		t.Error(err)
 	}
 	mustVerify(t, l)
 }
