@@ -122,6 +122,11 @@ func TestCleanupUnprovisioned(t *testing.T) {
 // stranger is a module in the place of a fleet's store that is none, and that does wrong at its end.
 type stranger struct{ end func() }
 
+// strangerEnds is what it does.
+var strangerEnds func()
+
+func init() { caddy.RegisterModule(stranger{func() { strangerEnds() }}) } // for all tests, as it is among the modules that errors name
+
 func (s stranger) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.tokenbuddy.fleet.stranger", New: func() caddy.Module { return &s }}
 }
@@ -133,8 +138,6 @@ func (s stranger) Cleanup() error {
 
 // A fleet's store with which a config is refused neither keeps that from being said, nor takes the process with it, whatever it does at its end.
 func TestStoreThatIsNone(t *testing.T) {
-	var end func()
-	caddy.RegisterModule(stranger{func() { end() }})
 	for name, fault := range map[string]func(over <-chan struct{}){
 		"panics":          func(<-chan struct{}) { panic("secret") },
 		"does not return": func(over <-chan struct{}) { <-over },
@@ -143,7 +146,7 @@ func TestStoreThatIsNone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				over := make(chan struct{})
 				defer close(over)
-				end = func() { fault(over) }
+				strangerEnds = func() { fault(over) }
 				h := handlerOf(t, `"fleet":{"store":{"engine":"stranger"}}`)
 				h.log = zap.NewNop()
 				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
