@@ -20,8 +20,8 @@ var chat = &api{
 	broken: (*Events).chunkBreak,
 }
 
-// chunk looks at an event of the chat and completions APIs. There all that a client can read of an answer stands in choices, so that what has none
-// says nothing of it, whatever else it has.
+// chunk looks at an event of the chat and completions APIs. There all that a client can read of an answer stands in choices, but there are sellers whose
+// streams have none (Palmyra's say a value), and clients of theirs.
 func (v *Events) chunk(name, data []byte) {
 	switch {
 	case bytes.HasPrefix(data, []byte("[DONE]")):
@@ -55,6 +55,7 @@ func (v *Events) chunk(name, data []byte) {
 			c.failed = c.failed || !empty(value)
 		case "type":
 			kind = eventKind(name, value)
+			c.other = c.other || string(value) != `"ping"`
 		case "service_tier":
 			v.usage.served.take("service_tier", value)
 		case "model":
@@ -78,7 +79,7 @@ func (v *Events) chunk(name, data []byte) {
 		v.fail(data)
 	case !c.some && !v.content && complains(kind, data):
 		v.fail(data)
-	case c.content, !c.known && c.other && v.endpoint.Protocol == Embeddings: // which has no stream of its own, and no choices
+	case c.content, ok && !c.known && c.other && !ofMessages(kind) && !ofResponses(kind):
 		v.setContent()
 	}
 	if c.some && !c.failed {
@@ -110,7 +111,7 @@ func (v *Events) lateUsage(data []byte) {
 
 // chunk is what has been seen of one event.
 type chunk struct {
-	known   bool // it has choices, be there none in them
+	known   bool // it has choices, be there none in them: then only they can be content
 	some    bool // there are some
 	used    bool // it has a usage object
 	content bool

@@ -113,9 +113,9 @@ func (v *Events) listen(data []byte) {
 // Content tells whether the stream has come to where it is to be committed: content, reasoning, a tool call, a refusal or
 // the API's last event. An error that the stream says is none of them, and neither is an end before which nothing was said.
 //
-// Where events have kinds, one of a kind that is not known counts as content when it carries anything. The other way round a new kind of content
-// would be held back from the client, and an answer that is being paid for might be thrown away. What is no event of the API (no JSON object, one that
-// says no kind, one of another API beside its own) is none.
+// An event that is not known counts as content when it carries anything. The other way round a new kind of content would be
+// held back from the client, and an answer that is being paid for might be thrown away. What is no event of the API (no JSON object, one that
+// says no kind where events have kinds, one of another API beside its own) is none.
 func (v *Events) Content() bool {
 	return v.content || v.ended && v.reasoned && v.failure == nil
 }

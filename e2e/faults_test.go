@@ -156,9 +156,6 @@ var earlyFaults = []*fault{
 	{name: "stream of a page", tries: 1, answer: streams(func(q *question) string {
 		return beginning(q) + "data: <html>" + poison + "</html>\n\n" + q.last
 	}, cleanly)},
-	{name: "stream of what no API has", tries: 1, answer: streams(func(q *question) string {
-		return "data: {\"status\":\"" + poison + "\"}\n\n" + q.last
-	}, cleanly)},
 	{name: "stream of two APIs", tries: 1, answer: streams(func(q *question) string {
 		other := speeches[0]
 		if q.begin == other.begin {
