@@ -43,6 +43,7 @@ type completion struct {
 	last     time.Time // of the newest entry
 	calendar Calendar
 	now      Periods // as it is restored
+	again    bool    // it was restored before, after the backup: what it had told until then is in no entry, and has counted since
 	completed
 	accounts  map[string]money.Micros
 	rollups   map[string]*Rollup
@@ -157,6 +158,7 @@ func (c *completion) row(r ShippedRow) error {
 	}
 	c.head.Sequence, c.head.Hash, c.last = r.Sequence, e.Hash, e.Time
 	c.entries++
+	c.again = c.again || e.creditMove().Restored
 	if err := c.out.Set(entriesFirst.of(r.Sequence), r.Entry); err != nil {
 		return err
 	}

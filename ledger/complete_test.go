@@ -442,3 +442,50 @@ func TestWhatAFleetWasToldIsNotForgotten(t *testing.T) {
 		})
 	}
 }
+
+// What a ledger had told before its disk died counts in it from then on, and is in no entry: where it is restored once more by the same backup, that counts as
+// well, whatever it has booked and shipped meanwhile.
+func TestWhatAFleetWasToldIsNotForgottenByASecondRestore(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	o := ledger.Options{Dir: filepath.Join(t.TempDir(), "books"), Key: testKey, Now: func() time.Time { return now }, Shared: true}
+	l := open(t, o)
+	buy(t, l, "t1", "acme", money.USD)
+	kept := backup(t, l)
+	if _, err := l.Settle(inference(hold("", "acme", "t1"), 700)).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	from := ship(t, l)
+	told := func(micros money.Micros) {
+		word := ledger.ShippedSpent{Name: "ann", Period: "2026-03-04", Micros: micros, Seen: now, Entries: uint64(len(from.rows))}
+		from.spent = []ledger.ShippedSpent{word}
+	}
+	restored := func(lost money.Micros) *ledger.Ledger {
+		o.Dir, o.Shipped = filepath.Join(t.TempDir(), "restored"), from
+		r, err := ledger.Restore(t.Context(), o, bytes.NewReader(kept))
+		if err != nil || !r.OK || r.LostMicros != lost {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return open(t, ledger.Options{Dir: o.Dir, Now: o.Now, Shared: true})
+	}
+	told(750)
+	from.spent[0].Entries++
+	once := restored(50)
+	now = now.Add(time.Minute)
+	next := inference(hold("", "acme", "t1"), 100)
+	next.Settlement = settlement("next", 100)
+	if _, err := once.Settle(next).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	from = ship(t, once)
+	told(850)
+	twice := restored(50)
+	mustVerify(t, twice)
+	fleet := newFleet()
+	twice.SetShares(fleet)
+	twice.Attend(false, "ann")
+	if got := fleet.of(t, "ann").began[0]["2026-03-04"]; got != 850 {
+		t.Errorf("%d are spent, want 850", got)
+	}
+	told(800) // as the entries say
+	restored(0)
+}
