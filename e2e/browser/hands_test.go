@@ -31,6 +31,9 @@ func TestKeyboard(t *testing.T) {
 		b.until(button + " === null") // the other one is there
 		b.until(`document.activeElement.closest("tr")?.innerText.includes("acme") === true`)
 	}
+	if name := read[string](b, `document.querySelector('[data-key="members raise ada"]').ariaLabel`); name != "members raise ada" {
+		t.Errorf("who hears the button hears %q, as of each other member", name)
+	}
 	opener := `document.querySelector('[data-key="request ada-0"]')`
 	for i, key := range []string{" ", kb.Enter} {
 		read[any](b, opener+".focus()")
