@@ -239,17 +239,16 @@ func (o *Orders) keepMember(ctx context.Context, by Operator, name, word, text s
 // keep changes what the ledger keeps of a member, and has it act. Enrolling must be locked.
 func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
 	var said string
-	var refused error
 	err := o.ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
 		func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
-			is, said, refused = edit(was)
-			return is, said, refused
+			is, said, err = edit(was)
+			return is, said, wrong(err)
 		})
 	switch {
-	case refused != nil, errors.Is(err, ledger.ErrTooLarge):
+	case errors.Is(err, ledger.ErrTooLarge):
 		return err
 	case err != nil:
-		return unkept(err)
+		return told(err)
 	}
 	if err := o.loadRoster(); err != nil {
 		return err

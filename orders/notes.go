@@ -92,7 +92,6 @@ func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string,
 	if err != nil {
 		return nil, "", unkept(err)
 	}
-	var refused error
 	err = o.sharing.edit(ctx, fleet.NoteKey(name), func(was *fleet.Note) (fleet.Note, error) {
 		if was == nil { // it was never written: the member is from before the fleet, if there is one
 			raw, err := json.Marshal(kept[name])
@@ -108,16 +107,13 @@ func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string,
 		if err != nil {
 			return fleet.Note{}, err
 		}
-		if is, text, refused = edit(before); refused != nil {
-			return fleet.Note{}, refused
+		if is, text, err = edit(before); err != nil {
+			return fleet.Note{}, wrong(err)
 		}
 		raw, err := json.Marshal(is)
 		return fleet.Note{By: by.Name, From: by.From, Order: word, Text: text, Is: raw}, err
 	})
-	if refused == nil {
-		err = unkept(err)
-	}
-	return is, text, err
+	return is, text, told(err)
 }
 
 // enrolled gives what the ledger keeps of members, by name.

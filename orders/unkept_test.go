@@ -30,6 +30,23 @@ func (half) EditMember(context.Context, ledger.Order, func(*ledger.Enrolled) (*l
 	return errDead
 }
 
+// late is a ledger that comes to an order when nobody waits for it any more.
+type late struct{ *ledger.Ledger }
+
+func (late) EditMember(_ context.Context, _ ledger.Order, edit func(*ledger.Enrolled) (*ledger.Enrolled, string, error)) error {
+	_, _, _ = edit(nil)
+	return context.DeadlineExceeded
+}
+
+// What the ledger finds wrong with an order later is not heard: the order could not be kept in time.
+func TestUnkeptInTime(t *testing.T) {
+	m, l := openOrders(t, filepath.Join(t.TempDir(), "books"))
+	m.ledger = late{l}
+	if err := m.RemoveMember(t.Context(), Operator{Name: "ops"}, "zoe"); !errors.Is(err, ErrUnkept) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
 // An order that is right and can't be kept is told from one that is wrong.
 func TestUnkept(t *testing.T) {
 	m, l := openOrders(t, filepath.Join(t.TempDir(), "books"))
