@@ -85,6 +85,20 @@ func TestTheNextMethodPays(t *testing.T) {
 	}
 }
 
+// However late it is known that a method's limit is spent, no request waits for longer than it does: the next method's purchase goes on without it.
+func TestTheNextMethodIsNotWaitedForLonger(t *testing.T) {
+	for range 100 { // what comes in the same moment may be seen in any order
+		trade(t, func(b *bench) { b.journal.overMethod, b.seller.delay = "fake", patience }, func(t *testing.T, b *bench) {
+			w := b.want(cent)
+			w.Methods = append(w.Methods, NamedMethod{"mock", payment.Mock{}})
+			begun := time.Now()
+			if l, err := b.desk.Lease(t.Context(), w); err == nil || time.Since(begun) != patience {
+				t.Errorf("after %s: %v, %v", time.Since(begun), l, err)
+			}
+		})
+	}
+}
+
 // Where every method's limit is spent the request is told so, and no seller is asked in vain.
 func TestEachMethodsLimitIsSpent(t *testing.T) {
 	trade(t, func(b *bench) { b.journal.overMethod = "fake" }, func(t *testing.T, b *bench) {

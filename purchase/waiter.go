@@ -32,18 +32,17 @@ func (s *shelf) buy(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 	if l := s.borrow(ctx, w, old, false); l != nil {
 		return l, nil
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
+	until := time.Now().Add(patience)
 	for tried := 1; ; tried++ {
-		l, err := s.buyOnce(ctx, w, old, timer.C)
+		l, err := s.buyOnce(ctx, w, old, until)
 		if limit, ok := errors.AsType[*LimitError](err); tried >= len(w.Methods) || !ok || limit.Limit != ledger.MethodLimit {
 			return l, err
 		}
 	}
 }
 
-// buyOnce is buy for one purchase; out ends the request's patience.
-func (s *shelf) buyOnce(ctx context.Context, w Want, old *Lease, out <-chan time.Time) (*Lease, error) {
+// buyOnce is buy for one purchase, which the request waits for until then.
+func (s *shelf) buyOnce(ctx context.Context, w Want, old *Lease, until time.Time) (*Lease, error) {
 	s.mu.Lock()
 	if l := s.arrived(w, old); l != nil {
 		s.mu.Unlock()
@@ -65,6 +64,8 @@ func (s *shelf) buyOnce(ctx context.Context, w Want, old *Lease, out <-chan time
 	f.waiters = append(f.waiters, me)
 	s.mu.Unlock()
 
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
 	select {
 	case v := <-me.told:
 		return v.lease, v.err
@@ -73,7 +74,7 @@ func (s *shelf) buyOnce(ctx context.Context, w Want, old *Lease, out <-chan time
 			l.Return(0)
 		}
 		return nil, s.fail("wait", "", ctx.Err())
-	case <-out:
+	case <-timer.C:
 		if l, err := s.leave(f, me); l != nil || err != nil {
 			return l, err
 		}
