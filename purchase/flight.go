@@ -39,6 +39,7 @@ type flight struct {
 
 	since    time.Time // when it was begun, or taken up
 	waiters  []*waiter
+	ahead    bool  // it was begun for no request, as a token comes to its end
 	loan     Loan  // what of another gateway's token would do beside
 	doubt    error // set: nobody is to wait for it
 	waitsFor error // what it waits for, whether or not others wait for it
@@ -315,10 +316,14 @@ func (f *flight) land() {
 	if m.unfit {
 		s.setAside(m.p.Method, time.Now())
 	}
-	if limit, ok := errors.AsType[*LimitError](cause); ok {
+	limit, limited := errors.AsType[*LimitError](cause)
+	if limited {
 		s.dealings.limit(limit, time.Now())
 		s.desk.spent.keep(m.p.Method, limit, time.Now())
 		cause = s.overTheLimit(limit)
+	}
+	if f.ahead && (m.unfit || limited && limit.Limit == ledger.MethodLimit) {
+		s.aheadByNext(f, time.Now())
 	}
 	s.mu.Unlock()
 	f.tell(cause)

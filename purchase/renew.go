@@ -3,6 +3,8 @@ package purchase
 import (
 	"context"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Aging is a seller whose tokens in use come to an end, and none is there to take over.
@@ -58,14 +60,33 @@ func (d *Desk) Renew(a Aging, w Want) (begun bool, err error) {
 	if !s.ages(a, now) || !s.wantsAhead(now) {
 		return false, nil
 	}
+	return s.buyAhead(w, loan, now)
+}
+
+// buyAhead begins it. s.mu is held.
+func (s *shelf) buyAhead(w Want, loan Loan, now time.Time) (begun bool, err error) {
 	f, err := s.begin(w, now, false)
-	if err == nil {
-		f.loan = loan
+	if err != nil {
+		return false, err
 	}
-	if err == nil && d.observer.Renewed != nil {
-		d.observer.Renewed(a.SellerID)
+	f.ahead, f.loan = true, loan
+	if renewed := s.desk.observer.Renewed; renewed != nil {
+		renewed(s.seller.id)
 	}
-	return err == nil, err
+	return true, nil
+}
+
+// aheadByNext has what was to be bought ahead be paid by the next payment method, where nothing came of it by the first: when it is looked again
+// whether tokens come to their end, that may be asked anew. s.mu is held.
+func (s *shelf) aheadByNext(f *flight, now time.Time) {
+	w := f.machine.want
+	w.Likely, w.Bound = 0, 0
+	if !s.wantsAhead(now) || s.method(w.Methods, f.machine.p.AskedMicros, now).Name == f.method {
+		return
+	}
+	if _, err := s.buyAhead(w, f.loan, now); err != nil {
+		s.desk.log.Debug("prewarm.renewal.refused", zap.String("seller", s.seller.id), zap.Error(err))
+	}
 }
 
 // wantsAhead tells whether nothing stands in the way of buying ahead. s.mu is held.

@@ -3,12 +3,15 @@ package purchase
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 const (
@@ -88,6 +91,45 @@ func TestRenewedAheadOfExpiryForWhatCostsNothing(t *testing.T) {
 		}
 		b.wantCalls(2, 2)
 	})
+}
+
+// What is bought ahead is paid by the next method at once where the first one can't pay: no request is there that would ask again.
+func TestRenewedByTheNextMethod(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*bench, *fakeMethod) // what keeps the first method from paying
+		want string                    // by which methods it is tried
+	}{
+		"it works":                        {func(*bench, *fakeMethod) {}, "fake"},
+		"its limit is spent":              {func(b *bench, _ *fakeMethod) { b.journal.overMethod = "fake" }, "fake mock"},
+		"it takes no quote":               {func(_ *bench, m *fakeMethod) { m.check = errors.New("no") }, "fake mock"},
+		"neither does the next":           {func(b *bench, m *fakeMethod) { m.check = errors.New("no"); b.journal.overMethod = "mock" }, "fake mock"},
+		"another limit stands in the way": {func(b *bench, _ *fakeMethod) { b.journal.overSeller = true }, "fake"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method := new(fakeMethod)
+			trade(t, func(b *bench) { b.method = method }, func(t *testing.T, b *bench) {
+				b.lease(1).Return(-5*money.USD + 2*testTerms.RebuyBelow - 1)
+				time.Sleep(time.Minute)
+				c.set(b, method)
+				had := len(b.seller.pathCalls(wire.PurchaseCreatePath))
+				for _, a := range b.desk.Aging(usedWithin, aheadOfTime) {
+					w := b.want(0)
+					w.Methods = append(w.Methods, NamedMethod{"mock", payment.Mock{}})
+					if ok, err := b.desk.Renew(a, w); !ok || err != nil {
+						t.Fatal(ok, err)
+					}
+				}
+				synctest.Wait()
+				var by []string
+				for _, a := range b.seller.pathCalls(wire.PurchaseCreatePath)[had:] {
+					by = append(by, a.body["paymentMethod"].(string))
+				}
+				if got := strings.Join(by, " "); got != c.want {
+					t.Errorf("bought by %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
 }
 
 func TestNoneIsBoughtForNobody(t *testing.T) {
