@@ -258,7 +258,7 @@ type batch struct {
 	wrote  bool
 	err    error // the first failed write
 
-	rewasted money.Micros // by how much the command has put right what failed attempts have wasted
+	rewasted money.Micros // by how much the command has put right what failed attempts of this process have wasted
 }
 
 func (l *Ledger) begin() *batch {

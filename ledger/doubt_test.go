@@ -190,6 +190,39 @@ func TestFailedAttemptsCount(t *testing.T) {
 	mustVerify(t, l)
 }
 
+// TestRewastedBefore: what an earlier process has wasted is in no count since the start, and what a balance puts right of it is neither.
+func TestRewastedBefore(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, ledger.Options{Dir: dir})
+	buy(t, l, "t1", "acme", money.USD)
+	h := hold("h1", "acme", "t1")
+	h.AmountMicros, h.BodyBytes, h.PromptWhole, h.MaxOutput = 1_200, 300, true, 100
+	if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cut := inference(h, 0)
+	cut.Status, cut.Settlement, cut.InDoubt = ledger.StatusFailed, nil, true
+	if b, err := l.Waste(cut).Wait(t.Context()); err != nil || b.Entry.Attempt.CountedMicros != 150 {
+		t.Fatalf("booked %+v, %v", b, err)
+	}
+	if b, err := l.Settle(cut).Wait(t.Context()); err != nil {
+		t.Fatalf("booked %+v, %v", b, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, ledger.Options{Dir: dir})
+	told := inference(hold("", "acme", "t1"), 0)
+	told.Exclusive, told.Settlement.BalanceMicros = true, new(money.USD)
+	if b, err := l.Settle(told).Wait(t.Context()); err != nil || b.TokenDelta <= 0 || b.Rewasted != 0 {
+		t.Errorf("booked %+v, %v", b, err)
+	}
+	if losses, err := l.Losses(t.Context()); err != nil || losses["acme"].WasteMicros != 0 {
+		t.Errorf("losses %+v, %v", losses, err)
+	}
+	mustVerify(t, l)
+}
+
 // TestRewasted: what a booking tells of failed attempts, with the corrections that it brings, is what the account of waste has.
 func TestRewasted(t *testing.T) {
 	for name, c := range map[string]struct {

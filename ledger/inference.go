@@ -74,7 +74,7 @@ type Booked struct {
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
 	Failed     bool         // it was an attempt that failed, whether or not there is an entry of it
-	Rewasted   money.Micros // what earlier attempts that failed at the seller have wasted more than was booked, as is known by it; below zero: less
+	Rewasted   money.Micros // what attempts of this process that failed at the seller have wasted more than was booked, as is known by it; below zero: less
 	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
 	Guessed    money.Micros // what of the token's open estimates have taken by now: the seller may have it yet
 	At         uint64       // the newest entry then: bookings may be heard of in another order
