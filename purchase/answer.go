@@ -15,6 +15,9 @@ import (
 // refusalCodes are what a seller can refuse a purchase with.
 var refusalCodes = []string{"order_expired", "order_unknown", "payment_refused", "amount_refused", "idempotency_conflict"}
 
+// errPaymentRefused is the refusal that is about the payment.
+const errPaymentRefused = refusal("payment_refused")
+
 // refusalCode gives the code of a refusal in JSON; empty where the answer is none.
 func refusalCode(status int, body []byte) string {
 	var says struct {

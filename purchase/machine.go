@@ -146,6 +146,7 @@ func (m *machine) create(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		m.unfit = errors.Is(err, errPaymentRefused)
 		return m.end(ctx, ledger.Failed, true, "create order", "nothing was paid", err)
 	}
 	m.p.OrderID, m.p.AmountMicros, m.p.Currency = order.OrderID, order.AmountMicros, order.Currency

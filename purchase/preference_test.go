@@ -39,6 +39,14 @@ func TestTheNextMethodPays(t *testing.T) {
 				return own()
 			}
 		}, func(b *bench) { b.seller.answer = nil }, "fake", "mock"},
+		"the seller refuses it": {func(b *bench) {
+			b.seller.answer = func(_ int, a asked) *http.Response {
+				if a.body["paymentMethod"] == "fake" {
+					return reply(402, `{"error":{"code":"payment_refused"}}`)
+				}
+				return own()
+			}
+		}, func(b *bench) { b.seller.answer = nil }, "fake", "mock"},
 		"the seller is away": {func(b *bench) {
 			b.seller.answer = func(n int, _ asked) *http.Response {
 				if n == 1 {
