@@ -78,8 +78,8 @@ func (s *shelf) borrow(ctx context.Context, w Want, old *Lease, urged bool) *Lea
 	return nil
 }
 
-// await has a request for which nothing can be bought wait for what another gateway buys, if one does.
-func (s *shelf) await(ctx context.Context, w Want, old *Lease) *Lease {
+// await has a request for which nothing can be bought wait for what another gateway buys, if one does, until then.
+func (s *shelf) await(ctx context.Context, w Want, old *Lease, until time.Time) *Lease {
 	j, ok := s.desk.journal.(lender)
 	if !ok {
 		return nil
@@ -90,7 +90,7 @@ func (s *shelf) await(ctx context.Context, w Want, old *Lease) *Lease {
 	if calm {
 		return nil
 	}
-	ctx, stop := context.WithTimeout(ctx, patience)
+	ctx, stop := context.WithDeadline(ctx, until)
 	defer stop()
 	again := time.NewTicker(lentAgain)
 	defer again.Stop()

@@ -103,6 +103,20 @@ func TestPartIsTakenBeforeAPurchase(t *testing.T) {
 	})
 }
 
+// A request that has waited for a purchase waits for another gateway's only for what is left of its time.
+func TestPartIsNotWaitedForBesideAPurchase(t *testing.T) {
+	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
+		j.from = time.Now().Add(time.Hour)
+		b.journal.overMethod, b.seller.delay = "fake", patience-time.Second
+		w := b.want(cent)
+		w.Methods = append(w.Methods, w.Methods[0])
+		begun := time.Now()
+		if l, err := b.desk.Lease(t.Context(), w); err == nil || time.Since(begun) > patience {
+			t.Errorf("after %s: %v, %v", time.Since(begun), l, err)
+		}
+	})
+}
+
 func TestPartOfWhatAnotherGatewayBuys(t *testing.T) {
 	lending(t, nil, func(t *testing.T, b *bench, j *lendingJournal) {
 		j.set(ledger.Creating, &NotNow{Err: ErrElsewhere})

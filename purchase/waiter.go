@@ -51,7 +51,7 @@ func (s *shelf) buyOnce(ctx context.Context, w Want, old *Lease, until time.Time
 	f, err := s.join(w, time.Now(), old != nil)
 	if err != nil {
 		s.mu.Unlock()
-		if l := s.await(ctx, w, old); l != nil {
+		if l := s.await(ctx, w, old, until); l != nil {
 			return l, nil
 		}
 		return nil, err
