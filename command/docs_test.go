@@ -65,7 +65,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%s: there is no such command: %v", line[0], err)
 			continue
 		}
-		for _, word := range strings.Fields(line[1]) {
+		for word := range strings.FieldsSeq(line[1]) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(word, "--"), "=")
 			if strings.HasPrefix(word, "--") && cmd.Flags().Lookup(strings.TrimRight(name, ",.:;)")) == nil {
 				t.Errorf("%s: %s takes no --%s", line[0], cmd.CommandPath(), name)

@@ -30,7 +30,7 @@ func TestLines(t *testing.T) {
 			for ; err == nil; line, err = r.next() {
 				lines = append(lines, string(line))
 			}
-			if !slices.Equal(lines, test.lines) || err != test.end { //nolint:errorlint // which of the two it is
+			if !slices.Equal(lines, test.lines) || err != test.end {
 				t.Errorf("%q, then %v", lines, err)
 			}
 		})
