@@ -75,13 +75,13 @@ var foreign = map[string]bool{
 // foreignRoots are what the paths of Gemini's own API and of Databricks' begin with.
 var foreignRoots = []string{"/v1beta/", "/v1alpha/", "/upload/v1beta/", "/serving-endpoints/"}
 
-// bases are what the paths begin with of which OpenRouter's clients, Groq's, and tools that look how much is left on an account ask any, as
+// foreignBases are what the paths begin with of which OpenRouter's clients, Groq's, and tools that look how much is left on an account ask any, as
 // canonical gives them.
-var bases = []string{"/v1/api/v1/", "/v1/openai/v1/", "/v1/dashboard/billing/"}
+var foreignBases = []string{"/v1/api/v1/", "/v1/openai/v1/", "/v1/dashboard/billing/"}
 
 // belowBase tells whether a path is below one of them.
 func belowBase(plain string) bool {
-	return slices.ContainsFunc(bases, func(base string) bool { return strings.HasPrefix(plain, base) })
+	return slices.ContainsFunc(foreignBases, func(base string) bool { return strings.HasPrefix(plain, base) })
 }
 
 // Foreign tells whether a path is one of an API that nobody here speaks: Gemini's, Vertex AI's, Azure's, Bedrock's, Databricks', SageMaker's, Ollama's or

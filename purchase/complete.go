@@ -131,7 +131,7 @@ func (m *machine) ungranted(ctx context.Context, why error) error {
 	m.withheld = cashed && (late || refused && time.Since(m.moved) >= cashedFor || errors.Is(why, errVoid))
 	switch {
 	case o.Kind == payment.OutcomeFailed && o.Unpaid:
-		m.unpaid, m.unfit = true, true
+		m.unpaid, m.methodFailed = true, true
 		return m.end(ctx, ledger.Failed, true, "complete", "nothing was paid", why)
 	case m.withheld, late, refused && o.Kind == payment.OutcomeFailed:
 		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", why)

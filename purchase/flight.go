@@ -313,7 +313,7 @@ func (f *flight) land() {
 	if errors.Is(cause, ErrPayee) {
 		s.payee = true
 	}
-	if m.unfit {
+	if m.methodFailed {
 		s.setAside(m.p.Method, time.Now())
 	}
 	limit, limited := errors.AsType[*LimitError](cause)
@@ -322,7 +322,7 @@ func (f *flight) land() {
 		s.desk.spent.keep(m.p.Method, limit, time.Now())
 		cause = s.overTheLimit(limit)
 	}
-	if f.ahead && (m.unfit || limited && limit.Limit == ledger.MethodLimit) {
+	if f.ahead && (m.methodFailed || limited && limit.Limit == ledger.MethodLimit) {
 		s.aheadByNext(f, time.Now())
 	}
 	s.mu.Unlock()

@@ -40,16 +40,16 @@ type machine struct {
 	guest   guest // the payment method
 	p       ledger.Purchase
 
-	seen     atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
-	amount   atomic.Int64                         // p.AmountMicros, likewise: a seller may offer less than was asked for
-	asked    time.Time                            // when this process first showed the proof
-	moved    time.Time                            // when the method first said that the seller has cashed it
-	human    payment.Outcome                      // what a human was asked to do
-	cause    error                                // why the purchase ended without a token
-	withheld bool                                 // the money has moved, as the method knows, and there is no token
-	unpaid   bool                                 // the seller has refused the proof, and nothing was paid
-	unfit    bool                                 // it is the method by which nothing came of it, and nothing was paid
-	laid     time.Time                            // when this process last had the method prepare the payment
+	seen         atomic.Pointer[ledger.PurchaseState] // p.State, for onlookers
+	amount       atomic.Int64                         // p.AmountMicros, likewise: a seller may offer less than was asked for
+	asked        time.Time                            // when this process first showed the proof
+	moved        time.Time                            // when the method first said that the seller has cashed it
+	human        payment.Outcome                      // what a human was asked to do
+	cause        error                                // why the purchase ended without a token
+	withheld     bool                                 // the money has moved, as the method knows, and there is no token
+	unpaid       bool                                 // the seller has refused the proof, and nothing was paid
+	methodFailed bool                                 // nothing came of it by its payment method, and nothing was paid
+	laid         time.Time                            // when this process last had the method prepare the payment
 }
 
 func newMachine(d *Desk, p ledger.Purchase) *machine {
@@ -146,7 +146,7 @@ func (m *machine) create(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		m.unfit = errors.Is(err, errPaymentRefused)
+		m.methodFailed = errors.Is(err, errPaymentRefused)
 		return m.end(ctx, ledger.Failed, true, "create order", "nothing was paid", err)
 	}
 	m.p.OrderID, m.p.AmountMicros, m.p.Currency = order.OrderID, order.AmountMicros, order.Currency
@@ -218,7 +218,7 @@ func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	m.unfit = !errors.Is(err, ErrPayee) // a seller that wants somebody else paid is not paid in another way instead
+	m.methodFailed = !errors.Is(err, ErrPayee) // a seller that wants somebody else paid is not paid in another way instead
 	return m.end(ctx, ledger.Failed, true, op, "nothing was paid", err)
 }
 
@@ -326,7 +326,7 @@ func (m *machine) outcome(ctx context.Context, step string, o payment.Outcome, e
 		m.p.Proof = o.Proof
 		return m.advance(ctx, ledger.Proven)
 	case payment.OutcomeFailed:
-		m.unfit = o.Unpaid
+		m.methodFailed = o.Unpaid
 		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", because("the payment failed", o))
 	case payment.OutcomeNeedsHuman:
 		m.human = o

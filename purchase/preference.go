@@ -18,7 +18,7 @@ func (s *shelf) method(all []NamedMethod, amount money.Micros, now time.Time) Na
 		if s.desk.spent.over(m.Name, amount, now) != nil {
 			continue
 		}
-		if failed, ok := s.failed[m.Name]; !ok || now.Sub(failed) >= asideFor {
+		if since, ok := s.aside[m.Name]; !ok || now.Sub(since) >= asideFor {
 			return m
 		}
 		if !found {
@@ -30,8 +30,8 @@ func (s *shelf) method(all []NamedMethod, amount money.Micros, now time.Time) Na
 
 // setAside has other methods be asked first: by this one nothing was bought, and nothing was paid. s.mu is held.
 func (s *shelf) setAside(method string, now time.Time) {
-	if s.failed == nil {
-		s.failed = make(map[string]time.Time)
+	if s.aside == nil {
+		s.aside = make(map[string]time.Time)
 	}
-	s.failed[method] = now
+	s.aside[method] = now
 }

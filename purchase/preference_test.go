@@ -125,8 +125,8 @@ func TestNoOtherMethodForAnotherPayee(t *testing.T) {
 		w := b.want(cent)
 		s := b.desk.shelf(w.seller())
 		m := newMachine(b.desk, ledger.Purchase{ID: ledger.NewID(), Seller: w.SellerID, Origin: w.Origin, Method: "fake"})
-		if err := m.unprepared(t.Context(), "check quote", ErrPayee); err != nil || m.unfit {
-			t.Errorf("%v, the method is unfit: %v", err, m.unfit)
+		if err := m.unprepared(t.Context(), "check quote", ErrPayee); err != nil || m.methodFailed {
+			t.Errorf("%v, its method has failed: %v", err, m.methodFailed)
 		}
 		if got := s.method(append(w.Methods, NamedMethod{"mock", payment.Mock{}}), cent, time.Now()); got.Name != "fake" {
 			t.Errorf("%s pays", got.Name)

@@ -35,7 +35,7 @@ type shelf struct {
 	newest    *token               // the last one that was bought in this process
 	hung      bool                 // the last purchase has kept a request waiting in vain
 	warned    time.Time            // when it was last logged that a limit stands in the way
-	failed    map[string]time.Time // by payment method: when a purchase by it came to nothing through it
+	aside     map[string]time.Time // by payment method: when a purchase by it came to nothing through it
 	payee     bool                 // its last purchase wanted somebody else paid than before
 	lentNone  time.Time            // when no part of another gateway's token could be had
 	calm      time.Time            // when it was last seen that no other gateway buys
