@@ -47,13 +47,13 @@ var (
 	purchased = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "purchased_micros_total", Help: "Credit bought, in millionths of a US dollar.",
 	}, []string{"seller"})
-	billed = prometheus.NewCounterVec(prometheus.CounterOpts{
+	billed = newCorrectable(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "billed_micros_total", Help: "What sellers took for requests, in millionths of a US dollar.",
 	}, []string{"member", "model", "seller"})
-	billedByMember = prometheus.NewCounterVec(prometheus.CounterOpts{
+	billedByMember = newCorrectable(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "billed_by_member_micros_total", Help: "What sellers took for the requests of a member, in millionths of a US dollar.",
 	}, []string{"member", "model"})
-	billedBySeller = prometheus.NewCounterVec(prometheus.CounterOpts{
+	billedBySeller = newCorrectable(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "billed_by_seller_micros_total", Help: "What a seller took for requests, in millionths of a US dollar.",
 	}, []string{"seller", "model"})
 	estimates = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -65,7 +65,7 @@ var (
 	renewals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "renewals_total", Help: "Purchases that were begun ahead, before the token in use comes to its end.",
 	}, []string{"seller"})
-	wasted = prometheus.NewCounterVec(prometheus.CounterOpts{
+	wasted = newCorrectable(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "wasted_micros_total", Help: "Credit lost to failed attempts and dropped tokens, in millionths of a US dollar.",
 	}, []string{"seller"})
 	disputed = prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -3,7 +3,6 @@ package admin
 import (
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,12 +55,12 @@ func StreamsOpen() int64 { return streams.Load() }
 // streams is what streamsOpen gives.
 var streams atomic.Int64
 
-// ObserveBilled counts what a seller took for a request.
+// ObserveBilled counts what a seller took for a request; below zero: what it turned out not to have taken.
 func ObserveBilled(member, model, seller string, micros money.Micros) {
 	member, model, seller = members.limited(member), models.limited(model), sellers.limited(seller)
-	billed.WithLabelValues(member, model, seller).Add(float64(micros))
-	billedByMember.WithLabelValues(member, model).Add(float64(micros))
-	billedBySeller.WithLabelValues(seller, model).Add(float64(micros))
+	billed.add(micros, member, model, seller)
+	billedByMember.add(micros, member, model)
+	billedBySeller.add(micros, seller, model)
 }
 
 // ObserveEstimate counts a booking that nobody but the gateway has said the cost of.
@@ -98,30 +97,11 @@ func ObserveDispute(seller string, micros money.Micros) {
 	disputed.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
 }
 
-// ObserveWaste counts credit that was lost. Below zero it was not lost after all: a counter does not go down, so that is taken from what the
-// seller loses next.
+// ObserveWaste counts credit that was lost; below zero: what turned out not to be lost.
 func ObserveWaste(seller string, micros money.Micros) {
 	if micros != 0 {
-		seller = sellers.limited(seller)
-		wasted.WithLabelValues(seller).Add(float64(notLost.take(seller, micros)))
+		wasted.add(micros, sellers.limited(seller))
 	}
-}
-
-// ahead are what counters have counted too much, by seller.
-type ahead struct {
-	mu sync.Mutex
-	by map[string]money.Micros
-}
-
-var notLost = ahead{by: make(map[string]money.Micros)}
-
-// take gives what is to be counted now.
-func (a *ahead) take(seller string, micros money.Micros) money.Micros {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	count := micros - a.by[seller]
-	a.by[seller] = max(0, -count)
-	return max(0, count)
 }
 
 // ObservePolicyFault counts a fault of a selection policy that is a guest, by its module's id.

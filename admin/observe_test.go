@@ -8,30 +8,47 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// TestObserveWaste: what was not lost after all is taken from what is lost next, as a counter does not go down.
-func TestObserveWaste(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	if err := registry.Register(wasted); err != nil {
-		t.Fatal(err)
-	}
-	counted := func(seller string) float64 {
-		families, err := registry.Gather()
-		if err != nil || len(families) != 1 {
-			t.Fatal(len(families), err)
-		}
-		for _, m := range families[0].GetMetric() {
-			if m.GetLabel()[0].GetValue() == seller {
-				return m.GetCounter().GetValue()
+// TestCorrectable: what was counted too much is taken from what is counted next, as a counter does not go down.
+func TestCorrectable(t *testing.T) {
+	for name, c := range map[string]struct {
+		counter *correctable
+		observe func(seller string, micros money.Micros)
+	}{
+		"wasted":           {wasted, ObserveWaste},
+		"billed":           {billed, func(seller string, micros money.Micros) { ObserveBilled("ada", "m", seller, micros) }},
+		"billed by member": {billedByMember, func(who string, micros money.Micros) { ObserveBilled(who, "m", "all", micros) }},
+		"billed by seller": {billedBySeller, func(seller string, micros money.Micros) { ObserveBilled("bob", "m", seller, micros) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			registry := prometheus.NewRegistry()
+			if err := registry.Register(c.counter); err != nil {
+				t.Fatal(err)
 			}
-		}
-		return -1
-	}
-	for i, c := range []struct{ lost, counted money.Micros }{{10, 10}, {-4, 10}, {-3, 10}, {0, 10}, {5, 10}, {6, 14}, {1, 15}, {-20, 15}, {20, 15}, {2, 17}} {
-		if ObserveWaste("waster", c.lost); counted("waster") != float64(c.counted) {
-			t.Errorf("step %d: %v are counted, want %d", i, counted("waster"), c.counted)
-		}
-	}
-	if ObserveWaste("another", 3); counted("another") != 3 {
-		t.Errorf("of another seller %v are counted", counted("another"))
+			counted := func(who string) float64 {
+				families, err := registry.Gather()
+				if err != nil || len(families) != 1 {
+					t.Fatal(len(families), err)
+				}
+				for _, m := range families[0].GetMetric() {
+					for _, l := range m.GetLabel() {
+						if l.GetValue() == who {
+							return m.GetCounter().GetValue()
+						}
+					}
+				}
+				return -1
+			}
+			one, another := "one "+name, "another "+name
+			for i, row := range []struct{ micros, counted money.Micros }{
+				{10, 10}, {-4, 10}, {-3, 10}, {0, 10}, {5, 10}, {6, 14}, {1, 15}, {-20, 15}, {20, 15}, {2, 17}, {-1, 17},
+			} {
+				if c.observe(one, row.micros); counted(one) != float64(row.counted) {
+					t.Errorf("step %d: %v are counted, want %d", i, counted(one), row.counted)
+				}
+			}
+			if c.observe(another, 3); counted(another) != 3 {
+				t.Errorf("of another %v are counted", counted(another))
+			}
+		})
 	}
 }

@@ -145,6 +145,17 @@ func TestEstimatePutRight(t *testing.T) {
 			if !bytes.Contains(rows, fmt.Appendf(nil, `"key":"ada","requests":1,"promptTokens":0,"completionTokens":0,"cacheReadTokens":0,"billedMicros":%d,"expenseMicros":%d`, took, took)) {
 				t.Errorf("the summary: %s", rows)
 			}
+			_, metrics := s.look("/metrics") // what a process has counted it puts right, and no other
+			for line, there := range map[string]bool{
+				fmt.Sprintf(`tokenbuddy_billed_micros_total{member="bob",model="m",seller="acme"} %d`, each): true,
+				fmt.Sprintf(`tokenbuddy_billed_micros_total{member="ada",model="m",seller="acme"} %d`, took): !kill,
+				fmt.Sprintf(`tokenbuddy_billed_by_member_micros_total{member="ada",model="m"} %d`, took):     !kill,
+				`tokenbuddy_billed_by_member_micros_total{member="ada"`:                                      !kill,
+			} {
+				if bytes.Contains(metrics, []byte("\n"+line)) != there {
+					t.Errorf("the metrics have %s: want %v", line, there)
+				}
+			}
 		})
 	}
 }

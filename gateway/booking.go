@@ -68,6 +68,9 @@ func (k *booking) follow(booked ledger.Booked, err error) {
 		rq.gw.background(func() { rq.warn(warnings) })
 	}
 	admin.ObserveWaste(k.in.Seller, booked.Rewasted)
+	for _, c := range booked.Rebilled {
+		admin.ObserveBilled(c.Member, c.Model, k.in.Seller, c.TakenMicros())
+	}
 	rq.record.Book(booked.Entry)
 	switch e := booked.Entry; {
 	case e == nil:

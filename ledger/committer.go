@@ -259,6 +259,7 @@ type batch struct {
 	err    error // the first failed write
 
 	rewasted money.Micros // by how much the command has put right what failed attempts of this process have wasted
+	rebilled []Corrected  // the same of its requests
 }
 
 func (l *Ledger) begin() *batch {

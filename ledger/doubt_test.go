@@ -223,6 +223,77 @@ func TestRewastedBefore(t *testing.T) {
 	mustVerify(t, l)
 }
 
+// TestRebilled: what a booking tells of earlier requests, with the corrections that it brings, is what their member's account has; but of those
+// that a dead process has left nobody has counted anything.
+func TestRebilled(t *testing.T) {
+	for name, c := range map[string]struct {
+		again bool         // the ledger is opened again before the balance is told
+		left  bool         // the process has died before it was booked
+		key   string       // the client's, of the next request
+		gone  bool         // the token has ended by then, and the next request has another
+		has   money.Micros // what is left on the token
+		want  money.Micros // what the correction tells; 0: it tells nothing
+	}{
+		"more was taken":                     {has: money.USD - 1_100, want: 950},
+		"less was taken":                     {has: money.USD - 100, want: -50},
+		"so it was":                          {has: money.USD - 150},
+		"it was a try of the next request":   {key: "k", has: money.USD, want: -150},
+		"so it was, on a token that is gone": {key: "k", gone: true, has: money.USD, want: -150},
+		"before the start":                   {again: true, has: money.USD},
+		"left behind at the start":           {left: true, has: money.USD},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := open(t, ledger.Options{Dir: dir})
+			buy(t, l, "t1", "acme", money.USD)
+			h := hold("h1", "acme", "t1")
+			h.AmountMicros, h.BodyBytes, h.PromptWhole, h.MaxOutput, h.IdempotencyKey = 1_200, 300, true, 100, "k"
+			if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !c.left {
+				cut := inference(h, 0)
+				cut.Status, cut.Settlement = ledger.StatusInterrupted, nil
+				if b, err := l.Settle(cut).Wait(t.Context()); err != nil || b.Entry.BilledMicros != 150 || len(b.Rebilled) != 0 {
+					t.Fatalf("booked %+v, %v", b, err)
+				}
+			}
+			if c.again || c.left {
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				l = open(t, ledger.Options{Dir: dir})
+			}
+			on := "t1"
+			if c.gone {
+				on = "t2"
+				buy(t, l, on, "acme", money.USD)
+				if err := l.DropToken(t.Context(), "t1", "expired"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			told := inference(hold("", "acme", on), 0)
+			told.IdempotencyKey, told.Repeatable, told.Exclusive, told.Settlement.BalanceMicros = c.key, true, true, new(c.has)
+			told.PromptHash, told.Path = h.PromptHash, h.Path
+			b, err := l.Settle(told).Wait(t.Context())
+			if err != nil || b.Rewasted != 0 {
+				t.Fatalf("booked %+v, %v", b, err)
+			}
+			var sum money.Micros
+			for _, r := range b.Rebilled {
+				if r.Member != h.Member || r.Model != h.Model || r.Wasted {
+					t.Errorf("it tells %+v", r)
+				}
+				sum += r.TakenMicros()
+			}
+			if sum != c.want || len(b.Rebilled) > 1 {
+				t.Errorf("it tells %+v, want %d", b.Rebilled, c.want)
+			}
+			mustVerify(t, l)
+		})
+	}
+}
+
 // TestRewasted: what a booking tells of failed attempts, with the corrections that it brings, is what the account of waste has.
 func TestRewasted(t *testing.T) {
 	for name, c := range map[string]struct {

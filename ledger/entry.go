@@ -112,6 +112,9 @@ type Corrected struct {
 	Project       string       `json:"project,omitempty"`
 }
 
+// TakenMicros is by how much more the seller took, whoever bears it; negative: less.
+func (c *Corrected) TakenMicros() money.Micros { return c.BilledMicros + c.DisputedMicros }
+
 // day is the day on which the entry counts in sums and budgets: the wall clock's.
 func (e *Entry) day() string {
 	if e.Day != "" {

@@ -33,7 +33,7 @@ type estimate struct {
 	Project string `json:"project,omitempty"`
 
 	doubts doubts // what is held of budgets for it
-	ours   bool   // this process has booked it
+	ours   bool   // it is of this process
 }
 
 // over tells whether the estimate is open no more: a balance was told, and the seller was through with it or had its time.
@@ -64,7 +64,7 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 	e := estimate{
 		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Path: in.Path, PromptHash: in.PromptHash, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
-		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: true,
+		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: !in.Left,
 		Unpriced: !in.Priced(in.Price), Group: in.Group, Project: in.Project,
 	}
 	if booked.Entry != nil {
@@ -321,11 +321,14 @@ func (b *batch) correctFrom(account string, t *token, e *estimate, by money.Micr
 		},
 		Postings: transfer(account, Posting{bears, by}),
 	}
-	if e.Wasted {
+	switch {
+	case e.Wasted:
 		entry.Correction.CountedMicros = by
 		if e.ours {
 			b.rewasted += by
 		}
+	case e.ours:
+		b.rebilled = append(b.rebilled, *entry.Correction)
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)

@@ -75,6 +75,7 @@ type Booked struct {
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
 	Failed     bool         // it was an attempt that failed, whether or not there is an entry of it
 	Rewasted   money.Micros // what attempts of this process that failed at the seller have wasted more than was booked, as is known by it; below zero: less
+	Rebilled   []Corrected  // what requests of this process have cost more than was booked, or less, as is known by it
 	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
 	Guessed    money.Micros // what of the token's open estimates have taken by now: the seller may have it yet
 	At         uint64       // the newest entry then: bookings may be heard of in another order
@@ -229,7 +230,7 @@ func (in *Inference) payer() string {
 // it may: up to what was paid for the token, never beyond. e is what has booked the charge; nil: it has cost nothing.
 func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wasted bool) Booked {
 	booked := Booked{Entry: e, Disputed: c.Disputed, Failed: wasted}
-	b.rewasted = 0
+	b.rewasted, b.rebilled = 0, nil
 	if c.Settled != nil && c.Settled.SettlementID != "" && e != nil {
 		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
 	}
@@ -266,7 +267,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	b.remember(t, in, c, &booked, wasted, d)
 	b.putBalance(t)
 	booked.TokenDelta, booked.Borne, booked.Guessed, booked.At = t.BalanceMicros-before, t.BorneMicros, t.guessed(), b.head.Sequence
-	booked.Rewasted = b.rewasted
+	booked.Rewasted, booked.Rebilled = b.rewasted, b.rebilled
 	return booked
 }
 

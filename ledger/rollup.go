@@ -50,7 +50,7 @@ func (e *Entry) rollup() (key string, r Rollup) {
 	case c != nil && c.Wasted && c.CountedMicros != 0:
 		r.WasteMicros = c.CountedMicros
 	case c != nil && !c.Wasted:
-		r.BilledMicros, r.ExpenseMicros = c.BilledMicros+c.DisputedMicros, c.BilledMicros
+		r.BilledMicros, r.ExpenseMicros = c.TakenMicros(), c.BilledMicros
 	default:
 		return "", r
 	}
