@@ -272,3 +272,18 @@ func (s *Seller) newStep(r *http.Request, purchaseID, method string, question an
 	}
 	return &step{name: r.URL.Path, key: key, asks: asks}, s.unlooked(r, method)
 }
+
+// origin is where the buyer has reached the seller: what its URL says, else what the request does; as gateways know it.
+func (s *Seller) origin(r *http.Request) string {
+	if s.site != "" {
+		return s.site
+	}
+	at := "http://" + r.Host
+	if r.TLS != nil {
+		at = "https://" + r.Host
+	}
+	if _, origin, err := wire.ParseURL(at); err == nil {
+		return origin
+	}
+	return strings.ToLower(at)
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,17 +23,123 @@ const keepBegun = 48 * time.Hour
 // nothing is remembered as an answer before the money is there: a seller that says no and remembers it would keep money that
 // came late, and one that says yes too early would give credit away. The method is asked while nothing of the books is held.
 func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) *refusal {
-	method := s.accepted[q.PaymentMethod]
-	seen, refused := s.look(b, method, q)
+	p := &proof{seller: s, books: b, method: s.accepted[q.PaymentMethod], q: q}
+	seen, refused := p.look()
 	if seen == nil || refused != nil {
 		return refused
 	}
-	v := b.verdict(q.PaymentMethod, "accept", acceptTime, func() acceptance.Verdict { return method.Accept(*seen, bytes.Clone(q.Proof)) })
-	o, refused := s.begin(b, method, q, *seen, v)
+	v := b.verdict(q.PaymentMethod, "accept", acceptTime, func() acceptance.Verdict { return p.method.Accept(*seen, bytes.Clone(q.Proof)) })
+	o, refused := p.begin(*seen, v)
 	if o == nil || refused != nil {
 		return refused
 	}
-	return s.cash(ctx, b, method.(acceptance.Settler), q, *o)
+	return p.cash(ctx, p.method.(acceptance.Settler), *o)
+}
+
+// proof is what a buyer shows for an order, until it is known whether that is paid.
+type proof struct {
+	seller *Seller
+	books  *Books
+	method acceptance.Acceptance // nil: the seller does not take it
+	q      wire.CompletePurchase
+}
+
+// look gives the order where the method has to look at a proof of it.
+func (p *proof) look() (*acceptance.Order, *refusal) {
+	p.books.mu.Lock()
+	defer p.books.mu.Unlock()
+	own, refused := p.unpaid(time.Now().UTC().Truncate(time.Second))
+	if own == nil {
+		return nil, refused
+	}
+	o := own.offered(p.q.PurchaseID, p.q.OrderID)
+	return &o, nil
+}
+
+// unpaid gives the order that the proof is shown for, where it is not paid yet. The books' mu is held.
+func (p *proof) unpaid(now time.Time) (*order, *refusal) {
+	b, q := p.books, &p.q
+	if done := b.orders[hash(q.OrderID)]; done != nil && done.Token != nil {
+		return nil, nil // in the meantime; the answer is remembered under its key
+	}
+	own, refused := b.payable(*q)
+	if refused != nil || own.Settled != "" {
+		return nil, refused
+	}
+	switch {
+	case p.method == nil:
+		return nil, p.seller.notTaken()
+	case own.over(now) && !paidBefore(p.method):
+		return nil, gone()
+	case own.settling:
+		return nil, unavailable("the payment is being settled; try again")
+	case own.Proof != nil && *own.Proof != hash(string(q.Proof)):
+		return nil, conflict("another payment of this order is being settled; send that again")
+	case b.paidByAnother(own, now):
+		return nil, conflict("the purchase is paid by another order, or being paid; complete that one")
+	}
+	return own, nil
+}
+
+// begin does what the method says of the proof, which it has seen with the order as it was then, and writes down where that has to be settled. Without an
+// order there is nothing to settle.
+func (p *proof) begin(seen acceptance.Order, v acceptance.Verdict) (*acceptance.Order, *refusal) {
+	b := p.books
+	b.buying.Lock()
+	defer b.buying.Unlock()
+	now, elsewhere := time.Now().UTC().Truncate(time.Second), false
+	if settles(p.method) {
+		begins.Lock() // until it is noted, or not begun: no other seller begins with the same meanwhile
+		defer begins.Unlock()
+		elsewhere = b.paidElsewhere(hash(p.q.OrderID), now)
+	}
+	o, undo, refused := p.judge(now, elsewhere, seen, v)
+	if o == nil {
+		return nil, refused
+	}
+	if err := b.save(); err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		undo()
+		b.warn(err)
+		return nil, unavailable("the payment could not be written down; try again")
+	}
+	return o, nil
+}
+
+// judge takes the method's verdict. It gives the order where that has to be settled, which is noted then, and what takes that back.
+func (p *proof) judge(now time.Time, elsewhere bool, seen acceptance.Order, v acceptance.Verdict) (_ *acceptance.Order, undo func(), _ *refusal) {
+	b := p.books
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own, refused := p.unpaid(now)
+	switch {
+	case own == nil:
+		return nil, nil, refused
+	case elsewhere:
+		return nil, nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
+	case seen.Begun != (own.Proof != nil): // somebody else has shown it meanwhile
+		return nil, nil, unavailable("the payment is being settled; try again")
+	case v.Kind == acceptance.KindPaid:
+		own.Settled = v.Reference // written down with the grant
+		return nil, nil, nil
+	case v.Kind == acceptance.KindToSettle && !settles(p.method):
+		b.misbehaved(p.q.PaymentMethod, "accept", faultVerdict)
+		return nil, nil, unavailable("the payment can't be settled; try again")
+	case v.Kind == acceptance.KindToSettle:
+	case own.over(now) && v.Kind == acceptance.KindRefused:
+		return nil, nil, gone()
+	default:
+		return nil, nil, refusedBy(v)
+	}
+	shown, before := hash(string(p.q.Proof)), own.KeepUntil
+	own.Proof, own.settling, own.Refused, own.KeepUntil = &shown, true, false, now.Add(keepBegun)
+	b.note(change{Orders: []order{*own}})
+	return &seen, func() {
+		if own.settling = false; !seen.Begun {
+			own.Proof, own.KeepUntil = nil, before
+		}
+	}, nil
 }
 
 const (
@@ -46,30 +151,31 @@ const (
 
 // cash has the method cash a payment. The buyer may leave, and is not kept waiting for ever; the payment goes on, and what has become of it is
 // there when the buyer asks again.
-func (s *Seller) cash(ctx context.Context, b *Books, method acceptance.Settler, q wire.CompletePurchase, o acceptance.Order) *refusal {
-	_, release, refused := s.hold() // the request may be over before
+func (p *proof) cash(ctx context.Context, method acceptance.Settler, o acceptance.Order) *refusal {
+	b, name := p.books, p.q.PaymentMethod
+	_, release, refused := p.seller.hold() // the request may be over before
 	if refused != nil {
-		s.cashed(b, q, acceptance.NotYet(""))
+		p.cashed(acceptance.NotYet(""))
 		return refused
 	}
 	var over atomic.Bool // it has returned, or was given up
 	late := time.AfterFunc(cashTime, func() {
 		if !over.Swap(true) {
-			b.leftBehind(q.PaymentMethod, 1)
-			b.misbehaved(q.PaymentMethod, "settle", guestcall.Blocked)
+			b.leftBehind(name, 1)
+			b.misbehaved(name, "settle", guestcall.Blocked)
 		}
 	})
 	answer := make(chan *refusal, 1)
 	go func() {
 		defer release()
-		v := b.verdict(q.PaymentMethod, "settle", 0, func() acceptance.Verdict {
-			return method.Settle(context.WithoutCancel(ctx), o, bytes.Clone(q.Proof))
+		v := b.verdict(name, "settle", 0, func() acceptance.Verdict {
+			return method.Settle(context.WithoutCancel(ctx), o, bytes.Clone(p.q.Proof))
 		})
 		late.Stop()
 		if over.Swap(true) {
-			b.leftBehind(q.PaymentMethod, -1)
+			b.leftBehind(name, -1)
 		}
-		answer <- s.cashed(b, q, v)
+		answer <- p.cashed(v)
 	}()
 	wait := time.NewTimer(cashWait)
 	defer wait.Stop()
@@ -83,11 +189,12 @@ func (s *Seller) cash(ctx context.Context, b *Books, method acceptance.Settler, 
 }
 
 // cashed writes down what has become of a payment that was to be cashed.
-func (s *Seller) cashed(b *Books, q wire.CompletePurchase, v acceptance.Verdict) *refusal {
+func (p *proof) cashed(v acceptance.Verdict) *refusal {
+	b := p.books
 	b.buying.Lock()
 	defer b.buying.Unlock()
 	b.mu.Lock()
-	own := b.orders[hash(q.OrderID)]
+	own := b.orders[hash(p.q.OrderID)]
 	if own == nil {
 		b.mu.Unlock()
 		return unavailable("the order is gone; ask the seller")
@@ -106,7 +213,7 @@ func (s *Seller) cashed(b *Books, q wire.CompletePurchase, v acceptance.Verdict)
 	}
 	b.mu.Unlock()
 	if v.Kind != acceptance.KindPaid {
-		b.logger.Info("seller.payment.open", zap.String("seller", b.seller), zap.String("method", q.PaymentMethod), zap.String("why", v.Reason))
+		b.logger.Info("seller.payment.open", zap.String("seller", b.seller), zap.String("method", p.q.PaymentMethod), zap.String("why", v.Reason))
 		return refusedBy(v)
 	}
 	if err := b.save(); err != nil {
@@ -116,111 +223,14 @@ func (s *Seller) cashed(b *Books, q wire.CompletePurchase, v acceptance.Verdict)
 	return nil
 }
 
-// begin does what the method says of the proof, which it has seen with the order as it was then, and writes down where that has to be settled. Without an
-// order there is nothing to settle.
-func (s *Seller) begin(b *Books, method acceptance.Acceptance, q wire.CompletePurchase, seen acceptance.Order, v acceptance.Verdict) (*acceptance.Order, *refusal) {
-	b.buying.Lock()
-	defer b.buying.Unlock()
-	now, elsewhere := time.Now().UTC().Truncate(time.Second), false
-	if settles(method) {
-		begins.Lock() // until it is noted, or not begun: no other seller begins with the same meanwhile
-		defer begins.Unlock()
-		elsewhere = b.paidElsewhere(hash(q.OrderID), now)
-	}
-	o, undo, refused := s.judge(b, method, q, now, elsewhere, seen, v)
-	if o == nil {
-		return nil, refused
-	}
-	if err := b.save(); err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		undo()
-		b.warn(err)
-		return nil, unavailable("the payment could not be written down; try again")
-	}
-	return o, nil
-}
-
-// look gives the order where the method has to look at a proof of it.
-func (s *Seller) look(b *Books, method acceptance.Acceptance, q wire.CompletePurchase) (*acceptance.Order, *refusal) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	own, refused := s.unpaid(b, method, q, time.Now().UTC().Truncate(time.Second))
-	if own == nil {
-		return nil, refused
-	}
-	o := own.offered(q.PurchaseID, q.OrderID)
-	return &o, nil
-}
-
-// unpaid gives the order that a proof is shown for, where it is not paid yet. b.mu is held.
-func (s *Seller) unpaid(b *Books, method acceptance.Acceptance, q wire.CompletePurchase, now time.Time) (*order, *refusal) {
-	if done := b.orders[hash(q.OrderID)]; done != nil && done.Token != nil {
-		return nil, nil // in the meantime; the answer is remembered under its key
-	}
-	own, refused := b.payable(q)
-	if refused != nil || own.Settled != "" {
-		return nil, refused
-	}
-	switch {
-	case method == nil:
-		return nil, s.notTaken()
-	case own.over(now) && !paidBefore(method):
-		return nil, gone()
-	case own.settling:
-		return nil, unavailable("the payment is being settled; try again")
-	case own.Proof != nil && *own.Proof != hash(string(q.Proof)):
-		return nil, conflict("another payment of this order is being settled; send that again")
-	case b.paidByAnother(own, now):
-		return nil, conflict("the purchase is paid by another order, or being paid; complete that one")
-	}
-	return own, nil
-}
-
-// over tells whether the order's time is: what may have been paid has no end.
-func (o *order) over(now time.Time) bool { return o.Proof == nil && !now.Before(o.ExpiresAt) }
-
-// judge takes the method's verdict. It gives the order where that has to be settled, which is noted then, and what takes that back.
-func (s *Seller) judge(
-	b *Books, method acceptance.Acceptance, q wire.CompletePurchase, now time.Time, elsewhere bool, seen acceptance.Order, v acceptance.Verdict,
-) (_ *acceptance.Order, undo func(), _ *refusal) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	own, refused := s.unpaid(b, method, q, now)
-	switch {
-	case own == nil:
-		return nil, nil, refused
-	case elsewhere:
-		return nil, nil, conflict("the purchase is paid at another seller, or being paid; complete it there")
-	case seen.Begun != (own.Proof != nil): // somebody else has shown it meanwhile
-		return nil, nil, unavailable("the payment is being settled; try again")
-	case v.Kind == acceptance.KindPaid:
-		own.Settled = v.Reference // written down with the grant
-		return nil, nil, nil
-	case v.Kind == acceptance.KindToSettle && !settles(method):
-		b.misbehaved(q.PaymentMethod, "accept", faultVerdict)
-		return nil, nil, unavailable("the payment can't be settled; try again")
-	case v.Kind == acceptance.KindToSettle:
-	case own.over(now) && v.Kind == acceptance.KindRefused:
-		return nil, nil, gone()
-	default:
-		return nil, nil, refusedBy(v)
-	}
-	proof, before := hash(string(q.Proof)), own.KeepUntil
-	own.Proof, own.settling, own.Refused, own.KeepUntil = &proof, true, false, now.Add(keepBegun)
-	b.note(change{Orders: []order{*own}})
-	return &seen, func() {
-		if own.settling = false; !seen.Begun {
-			own.Proof, own.KeepUntil = nil, before
-		}
-	}, nil
-}
-
 // settles tells whether the proofs of a method have to be cashed.
 func settles(method acceptance.Acceptance) bool {
 	_, ok := method.(acceptance.Settler)
 	return ok
 }
+
+// over tells whether the order's time is: what may have been paid has no end.
+func (o *order) over(now time.Time) bool { return o.Proof == nil && !now.Before(o.ExpiresAt) }
 
 func gone() *refusal {
 	return &refusal{status: http.StatusGone, code: "order_expired", message: "the order has expired; create a new one"}
@@ -288,19 +298,4 @@ func refusedBy(v acceptance.Verdict) *refusal {
 		return &refusal{status: http.StatusPaymentRequired, code: "payment_refused", param: "proof", message: v.Reason}
 	}
 	return unavailable(v.Reason)
-}
-
-// origin is where the buyer has reached the seller: what its URL says, else what the request does; as gateways know it.
-func (s *Seller) origin(r *http.Request) string {
-	if s.site != "" {
-		return s.site
-	}
-	at := "http://" + r.Host
-	if r.TLS != nil {
-		at = "https://" + r.Host
-	}
-	if _, origin, err := wire.ParseURL(at); err == nil {
-		return origin
-	}
-	return strings.ToLower(at)
 }
