@@ -133,7 +133,7 @@ const receiptTime = time.Second
 // receipt is what the rail calls the payment, as far as the method finds it in a seller's answer.
 func (g *guest) receipt(ctx context.Context, q payment.Quote, intent json.RawMessage, answer http.Header) string {
 	reference, err := optional(ctx, g, "receipt", receiptTime, func(m payment.Receipt) string { return m.Receipt(q, intent, answer.Clone()) })
-	if err != nil || len(reference) > maxID || printable(reference, maxID) != reference {
+	if err != nil || len(reference) > maxID || legible(reference, maxID) != reference {
 		return ""
 	}
 	return reference
@@ -155,7 +155,7 @@ const maxPayee = 128
 // payee is whom a quote would pay; empty where that need not be kept.
 func (g *guest) payee(ctx context.Context, q payment.Quote) (string, error) {
 	payee, err := optional(ctx, g, "payee", stepTime, func(m payment.Payee) string { return m.Payee(q) })
-	if err == nil && (len(payee) > maxPayee || printable(payee, maxPayee) != payee) {
+	if err == nil && (len(payee) > maxPayee || legible(payee, maxPayee) != payee) {
 		return "", refusal("the method's payee can't be kept")
 	}
 	return payee, err
@@ -195,8 +195,8 @@ func (g *guest) checked(step string, o payment.Outcome) (payment.Outcome, error)
 	default:
 		return payment.Outcome{}, g.fault(step, faultOutcome, nil)
 	}
-	o.Link, o.Text, o.Reason = secureLink(o.Link), printable(o.Text, maxText), printable(o.Reason, maxText)
-	if len(o.Reference) > maxID || printable(o.Reference, maxID) != o.Reference {
+	o.Link, o.Text, o.Reason = secureLink(o.Link), legible(o.Text, maxText), legible(o.Reason, maxText)
+	if len(o.Reference) > maxID || legible(o.Reference, maxID) != o.Reference {
 		o.Reference = ""
 	}
 	return o, nil

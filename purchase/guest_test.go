@@ -328,11 +328,11 @@ func TestWhatGuestsSay(t *testing.T) {
 	for said, shown := range map[string]string{
 		"scan it": "scan it", "a\nb\x00c\x1b[31m": "a b c [31m", "right\u202eleft": "right left", "\xff": " ", "Schönen Tag, 你好": "Schönen Tag, 你好",
 	} {
-		if got := printable(said, maxText); got != shown {
+		if got := legible(said, maxText); got != shown {
 			t.Errorf("%q is shown as %q", said, got)
 		}
 	}
-	if got := printable(strings.Repeat("ö", maxText), maxText); len(got) > maxText || !strings.HasSuffix(got, "ö") {
+	if got := legible(strings.Repeat("ö", maxText), maxText); len(got) > maxText || !strings.HasSuffix(got, "ö") {
 		t.Errorf("cut to %q", got)
 	}
 	m := &fakeMethod{

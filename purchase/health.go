@@ -107,7 +107,7 @@ func (d *Desk) askHealth(ctx context.Context) []PaymentStanding {
 
 // shownStanding takes what a method says no further than can be shown.
 func shownStanding(s payment.Standing) payment.Standing {
-	s.Network, s.Address, s.Error = printable(s.Network, maxPayee), printable(s.Address, maxPayee), printable(s.Error, maxText)
+	s.Network, s.Address, s.Error = legible(s.Network, maxPayee), legible(s.Address, maxPayee), legible(s.Error, maxText)
 	s.CheckedAt = wire.InCalendar(s.CheckedAt)
 	if s.BalanceMicros != nil { // what it does with its own later is its own affair
 		s.BalanceMicros = new(*s.BalanceMicros)
@@ -117,7 +117,7 @@ func shownStanding(s payment.Standing) payment.Standing {
 	}
 	warnings := make([]string, 0, len(s.Warnings))
 	for _, w := range s.Warnings[:min(len(s.Warnings), maxStandings)] {
-		warnings = append(warnings, printable(w, maxText))
+		warnings = append(warnings, legible(w, maxText))
 	}
 	s.Warnings = warnings
 	return s

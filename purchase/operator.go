@@ -122,10 +122,10 @@ func (o order) told() string {
 	if o.what == settle {
 		told += map[bool]string{true: " as paid", false: " as unpaid"}[o.paid]
 	}
-	if by := printable(o.by, maxText); by != "" {
+	if by := legible(o.by, maxText); by != "" {
 		told += " by " + by
 	}
-	if note := printable(o.note, maxText); note != "" {
+	if note := legible(o.note, maxText); note != "" {
 		told += ": " + note
 	}
 	return told
@@ -273,7 +273,7 @@ func (m *machine) settle(ctx context.Context, o order) error {
 	if o.paid {
 		why = "a human has said that it was paid"
 	}
-	if note := printable(o.note, maxText); note != "" {
+	if note := legible(o.note, maxText); note != "" {
 		why += ": " + note
 	}
 	m.p.Told = o.told()

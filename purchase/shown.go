@@ -28,8 +28,8 @@ func secureLink(link string) string {
 	return link
 }
 
-// printable gives a text without what can't be seen or moves the cursor, cut to a number of bytes.
-func printable(s string, most int) string {
+// legible gives a text without what can't be seen or moves the cursor, cut to a number of bytes.
+func legible(s string, most int) string {
 	s = strings.ToValidUTF8(s, " ")
 	if len(s) > most {
 		for most > 0 && !utf8.RuneStart(s[most]) {
@@ -51,4 +51,4 @@ type words string
 
 func (w words) Error() string { return string(w) }
 
-func shown(err error) error { return words(printable(err.Error(), maxText)) }
+func shown(err error) error { return words(legible(err.Error(), maxText)) }

@@ -24,7 +24,7 @@ func newBeancount(w io.Writer, o Options) *beancount {
 func (b *beancount) Entry(e *ledger.Entry) error {
 	day := b.day(e)
 	if len(e.Postings) == 0 {
-		b.line("\n; %s %s %s: %s, nothing was paid", day, e.ID, printable(e.Seller), printable(subject(e)))
+		b.line("\n; %s %s %s: %s, nothing was paid", day, e.ID, legible(e.Seller), legible(subject(e)))
 		return b.out.Flush()
 	}
 	for _, p := range e.Postings {
@@ -118,4 +118,4 @@ func beancountName(name string) string {
 var beancountEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // beancountText is a string of Beancount's.
-func beancountText(s string) string { return `"` + beancountEscaper.Replace(printable(s)) + `"` }
+func beancountText(s string) string { return `"` + beancountEscaper.Replace(legible(s)) + `"` }

@@ -181,7 +181,7 @@ func defuse(cell string) string {
 		if i > 0 {
 			bare = strings.TrimLeft(part, `"`)
 		}
-		if parts[i] = printable(part); signed(bare) {
+		if parts[i] = legible(part); signed(bare) {
 			parts[i] = "'" + parts[i]
 		}
 	}

@@ -96,8 +96,8 @@ func details(e *ledger.Entry) []detail {
 	return slices.DeleteFunc(all, func(d detail) bool { return d.value == "" })
 }
 
-// printable writes what can't be seen, or would turn the line around, as \u000a and so on.
-func printable(s string) string {
+// legible writes what can't be seen, or would turn the line around, as \u000a and so on.
+func legible(s string) string {
 	if seen(s) || !strings.ContainsFunc(s, hidden) {
 		return s
 	}

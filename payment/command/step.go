@@ -131,10 +131,10 @@ func read(step string, out []byte) (answer, error) {
 	if !validReference.MatchString(a.Reference) {
 		a.Reference = ""
 	}
-	if !strings.HasPrefix(a.Link, "https://") || len(a.Link) > maxLink || printable(a.Link) != a.Link {
+	if !strings.HasPrefix(a.Link, "https://") || len(a.Link) > maxLink || legible(a.Link) != a.Link {
 		a.Link = ""
 	}
-	a.Text = printable(a.Text)
+	a.Text = legible(a.Text)
 	if len(a.Text) > maxText {
 		a.Text = strings.ToValidUTF8(a.Text[:maxText], "")
 	}
@@ -142,8 +142,8 @@ func read(step string, out []byte) (answer, error) {
 	return a, nil
 }
 
-// printable leaves out what could move a terminal's cursor.
-func printable(s string) string {
+// legible leaves out what could move a terminal's cursor.
+func legible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

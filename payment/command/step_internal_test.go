@@ -22,7 +22,7 @@ func FuzzRead(f *testing.F) {
 			}
 			o := a.outcome()
 			if o.Unpaid && a.Status != statusFailed || o.Kind == payment.OutcomeProven && !json.Valid(o.Proof) ||
-				printable(o.Text) != o.Text || printable(o.Link) != o.Link || len(o.Text) > maxText {
+				legible(o.Text) != o.Text || legible(o.Link) != o.Link || len(o.Text) > maxText {
 				t.Fatalf("%s: %q gives %+v", step, out, o)
 			}
 		}
