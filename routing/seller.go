@@ -164,6 +164,7 @@ func ValidModelID(id string) bool {
 	return id != "" && len(id) <= maxModelID && printable(id)
 }
 
+// printable tells whether a text is UTF-8 that moves no cursor. Unlike in a header (wire.Printable), it may be in any script.
 func printable(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == 0x7f {
