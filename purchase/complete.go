@@ -132,9 +132,9 @@ func (m *machine) ungranted(ctx context.Context, why error) error {
 	switch {
 	case o.Kind == payment.OutcomeFailed && o.Unpaid:
 		m.unpaid, m.methodFailed = true, true
-		return m.end(ctx, ledger.Failed, true, "complete", "nothing was paid", why)
+		return m.endUnpaid(ctx, ledger.Failed, "complete", "nothing was paid", why)
 	case m.withheld, late, refused && o.Kind == payment.OutcomeFailed:
-		return m.end(ctx, ledger.Disputed, false, "complete", "ask the seller about this purchase", why)
+		return m.endPaid(ctx, ledger.Disputed, "complete", "ask the seller about this purchase", why)
 	case fault != nil:
 		return fault
 	case refused && cashed:

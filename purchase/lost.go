@@ -40,7 +40,7 @@ func (f *flight) giveUp() {
 			f.tellDoubt(why)
 		}
 	default:
-		if err := m.end(d.ctx, ledger.Failed, true, "go on", "nothing was paid", why); err != nil && d.ctx.Err() == nil {
+		if err := m.endUnpaid(d.ctx, ledger.Failed, "go on", "nothing was paid", why); err != nil && d.ctx.Err() == nil {
 			d.log.Warn("purchase.failed", append(f.fields(), zap.Error(err))...)
 		}
 	}

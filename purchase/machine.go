@@ -118,16 +118,27 @@ func (m *machine) advance(ctx context.Context, to ledger.PurchaseState) error {
 	return nil
 }
 
-// end makes a state durable that is the last one, for a reason in our own words.
-func (m *machine) end(ctx context.Context, to ledger.PurchaseState, unpaid bool, op, hint string, err error) error {
-	m.p.Unpaid, m.p.Failure = unpaid, op+": "+err.Error()
-	if e := m.advance(ctx, to); e != nil {
-		return e
+// endUnpaid makes a state durable that is the last one, for a reason in our own words: nothing was paid.
+func (m *machine) endUnpaid(ctx context.Context, to ledger.PurchaseState, op, hint string, why error) error {
+	m.p.Unpaid = true
+	return m.end(ctx, to, op, hint, why)
+}
+
+// endPaid is endUnpaid where money has moved, or may have.
+func (m *machine) endPaid(ctx context.Context, to ledger.PurchaseState, op, hint string, why error) error {
+	m.p.Unpaid = false
+	return m.end(ctx, to, op, hint, why)
+}
+
+func (m *machine) end(ctx context.Context, to ledger.PurchaseState, op, hint string, why error) error {
+	m.p.Failure = op + ": " + why.Error()
+	if err := m.advance(ctx, to); err != nil {
+		return err
 	}
-	if to == ledger.Disputed || to == ledger.Failed && !unpaid {
-		err = fmt.Errorf("%w: %w", ErrDisputed, err)
+	if !m.p.Unpaid {
+		why = fmt.Errorf("%w: %w", ErrDisputed, why)
 	}
-	m.cause = &PurchaseError{SellerID: m.p.Seller, Lack: LacksPurchase, Op: op, Hint: hint, Err: err}
+	m.cause = &PurchaseError{SellerID: m.p.Seller, Lack: LacksPurchase, Op: op, Hint: hint, Err: why}
 	return nil
 }
 
@@ -147,7 +158,7 @@ func (m *machine) create(ctx context.Context) error {
 			return ctx.Err()
 		}
 		m.methodFailed = errors.Is(err, errPaymentRefused)
-		return m.end(ctx, ledger.Failed, true, "create order", "nothing was paid", err)
+		return m.endUnpaid(ctx, ledger.Failed, "create order", "nothing was paid", err)
 	}
 	m.p.OrderID, m.p.AmountMicros, m.p.Currency = order.OrderID, order.AmountMicros, order.Currency
 	m.p.Payment = sealOrder(order)
@@ -219,7 +230,7 @@ func (m *machine) unprepared(ctx context.Context, op string, err error) error {
 		return ctx.Err()
 	}
 	m.methodFailed = !errors.Is(err, ErrPayee) // a seller that wants somebody else paid is not paid in another way instead
-	return m.end(ctx, ledger.Failed, true, op, "nothing was paid", err)
+	return m.endUnpaid(ctx, ledger.Failed, op, "nothing was paid", err)
 }
 
 // spend makes a state durable that counts against the limits, or ends a purchase that would pass one.
@@ -227,14 +238,14 @@ func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
 	m.p.PerDayMicros = m.guest.mostPerDay(ctx)
 	err := m.advance(ctx, to)
 	if limit, ok := errors.AsType[*LimitError](err); ok {
-		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", limit); err != nil {
+		if err := m.endUnpaid(ctx, ledger.Failed, "prepare payment", "", limit); err != nil {
 			return err
 		}
 		m.cause = limit
 		return nil
 	}
 	if e, ok := errors.AsType[*NotNow](err); ok && to == ledger.Prepared { // nothing is laid down yet: another seller may have a token
-		if err := m.end(ctx, ledger.Failed, true, "prepare payment", "", e); err != nil {
+		if err := m.endUnpaid(ctx, ledger.Failed, "prepare payment", "", e); err != nil {
 			return err
 		}
 		m.cause = &PurchaseError{SellerID: m.p.Seller, Lack: e.lack(), Until: e.Until, Op: "prepare payment", Err: e}
@@ -246,7 +257,7 @@ func (m *machine) spend(ctx context.Context, to ledger.PurchaseState) error {
 // pay is the one place where money leaves: only from prepared, and only once paying is durable.
 func (m *machine) pay(ctx context.Context) error {
 	if ends := m.waitsUntil(); !ends.IsZero() && !time.Now().Before(ends) {
-		return m.end(ctx, ledger.Expired, true, "pay", "nothing was paid", refusal("the order has expired"))
+		return m.endUnpaid(ctx, ledger.Expired, "pay", "nothing was paid", refusal("the order has expired"))
 	}
 	if m.p.Awaits {
 		return errApprove
@@ -326,8 +337,11 @@ func (m *machine) outcome(ctx context.Context, step string, o payment.Outcome, e
 		m.p.Proof = o.Proof
 		return m.advance(ctx, ledger.Proven)
 	case payment.OutcomeFailed:
-		m.methodFailed = o.Unpaid
-		return m.end(ctx, ledger.Failed, o.Unpaid, "pay", "", because("the payment failed", o))
+		why := because("the payment failed", o)
+		if m.methodFailed = o.Unpaid; o.Unpaid {
+			return m.endUnpaid(ctx, ledger.Failed, "pay", "", why)
+		}
+		return m.endPaid(ctx, ledger.Failed, "pay", "", why)
 	case payment.OutcomeNeedsHuman:
 		m.human = o
 		if m.p.State != ledger.NeedsHuman {

@@ -239,7 +239,7 @@ func (f *flight) approvalHint() string {
 func (m *machine) cancel(ctx context.Context, o order) error {
 	called := func() error {
 		m.p.Told = o.told()
-		return m.end(ctx, ledger.Failed, true, "cancel", "nothing was paid", refusal("cancelled by the operator"))
+		return m.endUnpaid(ctx, ledger.Failed, "cancel", "nothing was paid", refusal("cancelled by the operator"))
 	}
 	if !mayHaveLeft(m.p.State) {
 		return called()
@@ -278,9 +278,9 @@ func (m *machine) settle(ctx context.Context, o order) error {
 	}
 	m.p.Told = o.told()
 	if o.paid {
-		return m.end(ctx, ledger.Disputed, false, "settle", "", refusal(why))
+		return m.endPaid(ctx, ledger.Disputed, "settle", "", refusal(why))
 	}
-	return m.end(ctx, ledger.Failed, true, "settle", "", refusal(why))
+	return m.endUnpaid(ctx, ledger.Failed, "settle", "", refusal(why))
 }
 
 // mayHaveLeft tells whether money may have left in a state.
