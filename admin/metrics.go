@@ -68,7 +68,7 @@ var (
 	wasted = newCorrectable(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "wasted_micros_total", Help: "Credit lost to failed attempts and dropped tokens, in millionths of a US dollar.",
 	}, []string{"seller"})
-	disputed = prometheus.NewCounterVec(prometheus.CounterOpts{
+	disputed = newCorrectable(prometheus.CounterOpts{
 		Namespace: "tokenbuddy", Name: "disputed_micros_total", Help: "What sellers took for requests beyond what is believed, in millionths of a US dollar.",
 	}, []string{"seller"})
 	refusedPurchases = prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 	guests "github.com/tokenbuddy/caddy-tokenbuddy/selection"
@@ -63,6 +64,18 @@ func ObserveBilled(member, model, seller string, micros money.Micros) {
 	billedBySeller.add(micros, seller, model)
 }
 
+// ObserveCorrection counts by how much the cost of a request that was counted has changed.
+func ObserveCorrection(seller string, c ledger.Corrected) {
+	if c.Wasted {
+		ObserveWaste(seller, c.CountedMicros)
+	} else {
+		ObserveBilled(c.Member, c.Model, seller, c.TakenMicros())
+	}
+	if beyond := c.BeyondBelief(); beyond != 0 {
+		ObserveDispute(seller, beyond)
+	}
+}
+
 // ObserveEstimate counts a booking that nobody but the gateway has said the cost of.
 func ObserveEstimate(seller string, micros money.Micros) {
 	estimates.WithLabelValues(sellers.limited(seller)).Inc()
@@ -92,9 +105,9 @@ var Purchases = purchase.Observer{
 	Renewed: func(seller string) { renewals.WithLabelValues(sellers.limited(seller)).Inc() },
 }
 
-// ObserveDispute counts what a seller took beyond what is believed.
+// ObserveDispute counts what a seller took beyond what is believed; below zero: what it turned out not to have taken.
 func ObserveDispute(seller string, micros money.Micros) {
-	disputed.WithLabelValues(sellers.limited(seller)).Add(float64(micros))
+	disputed.add(micros, sellers.limited(seller))
 }
 
 // ObserveWaste counts credit that was lost; below zero: what turned out not to be lost.

@@ -69,7 +69,7 @@ func (k *booking) follow(booked ledger.Booked, err error) {
 	}
 	admin.ObserveWaste(k.in.Seller, booked.Rewasted)
 	for _, c := range booked.Rebilled {
-		admin.ObserveBilled(c.Member, c.Model, k.in.Seller, c.TakenMicros())
+		admin.ObserveCorrection(k.in.Seller, c)
 	}
 	rq.record.Book(booked.Entry)
 	switch e := booked.Entry; {

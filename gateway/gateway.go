@@ -123,7 +123,7 @@ func Open(o Options) (*Gateway, error) {
 	m, err := market.Open(market.Options{
 		Dir: o.Settings.LedgerDir, Key: key, KeyFile: file, Log: o.SharedLog, LedgerCommitted: admin.ObserveCommit, Purchases: purchases,
 		LedgerStopped: ledgerStopped, CircuitOpened: circuitOpened, MemberChanged: events.ChangeMember, FleetHappened: fleetHappened, Fleet: o.Fleet,
-		Calendar: &calendar,
+		Calendar: &calendar, Corrected: admin.ObserveCorrection,
 	})
 	if err != nil {
 		return nil, err

@@ -115,6 +115,14 @@ type Corrected struct {
 // TakenMicros is by how much more the seller took, whoever bears it; negative: less.
 func (c *Corrected) TakenMicros() money.Micros { return c.BilledMicros + c.DisputedMicros }
 
+// BeyondBelief is by how much more of that was in dispute; negative: less.
+func (c *Corrected) BeyondBelief() money.Micros {
+	if c.Wasted {
+		return c.BilledMicros - c.CountedMicros
+	}
+	return c.DisputedMicros
+}
+
 // day is the day on which the entry counts in sums and budgets: the wall clock's.
 func (e *Entry) day() string {
 	if e.Day != "" {

@@ -164,6 +164,7 @@ type Ledger struct {
 	shared   *shared       // nil: in no fleet
 	retracts atomic.Uint64 // the newest entry by which Retract has taken something back; 0: there is none. Known in a fleet
 	epoch    uint64        // in a fleet: how often the ledger was opened in one
+	opened   uint64        // the newest entry once Open was through with what was there
 	restored uint64        // how often it had been when it was restored; 0: it was not
 
 	state   *state // the committer's own, as what follows
@@ -212,6 +213,9 @@ func Open(o Options) (*Ledger, error) {
 		l.room = store.WatchRoom(o.Dir, o.space, o.Logger)
 	}
 	if err := l.recover(left); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if l.opened, _, err = l.Head(context.Background()); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if db.Unread() > 0 {

@@ -28,8 +28,8 @@ func (e *Entry) takenBack() string {
 // Retract takes back what an entry has cost, since another gateway of the fleet has booked the same settlement under the same idempotency
 // key before: the seller has charged once. It is durable when it returns, and does so once for each entry, however often it is called. What is of
 // another key, or none, what has cost nothing, and what the ledger had before it was restored with an identity of its own, stays as it is.
-// Where a token has paid and is there yet, back is told what it has again, once that is durable; also where ctx has ended before.
-func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string, back func(GivenBack)) error {
+// Once that is durable told hears of it, where it is not nil; also where ctx has ended before.
+func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string, told func(Retraction)) error {
 	if idempotencyKey == "" {
 		return nil
 	}
@@ -41,20 +41,28 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string,
 	if err != nil || e == nil || e.settlementID() == "" || e.idempotencyKey() != idempotencyKey {
 		return err
 	}
-	var given *GivenBack
+	var done *Retraction
 	return l.submit(correctionWeight, func(b *batch) error {
-		given = nil
+		done = nil
 		var others uint64
 		if _, err := b.getJSON(metaReborn, &others); err != nil || seq <= others || b.has(retractedPrefix+e.ID) {
 			return err
 		}
-		given = b.retract(e, seq)
+		done = b.retract(e, seq)
 		return b.err
 	}, func(err error) {
-		if err == nil && given != nil && back != nil {
-			back(*given)
+		if err == nil && done != nil && told != nil {
+			told(*done)
 		}
 	}).Wait(ctx)
+}
+
+// Retraction is what Retract has taken back.
+type Retraction struct {
+	Corrected
+	Seller string
+	Ours   bool       // a request of this process was booked by it
+	Given  *GivenBack // to the token that has paid; nil: it is there no more
 }
 
 // GivenBack is what was given back to a token, as it is since: so much is on it again.
@@ -94,10 +102,10 @@ func (l *Ledger) loadRetracts(txn *badger.Txn) error {
 	})
 }
 
-// retract books the contrary of an entry, which has that sequence number. The cost comes back to the token that has paid it, which it gives;
+// retract books the contrary of an entry, which has that sequence number. The cost comes back to the token that has paid it;
 // where that is gone its credit was lost with it, and what was lost is less. Where the seller has told the token's balance since, that had
 // the cost on it already.
-func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
+func (b *batch) retract(e *Entry, seq uint64) *Retraction {
 	c := Corrected{Entry: e.ID, Member: e.member(), Model: e.model(), Group: e.group(), Project: e.project()}
 	var billed, expense money.Micros
 	if s := e.Served; s != nil {
@@ -141,8 +149,9 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	b.rollUp(entry, nil)
 	b.set([]byte(retractedPrefix+e.ID), fmt.Append(nil, b.head.Sequence))
 	b.ledger.retracts.Store(b.head.Sequence)
+	r := &Retraction{Corrected: c, Seller: e.Seller, Ours: seq > b.ledger.opened}
 	if paid == nil {
-		return nil
+		return r
 	}
 	if followed {
 		billed = 0
@@ -150,7 +159,8 @@ func (b *batch) retract(e *Entry, seq uint64) *GivenBack {
 	paid.BalanceMicros += billed
 	paid.BorneMicros -= expense
 	b.putBalance(paid)
-	return &GivenBack{paid.told(), billed, b.head.Sequence}
+	r.Given = &GivenBack{paid.told(), billed, b.head.Sequence}
+	return r
 }
 
 // takenBack checks that it is known of each entry that was taken back, and of no other: else it could be once more, or not at all.

@@ -45,12 +45,14 @@ func TestRetract(t *testing.T) {
 	}
 	served, wasted, other := book("served", false), book("wasted", true), book("other", false)
 	before, _, _ := l.Head(t.Context())
+	var told []ledger.Retraction
+	tell := func(r ledger.Retraction) { told = append(told, r) }
 	for range 2 {
 		for _, r := range []struct {
 			seq uint64
 			key string
 		}{{served, "k-served"}, {wasted, "k-wasted"}, {other, "another"}, {other, ""}, {1, "k"}, {before + 100, "k"}} {
-			if err := l.Retract(t.Context(), r.seq, r.key, nil); err != nil {
+			if err := l.Retract(t.Context(), r.seq, r.key, tell); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -61,6 +63,14 @@ func TestRetract(t *testing.T) {
 	}
 	if after, _, _ := l.Head(t.Context()); after != before+2 {
 		t.Errorf("%d entries were booked, want 2", after-before)
+	}
+	if len(told) != 2 || told[0].Wasted || told[0].TakenMicros() != -40 || !told[1].Wasted || told[1].CountedMicros != -40 {
+		t.Errorf("told of %+v", told)
+	}
+	for _, r := range told {
+		if !r.Ours || r.Given == nil || r.Given.Micros != 40 || r.Seller != "acme" {
+			t.Errorf("told of %+v", r)
+		}
 	}
 	mustVerify(t, l)
 	rows, err := l.Summary(t.Context(), moment("0001-01-01T00:00:00Z"), moment("9000-01-01T00:00:00Z"), "member")
@@ -77,8 +87,11 @@ func TestRetract(t *testing.T) {
 	if err := l.DropToken(t.Context(), "t1", "expired"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Retract(t.Context(), other, "k-other", nil); err != nil {
+	if err := l.Retract(t.Context(), other, "k-other", tell); err != nil {
 		t.Fatal(err)
+	}
+	if last := told[len(told)-1]; len(told) != 3 || last.Ours || last.Given != nil || last.TakenMicros() != -40 { // an earlier process has booked it
+		t.Errorf("told of %+v", last)
 	}
 	mustVerify(t, l)
 	accounts, err := l.Accounts()

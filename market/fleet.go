@@ -83,7 +83,7 @@ func (m *Market) openFleet(o *FleetOptions) error {
 	var f *fleet.Fleet
 	if o.Books {
 		shipper = fleet.NewShipper(fleet.ShipperOptions{
-			Store: store, Gateway: m.Ledger.Identity(), Source: books.Source{Ledger: m.Ledger, Back: m.giveBack}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
+			Store: store, Gateway: m.Ledger.Identity(), Source: books.Source{Ledger: m.Ledger, TakenBack: m.takenBack}, Speaks: func(ctx context.Context) error { return f.Speaks(ctx) },
 			Fenced: func(err error) { f.Fence(err) }, Logger: log,
 		})
 		options.Head, options.Due, options.Booked = shipper.Head, shipper.Due, books.BookedBy(store, m.Calendar)
@@ -129,10 +129,22 @@ func (m *Market) startFleet(ctx context.Context) {
 	m.tending.Go(func() { m.tellSpent(ctx) })
 }
 
-// giveBack has the desk go by what the books have on a token again.
-func (m *Market) giveBack(g ledger.GivenBack) {
-	if m.Desk != nil { // else this is the end of a market that has not come to one
-		m.Desk.GiveBack(g)
+// takenBack has the desk, and who counts, go by what the books have taken back.
+func (m *Market) takenBack(r ledger.Retraction) {
+	if m.Desk == nil { // this is the end of a market that has not come to one
+		return
+	}
+	if r.Given != nil {
+		m.Desk.GiveBack(*r.Given)
+	}
+	if !r.Ours {
+		return
+	}
+	if r.Wasted {
+		m.Desk.Rewaste(r.Seller, r.CountedMicros)
+	}
+	if m.corrected != nil {
+		m.corrected(r.Seller, r.Corrected)
 	}
 }
 

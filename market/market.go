@@ -53,6 +53,8 @@ type Options struct {
 	// FleetHappened, where set, is told of what has happened in the fleet, in which ledger's directory, and why, where that is known. It must
 	// not block.
 	FleetHappened func(what fleet.Happening, dir, why string)
+	// Corrected, where set, is told by how much the cost of a request that is booked has changed in the fleet. It must not block.
+	Corrected func(seller string, by ledger.Corrected)
 	// Fleet is the fleet that the market is in; nil: none.
 	Fleet *FleetOptions
 	// Calendar says when the days, weeks and months of budgets begin, until HoldTerms does; nil: as in UTC. A fleet is told by it from the
@@ -87,6 +89,7 @@ type Market struct {
 	fleetConfig string // what its fleet goes by
 	// fleetHappened is told of what has happened there; nil: nobody is.
 	fleetHappened func(what fleet.Happening, why string)
+	corrected     func(seller string, by ledger.Corrected)
 	keyFile       string
 	keyDigest     [sha256.Size]byte
 	listKey       [32]byte // of the digests that lists of models are known by
@@ -162,6 +165,7 @@ func open(dir string, o Options) (*Market, error) {
 		}
 	}
 	if o.Fleet != nil {
+		m.corrected = o.Corrected
 		if o.FleetHappened != nil {
 			m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(what, dir, why) }
 		}

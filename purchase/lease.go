@@ -101,6 +101,21 @@ func (d *Desk) GiveBack(g ledger.GivenBack) {
 	t.guessLess(g)
 }
 
+// Rewaste counts what failed attempts at a seller have wasted more than was booked before, whichever of its tokens they had; below zero: less.
+func (d *Desk) Rewaste(sellerID string, micros money.Micros) {
+	var most *shelf // of the origins that it had in this process, that which has wasted most: the books don't say which it was
+	for key, s := range *d.shelves.Load() {
+		if key.id == sellerID && (most == nil || s.credit().WastedMicros > most.credit().WastedMicros) {
+			most = s
+		}
+	}
+	if most != nil {
+		most.mu.Lock()
+		defer most.mu.Unlock()
+		most.wasted += micros
+	}
+}
+
 // Return ends a lease without a booking. delta is the change of the token's balance in the books, all of it the cost of what was
 // served; mostly it is zero.
 func (l *Lease) Return(delta money.Micros) {

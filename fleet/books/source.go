@@ -19,8 +19,8 @@ import (
 // Source is a ledger, as its entries are shipped.
 type Source struct {
 	*ledger.Ledger
-	// Back is told what a token has again of what it has paid, as Retract of a ledger tells it. nil: nobody is.
-	Back func(ledger.GivenBack)
+	// TakenBack hears of what was taken back, as Retract of a ledger tells it. nil: nobody does.
+	TakenBack func(ledger.Retraction)
 }
 
 var _ fleet.Source = Source{}
@@ -106,7 +106,7 @@ func (s Source) HashOf(ctx context.Context, seq uint64) (hash string, err error)
 
 // Retract takes back what a twin has cost.
 func (s Source) Retract(ctx context.Context, t fleet.Twin) error {
-	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey, s.Back)
+	return s.Ledger.Retract(ctx, t.Seq, t.IdempotencyKey, s.TakenBack)
 }
 
 // said is what an entry says of whose request it is about.
