@@ -114,9 +114,42 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 		return me.Last, false, nil
 	}
 	forgot = me.Epoch == a.Epoch && me.Op+1 < a.Op || me.Epoch < a.Epoch && a.Op > 1 && !s.dropped(a)
-	if err := s.agrees(a, forgot); err != nil {
-		return ans, false, err
+	if !forgot {
+		if err := s.agrees(a); err != nil {
+			return ans, false, err
+		}
 	}
+	s.follow(at, a)
+	s.Speakers[a.Gateway] = me
+	turned := me.Line != at.Line
+	me.Epoch, me.Op, me.Boot, me.Seen, me.Line, me.At, me.Entries = a.Epoch, a.Op, a.Boot, now, at.Line, 0, a.Entries
+	if !a.At.IsZero() {
+		me.At = a.At.UnixMilli()
+	}
+	for i := range a.Scopes {
+		q := &a.Scopes[i]
+		p := s.makePart(q.Scope, a.Gateway)
+		switch {
+		case forgot && q.HaveGranted >= 0:
+			p.Granted = q.HaveGranted
+		case turned && q.HaveGranted < 0:
+			p.Granted = 0 // an earlier process may have given it back, and the store forgotten that: what it has spent is in the books
+		}
+		p.report(q)
+		if q.Need > 0 {
+			s.Scopes[q.Scope].Typical = q.Need
+		}
+	}
+	learning := s.learning(now)
+	ans = s.grant(a, now, learning)
+	me.Last = ans
+	s.drop(at.Now)
+	return ans, forgot, nil
+}
+
+// follow notes that the store goes on with another history than the one in which the budget was changed last.
+func (s *state) follow(at Moment, a *Ask) {
+	now := at.Now.UnixMilli()
 	if at.Line != s.Line {
 		switch {
 		case s.Line != "" || a.Line != "" && a.Line != at.Line:
@@ -129,20 +162,6 @@ func (s *state) apply(at Moment, a *Ask) (ans Answer, forgot bool, err error) {
 		s.Line = at.Line
 	}
 	s.Since = min(s.Since, now) // a clock that was put back does not make it last
-	s.Speakers[a.Gateway] = me
-	turned := me.Line != at.Line
-	me.Epoch, me.Op, me.Boot, me.Seen, me.Line, me.At, me.Entries = a.Epoch, a.Op, a.Boot, now, at.Line, 0, a.Entries
-	if !a.At.IsZero() {
-		me.At = a.At.UnixMilli()
-	}
-	for i := range a.Scopes {
-		s.report(a.Gateway, &a.Scopes[i], forgot, turned)
-	}
-	learning := s.learning(now)
-	ans = s.grant(a, now, learning)
-	me.Last = ans
-	s.drop(at.Now)
-	return ans, forgot, nil
 }
 
 // dropped tells whether a gateway that is not known any more has been silent for so long that it was dropped: nothing was set aside for it then.
@@ -154,10 +173,10 @@ func (s *state) dropped(a *Ask) bool {
 }
 
 // agrees holds what the gateway knows to be set aside for it against what is: a fault of either stops the gateway, and not the budget.
-func (s *state) agrees(a *Ask, forgot bool) error {
+func (s *state) agrees(a *Ask) error {
 	for i := range a.Scopes {
 		q := &a.Scopes[i]
-		if q.HaveGranted < 0 || forgot {
+		if q.HaveGranted < 0 {
 			continue
 		}
 		var granted money.Micros
@@ -178,24 +197,23 @@ func (s *state) part(scope, gateway string) *portion {
 	return nil
 }
 
-// report takes over what a gateway says of its part, and takes back what it gives back.
-func (s *state) report(gateway string, q *ScopeAsk, forgot, turned bool) {
-	sc := s.Scopes[q.Scope]
+// makePart is part, but that it makes one where there is none yet.
+func (s *state) makePart(in, gateway string) *portion {
+	sc := s.Scopes[in]
 	if sc == nil {
 		sc = &scope{Parts: make(map[string]*portion)}
-		s.Scopes[q.Scope] = sc
+		s.Scopes[in] = sc
 	}
 	p := sc.Parts[gateway]
 	if p == nil {
 		p = new(portion)
 		sc.Parts[gateway] = p
 	}
-	switch {
-	case forgot && q.HaveGranted >= 0:
-		p.Granted = q.HaveGranted
-	case turned && q.HaveGranted < 0:
-		p.Granted = 0 // an earlier process may have given it back, and the store forgotten that: what it has spent is in the books
-	}
+	return p
+}
+
+// report takes over what a gateway says of its part, and takes back what it gives back.
+func (p *portion) report(q *ScopeAsk) {
 	if q.Limit >= 0 {
 		p.Limit = q.Limit
 	}
@@ -203,9 +221,6 @@ func (s *state) report(gateway string, q *ScopeAsk, forgot, turned bool) {
 	p.Granted = max(p.Granted-max(0, q.Back), p.Spent)
 	if q.Done {
 		p.Granted = p.Spent
-	}
-	if q.Need > 0 {
-		sc.Typical = q.Need
 	}
 }
 
