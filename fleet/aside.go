@@ -44,8 +44,8 @@ func (p *Purchases) OwnAside() money.Micros {
 
 // take counts a purchase in the store. What is set aside for this gateway is for its purchases: where a limit has no other room, they take it
 // while the store is there, too.
-func (p *Purchases) take(ctx context.Context, day string, b Buy, l BuyLimits, paying bool) error {
-	err := p.change(ctx, func(t *tab) error { return t.take(p.o.Gateway, day, b, l, paying) })
+func (p *Purchases) take(ctx context.Context, id string, wants claim, l BuyLimits) error {
+	err := p.change(ctx, func(t *tab) error { return t.take(id, wants, l) })
 	if !errors.As(err, new(*LimitError)) {
 		return err
 	}
@@ -57,7 +57,7 @@ func (p *Purchases) take(ctx context.Context, day string, b Buy, l BuyLimits, pa
 	defer func() { <-p.changing }()
 	p.mu.Lock()
 	had := p.ahead
-	if had == 0 || p.aheadDay != day {
+	if had == 0 || p.aheadDay != wants.Day {
 		p.mu.Unlock()
 		return err
 	}
@@ -65,7 +65,7 @@ func (p *Purchases) take(ctx context.Context, day string, b Buy, l BuyLimits, pa
 	p.mu.Unlock()
 	var given money.Micros // the most, should it not be known which try was the one
 	err = p.change(ctx, func(t *tab) error {
-		gave, err := t.takeAside(p.o.Gateway, p.boot(), day, had, b, l, paying)
+		gave, err := t.takeAside(p.boot(), had, id, wants, l)
 		given = max(given, gave)
 		return err
 	})
@@ -79,19 +79,19 @@ func (p *Purchases) take(ctx context.Context, day string, b Buy, l BuyLimits, pa
 
 // takeAside is take, but that so much of what is set aside for the gateway makes room for the purchase. What that does not need stays set
 // aside; it gives how much does not.
-func (t *tab) takeAside(gateway, boot, day string, most money.Micros, b Buy, l BuyLimits, paying bool) (given money.Micros, err error) {
-	err = t.take(gateway, day, b, l, paying)
-	a := t.Ahead[gateway]
-	if !errors.As(err, new(*LimitError)) || a == nil || a.Boot != boot || a.Day != day || a.Amount < most {
+func (t *tab) takeAside(boot string, most money.Micros, id string, wants claim, l BuyLimits) (given money.Micros, err error) {
+	err = t.take(id, wants, l)
+	a := t.Ahead[wants.Gateway]
+	if !errors.As(err, new(*LimitError)) || a == nil || a.Boot != boot || a.Day != wants.Day || a.Amount < most {
 		return 0, err
 	}
 	had := a.Amount
 	a.Amount -= most
-	if err := t.take(gateway, day, b, l, paying); err != nil {
+	if err := t.take(id, wants, l); err != nil {
 		a.Amount = had
 		return 0, err
 	}
-	spent := t.sums(day, b.Seller, b.Method)
+	spent := t.sums(wants.Day, wants.Seller, wants.Method)
 	for limit, bound := range l.each() {
 		if bound >= 0 {
 			most = min(most, bound-spent[limit])

@@ -207,10 +207,11 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 	delete(p.ends, b.ID)
 	p.mu.Unlock()
 	p.learnSession(ctx)
+	wants := claimOf(p.o.Gateway, day, b, paying)
 	var err error
 	for range 2 { // once more where the store has to hear first who speaks
 		if err = p.start(ctx); err == nil {
-			err = p.take(ctx, day, b, l, paying)
+			err = p.take(ctx, b.ID, wants, l)
 		}
 		if !errors.Is(err, errUnheard) {
 			break

@@ -115,17 +115,17 @@ func TestPurchaseFromAsideIsPaidWhileItIsTold(t *testing.T) {
 func TestPurchaseBesideWhatIsSetAside(t *testing.T) {
 	day, limits := "2026-03-01", BuyLimits{-1, -1, 10, 10}
 	counted := &tab{Open: make(map[string]*claim), Ahead: make(map[string]*setAway)}
-	if err := counted.take("g1", day, buyOf("a", 6), limits, false); err != nil {
+	if err := counted.take("a", claimOf("g1", day, buyOf("a", 6), false), limits); err != nil {
 		t.Fatal(err)
 	}
 	counted.Ahead["g2"] = &setAway{Day: day, Amount: 5}
-	if err := counted.take("g1", day, buyOf("b", 6), limits, false); err == nil {
+	if err := counted.take("b", claimOf("g1", day, buyOf("b", 6), false), limits); err == nil {
 		t.Error("another one is counted beside it")
 	}
-	if err := counted.take("g1", day, buyOf("a", 6), BuyLimits{-1, -1, 5, -1}, true); err == nil {
+	if err := counted.take("a", claimOf("g1", day, buyOf("a", 6), true), BuyLimits{-1, -1, 5, -1}); err == nil {
 		t.Error("it is paid above its seller's limit")
 	}
-	if err := counted.take("g1", day, buyOf("a", 6), limits, true); err != nil {
+	if err := counted.take("a", claimOf("g1", day, buyOf("a", 6), true), limits); err != nil {
 		t.Error(err)
 	}
 }

@@ -64,7 +64,7 @@ func TestPurchaseLimitsAfterWrongClocks(t *testing.T) {
 				buy := func(day, id string, amount money.Micros) (refused error) {
 					t.Helper()
 					next, err := changeTab(Moment{Now: at.Add(off)}, raw, 0, func(tab *tab) error {
-						refused = tab.take("g", day, buyOf(id, amount), daily, true)
+						refused = tab.take(id, claimOf("g", day, buyOf(id, amount), true), daily)
 						tab.end(id, true)
 						return nil
 					})

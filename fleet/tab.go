@@ -94,6 +94,11 @@ type claim struct {
 	Paying  bool         `json:"paying,omitempty"` // money may have left
 }
 
+// claimOf is what a gateway claims for a purchase; its session is the tab's, once it is taken.
+func claimOf(gateway, day string, b Buy, paying bool) claim {
+	return claim{Gateway: gateway, Seller: b.Seller, Method: b.Method, Day: day, Amount: b.Amount, Paying: paying}
+}
+
 // setAway is what a gateway may spend on purchases while the store is away.
 type setAway struct {
 	Boot    string       `json:"boot"` // the process, as in Boots: gateways of an older release write it anew as it is, and would not write what they don't know
@@ -231,33 +236,34 @@ func (t *tab) over(day string, b Buy, l BuyLimits) error {
 
 // take counts a purchase, or tells which limit it would pass. One that counts already does so once; before it is paid, on another day, or in
 // another session, it counts anew, against the limits as they are then.
-func (t *tab) take(gateway, day string, b Buy, l BuyLimits, paying bool) error {
-	c := t.Open[b.ID]
-	counts := c != nil && c.Day == day && c.Session == t.Session && c.Amount == b.Amount
+func (t *tab) take(id string, wants claim, l BuyLimits) error {
+	wants.Session = t.Session
+	c := t.Open[id]
+	counts := c != nil && c.Day == wants.Day && c.Session == wants.Session && c.Amount == wants.Amount
 	switch {
-	case c != nil && c.Paying || counts && !paying:
+	case c != nil && c.Paying || counts && !wants.Paying:
 		return nil
 	case t.gathers > 0 && !counts:
 		return errGathers
 	}
-	delete(t.Open, b.ID)
-	spent := t.sums(day, b.Seller, b.Method)
+	delete(t.Open, id)
+	spent := t.sums(wants.Day, wants.Seller, wants.Method)
 	if counts { // what was set aside since then keeps out of its way by itself: see over
 		for _, a := range t.Ahead {
-			if a.Day == day {
+			if a.Day == wants.Day {
 				spent[SellerLimit], spent[MethodLimit] = spent[SellerLimit].Add(-a.Amount), spent[MethodLimit].Add(-a.Amount)
 			}
 		}
 	}
 	for limit, most := range l.each() {
-		if most >= 0 && spent[limit].Add(b.Amount) > most {
+		if most >= 0 && spent[limit].Add(wants.Amount) > most {
 			if c != nil {
-				t.Open[b.ID] = c // what is refused changes nothing
+				t.Open[id] = c // what is refused changes nothing
 			}
 			return &LimitError{limit, most, spent[limit]}
 		}
 	}
-	t.Open[b.ID] = &claim{gateway, b.Seller, b.Method, day, t.Session, b.Amount, paying}
+	t.Open[id] = &wants
 	return nil
 }
 
@@ -309,7 +315,9 @@ func (t *tab) fromAhead(gateway string, used map[string]taken) (told []string) {
 		if t.wasTold(gateway, id) {
 			continue
 		}
-		t.Open[id] = &claim{gateway, u.Seller, u.Method, u.day, t.Session, u.Amount, u.paying}
+		c := claimOf(gateway, u.day, u.Buy, u.paying)
+		c.Session = t.Session
+		t.Open[id] = &c
 	}
 	return told
 }
