@@ -69,6 +69,7 @@ func TestCheck(t *testing.T) {
 		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]},{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}]}`, "seller a: it is there twice"},
 		{seller(`"payment":["mock"]`), "seller acme: it has no models: expected each model that it serves, after models or after price"},
 		{seller(`"payment":["mock"],"models":["m"]`), ""},
+		{seller(`"payment":["Acme.Pay"],"models":["m"]`), ""},
 		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}],"selection":{"policy":"manual","seller":"a"}}`, ""},
 		{`{"payments":[{"method":"mock"}],"sellers":[{"id":"a","url":"https://a.example","models":["m"],"payment":["mock"]}],"selection":{"policy":"manual","seller":"A"}}`, "selection manual: there is no seller A: expected the id of a pinned one, since there is no registry"},
 		{with(`"selection":{"policy":"manual","seller":"A"}`), ""},

@@ -221,11 +221,10 @@ func checkProtocol(name string) error {
 	return nil
 }
 
-var methodName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
-
-func checkMethod(name string) error {
-	if !methodName.MatchString(name) {
-		return fmt.Errorf("%q is not the name of a payment method: expected lower-case letters, digits, '_' and '-'", name)
+// CheckMethod says what is wrong with the name of a payment method.
+func CheckMethod(name string) error {
+	if !wire.FitMethod(name) {
+		return fmt.Errorf("%q is not the name of a payment method: expected 1 to 64 letters, digits, '.', '_' or '-'", name)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (s *SellerConfig) check() error {
 		at("models", cmp.Or(checkList(s.Models, checkModel), checkEach(s.Models))),
 		s.checkPrices(),
 		s.checkServes(),
-		at("payment", checkList(s.Payment, checkMethod)),
+		at("payment", checkList(s.Payment, CheckMethod)),
 		at("api_key", checkSecret(s.APIKey)),
 		at("auth_header", checkAuthHeader(s.AuthHeader)),
 		s.checkAccount(),

@@ -7,13 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // The words of "payment any <name> insecurely".
@@ -21,9 +21,6 @@ const (
 	anyMethod  = "any"
 	insecurely = "insecurely"
 )
-
-// methodPattern is what the name of a payment method looks like: the last part of a module's id.
-var methodPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // parseAny reads "<name> insecurely" after the words payment any.
 func (s *Seller) parseAny(d *caddyfile.Dispenser, words []caddyfile.Token, block bool) error {
@@ -42,8 +39,8 @@ func (s *Seller) parseAny(d *caddyfile.Dispenser, words []caddyfile.Token, block
 }
 
 func checkAny(name string) error {
-	if !methodPattern.MatchString(name) || name == mock {
-		return errors.New("payment any: expected the name of a payment method that is not mock: 1 to 64 small letters, digits, '_' or '-'")
+	if !wire.FitMethod(name) || name == mock {
+		return errors.New("payment any: expected the name of a payment method that is not mock: 1 to 64 letters, digits, '.', '_' or '-'")
 	}
 	return nil
 }

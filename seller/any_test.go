@@ -14,8 +14,8 @@ import (
 
 // A method that the seller was told to take insecurely buys credit with any proof, but from this machine alone.
 func TestAnyMethod(t *testing.T) {
-	s := newSeller(t, "payment mock\n\tpayment any card insecurely\n\tpayment any coin insecurely")
-	if got := strings.Join(s.methods, " "); got != "mock card coin" {
+	s := newSeller(t, "payment mock\n\tpayment any card insecurely\n\tpayment any coin insecurely\n\tpayment any Acme.Pay insecurely")
+	if got := strings.Join(s.methods, " "); got != "mock card coin Acme.Pay" {
 		t.Errorf("it takes %s", got)
 	}
 	step := func(path, body, remote string, header ...string) *httptest.ResponseRecorder {
