@@ -5,11 +5,9 @@ package tokenbuddy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -22,10 +20,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/command"
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
-	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/postgres"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
-	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/page"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
@@ -125,105 +121,6 @@ func (h *Handler) doubt(doubts []config.Doubt) {
 	for _, d := range doubts {
 		h.log.Warn("config.doubtful", zap.String("at", d.Word), zap.String("hint", d.Hint))
 	}
-}
-
-func (h *Handler) loadPolicy(ctx caddy.Context) error {
-	if h.SelectionRaw == nil {
-		h.policy = routing.DefaultFirst{}
-		return nil
-	}
-	ctx.Context = context.WithoutCancel(ctx.Context)
-	own, cancel := caddy.NewContext(ctx) // it is ended where a fault of it is minded
-	name := "?"
-	h.policyEnds = func() { endPolicy(h.log, name, cancel) }
-	mod, err := own.LoadModule(h, "SelectionRaw")
-	if err != nil {
-		return fmt.Errorf("loading the selection policy: %w", err)
-	}
-	name = mod.(caddy.Module).CaddyModule().ID.Name()
-	if h.policy, err = routing.PolicyOf(mod); err != nil {
-		return fmt.Errorf("loading the selection policy: %w", err)
-	}
-	return nil
-}
-
-// endPolicy cleans up a policy, which may be somebody else's, and does not wait for one that takes its time.
-func endPolicy(log *zap.Logger, name string, cancel func()) {
-	if out := guestcall.End(cancel); out.Fault != "" {
-		log.Warn("selection.policy.failed", zap.String("policy", name), zap.String("call", "cleanup"), zap.String("reason", "it "+string(out.Fault)),
-			zap.String("hint", "it is left behind"))
-	}
-}
-
-// loadMethods loads each payment method in a context of its own, as it may be asked about a purchase when this config is gone.
-func (h *Handler) loadMethods(ctx caddy.Context) error {
-	lasting := ctx
-	lasting.Context = context.WithoutCancel(ctx.Context)
-	names := make(map[string]bool, len(h.PaymentsRaw))
-	for _, raw := range h.PaymentsRaw {
-		own, cancel := caddy.NewContext(lasting)
-		name, method, err := loadMethod(own, raw)
-		if err == nil && names[name] {
-			err = fmt.Errorf("%s is there twice: give each its own name", name)
-		}
-		if err != nil {
-			gateway.NewMethod(name, method, cancel).Leave(h.log)
-			return fmt.Errorf("loading the payment methods: %w", err)
-		}
-		names[name] = true
-		h.methods = append(h.methods, gateway.NewMethod(name, method, cancel))
-	}
-	h.PaymentsRaw = nil
-	return nil
-}
-
-// loadFleet loads the store of the fleet in a context of its own: what it opens goes on when this config is gone.
-func (h *Handler) loadFleet(ctx caddy.Context) error {
-	if h.settings.Fleet == nil {
-		return nil
-	}
-	ctx.Context = context.WithoutCancel(ctx.Context)
-	own, cancel := caddy.NewContext(ctx)
-	f := h.settings.Fleet
-	h.fleet = &market.FleetOptions{
-		Engine: market.NewEngine(nil, cancel, h.log), // until Cleanup, which comes where the following fails as well
-		Config: f.String(), Name: f.Name, HoldOut: f.HoldOut, Wait: f.Wait, Books: f.Books, Tokens: f.Tokens, PurchaseAhead: f.PurchaseAhead,
-	}
-	mod, err := own.LoadModule(h.Fleet, "StoreRaw")
-	if err != nil {
-		return fmt.Errorf("loading the store of the fleet: %w", err)
-	}
-	engine, ok := mod.(fleet.Engine)
-	if !ok {
-		return fmt.Errorf("loading the store of the fleet: module %T is no fleet.Engine", mod)
-	}
-	h.fleet.Engine.Engine = engine
-	return nil
-}
-
-// methodName is what a payment method may be called: an account of the ledger is named after it.
-var methodName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
-func loadMethod(ctx caddy.Context, raw json.RawMessage) (name string, method payment.Method, err error) {
-	one := struct {
-		Raw json.RawMessage `caddy:"namespace=http.tokenbuddy.payment inline_key=method"`
-	}{raw}
-	mod, err := ctx.LoadModule(&one, "Raw")
-	if err != nil {
-		return "", nil, err
-	}
-	method, ok := mod.(payment.Method)
-	if !ok {
-		return "", nil, fmt.Errorf("module %T is no payment.Method", mod)
-	}
-	name = mod.(caddy.Module).CaddyModule().ID.Name()
-	if named, ok := mod.(payment.Named); ok {
-		name = named.MethodName()
-	}
-	if !methodName.MatchString(name) {
-		return "", nil, fmt.Errorf("module %T is called %q: expected 1 to 64 letters, digits, '.', '_' or '-'", mod, name)
-	}
-	return name, method, nil
 }
 
 // open opens the gateway: for the config when it starts, or for a late request of one that is gone.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 )
 
 // word is a subdirective: what may stand after it, and where that goes.
@@ -153,7 +155,9 @@ func (r *reader) guest(path string, w word) error {
 		d = caddyfile.NewDispenser(append([]caddyfile.Token{r.d.Token()}, r.d.RemainingArgsAsTokens()...))
 		d.Next()
 	}
-	module, err := caddyfile.UnmarshalModule(d, w.guest.namespace+"."+name)
+	module, err := guestcall.Load(w.guest.what+" "+name, "read", func() (caddyfile.Unmarshaler, error) {
+		return caddyfile.UnmarshalModule(d, w.guest.namespace+"."+name)
+	}, func() {})
 	if err != nil {
 		return at(path, err) // the module says where
 	}

@@ -1,7 +1,6 @@
 package orders
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -238,43 +236,19 @@ func (s Selection) args() []string {
 	return append([]string{s.Seller}, s.Args...)
 }
 
-// loadTime is how long the arguments of a policy may be read, and how long it may be loaded: it may be somebody else's.
-const loadTime = 10 * time.Second
-
-// guarded calls a guest, and end where that comes to nothing, once the guest has returned. What it says when it panics is not repeated.
-func (s Selection) guarded(doing string, f func() (selection.Policy, error), end func()) (selection.Policy, error) {
-	ctx, stop := context.WithTimeout(context.Background(), loadTime)
-	defer stop()
-	out := guestcall.Do(ctx, 0, f, func(late bool) {
-		if late {
-			go end()
-		}
-	})
-	err := out.Err
-	switch out.Fault {
-	case "":
-	case guestcall.Blocked:
-		return nil, fmt.Errorf("selection policy %s %s: it was not %s within %s", s.Policy, out.Fault, doing, loadTime)
-	default:
-		err = fmt.Errorf("selection policy %s %s while it was %s", s.Policy, out.Fault, doing)
-	}
-	if err != nil {
-		end()
-		return nil, err
-	}
-	return out.Value, nil
-}
+// guest is what the policy is called in an error: it may be somebody else's.
+func (s Selection) guest() string { return "selection policy " + s.Policy }
 
 // draft makes the policy without what it needs to serve, to see whether there is such a one and its arguments are right.
 func (s Selection) draft() (selection.Policy, error) {
-	return s.guarded("read", func() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }, func() {})
+	return guestcall.Load(s.guest(), "read", func() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }, func() {})
 }
 
 // load makes the policy as a config would, in a context of its own that cleanup ends.
 func (o *Orders) load(s Selection, ctx caddy.Context) (_ selection.Policy, cleanup func(), err error) {
 	own, cancel := caddy.NewContext(ctx)
 	cleanup = func() { o.cleanUp(s.Policy, cancel) }
-	policy, err := s.guarded("loaded", func() (selection.Policy, error) { return routing.LoadPolicy(own, s.Policy, s.args()...) }, cleanup)
+	policy, err := guestcall.Load(s.guest(), "loaded", func() (selection.Policy, error) { return routing.LoadPolicy(own, s.Policy, s.args()...) }, cleanup)
 	return policy, cleanup, err
 }
 

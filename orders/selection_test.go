@@ -194,7 +194,7 @@ func TestSelectUnruly(t *testing.T) {
 					if kept.loadSelection(); (kept.Selection() == nil) != (at == "read") {
 						t.Errorf("after a restart: %+v", kept.Selection())
 					}
-					if took := time.Since(began); took > 4*loadTime || logs.Len() == 0 && at != "read" {
+					if took := time.Since(began); took > 2*time.Minute || logs.Len() == 0 && at != "read" {
 						t.Errorf("it took %s, logged %v", took, logs.All())
 					}
 					close(unrulyDoes.let)

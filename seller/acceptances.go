@@ -1,11 +1,13 @@
 package seller
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
@@ -13,11 +15,7 @@ import (
 func (s *Seller) loadAcceptances(ctx caddy.Context) error {
 	s.accepted = make(map[string]acceptance.Acceptance)
 	for _, name := range s.Payment {
-		mod, err := ctx.LoadModuleByID(acceptance.Namespace+"."+name, nil)
-		if err != nil {
-			return fmt.Errorf("payment %s: %w", name, err)
-		}
-		if err := s.take(name, mod); err != nil {
+		if err := s.loadAcceptance(ctx, name, nil); err != nil {
 			return err
 		}
 	}
@@ -26,34 +24,77 @@ func (s *Seller) loadAcceptances(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if s.AcceptancesRaw == nil {
-		return nil
-	}
-	mods, err := ctx.LoadModule(s, "AcceptancesRaw")
-	if err != nil {
-		return fmt.Errorf("payment: %w", err)
-	}
-	for _, mod := range mods.([]any) {
-		if err := s.take(mod.(caddy.Module).CaddyModule().ID.Name(), mod); err != nil {
+	for _, raw := range s.AcceptancesRaw {
+		var named struct {
+			Method string `json:"method"`
+		}
+		if err := json.Unmarshal(raw, &named); err != nil {
+			return fmt.Errorf("payment: %w", err)
+		}
+		if err := s.loadAcceptance(ctx, named.Method, raw); err != nil {
 			return err
 		}
 	}
+	s.AcceptancesRaw = nil
 	return nil
 }
 
-func (s *Seller) take(name string, mod any) error {
+// loadAcceptance loads a method in a context of its own. It may be somebody else's: where it panics or does not return, the config is refused.
+func (s *Seller) loadAcceptance(ctx caddy.Context, guest string, raw json.RawMessage) error {
+	type loaded struct {
+		name   string
+		method acceptance.Acceptance
+	}
+	own, cancel := caddy.NewContext(ctx)
+	end := func() { s.endAcceptance(guest, cancel) }
+	got, err := guestcall.Load("payment "+guest, "loaded", func() (loaded, error) {
+		name, method, err := acceptanceOf(own, guest, raw)
+		return loaded{name, method}, err
+	}, end)
+	if err != nil {
+		return err
+	}
+	s.ends = append(s.ends, end)
+	return s.take(got.name, got.method)
+}
+
+func acceptanceOf(ctx caddy.Context, guest string, raw json.RawMessage) (name string, method acceptance.Acceptance, err error) {
+	var mod any
+	if raw == nil {
+		mod, err = ctx.LoadModuleByID(acceptance.Namespace+"."+guest, nil)
+	} else {
+		one := struct {
+			Raw json.RawMessage `caddy:"namespace=http.tokenbuddy.acceptance inline_key=method"`
+		}{raw}
+		mod, err = ctx.LoadModule(&one, "Raw")
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("payment %s: %w", guest, err)
+	}
 	method, ok := mod.(acceptance.Acceptance)
 	if !ok {
-		return fmt.Errorf("payment %s: module %T is no acceptance.Acceptance", name, mod)
+		return "", nil, fmt.Errorf("payment %s: module %T is no acceptance.Acceptance", guest, mod)
 	}
 	if named, ok := mod.(acceptance.Named); ok {
-		name = named.MethodName()
+		return named.MethodName(), method, nil
 	}
+	return mod.(caddy.Module).CaddyModule().ID.Name(), method, nil
+}
+
+// endAcceptance cleans up a method, and does not wait for one that takes its time.
+func (s *Seller) endAcceptance(guest string, cancel func()) {
+	if out := guestcall.End(cancel); out.Fault != "" {
+		s.logger.Error("seller.payment.misbehaved", zap.String("seller", s.ID), zap.String("method", guest), zap.String("step", "cleanup"),
+			zap.String("fault", string(out.Fault)), zap.ByteString("stack", out.Stack))
+	}
+}
+
+func (s *Seller) take(name string, method acceptance.Acceptance) error {
 	if s.accepted[name] != nil {
 		return fmt.Errorf("payment %s is there twice", name)
 	}
-	_, settles := mod.(acceptance.Settler)
-	_, keeps := mod.(acceptance.Stateful)
+	_, settles := method.(acceptance.Settler)
+	_, keeps := method.(acceptance.Stateful)
 	if (settles || keeps) && s.state == "" {
 		return fmt.Errorf("payment %s: state is missing: a seller that is paid must not forget it when it stops", name)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
@@ -151,7 +152,9 @@ func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
 		own := caddyfile.NewDispenser(segment[1:])
 		own.Next()
 		name := names[0].Text
-		module, err := caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
+		module, err := guestcall.Load("payment "+name, "read", func() (caddyfile.Unmarshaler, error) {
+			return caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
+		}, func() {})
 		if err != nil {
 			return err
 		}

@@ -108,6 +108,7 @@ type Seller struct {
 	models    map[string]*Model
 	accepted  map[string]acceptance.Acceptance
 	methods   []string // their names, in order
+	ends      []func() // of the methods that were loaded
 	books     *Books
 	logger    *zap.Logger
 	pooled    bool // a reference to books is held in the pool
@@ -219,6 +220,10 @@ func (s *Seller) wrong(err error) error {
 // Cleanup gives the books back. Requests that are still served hold them on their own.
 func (s *Seller) Cleanup() error {
 	s.Upstream.close()
+	for _, end := range s.ends {
+		end()
+	}
+	s.ends = nil
 	if !s.pooled {
 		return nil
 	}
