@@ -67,17 +67,14 @@ go together with --opens new.`,
 			q.From, q.To = p.From, p.To
 			o.Opens, o.Zone = export.Opens(opens), p.Zone
 			bar := newBar(cmd, "entries")
-			var n uint64
-			err = write(cmd, path, func(w io.Writer) error {
-				n, err = exportTo(ctx, b, format, q, o, w, bar.at)
-				return err
-			})
+			e := &exporting{books: b, q: q, progress: bar.at}
+			err = write(cmd, path, func(w io.Writer) error { return e.run(ctx, format, o, w) })
 			bar.end()
 			if err == nil {
 				sayOfWhom(cmd, b)
 			}
 			if err == nil && path != "-" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s entries in %s\n", humanize.Comma(int64(n)), path)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s entries in %s\n", humanize.Comma(int64(e.n)), path)
 			}
 			return err
 		}),
@@ -112,39 +109,6 @@ func optionsFit(cmd *cobra.Command, format, opens string) error {
 // errWhole ends the entries when the last one is there that the balances are of.
 var errWhole = errors.New("that is all")
 
-// exportTo writes the entries that q chooses. Where it chooses all, it writes those that there are now, though the gateway goes
-// on, and then the balances that they make.
-func exportTo(ctx context.Context, b books, format string, q ledger.Query, o export.Options, w io.Writer, progress ledger.Progress) (n uint64, err error) {
-	e := &exporting{books: b, q: q, progress: progress}
-	switch _, ofFleet := b.(*fleetBooks); {
-	case q != ledger.Query{}:
-	case ofFleet: // entries of all gateways make balances only once all are there
-		e.sums = map[string]money.Micros{}
-	default:
-		all, err := b.Balances(ctx)
-		if err != nil {
-			return 0, err
-		}
-		e.all = &all
-	}
-	if o.Opens == export.OpensNew && !q.From.IsZero() {
-		if o.Known, err = known(ctx, b, q); err != nil {
-			return 0, err
-		}
-	}
-	out := bufio.NewWriterSize(w, 64<<10)
-	if e.to, err = export.New(format, out, o); err != nil {
-		return 0, err
-	}
-	if err := e.write(ctx); err != nil {
-		return e.n, err
-	}
-	if err := e.to.End(e.balances()); err != nil {
-		return e.n, err
-	}
-	return e.n, out.Flush()
-}
-
 // exporting is an export under way.
 type exporting struct {
 	books
@@ -154,6 +118,38 @@ type exporting struct {
 	n        uint64                  // entries so far
 	all      *ledger.Balances        // that all entries of now make; nil: not all are chosen, or those of a fleet
 	sums     map[string]money.Micros // by account, of all entries of a fleet; nil: of others
+}
+
+// run writes the entries that are chosen. Where all are, it writes those that there are now, though the gateway goes
+// on, and then the balances that they make.
+func (e *exporting) run(ctx context.Context, format string, o export.Options, w io.Writer) (err error) {
+	switch _, ofFleet := e.books.(*fleetBooks); {
+	case e.q != ledger.Query{}:
+	case ofFleet: // entries of all gateways make balances only once all are there
+		e.sums = map[string]money.Micros{}
+	default:
+		all, err := e.Balances(ctx)
+		if err != nil {
+			return err
+		}
+		e.all = &all
+	}
+	if o.Opens == export.OpensNew && !e.q.From.IsZero() {
+		if o.Known, err = known(ctx, e.books, e.q); err != nil {
+			return err
+		}
+	}
+	out := bufio.NewWriterSize(w, 64<<10)
+	if e.to, err = export.New(format, out, o); err != nil {
+		return err
+	}
+	if err := e.write(ctx); err != nil {
+		return err
+	}
+	if err := e.to.End(e.balances()); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 // write writes the entries.
