@@ -13,8 +13,7 @@ import (
 
 // What a client is told where there is no answer for it, and when to ask again.
 
-// giveUp answers a request that no seller has served. A seller's own answer is the best one where it has a meaning for the
-// client.
+// giveUp answers a request that no seller has served.
 func (t *trade) giveUp() choice {
 	rq := t.rq
 	// What another candidate costs may be beyond a budget, and this one's may not be: another try can find out.
@@ -30,39 +29,52 @@ func (t *trade) giveUp() choice {
 		return choice{refusal: overBudget(longest(t.overBudget, t.tally.budget.States()))}
 	}
 	rq.log.Warn("proxy.route.failed", zap.String("requestId", rq.id), zap.String("model", rq.served), zap.Int("attempts", t.tally.attempts))
-	if t.orphaned() {
-		return choice{refusal: dialect.ThreadNotFound().Because("The seller that keeps this thread can't go on just now. Send the whole conversation.")}
-	}
-	own := t.last != nil && t.last.accountRefused()
-	repeats := t.rested || t.last != nil && t.last.repeats
-	var refusal *dialect.Refusal
 	switch {
-	case t.last == nil && rq.ending(): // what was waited for may have come yet
+	case t.orphaned():
+		return choice{refusal: dialect.ThreadNotFound().Because("The seller that keeps this thread can't go on just now. Send the whole conversation.")}
+	case t.last == nil:
+		return t.unreached()
+	}
+	return t.failed()
+}
+
+// unreached is what the client is told where the request has reached no seller.
+func (t *trade) unreached() choice {
+	switch {
+	case t.rq.ending(): // what was waited for may have come yet
 		return choice{refusal: dialect.NoSeller(retryLater).Because(restarting)}
-	case t.last == nil && !rq.late():
+	case !t.rq.late():
 		return t.explain(t.resting(dialect.NoSeller(retryLater)))
-	case t.last != nil && t.last.presentable():
+	case t.rested:
+		return choice{refusal: dialect.DeadlineExceeded().Final()}
+	}
+	return choice{refusal: dialect.DeadlineExceeded()}
+}
+
+// failed is what the client gets of sellers that have failed. The last one's own answer is the best where it has a meaning for the client.
+func (t *trade) failed() choice {
+	var c choice
+	repeats := t.rested || t.last.repeats
+	own := t.last.accountRefused()
+	switch {
+	case t.last.presentable():
 		return choice{shown: t.last, final: repeats}
-	case t.last != nil && rq.ending(): // no seller is to blame, and another try comes to the next process
+	case t.rq.ending(): // no seller is to blame, and another try comes to the next process
 		return choice{refusal: dialect.Upstream(retryLater).Because(restarting)}
-	case t.last == nil, rq.late(), t.last.timedOut:
-		refusal = dialect.DeadlineExceeded()
+	case t.rq.late(), t.last.timedOut:
+		c.refusal = dialect.DeadlineExceeded()
 	case own:
-		refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
+		c.refusal = dialect.Upstream(retryLater).Because("The account that this gateway has at a provider was refused. Ask whoever runs it.")
 	default:
-		c := t.explain(t.resting(dialect.Upstream(retryLater)))
-		if repeats {
-			c.refusal = c.refusal.Final()
-		}
-		return c
+		c = t.explain(t.resting(dialect.Upstream(retryLater)))
 	}
 	if own { // only whoever runs the gateway can better it, and some agents look at the wait alone
-		refusal.RetryAfter = 0
+		c.refusal.RetryAfter = 0
 	}
 	if repeats || own {
-		refusal = refusal.Final()
+		c.refusal = c.refusal.Final()
 	}
-	return choice{refusal: refusal}
+	return c
 }
 
 // orphaned tells whether the request goes on from what a seller keeps that has failed, while its client has all of it: sent whole, another
