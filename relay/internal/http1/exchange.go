@@ -87,5 +87,5 @@ func (x *exchange) head() (*http.Response, error) {
 // resend tells, after an error, whether the request is to be sent again over another connection: this one lay idle, and its seller
 // has closed it before there was anything of an answer.
 func (x *exchange) resend() bool {
-	return x.c.used && !x.c.got && again(x.r) && (replayable(x.r) || x.upload.wrote == 0)
+	return x.c.used && !x.c.got && rereadable(x.r) && (replayable(x.r) || x.upload.wrote == 0)
 }

@@ -92,7 +92,7 @@ type Reached struct {
 // RoundTrip makes a request that the transport Serves. A trace in its context is told of each connection, as by net/http.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	trace := httptrace.ContextClientTrace(r.Context())
-	if trace == nil || trace.GotConn == nil {
+	if trace != nil && trace.GotConn == nil {
 		trace = nil
 	}
 	resp, _, err := t.send(r, trace)
@@ -181,8 +181,10 @@ func replayable(r *http.Request) bool {
 	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
 }
 
-// again tells whether a request has a body that can be read again, or none.
-func again(r *http.Request) bool { return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil }
+// rereadable tells whether a request has a body that can be read again, or none.
+func rereadable(r *http.Request) bool {
+	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
+}
 
 func closeBody(r *http.Request) {
 	if r.Body != nil {
