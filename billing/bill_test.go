@@ -536,11 +536,16 @@ func TestBillShowsTokens(t *testing.T) {
 	own := money.Tokens{Prompt: 10, Completion: 5, CacheRead: 2, CacheWrite: 3}
 	said := settlement("s", 1)
 	said.PromptTokens, said.CompletionTokens, said.CacheReadTokens = new(int64(7)), new(int64(9)), new(int64(1)<<50)
+	plain := money.Tokens{Prompt: 10, Completion: 5}
+	cached := settlement("s", 1)
+	cached.PromptTokens, cached.CompletionTokens, cached.CacheReadTokens = new(int64(11)), new(int64(6)), new(int64(4))
 	for _, tt := range []struct {
 		name  string
 		facts billing.Facts
 		want  money.Tokens
 	}{
+		{"of the answer, with the cached that the settlement says", billing.Facts{Usage: billing.Usage{Tokens: plain, PromptKnown: true, CompletionKnown: true}, Settlement: cached, Credit: 1}, money.Tokens{Prompt: 10, Completion: 5, CacheRead: 4}},
+		{"no more cached than the prompt", billing.Facts{Usage: billing.Usage{Tokens: plain, PromptKnown: true, CompletionKnown: true}, Settlement: said, Credit: 1}, money.Tokens{Prompt: 10, Completion: 5, CacheRead: 10}},
 		{"of the answer", billing.Facts{Usage: billing.Usage{Tokens: own, PromptKnown: true, CompletionKnown: true}, Settlement: said, Credit: 1}, own},
 		{"of the settlement", billing.Facts{Settlement: said, Credit: 1}, money.Tokens{Prompt: 7, Completion: 9, CacheRead: 1 << 40}},
 		{"not of what is not final", billing.Facts{Usage: billing.Usage{Tokens: own}}, money.Tokens{}},
