@@ -17,8 +17,12 @@ import (
 func (rq *request) route() *dialect.Refusal {
 	index := rq.gw.indexFor(rq.r.Context(), rq.ask.Model)
 	served, ok := index.Resolve(rq.ask.Model)
-	if !ok {
+	switch {
+	case ok:
+	case rq.member.Allows(rq.ask.Model), rq.gw.undocumented(): // a document may yet make it an alias of one that is allowed
 		return rq.gw.unknown(rq.ask.Model)
+	default:
+		return dialect.ModelNotAllowed(rq.ask.Model)
 	}
 	rq.served = served
 	if refusal := rq.mayUse(index); refusal != nil {
