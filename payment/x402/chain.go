@@ -90,7 +90,7 @@ func askNode(ctx context.Context, n node.Node, chain uint64, in intent, nonce ei
 	switch {
 	case now.Before(in.expires()):
 		return open, nil
-	case at.Before(in.expires()), final > latest:
+	case at.Before(in.expires()), final > latest, final < latest && at.After(now): // one that is later than the latest proves nothing
 		return ended, nil
 	}
 	if used, err = n.Used(ctx, in.Asset, in.From, nonce, final); err != nil {

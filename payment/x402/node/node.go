@@ -8,8 +8,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
@@ -36,9 +38,13 @@ func NewClient() *http.Client {
 	}
 }
 
+// calls counts the calls of all nodes: each has an id of its own, so that an answer to another one is known for that.
+var calls atomic.Uint64
+
 // call makes one call. The error says what kind of thing went wrong, and nothing of what was sent or came back.
 func (n Node) call(ctx context.Context, result any, method string, params ...any) error {
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	id := calls.Add(1)
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 	if err != nil {
 		return errors.New("the call can't be written")
 	}
@@ -60,6 +66,7 @@ func (n Node) call(ctx context.Context, result any, method string, params ...any
 		return errors.New("it answers with status " + strconv.Itoa(resp.StatusCode))
 	}
 	var answer struct {
+		ID     json.RawMessage `json:"id"`
 		Result json.RawMessage `json:"result"`
 		Error  json.RawMessage `json:"error"`
 	}
@@ -68,6 +75,9 @@ func (n Node) call(ctx context.Context, result any, method string, params ...any
 	}
 	if len(answer.Error) > 0 && string(answer.Error) != "null" || len(answer.Result) == 0 || string(answer.Result) == "null" {
 		return errors.New("it refuses " + method)
+	}
+	if of := strings.Trim(string(answer.ID), `"`); of != "" && of != strconv.FormatUint(id, 10) {
+		return errors.New("it answers another call than " + method)
 	}
 	if json.Unmarshal(answer.Result, result) != nil {
 		return errors.New("its answer to " + method + " is of another kind")
@@ -99,7 +109,7 @@ type block struct {
 	Timestamp *Quantity `json:"timestamp"`
 }
 
-// Block reads number and time of the block of a tag: latest or finalized.
+// Block reads number and time of the block of a tag, latest or finalized, or of a number.
 func (n Node) Block(ctx context.Context, tag string) (number Quantity, at time.Time, err error) {
 	var b block
 	if err := n.call(ctx, &b, "eth_getBlockByNumber", tag, false); err != nil {
@@ -107,6 +117,9 @@ func (n Node) Block(ctx context.Context, tag string) (number Quantity, at time.T
 	}
 	if b.Number == nil || b.Timestamp == nil {
 		return 0, time.Time{}, errors.New("its block has no number or no time")
+	}
+	if strings.HasPrefix(tag, "0x") && b.Number.String() != tag {
+		return 0, time.Time{}, errors.New("it gives another block than was asked for")
 	}
 	return *b.Number, time.Unix(int64(*b.Timestamp), 0), nil
 }
@@ -181,16 +194,28 @@ func (n Node) Paid(ctx context.Context, token eip3009.Address, a eip3009.Authori
 		return false, "", err
 	}
 	var receipt struct {
-		Logs []event `json:"logs"`
+		Status      *Quantity `json:"status"`
+		Transaction string    `json:"transactionHash"`
+		Logs        []event   `json:"logs"`
 	}
 	if err := n.call(ctx, &receipt, "eth_getTransactionReceipt", use.Transaction); err != nil {
 		return false, "", err
 	}
-	for _, e := range receipt.Logs {
-		if e.Index != nil && *e.Index == *use.Index+1 {
-			return e.Address == token && len(e.Topics) == 3 && e.Topics[0] == transfer.String() && e.Topics[1] == pad(a.From).String() &&
-				e.Topics[2] == pad(a.To).String() && e.Data == eip3009.Hash(a.Value).String(), use.Transaction, nil
+	at := func(index Quantity) *event {
+		i := slices.IndexFunc(receipt.Logs, func(e event) bool { return e.Index != nil && *e.Index == index })
+		if i < 0 {
+			return nil
 		}
+		return &receipt.Logs[i]
 	}
-	return false, "", errors.New("its transaction is not whole")
+	used, e := at(*use.Index), at(*use.Index+1)
+	switch {
+	case receipt.Transaction != "" && !strings.EqualFold(receipt.Transaction, use.Transaction), receipt.Status != nil && *receipt.Status != 1,
+		used == nil || !used.isUse(token, a.From, a.Nonce):
+		return false, "", errors.New("its receipt is not of the transaction that it has named") // or a block was replaced in between
+	case e == nil:
+		return false, "", errors.New("its transaction is not whole")
+	}
+	return e.Address == token && len(e.Topics) == 3 && e.Topics[0] == transfer.String() && e.Topics[1] == pad(a.From).String() &&
+		e.Topics[2] == pad(a.To).String() && e.Data == eip3009.Hash(a.Value).String(), use.Transaction, nil
 }

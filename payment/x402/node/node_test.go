@@ -3,6 +3,7 @@ package node_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -30,25 +31,42 @@ func TestPaid(t *testing.T) {
 	move := func(index string, address, payer, payee eip3009.Address, value uint64) map[string]any {
 		return event(index, address, []string{transfer, pad(payer), pad(payee)}, eip3009.Hash(eip3009.NewUint256(value)).String())
 	}
+	with := func(e map[string]any, name string, value any) map[string]any {
+		changed := maps.Clone(e)
+		changed[name] = value
+		return changed
+	}
+	another := with(use, "topics", []string{used, pad(from), eip3009.Hash{8}.String()}) // of the same payer, by another nonce
+	moved := []any{use, move("0x6", token, from, to, 500_000)}
 	for name, tc := range map[string]struct {
 		uses, logs []any
 		paid       bool
 		unclear    bool
 	}{
-		"paid":                      {[]any{use}, []any{use, move("0x6", token, from, to, 500_000)}, true, false},
-		"among many":                {[]any{use}, []any{move("0x4", token, from, other, 9), use, move("0x6", token, from, to, 500_000), move("0x7", token, from, other, 9)}, true, false},
-		"to another":                {[]any{use}, []any{use, move("0x6", token, from, other, 500_000)}, false, false},
-		"to another, then to us":    {[]any{use}, []any{use, move("0x6", token, from, other, 500_000), move("0x7", token, from, to, 500_000)}, false, false},
-		"to us before, for another": {[]any{use}, []any{move("0x4", token, from, to, 500_000), use, move("0x6", token, from, from, 500_000)}, false, false},
-		"less":                      {[]any{use}, []any{use, move("0x6", token, from, to, 499_999)}, false, false},
-		"of another payer":          {[]any{use}, []any{use, move("0x6", token, other, to, 500_000)}, false, false},
-		"in another token":          {[]any{use}, []any{use, move("0x6", other, from, to, 500_000)}, false, false},
-		"another event":             {[]any{use}, []any{use, event("0x6", token, []string{used, pad(from), pad(to)}, eip3009.Hash(a.Value).String())}, false, false},
-		"fewer topics":              {[]any{use}, []any{use, event("0x6", token, []string{transfer}, eip3009.Hash(a.Value).String())}, false, false},
-		"no event after it":         {[]any{use}, []any{use}, false, true},
-		"not used":                  {[]any{}, nil, false, true},
-		"used twice":                {[]any{use, use}, []any{use, move("0x6", token, from, to, 500_000)}, false, true},
-		"a use without its place":   {[]any{map[string]any{"transactionHash": tx}}, []any{use, move("0x6", token, from, to, 500_000)}, false, true},
+		"another nonce's":               {[]any{another}, []any{another, move("0x6", token, from, to, 500_000)}, false, true},
+		"another nonce's in its place":  {[]any{use}, []any{another, move("0x6", token, from, to, 500_000)}, false, true},
+		"another token's":               {[]any{with(use, "address", other)}, moved, false, true},
+		"of a block that was replaced":  {[]any{with(use, "removed", true)}, moved, false, true},
+		"replaced when it is looked at": {[]any{use}, []any{with(use, "removed", true), move("0x6", token, from, to, 500_000)}, false, true},
+		"of a block that is to come":    {[]any{with(use, "blockNumber", "0x2329")}, moved, false, true},
+		"of a block of long ago":        {[]any{with(use, "blockNumber", "0x1")}, moved, false, true},
+		"of a block that was asked for": {[]any{with(use, "blockNumber", "0x2328")}, moved, true, false},
+		"of another transaction":        {[]any{with(use, "receipt", eip3009.Hash{6}.String())}, moved, false, true},
+		"of one that has failed":        {[]any{with(use, "status", "0x0")}, moved, false, true},
+		"paid":                          {[]any{use}, []any{use, move("0x6", token, from, to, 500_000)}, true, false},
+		"among many":                    {[]any{use}, []any{move("0x4", token, from, other, 9), use, move("0x6", token, from, to, 500_000), move("0x7", token, from, other, 9)}, true, false},
+		"to another":                    {[]any{use}, []any{use, move("0x6", token, from, other, 500_000)}, false, false},
+		"to another, then to us":        {[]any{use}, []any{use, move("0x6", token, from, other, 500_000), move("0x7", token, from, to, 500_000)}, false, false},
+		"to us before, for another":     {[]any{use}, []any{move("0x4", token, from, to, 500_000), use, move("0x6", token, from, from, 500_000)}, false, false},
+		"less":                          {[]any{use}, []any{use, move("0x6", token, from, to, 499_999)}, false, false},
+		"of another payer":              {[]any{use}, []any{use, move("0x6", token, other, to, 500_000)}, false, false},
+		"in another token":              {[]any{use}, []any{use, move("0x6", other, from, to, 500_000)}, false, false},
+		"another event":                 {[]any{use}, []any{use, event("0x6", token, []string{used, pad(from), pad(to)}, eip3009.Hash(a.Value).String())}, false, false},
+		"fewer topics":                  {[]any{use}, []any{use, event("0x6", token, []string{transfer}, eip3009.Hash(a.Value).String())}, false, false},
+		"no event after it":             {[]any{use}, []any{use}, false, true},
+		"not used":                      {[]any{}, nil, false, true},
+		"used twice":                    {[]any{use, use}, []any{use, move("0x6", token, from, to, 500_000)}, false, true},
+		"a use without its place":       {[]any{map[string]any{"transactionHash": tx}}, []any{use, move("0x6", token, from, to, 500_000)}, false, true},
 	} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			var call struct{ Method string }
@@ -58,7 +76,12 @@ func TestPaid(t *testing.T) {
 			var result any = tc.uses
 			switch call.Method {
 			case "eth_getTransactionReceipt":
-				result = map[string]any{"logs": tc.logs}
+				result = map[string]any{"logs": tc.logs, "status": "0x1", "transactionHash": tx}
+				if asked := tc.uses[0].(map[string]any); asked["receipt"] != nil {
+					result.(map[string]any)["transactionHash"] = asked["receipt"]
+				} else if asked["status"] != nil {
+					result.(map[string]any)["status"] = asked["status"]
+				}
 			case "eth_getBlockByNumber":
 				result = map[string]any{"number": "0x2328", "timestamp": "0x2328"}
 			}

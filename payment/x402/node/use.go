@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
@@ -24,6 +25,14 @@ type event struct {
 	Data        string          `json:"data"`
 	Index       *Quantity       `json:"logIndex"`
 	Transaction string          `json:"transactionHash"`
+	Block       *Quantity       `json:"blockNumber"`
+	Removed     bool            `json:"removed"` // its block was replaced by another one
+}
+
+// isUse tells whether the event is of a nonce's use.
+func (e event) isUse(token, from eip3009.Address, nonce eip3009.Hash) bool {
+	return !e.Removed && e.Address == token &&
+		slices.Equal(e.Topics, []string{authorizationUsed.String(), pad(from).String(), nonce.String()})
 }
 
 var (
@@ -77,12 +86,18 @@ func (n Node) use(ctx context.Context, token, from eip3009.Address, nonce eip300
 
 var errNotFound = errors.New("it does not find the transaction")
 
-// uses gives the events of a nonce's use in some blocks.
+// uses gives the events of a nonce's use in some blocks. A node that gives others as well has not understood what it was asked.
 func (n Node) uses(ctx context.Context, token, from eip3009.Address, nonce eip3009.Hash, since, until Quantity) (found []event, err error) {
-	return found, n.call(ctx, &found, "eth_getLogs", map[string]any{
+	err = n.call(ctx, &found, "eth_getLogs", map[string]any{
 		"address": token.String(), "fromBlock": since.String(), "toBlock": until.String(),
 		"topics": []string{authorizationUsed.String(), pad(from).String(), nonce.String()},
 	})
+	for _, e := range found {
+		if err == nil && (!e.isUse(token, from, nonce) || e.Block != nil && (*e.Block < since || *e.Block > until)) {
+			err = errors.New("it gives other events than were asked for")
+		}
+	}
+	return found, err
 }
 
 // lastBefore gives a block after which there is none that is older than a time, and no later one than until. It is not the first such one:
