@@ -143,6 +143,75 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
+// TestCutWhenDone: an answer that is cut, or whose client leaves, once it has said that it is done and what it used, but not yet its last event, is
+// booked by that usage: there is nothing to guess. The next balance tells what the settlement would have said.
+func TestCutWhenDone(t *testing.T) {
+	const (
+		finished = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+		used     = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":4}}\n\n"
+		stopped  = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":11,\"output_tokens\":4}}\n\n"
+		chat     = "/v1/chat/completions"
+	)
+	for name, c := range map[string]struct {
+		path, answer   string
+		breaks         bool
+		status, source string
+	}{
+		"chat, the client leaves":                   {chat, roleEvent + textEvent("Hi") + finished + used, false, "client_gone", "usage"},
+		"chat, it breaks":                           {chat, roleEvent + textEvent("Hi") + finished + used, true, "interrupted", "usage"},
+		"chat without usage, the client leaves":     {chat, roleEvent + textEvent("Hi") + finished, false, "client_gone", "estimate"},
+		"chat with usage so far, the client leaves": {chat, roleEvent + used + textEvent("Hi"), false, "client_gone", "estimate"},
+		"messages, the client leaves":               {"/v1/messages", messagesBegun + stopped, false, "client_gone", "usage"},
+		"messages, it breaks":                       {"/v1/messages", messagesBegun + stopped, true, "interrupted", "usage"},
+		"messages so far, the client leaves":        {"/v1/messages", messagesBegun, false, "client_gone", "estimate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			left := make(chan struct{})
+			s.seller("acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+				if !strings.Contains(string(body), `"stream":true`) {
+					settledBy(answerPlain, "Settlement-Id", "next", "Billed-Micros", "7", "Balance-Micros", "4999900")(w, r, body)
+					return
+				}
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, c.answer)
+				w.(http.Flusher).Flush()
+				if c.breaks {
+					panic(http.ErrAbortHandler)
+				}
+				<-r.Context().Done()
+				close(left)
+			}, priced("m"))
+			s.open("")
+			body := `{"model":"m","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"Hello"}]}`
+			res, err := s.send(t.Context(), c.path, body, "X-Request-Id", "cut")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.breaks {
+				_, _ = io.ReadAll(res.Body)
+			} else {
+				readUntil(t, res.Body, c.answer)
+			}
+			_ = res.Body.Close()
+			if !c.breaks {
+				within(t, "the end of the seller's call", left)
+			}
+			e := s.entryOf("cut")
+			if e.Status != c.status || e.BilledSource != c.source || e.BilledMicros <= 0 {
+				t.Errorf("booked: %+v", e)
+			}
+			s.infer("next", "m", "")
+			s.entryOf("next")
+			if b := s.balances(); b["expense:anonymous:m"] != 100 || b["adjustment:acme"] != 0 {
+				t.Errorf("the accounts are %v", b)
+			}
+			s.verify()
+		})
+	}
+}
+
 // sayAndGo has a part of the answer sent as soon as it is asked for.
 func sayAndGo(t testing.TB, s *script, text string) (body string) {
 	t.Helper()

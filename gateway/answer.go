@@ -258,6 +258,14 @@ func (n *answer) said() (id string, u dialect.Usage) {
 	return "", u
 }
 
+// done tells whether it has said that it is done, or has come to its end: nothing more is made of it.
+func (n *answer) done() bool {
+	if n.stream != nil {
+		return n.events.Whole() && !n.events.Failed()
+	}
+	return n.ended
+}
+
 // output is what of the answer's own words and media has come.
 func (n *answer) output() (o dialect.Output) {
 	switch {

@@ -183,6 +183,7 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 		return in
 	}
 	in.Answered = n.good()
+	in.Done = in.Answered && e.status != ledger.StatusFailed && n.done()
 	in.Settlement, in.OtherSettlements = n.settlement(), n.otherSettlements()
 	if n.unread || n.told != nil && n.told.Unread() && a.lease.TokenID() != "" {
 		in.Flags = append(in.Flags, billing.FlagSettlementRefused)

@@ -15,7 +15,7 @@ import (
 func (b *batch) charge(in *Inference) billing.Charge {
 	f := billing.Facts{
 		Shape: in.Shape, Price: in.Price, Own: in.TokenID == "",
-		Answered: in.Answered, Whole: in.Status == StatusOK, Usage: in.Usage, AnswerText: in.AnswerText, AnswerMedia: in.AnswerMedia,
+		Answered: in.Answered, Whole: in.whole(), Usage: in.Usage, AnswerText: in.AnswerText, AnswerMedia: in.AnswerMedia,
 	}
 	var flags []string
 	switch t := b.tokens[in.TokenID]; {

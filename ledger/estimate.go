@@ -55,15 +55,17 @@ const (
 
 // remember keeps what was just booked by estimate, or might have cost something though it was booked at nothing.
 func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Booked, wasted bool, d doubts) {
-	// What was booked by usage is no guess, and only taken back where the seller settles another try of the client's.
-	certain := c.Source == billing.SourceUsage && in.Repeatable
-	if c.Source != billing.SourceEstimate && !certain || !in.Answered && !in.Asked {
+	// What was booked by usage is no guess, and only taken back where the seller settles another try of the client's. But where the client has not
+	// waited for the settlement the balance tells what was in it.
+	unheard := c.Source == billing.SourceUsage && in.Status != StatusOK
+	certain := c.Source == billing.SourceUsage && in.Repeatable && !unheard
+	if c.Source != billing.SourceEstimate && !certain && !unheard || !in.Answered && !in.Asked {
 		return
 	}
 	e := estimate{
 		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Path: in.Path, PromptHash: in.PromptHash, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
-		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: !in.Left,
+		Whole: in.whole(), Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: !in.Left,
 		Unpriced: !in.Priced(in.Price), Group: in.Group, Project: in.Project,
 	}
 	if booked.Entry != nil {

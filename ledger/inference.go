@@ -40,6 +40,7 @@ type Inference struct {
 	AnswerText  int64 // bytes of text in the answer that came
 	AnswerMedia int64 // tokens that media in it count as
 	Answered    bool  // a good answer's headers came; without them and without a settlement it is taken to cost nothing
+	Done        bool  // the answer has said that it is done, whatever the client has had of it: what it says that it used is final
 	Left        bool  // a dead process has left it: nobody knows whether an answer came, and it is booked as if one had
 	Repeatable  bool  // the client has named the idempotency key, and may try again under it
 	Asked       bool  // the seller may have charged for it all the same: its next balance tells
@@ -87,6 +88,9 @@ type Booked struct {
 	DoubtEnds time.Time
 	Told      bool // the balance that the seller reported was followed: nothing of the token is in doubt any more
 }
+
+// whole tells whether what is said of the cost is final.
+func (in *Inference) whole() bool { return in.Status == StatusOK || in.Done }
 
 // Settling is an inference on its way to the disk.
 type Settling struct {
