@@ -74,7 +74,7 @@ func (d *Diagnosis) seller(s *purchase.SellerCredit) {
 			"Ask the seller. To buy there again: caddy tokenbuddy sellers forgive "+id)
 	}
 	if s.PayeeChanged {
-		d.Wrong(fmt.Sprintf("Seller %s wants somebody else paid than before: nothing is bought there.", id),
+		d.Wrong(fmt.Sprintf("Seller %s wants somebody else paid than before: nothing is bought there by the payment method that says so.", id),
 			"Ask the seller, by another way than its own pages. If it is right, name the new payee in the payment subdirective.")
 	}
 	d.Unconfirmed(id, s.UnconfirmedMicros)

@@ -37,7 +37,7 @@ type SellerCredit struct {
 	UnconfirmedMicros money.Micros `json:"unconfirmedMicros,omitempty"`
 	NoMoreMoney       bool         `json:"noMoreMoney,omitempty"` // its last two tokens served next to nothing
 	LostMicros        money.Micros `json:"lostMicros,omitempty"`  // what it has taken for these, and not served
-	// PayeeChanged: its last purchase was refused, as the seller wants somebody else paid than before.
+	// PayeeChanged: the last purchase by a payment method was refused, as the seller wants somebody else paid than before.
 	PayeeChanged bool          `json:"payeeChanged,omitempty"`
 	Open         *OpenPurchase `json:"open,omitempty"`
 }
@@ -87,7 +87,7 @@ func (s *shelf) credit() SellerCredit {
 			c.UnconfirmedMicros += t.left()
 		}
 	}
-	c.PayeeChanged = s.payee
+	c.PayeeChanged = s.payee != ""
 	if s.flight != nil {
 		c.Open = s.flight.look()
 	}

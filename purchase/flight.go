@@ -311,7 +311,7 @@ func (f *flight) land() {
 	}
 	cause := m.cause
 	if errors.Is(cause, ErrPayee) {
-		s.payee = true
+		s.payee = m.p.Method
 	}
 	if m.methodFailed {
 		s.setAside(m.p.Method, time.Now())
@@ -333,7 +333,10 @@ func (f *flight) land() {
 func (f *flight) shelve() {
 	s, p := f.shelf, &f.machine.p
 	s.shut.Store(0)
-	s.hung, s.payee = false, false
+	s.hung = false
+	if s.payee == p.Method || !s.desk.methods.offers(s.payee) {
+		s.payee = ""
+	}
 	bought := *p.Token
 	bought.PaidMicros = p.AmountMicros
 	t := newToken(bought, s, s.bought.Add(1))

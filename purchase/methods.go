@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -85,6 +86,14 @@ func (ms *methods) use(at NamedMethod) (m payment.Method, release func()) {
 		ms.mu.Unlock()
 		ms.tidy(at.Name)
 	}
+}
+
+// offers tells whether a config that is in force has a method of that name.
+func (ms *methods) offers(name string) bool {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	n := ms.names[name]
+	return n != nil && slices.ContainsFunc(n.instances, func(in *instance) bool { return !in.withdrawn })
 }
 
 func (n *methodName) newest() (in *instance) {

@@ -119,6 +119,66 @@ func TestEachMethodsLimitIsSpent(t *testing.T) {
 	})
 }
 
+// payeeMethod says whom a quote would pay.
+type payeeMethod struct {
+	payment.Method
+	to *string
+}
+
+func (m payeeMethod) Payee(payment.Quote) string { return *m.to }
+
+// payeesKept are whom sellers were paid at.
+type payeesKept struct{ Journal }
+
+func (payeesKept) Payee(method, _, _ string) string {
+	if method == "fake" {
+		return "before"
+	}
+	return ""
+}
+
+// That a seller wants somebody else paid than before is told until the method by which it has said so buys there again, or is in no config: what
+// another method buys meanwhile, as the limit of that one is spent, says nothing of it.
+func TestPayeeChanged(t *testing.T) {
+	trade(t, nil, func(t *testing.T, b *bench) {
+		b.desk.journal = payeesKept{b.desk.journal}
+		to := "another"
+		fake := NamedMethod{"fake", payeeMethod{b.method, &to}}
+		withdraw := b.desk.Offer(fake, nil)
+		w := b.want(cent)
+		w.Methods = []NamedMethod{fake, {"mock", payment.Mock{}}}
+		step := func(served, told bool) {
+			t.Helper()
+			l, err := b.desk.Lease(t.Context(), w)
+			if (err == nil) != served {
+				t.Fatalf("lease: %v", err)
+			}
+			if l != nil {
+				l.Return(-5 * money.USD)
+			}
+			if got := b.desk.Credit().Sellers[0].PayeeChanged; got != told {
+				t.Errorf("its payee has changed: %v, want %v", got, told)
+			}
+			time.Sleep(30 * time.Second) // a seller has three purchases a minute
+		}
+		otherwise := func() { // the first one's limit is spent for a minute
+			b.desk.spent.keep("fake", &LimitError{Limit: ledger.MethodLimit, Resets: time.Now().Add(time.Hour)}, time.Now())
+		}
+		step(false, true)
+		otherwise()
+		step(true, true)
+		time.Sleep(time.Minute)
+		step(false, true)
+		to = "before"
+		step(true, false)
+		to = "another"
+		step(false, true)
+		withdraw()
+		otherwise()
+		step(true, false)
+	})
+}
+
 // A seller that wants somebody else paid than before is not paid by another method meanwhile.
 func TestNoOtherMethodForAnotherPayee(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {

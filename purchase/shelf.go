@@ -36,7 +36,7 @@ type shelf struct {
 	hung      bool                 // the last purchase has kept a request waiting in vain
 	warned    time.Time            // when it was last logged that a limit stands in the way
 	aside     map[string]time.Time // by payment method: when a purchase by it came to nothing through it
-	payee     bool                 // its last purchase wanted somebody else paid than before
+	payee     string               // the payment method by whose last purchase it wanted somebody else paid than before; empty: there is none
 	lentNone  time.Time            // when no part of another gateway's token could be had
 	calm      time.Time            // when it was last seen that no other gateway buys
 	purchases int64
