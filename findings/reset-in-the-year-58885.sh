@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# A 429 whose X-RateLimit-Reset is in milliseconds, as OpenRouter's is, is waited out by ky until the year 58885, and "3s" for longer; a Retry-After of a month is over at once for got.
+#
+# Seen 2026-11-30 with ky 1.14.3, got 14.6.6, openai 6.49.0 and ratelimit-header-parser 0.1.0 (Node 20.20). Each is told of three seconds, in several ways, and may try once more.
+# Expected: Retry-After says how long to wait, and X-RateLimit-Reset, which no standard has and which stands in the same answers, is for people; or who reads it knows that it
+# comes as seconds, as seconds or milliseconds of the epoch, and as a duration, which is OpenAI's way. Where no Retry-After is there ky takes X-RateLimit-Reset, and three names like it,
+# for seconds: milliseconds are multiplied by a thousand, and no wait has an upper bound but where maxRetryAfter is set. Its time-out, ten seconds for the whole call by
+# default, would end it, and is what everybody turns off who asks models. The program stands still, without an error and without a connection, when the limit is long over. got
+# reads Retry-After alone, and a month in it is more than one of Node's timers can have, as for openai's SDK. The parser, which is made for all of these headers,
+# has another year and no error. So a gateway doesn't hand its sellers' X-RateLimit-Reset on, and writes into each 429 a Retry-After, in seconds and small.
+set -euo pipefail
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+npm install --silent --no-audit --no-fund --ignore-scripts ky@1.14.3 got@14.6.6 openai@6.49.0 ratelimit-header-parser@0.1.0
+npm ls --depth=0
+
+cat >probe.mjs <<'JS'
+import http from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+import got from 'got'
+import ky from 'ky'
+import OpenAI from 'openai'
+import { parseRateLimit } from 'ratelimit-header-parser'
+
+const in3s = Date.now() + 3_000
+const answers = {
+  'no header': {},
+  'Retry-After: 3': { 'retry-after': '3' },
+  'Retry-After: 2592000': { 'retry-after': '2592000' },
+  'X-RateLimit-Reset: 3': { 'x-ratelimit-reset': '3' },
+  'X-RateLimit-Reset: the epoch in seconds': { 'x-ratelimit-reset': String(Math.ceil(in3s / 1000)) },
+  'X-RateLimit-Reset: the epoch in milliseconds': { 'x-ratelimit-reset': String(in3s) },
+  'X-RateLimit-Reset: 3s': { 'x-ratelimit-reset': '3s' },
+}
+const asked = {}
+const server = http.createServer((question, answer) => {
+  const [, how, client] = question.url.split('/').map(decodeURIComponent)
+  question.resume();
+  (asked[how + client] ??= []).push(Date.now())
+  answer.writeHead(429, { 'content-type': 'application/json', ...answers[how] })
+  answer.end('{"error":{"message":"slow down"}}')
+})
+server.listen(0, '127.0.0.1', async () => {
+  const clients = {
+    ky: url => ky.post(url, { json: {}, timeout: false, retry: { methods: ['post'], limit: 1 } }).json(),
+    got: url => got.post(url, { json: {}, retry: { methods: ['POST'], limit: 1 } }).json(),
+    openai: url => new OpenAI({ apiKey: 'k', baseURL: url, maxRetries: 1 }).chat.completions.create({ model: 'm', messages: [] }),
+  }
+  for (const how of Object.keys(answers)) {
+    for (const [name, ask] of Object.entries(clients)) ask(`http://127.0.0.1:${server.address().port}/${encodeURIComponent(how)}/${name}`).catch(() => {})
+  }
+  await pause(9_000)
+  for (const [how, headers] of Object.entries(answers)) {
+    const seen = Object.keys(clients).map(name => {
+      const [first, second] = asked[how + name]
+      const waited = second - first
+      return `${name} ${!second ? 'not within 9 s' : waited < 200 ? 'at once' : waited < 2_500 ? 'by its own pause' : 'after 3 s'}`
+    })
+    const { reset } = parseRateLimit(new Headers({ 'x-ratelimit-limit': '20', 'x-ratelimit-remaining': '0', ...headers })) ?? {}
+    const year = reset && (isNaN(reset) ? 'is no number' : reset.getUTCFullYear())
+    console.log(`${how}: asked again ${seen.join(', ')}${how.startsWith('X') ? `; the parser's year ${year}` : ''}`)
+  }
+  process.exit()
+})
+JS
+node probe.mjs 2>/dev/null | tee seen
+diff - seen <<'SEEN' || { echo 'not as it was seen'; exit 1; }
+no header: asked again ky by its own pause, got by its own pause, openai by its own pause
+Retry-After: 3: asked again ky after 3 s, got after 3 s, openai after 3 s
+Retry-After: 2592000: asked again ky not within 9 s, got at once, openai at once
+X-RateLimit-Reset: 3: asked again ky after 3 s, got by its own pause, openai by its own pause; the parser's year 2026
+X-RateLimit-Reset: the epoch in seconds: asked again ky after 3 s, got by its own pause, openai by its own pause; the parser's year 2026
+X-RateLimit-Reset: the epoch in milliseconds: asked again ky not within 9 s, got by its own pause, openai by its own pause; the parser's year 58885
+X-RateLimit-Reset: 3s: asked again ky not within 9 s, got by its own pause, openai by its own pause; the parser's year is no number
+SEEN
