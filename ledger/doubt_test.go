@@ -294,6 +294,44 @@ func TestRebilled(t *testing.T) {
 	}
 }
 
+// TestReplayTakesBack: a try that is cut after an earlier one was settled is the same charge. That is known once another try brings that settlement again, and the
+// member gets back what was booked of it, but not what is another request's, or another member's key.
+func TestReplayTakesBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		key, path string // of the try that is cut
+		want      money.Micros
+	}{
+		"the same":      {"k", "/v1/chat/completions", 40},
+		"another key":   {"k2", "/v1/chat/completions", 190},
+		"another path":  {"k", "/v1/responses", 190},
+		"no key at all": {"", "/v1/chat/completions", 190},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, ledger.Options{Dir: t.TempDir()})
+			buy(t, l, "t1", "acme", money.USD)
+			try := func(id string) ledger.Inference {
+				h := hold("", "acme", "t1")
+				h.RequestID, h.IdempotencyKey, h.Path, h.BodyBytes, h.PromptWhole, h.MaxOutput = id, "k", "/v1/chat/completions", 300, true, 100
+				in := inference(h, 40)
+				in.Repeatable, in.Settlement = true, settlement("s", 40)
+				return in
+			}
+			cut := try("second")
+			cut.IdempotencyKey, cut.Path, cut.Status, cut.Settlement = c.key, c.path, ledger.StatusInterrupted, nil
+			for _, in := range []ledger.Inference{try("first"), cut, try("third")} {
+				if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tokens := l.Tokens()
+			if len(tokens) != 1 || tokens[0].BorneMicros != c.want || tokens[0].BalanceMicros != money.USD-c.want {
+				t.Errorf("%+v, want %d", tokens, c.want)
+			}
+			mustVerify(t, l)
+		})
+	}
+}
+
 // TestRewasted: what a booking tells of failed attempts, with the corrections that it brings, is what the account of waste has.
 func TestRewasted(t *testing.T) {
 	for name, c := range map[string]struct {

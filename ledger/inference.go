@@ -252,8 +252,8 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	if !wasted {
 		t.BorneMicros += c.Expense
 	}
-	if c.Settled != nil {
-		booked.Back = b.cover(t, in)
+	if c.Source == billing.SourceSettlement { // also one that was booked for an earlier try
+		booked.Back = b.cover(t, in, c.Settled != nil)
 	}
 	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive && !t.Shared {
 		told := *c.Settled.BalanceMicros

@@ -183,11 +183,11 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	if !wasted {
 		t.borne += c.Expense
 	}
-	if c.Settled != nil {
-		if !wasted || c.Billed > 0 {
-			m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
-		}
-		m.cover(t, tryOf(in), func(guess) bool { return false })
+	if c.Settled != nil && (!wasted || c.Billed > 0) {
+		m.settled[in.Seller+" "+c.Settled.SettlementID] = in.IdempotencyKey
+	}
+	if c.Source == billing.SourceSettlement {
+		m.cover(t, tryOf(in), func(g guess) bool { return c.Settled == nil && g.told })
 		for _, other := range m.tokens {
 			if other != t && other.seller == t.seller && in.Repeatable {
 				m.cover(other, tryOf(in), func(g guess) bool { return g.told })
@@ -198,7 +198,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 				m.cover(other, tryOf(in), func(guess) bool { return true })
 			}
 		}
-		if c.Settled.BalanceMicros != nil && in.Exclusive {
+		if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive {
 			m.reconcile(t, *c.Settled.BalanceMicros)
 		}
 	}
