@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
@@ -38,13 +37,13 @@ func NewClient() *http.Client {
 	}
 }
 
-// calls counts the calls of all nodes: each has an id of its own, so that an answer to another one is known for that.
-var calls atomic.Uint64
+// callID is the id of all calls, as each has a connection's answer to itself. There are nodes behind proxies that give no id back, and none that
+// have to be told calls apart by it; an answer with another id is to a call of somebody else's.
+const callID = 1
 
 // call makes one call. The error says what kind of thing went wrong, and nothing of what was sent or came back.
 func (n Node) call(ctx context.Context, result any, method string, params ...any) error {
-	id := calls.Add(1)
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": callID, "method": method, "params": params})
 	if err != nil {
 		return errors.New("the call can't be written")
 	}
@@ -76,8 +75,8 @@ func (n Node) call(ctx context.Context, result any, method string, params ...any
 	if len(answer.Error) > 0 && string(answer.Error) != "null" || len(answer.Result) == 0 || string(answer.Result) == "null" {
 		return errors.New("it refuses " + method)
 	}
-	if of := strings.Trim(string(answer.ID), `"`); of != "" && of != strconv.FormatUint(id, 10) {
-		return errors.New("it answers another call than " + method)
+	if of := strings.Trim(string(answer.ID), `"`); of != "" && of != "null" && of != strconv.Itoa(callID) {
+		return errors.New("it answers another's call than " + method)
 	}
 	if json.Unmarshal(answer.Result, result) != nil {
 		return errors.New("its answer to " + method + " is of another kind")
@@ -216,6 +215,5 @@ func (n Node) Paid(ctx context.Context, token eip3009.Address, a eip3009.Authori
 	case e == nil:
 		return false, "", errors.New("its transaction is not whole")
 	}
-	return e.Address == token && len(e.Topics) == 3 && e.Topics[0] == transfer.String() && e.Topics[1] == pad(a.From).String() &&
-		e.Topics[2] == pad(a.To).String() && e.Data == eip3009.Hash(a.Value).String(), use.Transaction, nil
+	return e.is(token, transfer, pad(a.From), pad(a.To)) && strings.EqualFold(e.Data, eip3009.Hash(a.Value).String()), use.Transaction, nil
 }

@@ -53,6 +53,8 @@ func TestPaid(t *testing.T) {
 		"of a block that was asked for": {[]any{with(use, "blockNumber", "0x2328")}, moved, true, false},
 		"of another transaction":        {[]any{with(use, "receipt", eip3009.Hash{6}.String())}, moved, false, true},
 		"of one that has failed":        {[]any{with(use, "status", "0x0")}, moved, false, true},
+		"beside another nonce's":        {[]any{another, use}, moved, true, false},
+		"in capitals":                   {[]any{with(use, "topics", []string{"0x" + strings.ToUpper(used[2:]), pad(from), a.Nonce.String()})}, moved, true, false},
 		"paid":                          {[]any{use}, []any{use, move("0x6", token, from, to, 500_000)}, true, false},
 		"among many":                    {[]any{use}, []any{move("0x4", token, from, other, 9), use, move("0x6", token, from, to, 500_000), move("0x7", token, from, other, 9)}, true, false},
 		"to another":                    {[]any{use}, []any{use, move("0x6", token, from, other, 500_000)}, false, false},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
@@ -29,10 +30,16 @@ type event struct {
 	Removed     bool            `json:"removed"` // its block was replaced by another one
 }
 
+// is tells whether a token's contract has said it, about that.
+func (e event) is(token eip3009.Address, topics ...eip3009.Hash) bool {
+	return e.Address == token && slices.EqualFunc(e.Topics, topics, func(topic string, t eip3009.Hash) bool {
+		return strings.EqualFold(topic, t.String())
+	})
+}
+
 // isUse tells whether the event is of a nonce's use.
 func (e event) isUse(token, from eip3009.Address, nonce eip3009.Hash) bool {
-	return !e.Removed && e.Address == token &&
-		slices.Equal(e.Topics, []string{authorizationUsed.String(), pad(from).String(), nonce.String()})
+	return !e.Removed && e.is(token, authorizationUsed, pad(from), nonce)
 }
 
 var (
@@ -86,18 +93,15 @@ func (n Node) use(ctx context.Context, token, from eip3009.Address, nonce eip300
 
 var errNotFound = errors.New("it does not find the transaction")
 
-// uses gives the events of a nonce's use in some blocks. A node that gives others as well has not understood what it was asked.
+// uses gives the events of a nonce's use in some blocks: not all nodes mind all that they are asked for.
 func (n Node) uses(ctx context.Context, token, from eip3009.Address, nonce eip3009.Hash, since, until Quantity) (found []event, err error) {
 	err = n.call(ctx, &found, "eth_getLogs", map[string]any{
 		"address": token.String(), "fromBlock": since.String(), "toBlock": until.String(),
 		"topics": []string{authorizationUsed.String(), pad(from).String(), nonce.String()},
 	})
-	for _, e := range found {
-		if err == nil && (!e.isUse(token, from, nonce) || e.Block != nil && (*e.Block < since || *e.Block > until)) {
-			err = errors.New("it gives other events than were asked for")
-		}
-	}
-	return found, err
+	return slices.DeleteFunc(found, func(e event) bool {
+		return !e.isUse(token, from, nonce) || e.Block != nil && (*e.Block < since || *e.Block > until)
+	}), err
 }
 
 // lastBefore gives a block after which there is none that is older than a time, and no later one than until. It is not the first such one:
