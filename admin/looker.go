@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -226,7 +225,7 @@ func (s sight) members(m *market.Market) {
 		name := members.limited(who.Name)
 		own := map[string]money.Micros{"daily": spent.Daily, "weekly": spent.Weekly, "monthly": spent.Monthly}
 		for _, b := range BudgetsOf(m.Ledger, who) {
-			member, period := name, strings.TrimSuffix(b.Budget, "_budget")
+			member, period := name, b.Period()
 			if b.Group != "" {
 				member = ""
 				if groups[[2]string{b.Group, period}] {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -162,7 +161,7 @@ func memberRow(ctx context.Context, m *market.Market, who *member.Member, kept *
 	}
 	for _, s := range BudgetsOf(m.Ledger, who) {
 		row.Budgets = append(row.Budgets, MemberBudget{
-			s.Group, strings.TrimSuffix(s.Budget, "_budget"), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.LeftMicros(), s.Renews,
+			s.Group, s.Period(), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.LeftMicros(), s.Renews,
 		})
 	}
 	if a, ok := m.Recent.Member(who.Name); ok {

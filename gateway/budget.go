@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,7 +26,7 @@ func (p *reply) describeBudget() {
 	warning, most := "", 0
 	for _, s := range states {
 		if percent := worthAWord(s); percent > most {
-			warning, most = periodOf(s)+" "+strconv.Itoa(percent), percent
+			warning, most = s.Period()+" "+strconv.Itoa(percent), percent
 		}
 	}
 	if most > 0 {
@@ -56,9 +55,6 @@ func leastLeft(states []ledger.BudgetState) (least ledger.BudgetState, ok bool) 
 	return least, len(states) > 0
 }
 
-// periodOf is daily, weekly or monthly.
-func periodOf(s ledger.BudgetState) string { return strings.TrimSuffix(s.Budget, "_budget") }
-
 // warn tells operators that most of a budget is spent: of what was not said before in its period.
 func (rq *request) warn(reached []ledger.BudgetState) {
 	for _, s := range reached {
@@ -71,7 +67,7 @@ func (rq *request) warnOf(s ledger.BudgetState, percent int) {
 	if s.Group != "" {
 		member = ""
 	}
-	admin.ObserveBudgetWarning(member, s.Group, periodOf(s), percent)
+	admin.ObserveBudgetWarning(member, s.Group, s.Period(), percent)
 	budgetReached(s, member, percent)
 	rq.log.Warn("budget.warning", zap.String("member", member), zap.String("group", s.Group), zap.String("budget", s.Budget),
 		zap.Int("percent", percent), zap.Int64("budgetMicros", int64(s.BudgetMicros)), zap.Int64("spentMicros", int64(s.SpentMicros)),
@@ -81,9 +77,9 @@ func (rq *request) warnOf(s ledger.BudgetState, percent int) {
 // overBudget refuses a request that a budget does not cover. Where only requests under way stand in the way, another try may find
 // it free.
 func overBudget(e *ledger.BudgetError) *dialect.Refusal {
-	whose := "Your " + periodOf(e.BudgetState) + " budget"
+	whose := "Your " + e.Period() + " budget"
 	if e.Group != "" {
-		whose = "The " + periodOf(e.BudgetState) + " budget of your group " + e.Group
+		whose = "The " + e.Period() + " budget of your group " + e.Group
 	}
 	said := fmt.Sprintf("%s of $%s does not cover this request, which may cost $%s: $%s is spent, and $%s is held for requests that are under way.",
 		whose, e.BudgetMicros, e.AmountMicros, e.SpentMicros, e.HeldMicros)

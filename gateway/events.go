@@ -79,7 +79,7 @@ func budgetReached(s ledger.BudgetState, member string, percent int) {
 	}
 	events.Emit(name, func() map[string]any {
 		return map[string]any{
-			"member": member, "group": s.Group, "period": periodOf(s), "percent": percent,
+			"member": member, "group": s.Group, "period": s.Period(), "percent": percent,
 			"budget_micros": int64(s.BudgetMicros), "spent_micros": int64(s.SpentMicros), "renews": at(s.Renews),
 		}
 	})

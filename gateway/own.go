@@ -46,7 +46,7 @@ func (rq *request) key(p *reply) *dialect.Refusal {
 		return unread()
 	}
 	if least, ok := leastLeft(rq.reserve().States()); ok {
-		k.Bound = &dialect.Allowance{Limit: least.BudgetMicros, Left: least.LeftMicros(), Reset: periodOf(least)}
+		k.Bound = &dialect.Allowance{Limit: least.BudgetMicros, Left: least.LeftMicros(), Reset: least.Period()}
 	}
 	dialect.WriteKey(p.w, k)
 	return nil

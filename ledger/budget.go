@@ -44,6 +44,9 @@ type BudgetState struct {
 	Renews       time.Time    // when its period is over
 }
 
+// Period is which of them it is, in a word: daily, weekly or monthly.
+func (s BudgetState) Period() string { return strings.TrimSuffix(s.Budget, "_budget") }
+
 // LeftMicros is what is neither spent nor held, not below zero.
 func (s BudgetState) LeftMicros() money.Micros {
 	return max(0, s.BudgetMicros-min(s.SpentMicros.Add(s.HeldMicros), money.Max))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
@@ -119,7 +118,7 @@ func WriteOwn(w http.ResponseWriter, own *Own) {
 func budgetsOf(m *market.Market, who *member.Member) []BudgetRow {
 	rows := []BudgetRow{}
 	for _, s := range admin.BudgetsOf(m.Ledger, who) {
-		rows = append(rows, BudgetRow{s.Group, strings.TrimSuffix(s.Budget, "_budget"), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.Renews})
+		rows = append(rows, BudgetRow{s.Group, s.Period(), s.BudgetMicros, s.SpentMicros, s.HeldMicros, s.Renews})
 	}
 	return rows
 }
