@@ -6,6 +6,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -19,8 +20,8 @@ var (
 	protocols = []string{"chat_completions", "responses", "messages", "completions", "embeddings"}
 	// ends are what can become of a request.
 	ends = []string{
-		string(ledger.StatusOK), string(ledger.StatusInterrupted), string(ledger.StatusClientGone), string(ledger.StatusFailed), "refused", "no_credit",
-		"purchase_limit",
+		string(ledger.StatusOK), string(ledger.StatusInterrupted), string(ledger.StatusClientGone), string(ledger.StatusFailed), recent.Refused, recent.NoCredit,
+		recent.PurchaseLimit,
 	}
 	// failures are how an attempt can fail.
 	failures = []string{

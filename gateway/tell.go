@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/admin"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
+	"github.com/tokenbuddy/caddy-tokenbuddy/recent"
 )
 
 // tell gives the metrics, the access log, and placeholders for whoever wants them, what became of the request.
@@ -88,11 +89,11 @@ func (p *reply) outcome() string {
 	case p.ended.status != "":
 		return string(p.ended.status)
 	case p.unpaid == purchase.LacksDay, p.unpaid == purchase.LacksSession, p.unpaid == purchase.LacksSeller, p.unpaid == purchase.LacksWallet:
-		return "purchase_limit"
+		return recent.PurchaseLimit
 	case p.unpaid != "":
-		return "no_credit"
+		return recent.NoCredit
 	}
-	return "refused"
+	return recent.Refused
 }
 
 // reason is why the gateway has answered by itself, as the metrics have it; empty: it has not.

@@ -229,9 +229,9 @@ func nowOf(last []recent.Row, since, at time.Time) Now {
 		}
 		n.Requests++
 		switch r.Outcome {
-		case "failed", "interrupted", "no_credit", "purchase_limit":
+		case string(ledger.StatusFailed), string(ledger.StatusInterrupted), recent.NoCredit, recent.PurchaseLimit:
 			n.Failures++
-		case "refused":
+		case recent.Refused:
 			n.Refused++
 		}
 		if r.TimeToFirstByteMs > 0 {

@@ -39,7 +39,7 @@ func (all *attendances) count(r *Request) {
 		return
 	}
 	a.seen.Store(r.Ended.UnixNano())
-	if r.Outcome != "refused" && r.Outcome != "no_credit" && r.Outcome != "purchase_limit" {
+	if r.Outcome != Refused && r.Outcome != NoCredit && r.Outcome != PurchaseLimit {
 		return
 	}
 	code := cmp.Or(r.Code, r.Outcome)

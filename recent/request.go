@@ -9,6 +9,13 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
+// The outcomes of requests for which no seller was asked. Those of the others are a ledger.Status.
+const (
+	Refused       = "refused"
+	NoCredit      = "no_credit"      // as none could be paid
+	PurchaseLimit = "purchase_limit" // as a limit of purchases is spent
+)
+
 // Request is what is remembered of one. What is empty was not known when it ended.
 type Request struct {
 	RequestID string    `json:"requestId"`
@@ -24,7 +31,8 @@ type Request struct {
 	Protocol       string `json:"protocol,omitempty"`
 	Stream         bool   `json:"stream,omitempty"`
 
-	// Outcome is how it ended, as the metrics have it: ok, interrupted, client_gone, failed, refused, no_credit, purchase_limit.
+	// Outcome is how it ended, as the metrics have it: ok, interrupted, client_gone or failed, as a ledger.Status is, or
+	// refused, no_credit or purchase_limit.
 	Outcome string `json:"outcome"`
 	// HTTPStatus is what the client was sent; 0 where it has left before that.
 	HTTPStatus int `json:"httpStatus,omitempty"`
