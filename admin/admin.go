@@ -4,14 +4,11 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -74,46 +71,6 @@ func takes(l look, words ...string) look {
 	}
 }
 
-// CheckQuery refuses a query that has other words than these and ledger, or one of them twice: of a misspelt filter, or of one of two, the
-// answer would be as if it had not been asked for.
-func CheckQuery(r *http.Request, words ...string) error {
-	words = append(words, "ledger")
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return bad("the query can't be read: %w", err)
-	}
-	for _, word := range slices.Sorted(maps.Keys(values)) {
-		switch {
-		case !slices.Contains(words, word):
-			return bad("there is no %q here: the query takes %s", word, strings.Join(words, ", "))
-		case len(values[word]) > 1:
-			return bad("%s stands in the query %d times, and one is looked at: ask once for each", word, len(values[word]))
-		}
-	}
-	if values.Has("fleet") { // whatever else is not one of them would be this gateway's books alone
-		if _, err := strconv.ParseBool(values.Get("fleet")); err != nil {
-			return bad("fleet is true or false")
-		}
-	}
-	return nil
-}
-
-// one gives the id that a query asks for; empty: for a list. Beside an id it refuses the words of the list, as the one is shown whatever they choose.
-func one(values url.Values, list ...string) (id string, err error) {
-	if !values.Has("id") {
-		return "", nil
-	}
-	if id = values.Get("id"); id == "" { // which is all of them, where they are looked for
-		return "", bad("the id is empty")
-	}
-	for _, word := range list {
-		if values.Get(word) != "" {
-			return "", bad("%s is for the list: leave it out, or the id", word)
-		}
-	}
-	return id, nil
-}
-
 // on answers with the look for the request's method, in the market that the request is about.
 func on(methods map[string]look) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -127,12 +84,6 @@ func on(methods map[string]look) caddy.AdminHandlerFunc {
 		}
 		return found(m, w, r)
 	}
-}
-
-// notAllowed refuses a method, and says which are allowed.
-func notAllowed(w http.ResponseWriter, allowed string) error {
-	w.Header().Set("Allow", allowed)
-	return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("use %s", allowed)}
 }
 
 const (
@@ -192,12 +143,6 @@ func choose(dir string) (*market.Market, error) {
 		return nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("say which ledger with ?ledger=, one of: %s", strings.Join(open, ", "))}
 	}
 	return found, nil
-}
-
-func answer(w http.ResponseWriter, status int, v any) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(v)
 }
 
 var _ caddy.AdminRouter = API{}

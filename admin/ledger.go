@@ -2,11 +2,9 @@ package admin
 
 import (
 	"bufio"
-	"fmt"
 	"net/http"
 	"strconv"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/google/uuid"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
@@ -28,10 +26,8 @@ func entries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if _, err := uuid.Parse(q.Cursor); q.Cursor != "" && err != nil {
 		return bad("cursor is the id of an entry")
 	}
-	if s := values.Get("limit"); s != "" {
-		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 {
-			return bad("limit is a whole number above zero")
-		}
+	if q.Limit, err = limit(values, 0); err != nil { // 0: all
+		return err
 	}
 	lines := m.Ledger.Lines
 	if ofFleet(r) {
@@ -162,8 +158,4 @@ func verify(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		}
 		return http.StatusOK, report, err
 	})
-}
-
-func bad(format string, args ...any) error {
-	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(format, args...)}
 }

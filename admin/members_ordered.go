@@ -136,12 +136,6 @@ type NewKey struct {
 	KeptUntil *time.Time `json:"keptUntil,omitempty"`
 }
 
-// secret answers with what must be nowhere else.
-func secret(w http.ResponseWriter, v any) error {
-	w.Header().Set("Cache-Control", "no-store")
-	return answer(w, http.StatusOK, v)
-}
-
 // orderRefused says what stands in the way of an order about a member, a seller or the selection.
 func orderRefused(err error) error {
 	status := http.StatusBadRequest

@@ -5,20 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/orders"
 	"github.com/tokenbuddy/caddy-tokenbuddy/purchase"
 )
 
@@ -104,17 +99,6 @@ func PurchasesOf(ctx context.Context, m *market.Market, q ledger.PurchaseQuery) 
 	return rows, nil
 }
 
-// flag reads a word that is true, false, or not there.
-func flag(values url.Values, name string) (bool, error) {
-	switch said := values.Get(name); {
-	case !values.Has(name), said == "false":
-		return false, nil
-	case said == "true":
-		return true, nil
-	}
-	return false, bad("%s is true or false", name)
-}
-
 func openPurchases(m *market.Market) map[string]purchase.OpenPurchase {
 	open := make(map[string]purchase.OpenPurchase)
 	for _, o := range m.Desk.Purchases() {
@@ -152,9 +136,6 @@ func onePurchase(m *market.Market, w http.ResponseWriter, r *http.Request, id st
 func unknownPurchase(id string) error {
 	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no purchase %q", id)}
 }
-
-// maxWords bounds what an operator may say, in bytes.
-const maxWords = 256
 
 // purchaseWords are those that belong to each order about a purchase, beside by.
 var purchaseWords = map[string][]string{"approve": {}, "cancel": {}, "settle": {"paid", "note"}, "refund": {"usd", "reference", "note"}}
@@ -213,16 +194,6 @@ func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) err
 	return onePurchase(m, w, r, id)
 }
 
-// checkTexts says which of the query's values is no text for the journal.
-func checkTexts(values url.Values, names ...string) error {
-	for _, name := range names {
-		if s := values.Get(name); len(s) > maxWords || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return bad("%s is at most %d bytes of text on one line", name, maxWords)
-		}
-	}
-	return nil
-}
-
 func told(what, note string) string {
 	if note != "" {
 		return what + ": " + note
@@ -248,28 +219,4 @@ func orderError(m *market.Market, r *http.Request, id string, err error) error {
 		return err
 	}
 	return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
-}
-
-// who says who asks, as far as that is known: the name of a client's certificate, or what the client calls itself, and where it is.
-func who(r *http.Request) string {
-	o := operator(r)
-	if o.From == "" {
-		return o.Name
-	}
-	return o.Name + " from " + o.From
-}
-
-// operator is who asks, and from where.
-func operator(r *http.Request) orders.Operator {
-	o := orders.Operator{Name: r.URL.Query().Get("by")}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		o.Name = r.TLS.PeerCertificates[0].Subject.CommonName
-	}
-	if o.Name == "" {
-		o.Name = "somebody"
-	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		o.From = host
-	}
-	return o
 }

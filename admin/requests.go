@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,16 +40,13 @@ func requestList(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	}
 	q := recent.Query{
 		Member: values.Get("member"), Model: values.Get("model"), Seller: values.Get("seller"), Outcome: values.Get("outcome"),
-		Limit: defaultRequests,
 	}
 	if q.Outcome != "" && !slices.Contains(ends, q.Outcome) { // of which none would be found, as if none had ended so
 		return bad("outcome is one of %s", strings.Join(ends, ", "))
 	}
-	if s := values.Get("limit"); s != "" {
-		var err error
-		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 {
-			return bad("limit is a whole number above zero")
-		}
+	var err error
+	if q.Limit, err = limit(values, defaultRequests); err != nil {
+		return err
 	}
 	return answer(w, http.StatusOK, m.Recent.Find(q))
 }
