@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -137,7 +134,6 @@ var mockOnly = []string{"mock"}
 
 const (
 	maxSellerID = 64
-	maxModelID  = 256
 	badID       = "the id is not 1 to 64 letters, digits, dots, dashes and underscores that begin with a letter or digit"
 )
 
@@ -160,18 +156,4 @@ func alphanumeric(c byte) bool {
 }
 
 // ValidModelID tells whether a model's id can be written in a list, a log line and an account's name.
-func ValidModelID(id string) bool {
-	return id != "" && len(id) <= maxModelID && printable(id)
-}
-
-// printable tells whether a text is UTF-8 that moves no cursor. Unlike in a header (wire.Printable), it may be in any script.
-func printable(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == 0x7f {
-			return false
-		} else if c >= utf8.RuneSelf {
-			return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
-		}
-	}
-	return true
-}
+func ValidModelID(id string) bool { return wire.FitModel(id) }

@@ -208,7 +208,7 @@ func readList(body []byte) (ids []string, ok bool) {
 		entries = append(doc.Data, doc.Models...)
 	}
 	for _, e := range entries[:min(len(entries), maxListed)] {
-		if id := cmp.Or(e.ID, e.Model, e.Name); checkModelID(id) == nil && !slices.Contains(ids[max(0, len(ids)-1):], id) {
+		if id := cmp.Or(e.ID, e.Model, e.Name); wire.FitModel(id) && !slices.Contains(ids[max(0, len(ids)-1):], id) {
 			ids = append(ids, id)
 		}
 	}

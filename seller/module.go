@@ -148,6 +148,7 @@ func (s *Seller) Provision(ctx caddy.Context) error {
 		return s.wrong(err)
 	}
 	s.warnOfPayments()
+	s.warnOfModels()
 	v, _, err := pool.LoadOrNew(s.poolKey(), func() (caddy.Destructor, error) { return openBooks(s.ID, s.state, ctx.Logger()) })
 	if err != nil {
 		return s.wrong(err)

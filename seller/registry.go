@@ -5,10 +5,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 const registryPath = "/registry.json"
@@ -55,6 +61,10 @@ func (s *Seller) serveRegistry(w http.ResponseWriter, r *http.Request) {
 		entry.Protocols = s.Upstream.speaks()
 	}
 	for _, m := range s.listed(r) {
+		m.Aliases = slices.DeleteFunc(slices.Clone(m.Aliases), unfit)
+		if unfit(m.ID) {
+			continue // gateways would leave out the whole seller for it
+		}
 		if m.InputPrice == nil && len(m.Aliases) == 0 {
 			entry.Models = append(entry.Models, m.ID)
 			continue
@@ -89,6 +99,26 @@ func (s *Seller) listed(r *http.Request) []Model {
 		models[i] = *offers[id].Model
 	}
 	return models
+}
+
+// unfit tells whether a model's id can stand in no registry's document.
+func unfit(id string) bool { return !wire.FitModel(id) }
+
+// warnOfModels tells of those that are sold to nobody who looks for them in a registry.
+func (s *Seller) warnOfModels() {
+	var ids []string
+	for _, m := range s.Models {
+		ids = append(append(ids, m.ID), m.Aliases...)
+	}
+	if s.Upstream != nil {
+		ids = slices.AppendSeq(append(ids, s.Upstream.Models...), maps.Keys(s.Upstream.Names))
+	}
+	for _, id := range ids {
+		if unfit(id) {
+			s.logger.Warn("seller.model.unlisted", zap.String("seller", s.ID), zap.String("model", strconv.QuoteToASCII(id)),
+				zap.String("hint", "no gateway takes an id with control characters in it, or what is no UTF-8: the registry's entry leaves it out"))
+		}
+	}
 }
 
 // sells tells whether a model is sold. Where that is not known yet, a purchase needs not wait for it: credit is for all of them.

@@ -1,6 +1,11 @@
 package wire
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // maxFitID is in bytes.
 const maxFitID = 128
@@ -19,6 +24,24 @@ func Printable(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false
+		}
+	}
+	return true
+}
+
+// MaxModelID is how long a model's id may be, in bytes.
+const MaxModelID = 256
+
+// FitModel tells whether a model's id can be written in a registry's document, a list, a log line and an account's name.
+func FitModel(id string) bool { return id != "" && len(id) <= MaxModelID && Legible(id) }
+
+// Legible tells whether a text is UTF-8 that moves no cursor. Unlike one that is Printable it may be in any script.
+func Legible(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == 0x7f {
+			return false
+		} else if c >= utf8.RuneSelf {
+			return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
 		}
 	}
 	return true
