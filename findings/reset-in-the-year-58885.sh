@@ -7,7 +7,7 @@
 # for seconds: milliseconds are multiplied by a thousand, and no wait has an upper bound but where maxRetryAfter is set. Its time-out, ten seconds for the whole call by
 # default, would end it, and is what everybody turns off who asks models. The program stands still, without an error and without a connection, when the limit is long over. got
 # reads Retry-After alone, and a month in it is more than one of Node's timers can have, as for openai's SDK. The parser, which is made for all of these headers,
-# has another year and no error. So a gateway doesn't hand its sellers' X-RateLimit-Reset on, and writes into each 429 a Retry-After, in seconds and small.
+# has another year and no error. So a gateway that hands its sellers' X-RateLimit-Reset on writes a Retry-After beside it into each 429, in seconds and small, which goes before it.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
