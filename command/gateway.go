@@ -44,7 +44,11 @@ type gateway struct {
 }
 
 func (f *gatewayFlags) gateway() (*gateway, error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(f.address, nil, f.config, f.adapter)
+	asked := f.address
+	if at, isURL := strings.CutPrefix(asked, "http://"); isURL { // as one has it from curl: Caddy would look for a host named http
+		asked = strings.TrimSuffix(at, "/")
+	}
+	address, err := caddycmd.DetermineAdminAPIAddress(asked, nil, f.config, f.adapter)
 	if err != nil {
 		return nil, fmt.Errorf("where is Caddy's admin endpoint? %w", err)
 	}

@@ -44,3 +44,17 @@ func TestWhichLedger(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressAsURL: an admin endpoint is also found by the URL at which curl finds it.
+func TestAddressAsURL(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) }))
+	defer admin.Close()
+	for _, address := range []string{strings.TrimPrefix(admin.URL, "http://"), admin.URL, admin.URL + "/"} {
+		if err := says("members", "--address", address); err != nil {
+			t.Errorf("--address %s: %v", address, err)
+		}
+	}
+	if err := says("members", "--address", "unix//nowhere/"); err == nil || !strings.Contains(err.Error(), "unix//nowhere/") {
+		t.Errorf("a socket's path: %v", err)
+	}
+}
