@@ -151,7 +151,7 @@ func (m *model) empty(id string) {
 func (m *model) charge(in ledger.Inference) billing.Charge {
 	f := billing.Facts{
 		Shape: in.Shape, AnswerText: in.AnswerText, Answered: in.Answered,
-		Whole: in.Status == ledger.StatusOK, Usage: in.Usage, Settlement: in.Settlement, Price: in.Price,
+		Whole: isWhole(in), Usage: in.Usage, Settlement: in.Settlement, Price: in.Price,
 		Paid: m.tokens[in.TokenID].paid, Borne: m.tokens[in.TokenID].borne,
 		Credit: m.tokens[in.TokenID].balance, Guessed: m.tokens[in.TokenID].guessed(),
 	}
@@ -211,10 +211,11 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	if r, ok := m.reserved[in.HoldID]; ok { // what is booked next under the hold has none
 		m.reserved[in.HoldID] = reserved{member: r.member}
 	}
-	certain := c.Source == billing.SourceUsage && in.Repeatable
-	if (c.Source == billing.SourceEstimate || certain) && (in.Answered || in.Asked) && max(c.Billed, held) > 0 {
+	unheard := c.Source == billing.SourceUsage && in.Status != ledger.StatusOK
+	certain := c.Source == billing.SourceUsage && in.Repeatable && !unheard
+	if (c.Source == billing.SourceEstimate || certain || unheard) && (in.Answered || in.Asked) && max(c.Billed, held) > 0 {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
+			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, isWhole(in), certain, doubt, inDoubt,
 		})
 		if len(t.guesses) > 16 {
 			first := max(0, slices.IndexFunc(t.guesses[:16], func(g guess) bool { return g.certain }))
@@ -229,6 +230,9 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 		m.release(in.HoldID)
 	}
 }
+
+// isWhole tells whether the answer is, or says so.
+func isWhole(in ledger.Inference) bool { return in.Status == ledger.StatusOK || in.Done }
 
 // tryOf is what tries of one request have in common; empty: nothing tells.
 func tryOf(in ledger.Inference) string {

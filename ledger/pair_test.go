@@ -147,7 +147,7 @@ func (p *pair) settle(t *rapid.T, id string) {
 	h := p.m.holds[id]
 	in := inference(h, money.Micros(rapid.Int64Range(-5, 4_000).Draw(t, "billed")))
 	in.Origin = h.Origin
-	in.Repeatable = rapid.Bool().Draw(t, "repeatable")
+	in.Repeatable, in.Done = rapid.Bool().Draw(t, "repeatable"), rapid.Bool().Draw(t, "done")
 	in.Answered, in.Asked = rapid.Bool().Draw(t, "answered"), rapid.Bool().Draw(t, "asked")
 	in.AnswerText = rapid.Int64Range(0, 4_000).Draw(t, "answer")
 	in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: rapid.Int64Range(0, 500).Draw(t, "prompt"), Completion: rapid.Int64Range(0, 500).Draw(t, "completion")}, PromptKnown: true, CompletionKnown: true}
@@ -155,7 +155,7 @@ func (p *pair) settle(t *rapid.T, id string) {
 	in.InDoubt, in.Budget = rapid.Bool().Draw(t, "in doubt"), p.budgets[id]
 	p.m.now = p.now
 	in.Status = rapid.SampledFrom([]ledger.Status{ledger.StatusOK, ledger.StatusInterrupted, ledger.StatusFailed}).Draw(t, "status")
-	in.Settlement.SettlementID = fmt.Sprint(rapid.IntRange(0, 300).Draw(t, "settlement"))
+	in.Settlement.SettlementID = fmt.Sprint(rapid.IntRange(0, 60).Draw(t, "settlement"))
 	if often(t, "told") {
 		in.Settlement.BalanceMicros = new(money.Micros(rapid.Int64Range(0, 60_000).Draw(t, "balance")))
 	}

@@ -131,22 +131,51 @@ func (w *world) settle(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "waste") == 0 {
 		book = w.l.Waste
 	}
-	before := w.balance(in.TokenID)
+	in.Repeatable, in.Done = rapid.Bool().Draw(t, "repeatable"), rapid.Bool().Draw(t, "done")
+	balances, borne := w.balances(), w.borne(t)
 	booked, err := book(in).Wait(context.Background())
 	expect(t, err, ledger.ErrUnknownHold)
-	if after := w.balance(in.TokenID); after >= 0 && before >= 0 && after-before != booked.TokenDelta {
-		t.Fatalf("the token went from %d to %d, the booking says %+d", before, after, booked.TokenDelta)
+	balances[in.TokenID] += booked.TokenDelta
+	for _, back := range booked.Back {
+		balances[back.ID] += back.Micros
+	}
+	for id, after := range w.balances() {
+		if after != balances[id] {
+			t.Fatalf("token %s has %d, the booking says %d", id, after, balances[id])
+		}
+	}
+	if e := booked.Entry; e != nil && e.Served != nil {
+		borne += e.ExpenseMicros
+	}
+	for _, by := range booked.Rebilled { // all that is corrected this process has booked
+		borne += by.BilledMicros
+	}
+	if after := w.borne(t); after != borne {
+		t.Fatalf("members have borne %d, the booking says %d", after, borne)
 	}
 }
 
-// balance is that of a live token, else -1.
-func (w *world) balance(id string) money.Micros {
+// balances are those of the live tokens.
+func (w *world) balances() map[string]money.Micros {
+	all := map[string]money.Micros{}
 	for _, token := range w.l.Tokens() {
-		if token.ID == id {
-			return token.BalanceMicros
+		all[token.ID] = token.BalanceMicros
+	}
+	return all
+}
+
+// borne is what members have borne.
+func (w *world) borne(t *rapid.T) (sum money.Micros) {
+	accounts, err := w.l.Accounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		if strings.HasPrefix(a.Account, "expense:") {
+			sum += a.BalanceMicros
 		}
 	}
-	return -1
+	return sum
 }
 
 func (w *world) drop(t *rapid.T) {
