@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,6 +123,9 @@ func read(step string, out []byte) (answer, error) {
 	if err := wire.Decode(out, &a); err != nil {
 		return answer{}, errors.New("the program did not write one JSON object as it should be")
 	}
+	if repeats(out) {
+		return answer{}, errors.New("the program wrote a member of its answer twice")
+	}
 	switch {
 	case !slices.Contains(fits[step], a.Status):
 		return answer{}, errors.New("the program's status does not fit the step: expected " + strings.Join(fits[step], ", "))
@@ -140,6 +144,26 @@ func read(step string, out []byte) (answer, error) {
 	}
 	a.Unpaid = a.Unpaid && a.Status == statusFailed
 	return a, nil
+}
+
+// repeats tells whether a member stands twice in an object: readers differ in which of them they believe, and it may be the one that says
+// paid.
+func repeats(object []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(object))
+	seen := make(map[string]bool)
+	for _, err := d.Token(); err == nil && d.More(); {
+		var name json.Token
+		if name, err = d.Token(); err != nil {
+			return false
+		}
+		member, _ := name.(string)
+		if seen[member] {
+			return true
+		}
+		seen[member] = true
+		err = d.Decode(new(json.RawMessage))
+	}
+	return false
 }
 
 // legible leaves out what could move a terminal's cursor.
