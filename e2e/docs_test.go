@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
+	"github.com/tokenbuddy/caddy-tokenbuddy/page"
 )
 
 // docsBlock is a block of code in the docs.
@@ -192,6 +196,60 @@ func TestDocsLogs(t *testing.T) {
 	if err != nil || n < 100 {
 		t.Errorf("%d events were found, %v", n, err)
 	}
+}
+
+// TestDocsFields looks for every member of what members and accountants are answered, in the row or the table of the docs that tells of it.
+func TestDocsFields(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	between := func(begin, end string) string {
+		_, rest, found := strings.Cut(string(text), begin)
+		part, _, ended := strings.Cut(rest, end)
+		if !found || !ended {
+			t.Fatalf("there is no part of the docs from %q to %q", begin, end)
+		}
+		return part
+	}
+	summary := between("| `GET /tokenbuddy/ledger/summary` |", "\n")
+	for what, told := range map[reflect.Type]string{
+		reflect.TypeFor[ledger.Statement](): between("| `GET /tokenbuddy/ledger/statement` |", "\n") + summary, // it says "the tokens"
+		reflect.TypeFor[ledger.Row]():       summary + "`keys`",                                                // which the parameter by tells of
+		reflect.TypeFor[page.Own]():         between("| of `GET /tokenbuddy/own` | |", "\n\n") + summary + "`keys`",
+	} {
+		members := membersOf(what)
+		for _, name := range members {
+			if !strings.Contains(told, "`"+name+"`") {
+				t.Errorf("%s: docs/operations.md does not say what %s is", what, name)
+			}
+		}
+		if len(members) < 5 {
+			t.Errorf("%s: members %v", what, members)
+		}
+	}
+}
+
+// membersOf are the names of a type's members in JSON, and of those in it.
+func membersOf(t reflect.Type) (names []string) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return membersOf(t.Elem())
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || !f.IsExported() {
+			continue
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+		names = append(names, membersOf(f.Type)...)
+	}
+	return names
 }
 
 // TestDocsFolders looks for every folder with a package of the module in what contributors are told of the folders.
