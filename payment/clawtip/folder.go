@@ -34,24 +34,34 @@ var (
 func (o order) file() string { return filepath.Join(o.Indicator, o.OrderNo+".json") }
 func (o order) note() string { return filepath.Join(o.Indicator, "."+o.OrderNo+".tokenbuddy") }
 
-// open opens the folder, out of which no name and no link in it leads, and that of the indicator. Where create is not set and
-// one is missing, the error is fs.ErrNotExist.
-func (f folder) open(indicator string, create bool) (*os.Root, error) {
-	if create {
-		if os.MkdirAll(f.path, 0o700) != nil {
-			return nil, errFolder
-		}
+// open opens the folder, out of which no name and no link in it leads, and that of the indicator. Where one is missing, the error
+// is fs.ErrNotExist.
+func (f folder) open(indicator string) (*os.Root, error) {
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return nil, missing(err)
+	}
+	return within(root, indicator)
+}
+
+// create is open that makes what is missing.
+func (f folder) create(indicator string) (*os.Root, error) {
+	if os.MkdirAll(f.path, 0o700) != nil {
+		return nil, errFolder
 	}
 	root, err := os.OpenRoot(f.path)
 	if err != nil {
 		return nil, missing(err)
 	}
-	if create {
-		if err := root.Mkdir(indicator, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			_ = root.Close()
-			return nil, errFolder
-		}
+	if err := root.Mkdir(indicator, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		_ = root.Close()
+		return nil, errFolder
 	}
+	return within(root, indicator)
+}
+
+// within gives the folder again where that of the indicator is one, else closes it.
+func within(root *os.Root, indicator string) (*os.Root, error) {
 	info, err := root.Lstat(indicator)
 	if err == nil && !info.IsDir() {
 		err = errFolder // a link, perhaps
@@ -72,7 +82,7 @@ func missing(err error) error {
 
 // free says whether the order's files can become those of a purchase: nobody else's are there.
 func (f folder) free(o order, purchaseID string) error {
-	root, err := f.open(o.Indicator, false)
+	root, err := f.open(o.Indicator)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -94,7 +104,7 @@ func (f folder) free(o order, purchaseID string) error {
 // claim makes the order file that of a purchase, and writes it where it is not there. One that somebody else has put there,
 // or that says something else, is errForeign.
 func (f folder) claim(o order, purchaseID string, content []byte) (note, error) {
-	root, err := f.open(o.Indicator, true)
+	root, err := f.create(o.Indicator)
 	if err != nil {
 		return note{}, err
 	}
@@ -129,7 +139,7 @@ func (f folder) claim(o order, purchaseID string, content []byte) (note, error) 
 
 // look reads what the order file and the note say; fs.ErrNotExist where one is missing.
 func (f folder) look(o order, purchaseID string) (credential string, n note, err error) {
-	root, err := f.open(o.Indicator, false)
+	root, err := f.open(o.Indicator)
 	if err != nil {
 		return "", note{}, err
 	}
@@ -152,7 +162,7 @@ func (f folder) look(o order, purchaseID string) (credential string, n note, err
 
 // mark replaces the note.
 func (f folder) mark(o order, n note) error {
-	root, err := f.open(o.Indicator, false)
+	root, err := f.open(o.Indicator)
 	if err != nil {
 		return err
 	}
@@ -170,7 +180,7 @@ func (f folder) mark(o order, n note) error {
 // remove takes the order's file away, if it is the purchase's. The note stays: an order is paid once, and a seller that names its number
 // again would have it paid for again.
 func (f folder) remove(o order, purchaseID string) error {
-	root, err := f.open(o.Indicator, false)
+	root, err := f.open(o.Indicator)
 	if err != nil {
 		return err
 	}
