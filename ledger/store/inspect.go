@@ -41,7 +41,7 @@ func (s *Store) inspect(o Options) error {
 	s.crashed = !closed(files, tables)
 	s.unread = nil
 	for _, t := range tables {
-		first, last, err := t.check(dir, false)
+		first, last, err := t.ends(dir)
 		if err == nil && bulk(o.Bulk, first, last) {
 			readFirst -= size(t.path(dir))
 			if readFirst < 0 {
@@ -50,7 +50,7 @@ func (s *Store) inspect(o Options) error {
 			}
 		}
 		if err == nil {
-			_, _, err = t.check(dir, true)
+			err = t.verify(dir)
 		}
 		if err != nil {
 			return Damaged("%v", err)
@@ -65,7 +65,7 @@ func (s *Store) inspect(o Options) error {
 func (s *Store) ReadRest(rest func(worked time.Duration) error) (compacted bool, err error) {
 	for _, t := range s.unread {
 		began := time.Now()
-		_, _, err := t.check(s.dir, true)
+		err := t.verify(s.dir)
 		gone := !slices.ContainsFunc(s.Tables(), func(there badger.TableInfo) bool { return there.ID == t.id })
 		if compacted = compacted || gone; err != nil && !gone {
 			return compacted, Damaged("%v", err)
@@ -151,8 +151,20 @@ func bulk(prefixes []string, first, last string) bool {
 	})
 }
 
-// check reads the end of a table, or all of it, and gives its first and its last key.
-func (t storedTable) check(dir string, whole bool) (first, last string, err error) {
+// ends are the first and the last key of a table. Only its end is read.
+func (t storedTable) ends(dir string) (first, last string, err error) {
+	err = t.read(dir, func(opened *table.Table) error {
+		first, last = string(opened.Smallest()), string(opened.Biggest())
+		return nil
+	})
+	return first, last, err
+}
+
+// verify reads all of a table.
+func (t storedTable) verify(dir string) error { return t.read(dir, (*table.Table).VerifyChecksum) }
+
+// read opens a table, and has it looked at.
+func (t storedTable) read(dir string, look func(*table.Table) error) (err error) {
 	path := t.path(dir)
 	// Badger's code for tables panics on what it does not expect, and reads a mapped file: where the disk fails, or the
 	// file was cut off, that is a fault.
@@ -164,18 +176,14 @@ func (t storedTable) check(dir string, whole bool) (first, last string, err erro
 	}()
 	file, err := z.OpenMmapFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return "", "", err
+		return err
 	}
 	defer func() { _ = file.Close(-1) }() // as long as it is; it was only read
 	opened, err := table.OpenTable(file, table.Options{
 		ChkMode: options.OnBlockRead, Compression: t.compression, BlockSize: badger.DefaultOptions(dir).BlockSize,
 	})
 	if err != nil {
-		return "", "", err
+		return err
 	}
-	first, last = string(opened.Smallest()), string(opened.Biggest())
-	if whole {
-		err = opened.VerifyChecksum()
-	}
-	return first, last, err
+	return look(opened)
 }
