@@ -90,7 +90,7 @@ func (l *Ledger) run() {
 	commands := make([]*command, 0, roundLength)
 	for open := true; open; {
 		commands, open = l.take(commands[:0], len(held) > 0)
-		l.syncLate(false)
+		l.syncDue()
 		if len(held) == 0 && l.prepare(commands) == nil {
 			l.commit(commands)
 			clear(commands)
@@ -109,7 +109,7 @@ func (l *Ledger) run() {
 		clear(commands)
 		held = l.retry(held)
 	}
-	l.syncLate(true)
+	l.syncLate()
 	for _, c := range held {
 		c.tell(fmt.Errorf("ledger: closed: %w", ErrNoRoom))
 	}

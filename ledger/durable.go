@@ -57,9 +57,16 @@ func (l *Ledger) sync() error {
 	return nil
 }
 
-// syncLate syncs what was told and has not been synced with anything else in time, or whatever there is.
-func (l *Ledger) syncLate(all bool) {
-	if l.durable.unsynced.IsZero() || l.Err() != nil || !all && time.Since(l.durable.unsynced) < l.lag {
+// syncDue syncs what was told and has not been synced with anything else in time.
+func (l *Ledger) syncDue() {
+	if time.Since(l.durable.unsynced) >= l.lag {
+		l.syncLate()
+	}
+}
+
+// syncLate syncs what was told and has not been synced yet.
+func (l *Ledger) syncLate() {
+	if l.durable.unsynced.IsZero() || l.Err() != nil {
 		return
 	}
 	began := time.Now()
