@@ -143,8 +143,8 @@ func Unserved(method, path string) (refusal *Refusal, shape Shape, ok bool) {
 		}
 		return methodNotAllowed(path, allowed), shape, true
 	}
-	ok = versioned && family != ""
-	if !ok { // a client whose base URL lacks /v1 or has another path, or another program's path
+	ok = versioned && (family != "" || acts(method)) // a client that takes the base URL for the whole one has nothing after it
+	if !ok {                                         // a client whose base URL lacks /v1 or has another path, or another program's path
 		e := below(plain)
 		if e != nil {
 			shape = e.Shape

@@ -28,6 +28,7 @@ func TestUnserved(t *testing.T) {
 		"POST /v1/chat/completions/": 404, "POST /V1/Chat/Completions": 404, "POST /v1/v1/chat/completions": 404, "GET /v1/v1/models": 404,
 		"POST //v1/chat/completions": 404, "POST /v1//messages": 404, "GET /v1/models/": 404, "POST /chat/completions": 404, "POST /messages": 404,
 		"POST /Messages/": 404, "POST /embeddings": 404, "POST /responses/compact": 404, "GET /v1/responses/": 404, "GET /v1/responses/a/b": 404,
+		"POST /v1": 404, "POST /v1/": 404, "POST /V1//v1": 404, "DELETE /v1/": 404,
 		"GET /v1/responses/..": 404, "GET /v1/responses/a%2Fb": 404, "POST /v1/chat/other": 404, "POST /v1/v1/images/edits": 404,
 
 		"POST /v1beta/models/x:streamGenerateContent": 404, "POST /v1beta/models/a/b:countTokens": 404, "GET /v1beta/models": 404, "GET /v1beta/models/x": 404,
