@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -288,6 +289,49 @@ func TestRebilled(t *testing.T) {
 			}
 			if sum != c.want || len(b.Rebilled) > 1 {
 				t.Errorf("it tells %+v, want %d", b.Rebilled, c.want)
+			}
+			mustVerify(t, l)
+		})
+	}
+}
+
+// TestManyEstimates: of more estimates than a token remembers the oldest is forgotten, but for nothing that was booked by usage, which no balance puts
+// right.
+func TestManyEstimates(t *testing.T) {
+	for name, c := range map[string]struct{ cut, whole, forgotten int }{
+		"as many as there is room for": {16, 0, 0},
+		"one more":                     {17, 0, 1},
+		"then some by usage":           {16, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, ledger.Options{Dir: t.TempDir()})
+			buy(t, l, "t1", "acme", money.USD)
+			book := func(id string, status ledger.Status) (borne money.Micros) {
+				h := hold("", "acme", "t1")
+				h.RequestID, h.IdempotencyKey, h.BodyBytes, h.PromptWhole, h.MaxOutput = id, id, 300, true, 100
+				in := inference(h, 0)
+				in.Repeatable, in.Settlement, in.Status, in.AnswerText = true, nil, status, 0
+				in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: 20}, PromptKnown: true, CompletionKnown: status == ledger.StatusOK}
+				b, err := l.Settle(in).Wait(t.Context())
+				if err != nil || (b.Entry.BilledSource == billing.SourceUsage) != (status == ledger.StatusOK) {
+					t.Fatalf("%+v, %v", b.Entry, err)
+				}
+				return b.Entry.ExpenseMicros
+			}
+			var estimate, used money.Micros
+			for i := range c.cut {
+				estimate = book(fmt.Sprint("cut", i), ledger.StatusInterrupted)
+			}
+			for i := range c.whole {
+				used += book(fmt.Sprint("whole", i), ledger.StatusOK)
+			}
+			told := inference(hold("", "acme", "t1"), 0)
+			told.Exclusive, told.Settlement.BalanceMicros = true, new(money.USD-used) // nothing was taken for what was cut
+			if _, err := l.Settle(told).Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := l.Tokens()[0].BorneMicros, used+estimate*money.Micros(c.forgotten); got != want {
+				t.Errorf("members bear %d, want %d: %d were used, and each estimate is %d", got, want, used, estimate)
 			}
 			mustVerify(t, l)
 		})

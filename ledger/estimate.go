@@ -78,7 +78,11 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 		return
 	}
 	if len(t.estimates) == maxEstimates {
-		oldest := max(0, slices.IndexFunc(t.estimates, func(e estimate) bool { return e.Certain })) // it can be done without
+		oldest := slices.IndexFunc(t.estimates, func(e estimate) bool { return e.Certain }) // it can be done without
+		if oldest < 0 && certain {
+			return
+		}
+		oldest = max(0, oldest)
 		t.estimates = slices.Delete(t.estimates, oldest, oldest+1)
 	}
 	t.estimates = append(t.estimates, e)

@@ -218,8 +218,8 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, isWhole(in), certain, doubt, inDoubt,
 		})
 		if len(t.guesses) > 16 {
-			first := max(0, slices.IndexFunc(t.guesses[:16], func(g guess) bool { return g.certain }))
-			t.guesses = slices.Delete(t.guesses, first, first+1)
+			first := slices.IndexFunc(t.guesses, func(g guess) bool { return g.certain })
+			t.guesses = slices.Delete(t.guesses, max(0, first), max(0, first)+1)
 		}
 	}
 	if !wasted {
