@@ -323,3 +323,30 @@ func TestDocsLinks(t *testing.T) {
 		t.Errorf("only %d links were found", n)
 	}
 }
+
+// TestDocsGuests looks for every interface that a guest may have in the tables of what those who write one are told.
+func TestDocsGuests(t *testing.T) {
+	text, err := os.ReadFile("../docs/extending.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := regexp.MustCompile(`(?m)^type ([A-Z]\w+) interface`)
+	for _, folder := range []string{"payment", "selection"} {
+		files, err := filepath.Glob("../" + folder + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			code, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range declared.FindAllStringSubmatch(string(code), -1) {
+				name := match[1]
+				if row := "\n| `" + name + "` |"; folder == "payment" && name != "Method" && !strings.Contains(string(text), row) || !strings.Contains(string(text), name+"`") {
+					t.Errorf("docs/extending.md does not say what a %s.%s is for", folder, name)
+				}
+			}
+		}
+	}
+}
