@@ -22,7 +22,7 @@ func (t *trade) explain(refusal *dialect.Refusal) choice {
 	if unpaid.lack == purchase.LacksFleet {
 		refusal = dialect.FleetUnavailable(refusal.RetryAfter)
 	}
-	refusal = refusal.Because("No seller could be paid: " + wants[unpaid.lack])
+	refusal = refusal.Because("No seller could be paid: " + unpaid.wants())
 	switch wait := time.Until(unpaid.until); {
 	case !unpaid.until.IsZero() && !t.dueBefore(wait):
 		refusal = refusal.Asked(wait)
@@ -85,6 +85,14 @@ func lasting(l purchase.Lack) bool {
 		return true
 	}
 	return false
+}
+
+// wants says to the client what the attempt wanted for. A seller that is to be trusted again at some time is not told of as one that cheats.
+func (a *attempt) wants() string {
+	if a.lack == purchase.LacksTrust && !a.until.IsZero() {
+		return "it is not known yet what the seller has served for its last money."
+	}
+	return wants[a.lack]
 }
 
 // wants says to clients what was wanting.

@@ -55,6 +55,19 @@ func TestNoTimeIsToldThatNobodyKnows(t *testing.T) {
 	}
 }
 
+// TestNobodyIsBlamedEarly: while what a seller has served is not booked yet, nobody says that it was next to nothing, and there is a time to ask again.
+func TestNobodyIsBlamedEarly(t *testing.T) {
+	early := &attempt{lack: purchase.LacksTrust, until: time.Now().Add(time.Second)}
+	r := (&trade{tried: []*attempt{early}, rq: new(request)}).explain(dialect.NoSeller(time.Minute)).refusal
+	if r.NoRetry || r.RetryAfter <= 0 || !strings.Contains(r.Message, "not known yet") || strings.Contains(r.Message, "next to nothing") {
+		t.Errorf("%+v", r)
+	}
+	r = (&trade{tried: []*attempt{{lack: purchase.LacksTrust}}, rq: new(request)}).explain(dialect.NoSeller(time.Minute)).refusal
+	if !r.NoRetry || !strings.Contains(r.Message, "next to nothing") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestNothingIsBoughtWithoutTheFleet: where that alone is why no seller was asked, the client is told that it is the fleet's store, as for a budget.
 func TestNothingIsBoughtWithoutTheFleet(t *testing.T) {
 	fleet, credit := &attempt{lack: purchase.LacksFleet}, &attempt{lack: purchase.LacksCredit}
