@@ -78,7 +78,7 @@ func readDocument(root gjson.Result) (*Document, []Fault, error) {
 	root.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "version":
-			if value.Type == gjson.String && len(value.Str) <= wire.MaxModelID && wire.Legible(value.Str) {
+			if value.Type == gjson.String && len(value.Str) <= wire.MaxModelID && wire.FitText(value.Str) {
 				p.doc.Version = strings.Clone(value.Str)
 			}
 		case "defaultSeller":
@@ -145,7 +145,7 @@ func (p *parser) entry(value gjson.Result) {
 	if len(p.faults) == maxFaults {
 		return
 	}
-	if id == "" || len(id) > maxSellerID || !wire.Legible(id) {
+	if id == "" || len(id) > maxSellerID || !wire.FitText(id) {
 		id = "sellers[" + strconv.Itoa(p.count-1) + "]"
 	}
 	p.faults = append(p.faults, Fault{ID: strings.Clone(id), Reason: err.Error()})
@@ -198,7 +198,7 @@ func (p *parser) seller(value gjson.Result) (s *Seller, id string, err error) {
 	if s.BaseURL, s.Origin, err = wire.ParseURL(base); err != nil {
 		return nil, id, err
 	}
-	if len(name.Str) <= wire.MaxModelID && wire.Legible(name.Str) {
+	if len(name.Str) <= wire.MaxModelID && wire.FitText(name.Str) {
 		s.Name = strings.Clone(name.Str)
 	}
 	if s.Protocols, err = protocolSet(protocols); err != nil {

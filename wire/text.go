@@ -33,10 +33,10 @@ func Printable(s string) bool {
 const MaxModelID = 256
 
 // FitModel tells whether a model's id can be written in a registry's document, a list, a log line and an account's name.
-func FitModel(id string) bool { return id != "" && len(id) <= MaxModelID && Legible(id) }
+func FitModel(id string) bool { return id != "" && len(id) <= MaxModelID && FitText(id) }
 
-// Legible tells whether a text is UTF-8 that moves no cursor. Unlike one that is Printable it may be in any script.
-func Legible(s string) bool {
+// FitText tells whether a text is UTF-8 that moves no cursor. Unlike one that is Printable it may be in any script.
+func FitText(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == 0x7f {
 			return false
