@@ -338,6 +338,45 @@ func TestManyEstimates(t *testing.T) {
 	}
 }
 
+// TestCutAndSettledLate: sellers settle late. What an answer has cost whose client has left once it was done may be on no balance yet that another
+// request brings a moment later; the next one has it, and the member bears it all the same.
+func TestCutAndSettledLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		done bool
+		want billing.Source
+	}{
+		"done":         {true, billing.SourceUsage},
+		"not done yet": {false, billing.SourceEstimate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, ledger.Options{Dir: t.TempDir()})
+			buy(t, l, "t1", "acme", money.USD)
+			h := hold("", "acme", "t1")
+			h.RequestID, h.BodyBytes, h.PromptWhole, h.MaxOutput = "cut", 300, true, 100
+			cut := inference(h, 0)
+			cut.Settlement, cut.Status, cut.Done = nil, ledger.StatusClientGone, c.done
+			cut.Usage = billing.Usage{Tokens: money.Tokens{Prompt: 20, Completion: 10}, PromptKnown: true, CompletionKnown: true}
+			b, err := l.Settle(cut).Wait(t.Context())
+			if err != nil || b.Entry.BilledSource != c.want || b.Entry.ExpenseMicros <= 0 {
+				t.Fatalf("%+v, %v", b.Entry, err)
+			}
+			cost, balance := b.Entry.ExpenseMicros, money.USD
+			for _, taken := range []money.Micros{40, 40, 40 + cost} { // the third has what was cut on it
+				balance -= taken
+				next := inference(hold("", "acme", "t1"), 40)
+				next.Settlement.SettlementID, next.Settlement.BalanceMicros, next.Exclusive = ledger.NewID(), new(balance), true
+				if _, err := l.Settle(next).Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, want := l.Tokens()[0].BorneMicros, 3*40+cost; got != want {
+				t.Errorf("members bear %d, want %d", got, want)
+			}
+			mustVerify(t, l)
+		})
+	}
+}
+
 // TestReplayTakesBack: a try that is cut after an earlier one was settled is the same charge. That is known once another try brings that settlement again, and the
 // member gets back what was booked of it, but not what is another request's, or another member's key.
 func TestReplayTakesBack(t *testing.T) {

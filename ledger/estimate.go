@@ -24,7 +24,7 @@ type estimate struct {
 	At             time.Time    `json:"at"`
 	InDoubt        bool         `json:"inDoubt,omitempty"`  // what is held for it stays held until a balance is told, or for a minute
 	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
-	Whole          bool         `json:"whole,omitempty"`    // the answer came to its end: the seller is not at work on it any more
+	Whole          bool         `json:"whole,omitempty"`    // the client has had the answer to its end: the seller is not at work on it any more, and its settlement was waited for
 	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage, or is from a backup: no balance puts it right
 	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost all that was paid
 
@@ -49,7 +49,7 @@ const (
 	estimateWeight   = 2 * maxEstimateTexts
 	correctionWeight = plainWeight + 8*maxEstimateTexts
 	// estimateLife is how long an estimate of an answer that was cut is open at least: a seller may still be at work on a
-	// request whose client has left, and charge for it after it has told a balance with another's settlement.
+	// request whose client has left, or settle late what was done, and charge for it after it has told a balance with another's settlement.
 	estimateLife = time.Minute
 )
 
@@ -65,7 +65,7 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 	e := estimate{
 		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Path: in.Path, PromptHash: in.PromptHash, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
-		Whole: in.whole(), Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: !in.Left,
+		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: !in.Left,
 		Unpriced: !in.Priced(in.Price), Group: in.Group, Project: in.Project,
 	}
 	if booked.Entry != nil {

@@ -215,7 +215,7 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 	certain := c.Source == billing.SourceUsage && in.Repeatable && !unheard
 	if (c.Source == billing.SourceEstimate || certain || unheard) && (in.Answered || in.Asked) && max(c.Billed, held) > 0 {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, isWhole(in), certain, doubt, inDoubt,
+			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
 		})
 		if len(t.guesses) > 16 {
 			first := slices.IndexFunc(t.guesses, func(g guess) bool { return g.certain })
