@@ -19,7 +19,7 @@ func (rq *request) route() *dialect.Refusal {
 	served, ok := index.Resolve(rq.ask.Model)
 	switch {
 	case ok:
-	case rq.member.Allows(rq.ask.Model), rq.gw.undocumented(): // a document may yet make it an alias of one that is allowed
+	case rq.member.Allows(index.Meant(rq.ask.Model)), rq.gw.undocumented(): // a document may yet make it an alias of one that is allowed
 		return rq.gw.unknown(rq.ask.Model)
 	default:
 		return dialect.ModelNotAllowed(rq.ask.Model)
