@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -150,4 +151,45 @@ func TestTerms(t *testing.T) {
 		}
 	}
 	s.verify()
+}
+
+// TestTermsOfWhatWasCut: what an answer says once it is done of the terms that it was served on is final, also where its last event does not come.
+func TestTermsOfWhatWasCut(t *testing.T) {
+	t.Parallel()
+	const (
+		said = `{"id":"c","service_tier":"default",`
+		used = `data: {"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":50}}` + "\n\n"
+	)
+	finished, _, _ := strings.Cut(endEvents, "data: [DONE]")
+	for name, c := range map[string]struct {
+		answer string
+		source string
+		cost   int64 // -1: a guess
+	}{
+		"done":     {roleEvent + textEvent("Hi") + finished + used, "usage", 120},
+		"not done": {roleEvent + textEvent("Hi"), "estimate", -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			own := newProvider(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, strings.ReplaceAll(c.answer, `{"id":"c",`, said))
+				w.(http.Flusher).Flush()
+				panic(http.ErrAbortHandler)
+			})
+			s := newStage(t)
+			s.open("\t\tseller own " + own.URL + " {\n\t\t\tapi_key sk-own-account-key\n\t\t\tmodels m\n\t\t\tprice m 1 2\n\t\t\tprice_on m service_tier priority 6 12\n\t\t}\n")
+			res, err := s.send(t.Context(), "/v1/chat/completions", chatOf("m", `"stream":true,"service_tier":"priority",`), "X-Request-Id", "cut")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			e := s.entryOf("cut")
+			if e.Status != "interrupted" || e.BilledSource != c.source || c.cost >= 0 && e.ExpenseMicros != c.cost {
+				t.Errorf("booked %+v", e)
+			}
+			s.verify()
+		})
+	}
 }

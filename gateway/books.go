@@ -183,7 +183,7 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 		return in
 	}
 	in.Answered = n.good()
-	in.Done = in.Answered && e.status != ledger.StatusFailed && n.done()
+	in.Done = a.done(e)
 	in.Settlement, in.OtherSettlements = n.settlement(), n.otherSettlements()
 	if n.unread || n.told != nil && n.told.Unread() && a.lease.TokenID() != "" {
 		in.Flags = append(in.Flags, billing.FlagSettlementRefused)
@@ -194,6 +194,11 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 		in.Usage, in.AnswerText, in.AnswerMedia = usageOf(usage), output.Text, output.Media
 	}
 	return in
+}
+
+// done tells whether the answer has said that it is done, whatever the client has had of it: what it says is final.
+func (a *attempt) done(e ended) bool {
+	return a.answer != nil && a.answer.good() && e.status != ledger.StatusFailed && a.answer.done()
 }
 
 // usageOf is what an answer says that it used. A class that is not known is zero, and falls under the one that contains it.

@@ -112,7 +112,7 @@ func (rq *request) mayServe(c *routing.Candidate) []*routing.Candidate {
 }
 
 // priceServed is what the attempt's seller costs by the model, and on the terms, by which it has served. An account says them in its answer, and
-// is believed: of the terms once that has come to its end.
+// is believed: of the terms once that has come to its end, or has said that it is done.
 func (a *attempt) priceServed(e ended) money.Price {
 	rq, c := a.rq, a.candidate
 	if !c.Seller.Account || a.answer == nil || len(c.Seller.Terms) == 0 && len(rq.ask.Fallbacks) == 0 {
@@ -120,7 +120,7 @@ func (a *attempt) priceServed(e ended) money.Price {
 	}
 	_, usage := a.answer.said()
 	served := usage.Served
-	if e.status != ledger.StatusOK {
+	if e.status != ledger.StatusOK && !a.done(e) {
 		served.Terms = dialect.Served{}.Terms
 	}
 	all := rq.mayServe(c)
