@@ -227,7 +227,7 @@ func shown(f Facts, settled *wire.Settlement) money.Tokens {
 	if settled != nil && !f.Usage.PromptKnown {
 		t.Prompt, t.CacheRead = count(settled.PromptTokens), count(settled.CacheReadTokens)
 	}
-	if settled != nil && t.CacheRead == 0 { // many usages do not say what was read from a cache
+	if settled != nil && t.CacheRead == 0 && !f.Usage.CacheReadKnown { // many usages do not say what was read from a cache
 		t.CacheRead = min(count(settled.CacheReadTokens), t.Prompt-t.CacheWrite)
 	}
 	if settled != nil && !f.Usage.CompletionKnown {

@@ -93,6 +93,7 @@ func TestBillShowsTokens(t *testing.T) {
 		want  money.Tokens
 	}{
 		{"of the answer, with the cached that the settlement says", billing.Facts{Usage: billing.Usage{Tokens: plain, PromptKnown: true, CompletionKnown: true}, Settlement: cached, Credit: 1}, money.Tokens{Prompt: 10, Completion: 5, CacheRead: 4}},
+		{"of the answer, which says that nothing was cached", billing.Facts{Usage: billing.Usage{Tokens: plain, PromptKnown: true, CompletionKnown: true, CacheReadKnown: true}, Settlement: cached, Credit: 1}, plain},
 		{"no more cached than the prompt", billing.Facts{Usage: billing.Usage{Tokens: plain, PromptKnown: true, CompletionKnown: true}, Settlement: said, Credit: 1}, money.Tokens{Prompt: 10, Completion: 5, CacheRead: 10}},
 		{"of the answer", billing.Facts{Usage: billing.Usage{Tokens: own, PromptKnown: true, CompletionKnown: true}, Settlement: said, Credit: 1}, own},
 		{"of the settlement", billing.Facts{Settlement: said, Credit: 1}, money.Tokens{Prompt: 7, Completion: 9, CacheRead: 1 << 40}},

@@ -7,6 +7,7 @@ type Usage struct {
 	Tokens          money.Tokens
 	PromptKnown     bool // Tokens.Prompt was read, and is no placeholder
 	CompletionKnown bool // Tokens.Completion was read, and is no placeholder
+	CacheReadKnown  bool // Tokens.CacheRead was read: it is shown, also where it is none
 
 	// Partial: a part of them could not be read. It falls under the class that contains it, and no bill is compared with the cost.
 	Partial bool

@@ -205,6 +205,6 @@ func (a *attempt) done(e ended) bool {
 func usageOf(u dialect.Usage) billing.Usage {
 	return billing.Usage{
 		Tokens: u.Tokens, PromptKnown: u.Known&dialect.ClassPrompt != 0, CompletionKnown: u.Known&dialect.ClassCompletion != 0,
-		Partial: u.Partial,
+		CacheReadKnown: u.Known&dialect.ClassCacheRead != 0, Partial: u.Partial,
 	}
 }
