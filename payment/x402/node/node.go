@@ -193,27 +193,29 @@ func (n Node) Paid(ctx context.Context, token eip3009.Address, a eip3009.Authori
 		return false, "", err
 	}
 	var receipt struct {
-		Status      *Quantity `json:"status"`
-		Transaction string    `json:"transactionHash"`
-		Logs        []event   `json:"logs"`
+		Status      json.RawMessage `json:"status"`
+		Transaction string          `json:"transactionHash"`
+		Logs        []event         `json:"logs"`
 	}
 	if err := n.call(ctx, &receipt, "eth_getTransactionReceipt", use.Transaction); err != nil {
 		return false, "", err
 	}
-	at := func(index Quantity) *event {
-		i := slices.IndexFunc(receipt.Logs, func(e event) bool { return e.Index != nil && *e.Index == index })
-		if i < 0 {
-			return nil
-		}
-		return &receipt.Logs[i]
-	}
-	used, e := at(*use.Index), at(*use.Index+1)
-	switch {
-	case receipt.Transaction != "" && !strings.EqualFold(receipt.Transaction, use.Transaction), receipt.Status != nil && *receipt.Status != 1,
-		used == nil || !used.isUse(token, a.From, a.Nonce):
+	// By what it is, and not by its place: there are nodes that count the events of a block for one call, and those of a transaction for the other.
+	i := slices.IndexFunc(receipt.Logs, func(e event) bool { return e.isUse(token, a.From, a.Nonce) && e.Index != nil })
+	if i < 0 || failed(receipt.Status) || receipt.Transaction != "" && !strings.EqualFold(receipt.Transaction, use.Transaction) {
 		return false, "", errors.New("its receipt is not of the transaction that it has named") // or a block was replaced in between
-	case e == nil:
+	}
+	next := *receipt.Logs[i].Index + 1
+	if i = slices.IndexFunc(receipt.Logs, func(e event) bool { return e.Index != nil && *e.Index == next }); i < 0 {
 		return false, "", errors.New("its transaction is not whole")
 	}
+	e := receipt.Logs[i]
 	return e.is(token, transfer, pad(a.From), pad(a.To)) && strings.EqualFold(e.Data, eip3009.Hash(a.Value).String()), use.Transaction, nil
+}
+
+// failed tells whether a receipt says that nothing was done. Some nodes say nothing of it, as none did once, and some in decimal digits; what was
+// done is in the events.
+func failed(status json.RawMessage) bool {
+	digits := strings.TrimPrefix(strings.Trim(string(status), `"`), "0x")
+	return digits != "" && strings.Trim(digits, "0") == ""
 }
