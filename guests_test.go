@@ -48,6 +48,7 @@ func (u unruly) CaddyModule() caddy.ModuleInfo {
 func (u unruly) Provision(caddy.Context) error                                      { return u.does("provision") }
 func (u unruly) Validate() error                                                    { return u.does("validate") }
 func (u unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error                      { return u.does("read") }
+func (u unruly) MarshalJSON() ([]byte, error)                                       { return []byte("{}"), u.does("write") }
 func (u unruly) Open(context.Context) (fleet.Store, error)                          { return nil, nil }
 func (u unruly) Check(payment.Quote, money.Micros) error                            { return nil }
 func (u unruly) Cleanup() error                                                     { unrulyDoes.ended++; return nil }
@@ -86,9 +87,9 @@ func TestUnrulyGuests(t *testing.T) {
 			`"selection":{"policy":"unruly"}`:       {"provision", "validate"},
 			`"payments":[{"method":"unruly"}]`:      {"provision", "validate", "name"},
 			`"fleet":{"store":{"engine":"unruly"}}`: {"provision", "validate"},
-			"selection unruly\n":                    {"read"},
-			"payment unruly\n":                      {"read"},
-			"fleet unruly\n":                        {"read"},
+			"selection unruly\n":                    {"read", "write"},
+			"payment unruly {\n\t\tx\n\t}\n":        {"read", "write"},
+			"fleet unruly\n":                        {"read", "write"},
 		} {
 			for _, at := range steps {
 				t.Run(name+" in "+at+" "+config, func(t *testing.T) {
@@ -98,7 +99,8 @@ func TestUnrulyGuests(t *testing.T) {
 						began := time.Now()
 						var err error
 						var h *Handler
-						if at == "read" {
+						inWords := at == "read" || at == "write"
+						if inWords {
 							h = &Handler{log: zap.NewNop()}
 							err = h.UnmarshalCaddyfile(caddyfile.NewTestDispenser("tokenbuddy {\n\t" + config + "}"))
 						} else {
@@ -115,6 +117,9 @@ func TestUnrulyGuests(t *testing.T) {
 						if err == nil || !strings.Contains(err.Error(), fault.says) || strings.Contains(err.Error(), "secret") {
 							t.Errorf("it says %v, want %q", err, fault.says)
 						}
+						if inWords && (err == nil || !strings.HasSuffix(err.Error(), ", at Testfile:2")) {
+							t.Errorf("%v: it does not say where in the config", err)
+						}
 						if err := h.Cleanup(); err != nil {
 							t.Error(err)
 						}
@@ -124,7 +129,7 @@ func TestUnrulyGuests(t *testing.T) {
 						close(over)
 						synctest.Wait()
 						loaded := 0
-						if at == "name" || name == "does not return" && at != "read" {
+						if at == "name" || name == "does not return" && !inWords {
 							loaded = 1
 						}
 						if unrulyDoes.ended != loaded {

@@ -155,13 +155,20 @@ func (r *reader) guest(path string, w word) error {
 		d = caddyfile.NewDispenser(append([]caddyfile.Token{r.d.Token()}, r.d.RemainingArgsAsTokens()...))
 		d.Next()
 	}
-	module, err := guestcall.Load(w.guest.what+" "+name, "read", func() (caddyfile.Unmarshaler, error) {
-		return caddyfile.UnmarshalModule(d, w.guest.namespace+"."+name)
+	raw, err := guestcall.Load(w.guest.what+" "+name, "read", func() (json.RawMessage, error) {
+		module, err := caddyfile.UnmarshalModule(d, w.guest.namespace+"."+name)
+		if err != nil {
+			return nil, err
+		}
+		return caddyconfig.JSONModuleObject(module, w.guest.key, name, nil), nil // which is the module's code as well
 	}, func() {})
+	if _, mute := errors.AsType[guestcall.Misbehaved](err); mute {
+		return r.locate(at(path, err))
+	}
 	if err != nil {
 		return at(path, err) // the module says where
 	}
-	w.add(caddyconfig.JSONModuleObject(module, w.guest.key, name, nil))
+	w.add(raw)
 	if w.block == nil {
 		return nil
 	}

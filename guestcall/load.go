@@ -12,6 +12,11 @@ import (
 // never slow; but a config that waits for it keeps all others from being loaded.
 const loadTime = 30 * time.Second
 
+// Misbehaved is the error of a guest that has done something else than to return, in words of ours: it does not say where in a config that was.
+type Misbehaved string
+
+func (m Misbehaved) Error() string { return string(m) }
+
 // Load has a guest be read or loaded (which is what it is doing), and calls end where that comes to nothing: at once, or when the guest has
 // returned after it was left behind. What it says when it panics is not repeated: it may be a secret.
 func Load[T any](guest, doing string, f func() (T, error), end func()) (T, error) {
@@ -29,9 +34,9 @@ func Load[T any](guest, doing string, f func() (T, error), end func()) (T, error
 			return out.Value, nil
 		}
 	case Blocked:
-		return out.Value, fmt.Errorf("%s %s: it was not %s within %s", guest, out.Fault, doing, loadTime)
+		return out.Value, Misbehaved(fmt.Sprintf("%s %s: it was not %s within %s", guest, out.Fault, doing, loadTime))
 	default:
-		err = fmt.Errorf("%s %s while it was %s%s", guest, out.Fault, doing, place(out.Stack))
+		err = Misbehaved(fmt.Sprintf("%s %s while it was %s%s", guest, out.Fault, doing, place(out.Stack)))
 	}
 	end()
 	var none T

@@ -41,6 +41,8 @@ func (u unruly) Validate() error                               { u.does("validat
 func (u unruly) MethodName() string                            { u.does("name"); return "unruly" }
 func (u unruly) Cleanup() error                                { unrulyDoes.ended++; u.does("cleanup"); return nil }
 
+func (u unruly) MarshalJSON() ([]byte, error) { u.does("write"); return []byte("{}"), nil }
+
 func (unruly) Offer(acceptance.Order) (json.RawMessage, error) { return nil, nil }
 
 func (unruly) Accept(acceptance.Order, json.RawMessage) acceptance.Verdict {
@@ -59,7 +61,7 @@ func TestUnrulyAcceptance(t *testing.T) {
 		"ends its goroutine": {runtime.Goexit, "payment unruly ended its goroutine while it was "},
 		"does not return":    {func() { <-over }, "payment unruly does not return: it was not "},
 	} {
-		for _, at := range []string{"read", "provision", "validate", "name", "cleanup"} {
+		for _, at := range []string{"read", "write", "provision", "validate", "name", "cleanup"} {
 			t.Run(name+" in "+at, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					over = make(chan struct{})
@@ -76,6 +78,8 @@ func TestUnrulyAcceptance(t *testing.T) {
 						}
 					case err == nil || !strings.Contains(err.Error(), fault.says) || strings.Contains(err.Error(), "secret"):
 						t.Errorf("it says %v, want %q", err, fault.says)
+					case (at == "read" || at == "write") != strings.HasSuffix(err.Error(), ", at Testfile:2"):
+						t.Errorf("%v: it does not say where in the config", err)
 					}
 					if took := time.Since(began); took > time.Minute {
 						t.Errorf("it took %s", took)

@@ -1,6 +1,8 @@
 package seller
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,13 +154,22 @@ func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
 		own := caddyfile.NewDispenser(segment[1:])
 		own.Next()
 		name := names[0].Text
-		module, err := guestcall.Load("payment "+name, "read", func() (caddyfile.Unmarshaler, error) {
-			return caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
+		raw, err := guestcall.Load("payment "+name, "read", func() (json.RawMessage, error) {
+			module, err := caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
+			if err != nil {
+				return nil, err
+			}
+			return caddyconfig.JSONModuleObject(module, "method", name, nil), nil // which is the module's code as well
 		}, func() {})
-		if err != nil {
-			return err
+		if _, mute := errors.AsType[guestcall.Misbehaved](err); mute {
+			word := caddyfile.NewDispenser(segment[:1])
+			word.Next()
+			return word.WrapErr(err)
 		}
-		s.AcceptancesRaw = append(s.AcceptancesRaw, caddyconfig.JSONModuleObject(module, "method", name, nil))
+		if err != nil {
+			return err // the module says where
+		}
+		s.AcceptancesRaw = append(s.AcceptancesRaw, raw)
 		return nil
 	}
 	for _, name := range names {
