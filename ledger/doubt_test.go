@@ -338,6 +338,44 @@ func TestManyEstimates(t *testing.T) {
 	}
 }
 
+// TestManyEstimatesOfAShared: no balance puts right what is booked on a token that gateways share. What was booked by usage is as good there as
+// what was by estimate, and the oldest of all is forgotten.
+func TestManyEstimatesOfAShared(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	id := ledger.NewID()
+	buy(t, l, id, "acme", money.USD)
+	bought, _, err := l.Token(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.MovePart(t.Context(), bought, 0); err != nil {
+		t.Fatal(err)
+	}
+	var borne money.Micros
+	book := func(key string, status ledger.Status, s *wire.Settlement) money.Micros {
+		h := hold("", "acme", id)
+		h.RequestID, h.IdempotencyKey, h.BodyBytes, h.PromptWhole, h.MaxOutput = ledger.NewID(), key, 300, true, 100
+		in := inference(h, 0)
+		in.Repeatable, in.Settlement, in.Status = true, s, status
+		in.Usage = billing.Usage{Tokens: money.Tokens{Prompt: int64(20 + len(key)), Completion: 10}, PromptKnown: true, CompletionKnown: true}
+		b, err := l.Settle(in).Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Entry.ExpenseMicros
+	}
+	for i := range 16 {
+		borne += book(fmt.Sprint("cut", i), ledger.StatusInterrupted, nil)
+	}
+	book("whole", ledger.StatusOK, nil)
+	borne += book("whole", ledger.StatusOK, settlement("s", 40)) // which was the same charge
+	borne += book("cut0", ledger.StatusOK, settlement("t", 40))  // which nobody knows any more
+	if got := l.Tokens()[0].BorneMicros; got != borne {
+		t.Errorf("members bear %d, want %d", got, borne)
+	}
+	mustVerify(t, l)
+}
+
 // TestCutAndSettledLate: sellers settle late. What an answer has cost whose client has left once it was done may be on no balance yet that another
 // request brings a moment later; the next one has it, and the member bears it all the same.
 func TestCutAndSettledLate(t *testing.T) {

@@ -78,12 +78,15 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 		return
 	}
 	if len(t.estimates) == maxEstimates {
-		oldest := slices.IndexFunc(t.estimates, func(e estimate) bool { return e.Certain }) // it can be done without
-		if oldest < 0 && certain {
+		first := 0
+		if !t.Shared { // else no balance tells of any of them
+			first = slices.IndexFunc(t.estimates, func(e estimate) bool { return e.Certain }) // it can be done without
+		}
+		if first < 0 && certain {
 			return
 		}
-		oldest = max(0, oldest)
-		t.estimates = slices.Delete(t.estimates, oldest, oldest+1)
+		first = max(0, first)
+		t.estimates = slices.Delete(t.estimates, first, first+1)
 	}
 	t.estimates = append(t.estimates, e)
 }
