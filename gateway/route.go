@@ -17,12 +17,8 @@ import (
 func (rq *request) route() *dialect.Refusal {
 	index := rq.gw.indexFor(rq.r.Context(), rq.ask.Model)
 	served, ok := index.Resolve(rq.ask.Model)
-	switch {
-	case ok:
-	case rq.member.Allows(index.Meant(rq.ask.Model)), rq.gw.undocumented(): // a document may yet make it an alias of one that is allowed
+	if !ok {
 		return rq.gw.unknown(rq.ask.Model)
-	default:
-		return dialect.ModelNotAllowed(rq.ask.Model)
 	}
 	rq.served = served
 	if refusal := rq.mayUse(index); refusal != nil {

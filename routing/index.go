@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 
@@ -225,15 +224,6 @@ func (o *offers) alike(i, j int) bool {
 func (x *Index) Resolve(requested string) (served string, ok bool) {
 	served, ok = x.served[requested]
 	return served, ok
-}
-
-// Meant is the model that a name means to the config, also where nobody serves it: then it is what an alias of the config stands for, else the
-// name itself.
-func (x *Index) Meant(requested string) string {
-	if served, ok := x.served[requested]; ok {
-		return served
-	}
-	return cmp.Or(x.o.Aliases[requested], requested)
 }
 
 // Pins tells whether a name that a client may ask for means a model of a pinned seller.

@@ -113,11 +113,6 @@ func TestIndexResolve(t *testing.T) {
 			t.Errorf("%q is served as %q, %v; want %q", requested, got, ok, want)
 		}
 	}
-	for requested, want := range map[string]string{"chain": "m", "latest": "m", "nothing": "unheard-of", "hidden-a": "unheard-of", "gone": "gone", "M": "M"} {
-		if got := x.Meant(requested); got != want {
-			t.Errorf("%q means %q, want %q", requested, got, want)
-		}
-	}
 	want := []string{"chain", "fast", "latest", "m", "m-latest", "n", "only-a", "own"}
 	if got := x.Models(); !slices.Equal(got, want) {
 		t.Errorf("models %q, want %q", got, want)
