@@ -45,10 +45,15 @@ func (u unruly) does(at string) error {
 func (u unruly) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: u.id, New: func() caddy.Module { return &u }}
 }
-func (u unruly) Provision(caddy.Context) error                                      { return u.does("provision") }
-func (u unruly) Validate() error                                                    { return u.does("validate") }
-func (u unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error                      { return u.does("read") }
-func (u unruly) MarshalJSON() ([]byte, error)                                       { return []byte("{}"), u.does("write") }
+
+func (u unruly) Provision(caddy.Context) error { return u.does("provision") }
+
+func (u unruly) Validate() error { return u.does("validate") }
+
+func (u unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return u.does("read") }
+
+func (u unruly) MarshalJSON() ([]byte, error) { return []byte("{}"), u.does("write") }
+
 func (u unruly) Open(context.Context) (fleet.Store, error)                          { return nil, nil }
 func (u unruly) Check(payment.Quote, money.Micros) error                            { return nil }
 func (u unruly) Cleanup() error                                                     { unrulyDoes.ended++; return nil }
