@@ -34,6 +34,7 @@ func TestPause(t *testing.T) {
 			t.Errorf("%v prints\n%s\nand %q is to be there: %v", args, out, words, there)
 		}
 	}
+	c.post("/v1/chat/completions", chatBody) // it waits for the registry's document, which says who there is
 	order(http.StatusBadRequest, "pause=nobody")
 	order(http.StatusBadRequest, "resume=nobody")
 	order(http.StatusOK, "resume=first") // it is so already, and no order
