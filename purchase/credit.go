@@ -87,7 +87,7 @@ func (s *shelf) credit() SellerCredit {
 			c.UnconfirmedMicros += t.left()
 		}
 	}
-	c.PayeeChanged = s.payee != ""
+	c.PayeeChanged = s.desk.methods.offers(s.payee)
 	if s.flight != nil {
 		c.Open = s.flight.look()
 	}

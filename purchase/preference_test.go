@@ -174,6 +174,9 @@ func TestPayeeChanged(t *testing.T) {
 		to = "another"
 		step(false, true)
 		withdraw()
+		if b.desk.Credit().Sellers[0].PayeeChanged {
+			t.Error("its payee has changed for a method that is in no config")
+		}
 		otherwise()
 		step(true, false)
 	})
