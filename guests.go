@@ -25,8 +25,7 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 		h.policy = routing.DefaultFirst{}
 		return nil
 	}
-	ctx.Context = context.WithoutCancel(ctx.Context)
-	own, cancel := caddy.NewContext(ctx) // it is ended where a fault of it is minded
+	own, cancel, leave := ownContext(ctx) // it is ended where a fault of it is minded
 	name := guestName(h.SelectionRaw, "policy")
 	end := func() { endPolicy(h.log, name, cancel) }
 	policy, err := guestcall.Load("selection policy "+name, "loaded", func() (selection.Policy, error) {
@@ -37,10 +36,19 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 		return routing.PolicyOf(mod)
 	}, end)
 	if err != nil {
+		leave()
 		return fmt.Errorf("loading the selection policy: %w", err)
 	}
 	h.policy, h.policyEnds = policy, end
 	return nil
+}
+
+// ownContext gives a guest a context that its config's end does not end. cancel does, once, and cleans up what was loaded in it; leave only ends
+// it, so that a guest that was left behind, and waits for that, comes back to be cleaned up.
+func ownContext(ctx caddy.Context) (own caddy.Context, cancel, leave func()) {
+	ctx.Context, leave = context.WithCancel(context.WithoutCancel(ctx.Context))
+	own, cleanUp := caddy.NewContext(ctx)
+	return own, func() { leave(); cleanUp() }, leave
 }
 
 // endPolicy cleans up a policy, which may be somebody else's, and does not wait for one that takes its time.
@@ -53,11 +61,9 @@ func endPolicy(log *zap.Logger, name string, cancel func()) {
 
 // loadMethods loads each payment method in a context of its own, as it may be asked about a purchase when this config is gone.
 func (h *Handler) loadMethods(ctx caddy.Context) error {
-	lasting := ctx
-	lasting.Context = context.WithoutCancel(ctx.Context)
 	names := make(map[string]bool, len(h.PaymentsRaw))
 	for _, raw := range h.PaymentsRaw {
-		own, cancel := caddy.NewContext(lasting)
+		own, cancel, leave := ownContext(ctx)
 		guest := guestName(raw, "method")
 		method, err := guestcall.Load("payment method "+guest, "loaded", func() (*gateway.Method, error) {
 			name, method, err := loadMethod(own, raw)
@@ -68,6 +74,7 @@ func (h *Handler) loadMethods(ctx caddy.Context) error {
 			err = fmt.Errorf("%s is there twice: give each its own name", method.Name)
 		}
 		if err != nil {
+			leave()
 			return fmt.Errorf("loading the payment methods: %w", err)
 		}
 		names[method.Name] = true
@@ -82,8 +89,7 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 	if h.settings.Fleet == nil {
 		return nil
 	}
-	ctx.Context = context.WithoutCancel(ctx.Context)
-	own, cancel := caddy.NewContext(ctx)
+	own, cancel, leave := ownContext(ctx)
 	f := h.settings.Fleet
 	loaded := market.NewEngine(nil, cancel, h.log)
 	var err error
@@ -99,6 +105,7 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 		return engine, nil
 	}, loaded.Release)
 	if err != nil {
+		leave()
 		return fmt.Errorf("loading the store of the fleet: %w", err)
 	}
 	h.fleet = &market.FleetOptions{

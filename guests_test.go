@@ -26,6 +26,7 @@ type unruly struct{ id caddy.ModuleID }
 var unrulyDoes struct {
 	at    string
 	fault func() error
+	ctx   context.Context // of the last one that was loaded
 	ended int
 }
 
@@ -46,7 +47,10 @@ func (u unruly) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: u.id, New: func() caddy.Module { return &u }}
 }
 
-func (u unruly) Provision(caddy.Context) error { return u.does("provision") }
+func (u unruly) Provision(ctx caddy.Context) error {
+	unrulyDoes.ctx = ctx
+	return u.does("provision")
+}
 
 func (u unruly) Validate() error { return u.does("validate") }
 
@@ -77,7 +81,7 @@ func (u unruly) MethodName() string {
 }
 
 // TestUnrulyGuests: a guest that does wrong while it is loaded has its config refused, in words, and neither keeps that waiting nor takes
-// the process with it. What was loaded is cleaned up, once.
+// the process with it. What was loaded is cleaned up, once; what waits for its end is told of it.
 func TestUnrulyGuests(t *testing.T) {
 	over := make(chan struct{})
 	for name, fault := range map[string]struct {
@@ -87,6 +91,7 @@ func TestUnrulyGuests(t *testing.T) {
 		"panics":             {func() error { panic("secret") }, "unruly panicked while it was "},
 		"ends its goroutine": {func() error { runtime.Goexit(); return nil }, "unruly ended its goroutine while it was "},
 		"does not return":    {func() error { <-over; return nil }, "unruly does not return: it was not "},
+		"waits for its end":  {func() error { <-unrulyDoes.ctx.Done(); return nil }, "unruly does not return: it was not "},
 	} {
 		for config, steps := range map[string][]string{
 			`"selection":{"policy":"unruly"}`:       {"provision", "validate"},
@@ -97,6 +102,10 @@ func TestUnrulyGuests(t *testing.T) {
 			"fleet unruly\n":                        {"read", "write"},
 		} {
 			for _, at := range steps {
+				inWords := at == "read" || at == "write"
+				if inWords && name == "waits for its end" {
+					continue // it has no context
+				}
 				t.Run(name+" in "+at+" "+config, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						over = make(chan struct{})
@@ -104,7 +113,6 @@ func TestUnrulyGuests(t *testing.T) {
 						began := time.Now()
 						var err error
 						var h *Handler
-						inWords := at == "read" || at == "write"
 						if inWords {
 							h = &Handler{log: zap.NewNop()}
 							err = h.UnmarshalCaddyfile(caddyfile.NewTestDispenser("tokenbuddy {\n\t" + config + "}"))
@@ -134,7 +142,7 @@ func TestUnrulyGuests(t *testing.T) {
 						close(over)
 						synctest.Wait()
 						loaded := 0
-						if at == "name" || name == "does not return" && !inWords {
+						if at == "name" || strings.Contains(fault.says, "does not return") && !inWords {
 							loaded = 1
 						}
 						if unrulyDoes.ended != loaded {

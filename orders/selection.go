@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -246,9 +247,14 @@ func (s Selection) draft() (selection.Policy, error) {
 
 // load makes the policy as a config would, in a context of its own that cleanup ends.
 func (o *Orders) load(s Selection, ctx caddy.Context) (_ selection.Policy, cleanup func(), err error) {
+	var leave func() // ends a policy's context that was left behind, and may wait for that
+	ctx.Context, leave = context.WithCancel(ctx.Context)
 	own, cancel := caddy.NewContext(ctx)
-	cleanup = func() { o.cleanUp(s.Policy, cancel) }
+	cleanup = func() { o.cleanUp(s.Policy, func() { leave(); cancel() }) }
 	policy, err := guestcall.Load(s.guest(), "loaded", func() (selection.Policy, error) { return routing.LoadPolicy(own, s.Policy, s.args()...) }, cleanup)
+	if err != nil {
+		leave()
+	}
 	return policy, cleanup, err
 }
 

@@ -140,11 +140,20 @@ func behave(at string) {
 	}
 }
 
+func init() { caddy.RegisterModule(new(unruly)) }
+
 func (*unruly) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: selection.Namespace + ".unruly", New: func() caddy.Module { return new(unruly) }}
 }
 func (*unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error { behave("read"); return nil }
-func (*unruly) Provision(caddy.Context) error                 { behave("loaded"); return nil }
+
+func (*unruly) Provision(ctx caddy.Context) error {
+	behave("loaded")
+	if unrulyDoes.what == "wait" {
+		<-ctx.Done()
+	}
+	return nil
+}
 
 func (*unruly) Cleanup() error {
 	unrulyDoes.ended.Add(1)
@@ -159,7 +168,6 @@ func (*unruly) Order(_ selection.Query, c []selection.Candidate) []selection.Can
 // A policy that panics or does not return when it is read or loaded is refused, and holds up neither who has asked for it nor a config that
 // starts: there the config's own serves. One that does so when it is cleaned up is left behind.
 func TestSelectUnruly(t *testing.T) {
-	caddy.RegisterModule(new(unruly))
 	for _, what := range []string{"panic", "block"} {
 		for _, at := range []string{"read", "loaded", "cleaned up"} {
 			t.Run(what+" "+at, func(t *testing.T) {
@@ -203,6 +211,25 @@ func TestSelectUnruly(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A policy that was left behind as it waits for its context to end while it is loaded is told of that, and cleaned up, though the config goes on.
+func TestSelectWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &Orders{dir: t.TempDir(), logger: zap.NewNop(), held: make(map[*routing.Table]*heldTable)}
+		unrulyDoes.at, unrulyDoes.what = "", ""
+		release := o.HoldTable(tableOf(t, routing.NewPool(routing.PoolOptions{}), "acme", "acme"), noConfig(t))
+		defer release()
+		unrulyDoes.what = "wait"
+		before := unrulyDoes.ended.Load()
+		if err := o.Select(Selection{Policy: "unruly"}); err == nil {
+			t.Error("it is selected")
+		}
+		synctest.Wait()
+		if got := unrulyDoes.ended.Load() - before; got != 1 {
+			t.Errorf("it is cleaned up %d times", got)
+		}
+	})
 }
 
 // What can't be read of an earlier process's selection is left aside, and said.
