@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ type unruly struct{}
 var unrulyDoes struct {
 	at    string
 	fault func()
-	ended int
+	ended atomic.Int32 // also while whoever waited for it has gone on
 }
 
 func init() { caddy.RegisterModule(unruly{}) }
@@ -39,7 +40,7 @@ func (u unruly) UnmarshalCaddyfile(*caddyfile.Dispenser) error { u.does("read");
 func (u unruly) Provision(caddy.Context) error                 { u.does("provision"); return nil }
 func (u unruly) Validate() error                               { u.does("validate"); return nil }
 func (u unruly) MethodName() string                            { u.does("name"); return "unruly" }
-func (u unruly) Cleanup() error                                { unrulyDoes.ended++; u.does("cleanup"); return nil }
+func (u unruly) Cleanup() error                                { unrulyDoes.ended.Add(1); u.does("cleanup"); return nil }
 
 func (u unruly) MarshalJSON() ([]byte, error) { u.does("write"); return []byte("{}"), nil }
 
@@ -65,7 +66,8 @@ func TestUnrulyAcceptance(t *testing.T) {
 			t.Run(name+" in "+at, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					over = make(chan struct{})
-					unrulyDoes.at, unrulyDoes.fault, unrulyDoes.ended = at, fault.f, 0
+					unrulyDoes.at, unrulyDoes.fault = at, fault.f
+					unrulyDoes.ended.Store(0)
 					began := time.Now()
 					s, err := provision(t, "acme", "payment unruly {\nname x\n}")
 					switch {
@@ -73,8 +75,8 @@ func TestUnrulyAcceptance(t *testing.T) {
 						if err != nil {
 							t.Error(err)
 						}
-						if err := s.Cleanup(); err != nil || unrulyDoes.ended != 1 {
-							t.Errorf("cleaned up %d times, %v", unrulyDoes.ended, err)
+						if err := s.Cleanup(); err != nil || unrulyDoes.ended.Load() != 1 {
+							t.Errorf("cleaned up %d times, %v", unrulyDoes.ended.Load(), err)
 						}
 					case err == nil || !strings.Contains(err.Error(), fault.says) || strings.Contains(err.Error(), "secret"):
 						t.Errorf("it says %v, want %q", err, fault.says)
