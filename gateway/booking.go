@@ -67,8 +67,7 @@ func (k *booking) follow(booked ledger.Booked, err error) {
 	if warnings := k.in.Budget.Warnings(); len(warnings) > 0 {
 		rq.gw.background(func() { rq.warn(warnings) })
 	}
-	admin.ObserveWaste(k.in.Seller, booked.Rewasted)
-	for _, c := range booked.Rebilled {
+	for _, c := range booked.Corrected {
 		admin.ObserveCorrection(k.in.Seller, c)
 	}
 	rq.record.Book(booked.Entry)

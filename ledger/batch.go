@@ -7,7 +7,6 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
-	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
 // batch is the transaction that the commands of one round write into.
@@ -25,8 +24,7 @@ type batch struct {
 	wrote  bool
 	err    error // the first failed write
 
-	rewasted money.Micros // by how much the command has put right what failed attempts of this process have wasted
-	rebilled []Corrected  // the same of its requests
+	corrected []Corrected // what the command has put right of what this process has booked
 }
 
 func (l *Ledger) begin() *batch {

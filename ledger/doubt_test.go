@@ -215,7 +215,7 @@ func TestRewastedBefore(t *testing.T) {
 	l = open(t, ledger.Options{Dir: dir})
 	told := inference(hold("", "acme", "t1"), 0)
 	told.Exclusive, told.Settlement.BalanceMicros = true, new(money.USD)
-	if b, err := l.Settle(told).Wait(t.Context()); err != nil || b.TokenDelta <= 0 || b.Rewasted != 0 {
+	if b, err := l.Settle(told).Wait(t.Context()); err != nil || b.TokenDelta <= 0 || b.Rewasted() != 0 {
 		t.Errorf("booked %+v, %v", b, err)
 	}
 	if losses, err := l.Losses(t.Context()); err != nil || losses["acme"].WasteMicros != 0 {
@@ -224,9 +224,9 @@ func TestRewastedBefore(t *testing.T) {
 	mustVerify(t, l)
 }
 
-// TestRebilled: what a booking tells of earlier requests, with the corrections that it brings, is what their member's account has; but of those
+// TestCorrectedServed: what a booking tells of earlier requests, with the corrections that it brings, is what their member's account has; but of those
 // that a dead process has left nobody has counted anything.
-func TestRebilled(t *testing.T) {
+func TestCorrectedServed(t *testing.T) {
 	for name, c := range map[string]struct {
 		again bool         // the ledger is opened again before the balance is told
 		left  bool         // the process has died before it was booked
@@ -255,7 +255,7 @@ func TestRebilled(t *testing.T) {
 			if !c.left {
 				cut := inference(h, 0)
 				cut.Status, cut.Settlement = ledger.StatusInterrupted, nil
-				if b, err := l.Settle(cut).Wait(t.Context()); err != nil || b.Entry.BilledMicros != 150 || len(b.Rebilled) != 0 {
+				if b, err := l.Settle(cut).Wait(t.Context()); err != nil || b.Entry.BilledMicros != 150 || len(b.Corrected) != 0 {
 					t.Fatalf("booked %+v, %v", b, err)
 				}
 			}
@@ -277,18 +277,18 @@ func TestRebilled(t *testing.T) {
 			told.IdempotencyKey, told.Repeatable, told.Exclusive, told.Settlement.BalanceMicros = c.key, true, true, new(c.has)
 			told.PromptHash, told.Path = h.PromptHash, h.Path
 			b, err := l.Settle(told).Wait(t.Context())
-			if err != nil || b.Rewasted != 0 {
+			if err != nil || b.Rewasted() != 0 {
 				t.Fatalf("booked %+v, %v", b, err)
 			}
 			var sum money.Micros
-			for _, r := range b.Rebilled {
+			for _, r := range b.Corrected {
 				if r.Member != h.Member || r.Model != h.Model || r.Wasted {
 					t.Errorf("it tells %+v", r)
 				}
 				sum += r.TakenMicros()
 			}
-			if sum != c.want || len(b.Rebilled) > 1 {
-				t.Errorf("it tells %+v, want %d", b.Rebilled, c.want)
+			if sum != c.want || len(b.Corrected) > 1 {
+				t.Errorf("it tells %+v, want %d", b.Corrected, c.want)
 			}
 			mustVerify(t, l)
 		})
@@ -477,13 +477,13 @@ func TestRewasted(t *testing.T) {
 			cut := inference(h, 0)
 			cut.Status, cut.Settlement, cut.InDoubt = ledger.StatusFailed, nil, true
 			b, err := l.Waste(cut).Wait(t.Context())
-			if err != nil || b.Entry.Attempt.CountedMicros != 150 || !b.Failed || b.Rewasted != 0 {
+			if err != nil || b.Entry.Attempt.CountedMicros != 150 || !b.Failed || b.Rewasted() != 0 {
 				t.Fatalf("booked %+v, %v", b, err)
 			}
 			told := inference(hold("", "acme", "t1"), 0)
 			told.IdempotencyKey, told.Repeatable, told.Exclusive, told.Settlement.BalanceMicros = c.key, true, true, new(c.left)
 			told.PromptHash, told.Path = cut.PromptHash, cut.Path
-			if b, err = l.Settle(told).Wait(t.Context()); err != nil || b.Failed || b.Rewasted != c.want {
+			if b, err = l.Settle(told).Wait(t.Context()); err != nil || b.Failed || b.Rewasted() != c.want {
 				t.Errorf("booked %+v, %v", b, err)
 			}
 			if losses, err := l.Losses(t.Context()); err != nil || losses["acme"].WasteMicros != 150+c.want {

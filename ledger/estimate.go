@@ -185,14 +185,11 @@ func (b *batch) correctFrom(account string, t *token, e *estimate, by money.Micr
 		},
 		Postings: transfer(account, Posting{bears, by}),
 	}
-	switch {
-	case e.Wasted:
+	if e.Wasted {
 		entry.Correction.CountedMicros = by
-		if e.ours {
-			b.rewasted += by
-		}
-	case e.ours:
-		b.rebilled = append(b.rebilled, *entry.Correction)
+	}
+	if e.ours {
+		b.corrected = append(b.corrected, *entry.Correction)
 	}
 	b.book(entry)
 	b.rollUp(entry, nil)

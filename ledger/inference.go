@@ -75,8 +75,7 @@ type Booked struct {
 	TokenDelta money.Micros // by how much the token's balance changed, corrections included; mostly not above zero
 	Disputed   money.Micros // what the seller took beyond belief: it is in Billed, and nobody bears it
 	Failed     bool         // it was an attempt that failed, whether or not there is an entry of it
-	Rewasted   money.Micros // what attempts of this process that failed at the seller have wasted more than was booked, as is known by it; below zero: less
-	Rebilled   []Corrected  // what requests of this process have cost more than was booked, or less, as is known by it
+	Corrected  []Corrected  // what attempts and requests of this process have cost more than was booked, or less, as is known by it
 	Borne      money.Micros // what of the token members have borne by now, this request's cost and corrections included
 	Guessed    money.Micros // what of the token's open estimates have taken by now: the seller may have it yet
 	At         uint64       // the newest entry then: bookings may be heard of in another order
@@ -91,6 +90,14 @@ type Booked struct {
 
 // whole tells whether what is said of the cost is final.
 func (in *Inference) whole() bool { return in.Status == StatusOK || in.Done }
+
+// Rewasted is what attempts of this process that failed at the seller have wasted more than was booked, as is known by it; below zero: less.
+func (b *Booked) Rewasted() (sum money.Micros) {
+	for i := range b.Corrected {
+		sum += b.Corrected[i].CountedMicros // 0 of what is not waste
+	}
+	return sum
+}
 
 // Settling is an inference on its way to the disk.
 type Settling struct {
@@ -234,7 +241,7 @@ func (in *Inference) payer() string {
 // it may: up to what was paid for the token, never beyond. e is what has booked the charge; nil: it has cost nothing.
 func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wasted bool) Booked {
 	booked := Booked{Entry: e, Disputed: c.Disputed, Failed: wasted}
-	b.rewasted, b.rebilled = 0, nil
+	b.corrected = nil
 	if c.Settled != nil && c.Settled.SettlementID != "" && e != nil {
 		b.set([]byte(settlementKey(in.Seller, in.Origin, c.Settled.SettlementID)), fmt.Append(nil, b.head.Sequence))
 	}
@@ -271,7 +278,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	b.remember(t, in, c, &booked, wasted, d)
 	b.putBalance(t)
 	booked.TokenDelta, booked.Borne, booked.Guessed, booked.At = t.BalanceMicros-before, t.BorneMicros, t.guessed(), b.head.Sequence
-	booked.Rewasted, booked.Rebilled = b.rewasted, b.rebilled
+	booked.Corrected = b.corrected
 	return booked
 }
 

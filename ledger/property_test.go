@@ -147,8 +147,10 @@ func (w *world) settle(t *rapid.T) {
 	if e := booked.Entry; e != nil && e.Served != nil {
 		borne += e.ExpenseMicros
 	}
-	for _, by := range booked.Rebilled { // all that is corrected this process has booked
-		borne += by.BilledMicros
+	for _, by := range booked.Corrected { // all that is corrected this process has booked
+		if !by.Wasted {
+			borne += by.BilledMicros
+		}
 	}
 	if after := w.borne(t); after != borne {
 		t.Fatalf("members have borne %d, the booking says %d", after, borne)

@@ -238,7 +238,7 @@ func TestWastedIsPutRight(t *testing.T) {
 	trade(t, nil, func(t *testing.T, b *bench) {
 		attempt := &ledger.Attempted{BilledMicros: 3 * cent, CountedMicros: 3 * cent}
 		b.lease(cent).Booked(ledger.Booked{Failed: true, Entry: &ledger.Entry{Kind: ledger.KindWaste, Attempt: attempt}, TokenDelta: -3 * cent})
-		b.lease(cent).Booked(ledger.Booked{Rewasted: -2 * cent, TokenDelta: cent})
+		b.lease(cent).Booked(ledger.Booked{Corrected: []ledger.Corrected{{Wasted: true, CountedMicros: -2 * cent}}, TokenDelta: cent})
 		if c := b.desk.Credit(); c.WastedMicros != cent || c.Sellers[0].WastedMicros != cent {
 			t.Errorf("wasted %s, by its seller %s", c.WastedMicros, c.Sellers[0].WastedMicros)
 		}

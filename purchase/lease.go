@@ -63,7 +63,7 @@ func (l *Lease) Booked(b ledger.Booked) {
 	if l.account() || !l.returned.CompareAndSwap(false, true) {
 		return
 	}
-	t, wasted := l.token, b.Rewasted
+	t, wasted := l.token, b.Rewasted()
 	if b.Entry != nil && b.Entry.Attempt != nil {
 		wasted += b.Entry.Attempt.CountedMicros // not what is in dispute
 	}
