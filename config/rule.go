@@ -188,7 +188,7 @@ func checkSellerID(id string) error {
 }
 
 func checkModel(id string) error {
-	if !routing.ValidModelID(id) {
+	if !wire.FitModel(id) {
 		return fmt.Errorf("%q is not a model's id: expected 1 to 256 bytes of text", id)
 	}
 	return nil

@@ -176,7 +176,7 @@ func (gw *Gateway) readList(ctx context.Context, s *routing.Seller, account http
 		return nil, fmt.Errorf("what seller %s gives is no list of models: expected an object with data, and in it ids", s.ID)
 	}
 	for _, m := range list.Data {
-		if routing.ValidModelID(m.ID) {
+		if wire.FitModel(m.ID) {
 			ids = append(ids, m.ID)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // MaxListed is how many models a seller's own list may have.
@@ -147,7 +148,7 @@ func (l *List) parse(document []byte, kept *keptList) error {
 	d.DisallowUnknownFields()
 	switch {
 	case d.Decode(kept) != nil, len(kept.Models) > MaxListed, !slices.IsSorted(kept.Models),
-		slices.ContainsFunc(kept.Models, func(id string) bool { return !routing.ValidModelID(id) }):
+		slices.ContainsFunc(kept.Models, func(id string) bool { return !wire.FitModel(id) }):
 		return errors.New("the file has no list of models; it is ignored, and replaced after the next read")
 	case kept.Of != l.of:
 		return errors.New("the file has the list of another seller, address or account; it is ignored, and replaced after the next read")

@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 var (
@@ -169,7 +170,7 @@ func snakes(camel string) []string {
 
 // modelID gives the one copy of a model's id.
 func (p *parser) modelID(value gjson.Result) (string, error) {
-	if value.Type != gjson.String || !ValidModelID(value.Str) {
+	if value.Type != gjson.String || !wire.FitModel(value.Str) {
 		return "", errModelID
 	}
 	p.entryNames, p.entryBytes = p.entryNames+1, p.entryBytes+len(value.Str)

@@ -64,7 +64,7 @@ func (m *Model) Priced() bool {
 // NewModel makes a model. A price that nobody has named is money.Unknown.
 func NewModel(id string, price money.Price, aliases ...string) (Model, error) {
 	for _, name := range append([]string{id}, aliases...) {
-		if !ValidModelID(name) {
+		if !wire.FitModel(name) {
 			return Model{}, errors.New("a model's id or alias must be 1 to 256 bytes of text")
 		}
 	}
@@ -154,6 +154,3 @@ func ValidSellerID(id string) bool {
 func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
-
-// ValidModelID tells whether a model's id can be written in a list, a log line and an account's name.
-func ValidModelID(id string) bool { return wire.FitModel(id) }
