@@ -1,17 +1,15 @@
 package tokenbuddy
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/config"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/gateway"
-	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestload"
 	"github.com/tokenbuddy/caddy-tokenbuddy/market"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -25,10 +23,10 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 		h.policy = routing.DefaultFirst{}
 		return nil
 	}
-	own, cancel, leave := ownContext(ctx) // it is ended where a fault of it is minded
+	own, cancel, leave := guestload.Context(ctx) // it is ended where a fault of it is minded
 	name := guestName(h.SelectionRaw, "policy")
-	end := func() { endPolicy(h.log, name, cancel) }
-	policy, err := guestcall.Load("selection policy "+name, "loaded", func() (selection.Policy, error) {
+	end := func() { routing.EndPolicy(h.log, name, cancel) }
+	policy, err := guestload.Load("selection policy "+name, "loaded", func() (selection.Policy, error) {
 		mod, err := own.LoadModule(h, "SelectionRaw")
 		if err != nil {
 			return nil, err
@@ -43,29 +41,13 @@ func (h *Handler) loadPolicy(ctx caddy.Context) error {
 	return nil
 }
 
-// ownContext gives a guest a context that its config's end does not end. cancel does, once, and cleans up what was loaded in it; leave only ends
-// it, so that a guest that was left behind, and waits for that, comes back to be cleaned up.
-func ownContext(ctx caddy.Context) (own caddy.Context, cancel, leave func()) {
-	ctx.Context, leave = context.WithCancel(context.WithoutCancel(ctx.Context))
-	own, cleanUp := caddy.NewContext(ctx)
-	return own, func() { leave(); cleanUp() }, leave
-}
-
-// endPolicy cleans up a policy, which may be somebody else's, and does not wait for one that takes its time.
-func endPolicy(log *zap.Logger, name string, cancel func()) {
-	if out := guestcall.End(cancel); out.Fault != "" {
-		log.Warn("selection.policy.failed", zap.String("policy", name), zap.String("call", "cleanup"), zap.String("reason", "it "+string(out.Fault)),
-			zap.String("hint", "it is left behind"))
-	}
-}
-
 // loadMethods loads each payment method in a context of its own, as it may be asked about a purchase when this config is gone.
 func (h *Handler) loadMethods(ctx caddy.Context) error {
 	names := make(map[string]bool, len(h.PaymentsRaw))
 	for _, raw := range h.PaymentsRaw {
-		own, cancel, leave := ownContext(ctx)
+		own, cancel, leave := guestload.Context(ctx)
 		guest := guestName(raw, "method")
-		method, err := guestcall.Load("payment method "+guest, "loaded", func() (*gateway.Method, error) {
+		method, err := guestload.Load("payment method "+guest, "loaded", func() (*gateway.Method, error) {
 			name, method, err := loadMethod(own, raw)
 			return gateway.NewMethod(name, method, cancel), err
 		}, func() { gateway.NewMethod(guest, nil, cancel).Leave(h.log) })
@@ -89,11 +71,11 @@ func (h *Handler) loadFleet(ctx caddy.Context) error {
 	if h.settings.Fleet == nil {
 		return nil
 	}
-	own, cancel, leave := ownContext(ctx)
+	own, cancel, leave := guestload.Context(ctx)
 	f := h.settings.Fleet
 	loaded := market.NewEngine(nil, cancel, h.log)
 	var err error
-	loaded.Engine, err = guestcall.Load("the fleet's store "+guestName(h.Fleet.StoreRaw, "engine"), "loaded", func() (fleet.Engine, error) {
+	loaded.Engine, err = guestload.Load("the fleet's store "+guestName(h.Fleet.StoreRaw, "engine"), "loaded", func() (fleet.Engine, error) {
 		mod, err := own.LoadModule(h.Fleet, "StoreRaw")
 		if err != nil {
 			return nil, err

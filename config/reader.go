@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestload"
 )
 
 // word is a subdirective: what may stand after it, and where that goes.
@@ -155,14 +154,8 @@ func (r *reader) guest(path string, w word) error {
 		d = caddyfile.NewDispenser(append([]caddyfile.Token{r.d.Token()}, r.d.RemainingArgsAsTokens()...))
 		d.Next()
 	}
-	raw, err := guestcall.Load(w.guest.what+" "+name, "read", func() (json.RawMessage, error) {
-		module, err := caddyfile.UnmarshalModule(d, w.guest.namespace+"."+name)
-		if err != nil {
-			return nil, err
-		}
-		return caddyconfig.JSONModuleObject(module, w.guest.key, name, nil), nil // which is the module's code as well
-	}, func() {})
-	if _, mute := errors.AsType[guestcall.Misbehaved](err); mute {
+	raw, err := guestload.Read(w.guest.what+" "+name, d, w.guest.namespace, name, w.guest.key)
+	if _, mute := errors.AsType[guestload.Misbehaved](err); mute {
 		return r.locate(at(path, err))
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package orders
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
-	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestload"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 	"github.com/tokenbuddy/caddy-tokenbuddy/selection"
 )
@@ -153,7 +152,7 @@ func (s *Selection) same(o *Selection) bool {
 	return s.Policy == o.Policy && s.Seller == o.Seller && slices.Equal(s.Args, o.Args)
 }
 
-// loaded are policies that were loaded for tables, each in its config's context.
+// loaded are policies that were loaded for tables, each in a context made of its config's.
 type loaded map[*routing.Table]loadedPolicy
 
 type loadedPolicy struct {
@@ -242,28 +241,18 @@ func (s Selection) guest() string { return "selection policy " + s.Policy }
 
 // draft makes the policy without what it needs to serve, to see whether there is such a one and its arguments are right.
 func (s Selection) draft() (selection.Policy, error) {
-	return guestcall.Load(s.guest(), "read", func() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }, func() {})
+	return guestload.Load(s.guest(), "read", func() (selection.Policy, error) { return routing.NewPolicy(s.Policy, s.args()...) }, func() {})
 }
 
 // load makes the policy as a config would, in a context of its own that cleanup ends.
 func (o *Orders) load(s Selection, ctx caddy.Context) (_ selection.Policy, cleanup func(), err error) {
-	var leave func() // ends a policy's context that was left behind, and may wait for that
-	ctx.Context, leave = context.WithCancel(ctx.Context)
-	own, cancel := caddy.NewContext(ctx)
-	cleanup = func() { o.cleanUp(s.Policy, func() { leave(); cancel() }) }
-	policy, err := guestcall.Load(s.guest(), "loaded", func() (selection.Policy, error) { return routing.LoadPolicy(own, s.Policy, s.args()...) }, cleanup)
+	own, cancel, leave := guestload.Context(ctx)
+	cleanup = func() { routing.EndPolicy(o.logger, s.Policy, cancel) }
+	policy, err := guestload.Load(s.guest(), "loaded", func() (selection.Policy, error) { return routing.LoadPolicy(own, s.Policy, s.args()...) }, cleanup)
 	if err != nil {
 		leave()
 	}
 	return policy, cleanup, err
-}
-
-// cleanUp ends a policy, and waits no longer than a moment for it.
-func (o *Orders) cleanUp(policy string, cancel func()) {
-	if out := guestcall.End(cancel); out.Fault != "" {
-		o.logger.Warn("selection.policy.failed", zap.String("policy", policy), zap.String("call", "cleanup"), zap.String("reason", "it "+string(out.Fault)),
-			zap.String("hint", "it is left behind"))
-	}
 }
 
 // loadSelection takes up the override of an earlier process. One that can't be read must not keep the gateway from serving.

@@ -34,6 +34,14 @@ type guard struct {
 	warned atomic.Int64 // in nanoseconds of Unix time
 }
 
+// EndPolicy cleans up a policy, by the end of the context that it was loaded in, and does not wait for one that takes its time.
+func EndPolicy(log *zap.Logger, policy string, cancel func()) {
+	if out := guestcall.End(cancel); out.Fault != "" {
+		log.Warn("selection.policy.failed", zap.String("policy", policy), zap.String("call", "cleanup"), zap.String("reason", "it "+string(out.Fault)),
+			zap.String("hint", "it is left behind"))
+	}
+}
+
 // guarded gives what the guest gives, within a time; ok is false where it gives nothing.
 func guarded[T any](g *guard, name string, within time.Duration, f func() T) (given T, ok bool) {
 	if g.stuck.Load() >= maxStuck {

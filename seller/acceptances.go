@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestload"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
@@ -47,7 +48,7 @@ func (s *Seller) loadAcceptance(ctx caddy.Context, guest string, raw json.RawMes
 	}
 	own, cancel := caddy.NewContext(ctx)
 	end := func() { s.endAcceptance(guest, cancel) }
-	got, err := guestcall.Load("payment "+guest, "loaded", func() (loaded, error) {
+	got, err := guestload.Load("payment "+guest, "loaded", func() (loaded, error) {
 		name, method, err := acceptanceOf(own, guest, raw)
 		return loaded{name, method}, err
 	}, end)

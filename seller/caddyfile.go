@@ -1,7 +1,6 @@
 package seller
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,12 +8,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestload"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
@@ -154,14 +152,8 @@ func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
 		own := caddyfile.NewDispenser(segment[1:])
 		own.Next()
 		name := names[0].Text
-		raw, err := guestcall.Load("payment "+name, "read", func() (json.RawMessage, error) {
-			module, err := caddyfile.UnmarshalModule(own, acceptance.Namespace+"."+name)
-			if err != nil {
-				return nil, err
-			}
-			return caddyconfig.JSONModuleObject(module, "method", name, nil), nil // which is the module's code as well
-		}, func() {})
-		if _, mute := errors.AsType[guestcall.Misbehaved](err); mute {
+		raw, err := guestload.Read("payment "+name, own, acceptance.Namespace, name, "method")
+		if _, mute := errors.AsType[guestload.Misbehaved](err); mute {
 			word := caddyfile.NewDispenser(segment[:1])
 			word.Next()
 			return word.WrapErr(err)

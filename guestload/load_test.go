@@ -1,4 +1,4 @@
-package guestcall
+package guestload
 
 import (
 	"errors"
@@ -19,10 +19,10 @@ func TestLoad(t *testing.T) {
 	}{
 		"it is loaded":        {func() (int, error) { return 7, nil }, "", -1},
 		"it fails":            {func() (int, error) { return 7, errors.New("no") }, "no", 0},
-		"it panics":           {func() (int, error) { panic("secret") }, "the guest panicked while it was loaded, in github.com/tokenbuddy/caddy-tokenbuddy/guestcall.TestLoad.", 0},
-		"it finds nobody":     {func() (int, error) { return len(nobody.name), nil }, "the guest panicked while it was loaded, in github.com/tokenbuddy/caddy-tokenbuddy/guestcall.TestLoad.", 0},
+		"it panics":           {func() (int, error) { panic("secret") }, "the guest panicked while it was loaded, in github.com/tokenbuddy/caddy-tokenbuddy/guestload.TestLoad.", 0},
+		"it finds nobody":     {func() (int, error) { return len(nobody.name), nil }, "the guest panicked while it was loaded, in github.com/tokenbuddy/caddy-tokenbuddy/guestload.TestLoad.", 0},
 		"it is gone":          {func() (int, error) { runtime.Goexit(); return 0, nil }, "the guest ended its goroutine while it was loaded", 0},
-		"it returns too late": {slow(time.Hour), "the guest does not return: it was not loaded within 30s", time.Hour},
+		"it returns too late": {func() (int, error) { time.Sleep(time.Hour); return 7, nil }, "the guest does not return: it was not loaded within 30s", time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

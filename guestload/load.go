@@ -1,4 +1,6 @@
-package guestcall
+// Package guestload reads and loads Caddy modules that others have written: where one panics, or does not come back, its config is refused, and
+// nothing else is harmed.
+package guestload
 
 import (
 	"context"
@@ -6,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/guestcall"
 )
 
 // loadTime is how long the arguments of a guest may be read, and how long it may be loaded. It opens nothing meanwhile, so that it is
@@ -22,7 +26,7 @@ func (m Misbehaved) Error() string { return string(m) }
 func Load[T any](guest, doing string, f func() (T, error), end func()) (T, error) {
 	ctx, stop := context.WithTimeout(context.Background(), loadTime)
 	defer stop()
-	out := Do(ctx, 0, f, func(late bool) {
+	out := guestcall.Do(ctx, 0, f, func(late bool) {
 		if late {
 			go end()
 		}
@@ -33,7 +37,7 @@ func Load[T any](guest, doing string, f func() (T, error), end func()) (T, error
 		if err == nil {
 			return out.Value, nil
 		}
-	case Blocked:
+	case guestcall.Blocked:
 		return out.Value, Misbehaved(fmt.Sprintf("%s %s: it was not %s within %s", guest, out.Fault, doing, loadTime))
 	default:
 		err = Misbehaved(fmt.Sprintf("%s %s while it was %s%s", guest, out.Fault, doing, place(out.Stack)))
