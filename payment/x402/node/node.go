@@ -37,8 +37,8 @@ func NewClient() *http.Client {
 	}
 }
 
-// callID is the id of all calls, as each has a connection's answer to itself. There are nodes behind proxies that give no id back, and none that
-// have to be told calls apart by it; an answer with another id is to a call of somebody else's.
+// callID is the id of all calls. An answer is told apart by the connection that it comes on, and nodes behind proxies, and those that stand for
+// one, may give this id back whatever they were sent. Another id is of somebody else's call.
 const callID = 1
 
 // call makes one call. The error says what kind of thing went wrong, and nothing of what was sent or came back.
