@@ -34,7 +34,7 @@ var (
 	}
 	lacks = []string{
 		string(purchase.LacksCredit), string(purchase.LacksFleet), string(purchase.LacksDay), string(purchase.LacksSession), string(purchase.LacksSeller), string(purchase.LacksWallet), string(purchase.LacksMinute),
-		string(purchase.LacksAmount), string(purchase.LacksMethod), string(purchase.LacksHuman), string(purchase.LacksDoubt), string(purchase.LacksTrust),
+		string(purchase.LacksAmount), string(purchase.LacksMethod), string(purchase.LacksHuman), string(purchase.LacksDoubt), string(purchase.LacksTrust), string(purchase.LacksClock),
 		string(purchase.LacksTime), string(purchase.LacksPurchase),
 	}
 	// codes are those of the gateway's own answers.

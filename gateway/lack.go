@@ -109,6 +109,7 @@ var wants = map[purchase.Lack]string{
 	purchase.LacksHuman:    "the purchase waits for a human.",
 	purchase.LacksDoubt:    "it is not known yet what became of the last purchase.",
 	purchase.LacksTrust:    "the seller took money and served next to nothing, and gets no more.",
+	purchase.LacksClock:    "what was bought last is over by the clock of this gateway's machine, which is ahead of the fleet's.",
 	purchase.LacksTime:     "the purchase takes longer than a request waits.",
 	purchase.LacksPurchase: "the purchase failed.",
 }

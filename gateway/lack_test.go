@@ -68,6 +68,15 @@ func TestNobodyIsBlamedEarly(t *testing.T) {
 	}
 }
 
+// TestAClockAheadIsNotTheSellers: what the clock of this machine has ended is said to be so, and not of the seller.
+func TestAClockAheadIsNotTheSellers(t *testing.T) {
+	ahead := &attempt{lack: purchase.LacksClock, until: time.Now().Add(time.Second)}
+	r := (&trade{tried: []*attempt{ahead}, rq: new(request)}).explain(dialect.NoSeller(time.Minute)).refusal
+	if r.NoRetry || r.RetryAfter <= 0 || !strings.Contains(r.Message, "clock of this gateway's machine") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestNothingIsBoughtWithoutTheFleet: where that alone is why no seller was asked, the client is told that it is the fleet's store, as for a budget.
 func TestNothingIsBoughtWithoutTheFleet(t *testing.T) {
 	fleet, credit := &attempt{lack: purchase.LacksFleet}, &attempt{lack: purchase.LacksCredit}

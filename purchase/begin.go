@@ -76,7 +76,7 @@ func (s *shelf) distrust(now time.Time) error {
 		return s.lacks(LacksTrust, now.Add(shutFor), "buy", "wait until it is booked", ErrUnsettled)
 	}
 	if s.early() {
-		return s.lacks(LacksTrust, now.Add(shutFor), "buy", "put the clock of this machine right", ErrClockAhead)
+		return s.lacks(LacksClock, now.Add(shutFor), "buy", "put the clock of this machine right", ErrClockAhead)
 	}
 	if _, why := s.dealings.brake(); why != nil {
 		return s.lacks(LacksTrust, time.Time{}, "buy", "it gets no more money until it is forgiven, or the process starts again", why)

@@ -28,6 +28,7 @@ const (
 	LacksHuman    Lack = "human"         // the seller's last purchase waits for a human
 	LacksDoubt    Lack = "in_doubt"      // it is not known what became of the seller's last purchase
 	LacksTrust    Lack = "brake"         // the seller gets no more money
+	LacksClock    Lack = "clock"         // what was bought last is over by the clock of this machine alone
 	LacksTime     Lack = "slow"          // the purchase takes longer than a request waits
 	LacksPurchase Lack = "purchase"      // the purchase has failed, or could not be made
 )

@@ -297,7 +297,9 @@ func TestClockAheadBuysOnce(t *testing.T) {
 		b.seller.validFor = time.Second
 		b.lease(money.USD / 100).Return(-money.USD / 100)
 		<-time.After(2 * sweepEvery)
-		b.refusedLease(money.USD/100, ErrClockAhead)
+		if lack, until := Lacking(b.refusedLease(money.USD/100, ErrClockAhead)); lack != LacksClock || until.IsZero() {
+			t.Errorf("it wants for %q until %v", lack, until)
+		}
 		b.wantCalls(1, 1)
 		j.mu.Lock()
 		j.good = false
