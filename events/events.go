@@ -19,10 +19,7 @@ const (
 	Disputed        = "disputed"
 	LedgerStopped   = "ledger_stopped"
 	MemberChanged   = "member_changed"
-	FleetAway       = "fleet_away"
-	FleetBack       = "fleet_back"
-	FleetFenced     = "fleet_fenced"
-	FleetForgotten  = "fleet_forgotten"
+	Fleet           = "fleet_" // and what has happened there
 )
 
 // Queue is how many events wait at most for those before them to be told.

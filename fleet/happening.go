@@ -2,7 +2,7 @@ package fleet
 
 import "time"
 
-// Happening is something of which operators may want to hear at once.
+// Happening is something of which operators may want to hear at once. It names the event that they hear, after fleet_.
 type Happening string
 
 // What can happen.

@@ -60,15 +60,9 @@ func ledgerStopped(dir string, err error) {
 	events.Emit(events.LedgerStopped, func() map[string]any { return map[string]any{"ledger": dir, "reason": err.Error()} })
 }
 
-// fleetEvents are the events of what happens in a fleet.
-var fleetEvents = map[fleet.Happening]string{
-	fleet.StoreAway: events.FleetAway, fleet.StoreBack: events.FleetBack, fleet.GatewayFenced: events.FleetFenced,
-	fleet.StoreForgotten: events.FleetForgotten,
-}
-
 // fleetHappened tells that the store of a fleet is away, back, or has forgotten something, or that the gateway is fenced there.
 func fleetHappened(what fleet.Happening, dir, why string) {
-	events.Emit(fleetEvents[what], func() map[string]any { return map[string]any{"ledger": dir, "reason": why} })
+	events.Emit(events.Fleet+string(what), func() map[string]any { return map[string]any{"ledger": dir, "reason": why} })
 }
 
 // budgetReached tells that so much of a budget is spent.
