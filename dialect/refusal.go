@@ -22,6 +22,7 @@ type Refusal struct {
 	NoRetry       bool          // trying again can't better it
 	RetryAfter    time.Duration // when it can: how long to wait; 0 says nothing of it
 	Allow         []string      // 405: the methods that the path has
+	Upgrade       string        // 426: the protocol to use instead, which that status must name
 }
 
 const (
@@ -65,6 +66,10 @@ func (r *Refusal) Write(w http.ResponseWriter, s Shape, requestID string) {
 	}
 	if len(r.Allow) > 0 {
 		h.Set("Allow", strings.Join(r.Allow, ", "))
+	}
+	if r.Upgrade != "" {
+		h.Set("Connection", "Upgrade")
+		h.Set("Upgrade", r.Upgrade)
 	}
 	if s == Anthropic {
 		h.Set("Request-Id", requestID)

@@ -188,7 +188,7 @@ func Loop() *Refusal {
 func UpgradeRequired() *Refusal {
 	return &Refusal{
 		Status: http.StatusUpgradeRequired, Code: "upgrade_required", Type: invalidRequest, AnthropicType: invalidRequest,
-		Message: "WebSockets are not served here. POST the request over HTTP.", NoRetry: true,
+		Message: "WebSockets are not served here. POST the request over HTTP.", NoRetry: true, Upgrade: "HTTP/1.1",
 	}
 }
 

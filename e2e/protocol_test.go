@@ -76,6 +76,8 @@ func TestMatching(t *testing.T) {
 	for _, path := range []string{"/v1/responses", "/v1/responses?model=m"} {
 		if a := s.ask(0, "GET", path, "", upgrade...); a.StatusCode != http.StatusUpgradeRequired {
 			t.Errorf("a WebSocket on %s: status %d: %s", path, a.StatusCode, a.body)
+		} else if h := a.Header; h.Get("Upgrade") != "HTTP/1.1" || h.Get("Connection") != "Upgrade" { // RFC 9110, 15.5.22
+			t.Errorf("what to use in place of a WebSocket on %s: %v", path, h)
 		}
 	}
 
