@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"net/http"
+	"path"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
@@ -16,6 +18,11 @@ import (
 func isKey(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == dialect.KeyPath }
 
 func isPage(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == page.Path }
+
+// isPageUnslashed tells of the page's address as people type it. It is another handler's, where the site has one for it.
+func isPageUnslashed(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Path == strings.TrimSuffix(page.Path, "/")
+}
 
 func isOwn(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == page.OwnPath }
 
@@ -59,6 +66,17 @@ func (rq *request) page(p *reply) *dialect.Refusal {
 		view = page.Known
 	}
 	page.Write(p.w, view)
+	return nil
+}
+
+// toPage sends a browser on to the page. It goes by the address that the browser has asked for, of which handlers before this one may have
+// taken off the beginning.
+func toPage(p *reply) *dialect.Refusal {
+	h := p.w.Header()
+	h.Set("Location", path.Base(page.Path)+"/")
+	h.Set("Cache-Control", "no-store")
+	p.status = http.StatusTemporaryRedirect
+	p.w.WriteHeader(p.status)
 	return nil
 }
 

@@ -119,6 +119,9 @@ func (rq *request) match(hasPage bool) story {
 		return rq.page
 	case hasPage && isOwn(rq.r):
 		return rq.own
+	case hasPage && isPageUnslashed(rq.r):
+		rq.common = true
+		return toPage
 	case rq.endpoint != nil && method == http.MethodPost, rq.isWebSocket(): // which is told at the door
 		rq.shape = rq.endpoint.Shape
 		return rq.infer

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -78,6 +79,42 @@ func TestRefusedAtTheDoor(t *testing.T) {
 			}
 			if n := refusals(t, test.protocol) - before; n != 1 {
 				t.Errorf("the metrics have counted it %v times", n)
+			}
+		})
+	}
+}
+
+// TestPageUnslashed: the page's address without its last slash, as people type it, leads to the page where no other handler answers there.
+func TestPageUnslashed(t *testing.T) {
+	for name, test := range map[string]struct {
+		method, path string
+		page         bool
+		next         int // the status that the next handler answers with; 0: it does not
+		status       int
+		location     string
+	}{
+		"nobody else's":            {"GET", "/tokenbuddy", true, 0, http.StatusTemporaryRedirect, "tokenbuddy/"},
+		"with a query":             {"GET", "/tokenbuddy?x=y", true, 0, http.StatusTemporaryRedirect, "tokenbuddy/"},
+		"the next handler's":       {"GET", "/tokenbuddy", true, http.StatusNotFound, http.StatusNotFound, ""},
+		"another method":           {"POST", "/tokenbuddy", true, 0, http.StatusOK, ""},
+		"a site without a page":    {"GET", "/tokenbuddy", false, 0, http.StatusOK, ""},
+		"another path of the same": {"GET", "/tokenbuddy/x", true, 0, http.StatusOK, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWay(t, "", says(200, good))
+			d := w.door
+			d.Page = test.page
+			r := httptest.NewRequest(test.method, test.path, nil)
+			r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+			next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+				if test.next != 0 {
+					w.WriteHeader(test.next)
+				}
+				return nil
+			})
+			res := httptest.NewRecorder()
+			if err := d.ServeHTTP(res, r, next); err != nil || res.Code != test.status || res.Header().Get("Location") != test.location {
+				t.Errorf("%v, status %d, %v", err, res.Code, res.Header())
 			}
 		})
 	}
