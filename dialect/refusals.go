@@ -71,6 +71,12 @@ func ModelNotChosen(model string) *Refusal {
 	return ModelNotFound(model).Because("The one seller that this gateway keeps to has not " + modelName(model) + " for this API. Ask whoever runs it.")
 }
 
+// ModelNotAsked is ModelNotFound where sellers have the model that are not asked, as whoever runs the gateway has chosen one that is not there,
+// or nobody: a sentence says which, without a capital.
+func ModelNotAsked(model, chosen string) *Refusal {
+	return ModelNotFound(model).Because("Nobody is asked for " + modelName(model) + ": " + chosen + " Ask whoever runs it.")
+}
+
 // ModelNotKept is ModelNotFound where sellers have the model that do not know the response, or the container, from which the request goes on.
 func ModelNotKept(model string) *Refusal {
 	return ModelNotFound(model).Because("The seller that made the response, or the container, has not " + modelName(model) + " for this API. Send the whole conversation, without previous_response_id or container.")

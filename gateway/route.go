@@ -60,6 +60,8 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 		return dialect.ModelNotFound(rq.ask.Model)
 	case routing.ChosenLacks:
 		return dialect.ModelNotChosen(rq.ask.Model)
+	case routing.ChosenUnknown, routing.NobodyChosen:
+		return rq.nobodyChosen(why)
 	case routing.Off:
 		return dialect.NoSeller(retryLater).Because("All sellers of this model are paused or excluded for now. Ask whoever runs the gateway.")
 	case routing.ChosenOff:
@@ -80,6 +82,17 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 		return dialect.NoSeller(retryLater).Because("The seller that made the response, or the container, from which this goes on is not there just now.")
 	}
 	return dialect.NoSeller(retryLater) // the policy wants none
+}
+
+// nobodyChosen refuses what nobody is asked for, as the selection manual names no seller that there is.
+func (rq *request) nobodyChosen(why routing.Absence) *dialect.Refusal {
+	switch {
+	case rq.gw.undocumented(): // the registry may yet name one
+		return rq.gw.unknown(rq.ask.Model)
+	case why == routing.NobodyChosen:
+		return dialect.ModelNotAsked(rq.ask.Model, "this gateway keeps to one seller, and none is named.")
+	}
+	return dialect.ModelNotAsked(rq.ask.Model, "the one seller that this gateway keeps to is not there.")
 }
 
 // makerGone refuses what goes on from what a seller has made that is gone for good: asked again, it would be so for ever.

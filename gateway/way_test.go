@@ -267,14 +267,38 @@ func TestWayWithBrokenLedger(t *testing.T) {
 	}
 }
 
-// TestChosenHasNotTheModel: who is kept to one seller is told that it is this one that has not the model, since the list has it.
+// TestChosenHasNotTheModel: who is kept to one seller is told that it is this one that has not the model, since the list has it; and where there is
+// no such seller, that.
 func TestChosenHasNotTheModel(t *testing.T) {
-	w := openWay(t, `"sellers":[`+pinned(t, "a", "other", says(200, good))+`,`+pinned(t, "b", "m", says(200, good))+`]`)
-	w.gw.table.Override(&routing.Manual{Seller: "a"})
-	res := w.ask(chat)
-	if res.Code != http.StatusNotFound || !strings.Contains(res.Body.String(), "model_not_found") || !strings.Contains(res.Body.String(), "keeps to") ||
-		strings.Contains(res.Body.String(), "No seller has") || res.Header().Get("X-Should-Retry") != "false" {
-		t.Errorf("status %d: %s", res.Code, res.Body)
+	for chosen, told := range map[string]string{
+		"a": "The one seller that this gateway keeps to has not the model m",
+		"c": "the one seller that this gateway keeps to is not there",
+		"":  "this gateway keeps to one seller, and none is named",
+	} {
+		w := openWay(t, `"sellers":[`+pinned(t, "a", "other", says(200, good))+`,`+pinned(t, "b", "m", says(200, good))+`]`)
+		w.gw.table.Override(&routing.Manual{Seller: chosen})
+		res := w.ask(chat)
+		if res.Code != http.StatusNotFound || !strings.Contains(res.Body.String(), "model_not_found") || !strings.Contains(res.Body.String(), told) ||
+			strings.Contains(res.Body.String(), "No seller has") || res.Header().Get("X-Should-Retry") != "false" {
+			t.Errorf("kept to %q: status %d: %s", chosen, res.Code, res.Body)
+		}
+	}
+}
+
+// TestChosenIsNotKnownYet: before the registry's first document nobody knows whether it names the one seller, so that asking again may help.
+func TestChosenIsNotKnownYet(t *testing.T) {
+	for _, chosen := range []string{"c", ""} {
+		w := newWay(t, "", says(200, good))
+		registry, err := routing.NewRegistry(routing.RegistryOptions{URL: "https://registry.example", Transport: silence{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.gw.registry = registry
+		w.gw.informed.Store(true)
+		w.gw.table.Override(&routing.Manual{Seller: chosen})
+		if res := w.ask(chat); res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" {
+			t.Errorf("kept to %q: status %d: %s", chosen, res.Code, res.Body)
+		}
 	}
 }
 

@@ -20,6 +20,10 @@ const (
 	ChosenOff
 	// ChosenLacks: that one has it not, and others have.
 	ChosenLacks
+	// ChosenUnknown: neither the config nor the registry names that one.
+	ChosenUnknown
+	// NobodyChosen: manual selection keeps to the default seller, and there is none.
+	NobodyChosen
 )
 
 // Absence tells why Order has appended nothing.
@@ -40,8 +44,14 @@ func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 		return MakerLacks
 	}
 	if only, manual := chooses.policy.(*Manual); manual {
-		if index := t.Index(); index.IdleAt(only.keepsTo(index.DefaultSeller()), q.Served, q.Protocol) {
+		index := t.Index()
+		switch chosen := only.keepsTo(index.DefaultSeller()); {
+		case chosen == "":
+			return NobodyChosen
+		case index.IdleAt(chosen, q.Served, q.Protocol):
 			return ChosenOff
+		case index.Seller(chosen) == nil:
+			return ChosenUnknown
 		}
 		return ChosenLacks
 	}
