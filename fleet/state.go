@@ -13,8 +13,6 @@ import (
 
 // Times of a budget's state, by the store's clock.
 const (
-	wantedFor    = 2 * time.Second        // a gateway that lacks something says so again within
-	deafAfter    = 3 * time.Second        // a gateway that lives has given back what others want within
 	learnAtLeast = 3 * time.Second        // after the store may have forgotten nothing is granted for so long,
 	learnAtMost  = 15 * time.Second       // nor until all have spoken, but no longer than this
 	keptFor      = 8 * 24 * time.Hour     // a period is remembered after its end, for what is booked late
@@ -43,30 +41,6 @@ type speaker struct {
 	Line    string `json:"l,omitempty"` // in which it has spoken last
 	Last    Answer `json:"a"`           // to that op
 }
-
-// scope is a budget in one period.
-type scope struct {
-	Parts   map[string]*portion `json:"p"`
-	Typical money.Micros        `json:"n,omitempty"` // what a request has lacked last
-}
-
-// portion is what of a scope is a gateway's. What it has spent may be above what was set aside: a cost is a fact.
-type portion struct {
-	Limit    money.Micros `json:"l"`
-	Granted  money.Micros `json:"g,omitempty"` // in all, spent or not
-	Spent    money.Micros `json:"s,omitempty"`
-	Held     money.Micros `json:"h,omitempty"`
-	Wanted   money.Micros `json:"w,omitempty"`
-	WantedAt int64        `json:"t,omitempty"`
-	Asked    int64        `json:"k,omitempty"` // when others have first wanted what is free of it, since its gateway has last spoken
-	Done     bool         `json:"d,omitempty"` // the last report was made
-}
-
-// out is what nobody else can have of it.
-func (p *portion) out() money.Micros { return max(p.Granted, p.Spent) }
-
-// free is what others might get back.
-func (p *portion) free() money.Micros { return max(0, p.Granted-p.Spent-p.Held) }
 
 // change makes an ask in a store. forgot: the store had forgotten an acknowledged change of this gateway, which is mended. ErrFenced says
 // that the gateway must spend nothing more.
@@ -212,18 +186,6 @@ func (s *state) makePart(in, gateway string) *portion {
 	return p
 }
 
-// report takes over what a gateway says of its part, and takes back what it gives back.
-func (p *portion) report(q *ScopeAsk) {
-	if q.Limit >= 0 {
-		p.Limit = q.Limit
-	}
-	p.Spent, p.Held, p.Done, p.Wanted, p.WantedAt, p.Asked = max(0, q.Spent), max(0, q.Held), q.Done, 0, 0, 0
-	p.Granted = max(p.Granted-max(0, q.Back), p.Spent)
-	if q.Done {
-		p.Granted = p.Spent
-	}
-}
-
 // learning tells whether nothing is to be granted yet, since the store may have forgotten what it had granted before.
 func (s *state) learning(now int64) bool {
 	since := time.Duration(now-s.Since) * time.Millisecond
@@ -285,56 +247,28 @@ func (s *state) grant(a *Ask, now int64, learning bool) (ans Answer) {
 			Scope: q.Scope, Delta: p.Granted - before - max(0, q.Back), Granted: p.Granted, Remain: remain, Learning: learning,
 			Tight: remain < 4*n*sc.Typical,
 		}
-		for id, o := range sc.Parts {
-			if id == a.Gateway {
-				continue
-			}
-			r.OthersSpent = r.OthersSpent.Add(o.Spent)
-			r.OthersHeld = r.OthersHeld.Add(min(o.Held, max(0, o.Granted-o.Spent)))
-			if !o.deaf(now) {
-				r.OthersFree = r.OthersFree.Add(o.free())
-			}
-			r.Wanted = r.Wanted.Add(o.wants(now))
-			if sp := s.Speakers[id]; sp != nil && o.free() > 0 && now-sp.Seen > silentFor.Milliseconds() {
-				r.Silent++
-			}
-		}
+		s.tellOthers(&r, a.Gateway, now)
 		ans.Scopes = append(ans.Scopes, r)
 	}
 	return ans
 }
 
-// call notes that what is free is wanted.
-func (sc *scope) call(now int64) {
-	for _, p := range sc.Parts {
-		if p.Asked == 0 && p.free() > 0 {
-			p.Asked = now
+// tellOthers adds to an answer for a gateway what of the scope is the others'.
+func (s *state) tellOthers(r *ScopeAnswer, gateway string, now int64) {
+	for id, o := range s.Scopes[r.Scope].Parts {
+		if id == gateway {
+			continue
+		}
+		r.OthersSpent = r.OthersSpent.Add(o.Spent)
+		r.OthersHeld = r.OthersHeld.Add(min(o.Held, max(0, o.Granted-o.Spent)))
+		if !o.deaf(now) {
+			r.OthersFree = r.OthersFree.Add(o.free())
+		}
+		r.Wanted = r.Wanted.Add(o.wants(now))
+		if sp := s.Speakers[id]; sp != nil && o.free() > 0 && now-sp.Seen > silentFor.Milliseconds() {
+			r.Silent++
 		}
 	}
-}
-
-// deaf tells whether it is no use to wait for what is free.
-func (p *portion) deaf(now int64) bool {
-	return p.Asked > 0 && now-p.Asked > deafAfter.Milliseconds()
-}
-
-// live is how many gateways have a part that is not done with.
-func (sc *scope) live() money.Micros {
-	n := money.Micros(0)
-	for _, p := range sc.Parts {
-		if !p.Done {
-			n++
-		}
-	}
-	return max(1, n)
-}
-
-// wants is what the gateway has said a moment ago that it lacks.
-func (p *portion) wants(now int64) money.Micros {
-	if p.Wanted > 0 && now-p.WantedAt < wantedFor.Milliseconds() {
-		return p.Wanted
-	}
-	return 0
 }
 
 // drop forgets periods that are over for long, and that are over for all: a gateway whose last report is still to come is not told that
@@ -360,16 +294,6 @@ func (s *state) knows(gateway string) bool {
 		}
 	}
 	return false
-}
-
-// over tells whether all gateways have made their last report.
-func (sc *scope) over() bool {
-	for _, p := range sc.Parts {
-		if !p.Done {
-			return false
-		}
-	}
-	return true
 }
 
 // endOf is about when a scope's period is over: calendars are in different zones.
