@@ -93,15 +93,11 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 
 // cover takes back the estimates of earlier tries of a client's request, now that the seller has said what it has cost: all
 // tries under one idempotency key are one charge, whichever of the seller's tokens each had. Another request under that key is none of
-// them: it is a charge of its own, and may be a cheap one. now: this try has been charged, and not an earlier one. It gives what has come
-// back to other tokens.
-func (b *batch) cover(t *token, in *Inference, now bool) (back []GivenBack) {
+// them: it is a charge of its own, and may be a cheap one. gone tells of which of them that were on this token the credit stays gone. It gives
+// what has come back to other tokens.
+func (b *batch) cover(t *token, in *Inference, gone func(*estimate) bool) (back []GivenBack) {
 	if in.IdempotencyKey == "" {
 		return nil
-	}
-	gone := creditWasTold
-	if now {
-		gone = creditIsHere
 	}
 	b.coverOn(t, in, gone)
 	if !in.Repeatable && in.Attempts < 2 { // there was no earlier try

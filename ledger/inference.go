@@ -259,8 +259,12 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	if !wasted {
 		t.BorneMicros += c.Expense
 	}
-	if c.Source == billing.SourceSettlement { // also one that was booked for an earlier try
-		booked.Back = b.cover(t, in, c.Settled != nil)
+	if c.Source == billing.SourceSettlement {
+		gone := creditIsHere
+		if c.Settled == nil { // it was booked for an earlier try
+			gone = creditWasTold
+		}
+		booked.Back = b.cover(t, in, gone)
 	}
 	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive && !t.Shared {
 		told := *c.Settled.BalanceMicros

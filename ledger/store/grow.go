@@ -158,9 +158,9 @@ func (s *Store) Close() error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w: it is left as after a crash, and keeps what is committed", errors.Join(err, s.endJournal(false), s.syncLog()))
+		return fmt.Errorf("%w: it is left as after a crash, and keeps what is committed", errors.Join(err, s.leaveJournal(), s.syncLog()))
 	}
-	kept := s.endJournal(true)
+	kept := s.endJournal()
 	// Once the store is closed the directory, and whatever is in it under that name, may be another's.
 	err = errors.Join(kept, s.dropNext(), s.DB.Close())
 	if s.active.file != nil {

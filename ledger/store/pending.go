@@ -333,27 +333,62 @@ func (s *Store) startJournal(left *leftJournal, o Options) error {
 	return nil
 }
 
-// endJournal writes all to Badger, durably, and removes the journal. Where something went wrong, or without all, it stays.
-func (s *Store) endJournal(all bool) error {
+// endJournal writes all to Badger, durably, and removes the journal. Where something went wrong it stays.
+func (s *Store) endJournal() error {
 	p := s.pending
 	if p == nil {
 		return nil
 	}
-	if all && !s.IsClosed() && p.failed(nil) == nil {
+	if !s.IsClosed() && p.failed(nil) == nil {
 		if err := s.flush(); err != nil {
 			return err
 		}
 	}
+	if !p.end() {
+		return nil
+	}
+	if p.err != nil { // it was told
+		return p.journal.file.Close()
+	}
+	err := s.syncLog()
+	if err == nil {
+		err = p.at("closing")
+	}
+	if err == nil {
+		return p.journal.remove()
+	}
+	return errors.Join(err, p.journal.file.Close())
+}
+
+// leaveJournal ends what is written to Badger, and leaves the journal, durable, to the next process.
+func (s *Store) leaveJournal() error {
+	p := s.pending
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	err := p.err
+	if err == nil {
+		err = p.journal.sync()
+	}
+	p.mu.Unlock()
+	if !p.end() {
+		return nil
+	}
+	if p.err != nil { // it was told
+		err = nil
+	}
+	return errors.Join(err, p.journal.file.Close())
+}
+
+// end ends what is written to Badger, and waits until it has ended; false: it was ended before. What has gone wrong by then is all that will.
+func (p *pending) end() bool {
 	p.mu.Lock()
 	if p.ends {
 		p.mu.Unlock()
-		return nil
+		return false
 	}
 	p.ends = true
-	err := p.err
-	if !all && err == nil {
-		err = p.journal.sync()
-	}
 	p.more.Broadcast()
 	p.mu.Unlock()
 	<-p.ended
@@ -361,16 +396,5 @@ func (s *Store) endJournal(all bool) error {
 		txn.Discard()
 	}
 	p.stale, p.reader = nil, nil
-	if err == nil && all {
-		if err = s.syncLog(); err == nil {
-			err = p.at("closing")
-		}
-		if err == nil {
-			return p.journal.remove()
-		}
-	}
-	if p.err != nil { // it was told
-		err = nil
-	}
-	return errors.Join(err, p.journal.file.Close())
+	return true
 }
