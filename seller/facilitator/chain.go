@@ -134,6 +134,16 @@ func (c *Chain) check(a eip3009.Authorization, s eip3009.Signature, margin time.
 	return ""
 }
 
+// margin is how long an authorization must still be good when it is verified.
+const margin = 6 * time.Second
+
+// verify says why an authorization can't be cashed now, or in a moment; empty when it can. It moves nothing.
+func (c *Chain) verify(a eip3009.Authorization, s eip3009.Signature) (refused string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.check(a, s, margin)
+}
+
 // transfer moves the money, once for each nonce.
 func (c *Chain) transfer(a eip3009.Authorization, s eip3009.Signature) (transaction, refused string) {
 	c.mu.Lock()

@@ -3,16 +3,12 @@ package facilitator
 import (
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 )
 
 const maxBody = 64 << 10
-
-// margin is how long an authorization must still be good when it is verified.
-const margin = 6 * time.Second
 
 // Fault is what goes wrong with a call.
 type Fault uint8
@@ -85,7 +81,7 @@ func (h *Handler) pay(w http.ResponseWriter, r *http.Request, step string) {
 		answer(w, step, reply{Network: h.Chain.Network, Transaction: eip3009.Keccak([]byte("pending")).String()}, "settlement_pending")
 		return
 	}
-	v, refused := h.judge(w, r, step == "settle")
+	v, refused := h.judge(w, r, step)
 	switch fault {
 	case Lose:
 		panic(http.ErrAbortHandler)
@@ -98,8 +94,8 @@ func (h *Handler) pay(w http.ResponseWriter, r *http.Request, step string) {
 	answer(w, step, v, refused)
 }
 
-// judge reads a call, and settles where it is asked to.
-func (h *Handler) judge(w http.ResponseWriter, r *http.Request, settle bool) (v reply, refused string) {
+// judge reads a call and makes the step of it. A payment that is not what is required gets to neither.
+func (h *Handler) judge(w http.ResponseWriter, r *http.Request, step string) (v reply, refused string) {
 	v.Network = h.Chain.Network
 	var call struct {
 		Payload      json.RawMessage `json:"paymentPayload"`
@@ -123,13 +119,11 @@ func (h *Handler) judge(w http.ResponseWriter, r *http.Request, settle bool) (v 
 	case a.Value.String() != want.Amount:
 		return v, otherValue
 	}
-	if settle {
-		v.Transaction, refused = h.Chain.transfer(a, s)
-		return v, refused
+	if step == "verify" {
+		return v, h.Chain.verify(a, s)
 	}
-	h.Chain.mu.Lock()
-	defer h.Chain.mu.Unlock()
-	return v, h.Chain.check(a, s, margin)
+	v.Transaction, refused = h.Chain.transfer(a, s)
+	return v, refused
 }
 
 func answer(w http.ResponseWriter, step string, v reply, refused string) {

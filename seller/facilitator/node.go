@@ -143,6 +143,12 @@ func (c *Chain) events(t Transfer) []any {
 	}
 }
 
+// The first four bytes of calls of the contract.
+const (
+	selectBalanceOf          = "0x70a08231" // balanceOf(address)
+	selectAuthorizationState = "0xe94a0102" // authorizationState(address,bytes32)
+)
+
 // view is a call of the contract. c.mu is held.
 func (c *Chain) view(params []json.RawMessage) (any, bool) {
 	var call struct {
@@ -155,7 +161,7 @@ func (c *Chain) view(params []json.RawMessage) (any, bool) {
 	if call.To != c.Domain.Contract {
 		return "0x", true
 	}
-	const selector, each = 10, 64
+	const selector, each = len(selectBalanceOf), 64 // of the text: a word is 32 bytes in hexadecimal digits
 	if len(call.Data) < selector+each {
 		return nil, false
 	}
@@ -165,9 +171,9 @@ func (c *Chain) view(params []json.RawMessage) (any, bool) {
 	}
 	account := eip3009.Address(first[12:])
 	switch {
-	case call.Data[:selector] == "0x70a08231" && len(call.Data) == selector+each:
+	case call.Data[:selector] == selectBalanceOf && len(call.Data) == selector+each:
 		return word(c.balance(account)), true
-	case call.Data[:selector] == "0xe94a0102" && len(call.Data) == selector+2*each:
+	case call.Data[:selector] == selectAuthorizationState && len(call.Data) == selector+2*each:
 		nonce, err := eip3009.ParseHash("0x" + call.Data[selector+each:])
 		if err != nil {
 			return nil, false
