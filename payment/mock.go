@@ -25,10 +25,10 @@ func (Mock) CaddyModule() caddy.ModuleInfo {
 func (*Mock) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
 	if d.NextArg() {
-		return d.Errf("payment mock takes no argument, but here is %q", d.Val())
+		return d.Errf("it takes no argument, but here is %q", d.Val())
 	}
 	if d.NextBlock(d.Nesting()) {
-		return d.Errf("payment mock has no options, but here is %q: its block must be empty", d.Val())
+		return d.Errf("it has no options, but here is %q: its block must be empty", d.Val())
 	}
 	return nil
 }

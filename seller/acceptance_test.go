@@ -349,7 +349,9 @@ func TestAcceptanceConfigRefused(t *testing.T) {
 		{"facilitator " + r.url, "facilitator " + r.url + "?key=hunter2", "facilitator: expected a URL without a query"},
 		{"timeout 1s", "timeout 1ms", "out of range"},
 		{"timeout 1s", "gas 5", "unknown word"},
-		{"timeout 1s", "timeout 1s\ntimeout 2s", "there twice"},
+		{"timeout 1s", "timeout 1s\ntimeout 2s", "payment x402: timeout is there twice, at "},
+		{"timeout 1s", "timeout", "payment x402: timeout: something is missing after it: expected \"timeout <duration>\", at "},
+		{"timeout 1s", "timeout \"\"", "an empty word stands after it"},
 		{"payment x402 {", "payment mock x402 {", "a block belongs to one method"},
 		{"payment x402 {", "payment mock\npayment card {", `payment "card"`},
 	} {
@@ -363,7 +365,9 @@ func TestAcceptanceConfigRefused(t *testing.T) {
 		"payment receipt":      "key is missing",
 		"payment receipt {\nkey hunter2hunter2hunter2\n}":     "expected a placeholder",
 		"payment receipt {\nkey {env.SELLER_TEST_NOT_SET}\n}": "unknown, empty or shorter",
-		"payment receipt {\nname Desk\n}":                     "is no name of a method",
+		"payment receipt {\nname Desk\n}":                     "payment receipt: name: \"Desk\" is no name of a method",
+		"payment receipt {\nname \"\"\n}":                     "key is missing", // the default's name is none
+		"payment mock {\nfee 1\n}":                            "payment mock: it has no options",
 		"payment x402":                                        "state is missing",
 	} {
 		if lines == "payment x402" {

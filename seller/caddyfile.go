@@ -159,7 +159,7 @@ func (s *Seller) parsePayment(d *caddyfile.Dispenser) error {
 			return word.WrapErr(err)
 		}
 		if err != nil {
-			return err // the module says where
+			return fmt.Errorf("payment %s: %w", name, err) // the module says where
 		}
 		s.AcceptancesRaw = append(s.AcceptancesRaw, raw)
 		return nil

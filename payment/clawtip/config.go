@@ -12,7 +12,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/internal/program"
-	"github.com/tokenbuddy/caddy-tokenbuddy/payment/internal/words"
+	"github.com/tokenbuddy/caddy-tokenbuddy/words"
 )
 
 // Config is what the operator says of the method.

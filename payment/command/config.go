@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/internal/program"
-	"github.com/tokenbuddy/caddy-tokenbuddy/payment/internal/words"
+	"github.com/tokenbuddy/caddy-tokenbuddy/words"
 )
 
 // Config is what the operator says of the method.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -12,9 +11,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
-	"github.com/tokenbuddy/caddy-tokenbuddy/payment/internal/words"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
+	"github.com/tokenbuddy/caddy-tokenbuddy/words"
 )
 
 // Config is what the operator says of the method.
@@ -124,16 +123,7 @@ func (m *Method) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	})
 }
 
-var placeholder = regexp.MustCompile(`^\{[^{}$]+\}$`)
-
-// checkKey says nothing of what stands there: it may be the key.
-func checkKey(s string) error {
-	if !placeholder.MatchString(s) {
-		return errors.New("expected a placeholder, such as {file./run/secrets/x402-wallet}: a key that stands in the config itself " +
-			"stands in Caddy's adapted config and log as well")
-	}
-	return nil
-}
+func checkKey(s string) error { return words.CheckSecret(s, "{file./run/secrets/x402-wallet}") }
 
 func checkUSD(s string) error {
 	m, err := money.Parse(s)

@@ -22,7 +22,7 @@ func (Mock) CaddyModule() caddy.ModuleInfo {
 func (*Mock) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() || d.NextBlock(0) {
-		return d.Errf("payment mock has no options, but here is %q", d.Val())
+		return d.Errf("it has no options, but here is %q", d.Val())
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
+	"github.com/tokenbuddy/caddy-tokenbuddy/words"
 )
 
 // Receipt takes receipts of somebody who has the key and is believed to have been paid: a desk, a bank's webhook, a test. A
@@ -36,10 +37,7 @@ func (*Receipt) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: Namespace + ".receipt", New: func() caddy.Module { return new(Receipt) }}
 }
 
-var (
-	validName   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
-	placeholder = regexp.MustCompile(`^\{[^{}$]+\}$`)
-)
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
 // UnmarshalCaddyfile reads
 //
@@ -48,42 +46,33 @@ var (
 //		name desk
 //	}
 func (r *Receipt) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.Errf("payment receipt takes no argument, but here is %q", d.Val())
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word, to := d.Val(), &r.Key
-		switch word {
-		case "key":
-		case "name":
-			to = &r.Name
-		default:
-			return d.Errf("payment receipt: unknown word %q: expected key or name", word)
-		}
-		if *to != "" {
-			return d.Errf("payment receipt: %s is there twice", word)
-		}
-		if !d.AllArgs(to) {
-			return d.Errf("payment receipt: %s: expected one argument", word)
-		}
-		if err := r.check(); err != nil && !errors.Is(err, errNoKey) {
-			return d.WrapErr(fmt.Errorf("payment receipt: %w", err))
-		}
+	return words.Read(d, []words.Word{
+		{Name: "key", Usage: "<placeholder>", Set: words.Text(&r.Key, checkKey)},
+		{Name: "name", Usage: "<name>", Empty: true, Set: words.Text(&r.Name, checkName)},
+	})
+}
+
+const exampleKey = "{file./run/secrets/receipts}"
+
+func checkKey(s string) error { return words.CheckSecret(s, exampleKey) }
+
+func checkName(s string) error {
+	if s != "" && !validName.MatchString(s) {
+		return fmt.Errorf("%q is no name of a method: expected 1 to 32 lower-case letters, digits, '_' and '-'", s)
 	}
 	return nil
 }
 
-var errNoKey = errors.New("key is missing: expected a placeholder, such as {file./run/secrets/receipts}")
-
+// check says what is wrong with the config. Caddy says of which module it is.
 func (r *Receipt) check() error {
-	switch {
-	case r.Name != "" && !validName.MatchString(r.Name):
-		return fmt.Errorf("name: %q is no name of a method: expected 1 to 32 lower-case letters, digits, '_' and '-'", r.Name)
-	case r.Key == "":
-		return errNoKey
-	case !placeholder.MatchString(r.Key):
-		return errors.New("key: expected a placeholder: a key that stands in the config itself stands in Caddy's adapted config as well")
+	if err := checkName(r.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	if r.Key == "" {
+		return errors.New("key is missing: expected a placeholder, such as " + exampleKey)
+	}
+	if err := checkKey(r.Key); err != nil {
+		return fmt.Errorf("key: %w", err)
 	}
 	return nil
 }
@@ -91,7 +80,7 @@ func (r *Receipt) check() error {
 // Provision resolves the key.
 func (r *Receipt) Provision(caddy.Context) error {
 	if err := r.check(); err != nil {
-		return err // Caddy says of which module it is
+		return err
 	}
 	key, err := caddy.NewReplacer().ReplaceOrErr(r.Key, true, true)
 	if err != nil || len(key) < 16 {

@@ -177,7 +177,7 @@ func TestConfigRefused(t *testing.T) {
 		{key, "slug", "rate 0\nslug", "rate: expected"},
 		{key, "slug", "rate 1001\nslug", "rate: expected"},
 		{key, "slug", "rate 7.1\nrate 7.2\nslug", "there twice"},
-		{key, "slug", "rate 7.1 3%\nslug", "expected one argument"},
+		{key, "slug", "rate 7.1 3%\nslug", `2 words stand after it: expected "rate <yuan>"`},
 		{key, "slug", "gas 1\nslug", "unknown word"},
 	} {
 		_, err := load(t, tc.key, strings.Replace(words, tc.from, tc.to, 1))

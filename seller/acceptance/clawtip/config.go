@@ -12,6 +12,7 @@ import (
 	"github.com/emmansun/gmsm/sm4"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/words"
 )
 
 // Config is what the operator of a seller says.
@@ -33,9 +34,8 @@ type Config struct {
 const defaultRate = "7.1"
 
 var (
-	validPayTo  = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_+/=.-]{0,127}$`)
-	validSlug   = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
-	placeholder = regexp.MustCompile(`^\{[^{}$]+\}$`)
+	validPayTo = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_+/=.-]{0,127}$`)
+	validSlug  = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
 )
 
 // UnmarshalCaddyfile reads
@@ -47,50 +47,33 @@ var (
 //		rate    7.1
 //	}
 func (a *Acceptance) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.Errf("payment clawtip takes no argument, but here is %q", d.Val())
-	}
-	words := map[string]*string{"pay_to": &a.PayTo, "sm4_key": &a.SM4Key, "slug": &a.Slug, "rate": &a.Rate}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		to := words[word]
-		switch {
-		case to == nil:
-			return d.Errf("payment clawtip: unknown word %q: expected one of pay_to, sm4_key, slug, rate", word)
-		case *to != "":
-			return d.Errf("payment clawtip: %s is there twice", word)
-		case !d.AllArgs(to):
-			return d.Errf("payment clawtip: %s: expected one argument", word)
-		}
-		if err := a.check(word); err != nil {
-			return d.WrapErr(fmt.Errorf("payment clawtip: %s: %w", word, err))
-		}
+	return words.Read(d, []words.Word{
+		{Name: "pay_to", Usage: "<account>", Set: words.Text(&a.PayTo, checkPayTo)},
+		{Name: "sm4_key", Usage: "<placeholder>", Set: words.Text(&a.SM4Key, checkKey)},
+		{Name: "slug", Usage: "<name>", Set: words.Text(&a.Slug, checkSlug)},
+		{Name: "rate", Usage: "<yuan>", Set: words.Text(&a.Rate, checkRate)},
+	})
+}
+
+func checkPayTo(s string) error {
+	if !validPayTo.MatchString(s) {
+		return errors.New("expected the account that is paid")
 	}
 	return nil
 }
 
-// check looks at the value of a word.
-func (a *Acceptance) check(word string) error {
-	switch word {
-	case "pay_to":
-		if !validPayTo.MatchString(a.PayTo) {
-			return errors.New("expected the account that is paid")
-		}
-	case "sm4_key":
-		if !placeholder.MatchString(a.SM4Key) {
-			return errors.New("expected a placeholder, such as {file./run/secrets/clawtip}: a key that stands in the config itself stands in Caddy's adapted config as well")
-		}
-	case "slug":
-		if !validSlug.MatchString(a.Slug) {
-			return errors.New("expected 1 to 64 letters, digits, '.', '_' and '-'")
-		}
-	case "rate":
-		if _, err := readRate(a.Rate); err != nil {
-			return err
-		}
+func checkKey(s string) error { return words.CheckSecret(s, "{file./run/secrets/clawtip}") }
+
+func checkSlug(s string) error {
+	if !validSlug.MatchString(s) {
+		return errors.New("expected 1 to 64 letters, digits, '.', '_' and '-'")
 	}
 	return nil
+}
+
+func checkRate(s string) error {
+	_, err := readRate(s)
+	return err
 }
 
 func readRate(s string) (money.Micros, error) {
@@ -106,9 +89,12 @@ func (a *Acceptance) Provision(caddy.Context) error {
 	if a.Rate == "" {
 		a.Rate = defaultRate
 	}
-	for _, word := range []string{"pay_to", "sm4_key", "slug", "rate"} {
-		if err := a.check(word); err != nil {
-			return fmt.Errorf("%s: %w", word, err) // Caddy says of which module it is
+	for _, w := range []struct {
+		word, value string
+		check       func(string) error
+	}{{"pay_to", a.PayTo, checkPayTo}, {"sm4_key", a.SM4Key, checkKey}, {"slug", a.Slug, checkSlug}, {"rate", a.Rate, checkRate}} {
+		if err := w.check(w.value); err != nil {
+			return fmt.Errorf("%s: %w", w.word, err) // Caddy says of which module it is
 		}
 	}
 	text, err := caddy.NewReplacer().ReplaceOrErr(a.SM4Key, true, true)

@@ -14,6 +14,7 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/eip3009"
 	"github.com/tokenbuddy/caddy-tokenbuddy/payment/x402/node"
+	"github.com/tokenbuddy/caddy-tokenbuddy/words"
 )
 
 // Config is what the operator of a seller says.
@@ -56,59 +57,31 @@ const (
 //		timeout     <duration>
 //	}
 func (a *Acceptance) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.Errf("payment x402 takes no argument, but here is %q", d.Val())
-	}
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		args := d.RemainingArgs()
-		want := 1
-		if word == "token" {
-			want = 3
-		}
-		switch {
-		case seen[word]:
-			return d.Errf("payment x402: %s is there twice", word)
-		case !strings.Contains(" pay_to network token facilitator rpc timeout ", " "+word+" "):
-			return d.Errf("payment x402: unknown word %q: expected one of pay_to, network, token, facilitator, rpc, timeout", word)
-		case len(args) != want:
-			return d.Errf("payment x402: %s: expected %d words after it", word, want)
-		}
-		seen[word] = true
-		if err := a.set(word, args); err != nil {
-			return d.WrapErr(fmt.Errorf("payment x402: %s: %w", word, err))
-		}
-	}
-	return nil
+	return words.Read(d, []words.Word{
+		{Name: "pay_to", Usage: "<address>", Set: words.Text(&a.PayTo, checkAddress)},
+		{Name: "network", Usage: "<id>", Set: words.Text(&a.Network, func(s string) error {
+			_, err := x402.ChainID(s)
+			return err
+		})},
+		{Name: "token", Usage: "<address> <name> <version>", Empty: true, Set: func(args []string) error {
+			a.Token = &x402.Token{Address: args[0], Name: args[1], Version: args[2]}
+			return checkAddress(args[0])
+		}},
+		{Name: "facilitator", Usage: "<url>", Set: words.Text(&a.Facilitator, checkURL)},
+		{Name: "rpc", Usage: "<url>", Set: words.Text(&a.RPC, checkURL)},
+		{Name: "timeout", Usage: "<duration>", Set: func(args []string) error {
+			d, err := caddy.ParseDuration(args[0])
+			if err != nil {
+				return errors.New("expected a duration, such as 60s")
+			}
+			a.Timeout = caddy.Duration(d)
+			return checkTimeout(d)
+		}},
+	})
 }
 
-func (a *Acceptance) set(word string, args []string) (err error) {
-	switch word {
-	case "pay_to":
-		a.PayTo = args[0]
-		_, err = eip3009.ParseAddress(a.PayTo)
-	case "network":
-		a.Network = args[0]
-		_, err = x402.ChainID(a.Network)
-	case "token":
-		a.Token = &x402.Token{Address: args[0], Name: args[1], Version: args[2]}
-		_, err = eip3009.ParseAddress(args[0])
-	case "facilitator":
-		a.Facilitator = args[0]
-		err = checkURL(args[0])
-	case "rpc":
-		a.RPC = args[0]
-		err = checkURL(args[0])
-	case "timeout":
-		d, e := caddy.ParseDuration(args[0])
-		if e != nil {
-			return errors.New("expected a duration, such as 60s")
-		}
-		a.Timeout = caddy.Duration(d)
-		err = checkTimeout(d)
-	}
+func checkAddress(s string) error {
+	_, err := eip3009.ParseAddress(s)
 	return err
 }
 

@@ -1,4 +1,4 @@
-// Package words reads the block of a payment method in a Caddyfile: words with arguments, one a line.
+// Package words reads the block in which a payment method, or a way of being paid, is set up in a Caddyfile: words with arguments, one a line.
 package words
 
 import (
@@ -18,12 +18,14 @@ type Word struct {
 	Usage string
 	// Repeat says that the word may stand more than once.
 	Repeat bool
+	// Empty says that an argument may be the empty word.
+	Empty bool
 	// Set takes the arguments. What it says of them is told with file, line and word; it must not quote a secret.
 	Set func(args []string) error
 }
 
-// Read reads "<method> { words }", with the dispenser before the method's name. A method without options needs no block. Of which method an
-// error is, who has it read says.
+// Read reads "<method> { words }", with the dispenser before the method's name. A method without options needs no block. An error has file, line and
+// word; of which method it is, who has it read says.
 func Read(d *caddyfile.Dispenser, list []Word) error {
 	d.Next()
 	if d.NextArg() {
@@ -64,7 +66,7 @@ func (w Word) read(d *caddyfile.Dispenser) error {
 		return fmt.Errorf("something is missing after it: expected %s", w)
 	case len(args) > most:
 		return fmt.Errorf("%d words stand after it: expected %s", len(args), w)
-	case slices.Contains(args, ""):
+	case !w.Empty && slices.Contains(args, ""):
 		return fmt.Errorf("an empty word stands after it: expected %s", w)
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -97,6 +99,17 @@ func Text(to *string, check func(string) error) func([]string) error {
 		}
 		return check(args[0])
 	}
+}
+
+var placeholder = regexp.MustCompile(`^\{[^{}$]+\}$`)
+
+// CheckSecret says what is wrong with what stands in a config for a secret: anything but a placeholder, of which example is one. It does not quote
+// it, as it may be the secret.
+func CheckSecret(s, example string) error {
+	if !placeholder.MatchString(s) {
+		return fmt.Errorf("expected a placeholder, such as %s: a key that stands in the config itself stands in Caddy's adapted config and log as well", example)
+	}
+	return nil
 }
 
 var sellerID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
