@@ -45,21 +45,20 @@ func (p *Purchases) OwnAside() money.Micros {
 // take counts a purchase in the store. What is set aside for this gateway is for its purchases: where a limit has no other room, they take it
 // while the store is there, too.
 func (p *Purchases) take(ctx context.Context, id string, wants claim, l BuyLimits) error {
-	err := p.change(ctx, func(t *tab) error { return t.take(id, wants, l) })
-	if !errors.As(err, new(*LimitError)) {
+	over := p.change(ctx, func(t *tab) error { return t.take(id, wants, l) })
+	if !errors.As(over, new(*LimitError)) {
+		return over
+	}
+	done, err := p.turn(ctx)
+	if err != nil {
 		return err
 	}
-	select {
-	case p.changing <- struct{}{}:
-	case <-ctx.Done():
-		return ErrAway
-	}
-	defer func() { <-p.changing }()
+	defer done()
 	p.mu.Lock()
 	had := p.ahead
 	if had == 0 || p.aheadDay != wants.Day {
 		p.mu.Unlock()
-		return err
+		return over
 	}
 	p.ahead = 0 // nobody's to spend without the store meanwhile
 	p.mu.Unlock()

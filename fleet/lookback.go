@@ -20,12 +20,11 @@ func (p *Purchases) start(ctx context.Context) error {
 	if speaks {
 		return nil
 	}
-	select {
-	case p.changing <- struct{}{}:
-	case <-ctx.Done():
-		return ErrAway
+	done, err := p.turn(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() { <-p.changing }()
+	defer done()
 	p.mu.Lock()
 	speaks = p.speaks
 	p.mu.Unlock()
@@ -213,12 +212,11 @@ func forgetLimits(ctx context.Context, s Store, gateway string) error {
 
 // settle tells the store what it does not know yet, and sets aside what is wanted. Where there is nothing to tell it looks.
 func (p *Purchases) settle(ctx context.Context) error {
-	select {
-	case p.changing <- struct{}{}:
-	case <-ctx.Done():
-		return ErrAway
+	done, err := p.turn(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() { <-p.changing }()
+	defer done()
 	day := today()
 	if p.isAway() {
 		if err := p.look(ctx); err != nil {
@@ -252,7 +250,7 @@ func (p *Purchases) settle(ctx context.Context) error {
 		return p.look(ctx)
 	}
 	var got money.Micros
-	err := p.change(ctx, func(t *tab) error {
+	err = p.change(ctx, func(t *tab) error {
 		told := t.fromAhead(p.o.Gateway, used)
 		for id, paid := range ends {
 			t.end(id, paid)

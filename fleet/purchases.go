@@ -153,6 +153,16 @@ func (p *Purchases) keepUp() {
 	}
 }
 
+// turn waits until nobody else changes the tab for what was left: nobody does until done is called.
+func (p *Purchases) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case p.changing <- struct{}{}:
+		return func() { <-p.changing }, nil
+	case <-ctx.Done():
+		return nil, ErrAway
+	}
+}
+
 // SetLimits says what the limits are, for what is set aside.
 func (p *Purchases) SetLimits(l BuyLimits) {
 	p.mu.Lock()
