@@ -96,19 +96,20 @@ func statement(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	during := ledger.Period{From: from, To: to, Zone: zone}
 	if ofFleet(r) {
 		b, err := fleetBooks(m, w, r)
 		if err != nil {
 			return err
 		}
 		return read(w, r, func(progress ledger.Progress) (int, any, error) {
-			s, err := b.Statement(r.Context(), ledger.Period{From: from, To: to, Zone: zone}, by, b.Total(), progress)
+			s, err := b.Statement(r.Context(), during, by, b.Total(), progress)
 			return http.StatusOK, FleetStatement{s, b.Gateways}, err
 		})
 	}
 	ofOne(m, w)
 	return read(w, r, func(progress ledger.Progress) (int, any, error) {
-		s, err := m.Ledger.Statement(r.Context(), ledger.Period{From: from, To: to, Zone: zone}, by, progress)
+		s, err := m.Ledger.Statement(r.Context(), during, by, progress)
 		return http.StatusOK, s, err
 	})
 }
@@ -144,18 +145,20 @@ func verify(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 		}
 		return read(w, r, func(progress ledger.Progress) (int, any, error) {
 			report, err := b.Verify(r.Context(), progress)
-			if err == nil && !report.OK {
-				return http.StatusConflict, report, nil
-			}
-			return http.StatusOK, report, err
+			return verified(report.OK), report, err
 		})
 	}
 	ofOne(m, w)
 	return read(w, r, func(progress ledger.Progress) (int, any, error) {
 		report, err := m.Ledger.VerifyWithProgress(r.Context(), progress)
-		if err == nil && !report.OK {
-			return http.StatusConflict, report, nil
-		}
-		return http.StatusOK, report, err
+		return verified(report.OK), report, err
 	})
+}
+
+// verified is the status of an answer that says whether the books hold.
+func verified(ok bool) int {
+	if ok {
+		return http.StatusOK
+	}
+	return http.StatusConflict
 }
