@@ -86,4 +86,13 @@ func TestFleetResponses(t *testing.T) {
 			t.Errorf("what goes on from %s at the other gateway gets status %d, id %q", id, status, next)
 		}
 	}
+	f.pg.Stop(t) // nobody can say now that another gateway has not made it
+	if status, _ := ask(1, `,"previous_response_id":"resp_unknown"`); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d of what nobody is known to have made, with the store away", status)
+	}
+	f.pg.Restart(t)
+	eventually(t, "the store says that nobody has made it", func() bool {
+		status, _ := ask(1, `,"previous_response_id":"resp_unknown"`)
+		return status == http.StatusNotFound
+	})
 }

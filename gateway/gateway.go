@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/zeebo/blake3"
@@ -82,6 +83,8 @@ type Gateway struct {
 
 	unfinished unfinished // of what requests wait for
 
+	// inFleet is since when the config runs in a fleet; zero: it is in none.
+	inFleet time.Time
 	// named hashes what responses are known by, namedBefore what those are that were made before the gateway was in a fleet, or in it.
 	named, namedBefore *hashers
 
@@ -146,6 +149,9 @@ func Open(o Options) (*Gateway, error) {
 	var hashKey, promptKey [32]byte
 	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
 	gw.hashers = newHashers(hashKey)
+	if o.Fleet != nil {
+		gw.inFleet = time.Now()
+	}
 	gw.nameResponses(o.Fleet != nil)
 	blake3.DeriveKey("tokenbuddy prompt hash, by XXH3 and AES", key, promptKey[:])
 	if gw.prompts, err = newPromptHasher(promptKey); err != nil {

@@ -49,10 +49,10 @@ func TestMakerOverAFleet(t *testing.T) {
 		gw, id := in(fleet, 1), strconv.Itoa(i)
 		responses.Put(gw.named.responseKey("ada", id), 1, routing.Made{Model: id}, time.Now())
 		for j := range i + 1 {
-			if made, _, ok := gw.maker(t.Context(), "ada", strconv.Itoa(j), true, time.Now()); !ok || made.Model != strconv.Itoa(j) {
+			if made, _, err := gw.maker(t.Context(), "ada", strconv.Itoa(j), true, time.Now()); err != nil || made.Model != strconv.Itoa(j) {
 				t.Errorf("the maker of %d is not known after %d changes: %v", j, i, made)
 			}
-			if _, _, ok := gw.maker(t.Context(), "bob", strconv.Itoa(j), true, time.Now()); ok {
+			if _, _, err := gw.maker(t.Context(), "bob", strconv.Itoa(j), true, time.Now()); err == nil {
 				t.Errorf("the maker of %d is known to another member", j)
 			}
 		}

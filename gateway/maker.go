@@ -3,11 +3,13 @@ package gateway
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/zeebo/blake3"
+	"go.uber.org/zap"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -22,15 +24,36 @@ func (rq *request) findMaker() *dialect.Refusal {
 	if id == "" {
 		return rq.findContainers()
 	}
-	var known bool
-	rq.made, _, known = rq.gw.maker(rq.r.Context(), rq.member.Name, id, true, rq.begun)
+	var err error
+	rq.made, _, err = rq.gw.maker(rq.r.Context(), rq.member.Name, id, true, rq.begun)
 	switch {
-	case known:
+	case err == nil:
 		return rq.findContainers()
-	case rq.ask.Thread:
+	case rq.ask.Thread: // its client has all of it
 		return dialect.ThreadNotFound()
 	}
-	return dialect.ResponseNotFound("previous_response_id")
+	return rq.unmade(err, "previous_response_id")
+}
+
+// unmade refuses what goes on from, or asks for, a response whose maker was not found, for that reason. While the store of the fleet is away nobody
+// can tell whether another gateway has made it.
+func (rq *request) unmade(why error, param string) *dialect.Refusal {
+	if errors.Is(why, routing.ErrUnmade) {
+		return dialect.ResponseNotFound(param)
+	}
+	rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(why))
+	return dialect.FleetUnavailable(retryLater).Because("This gateway can't find out now who has made this response. Try again in a moment.")
+}
+
+// rolling is how long a change of config, or of the registry, may take to come to all gateways of a fleet.
+const rolling = 10 * time.Minute
+
+// mayKnow tells whether this gateway may yet come to know the seller that has made something: another gateway of the fleet has bought it there a short
+// while ago, as its config, or its registry, is another one than here. What was made before this config began is another matter: it goes without
+// that seller.
+func (gw *Gateway) mayKnow(made *routing.Made, now time.Time) bool {
+	at := made.At()
+	return !gw.inFleet.IsZero() && at.After(gw.inFleet) && now.Sub(at) < rolling
 }
 
 // anybody stands in the keys of containers for the member: whose a container is, what is remembered of it says.
@@ -42,9 +65,9 @@ const anybody = ""
 func (rq *request) findContainers() *dialect.Refusal {
 	found := rq.ask.PreviousResponseID != "" // the conversation says where
 	for _, id := range rq.ask.Containers {
-		made, _, known := rq.gw.maker(rq.r.Context(), anybody, id, false, rq.begun)
+		made, _, err := rq.gw.maker(rq.r.Context(), anybody, id, false, rq.begun)
 		switch {
-		case !known:
+		case err != nil:
 		case made.Owner != rq.gw.named.memberHash(rq.member.Name) && made.Owner != rq.gw.namedBefore.memberHash(rq.member.Name):
 			return dialect.ResponseNotFound("container").Because("The container with this id is not yours.")
 		case !found:
@@ -68,18 +91,19 @@ func (a *attempt) rememberContainer(id string) {
 	}
 }
 
-// maker finds who has made a member's response, and what it is known by. justNow: it may have been made just now, at another gateway.
-func (gw *Gateway) maker(ctx context.Context, member, id string, justNow bool, now time.Time) (made routing.Made, key affinityKey, ok bool) {
+// maker finds who has made a member's response, and what it is known by. justNow: it may have been made just now, at another gateway. The error is
+// that of [routing.Responses.Find].
+func (gw *Gateway) maker(ctx context.Context, member, id string, justNow bool, now time.Time) (made routing.Made, key affinityKey, err error) {
 	key = gw.named.responseKey(member, id)
-	if made, ok = gw.responses.Get(key, now); ok {
-		return made, key, true
+	if made, ok := gw.responses.Get(key, now); ok {
+		return made, key, nil
 	}
 	before := gw.namedBefore.responseKey(member, id)
-	if made, ok = gw.responses.Get(before, now); ok {
-		return made, before, true
+	if made, ok := gw.responses.Get(before, now); ok {
+		return made, before, nil
 	}
-	made, ok = gw.responses.Find(ctx, key, justNow, now)
-	return made, key, ok
+	made, err = gw.responses.Find(ctx, key, justNow, now)
+	return made, key, err
 }
 
 // rememberResponse keeps who has made a response, once its id is known, and how long it is with all that it went on from: by what

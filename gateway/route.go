@@ -70,8 +70,8 @@ func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	if rq.ask.Thread && rq.ask.PreviousResponseID != "" { // its client has all of it, and another seller may take that
 		return dialect.ThreadNotFound()
 	}
-	if why == routing.MakerGone && rq.gw.undocumented() {
-		why = routing.MakerAway // the registry may yet name it
+	if why == routing.MakerGone && (rq.gw.undocumented() || rq.gw.mayKnow(&rq.made, rq.begun)) {
+		why = routing.MakerAway // the registry, or the next config, may yet name it
 	}
 	switch why {
 	case routing.MakerLacks:

@@ -22,15 +22,16 @@ func (rq *request) stored(p *reply, id, part string) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
 	}
-	made, key, ok := rq.gw.maker(rq.r.Context(), rq.member.Name, id, true, rq.begun)
-	if !ok {
-		return dialect.ResponseNotFound("")
+	made, key, err := rq.gw.maker(rq.r.Context(), rq.member.Name, id, true, rq.begun)
+	if err != nil {
+		return rq.unmade(err, "")
 	}
 	seller := rq.gw.index(rq.r.Context()).Seller(made.Seller.ID)
+	gone := seller == nil || seller.Key() != made.Seller
 	switch {
-	case rq.gw.table.Off(made.Seller.ID), seller == nil && rq.gw.undocumented(), seller != nil && rq.gw.dropped(seller):
+	case rq.gw.table.Off(made.Seller.ID), seller == nil && rq.gw.undocumented(), gone && rq.gw.mayKnow(&made, rq.begun), seller != nil && rq.gw.dropped(seller):
 		return dialect.NoSeller(retryLater).Because("The seller that made this response is not there just now.")
-	case seller == nil, seller.Key() != made.Seller:
+	case gone:
 		return dialect.ResponseNotFound("").Because("The seller that made this response is none of this gateway's any more, and nobody else has it.")
 	}
 	rq.served = made.Model

@@ -57,23 +57,27 @@ func (s *responseStore) EachResponse(visit func(key [16]byte, member uint64, m r
 }
 
 // FindResponse asks the fleet, and keeps here what it says.
-func (s *responseStore) FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m routing.Made, ok bool) {
+func (s *responseStore) FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m routing.Made, err error) {
 	if s.fleet == nil {
-		return 0, routing.Made{}, false
+		return 0, routing.Made{}, routing.ErrUnmade
 	}
 	raw, err := s.fleet.Find(ctx, key, justNow)
 	var made ledger.Response
-	if err == nil && raw != nil {
-		err = json.Unmarshal(raw, &made)
+	switch {
+	case err != nil:
+		return 0, routing.Made{}, err
+	case raw == nil:
+		return 0, routing.Made{}, routing.ErrUnmade
 	}
-	if err != nil && ctx.Err() == nil {
+	if err := json.Unmarshal(raw, &made); err != nil { // of a newer release: asked again it is the same
 		s.logger.Debug("fleet.response.unread", zap.Error(err))
+		return 0, routing.Made{}, routing.ErrUnmade
 	}
-	if err != nil || raw == nil || !made.Until.After(time.Now()) {
-		return 0, routing.Made{}, false
+	if !made.Until.After(time.Now()) {
+		return 0, routing.Made{}, routing.ErrUnmade
 	}
 	s.ledger.PutResponse(key, made)
-	return made.Member, madeOf(made), true
+	return made.Member, madeOf(made), nil
 }
 
 func madeOf(r ledger.Response) routing.Made {

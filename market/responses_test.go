@@ -2,10 +2,12 @@ package market
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
 	"github.com/tokenbuddy/caddy-tokenbuddy/fleet/fleettest"
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
@@ -22,19 +24,24 @@ func TestMakersAreShared(t *testing.T) {
 	defer stop()
 	id, now := [16]byte{7}, time.Now()
 	want := routing.Made{Seller: routing.SellerKey{ID: "acme", Origin: "https://acme.example"}, Model: "m", Tokens: 40, Owner: 1}
-	if _, ok := b.Responses.Find(t.Context(), id, true, now); ok {
-		t.Error("it is known before it was made")
+	if _, err := b.Responses.Find(t.Context(), id, true, now); !errors.Is(err, routing.ErrUnmade) {
+		t.Errorf("before it was made: %v", err)
 	}
+	s.Cut(true)
+	if _, err := b.Responses.Find(t.Context(), id, true, now); !errors.Is(err, fleet.ErrAway) {
+		t.Errorf("while the store is away: %v", err)
+	}
+	s.Cut(false)
 	a.Responses.Put(id, 1, want, now)
 	find := func(known bool) (made routing.Made) {
 		t.Helper()
 		for deadline := now.Add(10 * time.Second); ; {
-			made, ok := b.Responses.Find(t.Context(), id, true, now)
-			if ok == known {
+			made, err := b.Responses.Find(t.Context(), id, true, now)
+			if (err == nil) == known {
 				return made
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("known: %v; want %v", ok, known)
+				t.Fatalf("known: %v; want %v", err, known)
 			}
 		}
 	}

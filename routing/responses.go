@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -23,6 +24,9 @@ type Made struct {
 	Owner  uint64    // the member that it was remembered for, as Put was told
 }
 
+// At is when it was made, where nothing else was said of how long it is remembered.
+func (m *Made) At() time.Time { return m.Until.Add(-responseLife) }
+
 // ResponseStore keeps over a restart what [Responses] remember. It holds no more than MaxResponses, and may forget what has
 // expired. Keys are keyed hashes, and member is one too: nothing of a prompt or a name is in them.
 type ResponseStore interface {
@@ -38,9 +42,13 @@ type ResponseStore interface {
 // ResponseFinder is a [ResponseStore] that may know of responses which other gateways have remembered.
 type ResponseFinder interface {
 	// FindResponse gives the maker of a response that is not remembered here, and whose it is, and keeps that. It may wait for a moment;
-	// where the response may have been made just now, until another gateway can have told.
-	FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m Made, ok bool)
+	// where the response may have been made just now, until another gateway can have told. The error is ErrUnmade, or says why nobody
+	// can tell now.
+	FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m Made, err error)
 }
+
+// ErrUnmade: nobody is known who has made a response.
+var ErrUnmade = errors.New("nobody is known who has made it")
 
 // Responses remember who made which response. They hold a bounded number, forget first those of members that have many, and
 // take no lock. A key is a keyed hash of the member and the response's id together, so that nobody knows another's.
@@ -73,21 +81,27 @@ func (r *Responses) Get(key [16]byte, now time.Time) (m Made, ok bool) {
 }
 
 // Find is Get that also asks the store where that is a [ResponseFinder], and remembers what it says. justNow: it may have been made just now.
-func (r *Responses) Find(ctx context.Context, key [16]byte, justNow bool, now time.Time) (m Made, ok bool) {
-	if m, ok = r.Get(key, now); ok || r == nil {
-		return m, ok
+// The error is ErrUnmade, or says why the store can't tell now.
+func (r *Responses) Find(ctx context.Context, key [16]byte, justNow bool, now time.Time) (Made, error) {
+	if m, ok := r.Get(key, now); ok {
+		return m, nil
+	} else if r == nil {
+		return Made{}, ErrUnmade
 	}
 	finder, may := r.store.(ResponseFinder)
 	if !may {
-		return Made{}, false
+		return Made{}, ErrUnmade
 	}
-	member, m, ok := finder.FindResponse(ctx, key, justNow)
-	if !ok || !m.Until.After(now) {
-		return Made{}, false
+	member, m, err := finder.FindResponse(ctx, key, justNow)
+	switch {
+	case err != nil:
+		return Made{}, err
+	case !m.Until.After(now):
+		return Made{}, ErrUnmade
 	}
 	m.Owner = member
 	r.made.put(key, member, m, now, m.Until)
-	return m, true
+	return m, nil
 }
 
 // Put remembers the maker of a member's response, for 30 days where m says nothing else. member is any number that is a
