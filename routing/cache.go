@@ -39,6 +39,7 @@ type cacheHead struct {
 	SHA256 string `json:"sha256"`
 }
 
+// Load gives the document as it was saved last, and its ETag; nothing where none was. A file that is damaged is an error.
 func (path FileCache) Load() ([]byte, string, error) {
 	data, err := os.ReadFile(string(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,6 +56,7 @@ func (path FileCache) Load() ([]byte, string, error) {
 	return document, head.ETag, nil
 }
 
+// Save keeps a document in the place of the one before, durably.
 func (path FileCache) Save(document []byte, etag string) error {
 	head, err := json.Marshal(cacheHead{ETag: etag, SHA256: checksum(document)})
 	if err != nil {

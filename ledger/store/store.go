@@ -171,24 +171,7 @@ func openBadger(o Options) (s *Store, err error) {
 	s = &Store{dir: o.Dir, log: o.Log, witness: o.Witness, active: activeLog{never: o.Unsynced}}
 	var left *leftJournal
 	if !o.InMemory {
-		unlock, err := lock(o.Dir) // others must not write while they are inspected
-		if err != nil {
-			return nil, err
-		}
-		if err = accessible(o.Dir); err == nil {
-			err = clearAhead(o.Dir)
-		}
-		if err == nil {
-			err = roomToOpen(o.Dir, o.Space)
-		}
-		if err == nil {
-			err = s.inspect(o)
-		}
-		if err == nil {
-			left, err = readJournal(o.Dir)
-		}
-		unlock()
-		if err != nil {
+		if left, err = s.look(o); err != nil {
 			return nil, err
 		}
 	}
@@ -197,41 +180,75 @@ func openBadger(o Options) (s *Store, err error) {
 			err = Damaged("the store stumbles over it: %v", r)
 		}
 	}()
-	with := BadgerOptions(o)
-	if !o.InMemory && hasOlderLog(o.Dir) {
-		with = with.WithMemTableSize(olderMemTable)
-		if !o.ReadOnly { // its log becomes tables
-			if err := openOnce(with); err != nil {
-				return s, err
-			}
-			with = BadgerOptions(o)
-		}
-	}
-	if s.DB, err = badger.Open(with); err != nil || o.InMemory {
+	if s.DB, err = openTables(o); err != nil || o.InMemory {
 		return s, err
 	}
+	if err := s.start(left, o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// look inspects the files, while others must not write, and gives the journal that a process before this one has left.
+func (s *Store) look(o Options) (*leftJournal, error) {
+	unlock, err := lock(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := accessible(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := clearAhead(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := roomToOpen(o.Dir, o.Space); err != nil {
+		return nil, err
+	}
+	if err := s.inspect(o); err != nil {
+		return nil, err
+	}
+	return readJournal(o.Dir)
+}
+
+// openTables has Badger open the directory, with as much memory as its log wants.
+func openTables(o Options) (*badger.DB, error) {
+	with := BadgerOptions(o)
+	if o.InMemory || !hasOlderLog(o.Dir) {
+		return badger.Open(with)
+	}
+	older := with.WithMemTableSize(olderMemTable)
+	if o.ReadOnly {
+		return badger.Open(older)
+	}
+	if err := openOnce(older); err != nil { // its log becomes tables
+		return nil, err
+	}
+	return badger.Open(with)
+}
+
+// start begins what goes on beside Badger: its growth is watched, and what is committed goes into a journal. After an error all is closed.
+func (s *Store) start(left *leftJournal, o Options) error {
 	s.memory = watchMemory(s.DB, o.Dir)
-	err = atomicfile.SyncDir(o.Dir) // Badger makes a new log, and leaves it to the file system when its name is on disk
+	err := atomicfile.SyncDir(o.Dir) // Badger makes a new log, and leaves it to the file system when its name is on disk
 	if err == nil {
 		s.place, err = os.Stat(o.Dir)
 	}
 	if err != nil {
 		s.memory.end()
-		return nil, errors.Join(err, s.DB.Close())
+		return errors.Join(err, s.DB.Close())
 	}
 	s.space = o.Space
 	if err := s.startGrowth(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return errors.Join(err, s.Close())
 	}
-	if left != nil && len(left.records) > 0 {
-		s.crashed = true
-	}
+	s.crashed = s.crashed || left != nil && len(left.records) > 0
 	if left != nil || allocates {
 		if err := s.startJournal(left, o); err != nil {
-			return nil, errors.Join(err, s.Close())
+			return errors.Join(err, s.Close())
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // hasOlderLog tells whether there is a log of a version that wrote larger ones, or one that a start which was killed has cut at its end

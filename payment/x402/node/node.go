@@ -87,6 +87,7 @@ func (n Node) call(ctx context.Context, result any, method string, params ...any
 // Quantity is a number as Ethereum writes it: 0x and hexadecimal digits.
 type Quantity uint64
 
+// UnmarshalJSON takes no number above 2^62, so that it may be reckoned with.
 func (q *Quantity) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) != nil || !strings.HasPrefix(s, "0x") {
