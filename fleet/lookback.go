@@ -90,12 +90,7 @@ func (p *Purchases) lookBackOnce(ctx context.Context) error {
 				return errMoved
 			}
 		}
-		ended := now.booked
-		for id, amount := range now.used { // it will be told of that, and that it has ended
-			if now.fates[id] == FatePaid && (t.Open[id] != nil || !t.wasTold(p.o.Gateway, id)) {
-				ended -= amount
-			}
-		}
+		ended := now.ended(t, p.o.Gateway, day)
 		for id, fate := range now.fates {
 			if fate != FateOpen && !p.isUsed(id) {
 				t.endAs(id, fate)
@@ -104,9 +99,6 @@ func (p *Purchases) lookBackOnce(ctx context.Context) error {
 		for _, b := range now.paying {
 			if t.Open[b.ID] == nil && !p.isUsed(b.ID) {
 				t.Open[b.ID] = &claim{p.o.Gateway, b.Seller, b.Method, b.Day, t.Session, b.Amount, true}
-			}
-			if b.Day == day {
-				ended -= b.Amount
 			}
 		}
 		if a := t.Ahead[p.o.Gateway]; a != nil && a.Boot != p.boot() {
@@ -125,6 +117,22 @@ type standing struct {
 	paying []Buy                   // that may be paid and have not ended: a part of that
 	used   map[string]money.Micros // on that day of what is set aside, by purchase id, and the store may not know it
 	fates  map[string]Fate         // of these, and of those that the store takes for open
+}
+
+// ended is what the books have of the day's purchases that have ended, but for those of which the tab will be told that they have.
+func (s *standing) ended(t *tab, gateway, day string) money.Micros {
+	ended := s.booked
+	for id, amount := range s.used {
+		if s.fates[id] == FatePaid && (t.Open[id] != nil || !t.wasTold(gateway, id)) {
+			ended -= amount
+		}
+	}
+	for _, b := range s.paying {
+		if b.Day == day {
+			ended -= b.Amount
+		}
+	}
+	return ended
 }
 
 func (p *Purchases) standing(ctx context.Context, day string) (s standing, err error) {
