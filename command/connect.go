@@ -18,9 +18,7 @@ import (
 )
 
 func connectCommand() *cobra.Command {
-	var from source
-	var address, model string
-	var asJSON, write, undo bool
+	c := new(connecting)
 	cmd := &cobra.Command{
 		Use:   "connect [" + strings.Join(clientNames, "|") + "]",
 		Short: "Says how to point clients at the gateway",
@@ -39,63 +37,79 @@ it, and --undo brings it back.`,
   caddy tokenbuddy connect codex --undo`,
 		Args:      words(0, 1),
 		ValidArgs: clientNames,
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-			if (write || undo) && len(args) == 0 {
-				return errors.New("--write and --undo go with a client, such as codex")
-			}
-			if undo {
-				return inHome(args[0], "", "", cmd.OutOrStdout(), (*client).undo)
-			}
-			if model == "" || strings.ContainsFunc(model, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				return errors.New("--model is the id of a model")
-			}
-			if from.dir != "" && model == anyModel {
-				used, err := from.mostUsed(ctx)
-				if err != nil {
-					return err
-				}
-				model = cmp.Or(used, anyModel)
-			}
-			base, err := from.base(ctx, address)
-			if err != nil {
-				return err
-			}
-			example := from.dir != "" && address == "" // a ledger does not say where the gateway is
-			if write && example {
-				return errors.New("--write wants --url: a ledger does not say where the gateway is")
-			}
-			if write {
-				if model == anyModel {
-					return errors.New("--write wants --model: which there are is in the answer to GET /v1/models")
-				}
-				return inHome(args[0], base.String(), model, cmd.OutOrStdout(), (*client).write)
-			}
-			clients := clientsOf(base.String(), model)
-			if len(args) > 0 {
-				clients = slices.DeleteFunc(clients, func(c client) bool { return c.Name != args[0] })
-			}
-			if asJSON {
-				return printJSON(cmd, map[string]any{"url": base.String(), "model": model, "keyVariable": keyVariable, "clients": clients})
-			}
-			if example {
-				fmt.Fprintf(cmd.OutOrStdout(), "# A ledger does not say where the gateway is: put its address in the place of %s, or say it with --url.\n", anyBase)
-			}
-			printClients(cmd.OutOrStdout(), base, model, clients)
-			return nil
-		}),
+		RunE:      run(c.run),
 	}
-	from.addEndpointTo(cmd)
-	from.addClosedTo(cmd)
-	cmd.Flags().StringVar(&address, "url", "", "Address of the gateway as its members know it, such as https://gateway.example.com")
-	cmd.Flags().StringVar(&model, "model", anyModel, "Model that the clients are to use")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	cmd.Flags().BoolVar(&write, "write", false, "Change the client's config file in your home directory")
-	cmd.Flags().BoolVar(&undo, "undo", false, "Have the client's config file as it was before --write")
+	c.from.addEndpointTo(cmd)
+	c.from.addClosedTo(cmd)
+	cmd.Flags().StringVar(&c.address, "url", "", "Address of the gateway as its members know it, such as https://gateway.example.com")
+	cmd.Flags().StringVar(&c.model, "model", anyModel, "Model that the clients are to use")
+	cmd.Flags().BoolVar(&c.asJSON, "json", false, "Print JSON")
+	cmd.Flags().BoolVar(&c.write, "write", false, "Change the client's config file in your home directory")
+	cmd.Flags().BoolVar(&c.undo, "undo", false, "Have the client's config file as it was before --write")
 	for _, flag := range []string{"address", "config"} {
 		cmd.MarkFlagsMutuallyExclusive("url", flag)
 	}
 	cmd.MarkFlagsMutuallyExclusive("write", "undo", "json")
 	return cmd
+}
+
+// connecting is what the command connect was told.
+type connecting struct {
+	from                source
+	address             string // of the gateway; empty: it is looked for
+	model               string
+	asJSON, write, undo bool
+}
+
+func (c *connecting) run(ctx context.Context, cmd *cobra.Command, args []string) error {
+	if (c.write || c.undo) && len(args) == 0 {
+		return errors.New("--write and --undo go with a client, such as codex")
+	}
+	if c.undo {
+		return inHome(args[0], "", "", cmd.OutOrStdout(), (*client).undo)
+	}
+	model, err := c.choose(ctx)
+	if err != nil {
+		return err
+	}
+	base, err := c.from.base(ctx, c.address)
+	if err != nil {
+		return err
+	}
+	example := c.from.dir != "" && c.address == "" // a ledger does not say where the gateway is
+	if c.write {
+		switch {
+		case example:
+			return errors.New("--write wants --url: a ledger does not say where the gateway is")
+		case model == anyModel:
+			return errors.New("--write wants --model: which there are is in the answer to GET /v1/models")
+		}
+		return inHome(args[0], base.String(), model, cmd.OutOrStdout(), (*client).write)
+	}
+	clients := clientsOf(base.String(), model)
+	if len(args) > 0 {
+		clients = slices.DeleteFunc(clients, func(c client) bool { return c.Name != args[0] })
+	}
+	if c.asJSON {
+		return printJSON(cmd, map[string]any{"url": base.String(), "model": model, "keyVariable": keyVariable, "clients": clients})
+	}
+	if example {
+		fmt.Fprintf(cmd.OutOrStdout(), "# A ledger does not say where the gateway is: put its address in the place of %s, or say it with --url.\n", anyBase)
+	}
+	printClients(cmd.OutOrStdout(), base, model, clients)
+	return nil
+}
+
+// choose gives the model that clients are to use: by a ledger the one that was used most, where none is named.
+func (c *connecting) choose(ctx context.Context) (string, error) {
+	if c.model == "" || strings.ContainsFunc(c.model, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return "", errors.New("--model is the id of a model")
+	}
+	if c.from.dir == "" || c.model != anyModel {
+		return c.model, nil
+	}
+	used, err := c.from.mostUsed(ctx)
+	return cmp.Or(used, anyModel), err
 }
 
 // inHome does something to the file that a client has in the home directory of whoever runs the command.
