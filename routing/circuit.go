@@ -93,7 +93,7 @@ func (c *circuit) succeed(t *turn, committed bool) (turned bool) {
 	}
 	for {
 		h := c.now()
-		if h.open() || h.life() != t.life || c.history.CompareAndSwap(uint64(h), uint64(h.add(false))) {
+		if h.open() || h.life() != t.life || c.history.CompareAndSwap(uint64(h), uint64(h.withGood())) {
 			return false
 		}
 	}
@@ -128,13 +128,13 @@ func (c *circuit) fail(p *Pool, t *turn, committed bool, at int64, f failure) (o
 	case f.unreachable:
 		f.atOnce = "no_connection"
 	}
-	return c.open(p, at, f)
+	return c.weigh(p, at, f)
 }
 
 // failTrial lets an open circuit rest anew, twice as long. A trial that was forced ahead of its time changes nothing: one
 // client's asking must not keep the seller from the others. The mutex is held.
 func (c *circuit) failTrial(p *Pool, at int64, early, unreachable bool) {
-	c.history.Store(uint64(c.now().add(true)))
+	c.history.Store(uint64(c.now().withFailure()))
 	c.unreachable = unreachable
 	if !early {
 		c.level++
@@ -142,8 +142,8 @@ func (c *circuit) failTrial(p *Pool, at int64, early, unreachable bool) {
 	}
 }
 
-// open counts a failure, and opens the circuit when it is one too many: then it gives the reason.
-func (c *circuit) open(p *Pool, at int64, f failure) (reason string) {
+// weigh counts a failure, and opens the circuit when it is one too many: then it gives the reason.
+func (c *circuit) weigh(p *Pool, at int64, f failure) (reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -153,7 +153,7 @@ func (c *circuit) open(p *Pool, at int64, f failure) (reason string) {
 		}
 		next := h
 		if f.outcome {
-			next = h.add(true)
+			next = h.withFailure()
 		}
 		if reason = f.atOnce; reason == "" && f.counts {
 			reason = next.trips()
@@ -186,7 +186,7 @@ func (c *circuit) giveBack(t *turn) {
 // blame counts a refusal that another seller's good answer has disproved.
 func (c *circuit) blame(p *Pool, t *turn, at int64, counts bool) (opened string) {
 	if !t.trial {
-		return c.open(p, at, failure{life: t.life, outcome: true, counts: counts})
+		return c.weigh(p, at, failure{life: t.life, outcome: true, counts: counts})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,14 +31,15 @@ func (h history) good() int     { return h.outcomes() - h.failures() }
 // wellFor gives the history of a closed circuit in its first life that has had so many good outcomes, 20 at most, and no other.
 func wellFor(outcomes int) history { return history(outcomes) << countShift }
 
-// add gives the history with one more outcome.
-func (h history) add(failed bool) history {
-	outcomes := (h << 1) & windowMask
-	inRow := history(0)
-	if failed {
-		outcomes |= 1
-		inRow = min(h>>rowShift&rowMask+1, rowMask)
-	}
+// withGood gives the history with one more outcome, which was good.
+func (h history) withGood() history { return h.with(0, 0) }
+
+// withFailure gives the history with one more outcome, which was a failure.
+func (h history) withFailure() history { return h.with(1, min(h>>rowShift&rowMask+1, rowMask)) }
+
+// with gives the history with one more outcome, 1 being a failure, as the last of so many failures in a row.
+func (h history) with(outcome, inRow history) history {
+	outcomes := h<<1&windowMask | outcome
 	count := min(h>>countShift&countMask+1, window)
 	return h>>lifeShift<<lifeShift | inRow<<rowShift | count<<countShift | outcomes
 }
@@ -58,4 +59,4 @@ func (h history) trips() string {
 func (h history) opened() history { return h + 1<<lifeShift }
 
 // closed begins a closed life, which starts with the good outcome of the trial.
-func (h history) closed() history { return ((h>>lifeShift + 1) << lifeShift).add(false) }
+func (h history) closed() history { return ((h>>lifeShift + 1) << lifeShift).withGood() }

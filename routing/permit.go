@@ -74,7 +74,7 @@ func (p *Permit) succeed(at int64, committed bool) {
 			s.shut.Add(-1)
 			s.pool.changed(s, p.model, "")
 		} else if p.line.now().trips() != "" {
-			s.lineOpened(p.model, p.line.open(s.pool, at, failure{life: p.lineTurn.life, counts: true}))
+			s.lineOpened(p.model, p.line.weigh(s.pool, at, failure{life: p.lineTurn.life, counts: true}))
 		}
 		s.recovered(p.line)
 	}

@@ -37,7 +37,11 @@ func (s *stall) tell() {
 	const never = 200 * 365 * 24 * time.Hour // whatever the time is in a test, an open circuit is not due
 	h := history(0)
 	for i := range window {
-		h = h.add(i < s.failed)
+		if i < s.failed {
+			h = h.withFailure()
+		} else {
+			h = h.withGood()
+		}
 	}
 	if s.open > 0 {
 		h = h.opened()

@@ -158,7 +158,7 @@ func (s *State) Probed(now time.Time, ok bool, took time.Duration) {
 	s.lastFail.Store(at)
 	if inRow >= failedProbes {
 		life := s.circuit.now().life()
-		s.opened(s.circuit.open(s.pool, at, failure{life: life, atOnce: "probes", unreachable: true}))
+		s.opened(s.circuit.weigh(s.pool, at, failure{life: life, atOnce: "probes", unreachable: true}))
 	}
 }
 
