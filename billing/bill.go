@@ -21,6 +21,7 @@ const (
 	FlagUnpriced           = "unpriced"            // there is no price: the settlement was believed up to the money paid for the token
 	FlagSettlementRefused  = "settlement_refused"  // a settlement that can't be read or can't be true was left aside
 	FlagSettlementReplayed = "settlement_replayed" // a settlement that is booked already was left aside, or covers a retry
+	FlagSettledBefore      = "settled_before"      // an earlier try of the request was settled: what that has cost is not booked again
 	FlagUsageImplausible   = "usage_implausible"   // some of the usage can't be true and was not used for money
 	FlagCapped             = "capped"              // the cost would have been more than the credit that was there
 	FlagTokenGone          = "token_gone"          // the token was no longer in the ledger: there was no credit to take from
@@ -41,6 +42,7 @@ type Facts struct {
 	Settlement  *wire.Settlement
 	Replayed    bool         // the settlement's id has been booked before
 	Covered     bool         // it was booked for the same idempotency key: one charge for a client's retries
+	Before      money.Micros // what earlier tries were settled at, where this one has no settlement: all of them are one charge
 	Credit      money.Micros // what the token still has: no cost goes beyond it
 	Guessed     money.Micros // what was taken from it by estimate, and is not certain: a settlement may go that far
 	Paid        money.Micros // the money paid for the token: no belief goes beyond it, whatever credit was granted
@@ -88,7 +90,10 @@ func Bill(f Facts) Charge {
 	case c.Settled != nil:
 		c.settle(f, usage)
 	default:
-		c.Source, c.Expense = f.unsettled(usage)
+		if c.Source, c.Expense = f.unsettled(usage); f.Before > 0 && c.Expense > 0 { // that the seller heeds the key is a guess
+			c.Source, c.Expense = SourceEstimate, max(c.Expense-f.Before, 0)
+			c.Flags = append(c.Flags, FlagSettledBefore)
+		}
 		most := f.paid()
 		if !f.Shape.Priced(f.Price) { // all requests together, as where the seller has settled them
 			most -= f.Borne

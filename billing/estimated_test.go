@@ -54,6 +54,10 @@ func TestBillByEstimate(t *testing.T) {
 		{"an image in the answer", blind, func(f *billing.Facts) { f.Shape.MaxOutput, f.AnswerText, f.AnswerMedia = 0, 0, 2_000 }, 20_200, 20_200, 0, nil},
 		{"an image in the prompt", blind, func(f *billing.Facts) { f.Shape.BodyBytes, f.Shape.PromptTokens = 1<<20, 2_100 }, 4_150, 4_150, 0, nil},
 		{"text, and what it goes on from", blind, func(f *billing.Facts) { f.Shape.ContinuedTokens = 50 }, 1_300, 1_300, 0, nil},
+		{"less than an earlier try", blind, func(f *billing.Facts) { f.Before = 1_300 }, 0, 0, 0, []string{billing.FlagSettledBefore}},
+		{"more than that", blind, func(f *billing.Facts) { f.Before = 500 }, 700, 700, 0, []string{billing.FlagSettledBefore}},
+		{"usage after an earlier try", whole, func(f *billing.Facts) { f.Before = 100 }, 600, 600, 0, []string{billing.FlagSettledBefore}},
+		{"free after an earlier try", blind, func(f *billing.Facts) { f.Before, f.Shape.Free = 100, true }, 0, 0, 0, nil},
 		{"text above the credit", blind, func(f *billing.Facts) { f.Credit = 0 }, 0, 0, 0, []string{billing.FlagCapped}},
 		{"no price", blind, func(f *billing.Facts) { f.Price = money.NoPrice }, 50_000, 50_000, 0, nil},
 		{

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -114,6 +115,53 @@ func TestAnotherTryWithAnotherToken(t *testing.T) {
 		t.Errorf("the member has borne %d, want 78", got)
 	}
 	eventually(t, "the desk has what the books have", func() bool { return s.books().Credit.of("acme").LeftMicros == balances["credit:acme"] })
+	s.verify()
+}
+
+// TestCutAfterTheSettledTry has a client ask again under its Idempotency-Key what was answered and settled, and hang up in the middle: the seller has charged once, and the
+// member bears that once, also where the gateway has started anew in between.
+func TestCutAfterTheSettledTry(t *testing.T) {
+	t.Parallel()
+	q := speechOf("/v1/messages")
+	begin := strings.Replace(q.begin, `"input_tokens":`, `"input_tokens":200`, 1)
+	again := newScript()
+	s := newStage(t)
+	s.seller("acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if r.Header.Get("X-Request-Id") != "first" {
+			again.answer(w, r, body)
+			return
+		}
+		sayStream(begin+q.text("one")+settlesAs("s", 4000)+q.end)(w, r, body)
+	}, priced("m"))
+	s.open("\t\tmember ada {\n\t\t\tkey sk-ada-key\n\t\t}\n")
+	members := func(id string) []string {
+		return []string{"Authorization", "Bearer sk-ada-key", "Idempotency-Key", "k", "X-Request-Id", id}
+	}
+	streamed := q.body(`"model":"m","stream":true,`, "Hello "+strings.Repeat("dear ", 2000))
+	if a := s.ask(0, http.MethodPost, q.path, streamed, members("first")...); a.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", a.StatusCode, a.body)
+	}
+	if first := s.entryOf("first"); first.BilledMicros != 4000 || first.BilledSource != "settlement" {
+		t.Fatalf("booked %+v", first)
+	}
+	borne := s.balances()["expense:ada:m"]
+	for _, id := range []string{"cut", "cut again"} {
+		sayAndGo(t, again, begin+q.text("one"))
+		res, err := s.send(t.Context(), q.path, streamed, members(id)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readUntil(t, res.Body, q.text("one"))
+		_ = res.Body.Close()
+		if cut := s.entryOf(id); cut.Status != "client_gone" || cut.BilledSource != "estimate" || cut.ExpenseMicros != 0 || !slices.Contains(cut.Flags, "settled_before") {
+			t.Errorf("booked %+v", cut)
+		}
+		s.kill()
+		s.start()
+	}
+	if got := s.balances()["expense:ada:m"]; got != borne {
+		t.Errorf("the member has borne %d, want %d", got, borne)
+	}
 	s.verify()
 }
 

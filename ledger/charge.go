@@ -35,6 +35,9 @@ func (b *batch) charge(in *Inference) billing.Charge {
 		f, aside = b.chooseSettlement(in, f)
 		flags = append(flags, aside...)
 	}
+	if in.TokenID != "" && (f.Settlement == nil || !f.Covered && !f.Counts()) {
+		f.Before = b.billedBefore(in)
+	}
 	c := billing.Bill(f)
 	said := c.Flags
 	c.Flags = nil

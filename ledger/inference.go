@@ -259,6 +259,7 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 	if !wasted {
 		t.BorneMicros += c.Expense
 	}
+	b.noteTried(in, c, wasted)
 	if c.Source == billing.SourceSettlement {
 		gone := creditIsHere
 		if c.Settled == nil { // it was booked for an earlier try
@@ -299,12 +300,14 @@ func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked,
 	return d
 }
 
-// most is what the request can cost at the most: what was held for it, or by its shape.
+// most is what a request without a settlement can cost at the most, beside what earlier tries of it were settled at: what was held for it, or
+// by its shape.
 func (b *batch) most(in *Inference) money.Micros {
+	most := billing.Bound(in.Shape, in.Price)
 	if h := b.holds[in.HoldID]; h != nil {
-		return h.AmountMicros
+		most = h.AmountMicros
 	}
-	return billing.Bound(in.Shape, in.Price)
+	return max(most-b.billedBefore(in), 0)
 }
 
 func (b *batch) adjust(t *token, balance money.Micros) {

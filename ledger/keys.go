@@ -19,6 +19,7 @@ const (
 	balancePrefix    = "b/" // + id of a token: what is left of it
 	endedPrefix      = "g/" // + id of a token that is gone: the costs on it that a client's next try takes back
 	purchasePrefix   = "p/" // + id
+	triedPrefix      = "c/" // + hash: what the seller has settled of a request that may be tried again
 	settlementPrefix = "s/" // + seller:origin:settlement id
 	spentPrefix      = "d/" // + day
 	answersPrefix    = "l/" // + model: how long its answers are

@@ -120,6 +120,7 @@ func (s *state) loadRecords(txn *badger.Txn, seal *store.Sealer) error {
 		}),
 		s.loadAnswers(txn),
 		s.loadResponses(txn),
+		s.loadTried(txn),
 		each(txn, holdPrefix, func(id string, h *Hold) error {
 			s.holds[id] = h
 			if t := s.tokens[h.TokenID]; t != nil {

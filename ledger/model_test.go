@@ -21,6 +21,7 @@ type model struct {
 	holds    map[string]ledger.Hold
 	charged  map[string]bool // holds whose attempt was booked as waste
 	settled  map[string]string
+	billed   map[string]tried        // by seller and try
 	expenses map[string]money.Micros // by member, as summaries say
 	wasted   map[string]money.Micros // by member: what failed attempts have cost
 	reserved map[string]reserved     // by hold
@@ -58,13 +59,19 @@ type reserved struct {
 	until  time.Time // of a doubt
 }
 
+// tried is what a seller has billed of a request that may be tried again.
+type tried struct {
+	at     time.Time
+	billed money.Micros
+}
+
 // memberBudget is what each member may spend in a day.
 const memberBudget money.Micros = 12_000
 
 func newModel(now time.Time) *model {
 	return &model{
 		accounts: map[string]money.Micros{}, tokens: map[string]*modelToken{}, holds: map[string]ledger.Hold{},
-		charged: map[string]bool{}, settled: map[string]string{}, expenses: map[string]money.Micros{}, now: now,
+		charged: map[string]bool{}, settled: map[string]string{}, billed: map[string]tried{}, expenses: map[string]money.Micros{}, now: now,
 		wasted: map[string]money.Micros{}, reserved: map[string]reserved{}, doubts: map[int]reserved{},
 	}
 }
@@ -160,12 +167,36 @@ func (m *model) charge(in ledger.Inference) billing.Charge {
 		key, f.Replayed = m.settled[in.Seller+" "+in.Settlement.SettlementID]
 		f.Covered = f.Replayed && key != "" && key == in.IdempotencyKey
 	}
+	f.Before = m.before(in)
 	return billing.Bill(f)
+}
+
+// before is what earlier tries of the same request were billed at, within a day.
+func (m *model) before(in ledger.Inference) money.Micros {
+	t, ok := m.billed[in.Seller+" "+tryOf(in)]
+	if !ok || tryOf(in) == "" || m.now.Sub(t.at) >= 24*time.Hour {
+		return 0
+	}
+	return t.billed
+}
+
+// note keeps what a try was billed at, where another may follow. A seller that bills each of two will bill the third.
+func (m *model) note(in ledger.Inference, c billing.Charge, wasted bool) {
+	if c.Settled == nil || c.Billed == 0 || tryOf(in) == "" || !in.Repeatable && !wasted {
+		return
+	}
+	key, t := in.Seller+" "+tryOf(in), tried{m.now, c.Billed}
+	if before, again := m.billed[key]; again && m.now.Sub(before.at) < 24*time.Hour {
+		t.billed = 0
+	}
+	m.billed[key] = t
 }
 
 // book is Settle, and Waste where wasted.
 func (m *model) book(in ledger.Inference, wasted bool) {
 	c, t := m.charge(in), m.tokens[in.TokenID]
+	most := max(m.holds[in.HoldID].AmountMicros-m.before(in), 0)
+	m.note(in, c, wasted)
 	expense := "expense:" + in.Member + ":" + in.Model
 	account := expense
 	if wasted {
@@ -202,20 +233,19 @@ func (m *model) book(in ledger.Inference, wasted bool) {
 			m.reconcile(t, *c.Settled.BalanceMicros)
 		}
 	}
-	held := m.holds[in.HoldID].AmountMicros
 	cut := in.Status == ledger.StatusInterrupted && !wasted && (in.Asked || in.Answered)
-	doubt, inDoubt := 0, c.Source == billing.SourceEstimate && (in.InDoubt || cut) && held > c.Billed
+	doubt, inDoubt := 0, c.Source == billing.SourceEstimate && (in.InDoubt || cut) && most > c.Billed
 	if r, ok := m.reserved[in.HoldID]; ok && inDoubt {
-		doubt = m.inDoubt(in.Member, min(held-c.Billed, memberBudget-m.counted(in.Member)-m.held(in.Member)+r.amount), m.now.Add(time.Minute))
+		doubt = m.inDoubt(in.Member, min(most-c.Billed, memberBudget-m.counted(in.Member)-m.held(in.Member)+r.amount), m.now.Add(time.Minute))
 	}
 	if r, ok := m.reserved[in.HoldID]; ok { // what is booked next under the hold has none
 		m.reserved[in.HoldID] = reserved{member: r.member}
 	}
 	unheard := c.Source == billing.SourceUsage && in.Status != ledger.StatusOK
 	certain := c.Source == billing.SourceUsage && in.Repeatable && !unheard
-	if (c.Source == billing.SourceEstimate || certain || unheard) && (in.Answered || in.Asked) && max(c.Billed, held) > 0 {
+	if (c.Source == billing.SourceEstimate || certain || unheard) && (in.Answered || in.Asked) && max(c.Billed, most) > 0 {
 		t.guesses = append(t.guesses, guess{
-			account, in.Member, tryOf(in), c.Billed, max(c.Billed, held), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
+			account, in.Member, tryOf(in), c.Billed, max(c.Billed, most), m.now, false, in.Status == ledger.StatusOK, certain, doubt, inDoubt,
 		})
 		if len(t.guesses) > 16 {
 			first := slices.IndexFunc(t.guesses, func(g guess) bool { return g.certain })

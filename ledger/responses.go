@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -23,28 +22,9 @@ type Response struct {
 // ResponseKey is what a response is kept under: a hash of its id, and of what else the caller tells responses apart by.
 type ResponseKey [16]byte
 
-const (
-	maxResponses = 100_000
-	// sweptResponses is how many old ones go with each new one: more than come.
-	sweptResponses = 4
-)
-
-// responses are the keys of those that are on disk, the oldest first. What they say is remembered elsewhere; this is what it is
-// filled from at a start. It is no part of the books: nothing is lost with it but that a conversation has to begin anew.
-type responses struct {
-	mu    sync.Mutex // protects all following fields
-	turn  uint64
-	kept  map[ResponseKey]uint64 // the turn in which it was put last
-	queue []queued
-}
-
-type queued struct {
-	key   ResponseKey
-	turn  uint64
-	until int64 // Unix time
-}
-
-func newResponses() *responses { return &responses{kept: map[ResponseKey]uint64{}} }
+// maxResponses is how many are kept. What they say is remembered elsewhere; this is what it is filled from at a start. It is no part of the
+// books: nothing is lost with it but that a conversation has to begin anew.
+const maxResponses = 100_000
 
 // PutResponse keeps who made a response, in the place of what was there: over a restart once the next commit is through. It waits
 // for nothing. The newest 100,000 are kept.
@@ -86,46 +66,6 @@ func (l *Ledger) EachResponse(visit func(key ResponseKey, made Response)) error 
 }
 
 func responseKey(key ResponseKey) string { return responsePrefix + string(key[:]) }
-
-// put notes a response, and gives a few that are too old or too many.
-func (r *responses) put(key ResponseKey, until, now time.Time) (gone []ResponseKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.add(key, until)
-	for range sweptResponses {
-		old := r.queue[0]
-		if old.key == key {
-			break
-		}
-		if r.kept[old.key] == old.turn { // else it was put again since, or dropped
-			if len(r.kept) <= maxResponses && now.Unix() < old.until {
-				break
-			}
-			gone = append(gone, old.key)
-			delete(r.kept, old.key)
-		}
-		r.queue = r.queue[1:]
-	}
-	return gone
-}
-
-// spareTurns is how many places of the queue more than twice what is kept may stand for nothing any more.
-const spareTurns = 1024
-
-func (r *responses) add(key ResponseKey, until time.Time) {
-	r.turn++
-	r.kept[key] = r.turn
-	if len(r.queue) >= 2*len(r.kept)+spareTurns { // a seller that gives each answer the same id would have it grow for ever
-		r.queue = slices.DeleteFunc(r.queue, func(q queued) bool { return r.kept[q.key] != q.turn })
-	}
-	r.queue = append(r.queue, queued{key, r.turn, until.Unix()})
-}
-
-func (r *responses) drop(key ResponseKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.kept, key)
-}
 
 type keptResponse struct {
 	key ResponseKey

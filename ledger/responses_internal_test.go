@@ -10,7 +10,7 @@ func TestResponsesOfOneID(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	until := now.Add(time.Hour)
-	r := newResponses()
+	r := newNewest[ResponseKey](maxResponses)
 	r.put(ResponseKey{1}, until, now) // lives on before them all: the sweep stops there
 	for range 10 * spareTurns {
 		r.put(ResponseKey{2}, until, now)

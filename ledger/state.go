@@ -30,6 +30,8 @@ type state struct {
 	accounts  map[string]*money.Micros
 	tokens    map[string]*token
 	ended     map[string]*ended // by the id of the token
+	billed    map[tryKey]tried
+	tried     *newest[tryKey] // of billed
 	holds     map[string]*Hold
 	purchases map[string]*purchase // those that have not ended
 	spent     map[string]*money.Micros
@@ -43,7 +45,7 @@ type state struct {
 	rollups   map[string]*Rollup      // of that day, as far as they were touched
 	spending  *spending               // not the committer's alone, as what follows
 	answers   *answers
-	responses *responses
+	responses *newest[ResponseKey]
 }
 
 func newState() *state {
@@ -51,6 +53,7 @@ func newState() *state {
 		accounts: map[string]*money.Micros{}, tokens: map[string]*token{}, ended: map[string]*ended{}, holds: map[string]*Hold{},
 		purchases: map[string]*purchase{}, spent: map[string]*money.Micros{}, counted: map[string]money.Micros{}, spentAt: map[sellerDay]money.Micros{},
 		spentBy: map[methodDay]money.Micros{}, payees: map[customer]string{}, bought: map[shop]bool{},
-		rollups: map[string]*Rollup{}, spending: new(spending), answers: new(answers), responses: newResponses(),
+		rollups: map[string]*Rollup{}, spending: new(spending), answers: new(answers), responses: newNewest[ResponseKey](maxResponses),
+		tried: newNewest[tryKey](maxTried), billed: map[tryKey]tried{},
 	}
 }
