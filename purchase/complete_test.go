@@ -214,3 +214,139 @@ func TestPendingUnderANewConfig(t *testing.T) {
 		}
 	})
 }
+
+func TestGrants(t *testing.T) {
+	const granted, disputed, doubt = 'g', 'd', '?'
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		ends   rune
+	}{
+		"no token":       {200, `{"creditMicros":5}`, disputed},
+		"no credit":      {200, `{"accessToken":"t"}`, disputed},
+		"zero":           {200, `{"accessToken":"t","creditMicros":0}`, disputed},
+		"negative":       {200, `{"accessToken":"t","creditMicros":-5}`, disputed},
+		"absurd":         {200, `{"accessToken":"t","creditMicros":9000000000000000000}`, disputed},
+		"fraction":       {200, `{"accessToken":"t","creditMicros":0.5}`, disputed},
+		"line break":     {200, `{"accessToken":"t\r\nX-A: b","creditMicros":5}`, disputed},
+		"space":          {200, `{"accessToken":"t t","creditMicros":5}`, disputed},
+		"not ASCII":      {200, `{"accessToken":"tö","creditMicros":5}`, disputed},
+		"long":           {200, `{"accessToken":"` + strings.Repeat("t", maxToken+1) + `","creditMicros":5}`, disputed},
+		"an error":       {200, `{"error":{"code":"payment_refused"}}`, disputed},
+		"longest":        {200, `{"accessToken":"` + strings.Repeat("t", maxToken) + `","creditMicros":5}`, granted},
+		"odd expiry":     {200, `{"accessToken":"t","creditMicros":5,"expiresAt":17}`, granted},
+		"odd reference":  {200, `{"accessToken":"t","creditMicros":5,"paymentReference":{}}`, granted},
+		"snake_case":     {200, `{"access_token":"t","credit_micros":5,"expires_at":"2100-01-01T00:00:00Z"}`, granted},
+		"a float":        {200, `{"accessToken":"t","creditMicros":5000000.0}`, granted},
+		"with exponent":  {200, `{"accessToken":"t","creditMicros":5.0E6}`, granted},
+		"a text":         {200, `{"accessToken":"t","creditMicros":"5000000"}`, disputed},
+		"more than paid": {200, `{"accessToken":"t","creditMicros":6000000}`, granted},
+
+		"order_expired":        {410, `{"error":{"code":"order_expired","message":"` + secretText + `"}}`, disputed},
+		"order_unknown":        {404, `{"error":{"code":"order_unknown"}}`, disputed},
+		"payment_refused":      {402, `{"error":{"code":"payment_refused"}}`, disputed},
+		"amount_refused":       {400, `{"error":{"code":"amount_refused"}}`, disputed},
+		"idempotency_conflict": {409, `{"error":{"code":"idempotency_conflict"}}`, disputed},
+
+		"empty":            {200, "", doubt},
+		"not JSON":         {200, "<html>" + secretText, doubt},
+		"cut":              {200, `{"accessToken":"t","creditMicros":`, doubt},
+		"a list":           {200, `[]`, doubt},
+		"too large":        {200, strings.Repeat(" ", maxAnswer+1), doubt},
+		"400":              {400, secretText, doubt},
+		"401":              {401, `{"error":{"code":"invalid_api_key"}}`, doubt},
+		"402":              {402, `{}`, doubt},
+		"404":              {404, `{"error":"order_unknown"}`, doubt},
+		"409":              {409, secretText, doubt},
+		"503":              {503, `{}`, doubt},
+		"a refusal, cut":   {402, `{"error":{"code":"payment_refused"}`, doubt},
+		"another's code":   {402, `{"error":{"code":"payment_required"}}`, doubt},
+		"a redirect":       {302, `{"error":{"code":"payment_refused"}}`, doubt},
+		"refused at large": {402, `{"error":{"code":"payment_refused"}}` + strings.Repeat(" ", maxAnswer), doubt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := func(b *bench) {
+				b.seller.answer = at(wire.PurchaseCompletePath, func(n int) *http.Response {
+					if c.ends == doubt && n > 2*maxTries {
+						return own() // the one after many has the token
+					}
+					return reply(c.status, c.body)
+				})
+			}
+			trade(t, set, func(t *testing.T, b *bench) {
+				want := wholeWay
+				switch c.ends {
+				case granted:
+					l := b.lease(1)
+					if !strings.HasPrefix(l.Bearer(), "t") {
+						t.Errorf("lease %+v", l)
+					}
+					l.Return(0)
+					b.wantCalls(1, 1)
+				case disputed:
+					b.refusedLease(1, ErrDisputed)
+					b.wantCalls(1, 1)
+					want = strings.Replace(wholeWay, "granted", "disputed", 1)
+				case doubt:
+					b.refusedLease(1, ErrInDoubt)
+					b.wantCalls(1, maxTries)
+					time.Sleep(time.Minute)
+					b.lease(1).Return(0)
+					b.wantCalls(1, 2*maxTries+1)
+				}
+				if got := b.journal.states(); got != want {
+					t.Errorf("states %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// A complete whose fate is unknown is asked again, for as long as it takes, and nothing else is bought meanwhile.
+func TestCompleteInDoubt(t *testing.T) {
+	set := func(b *bench) {
+		b.seller.answer = at(wire.PurchaseCompletePath, func(n int) *http.Response {
+			switch {
+			case n == 1:
+				return nil
+			case n < 8:
+				return reply(503, "")
+			}
+			return own()
+		})
+	}
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrInDoubt)
+		b.wantCalls(1, 3)
+		started := time.Now()
+		b.refusedLease(1, ErrInDoubt)
+		if time.Since(started) > 0 {
+			t.Error("a request waited for a purchase in doubt")
+		}
+		if open := b.desk.Credit().Sellers[0].Open; open == nil || open.Doubt == "" {
+			t.Errorf("open purchase: %+v", open)
+		}
+		time.Sleep(time.Minute)
+		b.lease(1).Return(0)
+		b.wantCalls(1, 8)
+		for _, a := range b.seller.calls {
+			if a.key != b.seller.calls[0].key || a.body["purchaseId"] != a.key {
+				t.Errorf("another key: %+v", a)
+			}
+		}
+		if b.logged("purchase.in_doubt") != 1 || b.logged("purchase.token.succeeded") != 1 {
+			t.Error("not logged, or too often")
+		}
+	})
+}
+
+func TestCompleteIsGivenUp(t *testing.T) {
+	set := func(b *bench) { b.seller.answer = at(wire.PurchaseCompletePath, always(500, "")) }
+	trade(t, set, func(t *testing.T, b *bench) {
+		b.refusedLease(1, ErrInDoubt)
+		time.Sleep(giveUpAfter + time.Hour)
+		if p := b.journal.lastStep(); p.State != ledger.Disputed {
+			t.Errorf("after a day the purchase is %s", p.State)
+		}
+	})
+}

@@ -284,3 +284,63 @@ func TestX402LongAuthorization(t *testing.T) {
 		t.Errorf("as it was offered: %d %s", status, body)
 	}
 }
+
+// TestX402OnePaymentOneToken: a buyer has two orders made for one purchase, which its payment is bound to, and pays one of them. Nor does
+// the payment count once more when the seller has forgotten the purchase.
+func TestX402OnePaymentOneToken(t *testing.T) {
+	r := newRail(t)
+	s := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	order := func(key string) (o wire.Order) {
+		t.Helper()
+		body, _ := json.Marshal(wire.CreatePurchase{PurchaseID: "p", ModelID: s.Models[0].ID, PaymentMethod: "x402", AmountMicros: 500_000})
+		w := post(t, s, wire.PurchaseCreatePath, string(body), wire.HeaderIdempotencyKey, key)
+		if err := wire.Decode(w.Body.Bytes(), &o); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("create: %d %s", w.Code, w.Body)
+		}
+		return o
+	}
+	complete := func(key string, o wire.Order, proof json.RawMessage) int {
+		t.Helper()
+		body, err := json.Marshal(wire.CompletePurchase{PurchaseID: "p", OrderID: o.OrderID, PaymentMethod: "x402", Proof: proof})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return post(t, s, wire.PurchaseCompletePath, string(body), wire.HeaderIdempotencyKey, key).Code
+	}
+	first, second := order("a"), order("b")
+	proof := r.sign(first, "p", "http://example.com")
+	if status := complete("a", first, proof); status != http.StatusOK {
+		t.Fatalf("the first order: %d", status)
+	}
+	if status := complete("b", second, proof); status != http.StatusConflict {
+		t.Errorf("the second order, by the same payment: %d", status)
+	}
+	if moved, tokens := len(r.chain.Transfers()), len(s.books.Report().Tokens); moved != 1 || tokens != 1 {
+		t.Errorf("%d transfers, %d tokens", moved, tokens)
+	}
+}
+
+// TestX402TwoSellers: two sellers at one origin are to be paid at one address, and a buyer pays the order of one of them.
+func TestX402TwoSellers(t *testing.T) {
+	r := newRail(t)
+	one := newSeller(t, r.lines(t.TempDir()+"/books.json"))
+	two, err := provision(t, "another", "pace 0\n"+r.lines(t.TempDir()+"/books.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, proof := r.offer(one, "p")
+	second, _ := r.offer(two, "p")
+	if status, body := r.complete(one, "p", first, proof); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	if status, body := r.complete(two, "p", second, proof); status != http.StatusConflict {
+		t.Errorf("the same payment: %d %s", status, body)
+	}
+	if moved, tokens := len(r.chain.Transfers()), len(two.books.Report().Tokens); moved != 1 || tokens != 0 {
+		t.Errorf("%d transfers, and %d tokens at the other", moved, tokens)
+	}
+	third, proof := r.offer(two, "q")
+	if status, body := r.complete(two, "q", third, proof); status != http.StatusOK || len(r.chain.Transfers()) != 2 {
+		t.Errorf("another purchase: %d %s", status, body)
+	}
+}
