@@ -232,7 +232,7 @@ func (p *pool) grant(one *poolPart, a poolAsk, now int64) {
 	if p.Wants == nil {
 		p.Wants = make(map[string]poolWant)
 	}
-	p.Wants[a.gateway] = poolWant{a.need - max(0, free), now}
+	p.Wants[a.gateway] = poolWant{max(a.need, a.like) - max(0, free), now} // what it needs alone would come again for each request
 }
 
 func (p *pool) answer(a poolAsk, one *poolPart, now int64) poolAnswer {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -247,6 +248,51 @@ func TestTokenIsWastedOnce(t *testing.T) {
 		}
 		if wasted := all[0].waste["t"] + all[1].waste["t"]; wasted != 0 || all[0].disk["t"] != nil || all[1].disk["t"] != nil {
 			t.Errorf("%d are wasted of a token of which all was spent", wasted)
+		}
+	})
+}
+
+// What is left at the end of a token, when all of it is set aside, goes to whoever spends it in parts and not request by request: nobody waits for each of
+// them until another gateway has looked.
+func TestTokensEndWithoutADrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const cost = 10
+		store, ctx, credit := newFake(), t.Context(), money.Micros(8000)
+		one, other := twoSharers(t, store)
+		one.buy("t", credit, time.Now().Add(time.Hour))
+		one.look(ctx) // it has an eighth in hand from now on, and spends nothing
+		looks, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			for pause(looks, tokensEvery) {
+				one.look(ctx)
+			}
+		}()
+		time.Sleep(tokensEvery / 2)
+		waits, waited, looked := 0, time.Duration(0), time.Now()
+		for {
+			if other.free("t") < cost {
+				began := time.Now()
+				if !other.Borrow(ctx, Loan{Seller: "acme", Origin: "o", Need: cost, After: began}) {
+					break
+				}
+				if took := time.Since(began); took > 0 {
+					waits++
+					waited += took
+				}
+			}
+			other.spend("t", cost)
+			other.used = time.Now()
+			time.Sleep(20 * time.Millisecond)
+			if time.Since(looked) >= tokensEvery {
+				other.look(ctx)
+				looked = time.Now()
+			}
+		}
+		left := one.disk["t"].Left + other.disk["t"].Left
+		t.Logf("%d requests have waited, %s together; %d are left", waits, waited, left)
+		if waits > 10 || left > 4*cost {
+			t.Errorf("%d requests have waited, %s together; %d are left", waits, waited, left)
 		}
 	})
 }
