@@ -237,8 +237,8 @@ func (in *Inference) payer() string {
 	return creditOf(in.Seller)
 }
 
-// spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports where
-// it may: up to what was paid for the token, never beyond. e is what has booked the charge; nil: it has cost nothing.
+// spend takes the charge from the token, remembers the settlement, and follows the balance that the seller reports. e is what has booked the
+// charge; nil: it has cost nothing.
 func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wasted bool) Booked {
 	booked := Booked{Entry: e, Disputed: c.Disputed, Failed: wasted}
 	b.corrected = nil
@@ -267,24 +267,31 @@ func (b *batch) spend(in *Inference, c *billing.Charge, t *token, e *Entry, wast
 		}
 		booked.Back = b.cover(t, in, gone)
 	}
-	if c.Settled != nil && c.Settled.BalanceMicros != nil && in.Exclusive && !t.Shared {
-		told := *c.Settled.BalanceMicros
-		reported := told
-		if told > t.BalanceMicros {
-			reported = max(t.BalanceMicros, min(told, t.PaidMicros))
-		}
-		b.reconcile(t, max(reported, 0))
-		booked.Told = true
-		if told <= reported { // else what was booked in vain is not on the balance, as it is given for nothing only up to what was paid
-			t.followed = b.head.Sequence
-		}
-	}
+	booked.Told = b.follow(t, in, c.Settled)
 	d := b.endReservation(in, c, &booked, wasted)
 	b.remember(t, in, c, &booked, wasted, d)
 	b.putBalance(t)
 	booked.TokenDelta, booked.Borne, booked.Guessed, booked.At = t.BalanceMicros-before, t.BorneMicros, t.guessed(), b.head.Sequence
 	booked.Corrected = b.corrected
 	return booked
+}
+
+// follow has the token be worth what the seller reports, up to what was paid for it, and never beyond. It tells whether it did: not where another
+// request used the token meanwhile.
+func (b *batch) follow(t *token, in *Inference, s *wire.Settlement) bool {
+	if s == nil || s.BalanceMicros == nil || !in.Exclusive || t.Shared {
+		return false
+	}
+	told := *s.BalanceMicros
+	reported := told
+	if told > t.BalanceMicros {
+		reported = max(t.BalanceMicros, min(told, t.PaidMicros))
+	}
+	b.reconcile(t, max(reported, 0))
+	if told <= reported { // else what was booked in vain is not on the balance, as it is given for nothing only up to what was paid
+		t.followed = b.head.Sequence
+	}
+	return true
 }
 
 // endReservation gives back what of the member's budget was held, but for what the seller may still charge: that is in doubt until

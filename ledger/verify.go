@@ -45,12 +45,12 @@ func (l *Ledger) VerifyWithProgress(ctx context.Context, progress Progress) (Rep
 	return l.verify(ctx, progress, false)
 }
 
-// verify leaves out archive files that are missing where it may, and says which.
-func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (Report, error) {
+// verify leaves out archive files that are missing where the books may lack some, and says which.
+func (l *Ledger) verify(ctx context.Context, progress Progress, mayLack bool) (Report, error) {
 	var r Report
 	err := l.view(ctx, func(v *view) error {
 		c := newChecker(v)
-		c.progress, c.without = progress, without
+		c.progress, c.mayLack = progress, mayLack
 		err := c.run()
 		r = Report{OK: true, Entries: c.entriesRead, Head: c.previous, Missing: c.missing}
 		var entry *entryError
@@ -74,7 +74,7 @@ func (l *Ledger) verify(ctx context.Context, progress Progress, without bool) (R
 type checker struct {
 	*view
 	progress    Progress // may be nil
-	without     bool     // archive files may be missing
+	mayLack     bool     // archive files may be missing
 	missing     []string // those that are
 	entriesRead uint64
 	previous    string // hash

@@ -17,7 +17,7 @@ func (c *checker) archivedEntries() error {
 			return store.Damaged("the record of the archive file %s does not follow what is before it", a.File)
 		}
 		err := c.archiveFile(a)
-		if c.without && errors.Is(err, ErrArchive) {
+		if c.mayLack && errors.Is(err, ErrArchive) {
 			c.missing = append(c.missing, a.File)
 			c.entriesRead, c.previous, c.last = a.Last, a.Hash, nil
 			clear(c.day)

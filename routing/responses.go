@@ -47,7 +47,7 @@ type ResponseFinder interface {
 	FindResponse(ctx context.Context, key [16]byte, justNow bool) (member uint64, m Made, err error)
 }
 
-// ErrUnmade: nobody is known who has made a response.
+// ErrUnmade says that nobody is known who has made a response.
 var ErrUnmade = errors.New("nobody is known who has made it")
 
 // Responses remember who made which response. They hold a bounded number, forget first those of members that have many, and
