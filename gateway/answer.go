@@ -173,7 +173,7 @@ func (a *attempt) begin() routing.Outcome {
 	n.stream = relay.NewStream(n.response.Body, a.call.end, relay.StreamOptions{
 		Watcher: n.events, Idle: a.rq.gw.settings.Failover.Idle, Shutdown: a.rq.gw.shutdown, Client: a.rq.r.Context(), Woken: a.call.wake,
 		Heartbeat: a.rq.gw.settings.Heartbeat, BreakPause: relay.BreakPause,
-		Unasked: !a.rq.ask.Stream, Memory: a.rq.memory,
+		Hold: a.rq.patience() / 2, Unasked: !a.rq.ask.Stream, Memory: a.rq.memory,
 	})
 	n.told = &n.stream.Settlements
 	begun := n.stream.Begin()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -95,4 +96,18 @@ func (rq *request) booked() ledger.Request {
 		Group:          rq.group(),
 		Project:        rq.project,
 	}
+}
+
+// patience is for how much longer the client waits for the headers of an answer, where it has said so: openai's and Anthropic's SDKs do, in seconds. Past
+// that it leaves, and asks again for what has been paid. 0: it has not said, or is over its time.
+func (rq *request) patience() time.Duration {
+	said := rq.r.Header["X-Stainless-Timeout"]
+	if len(said) == 0 {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(said[0], 10, 32)
+	if err != nil {
+		return 0
+	}
+	return max(0, time.Duration(seconds)*time.Second-time.Since(rq.begun))
 }

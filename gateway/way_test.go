@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -299,6 +300,40 @@ func TestChosenIsNotKnownYet(t *testing.T) {
 		if res := w.ask(chat); res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" {
 			t.Errorf("kept to %q: status %d: %s", chosen, res.Code, res.Body)
 		}
+	}
+}
+
+// begins is a client that tells when an answer begins.
+type begins struct {
+	*httptest.ResponseRecorder
+	tell func()
+}
+
+func (b begins) WriteHeader(status int) {
+	b.tell()
+	b.ResponseRecorder.WriteHeader(status)
+}
+
+// TestClientThatWaitsForASecond: a client that says how long it waits for the headers of an answer gets them in that time where the seller has begun.
+// Else it leaves, and asks again for what has been paid, as often as it likes.
+func TestClientThatWaitsForASecond(t *testing.T) {
+	const role, word = `data: {"choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n", `data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}` + "\n\n"
+	asked, begun := time.Now(), make(chan time.Duration, 1)
+	w := newWay(t, "", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, role)
+		_ = http.NewResponseController(w).Flush()
+		begun <- <-begun // it thinks for longer than the client waits
+		_, _ = io.WriteString(w, word+"data: [DONE]\n\n")
+	})
+	r := newAsk(`{"model":"m","stream":true,"messages":[]}`)
+	r.Header.Set("X-Stainless-Timeout", "1")
+	client := begins{httptest.NewRecorder(), func() { begun <- time.Since(asked) }}
+	if err := w.door.ServeHTTP(client, r, nil); err != nil || !strings.HasPrefix(client.Body.String(), role+word) {
+		t.Errorf("%v: %s", err, client.Body)
+	}
+	if took := <-begun; took > 5*time.Second { // it is 10 s where the client has said nothing
+		t.Errorf("its answer began after %s", took)
 	}
 }
 

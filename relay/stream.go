@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// holdTime is how long a stream is held back before it is committed as it is.
+	// holdTime is how long a stream is held back at most before it is committed as it is.
 	holdTime = 10 * time.Second
 	// tailTime is how long the client's answer stays open after the last event when nothing but a settlement comes.
 	tailTime = 250 * time.Millisecond
@@ -40,6 +40,8 @@ type StreamOptions struct {
 	// BreakPause is how long Relay waits after an error event, so that the client reads it before the connection is aborted.
 	// 0: not at all.
 	BreakPause time.Duration
+	// Hold is how long Begin holds back what is no content, at most 10 s. 0: that.
+	Hold time.Duration
 	// Unasked: the client wants no stream, and has no use for the beginning of an answer. Until the first bytes have told what it is,
 	// nothing is committed, however long that takes.
 	Unasked bool
@@ -93,12 +95,12 @@ func (s *Stream) Held() []byte { return s.back }
 // Close ends the seller's call. It may be called at any time and more than once.
 func (s *Stream) Close() { s.halt() }
 
-// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB, what the Memory lends, or 10 s
+// Begin reads until the stream is to be committed and holds back what comes: until content, or past 1 MiB, what the Memory lends, or the Hold
 // (see Unasked). It gives Committed; or Broken (cut, silent for too long, ended without being whole, or whose last event has nothing before it),
 // ClientGone or Shutdown, after which the stream is closed; or SaidError, after which it is open: Relay would send it as it is;
 // or NotEvents.
 func (s *Stream) Begin() Ending {
-	limit := time.Now().Add(holdTime)
+	limit := time.Now().Add(s.hold())
 	for {
 		s.holdBack()
 		r, sig := s.wait(s.o.Idle, limit, s.o.Client)
@@ -137,6 +139,13 @@ func (s *Stream) Begin() Ending {
 			return Committed
 		}
 	}
+}
+
+func (s *Stream) hold() time.Duration {
+	if h := s.o.Hold; h > 0 && h < holdTime {
+		return h
+	}
+	return holdTime
 }
 
 // holdBack keeps what Begin has read so far for itself, and lets go of the read.

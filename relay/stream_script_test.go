@@ -239,6 +239,9 @@ func play(t *testing.T, d *datadriven.TestData, log *strings.Builder, way func(*
 	if d.HasArg("heartbeat") {
 		o.Heartbeat = 15 * time.Second
 	}
+	if d.HasArg("hold") {
+		o.Hold = 4 * time.Second
+	}
 	if d.HasArg("pause") {
 		o.BreakPause = BreakPause
 	}
