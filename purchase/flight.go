@@ -46,6 +46,8 @@ type flight struct {
 	shown    standing
 	human    payment.Outcome // what a human is asked to do, if so
 	told     bool            // the operator knows that it is in doubt; its goroutine's alone
+
+	refusedAt time.Time // when the seller has first refused the proof; its goroutine's alone
 }
 
 // resume takes up a purchase that an earlier process has left. s.mu is held.
@@ -94,7 +96,6 @@ func (f *flight) fly() {
 	if !f.findSeller() {
 		return
 	}
-	var refusedAt time.Time
 	for wait, waits := firstRetry, f.machine.p.State == ""; ; wait = min(2*wait, lastRetry) {
 		if waits && f.lent() { // another gateway has bought
 			return
@@ -106,35 +107,40 @@ func (f *flight) fly() {
 		if f.over(err) {
 			return
 		}
-		switch {
-		case errors.As(err, new(*NotNow)):
-			f.note(err)
-			if wait = min(wait, notNowAgain); waits && f.shelf.lends() {
-				wait = lentAgain
-			}
-		case errors.Is(err, errPending):
-			f.note(err)
-		case errors.Is(err, errApprove):
-			f.inDoubt(err)
-			wait = min(lastRetry, max(firstRetry, time.Until(f.machine.waitsUntil())))
-		case errors.Is(err, errCashing), errors.Is(err, errCashed):
-			if refusedAt.IsZero() {
-				refusedAt = time.Now()
-			}
-			f.note(err)
-			if left := cashingFor - time.Since(refusedAt); left > 0 {
-				wait = min(wait, max(left, firstRetry))
-			} else {
-				f.inDoubt(err)
-			}
-		default:
-			f.inDoubt(err)
+		if wait = f.tellWaiters(err, wait); waits && f.shelf.lends() {
+			wait = lentAgain
 		}
 		if f.pause(f.machine.inTime(wait), renewed) {
 			wait = firstRetry / 2 // somebody has helped
 		}
 		f.refresh()
 	}
+}
+
+// tellWaiters keeps what the purchase waits for, or sends those away who are to wait for it no longer. It gives how long it waits, which was to be wait.
+func (f *flight) tellWaiters(err error, wait time.Duration) time.Duration {
+	switch {
+	case errors.As(err, new(*NotNow)):
+		f.note(err)
+		return min(wait, notNowAgain)
+	case errors.Is(err, errPending):
+		f.note(err)
+	case errors.Is(err, errApprove):
+		f.inDoubt(err)
+		return min(lastRetry, max(firstRetry, time.Until(f.machine.waitsUntil())))
+	case errors.Is(err, errCashing), errors.Is(err, errCashed):
+		if f.refusedAt.IsZero() {
+			f.refusedAt = time.Now()
+		}
+		f.note(err)
+		if left := cashingFor - time.Since(f.refusedAt); left > 0 {
+			return min(wait, max(left, firstRetry))
+		}
+		f.inDoubt(err)
+	default:
+		f.inDoubt(err)
+	}
+	return wait
 }
 
 // over tells whether the purchase goes on no more in this process, by what its machine has come to, and does what that brings.
