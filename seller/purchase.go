@@ -78,37 +78,47 @@ func (s *Seller) sell(w http.ResponseWriter, r *http.Request, read func(*http.Re
 			return refused
 		}
 	}
-	b.buying.Lock()
-	defer b.buying.Unlock()
-	answer, known := b.recalled(st)
-	if known && answer == nil {
-		return conflict("the idempotency key was used for something else; use a new one")
-	}
-	if !known {
-		made, o, undo, refused := st.do(b, time.Now().UTC().Truncate(time.Second))
-		if refused != nil {
-			return refused
-		}
-		var err error
-		if answer, err = json.Marshal(made); err == nil {
-			b.mu.Lock()
-			b.note(b.remember(st, o, answer))
-			b.mu.Unlock()
-			err = b.save()
-		}
-		if err != nil {
-			b.mu.Lock()
-			b.forget(st, o)
-			undo()
-			b.mu.Unlock()
-			b.warn(err)
-			return unavailable("the purchase could not be written down; try again")
-		}
+	answer, refused := b.take(st)
+	if refused != nil {
+		return refused
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(answer)
 	return nil
+}
+
+// take gives the answer to a step: the one that is remembered, or a new one, which is remembered.
+func (b *Books) take(st *step) (answer []byte, _ *refusal) {
+	b.buying.Lock()
+	defer b.buying.Unlock()
+	answer, known := b.recalled(st)
+	switch {
+	case known && answer == nil:
+		return nil, conflict("the idempotency key was used for something else; use a new one")
+	case known:
+		return answer, nil
+	}
+	made, o, undo, refused := st.do(b, time.Now().UTC().Truncate(time.Second))
+	if refused != nil {
+		return nil, refused
+	}
+	answer, err := json.Marshal(made)
+	if err == nil {
+		b.mu.Lock()
+		b.note(b.remember(st, o, answer))
+		b.mu.Unlock()
+		err = b.save()
+	}
+	if err != nil {
+		b.mu.Lock()
+		b.forget(st, o)
+		undo()
+		b.mu.Unlock()
+		b.warn(err)
+		return nil, unavailable("the purchase could not be written down; try again")
+	}
+	return answer, nil
 }
 
 // recalled gives the answer to a step that was taken before.
