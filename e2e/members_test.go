@@ -162,6 +162,8 @@ func TestLoopbackOnly(t *testing.T) {
 		"browser":      {[]string{"Origin", "https://evil.example"}, 401},
 		"own page":     {[]string{"Origin", "http://" + s.site}, 401},
 		"opaque":       {[]string{"Origin", "null"}, 401},
+		"empty":        {[]string{"Origin", ""}, 401},
+		"empty first":  {[]string{"Origin", "", "Origin", "https://evil.example"}, 401},
 		"browser, key": {[]string{"Origin", "https://evil.example", "Authorization", "Bearer whatever"}, 401},
 	} {
 		a := s.ask(0, "POST", "/v1/chat/completions", chatBody, append(row.header, "X-Request-Id", name)...)

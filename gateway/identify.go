@@ -34,12 +34,15 @@ func (rq *request) identify() *dialect.Refusal {
 			return nil
 		}
 	}
-	if members.Empty() && set.MemberFrom == "" && rq.fromLoopback() && rq.r.Header.Get("Origin") == "" {
+	if members.Empty() && set.MemberFrom == "" && rq.fromLoopback() && !rq.carries("Origin") {
 		rq.member = member.Anonymous
 		return nil
 	}
 	return dialect.InvalidKey()
 }
+
+// carries tells whether a header stands in the request, though it may be empty.
+func (rq *request) carries(header string) bool { return len(rq.r.Header.Values(header)) > 0 }
 
 // ofAnotherSite is true of what a page of another site can have a browser send without being allowed to, as it does a form: with the name, password
 // or cookie by which another module knows the member. Such a page can't see the answer, but the member would pay for it. What says that it is

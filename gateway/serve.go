@@ -90,7 +90,7 @@ func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // atTheDoor refuses what nobody has to be asked about.
 func (rq *request) atTheDoor() *dialect.Refusal {
 	switch {
-	case rq.r.Header.Get(wire.HeaderDeadline) != "":
+	case rq.carries(wire.HeaderDeadline):
 		return dialect.Loop() // only a gateway sends it: two of them point at each other
 	case rq.isWebSocket():
 		return dialect.UpgradeRequired() // which makes Codex use HTTP at once

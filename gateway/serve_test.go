@@ -56,6 +56,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		says                              string
 	}{
 		{"a loop", "POST", "/v1/messages", wire.HeaderDeadline, "1000", dialect.Messages, http.StatusLoopDetected, `"type":"error"`},
+		{"a loop by a header that is empty", "POST", "/v1/messages", wire.HeaderDeadline, "", dialect.Messages, http.StatusLoopDetected, `"type":"error"`},
 		{"a WebSocket", "GET", "/v1/responses", "Upgrade", "websocket", dialect.Responses, http.StatusUpgradeRequired, "upgrade_required"},
 		{"early data at a proxy in front", "POST", "/v1/responses", "Early-Data", "1", dialect.Responses, http.StatusTooEarly, "too_early"},
 		{"early data by a word that there is none of", "POST", "/v1/messages", "Early-Data", "0", dialect.Messages, http.StatusTooEarly, `"type":"error"`},
