@@ -72,6 +72,22 @@ func (p *present) had(now int64) float64 {
 	return p.Had + p.part()*time.Duration(max(0, now-from)).Seconds()
 }
 
+// goOn takes over from the gateway's word before what is still so.
+func (p *present) goOn(before *present, now int64) {
+	// A process that does not say so has not gone by its part since it was heard, however long that was: of one before it nobody knows.
+	p.From, p.Before = before.From, before.Before
+	if p.Had, p.Until = before.Had, before.Until; p.Alone || before.Alone || before.Boot != p.Boot && before.alone(now) {
+		if before.Had > 0 && before.Seen > before.Until { // another outage than the last one
+			p.Before = before.outages()
+			p.Before = p.Before[max(0, len(p.Before)-mostBefore):]
+		}
+		p.Had, p.Until = before.had(now), now
+	}
+	if !p.Alone && !before.alone(now) {
+		p.Since = before.Since
+	}
+}
+
 // heard gives presence after a gateway's word; gone says that it is its last. It is pure.
 func heard(at Moment, old []byte, gateway string, word present, gone bool) (next []byte, there presence, err error) {
 	there = make(presence)
@@ -86,18 +102,7 @@ func heard(at Moment, old []byte, gateway string, word present, gone bool) (next
 	}
 	word.Since, word.Until = now, now
 	if before := there[gateway]; before != nil {
-		// A process that does not say so has not gone by its part since it was heard, however long that was: of one before it nobody knows.
-		word.From, word.Before = before.From, before.Before
-		if word.Had, word.Until = before.Had, before.Until; word.Alone || before.Alone || before.Boot != word.Boot && before.alone(now) {
-			if before.Had > 0 && before.Seen > before.Until { // another outage than the last one
-				word.Before = before.outages()
-				word.Before = word.Before[max(0, len(word.Before)-mostBefore):]
-			}
-			word.Had, word.Until = before.had(now), now
-		}
-		if !word.Alone && !before.alone(now) {
-			word.Since = before.Since
-		}
+		word.goOn(before, now)
 	} else { // what it has let pass by then it has since it was forgotten
 		word.From = now - int64(word.Had/word.part()*float64(time.Second))
 	}
