@@ -53,26 +53,10 @@ are in the store what they are in the books.`,
 				return verifyFleet(ctx, cmd, f, r, asJSON)
 			}
 			sayOfWhom(cmd, b)
-			out := cmd.OutOrStdout()
-			switch {
-			case asJSON:
+			if asJSON {
 				err = printJSON(cmd, r)
-			case r.OK:
-				fmt.Fprintf(out, "The ledger holds.\nentries  %s\nhead     %s\n", humanize.Comma(int64(r.Entries)), r.Head)
-				if from.keyless {
-					fmt.Fprint(out, "The key is not here: tokens and payments, which are encrypted, were not looked into.\n")
-				}
-			default:
-				fmt.Fprintf(out, "The ledger does NOT hold.\nproblem   %s\n", r.Problem)
-				if r.Sequence > 0 {
-					fmt.Fprintf(out, "entry     %d, %s\n", r.Sequence, plain.Name(r.Entry))
-				}
-				if r.Archive != "" {
-					fmt.Fprintf(out, "to do     Put %s back from a copy, where it was or beside the ledger's directory. What comes after it was not checked.\n", r.Archive)
-					break
-				}
-				fmt.Fprint(out, "to do     Keep a copy of the whole directory as it is. Entries before the one that is named hold. "+
-					"Compare with a backup, and restore it if need be: see the section Backup of docs/operations.md.\n")
+			} else {
+				printReport(cmd.OutOrStdout(), &r, from.keyless)
 			}
 			if err == nil && !r.OK {
 				return errNotWhole
@@ -83,6 +67,27 @@ are in the store what they are in the books.`,
 	from.addFleetTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print the report as JSON")
 	return cmd
+}
+
+// printReport says whether a ledger holds, and what to do where it does not; keyless: what is encrypted in it was not looked into.
+func printReport(w io.Writer, r *ledger.Report, keyless bool) {
+	if r.OK {
+		fmt.Fprintf(w, "The ledger holds.\nentries  %s\nhead     %s\n", humanize.Comma(int64(r.Entries)), r.Head)
+		if keyless {
+			fmt.Fprint(w, "The key is not here: tokens and payments, which are encrypted, were not looked into.\n")
+		}
+		return
+	}
+	fmt.Fprintf(w, "The ledger does NOT hold.\nproblem   %s\n", r.Problem)
+	if r.Sequence > 0 {
+		fmt.Fprintf(w, "entry     %d, %s\n", r.Sequence, plain.Name(r.Entry))
+	}
+	if r.Archive != "" {
+		fmt.Fprintf(w, "to do     Put %s back from a copy, where it was or beside the ledger's directory. What comes after it was not checked.\n", r.Archive)
+		return
+	}
+	fmt.Fprint(w, "to do     Keep a copy of the whole directory as it is. Entries before the one that is named hold. "+
+		"Compare with a backup, and restore it if need be: see the section Backup of docs/operations.md.\n")
 }
 
 // verifyFleet is what follows once the gateway's own ledger holds.

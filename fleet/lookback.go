@@ -12,8 +12,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
-// start has this process speak for its gateway from now on, once: of one before it nothing is taken any more.
-func (p *Purchases) start(ctx context.Context) error {
+// speak has this process speak for its gateway from now on, once: of one before it nothing is taken any more.
+func (p *Purchases) speak(ctx context.Context) error {
 	p.mu.Lock()
 	speaks := p.speaks
 	p.mu.Unlock()

@@ -136,7 +136,7 @@ func (p *Purchases) keepUp() {
 	defer t.Stop()
 	for looked := (time.Time{}); ; {
 		ctx, cancel := context.WithTimeout(p.ctx, 2*changeTime)
-		if p.start(ctx) == nil && time.Since(looked) >= lookBackEvery && p.lookBack(ctx) == nil {
+		if p.speak(ctx) == nil && time.Since(looked) >= lookBackEvery && p.lookBack(ctx) == nil {
 			looked = time.Now()
 		}
 		if !looked.IsZero() {
@@ -220,7 +220,7 @@ func (p *Purchases) Take(ctx context.Context, b Buy, l BuyLimits, paying bool) e
 	wants := claimOf(p.o.Gateway, day, b, paying)
 	var err error
 	for range 2 { // once more where the store has to hear first who speaks
-		if err = p.start(ctx); err == nil {
+		if err = p.speak(ctx); err == nil {
 			err = p.take(ctx, b.ID, wants, l)
 		}
 		if !errors.Is(err, errUnheard) {

@@ -48,15 +48,7 @@ func (s *sweep) conclude(r *Result) {
 		if s.lazy && !m.due {
 			continue
 		}
-		healthy, probed := 0, 0
-		for _, k := range m.sellers {
-			if t := s.targets[k]; t != nil && t.found.probed {
-				probed++
-				if t.found.healthy {
-					healthy++
-				}
-			}
-		}
+		probed, healthy := s.foundOf(m)
 		switch {
 		case healthy > 0:
 			if m.healthy = healthy; e.now(s.started) != Warm {
@@ -72,12 +64,12 @@ func (s *sweep) conclude(r *Result) {
 			r.Entries++
 		}
 	}
-	if !s.lazy {
+	if s.lazy {
+		w.count.lazy++
+	} else {
 		clear(w.found)
 		w.count.sweeps++
 		w.count.lastSweep = now
-	} else {
-		w.count.lazy++
 	}
 	for k, t := range s.targets {
 		if t.found.probed {
@@ -90,6 +82,19 @@ func (s *sweep) conclude(r *Result) {
 		w.count.networkDown++
 	}
 	w.running = false
+}
+
+// foundOf counts the sellers of an entry that were probed, and those of them that are healthy.
+func (s *sweep) foundOf(m *membership) (probed, healthy int) {
+	for _, k := range m.sellers {
+		if t := s.targets[k]; t != nil && t.found.probed {
+			probed++
+			if t.found.healthy {
+				healthy++
+			}
+		}
+	}
+	return probed, healthy
 }
 
 // tellWarm logs which models have become warm, each once until it is so no more.
