@@ -233,62 +233,77 @@ func (p *Purchases) settle(ctx context.Context) error {
 	}
 	p.learnSession(ctx)
 	p.tellAll(ctx)
-	p.mu.Lock()
-	ends := maps.Clone(p.ends)
-	used := make(map[string]taken, len(p.used))
-	for id, u := range p.used {
-		used[id] = *u
-	}
-	had, limits := p.ahead, p.limits
-	want := p.o.Ahead
-	if limits == nil {
-		want = 0 // until it is known what may be
-		limits = new(BuyLimits)
-	}
-	stale := had > 0 && p.aheadDay != day
-	asked := p.asked
-	p.ahead = 0 // what is asked for anew is nobody's to spend meanwhile
-	p.mu.Unlock()
-	if len(ends) == 0 && len(used) == 0 && (had == want || had < want && time.Since(asked) < asideAgain) && !stale {
-		p.mu.Lock()
-		if p.speaks {
-			p.ahead = had
-		}
-		p.mu.Unlock()
+	n := p.untold(day)
+	if n == nil {
 		return p.look(ctx)
 	}
 	var got money.Micros
 	err = p.change(ctx, func(t *tab) error {
-		told := t.fromAhead(p.o.Gateway, used)
-		for id, paid := range ends {
+		told := t.fromAhead(p.o.Gateway, n.used)
+		for id, paid := range n.ends {
 			t.end(id, paid)
 		}
-		got = t.setAside(p.o.Gateway, setAway{Boot: p.boot(), Day: day, Amount: want, Told: told}, *limits)
+		got = t.setAside(p.o.Gateway, setAway{Boot: p.boot(), Day: day, Amount: n.want, Told: told}, n.limits)
 		return nil
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
-		if p.speaks && !errors.Is(err, ErrUnknown) { // else the store has forgotten what was set aside
-			p.ahead = had
-		}
-		return err
+	switch {
+	case err == nil:
+		p.ahead, p.aheadDay = got, day
+		p.noteTold(n)
+	case p.speaks && !errors.Is(err, ErrUnknown): // else the store has forgotten what was set aside
+		p.ahead = n.had
 	}
-	p.ahead, p.aheadDay, p.asked = got, day, time.Now()
-	if want == 0 {
+	return err
+}
+
+// news is what the store does not know yet of a gateway's purchases, and what the gateway wants set aside.
+type news struct {
+	ends      map[string]bool  // by purchase id: whether it was paid
+	used      map[string]taken // what was taken of what is set aside, by purchase id
+	had, want money.Micros     // set aside
+	limits    BuyLimits
+}
+
+// untold gives what there is to tell; nil: nothing. Until it was told, what is set aside is nobody's to spend.
+func (p *Purchases) untold(day string) *news {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := &news{ends: maps.Clone(p.ends), used: make(map[string]taken, len(p.used)), had: p.ahead}
+	for id, u := range p.used {
+		n.used[id] = *u
+	}
+	if p.limits != nil { // else it is not known what may be
+		n.want, n.limits = p.o.Ahead, *p.limits
+	}
+	enough := n.had == n.want || n.had < n.want && time.Since(p.asked) < asideAgain
+	stale := n.had > 0 && p.aheadDay != day
+	if len(n.ends) > 0 || len(n.used) > 0 || !enough || stale {
+		p.ahead = 0
+		return n
+	}
+	if !p.speaks { // the store has forgotten what was set aside
+		p.ahead = 0
+	}
+	return nil
+}
+
+// noteTold forgets what the store knows by now. p.mu is held.
+func (p *Purchases) noteTold(n *news) {
+	if p.asked = time.Now(); n.want == 0 {
 		p.asked = time.Time{}
 	}
-	for id, paid := range ends {
+	for id, paid := range n.ends {
 		if now, there := p.ends[id]; there && now == paid {
 			delete(p.ends, id)
 		}
 	}
-	for id, u := range used {
+	for id, u := range n.used {
 		if now := p.used[id]; now != nil && now.paying == u.paying { // else it is told again
 			delete(p.used, id)
 		}
 	}
-	return nil
 }
 
 // look learns what others have spent.

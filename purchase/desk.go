@@ -274,15 +274,7 @@ func (d *Desk) lease(ctx context.Context, w Want, old *Lease) (*Lease, error) {
 		}
 	}
 	if w.NoPurchase {
-		if l := s.takeAny(c, time.Now().Add(terms.ExpiryMargin), old); l != nil {
-			return l, nil
-		}
-		if !c.nothing() { // it uses up no token that is for one request
-			if l := s.claimOne(c); l != nil {
-				return l, nil
-			}
-		}
-		if l := s.borrow(ctx, w, old, false); l != nil {
+		if l := s.makeDo(ctx, w, old); l != nil {
 			return l, nil
 		}
 		return nil, d.refused(s.lacks(LacksCredit, time.Time{}, "lease", "", ErrNoCredit))

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -231,4 +232,18 @@ func (s *shelf) wake() {
 	case s.desk.woken <- struct{}{}:
 	default:
 	}
+}
+
+// makeDo gives a request for which nothing is bought what is there, however little, or another gateway has; nil: nothing is.
+func (s *shelf) makeDo(ctx context.Context, w Want, old *Lease) *Lease {
+	c := w.cost()
+	if l := s.takeAny(c, time.Now().Add(s.desk.terms.Load().ExpiryMargin), old); l != nil {
+		return l
+	}
+	if !c.nothing() { // it uses up no token that is for one request
+		if l := s.claimOne(c); l != nil {
+			return l
+		}
+	}
+	return s.borrow(ctx, w, old, false)
 }
