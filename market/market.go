@@ -142,36 +142,9 @@ func open(dir string, o Options) (*Market, error) {
 	blake3.DeriveKey("tokenbuddy lists of models", o.Key, m.listKey[:])
 	m.Rates = ownRates{new(member.Rates)}
 	defer m.HoldLog(o.Log)() // who opens the market holds it again
-	stopped := func(err error) {
-		if o.LedgerStopped != nil {
-			o.LedgerStopped(dir, err)
-		}
-	}
-	l, err := ledger.Open(ledger.Options{
-		Stopped: stopped,
-		Dir:     dir, Key: o.Key, Anchor: AnchorFile(dir), Logger: log.Named("ledger"), Observe: o.LedgerCommitted, Shared: o.Fleet != nil,
-	})
+	before, err := m.openBooks(o)
 	if err != nil {
 		return nil, err
-	}
-	m.Ledger, m.fleetConfig = l, o.Fleet.config()
-	before := pastOf(dir)
-	if err := l.GoOn(before.session); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	if o.Calendar != nil { // before what was spent is told to anybody
-		if err := l.SetCalendar(context.Background(), *o.Calendar); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
-	}
-	if o.Fleet != nil {
-		m.corrected = o.Corrected
-		if o.FleetHappened != nil {
-			m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(what, dir, why) }
-		}
-		if err := m.openFleet(o.Fleet); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
 	}
 	keepPrivate(dir, log.Named("ledger"))
 	ctx, stop := context.WithCancel(context.Background())
@@ -185,25 +158,62 @@ func open(dir string, o Options) (*Market, error) {
 	})
 	changed := func(s *routing.State) { m.touch(s.ID()) }
 	m.Pool = routing.NewPool(routing.PoolOptions{Logger: log.Named("routing"), Changed: changed, Met: changed, Opened: o.CircuitOpened})
-	said := orders.Options{Ledger: l, Dir: dir, Pool: m.Pool, Logger: log, MemberChanged: o.MemberChanged}
+	said := orders.Options{Ledger: m.Ledger, Dir: dir, Pool: m.Pool, Logger: log, MemberChanged: o.MemberChanged}
 	if m.Fleet != nil {
 		said.Store = m.Fleet.Store
 	}
 	m.Orders = orders.New(said)
 	m.Conversations = routing.NewAffinity(routing.Conversations)
-	m.made = &responseStore{ledger: l, logger: log}
+	m.made = &responseStore{ledger: m.Ledger, logger: log}
 	if m.Responses, err = routing.NewResponses(routing.MaxResponses, m.made, time.Now()); err != nil {
 		log.Error("responses.unread", zap.Error(err)) // conversations that build on them have to begin anew
 	}
 	m.Recent = recent.New()
 	m.Exclusions = routing.NewExclusions(maxExclusions)
 	m.Desk.Start(ctx)
-	m.Warmer = prewarm.New(prewarm.Options{History: l, Desk: m.Desk, Logger: log.Named("prewarm")})
+	m.Warmer = prewarm.New(prewarm.Options{History: m.Ledger, Desk: m.Desk, Logger: log.Named("prewarm")})
 	m.tending.Go(func() { m.tend(ctx) })
 	if m.Fleet != nil {
 		m.startFleet(ctx)
 	}
 	return m, nil
+}
+
+// openBooks opens the ledger, and the fleet that is told of it, where there is one. It gives what a market before this one has left.
+func (m *Market) openBooks(o Options) (before past, err error) {
+	stopped := func(err error) {
+		if o.LedgerStopped != nil {
+			o.LedgerStopped(m.dir, err)
+		}
+	}
+	l, err := ledger.Open(ledger.Options{
+		Stopped: stopped,
+		Dir:     m.dir, Key: o.Key, Anchor: AnchorFile(m.dir), Logger: m.logger.Named("ledger"), Observe: o.LedgerCommitted, Shared: o.Fleet != nil,
+	})
+	if err != nil {
+		return past{}, err
+	}
+	m.Ledger, m.fleetConfig = l, o.Fleet.config()
+	before = pastOf(m.dir) // not before the ledger is ours: another market leaves it as it closes
+	if err := l.GoOn(before.session); err != nil {
+		return past{}, errors.Join(err, l.Close())
+	}
+	if o.Calendar != nil { // before what was spent is told to anybody
+		if err := l.SetCalendar(context.Background(), *o.Calendar); err != nil {
+			return past{}, errors.Join(err, l.Close())
+		}
+	}
+	if o.Fleet == nil {
+		return before, nil
+	}
+	m.corrected = o.Corrected
+	if o.FleetHappened != nil {
+		m.fleetHappened = func(what fleet.Happening, why string) { o.FleetHappened(what, m.dir, why) }
+	}
+	if err := m.openFleet(o.Fleet); err != nil {
+		return past{}, errors.Join(err, l.Close())
+	}
+	return before, nil
 }
 
 // Release gives up one reference; the last one closes the market.
