@@ -122,6 +122,9 @@ func readBackup(r io.Reader, put func(BackupHeader) (func(key, value []byte) err
 			return nil
 		}
 		key, err := readPart(b)
+		if err == nil && len(key) == 0 {
+			err = cut(errors.New("a record has no key"))
+		}
 		if err != nil {
 			return err
 		}

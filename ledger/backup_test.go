@@ -286,6 +286,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}{
 		"a cut one":        {whole[:len(whole)-20], testKey, false, "cut or damaged"},
 		"a half one":       {whole[:len(whole)/2], testKey, false, "cut or damaged"},
+		"one twice":        {append(bytes.Clone(whole), whole...), testKey, false, "cut or damaged"},
 		"a rotten one":     {flipped, testKey, false, "the backup can't be used"},
 		"an empty one":     {nil, testKey, false, "no backup of a ledger"},
 		"another file":     {[]byte("ledger\n"), testKey, false, "no backup of a ledger"},
