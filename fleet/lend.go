@@ -282,6 +282,8 @@ func (t *Tokens) lookAt(ctx context.Context, part *TokenPart, p *pool) {
 	switch quiet := time.Since(spoke) < partAgain; {
 	case p.free() < 0 && free > 0:
 		t.tell(ctx, part, aim{keep: new(max(0, free+p.free()))})
+	case wanted > 0 && free > 0 && time.Since(used) >= usedFor: // nobody needs it here
+		t.tell(ctx, part, aim{keep: new(free - min(wanted, free))})
 	case wanted > 0 && free > 1:
 		t.tell(ctx, part, aim{keep: new(free - min(max(1, wanted), free/2))})
 	case free > 2*likes:
