@@ -58,55 +58,30 @@ func (t *Tokens) heardOf(id string) bool {
 	return !t.spoke[id].IsZero()
 }
 
+// saying is what is said of a token in one word of speak.
+type saying struct {
+	aim
+	part  TokenPart
+	known bool   // the books have a part of it
+	own   []byte // the token, as they seal it; nil where they do not have it
+}
+
 // say is one word of speak; gives: what is aimed at is given back before it. The token's lock is held.
 func (t *Tokens) say(ctx context.Context, id string, a aim, gives bool) (ans poolAnswer, err error) {
-	part, known, err := t.o.Purse.Part(ctx, id)
-	if err != nil {
+	w := saying{aim: a}
+	if err := t.compose(ctx, id, &w, gives); err != nil {
 		return ans, err
-	}
-	if known && !part.Shared && a.over == "" { // before others hear of it
-		if err = t.o.Purse.Move(ctx, id, nil, 0, !a.leave); err == nil {
-			part, known, err = t.o.Purse.Part(ctx, id)
-		}
-	}
-	if err == nil && known && gives {
-		part, err = t.give(ctx, part, &a)
-	}
-	if err != nil {
-		return ans, err
-	}
-	var own, sealed []byte
-	if known {
-		if own, err = t.o.Purse.Seal(ctx, id); err != nil {
-			return ans, err
-		}
 	}
 	var p *pool
+	var sealed []byte
 	err = t.change(ctx, PoolKey(id), func(at Moment, old []byte) (_ []byte, err error) {
-		if p = nil; old != nil {
-			if p, err = readPool(old); err != nil {
-				return nil, err
-			}
-		}
-		switch p = t.known(id, p, at.Now); {
-		case p != nil:
-		case known && a.early(at.Now, part.Expires):
-			return nil, ErrEarly
-		case !known || a.over != "": // nothing is the others' business
-			return nil, errNoPool
-		default:
-			p = &pool{
-				Seller: part.Seller, Origin: part.Origin, Token: own, Credit: max(part.Credit, part.Granted), Expires: nanos(part.Expires),
-				Parts: map[string]*poolPart{t.o.Gateway: {Granted: part.Granted}},
-			}
-		}
-		if p.Over == "" && a.early(at.Now, time.Unix(0, p.Expires)) {
-			return nil, ErrEarly
+		if p, err = t.poolOf(id, &w, at.Now, old); err != nil {
+			return nil, err
 		}
 		sealed = p.Token
 		ans, err = p.ask(at.Now, poolAsk{
-			gateway: t.o.Gateway, boot: t.o.Boot, epoch: t.o.Epoch, known: known, granted: part.Granted, spent: part.Spent(), head: part.Head,
-			need: a.need, like: a.like, over: a.over,
+			gateway: t.o.Gateway, boot: t.o.Boot, epoch: t.o.Epoch, known: w.known, granted: w.part.Granted, spent: w.part.Spent(), head: w.part.Head,
+			need: w.need, like: w.like, over: w.over,
 		})
 		if err != nil {
 			return nil, err
@@ -123,16 +98,60 @@ func (t *Tokens) say(ctx context.Context, id string, a aim, gives bool) (ans poo
 	t.mu.Lock()
 	t.spoke[id] = time.Now()
 	t.mu.Unlock()
-	if by := ans.granted - part.Granted; by != 0 && (known || !ans.was) {
-		err = t.o.Purse.Move(ctx, id, sealed, by, !ans.ended && !a.leave)
+	if by := ans.granted - w.part.Granted; by != 0 && (w.known || !ans.was) {
+		err = t.o.Purse.Move(ctx, id, sealed, by, !ans.ended && !w.leave)
 	}
 	if errors.Is(err, ErrOtherKey) {
 		t.mu.Lock()
 		t.foreign[id] = true
 		t.mu.Unlock()
 	}
-	t.o.Purse.Use(part, max(0, ans.free))
+	t.o.Purse.Use(w.part, max(0, ans.free))
 	return ans, err
+}
+
+// compose says what the books have of a token, which is shared from now on; gives: once what is aimed at was given back.
+func (t *Tokens) compose(ctx context.Context, id string, w *saying, gives bool) (err error) {
+	if w.part, w.known, err = t.o.Purse.Part(ctx, id); err != nil {
+		return err
+	}
+	if w.known && !w.part.Shared && w.over == "" { // before others hear of it
+		if err = t.o.Purse.Move(ctx, id, nil, 0, !w.leave); err == nil {
+			w.part, w.known, err = t.o.Purse.Part(ctx, id)
+		}
+	}
+	if err == nil && w.known && gives {
+		w.part, err = t.give(ctx, w.part, &w.aim)
+	}
+	if err == nil && w.known {
+		w.own, err = t.o.Purse.Seal(ctx, id)
+	}
+	return err
+}
+
+// poolOf gives a token's pool, which is begun where the store has none and this gateway may say something of it.
+func (t *Tokens) poolOf(id string, w *saying, now time.Time, old []byte) (p *pool, err error) {
+	if old != nil {
+		if p, err = readPool(old); err != nil {
+			return nil, err
+		}
+	}
+	switch p = t.known(id, p, now); {
+	case p != nil:
+	case w.known && w.early(now, w.part.Expires):
+		return nil, ErrEarly
+	case !w.known || w.over != "": // nothing is the others' business
+		return nil, errNoPool
+	default:
+		p = &pool{
+			Seller: w.part.Seller, Origin: w.part.Origin, Token: w.own, Credit: max(w.part.Credit, w.part.Granted), Expires: nanos(w.part.Expires),
+			Parts: map[string]*poolPart{t.o.Gateway: {Granted: w.part.Granted}},
+		}
+	}
+	if p.Over == "" && w.early(now, time.Unix(0, p.Expires)) {
+		return nil, ErrEarly
+	}
+	return p, nil
 }
 
 // give takes out of the books, for the fleet, what is free beyond what is to stay, or all of a token that is out of use here.
