@@ -25,13 +25,30 @@ const maxSlow = 5
 // splinters tells whether a rate is of so few requests that there are no shares of it for so many gateways: each would keep a permit or two, which are
 // refused to the others. Then each request is asked for, as they are not too many.
 func (r Rate) splinters(gateways int) bool {
-	return gateways > 1 && float64(r.Requests)*(1-reserved)/float64(gateways+1) < leastShare && float64(r.Requests) <= maxAsked*r.Per.Seconds()
+	return gateways > 1 && r.even(gateways) < leastShare && float64(r.Requests) <= maxAsked*r.Per.Seconds()
 }
 
-// leastShare is how many requests an even share is for at the least, and maxAsked how many a second are asked for one by one where it is for less.
+// even is for how many requests at once an even share is.
+func (r Rate) even(gateways int) float64 {
+	return float64(r.Requests) * (1 - leastReserved) / float64(gateways+1)
+}
+
+// reserved is the part of a rate that becomes nobody's share: who comes anew finds permits at once, and so does who has used up its own. Where shares
+// are of few requests that is soon, while what others have is of no use to it: then more is nobody's.
+func (r Rate) reserved(gateways int) float64 {
+	if gateways > 1 && r.even(gateways) < smallShare {
+		return mostReserved
+	}
+	return leastReserved
+}
+
 const (
-	leastShare = 4
-	maxAsked   = 10
+	leastShare = 4  // an even share is for so many requests at the least
+	maxAsked   = 10 // so many a second are asked for one by one where it is for less
+
+	smallShare    = 8   // an even share is small that is for fewer requests
+	mostReserved  = 0.3 // where it is
+	leastReserved = 0.1
 )
 
 // filled is how many permits come in a time to who has a share of the rate.
@@ -104,9 +121,6 @@ type permits struct {
 // ample is how many times what it has used of late a gateway may have as its share.
 const ample = 4
 
-// reserved is the part of a rate that becomes nobody's share: who comes anew finds permits at once.
-const reserved = 0.1
-
 // drawn gives the value of a rate's key after a draw. It is pure.
 func drawn(at Moment, old []byte, d draw, there presence) (next []byte, got permits, err error) {
 	now := at.Now.UnixNano()
@@ -157,7 +171,7 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 		if got.Goal = -1; !d.rate.splinters(len(there)) {
 			got.Goal = d.goal(1-alone, wanted, len(there))
 		}
-		if more := min(got.Goal-d.share, rest-reserved); more > 0 {
+		if more := min(got.Goal-d.share, rest-d.rate.reserved(len(there))); more > 0 {
 			got.Given = b.Level * more / rest // with a part of what fills it goes that part of what is in it
 			got.Share += more
 			rest -= more
@@ -178,7 +192,7 @@ func (b *bucket) draw(now int64, d draw, there presence) (got permits) {
 // need soon, unless an even part is more, where one more gateway may just have come. Who has the most of a rate that it does not use gives it up with
 // its next draw, and who asks meanwhile would be refused, though hardly anybody does.
 func (d draw) goal(of, wanted float64, gateways int) float64 {
-	of = (1 - reserved) * max(0, of)
+	of = (1 - d.rate.reserved(gateways)) * max(0, of)
 	return min(of*d.wants/wanted, max(of/float64(gateways+1), ample*d.used/d.rate.filled(1, time.Second)))
 }
 

@@ -45,6 +45,27 @@ func TestRateOfAFew(t *testing.T) {
 	}
 }
 
+// Of a rate of some more, of which there are shares, few are refused that one gateway would not refuse: what is left for whoever has used up its own is
+// enough.
+func TestRateOfSmallShares(t *testing.T) {
+	for _, c := range []struct {
+		rate     Rate
+		gateways int
+		load     float64
+		most     float64 // of what is asked for, refused where one gateway would not
+	}{
+		{Rate{15, time.Second}, 2, 0.7, 0.005}, {Rate{20, time.Second}, 5, 0.7, 0.005}, {Rate{20, time.Second}, 10, 0.7, 0.04},
+		{Rate{40, time.Second}, 5, 0.9, 0.005}, {Rate{40, time.Second}, 10, 0.9, 0.02}, {Rate{100, time.Second}, 5, 0.9, 0.001},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			perSecond := c.rate.filled(c.load, time.Second)
+			if _, more := simulated(t, c.rate, c.gateways, perSecond); float64(more) > c.most*perSecond*60 {
+				t.Errorf("%v over %d gateways, %.0f %% of it asked for: %d of %.0f refused that one would not", c.rate, c.gateways, 100*c.load, more, 60*perSecond)
+			}
+		})
+	}
+}
+
 // A share that a gateway had as fewer were there is given up where there are no shares for so many.
 func TestRateSplinters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
