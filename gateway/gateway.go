@@ -146,20 +146,13 @@ func Open(o Options) (*Gateway, error) {
 	}
 	gw.table = routing.NewTable(gw.tableOptions(o.Policy))
 	gw.recallLists(o.Current)
-	var hashKey, promptKey [32]byte
-	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
-	gw.hashers = newHashers(hashKey)
 	if o.Fleet != nil {
 		gw.inFleet = time.Now()
 	}
-	gw.nameResponses(o.Fleet != nil)
-	blake3.DeriveKey("tokenbuddy prompt hash, by XXH3 and AES", key, promptKey[:])
-	if gw.prompts, err = newPromptHasher(promptKey); err != nil {
+	if err := gw.makeHashers(key); err != nil {
 		undo(gw.needs)
 		return nil, err
 	}
-	name := gw.hashers.end(gw.hashers.begin("via"))
-	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
 	gw.needs = append(gw.needs, gw.table.Close)
 	gw.references.Store(1)
 	if !o.Current {
@@ -170,6 +163,21 @@ func Open(o Options) (*Gateway, error) {
 	}
 	gateways.Store(gw, gw) // whole, since requests of older configs ask it what it knows
 	return gw, nil
+}
+
+// makeHashers makes of the ledger's key those by which members, conversations and prompts are known, and this gateway in a Via header.
+func (gw *Gateway) makeHashers(key []byte) (err error) {
+	var hashKey, promptKey [32]byte
+	blake3.DeriveKey("tokenbuddy prompt hash", key, hashKey[:])
+	gw.hashers = newHashers(hashKey)
+	gw.nameResponses(!gw.inFleet.IsZero())
+	blake3.DeriveKey("tokenbuddy prompt hash, by XXH3 and AES", key, promptKey[:])
+	if gw.prompts, err = newPromptHasher(promptKey); err != nil {
+		return err
+	}
+	name := gw.hashers.end(gw.hashers.begin("via"))
+	gw.name = "tokenbuddy-" + hex.EncodeToString(name[:6])
+	return nil
 }
 
 // join starts what goes on for a config while it runs, beside its requests.
