@@ -25,6 +25,34 @@ func (c *caddy) refuses() string {
 	return c.log.String()[before:]
 }
 
+// TestKeyFileGone takes the key file away from a ledger that was written with it: the gateway does not start, says what to do, and makes no other one
+// where the old one has to be put back. With that, it starts.
+func TestKeyFileGone(t *testing.T) {
+	mostlyStarts(t)
+	t.Parallel()
+	c := newCaddy(t, "")
+	c.configure(market(registryOf(t, []string{"m"}, newSeller(t, "acme", answerPlain)), ""))
+	c.start()
+	c.stop()
+	key := filepath.Join(c.dir, "data", "caddy", "tokenbuddy.key")
+	if err := os.Rename(key, key+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if said := c.refuses(); !strings.Contains(said, key+" is gone: put it back") {
+		t.Errorf("it says\n%s", said)
+	}
+	if _, err := os.Stat(key); err == nil {
+		t.Error("another key file was made")
+	}
+	if err := os.Rename(key+".away", key); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	if res, body := c.post("/v1/chat/completions", chatBody); res.StatusCode != http.StatusOK {
+		t.Errorf("status %d: %s", res.StatusCode, body)
+	}
+}
+
 // TestOldCopy puts an older copy of the ledger in the place of today's, and nothing in its place: the gateway does not start,
 // and says what to do. With what was there before, it does.
 func TestOldCopy(t *testing.T) {

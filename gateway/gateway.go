@@ -246,7 +246,7 @@ func ledgerKey(s *config.Settings) (key []byte, file string, err error) {
 		return store.KeyFromSecret(s.LedgerKeySecret), "", nil
 	}
 	file = market.KeyFile()
-	key, err = store.LoadKey(file)
+	key, err = store.LoadKeyOf(s.LedgerDir, file)
 	return key, file, err
 }
 

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"github.com/tokenbuddy/caddy-tokenbuddy/atomicfile"
 )
 
@@ -39,6 +41,20 @@ func LoadKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("ledger: cannot make the key file: %w", err)
 	}
 	return ReadKey(path)
+}
+
+// LoadKeyOf reads the key file at path of the ledger in a directory, and makes one as LoadKey does where there is no ledger yet. One that is there was
+// written with a key: a new one would not open it, and would stand where the old one has to be put back.
+func LoadKeyOf(dir, path string) ([]byte, error) {
+	if _, err := os.Stat(filepath.Join(dir, badger.ManifestFilename)); err != nil {
+		return LoadKey(path)
+	}
+	key, err := ReadKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("ledger: %s was written with a key, and the key file %s is gone: put it back from a copy, or, where the config had a key, that (the key "+
+			"subdirective); without it the tokens in the ledger are lost", dir, path)
+	}
+	return key, err
 }
 
 // ReadKey reads the key file at path as LoadKey does, and makes none: where there is none the error is fs.ErrNotExist.

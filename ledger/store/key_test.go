@@ -67,6 +67,33 @@ func TestLoadKeyRefuses(t *testing.T) {
 	}
 }
 
+func TestLoadKeyOf(t *testing.T) {
+	data := t.TempDir()
+	dir, path := filepath.Join(data, "ledger"), filepath.Join(data, "tokenbuddy.key")
+	made, err := store.LoadKeyOf(dir, path)
+	if err != nil {
+		t.Fatalf("of a new ledger: %v", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "MANIFEST"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if read, err := store.LoadKeyOf(dir, path); err != nil || !bytes.Equal(made, read) {
+		t.Errorf("of one that is there: the key that was read is another one, %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.LoadKeyOf(dir, path); err == nil || !strings.Contains(err.Error(), "put it back") {
+		t.Errorf("without its key file: %v", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("another key file was made")
+	}
+}
+
 func TestKeyFromSecret(t *testing.T) {
 	a, b := store.KeyFromSecret("a"), store.KeyFromSecret("b")
 	if len(a) != store.KeySize || bytes.Equal(a, b) || !bytes.Equal(a, store.KeyFromSecret("a")) {
