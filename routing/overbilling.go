@@ -14,28 +14,14 @@ const (
 	overbillingCost = 150
 )
 
-// Overbilled says that a settlement that came after the end of its request was more than the price allows.
-func (s *State) Overbilled() { s.billed(s.pool.stamp(s.pool.wallClock()), true) }
-
 // firstSetBack is how long a seller stands behind the honest ones after it has overbilled once. It doubles with each further
 // time that its honest answers have not made up for.
 const firstSetBack = 10 * time.Minute
 
-func (s *State) billed(at int64, over bool) {
-	after := int32(0)
-	for {
-		before := s.overbilling.Load()
-		after = max(0, before-1)
-		if over {
-			after = min(before+overbillingStep, overbillingMost)
-		}
-		if after == before || s.overbilling.CompareAndSwap(before, after) {
-			break
-		}
-	}
-	if !over {
-		return
-	}
+// Overbilled says that a settlement that came after the end of its request was more than the price allows.
+func (s *State) Overbilled() {
+	at := s.pool.stamp(s.pool.wallClock())
+	after := s.count(func(before int32) int32 { return min(before+overbillingStep, overbillingMost) })
 	until := at + int64(firstSetBack<<((after-1)/overbillingStep))
 	for {
 		before := s.setBack.Load()
@@ -47,6 +33,19 @@ func (s *State) billed(at int64, over bool) {
 				s.pool.changedStanding(s)
 			}
 			return
+		}
+	}
+}
+
+// honest makes up for some of what the seller has overbilled.
+func (s *State) honest() { s.count(func(before int32) int32 { return max(0, before-1) }) }
+
+// count changes what is held against the seller, and gives what that is then.
+func (s *State) count(change func(before int32) int32) (after int32) {
+	for {
+		before := s.overbilling.Load()
+		if after = change(before); after == before || s.overbilling.CompareAndSwap(before, after) {
+			return after
 		}
 	}
 }

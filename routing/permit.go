@@ -110,7 +110,7 @@ func (p *Permit) End(now time.Time, r Result) {
 		if s.failedProbe.Load() > 0 {
 			s.failedProbe.Store(0) // an answer is better evidence than a probe
 		}
-		s.billed(at, false)
+		s.honest()
 		if !p.committed || !p.trial() { // else it counted when it closed the circuit
 			p.succeed(at, p.committed)
 		}
