@@ -54,8 +54,12 @@ func TestRateOfSmallShares(t *testing.T) {
 		load     float64
 		most     float64 // of what is asked for, refused where one gateway would not
 	}{
-		{Rate{15, time.Second}, 2, 0.7, 0.005}, {Rate{20, time.Second}, 5, 0.7, 0.005}, {Rate{20, time.Second}, 10, 0.7, 0.04},
-		{Rate{40, time.Second}, 5, 0.9, 0.005}, {Rate{40, time.Second}, 10, 0.9, 0.02}, {Rate{100, time.Second}, 5, 0.9, 0.001},
+		{Rate{15, time.Second}, 2, 0.7, 0.005},
+		{Rate{20, time.Second}, 5, 0.7, 0.005},
+		{Rate{20, time.Second}, 10, 0.7, 0.04},
+		{Rate{40, time.Second}, 5, 0.9, 0.005},
+		{Rate{40, time.Second}, 10, 0.9, 0.02},
+		{Rate{100, time.Second}, 5, 0.9, 0.001},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			perSecond := c.rate.filled(c.load, time.Second)
