@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -282,5 +283,37 @@ func TestFleetTokensOneCharge(t *testing.T) {
 	eventually(t, "the others take their cost back", func() bool { return f.spent("ada") == books.Charges[0].Micros })
 	for _, c := range f.gateways {
 		c.verify()
+	}
+}
+
+// TestFleetTokensCutTry has a client ask two gateways for the same under its Idempotency-Key, on a token that they share. The seller charges it once, and settles it at one of them;
+// at the other one the answer is cut. In whichever order that is, the client's member bears the charge once.
+func TestFleetTokensCutTry(t *testing.T) {
+	t.Parallel()
+	for name, settledAt := range map[string]int{"settled first": 0, "cut first": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var cut atomic.Bool
+			acme := newSeller(t, "acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+				if cut.Load() {
+					cutAfter(chatDelta(`{"content":"Hi"}`))(w, r, body)
+					return
+				}
+				settledBy(answerPlain, "Settlement-Id", "s", "Billed-Micros", "40")(w, r, body)
+			})
+			f := newFleet(t, 2, []*fakeSeller{acme}, "\t\t\ttokens shared", keyOfAll+"\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n")
+			for i := range 2 {
+				cut.Store(i != settledAt)
+				_, _, _ = f.ask(i, "key-of-ada", "Idempotency-Key", "once")
+			}
+			eventually(t, "the cut one is booked", func() bool {
+				all := f.gateways[1-settledAt].entries("inference")
+				return len(all) == 1 && all[0].BilledSource == "estimate" && all[0].ExpenseMicros > 0
+			})
+			eventually(t, "the member bears it once", func() bool { return f.spent("ada") == 40 })
+			for _, c := range f.gateways {
+				c.verify()
+			}
+		})
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Makers are who has made which response, for all gateways of a fleet: written beside what a gateway remembers itself, and read where it
-// does not know. Nobody waits for what is written, and little is lost with it: a conversation has to begin anew.
+// does not know. Nobody waits for what is written, and little is lost with it: a conversation has to begin anew. What sellers have settled of tries on
+// shared tokens is kept as that is, under keys of its own: where it is lost, an estimate stays.
 //
 // A key is o/<day>/<hash>, the day being that on which it is forgotten: all of a day are swept at once.
 type Makers struct {

@@ -26,6 +26,8 @@ type estimate struct {
 	Told           bool         `json:"told,omitempty"`     // the seller has told a balance since
 	Whole          bool         `json:"whole,omitempty"`    // the client has had the answer to its end: the seller is not at work on it any more, and its settlement was waited for
 	Certain        bool         `json:"certain,omitempty"`  // it was booked by usage, or is from a backup: no balance puts it right
+	Named          bool         `json:"named,omitempty"`    // the client has named the key: another gateway may have had another try
+	Beside         bool         `json:"beside,omitempty"`   // what another try was settled at is taken off already
 	Unpriced       bool         `json:"unpriced,omitempty"` // what was held was a guess, too: until a balance is told it may have cost all that was paid
 
 	Group   string `json:"group,omitempty"`
@@ -66,7 +68,7 @@ func (b *batch) remember(t *token, in *Inference, c *billing.Charge, booked *Boo
 		RequestID: in.RequestID, IdempotencyKey: in.IdempotencyKey, Path: in.Path, PromptHash: in.PromptHash, Member: in.Member, Model: in.Model,
 		Wasted: wasted, Booked: c.Billed, Most: max(c.Billed, b.most(in)), At: b.now,
 		Whole: in.Status == StatusOK, Certain: certain, InDoubt: booked.InDoubt > 0, doubts: d, ours: !in.Left,
-		Unpriced: !in.Priced(in.Price), Group: in.Group, Project: in.Project,
+		Unpriced: !in.Priced(in.Price), Named: in.Repeatable, Beside: b.billedBefore(in) > 0, Group: in.Group, Project: in.Project,
 	}
 	if booked.Entry != nil {
 		e.Entry = booked.Entry.ID

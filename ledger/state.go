@@ -32,6 +32,7 @@ type state struct {
 	ended     map[string]*ended // by the id of the token
 	billed    map[tryKey]tried
 	tried     *newest[tryKey] // of billed
+	news      []triedNews     // for other gateways of a fleet, where there is one
 	holds     map[string]*Hold
 	purchases map[string]*purchase // those that have not ended
 	spent     map[string]*money.Micros

@@ -127,6 +127,9 @@ func (m *Market) startFleet(ctx context.Context) {
 	m.shareResponses(ctx, m.Fleet.Store)
 	m.tending.Go(func() { m.Orders.Watch(ctx) })
 	m.tending.Go(func() { m.tellSpent(ctx) })
+	if m.Fleet.Tokens != nil {
+		m.tending.Go(func() { m.shareTries(ctx) })
+	}
 }
 
 // takenBack has the desk, and who counts, go by what the books have taken back.
