@@ -136,3 +136,35 @@ func TestPurchasesAreRare(t *testing.T) {
 	eventually(t, "what was on them is waste", func() bool { return s.balances()["waste:useless"] == 10_000_000 })
 	s.verify()
 }
+
+// TestSpentLimit has a token come to its end under a limit that is spent: the seller is not asked for an order that nobody may pay, neither then nor
+// after a restart, which begins the session's anew.
+func TestSpentLimit(t *testing.T) {
+	t.Parallel()
+	for word, orders := range map[string]int{"daily_limit": 1, "seller_limit": 1, "session_limit": 2} {
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			till := newTill(s, "till", nickel, "m")
+			s.open("\t\tpurchase {\n\t\t\tamount 5\n\t\t\trebuy_below 0\n\t\t\t" + word + " 5\n\t\t}\n")
+			if a := s.infer("", "m", ""); a.StatusCode != 200 {
+				t.Fatalf("status %d: %s", a.StatusCode, a.body)
+			}
+			for range 2 {
+				if a := s.infer("", "m", ""); a.StatusCode != 503 {
+					t.Errorf("status %d: %s", a.StatusCode, a.body)
+				}
+			}
+			if n := created(till.fakeSeller); n != 1 {
+				t.Errorf("asked for %d orders", n)
+			}
+			s.stop()
+			s.start()
+			s.infer("", "m", "")
+			if n := created(till.fakeSeller); n != orders {
+				t.Errorf("asked for %d orders, the process started again; want %d", n, orders)
+			}
+			s.verify()
+		})
+	}
+}

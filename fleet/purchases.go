@@ -201,6 +201,17 @@ func (p *Purchases) Spent() (day, session money.Micros) {
 	return day, p.spent[SessionLimit]
 }
 
+// SpentAt gives what counts of all gateways' purchases from a seller today, as it was a moment ago.
+func (p *Purchases) SpentAt(sellerID string) money.Micros {
+	p.mu.Lock()
+	seen := p.tab
+	p.mu.Unlock()
+	if seen == nil {
+		return 0
+	}
+	return seen.sums(today(), sellerID, "")[SellerLimit]
+}
+
 func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
 // Take counts a purchase against the limits, before it is prepared and, paying, before its money may leave. A *LimitError tells

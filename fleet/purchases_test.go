@@ -23,6 +23,11 @@ func TestPurchaseLimits(t *testing.T) {
 		wantLimit(t, all[2].Take(t.Context(), buyOf("c", 6), BuyLimits{-1, 8, -1, -1}, false), SessionLimit, 6)
 		wantLimit(t, all[2].Take(t.Context(), buyOf("c", 6), BuyLimits{-1, -1, 8, -1}, false), SellerLimit, 6)
 		wantLimit(t, all[2].Take(t.Context(), buyOf("c", 6), BuyLimits{-1, -1, -1, 8}, false), MethodLimit, 6)
+		for seller, want := range map[string]money.Micros{"acme": 6, "other": 0} {
+			if spent := all[2].SpentAt(seller); spent != want {
+				t.Errorf("%s is spent at %s, want %s", spent, seller, want)
+			}
+		}
 		elsewhere := Buy{ID: "d", Seller: "other", Origin: "https://other.example", Method: "card", Amount: 4}
 		if err := all[2].Take(t.Context(), elsewhere, BuyLimits{-1, -1, 4, 4}, false); err != nil {
 			t.Error(err)

@@ -29,6 +29,9 @@ func TestPreparedByAnotherProcess(t *testing.T) {
 		if d, s := l.Spent(); d != day || s != session {
 			t.Errorf("%s and %s count as spent, want %s and %s", d, s, day, session)
 		}
+		if at, other := l.SpentAt(p.Seller), l.SpentAt("other"); at != day || other != 0 {
+			t.Errorf("%s and %s count as spent at the sellers, want %s and 0", at, other, day)
+		}
 		mustVerify(t, l)
 	}
 	first, err := ledger.Open(o)

@@ -100,6 +100,14 @@ func (l *Ledger) Spent() (day, session money.Micros) {
 	return day, session
 }
 
+// SpentAt gives what counts against a seller's limit now: today (UTC), whatever the seller's origin.
+func (l *Ledger) SpentAt(sellerID string) (spent money.Micros) {
+	_ = l.look(context.Background(), func(s *state) { // as in Spent
+		spent = s.spentAt[sellerDay{sellerID, dayOf(l.now())}]
+	})
+	return spent
+}
+
 // UnderWay is a purchase that may be paid and has not ended.
 type UnderWay struct {
 	Purchase

@@ -48,6 +48,9 @@ func (j fleetJournal) Ready() error {
 // Spent gives what all gateways have spent.
 func (j fleetJournal) Spent() (day, session money.Micros) { return j.fleet.Spent() }
 
+// SpentAt gives what all gateways have spent at a seller.
+func (j fleetJournal) SpentAt(sellerID string) money.Micros { return j.fleet.SpentAt(sellerID) }
+
 // Reserved gives how much of that this gateway has set aside: its purchases may take it.
 func (j fleetJournal) Reserved() money.Micros { return j.fleet.OwnAside() }
 

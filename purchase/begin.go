@@ -98,21 +98,20 @@ type reserves interface {
 // checkLimits spares a seller the question where a limit is spent already. What counts is checked when it is written.
 func (s *shelf) checkLimits(method string, amount money.Micros, now time.Time) *LimitError {
 	day, session := s.desk.journal.Spent()
+	seller := s.desk.journal.SpentAt(s.seller.id)
 	if j, ok := s.desk.journal.(reserves); ok {
 		own := j.Reserved()
-		day, session = day-own, session-own
+		day, session, seller = day-own, session-own, seller-own
 	}
 	limits, midnight := s.desk.limits(), now.UTC().Truncate(24*time.Hour).Add(24*time.Hour)
 	for _, l := range []LimitError{
 		{Limit: ledger.DailyLimit, LimitMicros: limits.Daily, SpentMicros: day, AmountMicros: amount, Resets: midnight},
+		{Limit: ledger.SellerLimit, LimitMicros: limits.Seller, SpentMicros: seller, AmountMicros: amount, Resets: midnight},
 		{Limit: ledger.SessionLimit, LimitMicros: limits.Session, SpentMicros: session, AmountMicros: amount},
 	} {
 		if l.LimitMicros >= 0 && l.SpentMicros.Add(amount) > l.LimitMicros {
 			return &l
 		}
-	}
-	if l := s.dealings.overLimit(amount, limits.Seller, now); l != nil {
-		return l
 	}
 	return s.desk.spent.over(method, amount, now)
 }

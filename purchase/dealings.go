@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
 )
 
@@ -20,8 +19,6 @@ type dealings struct {
 	mu       sync.Mutex   // protects all following fields; taken after a shelf's
 	started  [3]time.Time // the last purchases, the newest first
 	last     [2]*life     // of the last two tokens that have ended or were refused for no reason, the newest first
-	limited  *LimitError  // the seller's limit of the day, when it stood in the way last
-	asked    time.Time    // when that was
 	withheld string       // the purchase that was paid, as the rail knows, and not granted: no money comes before a human has looked
 	braked   bool         // it was said that it gets no more money
 }
@@ -65,36 +62,6 @@ func (g *dealings) twoOfThisMinute(now time.Time) bool {
 	defer g.mu.Unlock()
 	second := g.started[1]
 	return !second.IsZero() && now.Sub(second) < time.Minute
-}
-
-// limit keeps that the seller's limit of the day stands in the way.
-func (g *dealings) limit(e *LimitError, now time.Time) {
-	if e.Limit != ledger.SellerLimit {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.limited, g.asked = e, now
-}
-
-// freed forgets that the limit stands in the way, as a purchase that counted may count no more.
-func (g *dealings) freed() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.limited = nil
-}
-
-// overLimit spares the seller a question while its limit is known to stand in the way.
-func (g *dealings) overLimit(amount, limit money.Micros, now time.Time) *LimitError {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	e := g.limited
-	if e == nil || e.LimitMicros != limit || now.Sub(g.asked) >= time.Minute || !now.Before(e.Resets) || e.SpentMicros.Add(amount) <= limit {
-		return nil
-	}
-	again := *e
-	again.AmountMicros = amount
-	return &again
 }
 
 // count puts a token's life among the last two, once. What it has served counts up to the moment when money is wanted.

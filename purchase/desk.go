@@ -30,6 +30,8 @@ type Journal interface {
 	// DropToken ends a token. ErrStillGood: it is for others, and no credit of it is here any more; it is asked again later.
 	DropToken(ctx context.Context, id, reason string) error
 	Spent() (day, session money.Micros)
+	// SpentAt is what counts today (UTC) of what a seller got, whatever its origin.
+	SpentAt(sellerID string) money.Micros
 }
 
 // Terms are what the operator allows.

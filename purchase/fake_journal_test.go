@@ -25,8 +25,9 @@ type fakeJournal struct {
 	over       ledger.PurchaseState // the state that would pass a limit
 	overSeller bool                 // the seller's limit is passed
 	overMethod string               // this method's own limit is passed
-	hideAll    bool                 // Spent says nothing is spent
-	stuck      bool                 // no token can be dropped
+	spentAt    map[string]money.Micros
+	hideAll    bool // Spent says nothing is spent
+	stuck      bool // no token can be dropped
 }
 
 func newJournal() *fakeJournal {
@@ -101,6 +102,12 @@ func (j *fakeJournal) Spent() (day, session money.Micros) {
 		return 0, 0
 	}
 	return j.spent, j.spent
+}
+
+func (j *fakeJournal) SpentAt(sellerID string) money.Micros {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.spentAt[sellerID]
 }
 
 func (j *fakeJournal) states() string {

@@ -312,7 +312,6 @@ func (f *flight) land() {
 		}
 	}
 	if m.p.Unpaid {
-		s.dealings.freed()
 		s.desk.spent.freed(m.p.Method)
 	}
 	cause := m.cause
@@ -324,7 +323,6 @@ func (f *flight) land() {
 	}
 	limit, limited := errors.AsType[*LimitError](cause)
 	if limited {
-		s.dealings.limit(limit, time.Now())
 		s.desk.spent.keep(m.p.Method, limit, time.Now())
 		cause = s.overTheLimit(limit)
 	}

@@ -1,7 +1,6 @@
 package purchase
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -74,42 +73,32 @@ func TestTheMethodsLimitIsNotAskedFor(t *testing.T) {
 	})
 }
 
-// While a seller's limit is known to stand in the way, it is not asked for an order that would not be paid.
+// A seller whose limit is spent is not asked for an order that would not be paid.
 func TestTheSellersLimitIsNotAskedFor(t *testing.T) {
-	set := func(b *bench) { b.terms.SellerLimit, b.journal.overSeller = 4*money.USD, true }
+	set := func(b *bench) {
+		b.terms.SellerLimit, b.journal.spentAt = 8*money.USD, map[string]money.Micros{b.want(cent).SellerID: 4 * money.USD}
+	}
 	trade(t, set, func(t *testing.T, b *bench) {
-		midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 		for range 5 {
-			b.refusedFor(b.want(cent), LacksSeller, midnight)
+			b.refusedFor(b.want(cent), LacksSeller, tomorrow())
 		}
-		b.wantCalls(1, 0)
+		b.wantCalls(0, 0)
 		b.terms.SellerLimit = 9 * money.USD
 		b.desk.SetTerms(b.terms)
-		b.journal.overSeller = false
 		b.lease(cent).Return(-money.USD)
 	})
 }
 
-// A purchase that counts no more, since nothing was paid, may have been all that stood in the way: the limit is asked for again.
-func TestTheSellersLimitIsAskedForOnceItIsFree(t *testing.T) {
-	method := &fakeMethod{
-		pay: func(n int) (payment.Outcome, error) {
-			if n == 1 {
-				return needsHuman, nil
-			}
-			return payment.Proven(json.RawMessage(`{"hash":"h"}`)), nil
-		},
-		track: func(int) (payment.Outcome, error) { return payment.Failed(true), nil },
-	}
-	set := func(b *bench) { b.terms.SellerLimit, b.method = 4*money.USD, method }
+// A purchase that counts no more, since nothing was paid, may have been all that stood in the way.
+func TestTheSellersLimitIsFreeAgain(t *testing.T) {
+	set := func(b *bench) { b.terms.SellerLimit = b.terms.Amount }
 	trade(t, set, func(t *testing.T, b *bench) {
-		b.refusedLease(cent, ErrInDoubt)
-		b.journal.overSeller = true
-		moved := b.want(cent)
-		moved.Origin = "https://other.example"
-		b.refusedFor(moved, LacksSeller, tomorrow())
-		b.journal.overSeller = false
-		<-time.After(20 * time.Second)
-		b.leaseFor(moved).Return(-money.USD)
+		id := b.want(cent).SellerID
+		b.journal.spentAt = map[string]money.Micros{id: money.USD}
+		b.refusedFor(b.want(cent), LacksSeller, tomorrow())
+		b.journal.mu.Lock()
+		b.journal.spentAt[id] = 0
+		b.journal.mu.Unlock()
+		b.lease(cent).Return(-money.USD)
 	})
 }
