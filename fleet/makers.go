@@ -74,12 +74,16 @@ func (m *Makers) put(w made) {
 }
 
 // Find gives what is kept of a response; nil: nothing. What may have been made just now it looks for several times in a second: a client
-// goes on from what it has just had, and may do so at another gateway before that is written.
+// goes on from what it has just had, and may do so at another gateway before that is written. A store that is too slow to be asked again has said that
+// there is nothing.
 func (m *Makers) Find(ctx context.Context, hash [16]byte, justNow bool) (value []byte, err error) {
 	ctx, stop := context.WithTimeout(ctx, makerLook)
 	defer stop()
 	for again := makerAgain; ; again *= 2 {
 		err = m.find(ctx, hash, func(_ string, found []byte) { value = found }) // the last one is kept the longest
+		if again > makerAgain && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return value, nil
+		}
 		if err != nil || value != nil || !justNow || again > makerLook/2 || !pause(ctx, again) {
 			return value, err
 		}

@@ -134,3 +134,31 @@ func TestMakersOfAClockAhead(t *testing.T) {
 		done.Wait()
 	})
 }
+
+// slow is a store that takes a while to answer.
+type slow struct {
+	*fleettest.Link
+	takes time.Duration
+}
+
+func (s slow) Load(ctx context.Context, found func(string, []byte) error, keys ...string) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(s.takes):
+		return s.Link.Load(ctx, found, keys...)
+	}
+}
+
+// What a slow store has said not to have, it does not have: that it was not done with being asked again is no outage. One that has said nothing in time
+// is away.
+func TestMakersOfASlowStore(t *testing.T) {
+	for takes, away := range map[time.Duration]bool{55 * time.Millisecond: false, 700 * time.Millisecond: false, 2 * time.Second: true} {
+		synctest.Test(t, func(t *testing.T) {
+			m := fleet.NewMakers(slow{fleettest.NewLink(fleettest.NewMemory()), takes})
+			if value, err := m.Find(t.Context(), [16]byte{1}, true); value != nil || (err != nil) != away {
+				t.Errorf("a store that takes %s: %q, %v", takes, value, err)
+			}
+		})
+	}
+}
