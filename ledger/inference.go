@@ -307,14 +307,13 @@ func (b *batch) endReservation(in *Inference, c *billing.Charge, booked *Booked,
 	return d
 }
 
-// most is what a request without a settlement can cost at the most, beside what earlier tries of it were settled at: what was held for it, or
-// by its shape.
+// most is what the request can cost at the most: what was held for it, or by its shape. That is so of a try, too, of which another was settled: whether
+// the seller charges again a balance tells.
 func (b *batch) most(in *Inference) money.Micros {
-	most := billing.Bound(in.Shape, in.Price)
 	if h := b.holds[in.HoldID]; h != nil {
-		most = h.AmountMicros
+		return h.AmountMicros
 	}
-	return max(most-b.billedBefore(in), 0)
+	return billing.Bound(in.Shape, in.Price)
 }
 
 func (b *batch) adjust(t *token, balance money.Micros) {

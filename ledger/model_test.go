@@ -195,7 +195,7 @@ func (m *model) note(in ledger.Inference, c billing.Charge, wasted bool) {
 // book is Settle, and Waste where wasted.
 func (m *model) book(in ledger.Inference, wasted bool) {
 	c, t := m.charge(in), m.tokens[in.TokenID]
-	most := max(m.holds[in.HoldID].AmountMicros-m.before(in), 0)
+	most := m.holds[in.HoldID].AmountMicros
 	m.note(in, c, wasted)
 	expense := "expense:" + in.Member + ":" + in.Model
 	account := expense

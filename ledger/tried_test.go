@@ -144,21 +144,22 @@ func again(t *testing.T, l *ledger.Ledger, o ledger.Options) *ledger.Ledger {
 	return open(t, o)
 }
 
-// TestCutAfterSettledIsTold: that the seller heeds the key is a guess, which its next balance puts right.
+// TestCutAfterSettledIsTold: that the seller heeds the key is a guess, which its next balance puts right, however near to all that one can cost the first
+// try has come.
 func TestCutAfterSettledIsTold(t *testing.T) {
-	for _, taken := range []money.Micros{0, 100, 800} {
-		t.Run(fmt.Sprint(taken), func(t *testing.T) {
+	for _, c := range []struct{ first, taken money.Micros }{{400, 0}, {400, 100}, {400, 800}, {1_200, 0}, {1_200, 1_200}} {
+		t.Run(fmt.Sprint(c.first, c.taken), func(t *testing.T) {
 			l := open(t, ledger.Options{Dir: t.TempDir()})
 			buy(t, l, "t1", "acme", money.USD)
 			next := keyed("t1", 40)
-			next.IdempotencyKey, next.Exclusive, next.Settlement.BalanceMicros = "k2", true, new(money.USD-400-taken-40)
-			for _, in := range []ledger.Inference{keyed("t1", 400), cutTry("t1"), next} {
+			next.IdempotencyKey, next.Exclusive, next.Settlement.BalanceMicros = "k2", true, new(money.USD-c.first-c.taken-40)
+			for _, in := range []ledger.Inference{keyed("t1", c.first), cutTry("t1"), next} {
 				if _, err := l.Settle(in).Wait(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got := borneOf(l); got != 440+taken {
-				t.Errorf("members bear %d, want %d", got, 440+taken)
+			if got, want := borneOf(l), c.first+c.taken+40; got != want {
+				t.Errorf("members bear %d, want %d", got, want)
 			}
 			mustVerify(t, l)
 		})
