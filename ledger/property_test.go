@@ -27,6 +27,21 @@ type world struct {
 	holds  []ledger.Hold
 }
 
+// begin opens new books, one time in five on the disk, until the check ends.
+func (w *world) begin(t *rapid.T) {
+	if rapid.IntRange(0, 4).Draw(t, "disk") == 4 {
+		var err error
+		if w.dir, err = os.MkdirTemp("", "ledger"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.open(t)
+	t.Cleanup(func() {
+		w.l.Close()
+		os.RemoveAll(w.dir)
+	})
+}
+
 func (w *world) open(t *rapid.T) {
 	l, err := ledger.Open(ledger.Options{Dir: w.dir, InMemory: w.dir == "", Key: testKey, Now: w.now})
 	if err != nil {
@@ -232,17 +247,7 @@ func (w *world) check(t *rapid.T) {
 func TestWhateverIsDone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := new(world)
-		if rapid.IntRange(0, 4).Draw(t, "disk") == 4 {
-			var err error
-			if w.dir, err = os.MkdirTemp("", "ledger"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.open(t)
-		t.Cleanup(func() {
-			w.l.Close()
-			os.RemoveAll(w.dir)
-		})
+		w.begin(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"purchase": w.purchase, "hold": w.hold, "settle": w.settle, "settle more": w.settle, "drop": w.drop, "release": w.release,
 			"": w.check,

@@ -172,17 +172,7 @@ func TestTriesAreOneCharge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		w := &world{now: func() time.Time { return now }}
-		if rapid.IntRange(0, 4).Draw(t, "disk") == 4 {
-			var err error
-			if w.dir, err = os.MkdirTemp("", "ledger"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.open(t)
-		t.Cleanup(func() {
-			w.l.Close()
-			os.RemoveAll(w.dir)
-		})
+		w.begin(t)
 		p := ledger.Purchase{
 			ID: "t1", Seller: "acme", Origin: origin, Method: "mock", AmountMicros: money.USD, Token: &ledger.Token{Secret: "x", CreditMicros: money.USD},
 		}
