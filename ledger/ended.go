@@ -11,6 +11,7 @@ import (
 // may try again, and have another token; all its tries are one charge.
 type ended struct {
 	Token
+	Shared    bool       `json:"shared,omitempty"` // gateways of a fleet have shared it
 	Estimates []estimate `json:"estimates"`
 	EndedAt   time.Time  `json:"endedAt"`
 }
@@ -24,12 +25,19 @@ const (
 
 func (e *ended) over(now time.Time) bool { return now.Sub(e.EndedAt) >= endedLife }
 
+// gone is the token with these, which are the same as its own.
+func (e *ended) gone() *token {
+	t := &token{Token: e.Token, estimates: e.Estimates}
+	t.Shared = e.Shared
+	return t
+}
+
 func endedKey(id string) string { return endedPrefix + id }
 
 // keepEnded keeps the open estimates of a token that is removed, and forgets those of older ones that have had their time.
 func (b *batch) keepEnded(t *token) {
 	if len(t.estimates) > 0 {
-		e := &ended{t.Token, t.estimates, b.now}
+		e := &ended{t.Token, t.Shared, t.estimates, b.now}
 		if before := b.ended[t.ID]; before != nil { // a part of a token that gateways share has come again
 			e.Estimates = slices.Concat(before.Estimates, t.estimates)
 			e.Estimates = e.Estimates[max(0, len(e.Estimates)-maxEstimates):]
@@ -73,7 +81,7 @@ func (b *batch) coverEnded(t *token, in *Inference) {
 		if e.Seller != t.Seller || e.Origin != t.Origin || e.over(b.now) {
 			continue
 		}
-		gone := &token{Token: e.Token, estimates: e.Estimates}
+		gone := e.gone()
 		if b.coverOn(gone, in, creditHasEnded) {
 			e.Estimates = gone.estimates
 			b.putEnded(e)

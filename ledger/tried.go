@@ -51,10 +51,9 @@ func (b *batch) noteTried(in *Inference, c *billing.Charge, wasted bool) {
 	}
 	b.billed[key] = t
 	b.put(triedKey(key), t)
-	if in.Repeatable && t.BilledMicros > 0 { // else no other gateway has a try of it, or the seller bills each
-		b.news = append(b.news[max(0, len(b.news)-maxNews+1):], triedNews{
-			Tried{sharedTry(in.TokenID, in.IdempotencyKey, in.Path, in.PromptHash), t.BilledMicros, t.Until}, in.TokenID, b.now,
-		})
+	if in.Repeatable { // else no other gateway has a try of it
+		told := Tried{sharedTry(in.TokenID, in.IdempotencyKey, in.Path, in.PromptHash), t.BilledMicros, t.Until}
+		b.news = append(b.news[max(0, len(b.news)-maxNews+1):], triedNews{told, in.TokenID, b.tokens[in.TokenID].Shared, b.now})
 	}
 	for _, old := range b.tried.put(key, t.Until, b.now) {
 		delete(b.billed, old)

@@ -11,16 +11,17 @@ import (
 // Tried is what a seller has settled of a client's request on a token that gateways of a fleet share: one gateway's try of it may be cut, and
 // another's settled.
 type Tried struct {
-	Key          [16]byte // a hash of what all tries of the request on the token have in common, at whichever gateway
-	BilledMicros money.Micros
-	Until        time.Time // it is told no longer
+	Key          [16]byte     // a hash of what all tries of the request on the token have in common, at whichever gateway
+	BilledMicros money.Micros // 0: it has settled two tries, each by itself, and what was told before is so no more
+	Until        time.Time    // it is told no longer
 }
 
 // triedNews is one that waits to be asked for.
 type triedNews struct {
 	Tried
-	token string
-	at    time.Time
+	token  string
+	shared bool // when it was settled; the token may have come to its end since
+	at     time.Time
 }
 
 const (
@@ -52,10 +53,9 @@ func (t *token) try(e *estimate, now time.Time) (key [16]byte, asked bool) {
 func (s *state) tell(now time.Time) (told []Tried, wait []triedNews) {
 	for _, n := range s.news {
 		switch t := s.tokens[n.token]; {
-		case t == nil:
-		case t.Shared:
+		case n.shared, t != nil && t.Shared:
 			told = append(told, n.Tried)
-		case now.Sub(n.at) < newsLife:
+		case t != nil && now.Sub(n.at) < newsLife:
 			wait = append(wait, n)
 		}
 	}
@@ -67,12 +67,18 @@ func (s *state) tell(now time.Time) (told []Tried, wait []triedNews) {
 func (l *Ledger) SharedTries(ctx context.Context) (settled []Tried, open [][16]byte, err error) {
 	err = l.look(ctx, func(s *state) {
 		settled, s.news = s.tell(l.now())
-		for _, t := range s.tokens {
+		ask := func(t *token) {
 			for i := range t.estimates {
 				if key, asked := t.try(&t.estimates[i], l.now()); asked {
 					open = append(open, key)
 				}
 			}
+		}
+		for _, t := range s.tokens {
+			ask(t)
+		}
+		for _, e := range s.ended {
+			ask(e.gone())
 		}
 	})
 	return settled, open, err
@@ -85,11 +91,15 @@ func (l *Ledger) TakeOff(ctx context.Context, key [16]byte, billed money.Micros,
 	return l.submit(correctionWeight, func(b *batch) error {
 		done = nil
 		for _, t := range b.tokens {
-			for i := range t.estimates {
-				e := &t.estimates[i]
-				if of, asked := t.try(e, b.now); asked && of == key && billed > 0 {
-					done = append(done, b.takeOff(t, e, billed))
-				}
+			if taken := b.takeOff(t, key, billed, creditIsHere); len(taken) > 0 {
+				b.putBalance(t)
+				done = append(done, taken...)
+			}
+		}
+		for _, e := range b.ended {
+			if taken := b.takeOff(e.gone(), key, billed, creditHasEnded); len(taken) > 0 {
+				b.putEnded(e)
+				done = append(done, taken...)
 			}
 		}
 		return b.err
@@ -102,16 +112,28 @@ func (l *Ledger) TakeOff(ctx context.Context, key [16]byte, billed money.Micros,
 	}).Wait(ctx)
 }
 
-func (b *batch) takeOff(t *token, e *estimate, billed money.Micros) Retraction {
-	back := min(e.Booked, billed)
-	e.Beside = true
-	e.doubts.end()
-	b.corrected = nil
-	b.correct(t, e, -back, elsewhereNote)
-	b.putBalance(t)
-	r := Retraction{Seller: t.Seller, Ours: len(b.corrected) > 0, Given: &GivenBack{t.told(), back, b.head.Sequence}}
-	if r.Ours {
-		r.Corrected = b.corrected[0]
+// takeOff does so with those of one token. gone tells of which the credit stays gone.
+func (b *batch) takeOff(t *token, key [16]byte, billed money.Micros, gone func(*estimate) bool) (taken []Retraction) {
+	for i := range t.estimates {
+		e := &t.estimates[i]
+		if of, asked := t.try(e, b.now); !asked || of != key || billed <= 0 {
+			continue
+		}
+		back := min(e.Booked, billed)
+		e.Beside = true
+		e.doubts.end()
+		b.corrected = nil
+		r := Retraction{Seller: t.Seller}
+		if gone(e) {
+			b.correctFrom(adjustmentOf(t.Seller), t, e, -back, elsewhereNote)
+		} else {
+			b.correct(t, e, -back, elsewhereNote)
+			r.Given = &GivenBack{t.told(), back, b.head.Sequence}
+		}
+		if r.Ours = len(b.corrected) > 0; r.Ours {
+			r.Corrected = b.corrected[0]
+		}
+		taken = append(taken, r)
 	}
-	return r
+	return taken
 }

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,7 +32,9 @@ func TestSharedTries(t *testing.T) {
 		late    bool // it is shared once they are booked
 		tries   []ledger.Inference
 		later   time.Duration
-		settled int
+		ended   bool // the token has come to its end by then
+		restart bool // and so has the process
+		settled []money.Micros
 		open    int
 	}{
 		"cut":                        {tries: []ledger.Inference{cutTry("t1")}, open: 1},
@@ -39,16 +42,22 @@ func TestSharedTries(t *testing.T) {
 		"cut an hour ago":            {tries: []ledger.Inference{cutTry("t1")}, later: time.Hour},
 		"cut, on a token of its own": {own: true, tries: []ledger.Inference{cutTry("t1")}},
 		"settled, on one of its own": {own: true, tries: []ledger.Inference{keyed("t1", 40)}},
-		"settled, and shared":        {late: true, tries: []ledger.Inference{keyed("t1", 40)}, settled: 1},
+		"settled, and shared":        {late: true, tries: []ledger.Inference{keyed("t1", 40)}, settled: []money.Micros{40}},
 		"settled, and shared later":  {late: true, tries: []ledger.Inference{keyed("t1", 40)}, later: time.Minute},
-		"settled":                    {tries: []ledger.Inference{keyed("t1", 40)}, settled: 1},
-		"settled, and cut":           {tries: []ledger.Inference{keyed("t1", 40), cutTry("t1")}, settled: 1},
-		"cut, and settled":           {tries: []ledger.Inference{cutTry("t1"), keyed("t1", 40)}, settled: 1},
+		"settled":                    {tries: []ledger.Inference{keyed("t1", 40)}, settled: []money.Micros{40}},
+		"settled, and cut":           {tries: []ledger.Inference{keyed("t1", 40), cutTry("t1")}, settled: []money.Micros{40}},
+		"cut, and settled":           {tries: []ledger.Inference{cutTry("t1"), keyed("t1", 40)}, settled: []money.Micros{40}},
+		"settled twice, by itself":   {tries: []ledger.Inference{keyed("t1", 40), keyed("t1", 50)}, settled: []money.Micros{40, 0}},
+		"cut, and ended":             {tries: []ledger.Inference{cutTry("t1")}, ended: true, open: 1},
+		"cut, ended, and restarted":  {tries: []ledger.Inference{cutTry("t1")}, ended: true, restart: true, open: 1},
+		"cut, on one that has ended": {own: true, tries: []ledger.Inference{cutTry("t1")}, ended: true},
+		"settled, and ended":         {tries: []ledger.Inference{keyed("t1", 40)}, ended: true, settled: []money.Micros{40}},
 		"the gateway's own key":      {tries: []ledger.Inference{unnamed(cutTry("t1")), unnamed(keyed("t1", 40))}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-			l := open(t, ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return now }})
+			o := ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return now }}
+			l := open(t, o)
 			buy(t, l, "t1", "acme", money.USD)
 			if !c.own && !c.late {
 				shareToken(t, l, "t1")
@@ -59,6 +68,17 @@ func TestSharedTries(t *testing.T) {
 				}
 			}
 			now = now.Add(c.later)
+			if c.ended {
+				if err := l.DropToken(t.Context(), "t1", ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.restart {
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				l = open(t, o)
+			}
 			if c.late {
 				if settled, _, err := l.SharedTries(t.Context()); err != nil || len(settled) > 0 {
 					t.Fatalf("not shared, and %+v, %v", settled, err)
@@ -66,13 +86,14 @@ func TestSharedTries(t *testing.T) {
 				shareToken(t, l, "t1")
 			}
 			settled, open, err := l.SharedTries(t.Context())
-			if err != nil || len(settled) != c.settled || len(open) != c.open {
-				t.Fatalf("settled %+v, open %x, %v", settled, open, err)
-			}
+			var billed []money.Micros
 			for _, s := range settled {
-				if s.BilledMicros != 40 || !s.Until.After(now) {
+				if billed = append(billed, s.BilledMicros); !s.Until.After(now) {
 					t.Errorf("%+v", s)
 				}
+			}
+			if err != nil || !slices.Equal(billed, c.settled) || len(open) != c.open {
+				t.Fatalf("settled %+v, open %x, %v", settled, open, err)
 			}
 			if settled, _, err = l.SharedTries(t.Context()); err != nil || len(settled) > 0 {
 				t.Errorf("again %+v, %v", settled, err)
@@ -86,7 +107,8 @@ func unnamed(in ledger.Inference) ledger.Inference {
 	return in
 }
 
-// TestTakeOff: tries at two gateways are one charge, the dearer of both, however often it is told, and over restarts. Another request stays what it is.
+// TestTakeOff: tries at two gateways are one charge, the dearer of both, however often it is told, and over restarts, and where its token has come to its end. Another request
+// stays what it is.
 func TestTakeOff(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
@@ -129,6 +151,12 @@ func TestTakeOff(t *testing.T) {
 		if _, err := one.l.Settle(other).Wait(ctx); err != nil {
 			t.Fatal(err)
 		}
+		ended := rapid.Bool().Draw(t, "ended")
+		if ended {
+			if err := one.l.DropToken(ctx, "t1", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
 		billed := money.Micros(rapid.Int64Range(1, 300).Draw(t, "billed"))
 		if _, err := two.l.Settle(keyed("t1", billed)).Wait(ctx); err != nil {
 			t.Fatal(err)
@@ -145,10 +173,10 @@ func TestTakeOff(t *testing.T) {
 			}
 			for _, s := range settled {
 				if err := one.l.TakeOff(ctx, s.Key, s.BilledMicros, func(r ledger.Retraction) {
-					if !r.Ours || r.Seller != "acme" || r.Given == nil || r.Given.Micros != -r.TakenMicros() || r.Wasted != wasted {
+					if !r.Ours || r.Seller != "acme" || (r.Given == nil) != ended || !ended && r.Given.Micros != -r.TakenMicros() || r.Wasted != wasted {
 						t.Fatalf("%+v", r)
 					}
-					back += r.Given.Micros
+					back -= r.TakenMicros()
 				}); err != nil {
 					t.Fatal(err)
 				}
@@ -165,9 +193,15 @@ func TestTakeOff(t *testing.T) {
 		if was.Entry.Served != nil {
 			cost = was.Entry.BilledMicros
 		}
-		token := one.l.Tokens()[0]
-		if got, want := money.USD-token.BalanceMicros-150, max(cost-billed, 0); got != want || back != cost-want {
-			t.Fatalf("it is booked at %d, was at %d, and %d came back; another gateway has settled it at %d", got, cost, back, billed)
+		want := max(cost-billed, 0)
+		if back != cost-want {
+			t.Fatalf("it was booked at %d, and %d came back; another gateway has settled it at %d", cost, back, billed)
+		}
+		if ended {
+			return
+		}
+		if got := money.USD - one.l.Tokens()[0].BalanceMicros - 150; got != want {
+			t.Fatalf("it is booked at %d, was at %d; another gateway has settled it at %d", got, cost, billed)
 		}
 	})
 }

@@ -53,7 +53,7 @@ func (m *Market) tellTries(ctx context.Context) error {
 			return err
 		}
 		var t settledTry
-		if raw == nil || json.Unmarshal(raw, &t) != nil { // of a newer release
+		if raw == nil || json.Unmarshal(raw, &t) != nil || t.BilledMicros <= 0 { // nothing, of a newer release, or the seller bills each try
 			continue
 		}
 		if err := m.Ledger.TakeOff(ctx, key, t.BilledMicros, m.takenBack); err != nil {
