@@ -172,7 +172,7 @@ func (b books) inference(t *tally, a *attempt, e ended) ledger.Inference {
 	in := ledger.Inference{
 		Request: b.rq.booked(), HoldID: t.lastHold(), Seller: a.candidate.Seller.ID, Origin: a.candidate.Seller.Origin,
 		TokenID: a.lease.TokenID(), Attempts: t.attempts, Status: e.status, Price: a.priceServed(e), Exclusive: a.lease.Exclusive(),
-		Asked: a.mayHaveCost(), InDoubt: a.inDoubt(), Repeatable: b.rq.repeatable,
+		Asked: a.mayHaveCost(), InDoubt: a.inDoubt(),
 		TimeToFirstByte: e.firstByte, Duration: e.took, Trace: t.trace(), Budget: t.budget,
 	}
 	if in.Duration == 0 {

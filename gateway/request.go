@@ -86,6 +86,7 @@ func (rq *request) booked() ledger.Request {
 	return ledger.Request{
 		RequestID:      rq.id,
 		IdempotencyKey: rq.idempotencyKey,
+		Repeatable:     rq.repeatable,
 		Member:         rq.member.Name,
 		RequestedModel: rq.ask.Model,
 		Model:          rq.served,

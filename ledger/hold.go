@@ -15,6 +15,7 @@ var ErrUnknownHold = errors.New("ledger: no such hold")
 type Request struct {
 	RequestID      string `json:"requestId"`
 	IdempotencyKey string `json:"idempotencyKey"`
+	Repeatable     bool   `json:"repeatable,omitempty"` // the client has named that key, and may try again under it
 	Member         string `json:"member"`
 	RequestedModel string `json:"requestedModel"`
 	Model          string `json:"model"` // as served

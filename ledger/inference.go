@@ -42,7 +42,6 @@ type Inference struct {
 	Answered    bool  // a good answer's headers came; without them and without a settlement it is taken to cost nothing
 	Done        bool  // the answer has said that it is done, whatever the client has had of it: what it says that it used is final
 	Left        bool  // a dead process has left it: nobody knows whether an answer came, and it is booked as if one had
-	Repeatable  bool  // the client has named the idempotency key, and may try again under it
 	Asked       bool  // the seller may have charged for it all the same: its next balance tells
 	InDoubt     bool  // it may still be at work on it: what is held stays held until a balance tells, or for a minute
 	Exclusive   bool  // no other request used the token meanwhile: the balance that the seller reports may be compared

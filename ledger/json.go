@@ -45,6 +45,7 @@ func (h *Hold) appendJSON(room []byte) ([]byte, error) {
 	o.text("id", h.ID)
 	o.text("requestId", h.RequestID)
 	o.text("idempotencyKey", h.IdempotencyKey)
+	o.flagIf("repeatable", h.Repeatable)
 	o.text("member", h.Member)
 	o.text("requestedModel", h.RequestedModel)
 	o.text("model", h.Model)

@@ -258,8 +258,8 @@ func (a args) duration(key string) time.Duration {
 
 func (a args) request() ledger.Request {
 	return ledger.Request{
-		RequestID: a.text("request"), IdempotencyKey: a.text("key"), Member: a.text("member"), Model: "gpt:5", RequestedModel: "gpt",
-		Protocol: "responses", Path: a.text("path"), PromptHash: a.text("body"), Shape: billing.Shape{
+		RequestID: a.text("request"), IdempotencyKey: a.text("key"), Repeatable: a.has("repeatable"), Member: a.text("member"), Model: "gpt:5",
+		RequestedModel: "gpt", Protocol: "responses", Path: a.text("path"), PromptHash: a.text("body"), Shape: billing.Shape{
 			BodyBytes: a.number("prompt", 400), PromptWhole: true, Free: a.has("free"), NoCompletion: a.has("embeddings"),
 		},
 	}
@@ -294,7 +294,7 @@ func (a args) inference() ledger.Inference {
 	in := ledger.Inference{
 		Request: a.request(), HoldID: a.text("hold"), Seller: a.text("seller"), Origin: origin, TokenID: a.text("token"),
 		Attempts: 1, Status: ledger.Status(a.text("status")), Price: a.price(), AnswerText: a.number("answer", 0),
-		Answered: a.has("answer"), Asked: a.has("asked"), Repeatable: a.has("repeatable"), Exclusive: a.has("exclusive"),
+		Answered: a.has("answer"), Asked: a.has("asked"), Exclusive: a.has("exclusive"),
 	}
 	if in.Status == "" {
 		in.Status = ledger.StatusOK

@@ -102,6 +102,28 @@ func TestSharedTries(t *testing.T) {
 	}
 }
 
+// TestSharedTryOfTheDead: what a process has left under way on a shared token may have been settled for the client's next try at another gateway.
+func TestSharedTryOfTheDead(t *testing.T) {
+	for _, named := range []bool{true, false} {
+		dir := t.TempDir()
+		l := open(t, ledger.Options{Dir: dir})
+		buy(t, l, "t1", "acme", money.USD)
+		shareToken(t, l, "t1")
+		h := ledger.Hold{ID: "h", Request: cutTry("t1").Request, Seller: "acme", Origin: origin, TokenID: "t1", Price: price, Attempt: 1, AmountMicros: 1_200}
+		h.Repeatable = named
+		if err := l.PlaceHold(h).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, ledger.Options{Dir: dir})
+		if _, open, err := l.SharedTries(t.Context()); err != nil || len(open) == 1 != named {
+			t.Errorf("the client has named the key: %t; %d are asked for, %v", named, len(open), err)
+		}
+	}
+}
+
 func unnamed(in ledger.Inference) ledger.Inference {
 	in.IdempotencyKey, in.Repeatable = in.RequestID, false
 	return in

@@ -57,8 +57,8 @@ func retracted(t *testing.T, name string, store fleet.Store, again, wasted bool,
 	}
 	billed := money.Micros(40)
 	in := ledger.Inference{
-		Request: ledger.Request{RequestID: "r-" + name, Member: "ada", Model: "m", IdempotencyKey: "k", Shape: billing.Shape{BodyBytes: 300, PromptWhole: true, MaxOutput: 100}},
-		Price:   money.Price{Input: money.USD, Output: money.USD}, Repeatable: true, Seller: "acme",
+		Request: ledger.Request{RequestID: "r-" + name, Member: "ada", Model: "m", IdempotencyKey: "k", Repeatable: true, Shape: billing.Shape{BodyBytes: 300, PromptWhole: true, MaxOutput: 100}},
+		Price:   money.Price{Input: money.USD, Output: money.USD}, Seller: "acme",
 		Origin: "https://acme.example", Attempts: 1, Status: ledger.StatusOK, Answered: true,
 		Settlement: &wire.Settlement{SettlementID: "s", BilledMicros: &billed},
 	}

@@ -53,8 +53,8 @@ func book(t *testing.T, l *ledger.Ledger, all ...bookingOf) {
 	}
 	for _, b := range all {
 		_, err := l.Settle(ledger.Inference{
-			Request: ledger.Request{RequestID: "r-" + b.key, IdempotencyKey: b.key, Member: b.member, Model: "m"},
-			Seller:  "acme", Origin: "https://acme.example", TokenID: token, Attempts: 1, Status: ledger.StatusOK, Answered: true, Repeatable: true,
+			Request: ledger.Request{RequestID: "r-" + b.key, IdempotencyKey: b.key, Repeatable: true, Member: b.member, Model: "m"},
+			Seller:  "acme", Origin: "https://acme.example", TokenID: token, Attempts: 1, Status: ledger.StatusOK, Answered: true,
 			Price:      money.Price{Input: 1_000_000, Output: 1_000_000, CacheRead: money.Unknown, CacheWrite: money.Unknown},
 			Settlement: &wire.Settlement{SettlementID: b.settlement, BilledMicros: &b.billed},
 		}).Wait(t.Context())

@@ -80,8 +80,8 @@ func buysToLend(t *testing.T, m *market.Market) (token string) {
 func spends(t *testing.T, m *market.Market, token, settlement string, cost money.Micros) {
 	t.Helper()
 	_, err := m.Ledger.Settle(ledger.Inference{
-		Request: ledger.Request{RequestID: "r-" + settlement, Member: "ada", Model: "m"},
-		Seller:  "acme", Origin: "https://acme.example", TokenID: token, Attempts: 1, Status: ledger.StatusOK, Answered: true, Repeatable: true,
+		Request: ledger.Request{RequestID: "r-" + settlement, Repeatable: true, Member: "ada", Model: "m"},
+		Seller:  "acme", Origin: "https://acme.example", TokenID: token, Attempts: 1, Status: ledger.StatusOK, Answered: true,
 		Price:      money.Price{Input: 1_000_000, Output: 1_000_000, CacheRead: money.Unknown, CacheWrite: money.Unknown},
 		Settlement: &wire.Settlement{SettlementID: settlement, BilledMicros: &cost},
 	}).Wait(t.Context())
