@@ -41,7 +41,9 @@ func (rq *request) unmade(why error, param string) *dialect.Refusal {
 	if errors.Is(why, routing.ErrUnmade) {
 		return dialect.ResponseNotFound(param)
 	}
-	rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(why))
+	if !rq.left() { // else that is why
+		rq.log.Warn("fleet.unavailable", zap.String("requestId", rq.id), zap.Error(why))
+	}
 	return dialect.FleetUnavailable(retryLater).Because("This gateway can't find out now who has made this response. Try again in a moment.")
 }
 

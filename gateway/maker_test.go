@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/member"
@@ -71,7 +72,8 @@ func TestNobodyIsUnmadeWithoutTheStore(t *testing.T) {
 	}
 	gw := &Gateway{hashers: newHashers([32]byte{1}), responses: responses}
 	gw.nameResponses(true)
-	rq := &request{r: httptest.NewRequest("POST", "/v1/responses", nil), gw: gw, member: &member.Member{Name: "ada"}, log: zap.NewNop()}
+	core, logged := observer.New(zap.WarnLevel)
+	rq := &request{r: httptest.NewRequest("POST", "/v1/responses", nil), gw: gw, member: &member.Member{Name: "ada"}, log: zap.New(core)}
 	for _, test := range []struct {
 		ask  dialect.Request
 		code string // empty: it goes on
@@ -85,6 +87,13 @@ func TestNobodyIsUnmadeWithoutTheStore(t *testing.T) {
 		if (refusal == nil) != (test.code == "") || refusal != nil && (refusal.Code != test.code || refusal.NoRetry == (test.code == "fleet_unavailable")) {
 			t.Errorf("%+v: %+v", test.ask, refusal)
 		}
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	rq.r, rq.ask = rq.r.WithContext(gone), &dialect.Request{PreviousResponseID: "r"}
+	rq.findMaker()
+	if n := logged.FilterMessage("fleet.unavailable").Len(); n != 1 {
+		t.Errorf("the log says %d times that the store is away; a client that has left does not show that", n)
 	}
 }
 
