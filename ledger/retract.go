@@ -57,7 +57,7 @@ func (l *Ledger) Retract(ctx context.Context, seq uint64, idempotencyKey string,
 	}).Wait(ctx)
 }
 
-// Retraction is what Retract has taken back.
+// Retraction is what Retract, or TakeOff, has taken back.
 type Retraction struct {
 	Corrected
 	Seller string

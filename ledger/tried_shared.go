@@ -91,13 +91,13 @@ func (l *Ledger) TakeOff(ctx context.Context, key [16]byte, billed money.Micros,
 	return l.submit(correctionWeight, func(b *batch) error {
 		done = nil
 		for _, t := range b.tokens {
-			if taken := b.takeOff(t, key, billed, creditIsHere); len(taken) > 0 {
+			if taken := b.takeOff(t, key, billed, false); len(taken) > 0 {
 				b.putBalance(t)
 				done = append(done, taken...)
 			}
 		}
 		for _, e := range b.ended {
-			if taken := b.takeOff(e.gone(), key, billed, creditHasEnded); len(taken) > 0 {
+			if taken := b.takeOff(e.gone(), key, billed, true); len(taken) > 0 {
 				b.putEnded(e)
 				done = append(done, taken...)
 			}
@@ -112,8 +112,8 @@ func (l *Ledger) TakeOff(ctx context.Context, key [16]byte, billed money.Micros,
 	}).Wait(ctx)
 }
 
-// takeOff does so with those of one token. gone tells of which the credit stays gone.
-func (b *batch) takeOff(t *token, key [16]byte, billed money.Micros, gone func(*estimate) bool) (taken []Retraction) {
+// takeOff does so with those of one token. Where that has ended, or a balance that the seller has told since had the cost on it, the credit stays gone.
+func (b *batch) takeOff(t *token, key [16]byte, billed money.Micros, ended bool) (taken []Retraction) {
 	for i := range t.estimates {
 		e := &t.estimates[i]
 		if of, asked := t.try(e, b.now); !asked || of != key || billed <= 0 {
@@ -124,10 +124,13 @@ func (b *batch) takeOff(t *token, key [16]byte, billed money.Micros, gone func(*
 		e.doubts.end()
 		b.corrected = nil
 		r := Retraction{Seller: t.Seller}
-		if gone(e) {
+		if ended || creditWasTold(e) {
 			b.correctFrom(adjustmentOf(t.Seller), t, e, -back, elsewhereNote)
+			back = 0
 		} else {
 			b.correct(t, e, -back, elsewhereNote)
+		}
+		if !ended {
 			r.Given = &GivenBack{t.told(), back, b.head.Sequence}
 		}
 		if r.Ours = len(b.corrected) > 0; r.Ours {

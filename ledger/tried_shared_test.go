@@ -124,6 +124,36 @@ func TestSharedTryOfTheDead(t *testing.T) {
 	}
 }
 
+// TestTakeOffOfATold: what a seller has told of a token before it was shared has the cost of its tries on it, whoever bears that.
+func TestTakeOffOfATold(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	buy(t, l, "t1", "acme", money.USD)
+	const told = money.USD - 150 - 40
+	next := keyed("t1", 40)
+	next.IdempotencyKey, next.Exclusive, next.Settlement.BalanceMicros = "k2", true, new(told)
+	for _, in := range []ledger.Inference{cutTry("t1"), next} {
+		if _, err := l.Settle(in).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shareToken(t, l, "t1")
+	_, open, err := l.SharedTries(t.Context())
+	if err != nil || len(open) != 1 {
+		t.Fatalf("%x, %v", open, err)
+	}
+	if err := l.TakeOff(t.Context(), open[0], 150, func(r ledger.Retraction) {
+		if r.Given == nil || r.Given.Micros != 0 || r.BilledMicros != -150 {
+			t.Errorf("%+v", r)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if left := l.Tokens()[0].BalanceMicros; left != told || borneOf(l) != 40 {
+		t.Errorf("%d are left, and the seller has told %d; members bear %d", left, told, borneOf(l))
+	}
+	mustVerify(t, l)
+}
+
 func unnamed(in ledger.Inference) ledger.Inference {
 	in.IdempotencyKey, in.Repeatable = in.RequestID, false
 	return in
