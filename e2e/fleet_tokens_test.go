@@ -317,3 +317,51 @@ func TestFleetTokensCutTry(t *testing.T) {
 		})
 	}
 }
+
+// TestFleetTokensKilledTry kills a gateway in the middle of an answer. The client comes to another one under its Idempotency-Key, on the token that both share, and the
+// seller charges it once: so does the fleet, once the killed one is there again.
+func TestFleetTokensKilledTry(t *testing.T) {
+	t.Parallel()
+	var halts atomic.Bool
+	var settled atomic.Int64
+	acme := newSeller(t, "acme", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if halts.Load() {
+			streamOf(chatDelta(`{"content":"Hi"}`))(w, r, body)
+			<-r.Context().Done()
+			return
+		}
+		settledBy(answerPlain, "Settlement-Id", fmt.Sprint(settled.Add(1)), "Billed-Micros", "40")(w, r, body)
+	})
+	f := newFleet(t, 2, []*fakeSeller{acme}, "\t\t\ttokens shared", keyOfAll+"\t\tmember ada {\n\t\t\tkey key-of-ada\n\t\t}\n")
+	for i := range 2 { // both have a part of the token
+		if status, _, body := f.ask(i, "key-of-ada"); status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	halts.Store(true)
+	res, err := f.gateways[0].send(t.Context(), "/v1/chat/completions", chatOf("m", `"max_tokens":30,`),
+		"Authorization", "Bearer key-of-ada", "Content-Type", "application/json", "Idempotency-Key", "once")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := res.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	f.gateways[0].kill()
+	halts.Store(false)
+	if status, _, body := f.ask(1, "key-of-ada", "Idempotency-Key", "once"); status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	f.gateways[0].start()
+	if all := f.gateways[0].entries("inference"); len(all) != 2 || all[1].ExpenseMicros <= 0 {
+		t.Fatalf("%+v", all)
+	}
+	eventually(t, "the member bears it once", func() bool { return f.spent("ada") == 3*40 })
+	if n := acme.purchases(); n != 1 {
+		t.Errorf("%d tokens were bought", n)
+	}
+	for _, c := range f.gateways {
+		c.verify()
+	}
+}
