@@ -99,16 +99,22 @@ func (rq *request) booked() ledger.Request {
 	}
 }
 
-// patience is for how much longer the client waits for the headers of an answer, where it has said so: openai's and Anthropic's SDKs do, in seconds. Past
-// that it leaves, and asks again for what has been paid. 0: it has not said, or is over its time.
+// saysPatience are the headers in which openai's and Anthropic's SDKs say in seconds how long they wait. Python's say the second, with a fraction: how long
+// for the next byte, and so for the first.
+var saysPatience = [...]string{"X-Stainless-Timeout", "X-Stainless-Read-Timeout"}
+
+// patience is for how much longer the client waits for the headers of an answer, where it has said so. Past that it leaves, and asks again for what has
+// been paid. 0: it has not said, or for longer than anything is held back, or is over its time.
 func (rq *request) patience() time.Duration {
-	said := rq.r.Header["X-Stainless-Timeout"]
-	if len(said) == 0 {
+	const longest = 3600 // seconds: more than that is as good as nothing
+	least := float64(longest)
+	for _, header := range saysPatience {
+		if seconds, err := strconv.ParseFloat(rq.r.Header.Get(header), 64); err == nil && seconds > 0 {
+			least = min(least, seconds)
+		}
+	}
+	if least == longest {
 		return 0
 	}
-	seconds, err := strconv.ParseUint(said[0], 10, 32)
-	if err != nil {
-		return 0
-	}
-	return max(0, time.Duration(seconds)*time.Second-time.Since(rq.begun))
+	return max(0, time.Duration(least*float64(time.Second))-time.Since(rq.begun))
 }

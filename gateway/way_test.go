@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -318,22 +319,50 @@ func (b begins) WriteHeader(status int) {
 // Else it leaves, and asks again for what has been paid, as often as it likes.
 func TestClientThatWaitsForASecond(t *testing.T) {
 	const role, word = `data: {"choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n", `data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}` + "\n\n"
-	asked, begun := time.Now(), make(chan time.Duration, 1)
-	w := newWay(t, "", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		_, _ = io.WriteString(w, role)
-		_ = http.NewResponseController(w).Flush()
-		begun <- <-begun // it thinks for longer than the client waits
-		_, _ = io.WriteString(w, word+"data: [DONE]\n\n")
-	})
-	r := newAsk(`{"model":"m","stream":true,"messages":[]}`)
-	r.Header.Set("X-Stainless-Timeout", "1")
-	client := begins{httptest.NewRecorder(), func() { begun <- time.Since(asked) }}
-	if err := w.door.ServeHTTP(client, r, nil); err != nil || !strings.HasPrefix(client.Body.String(), role+word) {
-		t.Errorf("%v: %s", err, client.Body)
+	for name, says := range map[string]http.Header{
+		"Node's":                  {"X-Stainless-Timeout": {"1"}},
+		"Python's":                {"X-Stainless-Read-Timeout": {"1.0"}},
+		"Python's, which is less": {"X-Stainless-Timeout": {"600"}, "X-Stainless-Read-Timeout": {"0.5"}},
+		"beside none":             {"X-Stainless-Timeout": {"NOT_GIVEN"}, "X-Stainless-Read-Timeout": {"1.0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, begun := time.Now(), make(chan time.Duration, 1)
+			w := newWay(t, "", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, role)
+				_ = http.NewResponseController(w).Flush()
+				begun <- <-begun // it thinks for longer than the client waits
+				_, _ = io.WriteString(w, word+"data: [DONE]\n\n")
+			})
+			r := newAsk(`{"model":"m","stream":true,"messages":[]}`)
+			maps.Copy(r.Header, says)
+			client := begins{httptest.NewRecorder(), func() { begun <- time.Since(asked) }}
+			if err := w.door.ServeHTTP(client, r, nil); err != nil || !strings.HasPrefix(client.Body.String(), role+word) {
+				t.Errorf("%v: %s", err, client.Body)
+			}
+			if took := <-begun; took > 5*time.Second { // it is 10 s where the client has said nothing
+				t.Errorf("its answer began after %s", took)
+			}
+		})
 	}
-	if took := <-begun; took > 5*time.Second { // it is 10 s where the client has said nothing
-		t.Errorf("its answer began after %s", took)
+}
+
+// TestPatience: a client waits for as long as it says. What is no such time, or is over, is as if it had said nothing.
+func TestPatience(t *testing.T) {
+	for said, waits := range map[string]bool{
+		"1": true, "600": true, "10.0": true, "0.5": true,
+		"": false, "0": false, "-1": false, "NaN": false, "Inf": false, "1e300": false, "none": false, "18446744073709551615": false,
+	} {
+		rq := &request{r: newAsk(chat), begun: time.Now()}
+		rq.r.Header.Set("X-Stainless-Read-Timeout", said)
+		if left := rq.patience(); left > 0 != waits || left > 10*time.Minute {
+			t.Errorf("%q: %s", said, left)
+		}
+	}
+	rq := &request{r: newAsk(chat), begun: time.Now().Add(-time.Minute)}
+	rq.r.Header.Set("X-Stainless-Timeout", "10")
+	if left := rq.patience(); left != 0 {
+		t.Errorf("over its time: %s", left)
 	}
 }
 
