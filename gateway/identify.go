@@ -93,7 +93,7 @@ func (rq *request) fromLoopback() bool {
 	if trusted, _ := caddyhttp.GetVar(rq.r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
 		return true
 	}
-	if rq.r.Header.Get("Forwarded") != "" {
+	if rq.carries("Forwarded") {
 		return false // another list of the same, which nobody here reads
 	}
 	for _, line := range rq.r.Header.Values("X-Forwarded-For") {
