@@ -46,8 +46,11 @@ func LoadKey(path string) ([]byte, error) {
 // LoadKeyOf reads the key file at path of the ledger in a directory, and makes one as LoadKey does where there is no ledger yet. One that is there was
 // written with a key: a new one would not open it, and would stand where the old one has to be put back.
 func LoadKeyOf(dir, path string) ([]byte, error) {
-	if _, err := os.Stat(filepath.Join(dir, badger.ManifestFilename)); err != nil {
+	switch _, err := os.Stat(filepath.Join(dir, badger.ManifestFilename)); {
+	case errors.Is(err, fs.ErrNotExist):
 		return LoadKey(path)
+	case err != nil:
+		return nil, fmt.Errorf("ledger: cannot tell whether there is one in %s: %w", dir, err)
 	}
 	key, err := ReadKey(path)
 	if errors.Is(err, fs.ErrNotExist) {

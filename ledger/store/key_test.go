@@ -89,6 +89,9 @@ func TestLoadKeyOf(t *testing.T) {
 	if _, err := store.LoadKeyOf(dir, path); err == nil || !strings.Contains(err.Error(), "put it back") {
 		t.Errorf("without its key file: %v", err)
 	}
+	if _, err := store.LoadKeyOf(filepath.Join(dir, "MANIFEST", "below"), path); err == nil {
+		t.Error("of a directory of which nobody can tell whether there is a ledger in it: there is a key")
+	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("another key file was made")
 	}
