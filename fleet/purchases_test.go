@@ -132,6 +132,7 @@ func TestPurchaseOverMidnight(t *testing.T) {
 	purchasers(t, 2, 0, func(t *testing.T, all []*purchaser) {
 		daily := BuyLimits{Daily: 10, Session: -1, Seller: -1, Method: -1}
 		for _, id := range []string{"prepared", "paying"} {
+			all[0].books.note(func() { all[0].books.open[id] = false }) // as a ledger has it before it is taken
 			if err := all[0].Take(t.Context(), buyOf(id, 5), daily, false); err != nil {
 				t.Fatal(err)
 			}
@@ -139,14 +140,14 @@ func TestPurchaseOverMidnight(t *testing.T) {
 				if err := all[0].Take(t.Context(), buyOf(id, 5), daily, true); err != nil {
 					t.Fatal(err)
 				}
+				all[0].books.note(func() { all[0].books.open[id] = true })
 			}
-			all[0].books.note(func() { all[0].books.open[id] = id == "paying" })
 		}
 		time.Sleep(24 * time.Hour)
+		all[1].books.note(func() { all[1].books.open["other"] = false })
 		if err := all[1].Take(t.Context(), buyOf("other", 6), daily, false); err != nil {
 			t.Fatal(err)
 		}
-		all[1].books.note(func() { all[1].books.open["other"] = false })
 		wantLimit(t, all[0].Take(t.Context(), buyOf("prepared", 5), daily, true), DailyLimit, 6)
 		if err := all[0].Take(t.Context(), buyOf("paying", 5), daily, true); err != nil {
 			t.Error(err)
