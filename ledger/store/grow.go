@@ -27,6 +27,7 @@ const (
 	// olderMemTable is how large it was when logs were larger.
 	olderMemTable = 16 << 20
 	tableSize     = 1 << 20   // of one that was merged
+	tableBlock    = 64 << 10  // is what a table is compressed and read by: blocks of entries are of 20 to 30 kB
 	newTables     = 10        // are merged at a time
 	firstLevel    = 64 << 20  // is what they are merged with at the most
 	tableRoom     = 192 << 20 // is enough to make a table of a log, and to merge the newest tables

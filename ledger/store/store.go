@@ -89,6 +89,9 @@ func BadgerOptions(o Options) badger.Options {
 	// Tables are made in buffers of twice their size, of which a dozen are filled at once while tables are merged. So they
 	// are small, and no larger at the levels that only a large ledger has.
 	with.BaseTableSize, with.TableSizeMultiplier = tableSize, 1
+	// Of a record that is larger than a table's block Badger makes that block anew, and once more for what ends it, and keeps the room of all three
+	// until the table is written.
+	with.BlockSize = tableBlock
 	return with.
 		WithInMemory(o.InMemory).
 		WithSyncWrites(!o.InMemory && !o.Unsynced && !allocates).
