@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -117,17 +118,18 @@ func readBackup(r io.Reader, put func(BackupHeader) (func(key, value []byte) err
 	if err != nil {
 		return err
 	}
-	for {
+	for last := []byte(nil); ; {
 		if _, err := b.Peek(1); errors.Is(err, io.EOF) {
 			return nil
 		}
 		key, err := readPart(b)
-		if err == nil && len(key) == 0 {
-			err = cut(errors.New("a record has no key"))
+		if err == nil && bytes.Compare(key, last) <= 0 { // a record without a key, or another backup behind the first, which may well be read as records
+			err = cut(errors.New("its records are not in order"))
 		}
 		if err != nil {
 			return err
 		}
+		last = key
 		value, err := readPart(b)
 		if err != nil {
 			return err

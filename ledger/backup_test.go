@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -200,9 +201,10 @@ func TestEstimatesAfterASecondRestore(t *testing.T) {
 	}
 }
 
-// TestBackupGivesNoMoneyAway looks for what is secret in a backup, uncompressed.
-func TestBackupGivesNoMoneyAway(t *testing.T) {
-	z, err := zstd.NewReader(bytes.NewReader(backup(t, busyLedger(t, ledger.Options{Dir: t.TempDir()}))))
+// plainOf is a backup, uncompressed.
+func plainOf(t *testing.T, backup []byte) []byte {
+	t.Helper()
+	z, err := zstd.NewReader(bytes.NewReader(backup))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +213,24 @@ func TestBackupGivesNoMoneyAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return plain
+}
+
+// recordsTwice is a backup with all of its records twice, behind one header.
+func recordsTwice(t *testing.T, backup []byte) []byte {
+	t.Helper()
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := plainOf(t, backup)
+	_, records, _ := bytes.Cut(plain, []byte("\n"))
+	return z.EncodeAll(slices.Concat(plain, records), nil)
+}
+
+// TestBackupGivesNoMoneyAway looks for what is secret in a backup, uncompressed.
+func TestBackupGivesNoMoneyAway(t *testing.T) {
+	plain := plainOf(t, backup(t, busyLedger(t, ledger.Options{Dir: t.TempDir()})))
 	if !bytes.Contains(plain, []byte("expense:ann")) {
 		t.Error("the books are not in it")
 	}
@@ -287,6 +307,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"a cut one":        {whole[:len(whole)-20], testKey, false, "cut or damaged"},
 		"a half one":       {whole[:len(whole)/2], testKey, false, "cut or damaged"},
 		"one twice":        {append(bytes.Clone(whole), whole...), testKey, false, "cut or damaged"},
+		"records twice":    {recordsTwice(t, whole), testKey, false, "cut or damaged"},
 		"a rotten one":     {flipped, testKey, false, "the backup can't be used"},
 		"an empty one":     {nil, testKey, false, "no backup of a ledger"},
 		"another file":     {[]byte("ledger\n"), testKey, false, "no backup of a ledger"},
