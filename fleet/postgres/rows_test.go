@@ -170,7 +170,7 @@ func TestChainInSQL(t *testing.T) {
 	conn := c.Connect(t, database)
 	broken := func() (n int) {
 		must(t, conn.QueryRow(t.Context(), `select count(*) from (
-			select hash, previous, entry, lag(hash, 1, '') over (partition by gateway order by seq) as before, lag(seq, 1, 0) over (partition by gateway order by seq) as follows, seq
+			select hash, previous, entry, lag(hash, 1, '') over (partition by gateway order by seq) as before, lag(seq, 1, 0::bigint) over (partition by gateway order by seq) as follows, seq
 			from tokenbuddy_fleet_entry) as e
 			where seq <> follows + 1 or previous <> before or right(entry, 66) <> hash || '"}'
 			or hash <> encode(sha256(convert_to(previous || left(entry, length(entry) - 66) || '"}', 'utf8')), 'hex')`).Scan(&n))
