@@ -140,15 +140,15 @@ func (b *body) fill(r io.Reader, announced, limit int64) error {
 	}
 }
 
-// move takes what has come to a place of another size, which is as large as asked for or somewhat larger.
+// move takes what has come to a larger place, which is as large as asked for or somewhat larger. What was taken for the old one goes over to it: a body
+// needs no more of the memory than its own size.
 func (b *body) move(size int) error {
 	size = roomSize(size)
-	if err := b.share.take(int64(size)); err != nil {
+	if err := b.share.take(int64(size) - b.taken); err != nil {
 		return err
 	}
 	next := newRoom(size)
 	moved := append(next.bytes(size), b.bytes...)
-	b.share.give(b.taken)
 	b.room.leave()
 	b.bytes, b.room, b.taken = moved, next, int64(size)
 	return nil

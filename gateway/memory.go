@@ -102,7 +102,7 @@ func (s *share) give(n int64) {
 }
 
 // Take is take for what a stream may pass on as well (relay.Memory). All streams of a member have a quarter of what it may hold, and those
-// of all a half: a body of the size that is usual at the most, which is held almost twice as it grows, has its place beside a seller's endless events.
+// of all a half: a body of the size that is usual at the most has its place beside a seller's endless events.
 func (s *share) Take(n int64) bool {
 	member, all := s.streams.Add(n), s.pool.streams.Add(n)
 	if member <= s.most()/4 && all <= s.pool.limit/2 && s.take(n) == nil {

@@ -208,3 +208,46 @@ func TestEndlessEvent(t *testing.T) {
 		})
 	}
 }
+
+// TestShareOfABody: one that a member's share has room for is taken, whether it says how long it is or not.
+func TestShareOfABody(t *testing.T) {
+	for _, c := range []struct {
+		size  int
+		alone bool
+		taken bool
+	}{
+		{63 << 20, false, true},
+		{64 << 20, false, false}, // and one byte, to see its end
+		{191 << 20, true, true},
+		{192 << 20, true, false},
+	} {
+		for _, announced := range []bool{true, false} {
+			p := newPool(256 << 20)
+			ada := p.enter("ada")
+			if !c.alone {
+				p.enter("bob")
+			}
+			r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", io.LimitReader(zeros{}, int64(c.size)))
+			if announced {
+				r.ContentLength = int64(c.size)
+			}
+			b, refusal := readBody(r, 256<<20, ada)
+			if taken := refusal == nil; taken != c.taken {
+				t.Errorf("%d MiB, announced: %t, alone: %t: taken: %t", c.size>>20, announced, c.alone, taken)
+			}
+			if b != nil {
+				b.release()
+			}
+			if held := p.held.Load(); held != 0 {
+				t.Errorf("%d bytes stay held", held)
+			}
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
