@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,9 @@ const (
 	makerLongest = 4096 // bytes of a value
 	makerWriters = 4    // that write at once: each waits for a disk
 	makerQueue   = 1024 // that wait for each of them
+
+	makersAtOnce = 256 // that one question asks for
+	makerSoon    = 3   // days: today and tomorrow, by a clock that may be behind
 
 	makerLook    = time.Second // how long a request waits for the store
 	makerAgain   = 50 * time.Millisecond
@@ -100,6 +105,34 @@ func (m *Makers) find(ctx context.Context, hash [16]byte, found func(key string,
 		found(key, value)
 		return nil
 	}, keys...)
+}
+
+// FindAll gives what is kept of these until tomorrow at the most, by their hashes: what is not there is left out. However many they are, the store is
+// asked a few times.
+func (m *Makers) FindAll(ctx context.Context, hashes [][16]byte) (map[[16]byte][]byte, error) {
+	all := make(map[[16]byte][]byte, len(hashes))
+	today := time.Now()
+	for some := range slices.Chunk(hashes, makersAtOnce) {
+		asked := make(map[string][16]byte, makerSoon*len(some))
+		for _, hash := range some {
+			for i := range makerSoon {
+				asked[makerKey(today.AddDate(0, 0, i), hash)] = hash
+			}
+		}
+		if err := m.load(ctx, asked, all); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (m *Makers) load(ctx context.Context, asked map[string][16]byte, all map[[16]byte][]byte) error {
+	ctx, stop := context.WithTimeout(ctx, makerLook)
+	defer stop()
+	return m.store.Load(ctx, func(key string, value []byte) error {
+		all[asked[key]] = value // the last one is kept the longest
+		return nil
+	}, slices.Collect(maps.Keys(asked))...)
 }
 
 func makerKey(until time.Time, hash [16]byte) string {

@@ -47,13 +47,13 @@ func (m *Market) tellTries(ctx context.Context) error {
 		}
 		m.made.fleet.Keep(t.Key, raw, t.Until)
 	}
-	for _, key := range open {
-		raw, err := m.made.fleet.Find(ctx, key, false)
-		if err != nil {
-			return err
-		}
+	found, err := m.made.fleet.FindAll(ctx, open)
+	if err != nil {
+		return err
+	}
+	for key, raw := range found {
 		var t settledTry
-		if raw == nil || json.Unmarshal(raw, &t) != nil || t.BilledMicros <= 0 { // nothing, of a newer release, or the seller bills each try
+		if json.Unmarshal(raw, &t) != nil || t.BilledMicros <= 0 { // of a newer release, or the seller bills each try
 			continue
 		}
 		if err := m.Ledger.TakeOff(ctx, key, t.BilledMicros, m.takenBack); err != nil {
