@@ -22,7 +22,7 @@ type tried struct {
 }
 
 const (
-	// triedLife is how long that is known: a key that comes again after that may be another request.
+	// triedLife is how long that is known, by the clock alone: a key that comes again after that may be another request.
 	triedLife = 24 * time.Hour
 	// maxTried is how many are kept, the newest.
 	maxTried = 100_000
@@ -45,8 +45,8 @@ func (b *batch) noteTried(in *Inference, c *billing.Charge, wasted bool) {
 		return
 	}
 	key := tryKeyOf(in)
-	t := tried{c.Billed, b.now.Add(triedLife)}
-	if before, again := b.billed[key]; again && b.now.Before(before.Until) {
+	t := tried{c.Billed, b.wall.Add(triedLife).UTC()}
+	if before, again := b.billed[key]; again && b.wall.Before(before.Until) {
 		t.BilledMicros = 0
 	}
 	b.billed[key] = t
@@ -55,7 +55,7 @@ func (b *batch) noteTried(in *Inference, c *billing.Charge, wasted bool) {
 		told := Tried{sharedTry(in.TokenID, in.IdempotencyKey, in.Path, in.PromptHash), t.BilledMicros, t.Until}
 		b.news = append(b.news[max(0, len(b.news)-maxNews+1):], triedNews{told, in.TokenID, b.tokens[in.TokenID].Shared, b.now})
 	}
-	for _, old := range b.tried.put(key, t.Until, b.now) {
+	for _, old := range b.tried.put(key, t.Until, b.wall) {
 		delete(b.billed, old)
 		b.delete(triedKey(old))
 	}
@@ -66,7 +66,7 @@ func (b *batch) billedBefore(in *Inference) money.Micros {
 	if in.IdempotencyKey == "" || len(b.billed) == 0 {
 		return 0
 	}
-	if t := b.billed[tryKeyOf(in)]; b.now.Before(t.Until) {
+	if t := b.billed[tryKeyOf(in)]; b.wall.Before(t.Until) {
 		return t.BilledMicros
 	}
 	return 0

@@ -264,3 +264,28 @@ func TestKilledBetweenTries(t *testing.T) {
 	}
 	mustVerify(t, l)
 }
+
+// TestTriedByTheClock: what a clock that was weeks ahead has booked has no key known for weeks, nor has other gateways be told what is to be kept for longer
+// than they keep anything.
+func TestTriedByTheClock(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ahead := 40 * 24 * time.Hour
+	l := open(t, ledger.Options{Dir: t.TempDir(), Now: func() time.Time { return now.Add(ahead) }})
+	buy(t, l, "t1", "acme", money.USD)
+	shareToken(t, l, "t1")
+	ahead = 0
+	if _, err := l.Settle(keyed("t1", 400)).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settled, _, err := l.SharedTries(t.Context())
+	if err != nil || len(settled) != 1 || settled[0].Until.Sub(now) > 24*time.Hour {
+		t.Errorf("told is %+v, %v", settled, err)
+	}
+	now = now.Add(25 * time.Hour)
+	if _, err := l.Settle(cutTry("t1")).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := borneOf(l); got != 550 {
+		t.Errorf("members bear %d, want 550", got)
+	}
+}
