@@ -6,7 +6,7 @@
 # found in its place; both clients for Node set it, and Go's doesn't. The manual of the statement says 1 for a row that is new and 2 for one that was changed, and 0 for one that was there as it should be:
 # with the flag that 0 is a 1, and "affectedRows === 1", by which a program learns that a top-up or a settlement came for the first time, credits it each time that it comes.
 # The other way round an update to what is there already is 0 rows in Go: a leader that writes its lease again within the same second, or a settlement that is repeated,
-# looks as if nobody had that row. "insert ignore" has 1 and 0 with all three. So a booking goes by insert, and its error 1062, or by "insert ignore"; who moves a program from one
+# looks as if nobody had that row. "insert ignore" has 1 and 0 with all three. So a booking goes by insert, and its error 1062; who moves a program from one
 # language to the other looks for each use of that number, and Go's clientFoundRows=true, or Node's flags: ['-FOUND_ROWS'] and foundRows: false, make them alike.
 set -euo pipefail
 tmp=$(mktemp -d)
