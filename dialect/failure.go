@@ -11,10 +11,10 @@ type Failure struct {
 	Type   string // its type and code, where they are short plain words
 	Code   string
 
-	rank    int  // which member the status is from
-	model   bool // the message begins by naming a model
-	foreign bool // it is about what another seller has made
-	options bool // it names stream_options
+	rank        int  // which member the status is from
+	model       bool // the message begins by naming a model
+	wrongSeller bool // it is about what another seller has made
+	options     bool // it names stream_options
 }
 
 // ClientFault tells whether the request is at fault and not the seller, so that another one would say the same: a 4xx
@@ -71,13 +71,13 @@ func (f *Failure) read(b []byte, levels int) {
 		case "code":
 			f.status(value, 1)
 			f.Code = word(value, f.Code)
-			f.foreign = f.foreign || foreignCodes[string(value)]
+			f.wrongSeller = f.wrongSeller || wrongSellerCodes[string(value)]
 		case "message":
 			f.model = f.model || namesModel(value)
-			f.foreign = f.foreign || saysForeign(value)
+			f.wrongSeller = f.wrongSeller || saysWrongSeller(value)
 			f.options = f.options || namesStreamOptions(value)
 		case "upstream_error", "detail":
-			f.foreign = f.foreign || saysForeign(value)
+			f.wrongSeller = f.wrongSeller || saysWrongSeller(value)
 			f.options = f.options || namesStreamOptions(value)
 		case "param":
 			f.options = f.options || namesStreamOptions(value)

@@ -15,22 +15,22 @@ func WrongSeller(status int, body []byte) bool {
 	}
 	var f Failure
 	f.read(body, 2)
-	return f.foreign
+	return f.wrongSeller
 }
 
 // WrongSeller is the same for an error that a stream has said.
 func (f *Failure) WrongSeller() bool {
-	return f.foreign && (f.Status == 0 || f.ClientFault() || f.Status == http.StatusNotFound)
+	return f.wrongSeller && (f.Status == 0 || f.ClientFault() || f.Status == http.StatusNotFound)
 }
 
-// foreignCodes are the codes by which APIs say so.
-var foreignCodes = map[string]bool{
+// wrongSellerCodes are the codes by which APIs say so.
+var wrongSellerCodes = map[string]bool{
 	`"invalid_encrypted_content"`: true, `"previous_response_not_found"`: true, `"response_not_found"`: true,
 	`"thinking_signature_invalid"`: true, `"invalid_thinking_signature"`: true,
 }
 
-// foreignWords are how messages say so: each of the words of one of them occurs.
-var foreignWords = [...][]string{
+// wrongSellerWords are how messages say so: each of the words of one of them occurs.
+var wrongSellerWords = [...][]string{
 	{"encrypted", "could not be verified"},
 	{"encrypted", "decrypt"},
 	{"encrypted", "was not issued"},
@@ -48,10 +48,10 @@ var foreignWords = [...][]string{
 	{"response with id", "not found"},
 }
 
-// saysForeign tells whether a message, as it stands, says so.
-func saysForeign(raw []byte) bool {
+// saysWrongSeller tells whether a message, as it stands, says so.
+func saysWrongSeller(raw []byte) bool {
 	text := bytes.ToLower(raw[:min(len(raw), 4<<10)])
-	for _, words := range foreignWords {
+	for _, words := range wrongSellerWords {
 		all := true
 		for _, word := range words {
 			all = all && bytes.Contains(text, []byte(word))
