@@ -7,32 +7,25 @@ import (
 	"strconv"
 )
 
-// fault is why a stream breaks.
-type fault uint8
-
-const (
-	upstreamFault fault = iota
-	shutdownFault
-)
-
 // What a client is told when its stream broke. Clients decide by these words, and by the type that goes with them, whether to ask
 // again: "server error", "connection reset" and "retry your request" are such words for several agents.
-var breakMessages = [...]string{
-	upstreamFault: "Server error: the answer broke off before its end, as the connection to the upstream seller was lost " +
-		"(connection reset). Please retry your request.",
-	shutdownFault: "Server error: service unavailable. The answer broke off before its end, as this gateway is being restarted " +
-		"(connection reset). Please retry your request.",
+const (
+	upstreamBroke = "Server error: the answer broke off before its end, as the connection to the upstream seller was lost " +
+		"(connection reset). Please retry your request."
+	shutdownBroke = "Server error: service unavailable. The answer broke off before its end, as this gateway is being restarted " +
+		"(connection reset). Please retry your request."
+)
+
+func breakMessage(shutdown bool) string {
+	if shutdown {
+		return shutdownBroke
+	}
+	return upstreamBroke
 }
 
 // Break gives the error event, its blank line included, that tells the client in the API's own shape that the stream broke:
 // because the gateway shuts down, or at the seller.
-func (v *Events) Break(shutdown bool) []byte {
-	f := upstreamFault
-	if shutdown {
-		f = shutdownFault
-	}
-	return v.endpoint.api.broken(v, f)
-}
+func (v *Events) Break(shutdown bool) []byte { return v.endpoint.api.broken(v, shutdown) }
 
 const serverError = "server_error"
 
@@ -47,7 +40,7 @@ const maxShown = 4 << 10
 // ErrorEvent gives a seller's own error, the status and body of an answer, as the error event of a stream, for a client that has
 // had the status 200 already. What the body does not say goes by the status.
 func (e *Endpoint) ErrorEvent(status int, body []byte) []byte {
-	said := e.statusFault(status)
+	said := e.statusWords(status)
 	var read func(b []byte, levels int)
 	read = func(b []byte, levels int) {
 		walk(b, func(key, value []byte) {
@@ -83,8 +76,8 @@ func (e *Endpoint) ErrorEvent(status int, body []byte) []byte {
 // errorWords are what an error event says.
 type errorWords struct{ kind, code, message string }
 
-// statusFault is what an error's status alone says. Clients go by these words as they go by the status: whether to ask again.
-func (e *Endpoint) statusFault(status int) errorWords {
+// statusWords is what an error's status alone says. Clients go by these words as they go by the status: whether to ask again.
+func (e *Endpoint) statusWords(status int) errorWords {
 	said := errorWords{kind: serverError, code: serverError, message: "The upstream seller failed."}
 	anthropic := "api_error"
 	switch {
@@ -130,19 +123,19 @@ func responseError(kind, code, message string, sequence int64) []byte {
 		`,"error":{"type":` + quoted(kind) + `,"code":` + quoted(code) + `,"message":` + text + `,"param":null}}` + "\n\n")
 }
 
-func (v *Events) chunkBreak(f fault) []byte {
-	return chunkError(serverError, serverError, breakMessages[f])
+func (v *Events) chunkBreak(shutdown bool) []byte {
+	return chunkError(serverError, serverError, breakMessage(shutdown))
 }
 
 // messageBreak says overloaded where the gateway itself is what can't go on: asked again, another one may.
-func (v *Events) messageBreak(f fault) []byte {
+func (v *Events) messageBreak(shutdown bool) []byte {
 	kind := "api_error"
-	if f == shutdownFault {
+	if shutdown {
 		kind = "overloaded_error"
 	}
-	return messageError(kind, breakMessages[f])
+	return messageError(kind, breakMessage(shutdown))
 }
 
-func (v *Events) responseBreak(f fault) []byte {
-	return responseError(serverError, serverError, breakMessages[f], v.sequence+1)
+func (v *Events) responseBreak(shutdown bool) []byte {
+	return responseError(serverError, serverError, breakMessage(shutdown), v.sequence+1)
 }

@@ -57,7 +57,7 @@ type api struct {
 	mark    func(v *Events, path string, b []byte) // takes such a value
 	tells   map[string]telling                     // what of an event is what the answer says
 	close   func(v *Events, o *oversized)          // such an event has come to its end
-	broken  func(v *Events, f fault) []byte        // says that the stream broke
+	broken  func(v *Events, shutdown bool) []byte  // says that the stream broke
 }
 
 var endpoints = func() map[string]*Endpoint {
