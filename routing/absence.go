@@ -30,7 +30,7 @@ const (
 func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 	chooses := t.inForce()
 	switch {
-	case candidates.Len() == 0 && t.Index().Idle(q.Served, q.Protocol):
+	case candidates.Len() == 0 && t.Index().onlyIdle(q.Served, q.Protocol):
 		return Off
 	case candidates.Len() == 0:
 		return NobodyServes
@@ -48,7 +48,7 @@ func (t *Table) Absence(q *Query, candidates *Candidates) Absence {
 		switch chosen := only.keepsTo(index.DefaultSeller()); {
 		case chosen == "":
 			return NobodyChosen
-		case index.IdleAt(chosen, q.Served, q.Protocol):
+		case index.idleAt(chosen, q.Served, q.Protocol):
 			return ChosenOff
 		case index.Seller(chosen) == nil:
 			return ChosenUnknown

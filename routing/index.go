@@ -71,10 +71,10 @@ func (x *Index) addOffers(off map[*Seller]bool) {
 	methods := newMethodMatch(x.o.Methods)
 	each := func(visit func(Candidate)) {
 		x.eachSeller(func(s *Seller, rank int32) {
-			shared := methods.shared(s)
-			if len(shared) == 0 && !s.Account || off[s] {
+			if off[s] || !methods.trades(s) {
 				return
 			}
+			shared := methods.shared(s)
 			for i := range s.Models {
 				visit(Candidate{Seller: s, Model: s.Models[i].ID, Price: s.Models[i].Price, Methods: shared, rank: rank})
 			}
@@ -130,7 +130,7 @@ func (x *Index) name(name, id string) {
 func (x *Index) eachOffer(of func(s *Seller, rank int32) bool, visit func(*Model)) {
 	methods := newMethodMatch(x.o.Methods)
 	x.eachSeller(func(s *Seller, rank int32) {
-		if !of(s, rank) || len(methods.shared(s)) == 0 && !s.Account {
+		if !of(s, rank) || !methods.trades(s) {
 			return
 		}
 		for i := range s.Models {
@@ -243,18 +243,6 @@ func (x *Index) Candidates(served string, p dialect.Protocol) *Candidates {
 	return m.protocols[i]
 }
 
-// Idle tells whether only sellers that get no requests, as they are paused or excluded, serve the model over the protocol.
-func (x *Index) Idle(served string, p dialect.Protocol) bool {
-	i := protocolIndex(p)
-	return i >= 0 && x.idle[served].speak.at(i) && x.Candidates(served, p) == nil
-}
-
-// IdleAt tells whether a seller that gets no requests serves the model over the protocol.
-func (x *Index) IdleAt(seller, served string, p dialect.Protocol) bool {
-	i := protocolIndex(p)
-	return i >= 0 && x.idle[served].by[seller].at(i)
-}
-
 // Models gives every name that a client may ask for, sorted: the ids of models and the aliases of them, each with at least
 // one candidate, or with a price and with sellers that are paused or excluded. Not to be changed.
 func (x *Index) Models() []string { return x.names }
@@ -291,6 +279,9 @@ type methodMatch struct {
 func newMethodMatch(ours []string) methodMatch {
 	return methodMatch{ours: ours, known: make(map[*string][]string)}
 }
+
+// trades tells whether a seller can be traded with: it takes a payment method of ours, or the operator has an account there.
+func (m methodMatch) trades(s *Seller) bool { return s.Account || len(m.shared(s)) > 0 }
 
 func (m methodMatch) shared(s *Seller) []string {
 	if len(s.Methods) == 0 {

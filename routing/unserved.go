@@ -6,47 +6,6 @@ import (
 	"time"
 )
 
-// idle is what sellers offer of a model that get no requests themselves, as they are paused or excluded.
-type idle struct {
-	speak  ProtocolSet
-	priced bool
-	by     map[string]ProtocolSet // seller's id -> what that one speaks
-}
-
-// addIdle adds the models of sellers that get no requests, and their names where nobody else has them: who asks for one is told that it is
-// away for now, and not that there is none.
-func (x *Index) addIdle(off map[*Seller]bool) {
-	if len(off) == 0 {
-		return
-	}
-	x.idle = make(map[string]idle)
-	methods := newMethodMatch(x.o.Methods)
-	x.eachSeller(func(s *Seller, _ int32) {
-		if !off[s] || len(methods.shared(s)) == 0 && !s.Account {
-			return
-		}
-		for i := range s.Models {
-			m := &s.Models[i]
-			known := x.idle[m.ID]
-			if known.by == nil {
-				known.by = make(map[string]ProtocolSet)
-			}
-			known.by[s.ID] |= s.Protocols
-			x.idle[m.ID] = idle{known.speak | s.Protocols, known.priced || m.Priced(), known.by}
-			x.name(m.ID, m.ID)
-			for _, alias := range m.Aliases {
-				x.name(alias, m.ID)
-			}
-		}
-	})
-}
-
-// listed tells whether a name is shown to clients: somebody serves it, or it is away for now and its price is known.
-func (x *Index) listed(name string) bool {
-	id := x.served[name]
-	return x.models[id] != nil || x.idle[id].priced
-}
-
 // Obstruction is why a seller can't serve a model now.
 type Obstruction string
 
@@ -83,54 +42,21 @@ const maxObstacles = 5
 
 // Unserved gives the models that nobody can serve now, in order. It looks at all sellers, and is for the background.
 func (t *Table) Unserved(now time.Time) []Unserved {
-	x := t.index.Load()
-	var r ranking
-	r.begin(&Query{Now: now}, &Candidates{index: x})
-	only, manual := t.inForce().policy.(*Manual)
-	obstructed := func(c *Candidate) Obstruction {
-		if manual && c.Seller.ID != only.keepsTo(x.defaultSeller) {
-			return ObstructionNotSelected
-		}
-		if t.forbidden.has(c.Seller.Key(), now) {
-			return ObstructionAddress
-		}
-		ready := x.ready(c)
-		switch class, _ := r.classify(&ready); class {
-		case openCircuit:
-			return ObstructionCircuit
-		case noFunds:
-			return ObstructionNoFunds
-		case excluded:
-			return ObstructionNotFound
-		}
-		return ""
-	}
-	served := func(id string) bool {
-		m := x.models[id]
-		return m != nil && slices.ContainsFunc(m.candidates, func(c Candidate) bool { return obstructed(&c) == "" })
-	}
-	methods, known, found := newMethodMatch(x.o.Methods), make(map[string]bool), make(map[string]*Unserved)
-	x.eachSeller(func(s *Seller, rank int32) {
+	look, found := t.lookForObstacles(now), make(map[string]*Unserved)
+	look.index.eachSeller(func(s *Seller, rank int32) {
 		for i := range s.Models {
 			id := s.Models[i].ID
-			there, ok := known[id]
-			if !ok {
-				there = served(id)
-				known[id] = there
-			}
-			if there {
+			if look.isServed(id) {
 				continue
 			}
-			u := found[id]
-			if u == nil {
-				u = &Unserved{Model: id}
-				found[id] = u
+			if found[id] == nil {
+				found[id] = &Unserved{Model: id}
 			}
-			u.add(x.obstacle(s, rank, id, methods, obstructed))
+			found[id].add(look.obstacle(s, rank, id))
 		}
 	})
 	for requested, target := range t.o.Aliases {
-		if _, ok := x.served[requested]; !ok {
+		if _, ok := look.index.served[requested]; !ok {
 			found["\x00"+requested] = &Unserved{Model: requested, AliasOf: target, Sellers: []Obstacle{}}
 		}
 	}
@@ -150,18 +76,68 @@ func (u *Unserved) add(o Obstacle) {
 	u.Sellers = append(u.Sellers, o)
 }
 
-// obstacle says why a seller can't serve a model.
-func (x *Index) obstacle(s *Seller, rank int32, model string, methods methodMatch, obstructed func(*Candidate) Obstruction) Obstacle {
+// obstacleLook is one look at what keeps sellers from serving models.
+type obstacleLook struct {
+	table   *Table
+	index   *Index
+	now     time.Time
+	methods methodMatch
+	manual  *Manual // the policy in force, where it is that one
+	ranking ranking
+	served  map[string]bool // whether somebody can serve a model, of those that were asked for
+}
+
+func (t *Table) lookForObstacles(now time.Time) *obstacleLook {
+	look := &obstacleLook{table: t, index: t.index.Load(), now: now, served: make(map[string]bool)}
+	look.methods = newMethodMatch(look.index.o.Methods)
+	look.manual, _ = t.inForce().policy.(*Manual)
+	look.ranking.begin(&Query{Now: now}, &Candidates{index: look.index})
+	return look
+}
+
+// isServed tells whether somebody can serve a model now.
+func (l *obstacleLook) isServed(model string) bool {
+	served, known := l.served[model]
+	if !known {
+		m := l.index.models[model]
+		served = m != nil && slices.ContainsFunc(m.candidates, func(c Candidate) bool { return l.obstructs(&c) == "" })
+		l.served[model] = served
+	}
+	return served
+}
+
+// obstacle says why a seller can't serve a model that nobody can serve.
+func (l *obstacleLook) obstacle(s *Seller, rank int32, model string) Obstacle {
 	o := Obstacle{SellerID: s.ID}
 	switch {
-	case x.o.Excluded[s.ID]:
+	case l.index.o.Excluded[s.ID]:
 		o.Why = ObstructionExcluded
-	case x.o.off(s.ID):
+	case l.index.o.off(s.ID):
 		o.Why = ObstructionPaused
-	case len(methods.shared(s)) == 0 && !s.Account:
+	case !l.methods.trades(s):
 		o.Why, o.Methods = ObstructionMethod, s.Methods
 	default:
-		o.Why = obstructed(&Candidate{Seller: s, Model: model, rank: rank})
+		o.Why = l.obstructs(&Candidate{Seller: s, Model: model, rank: rank})
 	}
 	return o
+}
+
+// obstructs says why a candidate can't serve now; empty: it can.
+func (l *obstacleLook) obstructs(c *Candidate) Obstruction {
+	if l.manual != nil && c.Seller.ID != l.manual.keepsTo(l.index.defaultSeller) {
+		return ObstructionNotSelected
+	}
+	if l.table.forbidden.has(c.Seller.Key(), l.now) {
+		return ObstructionAddress
+	}
+	ready := l.index.ready(c)
+	switch class, _ := l.ranking.classify(&ready); class {
+	case openCircuit:
+		return ObstructionCircuit
+	case noFunds:
+		return ObstructionNoFunds
+	case excluded:
+		return ObstructionNotFound
+	}
+	return ""
 }
