@@ -168,7 +168,7 @@ func show(q *Query, candidates *Candidates) ([]shown, []selection.Candidate) {
 	for i := range list {
 		s := &list[i]
 		var credit bool
-		if s.class, credit = r.classify(&s.Ready); s.class != excluded {
+		if s.class, credit = r.classify(&s.Ready); s.class != lacksModel {
 			views = append(views, viewOf(q, &s.Ready, s.class, credit).WithRef(i+1))
 		}
 	}

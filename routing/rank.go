@@ -15,16 +15,16 @@ const Worst = 1<<61 - 1
 
 // rank orders the ready candidates by score. Among equals those come first at whose seller credit is left, since to abandon
 // it is waste, then those whose seller has the fewest requests in flight, then in the order of config and registry. Behind
-// all the fit ones come those that have billed more than their price allows, then those with an open circuit, the soonest due first, then those that can't be paid. Sellers that are
-// excluded for the model and path are left out.
+// all the fit ones come those that have billed more than their price allows, then those with an open circuit, the soonest due
+// first, then those that can't be paid. Sellers that have said that they don't have the model on this path are left out.
 func rank(q *Query, candidates *Candidates, dst []*Candidate, score score) []*Candidate {
 	var r ranking
 	r.rankReady(q, candidates, score)
 	return r.appendTo(dst)
 }
 
-// gather is rank over all candidates, for the background. It appends at most MaxReady. A seller that is excluded for the
-// model, under whatever path, comes last.
+// gather is rank over all candidates, for the background. It appends at most MaxReady. A seller that has said that it
+// does not have the model, on whatever path, comes last.
 func gather(q *Query, candidates *Candidates, dst []*Candidate, score score) []*Candidate {
 	var r ranking
 	r.begin(q, candidates)
@@ -70,7 +70,7 @@ const (
 	setBack        // it overbills: behind the honest
 	openCircuit
 	noFunds
-	excluded
+	lacksModel // it has said so
 
 	classShift = 61
 )
@@ -79,7 +79,7 @@ func (r *ranking) rankReady(q *Query, candidates *Candidates, score score) {
 	r.begin(q, candidates)
 	ready := candidates.Ready()
 	for i := range ready {
-		if r.judge(q, &ready[i], score) < excluded {
+		if r.judge(q, &ready[i], score) < lacksModel {
 			r.insert()
 		}
 	}
@@ -132,7 +132,7 @@ func (r *ranking) classify(c *Ready) (class uint64, credit bool) {
 	}
 	switch {
 	case r.exclusions != nil && r.exclusions.has(c.mark, r.path, r.now):
-		class = excluded
+		class = lacksModel
 	case !credit && !funded:
 		class = noFunds
 	case !c.State.fitAt(r.at, c.Model):

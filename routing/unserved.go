@@ -136,7 +136,7 @@ func (l *obstacleLook) obstructs(c *Candidate) Obstruction {
 		return ObstructionCircuit
 	case noFunds:
 		return ObstructionNoFunds
-	case excluded:
+	case lacksModel:
 		return ObstructionNotFound
 	}
 	return ""
