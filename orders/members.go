@@ -53,7 +53,7 @@ func (o *Orders) AddMember(ctx context.Context, by Operator, name string, t Memb
 		return "", fmt.Errorf("%q is not a name for a member that is added at run time: it would stand in a path", name)
 	}
 	key, kept := newKey()
-	return key, o.order(ctx, by, name, "add", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return key, o.editAdded(ctx, by.about(name, "add"), func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		switch {
 		case is == nil:
 			is = &ledger.Enrolled{Name: name}
@@ -74,7 +74,7 @@ func (o *Orders) SetMember(ctx context.Context, by Operator, name string, t Memb
 			word = "disable"
 		}
 	}
-	return o.order(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return o.editAdded(ctx, by.about(name, word), func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		was := *is
 		note, err := o.put(is, t)
 		if err == nil && sameMember(&was, is) {
@@ -92,7 +92,7 @@ func (o *Orders) RotateMember(ctx context.Context, by Operator, name string, kee
 	key, kept := newKey()
 	now := time.Now().UTC()
 	end = now.Add(keep).Truncate(time.Second)
-	return key, end, o.order(ctx, by, name, "rotate", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return key, end, o.editAdded(ctx, by.about(name, "rotate"), func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		for i := range is.Keys {
 			if u := is.Keys[i].Until; u.IsZero() || u.After(end) {
 				is.Keys[i].Until = end
@@ -111,7 +111,7 @@ func (o *Orders) RotateMember(ctx context.Context, by Operator, name string, kee
 // name: else its keys would open again as soon as that names it no more. What was granted to the config's stays.
 func (o *Orders) RemoveMember(ctx context.Context, by Operator, name string) error {
 	configured := o.Configured(name)
-	return o.edit(ctx, by, name, "remove", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return o.edit(ctx, by.about(name, "remove"), func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		const note = "its keys are forgotten"
 		switch {
 		case is != nil && is.Added && configured && len(is.Raises) > 0:
@@ -146,7 +146,7 @@ func (o *Orders) RaiseMember(ctx context.Context, by Operator, name string, amou
 	case who.DailyBudget < 0:
 		return until, fmt.Errorf("%w: member %s has no daily budget that could be raised", ErrForbidden, name)
 	}
-	return until, o.edit(ctx, by, name, "raise", func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+	return until, o.edit(ctx, by.about(name, "raise"), func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
 		if is == nil {
 			is = &ledger.Enrolled{Name: name}
 		}
@@ -181,16 +181,16 @@ func (o *Orders) raisable(name string) *member.Member {
 // memberEdit says what is to be kept of a member of whom so much is, nil for nothing, and how the books tell of it. errDone: it is so already.
 type memberEdit func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error)
 
-// order is edit for what concerns members that were added at run time alone. But for "add", the member must be one.
-func (o *Orders) order(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
-	if o.Configured(name) {
-		return inCaddyfile(name)
+// editAdded is edit for what concerns members that were added at run time alone. But for "add", the member must be one.
+func (o *Orders) editAdded(ctx context.Context, order ledger.Order, change memberEdit) error {
+	if o.Configured(order.Member) {
+		return inCaddyfile(order.Member)
 	}
-	return o.edit(ctx, by, name, word, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
-		if word != "add" && (is == nil || !is.Added) {
-			return nil, "", fmt.Errorf("member %s: %w", name, ErrNoMember)
+	return o.edit(ctx, order, func(is *ledger.Enrolled) (*ledger.Enrolled, string, error) {
+		if order.Order != "add" && (is == nil || !is.Added) {
+			return nil, "", fmt.Errorf("member %s: %w", order.Member, ErrNoMember)
 		}
-		return edit(is)
+		return change(is)
 	})
 }
 
@@ -199,7 +199,7 @@ func inCaddyfile(name string) error {
 }
 
 // edit changes what is kept of a member, durably, and has it act at once.
-func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
+func (o *Orders) edit(ctx context.Context, order ledger.Order, change memberEdit) error {
 	if err := o.ledger.Ready(); err != nil {
 		return unkept(err)
 	}
@@ -208,19 +208,21 @@ func (o *Orders) edit(ctx context.Context, by Operator, name, word string, edit 
 	defer stop()
 	o.enrolling.Lock()
 	defer o.enrolling.Unlock()
-	var err error
-	if o.sharing != nil {
-		var is *ledger.Enrolled
-		var text string
-		is, text, err = o.noteMember(ctx, by, name, word, edit)
-		if err == nil || errors.Is(err, errDone) && o.lacks(name, is) { // it was done elsewhere, a moment ago
-			err = o.keepMember(ctx, by, name, word, text, is)
-		}
-	} else {
-		err = o.keep(ctx, by, name, word, edit)
-	}
+	err := o.carryOut(ctx, order, change)
 	if errors.Is(err, errDone) {
 		return nil
+	}
+	return err
+}
+
+// carryOut gives the order to the fleet, where there is one, and keeps what has come of it here. Enrolling must be locked.
+func (o *Orders) carryOut(ctx context.Context, order ledger.Order, change memberEdit) error {
+	if o.sharing == nil {
+		return o.keep(ctx, order, change)
+	}
+	is, note, err := o.noteMember(ctx, order, change)
+	if err == nil || errors.Is(err, errDone) && o.lacks(order.Member, is) { // it was done elsewhere, a moment ago
+		return o.keepMember(ctx, order, is, note)
 	}
 	return err
 }
@@ -232,18 +234,17 @@ func (o *Orders) lacks(name string, is *ledger.Enrolled) bool {
 }
 
 // keepMember is keep for what a member is to be, which the fleet has.
-func (o *Orders) keepMember(ctx context.Context, by Operator, name, word, text string, is *ledger.Enrolled) error {
-	return o.keep(ctx, by, name, word, func(*ledger.Enrolled) (*ledger.Enrolled, string, error) { return is, text, nil })
+func (o *Orders) keepMember(ctx context.Context, order ledger.Order, is *ledger.Enrolled, note string) error {
+	return o.keep(ctx, order, func(*ledger.Enrolled) (*ledger.Enrolled, string, error) { return is, note, nil })
 }
 
 // keep changes what the ledger keeps of a member, and has it act. Enrolling must be locked.
-func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit memberEdit) error {
+func (o *Orders) keep(ctx context.Context, order ledger.Order, change memberEdit) error {
 	var said string
-	err := o.ledger.EditMember(ctx, ledger.Order{Order: word, By: by.Name, From: by.From, Member: name},
-		func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
-			is, said, err = edit(was)
-			return is, said, wrong(err)
-		})
+	err := o.ledger.EditMember(ctx, order, func(was *ledger.Enrolled) (is *ledger.Enrolled, note string, err error) {
+		is, said, err = change(was)
+		return is, said, wrong(err)
+	})
 	switch {
 	case errors.Is(err, ledger.ErrTooLarge):
 		return err
@@ -253,10 +254,10 @@ func (o *Orders) keep(ctx context.Context, by Operator, name, word string, edit 
 	if err := o.loadRoster(); err != nil {
 		return err
 	}
-	o.logger.Info("member.changed", zap.String("member", name), zap.String("order", word), zap.String("by", by.Name), zap.String("from", by.From),
+	o.logger.Info("member.changed", zap.String("member", order.Member), zap.String("order", order.Order), zap.String("by", order.By), zap.String("from", order.From),
 		zap.String("note", said))
 	if o.memberChanged != nil {
-		o.memberChanged(name, word, by.Name, by.From)
+		o.memberChanged(order.Member, order.Order, order.By, order.From)
 	}
 	return nil
 }

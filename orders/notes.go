@@ -87,14 +87,14 @@ func (o *Orders) takeNotes(ctx context.Context, all map[string]fleet.Note) error
 }
 
 // noteMember gives an order about a member to the fleet, and what it keeps of the member since then. Enrolling must be locked.
-func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string, edit memberEdit) (is *ledger.Enrolled, text string, err error) {
+func (o *Orders) noteMember(ctx context.Context, order ledger.Order, change memberEdit) (is *ledger.Enrolled, text string, err error) {
 	kept, err := o.enrolled()
 	if err != nil {
 		return nil, "", unkept(err)
 	}
-	err = o.sharing.edit(ctx, fleet.NoteKey(name), func(was *fleet.Note) (fleet.Note, error) {
+	err = o.sharing.edit(ctx, fleet.NoteKey(order.Member), func(was *fleet.Note) (fleet.Note, error) {
 		if was == nil { // it was never written: the member is from before the fleet, if there is one
-			raw, err := json.Marshal(kept[name])
+			raw, err := json.Marshal(kept[order.Member])
 			if err != nil {
 				return fleet.Note{}, err
 			}
@@ -107,11 +107,11 @@ func (o *Orders) noteMember(ctx context.Context, by Operator, name, word string,
 		if err != nil {
 			return fleet.Note{}, err
 		}
-		if is, text, err = edit(before); err != nil {
+		if is, text, err = change(before); err != nil {
 			return fleet.Note{}, wrong(err)
 		}
 		raw, err := json.Marshal(is)
-		return fleet.Note{By: by.Name, From: by.From, Order: word, Text: text, Is: raw}, err
+		return fleet.Note{By: order.By, From: order.From, Order: order.Order, Text: text, Is: raw}, err
 	})
 	return is, text, told(err)
 }
@@ -198,7 +198,7 @@ func (o *Orders) takeMember(ctx context.Context, key, name string, note fleet.No
 	if sameMember(kept, is) {
 		return nil
 	}
-	if err := o.keepMember(ctx, Operator{note.By, note.From}, name, note.Order, note.Text, is); err != nil {
+	if err := o.keepMember(ctx, Operator{note.By, note.From}.about(name, note.Order), is, note.Text); err != nil {
 		return fmt.Errorf("keeping what the fleet says of member %s: %w", name, err)
 	}
 	return nil

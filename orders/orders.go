@@ -49,6 +49,11 @@ type Operator struct{ Name, From string }
 
 func (o Operator) order() ledger.Order { return ledger.Order{By: o.Name, From: o.From} }
 
+// about is the operator's order about a member, of which the word says what is done.
+func (o Operator) about(member, word string) ledger.Order {
+	return ledger.Order{Order: word, By: o.Name, From: o.From, Member: member}
+}
+
 // Orders are what holds now of what operators have said.
 type Orders struct {
 	ledger        Ledger
