@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -20,64 +21,69 @@ import (
 // payment method that both have: purchases of all sites are paid by one instance of it. It is nil where they agree.
 // The error names the word and both values, but for the key and what is said of a payment method.
 func (s *Settings) Agree(other *Settings) error {
-	a, b := s.Terms, other.Terms
-	for _, usd := range []struct {
-		word string
-		a, b money.Micros
-	}{
-		{"amount", a.Amount, b.Amount},
-		{"rebuy_below", a.RebuyBelow, b.RebuyBelow},
-		{"daily_limit", a.DailyLimit, b.DailyLimit},
-		{"session_limit", a.SessionLimit, b.SessionLimit},
-		{"seller_limit", a.SellerLimit, b.SellerLimit},
-	} {
-		if usd.a != usd.b {
-			return differ("limits", "purchase "+usd.word, dollars(usd.a), dollars(usd.b))
-		}
-	}
-	if a.ExpiryMargin != b.ExpiryMargin {
-		return differ("limits", "purchase expiry_margin", a.ExpiryMargin.String(), b.ExpiryMargin.String())
-	}
-	if a.ApproveFrom != b.ApproveFrom || a.ApproveFirst != b.ApproveFirst {
-		return differ("limits", "purchase approve", approved(a), approved(b))
-	}
-	if a != b {
-		return fmt.Errorf("the limits: give their purchase blocks the same values")
-	}
-	if s.LedgerKeySecret != other.LedgerKeySecret {
-		return fmt.Errorf("its key: give their ledger blocks the same key")
-	}
-	if c, d := s.Failover.Cooldown, other.Failover.Cooldown; c != d {
-		return differ("cooldown", "failover cooldown", c.String(), d.String())
-	}
-	if s.Zone.String() != other.Zone.String() {
-		return differ("days of budgets", "budgets zone", s.Zone.String(), other.Zone.String())
-	}
-	if s.Week != other.Week {
-		return differ("weeks of budgets", "budgets week", s.Week.String(), other.Week.String())
-	}
-	if s.LedgerRetain != other.LedgerRetain {
-		return differ("time for which entries are kept", "ledger retain", retained(s.LedgerRetain), retained(other.LedgerRetain))
-	}
-	if s.Fleet.String() != other.Fleet.String() {
-		return fmt.Errorf("the fleet: give both the same fleet block, or none")
-	}
+	return cmp.Or( // all are asked, the first that differs is told
+		agreeOnLimits(s.Terms, other.Terms),
+		agreed(s.LedgerKeySecret == other.LedgerKeySecret, "its key: give their ledger blocks the same key"),
+		same("cooldown", "failover cooldown", s.Failover.Cooldown.String(), other.Failover.Cooldown.String()),
+		same("days of budgets", "budgets zone", s.Zone.String(), other.Zone.String()),
+		same("weeks of budgets", "budgets week", s.Week.String(), other.Week.String()),
+		same("time for which entries are kept", "ledger retain", retained(s.LedgerRetain), retained(other.LedgerRetain)),
+		agreed(s.Fleet.String() == other.Fleet.String(), "the fleet: give both the same fleet block, or none"),
+		s.agreeOnPayments(other),
+		s.agreeOnRates(other),
+	)
+}
+
+func agreeOnLimits(a, b purchase.Terms) error {
+	limit := func(word, a, b string) error { return same("limits", "purchase "+word, a, b) }
+	return cmp.Or(
+		limit("amount", dollars(a.Amount), dollars(b.Amount)),
+		limit("rebuy_below", dollars(a.RebuyBelow), dollars(b.RebuyBelow)),
+		limit("daily_limit", dollars(a.DailyLimit), dollars(b.DailyLimit)),
+		limit("session_limit", dollars(a.SessionLimit), dollars(b.SessionLimit)),
+		limit("seller_limit", dollars(a.SellerLimit), dollars(b.SellerLimit)),
+		limit("expiry_margin", a.ExpiryMargin.String(), b.ExpiryMargin.String()),
+		limit("approve", approved(a), approved(b)),
+		agreed(a == b, "the limits: give their purchase blocks the same values"),
+	)
+}
+
+func (s *Settings) agreeOnPayments(other *Settings) error {
 	for _, name := range slices.Sorted(maps.Keys(s.payments)) {
 		if theirs, both := other.payments[name]; both && s.payments[name] != theirs {
 			return fmt.Errorf("the payment method %s: give both the same payment block, or each a ledger of its own", name)
 		}
 	}
+	return nil
+}
+
+func (s *Settings) agreeOnRates(other *Settings) error {
 	for _, name := range slices.Sorted(maps.Keys(s.rates)) {
-		mine, theirs := s.rates[name], other.rates[name]
-		if _, both := other.rates[name]; both && mine != theirs {
-			return differ("rate of a "+strings.Fields(name)[0], name+" rate", mine, theirs)
+		theirs, both := other.rates[name]
+		if !both {
+			continue
+		}
+		if err := same("rate of a "+strings.Fields(name)[0], name+" rate", s.rates[name], theirs); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func differ(what, word, a, b string) error {
+// same tells of a word that has not the same value at both.
+func same(what, word, a, b string) error {
+	if a == b {
+		return nil
+	}
 	return fmt.Errorf("the %s: %s is %s at one and %s at the other; give both the same", what, word, a, b)
+}
+
+// agreed tells of what is not the same at both, and is not to be shown.
+func agreed(yes bool, otherwise string) error {
+	if yes {
+		return nil
+	}
+	return errors.New(otherwise)
 }
 
 // retained is how long entries are kept.
