@@ -129,22 +129,3 @@ func (s *SellerConfig) checkNames() error {
 	}
 	return nil
 }
-
-// checkExclude: what is excluded stands in the registry, and nowhere in the config.
-func (c *Config) checkExclude() error {
-	switch {
-	case len(c.Exclude) == 0:
-		return nil
-	case c.Registry == nil:
-		return errors.New("there is no registry: expected no seller here that is not to be used")
-	}
-	for _, id := range c.Exclude {
-		if c.pins(id) {
-			return fmt.Errorf("the seller %s is pinned: expected it in one of the two", id)
-		}
-		if id == c.DefaultSeller {
-			return fmt.Errorf("the seller %s is the default_seller: expected another", id)
-		}
-	}
-	return nil
-}

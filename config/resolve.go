@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -46,42 +47,35 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		return nil, err
 	}
 	s := &Settings{
+		Registry:      c.Registry.options(),
+		Traced:        c.traced(),
 		DefaultSeller: c.DefaultSeller,
+		Excluded:      setOf(c.Exclude),
 		Aliases:       c.ModelAliases,
+		Affinity:      durationOr(c.Affinity, routing.ConversationLife),
+		Prewarm:       c.Prewarm.settings(),
 		MemberFrom:    c.MemberFrom,
 		Page:          c.Page,
 		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
+		Heartbeat:     durationOr(c.Heartbeat, 0),
+
+		reread:  func() (*Secrets, error) { return c.secrets(repl) },
+		watched: c.namesFiles(),
+		rates:   c.spokenRates(),
+		budgets: c.spokenBudgets(),
 	}
-	s.Excluded = setOf(c.Exclude)
-	if r := c.Registry; r != nil {
-		s.Registry = &routing.RegistryOptions{
-			URL:     r.URL,
-			Refresh: orDefault(time.Duration(r.Refresh), routing.DefaultRefresh),
-			Timeout: orDefault(time.Duration(r.Timeout), routing.DefaultTimeout),
-			MaxSize: orDefault(r.MaxSize, routing.DefaultMaxSize),
-		}
+	var err error
+	if s.Networks, err = c.networks(); err != nil {
+		return nil, at("seller_networks", err)
 	}
-	for _, cidr := range c.SellerNetworks {
-		network, err := parseNetwork(cidr)
-		if err != nil {
-			return nil, at("seller_networks", err)
-		}
-		s.Networks = append(s.Networks, network)
+	if s.Pinned, err = c.pinned(); err != nil {
+		return nil, err
 	}
-	for _, pin := range c.Sellers {
-		seller, err := pin.seller()
-		if err != nil {
-			return nil, at("seller "+pin.ID, err)
-		}
-		s.Pinned = append(s.Pinned, seller)
-	}
-	secrets, err := c.secrets(repl)
+	secrets, err := s.reread()
 	if err != nil {
 		return nil, err
 	}
 	s.secrets.Store(secrets)
-	s.reread = func() (*Secrets, error) { return c.secrets(repl) }
-	s.watched = c.namesFiles()
 	if s.Terms, err = c.Purchase.terms(); err != nil {
 		return nil, at("purchase", err)
 	}
@@ -89,19 +83,6 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		return nil, at("failover", err)
 	}
 	s.Deadlines = c.deadlines(s.Failover)
-	s.Traced = make(map[string]bool)
-	for _, pinned := range c.Sellers {
-		s.Traced[pinned.ID] = pinned.Trace
-	}
-	s.Affinity = routing.ConversationLife
-	if c.Affinity != nil {
-		s.Affinity = time.Duration(*c.Affinity)
-	}
-	if c.Heartbeat != nil {
-		s.Heartbeat = time.Duration(*c.Heartbeat)
-	}
-	s.Prewarm = c.Prewarm.settings()
-	s.rates, s.budgets = c.spokenRates(), c.spokenBudgets()
 	if s.payments, err = c.spokenPayments(); err != nil {
 		return nil, at("payment", err)
 	}
@@ -118,6 +99,29 @@ func (c *Config) Settings(repl *caddy.Replacer) (*Settings, error) {
 		return nil, at("fleet", err)
 	}
 	return s, nil
+}
+
+func (r *RegistryConfig) options() *routing.RegistryOptions {
+	if r == nil {
+		return nil
+	}
+	return &routing.RegistryOptions{
+		URL:     r.URL,
+		Refresh: orDefault(time.Duration(r.Refresh), routing.DefaultRefresh),
+		Timeout: orDefault(time.Duration(r.Timeout), routing.DefaultTimeout),
+		MaxSize: orDefault(r.MaxSize, routing.DefaultMaxSize),
+	}
+}
+
+func (c *Config) networks() (all []netip.Prefix, err error) {
+	for _, cidr := range c.SellerNetworks {
+		network, err := parseNetwork(cidr)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, network)
+	}
+	return all, nil
 }
 
 // setOf gives nil for an empty list.
@@ -137,6 +141,14 @@ func orDefault[T int | int64 | time.Duration | caddy.Duration](value, otherwise 
 		return otherwise
 	}
 	return value
+}
+
+// durationOr is a time that may be left out.
+func durationOr(said *caddy.Duration, otherwise time.Duration) time.Duration {
+	if said == nil {
+		return otherwise
+	}
+	return time.Duration(*said)
 }
 
 func (p *PurchaseConfig) terms() (purchase.Terms, error) {
@@ -219,17 +231,6 @@ func (f *FailoverConfig) settings() (Failover, error) {
 	return s, nil
 }
 
-// deadlines gives those of the pinned sellers that have some of their own. One value is both.
-func (c *Config) deadlines(f Failover) map[string]routing.Deadlines {
-	all := make(map[string]routing.Deadlines)
-	for _, s := range c.Sellers {
-		if s.Deadline != 0 || s.UnstreamedDeadline != 0 {
-			all[s.ID] = f.Deadlines.Of(time.Duration(s.Deadline), time.Duration(orDefault(s.UnstreamedDeadline, s.Deadline)))
-		}
-	}
-	return all
-}
-
 func (p *PrewarmConfig) settings() prewarm.SiteOptions {
 	if p == nil {
 		p = new(PrewarmConfig)
@@ -260,14 +261,6 @@ func envMilliseconds(name string, least time.Duration) (d time.Duration, said bo
 			name, value, least.Milliseconds(), maxDuration.Milliseconds())
 	}
 	return time.Duration(n) * time.Millisecond, true, nil
-}
-
-// optionalMoney reads an amount that may be left out: then it is no bound.
-func optionalMoney(usd string) (money.Micros, error) {
-	if usd == "" {
-		return noLimit, nil
-	}
-	return money.Parse(usd)
 }
 
 // place gives the ledger's directory and the secret for its key, which is empty where a key file is to be used.

@@ -142,6 +142,14 @@ func (b *BoundsConfig) resolve() (bounds member.Bounds, err error) {
 	return bounds, nil
 }
 
+// optionalMoney reads an amount that may be left out: then it is no bound.
+func optionalMoney(usd string) (money.Micros, error) {
+	if usd == "" {
+		return noLimit, nil
+	}
+	return money.Parse(usd)
+}
+
 func (k *KeyConfig) resolve(repl *caddy.Replacer) (key member.Key, err error) {
 	if key.Secret, err = resolveSecret(repl, k.Key); err != nil {
 		return key, err

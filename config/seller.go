@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/dialect"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -85,9 +86,60 @@ func (c *Config) checkDefaultSeller() error {
 	return nil
 }
 
+// checkExclude: what is excluded stands in the registry, and nowhere in the config.
+func (c *Config) checkExclude() error {
+	switch {
+	case len(c.Exclude) == 0:
+		return nil
+	case c.Registry == nil:
+		return errors.New("there is no registry: expected no seller here that is not to be used")
+	}
+	for _, id := range c.Exclude {
+		if c.pins(id) {
+			return fmt.Errorf("the seller %s is pinned: expected it in one of the two", id)
+		}
+		if id == c.DefaultSeller {
+			return fmt.Errorf("the seller %s is the default_seller: expected another", id)
+		}
+	}
+	return nil
+}
+
 // pins tells whether a seller of that id stands in the config.
 func (c *Config) pins(id string) bool {
 	return slices.ContainsFunc(c.Sellers, func(s *SellerConfig) bool { return s.ID == id })
+}
+
+// pinned gives the pinned sellers as routing knows them.
+func (c *Config) pinned() (all []*routing.Seller, err error) {
+	for _, pin := range c.Sellers {
+		seller, err := pin.seller()
+		if err != nil {
+			return nil, at("seller "+pin.ID, err)
+		}
+		all = append(all, seller)
+	}
+	return all, nil
+}
+
+// traced tells of each pinned seller whether it is told which trace a request is of.
+func (c *Config) traced() map[string]bool {
+	all := make(map[string]bool)
+	for _, s := range c.Sellers {
+		all[s.ID] = s.Trace
+	}
+	return all
+}
+
+// deadlines gives those of the pinned sellers that have some of their own. One value is both.
+func (c *Config) deadlines(f Failover) map[string]routing.Deadlines {
+	all := make(map[string]routing.Deadlines)
+	for _, s := range c.Sellers {
+		if s.Deadline != 0 || s.UnstreamedDeadline != 0 {
+			all[s.ID] = f.Deadlines.Of(time.Duration(s.Deadline), time.Duration(orDefault(s.UnstreamedDeadline, s.Deadline)))
+		}
+	}
+	return all
 }
 
 // seller gives the seller as routing knows it.
@@ -99,7 +151,6 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 		pin.Protocols = append(pin.Protocols, dialect.Protocol(name))
 	}
 	prices := make(map[string]money.Price, len(s.Prices))
-	models := s.Models
 	for _, p := range s.Prices {
 		price, err := p.price()
 		if err != nil {
@@ -116,18 +167,8 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 			}
 			pin.Terms[p.Model] = on
 		}
-		if len(s.Models) == 0 {
-			models = append(models, p.Model)
-		}
 	}
-	if len(s.Models) == 0 {
-		for _, id := range slices.Sorted(maps.Keys(s.Names)) {
-			if !slices.Contains(models, id) {
-				models = append(models, id)
-			}
-		}
-	}
-	for _, id := range models {
+	for _, id := range s.served() {
 		price, known := prices[id]
 		if !known {
 			price = money.NoPrice
@@ -139,4 +180,21 @@ func (s *SellerConfig) seller() (*routing.Seller, error) {
 		pin.Models = append(pin.Models, model)
 	}
 	return routing.NewPinned(pin)
+}
+
+// served are the models that the seller serves: those of models, else those that have a price or another name there.
+func (s *SellerConfig) served() []string {
+	if len(s.Models) > 0 {
+		return s.Models
+	}
+	var ids []string
+	for _, p := range s.Prices {
+		ids = append(ids, p.Model)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Names)) {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
