@@ -61,9 +61,7 @@ keep a copy of the key in another place.`,
 }
 
 func restoreCommand() *cobra.Command {
-	var to source
-	var asJSON, anew bool
-	var fleetWords string
+	r := new(restoring)
 	cmd := &cobra.Command{
 		Use:   "restore <file> --ledger <directory>",
 		Short: "Makes a ledger from a backup, in a directory that is empty",
@@ -78,55 +76,94 @@ gateway.`,
 		Example: `  caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy
   caddy tokenbuddy restore tokenbuddy.backup --ledger /var/lib/caddy/.local/share/caddy/tokenbuddy --fleet 'postgres {env.FLEET_DSN}'`,
 		Args: words(1, 1),
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
-			o, err := to.withKey()
-			if err != nil {
-				return err
-			}
-			o.NewIdentity = anew
-			if cmd.Flags().Changed("fleet") { // also by a variable that is empty
-				shipped, done, err := openFleet(ctx, fleetWords, func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+what) })
-				if err != nil {
-					return err
-				}
-				defer done()
-				o.Shipped = shipped
-			}
-			in, size, err := openBackup(cmd, args[0])
-			if err != nil {
-				return err
-			}
-			defer in.Close()
-			bar := newBar(cmd, "bytes")
-			report, err := ledger.Restore(ctx, o, &passing{r: in, total: size, bar: bar})
-			bar.end()
-			switch {
-			case err != nil:
-				return to.explain(err)
-			case asJSON:
-				err = printJSON(cmd, report)
-			case report.OK:
-				printCompleted(cmd.OutOrStdout(), report)
-				fmt.Fprintf(cmd.OutOrStdout(), "The ledger is restored in %s, and holds.\nentries  %s\nhead     %s\n"+
-					"No token is trusted before its seller has served a request with it.\n", o.Dir, humanize.Comma(int64(report.Entries)), report.Head)
-				missingArchives(cmd, o.Dir, report.Missing)
-			default:
-				fmt.Fprintf(cmd.OutOrStdout(), "Nothing was restored: the ledger in it does NOT hold.\nproblem  %s\n", report.Problem)
-			}
-			if err == nil && !report.OK {
-				return errNotWhole
-			}
-			return err
-		}),
+		RunE: run(r.run),
 	}
-	cmd.Flags().StringVar(&to.dir, "ledger", "", "Directory of the ledger, which is empty or not there")
-	cmd.Flags().StringVar(&to.key, "key", "", "The key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
+	cmd.Flags().StringVar(&r.to.dir, "ledger", "", "Directory of the ledger, which is empty or not there")
+	cmd.Flags().StringVar(&r.to.key, "key", "", "The key's placeholder, such as {env.NAME} or {file./path}, where the config has one")
 	needs(cmd, "ledger")
-	cmd.Flags().StringVar(&fleetWords, "fleet", "", "Complete it by what its fleet has: the words behind fleet in the config, such as 'postgres {env.FLEET_DSN}'")
-	cmd.Flags().BoolVar(&anew, "new-identity", false, "Make it another gateway of its fleet, which has entries of the old one that the backup does not have")
+	cmd.Flags().StringVar(&r.fleet, "fleet", "", "Complete it by what its fleet has: the words behind fleet in the config, such as 'postgres {env.FLEET_DSN}'")
+	cmd.Flags().BoolVar(&r.anew, "new-identity", false, "Make it another gateway of its fleet, which has entries of the old one that the backup does not have")
 	cmd.MarkFlagsMutuallyExclusive("fleet", "new-identity")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print the report as JSON")
+	cmd.Flags().BoolVar(&r.asJSON, "json", false, "Print the report as JSON")
 	return cmd
+}
+
+// restoring is what the command restore was told.
+type restoring struct {
+	to     source
+	fleet  string // the words that stand behind fleet in a config
+	anew   bool   // under a new identity
+	asJSON bool
+}
+
+func (r *restoring) run(ctx context.Context, cmd *cobra.Command, args []string) error {
+	o, err := r.to.withKey()
+	if err != nil {
+		return err
+	}
+	o.NewIdentity = r.anew
+	if cmd.Flags().Changed("fleet") { // also by a variable that is empty
+		shipped, done, err := openFleet(ctx, r.fleet, func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+what) })
+		if err != nil {
+			return err
+		}
+		defer done()
+		o.Shipped = shipped
+	}
+	in, size, err := openBackup(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	bar := newBar(cmd, "bytes")
+	report, err := ledger.Restore(ctx, o, &passing{r: in, total: size, bar: bar})
+	bar.end()
+	if err != nil {
+		return r.to.explain(err)
+	}
+	if r.asJSON {
+		err = printJSON(cmd, report)
+	} else {
+		printRestored(cmd.OutOrStdout(), o.Dir, report)
+	}
+	if err == nil && !report.OK {
+		return errNotWhole
+	}
+	return err
+}
+
+// printRestored says what has come of a backup.
+func printRestored(w io.Writer, dir string, r ledger.Report) {
+	if !r.OK {
+		fmt.Fprintf(w, "Nothing was restored: the ledger in it does NOT hold.\nproblem  %s\n", r.Problem)
+		return
+	}
+	printCompleted(w, r)
+	fmt.Fprintf(w, "The ledger is restored in %s, and holds.\nentries  %s\nhead     %s\n"+
+		"No token is trusted before its seller has served a request with it.\n", dir, humanize.Comma(int64(r.Entries)), r.Head)
+	printMissing(w, dir, r.Missing)
+}
+
+// printCompleted says what of a restored ledger is its fleet's, and what is lost.
+func printCompleted(w io.Writer, r ledger.Report) {
+	if r.Completed > 0 {
+		fmt.Fprintf(w, "After those of the backup the fleet has %s entries, which are in it.\n", humanize.Comma(int64(r.Completed)))
+	}
+	if r.LostMicros > 0 {
+		fmt.Fprintf(w, "Members have spent $%s more, as the fleet was told, by entries that were not shipped: it counts in their budgets, and is in no other sum.\n", r.LostMicros)
+	}
+}
+
+// printMissing says which archive files have to be copied beside a restored ledger.
+func printMissing(w io.Writer, dir string, files []string) {
+	if len(files) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "Archive files that belong to it and are not here, so that what is in them could not be checked:\n")
+	for _, f := range files {
+		fmt.Fprintf(w, "  %s\n", f)
+	}
+	fmt.Fprintf(w, "Copy them into %s.archive, then run caddy tokenbuddy verify. Requests are served without them; statements and exports of their months are not.\n", dir)
 }
 
 // openBackup gives a backup and how long it is, if that is known.
@@ -168,27 +205,4 @@ func (p *passing) Write(b []byte) (int, error) {
 func (p *passing) count(n int) {
 	p.n += uint64(n)
 	p.bar.at(p.n, p.total)
-}
-
-// missingArchives says which files have to be copied beside a restored ledger.
-func missingArchives(cmd *cobra.Command, dir string, files []string) {
-	if len(files) == 0 {
-		return
-	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "Archive files that belong to it and are not here, so that what is in them could not be checked:\n")
-	for _, f := range files {
-		fmt.Fprintf(out, "  %s\n", f)
-	}
-	fmt.Fprintf(out, "Copy them into %s.archive, then run caddy tokenbuddy verify. Requests are served without them; statements and exports of their months are not.\n", dir)
-}
-
-// printCompleted says what of a restored ledger is its fleet's, and what is lost.
-func printCompleted(w io.Writer, r ledger.Report) {
-	if r.Completed > 0 {
-		fmt.Fprintf(w, "After those of the backup the fleet has %s entries, which are in it.\n", humanize.Comma(int64(r.Completed)))
-	}
-	if r.LostMicros > 0 {
-		fmt.Fprintf(w, "Members have spent $%s more, as the fleet was told, by entries that were not shipped: it counts in their budgets, and is in no other sum.\n", r.LostMicros)
-	}
 }
