@@ -20,16 +20,7 @@ import (
 )
 
 func exportCommand() *cobra.Command {
-	var (
-		from   source
-		during period
-		q      ledger.Query
-		format string
-		path   string
-		asJSON bool
-		opens  string
-		o      export.Options
-	)
+	f := new(exportFlags)
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Writes the ledger's entries for other programs",
@@ -42,66 +33,80 @@ go together with --opens new.`,
   caddy tokenbuddy export --format beancount --opens new -o june.beancount --from 2026-06-01 --to 2026-07-01
   caddy tokenbuddy export --format beancount -o team.beancount && bean-check team.beancount`,
 		Args: noWords,
-		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) (err error) {
-			if asJSON {
-				if cmd.Flags().Changed("format") && format != "jsonl" {
-					return errors.New("--json is --format jsonl: leave one of them out")
-				}
-				format = "jsonl"
-			}
-			if !slices.Contains(export.Formats, format) {
-				return fmt.Errorf("--format is one of %s, not %q", strings.Join(export.Formats, ", "), format)
-			}
-			if err := optionsFit(cmd, format, opens); err != nil {
-				return err
-			}
-			b, err := from.open()
-			if err != nil {
-				return err
-			}
-			defer b.Close()
-			p, err := during.of(ctx, b)
-			if err != nil {
-				return err
-			}
-			q.From, q.To = p.From, p.To
-			o.Opens, o.Zone = export.Opens(opens), p.Zone
-			bar := newBar(cmd, "entries")
-			e := &exporting{books: b, q: q, progress: bar.at}
-			err = write(cmd, path, func(w io.Writer) error { return e.run(ctx, format, o, w) })
-			bar.end()
-			if err == nil {
-				sayOfWhom(cmd, b)
-			}
-			if err == nil && path != "-" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s entries in %s\n", humanize.Comma(int64(e.n)), path)
-			}
-			return err
-		}),
+		RunE: run(f.run),
 	}
-	from.addFleetTo(cmd)
-	during.addTo(cmd)
-	cmd.Flags().StringVar(&format, "format", "csv", "csv, jsonl, beancount or hledger")
-	cmd.Flags().StringVar(&q.Member, "member", "", "Only entries of this member")
-	cmd.Flags().StringVar(&q.Model, "model", "", "Only entries of this model, as it was served")
-	cmd.Flags().StringVar(&q.Seller, "seller", "", "Only entries of this seller")
-	cmd.Flags().StringVarP(&path, "output", "o", "-", "File to write, which appears when it is whole; - is standard output")
-	cmd.Flags().StringVar(&opens, "opens", "all", "beancount, hledger: which accounts to declare: all, new (those that no entry before the period has used, so that "+
+	f.from.addFleetTo(cmd)
+	f.during.addTo(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "csv", "csv, jsonl, beancount or hledger")
+	cmd.Flags().StringVar(&f.q.Member, "member", "", "Only entries of this member")
+	cmd.Flags().StringVar(&f.q.Model, "model", "", "Only entries of this model, as it was served")
+	cmd.Flags().StringVar(&f.q.Seller, "seller", "", "Only entries of this seller")
+	cmd.Flags().StringVarP(&f.path, "output", "o", "-", "File to write, which appears when it is whole; - is standard output")
+	cmd.Flags().StringVar(&f.opens, "opens", "all", "beancount, hledger: which accounts to declare: all, new (those that no entry before the period has used, so that "+
 		"files of periods go together), or none")
-	cmd.Flags().BoolVar(&o.BOM, "bom", false, "csv: begin with the mark by which Excel knows UTF-8")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "The same as --format jsonl")
+	cmd.Flags().BoolVar(&f.o.BOM, "bom", false, "csv: begin with the mark by which Excel knows UTF-8")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "The same as --format jsonl")
 	return cmd
 }
 
-// optionsFit refuses options that the format has no use for.
-func optionsFit(cmd *cobra.Command, format, opens string) error {
-	switch journal := format == "beancount" || format == "hledger"; {
-	case cmd.Flags().Changed("bom") && format != "csv":
+// exportFlags are what the command export was told.
+type exportFlags struct {
+	from   source
+	during period
+	q      ledger.Query // but for the period
+	format string
+	path   string
+	opens  string
+	o      export.Options // but for what opens and the period's zone say
+	asJSON bool
+}
+
+func (f *exportFlags) run(ctx context.Context, cmd *cobra.Command, _ []string) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	b, err := f.from.open()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	p, err := f.during.of(ctx, b)
+	if err != nil {
+		return err
+	}
+	f.q.From, f.q.To = p.From, p.To
+	f.o.Opens, f.o.Zone = export.Opens(f.opens), p.Zone
+	bar := newBar(cmd, "entries")
+	e := &exporting{books: b, q: f.q, progress: bar.at}
+	err = write(cmd, f.path, func(w io.Writer) error { return e.run(ctx, f.format, f.o, w) })
+	bar.end()
+	if err != nil {
+		return err
+	}
+	sayOfWhom(cmd, b)
+	if f.path != "-" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s entries in %s\n", humanize.Comma(int64(e.n)), f.path)
+	}
+	return nil
+}
+
+// check settles the format, and refuses options that it has no use for.
+func (f *exportFlags) check(cmd *cobra.Command) error {
+	if f.asJSON {
+		if cmd.Flags().Changed("format") && f.format != "jsonl" {
+			return errors.New("--json is --format jsonl: leave one of them out")
+		}
+		f.format = "jsonl"
+	}
+	switch journal := f.format == "beancount" || f.format == "hledger"; {
+	case !slices.Contains(export.Formats, f.format):
+		return fmt.Errorf("--format is one of %s, not %q", strings.Join(export.Formats, ", "), f.format)
+	case cmd.Flags().Changed("bom") && f.format != "csv":
 		return errors.New("--bom is for --format csv")
 	case cmd.Flags().Changed("opens") && !journal:
 		return errors.New("--opens is for --format beancount and hledger")
-	case !slices.Contains([]string{"all", "new", "none"}, opens):
-		return fmt.Errorf("--opens is all, new or none, not %q", opens)
+	case !slices.Contains([]string{"all", "new", "none"}, f.opens):
+		return fmt.Errorf("--opens is all, new or none, not %q", f.opens)
 	}
 	return nil
 }
