@@ -116,7 +116,7 @@ func sessionNewCommand() *cobra.Command {
 func printFleet(w io.Writer, f *admin.Fleet) {
 	t := table{words: "01234"}
 	t.add("gateway", "identity", "version", "seen", "state", "kept", "shipped")
-	t.rows = append(t.rows, rule)
+	t.add(rule...)
 	for i := range f.Gateways {
 		g := &f.Gateways[i]
 		state := f.StateOf(g)
@@ -127,7 +127,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 		if g.Head > 0 {
 			shipped = strconv.FormatUint(g.Head, 10)
 		}
-		t.add(plain.Name(g.Name), g.Gateway, plain.Name(g.Version), g.Seen.UTC().Format(time.RFC3339), state, "$"+g.StrandedMicros.String(), shipped)
+		t.add(plain.Name(g.Name), g.Gateway, plain.Name(g.Version), g.Seen.UTC().Format(time.RFC3339), state, usd(g.StrandedMicros), shipped)
 	}
 	t.print(w)
 	if len(f.Budgets) > 0 {
@@ -162,8 +162,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 func printFleetTokens(w io.Writer, f *admin.Fleet) {
 	t := table{words: "019"}
 	t.add("token at", "identity", "credit", "spent", "set aside", "left", "expires", "by")
-	t.rows = append(t.rows, rule)
-	usd := func(m money.Micros) string { return "$" + m.String() }
+	t.add(rule...)
 	for i := range f.Tokens {
 		s, by := &f.Tokens[i], f.HoldersOf(&f.Tokens[i])
 		for n := range by {
@@ -177,8 +176,7 @@ func printFleetTokens(w io.Writer, f *admin.Fleet) {
 func printFleetBudgets(w io.Writer, all []fleet.BudgetStatus) {
 	t := table{words: "012"}
 	t.add("budget of", "period", "", "limit", "spent", "held", "kept", "left")
-	t.rows = append(t.rows, rule)
-	usd := func(m money.Micros) string { return "$" + m.String() }
+	t.add(rule...)
 	for _, b := range all {
 		name, kind := plain.Name(b.Name), "member"
 		if b.Group {
@@ -188,3 +186,5 @@ func printFleetBudgets(w io.Writer, all []fleet.BudgetStatus) {
 	}
 	t.print(w)
 }
+
+func usd(m money.Micros) string { return "$" + m.String() }

@@ -34,57 +34,73 @@ type sellerBooks struct {
 
 // sellersOf gives the sellers that the ledger knows, by id.
 func sellersOf(ctx context.Context, l *ledger.Ledger) ([]sellerBooks, error) {
-	sellers := map[string]*sellerBooks{}
-	of := func(id string) *sellerBooks {
-		if sellers[id] == nil {
-			sellers[id] = &sellerBooks{SellerID: id}
-		}
-		return sellers[id]
-	}
 	balances, err := l.Balances(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range balances.Accounts {
+	rows, err := l.Summary(ctx, time.Time{}, time.Time{}, "seller")
+	if err != nil {
+		return nil, err
+	}
+	known := knownSellers{}
+	known.addBalances(balances.Accounts)
+	known.addRequests(rows)
+	known.addTokens(l.Tokens())
+	all := make([]sellerBooks, 0, len(known))
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		all = append(all, *known[id])
+	}
+	return all, nil
+}
+
+// knownSellers are those that anything in a ledger is about, by id.
+type knownSellers map[string]*sellerBooks
+
+func (k knownSellers) of(id string) *sellerBooks {
+	if k[id] == nil {
+		k[id] = &sellerBooks{SellerID: id}
+	}
+	return k[id]
+}
+
+func (k knownSellers) addBalances(accounts []ledger.Account) {
+	for _, a := range accounts {
 		kind, names := ledger.SplitAccount(a.Account)
 		if len(names) != 1 {
 			continue
 		}
 		switch kind {
 		case "credit":
-			of(names[0]).LeftMicros = a.BalanceMicros
+			k.of(names[0]).LeftMicros = a.BalanceMicros
 		case "pending":
-			of(names[0]).PendingMicros = a.BalanceMicros
+			k.of(names[0]).PendingMicros = a.BalanceMicros
 		case "waste":
-			of(names[0]).WastedMicros = a.BalanceMicros
+			k.of(names[0]).WastedMicros = a.BalanceMicros
 		case "disputed":
-			of(names[0]).DisputedMicros = a.BalanceMicros
+			k.of(names[0]).DisputedMicros = a.BalanceMicros
 		}
 	}
-	rows, err := l.Summary(ctx, time.Time{}, time.Time{}, "seller")
-	if err != nil {
-		return nil, err
-	}
+}
+
+func (k knownSellers) addRequests(rows []ledger.Row) {
 	for _, r := range rows {
 		if r.Key == "" { // no seller was asked
 			continue
 		}
-		s := of(r.Key)
+		s := k.of(r.Key)
 		s.Requests, s.PromptTokens, s.CacheReadTokens, s.CompletionTokens = r.Requests, r.PromptTokens, r.CacheReadTokens, r.CompletionTokens
 		s.BilledMicros = r.BilledMicros
 	}
-	for _, t := range l.Tokens() {
-		s := of(t.Seller)
+}
+
+func (k knownSellers) addTokens(tokens []ledger.Token) {
+	for _, t := range tokens {
+		s := k.of(t.Seller)
 		s.Tokens++
 		if t.Unconfirmed {
 			s.UnconfirmedMicros += t.BalanceMicros
 		}
 	}
-	all := make([]sellerBooks, 0, len(sellers))
-	for _, id := range slices.Sorted(maps.Keys(sellers)) {
-		all = append(all, *sellers[id])
-	}
-	return all, nil
 }
 
 func printSellerBooks(w io.Writer, rows []sellerBooks) {
