@@ -114,7 +114,7 @@ func sessionNewCommand() *cobra.Command {
 }
 
 func printFleet(w io.Writer, f *admin.Fleet) {
-	t := table{words: "01234"}
+	t := table{words: []int{0, 1, 2, 3, 4}}
 	t.add("gateway", "identity", "version", "seen", "state", "kept", "shipped")
 	t.add(rule...)
 	for i := range f.Gateways {
@@ -160,7 +160,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 
 // printFleetTokens prints the shared tokens, and which gateways have something of them set aside.
 func printFleetTokens(w io.Writer, f *admin.Fleet) {
-	t := table{words: "019"}
+	t := table{words: []int{0, 1}}
 	t.add("token at", "identity", "credit", "spent", "set aside", "left", "expires", "by")
 	t.add(rule...)
 	for i := range f.Tokens {
@@ -174,7 +174,7 @@ func printFleetTokens(w io.Writer, f *admin.Fleet) {
 }
 
 func printFleetBudgets(w io.Writer, all []fleet.BudgetStatus) {
-	t := table{words: "012"}
+	t := table{words: []int{0, 1, 2}}
 	t.add("budget of", "period", "", "limit", "spent", "held", "kept", "left")
 	t.add(rule...)
 	for _, b := range all {

@@ -76,7 +76,7 @@ func sayOne(cmd *cobra.Command, g *gateway) {
 // print says how far the books of each gateway are.
 func (b *fleetBooks) print(w io.Writer) {
 	fmt.Fprintln(w, "The books of all gateways of the fleet, as far as they were shipped:")
-	t := &table{words: "02"}
+	t := &table{words: []int{0, 2}}
 	for i := range b.far.Gateways {
 		g := &b.far.Gateways[i]
 		name, last := plain.Name(g.Gateway), "no entry yet"

@@ -20,7 +20,7 @@ func printMembers(w io.Writer, rows []admin.Member) {
 		fmt.Fprintln(w, "There are no members.")
 		return
 	}
-	t := &table{words: "019:"}
+	t := &table{words: []int{0, 1, 9, 10}}
 	t.add("member", "group", "today", "left", "week", "left", "month", "left", "held", "last seen", "remark")
 	t.add(rule...)
 	for i := range rows {
@@ -73,7 +73,7 @@ func heldOf(r *admin.Member) string {
 }
 
 func printGroups(w io.Writer, rows []admin.Member) {
-	t := &table{words: "01"}
+	t := &table{words: []int{0, 1}}
 	t.add("group", "period", "budget", "spent", "held", "left")
 	t.add(rule...)
 	said := map[string]bool{}

@@ -22,7 +22,7 @@ func printPurchases(w io.Writer, rows []admin.Purchase, q ledger.PurchaseQuery) 
 		}
 		return
 	}
-	t := &table{words: "012356789"}
+	t := &table{words: []int{0, 1, 2, 3, 5, 6, 7, 8}}
 	t.add("id", "begun (UTC)", "seller", "method", "amount", "state", "waits for", "until (UTC)", "reference")
 	t.add(rule...)
 	for _, p := range rows {

@@ -21,7 +21,7 @@ func printRequests(w io.Writer, rows []recent.Row) {
 		fmt.Fprintln(w, "No such request is remembered.")
 		return
 	}
-	t := &table{words: "0123569"}
+	t := &table{words: []int{0, 1, 2, 3, 5, 6, 9}}
 	t.add("ended (UTC)", "id", "member", "model", "ms", "outcome", "seller", "attempts", "billed", "why")
 	t.add(rule...)
 	for _, r := range rows {
@@ -131,7 +131,7 @@ func printAttempts(w io.Writer, attempts []recent.Attempt) {
 		return
 	}
 	fmt.Fprintln(w, "\nAttempts, in milliseconds since it came:")
-	t := &table{words: "12389"}
+	t := &table{words: []int{1, 2, 3, 8, 9}}
 	t.add("", "seller", "outcome", "then", "status", "begun", "sent", "known", "token", "why")
 	t.add(rule...)
 	for _, a := range attempts {

@@ -152,7 +152,7 @@ func printSellers(w io.Writer, rows []admin.Seller, now time.Time) {
 		fmt.Fprintln(w, "No seller is known.")
 		return
 	}
-	t := &table{words: "0128"}
+	t := &table{words: []int{0, 1, 2, 8}}
 	t.add("seller", "url", "circuit", "health", "first byte", "in flight", "left", "wasted", "remark")
 	t.add(rule...)
 	var left, wasted money.Micros

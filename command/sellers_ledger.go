@@ -108,7 +108,7 @@ func printSellerBooks(w io.Writer, rows []sellerBooks) {
 		fmt.Fprintln(w, "The ledger knows no seller.")
 		return
 	}
-	t := &table{words: "0"}
+	t := &table{words: []int{0}}
 	t.add("seller", "requests", "prompt", "cached", "completion", "billed", "tokens in use", "left", "unconfirmed", "pending", "wasted", "disputed")
 	t.add(rule...)
 	row := func(name string, s *sellerBooks) {

@@ -127,8 +127,11 @@ func between(from, to time.Time, text func(time.Time) string) string {
 
 // rowsTable says what each member, model, seller, group, project or day has cost. With sellers it says what was paid to them and is left there.
 func rowsTable(s *ledger.Statement) *table {
-	t := &table{words: "012345"[:strings.Count(s.By, ",")+1]}
 	by := strings.Split(s.By, ",")
+	t := new(table)
+	for i := range by {
+		t.words = append(t.words, i)
+	}
 	head := append(slices.Clone(by), "requests", "prompt", "cached", "completion", "spent", "wasted", "disputed", "cost")
 	paid, kept := slices.Contains(by, "seller") || slices.Contains(by, "day"), s.By == "seller"
 	if paid {
@@ -243,7 +246,7 @@ const shared = "fleet"
 
 // placesTable says where the money is: what was paid is in one of the places, to the micro.
 func placesTable(s *ledger.Statement) *table {
-	t := &table{words: "04"}
+	t := &table{words: []int{0, 4}}
 	line := func(name string, m ledger.Movement, note string) {
 		t.add(name, m.OpeningMicros.Fixed(), m.MovedMicros.Fixed(), m.ClosingMicros.Fixed(), note)
 	}
@@ -274,7 +277,7 @@ func placesTable(s *ledger.Statement) *table {
 				t.rows[i] = slices.Delete(row, 1, 3)
 			}
 		}
-		t.words = "02"
+		t.words = []int{0, 2}
 	}
 	return t
 }
@@ -293,7 +296,7 @@ func movement(s *ledger.Statement, kind string) (sum ledger.Movement) {
 
 // accountsTable lists every account, as the books have it: debits are positive.
 func accountsTable(s *ledger.Statement) *table {
-	t := &table{words: "0"}
+	t := &table{words: []int{0}}
 	t.add("account", "before", "in the period", "at the end")
 	t.add(rule...)
 	for _, a := range s.Accounts {

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -10,7 +11,7 @@ import (
 
 // table is one for people, with columns that are aligned.
 type table struct {
-	words string // the columns of words, by their index as a digit, are aligned to the left; those of numbers to the right
+	words []int // the columns of words, which are aligned to the left; those of numbers are to the right
 	rows  [][]string
 }
 
@@ -46,7 +47,7 @@ func (t *table) print(w io.Writer) {
 				line.WriteString("  ")
 			}
 			space := strings.Repeat(" ", width-columns.StringWidth(cell))
-			if strings.ContainsRune(t.words, rune('0'+i)) {
+			if slices.Contains(t.words, i) {
 				line.WriteString(cell + space)
 			} else {
 				line.WriteString(space + cell)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	table := &table{words: "02"}
+	table := &table{words: []int{0, 2}}
 	table.add("name", "number", "remark")
 	table.add(rule...)
 	table.add("ada", "1", "")

@@ -115,7 +115,7 @@ func printFleetReport(w io.Writer, r *fleetbooks.Report) {
 	} else {
 		fmt.Fprint(w, "The books of the fleet do NOT hold.\n\n")
 	}
-	t := &table{words: "023"}
+	t := &table{words: []int{0, 2, 3}}
 	t.add("gateway", "entries", "head", "what")
 	t.add(rule...)
 	for i := range r.Gateways {
