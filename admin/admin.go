@@ -35,7 +35,7 @@ func (API) Routes() []caddy.AdminRoute {
 	for path, methods := range map[string]map[string]look{
 		"/tokenbuddy/status":    {http.MethodGet: takes(status)},
 		"/tokenbuddy/sellers":   {http.MethodGet: takes(sellersList, "offers"), http.MethodPost: takes(orderSeller, "pause", "resume", "forgive", "by")},
-		"/tokenbuddy/registry":  {http.MethodPost: takes(refresh, "by")},
+		"/tokenbuddy/registry":  {http.MethodPost: takes(refreshRegistries, "by")},
 		"/tokenbuddy/purchases": {http.MethodGet: takes(purchaseList, "id", "open", "disputed", "seller"), http.MethodPost: takes(orderPurchase, "approve", "cancel", "settle", "refund", "paid", "usd", "reference", "note", "by")},
 		"/tokenbuddy/requests":  {http.MethodGet: takes(requestList, "id", "member", "model", "seller", "outcome", "limit", "fleet")},
 		requestsPath:            {http.MethodGet: takes(requestByID, "fleet")},

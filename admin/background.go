@@ -10,8 +10,8 @@ import (
 
 // What a gateway does in the background by itself, done now for an operator.
 
-// refresh reads the registries now, and says how they are then. One that can't be read is an error, and what it said before holds.
-func refresh(m *market.Market, w http.ResponseWriter, r *http.Request) error {
+// refreshRegistries reads the registries now, and says how they are then. One that can't be read is an error, and what it said before holds.
+func refreshRegistries(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if len(m.Registries()) == 0 {
 		return bad("there is no registry: all sellers stand in the config")
 	}

@@ -30,8 +30,8 @@ func HeardOf(l *ledger.Ledger, who *member.Member) *time.Time {
 	return &at
 }
 
-// Refresh has BudgetsOf go by what other gateways of a fleet have spent by now, as far as that can be known in a moment.
-func Refresh(ctx context.Context, l *ledger.Ledger, who *member.Member) {
+// RefreshBudgets has BudgetsOf go by what other gateways of a fleet have spent by now, as far as that can be known in a moment.
+func RefreshBudgets(ctx context.Context, l *ledger.Ledger, who *member.Member) {
 	var groups []string
 	if who.Group != nil {
 		groups = []string{who.Group.Name}

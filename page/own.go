@@ -70,7 +70,7 @@ type OwnAttempt struct {
 
 // OwnOf is what a member sees of a market. It reads thirty days of the member's sums.
 func OwnOf(ctx context.Context, m *market.Market, who *member.Member) (*Own, error) {
-	admin.Refresh(ctx, m.Ledger, who)
+	admin.RefreshBudgets(ctx, m.Ledger, who)
 	spent, err := m.Ledger.SpentBy(ctx, who.Name)
 	if err != nil {
 		return nil, err
