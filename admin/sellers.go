@@ -98,29 +98,45 @@ func SellersOf(ctx context.Context, m *market.Market) ([]Seller, error) {
 
 // orderSeller does with a seller what an operator says: POST with ?pause=<id>, ?resume=<id> or ?forgive=<id>.
 func orderSeller(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	for word, do := range map[string]func(context.Context, orders.Operator, string) error{"pause": m.Orders.Pause, "resume": m.Orders.Resume} {
-		if !query.Has(word) {
-			continue
-		}
-		if query.Has("forgive") || query.Has("pause") && query.Has("resume") {
+	query, word := r.URL.Query(), ""
+	for _, each := range []string{"pause", "resume", "forgive"} {
+		switch {
+		case !query.Has(each):
+		case word != "":
 			return bad("expected one of pause, resume and forgive")
+		default:
+			word = each
 		}
-		if err := checkTexts(query, "by"); err != nil {
-			return err
-		}
-		if err := do(r.Context(), operator(r), query.Get(word)); err != nil {
-			return orderRefused(err)
-		}
-		return sellersList(m, w, r)
 	}
-	return forgive(m, w, r)
+	var err error
+	switch word {
+	case "pause":
+		err = switchSeller(r, m.Orders.Pause, query.Get(word))
+	case "resume":
+		err = switchSeller(r, m.Orders.Resume, query.Get(word))
+	default:
+		err = forgive(m, query.Get("forgive"))
+	}
+	if err != nil {
+		return err
+	}
+	return sellersList(m, w, r)
+}
+
+// switchSeller has a seller get no requests, or requests again.
+func switchSeller(r *http.Request, do func(context.Context, orders.Operator, string) error, id string) error {
+	if err := checkTexts(r.URL.Query(), "by"); err != nil {
+		return err
+	}
+	if err := do(r.Context(), operator(r), id); err != nil {
+		return orderRefused(err)
+	}
+	return nil
 }
 
 // forgive lets a seller whose last tokens served next to nothing be bought from again, and gives one that overbilled its place
-// back: POST with ?forgive=<id>.
-func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	id := r.URL.Query().Get("forgive")
+// back.
+func forgive(m *market.Market, id string) error {
 	if id == "" {
 		return bad("expected one of pause, resume and forgive, with the id of a seller")
 	}
@@ -128,5 +144,5 @@ func forgive(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 	if !m.Pool.Forgive(id) && !known {
 		return bad("no seller of the id %q was bought from since the start", id)
 	}
-	return sellersList(m, w, r)
+	return nil
 }
