@@ -96,30 +96,33 @@ type EntriesOf interface {
 // RequestOf gives the last request of an id. One that is not remembered, or not any more, is looked for in the journal, which has those
 // that a seller was asked for; remembered may be nil.
 func RequestOf(ctx context.Context, l EntriesOf, remembered *recent.Memory, id string) (*Told, error) {
-	told := new(Told)
-	var from time.Time
 	var rows []recent.Row
 	if remembered != nil {
 		rows = remembered.Find(recent.Query{ID: id, Limit: 1})
 	}
-	if len(rows) > 0 {
-		told.Row = rows[0]
-		from = told.Time.Add(-time.Minute) // clocks are set
-	}
-	var err error
-	if len(rows) == 0 || len(rows[0].Attempts) > 0 {
-		if told.Entries, err = l.EntriesOf(ctx, id, from, time.Time{}); err != nil {
-			return nil, err
-		}
-	}
 	if len(rows) == 0 {
-		if len(told.Entries) == 0 {
-			return nil, fmt.Errorf("no request %q is remembered, and none is in the books: %w", id, errUnknownRequest)
-		}
-		told.Row = recent.FromBooks(told.Entries)
+		return requestInBooks(ctx, l, id)
 	}
-	if told.Entries == nil {
-		told.Entries = []*ledger.Entry{}
+	told := &Told{Row: rows[0], Entries: []*ledger.Entry{}}
+	if len(told.Attempts) == 0 {
+		return told, nil
 	}
+	entries, err := l.EntriesOf(ctx, id, told.Time.Add(-time.Minute), time.Time{}) // clocks are set
+	if err != nil {
+		return nil, err
+	}
+	told.Entries = append(told.Entries, entries...)
 	return told, nil
+}
+
+// requestInBooks is RequestOf for one of which only the journal can tell.
+func requestInBooks(ctx context.Context, l EntriesOf, id string) (*Told, error) {
+	entries, err := l.EntriesOf(ctx, id, time.Time{}, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("no request %q is remembered, and none is in the books: %w", id, errUnknownRequest)
+	}
+	return &Told{Row: recent.FromBooks(entries), Entries: entries}, nil
 }
