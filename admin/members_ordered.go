@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -93,31 +94,14 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 	}
 	switch word {
 	case "rotate":
-		keep, err := said.keep()
+		key, err := rotateMember(r.Context(), m, by, name, &said)
 		if err != nil {
 			return err
 		}
-		key, until, err := m.Orders.RotateMember(r.Context(), by, name, keep)
-		if err != nil {
-			return orderRefused(err)
-		}
-		k := NewKey{Name: name, Key: key}
-		if keep > 0 {
-			k.KeptUntil = &until
-		}
-		return secret(w, k)
+		return secret(w, key)
 	case "raise":
-		usd, err := money.Parse(said.USD)
-		if err != nil {
-			return bad("usd: %w", err)
-		}
-		until, err := Until(said.Until, m.Ledger)
-		if err != nil {
-			return bad("until: %w", err)
-		}
-		_, err = m.Orders.RaiseMember(r.Context(), by, name, usd, until, said.Reference)
-		if err != nil {
-			return orderRefused(err)
+		if err := raiseMember(r.Context(), m, by, name, &said); err != nil {
+			return err
 		}
 	case "disable", "enable":
 		off := word == "disable"
@@ -126,6 +110,37 @@ func orderMember(m *market.Market, w http.ResponseWriter, r *http.Request) error
 		}
 	}
 	return showMember(m, w, r, name)
+}
+
+func rotateMember(ctx context.Context, m *market.Market, by orders.Operator, name string, said *MemberSaid) (NewKey, error) {
+	keep, err := said.keep()
+	if err != nil {
+		return NewKey{}, err
+	}
+	key, until, err := m.Orders.RotateMember(ctx, by, name, keep)
+	if err != nil {
+		return NewKey{}, orderRefused(err)
+	}
+	k := NewKey{Name: name, Key: key}
+	if keep > 0 {
+		k.KeptUntil = &until
+	}
+	return k, nil
+}
+
+func raiseMember(ctx context.Context, m *market.Market, by orders.Operator, name string, said *MemberSaid) error {
+	usd, err := money.Parse(said.USD)
+	if err != nil {
+		return bad("usd: %w", err)
+	}
+	until, err := Until(said.Until, m.Ledger)
+	if err != nil {
+		return bad("until: %w", err)
+	}
+	if _, err := m.Orders.RaiseMember(ctx, by, name, usd, until, said.Reference); err != nil {
+		return orderRefused(err)
+	}
+	return nil
 }
 
 // NewKey is the answer to an order that makes a key: nobody can be told it again.

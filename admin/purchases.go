@@ -3,10 +3,8 @@ package admin
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -135,88 +133,4 @@ func onePurchase(m *market.Market, w http.ResponseWriter, r *http.Request, id st
 
 func unknownPurchase(id string) error {
 	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no purchase %q", id)}
-}
-
-// purchaseWords are those that belong to each order about a purchase, beside by.
-var purchaseWords = map[string][]string{"approve": {}, "cancel": {}, "settle": {"paid", "note"}, "refund": {"usd", "reference", "note"}}
-
-// orderPurchase carries out what an operator wants of a purchase, and answers with what has become of it: ?approve=<id>, ?cancel=<id>,
-// ?settle=<id>&paid=true|false&note=, ?refund=<id>&usd=&reference=. ?by= says who it is.
-func orderPurchase(m *market.Market, w http.ResponseWriter, r *http.Request) error {
-	values := r.URL.Query()
-	what, id := "", ""
-	for _, order := range []string{"approve", "cancel", "settle", "refund"} {
-		if !values.Has(order) {
-			continue
-		}
-		if what != "" {
-			return bad("expected one of approve, cancel, settle and refund, not both %s and %s", what, order)
-		}
-		what, id = order, values.Get(order)
-	}
-	if err := checkTexts(values, "by", "note", "reference"); err != nil {
-		return err
-	}
-	if id == "" { // which is all purchases, where they are looked for
-		return bad("expected one of approve, cancel, settle and refund, with the id of a purchase")
-	}
-	for _, word := range []string{"paid", "usd", "reference", "note"} {
-		if values.Has(word) && !slices.Contains(purchaseWords[what], word) {
-			return bad("%s does not belong to %s: nothing would come of it", word, what)
-		}
-	}
-	by, ctx := who(r), r.Context()
-	var err error
-	switch what {
-	case "approve":
-		err = m.Desk.Approve(ctx, id, by)
-	case "cancel":
-		err = m.Desk.Cancel(ctx, id, by)
-	case "settle":
-		if values.Get("paid") == "" { // never taken for false: that gives money back to the limits
-			return bad("paid is missing: true, or false")
-		}
-		paid, wrong := flag(values, "paid")
-		if wrong != nil {
-			return wrong
-		}
-		err = m.Desk.Settle(ctx, id, paid, by, values.Get("note"))
-	case "refund":
-		usd, wrong := money.Parse(values.Get("usd"))
-		if wrong != nil {
-			return bad("usd: %w", wrong)
-		}
-		err = m.Ledger.Refund(ctx, id, ledger.Refund{AmountMicros: usd, Reference: values.Get("reference")}, told("refunded by "+by, values.Get("note")))
-	}
-	if err != nil {
-		return orderError(m, r, id, err)
-	}
-	return onePurchase(m, w, r, id)
-}
-
-func told(what, note string) string {
-	if note != "" {
-		return what + ": " + note
-	}
-	return what
-}
-
-// orderError says what stands in the way of an order.
-func orderError(m *market.Market, r *http.Request, id string, err error) error {
-	switch {
-	case errors.Is(err, purchase.ErrUnknownPurchase), errors.Is(err, ledger.ErrUnknownPurchase):
-		found, failed := m.Ledger.Purchases(r.Context(), ledger.PurchaseQuery{ID: id})
-		if failed != nil {
-			return failed
-		}
-		if len(found) == 0 {
-			return unknownPurchase(id)
-		}
-		err = fmt.Errorf("the purchase has ended: it is %s", found[0].State)
-	case errors.Is(err, purchase.ErrNotWaiting), errors.Is(err, purchase.ErrMayHaveLeft), errors.Is(err, purchase.ErrNotPaying),
-		errors.Is(err, purchase.ErrRefused), errors.Is(err, purchase.ErrHasEnded), errors.As(err, new(*ledger.RefundError)):
-	default:
-		return err
-	}
-	return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
 }

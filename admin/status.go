@@ -111,38 +111,40 @@ func status(m *market.Market, w http.ResponseWriter, r *http.Request) error {
 
 // StatusOf is how the gateway stands whose wallets stand so.
 func StatusOf(ctx context.Context, m *market.Market, payments []purchase.PaymentStanding) Status {
-	day, session := m.Ledger.Spent()
-	standing, _ := m.Ledger.Stand(ctx) // where it fails, Ready below says why
-	free, size, _ := m.Ledger.Room()
-	missing, anchorErr := m.Ledger.Anchored()
-	losses, _ := m.Ledger.Losses(ctx) // as Stand
+	standing, _ := m.Ledger.Stand(ctx) // where it fails, ledgerStatus says why
+	losses, _ := m.Ledger.Losses(ctx)  // as Stand
 	s := Status{
 		Status: m.Warmer.Status(),
 		Pool:   poolStatus(m),
 		Credit: m.Desk.Credit(), Payments: payments,
 		Losses: losses, Unpriced: m.Unpriced(), UnknownSellers: m.UnknownSellers(), Selection: m.Orders.Selection(), Unlisted: m.Unlisted(),
 		UnreadLists: m.UnreadLists(), RefusedSecrets: m.RefusedSecrets(), NothingBought: !m.Buys(),
-		Ledger: LedgerStatus{
-			Dir: m.Dir(), OK: true, Standing: standing, FreeBytes: free, SizeBytes: size, AnchorMissing: missing,
-			SpentTodayMicros: day, SpentSessionMicros: session, Archive: archiveStatus(ctx, m),
-		},
+		Recovery: Recovery(standing, m.Ledger.OpenPurchases()), Certificates: certificates(),
 	}
 	s.Fleet, _ = fleetHere(ctx, m) // as Stand
+	s.Ledger = ledgerStatus(ctx, m, standing)
 	s.Unserved = m.Unserved(s.FocusSet)
-	s.Certificates = certificates()
-	s.Recovery = Recovery(standing, m.Ledger.OpenPurchases())
-	s.Ledger.KeyFile, s.Ledger.KeyMadeAt = m.KeyMade()
-	if anchorErr != nil {
-		s.Ledger.AnchorError = anchorErr.Error()
-	}
 	if all := m.Registries(); len(all) > 0 {
 		s.Registry = all[0]
 		if len(all) > 1 {
 			s.Registries = all
 		}
 	}
+	return s
+}
+
+func ledgerStatus(ctx context.Context, m *market.Market, standing ledger.Standing) LedgerStatus {
+	s := LedgerStatus{Dir: m.Dir(), OK: true, Standing: standing, Archive: archiveStatus(ctx, m)}
+	s.SpentTodayMicros, s.SpentSessionMicros = m.Ledger.Spent()
+	s.FreeBytes, s.SizeBytes, _ = m.Ledger.Room()
+	s.KeyFile, s.KeyMadeAt = m.KeyMade()
+	missing, err := m.Ledger.Anchored()
+	s.AnchorMissing = missing
+	if err != nil {
+		s.AnchorError = err.Error()
+	}
 	if err := m.Ledger.Ready(); err != nil {
-		s.Ledger.OK, s.Ledger.Error = false, err.Error()
+		s.OK, s.Error = false, err.Error()
 	}
 	return s
 }
