@@ -5,7 +5,7 @@
 # facilitator, on loopback, says yes to everything; the key is made here. The model is a stand-in that does what the tools' descriptions say, without a mistake, and is asked once of a free tool and once of a paid one.
 # Expected: withPayment wraps a client, as x402's fetch is wrapped, so that a 402 is paid below the model, which asks for the weather and has it. It gives the model two more tools. The first call is a result with the offer, which the model
 # writes down again to have it signed; the signed authorization is the next result, and the model writes that into its second call, letter by letter. Where a free tool is two requests with 9 tokens written, a paid one is four,
-# with 5,100 tokens of prompts and 560 written: 1.2 cents at 1.25 and 10 dollars a million, for a tool of one. One letter miscopied is another signature, refused, and the first one is good for five minutes still. Both copies
+# with 5,100 tokens of prompts and 560 written: 1.2 cents at 1.25 and 10 dollars a million, for a tool of one. Who copies a letter wrongly has another one signed, and the first is good for five minutes still, by the offer. Both copies
 # go to the model's seller and into every log of prompts. So a gateway that pays for tools does it itself, below the model, where its budget and its ledger are; and an offer or a payment that is seen in a prompt is no question of a member's.
 set -euo pipefail
 tmp=$(mktemp -d)
