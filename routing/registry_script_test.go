@@ -32,6 +32,7 @@ type answer struct {
 	body   string
 	header http.Header
 	err    error
+	after  time.Duration
 	hang   bool // no answer until the request is cancelled
 	slow   bool // headers, then no body
 }
@@ -53,6 +54,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 		s.answers = s.answers[1:]
 	}
 	s.mu.Unlock()
+	time.Sleep(a.after)
 	if a.hang {
 		<-req.Context().Done()
 		return nil, req.Context().Err()

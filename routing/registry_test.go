@@ -219,7 +219,9 @@ func TestRegistryReady(t *testing.T) {
 	t.Run("watchers have seen it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			table := NewTable(TableOptions{Methods: []string{"mock"}})
-			r, _, _, stop := start(t, RegistryOptions{}, ok(sellers("a"), ""))
+			first := ok(sellers("a"), "")
+			first.after = time.Second // or it is there before anyone watches
+			r, _, _, stop := start(t, RegistryOptions{}, first)
 			defer stop()
 			r.Watch(func(d *Document) {
 				if r.Document() != nil {
