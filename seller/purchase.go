@@ -228,7 +228,7 @@ func (s *Seller) complete(r *http.Request, body []byte) (*step, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	st.before = func(ctx context.Context, b *Books) *refusal { return s.settle(ctx, b, q) }
+	st.before = func(ctx context.Context, b *Books) *refusal { return s.collect(ctx, b, q) }
 	st.do = func(b *Books, now time.Time) (any, *order, func(), *refusal) {
 		b.mu.Lock()
 		defer b.mu.Unlock()

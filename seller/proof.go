@@ -19,10 +19,10 @@ import (
 // for a day, and may look for a human's payment for another one before.
 const keepBegun = 48 * time.Hour
 
-// settle makes an order one that is paid, or says why it is not. What may move money is written down before it does, and
+// collect makes an order one that is paid, or says why it is not. What may move money is written down before it does, and
 // nothing is remembered as an answer before the money is there: a seller that says no and remembers it would keep money that
 // came late, and one that says yes too early would give credit away. The method is asked while nothing of the books is held.
-func (s *Seller) settle(ctx context.Context, b *Books, q wire.CompletePurchase) *refusal {
+func (s *Seller) collect(ctx context.Context, b *Books, q wire.CompletePurchase) *refusal {
 	p := &proof{seller: s, books: b, method: s.accepted[q.PaymentMethod], q: q}
 	seen, refused := p.look()
 	if seen == nil || refused != nil {
