@@ -114,30 +114,12 @@ func (u *Upstream) provision(s *Seller) error {
 // resolve replaces the placeholders.
 func (u *Upstream) resolve() error {
 	repl := caddy.NewReplacer()
-	text := func(word, value string) (string, error) {
-		v, err := repl.ReplaceOrErr(value, true, true)
-		if err != nil || strings.TrimSpace(v) == "" {
-			return "", fmt.Errorf("%s: a placeholder is unknown, or what it stands for is empty", word)
-		}
-		return strings.TrimSpace(v), nil
-	}
-	address, err := text("url", u.URL)
-	if err != nil {
+	if err := u.resolveURL(repl); err != nil {
 		return err
 	}
-	if err := checkUpstreamURL(address); err != nil {
-		return err
-	}
-	parsed, err := url.Parse(address)
-	if err != nil {
-		return errors.New("url: it can't be read")
-	}
-	u.secrets = u.hiddenQuery(parsed.Query())
-	u.query, parsed.RawQuery = parsed.RawQuery, ""
-	u.base = strings.TrimSuffix(strings.TrimRight(parsed.String(), "/"), "/v1")
 	u.header = make(http.Header)
 	for name, said := range u.Headers {
-		value, err := text("header "+name, said)
+		value, err := resolveText(repl, "header "+name, said)
 		if err != nil {
 			return err
 		}
@@ -152,7 +134,37 @@ func (u *Upstream) resolve() error {
 	if u.APIKey == "" {
 		return nil
 	}
-	key, err := text("api_key", u.APIKey)
+	return u.resolveKey(repl)
+}
+
+func resolveText(repl *caddy.Replacer, word, text string) (string, error) {
+	v, err := repl.ReplaceOrErr(text, true, true)
+	if err != nil || strings.TrimSpace(v) == "" {
+		return "", fmt.Errorf("%s: a placeholder is unknown, or what it stands for is empty", word)
+	}
+	return strings.TrimSpace(v), nil
+}
+
+func (u *Upstream) resolveURL(repl *caddy.Replacer) error {
+	address, err := resolveText(repl, "url", u.URL)
+	if err != nil {
+		return err
+	}
+	if err := checkUpstreamURL(address); err != nil {
+		return err
+	}
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return errors.New("url: it can't be read")
+	}
+	u.secrets = u.hiddenQuery(parsed.Query())
+	u.query, parsed.RawQuery = parsed.RawQuery, ""
+	u.base = strings.TrimSuffix(strings.TrimRight(parsed.String(), "/"), "/v1")
+	return nil
+}
+
+func (u *Upstream) resolveKey(repl *caddy.Replacer) error {
+	key, err := resolveText(repl, "api_key", u.APIKey)
 	if err != nil {
 		return err
 	}
