@@ -17,8 +17,8 @@ import (
 	"github.com/tokenbuddy/caddy-tokenbuddy/seller/acceptance"
 )
 
-// ParseCaddyfile reads the directive tokenbuddy_seller of a site.
-func ParseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+// parseCaddyfile reads the directive tokenbuddy_seller of a site.
+func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	s := new(Seller)
 	return s, s.UnmarshalCaddyfile(h.Dispenser)
 }

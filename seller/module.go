@@ -34,7 +34,7 @@ func init() {
 	caddy.RegisterModule(new(acceptance.Receipt))
 	caddy.RegisterModule(new(x402.Acceptance))
 	caddy.RegisterModule(new(clawtip.Acceptance))
-	httpcaddyfile.RegisterHandlerDirective(directive, ParseCaddyfile)
+	httpcaddyfile.RegisterHandlerDirective(directive, parseCaddyfile)
 	httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
 }
 
