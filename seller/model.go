@@ -64,18 +64,21 @@ func index(models []Model) (map[string]*Model, error) {
 	return byID, nil
 }
 
-// price gives the model's price for the calculation; a model without one costs nothing.
-func (m *Model) price() money.Price {
-	known := func(p *money.Micros) money.Micros {
+// price gives the model's price for the calculation, with what stands for a price that is not there.
+func (m *Model) price(missing money.Micros) money.Price {
+	or := func(p *money.Micros) money.Micros {
 		if p == nil {
-			return 0
+			return missing
 		}
 		return *p
 	}
-	return money.Price{
-		Input: known(m.InputPrice), Output: known(m.OutputPrice),
-		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice),
+	price := money.Price{
+		Input: or(m.InputPrice), Output: or(m.OutputPrice), CacheRead: or(m.CacheReadPrice), CacheWrite: or(m.CacheWritePrice),
 	}
+	if m.cacheWrite1h != nil {
+		price.CacheWrite1h = money.At(*m.cacheWrite1h)
+	}
+	return price
 }
 
 func checkModelID(id string) error {

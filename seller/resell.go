@@ -159,27 +159,13 @@ func (q *resale) find() *refusal {
 		member := q.ask.Terms[0].Member
 		return invalid(member, "this seller serves on the terms that its prices are for: leave "+member+" out")
 	}
-	q.price = q.offer.asked()
+	q.price = q.offer.price(money.Unknown) // a class without a price falls under the class that contains it
 	q.shape = billing.Shape{
 		BodyBytes: int64(len(q.body)), PromptTokens: q.ask.PromptTokens, ContinuedTokens: q.books.made(q.ask.PreviousResponseID),
 		PromptWhole: q.ask.PromptWhole, MaxOutput: q.ask.MaxOutput, PassedOutput: q.ask.PassedOutput, Answers: q.ask.Answers,
 		NoCompletion: q.endpoint.NoCompletion(), Free: q.endpoint.Free(),
 	}
 	return nil
-}
-
-// asked is the price for the calculation: a class without one falls under the class that contains it.
-func (m *Model) asked() money.Price {
-	known := func(p *money.Micros) money.Micros {
-		if p == nil {
-			return money.Unknown
-		}
-		return *p
-	}
-	return money.Price{
-		Input: known(m.InputPrice), Output: known(m.OutputPrice),
-		CacheRead: known(m.CacheReadPrice), CacheWrite: known(m.CacheWritePrice), CacheWrite1h: money.At(known(m.cacheWrite1h)),
-	}
 }
 
 // same is what all tries of this request have in common; zero where it has no idempotency key.
