@@ -71,25 +71,12 @@ func (s *Seller) infer(w http.ResponseWriter, r *http.Request, e *endpoint) *ref
 	c := b.openCharge(t, same, r.URL.Path, m.ID, requestID)
 	defer b.closeCharge(c)
 
-	a := &answer{request: req, model: m.ID, id: strings.TrimPrefix(c.SettlementID, "s_"), created: c.Time.Unix()}
-	a.usage.Prompt = promptTokens(req.prompt)
-	if m.CacheReadPrice != nil && !e.silent {
-		a.usage.CacheRead = b.cached(c, req.prompt)
-	}
-	if m.CacheWritePrice != nil && e.writes {
-		a.usage.CacheWrite = a.usage.Prompt - a.usage.CacheRead
-	}
-	req.prompt = nil
-	least := a.usage
-	if !e.silent {
-		least.Completion = 1
-		a.speak()
-	}
-	p := &payment{books: b, charge: c, price: m.price(0), requestID: requestID} // a model without a price costs nothing
+	bill := &bill{books: b, charge: c, price: m.price(0), requestID: requestID} // a model without a price costs nothing
 	if e.free {
-		p.price = money.Price{}
+		bill.price = money.Price{}
 	}
-	cost, _ := p.price.Cost(least)
+	a, least := e.answer(req, m, bill)
+	cost, _ := bill.price.Cost(least)
 	if balance, ok := b.affords(c, cost); !ok {
 		return insufficientFunds(balance)
 	}
@@ -99,14 +86,34 @@ func (s *Seller) infer(w http.ResponseWriter, r *http.Request, e *endpoint) *ref
 		return pastDeadline()
 	}
 	if req.Stream && e.events != nil {
-		s.stream(ctx, w, a, e, p)
+		s.stream(ctx, w, a, e, bill)
 		return nil
 	}
-	return s.answerWhole(ctx, w, a, e, p)
+	return s.answerWhole(ctx, w, a, e, bill)
 }
 
-// payment bills an answer.
-type payment struct {
+// answer makes the answer to a request, with what it uses, and gives the least that it can use.
+func (e *endpoint) answer(req *request, m *Model, bill *bill) (a *answer, least money.Tokens) {
+	c := bill.charge
+	a = &answer{request: req, model: m.ID, id: strings.TrimPrefix(c.SettlementID, "s_"), created: c.Time.Unix()}
+	a.usage.Prompt = promptTokens(req.prompt)
+	if m.CacheReadPrice != nil && !e.silent {
+		a.usage.CacheRead = bill.books.cached(c, req.prompt)
+	}
+	if m.CacheWritePrice != nil && e.writes {
+		a.usage.CacheWrite = a.usage.Prompt - a.usage.CacheRead
+	}
+	req.prompt = nil
+	least = a.usage
+	if !e.silent {
+		least.Completion = 1
+		a.speak()
+	}
+	return a, least
+}
+
+// bill is whom an answer is billed to, and at which price.
+type bill struct {
 	books     *Books
 	charge    *charge
 	price     money.Price
@@ -114,18 +121,18 @@ type payment struct {
 }
 
 // settle bills what was used. It gives nil where that could not be written down: then it is not told.
-func (p *payment) settle(used money.Tokens) *wire.Settlement {
-	cost, _ := p.price.Cost(used) // every class of a seller's own model has a price
-	s, err := p.books.settle(p.charge, used, cost, p.requestID)
+func (l *bill) settle(used money.Tokens) *wire.Settlement {
+	cost, _ := l.price.Cost(used) // every class of a seller's own model has a price
+	s, err := l.books.settle(l.charge, used, cost, l.requestID)
 	if err != nil {
-		p.books.warn(err)
+		l.books.warn(err)
 		return nil
 	}
 	return &s
 }
 
 // answerWhole sends an answer in one piece, after the time its pieces take. One that can't be sent any more is not billed.
-func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answer, e *endpoint, p *payment) *refusal {
+func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answer, e *endpoint, bill *bill) *refusal {
 	if gaps := len(a.pieces) - 1; gaps > 0 && !sleep(ctx, time.Duration(gaps)*time.Duration(*s.Pace)) {
 		return pastDeadline() // or the client has gone, and sees nothing
 	}
@@ -133,7 +140,7 @@ func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answ
 	if err != nil {
 		return &refusal{status: http.StatusInternalServerError, code: "server_error", message: "the answer could not be written"}
 	}
-	if settlement := p.settle(a.usage); settlement != nil && s.Settlement != settleByNone {
+	if settlement := bill.settle(a.usage); settlement != nil && s.Settlement != settleByNone {
 		settlement.SetHeader(w.Header())
 	}
 	w.Header().Set("Content-Type", "application/json")

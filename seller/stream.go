@@ -36,12 +36,15 @@ func (ev event) write() ([]byte, error) {
 
 // stream sends an answer event by event at the seller's pace, and says where it was told to what it cost. When the client
 // leaves, what has been produced is billed.
-func (s *Seller) stream(ctx context.Context, w http.ResponseWriter, a *answer, e *endpoint, p *payment) {
+func (s *Seller) stream(ctx context.Context, w http.ResponseWriter, a *answer, e *endpoint, bill *bill) {
 	inHeader := s.Settlement == settleByHeader || s.Settlement == settleByBoth
-	inEvent := s.Settlement == settleByEvent || s.Settlement == settleByBoth
+	at := "" // where in the stream it is said; empty: nowhere
+	if s.Settlement == settleByEvent || s.Settlement == settleByBoth {
+		at = s.SettlementAt
+	}
 	produced := a.usage
 	produced.Completion = 0
-	defer func() { p.settle(produced) }()
+	defer func() { bill.settle(produced) }()
 
 	out := http.NewResponseController(w)
 	send := func(b []byte) bool {
@@ -51,22 +54,22 @@ func (s *Seller) stream(ctx context.Context, w http.ResponseWriter, a *answer, e
 		return out.Flush() == nil
 	}
 	tell := func() bool {
-		settlement := p.settle(a.usage)
+		settlement := bill.settle(a.usage)
 		return settlement == nil || send(settlement.Event())
 	}
 
 	if inHeader {
-		if settlement := p.settle(a.usage); settlement != nil {
+		if settlement := bill.settle(a.usage); settlement != nil {
 			settlement.SetHeader(w.Header())
 		}
 	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.WriteHeader(http.StatusOK)
-	if inEvent && s.SettlementAt == settleAtStart && !tell() {
+	if at == settleAtStart && !tell() {
 		return
 	}
-	inMiddle := inEvent && s.SettlementAt == settleAtMiddle
+	inMiddle := at == settleAtMiddle
 	for ev := range e.events(a) {
 		// Pieces of several choices that belong together come at once.
 		if first := produced.Completion%int64(a.choices) == 0; ev.tokens > 0 && produced.Completion > 0 && first {
@@ -85,11 +88,11 @@ func (s *Seller) stream(ctx context.Context, w http.ResponseWriter, a *answer, e
 			}
 		}
 	}
-	p.settle(produced)
-	if inEvent && s.SettlementAt == settleLate {
+	bill.settle(produced)
+	if at == settleLate {
 		sleep(ctx, time.Duration(s.SettlementDelay))
 	}
-	if inEvent && (s.SettlementAt == settleAtEnd || s.SettlementAt == settleLate) {
+	if at == settleAtEnd || at == settleLate {
 		tell()
 	}
 }
