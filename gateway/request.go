@@ -104,7 +104,7 @@ func (rq *request) booked() ledger.Request {
 var saysPatience = [...]string{"X-Stainless-Timeout", "X-Stainless-Read-Timeout"}
 
 // patience is for how much longer the client waits for the headers of an answer, where it has said so. Past that it leaves, and asks again for what has
-// been paid. 0: it has not said, or for longer than anything is held back, or is over its time.
+// been paid. 0: it has not said, or for longer than anything is held back, or is over its time, or has them from a heartbeat by half of its time.
 func (rq *request) patience() time.Duration {
 	const longest = 3600 // seconds: more than that is as good as nothing
 	least := float64(longest)
@@ -116,5 +116,9 @@ func (rq *request) patience() time.Duration {
 	if least == longest {
 		return 0
 	}
-	return max(0, time.Duration(least*float64(time.Second))-time.Since(rq.begun))
+	whole := time.Duration(least * float64(time.Second))
+	if beat := rq.gw.settings.Heartbeat; beat > 0 && beat <= whole/2 { // an end to what is held back would only be an end to failover
+		return 0
+	}
+	return max(0, whole-time.Since(rq.begun))
 }

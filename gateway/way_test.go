@@ -347,19 +347,43 @@ func TestClientThatWaitsForASecond(t *testing.T) {
 	}
 }
 
+// TestImpatientClientOfHeartbeats: a client that says how long it waits, and that a heartbeat gives its headers by then, is failed over for as long as any.
+func TestImpatientClientOfHeartbeats(t *testing.T) {
+	const role, word = `data: {"choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n", `data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}` + "\n\n"
+	w := openWay(t, `"heartbeat":"100ms","sellers":[`+pinned(t, "a", "m", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, role)
+		_ = http.NewResponseController(w).Flush()
+		select { // it thinks for longer than half of what the client waits, and dies
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+		}
+		panic(http.ErrAbortHandler)
+	})+`,`+pinned(t, "b", "m", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, role+word+"data: [DONE]\n\n")
+	})+`]`)
+	r := newAsk(`{"model":"m","stream":true,"messages":[]}`)
+	r.Header.Set("X-Stainless-Timeout", "1")
+	res := httptest.NewRecorder()
+	if err := w.door.ServeHTTP(res, r, nil); err != nil || !strings.HasSuffix(res.Body.String(), word+"data: [DONE]\n\n") {
+		t.Errorf("%v: %s", err, res.Body)
+	}
+}
+
 // TestPatience: a client waits for as long as it says. What is no such time, or is over, is as if it had said nothing.
 func TestPatience(t *testing.T) {
 	for said, waits := range map[string]bool{
 		"1": true, "600": true, "10.0": true, "0.5": true,
 		"": false, "0": false, "-1": false, "NaN": false, "Inf": false, "1e300": false, "none": false, "18446744073709551615": false,
 	} {
-		rq := &request{r: newAsk(chat), begun: time.Now()}
+		rq := &request{gw: &Gateway{settings: &config.Settings{}}, r: newAsk(chat), begun: time.Now()}
 		rq.r.Header.Set("X-Stainless-Read-Timeout", said)
 		if left := rq.patience(); left > 0 != waits || left > 10*time.Minute {
 			t.Errorf("%q: %s", said, left)
 		}
 	}
-	rq := &request{r: newAsk(chat), begun: time.Now().Add(-time.Minute)}
+	rq := &request{gw: &Gateway{settings: &config.Settings{}}, r: newAsk(chat), begun: time.Now().Add(-time.Minute)}
 	rq.r.Header.Set("X-Stainless-Timeout", "10")
 	if left := rq.patience(); left != 0 {
 		t.Errorf("over its time: %s", left)
