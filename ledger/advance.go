@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -64,9 +65,10 @@ func (l *Ledger) Advance(ctx context.Context, p Purchase, limits Limits) error {
 	if err := next.seal(l.seal); err != nil {
 		return err
 	}
-	weight += 2 * len(next.Sealed) // 2: it is written as base64
+	sealed := base64.StdEncoding.EncodedLen(len(next.Sealed))
+	weight += sealed
 	if l.shared != nil {
-		weight += 2 * len(next.Sealed) // once more beside the entry
+		weight += sealed // once more beside the entry
 	}
 	if p.Token != nil {
 		weight += 2 * len(p.Token.Secret)

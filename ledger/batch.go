@@ -42,8 +42,11 @@ func (l *Ledger) begin() *batch {
 // apply applies as many of the commands as one transaction holds: where putting estimates right makes more of them than was asked
 // these are fewer.
 func (b *batch) apply(commands []*command) (n int) {
-	for ; n < len(commands) && b.weight < batchWeight; n++ {
+	for ; n < len(commands); n++ {
 		c := commands[n]
+		if n > 0 && b.weight+c.weight > batchWeight {
+			break
+		}
 		b.weight += c.weight
 		b.late = false
 		c.commit.err = c.apply(b)

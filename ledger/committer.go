@@ -13,14 +13,15 @@ import (
 )
 
 // The bounds of a batch keep its transaction well inside Badger's limit (1.2 MB with these memtables), so that a
-// command is never cut in two: a weight is a generous guess at the bytes that a command writes. A round is synced at once.
+// command is never cut in two: a weight is a generous guess at the bytes that a command writes. The heaviest one, a purchase with all that may be
+// said of it, twice, is a batch of its own. A round is synced at once.
 const (
 	queueLength = 8192
 	roundLength = 512
 	roundWeight = 1536 << 10
 	batchWeight = 640 << 10
 	plainWeight = 2 << 10
-	heaviest    = store.MaxRecord / 2
+	heaviest    = store.MaxRecord
 )
 
 // command is one change of the books. apply checks everything before it changes anything: when it gives an error it has

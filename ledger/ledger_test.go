@@ -381,3 +381,43 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		t.Errorf("what is durable is told whatever the context: %v", err)
 	}
 }
+
+// TestLongPurchase: what sellers and payment methods may say at the most is booked at each step, also in a fleet, where it stands in two records, and the
+// last of it comes when the money has left. It is given back as it was said.
+func TestLongPurchase(t *testing.T) {
+	const payment, said = 64 << 10, 128 << 10 // as package purchase bounds them
+	long := func(n int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("<", n-2) + `"`) }
+	for _, shared := range []bool{false, true} {
+		dir := t.TempDir()
+		l := open(t, ledger.Options{Dir: dir, Shared: shared})
+		p := ledger.Purchase{
+			ID: "p1", Seller: "best", Method: "mock", AmountMicros: 100, Payment: long(payment),
+			Token: &ledger.Token{Secret: strings.Repeat("s", 8<<10), CreditMicros: 100},
+		}
+		for _, p.State = range wayToGranted {
+			switch p.State {
+			case ledger.Prepared:
+				p.Intent = long(said)
+			case ledger.Proven:
+				p.Proof = long(said)
+			}
+			if err := l.Advance(t.Context(), p, noLimits); err != nil {
+				t.Fatalf("shared %t, %s: %v", shared, p.State, err)
+			}
+			if p.State != ledger.Proven {
+				continue
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = open(t, ledger.Options{Dir: dir, Shared: shared})
+			if kept := l.OpenPurchases(); len(kept) != 1 || string(kept[0].Payment) != string(p.Payment) ||
+				string(kept[0].Intent) != string(p.Intent) || string(kept[0].Proof) != string(p.Proof) {
+				t.Errorf("shared %t: it is not kept as it was said", shared)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

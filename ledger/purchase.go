@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/ledger/store"
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // PurchaseState is how far a purchase has come.
@@ -100,7 +101,7 @@ type payment struct {
 }
 
 func (p *purchase) seal(s *store.Sealer) error {
-	plain, err := json.Marshal(payment{p.Payment, p.Intent, p.Proof})
+	plain, err := wire.Encode(payment{p.Payment, p.Intent, p.Proof})
 	if err != nil {
 		return fmt.Errorf("ledger: purchase at %s: payment, intent or proof is not JSON", p.Seller)
 	}

@@ -3,7 +3,6 @@ package purchase
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -167,7 +166,7 @@ func (c *call) lost(ctx, step context.Context, otherwise string) error {
 
 // often asks until the seller's answer is definite, or the error is final, a few times, always with the same body and key.
 func (c *call) often(ctx context.Context, in any, final error) ([]byte, error) {
-	body, err := json.Marshal(in)
+	body, err := wire.Encode(in)
 	if err != nil {
 		return nil, unknownFate("what is to be asked is not JSON")
 	}

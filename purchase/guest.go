@@ -29,7 +29,7 @@ func (e *GuestError) Error() string {
 const (
 	faultBusy    guestcall.Fault = "has not returned from an earlier call"
 	faultProof   guestcall.Fault = "gave a proof that is not JSON"
-	faultLength  guestcall.Fault = "gave a proof of more than 256 KiB"
+	faultLength  guestcall.Fault = "gave a proof of more than 128 KiB"
 	faultOutcome guestcall.Fault = "gave an outcome that is none"
 	faultCleanup guestcall.Fault = "panicked at its end"
 )
@@ -39,8 +39,9 @@ const (
 	guestGrace = time.Second
 	// maxPatience is the most that a method may ask for one of its steps.
 	maxPatience = 5 * time.Minute
-	// maxGuestJSON is how long an intent or a proof may be, in bytes: it is written down at each step.
-	maxGuestJSON = 256 << 10
+	// maxGuestJSON is how long an intent or a proof may be, in bytes: both are written down at each step, with a seller's answer of maxAnswer, and the ledger
+	// has to take it when the money has left (TestLongPurchase there).
+	maxGuestJSON = 128 << 10
 )
 
 // guest is one purchase's way to its payment method. It is of the machine's goroutine alone.

@@ -1,9 +1,11 @@
 package purchase
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"runtime"
 	"slices"
@@ -221,6 +223,33 @@ func TestGuestsThatSayTooMuch(t *testing.T) {
 		b.lease(1).Return(0)
 		if w.count("pay") != 1 || w.count("track") != 1 {
 			t.Errorf("paid %d times, tracked %d times", w.count("pay"), w.count("track"))
+		}
+	})
+}
+
+// signs is a method whose proof has signs in it that stand for something in HTML.
+type signs struct{ payment.Mock }
+
+func (signs) Pay(context.Context, payment.Quote, json.RawMessage) (payment.Outcome, error) {
+	return payment.Proven(json.RawMessage(`{"sig":"<a&b>\u0026"}`)), nil
+}
+
+// A proof reaches the seller as the method has written it: a rail's signature may be over its bytes.
+func TestProofAsItIs(t *testing.T) {
+	trade(t, func(b *bench) { b.method = signs{} }, func(t *testing.T, b *bench) {
+		var told []byte
+		b.seller.heard = func(r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				panic(err)
+			}
+			if r.Body = io.NopCloser(bytes.NewReader(body)); strings.HasSuffix(r.URL.Path, wire.PurchaseCompletePath) {
+				told = body
+			}
+		}
+		b.lease(1).Return(0)
+		if !bytes.Contains(told, []byte(`"proof":{"sig":"<a&b>\u0026"}`)) {
+			t.Errorf("the seller was told %s", told)
 		}
 	})
 }

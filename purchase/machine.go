@@ -171,7 +171,7 @@ type sealedOrder struct {
 }
 
 func sealOrder(o wire.Order) json.RawMessage {
-	b, err := json.Marshal(sealedOrder{o.Payment, o.ExpiresAt})
+	b, err := wire.Encode(sealedOrder{o.Payment, o.ExpiresAt})
 	if err != nil {
 		return nil // can't be: the payment was decoded from JSON
 	}

@@ -40,7 +40,7 @@ func (m *machine) layDown(ctx context.Context) (ok bool, err error) {
 	switch {
 	case err != nil:
 	case len(intent) > maxGuestJSON:
-		err = refusal("the method's intent is longer than 256 KiB")
+		err = refusal("the method's intent is longer than 128 KiB")
 	case len(intent) > 0 && !json.Valid(intent):
 		err = refusal("the method's intent is not JSON")
 	}

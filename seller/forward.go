@@ -68,7 +68,7 @@ func (q *resale) send(ctx context.Context) (*http.Response, *refusal) {
 		}
 	}
 	if q.offer.theirs != q.ask.Model {
-		name, _ := encode(q.offer.theirs) // texts always encode
+		name, _ := wire.Encode(q.offer.theirs) // texts always encode
 		edits = append(edits, relay.Edit{Start: q.ask.ModelStart, End: q.ask.ModelEnd, Text: name})
 	}
 	q.sent = relay.Splice(q.body, edits...)

@@ -1,9 +1,7 @@
 package seller
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"iter"
 	"net/http"
 	"strconv"
@@ -136,7 +134,7 @@ func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answ
 	if gaps := len(a.pieces) - 1; gaps > 0 && !sleep(ctx, time.Duration(gaps)*time.Duration(*s.Pace)) {
 		return pastDeadline() // or the client has gone, and sees nothing
 	}
-	body, err := encode(e.whole(a))
+	body, err := wire.Encode(e.whole(a))
 	if err != nil {
 		return &refusal{status: http.StatusInternalServerError, code: "server_error", message: "the answer could not be written"}
 	}
@@ -179,13 +177,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// encode writes JSON as the APIs do: without escapes for HTML, and without a line end.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
 )
 
 // event is one event of an answer's stream.
@@ -25,7 +27,7 @@ func (ev event) write() ([]byte, error) {
 	if t, ok := ev.data.(text); ok {
 		b = append(b, t...)
 	} else {
-		data, err := encode(ev.data)
+		data, err := wire.Encode(ev.data)
 		if err != nil {
 			return nil, err
 		}

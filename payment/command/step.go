@@ -76,7 +76,7 @@ func (m *Method) ask(ctx context.Context, step string, q payment.Quote, intent j
 	if !q.ExpiresAt.IsZero() {
 		expires = q.ExpiresAt.Format(time.RFC3339)
 	}
-	line, err := json.Marshal(question{
+	line, err := wire.Encode(question{
 		V: 1, Step: step, PurchaseID: q.PurchaseID, Seller: q.SellerID, Origin: q.Origin, OrderID: q.OrderID, Model: q.Model,
 		AmountMicros: q.AmountMicros, Currency: "USD", ExpiresAt: expires, Payment: q.Payment, Intent: intent,
 	})

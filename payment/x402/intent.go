@@ -1,7 +1,6 @@
 package x402
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,13 +136,11 @@ func ReadPayload(raw json.RawMessage) (a eip3009.Authorization, s eip3009.Signat
 	return a, s, p.Accepted, errors.Join(errs[:]...)
 }
 
-// encode writes JSON with a stranger's raw members as they came, but for white space between them.
+// encode is wire's, with an error in our own words.
 func encode(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	text, err := wire.Encode(v)
+	if err != nil {
 		return nil, errors.New("what the seller sent can't be written as JSON")
 	}
-	return bytes.TrimSpace(b.Bytes()), nil
+	return text, nil
 }
