@@ -159,7 +159,7 @@ var logged = regexp.MustCompile(`(?:\.(?:Debug|Info|Warn|Error|fail)\(|zap\.\w+L
 // TestDocsLogs looks for a row of every event that is logged in the tables of the docs: the seller's in its own page.
 func TestDocsLogs(t *testing.T) {
 	told := map[string]string{} // the first cells of all rows, by page
-	for _, page := range []string{"operations.md", "seller.md"} {
+	for _, page := range []string{"monitoring.md", "seller.md"} {
 		docs, err := os.ReadFile("../docs/" + page)
 		if err != nil {
 			t.Fatal(err)
@@ -180,7 +180,7 @@ func TestDocsLogs(t *testing.T) {
 		case d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
-		page := "operations.md"
+		page := "monitoring.md"
 		if strings.HasPrefix(path, "seller/") {
 			page = "seller.md"
 		}

@@ -95,7 +95,7 @@ const ofFleets = "tokenbuddy_fleet_"
 // compareMetrics compares the names of the docs with those of a gateway's metrics, both ways, of those that are meant.
 func compareMetrics(t *testing.T, metrics []byte, meant func(name string) bool) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	text, err := os.ReadFile(filepath.Join("..", "docs", "monitoring.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

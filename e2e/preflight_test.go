@@ -11,7 +11,7 @@ import (
 // may read it.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../docs/operations.md")
+	text, err := os.ReadFile("../docs/clients.md")
 	if err != nil {
 		t.Fatal(err)
 	}
