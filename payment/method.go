@@ -117,7 +117,7 @@ type Named interface {
 }
 
 // Bounded is a Method with a limit of its own, beside those of the purchase subdirective: what it may pay on one UTC day, over
-// restarts. It is checked in the transaction that counts the purchase. Zero: none.
+// restarts. It is checked in the transaction that counts the purchase. Zero: none; below it: nothing may be paid.
 type Bounded interface {
 	MostPerDay() money.Micros
 }

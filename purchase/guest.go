@@ -141,10 +141,10 @@ func (g *guest) receipt(ctx context.Context, q payment.Quote, intent json.RawMes
 }
 
 // mostPerDay is what the method may pay on a day; 0: it has no limit of its own. What it does not say for a fault is the least
-// there is: nothing is paid beyond a limit that can't be asked for.
+// there is: nothing is paid beyond a limit that can't be asked for. Below zero is as little.
 func (g *guest) mostPerDay(ctx context.Context) money.Micros {
 	most, err := optional(ctx, g, "daily limit", stepTime, payment.Bounded.MostPerDay)
-	if err != nil {
+	if err != nil || most < 0 {
 		return 1
 	}
 	return most
@@ -170,15 +170,21 @@ func (g *guest) tellsFate() bool {
 	return ok
 }
 
-// ended tells the method that a purchase is over, and waits for nothing.
+// ended tells the method that a purchase is over, and waits for nothing. The method is needed until it was told.
 func (g *guest) ended(q payment.Quote, intent json.RawMessage) {
 	told := &guest{desk: g.desk, NamedMethod: g.NamedMethod, busy: g.busy}
-	g.desk.background(func() {
+	g.desk.methods.purchase(g.Name, 1)
+	done := func() { g.desk.methods.purchase(g.Name, -1) }
+	open := g.desk.background(func() {
+		defer done()
 		_, _ = optional(g.desk.ctx, told, "ended", stepTime, func(m payment.Ending) struct{} {
 			m.Ended(q, intent)
 			return struct{}{}
 		})
 	})
+	if !open {
+		done()
+	}
 }
 
 // checked takes what a method says of a payment no further than can be shown.

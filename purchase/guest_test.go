@@ -441,3 +441,38 @@ func TestTheNewestInstance(t *testing.T) {
 		}
 	})
 }
+
+// A method hears of the end of a purchase before its Cleanup, where that purchase was the last that needed it.
+func TestTheEndBeforeTheCleanup(t *testing.T) {
+	u := newUnruly("pay", "block")
+	trade(t, func(b *bench) { b.method = u.here() }, func(t *testing.T, b *bench) {
+		told := make(chan int, 1)
+		withdraw := b.desk.Offer(NamedMethod{"fake", u}, func() { told <- u.count("ended") })
+		got := make(chan *Lease)
+		go func() { got <- b.lease(1) }()
+		synctest.Wait() // it is being paid
+		withdraw()
+		close(u.let)
+		(<-got).Return(0)
+		if n := <-told; n != 1 {
+			t.Errorf("it had heard of %d ends when it was cleaned up", n)
+		}
+	})
+}
+
+// boundless is a method that says it may pay less than nothing on a day.
+type boundless struct{ fakeMethod }
+
+func (*boundless) MostPerDay() money.Micros { return -money.USD }
+
+// A limit below zero is none that there is: the least there is holds, and not none.
+func TestADayOfLessThanNothing(t *testing.T) {
+	trade(t, func(b *bench) { b.method = new(boundless) }, func(t *testing.T, b *bench) {
+		b.lease(1).Return(0)
+		for _, p := range b.journal.steps {
+			if (p.State == ledger.Prepared || p.State == ledger.Paying) && p.PerDayMicros != 1 {
+				t.Errorf("%s with a limit of %d micros a day", p.State, int64(p.PerDayMicros))
+			}
+		}
+	})
+}
