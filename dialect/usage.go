@@ -80,15 +80,15 @@ type usage struct {
 // maxTokens is more than any answer takes; a larger count is no count.
 const maxTokens = 1_000_000_000_000
 
-// set takes a number; null says nothing, and what else can't be read makes the class unknown.
+// set takes a number; null, and one that is missing, say nothing, and what else can't be read makes the class unknown.
 func (u *usage) set(c Class, to *int64, raw []byte) {
-	if string(raw) == "null" {
+	if len(raw) == 0 || string(raw) == "null" {
 		return
 	}
 	*to, u.known = 0, u.known&^c
 	if n := digits(raw); n >= 0 && n <= maxTokens {
 		*to, u.known, u.odd = n, u.known|c, u.odd&^c
-	} else if len(raw) > 0 {
+	} else {
 		u.odd |= c
 	}
 }
@@ -226,6 +226,9 @@ func (u *usage) merge(raw []byte) {
 
 // shortened reads the models' runs that an answer took. Those that made the conversation shorter are paid for, and in no other count.
 func (u *usage) shortened(runs []byte) {
+	if string(runs) == "null" { // nothing is said
+		return
+	}
 	u.aside, u.vague = money.Tokens{}, false
 	each(runs, func(run []byte) {
 		if string(member(run, "type")) != `"compaction"` {

@@ -182,6 +182,27 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
+// TestUsageOfNull takes null for nothing said, be it that of a number or of what it stands in: what was said before stays.
+func TestUsageOfNull(t *testing.T) {
+	e := Lookup(messagesPath).Events()
+	for _, data := range []string{
+		`{"type":"message_start","message":{"usage":{"input_tokens":9,"cache_creation_input_tokens":50,"cache_creation":{"ephemeral_1h_input_tokens":50},"output_tokens":1}}}`,
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":null,"output_tokens":2,"server_tool_use":{"web_search_requests":3},` +
+			`"iterations":[{"type":"compaction","input_tokens":80,"output_tokens":10}]}}`,
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2,"cache_creation":null,"server_tool_use":null,"iterations":null}}`,
+		`{"type":"message_stop"}`,
+	} {
+		e.Event(nil, []byte(data), true)
+	}
+	if got, ok := wholes(e.Usage()); got != (money.Tokens{Prompt: 139, Completion: 12, CacheWrite: 50, CacheWrite1h: 50, WebSearches: 3}) || !ok {
+		t.Errorf("%+v", got)
+	}
+	const searched = `{"usage":{"prompt_tokens":9,"completion_tokens":2,"server_tool_use":{"web_search_requests":3},"server_tool_use_details":null}}`
+	if got, ok := wholes(usageIn(chatPath, searched)); got != (money.Tokens{Prompt: 9, Completion: 2, WebSearches: 3}) || !ok {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestUsageInTheChoice reads a stream that ends with its usage in the last choice, and one that says it once more beside the choices.
 func TestUsageInTheChoice(t *testing.T) {
 	const last = `{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":2,"cached_tokens":4}}]}`
