@@ -85,7 +85,6 @@ func (l *Listener) tell(tell func(name string, data map[string]any)) {
 }
 
 func (l *Listener) leave() {
-	close(l.gone)
 	mu.Lock()
 	listeners = slices.DeleteFunc(listeners, func(o *Listener) bool { return o == l })
 	newest.Store(nil)
@@ -93,6 +92,12 @@ func (l *Listener) leave() {
 		newest.Store(listeners[n-1])
 	}
 	mu.Unlock()
+	close(l.gone) // once it is the newest no more
+	l.handOver()
+}
+
+// handOver gives what a listener that is gone has not told to the newest of the others.
+func (l *Listener) handOver() {
 	for {
 		select {
 		case e := <-l.queue:
@@ -123,6 +128,12 @@ func Emit(name string, data func() map[string]any) {
 	case l.queue <- event{name, data()}:
 	default:
 		dropped.Add(1)
+		return
+	}
+	select {
+	case <-l.gone: // in between: what it has left was handed over before this came
+		l.handOver()
+	default:
 	}
 }
 

@@ -101,3 +101,27 @@ func TestHeardBeforeItBegins(t *testing.T) {
 		}
 	})
 }
+
+// What is being queued at the very moment at which its listener goes is told by the one that is left.
+func TestQueuedAsItGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		listen := func(who string) *Listener {
+			l := Listen(all, func(name string, _ map[string]any) { told = append(told, who+name) })
+			l.Begin()
+			return l
+		}
+		one, two := listen("1 "), listen("2 ")
+		synctest.Wait()
+		Emit(Disputed, func() map[string]any {
+			two.Release()
+			synctest.Wait()
+			return nil
+		})
+		synctest.Wait()
+		if len(told) != 1 || told[0] != "1 disputed" {
+			t.Errorf("told %q", told)
+		}
+		one.Release()
+	})
+}
