@@ -87,10 +87,11 @@ func (l *Listener) tell(tell func(name string, data map[string]any)) {
 func (l *Listener) leave() {
 	mu.Lock()
 	listeners = slices.DeleteFunc(listeners, func(o *Listener) bool { return o == l })
-	newest.Store(nil)
+	var next *Listener
 	if n := len(listeners); n > 0 {
-		newest.Store(listeners[n-1])
+		next = listeners[n-1]
 	}
+	newest.Store(next) // at once: there is no moment without one
 	mu.Unlock()
 	close(l.gone) // once it is the newest no more
 	l.handOver()

@@ -125,3 +125,32 @@ func TestQueuedAsItGoes(t *testing.T) {
 		one.Release()
 	})
 }
+
+// While somebody listens nothing is lost, however often others come and go.
+func TestNothingIsLostBetween(t *testing.T) {
+	var told atomic.Int64
+	one := Listen(all, func(string, map[string]any) { told.Add(1) })
+	one.Begin()
+	before, done := Dropped(), make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 20_000 {
+			l := Listen(all, func(string, map[string]any) { told.Add(1) })
+			l.Begin()
+			l.Release()
+		}
+	}()
+	emitted := int64(0)
+	for going := true; going; emitted++ {
+		Emit(Disputed, func() map[string]any { return nil })
+		select {
+		case <-done:
+			going = false
+		default:
+		}
+	}
+	one.Release()
+	if heard := told.Load() + Dropped() - before; heard > emitted || emitted-heard > Queue+1 { // what waits at the end, and one that is being told
+		t.Errorf("%d are told or dropped of %d", heard, emitted)
+	}
+}
