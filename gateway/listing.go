@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,6 +30,7 @@ const (
 type list struct {
 	seller *routing.Seller
 	first  chan struct{} // closed when the list is known, or its first read has ended
+	known  atomic.Bool   // it was read, now or by another config
 }
 
 // recallLists has the table know the lists of its pinned sellers as they were read last, by this config or by another one.
@@ -39,10 +41,11 @@ func (gw *Gateway) recallLists(current bool) {
 		}
 		kept, release := gw.market.List(s, gw.accountHeader(s))
 		gw.needs = append(gw.needs, release)
-		l := &list{s, make(chan struct{})}
+		l := &list{seller: s, first: make(chan struct{})}
 		models, known := kept.Models()
 		if known {
 			gw.table.Listed(s.ID, models)
+			l.known.Store(true)
 		}
 		if known || !current { // for a late request nothing is read
 			close(l.first)
@@ -93,7 +96,9 @@ func (gw *Gateway) takeList(ctx context.Context, l *list) error {
 		gw.log.Warn("seller.models.unread", zap.String("seller", id), zap.Error(err))
 		return err
 	}
-	if gw.table.Listed(id, models) {
+	changed := gw.table.Listed(id, models)
+	l.known.Store(true)
+	if changed {
 		gw.desk.SellersChanged()
 		gw.log.Info("seller.models.listed", zap.String("seller", id), zap.Int("models", len(models)))
 	}
@@ -119,8 +124,13 @@ func (l *list) isRead() bool {
 	}
 }
 
+// unlisted tells whether there is a list that was never read: then nobody knows what its seller has.
+func (gw *Gateway) unlisted() bool {
+	return slices.ContainsFunc(gw.lists, func(l *list) bool { return !l.known.Load() })
+}
+
 // indexFor is the index for a model that is asked for; empty: for all. One that no pinned seller is known to have may stand in a list of
-// which nothing is known yet: the end of its first read is waited for.
+// which nothing is known yet: the end of its first read is waited for, but not at the end of the process.
 func (gw *Gateway) indexFor(ctx context.Context, model string) *routing.Index {
 	index := gw.index(ctx)
 	for _, l := range gw.lists {
@@ -133,6 +143,7 @@ func (gw *Gateway) indexFor(ctx context.Context, model string) *routing.Index {
 		select {
 		case <-l.first:
 		case <-ctx.Done():
+		case <-gw.shutdown.Done():
 		}
 		index = gw.table.Index()
 	}

@@ -34,7 +34,7 @@ func (rq *request) models(p *reply) *dialect.Refusal {
 			ids = append(ids, id)
 		}
 	}
-	if len(ids) == 0 && rq.gw.undocumented() {
+	if len(ids) == 0 && (rq.gw.undocumented() || rq.gw.unlisted()) {
 		return rq.gw.unknown("") // that there are none would be a guess
 	}
 	defer p.writing().done(p)

@@ -57,8 +57,11 @@ func (rq *request) route() *dialect.Refusal {
 func (rq *request) absent(why routing.Absence) *dialect.Refusal {
 	switch why {
 	case routing.NobodyServes:
-		return dialect.ModelNotFound(rq.ask.Model)
+		return rq.gw.unknown(rq.ask.Model)
 	case routing.ChosenLacks:
+		if rq.gw.unlisted() {
+			return rq.gw.unknown(rq.ask.Model)
+		}
 		return dialect.ModelNotChosen(rq.ask.Model)
 	case routing.ChosenUnknown, routing.NobodyChosen:
 		return rq.nobodyChosen(why)
@@ -143,15 +146,17 @@ func (rq *request) mayUse(index *routing.Index) *dialect.Refusal {
 // unknown refuses a model that no seller is known to have.
 func (gw *Gateway) unknown(model string) *dialect.Refusal {
 	switch {
-	case !gw.undocumented():
+	case !gw.undocumented() && !gw.unlisted():
 		return dialect.ModelNotFound(model)
 	case gw.shutdown.Err() != nil:
 		return dialect.NoSeller(retryLater).Because(restarting)
+	case !gw.undocumented():
+		return dialect.NoSeller(retryUndocumented).Because("No seller is known to have this, and the list of models of one that may could not be read yet.")
 	}
 	return dialect.NoSeller(retryUndocumented)
 }
 
-// retryUndocumented is when to ask again where the registry has never given a document.
+// retryUndocumented is when to ask again where the registry has never given a document, or a provider its list.
 const retryUndocumented = 5 * time.Second
 
 // undocumented tells whether there is a registry that has never given a document: then nobody knows what sellers there are.
