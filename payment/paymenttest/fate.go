@@ -64,8 +64,14 @@ func (t *trial) fate() error {
 	return ask("after it was cashed", true)
 }
 
-// reserved are headers that Present can't set.
-var reserved = []string{"Accept", "Accept-Encoding", "Authorization", "Content-Length", "Content-Type", "Cookie", "Host", "Idempotency-Key"}
+// reserved are headers that Present can't set: the gateway leaves them out, and the seller never sees them.
+var reserved = []string{
+	"Accept", "Accept-Encoding", "Authorization", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie", "Expect", "Host",
+	"Idempotency-Key", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// ownPrefix is what the headers of the purchase protocol begin with.
+const ownPrefix = "X-Tokenbuddy-"
 
 // receipts tries headers that a stranger may send: none of them is to come back as it is.
 func (t *trial) receipts(r payment.Receipt, proof json.RawMessage) error {
@@ -96,13 +102,16 @@ func (t *trial) manners() error {
 			return fmt.Errorf("the Patience asks for %s: at most 5 minutes are given", d)
 		}
 	}
+	if b, ok := t.method.(payment.Bounded); ok && b.MostPerDay() < 0 {
+		return errors.New("the MostPerDay is below zero: nothing could be paid")
+	}
 	o, err := t.pay()
 	if err != nil {
 		return err
 	}
 	if p, ok := t.method.(payment.Present); ok {
 		for name, values := range p.Present(o.Proof) {
-			if slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, name) }) {
+			if canonical := http.CanonicalHeaderKey(name); slices.Contains(reserved, canonical) || strings.HasPrefix(canonical, ownPrefix) {
 				return fmt.Errorf("the Present sets %s, which is not a method's", name)
 			}
 			for _, v := range values {

@@ -74,7 +74,7 @@ var promises = []struct {
 	{"Track finds a payment after a crash", (*trial).trackAfterCrash},
 	{"a Pay that is cut off is found again", (*trial).cutOff},
 	{"Fate tells what became of the money", (*trial).fate},
-	{"Patience, Present and Receipt can be used", (*trial).manners},
+	{"Patience, MostPerDay, Present and Receipt can be used", (*trial).manners},
 }
 
 // trial is one try of a promise.
@@ -148,19 +148,28 @@ func (t *trial) ready() error {
 	if err != nil {
 		return fmt.Errorf("the Prepare: %w", err)
 	}
-	if len(intent) > 0 && !json.Valid(intent) {
+	switch {
+	case len(intent) > 0 && !json.Valid(intent):
 		return errors.New("the Prepare gave an intent that is not JSON")
+	case len(intent) > longest:
+		return errors.New("the Prepare gave an intent of more than 128 KiB")
 	}
 	t.intent = intent
 	return nil
 }
 
+// longest is how long an intent or a proof may be, in bytes.
+const longest = 128 << 10
+
 // shown wants an outcome to be one that can be shown.
 func shown(o payment.Outcome) error {
 	switch o.Kind {
 	case payment.OutcomeProven:
-		if !json.Valid(o.Proof) {
+		switch {
+		case !json.Valid(o.Proof):
 			return errors.New("a proof that is not JSON")
+		case len(o.Proof) > longest:
+			return errors.New("a proof of more than 128 KiB")
 		}
 	case payment.OutcomeNeedsHuman:
 		if o.Link != "" {

@@ -76,6 +76,8 @@ func (m *honest) Prepare(_ context.Context, q payment.Quote) (json.RawMessage, e
 		m.move(q.PurchaseID)
 	case "intent is not JSON":
 		return json.RawMessage("key"), nil
+	case "intent is too long":
+		return json.RawMessage(`"` + strings.Repeat("x", 128<<10) + `"`), nil
 	}
 	return json.Marshal(q.PurchaseID)
 }
@@ -136,6 +138,8 @@ func (m *honest) Track(_ context.Context, q payment.Quote, intent json.RawMessag
 	switch {
 	case m.sin == "forgets" && m.paid[key] > 0:
 		return payment.Failed(true), nil
+	case m.sin == "proof is too long":
+		return payment.Proven(json.RawMessage(`"` + strings.Repeat("x", 128<<10) + `"`)), nil
 	case m.sin == "proof is not JSON":
 		return payment.Proven(json.RawMessage("yes")), nil
 	case m.cashed || m.paid[key] > 0:
@@ -178,7 +182,20 @@ func (m *cashing) Patience(payment.Quote, json.RawMessage) time.Duration {
 	return time.Minute
 }
 
+func (m *cashing) MostPerDay() money.Micros {
+	if m.sin == "has less than nothing" {
+		return -1
+	}
+	return 20 * money.USD
+}
+
 func (m *cashing) Present(json.RawMessage) http.Header {
+	if m.sin == "presents a settlement" {
+		return http.Header{"X-Tokenbuddy-Billed-Micros": {"x"}}
+	}
+	if m.sin == "presents a trailer" {
+		return http.Header{"trailer": {"x"}}
+	}
 	if m.sin == "presents a key" {
 		return http.Header{"idempotency-key": {"x"}}
 	}
@@ -251,6 +268,8 @@ func TestPromises(t *testing.T) {
 		"pays anybody":           "a bad quote passes",
 		"pays in prepare":        "after Prepare the rail has 1",
 		"intent is not JSON":     "an intent that is not JSON",
+		"intent is too long":     "an intent of more than 128 KiB",
+		"proof is too long":      "a proof of more than 128 KiB",
 		"pays twice":             "after Pay number 2 the rail has 2",
 		"pays for each instance": "at once the rail has",
 		"says unpaid too soon":   "certainly not paid",
@@ -275,6 +294,10 @@ func TestPromises(t *testing.T) {
 		"fate is a human": "Fate wants a human",
 		"no patience":     "Patience asks for 1h",
 		"presents a key":  "Present sets idempotency-key",
+
+		"has less than nothing": "MostPerDay is below zero",
+		"presents a settlement": "Present sets X-Tokenbuddy-Billed-Micros",
+		"presents a trailer":    "Present sets trailer",
 
 		"repeats the receipt": "Receipt is longer than 256 bytes, or has what can't be printed",
 		"tells the proof":     "Receipt has the proof in it",
