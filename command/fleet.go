@@ -160,7 +160,7 @@ func printFleet(w io.Writer, f *admin.Fleet) {
 
 // printFleetTokens prints the shared tokens, and which gateways have something of them set aside.
 func printFleetTokens(w io.Writer, f *admin.Fleet) {
-	t := table{words: []int{0, 1}}
+	t := table{words: []int{0, 1, 6, 7}}
 	t.add("token at", "identity", "credit", "spent", "set aside", "left", "expires", "by")
 	t.add(rule...)
 	for i := range f.Tokens {
