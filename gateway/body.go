@@ -50,9 +50,11 @@ func (b *body) idle() bool {
 }
 
 // readBody reads a request's body to its end, so that HTTP/1 notices a client that leaves, and undoes its coding. The limit
-// is on the decoded size: it bounds what a small compressed body can unfold to. What it holds counts as the member's.
+// is on the decoded size: it bounds what a small compressed body can unfold to. What it holds counts as the member's, and one that can't
+// have its place even when nobody else is at work is too large as well: asking again would not help.
 func readBody(r *http.Request, limit int64, s *share) (*body, *dialect.Refusal) {
 	coding := contentCoding(r.Header)
+	limit = min(limit, s.pool.alone()-1) // and one byte, to see the end
 	if r.ContentLength > limit && coding == "" {
 		return nil, dialect.TooLarge(limit)
 	}
@@ -71,7 +73,8 @@ func (b *body) decode(r *http.Request, coding string, limit int64) error {
 	}
 	decoded, err := newDecoder(coding, r.Body, b.share)
 	if err == nil {
-		err = b.fill(decoded, -1, limit)
+		beside := (decoded.holds + largeRoom - 1) / largeRoom * largeRoom // a long body comes in large rooms, and half of one is none
+		err = b.fill(decoded, -1, min(limit, b.share.pool.alone()-beside-1))
 	}
 	if decoded != nil {
 		decoded.Close()

@@ -75,12 +75,14 @@ func (s *share) leave() {
 
 // most is how much a member may hold now.
 func (s *share) most() int64 {
-	most := s.pool.limit / 4
 	if s.pool.busy.Load() <= 1 {
-		most *= 3
+		return s.pool.alone()
 	}
-	return most
+	return s.pool.limit / 4
 }
+
+// alone is how much a member may hold that is the only one at work: more it never may.
+func (p *pool) alone() int64 { return p.limit / 4 * 3 }
 
 // take holds n more bytes, or says why they can't be had.
 func (s *share) take(n int64) error {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -209,31 +210,46 @@ func TestEndlessEvent(t *testing.T) {
 	}
 }
 
-// TestShareOfABody: one that a member's share has room for is taken, whether it says how long it is or not.
+// TestShareOfABody: one that a member's share has room for is taken, whether it says how long it is or not. One that never has room, however
+// little others do, is refused for good as soon as that is known.
 func TestShareOfABody(t *testing.T) {
+	const now, never = http.StatusServiceUnavailable, http.StatusRequestEntityTooLarge
 	for _, c := range []struct {
-		size  int
-		alone bool
-		taken bool
+		coding              string
+		size                int // of 16 MiB
+		alone               bool
+		announced, streamed int // the refusal's status, of a body that says how long it is and one that does not; 0: it is taken
 	}{
-		{63 << 20, false, true},
-		{64 << 20, false, false}, // and one byte, to see its end
-		{191 << 20, true, true},
-		{192 << 20, true, false},
+		{"", 4<<20 - 1, false, 0, 0},
+		{"", 4 << 20, false, now, now}, // and one byte, to see its end
+		{"", 12<<20 - 1, false, now, now},
+		{"", 12<<20 - 1, true, 0, 0},
+		{"", 12 << 20, false, never, now},
+		{"", 12 << 20, true, never, never},
+		{"gzip", 11<<20 - 1, true, 0, 0},
+		{"gzip", 11 << 20, true, never, never}, // the decoder has its place too
 	} {
 		for _, announced := range []bool{true, false} {
-			p := newPool(256 << 20)
+			p := newPool(16 << 20)
 			ada := p.enter("ada")
 			if !c.alone {
 				p.enter("bob")
 			}
-			r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", io.LimitReader(zeros{}, int64(c.size)))
-			if announced {
-				r.ContentLength = int64(c.size)
+			raw := make([]byte, c.size)
+			if c.coding != "" {
+				raw = encoded(t, c.coding, string(raw))
 			}
-			b, refusal := readBody(r, 256<<20, ada)
-			if taken := refusal == nil; taken != c.taken {
-				t.Errorf("%d MiB, announced: %t, alone: %t: taken: %t", c.size>>20, announced, c.alone, taken)
+			length, want := int64(-1), c.streamed
+			if announced {
+				length, want = int64(len(raw)), c.announced
+			}
+			b, refusal := readBody(bodyRequest(c.coding, length, bytes.NewReader(raw)), 256<<20, ada)
+			status := 0
+			if refusal != nil {
+				status = refusal.Status
+			}
+			if status != want {
+				t.Errorf("%q of %d bytes, announced: %t, alone: %t: status %d, want %d", c.coding, c.size, announced, c.alone, status, want)
 			}
 			if b != nil {
 				b.release()
@@ -243,11 +259,4 @@ func TestShareOfABody(t *testing.T) {
 			}
 		}
 	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }
