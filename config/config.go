@@ -167,94 +167,6 @@ type SellerConfig struct {
 	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
 }
 
-// PurchaseConfig says how much is bought, and when. Sites that share a ledger must agree on it.
-type PurchaseConfig struct {
-	// US dollars per purchase. Default: "5". What the request at hand is likely to cost is bought where that is more, and
-	// after a seller has refused a token for want of credit the most that it can cost, but at most four times this.
-	Amount string `json:"amount,omitempty"`
-
-	// US dollars of balance under which a token serves a new request only where nothing can be bought. Of one that never had more,
-	// half its credit counts. Default: "0.10".
-	RebuyBelow string `json:"rebuy_below,omitempty"`
-
-	// How long before its expiry a token stops serving new requests. Default: the environment variable
-	// TB_PROXYD_TOKEN_EXPIRY_SAFETY_MARGIN_MS, in milliseconds, else 60s.
-	ExpiryMargin *caddy.Duration `json:"expiry_margin,omitempty"`
-
-	// US dollars that may be spent on purchases in one UTC day, over restarts. Default: "50".
-	DailyLimit string `json:"daily_limit,omitempty"`
-
-	// US dollars that may be spent on purchases since the process started, of a fleet since its session began. Default: no limit.
-	SessionLimit string `json:"session_limit,omitempty"`
-
-	// US dollars that may be spent on purchases at one seller in one UTC day, over restarts. Default: no limit.
-	SellerLimit string `json:"seller_limit,omitempty"`
-
-	// Which purchases wait for an operator's word before they are paid (caddy tokenbuddy purchases approve). Default: none.
-	Approve *ApproveConfig `json:"approve,omitempty"`
-}
-
-// ApproveConfig says which purchases wait for an operator's word. Requests do not wait for one. At least one of its fields is set.
-type ApproveConfig struct {
-	// Those of more than so many US dollars; "0": all.
-	Above string `json:"above,omitempty"`
-
-	// Those at a seller, by id and address, that has never granted a token.
-	First bool `json:"first,omitempty"`
-}
-
-// PrewarmConfig says what is kept warm off the request path.
-type PrewarmConfig struct {
-	// Turns prewarming off. No other field may be set beside it.
-	Off bool `json:"off,omitempty"`
-
-	// The models to keep warm. Default: the environment variable TB_BUYER_WARMUP_MODELS, else the 5 most used of 7 days.
-	Models []string `json:"models,omitempty"`
-
-	// The time from one sweep to the next. Default: 60s.
-	Interval caddy.Duration `json:"interval,omitempty"`
-
-	// How long one probe may take. Default: 3s.
-	Timeout caddy.Duration `json:"timeout,omitempty"`
-
-	// The least and the longest wait before the first sweep. Default: 5s and 10s; both or none are set.
-	JitterMin *caddy.Duration `json:"jitter_min,omitempty"`
-	JitterMax *caddy.Duration `json:"jitter_max,omitempty"`
-}
-
-// FailoverConfig bounds the attempts at answering one request.
-type FailoverConfig struct {
-	// How long a connection may take to be made, and again how long TLS may take on it. Default: 3s.
-	Connect caddy.Duration `json:"connect,omitempty"`
-
-	// How long one attempt at a stream may take, from sending the request to the answer's headers. The last seller that is
-	// left has unstreamed_deadline for it, where that is longer. Default: the environment variable
-	// TB_PROXYD_REQUEST_DEADLINE_MS, in milliseconds, else 30s.
-	Deadline caddy.Duration `json:"deadline,omitempty"`
-
-	// How long a request that is not streamed may take in all. Default: the deadline where that is set here (one value is
-	// both), else 280s.
-	UnstreamedDeadline caddy.Duration `json:"unstreamed_deadline,omitempty"`
-
-	// How long one attempt at a request that is not streamed may take while another seller could be asked instead. The seller
-	// may have to be paid for the attempt all the same. Default: the environment variable TB_PROXYD_REQUEST_DEADLINE_MS where
-	// no deadline is set here, else no bound.
-	AttemptDeadline caddy.Duration `json:"attempt_deadline,omitempty"`
-
-	// The longest silence between two reads of a stream. Default: 290s.
-	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
-
-	// The most attempts at one request, over all sellers, up to 1000. Default: 4.
-	MaxAttempts int `json:"max_attempts,omitempty"`
-
-	// The most further attempts at the same seller. Default: 1.
-	Retries *int `json:"retries,omitempty"`
-
-	// How long the first opening of a seller's circuit lasts; it doubles up to 10 minutes. Sites that share a ledger must agree
-	// on it. Default: 30s.
-	Cooldown caddy.Duration `json:"cooldown,omitempty"`
-}
-
 // MemberConfig is one member of the team.
 type MemberConfig struct {
 	// What the member is called in the ledger and the metrics: 1 to 64 printable characters without spaces. Required.
@@ -337,21 +249,4 @@ type RateConfig struct {
 
 	// The time. Required.
 	Per caddy.Duration `json:"per"`
-}
-
-// LedgerConfig says where the ledger is. Sites may share one; they must then agree on its key and on retain.
-type LedgerConfig struct {
-	// What the ledger is kept in. Default: "badger", which is all there is.
-	Store string `json:"store,omitempty"`
-
-	// Its directory, which one process uses: an absolute path. Default: tokenbuddy in Caddy's data directory.
-	Dir string `json:"dir,omitempty"`
-
-	// What tokens are encrypted with at rest. A secret. Default: a file tokenbuddy.key in Caddy's data directory, made at
-	// the first start and readable by its owner alone.
-	Key string `json:"key,omitempty"`
-
-	// How long entries stay in the ledger's store, a day at least. Months (UTC) that ended longer ago are moved into archive files
-	// beside the directory, at the start and once a day. Default: they stay.
-	Retain caddy.Duration `json:"retain,omitempty"`
 }

@@ -177,7 +177,7 @@ func TestAccountHeader(t *testing.T) {
 // TestConfigDocumented: each exported field of the configuration has a comment; the fields are the public reference.
 func TestConfigDocumented(t *testing.T) {
 	var lines []string
-	for _, file := range []string{"config.go", "price.go"} {
+	for _, file := range []string{"config.go", "price.go", "purchase.go", "prewarm.go", "failover.go", "fleet.go", "ledger.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -191,6 +191,7 @@ func TestConfigDocumented(t *testing.T) {
 		PriceConfig{},
 		TermsPriceConfig{},
 		PurchaseConfig{},
+		ApproveConfig{},
 		PrewarmConfig{},
 		FailoverConfig{},
 		MemberConfig{},
@@ -199,6 +200,7 @@ func TestConfigDocumented(t *testing.T) {
 		BudgetsConfig{},
 		RateConfig{},
 		LedgerConfig{},
+		FleetConfig{},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(kind)) {
 			if field.Name == "JitterMax" || field.Anonymous {

@@ -74,19 +74,3 @@ func (s *Settings) DeadlinesAt(sellerID string) routing.Deadlines {
 	}
 	return s.Failover.Deadlines
 }
-
-// Failover bounds the attempts at one request.
-type Failover struct {
-	// Connect bounds making a connection, and then TLS on it.
-	Connect time.Duration
-	// Deadlines hold at sellers that have none of their own.
-	Deadlines routing.Deadlines
-	// Idle is the longest silence between two reads of a stream.
-	Idle time.Duration
-	// MaxAttempts is the most attempts at one request, over all sellers.
-	MaxAttempts int
-	// Retries is the most further attempts at the same seller.
-	Retries int
-	// Cooldown is of a circuit's first opening.
-	Cooldown time.Duration
-}
