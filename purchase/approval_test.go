@@ -283,6 +283,10 @@ func TestStandings(t *testing.T) {
 		if last := b.desk.LastPayments(); len(last) != len(all) {
 			t.Errorf("last %+v", last)
 		}
+		synctest.Wait() // they are being asked again
+		if last := b.desk.LastPayments(); len(last) != len(all) || good.asked != 2 {
+			t.Errorf("while they are asked the last is %+v", last)
+		}
 		time.Sleep(10 * time.Second)
 		if b.desk.LastPayments(); good.asked != 2 {
 			t.Errorf("asked %d times", good.asked)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/money"
@@ -29,14 +30,31 @@ const (
 	maxStandings = 64               // of one method
 )
 
-// health is what the methods said last.
+// health is how the methods stand.
 type health struct {
-	mu     sync.Mutex // protects all following fields; held while the methods are asked
-	at     time.Time
-	last   []PaymentStanding
-	asking bool // somebody is, in the background
+	said   atomic.Pointer[said] // nil: they have said nothing yet
+	asking atomic.Bool          // somebody asks them, in the background
+
+	mu     sync.Mutex // held while the methods are asked; protects the following fields
 	sights map[string]sight
 	guests map[*instance]*guest // the ways to those that were asked last: one that has not returned is not asked again
+}
+
+// said is what the methods said last, which is not changed any more.
+type said struct {
+	at  time.Time
+	all []PaymentStanding
+}
+
+// within tells whether it was said within a time.
+func (s *said) within(d time.Duration) bool { return s != nil && time.Since(s.at) < d }
+
+// shown gives it to somebody who may change it.
+func (s *said) shown() []PaymentStanding {
+	if s == nil {
+		return nil
+	}
+	return slices.Clone(s.all)
 }
 
 // Payments says how the wallets of the payment methods stand that configs have offered, as far as these can tell, sorted by
@@ -44,30 +62,28 @@ type health struct {
 func (d *Desk) Payments(ctx context.Context) []PaymentStanding {
 	d.health.mu.Lock()
 	defer d.health.mu.Unlock()
-	if d.health.at.IsZero() || time.Since(d.health.at) >= healthFresh {
+	if !d.health.said.Load().within(healthFresh) {
 		if now := d.askHealth(ctx); ctx.Err() == nil {
 			d.compareWallets(ctx, now)
-			d.health.last, d.health.at = now, time.Now()
+			d.health.said.Store(&said{time.Now(), now})
 		}
 	}
-	return slices.Clone(d.health.last)
+	return d.health.said.Load().shown()
 }
 
 // LastPayments is Payments without waiting: what was said last. What is older than a minute is asked anew in the background.
 func (d *Desk) LastPayments() []PaymentStanding {
-	if !d.health.mu.TryLock() {
-		return nil // it is being asked just now
-	}
-	defer d.health.mu.Unlock()
-	if time.Since(d.health.at) >= healthStale && !d.health.asking {
-		d.health.asking = d.background(func() {
+	last := d.health.said.Load()
+	if !last.within(healthStale) && d.health.asking.CompareAndSwap(false, true) {
+		open := d.background(func() {
+			defer d.health.asking.Store(false)
 			d.Payments(d.ctx)
-			d.health.mu.Lock()
-			d.health.asking = false
-			d.health.mu.Unlock()
 		})
+		if !open {
+			d.health.asking.Store(false)
+		}
 	}
-	return slices.Clone(d.health.last)
+	return last.shown()
 }
 
 // askHealth asks all methods at the same time. health.mu is held.
