@@ -22,11 +22,15 @@ func (p Purse) Look(now time.Time) (credit, canBuy bool) {
 			break
 		}
 	}
-	return credit, at >= p.shelf.shut.Load()
+	left := p.shelf.shut.Load() - at
+	return credit, left <= 0 || left > int64(longestShut)
 }
 
 // shutFor is how long a seller is passed over after it was found that nothing can be bought there.
 const shutFor = time.Second
+
+// longestShut is how long a seller is passed over at the most. One that is to be for longer was by a clock that has been set back since.
+const longestShut = time.Minute
 
 // shutUntil has requests pass the seller over, as nothing can be bought there.
 func (s *shelf) shutUntil(then time.Time) { s.shut.Store(then.UnixNano()) }

@@ -31,6 +31,10 @@ func TestPurse(t *testing.T) {
 		}
 		b.refusedLease(money.USD, ErrTooOften)
 		look(false, false)
+		p, _ := b.desk.Purse(w.SellerID, w.Origin)
+		if _, can := p.Look(time.Now().Add(-time.Hour)); !can {
+			t.Error("the clock was set back by an hour, and the seller is passed over as long")
+		}
 		time.Sleep(time.Minute)
 		look(false, true)
 		b.lease(money.USD).Return(-1)
