@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
 )
@@ -28,11 +27,6 @@ func breakMessage(shutdown bool) string {
 func (v *Events) Break(shutdown bool) []byte { return v.endpoint.api.broken(v, shutdown) }
 
 const serverError = "server_error"
-
-func quoted(s string) string {
-	b, _ := json.Marshal(s) // strings always encode
-	return string(b)
-}
 
 // maxShown bounds what of a seller's message is shown in an event, in bytes.
 const maxShown = 4 << 10

@@ -1,8 +1,6 @@
 package dialect
 
-import (
-	"bytes"
-)
+import "bytes"
 
 // Events reads the events of one answer stream, in order. It is for one goroutine.
 type Events struct {
@@ -204,31 +202,4 @@ func eventKind(name, value []byte) []byte {
 		return name
 	}
 	return value[1 : len(value)-1]
-}
-
-// empty tells whether a value carries nothing.
-func empty(raw []byte) bool {
-	switch string(raw) {
-	case "", "null", `""`, "[]", "{}", "false":
-		return true
-	}
-	return len(raw) > 1 && (raw[0] == '{' || raw[0] == '[') && space(raw, 1) == len(raw)-1
-}
-
-// says tells whether data has a member of a name, given with its quotes, whose value does not begin with a byte. It looks
-// at bytes alone, so what it finds may stand anywhere; what it does not find is not there. In the text of an answer quotes
-// are escaped, so it finds nothing there.
-func says(data []byte, quoted string, but byte) bool {
-	for {
-		i := bytes.Index(data, []byte(quoted))
-		if i < 0 {
-			return false
-		}
-		data = data[i+len(quoted):]
-		if i = space(data, 0); i < len(data) && data[i] == ':' {
-			if i = space(data, i+1); i < len(data) && data[i] != but {
-				return true
-			}
-		}
-	}
 }

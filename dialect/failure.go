@@ -102,22 +102,6 @@ func (f *Failure) status(raw []byte, rank int) {
 	}
 }
 
-// word gives a string of at most 64 letters, digits, dots, dashes and underscores that begins with a letter, else what
-// was there before: these words go into logs and metrics, and strangers write them.
-func word(raw []byte, before string) string {
-	if len(raw) < 3 || len(raw) > 66 || raw[0] != '"' || raw[1]|0x20 < 'a' || raw[1]|0x20 > 'z' {
-		return before
-	}
-	raw = raw[1 : len(raw)-1]
-	for _, c := range raw {
-		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' {
-			continue
-		}
-		return before
-	}
-	return string(raw)
-}
-
 // NamesStreamOptions tells whether a seller refuses a request because of its stream_options: it may be asked again without.
 func NamesStreamOptions(status int, body []byte) bool {
 	if status != http.StatusBadRequest && status != http.StatusUnprocessableEntity {

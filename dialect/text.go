@@ -184,3 +184,42 @@ func quoteAfter(b []byte, i int) int {
 }
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // strings always encode
+	return string(b)
+}
+
+// word gives a string of at most 64 letters, digits, dots, dashes and underscores that begins with a letter, else what
+// was there before: these words go into logs and metrics, and strangers write them.
+func word(raw []byte, before string) string {
+	if len(raw) < 3 || len(raw) > 66 || raw[0] != '"' || raw[1]|0x20 < 'a' || raw[1]|0x20 > 'z' {
+		return before
+	}
+	raw = raw[1 : len(raw)-1]
+	for _, c := range raw {
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' {
+			continue
+		}
+		return before
+	}
+	return string(raw)
+}
+
+// says tells whether data has a member of a name, given with its quotes, whose value does not begin with a byte. It looks
+// at bytes alone, so what it finds may stand anywhere; what it does not find is not there. In the text of an answer quotes
+// are escaped, so it finds nothing there.
+func says(data []byte, quoted string, but byte) bool {
+	for {
+		i := bytes.Index(data, []byte(quoted))
+		if i < 0 {
+			return false
+		}
+		data = data[i+len(quoted):]
+		if i = space(data, 0); i < len(data) && data[i] == ':' {
+			if i = space(data, i+1); i < len(data) && data[i] != but {
+				return true
+			}
+		}
+	}
+}

@@ -340,29 +340,6 @@ func (u *usage) withAside() (money.Tokens, Class) {
 	return t, known
 }
 
-// digits reads a number that is whole and not negative, else -1.
-func digits(raw []byte) int64 {
-	if len(raw) == 0 {
-		return -1
-	}
-	var n int64
-	for _, c := range raw {
-		if c < '0' || c > '9' || n > (math.MaxInt64-9)/10 {
-			return spelled(raw)
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
-}
-
-// spelled reads one that is not in digits alone, as programs write it whose numbers are all floats.
-func spelled(raw []byte) int64 {
-	if n, ok := money.Whole(raw); ok && raw[0] >= '0' && raw[0] <= '9' {
-		return n
-	}
-	return -1
-}
-
 // search notes web searches that were seen and not said in a usage object.
 func (u *usage) search(seen int64) {
 	if seen > u.tokens.WebSearches {

@@ -1,5 +1,11 @@
 package dialect
 
+import (
+	"math"
+
+	"github.com/tokenbuddy/caddy-tokenbuddy/money"
+)
+
 // The walkers below go over JSON once and without recursion, so that neither size nor nesting costs more than time. They
 // check all that they pass.
 
@@ -106,4 +112,36 @@ func member(b []byte, name string) (found []byte) {
 		}
 	})
 	return found
+}
+
+// empty tells whether a value carries nothing.
+func empty(raw []byte) bool {
+	switch string(raw) {
+	case "", "null", `""`, "[]", "{}", "false":
+		return true
+	}
+	return len(raw) > 1 && (raw[0] == '{' || raw[0] == '[') && space(raw, 1) == len(raw)-1
+}
+
+// digits reads a number that is whole and not negative, else -1.
+func digits(raw []byte) int64 {
+	if len(raw) == 0 {
+		return -1
+	}
+	var n int64
+	for _, c := range raw {
+		if c < '0' || c > '9' || n > (math.MaxInt64-9)/10 {
+			return spelled(raw)
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// spelled reads one that is not in digits alone, as programs write it whose numbers are all floats.
+func spelled(raw []byte) int64 {
+	if n, ok := money.Whole(raw); ok && raw[0] >= '0' && raw[0] <= '9' {
+		return n
+	}
+	return -1
 }
