@@ -261,3 +261,16 @@ func (o *Orders) keep(ctx context.Context, order ledger.Order, change memberEdit
 	}
 	return nil
 }
+
+// enrolled gives what the ledger keeps of members, by name.
+func (o *Orders) enrolled() (map[string]*ledger.Enrolled, error) {
+	all, err := o.ledger.Enrolled()
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[string]*ledger.Enrolled, len(all))
+	for i := range all {
+		by[all[i].Name] = &all[i]
+	}
+	return by, nil
+}

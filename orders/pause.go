@@ -2,9 +2,14 @@ package orders
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/tokenbuddy/caddy-tokenbuddy/fleet"
+	"github.com/tokenbuddy/caddy-tokenbuddy/ledger"
 	"github.com/tokenbuddy/caddy-tokenbuddy/routing"
 )
 
@@ -59,6 +64,92 @@ func (o *Orders) loadPaused() error {
 	o.pool.SetPaused(ids)
 	for _, t := range o.tables() {
 		t.Rebuild()
+	}
+	return nil
+}
+
+// pausing is what the fleet's note says of a seller.
+type pausing struct {
+	Paused bool      `json:"paused"`
+	Since  time.Time `json:"since"`
+	By     string    `json:"by,omitempty"`
+	From   string    `json:"from,omitempty"`
+}
+
+// notePause tells the fleet that a seller is paused, or no longer; nothing without one. Selecting must be locked.
+func (o *Orders) notePause(ctx context.Context, by Operator, id string, paused bool) error {
+	if o.sharing == nil {
+		return nil
+	}
+	return o.sharing.edit(ctx, fleet.PausedKey, func(was *fleet.Note) (fleet.Note, error) {
+		all, err := pausesOf(was)
+		if err == nil {
+			err = whole[map[string]pausing](was)
+		}
+		if err != nil {
+			return fleet.Note{}, err
+		}
+		if _, there := all[id]; there && by == (Operator{}) { // the order itself has come meanwhile
+			return fleet.Note{}, errThere
+		}
+		all[id] = pausing{Paused: paused, Since: time.Now().UTC().Truncate(time.Second), By: by.Name, From: by.From}
+		raw, err := json.Marshal(all)
+		return fleet.Note{By: by.Name, From: by.From, Is: raw}, err
+	})
+}
+
+func pausesOf(n *fleet.Note) (map[string]pausing, error) {
+	all := make(map[string]pausing)
+	if n == nil || n.Gone() {
+		return all, nil
+	}
+	if err := json.Unmarshal(n.Is, &all); err != nil {
+		return nil, errors.New("what the fleet says of paused sellers can't be read: it may be of a newer release")
+	}
+	return all, nil
+}
+
+func (o *Orders) takePauses(ctx context.Context, all map[string]fleet.Note) error {
+	o.selecting.Lock()
+	defer o.selecting.Unlock()
+	var note *fleet.Note
+	n, ok := all[fleet.PausedKey]
+	if o.sharing.notes.Older(fleet.PausedKey, n) { // also where there was none yet
+		return errOlder
+	}
+	if ok {
+		note = &n
+	}
+	said, err := pausesOf(note)
+	if err != nil {
+		return err
+	}
+	kept, err := o.ledger.PausedSellers()
+	if err != nil {
+		return err
+	}
+	for id, p := range said {
+		_, paused := kept[id]
+		by := ledger.Order{By: p.By, From: p.From}
+		switch {
+		case p.Paused && !paused:
+			err = o.ledger.PauseSeller(ctx, id, by)
+		case !p.Paused && paused:
+			err = o.ledger.ResumeSeller(ctx, id, by)
+		}
+		if err != nil {
+			return fmt.Errorf("keeping what the fleet says of seller %s: %w", id, err)
+		}
+	}
+	if err := o.loadPaused(); err != nil {
+		return err
+	}
+	for id := range kept {
+		if _, ok := said[id]; !ok {
+			if err := o.notePause(ctx, Operator{}, id, true); err != nil && !errors.Is(err, errThere) {
+				return fmt.Errorf("telling the fleet that seller %s is paused: %w", id, err)
+			}
+		}
 	}
 	return nil
 }
