@@ -150,8 +150,8 @@ func (s *Seller) answerWhole(ctx context.Context, w http.ResponseWriter, a *answ
 // deadline bounds a request by the time that its header says is left. For a stream that is the time to the headers, which
 // go out at once. It is not ok when no time is left.
 func deadline(r *http.Request, stream bool) (context.Context, context.CancelFunc, bool) {
-	ms, err := strconv.ParseInt(r.Header.Get(wire.HeaderDeadline), 10, 64)
-	if err != nil || ms > 24*60*60*1000 {
+	ms, said := timeLeft(r)
+	if !said || ms > 24*60*60*1000 {
 		return r.Context(), func() {}, true
 	}
 	if ms <= 0 {

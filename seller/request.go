@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/tokenbuddy/caddy-tokenbuddy/wire"
@@ -57,22 +58,48 @@ func promptTokens(prompt []block) (n int64) {
 
 // readBody reads a body of at most limit bytes.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *refusal) {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "send the body uncompressed"}
+	if refused := uncompressed(r); refused != nil {
+		return nil, refused
 	}
+	var body []byte
+	refused := receive(w, r, func() (err error) {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+		return err
+	})
+	return body, refused
+}
+
+// uncompressed refuses a body that has a content coding: none is undone here.
+func uncompressed(r *http.Request) *refusal {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "send the body uncompressed"}
+	}
+	return nil
+}
+
+// receive has a body read in the time that there is for it, and says to the buyer what was wrong with that.
+func receive(w http.ResponseWriter, r *http.Request, read func() error) *refusal {
 	done := inTime(r, reading, http.NewResponseController(w).SetReadDeadline)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	err := read()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, late() // the server is not to wait for the rest either
+		return late() // the server is not to wait for the rest either
 	}
 	done()
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return nil, tooLarge()
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return tooLarge()
+	case errors.Is(err, errNoMemory):
+		return unavailable("too many large requests are under way; ask again in a moment")
+	case err != nil:
+		return invalid("", "the body could not be read to its end")
 	}
-	if err != nil {
-		return nil, invalid("", "the body could not be read to its end")
-	}
-	return body, nil
+	return nil
+}
+
+// timeLeft is what a request says of the time that it has, in milliseconds; false: nothing.
+func timeLeft(r *http.Request) (ms int64, said bool) {
+	ms, err := strconv.ParseInt(r.Header.Get(wire.HeaderDeadline), 10, 64)
+	return ms, err == nil
 }
 
 // decode reads a body into v. What it says of an error names members, never values.

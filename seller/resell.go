@@ -6,9 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -96,26 +93,23 @@ func (s *Seller) resell(w http.ResponseWriter, r *http.Request) *refusal {
 
 // read takes in the body, and puts what the buyer's gateway has added to it aside.
 func (q *resale) read(w http.ResponseWriter) *refusal {
-	if enc := q.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "send the body uncompressed"}
+	if refused := uncompressed(q.r); refused != nil {
+		return refused
 	}
 	if q.r.ContentLength > maxUpstreamBody {
 		return tooLarge()
 	}
-	done := inTime(q.r, reading, http.NewResponseController(w).SetReadDeadline)
-	body, more, err := q.room.fill(http.MaxBytesReader(w, q.r.Body, maxUpstreamBody+1), maxUpstreamBody)
-	if !errors.Is(err, os.ErrDeadlineExceeded) { // the server is not to wait for the rest either
-		done()
-	}
+	var body []byte
+	var more bool
+	refused := receive(w, q.r, func() (err error) {
+		body, more, err = q.room.fill(http.MaxBytesReader(w, q.r.Body, maxUpstreamBody+1), maxUpstreamBody)
+		return err
+	})
 	switch {
-	case more, errors.As(err, new(*http.MaxBytesError)): // the latter of a handler before this one
+	case more:
 		return tooLarge()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return late()
-	case errors.Is(err, errNoMemory):
-		return unavailable("too many large requests are under way; ask again in a moment")
-	case err != nil:
-		return invalid("", "the body could not be read to its end")
+	case refused != nil:
+		return refused
 	}
 	ask, wrong := q.endpoint.Scan(body)
 	if wrong != nil {
@@ -186,8 +180,8 @@ func (q *resale) same(t *token) (digest, *refusal) {
 
 // left is the time that the request has, and whether there is any.
 func (q *resale) left() (time.Duration, bool) {
-	ms, err := strconv.ParseInt(q.r.Header.Get(wire.HeaderDeadline), 10, 64)
-	if err != nil {
+	ms, said := timeLeft(q.r)
+	if !said {
 		return upstreamDeadline, true
 	}
 	return min(time.Duration(min(ms, upstreamDeadline.Milliseconds()))*time.Millisecond, upstreamDeadline), ms > 0
