@@ -112,14 +112,14 @@ func TestSettings(t *testing.T) {
 	}
 	a, b := s.Pinned[0], s.Pinned[1]
 	if a.ID != "a" || !a.Pinned || a.BaseURL != "https://a.example/llm" || !slices.Equal(a.Methods, []string{"x", "mock"}) ||
-		!a.Protocols.Has(dialect.Messages) || a.Protocols.Has(dialect.ChatCompletions) {
+		a.Protocols != routing.Protocols(dialect.Messages) {
 		t.Errorf("seller a: %+v", a)
 	}
 	if len(a.Models) != 2 || a.Models[0].ID != "m" || *a.Models[0].Price != money.NoPrice || a.Models[1].ID != "n" ||
 		*a.Models[1].Price != (money.Price{Input: 1_250_000, Output: 10_000_000, CacheRead: 0, CacheWrite: money.Unknown, AudioIn: money.At(0), WebSearch: money.At(10_000_000)}) {
 		t.Errorf("models of a: %+v", a.Models)
 	}
-	if !b.Protocols.Has(dialect.Embeddings) || len(b.Models) != 2 || b.Models[0].ID != "p" || b.Models[1].ID != "o" ||
+	if b.Protocols != routing.AllProtocols || len(b.Models) != 2 || b.Models[0].ID != "p" || b.Models[1].ID != "o" ||
 		*b.Models[0].Price != (money.Price{Input: 1_000_000, Output: 2_000_000, CacheRead: 3_000_000, CacheWrite: 4_000_000}) {
 		t.Errorf("seller b: %+v", b)
 	}

@@ -22,12 +22,6 @@ func Protocols(list ...dialect.Protocol) (s ProtocolSet) {
 	return s
 }
 
-// Has tells whether the protocol is in the set.
-func (s ProtocolSet) Has(p dialect.Protocol) bool {
-	i := protocolIndex(p)
-	return i >= 0 && s.at(i)
-}
-
 // at tells whether the protocol at a place in dialect.Protocols is in the set.
 func (s ProtocolSet) at(i int) bool { return s&(1<<i) != 0 }
 

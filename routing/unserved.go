@@ -90,7 +90,7 @@ type obstacleLook struct {
 func (t *Table) lookForObstacles(now time.Time) *obstacleLook {
 	look := &obstacleLook{table: t, index: t.index.Load(), now: now, served: make(map[string]bool)}
 	look.methods = newMethodMatch(look.index.o.Methods)
-	look.manual, _ = t.inForce().policy.(*Manual)
+	look.manual, _ = t.Policy().(*Manual)
 	look.ranking.begin(&Query{Now: now}, &Candidates{index: look.index})
 	return look
 }
