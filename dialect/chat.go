@@ -12,6 +12,12 @@ const everyRequest = 1<<memberModel | 1<<memberStream | 1<<memberRequestID | 1<<
 var chat = &api{
 	asks:   everyRequest | 1<<memberMaxTokens | 1<<memberMaxCompletionTokens | 1<<memberN | 1<<memberBestOf | 1<<memberStreamOptions | 1<<memberPromptCacheKey,
 	turns:  "messages",
+	stream: chunks,
+}
+
+// chunks are what chat streams, and so do completions, with text where chat has a delta. Embeddings know no streams: what a seller streams of them
+// all the same is read as in chat.
+var chunks = stream{
 	event:  (*Events).chunk,
 	marks:  chunkMarks,
 	tells:  chunkTellings,

@@ -47,17 +47,22 @@ type Endpoint struct {
 
 // api is what sets one protocol apart from another. Each has a file of its own.
 type api struct {
-	asks    uint32                                 // the members of a request that are read: 1<<memberModel and so on
-	system  string                                 // the member that has the system text; empty where the turns have it
-	turns   string                                 // the member that has the conversation
-	prompts string                                 // the member that has a prompt or a list of them; empty where there is one prompt
-	event   func(v *Events, name, data []byte)     // looks at one whole event
-	kinds   func(kind []byte) bool                 // tells whether a kind of event is this API's alone; nil: its events have none
-	marks   map[string]bool                        // paths of what is wanted from an event that is too long to be held
-	mark    func(v *Events, path string, b []byte) // takes such a value
-	tells   map[string]telling                     // what of an event is what the answer says
-	close   func(v *Events, o *oversized)          // such an event has come to its end
-	broken  func(v *Events, shutdown bool) []byte  // says that the stream broke
+	asks    uint32 // the members of a request that are read: 1<<memberModel and so on
+	system  string // the member that has the system text; empty where the turns have it
+	turns   string // the member that has the conversation
+	prompts string // the member that has a prompt or a list of them; empty where there is one prompt
+	stream
+}
+
+// stream is how an API's streams speak.
+type stream struct {
+	event  func(v *Events, name, data []byte)     // looks at one whole event
+	kinds  func(kind []byte) bool                 // tells whether a kind of event is this API's alone; nil: its events have none
+	marks  map[string]bool                        // paths of what is wanted from an event that is too long to be held
+	mark   func(v *Events, path string, b []byte) // takes such a value
+	tells  map[string]telling                     // what of an event is what the answer says
+	close  func(v *Events, o *oversized)          // such an event has come to its end
+	broken func(v *Events, shutdown bool) []byte  // says that the stream broke
 }
 
 var endpoints = func() map[string]*Endpoint {

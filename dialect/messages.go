@@ -11,13 +11,15 @@ var messages = &api{
 	asks:   everyRequest | 1<<memberMaxTokens,
 	system: "system",
 	turns:  "messages",
-	event:  (*Events).message,
-	kinds:  ofMessages,
-	marks:  map[string]bool{"type": true, "usage": true, "message.id": true, "message.usage": true, "message.model": true, "message.container.id": true, "delta.container.id": true, "delta.stop_reason": true, "error": true},
-	tells:  messageTellings,
-	mark:   (*Events).messageMark,
-	close:  (*Events).messageClose,
-	broken: (*Events).messageBreak,
+	stream: stream{
+		event:  (*Events).message,
+		kinds:  ofMessages,
+		marks:  map[string]bool{"type": true, "usage": true, "message.id": true, "message.usage": true, "message.model": true, "message.container.id": true, "delta.container.id": true, "delta.stop_reason": true, "error": true},
+		tells:  messageTellings,
+		mark:   (*Events).messageMark,
+		close:  (*Events).messageClose,
+		broken: (*Events).messageBreak,
+	},
 }
 
 // message looks at an event of the messages API.

@@ -14,16 +14,18 @@ var responses = &api{
 	asks:   everyRequest | 1<<memberMaxOutputTokens | 1<<memberBackground | 1<<memberPromptCacheKey | 1<<memberPreviousResponseID,
 	system: "instructions",
 	turns:  "input",
-	event:  (*Events).response,
-	kinds:  ofResponses,
-	marks: map[string]bool{
-		"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true,
-		"item.container_id": true, "item.environment.container_id": true, "response.output.container_id": true, "response.output.environment.container_id": true,
+	stream: stream{
+		event: (*Events).response,
+		kinds: ofResponses,
+		marks: map[string]bool{
+			"type": true, "sequence_number": true, "response.id": true, "response.usage": true, "response.service_tier": true, "response.model": true, "response.error": true, "error": true,
+			"item.container_id": true, "item.environment.container_id": true, "response.output.container_id": true, "response.output.environment.container_id": true,
+		},
+		tells:  responseTellings,
+		mark:   (*Events).responseMark,
+		close:  (*Events).responseClose,
+		broken: (*Events).responseBreak,
 	},
-	tells:  responseTellings,
-	mark:   (*Events).responseMark,
-	close:  (*Events).responseClose,
-	broken: (*Events).responseBreak,
 }
 
 // response looks at an event of the responses API.
