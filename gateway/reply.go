@@ -77,7 +77,17 @@ func (p *reply) refuse(refusal *dialect.Refusal) {
 		answer()
 		return
 	}
-	answerBeforeBody(p.w, p.rq.r, answer)
+	answerBeforeBody(p.w, p.rq.r, answer, p.discarding)
+}
+
+// discarding notes that the body of a refused request is read, which the end of the process is not to wait for, until done.
+func (p *reply) discarding() (done func()) {
+	if p.rq.gw == nil { // it was not let in
+		return func() {}
+	}
+	part := p.rq.gw.unfinished.part()
+	part.wait(p, awaitedBody)
+	return func() { part.done(p) }
 }
 
 // end is the last event of a stream that has begun with heartbeats.
