@@ -3,10 +3,8 @@
 package gateway
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -61,30 +59,6 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		p.refuse(refusal)
 	}
 	return nil
-}
-
-// answers has another handler answer what may be its own, and tells whether it has.
-func answers(next caddyhttp.Handler, w http.ResponseWriter, r *http.Request) (answered bool, err error) {
-	taken := &hijackable{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
-	said := caddyhttp.NewResponseRecorder(taken, nil, nil) // it keeps nothing but the status
-	err = next.ServeHTTP(said, r)
-	if status := said.Status(); err != nil || taken.over || status > 199 || status == http.StatusSwitchingProtocols { // hints are no answer
-		return true, err
-	}
-	caddyhttp.SetVar(r.Context(), "unhandled", false) // Caddy's access log would say so of what is refused here
-	return false, nil
-}
-
-// hijackable knows whether the connection was taken over: then whoever has it answers, and the status is nobody's.
-type hijackable struct {
-	*caddyhttp.ResponseWriterWrapper
-	over bool
-}
-
-func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	h.over = h.over || err == nil
-	return conn, rw, err
 }
 
 // atTheDoor refuses what nobody has to be asked about.
@@ -145,8 +119,7 @@ func (rq *request) match(hasPage bool) story {
 	}
 }
 
-// infer is the story of one inference: who asks, for what, may they, which sellers; then the trade with them, and what the
-// client gets of it.
+// infer is the story of one inference: who asks, for what, may they, which sellers; then the trade with them.
 func (rq *request) infer(p *reply) *dialect.Refusal {
 	if refusal := rq.identify(); refusal != nil {
 		return refusal
@@ -169,6 +142,11 @@ func (rq *request) infer(p *reply) *dialect.Refusal {
 	if err := rq.gw.ledger.Ready(); err != nil {
 		return unbooked(err)
 	}
+	return rq.trade(p)
+}
+
+// trade has the sellers tried, and gives the client what has come of it.
+func (rq *request) trade(p *reply) *dialect.Refusal {
 	t := newTrade(rq)
 	defer t.close()
 	defer func() {

@@ -183,25 +183,7 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 			t.there.refusedFor = "proxy.retry_after_402"
 		}
 	case routing.Retry:
-		t.there.again = a.lease.Again()
-		t.books.wasted(&t.tally, a, d)
-		t.there.refused = nil
-		if d.WithoutUsage {
-			t.there.withoutUsage = true
-			t.tally.excused++
-		} else {
-			t.there.retries++
-		}
-		if d.Force {
-			t.forced = t.next
-		}
-		t.waited = d.WaitOut
-		if t.pause(d.Pause(rand.Float64())); t.rq.left() {
-			return choice{left: true}, true
-		}
-		if t.tally.counted() >= t.allowed() {
-			return t.giveUp(), true
-		}
+		return t.retry(d, a)
 	case routing.ToMaker:
 		t.books.wasted(&t.tally, a, d)
 		if t.pause(d.WaitOut); t.rq.left() {
@@ -222,6 +204,30 @@ func (t *trade) follow(d routing.Decision, a *attempt) (c choice, done bool) {
 		return t.giveUp(), true
 	case routing.Leave:
 		return choice{left: true, unheard: a}, true
+	}
+	return choice{}, false
+}
+
+// retry has the same seller be asked once more, after a pause. It is done where the client leaves meanwhile, or no further attempt is allowed.
+func (t *trade) retry(d routing.Decision, a *attempt) (c choice, done bool) {
+	t.there.again = a.lease.Again()
+	t.books.wasted(&t.tally, a, d)
+	t.there.refused = nil
+	if d.WithoutUsage {
+		t.there.withoutUsage = true
+		t.tally.excused++
+	} else {
+		t.there.retries++
+	}
+	if d.Force {
+		t.forced = t.next
+	}
+	t.waited = d.WaitOut
+	if t.pause(d.Pause(rand.Float64())); t.rq.left() {
+		return choice{left: true}, true
+	}
+	if t.tally.counted() >= t.allowed() {
+		return t.giveUp(), true
 	}
 	return choice{}, false
 }
