@@ -281,20 +281,31 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if head == after {
-		if time.Since(s.asked) < lookAfter {
-			return nil
-		}
-		there, err := s.o.Store.Append(ctx, s.o.Gateway, nil)
-		if err != nil {
-			return err
-		}
-		s.asked = time.Now()
-		if s.known = there.Last == after; s.known {
-			return nil
-		}
-		return s.shipAll(ctx)
+	if head != after {
+		return s.shipAfter(ctx, after)
 	}
+	if err := s.lookAgain(ctx, after); err != nil || s.known {
+		return err
+	}
+	return s.shipAll(ctx)
+}
+
+// lookAgain asks the store now and then whether it has still what it had; where it has not, how far it is is not known any more.
+func (s *Shipper) lookAgain(ctx context.Context, had uint64) error {
+	if time.Since(s.asked) < lookAfter {
+		return nil
+	}
+	there, err := s.o.Store.Append(ctx, s.o.Gateway, nil)
+	if err != nil {
+		return err
+	}
+	s.asked = time.Now()
+	s.known = there.Last == had
+	return nil
+}
+
+// shipAfter ships the entries after one.
+func (s *Shipper) shipAfter(ctx context.Context, after uint64) error {
 	s.asked = time.Now()
 	rows := make([]Row, 0, shipRows)
 	flush := func() error {
@@ -317,7 +328,7 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 		s.waiting = time.Time{}
 		return nil
 	}
-	err = s.o.Source.Rows(ctx, after, 0, func(r Row) error {
+	err := s.o.Source.Rows(ctx, after, 0, func(r Row) error {
 		if rows = append(rows, r); len(rows) == 1 {
 			s.mu.Lock()
 			s.waiting = r.At
