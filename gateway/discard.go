@@ -48,7 +48,10 @@ func answerBeforeBody(w http.ResponseWriter, r *http.Request, answer func(), dis
 		_ = rc.SetReadDeadline(time.Time{}) // errs on a connection that is gone
 	default:
 		if err == nil || errors.As(err, new(*http.MaxBytesError)) {
-			time.Sleep(lingerTime)
+			select {
+			case <-time.After(lingerTime):
+			case <-r.Context().Done():
+			}
 		}
 		panic(http.ErrAbortHandler)
 	}
