@@ -290,7 +290,7 @@ func (s *Shipper) shipAll(ctx context.Context) error {
 	return s.shipAll(ctx)
 }
 
-// lookAgain asks the store now and then whether it has still what it had; where it has not, how far it is is not known any more.
+// lookAgain asks the store now and then whether it has still what it had; where it has not, nobody knows any more how far it is.
 func (s *Shipper) lookAgain(ctx context.Context, had uint64) error {
 	if time.Since(s.asked) < lookAfter {
 		return nil

@@ -41,10 +41,10 @@ func Whole(s string) string {
 	return parts.String()
 }
 
-// Words is a text of ours, on one line.
+// Words is a text of ours, on one line. What it quotes may be a stranger's.
 func Words(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

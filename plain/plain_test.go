@@ -16,3 +16,14 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+// TestWords: what we say is on one line, and so is what we quote.
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"paid, not granted – ä": "paid, not granted – ä", "two\nlines\x7f": "two lines ", "a\u009b2Jb": "a 2Jb", "\u202edca": " dca", "a\u2028b": "a b",
+	} {
+		if got := Words(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
